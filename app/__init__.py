@@ -1,0 +1,27 @@
+"""IGNY8 Automation: the application, put together."""
+
+from pathlib import Path
+
+from flask import Flask
+
+from app import commands
+from app.infrastructure import database
+from app.settings import Settings, load_settings
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def create_app(settings: Settings | None = None, *, web: bool = True) -> Flask:
+    """The application. Workers and commands need no pages: `web=False` leaves them out."""
+    settings = settings or load_settings()
+    app = Flask("igny8", root_path=str(ROOT), static_folder="static", template_folder="templates")
+    app.extensions["settings"] = settings
+    app.config["SECRET_KEY"] = settings.signing_key
+    database.init_app(app, settings.sqlalchemy_url)
+    commands.register(app)
+    if web:
+        # Imported here so that workers do not load pages, forms and API schemas that they never serve.
+        from app import modules
+
+        modules.register(app, settings)
+    return app

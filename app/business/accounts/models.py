@@ -1,0 +1,155 @@
+"""Accounts, their people, sign-in sessions, API keys, and the record of who changed what."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app.business.base import AccountOwned, Base, Id, Stamped, Text, one_of, owner_key, same_account
+
+
+class AccountStatus(StrEnum):
+    """Only active accounts run rules and receive credits."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    CLOSED = "closed"
+
+
+class Role(StrEnum):
+    """What a person may do; each role may do all that the ones before it may."""
+
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    EDITOR = "editor"
+    OWNER = "owner"
+
+    def allows(self, needed: "Role") -> bool:
+        """Whether this role includes `needed`."""
+        order = list(Role)
+        return order.index(self) >= order.index(needed)
+
+
+class Account(Stamped, Base):
+    """A customer: its zone, its plan, and its credits (balance = sum of its credit entries; held is set aside)."""
+
+    __tablename__ = "account"
+    __table_args__ = (
+        one_of("status", list(AccountStatus)),
+        CheckConstraint("credits_balance >= 0", name="balance_not_negative"),
+        CheckConstraint("credits_held >= 0 AND credits_held <= credits_balance", name="held_within_balance"),
+    )
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    name: Mapped[str] = mapped_column(Text(255))
+    status: Mapped[str] = mapped_column(Text(20), default=AccountStatus.ACTIVE)
+    timezone: Mapped[str] = mapped_column(Text(64), default="UTC")
+    plan_id: Mapped[int | None] = mapped_column(Id, ForeignKey("plan.id", ondelete="RESTRICT"))
+    is_demo: Mapped[bool] = mapped_column(default=False)
+    credits_balance: Mapped[int] = mapped_column(default=0)
+    credits_held: Mapped[int] = mapped_column(default=0)
+    daily_ceiling: Mapped[int | None]
+    operator_credit_limit: Mapped[int] = mapped_column(default=100)
+    paused_at: Mapped[datetime | None]
+    paused_by_id: Mapped[int | None] = mapped_column(Id)
+
+    @property
+    def credits_available(self) -> int:
+        """Credits that a new run may still hold."""
+        return self.credits_balance - self.credits_held
+
+
+class User(AccountOwned, Stamped, Base):
+    """A person of one account. Without a password they can come in only by a one-use link."""
+
+    __tablename__ = "user"
+    __table_args__ = owner_key(one_of("role", list(Role)), UniqueConstraint("email"))
+
+    email: Mapped[str] = mapped_column(Text(255))
+    name: Mapped[str] = mapped_column(Text(255), default="")
+    password_hash: Mapped[str | None] = mapped_column(Text(255))
+    role: Mapped[str] = mapped_column(Text(20))
+    timezone: Mapped[str | None] = mapped_column(Text(64))
+    is_active: Mapped[bool] = mapped_column(default=True)
+    signed_in_at: Mapped[datetime | None]
+    account: Mapped[Account] = relationship(foreign_keys="User.account_id")
+
+
+class UserSession(AccountOwned, Base):
+    """A signed-in browser. Only the hash of its token is kept; deleting the row signs it out at once."""
+
+    __tablename__ = "user_session"
+    __table_args__ = owner_key(same_account("user_id", "user"), UniqueConstraint("token_hash"))
+
+    user_id: Mapped[int] = mapped_column(Id)
+    token_hash: Mapped[str] = mapped_column(Text(64))
+    created_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    user_agent: Mapped[str] = mapped_column(Text(255), default="")
+
+
+class WelcomeLink(AccountOwned, Base):
+    """A one-use sign-in link; only its hash is kept."""
+
+    __tablename__ = "welcome_link"
+    __table_args__ = owner_key(same_account("user_id", "user"), UniqueConstraint("token_hash"))
+
+    user_id: Mapped[int] = mapped_column(Id)
+    token_hash: Mapped[str] = mapped_column(Text(64))
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+
+
+class ApiKey(AccountOwned, Base):
+    """A key for the REST API: acts with its creator's role. Shown once; only its hash is kept."""
+
+    __tablename__ = "api_key"
+    __table_args__ = owner_key(same_account("user_id", "user"), UniqueConstraint("key_hash"))
+
+    user_id: Mapped[int] = mapped_column(Id)
+    name: Mapped[str] = mapped_column(Text(255))
+    prefix: Mapped[str] = mapped_column(Text(16))
+    key_hash: Mapped[str] = mapped_column(Text(64))
+    created_at: Mapped[datetime]
+    used_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
+
+
+class AuditEntry(AccountOwned, Base):
+    """Who did what to which thing, when. Only ever added to."""
+
+    __tablename__ = "audit_entry"
+    __table_args__ = owner_key(Index(None, "account_id", "created_at"))
+
+    user_id: Mapped[int | None] = mapped_column(Id)
+    api_key_id: Mapped[int | None] = mapped_column(Id)
+    action: Mapped[str] = mapped_column(Text(64))
+    subject_type: Mapped[str] = mapped_column(Text(64))
+    subject_id: Mapped[int | None] = mapped_column(Id)
+    data: Mapped[dict[str, Any] | None]
+    created_at: Mapped[datetime]
+
+
+class Notice(AccountOwned, Base):
+    """A message to the account's people, shown in the console. `key` keeps one cause to one open notice."""
+
+    __tablename__ = "notice"
+    __table_args__ = owner_key(
+        one_of("level", ("info", "warning", "danger")),
+        UniqueConstraint("account_id", "key"),
+        Index(None, "account_id", "created_at"),
+    )
+
+    user_id: Mapped[int | None] = mapped_column(Id)
+    role: Mapped[str | None] = mapped_column(Text(20))
+    level: Mapped[str] = mapped_column(Text(20), default="info")
+    title: Mapped[str] = mapped_column(Text(255))
+    body: Mapped[str] = mapped_column(Text())
+    key: Mapped[str | None] = mapped_column(Text(128))
+    run_id: Mapped[int | None] = mapped_column(Id)
+    rule_id: Mapped[int | None] = mapped_column(Id)
+    created_at: Mapped[datetime]
+    read_at: Mapped[datetime | None]

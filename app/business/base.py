@@ -1,0 +1,119 @@
+"""The ground of every table: constraint names, UTC instants, JSON, and whose row it is."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Integer,
+    MetaData,
+    String,
+    UniqueConstraint,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Mapped, declared_attr, mapped_column, registry
+from sqlalchemy.types import TypeDecorator
+
+NAMING = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+Id = BigInteger().with_variant(Integer, "sqlite")
+"""Row ids: 64 bits; SQLite numbers rows by itself only for plain INTEGER keys."""
+
+# Text is compared by code point on both databases: SQLite does so by itself, PostgreSQL with collation C.
+TEXT_COLLATION = "C"
+
+
+def Text(length: int | None = None) -> String:
+    """Text that sorts and compares by code point on both databases."""
+    return String(length).with_variant(String(length, collation=TEXT_COLLATION), "postgresql")
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An instant. Refuses naive datetimes; always gives aware UTC ones."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a zone cannot be stored")
+        at = value.astimezone(UTC)
+        return at.replace(tzinfo=None) if dialect.name == "sqlite" else at
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Json(TypeDecorator[Any]):
+    """A JSON document; absent is SQL NULL, never the JSON word null."""
+
+    impl = JSON(none_as_null=True)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> Any:
+        if dialect.name == "postgresql":
+            return dialect.type_descriptor(JSONB(none_as_null=True))
+        return dialect.type_descriptor(JSON(none_as_null=True))
+
+
+class Base(DeclarativeBase):
+    """Plain SQLAlchemy: importing the models loads no web framework."""
+
+    registry = registry(
+        metadata=MetaData(naming_convention=NAMING),
+        type_annotation_map={datetime: UtcDateTime, dict[str, Any]: Json, list[Any]: Json, str: Text()},
+    )
+
+
+class Stamped:
+    """When the row was made and last changed; set by the service that does it, from its own `now`."""
+
+    created_at: Mapped[datetime] = mapped_column(sort_order=90)
+    updated_at: Mapped[datetime] = mapped_column(sort_order=91)
+
+
+class AccountOwned:
+    """A row of one account. `(account_id, id)` is a key, so children can be held to the same account."""
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True, sort_order=-2)
+
+    @declared_attr
+    def account_id(self) -> Mapped[int]:
+        return mapped_column(Id, ForeignKey("account.id", ondelete="RESTRICT"), sort_order=-1)
+
+
+def owner_key(*extra: Any) -> tuple[Any, ...]:
+    """Table arguments of an account-owned table: its tenant key, then `extra`."""
+    return (UniqueConstraint("account_id", "id"), *extra)
+
+
+def same_account(column: str, table: str, **options: Any) -> ForeignKeyConstraint:
+    """A reference that can only point at a row of the same account."""
+    return ForeignKeyConstraint(
+        ["account_id", column],
+        [f"{table}.account_id", f"{table}.id"],
+        ondelete="RESTRICT",
+        **options,
+    )
+
+
+def one_of(column: str, values: list[str] | tuple[str, ...]) -> CheckConstraint:
+    """The database itself refuses a word outside `values`."""
+    words = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({words})", name=f"{column}_known")

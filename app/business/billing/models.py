@@ -1,0 +1,106 @@
+"""Plans, the append-only credit ledger, holds, and spending counters of budgets."""
+
+from datetime import datetime
+from enum import StrEnum
+
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.business.base import AccountOwned, Base, Id, Text, one_of, owner_key
+
+
+class Rollover(StrEnum):
+    """What happens at the month's start to credits that are left."""
+
+    ADD = "add"
+    RESET = "reset"
+    CAP = "cap"
+
+
+class Plan(Base):
+    """What an account pays for. The same rows for all accounts, so it alone carries none."""
+
+    __tablename__ = "plan"
+    __table_args__ = (UniqueConstraint("code"), one_of("rollover", list(Rollover)))
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    code: Mapped[str] = mapped_column(Text(32))
+    name: Mapped[str] = mapped_column(Text(64))
+    monthly_credits: Mapped[int] = mapped_column(default=0)
+    shortest_interval_minutes: Mapped[int] = mapped_column(default=5)
+    most_runs_per_day: Mapped[int] = mapped_column(default=1000)
+    members: Mapped[int] = mapped_column(default=3)
+    rollover: Mapped[str] = mapped_column(Text(8), default=Rollover.ADD)
+    rollover_cap: Mapped[int | None]
+
+
+class EntryKind(StrEnum):
+    """Why the balance moved."""
+
+    GRANT = "grant"
+    CHARGE = "charge"
+    REFUND = "refund"
+    ADJUST = "adjust"
+    EXPIRY = "expiry"
+
+
+class CreditEntry(AccountOwned, Base):
+    """One movement of credits. Never changed or deleted (database triggers); the balance is the sum.
+
+    `key` makes a movement happen once: `grant-2026-12`, or the key of the unit of work it pays for.
+    """
+
+    __tablename__ = "credit_entry"
+    __table_args__ = owner_key(
+        one_of("kind", list(EntryKind)),
+        UniqueConstraint("account_id", "key"),
+        Index(None, "account_id", "run_id"),
+        CheckConstraint("balance_after >= 0", name="balance_not_negative"),
+    )
+
+    kind: Mapped[str] = mapped_column(Text(16))
+    amount: Mapped[int]
+    balance_after: Mapped[int]
+    key: Mapped[str] = mapped_column(Text(128))
+    reason: Mapped[str] = mapped_column(Text(255))
+    run_id: Mapped[int | None] = mapped_column(Id)
+    user_id: Mapped[int | None] = mapped_column(Id)
+    created_at: Mapped[datetime]
+
+
+class CreditHold(AccountOwned, Base):
+    """Credits set aside for one run: `posted` of `amount` are charged; closing gives the rest back."""
+
+    __tablename__ = "credit_hold"
+    __table_args__ = owner_key(
+        UniqueConstraint("run_id"),
+        one_of("state", ("open", "closed")),
+        CheckConstraint("posted >= 0 AND posted <= amount", name="posted_within_amount"),
+    )
+
+    run_id: Mapped[int] = mapped_column(Id)
+    amount: Mapped[int]
+    posted: Mapped[int] = mapped_column(default=0)
+    state: Mapped[str] = mapped_column(Text(8), default="open")
+    created_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
+
+
+class SpendCounter(AccountOwned, Base):
+    """Spent and held credits of one budget in one period (day `2026-11-24` or month `2026-11`).
+
+    `scope` is account, site or rule; `scope_id` the row's id (the account's own for account).
+    """
+
+    __tablename__ = "spend_counter"
+    __table_args__ = owner_key(
+        one_of("scope", ("account", "site", "rule")),
+        UniqueConstraint("account_id", "scope", "scope_id", "period"),
+        CheckConstraint("spent >= 0 AND held >= 0", name="not_negative"),
+    )
+
+    scope: Mapped[str] = mapped_column(Text(8))
+    scope_id: Mapped[int] = mapped_column(Id)
+    period: Mapped[str] = mapped_column(Text(10))
+    spent: Mapped[int] = mapped_column(default=0)
+    held: Mapped[int] = mapped_column(default=0)

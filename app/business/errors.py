@@ -1,0 +1,68 @@
+"""Refusals a person can read. Each says what happened and what to do."""
+
+from collections.abc import Mapping, Sequence
+
+
+class Refusal(Exception):
+    """Base of all refusals; `str()` is a plain sentence for staff. `status` is its HTTP status."""
+
+    status = 409
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class Invalid(Refusal):
+    """Input that cannot be taken: field path -> sentences. Nothing was changed."""
+
+    status = 422
+
+    def __init__(self, errors: Mapping[str, Sequence[str]]) -> None:
+        self.errors = {path: list(messages) for path, messages in errors.items()}
+        super().__init__(
+            next((messages[0] for messages in self.errors.values() if messages), "Invalid input.")
+        )
+
+
+class NotFound(Refusal):
+    """The row is not there, or belongs to another account: both read the same."""
+
+    status = 404
+
+    def __init__(self, message: str = "Not found.") -> None:
+        super().__init__(message)
+
+
+class Forbidden(Refusal):
+    """The person's role does not allow this."""
+
+    status = 403
+
+
+class Conflict(Refusal):
+    """The row's present state forbids this."""
+
+    status = 409
+
+
+class Stale(Refusal):
+    """Somebody else changed the row meanwhile."""
+
+    status = 412
+
+
+class TooLarge(Refusal):
+    """More than we take at once."""
+
+    status = 413
+
+
+class NotEnoughCredits(Refusal):
+    """The account cannot pay for this."""
+
+    status = 409
+
+    def __init__(self, needed: int, available: int) -> None:
+        super().__init__(f"Needs {needed:,} credits, {available:,} free.")
+        self.needed, self.available = needed, available

@@ -1,0 +1,173 @@
+"""The outbox: what happened to records, written in the transaction of the change it reports.
+
+Committed means evaluated, rolled back means never. The events of one type from one request, one import
+or one step form a batch; a batch is handed to the rules when it is closed.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Index, UniqueConstraint, insert, select, text, update
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from app.business.base import AccountOwned, Base, Id, Text, one_of, owner_key, same_account
+
+EVENTS_QUEUE = "events"
+
+
+class EventType(StrEnum):
+    KEYWORD_ADDED = "keyword_added"
+    CLUSTER_CREATED = "cluster_created"
+    IDEA_CREATED = "idea_created"
+    TASK_CREATED = "task_created"
+    CONTENT_GENERATED = "content_generated"
+    STATUS_CHANGED = "status_changed"
+    RUN_FINISHED = "run_finished"
+    CREDITS_GRANTED = "credits_granted"
+
+
+class EventBatch(AccountOwned, Base):
+    """Events that belong together. `chain` are the rules whose runs led here, oldest first."""
+
+    __tablename__ = "event_batch"
+    __table_args__ = owner_key(
+        one_of("type", list(EventType)),
+        UniqueConstraint("account_id", "key"),
+        Index(
+            "ix_event_batch_undispatched",
+            "closed_at",
+            sqlite_where=text("dispatched_at IS NULL AND dead_at IS NULL"),
+            postgresql_where=text("dispatched_at IS NULL AND dead_at IS NULL"),
+        ),
+        Index(None, "account_id", "run_id"),
+    )
+
+    type: Mapped[str] = mapped_column(Text(32))
+    key: Mapped[str | None] = mapped_column(Text(128))
+    run_id: Mapped[int | None] = mapped_column(Id)
+    root_run_id: Mapped[int | None] = mapped_column(Id)
+    depth: Mapped[int] = mapped_column(default=0)
+    chain: Mapped[list[Any]] = mapped_column(default=list)
+    user_id: Mapped[int | None] = mapped_column(Id)
+    created_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
+    dispatched_at: Mapped[datetime | None]
+    attempts: Mapped[int] = mapped_column(default=0)
+    not_before: Mapped[datetime | None]
+    dead_at: Mapped[datetime | None]
+    error: Mapped[str | None] = mapped_column(Text())
+
+
+class Event(AccountOwned, Base):
+    """One record to which the batch's thing happened; `data` holds what else it was (status from and to)."""
+
+    __tablename__ = "event"
+    __table_args__ = owner_key(same_account("batch_id", "event_batch"), Index(None, "batch_id", "id"))
+
+    batch_id: Mapped[int] = mapped_column(Id)
+    record_type: Mapped[str] = mapped_column(Text(16))
+    record_id: Mapped[int] = mapped_column(Id)
+    site_id: Mapped[int | None] = mapped_column(Id)
+    sector_id: Mapped[int | None] = mapped_column(Id)
+    data: Mapped[dict[str, Any] | None]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Who makes a change: a person's request, an import, or a unit of a run's step.
+
+    `unit_key` (`r12-s0-45`) is the stem of the deterministic keys of what the unit makes.
+    """
+
+    account_id: int
+    user_id: int | None = None
+    run_id: int | None = None
+    attempt: int = 0
+    step: int = 0
+    unit_key: str | None = None
+    root_run_id: int | None = None
+    depth: int = 0
+    chain: tuple[int, ...] = ()
+
+    def made_key(self, ordinal: int) -> str | None:
+        """Key of the `ordinal`-th thing that this unit makes; None outside runs."""
+        return f"{self.unit_key}-{ordinal}" if self.unit_key else None
+
+
+def open_batch(session: Session, type: EventType, origin: Origin, now: datetime) -> EventBatch:
+    """The batch to record in: the step's open one within a run, else a new one."""
+    key = f"r{origin.run_id}-a{origin.attempt}-s{origin.step}-{type}" if origin.run_id else None
+    if key:
+        known = session.scalar(
+            select(EventBatch).where(EventBatch.account_id == origin.account_id, EventBatch.key == key)
+        )
+        if known:
+            return known
+    batch = EventBatch(
+        account_id=origin.account_id,
+        type=type,
+        key=key,
+        run_id=origin.run_id,
+        root_run_id=origin.root_run_id,
+        depth=origin.depth,
+        chain=list(origin.chain),
+        user_id=origin.user_id,
+        created_at=now,
+        closed_at=None,
+    )
+    session.add(batch)
+    session.flush()
+    return batch
+
+
+def record_events(
+    session: Session, batch: EventBatch, record_type: str, rows: Sequence[dict[str, Any]]
+) -> None:
+    """Add one event for each row `{"record_id", "site_id", "sector_id", "data"?}` to `batch`."""
+    if rows:
+        common = {
+            "account_id": batch.account_id,
+            "batch_id": batch.id,
+            "record_type": record_type,
+            "data": None,
+        }
+        session.execute(insert(Event), [common | row for row in rows])
+
+
+def record_event(session: Session, batch: EventBatch, record_type: str, record: Any, **data: Any) -> None:
+    """Add the event of one record (a row with id, site_id and sector_id)."""
+    row = {
+        "record_id": record.id,
+        "site_id": record.site_id,
+        "sector_id": record.sector_id,
+        "data": data or None,
+    }
+    record_events(session, batch, record_type, [row])
+
+
+def close_batch(session: Session, batch: EventBatch, now: datetime) -> None:
+    """Hand `batch` over to the rules once this transaction commits. Within a run the step's end does it."""
+    if batch.run_id is None:
+        batch.closed_at = now
+        wake(session, [EVENTS_QUEUE])
+
+
+def close_batches_of_run(session: Session, account_id: int, run_id: int, now: datetime) -> None:
+    """Close all that the run's finished step, or its end, leaves open."""
+    closed = session.execute(
+        update(EventBatch)
+        .where(
+            EventBatch.account_id == account_id, EventBatch.run_id == run_id, EventBatch.closed_at.is_(None)
+        )
+        .values(closed_at=now)
+    )
+    if closed.rowcount:
+        wake(session, [EVENTS_QUEUE])
+
+
+def wake(session: Session, queues: Iterable[str]) -> None:
+    """Ask for a look at these queues after the commit; a lost wish only delays, the sweep looks anyway."""
+    session.info.setdefault("wake", set()).update(queues)

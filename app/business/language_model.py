@@ -1,0 +1,63 @@
+"""What business asks of an AI provider, whoever it is: a prompt in; text, tokens and cost out."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+FaultKind = Literal[
+    "timeout",
+    "connection",
+    "rate_limited",
+    "server_error",
+    "refused",
+    "bad_answer",
+    "too_large",
+    "misconfigured",
+]
+PASSING: frozenset[FaultKind] = frozenset({"timeout", "connection", "rate_limited", "server_error"})
+"""Faults that may be gone on the next try; all others need a person."""
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One request: which kind of text, the plain facts it is made from, and the shape of the answer.
+
+    `facts` is data (imported texts included), never instructions. `answer_schema` is a JSON Schema.
+    """
+
+    kind: Literal["ideas", "content"]
+    facts: dict[str, Any]
+    answer_schema: dict[str, Any]
+    instructions: str
+
+
+@dataclass(frozen=True)
+class Completion:
+    """A provider's answer: `data` satisfies the prompt's schema; tokens as the provider counted them."""
+
+    data: dict[str, Any]
+    model: str
+    offline: bool = False
+    tokens: dict[str, int] = field(default_factory=dict)
+
+
+class ProviderFault(Exception):
+    """The provider did not deliver. `message` is a plain sentence; `detail` is for engineers, without secrets."""
+
+    def __init__(
+        self, kind: FaultKind, message: str, *, detail: str = "", retry_after: float | None = None
+    ) -> None:
+        super().__init__(message)
+        self.kind, self.message, self.detail, self.retry_after = kind, message, detail, retry_after
+
+    @property
+    def is_passing(self) -> bool:
+        """Whether trying again later can help."""
+        return self.kind in PASSING
+
+
+class LanguageModel(Protocol):
+    """A provider of texts. The same `key` asks for the same answer: a provider that honours keys works once."""
+
+    def write(self, prompt: Prompt, key: str) -> Completion:
+        """Raises ProviderFault."""
+        ...

@@ -1,0 +1,177 @@
+"""Sites, sectors, and the planning half of the pipeline: keywords, clusters, ideas."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, declared_attr, mapped_column, relationship
+
+from app.business.base import AccountOwned, Base, Id, Stamped, Text, one_of, owner_key, same_account
+
+
+class SiteStatus(StrEnum):
+    """Rules do not work on a paused site."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+
+
+class KeywordStatus(StrEnum):
+    NEW = "new"
+    CLUSTERED = "clustered"
+    IGNORED = "ignored"
+
+
+class ClusterStatus(StrEnum):
+    """planned from the first idea on, done when no idea is open any more."""
+
+    NEW = "new"
+    PLANNED = "planned"
+    DONE = "done"
+
+
+class IdeaStatus(StrEnum):
+    NEW = "new"
+    ACCEPTED = "accepted"
+    REJECTED = "rejected"
+    USED = "used"
+
+
+class Intent(StrEnum):
+    """What a searcher wants."""
+
+    INFORMATIONAL = "informational"
+    COMMERCIAL = "commercial"
+    TRANSACTIONAL = "transactional"
+    NAVIGATIONAL = "navigational"
+
+
+class Site(AccountOwned, Stamped, Base):
+    """A web site that content is made for."""
+
+    __tablename__ = "site"
+    __table_args__ = owner_key(one_of("status", list(SiteStatus)))
+
+    name: Mapped[str] = mapped_column(Text(255))
+    url: Mapped[str] = mapped_column(Text(2000), default="")
+    timezone: Mapped[str | None] = mapped_column(Text(64))
+    language: Mapped[str] = mapped_column(Text(16), default="en")
+    status: Mapped[str] = mapped_column(Text(20), default=SiteStatus.ACTIVE)
+    monthly_budget: Mapped[int | None]
+
+
+class Sector(AccountOwned, Stamped, Base):
+    """A topic area of a site."""
+
+    __tablename__ = "sector"
+    __table_args__ = owner_key(same_account("site_id", "site"), UniqueConstraint("site_id", "name"))
+
+    site_id: Mapped[int] = mapped_column(Id)
+    name: Mapped[str] = mapped_column(Text(255))
+    site: Mapped[Site] = relationship(foreign_keys="Sector.site_id", primaryjoin="Sector.site_id == Site.id")
+
+
+class Record(AccountOwned, Stamped):
+    """What keyword, cluster, idea, task and content share.
+
+    `made_key` names the unit of work and the place in its output (`r12-s0-45-1`): the same unit,
+    done again after a crash, cannot make the same row twice.
+    """
+
+    site_id: Mapped[int] = mapped_column(Id)
+    sector_id: Mapped[int] = mapped_column(Id)
+    status: Mapped[str] = mapped_column(Text(20))
+    status_since: Mapped[datetime]
+    labels: Mapped[list[Any]] = mapped_column(default=list)
+    note: Mapped[str] = mapped_column(Text(), default="")
+    assignee_id: Mapped[int | None] = mapped_column(Id)
+    made_by_run_id: Mapped[int | None] = mapped_column(Id)
+    made_key: Mapped[str | None] = mapped_column(Text(128))
+
+    @declared_attr
+    def site(self) -> Mapped[Site]:
+        return relationship(Site, primaryjoin=f"foreign({self.__name__}.site_id) == Site.id", viewonly=True)
+
+    @declared_attr
+    def sector(self) -> Mapped[Sector]:
+        return relationship(
+            Sector, primaryjoin=f"foreign({self.__name__}.sector_id) == Sector.id", viewonly=True
+        )
+
+
+def record_table(statuses: type[StrEnum], *extra: Any) -> tuple[Any, ...]:
+    """Table arguments of a record: tenant, place, status words, output key, and the lists' indexes."""
+    return owner_key(
+        same_account("site_id", "site"),
+        same_account("sector_id", "sector"),
+        same_account("assignee_id", "user"),
+        one_of("status", list(statuses)),
+        UniqueConstraint("account_id", "made_key"),
+        Index(None, "account_id", "status", "id"),
+        Index(None, "account_id", "site_id", "status", "id"),
+        *extra,
+    )
+
+
+class Keyword(Record, Base):
+    """A search term, stored trimmed, single-spaced and lower case; once in a site.
+
+    volume: searches a month · difficulty: 0-100 · cpc: money per click · position: place in results.
+    """
+
+    __tablename__ = "keyword"
+    __table_args__ = record_table(
+        KeywordStatus,
+        same_account("cluster_id", "cluster"),
+        UniqueConstraint("site_id", "text"),
+        Index(None, "cluster_id"),
+        Index(None, "account_id", "status", "volume"),
+        CheckConstraint("volume >= 0", name="volume_not_negative"),
+    )
+
+    text: Mapped[str] = mapped_column(Text(255))
+    volume: Mapped[int | None]
+    difficulty: Mapped[float | None]
+    cpc: Mapped[float | None]
+    intent: Mapped[str | None] = mapped_column(Text(20))
+    country: Mapped[str] = mapped_column(Text(64), default="")
+    language: Mapped[str] = mapped_column(Text(64), default="")
+    position: Mapped[float | None]
+    clicks: Mapped[int | None]
+    impressions: Mapped[int | None]
+    url: Mapped[str] = mapped_column(Text(2000), default="")
+    cluster_id: Mapped[int | None] = mapped_column(Id)
+    cluster_tried_at: Mapped[datetime | None]
+    cluster: Mapped["Cluster | None"] = relationship(
+        primaryjoin="foreign(Keyword.cluster_id) == Cluster.id", viewonly=True
+    )
+
+
+class Cluster(Record, Base):
+    """Keywords that one page can answer, named by the best of them. Its counts are of live rows."""
+
+    __tablename__ = "cluster"
+    __table_args__ = record_table(ClusterStatus)
+
+    name: Mapped[str] = mapped_column(Text(255))
+    main_keyword: Mapped[str] = mapped_column(Text(255))
+    main_intent: Mapped[str | None] = mapped_column(Text(20))
+
+
+class Idea(Record, Base):
+    """A page worth writing, made from a cluster or by a person."""
+
+    __tablename__ = "idea"
+    __table_args__ = record_table(
+        IdeaStatus, same_account("cluster_id", "cluster"), Index(None, "cluster_id")
+    )
+
+    cluster_id: Mapped[int | None] = mapped_column(Id)
+    title: Mapped[str] = mapped_column(Text(255))
+    description: Mapped[str] = mapped_column(Text(), default="")
+    content_type: Mapped[str] = mapped_column(Text(32), default="article")
+    main_keyword: Mapped[str] = mapped_column(Text(255), default="")
+    cluster: Mapped[Cluster | None] = relationship(
+        primaryjoin="foreign(Idea.cluster_id) == Cluster.id", viewonly=True
+    )

@@ -1,0 +1,77 @@
+"""The writing half of the pipeline: tasks (the writer's briefs) and content."""
+
+from datetime import date, datetime
+from enum import StrEnum
+
+from sqlalchemy import CheckConstraint, Index
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app.business.base import Base, Id, Text, one_of, same_account
+from app.business.planner.models import Idea, Record, record_table
+
+
+class TaskStatus(StrEnum):
+    DRAFT = "draft"
+    QUEUED = "queued"
+    WRITING = "writing"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class TaskType(StrEnum):
+    WRITE = "write"
+    REFRESH = "refresh"
+    LINK = "link"
+    REPORT = "report"
+
+
+class ContentStatus(StrEnum):
+    """draft is shown as "To check"."""
+
+    DRAFT = "draft"
+    REVIEW = "review"
+    APPROVED = "approved"
+    PUBLISHED = "published"
+
+
+class Task(Record, Base):
+    """A brief for one article: what to write, about which keyword, how long, by when."""
+
+    __tablename__ = "task"
+    __table_args__ = record_table(
+        TaskStatus,
+        same_account("idea_id", "idea"),
+        one_of("task_type", list(TaskType)),
+        CheckConstraint("word_count >= 1", name="word_count_positive"),
+        Index(None, "idea_id"),
+    )
+
+    idea_id: Mapped[int | None] = mapped_column(Id)
+    title: Mapped[str] = mapped_column(Text(255))
+    brief: Mapped[str] = mapped_column(Text(), default="")
+    task_type: Mapped[str] = mapped_column(Text(16), default=TaskType.WRITE)
+    main_keyword: Mapped[str] = mapped_column(Text(255), default="")
+    word_count: Mapped[int] = mapped_column(default=1000)
+    due_on: Mapped[date | None]
+    writing_run_id: Mapped[int | None] = mapped_column(Id)
+    """The run that is writing it now; another run leaves it alone."""
+    idea: Mapped[Idea | None] = relationship(primaryjoin="foreign(Task.idea_id) == Idea.id", viewonly=True)
+
+
+class Content(Record, Base):
+    """An article, or without an AI connection an outline of one (`outline`)."""
+
+    __tablename__ = "content"
+    __table_args__ = record_table(ContentStatus, same_account("task_id", "task"), Index(None, "task_id"))
+
+    task_id: Mapped[int | None] = mapped_column(Id)
+    title: Mapped[str] = mapped_column(Text(255))
+    html: Mapped[str] = mapped_column(Text(), default="")
+    meta_title: Mapped[str] = mapped_column(Text(255), default="")
+    meta_description: Mapped[str] = mapped_column(Text(512), default="")
+    main_keyword: Mapped[str] = mapped_column(Text(255), default="")
+    word_count: Mapped[int] = mapped_column(default=0)
+    outline: Mapped[bool] = mapped_column(default=False)
+    published_url: Mapped[str] = mapped_column(Text(2000), default="")
+    published_at: Mapped[datetime | None]
+    task: Mapped[Task | None] = relationship(primaryjoin="foreign(Content.task_id) == Task.id", viewonly=True)

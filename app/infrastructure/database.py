@@ -1,0 +1,92 @@
+"""The database session: SQLite embedded, PostgreSQL at scale; one engine per process."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from flask_migrate import Migrate
+from flask_sqlalchemy import SQLAlchemy
+from sqlalchemy import Connection, Engine, event
+from sqlalchemy.orm import Session
+
+# All tables, so that every process and the migrations know the whole schema.
+import app.business.accounts.models
+import app.business.automation.models
+import app.business.billing.models
+import app.business.events
+import app.business.planner.models
+import app.business.writer.models  # noqa: F401
+from app.business.base import Base
+
+db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
+migrate = Migrate(db=db, render_as_batch=True)
+
+reading: ContextVar[bool] = ContextVar("reading", default=False)
+"""True while a request only reads: on SQLite it then takes no write lock."""
+
+LOCK_WAIT_SECONDS = 10
+
+
+def engine_options(url: str) -> dict[str, Any]:
+    """Options of `create_engine` for this database address."""
+    if url.startswith("sqlite"):
+        return {"connect_args": {"timeout": LOCK_WAIT_SECONDS}}
+    return {"pool_pre_ping": True, "pool_size": 10, "max_overflow": 10}
+
+
+def prepare(engine: Engine) -> None:
+    """Give every connection of `engine` the pragmas and transactions we rely on."""
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _open_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+
+
+def _open_sqlite(connection: Any, _record: Any) -> None:
+    # The driver must not begin transactions by itself: _begin_sqlite decides read or write.
+    connection.isolation_level = None
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=NORMAL",
+        "foreign_keys=ON",
+        f"busy_timeout={LOCK_WAIT_SECONDS * 1000}",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # IMMEDIATE: a transaction that will write waits for its turn at its start, where waiting is safe;
+    # a deferred one that turns into a writer later is refused at once when somebody else wrote meanwhile.
+    connection.exec_driver_sql("BEGIN" if reading.get() else "BEGIN IMMEDIATE")
+
+
+@contextmanager
+def only_reading() -> Iterator[None]:
+    """Transactions begun inside take no write lock."""
+    token = reading.set(True)
+    try:
+        yield
+    finally:
+        reading.reset(token)
+
+
+@contextmanager
+def transaction() -> Iterator[Session]:
+    """One short write transaction of its own: commits at the end, rolls back on any error."""
+    session = db.session()
+    try:
+        yield session
+        session.commit()
+    except BaseException:
+        session.rollback()
+        raise
+
+
+def init_app(app: Any, url: str) -> None:
+    """Bind the session to the database at `url`; nothing is connected yet."""
+    app.config["SQLALCHEMY_DATABASE_URI"] = url
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(url)
+    db.init_app(app)
+    migrate.init_app(app, directory=f"{app.root_path}/migrations")
+    with app.app_context():
+        prepare(db.engine)

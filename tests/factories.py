@@ -1,0 +1,101 @@
+"""Plain functions that make rows with sensible defaults; each flushes, none commits."""
+
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import Account, Role, User
+from app.business.billing.models import CreditEntry, Plan
+from app.business.planner.models import Cluster, Idea, Keyword, Sector, Site
+from app.business.writer.models import Content, Task
+
+NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+_number = count(1)
+
+
+def make_plan(session: Session, code: str = "starter", **values: Any) -> Plan:
+    """The plan of that code, made on first use."""
+    plan = session.scalar(select(Plan).where(Plan.code == code))
+    if plan is None:
+        plan = Plan(**{"code": code, "name": code.title(), "monthly_credits": 1000} | values)
+        session.add(plan)
+        session.flush()
+    return plan
+
+
+def make_account(session: Session, *, credits: int = 1000, **values: Any) -> Account:
+    """An active account with `credits` granted in its ledger."""
+    plan = values.pop("plan", None) or make_plan(session)
+    stamps = {"created_at": NOW, "updated_at": NOW}
+    account = Account(**{"name": f"Account {next(_number)}", "plan_id": plan.id} | stamps | values)
+    account.credits_balance = credits
+    session.add(account)
+    session.flush()
+    if credits:
+        session.add(
+            CreditEntry(
+                account_id=account.id,
+                kind="grant",
+                amount=credits,
+                balance_after=credits,
+                key=f"grant-{NOW:%Y-%m}",
+                reason="Monthly credits",
+                created_at=NOW,
+            )
+        )
+        session.flush()
+    return account
+
+
+def make_user(session: Session, account: Account, role: Role = Role.OWNER, **values: Any) -> User:
+    defaults = {"email": f"{role}{next(_number)}@example.com", "name": role.title()}
+    return _add(session, User, account, {"role": role} | defaults | values)
+
+
+def make_site(session: Session, account: Account, **values: Any) -> Site:
+    return _add(session, Site, account, {"name": f"Site {next(_number)}"} | values)
+
+
+def make_sector(session: Session, site: Site, **values: Any) -> Sector:
+    defaults = {"account_id": site.account_id, "site_id": site.id, "name": f"Sector {next(_number)}"}
+    return _add(session, Sector, None, defaults | values)
+
+
+def make_keyword(session: Session, sector: Sector, **values: Any) -> Keyword:
+    return _record(session, Keyword, sector, {"text": f"keyword {next(_number)}"} | values)
+
+
+def make_cluster(session: Session, sector: Sector, **values: Any) -> Cluster:
+    name = f"cluster {next(_number)}"
+    return _record(session, Cluster, sector, {"name": name, "main_keyword": name} | values)
+
+
+def make_idea(session: Session, sector: Sector, **values: Any) -> Idea:
+    return _record(session, Idea, sector, {"title": f"Idea {next(_number)}"} | values)
+
+
+def make_task(session: Session, sector: Sector, **values: Any) -> Task:
+    return _record(session, Task, sector, {"title": f"Task {next(_number)}", "status": "draft"} | values)
+
+
+def make_content(session: Session, sector: Sector, **values: Any) -> Content:
+    return _record(
+        session, Content, sector, {"title": f"Content {next(_number)}", "status": "draft"} | values
+    )
+
+
+def _record(session: Session, model: type, sector: Sector, values: dict[str, Any]) -> Any:
+    place = {"account_id": sector.account_id, "site_id": sector.site_id, "sector_id": sector.id}
+    return _add(session, model, None, place | {"status": "new", "status_since": NOW} | values)
+
+
+def _add(session: Session, model: type, account: Account | None, values: dict[str, Any]) -> Any:
+    stamps = {"created_at": NOW, "updated_at": NOW}
+    owner = {"account_id": account.id} if account else {}
+    row = model(**stamps | owner | values)
+    session.add(row)
+    session.flush()
+    return row
