@@ -1,0 +1,96 @@
+"""How values read on pages: times with their zone, numbers, credits, durations. All are Jinja filters."""
+
+from datetime import UTC, date, datetime
+from zoneinfo import ZoneInfo
+
+from flask import Flask, g
+
+NOTHING = "–"
+STEPS = ((60, 1, "second"), (3600, 60, "minute"), (86_400, 3600, "hour"), (2_592_000, 86_400, "day"))
+
+
+def init_display(app: Flask) -> None:
+    """Give every template the filters of this file."""
+    for show in (when, instant, exact, relative, day, number, plural, credits, percent, duration):
+        app.add_template_filter(show)
+
+
+def viewer_zone() -> ZoneInfo:
+    """The zone in which the signed-in person reads times: their own, else the account's, else UTC."""
+    person = g.get("person")
+    return ZoneInfo(person.user.timezone or person.account.timezone) if person else ZoneInfo("UTC")
+
+
+def when(at: datetime | None, zone: str | None = None) -> str:
+    """`24 Nov 2026, 09:07 CET`: to the minute, in `zone` or the viewer's zone, which is always named."""
+    if at is None:
+        return NOTHING
+    local = at.astimezone(ZoneInfo(zone) if zone else viewer_zone())
+    return f"{local.day} {local:%b %Y, %H:%M} {_zone_name(local)}"
+
+
+def exact(at: datetime, zone: str | None = None) -> str:
+    """To the second with the zone's full name and UTC beside it, for a tooltip."""
+    place = ZoneInfo(zone) if zone else viewer_zone()
+    local = f"{at.astimezone(place):%Y-%m-%d %H:%M:%S} {place.key}"
+    return local if place.key == "UTC" else f"{local} ({at.astimezone(UTC):%H:%M:%S} UTC)"
+
+
+def instant(at: datetime) -> str:
+    """For machines: ISO 8601 in UTC."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def relative(at: datetime | None, now: datetime | None = None) -> str:
+    """`3 hours ago`, `in 5 minutes`, `just now`; the distance in days beyond a day."""
+    if at is None:
+        return NOTHING
+    seconds = int((at - (now or datetime.now(UTC))).total_seconds())
+    if abs(seconds) < 10:
+        return "just now"
+    size, unit = next(((step, unit) for end, step, unit in STEPS if abs(seconds) < end), (86_400, "day"))
+    distance = plural(abs(seconds) // size, unit)
+    return f"in {distance}" if seconds > 0 else f"{distance} ago"
+
+
+def day(on: date | None) -> str:
+    """`24 Nov 2026`."""
+    return f"{on.day} {on:%b %Y}" if on else NOTHING
+
+
+def number(value: float | None) -> str:
+    """`20,310`; at most two decimals."""
+    return NOTHING if value is None else f"{value:,.2f}".rstrip("0").rstrip(".")
+
+
+def plural(count: int, word: str, words: str | None = None) -> str:
+    """`1 keyword`, `1,284 keywords`; `words` where adding an s is wrong."""
+    return f"{count:,} {word if count == 1 else words or word + 's'}"
+
+
+def credits(amount: int) -> str:
+    """`1 credit`, `129 credits`."""
+    return plural(amount, "credit")
+
+
+def percent(share: float | None) -> str:
+    """A share between 0 and 1 as `97.5 %`; never rounded up to 100 or down to 0."""
+    if share is None:
+        return NOTHING
+    shown = min(round(share * 100, 1), 99.9) if share < 1 else 100
+    return f"{number(max(shown, 0.1) if share > 0 else 0)}\u00a0%"
+
+
+def duration(seconds: float | None) -> str:
+    """`0.4 s`, `12 s`, `3 min 5 s`, `2 h 10 min`."""
+    if seconds is None:
+        return NOTHING
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _zone_name(local: datetime) -> str:
+    name = local.tzname() or "UTC"
+    return f"UTC{name}" if name[0] in "+-" else name

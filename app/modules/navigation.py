@@ -1,0 +1,80 @@
+"""The console's menu: the one list of its pages, and which of them this person sees."""
+
+from dataclasses import dataclass
+
+from flask import current_app, g, request, url_for
+
+from app.business.accounts.models import Role
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the menu, seen from `role` upward."""
+
+    endpoint: str
+    label: str
+    icon: str
+    role: Role = Role.VIEWER
+
+
+@dataclass(frozen=True)
+class Link:
+    """An entry as it is drawn on the present page."""
+
+    label: str
+    icon: str
+    url: str
+    is_current: bool
+
+
+MENU: tuple[tuple[str, tuple[Entry, ...]], ...] = (
+    ("Automation", (
+        Entry("automation.dashboard", "Dashboard", "layout-dashboard"),
+        Entry("automation.rules", "Rules", "bolt"),
+        Entry("automation.history", "History", "history"),
+        Entry("automation.my_work", "My work", "inbox", Role.OPERATOR),
+    )),
+    ("Pipeline", (
+        Entry("planner.keywords", "Keywords", "tag"),
+        Entry("planner.clusters", "Clusters", "topology-star-3"),
+        Entry("planner.ideas", "Ideas", "bulb"),
+        Entry("writer.tasks", "Tasks", "checklist"),
+        Entry("writer.contents", "Content", "file-text"),
+    )),
+    ("Settings", (
+        Entry("billing.credits", "Credits", "coins"),
+        Entry("planner.sites", "Sites", "world"),
+        Entry("accounts.team", "Team", "users", Role.OWNER),
+        Entry("accounts.api_keys", "Keys", "key", Role.OWNER),
+        Entry("accounts.settings", "Settings", "settings"),
+        Entry("system.health", "System health", "heartbeat"),
+    )),
+)  # fmt: skip
+
+
+def navigation() -> list[tuple[str, list[Link]]]:
+    """The groups of the menu with the links this person may follow; empty groups are left out."""
+    shown = [(title, [entry for entry in entries if _is_shown(entry)]) for title, entries in MENU]
+    current = _current_url([url_for(entry.endpoint) for _, entries in shown for entry in entries])
+    return [(title, [_link(entry, current) for entry in entries]) for title, entries in shown if entries]
+
+
+def address_of(endpoint: str) -> str:
+    """Address of a page without parameters; empty when this app does not have the page."""
+    return url_for(endpoint) if endpoint in current_app.view_functions else ""
+
+
+def _is_shown(entry: Entry) -> bool:
+    return entry.endpoint in current_app.view_functions and g.person.can(entry.role)
+
+
+def _link(entry: Entry, current: str) -> Link:
+    url = url_for(entry.endpoint)
+    return Link(entry.label, entry.icon, url, url == current)
+
+
+def _current_url(urls: list[str]) -> str:
+    """The longest address that the present one starts with: the page of rule 7 belongs to Rules."""
+    here = request.path.rstrip("/") + "/"
+    matching = [url for url in urls if here.startswith(url.rstrip("/") + "/") and (url != "/" or here == "/")]
+    return max(matching, key=len, default="")

@@ -1,0 +1,125 @@
+"""What every page shares: CSRF, htmx requests, security headers, page or partial, static addresses."""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, Response, current_app, g, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_wtf.csrf import CSRFProtect
+from htmx_flask import Htmx
+from htmx_flask.requests import HtmxAwareRequest, HtmxHeaders
+
+from app.modules.display import init_display, viewer_zone
+from app.modules.navigation import address_of, navigation
+from app.settings import Settings
+
+csrf = CSRFProtect()
+
+CONTENT_POLICY = "; ".join((
+    "default-src 'none'", "script-src 'self'", "style-src 'self'", "img-src 'self' data:", "font-src 'self'",
+    "connect-src 'self'", "form-action 'self'", "frame-ancestors 'none'", "base-uri 'none'",
+))  # fmt: skip
+SECURITY_HEADERS = {
+    "Content-Security-Policy": CONTENT_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    # Not no-referrer: on https the CSRF check compares the Referer with our own host.
+    "Referrer-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+YEAR = 31_536_000
+
+
+class HtmxFour(HtmxHeaders):
+    """htmx 4 names elements `tag#id` and says whether it wants a part; htmx-flask 0.1 knows only htmx 2."""
+
+    @property
+    def target_id(self) -> str:
+        """Id of the element to be replaced; empty without one."""
+        return (self.target or "").partition("#")[2]
+
+    @property
+    def source_id(self) -> str:
+        """Id of the element that asked; empty without one."""
+        return str(self._headers.get("HX-Source", "")).partition("#")[2]
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether only a fragment is wanted: not for boosted links, nor to restore a page of the history."""
+        wanted = self._headers.get("HX-Request-Type", "partial") == "partial"
+        return bool(self) and wanted and not self.boosted and not self.history_restore_request
+
+
+class ConsoleRequest(HtmxAwareRequest):
+    """Flask's request with `htmx` of this version."""
+
+    htmx: HtmxFour
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.htmx = HtmxFour(self.headers)
+
+
+def init_web(app: Flask, settings: Settings) -> None:
+    """Set up cookies, CSRF, htmx, headers, filters and template globals."""
+    app.config.update(
+        WTF_CSRF_TIME_LIMIT=None,
+        SEND_FILE_MAX_AGE_DEFAULT=YEAR,
+        SESSION_COOKIE_NAME="__Host-console" if settings.is_https else "console",
+        SESSION_COOKIE_SECURE=settings.is_https,
+        SESSION_COOKIE_HTTPONLY=True,
+        SESSION_COOKIE_SAMESITE="Lax",
+    )
+    Htmx(app)
+    app.request_class = ConsoleRequest
+    csrf.init_app(app)
+    init_display(app)
+    for function in (asset, navigation, address_of, viewer_zone):
+        app.add_template_global(function)
+    app.after_request(_protect)
+
+
+def wants_partial() -> bool:
+    """Whether htmx asked for a fragment only."""
+    return isinstance(request.htmx, HtmxFour) and request.htmx.is_partial
+
+
+def page_or_partial(page: str, partial: str, **context: Any) -> str:
+    """The whole page, or for htmx only the partial that the page includes, with the waiting messages."""
+    if not wants_partial():
+        return render_template(page, **context)
+    return render_template(partial, **context) + render_template("partials/web/toasts.html", aside=True)
+
+
+def see_other(address: str) -> ResponseReturnValue:
+    """After a change, go to `address`: the browser loads it whole, also when htmx has sent the form."""
+    if request.htmx:
+        return Response(status=204, headers={"HX-Redirect": address})
+    return redirect(address, 303)
+
+
+def asset(name: str) -> str:
+    """Address of a static file; it changes with the content, so browsers may keep the file for a year."""
+    path = Path(current_app.static_folder or "") / name
+    return url_for("static", filename=name, v=_fingerprint(path, path.stat().st_mtime_ns))
+
+
+@cache
+def _fingerprint(path: Path, changed: int) -> str:
+    """`changed` is part of the key only, so that a new file of the same name gets a new address."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:10]
+
+
+def _protect(response: Response) -> Response:
+    for name, value in SECURITY_HEADERS.items():
+        response.headers.setdefault(name, value)
+    if current_app.config["SESSION_COOKIE_SECURE"]:
+        response.headers.setdefault("Strict-Transport-Security", f"max-age={YEAR}")
+    if request.endpoint != "static":
+        response.vary.add("HX-Request")
+        if g.get("person"):
+            response.headers.setdefault("Cache-Control", "no-store")
+    return response

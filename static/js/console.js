@@ -1,0 +1,90 @@
+// The few things that HTML and htmx do not do. Every page works without this file.
+
+const root = document.documentElement;
+
+// Theme: light, dark, or that of the system. theme.js applies the choice before the page is drawn.
+function showTheme() {
+  const theme = root.dataset.theme ?? "auto";
+  for (const button of document.querySelectorAll("[data-set-theme]")) {
+    button.setAttribute("aria-pressed", String(button.dataset.setTheme === theme));
+  }
+}
+
+document.addEventListener("click", (event) => {
+  const button = event.target.closest("[data-set-theme]");
+  if (!button) return;
+  if (button.dataset.setTheme === "auto") {
+    localStorage.removeItem("theme");
+    delete root.dataset.theme;
+  } else {
+    localStorage.setItem("theme", button.dataset.setTheme);
+    root.dataset.theme = button.dataset.setTheme;
+  }
+  showTheme();
+});
+showTheme();
+
+// Menus and confirmations are <details>: a click elsewhere or Escape closes them.
+function closePopups(except) {
+  for (const popup of document.querySelectorAll("details.popup[open]")) {
+    if (!popup.contains(except)) popup.open = false;
+  }
+}
+
+document.addEventListener("click", (event) => closePopups(event.target));
+document.addEventListener("keydown", (event) => {
+  const popup = event.key === "Escape" && document.querySelector("details.popup[open]");
+  if (!popup) return;
+  popup.open = false;
+  popup.querySelector("summary").focus();
+});
+
+// "Select all" in the head of a table.
+document.addEventListener("change", (event) => {
+  const name = event.target.dataset.selects;
+  if (!name) return;
+  for (const box of event.target.form.querySelectorAll(`input[name="${CSS.escape(name)}"]`)) {
+    box.checked = event.target.checked;
+  }
+});
+
+// "Copy": the text stands in the element that the button names.
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copies]");
+  if (!button) return;
+  const source = document.getElementById(button.dataset.copies);
+  await navigator.clipboard.writeText(source.value ?? source.textContent.trim());
+  button.querySelector(".button-label").textContent = "Copied";
+});
+
+// A message can be closed, and a success message leaves by itself.
+document.addEventListener("click", (event) => event.target.closest("[data-closes]")?.closest(".toast-message").remove());
+
+function fadeToasts() {
+  for (const toast of document.querySelectorAll(".toast-message[data-fades]")) {
+    setTimeout(() => toast.remove(), 8000);
+  }
+}
+fadeToasts();
+
+// A hidden page asks nothing; it asks once when it is looked at again.
+document.addEventListener("htmx:before:request", (event) => {
+  const polls = event.detail.ctx.sourceEvent?.type === "every";
+  if (polls && document.hidden) event.preventDefault();
+});
+document.addEventListener("visibilitychange", () => {
+  if (document.hidden) return;
+  for (const element of document.querySelectorAll("[hx-trigger^='every']")) htmx.trigger(element, "every");
+});
+
+// A live table must not close what the reader has opened, nor let the keyboard lose its place.
+let opened = [];
+document.addEventListener("htmx:before:swap", () => {
+  opened = [...document.querySelectorAll("details[id][open]")].map((details) => details.id);
+});
+document.addEventListener("htmx:after:swap", () => {
+  for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
+  document.querySelector("main [aria-invalid='true']:not(.seen)")?.focus();
+  for (const field of document.querySelectorAll("[aria-invalid='true']")) field.classList.add("seen");
+  fadeToasts();
+});
