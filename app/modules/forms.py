@@ -81,9 +81,9 @@ def _strip(value: str | None) -> str | None:
 
 
 @cache
-def _zones() -> dict[str, list[tuple[str, str]]]:
-    groups: dict[str, list[tuple[str, str]]] = {"": [("UTC", "UTC")]}
+def _zones() -> dict[str, str | dict[str, str]]:
+    groups: dict[str, dict[str, str]] = {}
     for name in sorted(available_timezones() - {"UTC", "localtime", "Factory"}):
         region, _, place = name.partition("/")
-        groups.setdefault(region if place else "Other", []).append((name, (place or name).replace("_", " ")))
-    return groups
+        groups.setdefault(region if place else "Other", {})[name] = (place or name).replace("_", " ")
+    return {"UTC": "UTC"} | groups

@@ -3,7 +3,7 @@
 import hashlib
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from flask import Flask, Response, current_app, g, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -82,21 +82,21 @@ def init_web(app: Flask, settings: Settings) -> None:
     app.after_request(_protect)
 
 
-def wants_partial() -> bool:
-    """Whether htmx asked for a fragment only."""
-    return isinstance(request.htmx, HtmxFour) and request.htmx.is_partial
+def htmx() -> HtmxFour:
+    """What htmx says about the present request; false when the browser itself asked."""
+    return cast(ConsoleRequest, request).htmx
 
 
 def page_or_partial(page: str, partial: str, **context: Any) -> str:
     """The whole page, or for htmx only the partial that the page includes, with the waiting messages."""
-    if not wants_partial():
+    if not htmx().is_partial:
         return render_template(page, **context)
     return render_template(partial, **context) + render_template("partials/web/toasts.html", aside=True)
 
 
 def see_other(address: str) -> ResponseReturnValue:
     """After a change, go to `address`: the browser loads it whole, also when htmx has sent the form."""
-    if request.htmx:
+    if htmx():
         return Response(status=204, headers={"HX-Redirect": address})
     return redirect(address, 303)
 

@@ -1,0 +1,76 @@
+"""Forms: clean text, plain refusals, filters kept in the address."""
+
+import pytest
+from flask import Flask
+from wtforms import IntegerField, PasswordField, StringField, TextAreaField
+
+from app.modules.forms import (
+    NOT_PRINTABLE,
+    ConsoleForm,
+    FilterForm,
+    TimezoneField,
+    at_most,
+    between,
+    required,
+)
+
+
+class Rule(ConsoleForm):
+    name = StringField("Name", [required("a name"), at_most(12)])
+    text = TextAreaField("Text")
+    password = PasswordField("Password")
+    limit = IntegerField("Limit", [between(1, 100)])
+    zone = TimezoneField()
+
+
+class Runs(FilterForm):
+    text = StringField("Search", [at_most(5)])
+    limit = IntegerField("Limit")
+
+
+@pytest.fixture
+def app() -> Flask:
+    app = Flask("forms")
+    app.config.update(SECRET_KEY="for this test only", WTF_CSRF_ENABLED=False)
+    return app
+
+
+def _sent(app: Flask, **values: str) -> Rule:
+    given = {"name": "Nightly", "limit": "10", "zone": "Europe/Berlin"} | values
+    with app.test_request_context(method="POST", data=given):
+        form = Rule()
+        form.validate()
+        return form
+
+
+def test_spaces_around_text_are_dropped_but_not_those_of_a_password(app: Flask) -> None:
+    form = _sent(app, name="  Nightly ", password=" secret ")
+    assert (form.name.data, form.password.data, form.errors) == ("Nightly", " secret ", {})
+
+
+@pytest.mark.parametrize("sign", ["\x00", "\x1b", "\x7f", "\n"])
+def test_control_characters_are_refused_beside_the_field(app: Flask, sign: str) -> None:
+    assert _sent(app, name=f"a{sign}b").errors == {"name": [NOT_PRINTABLE]}
+
+
+def test_a_text_area_takes_line_breaks_but_no_nul(app: Flask) -> None:
+    assert not _sent(app, text="one\r\n\ttwo").errors
+    assert _sent(app, text="one\x00two").errors == {"text": [NOT_PRINTABLE]}
+
+
+def test_refusals_say_what_to_enter(app: Flask) -> None:
+    assert _sent(app, name="   ").errors == {"name": ["Enter a name."]}
+    assert _sent(app, name="x" * 13).errors == {"name": ["Use at most 12 characters."]}
+    assert _sent(app, limit="101").errors == {"limit": ["Enter a number from 1 to 100."]}
+
+
+def test_only_zones_of_this_machine_can_be_chosen(app: Flask) -> None:
+    assert not _sent(app, zone="America/Argentina/Ushuaia").errors
+    assert "zone" in _sent(app, zone="Mars/Olympus").errors
+
+
+def test_a_filter_leaves_out_what_is_empty_or_wrong(app: Flask) -> None:
+    with app.test_request_context("/?text=much+too+long&limit=7"):
+        assert Runs().chosen() == {"limit": 7}
+    with app.test_request_context("/?text=+ab+&limit="):
+        assert Runs().chosen() == {"text": "ab"}
