@@ -79,12 +79,18 @@ document.addEventListener("visibilitychange", () => {
 
 // A live table must not close what the reader has opened, nor let the keyboard lose its place.
 let opened = [];
+
+function markErrorsAsSeen() {
+  for (const field of document.querySelectorAll("[aria-invalid='true']")) field.classList.add("seen");
+}
+markErrorsAsSeen();
+
 document.addEventListener("htmx:before:swap", () => {
   opened = [...document.querySelectorAll("details[id][open]")].map((details) => details.id);
 });
 document.addEventListener("htmx:after:swap", () => {
   for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
   document.querySelector("main [aria-invalid='true']:not(.seen)")?.focus();
-  for (const field of document.querySelectorAll("[aria-invalid='true']")) field.classList.add("seen");
+  markErrorsAsSeen();
   fadeToasts();
 });
