@@ -1,0 +1,93 @@
+"""The time zones people may choose, and what to say about any other name."""
+
+import re
+from functools import cache
+from zoneinfo import ZoneInfo, available_timezones
+
+from rapidfuzz import fuzz, process, utils
+
+from app.business.errors import Invalid
+
+LONGEST_NAME = 64
+
+# In the zone database, yet fixed offsets that never follow the clock changes their names stand for.
+_NOT_PLACES = {"EST": "America/New_York or Etc/GMT+5", "MST": "America/Denver or Etc/GMT+7"}
+_NOT_PLACES |= {"HST": "Pacific/Honolulu or Etc/GMT+10"}
+
+_ABBREVIATIONS = _NOT_PLACES | {
+    "EDT": "America/New_York",
+    "ET": "America/New_York",
+    "CST": "America/Chicago or Asia/Shanghai",
+    "CDT": "America/Chicago",
+    "CT": "America/Chicago",
+    "MDT": "America/Denver",
+    "MT": "America/Denver",
+    "PST": "America/Los_Angeles",
+    "PDT": "America/Los_Angeles",
+    "PT": "America/Los_Angeles",
+    "BST": "Europe/London",
+    "CEST": "Europe/Berlin or Europe/Paris",
+    "EEST": "Europe/Athens",
+    "IST": "Asia/Kolkata, Asia/Jerusalem or Europe/Dublin",
+    "JST": "Asia/Tokyo",
+    "AEST": "Australia/Sydney",
+    "AEDT": "Australia/Sydney",
+}
+
+# Minutes ahead of UTC in winter -> a well-known place.
+_PLACES = {
+    -600: "Pacific/Honolulu", -540: "America/Anchorage", -480: "America/Los_Angeles", -420: "America/Denver",
+    -360: "America/Chicago", -300: "America/New_York", -240: "America/Halifax", -210: "America/St_Johns",
+    -180: "America/Sao_Paulo", 0: "Europe/London", 60: "Europe/Paris", 120: "Europe/Athens",
+    180: "Europe/Istanbul", 210: "Asia/Tehran", 240: "Asia/Dubai", 300: "Asia/Karachi",
+    330: "Asia/Kolkata", 345: "Asia/Kathmandu", 360: "Asia/Dhaka", 420: "Asia/Bangkok",
+    480: "Asia/Singapore", 540: "Asia/Tokyo", 570: "Australia/Adelaide", 600: "Australia/Sydney",
+    720: "Pacific/Auckland",
+}  # fmt: skip
+
+_OFFSET = re.compile(r"(?:UTC|GMT)?\s*([+-])([0-9]{1,2})(?::?([0-9]{2}))?", re.IGNORECASE)
+
+
+@cache
+def time_zones() -> tuple[str, ...]:
+    """Every allowed name, sorted."""
+    names = available_timezones() - {"Factory", "localtime"} - _NOT_PLACES.keys()
+    return tuple(sorted(name for name in names if not name.startswith(("posix", "right"))))
+
+
+def check_time_zone(name: object, field: str = "timezone") -> ZoneInfo:
+    """The zone of that name; raises Invalid for `field`, with the nearest names, when there is none."""
+    if isinstance(name, str) and name in _allowed():
+        return ZoneInfo(name)
+    raise Invalid({field: [f"Unknown time zone{_did_you_mean(name)}"]})
+
+
+@cache
+def _allowed() -> frozenset[str]:
+    return frozenset(time_zones())
+
+
+def _did_you_mean(name: object) -> str:
+    if not isinstance(name, str) or not 0 < len(name) <= LONGEST_NAME or not name.isprintable():
+        return ". Choose one such as Europe/Warsaw, America/New_York or UTC."
+    suggestion = _suggestion(name.strip())
+    if suggestion:
+        return f" '{name}'; did you mean {suggestion}?"
+    return f" '{name}'. Choose one such as Europe/Warsaw, America/New_York or UTC."
+
+
+def _suggestion(name: str) -> str | None:
+    offset = _OFFSET.fullmatch(name)
+    if offset:
+        minutes = int(offset[2]) * 60 + int(offset[3] or 0)
+        return _PLACES.get(-minutes if offset[1] == "-" else minutes)
+    if name.upper() in _ABBREVIATIONS:
+        return _ABBREVIATIONS[name.upper()]
+    same = [zone for zone in time_zones() if zone.casefold() == name.casefold()]
+    near = same or [
+        zone
+        for zone, _, _ in process.extract(
+            name, time_zones(), scorer=fuzz.WRatio, processor=utils.default_process, score_cutoff=70, limit=3
+        )
+    ]
+    return " or ".join(near) or None
