@@ -85,7 +85,7 @@ class AutomationRule(AccountOwned, Stamped, Base):
         one_of("repeat", ("once", "after_days", "always")),
         one_of("overlap", ("skip", "queue", "allow")),
         one_of("catch_up", ("latest", "all", "none")),
-        one_of("when_limited", ("default", "wait", "skip")),
+        one_of("when_limited", ("wait", "skip")),
         CheckConstraint("max_executions_per_day >= 1", name="daily_limit_positive"),
         CheckConstraint("credit_limit_per_execution >= 0", name="credit_limit_not_negative"),
         Index(
@@ -120,7 +120,7 @@ class AutomationRule(AccountOwned, Stamped, Base):
     overlap: Mapped[str] = mapped_column(Text(16), default="skip")
     catch_up: Mapped[str] = mapped_column(Text(16), default="latest")
     catch_up_hours: Mapped[int] = mapped_column(default=12)
-    when_limited: Mapped[str] = mapped_column(Text(16), default="default")
+    when_limited: Mapped[str | None] = mapped_column(Text(16))
     priority: Mapped[int] = mapped_column(default=5)
     mode: Mapped[str] = mapped_column(Text(16), default="live")
     monthly_budget: Mapped[int | None]
@@ -278,6 +278,7 @@ class ScheduledTask(AccountOwned, Base):
     worker: Mapped[str | None] = mapped_column(Text(128))
     attempt: Mapped[int] = mapped_column(default=0)
     rescues: Mapped[int] = mapped_column(default=0)
+    auto_retries: Mapped[int] = mapped_column(default=0)
     counted_day: Mapped[date | None]
     batch_id: Mapped[int | None] = mapped_column(Id)
     part: Mapped[int | None]
@@ -347,7 +348,7 @@ class ActionRun(AccountOwned, Base):
     __tablename__ = "action_run"
     __table_args__ = owner_key(
         same_account("run_id", "scheduled_task"),
-        one_of("status", ("started", "done", "failed")),
+        one_of("status", ("started", "done", "left_out", "failed")),
         UniqueConstraint("run_id", "step", "record_type", "record_id"),
     )
 

@@ -1,0 +1,282 @@
+"""Carries a run's steps out, unit by unit: read, work outside any transaction, save under the lease."""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as TooSlow
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.business.automation.models import Reason, Waiting
+from app.business.automation.services import run_units
+from app.business.automation.services.action_work import Works
+from app.business.automation.services.condition_evaluator import ConditionEvaluator
+from app.business.automation.services.condition_tree import parse_conditions
+from app.business.automation.services.record_fields import load_facts
+from app.business.automation.services.run_context import RunContext, plural
+from app.business.automation.services.run_lease import Lease, LeaseLost, renew
+from app.business.automation.services.run_price import affordable_units, step_price
+from app.business.automation.services.run_steps import Step, finished_units, input_ids, steps_of
+from app.business.automation.services.run_units import Done, Failure, LeftOut, Unit, unit_key
+from app.business.billing.services.credit_service import CreditService
+from app.business.errors import Refusal
+from app.business.events import close_batches_of_run
+from app.business.language_model import ProviderFault
+from app.business.planner.models import Keyword
+
+Transaction = Callable[[], AbstractContextManager[Session]]
+Clock = Callable[[], datetime]
+Answer = TypeVar("Answer")
+
+FAULTS_IN_A_ROW_TO_STOP = 3
+LOCAL_CHUNK = 100
+FAULT_REASONS = {"timeout": Reason.TIMED_OUT, "refused": Reason.PROVIDER_REFUSED}
+
+
+class Cancelled(Exception):  # noqa: N818 - a person's wish, not an error
+    """A person asked the run to stop; it stops before the next unit."""
+
+
+class Draining(Exception):  # noqa: N818 - a wish of the supervisor, not an error
+    """This worker is going away; the run is handed back between two units."""
+
+
+class OutOfCredits(Exception):  # noqa: N818 - an outcome that the engine settles
+    """Credits or a budget ran out between two steps."""
+
+    def __init__(self, message: str, waiting: Waiting) -> None:
+        super().__init__(message)
+        self.message, self.waiting = message, waiting
+
+
+@dataclass
+class Outcome:
+    """What the steps came to: failed units, work left over for a follow-up, sentences for the result."""
+
+    failures: list[Failure] = field(default_factory=list)
+    rest: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+class ActionExecutor:
+    """Runs actions in order within the credit limit."""
+
+    def __init__(self, transaction: Transaction, works: Works, clock: Clock, draining: Callable[[], bool]) -> None:
+        self.transaction, self.works, self.clock, self.draining = transaction, works, clock, draining
+        self.credits = CreditService()
+
+    def execute(self, context: RunContext, lease: Lease, records: list[int]) -> Outcome:
+        """Work on everything that is not finished yet. Raises LeaseLost, Cancelled, Draining, OutOfCredits."""
+        outcome = Outcome()
+        for step in steps_of(context):
+            failures = self._carry_out(context, lease, step, records, outcome)
+            outcome.failures += failures
+            if failures and step.action.get("on_error", "stop") == "stop":
+                break
+        return outcome
+
+    def _carry_out(
+        self, context: RunContext, lease: Lease, step: Step, records: list[int], outcome: Outcome
+    ) -> list[Failure]:
+        with self._writing(context, lease) as session:
+            units = self._plan(session, context, step, records, outcome)
+        if step.entry.local:
+            failures = self._do_local(context, lease, units)
+        else:
+            failures = self._do_outside(context, lease, units)
+        with self._writing(context, lease) as session:
+            close_batches_of_run(session, context.account.id, context.run.id, context.now)
+        return failures
+
+    def _plan(
+        self, session: Session, context: RunContext, step: Step, records: list[int], outcome: Outcome
+    ) -> list[Unit]:
+        ids = _filtered(session, context, step, input_ids(session, context, step, records))
+        units = _units(session, context, step, ids)
+        done = finished_units(session, context.run.id, step.index)
+        units = [unit for unit in units if unit.record_id not in done]
+        return units if step.known_at_start else self._pay_for(session, context, step, units, outcome)
+
+    def _pay_for(
+        self, session: Session, context: RunContext, step: Step, units: list[Unit], outcome: Outcome
+    ) -> list[Unit]:
+        """Raise the hold by what this step's units cost; what the limit does not pay for is left to a follow-up."""
+        ids = [unit.record_id for unit in units]
+        price = step_price(session, step, ids)
+        held = self.credits.held_by(session, context.account.id, context.run.id)
+        taken = affordable_units(price, ids, context.definition.credit_limit_per_execution - held)
+        if len(taken) < len(ids):
+            outcome.rest.append(
+                {"from_step": step.index, "record_type": step.record_type, "records": ids[len(taken) :]}
+            )
+            outcome.notes.append(
+                f"{len(taken)} of {plural(len(ids), step.record_type)}: the limit of "
+                f"{context.definition.credit_limit_per_execution} credits per run allows no more."
+            )
+        shortfall = self.credits.hold(
+            session,
+            account_id=context.account.id,
+            run_id=context.run.id,
+            amount=price.amount(taken),
+            budgets=context.budgets,
+            now=context.now,
+        )
+        if shortfall is not None:
+            raise OutOfCredits(shortfall.sentence, Waiting.BUDGET if shortfall.kind == "budget" else Waiting.CREDITS)
+        return units[: len(taken)]
+
+    def _do_local(self, context: RunContext, lease: Lease, units: list[Unit]) -> list[Failure]:
+        failures: list[Failure] = []
+        for start in range(0, len(units), LOCAL_CHUNK):
+            with self._writing(context, lease, between_units=True) as session:
+                for unit in units[start : start + LOCAL_CHUNK]:
+                    try:
+                        with session.begin_nested():
+                            self._do_at_once(session, context, unit)
+                    except Exception as error:
+                        failures.append(_failure(unit, error))
+                        run_units.begin(session, context, unit, context.now)
+                        run_units.fail(session, context, failures[-1], context.now)
+        return failures
+
+    def _do_at_once(self, session: Session, context: RunContext, unit: Unit) -> None:
+        work = self.works[unit.step.entry.key]
+        request = work.read(session, context, unit)
+        if isinstance(request, LeftOut):
+            run_units.leave_out(session, context, unit, request, context.now)
+            return
+        run_units.begin(session, context, unit, context.now)
+        done = work.save(session, context, unit, work.work(request, unit.key))
+        run_units.finish(session, context, unit, done, 0, context.now)
+
+    def _do_outside(self, context: RunContext, lease: Lease, units: list[Unit]) -> list[Failure]:
+        failures: list[Failure] = []
+        in_a_row = 0
+        for unit in units:
+            failure = self._do_unit(context, lease, unit)
+            in_a_row = in_a_row + 1 if failure and failure.is_passing else 0
+            if failure:
+                failures.append(failure)
+            if in_a_row == FAULTS_IN_A_ROW_TO_STOP:
+                # The service is away: asking for the others as well would only take time.
+                break
+        return failures
+
+    def _do_unit(self, context: RunContext, lease: Lease, unit: Unit) -> Failure | None:
+        work = self.works[unit.step.entry.key]
+        with self._writing(context, lease, between_units=True) as session:
+            request = work.read(session, context, unit)
+            if isinstance(request, LeftOut):
+                run_units.leave_out(session, context, unit, request, context.now)
+                return None
+            run_units.begin(session, context, unit, context.now)
+        try:
+            answer = _within(unit.step.entry.seconds, lambda: work.work(request, unit.key))
+            with self._writing(context, lease) as session:
+                self._save(session, context, unit, work.save(session, context, unit, answer))
+        except LeaseLost:
+            raise
+        except Exception as error:
+            failure = _failure(unit, error)
+            with self._writing(context, lease) as session:
+                run_units.fail(session, context, failure, context.now)
+            return failure
+        return None
+
+    def _save(self, session: Session, context: RunContext, unit: Unit, done: Done) -> None:
+        charged = self.credits.post(
+            session,
+            account_id=context.account.id,
+            run_id=context.run.id,
+            amount=done.credits,
+            key=unit.key,
+            reason=done.message or unit.step.entry.label,
+            budgets=context.budgets,
+            now=context.now,
+        )
+        run_units.finish(session, context, unit, done, charged, context.now)
+
+    def _writing(self, context: RunContext, lease: Lease, *, between_units: bool = False) -> "_Writing":
+        if between_units and self.draining():
+            raise Draining
+        return _Writing(self, context, lease, between_units)
+
+
+class _Writing:
+    """One short transaction of the run, begun by renewing its lease."""
+
+    def __init__(self, executor: ActionExecutor, context: RunContext, lease: Lease, between_units: bool) -> None:
+        self.context, self.lease, self.between_units = context, lease, between_units
+        self.clock, self.transaction = executor.clock, executor.transaction()
+
+    def __enter__(self) -> Session:
+        session = self.transaction.__enter__()
+        self.context.now = self.clock()
+        try:
+            cancelled_at = renew(session, self.lease, self.context.now)
+            if cancelled_at and self.between_units:
+                raise Cancelled
+        except BaseException as error:
+            self.transaction.__exit__(type(error), error, error.__traceback__)
+            raise
+        return session
+
+    def __exit__(self, *error: Any) -> bool | None:
+        return self.transaction.__exit__(*error)
+
+
+def _within(seconds: int, work: Callable[[], Answer]) -> Answer:
+    """The answer of `work`, or TimeoutError; a late answer is dropped and the same key asks for it again."""
+    pool = ThreadPoolExecutor(max_workers=1)
+    try:
+        return pool.submit(work).result(timeout=seconds)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _failure(unit: Unit, error: Exception) -> Failure:
+    if isinstance(error, ProviderFault):
+        reason = FAULT_REASONS.get(error.kind, Reason.ACTION_FAILED)
+        return Failure(unit, reason, error.message, error.detail, error.is_passing, error.retry_after)
+    if isinstance(error, TooSlow):
+        return Failure(unit, Reason.TIMED_OUT, f"It took longer than {unit.step.entry.seconds} seconds.", "", True)
+    if isinstance(error, Refusal):
+        return Failure(unit, Reason.ACTION_FAILED, error.message)
+    message = "Something went wrong on our side. Retry it; if it happens again, tell your administrator the run number."
+    return Failure(unit, Reason.ACTION_FAILED, message, f"{type(error).__name__}: {error}")
+
+
+def _units(session: Session, context: RunContext, step: Step, ids: list[int]) -> list[Unit]:
+    if step.entry.unit_of == "sector":
+        return list(_sector_units(session, context, step, ids))
+    record_type = "run" if step.source == "run" else step.record_type or "run"
+    if step.entry.unit_of == "run":
+        record_type, keys, all_ids = "run", [context.run.id], tuple(ids)
+        return [Unit(step, record_type, keys[0], all_ids, unit_key(context.run.id, step.index, keys[0]))]
+    return [Unit(step, record_type, key, (key,), unit_key(context.run.id, step.index, key)) for key in ids]
+
+
+def _sector_units(session: Session, context: RunContext, step: Step, ids: list[int]) -> Iterable[Unit]:
+    sectors: dict[int, list[int]] = {}
+    query = select(Keyword.id, Keyword.sector_id).where(Keyword.id.in_(ids)).order_by(Keyword.sector_id, Keyword.id)
+    for keyword_id, sector_id in session.execute(query):
+        sectors.setdefault(sector_id, []).append(keyword_id)
+    for sector_id, keyword_ids in sectors.items():
+        key = unit_key(context.run.id, step.index, sector_id)
+        yield Unit(step, "sector", sector_id, tuple(keyword_ids), key)
+
+
+def _filtered(session: Session, context: RunContext, step: Step, ids: list[int]) -> list[int]:
+    when = step.action.get("when")
+    if not when or step.source == "run":
+        return ids
+    node = parse_conditions(when, record_type=step.record_type)
+    facts = load_facts(
+        session, step.record_type, ids, account_id=context.account.id, now=context.now, zone=context.zone
+    )
+    evaluate = ConditionEvaluator().evaluate
+    return [key for key in ids if key in facts and evaluate(node, facts[key])]

@@ -1,0 +1,224 @@
+"""The life of rules (create, edit, switch, archive) and the opening of runs by people and programs."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import Account, Role
+from app.business.accounts.services.scope import owned
+from app.business.automation.models import AutomationRule, Cause, ScheduledTask
+from app.business.automation.services import rule_switch
+from app.business.automation.services.action_catalogue import CATALOGUE, explicit_ids
+from app.business.automation.services.planning import replan
+from app.business.automation.services.record_models import known_ids
+from app.business.automation.services.rule_definition import RuleDefinition, parse_definition
+from app.business.automation.services.rule_versions import definition_of, keep_version, write
+from app.business.automation.services.runs import Opening, open_run
+from app.business.automation.services.waiting import wake_rule
+from app.business.billing.models import Plan
+from app.business.errors import Conflict, Forbidden, Invalid, NotFound, Stale
+from app.business.planner.models import Sector, Site
+
+LIMIT_FIELDS = ("max_executions_per_day", "credit_limit_per_execution", "monthly_budget", "when_limited", "priority")
+DEFAULT_SHORTEST_INTERVAL = 5
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who asks: a person in a browser, or a key with its creator's role."""
+
+    user_id: int | None
+    role: Role = Role.OWNER
+    api_key_id: int | None = None
+
+    @property
+    def cause(self) -> Cause:
+        """How a run that this actor starts is called."""
+        return Cause.API if self.api_key_id else Cause.MANUAL
+
+
+@dataclass(frozen=True)
+class Request:
+    """An Idempotency-Key and the fingerprint of the body that came with it."""
+
+    key: str
+    fingerprint: str
+
+
+class AutomationService:
+    """Makes and changes rules, and opens runs. The rule engine carries them through."""
+
+    def create_rule(
+        self, session: Session, account: Account, data: dict[str, Any], actor: Actor, now: datetime
+    ) -> AutomationRule:
+        """A new rule, checked as a whole, planned at once when it is on. Raises Invalid."""
+        definition = self.checked(session, account, data)
+        rule = AutomationRule(account_id=account.id, created_by_id=actor.user_id, created_at=now, updated_at=now)
+        write(rule, definition)
+        keep_version(session, rule, now, actor.user_id)
+        replan(session, rule, now)
+        return rule
+
+    def update_rule(
+        self,
+        session: Session,
+        rule: AutomationRule,
+        data: dict[str, Any],
+        actor: Actor,
+        now: datetime,
+        *,
+        expected_version: int | None = None,
+    ) -> AutomationRule:
+        """Replace the rule's definition by `data` as a new version. Raises Invalid, Stale, Conflict."""
+        if rule.archived_at:
+            raise Conflict("This rule is archived. Restore it before you change it.")
+        if expected_version is not None and expected_version != rule.version:
+            raise Stale(f"Somebody else saved version {rule.version} meanwhile. Load it, then repeat your change.")
+        account = session.get_one(Account, rule.account_id)
+        before = definition_of(rule)
+        write(rule, self.checked(session, account, data))
+        after = definition_of(rule)
+        if before == after:
+            return rule
+        keep_version(session, rule, now, actor.user_id)
+        replan(session, rule, now)
+        if any(before[name] != after[name] for name in LIMIT_FIELDS):
+            wake_rule(session, rule.id)
+        return rule
+
+    def checked(self, session: Session, account: Account, data: dict[str, Any]) -> RuleDefinition:
+        """The definition, with every id in it checked against the account and the scope. Raises Invalid."""
+        definition = parse_definition(data, shortest_interval_minutes=shortest_interval(session, account))
+        errors = _scope_errors(session, account.id, definition) or _id_errors(session, account.id, definition)
+        if errors:
+            raise Invalid(errors)
+        return definition
+
+    def enable(self, session: Session, rule: AutomationRule, actor: Actor, now: datetime, *, backfill: bool) -> None:
+        """Switch the rule on, after checking that it still reads. With `backfill`, records already here run too."""
+        if rule.archived_at:
+            raise Conflict("This rule is archived. Restore it before you switch it on.")
+        account = session.get_one(Account, rule.account_id)
+        self.checked(session, account, definition_of(rule))
+        rule_switch.switch(session, rule, True, now, actor.user_id)
+        if backfill and rule.trigger != "schedule":
+            open_run(session, rule, Opening(Cause.BACKFILL, now, user_id=actor.user_id, api_key_id=actor.api_key_id))
+
+    def disable(self, session: Session, rule: AutomationRule, actor: Actor, now: datetime) -> None:
+        """Switch the rule off; what was only planned is withdrawn."""
+        rule_switch.switch(session, rule, False, now, actor.user_id)
+
+    def archive(self, session: Session, rule: AutomationRule, actor: Actor, now: datetime) -> None:
+        """Delete = archive: it never runs again, its history stays."""
+        if rule.archived_at is None:
+            rule.archived_at, rule.is_active = now, False
+            keep_version(session, rule, now, actor.user_id)
+            replan(session, rule, now)
+
+    def restore(self, session: Session, rule: AutomationRule, actor: Actor, now: datetime) -> None:
+        """Bring an archived rule back, switched off."""
+        if rule.archived_at is not None:
+            rule.archived_at = None
+            keep_version(session, rule, now, actor.user_id)
+
+    def execute(
+        self,
+        session: Session,
+        rule: AutomationRule,
+        actor: Actor,
+        now: datetime,
+        *,
+        record_ids: list[int] | None = None,
+        even_if_off: bool = False,
+        request: Request | None = None,
+    ) -> ScheduledTask:
+        """Open a run by hand or by a program; a repeated request gives the run it made first.
+
+        Raises NotFound for ids that are not the account's, Forbidden for operators above their limit,
+        Invalid when the same Idempotency-Key comes with another body.
+        """
+        if request and (known := _answered(session, rule, request)):
+            return known
+        if record_ids is not None:
+            _check_records(session, rule, record_ids)
+        _check_operator(session, rule, actor)
+        opening = Opening(
+            cause=actor.cause,
+            scheduled_at=now,
+            records=record_ids,
+            user_id=actor.user_id,
+            api_key_id=actor.api_key_id,
+            request_key=request.key if request else None,
+            request_hash=request.fingerprint if request else None,
+            options={"even_if_off": True} if even_if_off else {},
+        )
+        return open_run(session, rule, opening)
+
+
+def shortest_interval(session: Session, account: Account) -> int:
+    """Minutes between two runs that the account's plan allows."""
+    plan = session.get(Plan, account.plan_id) if account.plan_id else None
+    return plan.shortest_interval_minutes if plan else DEFAULT_SHORTEST_INTERVAL
+
+
+def _scope_errors(session: Session, account_id: int, definition: RuleDefinition) -> dict[str, list[str]]:
+    errors: dict[str, list[str]] = {}
+    for name, model, row_id in (("site", Site, definition.site), ("sector", Sector, definition.sector)):
+        try:
+            row = owned(session, model, row_id, account_id) if row_id is not None else None
+        except NotFound:
+            errors[name] = [f"{name.capitalize()} {row_id} was not found."]
+            continue
+        if isinstance(row, Sector) and row.site_id != definition.site:
+            errors[name] = [f"Sector {row_id} does not belong to site {definition.site}."]
+    return errors
+
+
+def _id_errors(session: Session, account_id: int, definition: RuleDefinition) -> dict[str, list[str]]:
+    errors: dict[str, list[str]] = {}
+    for index, action in enumerate(definition.actions):
+        entry, ids = CATALOGUE[action["type"]], explicit_ids(action) or []
+        missing = sorted(set(ids) - known_ids(session, entry.takes[0], ids, account_id)) if ids else []
+        if missing:
+            errors[f"actions[{index}].params"] = [f"Action {index + 1}: {entry.takes[0]} {missing[0]} was not found."]
+        rule_id = action["params"].get("rule_id")
+        if rule_id and not _rule_exists(session, account_id, rule_id):
+            errors[f"actions[{index}].params.rule_id"] = [f"Action {index + 1}: rule {rule_id} was not found."]
+    return errors
+
+
+def _rule_exists(session: Session, account_id: int, rule_id: int) -> bool:
+    query = select(AutomationRule.id).where(AutomationRule.account_id == account_id, AutomationRule.id == rule_id)
+    return session.scalar(query) is not None
+
+
+def _answered(session: Session, rule: AutomationRule, request: Request) -> ScheduledTask | None:
+    known = session.scalar(
+        select(ScheduledTask).where(
+            ScheduledTask.automation_rule_id == rule.id, ScheduledTask.request_key == request.key
+        )
+    )
+    if known is not None and known.request_hash != request.fingerprint:
+        raise Invalid({"Idempotency-Key": ["This key came before with another body. Use a new key."]})
+    return known
+
+
+def _check_records(session: Session, rule: AutomationRule, record_ids: list[int]) -> None:
+    if rule.record_type is None:
+        raise Invalid({"record_ids": ["This rule works on no records. Leave record_ids out."]})
+    known = known_ids(session, rule.record_type, record_ids, rule.account_id)
+    if len(known) < len(set(record_ids)):
+        raise NotFound()
+
+
+def _check_operator(session: Session, rule: AutomationRule, actor: Actor) -> None:
+    limit = session.get_one(Account, rule.account_id).operator_credit_limit
+    paid = any(CATALOGUE[action["type"]].price_text != "free" for action in rule.actions)
+    if actor.role == Role.OPERATOR and paid and rule.credit_limit_per_execution > limit:
+        raise Forbidden(
+            f"A run of this rule may cost up to {rule.credit_limit_per_execution:,} credits; "
+            f"operators may start runs of up to {limit:,}. Ask an editor to run it."
+        )

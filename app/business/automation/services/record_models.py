@@ -1,0 +1,34 @@
+"""The table behind each record type, and what "in scope" means for it."""
+
+from sqlalchemy import ColumnElement, and_, select
+from sqlalchemy.orm import Session
+
+from app.business.planner.models import Cluster, Idea, Keyword, Record, Site, SiteStatus
+from app.business.writer.models import Content, Task
+
+MODELS: dict[str, type[Record]] = {
+    "keyword": Keyword,
+    "cluster": Cluster,
+    "idea": Idea,
+    "task": Task,
+    "content": Content,
+}
+
+
+def in_scope(
+    model: type[Record], account_id: int, site_id: int | None, sector_id: int | None
+) -> ColumnElement[bool]:
+    """Rows of the account, the site and the sector (None: any), on sites that are not paused."""
+    active_sites = select(Site.id).where(Site.account_id == account_id, Site.status == SiteStatus.ACTIVE)
+    clauses = [model.account_id == account_id, model.site_id.in_(active_sites)]
+    if site_id is not None:
+        clauses.append(model.site_id == site_id)
+    if sector_id is not None:
+        clauses.append(model.sector_id == sector_id)
+    return and_(*clauses)
+
+
+def known_ids(session: Session, record_type: str, ids: list[int], account_id: int) -> set[int]:
+    """Those of `ids` that are the account's own rows."""
+    model = MODELS[record_type]
+    return set(session.scalars(select(model.id).where(model.account_id == account_id, model.id.in_(ids))))

@@ -1,0 +1,178 @@
+"""Carries one run through: claim, checks, steps, close. Every worker, cause and retry takes this one road."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import datetime
+
+from sqlalchemy import Select, func, select
+from sqlalchemy.orm import Session
+
+from app.business.automation.models import Reason, ScheduledTask, Status
+from app.business.automation.services import run_close
+from app.business.automation.services.action_executor import (
+    ActionExecutor,
+    Cancelled,
+    Clock,
+    Draining,
+    OutOfCredits,
+    Transaction,
+)
+from app.business.automation.services.run_context import RunContext, load_context
+from app.business.automation.services.run_gates import Admission, Stop, check_account, pass_gates
+from app.business.automation.services.run_lease import Lease, LeaseLost, claim_run, renew
+from app.business.automation.services.run_price import known_price
+from app.business.billing.services.credit_service import CreditService
+from app.business.errors import Invalid
+from app.business.events import wake
+
+Heartbeat = Callable[[Lease], AbstractContextManager[None]]
+"""Prolongs the lease in the background while a run is worked on."""
+
+
+class RuleEngine:
+    """The one way a pending run becomes completed, failed, skipped, or waiting."""
+
+    def __init__(
+        self, transaction: Transaction, executor: ActionExecutor, clock: Clock, heartbeat: Heartbeat, worker: str
+    ) -> None:
+        self.transaction, self.executor, self.clock = transaction, executor, clock
+        self.heartbeat, self.worker = heartbeat, worker
+
+    def carry(self, run_id: int) -> bool:
+        """Take the run as far as it goes now. False when somebody else has it or it is not its time."""
+        admitted = self._admit(run_id)
+        if admitted is None:
+            return False
+        context, records = admitted
+        if context.run.status != Status.RUNNING:
+            return True
+        lease = Lease(run_id, context.run.lease_token or "")
+        try:
+            with self.heartbeat(lease):
+                self._work(context, lease, records)
+        except LeaseLost:
+            # Another worker goes on with this run; whatever we would write now is refused.
+            return True
+        return True
+
+    def _admit(self, run_id: int) -> tuple[RunContext, list[int]] | None:
+        """Claim and check in one short transaction; a check that says no ends or parks the run in it."""
+        with self.transaction() as session:
+            now = self.clock()
+            run = claim_run(session, run_id, self.worker, now)
+            if run is None:
+                return None
+            _call_others(session, run, now)
+            context = load_context(session, run, now)
+            if run.cancel_requested_at:
+                run_close.cancel(session, context)
+                return context, []
+            try:
+                return context, self._readmit(session, context) if run.admitted_at else _first_time(session, context)
+            except Invalid as error:
+                run_close.fail_before_work(session, context, Reason.RULE_INVALID, error.message)
+                return context, []
+
+    def _readmit(self, session: Session, context: RunContext) -> list[int]:
+        """A retry or a rescued run keeps its slot and records; only account and credits are asked again."""
+        records = list(context.detail.records or [])
+        verdict = check_account(session, context, Admission())
+        credits = CreditService()
+        credits.release(
+            session,
+            account_id=context.account.id,
+            run_id=context.run.id,
+            budgets=context.budgets,
+            now=context.now,
+        )
+        if isinstance(verdict, Stop):
+            run_close.stop_admitted(session, context, verdict)
+            return []
+        shortfall = credits.hold(
+            session,
+            account_id=context.account.id,
+            run_id=context.run.id,
+            amount=known_price(session, context, records),
+            budgets=context.budgets,
+            now=context.now,
+        )
+        if shortfall is not None:
+            run_close.stop_admitted(session, context, run_close.stop_of(shortfall))
+        return records
+
+    def _work(self, context: RunContext, lease: Lease, records: list[int]) -> None:
+        try:
+            outcome = self.executor.execute(context, lease, records)
+        except Cancelled:
+            self._close(context, lease, run_close.cancel)
+        except Draining:
+            self._close(context, lease, run_close.hand_back)
+        except OutOfCredits as end:
+            self._close(context, lease, lambda session, c: run_close.out_of_credits(session, c, end.message, end.waiting))
+        else:
+            self._close(context, lease, lambda session, c: run_close.settle(session, c, outcome))
+
+    def _close(self, context: RunContext, lease: Lease, close: Callable[[Session, RunContext], None]) -> None:
+        with self.transaction() as session:
+            context.now = self.clock()
+            renew(session, lease, context.now)
+            session.refresh(context.run)
+            close(session, context)
+
+
+def _first_time(session: Session, context: RunContext) -> list[int]:
+    admission = pass_gates(session, context)
+    context.detail.gates = admission.gates
+    if admission.stop:
+        run_close.stop_at_gate(session, context, admission.stop)
+        return []
+    run = context.run
+    run.admitted_at, run.record_count = context.now, len(admission.records)
+    context.detail.records = admission.records
+    context.detail.options = context.detail.options | {
+        "left_over": admission.left_over,
+        "notes": admission.notes,
+        "matched": admission.choice.matched,
+    }
+    session.flush()
+    return admission.records
+
+
+def _call_others(session: Session, run: ScheduledTask, now: datetime) -> None:
+    """While this worker is busy with the run, another one may take the next in the queue."""
+    waiting = session.scalar(select(ready(run.queue, now).exists()))
+    if waiting:
+        wake(session, [run.queue])
+
+
+def ready(queue: str, now: datetime) -> Select[tuple[int]]:
+    """Ids of the runs of a queue that are due, urgent and old ones first."""
+    return (
+        select(ScheduledTask.id)
+        .where(
+            ScheduledTask.queue == queue,
+            ScheduledTask.status == Status.PENDING,
+            ScheduledTask.waiting_for.is_(None),
+            func.coalesce(ScheduledTask.not_before, ScheduledTask.scheduled_at) <= now,
+        )
+        .order_by(ScheduledTask.priority, ScheduledTask.scheduled_at, ScheduledTask.id)
+    )
+
+
+def drain(engine: RuleEngine, queue: str, *, most_runs: int, most_seconds: float) -> int:
+    """Carry the queue's due runs until none is left or the bounds are reached; gives how many were carried."""
+    carried, until = 0, engine.clock().timestamp() + most_seconds
+    while carried < most_runs and engine.clock().timestamp() < until:
+        with engine.transaction() as session:
+            ids = session.scalars(ready(queue, engine.clock()).limit(min(most_runs - carried, 20))).all()
+        if not ids:
+            return carried
+        for run_id in ids:
+            if engine.executor.draining():
+                return carried
+            carried += engine.carry(run_id)
+    with engine.transaction() as session:
+        if session.scalar(select(ready(queue, engine.clock()).exists())):
+            wake(session, [queue])
+    return carried
+

@@ -1,0 +1,17 @@
+"""The zone in which a rule reads `now`: its schedule's, else its site's, else the account's."""
+
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import Account
+from app.business.automation.models import AutomationRule
+from app.business.planner.models import Site
+
+
+def rule_zone(session: Session, rule: AutomationRule) -> ZoneInfo:
+    """Zone for `now.hour` and its like in the rule's conditions."""
+    site = session.get(Site, rule.site_id) if rule.site_id else None
+    site_zone = site.timezone if site else None
+    named = rule.schedule.get("timezone") or site_zone
+    return ZoneInfo(named or session.get_one(Account, rule.account_id).timezone)

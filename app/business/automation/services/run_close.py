@@ -1,0 +1,287 @@
+"""How a run ends or is parked: final state, result in words, credits given back, claims settled, follow-up.
+
+Every function works inside one transaction whose lease was just renewed (or that made the claim).
+"""
+
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import Any, cast
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.orm import Session
+
+from app.business.accounts.services.notices import add_notice
+from app.business.automation.models import (
+    ActionRun,
+    Cause,
+    Reason,
+    RunAttempt,
+    ScheduledTask,
+    Status,
+    Waiting,
+)
+from app.business.automation.services import record_claims
+from app.business.automation.services.action_executor import Outcome
+from app.business.automation.services.run_context import RunContext
+from app.business.automation.services.run_gates import Stop
+from app.business.automation.services.run_summary import failure_sentence, result_of
+from app.business.automation.services.runs import Opening, call_attention, open_run
+from app.business.automation.services.waiting import wake_for_credits, wake_previous
+from app.business.billing.models import CreditEntry
+from app.business.billing.services.credit_service import CreditService, Shortfall
+from app.business.events import close_batches_of_run
+
+AUTO_RETRIES = 3
+BACK_OFF = (timedelta(seconds=10), timedelta(seconds=60), timedelta(minutes=5))
+FOLLOWING_CAUSES = (Cause.EVENT, Cause.BACKFILL, Cause.MANUAL, Cause.API)
+
+
+def stop_of(shortfall: Shortfall) -> Stop:
+    """A refused hold as the check that says no."""
+    if shortfall.kind == "budget":
+        return Stop(Reason.BUDGET, shortfall.sentence, Waiting.BUDGET)
+    return Stop(Reason.INSUFFICIENT_CREDITS, shortfall.sentence, Waiting.CREDITS)
+
+
+def stop_at_gate(session: Session, context: RunContext, stop: Stop) -> None:
+    """A check said no before anything was done: the run waits, or is skipped with its reason."""
+    waits = stop.waiting and (context.waits_when_limited or stop.waiting in (Waiting.PREVIOUS, Waiting.REVIEW))
+    if waits:
+        _park(session, context, cast(Waiting, stop.waiting), stop.message)
+        return
+    _end(session, context, Status.SKIPPED, stop.reason, stop.message)
+
+
+def stop_admitted(session: Session, context: RunContext, stop: Stop) -> None:
+    """A run that had begun may not go on now: it waits, or fails with its reason. Finished units stay."""
+    if stop.waiting and context.waits_when_limited:
+        _park(session, context, stop.waiting, stop.message)
+        return
+    _end(session, context, Status.FAILED, stop.reason, stop.message)
+
+
+def give_up(session: Session, context: RunContext, stop: Stop) -> None:
+    """A run that kills its workers, or that nobody could finish, fails with its reason."""
+    _end(session, context, Status.FAILED, stop.reason, stop.message)
+
+
+def fail_before_work(session: Session, context: RunContext, reason: Reason, message: str) -> None:
+    """The rule cannot be read any more: nothing is done on a condition that we do not understand."""
+    _end(session, context, Status.FAILED, reason, f"This rule needs repair. {message}")
+
+
+def out_of_credits(session: Session, context: RunContext, message: str, waiting: Waiting) -> None:
+    """Credits or a budget ended between two steps."""
+    reason = Reason.BUDGET if waiting == Waiting.BUDGET else Reason.INSUFFICIENT_CREDITS
+    stop_admitted(session, context, Stop(reason, message, waiting))
+
+
+def cancel(session: Session, context: RunContext) -> None:
+    """A person stopped it: skipped when nothing was begun, else failed with what is finished kept."""
+    if context.run.admitted_at is None:
+        _end(session, context, Status.SKIPPED, Reason.CANCELLED, "Cancelled before it started.")
+    else:
+        _end(session, context, Status.FAILED, Reason.CANCELLED, "Cancelled. What was finished stays.")
+
+
+def hand_back(session: Session, context: RunContext) -> None:
+    """The worker goes away: the run is pending again and goes on with its next unit elsewhere."""
+    run = context.run
+    run.status, run.not_before = Status.PENDING, context.now
+    _let_go(session, context, Status.PENDING, None, "Handed back: the worker was stopped.")
+    call_attention(session, run)
+
+
+def settle(session: Session, context: RunContext, outcome: Outcome) -> None:
+    """All steps are through: completed, or failed with named units, or once more later for passing faults."""
+    notes = [*context.detail.options.get("notes", []), *outcome.notes]
+    if not outcome.failures:
+        _open_follow_up(session, context, outcome.rest)
+        _end(session, context, Status.COMPLETED, None, "", notes=notes)
+        return
+    message = failure_sentence(session, context, outcome.failures)
+    detail = "\n".join(dict.fromkeys(failure.detail for failure in outcome.failures if failure.detail))
+    context.detail.error_detail = detail
+    if _may_retry_alone(context, outcome):
+        _retry_later(session, context, outcome, message)
+        return
+    _open_follow_up(session, context, outcome.rest)
+    reasons = Counter(failure.reason for failure in outcome.failures)
+    reason = Reason(reasons.most_common(1)[0][0]) if len(reasons) == 1 else Reason.ACTION_FAILED
+    _end(session, context, Status.FAILED, reason, message, notes=notes)
+
+
+def _may_retry_alone(context: RunContext, outcome: Outcome) -> bool:
+    passing = all(failure.is_passing for failure in outcome.failures)
+    return passing and context.run.auto_retries < AUTO_RETRIES and context.rule.is_active
+
+
+def _retry_later(session: Session, context: RunContext, outcome: Outcome, message: str) -> None:
+    run = context.run
+    asked = max((failure.retry_after or 0 for failure in outcome.failures), default=0)
+    run.not_before = context.now + max(BACK_OFF[run.auto_retries], timedelta(seconds=min(asked, 1800)))
+    run.auto_retries += 1
+    run.status, run.error_message = Status.PENDING, message
+    context.detail.options = context.detail.options | {"rest": _merged(context, outcome.rest)}
+    _release(session, context)
+    _let_go(session, context, Status.FAILED, Reason.ACTION_FAILED, message)
+    call_attention(session, run)
+
+
+def _end(
+    session: Session,
+    context: RunContext,
+    status: Status,
+    reason: Reason | None,
+    message: str,
+    *,
+    notes: list[str] | None = None,
+) -> None:
+    """The final state of this attempt, and everything that hangs on it."""
+    run = context.run
+    _release(session, context)
+    run.status, run.reason, run.error_message, run.finished_at = status, reason, message, context.now
+    run.waiting_for, run.credits_used = None, _credits_used(session, run)
+    run.result = result_of(session, context, notes or [])
+    if run.admitted_at:
+        _settle_claims(session, context, failed=status == Status.FAILED)
+    else:
+        record_claims.give_back(session, context)
+    close_batches_of_run(session, run.account_id, run.id, context.now)
+    _let_go(session, context, status, reason, message)
+    if status == Status.FAILED:
+        _tell(session, context, message)
+    session.flush()
+    wake_previous(session, run)
+    wake_for_credits(session, run.account_id)
+
+
+def _park(session: Session, context: RunContext, waiting: Waiting, message: str) -> None:
+    """Undo the claim: the run stays pending and waits; the attempt does not count."""
+    run = context.run
+    _release(session, context)
+    if run.admitted_at is None:
+        record_claims.give_back(session, context)
+    session.execute(delete(RunAttempt).where(RunAttempt.run_id == run.id, RunAttempt.number == run.attempt))
+    run.status, run.attempt = Status.PENDING, run.attempt - 1
+    run.lease_token = run.lease_until = None
+    if run.admitted_at is None:
+        run.started_at = None
+    run.waiting_for, run.waiting_since, run.error_message = waiting, run.waiting_since or context.now, message
+    if waiting in (Waiting.DAY, Waiting.BUDGET):
+        run.not_before = next_local_day(context.now, context.account.timezone)
+    session.flush()
+    wake_previous(session, run)
+
+
+def next_local_day(now: datetime, zone: str) -> datetime:
+    """The first instant of tomorrow in `zone`."""
+    local = now.astimezone(ZoneInfo(zone))
+    return (local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0) + timedelta(days=1)).astimezone(
+        now.tzinfo
+    )
+
+
+def _let_go(session: Session, context: RunContext, status: str, reason: Reason | None, message: str) -> None:
+    run = context.run
+    session.execute(
+        update(RunAttempt)
+        .where(RunAttempt.run_id == run.id, RunAttempt.number == run.attempt)
+        .values(
+            finished_at=context.now,
+            status=status,
+            reason=reason,
+            error_message=message,
+            credits_used=_credits_used(session, run),
+        )
+    )
+    run.lease_token = run.lease_until = None
+    session.flush()
+
+
+def _release(session: Session, context: RunContext) -> None:
+    CreditService().release(
+        session,
+        account_id=context.account.id,
+        run_id=context.run.id,
+        budgets=context.budgets,
+        now=context.now,
+    )
+
+
+def _credits_used(session: Session, run: ScheduledTask) -> int:
+    total = session.scalar(
+        select(func.coalesce(func.sum(CreditEntry.amount), 0)).where(
+            CreditEntry.account_id == run.account_id, CreditEntry.run_id == run.id
+        )
+    )
+    return -(total or 0)
+
+
+def _settle_claims(session: Session, context: RunContext, *, failed: bool) -> None:
+    records = set(context.detail.records or [])
+    unfinished: set[int] = set()
+    if failed:
+        finished = set(
+            session.scalars(
+                select(ActionRun.record_id).where(
+                    ActionRun.run_id == context.run.id,
+                    ActionRun.record_type == context.run.record_type,
+                    ActionRun.status.in_(["done", "left_out"]),
+                )
+            )
+        )
+        unfinished = records - finished
+    record_claims.settle(session, context, records - unfinished, failed=failed)
+
+
+def _merged(context: RunContext, rest: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [*context.detail.options.get("rest", []), *rest]
+
+
+def _open_follow_up(session: Session, context: RunContext, rest: list[dict[str, Any]]) -> None:
+    """What the credit limit left over goes on in one further run; that one passes on what is left after it."""
+    run = context.run
+    remaining = _merged(context, rest)
+    left_over = context.detail.options.get("left_over") or []
+    if left_over and run.cause in FOLLOWING_CAUSES:
+        remaining.append({"from_step": run.from_step, "record_type": run.record_type, "records": left_over})
+    if not remaining:
+        return
+    first, *others = remaining
+    open_run(
+        session,
+        context.rule,
+        Opening(
+            cause=Cause(run.cause),
+            scheduled_at=context.now,
+            record_type=first["record_type"],
+            records=first["records"],
+            site_id=run.site_id,
+            split_site_id=run.split_site_id,
+            chain=context.detail.chain,
+            root_id=run.root_id or run.id,
+            depth=run.depth,
+            user_id=run.user_id,
+            api_key_id=run.api_key_id,
+            follows_id=run.id,
+            from_step=first["from_step"],
+            options={"rest": others} if others else {},
+        ),
+    )
+
+
+def _tell(session: Session, context: RunContext, message: str) -> None:
+    add_notice(
+        session,
+        account_id=context.account.id,
+        level="danger",
+        title=f"“{context.run.rule_name}” failed",
+        body=message,
+        key=f"rule-failed-{context.rule.id}-{context.local_day.isoformat()}",
+        rule_id=context.rule.id,
+        run_id=context.run.id,
+        now=context.now,
+    )
+
