@@ -33,7 +33,7 @@ class Role(StrEnum):
 
 
 class Account(Stamped, Base):
-    """A customer: its zone, its plan, and its credits (balance = sum of its credit entries; held is set aside)."""
+    """A customer: its zone, plan and credits (balance = sum of its credit entries; held = set aside)."""
 
     __tablename__ = "account"
     __table_args__ = (

@@ -1,0 +1,50 @@
+"""The record of who changed what. Only ever added to."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import AuditEntry
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who acts: a signed-in person, or a key on behalf of its creator; nobody for commands."""
+
+    user_id: int | None = None
+    api_key_id: int | None = None
+
+
+class Subject(Protocol):
+    """Any row: its table and id name what was changed."""
+
+    __tablename__: str
+    id: Any
+
+
+def record(
+    session: Session,
+    account_id: int,
+    actor: Actor,
+    action: str,
+    subject: Subject,
+    data: Mapping[str, Any] | None,
+    now: datetime,
+) -> None:
+    """Write down that `actor` did `action` (`user.role_changed`), in the change's own transaction."""
+    session.add(
+        AuditEntry(
+            account_id=account_id,
+            user_id=actor.user_id,
+            api_key_id=actor.api_key_id,
+            action=action,
+            subject_type=subject.__tablename__,
+            subject_id=subject.id,
+            data=dict(data) if data else None,
+            created_at=now,
+        )
+    )
+    session.flush()

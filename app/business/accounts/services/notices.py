@@ -1,0 +1,68 @@
+"""Messages to the account's people, shown in the console."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import Notice, Role, User
+from app.business.upsert import upsert
+
+
+def add_notice(
+    session: Session,
+    *,
+    account_id: int,
+    level: str,
+    title: str,
+    body: str,
+    now: datetime,
+    key: str | None = None,
+    user_id: int | None = None,
+    role: Role | None = None,
+    run_id: int | None = None,
+    rule_id: int | None = None,
+) -> None:
+    """Tell one user, all from `role` upward, or (neither given) everyone; the same `key` renews its notice."""
+    said = {"level": level, "title": title[:255], "body": body, "run_id": run_id, "created_at": now}
+    upsert(
+        session,
+        Notice,
+        {"account_id": account_id, "key": key, "user_id": user_id, "role": role, "rule_id": rule_id} | said,
+        unique=["account_id", "key"],
+        change=said | {"read_at": None},
+    )
+
+
+def notices_for(session: Session, user: User, limit: int = 50) -> Sequence[Notice]:
+    """What this person is told, newest first."""
+    return session.scalars(
+        select(Notice)
+        .where(_meant_for(user))
+        .order_by(Notice.created_at.desc(), Notice.id.desc())
+        .limit(limit)
+    ).all()
+
+
+def unread_notices(session: Session, user: User) -> int:
+    """How many of the person's notices nobody has marked as read."""
+    query = select(func.count(Notice.id)).where(_meant_for(user), Notice.read_at.is_(None))
+    return session.scalar(query) or 0
+
+
+def mark_read(session: Session, user: User, now: datetime, notice_id: int | None = None) -> None:
+    """Mark one of the person's notices as read, or all of them."""
+    which = [Notice.id == notice_id] if notice_id is not None else []
+    session.execute(
+        update(Notice).where(_meant_for(user), Notice.read_at.is_(None), *which).values(read_at=now)
+    )
+
+
+def _meant_for(user: User) -> ColumnElement[bool]:
+    roles = [role for role in Role if Role(user.role).allows(role)]
+    return (
+        (Notice.account_id == user.account_id)
+        & or_(Notice.user_id.is_(None), Notice.user_id == user.id)
+        & or_(Notice.role.is_(None), Notice.role.in_(roles))
+    )

@@ -1,0 +1,287 @@
+"""Credits: set aside before work, charged unit by unit, given back at the end.
+
+Every movement is a guarded UPDATE of the account's row and one ledger row with a unique key, so the balance
+never goes below zero and nothing is charged twice, under any crash and any number of workers. The account's
+row is locked first and always, so two workers of one account never wait for each other crosswise.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, and_, case, select, update
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import Account
+from app.business.billing.models import CreditEntry, CreditHold, EntryKind, Plan
+from app.business.billing.services import spend_counters
+from app.business.billing.services.spend_counters import Budget, Shortfall
+from app.business.errors import NotEnoughCredits, NotFound
+from app.business.upsert import upsert
+
+__all__ = ["Balance", "Budget", "CreditService", "Shortfall"]
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Balance:
+    """An account's credits: `available` = `balance` - `held`; `plan` is the plan's code."""
+
+    balance: int
+    held: int
+    available: int
+    plan: str | None
+    daily_ceiling: int | None
+
+
+class CreditService:
+    """The only place that moves credits. Nothing is kept between calls."""
+
+    def available(self, session: Session, account_id: int) -> int:
+        """Credits that may still be set aside."""
+        return (
+            session.scalar(
+                select(Account.credits_balance - Account.credits_held).where(Account.id == account_id)
+            )
+            or 0
+        )
+
+    def balance_of(self, session: Session, account_id: int) -> Balance:
+        """The account's figures. Raises NotFound."""
+        row = session.execute(
+            select(Account.credits_balance, Account.credits_held, Plan.code, Account.daily_ceiling)
+            .outerjoin(Plan, Plan.id == Account.plan_id)
+            .where(Account.id == account_id)
+        ).one_or_none()
+        if row is None:
+            raise NotFound()
+        balance, held, plan, ceiling = row
+        return Balance(balance, held, balance - held, plan, ceiling)
+
+    def held_by(self, session: Session, account_id: int, run_id: int) -> int:
+        """Credits the run has claimed so far: those charged, and those set aside while its hold is open."""
+        return (
+            session.scalar(
+                select(case((CreditHold.state == "open", CreditHold.amount), else_=CreditHold.posted)).where(
+                    CreditHold.account_id == account_id, CreditHold.run_id == run_id
+                )
+            )
+            or 0
+        )
+
+    def hold(
+        self,
+        session: Session,
+        *,
+        account_id: int,
+        run_id: int,
+        amount: int,
+        budgets: Sequence[Budget],
+        now: datetime,
+    ) -> Shortfall | None:
+        """Set `amount` aside for the run: opens, raises or re-opens its hold. A refusal changes nothing."""
+        if amount == 0:
+            return None
+        savepoint = session.begin_nested()
+        shortfall = _set_aside(session, account_id, amount) or spend_counters.hold(
+            session, account_id, amount, budgets
+        )
+        if shortfall:
+            savepoint.rollback()
+            return shortfall
+        _raise_hold(session, account_id, run_id, amount, now)
+        savepoint.commit()
+        return None
+
+    def post(
+        self,
+        session: Session,
+        *,
+        account_id: int,
+        run_id: int,
+        amount: int,
+        key: str,
+        reason: str,
+        budgets: Sequence[Budget],
+        now: datetime,
+    ) -> int:
+        """Charge a finished unit, at most what is left of the run's hold; returns the credits charged.
+
+        A second call with the same `key` charges nothing and returns what the first one did.
+        """
+        if amount == 0:
+            return 0
+        _lock(session, account_id)
+        known = _amount_of(session, account_id, key)
+        if known is not None:
+            return -known
+        charged = min(amount, _left_of_hold(session, account_id, run_id))
+        if charged < amount:
+            log.warning("run %d cost %d credits, %d were set aside", run_id, amount, charged)
+        if charged == 0:
+            return 0
+        _draw_from_hold(session, account_id, run_id, charged)
+        after = _move(session, account_id, balance=-charged, held=-charged)
+        spend_counters.spend(session, account_id, charged, budgets)
+        _write(session, account_id, EntryKind.CHARGE, -charged, after, key, reason, now, run_id=run_id)
+        return charged
+
+    def release(
+        self, session: Session, *, account_id: int, run_id: int, budgets: Sequence[Budget], now: datetime
+    ) -> int:
+        """Close the run's hold and give back what it did not use; returns those credits."""
+        _lock(session, account_id)
+        rest = session.execute(
+            update(CreditHold)
+            .where(_open_hold(account_id, run_id))
+            .values(state="closed", closed_at=now)
+            .returning(CreditHold.amount - CreditHold.posted)
+            .execution_options(synchronize_session=False)
+        ).scalar_one_or_none()
+        if not rest:
+            return 0
+        _move(session, account_id, held=-rest)
+        spend_counters.free(session, account_id, rest, budgets)
+        return int(rest)
+
+    def add(
+        self,
+        session: Session,
+        *,
+        account_id: int,
+        kind: EntryKind,
+        amount: int,
+        key: str,
+        reason: str,
+        now: datetime,
+        user_id: int | None = None,
+        run_id: int | None = None,
+    ) -> bool:
+        """Grant, refund, adjust or expire `amount` (negative takes away) once for `key`; False when known.
+
+        Raises NotEnoughCredits when it would take more than is free.
+        """
+        _lock(session, account_id)
+        if _amount_of(session, account_id, key) is not None:
+            return False
+        free = self.available(session, account_id)
+        if free + amount < 0:
+            raise NotEnoughCredits(-amount, free)
+        after = _move(session, account_id, balance=amount)
+        _write(session, account_id, kind, amount, after, key, reason, now, run_id=run_id, user_id=user_id)
+        return True
+
+
+def _lock(session: Session, account_id: int) -> None:
+    """Whoever moves this account's credits waits here (SQLite has one writer at a time anyway)."""
+    session.execute(select(Account.id).where(Account.id == account_id).with_for_update())
+
+
+def _set_aside(session: Session, account_id: int, amount: int) -> Shortfall | None:
+    taken = session.execute(
+        update(Account)
+        .where(Account.id == account_id, Account.credits_balance - Account.credits_held >= amount)
+        .values(credits_held=Account.credits_held + amount)
+        .returning(Account.id)
+        .execution_options(synchronize_session=False)
+    ).one_or_none()
+    _forget(session, account_id)
+    if taken:
+        return None
+    free = CreditService().available(session, account_id)
+    return Shortfall("credits", amount, free, f"Needs {amount:,} credits, {free:,} free.")
+
+
+def _move(session: Session, account_id: int, *, balance: int = 0, held: int = 0) -> int:
+    """Change both figures at once; returns the new balance. The guard can only fail on a broken ledger."""
+    new_balance, new_held = Account.credits_balance + balance, Account.credits_held + held
+    after = session.execute(
+        update(Account)
+        .where(Account.id == account_id, new_held >= 0, new_balance >= new_held)
+        .values(credits_balance=new_balance, credits_held=new_held)
+        .returning(Account.credits_balance)
+        .execution_options(synchronize_session=False)
+    ).scalar_one()
+    _forget(session, account_id)
+    return after
+
+
+def _forget(session: Session, account_id: int) -> None:
+    """A loaded account reads its figures anew."""
+    account = session.identity_map.get(session.identity_key(Account, account_id))
+    if account is not None:
+        session.expire(account, ["credits_balance", "credits_held"])
+
+
+def _raise_hold(session: Session, account_id: int, run_id: int, amount: int, now: datetime) -> None:
+    charged_or_held = case((CreditHold.state == "open", CreditHold.amount), else_=CreditHold.posted)
+    upsert(
+        session,
+        CreditHold,
+        {
+            "account_id": account_id,
+            "run_id": run_id,
+            "amount": amount,
+            "posted": 0,
+            "state": "open",
+            "created_at": now,
+        },
+        unique=["run_id"],
+        change={"amount": charged_or_held + amount, "state": "open", "closed_at": None},
+    )
+
+
+def _open_hold(account_id: int, run_id: int) -> ColumnElement[bool]:
+    return and_(CreditHold.account_id == account_id, CreditHold.run_id == run_id, CreditHold.state == "open")
+
+
+def _left_of_hold(session: Session, account_id: int, run_id: int) -> int:
+    left = select(CreditHold.amount - CreditHold.posted).where(_open_hold(account_id, run_id))
+    return session.scalar(left) or 0
+
+
+def _draw_from_hold(session: Session, account_id: int, run_id: int, amount: int) -> None:
+    session.execute(
+        update(CreditHold)
+        .where(_open_hold(account_id, run_id), CreditHold.posted + amount <= CreditHold.amount)
+        .values(posted=CreditHold.posted + amount)
+        .returning(CreditHold.id)
+        .execution_options(synchronize_session=False)
+    ).one()
+
+
+def _amount_of(session: Session, account_id: int, key: str) -> int | None:
+    return session.scalar(
+        select(CreditEntry.amount).where(CreditEntry.account_id == account_id, CreditEntry.key == key)
+    )
+
+
+def _write(
+    session: Session,
+    account_id: int,
+    kind: EntryKind,
+    amount: int,
+    after: int,
+    key: str,
+    reason: str,
+    now: datetime,
+    *,
+    run_id: int | None = None,
+    user_id: int | None = None,
+) -> None:
+    session.add(
+        CreditEntry(
+            account_id=account_id,
+            kind=kind,
+            amount=amount,
+            balance_after=after,
+            key=key,
+            reason=reason[:255],
+            run_id=run_id,
+            user_id=user_id,
+            created_at=now,
+        )
+    )
+    session.flush()

@@ -1,0 +1,182 @@
+"""Credits: set aside, charged once, given back; a refusal changes nothing."""
+
+from datetime import datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import Account
+from app.business.billing.models import CreditEntry, CreditHold, EntryKind, SpendCounter
+from app.business.billing.services.credit_service import Budget, CreditService, Shortfall
+from app.business.errors import NotEnoughCredits
+from tests.factories import make_account
+
+credits = CreditService()
+RUN = 7
+
+
+class Case:
+    """One account with 100 credits, one run, and the counters it passes."""
+
+    def __init__(self, session: Session, now: datetime) -> None:
+        self.session, self.now = session, now
+        self.account = make_account(session, credits=100)
+        self.budgets = [
+            Budget("rule", 3, "2026-11", 60),
+            Budget("account", self.account.id, "2026-11-24", None),
+        ]
+
+    def hold(self, amount: int, run_id: int = RUN) -> Shortfall | None:
+        return credits.hold(self.session, amount=amount, **self._common(run_id))
+
+    def post(self, amount: int, key: str = "r7-s0-1") -> int:
+        return credits.post(self.session, amount=amount, key=key, reason="Ideas", **self._common(RUN))
+
+    def release(self) -> int:
+        return credits.release(self.session, **self._common(RUN))
+
+    def _common(self, run_id: int) -> dict[str, Any]:
+        place = {"account_id": self.account.id, "run_id": run_id}
+        return place | {"budgets": self.budgets, "now": self.now}
+
+    @property
+    def figures(self) -> tuple[int, int]:
+        balance = credits.balance_of(self.session, self.account.id)
+        return balance.balance, balance.held
+
+    @property
+    def counters(self) -> list[tuple[int, int]]:
+        query = select(SpendCounter.spent, SpendCounter.held).order_by(SpendCounter.scope.desc())
+        return [(spent, held) for spent, held in self.session.execute(query)]
+
+
+@pytest.fixture
+def case(session: Session, now: datetime) -> Case:
+    return Case(session, now)
+
+
+def test_a_hold_sets_credits_aside_and_counts_them(case: Case) -> None:
+    assert case.hold(40) is None
+    assert case.figures == (100, 40)
+    assert case.counters == [(0, 40), (0, 40)]
+    assert credits.available(case.session, case.account.id) == 60
+
+
+def test_a_loaded_account_shows_the_new_figures(case: Case) -> None:
+    case.hold(40)
+    assert case.account.credits_available == 60
+
+
+def test_too_few_credits_refuse_and_change_nothing(case: Case) -> None:
+    case.budgets = []
+    shortfall = case.hold(101)
+    assert shortfall == Shortfall("credits", 101, 100, "Needs 101 credits, 100 free.")
+    assert case.figures == (100, 0)
+    assert case.session.scalar(select(func.count(CreditHold.id))) == 0
+
+
+def test_a_budget_that_is_used_up_refuses_and_changes_nothing(case: Case) -> None:
+    case.hold(50)
+    shortfall = case.hold(11, run_id=8)
+    assert shortfall is not None
+    assert (shortfall.kind, shortfall.needed, shortfall.available) == ("budget", 11, 10)
+    assert shortfall.sentence == ("This rule's monthly budget is 60 credits, 10 left for 2026-11: needs 11.")
+    assert case.figures == (100, 50)
+    assert case.counters == [(0, 50), (0, 50)]
+
+
+def test_a_second_hold_of_the_run_raises_the_first(case: Case) -> None:
+    case.hold(20)
+    case.hold(15)
+    assert case.figures == (100, 35)
+    assert credits.held_by(case.session, case.account.id, RUN) == 35
+
+
+def test_a_charge_moves_credits_from_held_to_spent(case: Case) -> None:
+    case.hold(40)
+    assert case.post(15) == 15
+    assert case.figures == (85, 25)
+    assert case.counters == [(15, 25), (15, 25)]
+
+
+def test_the_same_unit_is_charged_once(case: Case) -> None:
+    case.hold(40)
+    assert case.post(15) == 15
+    assert case.post(20) == 15
+    assert case.figures == (85, 25)
+
+
+def test_a_charge_never_passes_what_was_set_aside(case: Case) -> None:
+    case.hold(10)
+    assert case.post(15) == 10
+    assert case.post(5, key="r7-s0-2") == 0
+    assert case.figures == (90, 0)
+
+
+def test_nothing_to_pay_writes_nothing(case: Case) -> None:
+    assert case.hold(0) is None
+    assert case.post(0) == 0
+    assert case.release() == 0
+    assert case.counters == []
+    assert case.session.scalar(select(func.count(CreditHold.id))) == 0
+
+
+def test_the_end_of_a_run_gives_the_rest_back_once(case: Case) -> None:
+    case.hold(40)
+    case.post(15)
+    assert case.release() == 25
+    assert case.release() == 0
+    assert case.figures == (85, 0)
+    assert case.counters == [(15, 0), (15, 0)]
+
+
+def test_a_retry_opens_the_hold_again_on_top_of_what_was_charged(case: Case) -> None:
+    case.hold(40)
+    case.post(15)
+    case.release()
+    case.hold(10)
+    hold = case.session.scalars(select(CreditHold)).one()
+    assert (hold.amount, hold.posted, hold.state, hold.closed_at) == (25, 15, "open", None)
+    assert case.post(12, key="r7-s0-2") == 10
+
+
+def test_every_entry_carries_the_balance_after_it(case: Case) -> None:
+    case.hold(60)
+    for number, amount in enumerate((5, 1, 30)):
+        case.post(amount, key=f"r7-s0-{number}")
+    entries = case.session.execute(
+        select(CreditEntry.amount, CreditEntry.balance_after).order_by(CreditEntry.id)
+    )
+    assert [tuple(entry) for entry in entries] == [(100, 100), (-5, 95), (-1, 94), (-30, 64)]
+
+
+def _add(case: Case, amount: int, key: str = "adjust-1") -> bool:
+    return credits.add(
+        case.session, account_id=case.account.id, kind=EntryKind.ADJUST, amount=amount,
+        key=key, reason="Correction", now=case.now,
+    )  # fmt: skip
+
+
+def test_an_adjustment_counts_once(case: Case) -> None:
+    assert _add(case, 50) is True
+    assert _add(case, 50) is False
+    assert case.figures == (150, 0)
+
+
+def test_taking_away_stops_at_what_is_free(case: Case) -> None:
+    case.hold(40)
+    with pytest.raises(NotEnoughCredits, match="Needs 61 credits, 60 free"):
+        _add(case, -61)
+    assert _add(case, -60) is True
+    assert case.figures == (40, 40)
+
+
+def test_no_account_spends_the_credits_of_another(case: Case) -> None:
+    other = make_account(case.session, credits=100)
+    case.hold(40)
+    common: dict[str, Any] = {"account_id": other.id, "run_id": RUN, "budgets": [], "now": case.now}
+    assert credits.post(case.session, amount=10, key="x", reason="Theirs", **common) == 0
+    assert credits.release(case.session, **common) == 0
+    assert case.session.get_one(Account, other.id).credits_balance == 100
