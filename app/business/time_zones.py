@@ -83,11 +83,13 @@ def _suggestion(name: str) -> str | None:
         return _PLACES.get(-minutes if offset[1] == "-" else minutes)
     if name.upper() in _ABBREVIATIONS:
         return _ABBREVIATIONS[name.upper()]
-    same = [zone for zone in time_zones() if zone.casefold() == name.casefold()]
-    near = same or [
-        zone
-        for zone, _, _ in process.extract(
-            name, time_zones(), scorer=fuzz.WRatio, processor=utils.default_process, score_cutoff=70, limit=3
-        )
-    ]
-    return " or ".join(near) or None
+    near = [zone for zone in time_zones() if zone.casefold() == name.casefold()] or _alike(name)
+    return " or ".join(filter(None, [", ".join(near[:-1]), *near[-1:]])) or None
+
+
+def _alike(name: str) -> list[str]:
+    places = [zone for zone in time_zones() if "/" in zone and not zone.startswith("Etc/")]
+    found = process.extract(
+        name, places, scorer=fuzz.WRatio, processor=utils.default_process, score_cutoff=75, limit=3
+    )
+    return [zone for zone, _, _ in found]

@@ -60,7 +60,7 @@ def parse_schedule(data: Mapping[str, Any], *, shortest_interval_minutes: int | 
     `shortest_interval_minutes` (None: no limit). Raises Invalid with sentences by `schedule.<key>`."""
     errors = {f"schedule.{key}": [f"Unknown key '{key}'."] for key in data if key not in _KEYS}
     given: dict[str, Any] = {}
-    for key in _KEYS & data.keys():
+    for key in [key for key in data if key in _KEYS]:
         try:
             given[key] = _checked(key, data[key])
         except Invalid as refusal:
@@ -115,8 +115,8 @@ def _too_often(line: CronLine, shortest: int) -> dict[str, list[str]]:
         gap = line.shortest_gap(days_in_a_row=_has_days_in_a_row(line))
     if gap >= shortest:
         return {}
-    found = "every minute" if gap == 1 else f"every {gap} minutes"
-    sentence = f"Shortest allowed is every {shortest} minutes on your plan; this line runs {found} at times."
+    found = "1 minute" if gap == 1 else f"{gap} minutes"
+    sentence = f"Shortest allowed is every {shortest} minutes on your plan; this line has two {found} apart."
     return {"schedule.cron": [sentence]}
 
 
