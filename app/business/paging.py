@@ -3,17 +3,20 @@
 import base64
 import binascii
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Generic, TypeVar
+from datetime import UTC, date, datetime
+from typing import Any, Generic, TypeVar, cast
 
-from sqlalchemy import Select, literal, tuple_
+from sqlalchemy import ColumnElement, Select, literal, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.business.errors import Invalid
 
 Row = TypeVar("Row")
+
+_DAMAGED = "This page address is damaged. Start again from the first page."
+_LARGEST = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class Page(Generic[Row]):
 
 def keyset_page(
     session: Session,
-    query: Select[tuple[Row]],
+    query: Select[Row],
     *,
     keys: Sequence[InstrumentedAttribute[Any]],
     cursor: str | None,
@@ -38,7 +41,9 @@ def keyset_page(
     """
     ordered = query.order_by(*(key.desc() for key in keys)).limit(limit + 1)
     if cursor:
-        ordered = ordered.where(tuple_(*keys) < tuple_(*_bound(keys, decode(cursor, len(keys)))))
+        ordered = ordered.where(
+            tuple_(*keys) < tuple_(*_bound([key.expression for key in keys], decode(cursor, len(keys))))
+        )
     rows = session.scalars(ordered).all()
     if len(rows) <= limit:
         return Page(rows, None)
@@ -46,9 +51,41 @@ def keyset_page(
     return Page(rows[:limit], encode([getattr(last, key.key) for key in keys]))
 
 
+@dataclass(frozen=True)
+class Order:
+    """How a list is sorted: by an expression that is never null, and how a row's value of it is read."""
+
+    by: ColumnElement[Any]
+    value: Callable[[Any], Any]
+    descending: bool = True
+
+
+def sorted_page(
+    session: Session,
+    query: Select[Row],
+    order: Order,
+    id_column: ColumnElement[int],
+    *,
+    cursor: str | None,
+    limit: int,
+) -> Page[Row]:
+    """Rows of `query` in that order, ties by id in the same direction, after `cursor`. Raises Invalid."""
+    keys = (order.by, id_column)
+    ordered = query.order_by(*(key.desc() if order.descending else key.asc() for key in keys)).limit(
+        limit + 1
+    )
+    if cursor:
+        last = tuple_(*_bound(keys, decode(cursor, len(keys))))
+        ordered = ordered.where(tuple_(*keys) < last if order.descending else tuple_(*keys) > last)
+    rows = session.scalars(ordered).all()
+    if len(rows) <= limit:
+        return Page(rows, None)
+    return Page(rows[:limit], encode([order.value(rows[limit - 1]), cast(Any, rows[limit - 1]).id]))
+
+
 def encode(values: Sequence[Any]) -> str:
     """Opaque text of a row's key values."""
-    plain = [value.isoformat() if isinstance(value, datetime) else value for value in values]
+    plain = [value.isoformat() if isinstance(value, date) else value for value in values]
     return base64.urlsafe_b64encode(json.dumps(plain).encode()).decode().rstrip("=")
 
 
@@ -59,22 +96,24 @@ def decode(cursor: str, length: int) -> list[Any]:
     except (ValueError, binascii.Error, RecursionError):
         values = None
     if not isinstance(values, list) or len(values) != length:
-        raise Invalid({"cursor": ["This page address is damaged. Start again from the first page."]})
+        raise Invalid({"cursor": [_DAMAGED]})
     return values
 
 
-def _bound(keys: Sequence[InstrumentedAttribute[Any]], values: Sequence[Any]) -> list[Any]:
-    bound = []
-    for key, value in zip(keys, values, strict=True):
-        try:
-            python = (
-                datetime.fromisoformat(value)
-                if key.type.python_type is datetime
-                else key.type.python_type(value)
-            )
-        except (TypeError, ValueError):
-            raise Invalid(
-                {"cursor": ["This page address is damaged. Start again from the first page."]}
-            ) from None
-        bound.append(literal(python, key.type))
-    return bound
+def _bound(keys: Sequence[ColumnElement[Any]], values: Sequence[Any]) -> list[Any]:
+    try:
+        return [literal(_typed(key, value), key.type) for key, value in zip(keys, values, strict=True)]
+    except (TypeError, ValueError):
+        raise Invalid({"cursor": [_DAMAGED]}) from None
+
+
+def _typed(key: ColumnElement[Any], value: Any) -> Any:
+    wanted = key.type.python_type
+    if wanted is datetime:
+        return datetime.fromisoformat(value).astimezone(UTC)
+    if wanted is date:
+        return date.fromisoformat(value)
+    storable = "\0" not in value if wanted is str else -_LARGEST <= wanted(value) <= _LARGEST
+    if not storable:
+        raise ValueError("no database could hold this")
+    return wanted(value)

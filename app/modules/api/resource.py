@@ -155,13 +155,6 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
         raise Malformed(f"The key “{twice[:64]}” stands twice in one object.")
-    for text in (*members, *members.values()):
-        if (
-            isinstance(text, str)
-            and not text.isascii()
-            and any("\ud800" <= sign <= "\udfff" for sign in text)
-        ):
-            raise Malformed("A text holds half of a character pair. Send whole characters.")
     return members
 
 

@@ -1,0 +1,172 @@
+"""Reading records: filtered, sorted and paged lists, and the figures of clusters.
+
+Filters and orders come from fixed maps, so nothing of an address ever reaches a query by its name.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy import ColumnElement, Select, and_, func, select
+from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
+
+from app.business.paging import Order, Page, sorted_page
+from app.business.planner.models import Cluster, Idea, Keyword, Record, Sector, Site
+
+Row = TypeVar("Row", Site, Sector, Keyword, Cluster, Idea, Record)
+Filter = Callable[[Any], ColumnElement[bool]]
+
+
+@dataclass(frozen=True)
+class RecordList(Generic[Row]):
+    """One kind of list: what it may be filtered and sorted by (the first order is the default)."""
+
+    model: type[Row]
+    filters: Mapping[str, Filter]
+    orders: Mapping[str, Order]
+    loads: tuple[InstrumentedAttribute[Any], ...] = field(default=())
+
+    def page(
+        self,
+        session: Session,
+        account_id: int,
+        chosen: Mapping[str, Any],
+        *,
+        sort: str | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> Page[Row]:
+        """The account's rows under the filters `chosen`. Raises Invalid for a damaged cursor."""
+        query = self._matching(select(self.model), account_id, chosen).options(*map(joinedload, self.loads))
+        order = self.orders[sort or next(iter(self.orders))]
+        return sorted_page(session, query, order, self.model.id.expression, cursor=cursor, limit=limit)
+
+    def count(self, session: Session, account_id: int, chosen: Mapping[str, Any]) -> int:
+        """How many rows the filters leave."""
+        counted = self._matching(select(func.count(self.model.id)), account_id, chosen)
+        return session.scalar(counted) or 0
+
+    def _matching(self, query: Select[Any], account_id: int, chosen: Mapping[str, Any]) -> Select[Any]:
+        wanted = [self.filters[name](value) for name, value in chosen.items()]
+        return query.where(self.model.account_id == account_id, *wanted)
+
+
+@dataclass(frozen=True)
+class ClusterFigures:
+    """What a cluster holds now."""
+
+    keyword_count: int = 0
+    total_volume: int = 0
+    idea_count: int = 0
+
+
+def cluster_figures(session: Session, account_id: int, ids: Sequence[int]) -> dict[int, ClusterFigures]:
+    """The figures of these clusters, by id; ignored keywords do not count."""
+    keywords = select(Keyword.cluster_id, func.count(), func.coalesce(func.sum(Keyword.volume), 0)).where(
+        Keyword.account_id == account_id, Keyword.cluster_id.in_(ids), Keyword.status != "ignored"
+    )
+    ideas = select(Idea.cluster_id, func.count()).where(
+        Idea.account_id == account_id, Idea.cluster_id.in_(ids)
+    )
+    held = {row[0]: (row[1], int(row[2])) for row in session.execute(keywords.group_by(Keyword.cluster_id))}
+    thought = {row[0]: row[1] for row in session.execute(ideas.group_by(Idea.cluster_id))}
+    return {key: ClusterFigures(*held.get(key, (0, 0)), thought.get(key, 0)) for key in ids}
+
+
+def cluster_ideas(session: Session, cluster: Cluster) -> Sequence[Idea]:
+    """The ideas made from this cluster, newest first."""
+    wanted = select(Idea).where(Idea.account_id == cluster.account_id, Idea.cluster_id == cluster.id)
+    return session.scalars(wanted.order_by(Idea.id.desc())).all()
+
+
+def places(session: Session, account_id: int) -> list[tuple[Site, list[Sector]]]:
+    """The account's sites by name, each with its sectors by name."""
+    sectors: dict[int, list[Sector]] = {}
+    for sector in session.scalars(
+        select(Sector).where(Sector.account_id == account_id).order_by(Sector.name, Sector.id)
+    ):
+        sectors.setdefault(sector.site_id, []).append(sector)
+    sites = session.scalars(select(Site).where(Site.account_id == account_id).order_by(Site.name, Site.id))
+    return [(site, sectors.get(site.id, [])) for site in sites]
+
+
+def record_filters(model: type[Record]) -> dict[str, Filter]:
+    """What every record can be filtered by; `status` takes several."""
+    return {
+        "site": lambda site: model.site_id == site,
+        "sector": lambda sector: model.sector_id == sector,
+        "status": lambda statuses: model.status.in_(statuses),
+        "made_by_run": lambda run: model.made_by_run_id == run,
+        "assignee": lambda person: model.assignee_id == person,
+    }
+
+
+def holds(*columns: InstrumentedAttribute[str]) -> Filter:
+    """Text found in any of `columns`, upper and lower case alike."""
+    return lambda text: and_(*[_any_of(columns, word) for word in text.split()[:10]])
+
+
+def newest(model: type[Any]) -> dict[str, Order]:
+    """The order that every list has: last made first."""
+    return {"newest": Order(model.id.expression, lambda row: row.id)}
+
+
+def alphabetical(column: InstrumentedAttribute[str]) -> Order:
+    """By code point, as the database compares text."""
+    return Order(column.expression, lambda row: getattr(row, column.key), descending=False)
+
+
+def _any_of(columns: Sequence[InstrumentedAttribute[str]], word: str) -> ColumnElement[bool]:
+    found = columns[0].icontains(word, autoescape=True)
+    for column in columns[1:]:
+        found = found | column.icontains(word, autoescape=True)
+    return found
+
+
+def _figure(column: InstrumentedAttribute[Any]) -> Order:
+    # Without a figure a row sorts below every one that has it; null cannot be part of a cursor.
+    return Order(
+        func.coalesce(column, -1),
+        lambda row: -1 if getattr(row, column.key) is None else getattr(row, column.key),
+    )
+
+
+SITES: RecordList[Site] = RecordList(
+    Site,
+    {"status": lambda statuses: Site.status.in_(statuses), "text": holds(Site.name, Site.url)},
+    newest(Site) | {"name": alphabetical(Site.name)},
+)
+SECTORS: RecordList[Sector] = RecordList(
+    Sector, {"site": lambda site: Sector.site_id == site}, newest(Sector), (Sector.site,)
+)
+KEYWORDS: RecordList[Keyword] = RecordList(
+    Keyword,
+    record_filters(Keyword)
+    | {
+        "text": holds(Keyword.text),
+        "volume_from": lambda volume: Keyword.volume >= volume,
+        "volume_to": lambda volume: Keyword.volume <= volume,
+        "intent": lambda intent: Keyword.intent == intent,
+        "cluster": lambda cluster: Keyword.cluster_id == cluster,
+    },
+    newest(Keyword)
+    | {
+        "volume": _figure(Keyword.volume),
+        "difficulty": _figure(Keyword.difficulty),
+        "text": alphabetical(Keyword.text),
+    },
+    (Keyword.site, Keyword.sector, Keyword.cluster),
+)
+CLUSTERS: RecordList[Cluster] = RecordList(
+    Cluster,
+    record_filters(Cluster) | {"text": holds(Cluster.name, Cluster.main_keyword)},
+    newest(Cluster) | {"name": alphabetical(Cluster.name)},
+    (Cluster.site, Cluster.sector),
+)
+IDEAS: RecordList[Idea] = RecordList(
+    Idea,
+    record_filters(Idea)
+    | {"text": holds(Idea.title, Idea.main_keyword), "cluster": lambda cluster: Idea.cluster_id == cluster},
+    newest(Idea) | {"title": alphabetical(Idea.title)},
+    (Idea.site, Idea.sector, Idea.cluster),
+)

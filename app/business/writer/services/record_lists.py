@@ -1,0 +1,48 @@
+"""Reading tasks and content: what they may be filtered and sorted by."""
+
+from datetime import date
+
+from sqlalchemy import func
+
+from app.business.paging import Order
+from app.business.planner.services.record_lists import (
+    RecordList,
+    alphabetical,
+    holds,
+    newest,
+    record_filters,
+)
+from app.business.writer.models import Content, Task
+
+NO_DAY = date(9999, 12, 31)
+"""Sorts tasks without a due day behind all others."""
+
+TASKS: RecordList[Task] = RecordList(
+    Task,
+    record_filters(Task)
+    | {
+        "text": holds(Task.title, Task.main_keyword),
+        "idea": lambda idea: Task.idea_id == idea,
+        "task_type": lambda kind: Task.task_type == kind,
+        "due_before": lambda day: Task.due_on <= day,
+    },
+    newest(Task)
+    | {
+        "due": Order(
+            func.coalesce(Task.due_on, NO_DAY), lambda task: task.due_on or NO_DAY, descending=False
+        ),
+        "title": alphabetical(Task.title),
+    },
+    (Task.site, Task.sector, Task.idea),
+)
+CONTENTS: RecordList[Content] = RecordList(
+    Content,
+    record_filters(Content)
+    | {
+        "text": holds(Content.title, Content.main_keyword),
+        "task": lambda task: Content.task_id == task,
+        "outline": lambda outline: Content.outline.is_(outline),
+    },
+    newest(Content) | {"title": alphabetical(Content.title)},
+    (Content.site, Content.sector, Content.task),
+)
