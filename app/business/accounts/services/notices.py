@@ -24,7 +24,7 @@ def add_notice(
     run_id: int | None = None,
     rule_id: int | None = None,
 ) -> None:
-    """Tell one user, all from `role` upward, or (neither given) everyone; the same `key` renews its notice."""
+    """Tell one user, all from `role` upward, or (neither given) everyone; a known `key` renews its notice."""
     said = {"level": level, "title": title[:255], "body": body, "run_id": run_id, "created_at": now}
     upsert(
         session,

@@ -1,0 +1,111 @@
+"""Who may come in: passwords are checked here, sessions begin and end here."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from pwdlib import PasswordHash
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import Account, AccountStatus, User, UserSession, WelcomeLink
+from app.business.accounts.services.passwords import HASHER, check_new_password, normal
+from app.business.accounts.services.tokens import fingerprint, new_secret
+
+IDLE = timedelta(hours=12)
+LONGEST = timedelta(days=30)
+SEEN_EVERY = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    """A session with its user and account, read in one go."""
+
+    session: UserSession
+    user: User
+    account: Account
+
+
+def find_user(session: Session, email: str) -> User | None:
+    """Who may sign in with this address; None when unknown, switched off, or the account is closed."""
+    return session.scalar(
+        select(User)
+        .join(Account, Account.id == User.account_id)
+        .where(User.email == email.strip().lower(), User.is_active, Account.status != AccountStatus.CLOSED)
+    )
+
+
+def begin(session: Session, user: User, now: datetime, user_agent: str = "") -> str:
+    """A new session for `user`; returns its token, which is kept nowhere but in the browser."""
+    token = new_secret()
+    session.add(
+        UserSession(
+            account_id=user.account_id,
+            user_id=user.id,
+            token_hash=fingerprint(token),
+            created_at=now,
+            seen_at=now,
+            user_agent=user_agent[:255],
+        )
+    )
+    user.signed_in_at = now
+    session.flush()
+    return token
+
+
+def find(session: Session, token: str, now: datetime) -> SignedIn | None:
+    """Whose token it is; None after 12 idle hours, 30 days, or when its person may not sign in."""
+    row = session.execute(
+        select(UserSession, User, Account)
+        .join(User, User.id == UserSession.user_id)
+        .join(Account, Account.id == UserSession.account_id)
+        .where(
+            UserSession.token_hash == fingerprint(token),
+            UserSession.seen_at > now - IDLE,
+            UserSession.created_at > now - LONGEST,
+            User.is_active,
+            Account.status != AccountStatus.CLOSED,
+        )
+    ).one_or_none()
+    return SignedIn(*row) if row else None
+
+
+def keep_alive(session: Session, signed_in: UserSession, now: datetime) -> bool:
+    """Note that the session is in use, at most every ten minutes; tells whether anything was written."""
+    if now - signed_in.seen_at < SEEN_EVERY:
+        return False
+    session.execute(update(UserSession).where(UserSession.id == signed_in.id).values(seen_at=now))
+    return True
+
+
+def end(session: Session, token: str) -> None:
+    """Sign this browser out."""
+    session.execute(delete(UserSession).where(UserSession.token_hash == fingerprint(token)))
+
+
+def end_one(session: Session, user: User, session_id: int) -> None:
+    """Sign one of the person's browsers out."""
+    session.execute(delete(UserSession).where(UserSession.user_id == user.id, UserSession.id == session_id))
+
+
+def end_all(session: Session, user: User) -> None:
+    """Sign the person out everywhere."""
+    session.execute(delete(UserSession).where(UserSession.user_id == user.id))
+
+
+def sessions_of(session: Session, user: User, now: datetime) -> list[UserSession]:
+    """The person's living sessions, the one used last first."""
+    living = (UserSession.seen_at > now - IDLE, UserSession.created_at > now - LONGEST)
+    query = select(UserSession).where(UserSession.user_id == user.id, *living)
+    return list(session.scalars(query.order_by(UserSession.seen_at.desc(), UserSession.id.desc())))
+
+
+def set_password(
+    session: Session, user: User, password: str, now: datetime, hasher: PasswordHash = HASHER
+) -> None:
+    """Give the person a new password: every session ends and open sign-in links die. Raises Invalid."""
+    check_new_password(password, user.email)
+    user.password_hash = hasher.hash(normal(password))
+    user.updated_at = now
+    session.execute(delete(WelcomeLink).where(WelcomeLink.user_id == user.id))
+    end_all(session, user)
+    session.flush()

@@ -1,0 +1,65 @@
+"""One-use sign-in links, for people who have no password yet."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import Account, AccountStatus, Role, User, WelcomeLink
+from app.business.accounts.services.tokens import fingerprint, new_secret
+
+VALID_FOR = timedelta(days=7)
+
+
+def issue_link(session: Session, now: datetime) -> str | None:
+    """Token for the owner whose first visit is awaited: of the newest account, a real one before the demo's.
+
+    None when every owner has a password. Older tokens of that owner die.
+    """
+    owner = session.scalar(
+        select(User)
+        .join(Account, Account.id == User.account_id)
+        .where(
+            User.role == Role.OWNER,
+            User.is_active,
+            User.password_hash.is_(None),
+            Account.status == AccountStatus.ACTIVE,
+        )
+        .order_by(Account.is_demo, Account.id.desc(), User.id)
+        .limit(1)
+    )
+    return issue_for(session, owner, now) if owner else None
+
+
+def issue_for(session: Session, user: User, now: datetime) -> str:
+    """A new token for `user`; older ones die."""
+    session.execute(delete(WelcomeLink).where(WelcomeLink.user_id == user.id))
+    token = new_secret()
+    session.add(
+        WelcomeLink(
+            account_id=user.account_id,
+            user_id=user.id,
+            token_hash=fingerprint(token),
+            created_at=now,
+            expires_at=now + VALID_FOR,
+        )
+    )
+    session.flush()
+    return token
+
+
+def redeem(session: Session, token: str, now: datetime) -> User | None:
+    """The person the token is for, once; None when it is unknown, used or too old."""
+    user_id = session.execute(
+        update(WelcomeLink)
+        .where(
+            WelcomeLink.token_hash == fingerprint(token),
+            WelcomeLink.used_at.is_(None),
+            WelcomeLink.expires_at > now,
+        )
+        .values(used_at=now)
+        .returning(WelcomeLink.user_id)
+    ).scalar_one_or_none()
+    if user_id is None:
+        return None
+    return session.scalar(select(User).where(User.id == user_id, User.is_active))
