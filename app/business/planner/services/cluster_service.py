@@ -1,0 +1,169 @@
+"""Clusters as people work on them: make, rename, merge, split, move keywords."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from app.business.errors import Conflict, Invalid
+from app.business.events import EventType, Origin
+from app.business.planner.models import (
+    Cluster,
+    ClusterStatus,
+    Idea,
+    IdeaStatus,
+    Keyword,
+    KeywordStatus,
+    Sector,
+)
+from app.business.planner.services.plain_text import clean_line
+from app.business.planner.services.record_changes import CLUSTER, KEYWORD, move_status, new_record, report
+from app.business.planner.services.record_edit import edit_record, line
+
+OPEN_IDEAS = (IdeaStatus.NEW, IdeaStatus.ACCEPTED)
+_PLACEABLE = (KeywordStatus.NEW, KeywordStatus.IGNORED, KeywordStatus.CLUSTERED)
+
+
+def create_cluster(
+    session: Session, sector: Sector, fields: Mapping[str, Any], *, origin: Origin, now: datetime
+) -> Cluster:
+    """A new, empty cluster with its cluster_created event.
+
+    `fields`: name, main_keyword?, main_intent?, labels?, note?, assignee?. Raises Invalid.
+    """
+    name = clean_line(fields.get("name") or "", "name")
+    cluster = Cluster(
+        **new_record(sector, ClusterStatus.NEW, origin, now), name=name, main_keyword=name.lower()
+    )
+    session.add(cluster)
+    session.flush()
+    extra = {key: value for key, value in fields.items() if key != "name"}
+    edit_record(session, CLUSTER, cluster, extra, EDITABLE, origin=origin, now=now)
+    report(session, EventType.CLUSTER_CREATED, CLUSTER, [cluster], origin, now)
+    return cluster
+
+
+def update_cluster(
+    session: Session, cluster: Cluster, changes: Mapping[str, Any], *, origin: Origin, now: datetime
+) -> Cluster:
+    """Rename, or change labels, note, assignee, status. Raises Invalid, Conflict."""
+    edit_record(session, CLUSTER, cluster, changes, EDITABLE, origin=origin, now=now)
+    return cluster
+
+
+def move_keywords(
+    session: Session, cluster: Cluster, keyword_ids: Sequence[int], *, origin: Origin, now: datetime
+) -> list[int]:
+    """Put keywords of the cluster's sector into it, out of any other. Raises Invalid for others."""
+    ids = _own_keywords(session, keyword_ids, Keyword.sector_id == cluster.sector_id, cluster.account_id)
+    return place_keywords(session, cluster, ids, _PLACEABLE, origin=origin, now=now)
+
+
+def release_keywords(
+    session: Session, cluster: Cluster, keyword_ids: Sequence[int], *, origin: Origin, now: datetime
+) -> list[int]:
+    """Take keywords out of the cluster; they are new again. Raises Invalid for keywords not in it."""
+    ids = _own_keywords(session, keyword_ids, Keyword.cluster_id == cluster.id, cluster.account_id)
+    return move_status(
+        session, KEYWORD, ids, {KeywordStatus.CLUSTERED}, KeywordStatus.NEW, origin, now, cluster_id=None
+    )
+
+
+def split_cluster(
+    session: Session,
+    cluster: Cluster,
+    name: str,
+    keyword_ids: Sequence[int],
+    *,
+    origin: Origin,
+    now: datetime,
+) -> Cluster:
+    """Make a new cluster of some of the keywords. Raises Conflict when none would stay behind."""
+    ids = _own_keywords(session, keyword_ids, Keyword.cluster_id == cluster.id, cluster.account_id)
+    held = select(func.count()).where(Keyword.cluster_id == cluster.id)
+    if len(ids) >= session.scalars(held).one():
+        raise Conflict("At least one keyword must stay. To give the cluster another name, rename it.")
+    new = create_cluster(session, _sector(session, cluster), {"name": name}, origin=origin, now=now)
+    new.main_intent = cluster.main_intent
+    place_keywords(session, new, ids, _PLACEABLE, origin=origin, now=now)
+    return new
+
+
+def merge_clusters(
+    session: Session, target: Cluster, others: Sequence[Cluster], *, origin: Origin, now: datetime
+) -> Cluster:
+    """Move keywords and ideas of `others` into `target` and remove the others.
+
+    Raises Invalid when one of them is the target itself or of another sector.
+    """
+    ids = [cluster.id for cluster in others]
+    if not ids or target.id in ids or any(cluster.sector_id != target.sector_id for cluster in others):
+        raise Invalid({"clusters": ["Choose other clusters of the same sector to merge into this one."]})
+    for model in (Keyword, Idea):
+        session.execute(
+            update(model).where(model.cluster_id.in_(ids)).values(cluster_id=target.id, updated_at=now)
+        )
+    for cluster in others:
+        session.delete(cluster)
+    target.updated_at = now
+    session.flush()
+    return target
+
+
+def place_keywords(
+    session: Session,
+    cluster: Cluster,
+    keyword_ids: Sequence[int],
+    came_from: Iterable[str],
+    *,
+    origin: Origin,
+    now: datetime,
+) -> list[int]:
+    """Mark keywords as clustered, in `cluster`, if their status is one of `came_from`. Returns their ids."""
+    values = {"cluster_id": cluster.id, "cluster_tried_at": now}
+    return move_status(
+        session, KEYWORD, keyword_ids, list(came_from), KeywordStatus.CLUSTERED, origin, now, **values
+    )
+
+
+def note_ideas(session: Session, cluster_ids: Iterable[int | None], *, origin: Origin, now: datetime) -> None:
+    """Keep clusters in step with their ideas: planned while one is open, done when none is left."""
+    ids = sorted({key for key in cluster_ids if key is not None})
+    if not ids:
+        return
+    query = select(Idea.cluster_id).where(Idea.cluster_id.in_(ids), Idea.status.in_(OPEN_IDEAS)).distinct()
+    with_open = set(session.scalars(query))
+    opened = [key for key in ids if key in with_open]
+    closed = [key for key in ids if key not in with_open]
+    move_status(
+        session, CLUSTER, opened, {ClusterStatus.NEW, ClusterStatus.DONE}, ClusterStatus.PLANNED, origin, now
+    )
+    move_status(session, CLUSTER, closed, {ClusterStatus.PLANNED}, ClusterStatus.DONE, origin, now)
+
+
+def _own_keywords(session: Session, ids: Sequence[int], where: Any, account_id: int) -> list[int]:
+    query = select(Keyword.id).where(Keyword.account_id == account_id, Keyword.id.in_(ids), where)
+    known = set(session.scalars(query))
+    strange = [key for key in ids if key not in known]
+    if strange or not ids:
+        names = ", ".join(str(key) for key in strange[:5])
+        message = f"Keyword {names} was not found here." if strange else "Choose at least one keyword."
+        raise Invalid({"keywords": [message]})
+    return list(dict.fromkeys(ids))
+
+
+def _sector(session: Session, cluster: Cluster) -> Sector:
+    return session.get_one(Sector, cluster.sector_id)
+
+
+def _intent(value: str | None, _path: str) -> str | None:
+    return value or None
+
+
+EDITABLE = {
+    "name": line(required=True),
+    "main_keyword": line(required=True),
+    "main_intent": _intent,
+}

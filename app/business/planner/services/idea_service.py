@@ -1,0 +1,69 @@
+"""Ideas as people work on them: write one down, edit, accept, reject."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.business.events import EventType, Origin
+from app.business.planner.models import Cluster, Idea, IdeaStatus, Sector
+from app.business.planner.services.cluster_service import note_ideas
+from app.business.planner.services.plain_text import clean_line
+from app.business.planner.services.record_changes import IDEA, new_record, report, set_status
+from app.business.planner.services.record_edit import body, edit_record, line
+
+
+def create_idea(
+    session: Session,
+    place: Sector | Cluster,
+    fields: Mapping[str, Any],
+    *,
+    origin: Origin,
+    now: datetime,
+    ordinal: int | None = None,
+) -> Idea:
+    """A new idea of a sector, or of a cluster (which becomes planned), with its idea_created event.
+
+    `fields`: title, description?, content_type?, main_keyword?, labels?, note?, assignee?.
+    `ordinal`: which one of its unit of work it is. Raises Invalid.
+    """
+    title = clean_line(fields.get("title") or "", "title")
+    cluster_id = place.id if isinstance(place, Cluster) else None
+    idea = Idea(**new_record(place, IdeaStatus.NEW, origin, now, ordinal), title=title, cluster_id=cluster_id)
+    session.add(idea)
+    session.flush()
+    extra = {key: value for key, value in fields.items() if key != "title"}
+    edit_record(session, IDEA, idea, extra, EDITABLE, origin=origin, now=now)
+    report(session, EventType.IDEA_CREATED, IDEA, [idea], origin, now)
+    note_ideas(session, [cluster_id], origin=origin, now=now)
+    return idea
+
+
+def update_idea(
+    session: Session, idea: Idea, changes: Mapping[str, Any], *, origin: Origin, now: datetime
+) -> Idea:
+    """Change the given fields only; status accepts, rejects or reopens. Raises Invalid, Conflict."""
+    edit_record(session, IDEA, idea, changes, EDITABLE, origin=origin, now=now)
+    if "status" in changes:
+        note_ideas(session, [idea.cluster_id], origin=origin, now=now)
+    return idea
+
+
+def decide_ideas(
+    session: Session, ids: list[int], status: str, *, origin: Origin, now: datetime
+) -> list[int]:
+    """Accept or reject many at once; returns the moved ids, those that may not be moved are left."""
+    moved = set_status(session, IDEA, ids, status, origin, now)
+    clusters = session.scalars(select(Idea.cluster_id).where(Idea.id.in_(moved)))
+    note_ideas(session, clusters, origin=origin, now=now)
+    return moved
+
+
+EDITABLE = {
+    "title": line(required=True),
+    "description": body,
+    "content_type": line(limit=32, required=True),
+    "main_keyword": line(),
+}

@@ -1,0 +1,118 @@
+"""Keywords: added one by one, edited. Imports of many are in `keyword_import.py`."""
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from app.business.errors import Conflict, Invalid
+from app.business.events import EventType, Origin
+from app.business.planner.models import Intent, Keyword, KeywordStatus, Sector
+from app.business.planner.services.plain_text import keyword_text
+from app.business.planner.services.record_changes import KEYWORD, new_record, report
+from app.business.planner.services.record_edit import Cleaner, clean_labels, edit_record, line, person_id
+
+LARGEST = 2_147_483_647
+
+
+def add_keyword(
+    session: Session, sector: Sector, fields: Mapping[str, Any], *, origin: Origin, now: datetime
+) -> Keyword:
+    """One new keyword with its keyword_added event.
+
+    `fields`: text, and any of the figures, labels, note, assignee.
+    Raises Invalid, or Conflict when the site has it.
+    """
+    text = keyword_text(fields.get("text") or "")
+    extra = {name: value for name, value in fields.items() if name != "text"}
+    labels, assignee = clean_labels(extra.pop("labels", [])), extra.pop("assignee", None)
+    note = line(limit=10_000)(extra.pop("note", ""), "note")
+    row = new_keyword(sector, text, clean_figures(extra), origin, now) | {
+        "labels": labels,
+        "note": note,
+        "assignee_id": person_id(session, sector.account_id, assignee),
+    }
+    added = insert_keywords(session, [row])
+    if not added:
+        raise Conflict(f"This site already has the keyword “{text}”.")
+    report(session, EventType.KEYWORD_ADDED, KEYWORD, added, origin, now)
+    return session.get_one(Keyword, added[0].id)
+
+
+def update_keyword(
+    session: Session, keyword: Keyword, changes: Mapping[str, Any], *, origin: Origin, now: datetime
+) -> Keyword:
+    """Change the given fields only: figures, labels, note, assignee, status. Raises Invalid, Conflict."""
+    edit_record(session, KEYWORD, keyword, changes, FIGURES, origin=origin, now=now)
+    return keyword
+
+
+def new_keyword(
+    place: Any, text: str, figures: Mapping[str, Any], origin: Origin, now: datetime
+) -> dict[str, Any]:
+    """The values of a keyword row; every figure has a value, so that many rows insert as one statement."""
+    empty = {name: "" if name in _TEXT_FIGURES else None for name in FIGURES}
+    return (
+        new_record(place, KeywordStatus.NEW, origin, now)
+        | {"text": text, "assignee_id": None}
+        | empty
+        | dict(figures)
+    )
+
+
+def insert_keywords(session: Session, rows: Sequence[dict[str, Any]]) -> Sequence[Row[Any]]:
+    """Insert those the site does not have yet; gives id, site_id, sector_id of each new row."""
+    if not rows:
+        return []
+    dialect = session.get_bind().dialect.name
+    insert: Any = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    statement = (
+        insert(Keyword)
+        .on_conflict_do_nothing(index_elements=["site_id", "text"])
+        .returning(Keyword.id, Keyword.site_id, Keyword.sector_id)
+    )
+    return sorted(session.execute(statement, list(rows)).all())
+
+
+def clean_figures(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Figures checked one by one. Raises Invalid({field: …})."""
+    unknown = next((name for name in fields if name not in FIGURES), None)
+    if unknown:
+        raise Invalid({unknown: ["A keyword has no such field."]})
+    return {name: FIGURES[name](value, name) for name, value in fields.items()}
+
+
+def _number(highest: float = LARGEST) -> Cleaner:
+    def clean(value: float | None, path: str) -> float | None:
+        if value is not None and not (math.isfinite(value) and 0 <= value <= highest):
+            raise Invalid({path: [f"Type a number from 0 to {highest:,}, or leave it empty."]})
+        return value
+
+    return clean
+
+
+def _intent(value: str | None, path: str) -> str | None:
+    if value and value not in list(Intent):
+        raise Invalid({path: [f"Choose one of: {', '.join(Intent)}."]})
+    return value or None
+
+
+FIGURES: dict[str, Cleaner] = {
+    "volume": _number(),
+    "difficulty": _number(100),
+    "cpc": _number(),
+    "intent": _intent,
+    "country": line(limit=64),
+    "language": line(limit=64),
+    "position": _number(),
+    "clicks": _number(),
+    "impressions": _number(),
+    "url": line(limit=2000),
+}
+"""What is known about a keyword, each with its check."""
+
+_TEXT_FIGURES = ("country", "language", "url")

@@ -1,0 +1,44 @@
+"""Text as people type or import it: one Unicode form, no control characters, a known length."""
+
+import re
+import unicodedata
+
+from app.business.errors import Invalid
+
+LINE_LIMIT = 255
+BODY_LIMIT = 1_000_000
+
+_SPACES = re.compile(r"\s+")
+# Controls (but tab and line ends) and lone surrogates: no text needs them, and databases refuse some.
+_REFUSED = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def clean_line(value: str, path: str, *, limit: int = LINE_LIMIT, required: bool = True) -> str:
+    """`value` trimmed, single-spaced and in Unicode form NFC. Raises Invalid({path: …})."""
+    text = _SPACES.sub(" ", _checked(value, path)).strip()
+    if required and not text:
+        raise Invalid({path: ["This is empty. Type some text."]})
+    return _within(text, path, limit)
+
+
+def clean_body(value: str, path: str, *, limit: int = BODY_LIMIT) -> str:
+    """Text of several lines: NFC, line ends as \\n. Raises Invalid({path: …})."""
+    text = _checked(value, path).replace("\r\n", "\n").replace("\r", "\n").strip()
+    return _within(text, path, limit)
+
+
+def keyword_text(value: str, path: str = "text") -> str:
+    """A search term as it is stored: trimmed, single-spaced, lower case. Raises Invalid({path: …})."""
+    return clean_line(clean_line(value, path).lower(), path)
+
+
+def _checked(value: str, path: str) -> str:
+    if _REFUSED.search(value):
+        raise Invalid({path: ["It holds a control character. Remove it and try again."]})
+    return unicodedata.normalize("NFC", value)
+
+
+def _within(text: str, path: str, limit: int) -> str:
+    if len(text) > limit:
+        raise Invalid({path: [f"It has {len(text):,} characters; at most {limit:,} are allowed."]})
+    return text

@@ -1,0 +1,176 @@
+"""How records come to be and change status: the legal moves, and the events that report them."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from app.business.errors import Conflict, Invalid
+from app.business.events import EventType, Origin, close_batch, open_batch, record_events
+from app.business.planner.models import (
+    Cluster,
+    ClusterStatus,
+    Idea,
+    IdeaStatus,
+    Keyword,
+    KeywordStatus,
+    Record,
+)
+
+IDS_AT_ONCE = 5_000
+
+Moves = Mapping[str, Collection[str]]
+"""Status -> the statuses it may be reached from."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A record type, and the status moves that rules, and that people may ask for.
+
+    Moves that belong to a piece of work (keyword clustered, idea used, task writing): only its service.
+    """
+
+    name: str
+    model: type[Record]
+    by_rules: Moves
+    by_people: Moves
+
+
+KEYWORD = Kind(
+    "keyword",
+    Keyword,
+    by_rules={KeywordStatus.IGNORED: {KeywordStatus.NEW}},
+    by_people={
+        KeywordStatus.NEW: {KeywordStatus.IGNORED, KeywordStatus.CLUSTERED},
+        KeywordStatus.IGNORED: {KeywordStatus.NEW, KeywordStatus.CLUSTERED},
+    },
+)
+CLUSTER = Kind(
+    "cluster",
+    Cluster,
+    by_rules={ClusterStatus.DONE: {ClusterStatus.PLANNED}},
+    by_people={
+        ClusterStatus.NEW: {ClusterStatus.PLANNED, ClusterStatus.DONE},
+        ClusterStatus.PLANNED: {ClusterStatus.NEW, ClusterStatus.DONE},
+        ClusterStatus.DONE: {ClusterStatus.NEW, ClusterStatus.PLANNED},
+    },
+)
+IDEA = Kind(
+    "idea",
+    Idea,
+    by_rules={IdeaStatus.ACCEPTED: {IdeaStatus.NEW}, IdeaStatus.REJECTED: {IdeaStatus.NEW}},
+    by_people={
+        IdeaStatus.NEW: {IdeaStatus.ACCEPTED, IdeaStatus.REJECTED},
+        IdeaStatus.ACCEPTED: {IdeaStatus.NEW, IdeaStatus.REJECTED},
+        IdeaStatus.REJECTED: {IdeaStatus.NEW, IdeaStatus.ACCEPTED},
+    },
+)
+
+
+def new_record(
+    place: Any, status: str, origin: Origin, now: datetime, ordinal: int | None = None
+) -> dict[str, Any]:
+    """The values every new record starts with; `place` is its sector, or a record of the same sector."""
+    return {
+        "account_id": place.account_id,
+        "site_id": place.site_id,
+        "sector_id": getattr(place, "sector_id", place.id),
+        "status": status,
+        "status_since": now,
+        "labels": [],
+        "note": "",
+        "made_by_run_id": origin.run_id,
+        "made_key": None if ordinal is None else origin.made_key(ordinal),
+        "created_at": now,
+        "updated_at": now,
+    }
+
+
+def report(
+    session: Session,
+    event: EventType,
+    kind: Kind,
+    records: Iterable[Any],
+    origin: Origin,
+    now: datetime,
+    **data: Any,
+) -> None:
+    """Write one batch with the event of each record (anything with id, site_id and sector_id)."""
+    rows = [
+        {"record_id": row.id, "site_id": row.site_id, "sector_id": row.sector_id, "data": data or None}
+        for row in records
+    ]
+    if rows:
+        batch = open_batch(session, event, origin, now)
+        record_events(session, batch, kind.name, rows)
+        close_batch(session, batch, now)
+
+
+def set_status(
+    session: Session, kind: Kind, ids: Sequence[int], status: str, origin: Origin, now: datetime
+) -> list[int]:
+    """Move what may be moved and return its ids; a rule never undoes what a person decided.
+
+    Raises Invalid for a word that is no status a rule (or person) may set.
+    """
+    moves = kind.by_rules if origin.run_id else kind.by_people
+    if status not in moves:
+        words = ", ".join(moves)
+        raise Invalid({"status": [f"A {kind.name} cannot be set to “{status}” here. Possible: {words}."]})
+    return move_status(session, kind, ids, moves[status], status, origin, now)
+
+
+def move_status(
+    session: Session,
+    kind: Kind,
+    ids: Sequence[int],
+    came_from: Collection[str],
+    status: str,
+    origin: Origin,
+    now: datetime,
+    **values: Any,
+) -> list[int]:
+    """Move those of `ids` whose status is one of `came_from`, setting `values` too; returns them in order.
+
+    Each move sets status_since and writes a status_changed event with `from` and `to`.
+    """
+    moved: dict[int, Any] = {}
+    for start in range(0, len(ids), IDS_AT_ONCE):
+        some = _lock(session, kind.model, ids[start : start + IDS_AT_ONCE], came_from, origin.account_id)
+        if not some:
+            continue
+        moved |= {row.id: row for row in some}
+        session.execute(
+            update(kind.model)
+            .where(kind.model.id.in_([row.id for row in some]), kind.model.status.in_(list(came_from)))
+            .values(status=status, status_since=now, updated_at=now, **values)
+        )
+    for old in sorted({row.status for row in moved.values()} - {status}):
+        rows = [row for row in moved.values() if row.status == old]
+        report(session, EventType.STATUS_CHANGED, kind, rows, origin, now, **{"from": old, "to": status})
+    return [key for key in ids if key in moved]
+
+
+def require_move(
+    session: Session, kind: Kind, record: Record, status: str, origin: Origin, now: datetime
+) -> None:
+    """Move one record or refuse: Conflict names its present status."""
+    if record.status == status:
+        return
+    if not set_status(session, kind, [record.id], status, origin, now):
+        session.refresh(record)
+        raise Conflict(f"This {kind.name} is “{record.status}” and cannot become “{status}”.")
+
+
+def _lock(
+    session: Session, model: type[Record], ids: Sequence[int], came_from: Collection[str], account_id: int
+) -> Sequence[Any]:
+    return session.execute(
+        select(model.id, model.site_id, model.sector_id, model.status)
+        .where(model.account_id == account_id, model.id.in_(ids), model.status.in_(list(came_from)))
+        .order_by(model.id)
+        .with_for_update()
+    ).all()

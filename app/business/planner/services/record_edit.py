@@ -1,0 +1,94 @@
+"""Edits that people and rules make to any record: texts, figures, labels, note, person, status."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import User
+from app.business.errors import Invalid
+from app.business.events import Origin
+from app.business.planner.models import Record
+from app.business.planner.services.plain_text import clean_body, clean_line
+from app.business.planner.services.record_changes import Kind, require_move
+
+LABELS_LIMIT = 50
+
+Cleaner = Callable[[Any, str], Any]
+"""Takes a value and its field path; gives what is stored, or raises Invalid."""
+
+
+def edit_record(
+    session: Session,
+    kind: Kind,
+    record: Record,
+    changes: Mapping[str, Any],
+    cleaners: Mapping[str, Cleaner],
+    *,
+    origin: Origin,
+    now: datetime,
+) -> None:
+    """Apply `changes` (only the fields to change) to one record.
+
+    `cleaners` are the kind's own fields; labels, note, assignee (a person's id or None) and status belong to
+    every kind. Raises Invalid for a field that cannot be edited, Conflict for a status move that is not legal.
+    """
+    values = {
+        name: _clean(session, record, name, value, cleaners)
+        for name, value in changes.items()
+        if name != "status"
+    }
+    for name, value in values.items():
+        setattr(record, "assignee_id" if name == "assignee" else name, value)
+    if values:
+        record.updated_at = now
+    session.flush()
+    if "status" in changes:
+        require_move(session, kind, record, changes["status"], origin, now)
+
+
+def line(*, limit: int = 255, required: bool = False) -> Cleaner:
+    """A one-line text field."""
+    return lambda value, path: clean_line(value or "", path, limit=limit, required=required)
+
+
+def body(value: Any, path: str) -> str:
+    """A text field of several lines."""
+    return clean_body(value or "", path)
+
+
+def as_given(value: Any, path: str) -> Any:
+    """A value whose type and range the form or schema has checked already."""
+    return value
+
+
+def clean_labels(labels: list[str], path: str = "labels") -> list[str]:
+    """Labels without repeats, in their order. Raises Invalid for over 50, or over 64 characters."""
+    clean = list(dict.fromkeys(clean_line(label, path, limit=64) for label in labels))
+    if len(clean) > LABELS_LIMIT:
+        raise Invalid({path: [f"At most {LABELS_LIMIT} labels are allowed."]})
+    return clean
+
+
+def person_id(session: Session, account_id: int, user_id: int | None) -> int | None:
+    """The id when it is one of the account's people (None: nobody). Raises Invalid({"assignee": …})."""
+    known = user_id is None or session.scalar(
+        select(User.id).where(User.account_id == account_id, User.id == user_id)
+    )
+    if not known:
+        raise Invalid({"assignee": [f"Person {user_id} was not found. Choose somebody of your team."]})
+    return user_id
+
+
+def _clean(session: Session, record: Record, name: str, value: Any, cleaners: Mapping[str, Cleaner]) -> Any:
+    if name in cleaners:
+        return cleaners[name](value, name)
+    if name == "labels":
+        return clean_labels(value)
+    if name == "note":
+        return clean_body(value, name, limit=10_000)
+    if name == "assignee":
+        return person_id(session, record.account_id, value)
+    raise Invalid({name: ["This field cannot be changed."]})

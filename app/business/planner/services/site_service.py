@@ -1,0 +1,132 @@
+"""Sites and their sectors."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import available_timezones
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.business.errors import Conflict, Invalid, NotFound
+from app.business.planner.models import Sector, Site, SiteStatus
+from app.business.planner.services.plain_text import clean_line
+
+GENERAL = "General"
+"""The sector of records that name none."""
+
+LANGUAGE_LIMIT = 16
+
+
+def create_site(session: Session, account_id: int, fields: Mapping[str, Any], *, now: datetime) -> Site:
+    """A new site. `fields`: name, url?, timezone?, language?, status?, monthly_budget?. Raises Invalid."""
+    values = _site_values({"name": "", **fields})
+    site = Site(account_id=account_id, created_at=now, updated_at=now, **values)
+    session.add(site)
+    session.flush()
+    return site
+
+
+def update_site(session: Session, site: Site, changes: Mapping[str, Any], *, now: datetime) -> Site:
+    """Change the given fields only. Raises Invalid."""
+    for name, value in _site_values(changes).items():
+        setattr(site, name, value)
+    site.updated_at = now
+    session.flush()
+    return site
+
+
+def create_sector(session: Session, site: Site, name: str, *, now: datetime) -> Sector:
+    """A new topic area. Raises Invalid, or Conflict when the site has one of that name."""
+    clean = clean_line(name, "name")
+    if find_sector(session, site, clean):
+        raise Conflict(f"{site.name} already has a sector “{clean}”.")
+    sector = Sector(account_id=site.account_id, site_id=site.id, name=clean, created_at=now, updated_at=now)
+    session.add(sector)
+    session.flush()
+    return sector
+
+
+def rename_sector(session: Session, sector: Sector, name: str, *, now: datetime) -> Sector:
+    """Raises Invalid, or Conflict when another sector of the site has that name."""
+    clean = clean_line(name, "name")
+    other = find_sector(session, sector.site, clean)
+    if other and other.id != sector.id:
+        raise Conflict(f"{sector.site.name} already has a sector “{clean}”.")
+    sector.name, sector.updated_at = clean, now
+    session.flush()
+    return sector
+
+
+def find_sector(session: Session, site: Site, name: str) -> Sector | None:
+    """The site's sector of exactly that name."""
+    return session.scalar(select(Sector).where(Sector.site_id == site.id, Sector.name == name))
+
+
+def sector_named(session: Session, site: Site, name: str | None, *, now: datetime) -> Sector:
+    """The site's sector of that name, made if missing; without a name "General"."""
+    clean = clean_line(name or GENERAL, "sector")
+    return find_sector(session, site, clean) or create_sector(session, site, clean, now=now)
+
+
+def place_of(
+    session: Session, account_id: int, site_id: int, sector_id: int | None, *, now: datetime
+) -> Sector:
+    """The sector a record goes to: the given one, else the site's "General".
+
+    Raises NotFound for a site of another account, Invalid({"sector": …}) for a sector of another site.
+    """
+    site = session.scalar(select(Site).where(Site.account_id == account_id, Site.id == site_id))
+    if site is None:
+        raise NotFound(f"Site {site_id} was not found.")
+    if sector_id is None:
+        return sector_named(session, site, None, now=now)
+    sector = session.scalar(select(Sector).where(Sector.site_id == site.id, Sector.id == sector_id))
+    if sector is None:
+        raise Invalid({"sector": [f"Sector {sector_id} was not found on {site.name}."]})
+    return sector
+
+
+def _site_values(fields: Mapping[str, Any]) -> dict[str, Any]:
+    cleaners: dict[str, Callable[[Any], Any]] = {
+        "name": lambda value: clean_line(value or "", "name"),
+        "url": lambda value: _web_address(value or ""),
+        "timezone": _timezone,
+        "language": lambda value: clean_line(value or "", "language", limit=LANGUAGE_LIMIT),
+        "status": _status,
+        "monthly_budget": _budget,
+    }
+    for name in fields:
+        if name not in cleaners:
+            raise Invalid({name: ["This field cannot be changed."]})
+    return {name: cleaners[name](value) for name, value in fields.items()}
+
+
+def _web_address(value: str) -> str:
+    url = clean_line(value, "url", limit=2000, required=False)
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise Invalid({"url": ["This is not a web address. Write it like https://example.com."]}) from None
+    if url and (parts.scheme not in ("http", "https") or not parts.hostname):
+        raise Invalid({"url": ["Write the whole address, like https://example.com."]})
+    return url
+
+
+def _timezone(value: str | None) -> str | None:
+    if value and value not in available_timezones():
+        raise Invalid({"timezone": [f"Unknown time zone “{value[:64]}”. Write one like Europe/Berlin."]})
+    return value or None
+
+
+def _status(value: str) -> str:
+    if value not in list(SiteStatus):
+        raise Invalid({"status": [f"Choose one of: {', '.join(SiteStatus)}."]})
+    return value
+
+
+def _budget(value: int | None) -> int | None:
+    if value is not None and value < 0:
+        raise Invalid({"monthly_budget": ["A budget cannot be below zero. Leave it empty for no limit."]})
+    return value
