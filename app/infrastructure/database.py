@@ -1,6 +1,6 @@
 """The database session: SQLite embedded, PostgreSQL at scale; one engine per process."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -18,6 +18,7 @@ import app.business.events
 import app.business.planner.models
 import app.business.writer.models  # noqa: F401
 from app.business.base import Base
+from app.business.folding import fold, words
 
 db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
 migrate = Migrate(db=db, render_as_batch=True)
@@ -52,6 +53,12 @@ def _open_sqlite(connection: Any, _record: Any) -> None:
         f"busy_timeout={LOCK_WAIT_SECONDS * 1000}",
     ):
         connection.execute(f"PRAGMA {pragma}")
+    for function in (fold, words):
+        connection.create_function(function.__name__, 1, _null_safe(function), deterministic=True)
+
+
+def _null_safe(function: Callable[[str], str]) -> Callable[[Any], Any]:
+    return lambda value: function(value) if isinstance(value, str) else value
 
 
 def _begin_sqlite(connection: Connection) -> None:

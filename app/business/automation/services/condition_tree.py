@@ -8,7 +8,7 @@ value may be another field: {"field": "site.language"}.
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, NoReturn
 
 from app.business.automation.services import condition_nodes as nodes
 from app.business.automation.services.condition_nodes import Count, Group, Leaf, Node, Operator
@@ -68,7 +68,7 @@ def _parse(data: Any, scope: _Scope) -> Node:
         raise Invalid({"conditions": [_TOO_DEEP]})
     parser = _Parser()
     node = Group("all", ()) if data == {} else parser.node(data, "conditions", scope, 0)
-    if not parser.errors and len(json.dumps(data, ensure_ascii=False)) > MOST_BYTES // 4:
+    if not parser.errors:
         parser.check_size(data)
     if parser.errors or node is None:
         raise Invalid(parser.errors)
@@ -107,6 +107,7 @@ class _Parser:
             self.refuse("conditions", f"The conditions take {size // 1024:,} kB; {MOST_BYTES // 1024} kB are allowed.")
 
     def node(self, data: Any, path: str, scope: _Scope, depth: int) -> Node | None:
+        """The checked node, or None when it was refused."""
         kinds = [kind for kind in _GROUPS if isinstance(data, dict) and kind in data]
         if kinds:
             return self.group(data, kinds, path, scope, depth + 1)
@@ -115,29 +116,29 @@ class _Parser:
             self.errors.setdefault("conditions", [f"At most {MOST_LEAVES} conditions are allowed. Split the rule."])
             return None
         try:
-            if isinstance(data, dict) and "count" in data:
-                return self.count(data, path, scope, depth)
-            return self.leaf(data, path, scope)
+            counts = isinstance(data, dict) and "count" in data
+            return self.count(data, path, scope, depth) if counts else self.leaf(data, path, scope)
         except _Wrong as wrong:
             self.refuse(wrong.path, f"Condition {wrong.number}: {wrong.sentence}")
             return None
 
     def group(self, data: Any, kinds: list[str], path: str, scope: _Scope, depth: int) -> Node | None:
+        kind = kinds[0]
         if depth > MOST_DEPTH:
             self.errors.setdefault("conditions", [_TOO_DEEP])
-            return None
-        if len(data) > 1:
-            other = next(key for key in data if key != kinds[0])
-            return self.refuse(path, f"A group has one key, all, any or not; '{other}' does not belong there.")
-        kind = kinds[0]
-        if kind == "not":
+        elif len(data) > 1:
+            other = next(key for key in data if key != kind)
+            self.refuse(path, f"A group has one key, all, any or not; {shown(other)} does not belong there.")
+        elif kind == "not":
             child = self.node(data["not"], f"{path}.not", scope, depth)
             return child and Group("not", (child,))
-        if not isinstance(data[kind], list):
-            return self.refuse(f"{path}.{kind}", f"'{kind}' holds a list of conditions.")
-        return self.children("any" if kind == "any" else "all", data[kind], path, scope, depth)
+        elif not isinstance(data[kind], list):
+            self.refuse(f"{path}.{kind}", f"'{kind}' holds a list of conditions.")
+        else:
+            return self.children("any" if kind == "any" else "all", data[kind], path, scope, depth)
+        return None
 
-    def children(self, kind: Any, items: list[Any], path: str, scope: _Scope, depth: int) -> Node | None:
+    def children(self, kind: Literal["all", "any"], items: list[Any], path: str, scope: _Scope, depth: int) -> Node | None:
         children: list[Node] = []
         for index, item in enumerate(items):
             child = self.node(item, f"{path}.{kind}[{index}]", scope, depth)
@@ -197,7 +198,7 @@ class _Place:
     path: str
     number: int
 
-    def refuse(self, key: str, sentence: str) -> None:
+    def refuse(self, key: str, sentence: str) -> NoReturn:
         raise _Wrong(f"{self.path}.{key}" if key else self.path, self.number, sentence)
 
     def operator(self, data: Any, keys: set[str]) -> Operator:
@@ -208,15 +209,15 @@ class _Place:
             self.refuse("", f"unknown key {shown(unknown[0])}. A condition has {', '.join(sorted(keys))}.")
         name = data.get("operator")
         if not isinstance(name, str) or name not in set(Operator):
-            self.refuse("operator", f"unknown operator {shown_briefly(name)}. Choose one of: {', '.join(Operator)}.")
-        return Operator(str(name))
+            self.refuse("operator", f"unknown operator {shown(name)}. Choose one of: {', '.join(Operator)}.")
+        return Operator(name)
 
     def field_name(self, data: dict[str, Any], operator: Operator) -> str:
         # This question is about the rule and the record, so it may leave the field out.
         name = data.get("field", "handled_at" if operator is Operator.NOT_HANDLED_WITHIN else None)
         if not isinstance(name, str) or not name:
             self.refuse("field", "'field' is missing. Say which field it looks at.")
-        return str(name)
+        return name
 
     def field(self, name: str, key: str, scope: _Scope) -> Field | None:
         if scope.fields is None:
@@ -232,7 +233,7 @@ class _Place:
             self.refuse("ignore_case", "'ignore_case' is true or false.")
         if given and field is not None and field.type not in _TEXTUAL:
             self.refuse("ignore_case", f"'{field.name}' is no text, so it has no upper or lower case.")
-        return bool(given)
+        return given
 
     def value(self, data: dict[str, Any], operator: Operator) -> Any:
         if "value" not in data and operator not in nodes.EMPTINESS:
@@ -245,10 +246,10 @@ class _Place:
         name = value.get("field")
         if set(value) != {"field"} or not isinstance(name, str):
             self.refuse("value", 'another field is written {"field": "its name"}.')
-        other = self.field(str(name), "value", scope)
+        other = self.field(name, "value", scope)
         if field is not None and other is not None:
             self.comparable(field, operator, other)
-        return str(name)
+        return name
 
     def comparable(self, field: Field, operator: Operator, other: Field) -> None:
         if operator in (*nodes.EMPTINESS, *nodes.AGE, Operator.BETWEEN, Operator.NOT_HANDLED_WITHIN):
@@ -284,16 +285,10 @@ class _Place:
         return _Scope(name, fields_of(name), may_count=False)
 
 
-def shown_briefly(value: Any) -> str:
-    """A value of any JSON shape as a refusal names it: containers only as such."""
-    return "a list or object" if isinstance(value, dict | list) else shown(value)
-
-
 def _kind(type: FieldType) -> FieldType | None:
     return _SAME_KIND.get(type, type)
 
 
 def _free_operand(operator: Operator, value: Any) -> Any:
-    if operator in nodes.AGE or operator is Operator.NOT_HANDLED_WITHIN:
-        return age_of(value)
-    return tuple(value) if isinstance(value, list) else value
+    about_age = operator in nodes.AGE or operator is Operator.NOT_HANDLED_WITHIN
+    return age_of(value) if about_age else value

@@ -43,10 +43,12 @@ class WrongValue(ValueError):
 
 
 def shown(value: Any) -> str:
-    """A value as the sentences of refusals name it, cut where it is long."""
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) > LARGEST_NUMBER:
+    """A value as the sentences of refusals name it: cut where it is long, lists and objects only as such."""
+    if isinstance(value, dict | list):
+        return "a list" if isinstance(value, list) else "an object"
+    if isinstance(value, int) and abs(value) > LARGEST_NUMBER:
         return "a number that long"
-    text = f"'{value}'" if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = f"'{_UNSTORABLE.sub('?', value)}'" if isinstance(value, str) else json.dumps(value)
     return text if len(text) <= 60 else f"{text[:59]}…"
 
 

@@ -1,0 +1,120 @@
+"""SQL functions that SQLite and PostgreSQL call by different names, or only one of them has."""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Integer, String, bindparam
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+
+from app.business.folding import BREAKS, FOLD_FROM, FOLD_TO
+
+
+class position(FunctionElement[int]):  # noqa: N801 - read as an SQL function
+    """Where the second text first stands in the first, from 1; 0 when it does not."""
+
+    type = Integer()
+    inherit_cache = True
+    name = "position"
+
+
+class folded(FunctionElement[str]):  # noqa: N801
+    """`app.business.folding.fold` of a text."""
+
+    type = String()
+    inherit_cache = True
+    name = "folded"
+
+    def __init__(self, text: ColumnElement[Any]) -> None:
+        super().__init__(text, _constant(FOLD_FROM), _constant(FOLD_TO))
+
+
+class words_of(FunctionElement[str]):  # noqa: N801
+    """`app.business.folding.words` of a text."""
+
+    type = String()
+    inherit_cache = True
+    name = "words_of"
+
+    def __init__(self, text: ColumnElement[Any]) -> None:
+        super().__init__(text, _constant(BREAKS), _constant(" " * len(BREAKS)))
+
+
+class members(FunctionElement[str]):  # noqa: N801
+    """The texts of a JSON list, as a table with the column `value`."""
+
+    type = String()
+    inherit_cache = True
+    name = "members"
+
+
+class size(FunctionElement[int]):  # noqa: N801
+    """How many members a JSON list has."""
+
+    type = Integer()
+    inherit_cache = True
+    name = "size"
+
+
+def _constant(text: str) -> Any:
+    return bindparam(None, text, String(), unique=True)
+
+
+def _arguments(element: Any, compiler: Any, **options: Any) -> list[str]:
+    return [compiler.process(clause, **options) for clause in element.clauses]
+
+
+@compiles(position, "sqlite")
+def _(element: Any, compiler: Any, **options: Any) -> str:
+    return "instr({}, {})".format(*_arguments(element, compiler, **options))
+
+
+@compiles(position, "postgresql")
+def _(element: Any, compiler: Any, **options: Any) -> str:
+    return "strpos({}, {})".format(*_arguments(element, compiler, **options))
+
+
+@compiles(folded, "sqlite")
+def _(element: Any, compiler: Any, **options: Any) -> str:
+    return f"fold({compiler.process(next(iter(element.clauses)), **options)})"
+
+
+@compiles(folded, "postgresql")
+def _(element: Any, compiler: Any, **options: Any) -> str:
+    # Most texts are ASCII; for them the cheap lower() suffices, which in collation C folds ASCII alone.
+    text, before, after = _arguments(element, compiler, **options)
+    lowered = f'lower({text} COLLATE "C")'
+    return (
+        f"CASE WHEN octet_length({text}) = length({text}) THEN {lowered}"
+        f" ELSE translate({lowered}, {before}, {after}) END"
+    )
+
+
+@compiles(words_of, "sqlite")
+def _(element: Any, compiler: Any, **options: Any) -> str:
+    return f"words({compiler.process(next(iter(element.clauses)), **options)})"
+
+
+@compiles(words_of, "postgresql")
+def _(element: Any, compiler: Any, **options: Any) -> str:
+    text, before, after = _arguments(element, compiler, **options)
+    return f"btrim(regexp_replace(translate({text}, {before}, {after}), ' +', ' ', 'g'), ' ')"
+
+
+@compiles(members, "sqlite")
+def _(element: Any, compiler: Any, **options: Any) -> str:
+    return "json_each({})".format(*_arguments(element, compiler, **options))
+
+
+@compiles(members, "postgresql")
+def _(element: Any, compiler: Any, **options: Any) -> str:
+    return "jsonb_array_elements_text({})".format(*_arguments(element, compiler, **options))
+
+
+@compiles(size, "sqlite")
+def _(element: Any, compiler: Any, **options: Any) -> str:
+    return "json_array_length({})".format(*_arguments(element, compiler, **options))
+
+
+@compiles(size, "postgresql")
+def _(element: Any, compiler: Any, **options: Any) -> str:
+    return "jsonb_array_length({})".format(*_arguments(element, compiler, **options))

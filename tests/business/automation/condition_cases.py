@@ -1,0 +1,209 @@
+"""Records with every awkward value, and generated condition trees that ask about them."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from itertools import cycle
+from random import Random
+from typing import Any
+
+from hypothesis import strategies as st
+from sqlalchemy.orm import Session
+
+from app.business.automation.models import AutomationRule, RuleRecord
+from app.business.automation.services.condition_nodes import AGE, COUNT_OPERATORS, EMPTINESS, OPERATORS, O
+from app.business.automation.services.field_catalogue import RECORD_TYPES, Field, FieldType, fields_of
+from app.business.automation.services.record_relations import relations_of
+from app.business.folding import keyword_text
+from tests import factories
+
+NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+TEXTS = [
+    "", " ", "a", "A", "ab", "Ab", "abc def", "Red shoes", "red-shoes!", "running red  shoes", "straße", "STRASSE",
+    "ẞ", "ÄÖÜ", "äöü", "ΣΊΣΥΦΟΣ", "σίσυφος", "İstanbul", "i̇stanbul", "ISTANBUL", "ǅ", "ǆ", "𐐀𐐨", "😀 shoe", "%", "_",
+    "a%b", "\\", "'", '"', "a\nb", "\u00a0x\u2003y", "ﬀ", "\u212a", "k", "null", "0", "true", "\ufeffa", "\U0010ffff",
+    "\ue000", "a\u0301", "á", "men's shoes", "«shoes»", "日本、語", "ᾈ", "ᾀ", "Ꭰ", "ꭰ", "[]", '["a"]',
+]  # fmt: skip
+LABELS: list[list[str]] = [[], ["a"], ["A", "b"], ["", "ΣΊΣΥΦΟΣ"], ["\u212a", "a%b", "😀 shoe"], ["null", "\\", '"']]
+WHOLE = [0, 1, 2, 3, 499, 500, 501, 2147483647]
+REAL = [0.0, -0.0, 0.1, 1.0, 29.999999999999996, 30.0, 99.9, 500.0, 1e308, -1e308, 2.5e-308]
+INSTANTS = [
+    NOW,
+    NOW - timedelta(days=7),
+    NOW - timedelta(days=7, microseconds=1),
+    NOW - timedelta(hours=12) + timedelta(microseconds=1),
+    NOW + timedelta(days=1),
+    datetime(1999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC),
+    datetime(9000, 1, 1, tzinfo=UTC),
+]
+DAYS = [date(2026, 11, 24), date(2026, 11, 17), date(2026, 11, 16), date(2026, 11, 25), date(1970, 1, 1)]
+
+
+@dataclass(frozen=True)
+class Case:
+    record_type: str | None
+    conditions: dict[str, Any]
+
+
+def a_pipeline(session: Session, now: datetime, seed: int = 1) -> tuple[int, int]:
+    """Records of every type with missing, empty and extreme values; gives account and rule."""
+    pick = Random(seed).choice
+    account = factories.make_account(session, credits=137)
+    user = factories.make_user(session, account, email="Änne@Example.com")
+    sectors = [
+        factories.make_sector(session, factories.make_site(session, account, name=name, language=language), name=name)
+        for name, language in (("Red shoes", "en"), ("ÄÖÜ", "de"), ("a", ""))
+    ]
+    shared = _shared(pick, user.id)
+    places = cycle(sectors)
+    clusters = [
+        factories.make_cluster(session, next(places), **shared(), name=pick(TEXTS), main_intent=pick(INTENTS), status=status)
+        for status in ("new", "planned", "done", "new")
+    ]  # fmt: skip
+    _keywords(session, pick, shared, places, clusters)
+    ideas = _records(session, factories.make_idea, pick, shared, places, cluster_id=clusters, status=("new", "used"))
+    tasks = _records(session, factories.make_task, pick, shared, places, idea_id=ideas, status=("draft", "done"),
+                     due_on=[None, *DAYS], word_count=WHOLE[1:])  # fmt: skip
+    _records(session, factories.make_content, pick, shared, places, task_id=tasks, status=("draft", "published"),
+             outline=(True, False), published_at=[None, *INSTANTS], word_count=WHOLE)  # fmt: skip
+    return account.id, _rule(session, account.id, now)
+
+
+INTENTS = [None, "informational", "commercial"]
+
+
+def _shared(pick: Any, user_id: int) -> Any:
+    return lambda: {
+        "labels": pick(LABELS),
+        "note": pick(TEXTS),
+        "assignee_id": pick([None, user_id]),
+        "made_by_run_id": pick([None, 1, 500]),
+        "status_since": pick(INSTANTS),
+        "created_at": pick(INSTANTS),
+    }
+
+
+def _keywords(session: Session, pick: Any, shared: Any, places: Any, clusters: list[Any]) -> None:
+    for text in dict.fromkeys(map(keyword_text, TEXTS)):
+        factories.make_keyword(
+            session, next(places), **shared(), text=text, volume=pick([None, *WHOLE]),
+            difficulty=pick([None, *REAL]), cpc=pick([None, *REAL]), intent=pick(INTENTS), language=pick(["", "en", "de"]),
+            country=pick(TEXTS), status=pick(["new", "clustered"]), clicks=pick([None, 0, 500]),
+            cluster_id=pick([None, *(cluster.id for cluster in clusters)]),
+        )  # fmt: skip
+
+
+def _records(session: Session, make: Any, pick: Any, shared: Any, places: Any, **values: Any) -> list[Any]:
+    def drawn(options: Any) -> Any:
+        value = pick([None, *options[:-1]] if hasattr(options[0], "id") else options)
+        return getattr(value, "id", value)
+
+    return [
+        make(session, next(places), **shared(), title=pick(TEXTS), main_keyword=pick(TEXTS),
+             **{name: drawn(options) for name, options in values.items()})
+        for _ in range(12)
+    ]  # fmt: skip
+
+
+def _rule(session: Session, account_id: int, now: datetime) -> int:
+    rule = AutomationRule(account_id=account_id, name="A rule", trigger="schedule", created_at=now, updated_at=now)
+    session.add(rule)
+    session.flush()
+    session.add_all(
+        RuleRecord(account_id=account_id, rule_id=rule.id, record_type=record_type, record_id=number,
+                   state="handled", run_id=1, handled_at=at, updated_at=now)
+        for record_type in RECORD_TYPES
+        for number, at in enumerate([*INSTANTS[:4], None], 1)
+    )  # fmt: skip
+    session.flush()
+    return rule.id
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    """A record type and conditions that may be saved for it."""
+    record_type = draw(st.sampled_from([*RECORD_TYPES, None]))
+    return Case(record_type, draw(trees(record_type, depth=draw(st.integers(0, 3)))))
+
+
+@st.composite
+def trees(draw: st.DrawFn, record_type: str | None, depth: int, counting: bool = True) -> dict[str, Any]:
+    kind = draw(st.sampled_from(["leaf", "all", "any", "not"])) if depth else "leaf"
+    if kind == "not":
+        return {"not": draw(trees(record_type, depth - 1, counting))}
+    if kind == "leaf":
+        may_count = counting and draw(st.integers(0, 7)) == 0
+        return draw(count_leaves(record_type) if may_count else leaves(record_type))
+    return {kind: draw(st.lists(trees(record_type, depth - 1, counting), max_size=3))}
+
+
+@st.composite
+def count_leaves(draw: st.DrawFn, record_type: str | None) -> dict[str, Any]:
+    relation = draw(st.sampled_from(list(relations_of(record_type))))
+    operator = draw(st.sampled_from(COUNT_OPERATORS))
+    number = st.integers(0, 4)
+    value = sorted(draw(st.tuples(number, number))) if operator is O.BETWEEN else draw(number)
+    where = draw(st.one_of(st.just({}), trees(relation, 1, counting=False)))
+    return {"count": relation, "where": where, "operator": operator.value, "value": value}
+
+
+@st.composite
+def leaves(draw: st.DrawFn, record_type: str | None) -> dict[str, Any]:
+    fields = fields_of(record_type)
+    # Evenly over the types, or the many text fields would leave little room for the others.
+    type = draw(st.sampled_from(sorted({field.type for field in fields.values()})))
+    field = draw(st.sampled_from([field for field in fields.values() if field.type is type]))
+    operator = draw(st.sampled_from(OPERATORS[field.type]))
+    leaf: dict[str, Any] = {"field": field.name, "operator": operator.value}
+    if field.type in (FieldType.TEXT, FieldType.CHOICE, FieldType.LIST) and draw(st.booleans()):
+        leaf["ignore_case"] = True
+    if operator in EMPTINESS:
+        return leaf
+    others = comparable(field, operator, list(fields.values()))
+    if others and draw(st.integers(0, 4)) == 0:
+        return leaf | {"value": {"field": draw(st.sampled_from(others))}}
+    return leaf | {"value": draw(operands(field, operator))}
+
+
+def comparable(field: Field, operator: O, fields: list[Field]) -> list[str]:
+    """Fields of the same kind that the operator may set against `field`."""
+    if operator in (*AGE, O.BETWEEN, O.NOT_HANDLED_WITHIN) or field.type in (FieldType.REFERENCE, FieldType.NUMBER):
+        kinds = {FieldType.NUMBER, FieldType.REFERENCE} if operator in (O.EQ, O.NE, O.GT, O.LTE) else set()
+    elif field.type is FieldType.LIST:
+        kinds = {FieldType.TEXT, FieldType.CHOICE}
+    elif field.type in (FieldType.TEXT, FieldType.CHOICE):
+        kinds = {FieldType.LIST} if operator in (O.IN, O.NOT_IN) else {FieldType.TEXT, FieldType.CHOICE}
+    else:
+        kinds = {field.type}
+    return [other.name for other in fields if other.type in kinds]
+
+
+@st.composite
+def operands(draw: st.DrawFn, field: Field, operator: O) -> Any:
+    if operator in (*AGE, O.NOT_HANDLED_WITHIN):
+        return draw(st.sampled_from(["0d", "7d", "8d", "1w"] if field.type is FieldType.DAY else ["12h", "7d", "1w"]))
+    scalar = scalars(field)
+    if operator is O.BETWEEN:
+        return sorted(draw(st.tuples(scalar, scalar)), key=moment)
+    if operator in (O.IN, O.NOT_IN):
+        return draw(st.lists(st.one_of(st.none(), scalar), min_size=1, max_size=4))
+    return draw(st.one_of(st.none(), scalar)) if operator in (O.EQ, O.NE) else draw(scalar)
+
+
+def moment(value: Any) -> Any:
+    return datetime.fromisoformat(value).astimezone(UTC) if isinstance(value, str) and "T" in value else value
+
+
+def scalars(field: Field) -> st.SearchStrategy[Any]:
+    texts = st.one_of(st.sampled_from(TEXTS), st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=3))
+    near = [number + step for number in (*WHOLE, *REAL) for step in (0, 0.5, -1)]
+    numbers = st.one_of(st.sampled_from(near), st.integers(-(2**53), 2**53), st.floats(allow_nan=False, allow_infinity=False))
+    return {
+        FieldType.TEXT: texts,
+        FieldType.LIST: st.one_of(st.sampled_from(sum(LABELS, [])), texts),
+        FieldType.CHOICE: st.sampled_from([value for value, _ in field.choices] or [""]),
+        FieldType.NUMBER: numbers,
+        FieldType.REFERENCE: st.sampled_from([0, 1, 2, 3, 500, 2**53]),
+        FieldType.BOOLEAN: st.booleans(),
+        FieldType.INSTANT: st.sampled_from([at.isoformat() for at in INSTANTS] + ["2026-11-24T10:00:00+01:00"]),
+        FieldType.DAY: st.sampled_from([day.isoformat() for day in DAYS]),
+    }[field.type]  # fmt: skip
