@@ -150,8 +150,7 @@ class ActionExecutor:
             run_units.leave_out(session, context, unit, request, context.now)
             return
         run_units.begin(session, context, unit, context.now)
-        done = work.save(session, context, unit, work.work(request, unit.key))
-        run_units.finish(session, context, unit, done, 0, context.now)
+        self._save(session, context, unit, work.save(session, context, unit, work.work(request, unit.key)))
 
     def _do_outside(self, context: RunContext, lease: Lease, units: list[Unit]) -> list[Failure]:
         failures: list[Failure] = []
@@ -187,7 +186,10 @@ class ActionExecutor:
             return failure
         return None
 
-    def _save(self, session: Session, context: RunContext, unit: Unit, done: Done) -> None:
+    def _save(self, session: Session, context: RunContext, unit: Unit, done: Done | LeftOut) -> None:
+        if isinstance(done, LeftOut):
+            run_units.leave_out(session, context, unit, done, context.now)
+            return
         charged = self.credits.post(
             session,
             account_id=context.account.id,
@@ -276,7 +278,14 @@ def _filtered(session: Session, context: RunContext, step: Step, ids: list[int])
         return ids
     node = parse_conditions(when, record_type=step.record_type)
     facts = load_facts(
-        session, step.record_type, ids, account_id=context.account.id, now=context.now, zone=context.zone
+        session,
+        step.record_type,
+        ids,
+        account_id=context.account.id,
+        now=context.now,
+        zone=context.zone,
+        rule_id=context.rule.id,
+        conditions=[node],
     )
     evaluate = ConditionEvaluator().evaluate
     return [key for key in ids if key in facts and evaluate(node, facts[key])]

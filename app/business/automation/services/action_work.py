@@ -5,44 +5,40 @@
 """
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any, Protocol
 
-from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from app.business.accounts.services.notices import add_notice
-from app.business.automation.models import AutomationRule
-from app.business.automation.services.action_catalogue import ideas_price, started, words_price
-from app.business.automation.services.record_models import MODELS
-from app.business.automation.services.rule_switch import switch
-from app.business.automation.services.run_context import RunContext, plural
+from app.business.automation.services.run_context import RunContext
 from app.business.automation.services.run_units import Done, LeftOut, Unit
-from app.business.errors import Refusal
-from app.business.language_model import LanguageModel
-from app.business.planner.models import Cluster, Idea, IdeaStatus, Keyword, KeywordStatus
-from app.business.planner.services import idea_service, record_update
-from app.business.planner.services.clustering_service import ClusteringService
-from app.business.planner.services.ideas_service import IdeasService
-from app.business.writer.models import Task, TaskStatus
-from app.business.writer.services import task_service
-from app.business.writer.services.content_service import ContentGenerationService
 
 
 class Work(Protocol):
-    """The three halves of one unit's work."""
+    """The three parts of one unit's work."""
 
     def read(self, session: Session, context: RunContext, unit: Unit) -> Any | LeftOut:
-        """Plain data of the work, or why this record is left out. Reads and reserves, no more."""
+        """Plain data of the work, or why this record is left out."""
         ...
 
     def work(self, request: Any, key: str) -> Any:
         """The answer. Raises ProviderFault. No session, no transaction."""
         ...
 
-    def save(self, session: Session, context: RunContext, unit: Unit, answer: Any) -> Done:
-        """Write the outputs and their events."""
+    def save(self, session: Session, context: RunContext, unit: Unit, answer: Any) -> Done | LeftOut:
+        """Write the outputs and their events; LeftOut when the record has moved on meanwhile."""
         ...
 
 
 Works = Mapping[str, Work]
+
+
+class LocalWork:
+    """Base of actions whose whole work is in `save`."""
+
+    def read(self, session: Session, context: RunContext, unit: Unit) -> Any | LeftOut:
+        """Nothing to read beforehand."""
+        return None
+
+    def work(self, request: Any, key: str) -> Any:
+        """Nothing to do outside."""
+        return request

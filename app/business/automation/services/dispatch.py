@@ -18,6 +18,7 @@ from app.business.automation.services.record_fields import load_facts
 from app.business.automation.services.record_models import MODELS, in_scope
 from app.business.automation.services.rule_zone import rule_zone
 from app.business.automation.services.runs import Opening, open_run, record_skip
+from app.business.automation.services.triggers import statuses_to
 from app.business.events import Event, EventBatch, EventType
 
 MOST_RECORDS = 500
@@ -86,19 +87,24 @@ def listening_rules(session: Session, batch: EventBatch) -> Iterator[AutomationR
         AutomationRule.archived_at.is_(None),
     )
     for rule in session.scalars(query.order_by(AutomationRule.priority, AutomationRule.id)).all():
-        if batch.type != EventType.STATUS_CHANGED or _hears(session, batch, rule):
+        if batch.type != EventType.RUN_FINISHED or _hears(session, batch, rule):
             yield rule
 
 
 def _hears(session: Session, batch: EventBatch, rule: AutomationRule) -> bool:
-    wanted = rule.trigger_options.get("record_type")
-    return session.scalar(select(Event.id).where(Event.batch_id == batch.id, Event.record_type == wanted)) is not None
+    """Whether the finished run is one that the rule's options ask for; never its own."""
+    ended = session.scalars(select(Event.data).where(Event.batch_id == batch.id)).first() or {}
+    options = rule.trigger_options
+    wanted = options.get("status")
+    statuses = ["completed", "failed"] if wanted is None else [wanted] if isinstance(wanted, str) else wanted
+    of_rule = options.get("rule_id") in (None, ended.get("rule_id"))
+    return of_rule and ended.get("rule_id") != rule.id and ended.get("status") in statuses
 
 
 def deliver(session: Session, batch: EventBatch, rule: AutomationRule, now: datetime) -> None:
     """Open the runs of one rule for one batch, once: the unique delivery row refuses a second time."""
-    offered = _offered(session, batch, rule)
-    if not offered and batch.type != EventType.CREDITS_GRANTED:
+    offered = _offered(session, batch, rule) if rule.record_type else []
+    if rule.record_type and not offered:
         return
     delivery = BatchDelivery(account_id=batch.account_id, batch_id=batch.id, rule_id=rule.id, created_at=now)
     try:
@@ -122,19 +128,17 @@ def deliver(session: Session, batch: EventBatch, rule: AutomationRule, now: date
 
 
 def _offered(session: Session, batch: EventBatch, rule: AutomationRule) -> list[int]:
-    query = select(Event.record_id).where(Event.batch_id == batch.id)
-    if rule.record_type:
-        query = query.where(Event.record_type == rule.record_type)
+    query = select(Event.record_id).where(Event.batch_id == batch.id, Event.record_type == rule.record_type)
     if rule.site_id is not None:
         query = query.where(Event.site_id == rule.site_id)
     if rule.sector_id is not None:
         query = query.where(Event.sector_id == rule.sector_id)
     ids = session.scalars(query.order_by(Event.id)).all()
-    if batch.type != EventType.STATUS_CHANGED or not rule.trigger_options.get("to"):
+    wanted = statuses_to(rule.trigger_options) if batch.type == EventType.STATUS_CHANGED else []
+    if not wanted:
         return list(dict.fromkeys(ids))
     events = session.scalars(select(Event).where(Event.batch_id == batch.id, Event.record_type == rule.record_type))
-    wanted = rule.trigger_options["to"]
-    moved = {event.record_id for event in events if (event.data or {}).get("to") == wanted}
+    moved = {event.record_id for event in events if (event.data or {}).get("to") in wanted}
     return [record_id for record_id in dict.fromkeys(ids) if record_id in moved]
 
 
@@ -183,8 +187,10 @@ def _skip_unmatched(
     record_type = rule.record_type
     zone = rule_zone(session, rule)
     sample = unmatched[:SAMPLE]
-    facts = load_facts(session, record_type, sample, account_id=rule.account_id, now=now, zone=zone)
     node = parse_conditions(rule.conditions, record_type=record_type)
+    facts = load_facts(
+        session, record_type, sample, account_id=rule.account_id, now=now, zone=zone, rule_id=rule.id, conditions=[node]
+    )
     trace = ConditionEvaluator().trace
     traces = [{"id": key, "trace": trace(node, facts[key])} for key in sample if key in facts]
     count = len(unmatched)

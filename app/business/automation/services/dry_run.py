@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from app.business.automation.models import AutomationRule, Cause, ScheduledTask
 from app.business.automation.services.condition_evaluator import ConditionEvaluator
 from app.business.automation.services.condition_tree import parse_conditions
+from app.business.automation.services.record_facts import Facts, context_facts
 from app.business.automation.services.record_models import known_ids
 from app.business.automation.services.run_context import RunContext, load_context
 from app.business.automation.services.run_gates import Admission, pass_gates, sample_traces
@@ -46,7 +47,7 @@ def dry_run(
         report["gates"][0] = {"gate": "active", "result": "stop", "message": "The rule is switched off."}
         report["would_run"] = False
     if values is not None:
-        _use_values(report, rule, values)
+        _use_values(report, rule, context_facts(values, now=now, zone=context.zone, record_type=rule.record_type))
     return report
 
 
@@ -87,7 +88,7 @@ def _action(session: Session, context: RunContext, step: Step, records: list[int
     return {"type": step.entry.key, "params": step.action.get("params", {}), "price": price}
 
 
-def _use_values(report: dict[str, Any], rule: AutomationRule, values: dict[str, Any]) -> None:
+def _use_values(report: dict[str, Any], rule: AutomationRule, values: Facts) -> None:
     evaluator, node = ConditionEvaluator(), parse_conditions(rule.conditions, record_type=rule.record_type)
     met = evaluator.evaluate(node, values)
     report["conditions"] = evaluator.trace(node, values)

@@ -116,7 +116,8 @@ def _check_trigger(rule: RuleDefinition) -> None:
 
 def _check_schedule(rule: RuleDefinition, shortest_interval_minutes: int) -> None:
     if rule.trigger == "schedule":
-        parse_schedule(rule.schedule, shortest_interval_minutes=shortest_interval_minutes)
+        parsed = parse_schedule(rule.schedule, shortest_interval_minutes=shortest_interval_minutes)
+        rule.schedule = parsed.as_json()
     elif rule.schedule:
         raise Invalid({"schedule": ["Only rules that run on a schedule have one. Leave it empty."]})
 

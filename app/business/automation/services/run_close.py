@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.services.notices import add_notice
 from app.business.automation.models import (
     ActionRun,
+    AutomationRule,
     Cause,
     Reason,
     RunAttempt,
@@ -30,7 +31,7 @@ from app.business.automation.services.runs import Opening, call_attention, open_
 from app.business.automation.services.waiting import wake_for_credits, wake_previous
 from app.business.billing.models import CreditEntry
 from app.business.billing.services.credit_service import CreditService, Shortfall
-from app.business.events import close_batches_of_run
+from app.business.events import EventType, close_batches_of_run, open_batch, record_events
 
 AUTO_RETRIES = 3
 BACK_OFF = (timedelta(seconds=10), timedelta(seconds=60), timedelta(minutes=5))
@@ -152,6 +153,8 @@ def _end(
     _let_go(session, context, status, reason, message)
     if status == Status.FAILED:
         _tell(session, context, message)
+    if status != Status.SKIPPED:
+        _report_end(session, context)
     session.flush()
     wake_previous(session, run)
     wake_for_credits(session, run.account_id)
@@ -270,6 +273,23 @@ def _open_follow_up(session: Session, context: RunContext, rest: list[dict[str, 
             options={"rest": others} if others else {},
         ),
     )
+
+
+def _report_end(session: Session, context: RunContext) -> None:
+    """The event of a finished run, only where a rule of the account listens for it."""
+    run = context.run
+    listens = select(AutomationRule.id).where(
+        AutomationRule.account_id == run.account_id,
+        AutomationRule.trigger == EventType.RUN_FINISHED,
+        AutomationRule.is_active,
+    )
+    if session.scalar(listens.limit(1)) is None:
+        return
+    batch = open_batch(session, EventType.RUN_FINISHED, context.origin(run.from_step, None), context.now)
+    data = {"rule_id": run.automation_rule_id, "status": run.status}
+    row = {"record_id": run.id, "site_id": run.site_id, "sector_id": run.sector_id, "data": data}
+    record_events(session, batch, "run", [row])
+    close_batches_of_run(session, run.account_id, run.id, context.now)
 
 
 def _tell(session: Session, context: RunContext, message: str) -> None:

@@ -16,7 +16,7 @@ from app.business.automation.models import Cause, Reason, RuleDay, ScheduledTask
 from app.business.automation.services import record_claims
 from app.business.automation.services.condition_evaluator import ConditionEvaluator
 from app.business.automation.services.record_choice import Choice, choose_records
-from app.business.automation.services.record_fields import load_facts
+from app.business.automation.services.record_fields import Facts, load_facts
 from app.business.automation.services.run_context import RunContext, plural
 from app.business.automation.services.run_price import affordable, known_price, price_of_one
 from app.business.billing.services.credit_service import CreditService
@@ -175,11 +175,9 @@ def check_conditions(session: Session, context: RunContext, admission: Admission
 
 
 def _check_account_figures(session: Session, context: RunContext) -> str | Stop:
-    facts = load_facts(session, None, [context.account.id], account_id=context.account.id, now=context.now, zone=context.zone)
-    evaluator = ConditionEvaluator()
-    trace = evaluator.trace(context.conditions, facts[context.account.id])
-    context.detail.trace = {"records": [{"id": None, "trace": trace}]}
-    if evaluator.evaluate(context.conditions, facts[context.account.id]):
+    facts = _facts(session, context, [context.account.id])[context.account.id]
+    context.detail.trace = {"records": [{"id": None, "trace": ConditionEvaluator().trace(context.conditions, facts)}]}
+    if ConditionEvaluator().evaluate(context.conditions, facts):
         return "The conditions are met."
     return Stop(Reason.CONDITIONS, "The conditions are not met.")
 
@@ -192,10 +190,22 @@ def _sample_trace(session: Session, context: RunContext, ids: list[int]) -> None
 
 def sample_traces(session: Session, context: RunContext, ids: list[int]) -> list[dict[str, Any]]:
     """The evaluation of the rule's conditions on each of `ids`, leaf by leaf."""
-    record_type = context.definition.record_type
-    facts = load_facts(session, record_type, ids, account_id=context.account.id, now=context.now, zone=context.zone)
+    facts = _facts(session, context, ids)
     trace = ConditionEvaluator().trace
     return [{"id": key, "trace": trace(context.conditions, facts[key])} for key in ids if key in facts]
+
+
+def _facts(session: Session, context: RunContext, ids: list[int]) -> dict[int, Facts]:
+    return load_facts(
+        session,
+        context.definition.record_type,
+        ids,
+        account_id=context.account.id,
+        now=context.now,
+        zone=context.zone,
+        rule_id=context.rule.id,
+        conditions=[context.conditions],
+    )
 
 
 def check_daily_limit(session: Session, context: RunContext, _admission: Admission) -> str | Stop | None:

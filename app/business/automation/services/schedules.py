@@ -190,6 +190,8 @@ def _cron_moments(line: CronLine, zone: ZoneInfo, after: datetime) -> Iterator[t
         first, last = stretch.first, stretch.last
         if walked is None or line.follows_clock or abs(first - walked) >= DAYLIGHT_SAVING_LIMIT:
             walked = first
+        if accepted_day(line.days, walked.date()) is None:
+            return
         for wall in wall_times(line, walked, last):
             instant = max((wall - stretch.offset).replace(tzinfo=UTC), stretch.begin_at)
             if instant > latest:

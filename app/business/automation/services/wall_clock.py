@@ -11,7 +11,6 @@ from croniter import CroniterBadDateError, croniter
 
 from app.business.automation.services.cron_grammar import CronLine, DayFields
 
-FARTHEST_YEARS = 60
 LAST_YEAR = 9000
 _DAY = timedelta(days=1)
 _MINUTE = timedelta(minutes=1)
@@ -37,9 +36,9 @@ class Stretch:
 
 
 def stretches(zone: ZoneInfo, start: datetime) -> Iterator[Stretch]:
-    """Stretches from the UTC instant `start` on, without holes, for as long as a line may be silent."""
+    """Stretches from the UTC instant `start` on, without holes, cut at each year's end."""
     begin = start
-    for year in range(start.year, min(start.year + FARTHEST_YEARS, LAST_YEAR)):
+    for year in range(start.year, LAST_YEAR):
         for end, offset in _offsets(zone, year):
             if end > begin:
                 yield Stretch(begin, end, offset)

@@ -1,0 +1,55 @@
+"""The rule engine of this process, put together: its transactions, its provider, its clock and its heartbeat."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import structlog
+from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from app.business.automation.services.action_executor import ActionExecutor
+from app.business.automation.services.action_work import make_works
+from app.business.automation.services.rule_engine import RuleEngine
+from app.business.automation.services.run_lease import BEAT_SECONDS, Lease, LeaseLost, renew
+from app.business.language_model import LanguageModel
+from app.infrastructure.database import db, transaction
+
+log = structlog.get_logger(__name__)
+
+
+def utc_now() -> datetime:
+    """The clock of every process."""
+    return datetime.now(UTC)
+
+
+def make_engine(language_model: LanguageModel, worker: str, draining: Callable[[], bool]) -> RuleEngine:
+    """An engine whose runs are written for `worker` and handed back between two units once `draining` says so."""
+    executor = ActionExecutor(transaction, make_works(language_model), utc_now, draining)
+    return RuleEngine(transaction, executor, utc_now, heartbeat, worker)
+
+
+@contextmanager
+def heartbeat(lease: Lease) -> Iterator[None]:
+    """Prolong the lease every 15 seconds while the block runs, on a connection of its own."""
+    stop = threading.Event()
+    beats = threading.Thread(target=_beat, args=(db.engine, lease, stop), name="heartbeat", daemon=True)
+    beats.start()
+    try:
+        yield
+    finally:
+        stop.set()
+
+
+def _beat(engine: Engine, lease: Lease, stop: threading.Event) -> None:
+    while not stop.wait(BEAT_SECONDS):
+        try:
+            with Session(engine) as session, session.begin():
+                renew(session, lease, utc_now())
+        except LeaseLost:
+            return
+        except DBAPIError as error:
+            # The database is away for a moment; the lease outlasts three missed beats.
+            log.warning("heartbeat_failed", run=lease.run_id, error=type(error).__name__)

@@ -1,0 +1,76 @@
+"""Migrations: models equal what they build, up and down and up again on both databases."""
+
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from flask import Flask
+from flask_migrate import downgrade, upgrade
+from sqlalchemy import inspect, text
+from sqlalchemy.exc import DatabaseError
+
+from app import create_app
+from app.business.base import Base
+from app.infrastructure.database import db
+from app.settings import Settings
+from tests import databases
+
+
+@pytest.fixture
+def empty_app(database_url: str, tmp_path: Path, request: pytest.FixtureRequest) -> Flask:
+    """An application on a database without tables."""
+    if database_url.startswith("sqlite"):
+        url = f"sqlite:///{tmp_path / 'empty.sqlite3'}"
+    else:
+        server = request.getfixturevalue("postgresql_server")
+        context = databases.own_database(server)
+        url = context.__enter__()
+        request.addfinalizer(lambda: context.__exit__(None, None, None))
+    secret = "a-key-that-only-the-tests-use-0123456789"
+    app = create_app(Settings(database_url=url, secret_key=secret, data_dir=tmp_path), web=False)
+    request.addfinalizer(lambda: _dispose(app))
+    return app
+
+
+def _dispose(app: Flask) -> None:
+    with app.app_context():
+        db.engine.dispose()
+
+
+def test_migrations_build_exactly_the_models(empty_app: Flask) -> None:
+    with empty_app.app_context():
+        upgrade()
+        with db.engine.connect() as connection:
+            context = MigrationContext.configure(connection, opts={"compare_type": True})
+            assert compare_metadata(context, Base.metadata) == []
+
+
+def test_migrations_go_down_to_nothing_and_up_again(empty_app: Flask) -> None:
+    with empty_app.app_context():
+        upgrade()
+        downgrade(revision="base")
+        assert set(inspect(db.engine).get_table_names()) <= {"alembic_version"}
+        upgrade()
+        assert "scheduled_task" in inspect(db.engine).get_table_names()
+
+
+def test_a_migrated_ledger_refuses_changes(empty_app: Flask) -> None:
+    with empty_app.app_context():
+        upgrade()
+        with db.engine.begin() as connection:
+            connection.execute(
+                text(
+                    "INSERT INTO account (name, status, timezone, is_demo, credits_balance, credits_held, "
+                    "operator_credit_limit, created_at, updated_at) VALUES ('A', 'active', 'UTC', false, 5, 0, "
+                    "100, '2026-11-24 09:00:00', '2026-11-24 09:00:00')"
+                )
+            )
+            connection.execute(
+                text(
+                    "INSERT INTO credit_entry (account_id, kind, amount, balance_after, key, reason, created_at) "
+                    "VALUES (1, 'grant', 5, 5, 'k', 'r', '2026-11-24 09:00:00')"
+                )
+            )
+        with pytest.raises(DatabaseError, match="append-only"), db.engine.begin() as connection:
+            connection.execute(text("DELETE FROM credit_entry"))
