@@ -36,14 +36,18 @@ def refusal(**data: Any) -> dict[str, list[str]]:
         ("0 0 1, * *", "Day of month cannot be ''. Example: 1 or 1,15."),
         ("0 0 30 2 *", "This date never comes: 30 February. Choose another day or month."),
         ("0 0 31 4,6 *", "This date never comes: 31 April or June. Choose another day or month."),
-        ("* * * * *", "Shortest allowed is every 5 minutes on your plan; this line has two 1 minute apart."),
-        (
-            "0,59 0,23 * * *",
-            "Shortest allowed is every 5 minutes on your plan; this line has two 1 minute apart.",
-        ),
     ],
 )
 def test_a_wrong_field_is_named_with_its_value_and_an_example(cron: str, sentence: str) -> None:
+    assert refusal(cron=cron) == {"schedule.cron": [sentence]}
+
+
+@pytest.mark.parametrize(
+    ("cron", "gap"),
+    [("* * * * *", "1 minute"), ("0,59 0,23 * * *", "1 minute"), ("*/7 * * * *", "4 minutes")],
+)
+def test_times_nearer_than_the_plan_allows_are_refused(cron: str, gap: str) -> None:
+    sentence = f"Shortest allowed is every 5 minutes on your plan; this line has two {gap} apart."
     assert refusal(cron=cron) == {"schedule.cron": [sentence]}
 
 

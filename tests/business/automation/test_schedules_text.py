@@ -30,10 +30,7 @@ from app.business.automation.services.schedules import parse_schedule
         ("@yearly", "Every year on 1 January at 00:00 Europe/Warsaw"),
         ("0 0 29 2 *", "On 29 February, in leap years only, at 00:00 Europe/Warsaw"),
         ("0 9 13 * 5", "On the 13th of every month, or any Friday, at 09:00 Europe/Warsaw"),
-        (
-            "0 9 */2 * 6",
-            "Every Saturday that is the 1st, 3rd, 5th … 31st of every month at 09:00 Europe/Warsaw",
-        ),
+        ("0 9 */2 6 6", "Every Saturday that is the 1st, 3rd, 5th … 29th of June at 09:00 Europe/Warsaw"),
         ("*/7 * * * *", "At 0, 7, 14, 21, 28, 35, 42, 49, and 56 minutes past the hour"),
     ],
 )
