@@ -1,0 +1,99 @@
+"""What the REST resources of all records share: the fields everybody may read, filter by and change."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from sqlalchemy import select
+
+from app.business.base import AccountOwned
+from app.business.paging import Page
+from app.business.planner.services.record_lists import RecordList
+from app.infrastructure.database import db
+from app.modules.access import current_person, owned_or_404
+from app.modules.api.resource import Query, Schema, read_changes, read_query, require_match, window
+
+Row = TypeVar("Row", bound=AccountOwned)
+RowId = Annotated[int, Field(ge=1, lt=2**63)]
+Text = Annotated[str, Field(max_length=255, pattern=r"^[^\x00]*$")]
+"""A text to look for; a NUL would break PostgreSQL."""
+
+ListOf = BeforeValidator(lambda value: value if isinstance(value, list) else [value])
+
+
+class Shown(BaseModel):
+    """How a row reads in JSON; times are in UTC."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+    created_at: datetime
+    updated_at: datetime
+
+
+class RecordShown(Shown):
+    """The fields of every record. `made_by_run`: the run that made it, null when a person did."""
+
+    site: int = Field(validation_alias="site_id")
+    sector: int = Field(validation_alias="sector_id")
+    status: str
+    status_since: datetime
+    labels: list[str]
+    note: str
+    assignee: int | None = Field(validation_alias="assignee_id")
+    made_by_run: int | None = Field(validation_alias="made_by_run_id")
+
+
+class RecordNew(Schema):
+    """What may be sent with every new record beside its own fields."""
+
+    labels: list[str] = Field(default_factory=list)
+    note: str = ""
+    assignee: RowId | None = None
+
+
+class RecordChanges(Schema):
+    """What may be changed of every record; keys left out stay as they are."""
+
+    labels: list[str] = Field(default_factory=list)
+    note: str = ""
+    assignee: RowId | None = None
+
+
+class RecordQuery(Query):
+    """Filters that every list of records takes."""
+
+    site: RowId | None = None
+    sector: RowId | None = None
+    assignee: RowId | None = None
+    made_by_run: RowId | None = None
+    text: Text = ""
+
+
+def show(schema: type[Shown], row: Any) -> dict[str, Any]:
+    """`row` as JSON values."""
+    return schema.model_validate(row).model_dump(mode="json")
+
+
+def list_rows(rows: RecordList[Row], query: type[Query]) -> Page[Row]:
+    """The part of the list that the address asks for. Raises BadQuery, Invalid."""
+    chosen, part = read_query(query), window()
+    sort = chosen.pop("sort", None)
+    account_id = current_person().account.id
+    return rows.page(db.session(), account_id, chosen, sort=sort, cursor=part.cursor, limit=part.limit)
+
+
+def row_to_change(model: type[Row], id: int) -> Row:
+    """The account's row, locked so that If-Match and the change are one. Raises NotFound."""
+    row = owned_or_404(model, id)
+    locked = (
+        select(model).where(model.id == row.id).with_for_update().execution_options(populate_existing=True)
+    )
+    return db.session.scalars(locked).one()
+
+
+def sent_changes(schema: type[Schema], shown: Mapping[str, Any]) -> dict[str, Any]:
+    """What a PATCH changes of a resource that now reads `shown`. Raises Stale, Invalid."""
+    require_match(shown)
+    return read_changes(schema, shown).model_dump(exclude_unset=True)

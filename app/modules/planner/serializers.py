@@ -1,0 +1,223 @@
+"""The planner's JSON: what may be sent for each resource, how it reads, what its list is filtered by."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from app.business.planner.models import (
+    ClusterStatus,
+    IdeaStatus,
+    Intent,
+    KeywordStatus,
+    SiteStatus,
+)
+from app.modules.api.records import (
+    ListOf,
+    RecordChanges,
+    RecordNew,
+    RecordQuery,
+    RecordShown,
+    RowId,
+    Shown,
+    Text,
+)
+from app.modules.api.resource import Query, Schema
+
+Count = Annotated[int, Field(ge=0, le=2_147_483_647)]
+
+
+class SiteNew(Schema):
+    """A web site that content is made for."""
+
+    name: str
+    url: str = ""
+    timezone: str | None = None
+    language: str = "en"
+    status: SiteStatus = SiteStatus.ACTIVE
+    monthly_budget: Count | None = None
+
+
+class SiteChanges(SiteNew):
+    """Keys left out stay as they are."""
+
+    name: str = ""
+
+
+class SiteShown(Shown):
+    """A site."""
+
+    name: str
+    url: str
+    timezone: str | None
+    language: str
+    status: SiteStatus
+    monthly_budget: int | None
+
+
+class SiteQuery(Query):
+    """Filters of the list of sites."""
+
+    status: Annotated[list[SiteStatus], ListOf] = Field(default_factory=list)
+    text: Text = ""
+    sort: Literal["newest", "name"] = "newest"
+
+
+class SectorNew(Schema):
+    """A topic area of a site."""
+
+    site: RowId
+    name: str
+
+
+class SectorChanges(Schema):
+    """A sector stays with its site."""
+
+    name: str = ""
+
+
+class SectorShown(Shown):
+    """A sector."""
+
+    site: int = Field(validation_alias="site_id")
+    name: str
+
+
+class SectorQuery(Query):
+    """Filters of the list of sectors."""
+
+    site: RowId | None = None
+
+
+class KeywordFigures(Schema):
+    """What is known about a keyword."""
+
+    volume: Count | None = None
+    difficulty: float | None = None
+    cpc: float | None = None
+    intent: Intent | None = None
+    country: str = ""
+    language: str = ""
+    position: float | None = None
+    clicks: Count | None = None
+    impressions: Count | None = None
+    url: str = ""
+
+
+class KeywordNew(KeywordFigures, RecordNew):
+    """A keyword; without a sector it goes to the site's "General"."""
+
+    site: RowId
+    sector: RowId | None = None
+    text: str
+
+
+class KeywordChanges(KeywordFigures, RecordChanges):
+    """Figures, labels, note, assignee; `status` ignores or takes back; `cluster` moves (null: takes out)."""
+
+    status: KeywordStatus = KeywordStatus.NEW
+    cluster: RowId | None = None
+
+
+class KeywordShown(RecordShown):
+    """A keyword."""
+
+    text: str
+    volume: int | None
+    difficulty: float | None
+    cpc: float | None
+    intent: str | None
+    country: str
+    language: str
+    position: float | None
+    clicks: int | None
+    impressions: int | None
+    url: str
+    cluster: int | None = Field(validation_alias="cluster_id")
+
+
+class KeywordQuery(RecordQuery):
+    """Filters of the list of keywords."""
+
+    status: Annotated[list[KeywordStatus], ListOf] = Field(default_factory=list)
+    volume_from: Count | None = None
+    volume_to: Count | None = None
+    intent: Intent | None = None
+    cluster: RowId | None = None
+    sort: Literal["newest", "volume", "difficulty", "text"] = "newest"
+
+
+class ClusterNew(RecordNew):
+    """A new, empty cluster."""
+
+    site: RowId
+    sector: RowId | None = None
+    name: str
+    main_keyword: str = ""
+    main_intent: Intent | None = None
+
+
+class ClusterChanges(RecordChanges):
+    """Keys left out stay as they are."""
+
+    name: str = ""
+    main_keyword: str = ""
+    main_intent: Intent | None = None
+    status: ClusterStatus = ClusterStatus.NEW
+
+
+class ClusterShown(RecordShown):
+    """A cluster with what is counted of its keywords and ideas now."""
+
+    name: str
+    main_keyword: str
+    main_intent: str | None
+    keyword_count: int = 0
+    idea_count: int = 0
+    total_volume: int = 0
+
+
+class ClusterQuery(RecordQuery):
+    """Filters of the list of clusters."""
+
+    status: Annotated[list[ClusterStatus], ListOf] = Field(default_factory=list)
+    sort: Literal["newest", "name"] = "newest"
+
+
+class IdeaNew(RecordNew):
+    """An idea of a cluster, or of a site and sector."""
+
+    cluster: RowId | None = None
+    site: RowId | None = None
+    sector: RowId | None = None
+    title: str
+    description: str = ""
+    content_type: str = "article"
+    main_keyword: str = ""
+
+
+class IdeaChanges(RecordChanges):
+    """Keys left out stay as they are; `status` accepts, rejects or reopens."""
+
+    title: str = ""
+    description: str = ""
+    content_type: str = "article"
+    main_keyword: str = ""
+    status: IdeaStatus = IdeaStatus.NEW
+
+
+class IdeaShown(RecordShown):
+    """An idea."""
+
+    cluster: int | None = Field(validation_alias="cluster_id")
+    title: str
+    description: str
+    content_type: str
+    main_keyword: str
+
+
+class IdeaQuery(RecordQuery):
+    """Filters of the list of ideas."""
+
+    status: Annotated[list[IdeaStatus], ListOf] = Field(default_factory=list)
+    cluster: RowId | None = None
+    sort: Literal["newest", "title"] = "newest"
