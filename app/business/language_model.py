@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from pydantic import BaseModel
+
 FaultKind = Literal[
     "timeout",
     "connection",
@@ -21,18 +23,18 @@ PASSING: frozenset[FaultKind] = frozenset({"timeout", "connection", "rate_limite
 class Prompt:
     """One request: which kind of text, the plain facts it is made from, and the shape of the answer.
 
-    `facts` is data (imported texts included), never instructions. `answer_schema` is a JSON Schema.
+    `facts` is data (imported texts included), never instructions. `answer` is the shape of what comes back.
     """
 
     kind: Literal["ideas", "content"]
     facts: dict[str, Any]
-    answer_schema: dict[str, Any]
+    answer: type[BaseModel]
     instructions: str
 
 
 @dataclass(frozen=True)
 class Completion:
-    """A provider's answer: `data` satisfies the prompt's schema; tokens as the provider counted them."""
+    """A provider's answer: `data` fits the prompt's answer model; tokens as the provider counted them."""
 
     data: dict[str, Any]
     model: str

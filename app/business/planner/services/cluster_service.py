@@ -20,7 +20,7 @@ from app.business.planner.models import (
 )
 from app.business.planner.services.plain_text import clean_line
 from app.business.planner.services.record_changes import CLUSTER, KEYWORD, move_status, new_record, report
-from app.business.planner.services.record_edit import edit_record, line
+from app.business.planner.services.record_edit import Cleaner, edit_record, line
 
 OPEN_IDEAS = (IdeaStatus.NEW, IdeaStatus.ACCEPTED)
 _PLACEABLE = (KeywordStatus.NEW, KeywordStatus.IGNORED, KeywordStatus.CLUSTERED)
@@ -38,7 +38,6 @@ def create_cluster(
         **new_record(sector, ClusterStatus.NEW, origin, now), name=name, main_keyword=name.lower()
     )
     session.add(cluster)
-    session.flush()
     extra = {key: value for key, value in fields.items() if key != "name"}
     edit_record(session, CLUSTER, cluster, extra, EDITABLE, origin=origin, now=now)
     report(session, EventType.CLUSTER_CREATED, CLUSTER, [cluster], origin, now)
@@ -162,7 +161,7 @@ def _intent(value: str | None, _path: str) -> str | None:
     return value or None
 
 
-EDITABLE = {
+EDITABLE: dict[str, Cleaner] = {
     "name": line(required=True),
     "main_keyword": line(required=True),
     "main_intent": _intent,

@@ -12,7 +12,7 @@ from app.business.planner.models import Cluster, Idea, IdeaStatus, Sector
 from app.business.planner.services.cluster_service import note_ideas
 from app.business.planner.services.plain_text import clean_line
 from app.business.planner.services.record_changes import IDEA, new_record, report, set_status
-from app.business.planner.services.record_edit import body, edit_record, line
+from app.business.planner.services.record_edit import Cleaner, body, edit_record, line
 
 
 def create_idea(
@@ -33,7 +33,6 @@ def create_idea(
     cluster_id = place.id if isinstance(place, Cluster) else None
     idea = Idea(**new_record(place, IdeaStatus.NEW, origin, now, ordinal), title=title, cluster_id=cluster_id)
     session.add(idea)
-    session.flush()
     extra = {key: value for key, value in fields.items() if key != "title"}
     edit_record(session, IDEA, idea, extra, EDITABLE, origin=origin, now=now)
     report(session, EventType.IDEA_CREATED, IDEA, [idea], origin, now)
@@ -61,7 +60,7 @@ def decide_ideas(
     return moved
 
 
-EDITABLE = {
+EDITABLE: dict[str, Cleaner] = {
     "title": line(required=True),
     "description": body,
     "content_type": line(limit=32, required=True),

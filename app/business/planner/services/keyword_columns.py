@@ -12,7 +12,8 @@ PREAMBLE_LIMIT = 30
 ALIASES: dict[str, tuple[str, ...]] = {
     "keyword": (
         "keyword", "keywords", "top queries", "top query", "query", "queries", "search query",
-        "search queries", "search term", "search terms", "search keyword", "key phrase", "keyphrase", "phrase", "term", "text",
+        "search queries", "search term", "search terms", "search keyword", "key phrase", "keyphrase",
+        "phrase", "term", "text",
         "mot clé", "mots clés", "requêtes les plus fréquentes", "suchbegriff", "häufigste suchanfragen",
         "palabra clave", "consultas principales", "słowo kluczowe", "najczęstsze zapytania", "parola chiave",
     ),

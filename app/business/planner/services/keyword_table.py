@@ -31,7 +31,7 @@ class KeywordRow:
 
 @dataclass(frozen=True)
 class KeywordTable:
-    """`columns`: field -> header as found or corrected. `preview`: the first data rows as they stand there."""
+    """`columns`: field -> header as found or corrected. `preview`: the first data rows as they are."""
 
     encoding: str
     separator: str

@@ -33,7 +33,7 @@ def edit_record(
     """Apply `changes` (only the fields to change) to one record.
 
     `cleaners` are the kind's own fields; labels, note, assignee (a person's id or None) and status belong to
-    every kind. Raises Invalid for a field that cannot be edited, Conflict for a status move that is not legal.
+    every kind. Raises Invalid for a field that cannot be edited, Conflict for an illegal status move.
     """
     values = {
         name: _clean(session, record, name, value, cleaners)

@@ -1,0 +1,131 @@
+"""Tasks: the writer's briefs, made from ideas or by hand."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.business.errors import Conflict, Invalid
+from app.business.events import EventType, Origin
+from app.business.planner.models import Idea, IdeaStatus, Sector
+from app.business.planner.services.cluster_service import OPEN_IDEAS, note_ideas
+from app.business.planner.services.plain_text import clean_line
+from app.business.planner.services.record_changes import IDEA, move_status, new_record, report
+from app.business.planner.services.record_edit import Cleaner, as_given, body, edit_record, line
+from app.business.writer.models import Task, TaskStatus, TaskType
+from app.business.writer.services.record_kinds import TASK
+
+WORDS_LIMIT = 10_000
+
+
+def create_task(
+    session: Session,
+    place: Sector | Idea,
+    fields: Mapping[str, Any],
+    *,
+    origin: Origin,
+    now: datetime,
+    ordinal: int | None = None,
+) -> Task:
+    """A task written by hand, not ready yet (draft) unless `fields` say queued, with its task_created event.
+
+    From an idea, which is used then. `fields`: title, brief?, task_type?, main_keyword?, word_count?, due_on?,
+    status?, labels?, note?, assignee?. Raises Invalid, or Conflict for a rejected or used idea.
+    """
+    idea = place if isinstance(place, Idea) else None
+    if idea and not _use(session, [idea.id], origin, now):
+        raise Conflict(f"This idea is “{idea.status}”; tasks are made from new and accepted ideas only.")
+    values = _from_idea(idea) if idea else {}
+    status = _first_status(fields.get("status", TaskStatus.DRAFT))
+    extra = {key: value for key, value in fields.items() if key != "status"}
+    return _add(session, place, status, values | extra, origin, now, ordinal)
+
+
+def create_tasks(
+    session: Session,
+    idea_ids: Sequence[int],
+    *,
+    word_count: int = 1000,
+    task_type: str = TaskType.WRITE,
+    due_on: date | None = None,
+    origin: Origin,
+    now: datetime,
+) -> list[Task]:
+    """A queued task from each new or accepted idea, which is used then; other ideas are left out."""
+    used = _use(session, idea_ids, origin, now)
+    ideas = {idea.id: idea for idea in session.scalars(select(Idea).where(Idea.id.in_(used)))}
+    common = {"word_count": word_count, "task_type": task_type, "due_on": due_on}
+    return [
+        _add(session, ideas[key], TaskStatus.QUEUED, _from_idea(ideas[key]) | common, origin, now, ordinal)
+        for ordinal, key in enumerate(used)
+    ]
+
+
+def update_task(
+    session: Session, task: Task, changes: Mapping[str, Any], *, origin: Origin, now: datetime
+) -> Task:
+    """Change the given fields only. Raises Invalid, Conflict."""
+    edit_record(session, TASK, task, changes, EDITABLE, origin=origin, now=now)
+    return task
+
+
+def _use(session: Session, idea_ids: Sequence[int], origin: Origin, now: datetime) -> list[int]:
+    used = move_status(session, IDEA, idea_ids, OPEN_IDEAS, IdeaStatus.USED, origin, now)
+    clusters = session.scalars(select(Idea.cluster_id).where(Idea.id.in_(used)))
+    note_ideas(session, clusters.all(), origin=origin, now=now)
+    return used
+
+
+def _from_idea(idea: Idea) -> dict[str, Any]:
+    return {"title": idea.title, "brief": idea.description, "main_keyword": idea.main_keyword}
+
+
+def _add(
+    session: Session,
+    place: Sector | Idea,
+    status: str,
+    fields: Mapping[str, Any],
+    origin: Origin,
+    now: datetime,
+    ordinal: int | None = None,
+) -> Task:
+    title = clean_line(fields.get("title") or "", "title")
+    idea_id = place.id if isinstance(place, Idea) else None
+    task = Task(
+        **new_record(place, status, origin, now, ordinal), title=title, idea_id=idea_id, word_count=1000
+    )
+    extra = {key: value for key, value in fields.items() if key != "title"}
+    session.add(task)
+    edit_record(session, TASK, task, extra, EDITABLE, origin=origin, now=now)
+    report(session, EventType.TASK_CREATED, TASK, [task], origin, now)
+    return task
+
+
+def _first_status(status: str) -> str:
+    if status not in (TaskStatus.DRAFT, TaskStatus.QUEUED):
+        raise Invalid({"status": ["A new task is “draft” (not ready) or “queued” (ready to write)."]})
+    return status
+
+
+def _words(value: int, path: str) -> int:
+    if not 1 <= value <= WORDS_LIMIT:
+        raise Invalid({path: [f"Choose a length from 1 to {WORDS_LIMIT:,} words."]})
+    return value
+
+
+def _type(value: str, path: str) -> str:
+    if value not in list(TaskType):
+        raise Invalid({path: [f"Choose one of: {', '.join(TaskType)}."]})
+    return value
+
+
+EDITABLE: dict[str, Cleaner] = {
+    "title": line(required=True),
+    "brief": body,
+    "task_type": _type,
+    "main_keyword": line(),
+    "word_count": _words,
+    "due_on": as_given,
+}
