@@ -14,13 +14,13 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from app.business.automation.services.cron_grammar import CronLine, parse_cron
-from app.business.automation.services.wall_clock import accepted_day, stretches, wall_times
+from app.business.automation.services.wall_clock import LAST_YEAR, accepted_day, stretches, wall_times
 from app.business.errors import Invalid
 from app.business.time_zones import check_time_zone
 
 DAYLIGHT_SAVING_LIMIT = timedelta(hours=3)
 EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
-YEARS = range(1971, 2200)
+YEARS = range(1971, LAST_YEAR + 1)
 
 _INSTANT_KEYS = ("at", "starts_at", "ends_at", "paused_until")
 _KEYS = {"cron", "timezone", *_INSTANT_KEYS}
@@ -185,14 +185,14 @@ def _moments(schedule: Schedule, after: datetime) -> Iterator[tuple[datetime, da
 
 def _cron_moments(line: CronLine, zone: ZoneInfo, after: datetime) -> Iterator[tuple[datetime, datetime]]:
     """Walk from three hours back, so that a repeated hour knows what its first pass has run."""
-    walked, latest = None, after
+    walked, latest, day = None, after, date.min
     for stretch in stretches(zone, after - DAYLIGHT_SAVING_LIMIT):
         first, last = stretch.first, stretch.last
         if walked is None or line.follows_clock or abs(first - walked) >= DAYLIGHT_SAVING_LIMIT:
             walked = first
-        if accepted_day(line.days, walked.date()) is None:
-            return
-        for wall in wall_times(line, walked, last):
+        if day < walked.date():
+            day = accepted_day(line.days, walked.date()) or date.max
+        for wall in wall_times(line, walked, last) if day <= last.date() else ():
             instant = max((wall - stretch.offset).replace(tzinfo=UTC), stretch.begin_at)
             if instant > latest:
                 yield instant, wall

@@ -11,7 +11,8 @@ from croniter import CroniterBadDateError, croniter
 
 from app.business.automation.services.cron_grammar import CronLine, DayFields
 
-LAST_YEAR = 9000
+# The calendar ends here: a line that comes once in 28 years must not be walked for ever.
+LAST_YEAR = 2199
 _DAY = timedelta(days=1)
 _MINUTE = timedelta(minutes=1)
 
@@ -36,9 +37,9 @@ class Stretch:
 
 
 def stretches(zone: ZoneInfo, start: datetime) -> Iterator[Stretch]:
-    """Stretches from the UTC instant `start` on, without holes, cut at each year's end."""
+    """Stretches from the UTC instant `start` to the calendar's end, without holes, cut at each year's end."""
     begin = start
-    for year in range(start.year, LAST_YEAR):
+    for year in range(start.year, LAST_YEAR + 1):
         for end, offset in _offsets(zone, year):
             if end > begin:
                 yield Stretch(begin, end, offset)
