@@ -146,6 +146,25 @@ class RuleVersion(AccountOwned, Base):
     created_at: Mapped[datetime]
 
 
+class RuleDraft(AccountOwned, Stamped, Base):
+    """What a person has typed into the rule form and not saved yet: raw input by step, valid or not.
+
+    rule_id, version: the rule that is being changed and its version when the change was begun.
+    """
+
+    __tablename__ = "rule_draft"
+    __table_args__ = owner_key(
+        same_account("user_id", "user"),
+        same_account("rule_id", "automation_rule"),
+        Index(None, "account_id", "user_id"),
+    )
+
+    user_id: Mapped[int] = mapped_column(Id)
+    rule_id: Mapped[int | None] = mapped_column(Id)
+    version: Mapped[int | None]
+    steps: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
 class RuleActivation(AccountOwned, Base):
     """A span in which one version of a schedule rule owed its due instants: (from_at, to_at]."""
 

@@ -1,0 +1,62 @@
+"""Rules that are being written: what a person typed so far, kept until it is saved or thrown away."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from app.business.automation.models import AutomationRule, RuleDraft
+from app.business.errors import NotFound
+
+KEPT_FOR = timedelta(days=30)
+Steps = dict[str, list[list[str]]]
+"""For each step of the form, its fields as sent: [name, value] in order."""
+
+
+def begin_draft(
+    session: Session,
+    *,
+    account_id: int,
+    user_id: int,
+    steps: Steps,
+    now: datetime,
+    rule: AutomationRule | None = None,
+) -> RuleDraft:
+    """A new draft; the person's forgotten ones are thrown away. `rule` is the one that it changes."""
+    session.execute(
+        delete(RuleDraft).where(
+            RuleDraft.account_id == account_id, RuleDraft.user_id == user_id, RuleDraft.updated_at < now - KEPT_FOR
+        )
+    )
+    draft = RuleDraft(account_id=account_id, user_id=user_id, steps=dict(steps), created_at=now, updated_at=now)
+    if rule is not None:
+        draft.rule_id, draft.version = rule.id, rule.version
+    session.add(draft)
+    session.flush()
+    return draft
+
+
+def keep_step(session: Session, draft: RuleDraft, step: str, pairs: list[list[str]], now: datetime) -> None:
+    """Keep what was typed into one step, right or wrong."""
+    # A new dict: a change inside a JSON value would not be noticed.
+    draft.steps, draft.updated_at = draft.steps | {step: pairs}, now
+    session.flush()
+
+
+def own_draft(session: Session, draft_id: int, *, account_id: int, user_id: int) -> RuleDraft:
+    """The person's own draft. Raises NotFound."""
+    draft = session.scalar(_mine(account_id, user_id).where(RuleDraft.id == draft_id))
+    if draft is None:
+        raise NotFound()
+    return draft
+
+
+def open_drafts(session: Session, *, account_id: int, user_id: int) -> list[RuleDraft]:
+    """New rules that the person has begun and not saved, latest first."""
+    drafts = _mine(account_id, user_id).where(RuleDraft.rule_id.is_(None)).order_by(RuleDraft.updated_at.desc())
+    return list(session.scalars(drafts.limit(5)))
+
+
+def _mine(account_id: int, user_id: int) -> Any:
+    return select(RuleDraft).where(RuleDraft.account_id == account_id, RuleDraft.user_id == user_id)
