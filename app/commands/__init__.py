@@ -2,6 +2,10 @@
 
 from flask import Flask
 
+from app.commands import accounts, billing
+
 
 def register(app: Flask) -> None:
     """Add every command to the application's command line."""
+    accounts.register(app)
+    billing.register(app)

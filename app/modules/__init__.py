@@ -2,10 +2,19 @@
 
 from flask import Flask
 
-from app.modules import web
+from app.modules import access, errors, throttle, web
+from app.modules.accounts import urls as accounts
+from app.modules.billing import urls as billing
+from app.modules.system import urls as system
 from app.settings import Settings
 
 
 def register(app: Flask, settings: Settings) -> None:
     """Everything that answers HTTP."""
     web.init_web(app, settings)
+    throttle.init_throttle(app, settings)
+    access.init_access(app, settings)
+    errors.init_errors(app)
+    app.register_blueprint(accounts.blueprint)
+    app.register_blueprint(billing.blueprint)
+    app.register_blueprint(system.blueprint)

@@ -55,6 +55,7 @@ class CreditEntry(AccountOwned, Base):
         one_of("kind", list(EntryKind)),
         UniqueConstraint("account_id", "key"),
         Index(None, "account_id", "run_id"),
+        Index(None, "account_id", "created_at"),
         CheckConstraint("balance_after >= 0", name="balance_not_negative"),
     )
 

@@ -19,7 +19,7 @@ NAMES = {
 
 @dataclass(frozen=True)
 class Budget:
-    """A counter that credits pass: `period` is a day `2026-11-24` or a month `2026-11`; no `limit` only counts."""
+    """A counter credits pass: `period` is a day `2026-11-24` or a month `2026-11`; no `limit` only counts."""
 
     scope: Literal["account", "site", "rule"]
     scope_id: int

@@ -1,0 +1,38 @@
+"""The plans that every installation starts with."""
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import Account
+from app.business.billing.models import Plan
+from app.business.errors import Invalid
+from app.business.upsert import insert_missing
+
+PLANS = (
+    {"code": "starter", "name": "Starter", "monthly_credits": 1_000, "shortest_interval_minutes": 5,
+     "most_runs_per_day": 1_000, "members": 3},
+    {"code": "growth", "name": "Growth", "monthly_credits": 10_000, "shortest_interval_minutes": 5,
+     "most_runs_per_day": 5_000, "members": 10},
+    {"code": "scale", "name": "Scale", "monthly_credits": 100_000, "shortest_interval_minutes": 1,
+     "most_runs_per_day": 50_000, "members": 50},
+)  # fmt: skip
+
+
+def ensure_plans(session: Session) -> None:
+    """Add the plans that are missing; those that somebody has adjusted stay as they are."""
+    for plan in PLANS:
+        insert_missing(session, Plan, plan | {"rollover": "add"})
+
+
+def plan_with(session: Session, code: str) -> Plan:
+    """The plan of this code. Raises Invalid({"plan": …}) naming those there are."""
+    plan = session.scalar(select(Plan).where(Plan.code == code))
+    if plan is None:
+        codes = ", ".join(session.scalars(select(Plan.code).order_by(Plan.monthly_credits)))
+        raise Invalid({"plan": [f"There is no plan “{code}”. Choose one of: {codes}."]})
+    return plan
+
+
+def plan_of(session: Session, account: Account) -> Plan | None:
+    """The account's plan."""
+    return session.get(Plan, account.plan_id) if account.plan_id else None

@@ -1,0 +1,212 @@
+"""Who is asking, and whether they may: a session or an API key, and a permission declared on every view.
+
+Nothing is open by default: a view without `@allow(…)` answers nobody.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal, TypeVar, cast
+
+from flask import Flask, current_app, flash, g, redirect, request, url_for
+from flask import session as cookie
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import Unauthorized
+from werkzeug.middleware.proxy_fix import ProxyFix
+from werkzeug.urls import iri_to_uri
+
+from app.business.accounts.models import Account, AccountStatus, ApiKey, Role, User, UserSession
+from app.business.accounts.services import api_keys, sign_in
+from app.business.accounts.services.audit_log import Actor
+from app.business.accounts.services.scope import owned
+from app.business.base import AccountOwned
+from app.business.errors import Forbidden
+from app.business.events import Origin
+from app.infrastructure.database import db, reading
+from app.modules.web import csrf, htmx
+from app.settings import Settings
+
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+MEGABYTE = 2**20
+View = TypeVar("View", bound=Callable[..., Any])
+Owned = TypeVar("Owned", bound=AccountOwned)
+
+
+@dataclass(frozen=True)
+class Person:
+    """Who is asking: a user of an account, through a browser session or an API key."""
+
+    user: User
+    account: Account
+    session: UserSession | None = None
+    key: ApiKey | None = None
+
+    @property
+    def via(self) -> Literal["session", "key"]:
+        """Runs that a person starts have the cause manual through a session, api through a key."""
+        return "key" if self.key else "session"
+
+    @property
+    def role(self) -> Role:
+        """The user's role; a key has its creator's."""
+        return Role(self.user.role)
+
+    @property
+    def actor(self) -> Actor:
+        """For the audit log."""
+        return Actor(self.user.id, self.key.id if self.key else None)
+
+    @property
+    def origin(self) -> Origin:
+        """For the records this person makes and changes."""
+        return Origin(self.account.id, user_id=self.user.id)
+
+    def can(self, role: Role | str) -> bool:
+        """Whether the person may do what `role` may."""
+        return self.role.allows(Role(role))
+
+
+@dataclass(frozen=True)
+class Permission:
+    """What a view declares: the role it needs (None: anyone), and whether a GET of it writes."""
+
+    role: Role | None
+    writes: bool = False
+
+
+class Allow:
+    """`@allow(Role.EDITOR)` above a view, or `@allow.anyone`; `writes=True` where even a GET changes rows."""
+
+    def __call__(self, role: Role, *, writes: bool = False) -> Callable[[View], View]:
+        """The view is for people who may do what `role` may."""
+        return lambda view: declare(view, Permission(role, writes))
+
+    def anyone(self, view: View) -> View:
+        """The view is for everyone, signed in or not: sign in, health, static files."""
+        return declare(view, Permission(None))
+
+    def anyone_writing(self, view: View) -> View:
+        """Like `anyone`; even a GET of it changes rows (a one-use link)."""
+        return declare(view, Permission(None, writes=True))
+
+
+allow = Allow()
+
+
+def declare(view: View, permission: Permission) -> View:
+    """Write the permission on the view."""
+    view.permission = permission  # type: ignore[attr-defined]
+    return view
+
+
+def permission_of(endpoint: str) -> Permission | None:
+    """What the view of this endpoint declares; None when it forgot."""
+    return getattr(current_app.view_functions[endpoint], "permission", None)
+
+
+def init_access(app: Flask, settings: Settings) -> None:
+    """Guard every request; believe as many proxies as the settings name."""
+    if settings.trusted_proxies:
+        count = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]
+    # Called below instead: a request with a key needs no token.
+    app.config["WTF_CSRF_CHECK_DEFAULT"] = False
+    # An import file is at most 5 MB.
+    app.config["MAX_CONTENT_LENGTH"] = 6 * MEGABYTE
+    app.config["PERMANENT_SESSION_LIFETIME"] = sign_in.LONGEST
+    allow.anyone(app.view_functions["static"])
+    app.before_request(_guard)
+    app.teardown_request(lambda _error: _end_reading())
+
+
+def current_person() -> Person:
+    """Who is asking; only in views that need a role."""
+    return cast(Person, g.person)
+
+
+def owned_or_404(model: type[Owned], id: int) -> Owned:
+    """The row of the person's account; another account's row and no row are the same 404."""
+    return owned(db.session(), model, id, current_person().account.id)
+
+
+def is_api() -> bool:
+    """Whether the request is one of the REST API."""
+    return request.path.startswith("/api/")
+
+
+def own_path(target: str | None) -> str:
+    """`target` when it is an address of this console, else the dashboard's."""
+    text = target or ""
+    is_own = re.match(r"/(?![/\\]|%2f|%5c)", text, re.IGNORECASE) and "\\" not in text and text.isprintable()
+    return iri_to_uri(text) if is_own else "/"
+
+
+def _guard() -> ResponseReturnValue | None:
+    """1. What does the view need? 2. Who asks? 3. Did our own page send it? 4. May they?"""
+    g.person = None
+    if request.endpoint is None:
+        return None
+    permission = permission_of(request.endpoint)
+    if permission is None:
+        raise Forbidden("This address has no permission declared, so nobody may use it.")
+    if permission.role:
+        g.person = _identify(datetime.now(UTC))
+        if g.person is None:
+            return _ask_to_sign_in()
+    if g.person is None or g.person.via == "session":
+        csrf.protect()
+    if permission.role:
+        _check(g.person, permission.role)
+    reading.set(request.method in SAFE_METHODS and not permission.writes)
+    return None
+
+
+def _identify(now: datetime) -> Person | None:
+    reading.set(True)
+    try:
+        person = _by_key() if is_api() and "Authorization" in request.headers else _by_session(now)
+        db.session.commit()
+    finally:
+        _end_reading()
+    if person and _note_use(person, now):
+        db.session.commit()
+    return person
+
+
+def _by_key() -> Person | None:
+    scheme, _, secret = request.headers["Authorization"].partition(" ")
+    holder = api_keys.find(db.session(), secret.strip()) if scheme.lower() == "bearer" else None
+    return Person(holder.user, holder.account, key=holder.key) if holder else None
+
+
+def _by_session(now: datetime) -> Person | None:
+    token = cookie.get("token")
+    found = sign_in.find(db.session(), token, now) if token else None
+    return Person(found.user, found.account, session=found.session) if found else None
+
+
+def _note_use(person: Person, now: datetime) -> bool:
+    if person.key:
+        return api_keys.keep_used(db.session(), person.key, now)
+    return person.session is not None and sign_in.keep_alive(db.session(), person.session, now)
+
+
+def _check(person: Person, role: Role) -> None:
+    if not person.can(role):
+        raise Forbidden(f"This needs the role {role}; yours is {person.role}. Ask an owner of the account.")
+    if person.account.status != AccountStatus.ACTIVE and request.method not in SAFE_METHODS:
+        raise Forbidden("This account is suspended: you can look at everything and change nothing.")
+
+
+def _ask_to_sign_in() -> ResponseReturnValue:
+    if is_api() or request.method not in SAFE_METHODS:
+        raise Unauthorized()
+    if cookie.pop("token", None):
+        flash("You were signed out meanwhile. Sign in again to go on.", "info")
+    address = url_for("accounts.sign_in", next=own_path(request.full_path.rstrip("?")))
+    return ("", 204, {"HX-Redirect": url_for("accounts.sign_in")}) if htmx() else redirect(address)
+
+
+def _end_reading() -> None:
+    reading.set(False)

@@ -1,0 +1,72 @@
+"""Forms of signing in, the own profile, the team, keys and the account."""
+
+from wtforms import EmailField, IntegerField, PasswordField, SelectField, StringField
+from wtforms.validators import Length, Optional
+
+from app.business.accounts.models import Role
+from app.business.accounts.services.passwords import LONGEST, SHORTEST
+from app.modules.forms import ConsoleForm, TimezoneField, at_most, between, required
+
+TOO_LONG = Length(max=LONGEST, message=f"A password has at most {LONGEST} characters.")
+ROLES = {
+    Role.VIEWER: "Viewer: looks, changes nothing",
+    Role.OPERATOR: "Operator: runs rules, edits records",
+    Role.EDITOR: "Editor: creates and changes rules",
+    Role.OWNER: "Owner: team, keys, plan, settings",
+}
+
+
+class SignInForm(ConsoleForm):
+    email = EmailField("E-mail address", [required("your e-mail address"), at_most(255)])
+    password = PasswordField("Password", [required("your password"), TOO_LONG])
+
+
+class NewPasswordForm(ConsoleForm):
+    """Without the present password: only for people who have none yet."""
+
+    password = PasswordField(
+        "New password",
+        [required("a new password"), TOO_LONG],
+        description=f"At least {SHORTEST} characters; several words make a good one.",
+    )
+
+
+class ChangePasswordForm(NewPasswordForm):
+    present = PasswordField("Present password", [required("your present password"), TOO_LONG])
+
+
+class ProfileForm(ConsoleForm):
+    name = StringField("Name", [at_most(255)])
+    timezone = TimezoneField("Time zone", description="Times on all pages are shown in this zone.")
+
+
+class NewPersonForm(ConsoleForm):
+    email = EmailField("E-mail address", [required("an e-mail address"), at_most(255)])
+    name = StringField("Name", [at_most(255)])
+    role = SelectField("Role", choices=ROLES, default=Role.OPERATOR)
+
+
+class NewKeyForm(ConsoleForm):
+    name = StringField(
+        "Name",
+        [required("a name"), at_most(255)],
+        description="What uses it, such as “Nightly import”.",
+    )
+
+
+class AccountForm(ConsoleForm):
+    name = StringField("Account name", [required("a name"), at_most(255)])
+    timezone = TimezoneField(
+        "Time zone",
+        description="Days and months of limits, budgets and credits begin in this zone.",
+    )
+    daily_ceiling = IntegerField(
+        "Most credits in a day",
+        [Optional(), between(0, 1_000_000_000)],
+        description="All rules together stop at it. Leave it empty for no ceiling.",
+    )
+    operator_credit_limit = IntegerField(
+        "Largest run an operator may start",
+        [between(0, 1_000_000_000)],
+        description="In credits. A dearer run needs an editor.",
+    )

@@ -1,0 +1,32 @@
+"""Addresses of signing in, the own profile, the team, keys and the account."""
+
+from flask import Blueprint
+
+from app.modules.accounts.views import account, api_keys, profile, sign_in, team
+
+blueprint = Blueprint("accounts", __name__)
+add = blueprint.add_url_rule
+
+add("/sign-in", "sign_in", sign_in.show, methods=["GET", "POST"])
+add("/sign-out", "sign_out", sign_in.leave, methods=["POST"])
+add("/welcome/<token>", "welcome", sign_in.follow_link)
+
+add("/profile", "profile", profile.show)
+add("/profile", "save_profile", profile.save, methods=["POST"])
+add("/profile/password", "password", profile.password, methods=["GET", "POST"])
+add("/profile/sessions/<int:id>/end", "end_session", profile.end_session, methods=["POST"])
+add("/profile/sessions/end", "end_all_sessions", profile.end_all_sessions, methods=["POST"])
+
+add("/team", "team", team.show)
+add("/team", "add_person", team.add, methods=["POST"])
+add("/team/<int:id>/role", "change_role", team.change_role, methods=["POST"])
+add("/team/<int:id>/link", "new_link", team.new_link, methods=["POST"])
+add("/team/<int:id>/off", "switch_off", team.switch_off, methods=["POST"])
+add("/team/<int:id>/on", "switch_on", team.switch_on, methods=["POST"])
+
+add("/api-keys", "api_keys", api_keys.show)
+add("/api-keys", "add_key", api_keys.add, methods=["POST"])
+add("/api-keys/<int:id>/revoke", "revoke_key", api_keys.revoke, methods=["POST"])
+
+add("/settings", "settings", account.show)
+add("/settings", "save_settings", account.save, methods=["POST"])

@@ -1,0 +1,47 @@
+"""Settings of the whole account: everyone reads them, owners change them."""
+
+from datetime import UTC, datetime
+
+from flask import flash, render_template, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy import update
+
+from app.business.accounts.models import Account, Role
+from app.business.accounts.services import audit_log
+from app.business.billing.services.plans import plan_of
+from app.infrastructure.database import db
+from app.modules.access import allow, current_person
+from app.modules.accounts.forms import AccountForm
+from app.modules.web import see_other
+
+FIELDS = ("name", "timezone", "daily_ceiling", "operator_credit_limit")
+
+
+@allow(Role.VIEWER)
+def show() -> ResponseReturnValue:
+    """Name, time zone and ceilings."""
+    return _page(AccountForm(obj=current_person().account))
+
+
+@allow(Role.OWNER)
+def save() -> ResponseReturnValue:
+    """Take over the settings, and note what was changed."""
+    form, person, now = AccountForm(), current_person(), datetime.now(UTC)
+    if not form.validate():
+        return _page(form), 422
+    changed = {name: form[name].data for name in FIELDS if form[name].data != getattr(person.account, name)}
+    if changed:
+        db.session.execute(
+            update(Account).where(Account.id == person.account.id).values(**changed, updated_at=now)
+        )
+        audit_log.record(
+            db.session(), person.account.id, person.actor, "account.changed", person.account, changed, now
+        )
+        db.session.commit()
+    flash("Saved.", "success")
+    return see_other(url_for("accounts.settings"))
+
+
+def _page(form: AccountForm) -> str:
+    plan = plan_of(db.session(), current_person().account)
+    return render_template("pages/accounts/settings.html", form=form, plan=plan)

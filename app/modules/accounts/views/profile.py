@@ -1,0 +1,98 @@
+"""What a person changes about themselves: name, time zone, password, signed-in browsers."""
+
+from datetime import UTC, datetime
+
+from flask import flash, render_template, url_for
+from flask.typing import ResponseReturnValue
+
+from app.business.accounts.models import Role
+from app.business.accounts.services import audit_log, sign_in
+from app.business.accounts.services.passwords import is_right
+from app.business.errors import Invalid
+from app.infrastructure.database import db
+from app.modules.access import allow, current_person
+from app.modules.accounts.forms import ChangePasswordForm, NewPasswordForm, ProfileForm
+from app.modules.accounts.views.sign_in import begin_session
+from app.modules.throttle import limiter
+from app.modules.web import see_other
+
+
+@allow(Role.VIEWER)
+def show() -> ResponseReturnValue:
+    """Name, time zone, password and browsers."""
+    return _page(ProfileForm(obj=current_person().user, timezone=_zone()), 200)
+
+
+@allow(Role.VIEWER)
+def save() -> ResponseReturnValue:
+    """Take over name and time zone."""
+    form, user = ProfileForm(), current_person().user
+    if not form.validate():
+        return _page(form, 422)
+    user.name, user.timezone, user.updated_at = form.name.data or "", form.timezone.data, datetime.now(UTC)
+    db.session.commit()
+    flash("Saved.", "success")
+    return see_other(url_for("accounts.profile"))
+
+
+@allow(Role.VIEWER)
+@limiter.limit("10 per 15 minutes", methods=["POST"])
+def password() -> ResponseReturnValue:
+    """Set the first password, or change it; every other browser is signed out."""
+    user = current_person().user
+    form = ChangePasswordForm() if user.password_hash else NewPasswordForm()
+    if form.validate_on_submit() and _present_is_right(form) and _take(form):
+        flash("Your password is set. All other browsers are signed out.", "success")
+        return see_other("/")
+    return render_template("pages/accounts/password.html", form=form), 422 if form.errors else 200
+
+
+@allow(Role.VIEWER)
+def end_session(id: int) -> ResponseReturnValue:
+    """Sign one of the person's browsers out."""
+    sign_in.end_one(db.session(), current_person().user, id)
+    db.session.commit()
+    flash("That browser is signed out.", "success")
+    return see_other(url_for("accounts.profile"))
+
+
+@allow(Role.VIEWER)
+def end_all_sessions() -> ResponseReturnValue:
+    """Sign the person out everywhere, here too."""
+    sign_in.end_all(db.session(), current_person().user)
+    db.session.commit()
+    flash("You are signed out everywhere.", "success")
+    return see_other(url_for("accounts.sign_in"))
+
+
+def _page(form: ProfileForm, code: int) -> ResponseReturnValue:
+    sessions = sign_in.sessions_of(db.session(), current_person().user, datetime.now(UTC))
+    return render_template("pages/accounts/profile.html", form=form, sessions=sessions), code
+
+
+def _zone() -> str:
+    person = current_person()
+    return person.user.timezone or person.account.timezone
+
+
+def _present_is_right(form: NewPasswordForm) -> bool:
+    if not isinstance(form, ChangePasswordForm):
+        return True
+    if is_right(form.present.data, current_person().user.password_hash):
+        return True
+    form.present.errors = ["That is not your present password."]
+    return False
+
+
+def _take(form: NewPasswordForm) -> bool:
+    session, user, now = db.session(), current_person().user, datetime.now(UTC)
+    try:
+        sign_in.set_password(session, user, form.password.data, now)
+    except Invalid as refusal:
+        form.password.errors = refusal.errors["password"]
+        return False
+    audit_log.record(
+        session, user.account_id, current_person().actor, "user.password_changed", user, None, now
+    )
+    begin_session(user, now)
+    return True

@@ -1,0 +1,115 @@
+"""Coming in and leaving."""
+
+import hashlib
+import logging
+from datetime import UTC, datetime
+
+from flask import Response, flash, render_template, request, url_for
+from flask import session as cookie
+from flask.typing import ResponseReturnValue
+from flask_limiter.util import get_remote_address
+
+from app.business.accounts.models import User
+from app.business.accounts.services import audit_log, sign_in, welcome
+from app.business.accounts.services.passwords import is_right
+from app.infrastructure.database import db, only_reading
+from app.modules.access import allow, own_path
+from app.modules.accounts.forms import SignInForm
+from app.modules.throttle import limiter
+from app.modules.web import see_other
+
+log = logging.getLogger(__name__)
+
+NO_MATCH = (
+    "That address and password do not match. Try again, or ask an owner of your account for a new link."
+)
+
+
+def account_tried() -> str:
+    """Whom somebody tries to be; a browser that this person has used counts apart, so nobody locks them out."""
+    name = _name_of(request.form.get("email", ""))
+    return f"account-{name}-{'known' if cookie.get('known') == name else 'unknown'}"
+
+
+def is_refused(response: Response) -> bool:
+    """Only wrong answers count against an address: a whole office may sign in from it."""
+    return response.status_code == 422
+
+
+@allow.anyone
+@limiter.limit("50 per 15 minutes", key_func=get_remote_address, methods=["POST"], deduct_when=is_refused)
+@limiter.limit("10 per 15 minutes", key_func=account_tried, methods=["POST"])
+def show() -> ResponseReturnValue:
+    """The sign-in page; every try counts until one is right."""
+    form = SignInForm()
+    if form.validate_on_submit():
+        user = _right_user(form)
+        if user:
+            _forget_tries()
+            begin_session(user, datetime.now(UTC))
+            return see_other(own_path(request.args.get("next")))
+        log.warning("sign-in refused for %s from %s", form.email.data, request.remote_addr)
+        form.password.errors = [NO_MATCH]
+    return render_template("pages/accounts/sign_in.html", form=form), 422 if form.errors else 200
+
+
+@allow.anyone
+def leave() -> ResponseReturnValue:
+    """Sign this browser out; what it may have stored of our pages goes too."""
+    token, known = cookie.get("token"), cookie.get("known")
+    if token:
+        sign_in.end(db.session(), token)
+        db.session.commit()
+    cookie.clear()
+    cookie.update({"known": known} if known else {})
+    flash("You are signed out.", "success")
+    answer = Response(status=303, headers={"Location": url_for("accounts.sign_in")})
+    answer.headers["Clear-Site-Data"] = '"cache"'
+    return answer
+
+
+@allow.anyone_writing
+def follow_link(token: str) -> ResponseReturnValue:
+    """A one-use link signs in and then offers to set a password. Looking ahead (HEAD) does not use it up."""
+    if request.method == "HEAD":
+        return ""
+    now = datetime.now(UTC)
+    user = welcome.redeem(db.session(), token, now)
+    if user is None:
+        return render_template("pages/accounts/link_used.html"), 410
+    begin_session(user, now)
+    return see_other(url_for("accounts.password"))
+
+
+def begin_session(user: User, now: datetime) -> None:
+    """Sign this browser in with a new token, and commit; whatever session it had before ends."""
+    session, old = db.session(), cookie.get("token")
+    if old:
+        sign_in.end(session, old)
+    cookie.clear()
+    cookie["token"] = sign_in.begin(session, user, now, request.user_agent.string)
+    cookie["known"] = _name_of(user.email)
+    cookie.permanent = True
+    audit_log.record(
+        session, user.account_id, audit_log.Actor(user.id), "user.signed_in", user,
+        {"address": request.remote_addr}, now,
+    )  # fmt: skip
+    session.commit()
+
+
+def _right_user(form: SignInForm) -> User | None:
+    with only_reading():
+        user = sign_in.find_user(db.session(), form.email.data)
+        # The check takes a while on purpose: no transaction stays open meanwhile.
+        db.session.commit()
+    return user if is_right(form.password.data, user.password_hash if user else None) else None
+
+
+def _forget_tries() -> None:
+    for counted in limiter.current_limits:
+        if any(part.startswith("account-") for part in counted.request_args):
+            limiter.limiter.clear(counted.limit, *counted.request_args)
+
+
+def _name_of(email: str) -> str:
+    return hashlib.sha256(email.strip().lower().encode()).hexdigest()[:16]

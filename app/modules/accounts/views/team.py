@@ -1,0 +1,106 @@
+"""The people of the account, for owners."""
+
+from datetime import UTC, datetime
+
+from flask import flash, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.business.accounts.models import Role, User
+from app.business.accounts.services import audit_log, team, welcome
+from app.business.billing.services.plans import plan_of
+from app.business.errors import Invalid
+from app.infrastructure.database import db
+from app.modules.access import allow, current_person, owned_or_404
+from app.modules.accounts.forms import ROLES, NewPersonForm
+from app.modules.web import see_other
+
+
+@allow(Role.OWNER)
+def show() -> ResponseReturnValue:
+    """Everyone of the account, and the form for one more."""
+    return _page(NewPersonForm())
+
+
+@allow(Role.OWNER)
+def add() -> ResponseReturnValue:
+    """A new person; their one-use link is shown once, to be passed on."""
+    form, session, now = NewPersonForm(), db.session(), datetime.now(UTC)
+    if not form.validate():
+        return _page(form), 422
+    try:
+        user = team.add_user(
+            session, current_person().account, email=form.email.data, name=form.name.data or "",
+            role=Role(form.role.data), now=now, most=_most(),
+        )  # fmt: skip
+    except Invalid as refusal:
+        db.session.rollback()
+        form.email.errors = refusal.errors["email"]
+        return _page(form), 422
+    return _with_link(user, "user.added", now)
+
+
+@allow(Role.OWNER)
+def new_link(id: int) -> ResponseReturnValue:
+    """Another one-use link, for somebody who cannot sign in."""
+    return _with_link(owned_or_404(User, id), "user.link_made", datetime.now(UTC))
+
+
+@allow(Role.OWNER)
+def change_role(id: int) -> ResponseReturnValue:
+    """Let a person do more or less."""
+    user, role, now = owned_or_404(User, id), request.form.get("role", ""), datetime.now(UTC)
+    if role not in list(Role):
+        raise Invalid({"role": ["Choose one of the four roles."]})
+    before = user.role
+    team.change_role(db.session(), user, Role(role), now)
+    _note("user.role_changed", user, now, {"from": before, "to": role})
+    return _done(f"{user.email} is now {role}, and has to sign in again.")
+
+
+@allow(Role.OWNER)
+def switch_off(id: int) -> ResponseReturnValue:
+    """Sign a person out for good."""
+    user, now = owned_or_404(User, id), datetime.now(UTC)
+    team.deactivate(db.session(), user, now)
+    _note("user.switched_off", user, now)
+    return _done(f"{user.email} can no longer sign in. What they made stays.")
+
+
+@allow(Role.OWNER)
+def switch_on(id: int) -> ResponseReturnValue:
+    """Let a person in again."""
+    user, now = owned_or_404(User, id), datetime.now(UTC)
+    team.reactivate(db.session(), user, now, most=_most())
+    _note("user.switched_on", user, now)
+    return _done(f"{user.email} can sign in again.")
+
+
+def _page(form: NewPersonForm, link: str | None = None, user: User | None = None) -> str:
+    people = team.people_of(db.session(), current_person().account.id)
+    return render_template(
+        "pages/accounts/team.html", form=form, people=people, roles=ROLES, most=_most(), link=link, user=user
+    )
+
+
+def _with_link(user: User, action: str, now: datetime) -> ResponseReturnValue:
+    token = welcome.issue_for(db.session(), user, now)
+    _note(action, user, now)
+    db.session.commit()
+    address = url_for("accounts.welcome", token=token, _external=True)
+    return _page(NewPersonForm(formdata=None), address, user), 201
+
+
+def _most() -> int | None:
+    plan = plan_of(db.session(), current_person().account)
+    return plan.members if plan else None
+
+
+def _note(action: str, user: User, now: datetime, data: dict[str, str] | None = None) -> None:
+    person = current_person()
+    audit_log.record(db.session(), person.account.id, person.actor, action, user, data, now)
+
+
+def _done(message: str) -> ResponseReturnValue:
+    db.session.commit()
+    flash(message, "success")
+    return see_other(url_for("accounts.team"))

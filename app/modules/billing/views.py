@@ -1,0 +1,70 @@
+"""The credits page: what there is, where it went, and every movement."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+from flask import current_app, render_template, request, url_for
+from sqlalchemy import select
+
+from app.business.accounts.models import Role
+from app.business.automation.models import AutomationRule
+from app.business.billing.models import CreditEntry
+from app.business.billing.services import ledger
+from app.business.billing.services.credit_service import CreditService
+from app.business.billing.services.plans import plan_of
+from app.business.billing.services.replenishment import month_of
+from app.infrastructure.database import db
+from app.modules.access import allow, current_person
+from app.modules.web import page_or_partial
+
+PAGE_SIZE = 50
+CHART = [("used", "Credits used", "accent")]
+
+
+@allow(Role.VIEWER)
+def credits() -> str:
+    """Balance, plan, this month by days and rules, and the ledger."""
+    account, session, now = current_person().account, db.session(), datetime.now(UTC)
+    cursor = request.args.get("cursor")
+    page = ledger.entries(session, account.id, cursor=cursor, limit=PAGE_SIZE)
+    if cursor:
+        return page_or_partial(
+            "pages/billing/entries.html",
+            "partials/billing/entries_table.html",
+            **_listed(page.rows, page.next_cursor),
+        )
+    return render_template(
+        "pages/billing/credits.html",
+        balance=CreditService().balance_of(session, account.id),
+        plan=plan_of(session, account),
+        next_grant_on=ledger.next_grant_on(account.timezone, now),
+        month=ledger.month_so_far(session, account.id, account.timezone, now),
+        series=CHART,
+        rules=_rules(month_of(account.timezone, now)),
+        **_listed(page.rows, page.next_cursor),
+    )
+
+
+def _listed(rows: Sequence[CreditEntry], next_cursor: str | None) -> Mapping[str, object]:
+    next_url = url_for("billing.credits", cursor=next_cursor) if next_cursor else None
+    return {"entries": rows, "next_url": next_url, "run_page": _address("automation.run")}
+
+
+def _rules(month: str) -> list[tuple[str, str | None, int]]:
+    """Name, address and credits of the rules that used most this month."""
+    account_id = current_person().account.id
+    used = dict(ledger.used_by_rule(db.session(), account_id, month))
+    query = select(AutomationRule.id, AutomationRule.name).where(
+        AutomationRule.account_id == account_id, AutomationRule.id.in_(used)
+    )
+    names = {row.id: row.name for row in db.session.execute(query)}
+    page = _address("automation.rule")
+    return [
+        (names[id], url_for(page, id=id) if page else None, spent)
+        for id, spent in used.items()
+        if id in names
+    ]
+
+
+def _address(endpoint: str) -> str | None:
+    return endpoint if endpoint in current_app.view_functions else None

@@ -1,0 +1,134 @@
+"""Refusals and faults as people and programs read them: a page, a message beside it, or a JSON problem."""
+
+import logging
+import secrets
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, flash, make_response, render_template, request
+from flask.typing import ResponseReturnValue
+from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import IntegrityError, OperationalError
+from werkzeug.exceptions import HTTPException, InternalServerError, TooManyRequests, Unauthorized
+
+from app.business.errors import Invalid, NotFound, Refusal
+from app.infrastructure.database import db
+from app.modules.access import is_api, own_path
+from app.modules.throttle import seconds_to_wait
+from app.modules.web import htmx
+
+log = logging.getLogger(__name__)
+
+SECRET_FIELDS = ("password", "token", "secret")
+AT_THE_SAME_MOMENT = (
+    "Somebody changed the same thing at the same moment. Nothing was saved: reload and try again."
+)
+
+
+def init_errors(app: Flask) -> None:
+    """Answer every refusal and fault."""
+    app.register_error_handler(Refusal, _refused)
+    app.register_error_handler(CSRFError, _form_too_old)
+    app.register_error_handler(Unauthorized, _form_too_old)
+    app.register_error_handler(TooManyRequests, _too_often)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(IntegrityError, _at_the_same_moment)
+    app.register_error_handler(OperationalError, _database_away)
+    app.register_error_handler(InternalServerError, _broken)
+
+
+def _refused(error: Refusal) -> ResponseReturnValue:
+    message = None if isinstance(error, NotFound) else error.message
+    return _answer(error.status, message, error.errors if isinstance(error, Invalid) else None)
+
+
+def _http(error: HTTPException) -> ResponseReturnValue:
+    if error.code is None or error.code < 400:
+        return error
+    answer = _answer(error.code, None)
+    for name, value in error.get_headers():
+        if name in ("Allow", "Retry-After", "WWW-Authenticate"):
+            answer.headers[name] = value
+    return answer
+
+
+def _form_too_old(error: HTTPException) -> ResponseReturnValue:
+    """The page was open longer than its session: nothing is saved, and what was typed is shown."""
+    code = error.code or HTTPStatus.BAD_REQUEST
+    if is_api():
+        answer = _problem(code, _no_key() if code == 401 else "Send the X-CSRFToken header of your session.")
+        if code == 401:
+            answer.headers["WWW-Authenticate"] = "Bearer"
+        return answer
+    message = "Your page was open for long; nothing was saved. Reload it and send it again."
+    if htmx():
+        return _message(code, message)
+    typed = [(name, text) for name, text in request.form.items(multi=True) if text and not _is_secret(name)]
+    page = own_path(urlsplit(request.referrer or "").path)
+    return render_template("pages/errors/form_too_old.html", typed=typed, code=code, page=page), code
+
+
+def _too_often(error: TooManyRequests) -> ResponseReturnValue:
+    wait = seconds_to_wait()
+    minutes = -(-wait // 60)
+    answer = _answer(429, f"Try again in {minutes} minute{'' if minutes == 1 else 's'}.")
+    answer.headers["Retry-After"] = str(wait)
+    return answer
+
+
+def _at_the_same_moment(error: IntegrityError) -> ResponseReturnValue:
+    db.session.rollback()
+    log.warning("refused by the database: %s", error.orig)
+    return _answer(HTTPStatus.CONFLICT, AT_THE_SAME_MOMENT)
+
+
+def _database_away(error: OperationalError) -> ResponseReturnValue:
+    db.session.rollback()
+    log.error("the database did not answer: %s", error.orig)
+    answer = _answer(HTTPStatus.SERVICE_UNAVAILABLE, None)
+    answer.headers["Retry-After"] = "5"
+    return answer
+
+
+def _broken(error: InternalServerError) -> ResponseReturnValue:
+    db.session.rollback()
+    number = secrets.token_hex(4)
+    log.error("error %s at %s %s", number, request.method, request.path, exc_info=error.original_exception)
+    return _answer(HTTPStatus.INTERNAL_SERVER_ERROR, f"The log names this error {number}.")
+
+
+def _answer(code: int, message: str | None, errors: dict[str, Any] | None = None) -> Response:
+    if is_api():
+        return _problem(code, message, errors)
+    if htmx().is_partial:
+        return _message(code, message or HTTPStatus(code).phrase)
+    return make_response(render_template("pages/errors/error.html", code=code, message=message), code)
+
+
+def _problem(code: int, message: str | None, errors: dict[str, Any] | None = None) -> Response:
+    """RFC 9457."""
+    problem: dict[str, Any] = {"type": "about:blank", "title": HTTPStatus(code).phrase, "status": code}
+    if message:
+        problem["detail"] = message
+    if errors is not None:
+        problem["errors"] = errors
+    answer = make_response(problem, code)
+    answer.content_type = "application/problem+json"
+    return answer
+
+
+def _message(code: int, message: str) -> Response:
+    """A message beside the page, which itself stays as it is."""
+    flash(message, "danger" if code >= 500 else "warning")
+    answer = make_response(render_template("partials/web/toasts.html", aside=True), code)
+    answer.headers["HX-Reswap"] = "none"
+    return answer
+
+
+def _no_key() -> str:
+    return "Send a valid key: Authorization: Bearer igny8_…"
+
+
+def _is_secret(name: str) -> bool:
+    return any(word in name for word in SECRET_FIELDS)

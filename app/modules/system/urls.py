@@ -1,0 +1,10 @@
+"""Addresses for machines that watch the console."""
+
+from flask import Blueprint
+
+from app.modules.system import views
+
+blueprint = Blueprint("system", __name__)
+
+blueprint.add_url_rule("/healthz", "healthz", views.healthz)
+blueprint.add_url_rule("/readyz", "readyz", views.readyz)

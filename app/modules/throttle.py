@@ -1,0 +1,35 @@
+"""How often something may be tried: counted in the queue server, in memory while that is away."""
+
+import math
+import time
+
+from flask import Flask, g
+from flask_limiter import Limiter
+from flask_limiter.util import get_remote_address
+
+from app.settings import Settings
+
+
+def who() -> str:
+    """The signed-in person or the key's creator, else the address."""
+    person = g.get("person")
+    return f"user-{person.user.id}" if person else get_remote_address()
+
+
+limiter = Limiter(key_func=who, strategy="moving-window", in_memory_fallback_enabled=True)
+
+
+def init_throttle(app: Flask, settings: Settings) -> None:
+    """Count where all processes see it, when there is such a place."""
+    address = settings.redis_url or "memory://"
+    app.config["RATELIMIT_STORAGE_URI"] = f"redis+{address}" if address.startswith("unix://") else address
+    if settings.redis_url:
+        app.config["RATELIMIT_STORAGE_OPTIONS"] = {"socket_connect_timeout": 1, "socket_timeout": 1}
+    app.config["RATELIMIT_KEY_PREFIX"] = "igny8-limits"
+    limiter.init_app(app)
+
+
+def seconds_to_wait() -> int:
+    """Until the limit that was just passed lets somebody try again."""
+    passed = limiter.current_limit
+    return max(1, math.ceil(passed.reset_at - time.time())) if passed else 60
