@@ -31,9 +31,10 @@ FOLD_FROM, FOLD_TO = "".join(_FOLDED), "".join(_FOLDED.values())
 
 _FOLD = str.maketrans(string.ascii_uppercase + FOLD_FROM, string.ascii_lowercase + FOLD_TO)
 
+_SIGNS = ((1, 0xBF), (0xD7, 0xD7), (0xF7, 0xF7), (0x2000, 0x206F), (0x3000, 0x3020), (0xFF01, 0xFF0F))
 BREAKS = "".join(
     character
-    for first, last in ((1, 0xBF), (0xD7, 0xD7), (0xF7, 0xF7), (0x2000, 0x206F), (0x3000, 0x3020), (0xFF01, 0xFF0F))
+    for first, last in _SIGNS
     for character in map(chr, range(first, last + 1))
     if character not in string.ascii_letters + string.digits + " ªµ²³¹º"
 )
@@ -50,8 +51,3 @@ def fold(text: str) -> str:
 def words(text: str) -> str:
     """The words of `text`, one space between them."""
     return _SPACES.sub(" ", text.translate(_BREAK)).strip(" ")
-
-
-def keyword_text(text: str) -> str:
-    """`text` as keywords are stored and compared: trimmed, single-spaced, lower case."""
-    return " ".join(text.split()).lower()

@@ -13,17 +13,72 @@ from app.business.automation.models import AutomationRule, RuleRecord
 from app.business.automation.services.condition_nodes import AGE, COUNT_OPERATORS, EMPTINESS, OPERATORS, O
 from app.business.automation.services.field_catalogue import RECORD_TYPES, Field, FieldType, fields_of
 from app.business.automation.services.record_relations import relations_of
-from app.business.folding import keyword_text
+from app.business.planner.services.plain_text import keyword_text
 from tests import factories
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
 TEXTS = [
-    "", " ", "a", "A", "ab", "Ab", "abc def", "Red shoes", "red-shoes!", "running red  shoes", "straße", "STRASSE",
-    "ẞ", "ÄÖÜ", "äöü", "ΣΊΣΥΦΟΣ", "σίσυφος", "İstanbul", "i̇stanbul", "ISTANBUL", "ǅ", "ǆ", "𐐀𐐨", "😀 shoe", "%", "_",
-    "a%b", "\\", "'", '"', "a\nb", "\u00a0x\u2003y", "ﬀ", "\u212a", "k", "null", "0", "true", "\ufeffa", "\U0010ffff",
-    "\ue000", "a\u0301", "á", "men's shoes", "«shoes»", "日本、語", "ᾈ", "ᾀ", "Ꭰ", "ꭰ", "[]", '["a"]',
-]  # fmt: skip
-LABELS: list[list[str]] = [[], ["a"], ["A", "b"], ["", "ΣΊΣΥΦΟΣ"], ["\u212a", "a%b", "😀 shoe"], ["null", "\\", '"']]
+    "",
+    " ",
+    "a",
+    "A",
+    "ab",
+    "Ab",
+    "abc def",
+    "Red shoes",
+    "red-shoes!",
+    "running red  shoes",
+    "straße",
+    "STRASSE",
+    "ẞ",
+    "ÄÖÜ",
+    "äöü",
+    "ΣΊΣΥΦΟΣ",
+    "σίσυφος",
+    "İstanbul",
+    "i̇stanbul",
+    "ISTANBUL",
+    "ǅ",
+    "ǆ",
+    "𐐀𐐨",
+    "😀 shoe",
+    "%",
+    "_",
+    "a%b",
+    "\\",
+    "'",
+    '"',
+    "a\nb",
+    "\u00a0x\u2003y",
+    "ﬀ",
+    "\u212a",
+    "k",
+    "null",
+    "0",
+    "true",
+    "\ufeffa",
+    "\U0010ffff",
+    "\ue000",
+    "a\u0301",
+    "á",
+    "men's shoes",
+    "«shoes»",
+    "日本、語",
+    "ᾈ",
+    "ᾀ",
+    "Ꭰ",
+    "ꭰ",
+    "[]",
+    '["a"]',
+]
+LABELS: list[list[str]] = [
+    [],
+    ["a"],
+    ["A", "b"],
+    ["", "ΣΊΣΥΦΟΣ"],
+    ["\u212a", "a%b", "😀 shoe"],
+    ["null", "\\", '"'],
+]
 WHOLE = [0, 1, 2, 3, 499, 500, 501, 2147483647]
 REAL = [0.0, -0.0, 0.1, 1.0, 29.999999999999996, 30.0, 99.9, 500.0, 1e308, -1e308, 2.5e-308]
 INSTANTS = [
@@ -34,6 +89,22 @@ INSTANTS = [
     NOW + timedelta(days=1),
     datetime(1999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC),
     datetime(9000, 1, 1, tzinfo=UTC),
+]
+PARTS = [
+    "a",
+    "b",
+    "A",
+    "shoe",
+    "shoes",
+    "Shoes",
+    "red",
+    "Red shoes",
+    "running",
+    "e",
+    "ä",
+    "Σ",
+    "men's shoes",
+    "日本",
 ]
 DAYS = [date(2026, 11, 24), date(2026, 11, 17), date(2026, 11, 16), date(2026, 11, 25), date(1970, 1, 1)]
 
@@ -50,21 +121,46 @@ def a_pipeline(session: Session, now: datetime, seed: int = 1) -> tuple[int, int
     account = factories.make_account(session, credits=137)
     user = factories.make_user(session, account, email="Änne@Example.com")
     sectors = [
-        factories.make_sector(session, factories.make_site(session, account, name=name, language=language), name=name)
+        factories.make_sector(
+            session, factories.make_site(session, account, name=name, language=language), name=name
+        )
         for name, language in (("Red shoes", "en"), ("ÄÖÜ", "de"), ("a", ""))
     ]
     shared = _shared(pick, user.id)
     places = cycle(sectors)
     clusters = [
-        factories.make_cluster(session, next(places), **shared(), name=pick(TEXTS), main_intent=pick(INTENTS), status=status)
+        factories.make_cluster(
+            session, next(places), **shared(), name=pick(TEXTS), main_intent=pick(INTENTS), status=status
+        )
         for status in ("new", "planned", "done", "new")
-    ]  # fmt: skip
+    ]
     _keywords(session, pick, shared, places, clusters)
-    ideas = _records(session, factories.make_idea, pick, shared, places, cluster_id=clusters, status=("new", "used"))
-    tasks = _records(session, factories.make_task, pick, shared, places, idea_id=ideas, status=("draft", "done"),
-                     due_on=[None, *DAYS], word_count=WHOLE[1:])  # fmt: skip
-    _records(session, factories.make_content, pick, shared, places, task_id=tasks, status=("draft", "published"),
-             outline=(True, False), published_at=[None, *INSTANTS], word_count=WHOLE)  # fmt: skip
+    ideas = _records(
+        session, factories.make_idea, pick, shared, places, cluster_id=clusters, status=("new", "used")
+    )
+    tasks = _records(
+        session,
+        factories.make_task,
+        pick,
+        shared,
+        places,
+        idea_id=ideas,
+        status=("draft", "done"),
+        due_on=[None, *DAYS],
+        word_count=WHOLE[1:],
+    )
+    _records(
+        session,
+        factories.make_content,
+        pick,
+        shared,
+        places,
+        task_id=tasks,
+        status=("draft", "published"),
+        outline=(True, False),
+        published_at=[None, *INSTANTS],
+        word_count=WHOLE,
+    )
     return account.id, _rule(session, account.id, now)
 
 
@@ -83,13 +179,22 @@ def _shared(pick: Any, user_id: int) -> Any:
 
 
 def _keywords(session: Session, pick: Any, shared: Any, places: Any, clusters: list[Any]) -> None:
-    for text in dict.fromkeys(map(keyword_text, TEXTS)):
+    for text in dict.fromkeys(keyword_text(text) for text in TEXTS if text.strip()):
         factories.make_keyword(
-            session, next(places), **shared(), text=text, volume=pick([None, *WHOLE]),
-            difficulty=pick([None, *REAL]), cpc=pick([None, *REAL]), intent=pick(INTENTS), language=pick(["", "en", "de"]),
-            country=pick(TEXTS), status=pick(["new", "clustered"]), clicks=pick([None, 0, 500]),
+            session,
+            next(places),
+            **shared(),
+            text=text,
+            volume=pick([None, *WHOLE]),
+            difficulty=pick([None, *REAL]),
+            cpc=pick([None, *REAL]),
+            intent=pick(INTENTS),
+            language=pick(["", "en", "de"]),
+            country=pick(TEXTS),
+            status=pick(["new", "clustered"]),
+            clicks=pick([None, 0, 500]),
             cluster_id=pick([None, *(cluster.id for cluster in clusters)]),
-        )  # fmt: skip
+        )
 
 
 def _records(session: Session, make: Any, pick: Any, shared: Any, places: Any, **values: Any) -> list[Any]:
@@ -98,42 +203,92 @@ def _records(session: Session, make: Any, pick: Any, shared: Any, places: Any, *
         return getattr(value, "id", value)
 
     return [
-        make(session, next(places), **shared(), title=pick(TEXTS), main_keyword=pick(TEXTS),
-             **{name: drawn(options) for name, options in values.items()})
+        make(
+            session,
+            next(places),
+            **shared(),
+            title=pick(TEXTS),
+            main_keyword=pick(TEXTS),
+            **{name: drawn(options) for name, options in values.items()},
+        )
         for _ in range(12)
-    ]  # fmt: skip
+    ]
 
 
 def _rule(session: Session, account_id: int, now: datetime) -> int:
-    rule = AutomationRule(account_id=account_id, name="A rule", trigger="schedule", created_at=now, updated_at=now)
+    rule = AutomationRule(
+        account_id=account_id, name="A rule", trigger="schedule", created_at=now, updated_at=now
+    )
     session.add(rule)
     session.flush()
     session.add_all(
-        RuleRecord(account_id=account_id, rule_id=rule.id, record_type=record_type, record_id=number,
-                   state="handled", run_id=1, handled_at=at, updated_at=now)
+        RuleRecord(
+            account_id=account_id,
+            rule_id=rule.id,
+            record_type=record_type,
+            record_id=number,
+            state="handled",
+            run_id=1,
+            handled_at=at,
+            updated_at=now,
+        )
         for record_type in RECORD_TYPES
         for number, at in enumerate([*INSTANTS[:4], None], 1)
-    )  # fmt: skip
+    )
     session.flush()
     return rule.id
+
+
+TELLING: list[dict[str, Any]] = [
+    {"field": "text", "operator": "contains", "value": "Red  SHOES"},
+    {"field": "text", "operator": "has_word", "value": "shoes"},
+    {"field": "country", "operator": "has_word", "value": "Men's", "ignore_case": True},
+    {"field": "country", "operator": "starts_with", "value": "a"},
+    {"field": "country", "operator": "ends_with", "value": {"field": "language"}},
+    {"field": "country", "operator": "eq", "value": "σίσυφος", "ignore_case": True},
+    {"field": "note", "operator": "contains", "value": "%"},
+    {"field": "note", "operator": "in", "value": ["ISTANBUL", "straße", "k"], "ignore_case": True},
+    {"field": "labels", "operator": "contains", "value": "B", "ignore_case": True},
+    {"field": "labels", "operator": "not_contains", "value": "a%b"},
+    {"field": "labels", "operator": "is_empty"},
+    {"field": "difficulty", "operator": "gte", "value": 30},
+    {"field": "difficulty", "operator": "in", "value": [None, 0]},
+    {"field": "volume", "operator": "gt", "value": 499.5},
+    {"field": "volume", "operator": "between", "value": [1, 500]},
+    {"field": "status_since", "operator": "older_than", "value": "7d"},
+    {"field": "created_at", "operator": "lt", "value": "2026-11-24T10:00:00+01:00"},
+    {"field": "cluster.name", "operator": "is_not_empty"},
+    {"field": "cluster.total_volume", "operator": "gt", "value": {"field": "volume"}},
+    {"field": "language", "operator": "ne", "value": {"field": "site.language"}},
+    {"operator": "not_handled_within", "value": "7d"},
+    {
+        "count": "keyword",
+        "where": {"field": "volume", "operator": "gte", "value": 500},
+        "operator": "gte",
+        "value": 2,
+    },
+]
+"""Conditions on keywords that hold for some of the pipeline's and not for others."""
+
+LEAST = st.sampled_from([1, 1, 1, 2, 2, 0])
 
 
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
     """A record type and conditions that may be saved for it."""
     record_type = draw(st.sampled_from([*RECORD_TYPES, None]))
-    return Case(record_type, draw(trees(record_type, depth=draw(st.integers(0, 3)))))
+    return Case(record_type, draw(trees(record_type, depth=draw(st.sampled_from([0, 1, 2, 2, 3])))))
 
 
 @st.composite
 def trees(draw: st.DrawFn, record_type: str | None, depth: int, counting: bool = True) -> dict[str, Any]:
-    kind = draw(st.sampled_from(["leaf", "all", "any", "not"])) if depth else "leaf"
+    kind = draw(st.sampled_from(["all", "any", "not", "leaf"])) if depth else "leaf"
     if kind == "not":
         return {"not": draw(trees(record_type, depth - 1, counting))}
     if kind == "leaf":
         may_count = counting and draw(st.integers(0, 7)) == 0
         return draw(count_leaves(record_type) if may_count else leaves(record_type))
-    return {kind: draw(st.lists(trees(record_type, depth - 1, counting), max_size=3))}
+    return {kind: draw(st.lists(trees(record_type, depth - 1, counting), min_size=draw(LEAST), max_size=3))}
 
 
 @st.composite
@@ -149,10 +304,12 @@ def count_leaves(draw: st.DrawFn, record_type: str | None) -> dict[str, Any]:
 @st.composite
 def leaves(draw: st.DrawFn, record_type: str | None) -> dict[str, Any]:
     fields = fields_of(record_type)
-    # Evenly over the types, or the many text fields would leave little room for the others.
-    type = draw(st.sampled_from(sorted({field.type for field in fields.values()})))
+    # Evenly over types and operators, or the many text fields would leave little room for the others.
+    kinds = sorted(
+        {(field.type, operator) for field in fields.values() for operator in OPERATORS[field.type]}
+    )
+    type, operator = draw(st.sampled_from(kinds))
     field = draw(st.sampled_from([field for field in fields.values() if field.type is type]))
-    operator = draw(st.sampled_from(OPERATORS[field.type]))
     leaf: dict[str, Any] = {"field": field.name, "operator": operator.value}
     if field.type in (FieldType.TEXT, FieldType.CHOICE, FieldType.LIST) and draw(st.booleans()):
         leaf["ignore_case"] = True
@@ -166,7 +323,10 @@ def leaves(draw: st.DrawFn, record_type: str | None) -> dict[str, Any]:
 
 def comparable(field: Field, operator: O, fields: list[Field]) -> list[str]:
     """Fields of the same kind that the operator may set against `field`."""
-    if operator in (*AGE, O.BETWEEN, O.NOT_HANDLED_WITHIN) or field.type in (FieldType.REFERENCE, FieldType.NUMBER):
+    if operator in (*AGE, O.BETWEEN, O.NOT_HANDLED_WITHIN) or field.type in (
+        FieldType.REFERENCE,
+        FieldType.NUMBER,
+    ):
         kinds = {FieldType.NUMBER, FieldType.REFERENCE} if operator in (O.EQ, O.NE, O.GT, O.LTE) else set()
     elif field.type is FieldType.LIST:
         kinds = {FieldType.TEXT, FieldType.CHOICE}
@@ -180,12 +340,16 @@ def comparable(field: Field, operator: O, fields: list[Field]) -> list[str]:
 @st.composite
 def operands(draw: st.DrawFn, field: Field, operator: O) -> Any:
     if operator in (*AGE, O.NOT_HANDLED_WITHIN):
-        return draw(st.sampled_from(["0d", "7d", "8d", "1w"] if field.type is FieldType.DAY else ["12h", "7d", "1w"]))
+        return draw(
+            st.sampled_from(["0d", "7d", "8d", "1w"] if field.type is FieldType.DAY else ["12h", "7d", "1w"])
+        )
     scalar = scalars(field)
     if operator is O.BETWEEN:
         return sorted(draw(st.tuples(scalar, scalar)), key=moment)
     if operator in (O.IN, O.NOT_IN):
         return draw(st.lists(st.one_of(st.none(), scalar), min_size=1, max_size=4))
+    if operator in (O.CONTAINS, O.HAS_WORD, O.STARTS_WITH, O.ENDS_WITH):
+        scalar = st.one_of(st.sampled_from(PARTS), scalar)
     return draw(st.one_of(st.none(), scalar)) if operator in (O.EQ, O.NE) else draw(scalar)
 
 
@@ -194,16 +358,25 @@ def moment(value: Any) -> Any:
 
 
 def scalars(field: Field) -> st.SearchStrategy[Any]:
-    texts = st.one_of(st.sampled_from(TEXTS), st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=3))
+    texts = st.one_of(
+        st.sampled_from(TEXTS), st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=3)
+    )
     near = [number + step for number in (*WHOLE, *REAL) for step in (0, 0.5, -1)]
-    numbers = st.one_of(st.sampled_from(near), st.integers(-(2**53), 2**53), st.floats(allow_nan=False, allow_infinity=False))
+    numbers = st.one_of(
+        st.sampled_from(near),
+        st.sampled_from(near),
+        st.integers(-(2**53), 2**53),
+        st.floats(allow_nan=False, allow_infinity=False),
+    )
     return {
         FieldType.TEXT: texts,
-        FieldType.LIST: st.one_of(st.sampled_from(sum(LABELS, [])), texts),
+        FieldType.LIST: st.one_of(st.sampled_from([label for labels in LABELS for label in labels]), texts),
         FieldType.CHOICE: st.sampled_from([value for value, _ in field.choices] or [""]),
         FieldType.NUMBER: numbers,
         FieldType.REFERENCE: st.sampled_from([0, 1, 2, 3, 500, 2**53]),
         FieldType.BOOLEAN: st.booleans(),
-        FieldType.INSTANT: st.sampled_from([at.isoformat() for at in INSTANTS] + ["2026-11-24T10:00:00+01:00"]),
+        FieldType.INSTANT: st.sampled_from(
+            [at.isoformat() for at in INSTANTS] + ["2026-11-24T10:00:00+01:00"]
+        ),
         FieldType.DAY: st.sampled_from([day.isoformat() for day in DAYS]),
-    }[field.type]  # fmt: skip
+    }[field.type]

@@ -1,4 +1,4 @@
-"""Conditions and facts -> verdict, and the trace that says why. The meaning of each operator: `condition_operators`."""
+"""Conditions and facts -> verdict, and the trace that says why. What operators mean: `condition_operators`."""
 
 from collections.abc import Callable
 from datetime import date
@@ -32,8 +32,8 @@ class ConditionEvaluator:
     def trace(self, node: Node, facts: Facts) -> dict[str, Any]:
         """Every condition with what was found and its result; nothing is left out once the verdict is clear.
 
-        Leaf: {"field", "operator", "value", "actual", "result"}, a count {"count", "where", …} in place of
-        the field. Group: {"all": [traces]}, {"any": [traces]} or {"not": trace}, and its result. Ready for JSON.
+        Ready for JSON. Leaf: {"field", "operator", "value", "actual", "result"}; a count has "count" and
+        "where" in place of the field. Group: {"all": [traces]}, {"any": [traces]} or {"not": trace}, and "result".
         """
         if isinstance(node, Group):
             return self._group_trace(node, facts)
@@ -104,7 +104,7 @@ def _any(checks: tuple[Check, ...]) -> Check:
 
 
 def _two_fields(leaf: Leaf) -> Check:
-    relation, field, other = RELATIONS[leaf.operator], leaf.field, leaf.other
+    relation, field, other = RELATIONS[leaf.operator], leaf.field, str(leaf.other)
     if leaf.ignore_case:
         return lambda facts: relation(folded(facts.get(field)), folded(facts.get(other)))
     return lambda facts: relation(facts.get(field), facts.get(other))

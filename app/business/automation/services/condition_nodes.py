@@ -1,4 +1,4 @@
-"""A checked condition tree: what the parser makes and what both compilers, the sentence and the trace read."""
+"""A checked condition tree: what the parser makes, and what compilers, sentences and traces read."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class Operator(StrEnum):
     IS_NOT_EMPTY = "is_not_empty"
 
 
-O = Operator
+O = Operator  # noqa: E741 - stands in every table of operators
 EQUALITY = (O.EQ, O.NE)
 ORDER = (O.GT, O.GTE, O.LT, O.LTE)
 CHOICE = (O.IN, O.NOT_IN)
@@ -58,7 +58,7 @@ COUNT_OPERATORS = (*EQUALITY, *ORDER, O.BETWEEN)
 
 @dataclass(frozen=True, eq=False)
 class Leaf:
-    """One condition. `value` is as written, `operand` ready to compare; `other` names a field to compare with.
+    """One condition. `value` as written, `operand` ready to compare; `other` names a field to compare with.
 
     type: the field's, None where fields are looked up freely · number: its place among the leaves, from 1.
     """

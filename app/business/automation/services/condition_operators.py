@@ -1,4 +1,4 @@
-"""What each operator means, in Python. `condition_query` says the same in SQL; generated tests hold them equal.
+"""What each operator means, in Python. `condition_query` says the same in SQL; tests hold them equal.
 
 The truth table. Every question has the answer true or false, never "unknown".
 
@@ -113,16 +113,15 @@ RELATIONS: dict[Operator, Relation] = {
 def age_check(operator: Operator, field: str, age: timedelta | None) -> Check:
     """The check of older_than, newer_than or not_handled_within."""
 
+    after = RELATIONS[O.GT]
+
     def check(facts: Facts) -> bool:
         at = facts.get(field)
         if at is None or age is None:
             return age is not None and operator is O.NOT_HANDLED_WITHIN
-        if isinstance(at, str):
-            at = instant_of(at)
+        at = instant_of(at) if isinstance(at, str) else at
         since = _since(at, facts, age)
-        if since is None:
-            return False
-        return bool(at > since) if operator is O.NEWER_THAN else bool(at < since)
+        return after(at, since) if operator is O.NEWER_THAN else after(since, at)
 
     return check
 

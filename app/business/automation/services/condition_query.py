@@ -28,7 +28,7 @@ from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from app.business.accounts.models import Account
 from app.business.automation.services.condition_functions import folded, members, position, size, words_of
-from app.business.automation.services.condition_nodes import NEGATED, Count, Group, Leaf, Node, O, Operator
+from app.business.automation.services.condition_nodes import NEGATED, Count, Leaf, Node, O, Operator
 from app.business.automation.services.field_catalogue import FieldType, Frame, fields_of
 from app.business.automation.services.record_models import MODELS
 from app.business.automation.services.record_relations import relations_of
@@ -90,6 +90,9 @@ class _Selection:
             return _has_member(column, case(self.operand(leaf)), case)
         if operator is O.IN:
             return self.one_of(column, leaf, case)
+        return self.compared(column, leaf, operator, case)
+
+    def compared(self, column: Side, leaf: Leaf, operator: Operator, case: Callable[[Side], Side]) -> Clause:
         if operator is O.BETWEEN:
             low, high = (_literal(value, leaf.type) for value in leaf.operand)
             return _certain(column.between(low, high), column)
@@ -108,8 +111,9 @@ class _Selection:
         return or_(found, column.is_(None)) if None in leaf.operand else found
 
     def age(self, column: Side, leaf: Leaf, operator: Operator) -> Clause:
-        day = leaf.type is FieldType.DAY
-        since = literal(self.frame.local_now.date() - leaf.operand, Date()) if day else _at(self.frame.now - leaf.operand)
+        frame = self.frame
+        now = frame.local_now.date() if leaf.type is FieldType.DAY else frame.now
+        since = _literal(now - leaf.operand, leaf.type)
         if operator is O.NEWER_THAN:
             return _certain(column > since, column)
         older = _certain(column < since, column)
@@ -123,7 +127,8 @@ class _Selection:
         query = query.where(relation.link(self.entity, counted, self.frame), inner)
         number = query.correlate_except(counted).scalar_subquery()
         if node.operator is O.BETWEEN:
-            return number.between(*(_number(value) for value in node.value))
+            low, high = node.value
+            return number.between(_number(low), _number(high))
         return _COMPARISONS[node.operator](number, _number(node.value))
 
 
@@ -201,10 +206,6 @@ def _as_is(side: Side) -> Side:
     return side
 
 
-def _at(value: datetime) -> Side:
-    return literal(value, UtcDateTime())
-
-
 def _number(value: float) -> Side:
     return literal(value, BigInteger() if isinstance(value, int) else Double())
 
@@ -215,5 +216,5 @@ def _literal(value: Any, type: FieldType | None) -> Side:
     if isinstance(value, int | float):
         return _number(value)
     if isinstance(value, datetime):
-        return _at(value)
+        return literal(value, UtcDateTime())
     return literal(value, Date()) if isinstance(value, date) else literal(value, String())

@@ -3,6 +3,8 @@
 import json
 import math
 import re
+import unicodedata
+from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -15,7 +17,7 @@ from app.business.automation.services.condition_nodes import (
     Operator,
 )
 from app.business.automation.services.field_catalogue import Field, FieldType
-from app.business.folding import fold, keyword_text
+from app.business.folding import fold
 
 MOST_VALUES = 500
 LARGEST_NUMBER = 2**53
@@ -38,7 +40,7 @@ KIND = {
 }
 
 
-class WrongValue(ValueError):
+class WrongValueError(ValueError):
     """The value does not suit; the sentence says why."""
 
 
@@ -53,7 +55,7 @@ def shown(value: Any) -> str:
 
 
 def operand_for(field: Field, operator: Operator, value: Any, *, ignore_case: bool) -> Any:
-    """`value` ready to compare with `field`. Raises WrongValue with a sentence."""
+    """`value` ready to compare with `field`. Raises WrongValueError with a sentence."""
     if operator in EMPTINESS:
         return _nothing(operator, value)
     if operator in AGE or operator is O.NOT_HANDLED_WITHIN:
@@ -68,16 +70,18 @@ def operand_for(field: Field, operator: Operator, value: Any, *, ignore_case: bo
 
 
 def check_plain(value: Any) -> None:
-    """Raise WrongValue for what no JSON value may hold: endless or huge numbers, or keys where a value stands."""
+    """Raise WrongValueError for what no value may hold: endless or huge numbers, long lists, objects."""
     if isinstance(value, list):
         if len(value) > MOST_VALUES:
-            raise WrongValue(f"A list holds at most {MOST_VALUES} values; this one has {len(value):,}.")
+            raise WrongValueError(f"A list holds at most {MOST_VALUES} values; this one has {len(value):,}.")
         for item in value:
             check_plain(item)
     elif isinstance(value, int | float) and not isinstance(value, bool):
         _number(value)
     elif value is not None and not isinstance(value, bool | str):
-        raise WrongValue("A value is a text, a number, true, false, null, a list of these, or another field.")
+        raise WrongValueError(
+            "A value is a text, a number, true, false, null, a list of these, or another field."
+        )
 
 
 def age_of(value: Any) -> timedelta | None:
@@ -108,32 +112,34 @@ def day_of(value: Any) -> date | None:
 
 def _nothing(operator: Operator, value: Any) -> None:
     if value is not None:
-        raise WrongValue(f"'{operator}' takes no value. Leave it out.")
+        raise WrongValueError(f"'{operator}' takes no value. Leave it out.")
 
 
 def _age(field: Field, value: Any) -> timedelta:
     age = age_of(value)
     if age is None:
-        raise WrongValue(f"Give an age of at most ten years like 12h, 7d or 2w; {shown(value)} is none.")
+        raise WrongValueError(f"Give an age of at most ten years like 12h, 7d or 2w; {shown(value)} is none.")
     if field.type is FieldType.DAY and age % timedelta(days=1):
-        raise WrongValue(f"'{field.name}' is a day without hours. Give days or weeks, like 7d.")
+        raise WrongValueError(f"'{field.name}' is a day without hours. Give days or weeks, like 7d.")
     return age
 
 
 def _values(field: Field, value: Any, ignore_case: bool) -> tuple[Any, ...]:
     if not isinstance(value, list) or not value:
-        raise WrongValue(f"'in' needs a list of at least one value; {shown(value)} is none.")
+        raise WrongValueError(f"'in' needs a list of at least one value; {shown(value)} is none.")
     if len(value) > MOST_VALUES:
-        raise WrongValue(f"A list holds at most {MOST_VALUES} values; this one has {len(value):,}.")
+        raise WrongValueError(f"A list holds at most {MOST_VALUES} values; this one has {len(value):,}.")
     return tuple(None if item is None else _scalar(field, item, ignore_case) for item in value)
 
 
 def _range(field: Field, value: Any) -> tuple[Any, Any]:
     if not isinstance(value, list) or len(value) != 2:
-        raise WrongValue("'between' needs a list of two values, the lower one first.")
+        raise WrongValueError("'between' needs a list of two values, the lower one first.")
     low, high = (_scalar(field, item, False) for item in value)
     if low > high:
-        raise WrongValue(f"'between' needs the lower value first; {shown(value[0])} is more than {shown(value[1])}.")
+        raise WrongValueError(
+            f"'between' needs the lower value first; {shown(value[0])} is more than {shown(value[1])}."
+        )
     return low, high
 
 
@@ -143,29 +149,35 @@ def _scalar(field: Field, value: Any, ignore_case: bool) -> Any:
     try:
         return _READERS[field.type](field, value)
     except (TypeError, ValueError) as error:
-        if isinstance(error, WrongValue):
+        if isinstance(error, WrongValueError):
             raise
-        raise WrongValue(f"'{field.name}' is {KIND[field.type]}; {shown(value)} is not.") from None
+        raise WrongValueError(f"'{field.name}' is {KIND[field.type]}; {shown(value)} is not.") from None
 
 
 def _choice(field: Field, value: Any, ignore_case: bool) -> str:
     known = [choice for choice, _ in field.choices]
     if isinstance(value, str) and (value in known or (ignore_case and fold(value) in map(fold, known))):
         return value
-    raise WrongValue(f"'{field.name}' is one of {', '.join(known)}; {shown(value)} is not.")
+    raise WrongValueError(f"'{field.name}' is one of {', '.join(known)}; {shown(value)} is not.")
 
 
 def _text(field: Field, value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError
     if _UNSTORABLE.search(value):
-        raise WrongValue("The text holds a character that cannot be stored. Type it anew.")
-    return keyword_text(value) if field.keyword_text else value
+        raise WrongValueError("The text holds a character that cannot be stored. Type it anew.")
+    return _normal(value, field)
+
+
+def _normal(text: str, field: Field) -> str:
+    # As stored: every text in Unicode form NFC, keywords also trimmed, single-spaced and in lower case.
+    plain = " ".join(text.split()).lower() if field.keyword_text else text
+    return unicodedata.normalize("NFC", plain)
 
 
 def _member(field: Field, value: Any) -> str:
     if not isinstance(value, str):
-        raise WrongValue(f"'{field.name}' holds texts; {shown(value)} is not one.")
+        raise WrongValueError(f"'{field.name}' holds texts; {shown(value)} is not one.")
     return _text(field, value)
 
 
@@ -173,7 +185,7 @@ def _number(value: Any) -> int | float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError
     if not math.isfinite(value) if isinstance(value, float) else abs(value) > LARGEST_NUMBER:
-        raise WrongValue("The number is too large to compare. Give one of at most 15 digits.")
+        raise WrongValueError("The number is too large to compare. Give one of at most 15 digits.")
     return value
 
 
@@ -195,7 +207,7 @@ def _found(value: Any) -> Any:
     return value
 
 
-_READERS = {
+_READERS: dict[FieldType, Callable[[Field, Any], Any]] = {
     FieldType.TEXT: _text,
     FieldType.LIST: _member,
     FieldType.NUMBER: lambda _field, value: _number(value),

@@ -1,4 +1,4 @@
-"""The fields that conditions may name: for each record type its own, its relations', and the account's figures.
+"""The fields that conditions may name: for each record type its own, its relations', the account's figures.
 
 A field is one SQL expression. Selections use it in their WHERE, the loader of facts selects it: so both
 see the same value, and only the operators have two implementations.

@@ -30,7 +30,7 @@ def load_facts(
     rule_id: int | None = None,
     conditions: Iterable[Node] | None = None,
 ) -> dict[int, Facts]:
-    """Facts of the account's records with those ids (without a record type: of the account itself, by its id).
+    """Facts of the account's records with those ids (without a record type: of the account, by its id).
 
     conditions: read only what these ask for; absent, read all there is. One query for each thousand
     records, and one more for each kind of related records. `rule_id` is whose `handled_at` is read.
@@ -50,10 +50,8 @@ def _load(
     mine = [entity.id.in_(ids)]
     mine.append(entity.account_id == frame.account_id if record_type else entity.id == frame.account_id)
     fields = _fields(record_type, None if asked is None else set().union(*map(field_names, asked)))
-    facts = {
-        row[0]: _facts(fields, row[1:], frame)
-        for row in session.execute(select(entity.id, *(field.of(entity, frame) for field in fields)).where(*mine))
-    }
+    query = select(entity.id, *(field.of(entity, frame) for field in fields)).where(*mine)
+    facts = {row[0]: _facts(fields, row[1:], frame) for row in session.execute(query)}
     for relation, inner in _counted(record_type, asked):
         for owner, related in _related(session, entity, mine, relation, inner, frame):
             facts[owner].counted.setdefault(relation.name, []).append(related)
@@ -65,8 +63,8 @@ def _related(
 ) -> Iterator[tuple[int, Facts]]:
     counted: Any = aliased(MODELS[relation.name])
     values = (field.of(counted, frame) for field in fields)
-    query = select(entity.id, *values).where(*mine, relation.link(entity, counted, frame))
-    for row in session.execute(query.join_from(entity, counted, relation.link(entity, counted, frame))):
+    query = select(entity.id, *values).join_from(entity, counted, relation.link(entity, counted, frame))
+    for row in session.execute(query.where(*mine)):
         yield row[0], _facts(fields, row[1:], frame)
 
 

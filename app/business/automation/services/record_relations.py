@@ -11,7 +11,7 @@ from app.business.automation.services.field_catalogue import RECORD_TYPES, Frame
 from app.business.automation.services.record_models import MODELS
 
 Link = Callable[[Any, Any, Frame], ColumnElement[bool]]
-NOUNS = {"keyword": "keywords", "cluster": "clusters", "idea": "ideas", "task": "tasks", "content": "content items"}
+NOUNS = {name: f"{name}s" for name in RECORD_TYPES} | {"content": "content items"}
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def _cluster_of(record_type: str) -> Callable[[Any], Any]:
 def _belongs(name: str, row: Any, ancestor: str, ancestor_id: Any) -> ColumnElement[bool]:
     """Rows of type `name` below that ancestor. Goes down by IN, so that each level can use its index."""
     above, column = parent_of(name) or ("", "")
-    reference = getattr(row, column)
+    reference: ColumnElement[Any] = getattr(row, column)
     if above == ancestor:
         return reference == ancestor_id
     parent = aliased(MODELS[above])

@@ -9,7 +9,7 @@ from app.business.errors import Invalid
 
 @dataclass(frozen=True)
 class Trigger:
-    """One way to start a rule. record_type: what its events are about; None = the rule's own choice or none."""
+    """One way to start a rule. record_type: what its events are about; None = the rule's choice, or none."""
 
     key: str
     label: str
@@ -63,7 +63,12 @@ def statuses_to(options: dict[str, Any]) -> list[str]:
 def trigger_catalog() -> list[dict[str, Any]]:
     """The triggers, ready for JSON."""
     return [
-        {"type": entry.key, "label": entry.label, "record_type": entry.record_type, "options": list(entry.options)}
+        {
+            "type": entry.key,
+            "label": entry.label,
+            "record_type": entry.record_type,
+            "options": list(entry.options),
+        }
         for entry in TRIGGERS.values()
     ]
 
@@ -79,7 +84,9 @@ def _status_errors(options: dict[str, Any]) -> dict[str, list[str]]:
     if not wrong:
         return {}
     return {
-        "trigger_options.to": [f"The status of {record_type} is one of {', '.join(allowed)}; {wrong[0]!r} is not."]
+        "trigger_options.to": [
+            f"The status of {record_type} is one of {', '.join(allowed)}; {wrong[0]!r} is not."
+        ]
     }
 
 
