@@ -9,6 +9,8 @@ from app.business.automation.services.condition_nodes import AGE, ORDER, Count, 
 from app.business.automation.services.condition_operators import RELATIONS, Check, age_check, folded
 from app.business.automation.services.record_facts import Facts
 
+Tracer = Callable[[Facts], dict[str, Any]]
+
 _NUMBERS = frozenset({int, float})
 
 
@@ -17,6 +19,7 @@ class ConditionEvaluator:
 
     def __init__(self) -> None:
         self._checks: WeakKeyDictionary[Node, Check] = WeakKeyDictionary()
+        self._tracers: WeakKeyDictionary[Node, Tracer] = WeakKeyDictionary()
 
     def evaluate(self, node: Node, facts: Facts) -> bool:
         """Whether the facts meet the conditions."""
@@ -35,23 +38,10 @@ class ConditionEvaluator:
         Ready for JSON. Leaf: {"field", "operator", "value", "actual", "result"}; a count has "count" and
         "where" in place of the field. Group: {"all": [traces]}, {"any": [traces]} or {"not": trace}, and "result".
         """
-        if isinstance(node, Group):
-            return self._group_trace(node, facts)
-        told = {"operator": node.operator.value, "value": node.value}
-        if isinstance(node, Count):
-            actual: Any = _counted(node)(facts)
-            told = {"count": node.relation, "where": node.where_value} | told
-        else:
-            actual = facts.get(node.field)
-            told = {"field": node.field} | told | ({"ignore_case": True} if node.ignore_case else {})
-        return told | {"actual": _plain(actual), "result": self.evaluate(node, facts)}
-
-    def _group_trace(self, node: Group, facts: Facts) -> dict[str, Any]:
-        traces = [self.trace(child, facts) for child in node.children]
-        results = [trace["result"] for trace in traces]
-        if node.kind == "not":
-            return {"not": traces[0], "result": not results[0]}
-        return {node.kind: traces, "result": all(results) if node.kind == "all" else any(results)}
+        tracer = self._tracers.get(node)
+        if tracer is None:
+            tracer = self._tracers[node] = compile_trace(node)
+        return tracer(facts)
 
 
 def compile_node(node: Node) -> Check:
@@ -121,13 +111,30 @@ def _one_field(leaf: Leaf) -> Check:
 def _quick(leaf: Leaf, relation: Callable[[Any, Any], bool]) -> Check | None:
     """The commonest questions without a call for each; None for all others."""
     field, operand = leaf.field, leaf.operand
-    if isinstance(operand, str) and leaf.operator is O.EQ:
-        return lambda facts: facts.get(field) == operand
-    if isinstance(operand, str) and leaf.operator is O.NE:
-        return lambda facts: facts.get(field) != operand
+    if isinstance(operand, str):
+        return _about_text(leaf, relation)
     if type(operand) in _NUMBERS and leaf.operator in ORDER:
         return _order(leaf)
+    if (
+        leaf.operator is O.IN
+        and isinstance(operand, tuple)
+        and all(isinstance(item, str) for item in operand)
+    ):
+        options = frozenset(operand)
+        return lambda facts: type(value := facts.get(field)) is str and value in options
     return None
+
+
+def _about_text(leaf: Leaf, relation: Callable[[Any, Any], bool]) -> Check | None:
+    field, operand = leaf.field, leaf.operand
+    checks: dict[O, Check] = {
+        O.EQ: lambda facts: facts.get(field) == operand,
+        O.NE: lambda facts: facts.get(field) != operand,
+        O.CONTAINS: lambda facts: (
+            operand in value if type(value := facts.get(field)) is str else relation(value, operand)
+        ),
+    }
+    return checks.get(leaf.operator)
 
 
 def _order(leaf: Leaf) -> Check:
@@ -149,6 +156,34 @@ def _count(node: Count) -> Check:
 def _counted(node: Count) -> Callable[[Facts], int]:
     where, name = compile_node(node.where), node.relation
     return lambda facts: sum(map(where, facts.counted.get(name, ())))
+
+
+def compile_trace(node: Node) -> Tracer:
+    """`node` as one function from facts to its trace."""
+    if isinstance(node, Group):
+        return _group_tracer(node)
+    check = compile_node(node)
+    told = {"operator": node.operator.value, "value": node.value}
+    if isinstance(node, Count):
+        count = _counted(node)
+        told = {"count": node.relation, "where": node.where_value} | told
+        return lambda facts: told | {"actual": count(facts), "result": check(facts)}
+    field = node.field
+    told = {"field": field} | told | ({"ignore_case": True} if node.ignore_case else {})
+    return lambda facts: {**told, "actual": _plain(facts.get(field)), "result": check(facts)}
+
+
+def _group_tracer(node: Group) -> Tracer:
+    kind, tracers = node.kind, [compile_trace(child) for child in node.children]
+    verdict = all if kind == "all" else any
+
+    def trace(facts: Facts) -> dict[str, Any]:
+        traces = [tracer(facts) for tracer in tracers]
+        if kind == "not":
+            return {"not": traces[0], "result": not traces[0]["result"]}
+        return {kind: traces, "result": verdict([trace["result"] for trace in traces])}
+
+    return trace
 
 
 def _plain(value: Any) -> Any:

@@ -57,7 +57,8 @@ def _belongs(name: str, row: Any, ancestor: str, ancestor_id: Any) -> ColumnElem
     above, column = parent_of(name) or ("", "")
     reference: ColumnElement[Any] = getattr(row, column)
     if above == ancestor:
-        return reference == ancestor_id
+        is_its_own: ColumnElement[bool] = reference == ancestor_id
+        return is_its_own
     parent = aliased(MODELS[above])
     parents = select(parent.id).where(_belongs(above, parent, ancestor, ancestor_id))
     return reference.in_(parents.correlate_except(parent))

@@ -1,0 +1,137 @@
+"""Conditions as written: what is taken, and how each mistake is refused."""
+
+import json
+from typing import Any
+
+import pytest
+
+from app.business.automation.services.condition_nodes import Group, Leaf
+from app.business.automation.services.condition_tree import parse_conditions, parse_free
+from app.business.errors import Invalid
+
+VOLUME = {"field": "volume", "operator": "gte", "value": 500}
+
+
+def refusal(data: Any, record_type: str | None = "keyword") -> dict[str, list[str]]:
+    with pytest.raises(Invalid) as caught:
+        parse_conditions(data, record_type=record_type)
+    return caught.value.errors
+
+
+def nested(levels: int, leaf: Any = VOLUME) -> Any:
+    return leaf if levels == 0 else {"all": [nested(levels - 1, leaf)]}
+
+
+def test_no_conditions_mean_always() -> None:
+    node = parse_conditions({}, record_type="keyword")
+    assert isinstance(node, Group)
+    assert (node.kind, node.children) == ("all", ())
+
+
+def test_a_mistake_is_named_with_its_place_and_number() -> None:
+    wrong = {"field": "volume", "operator": "eq", "value": "abc"}
+    assert refusal({"all": [VOLUME, VOLUME, wrong]}) == {
+        "conditions.all[2].value": ["Condition 3: 'volume' is a number; 'abc' is not."]
+    }
+
+
+def test_all_mistakes_are_named_at_once() -> None:
+    data = {
+        "any": [{"field": "volumes", "operator": "eq", "value": 1}, {"not": VOLUME | {"operator": "like"}}]
+    }
+    assert list(refusal(data)) == ["conditions.any[0].field", "conditions.any[1].not.operator"]
+
+
+def test_the_refused_status_names_the_allowed_ones() -> None:
+    errors = refusal({"field": "status", "operator": "eq", "value": "draft"}, "cluster")
+    assert errors == {
+        "conditions.value": ["Condition 1: 'status' is one of new, planned, done; 'draft' is not."]
+    }
+    assert parse_conditions({"field": "status", "operator": "eq", "value": "draft"}, record_type="task")
+
+
+@pytest.mark.parametrize(
+    ("leaf", "place"),
+    [
+        ([], "conditions"),
+        ("always", "conditions"),
+        ({"all": VOLUME}, "conditions.all"),
+        ({"all": [], "any": []}, "conditions"),
+        ({"all": [{}]}, "conditions.all[0]"),
+        (VOLUME | {"regex": True}, "conditions"),
+        ({"field": "volume", "operator": "gte"}, "conditions.value"),
+        ({"operator": "gte", "value": 1}, "conditions.field"),
+        (VOLUME | {"field": "__class__"}, "conditions.field"),
+        (VOLUME | {"field": ["volume"]}, "conditions.field"),
+        (VOLUME | {"operator": ["gte"]}, "conditions.operator"),
+        (VOLUME | {"value": True}, "conditions.value"),
+        (VOLUME | {"value": float("nan")}, "conditions.value"),
+        (VOLUME | {"value": float("inf")}, "conditions.value"),
+        (VOLUME | {"value": 10**5000}, "conditions.value"),
+        (VOLUME | {"value": {"field": "text"}}, "conditions.value"),
+        (VOLUME | {"value": {"field": "volume", "x": 1}}, "conditions.value"),
+        (VOLUME | {"ignore_case": True}, "conditions.ignore_case"),
+        (VOLUME | {"operator": "in", "value": []}, "conditions.value"),
+        (VOLUME | {"operator": "in", "value": list(range(10_000))}, "conditions.value"),
+        (VOLUME | {"operator": "between", "value": [5, 1]}, "conditions.value"),
+        ({"field": "text", "operator": "gt", "value": "a"}, "conditions.operator"),
+        ({"field": "text", "operator": "eq", "value": "a\x00"}, "conditions.value"),
+        ({"field": "text", "operator": "eq", "value": "\ud800"}, "conditions.value"),
+        ({"field": "text", "operator": "is_empty", "value": "x"}, "conditions.value"),
+        ({"field": "created_at", "operator": "gt", "value": "2026-11-24T09:00"}, "conditions.value"),
+        ({"field": "created_at", "operator": "gt", "value": "0001-01-01T00:00+05:00"}, "conditions.value"),
+        ({"field": "created_at", "operator": "older_than", "value": "7 days"}, "conditions.value"),
+        ({"field": "created_at", "operator": "older_than", "value": "99999w"}, "conditions.value"),
+        ({"count": "sites", "operator": "gte", "value": 1}, "conditions.count"),
+        ({"count": "idea", "operator": "has_word", "value": 1}, "conditions.operator"),
+        ({"count": "idea", "operator": "gte", "value": None}, "conditions.value"),
+        ({"count": "idea", "operator": "gte", "value": 1, "where": VOLUME}, "conditions.where.field"),
+    ],
+)
+def test_what_cannot_be_taken_is_refused_in_its_place(leaf: Any, place: str) -> None:
+    errors = refusal(leaf)
+    assert list(errors) == [place]
+    assert json.dumps(errors).encode("utf-8")
+
+
+def test_depth_number_and_size_have_their_limits() -> None:
+    assert parse_conditions(nested(5), record_type="keyword")
+    assert "at most 5 deep" in refusal(nested(6))["conditions"][0]
+    assert parse_conditions({"all": [VOLUME] * 100}, record_type="keyword")
+    assert "At most 100" in refusal({"all": [VOLUME] * 101})["conditions"][0]
+    long = {"field": "text", "operator": "eq", "value": "x" * 1000}
+    assert "64 kB" in refusal({"all": [long] * 70})["conditions"][0]
+
+
+def test_what_is_nested_a_thousand_deep_is_refused_without_a_crash() -> None:
+    assert "at most 5 deep" in refusal(nested(900))["conditions"][0]
+    value: Any = []
+    for _ in range(100_000):
+        value = [value]
+    assert "at most 5 deep" in refusal(VOLUME | {"value": value})["conditions"][0]
+
+
+def test_keywords_are_compared_as_they_are_stored() -> None:
+    node = parse_conditions(
+        {"field": "text", "operator": "eq", "value": "  Red  SHOES "}, record_type="keyword"
+    )
+    assert isinstance(node, Leaf)
+    assert (node.operand, node.value) == ("red shoes", "  Red  SHOES ")
+
+
+def test_without_records_only_the_accounts_figures_may_be_asked() -> None:
+    few = {"field": "account.credits_percent", "operator": "lt", "value": 10}
+    assert parse_conditions(few, record_type=None)
+    assert list(refusal(VOLUME, None)) == ["conditions.field"]
+
+
+def test_a_free_tree_takes_any_field_but_no_unknown_operator() -> None:
+    assert parse_free({"field": "a.b", "operator": "gt", "value": "5"})
+    assert parse_free({"field": "a", "operator": "in", "value": []})
+    for wrong in (
+        {"field": "a", "operator": "regex", "value": "."},
+        {"operator": "eq", "value": 1},
+        nested(6),
+    ):
+        with pytest.raises(Invalid):
+            parse_free(wrong)
