@@ -41,14 +41,9 @@ def hold(session: Session, account_id: int, amount: int, budgets: Sequence[Budge
     """Count `amount` as set aside on every budget; the first one that has no room refuses."""
     for budget in _in_order(budgets):
         insert_missing(session, SpendCounter, _key(account_id, budget) | {"spent": 0, "held": 0})
-        room = (
-            true()
-            if budget.limit is None
-            else SpendCounter.spent + SpendCounter.held + amount <= budget.limit
-        )
         counted = session.execute(
             update(SpendCounter)
-            .where(_is(account_id, budget), room)
+            .where(_is(account_id, budget), has_room(budget, amount))
             .values(held=SpendCounter.held + amount)
             .returning(SpendCounter.id)
             .execution_options(synchronize_session=False)
@@ -56,6 +51,13 @@ def hold(session: Session, account_id: int, amount: int, budgets: Sequence[Budge
         if counted is None:
             return _shortfall(session, account_id, amount, budget)
     return None
+
+
+def has_room(budget: Budget, amount: int) -> ColumnElement[bool]:
+    """The guard: spent and set aside together stay within the limit."""
+    if budget.limit is None:
+        return true()
+    return SpendCounter.spent + SpendCounter.held + amount <= budget.limit
 
 
 def spend(session: Session, account_id: int, amount: int, budgets: Sequence[Budget]) -> None:
