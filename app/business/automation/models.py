@@ -218,7 +218,8 @@ class ScheduledTask(AccountOwned, Base):
     """One run of a rule: its row is the truth, jobs only say "look".
 
     scheduled_at: due instant, event time or click · not_before: earliest next try · lease_token: who may
-    write · admitted_at: passed all gates · count, first_at, last_at: of a row that stands for many missed times.
+    write · admitted_at: passed all gates ·
+    credits_needed: what a run that waits for credits could not set aside · count, first_at, last_at: of a row that stands for many missed times.
     """
 
     __tablename__ = "scheduled_task"
@@ -284,6 +285,7 @@ class ScheduledTask(AccountOwned, Base):
     reason: Mapped[str | None] = mapped_column(Text(32))
     waiting_for: Mapped[str | None] = mapped_column(Text(16))
     waiting_since: Mapped[datetime | None]
+    credits_needed: Mapped[int | None]
     queue: Mapped[str] = mapped_column(Text(16))
     priority: Mapped[int] = mapped_column(default=5)
     scheduled_at: Mapped[datetime]

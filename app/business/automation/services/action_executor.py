@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.business.automation.models import Reason, Waiting
+from app.business.automation.models import Reason
 from app.business.automation.services import run_units
 from app.business.automation.services.action_work import Works
 from app.business.automation.services.condition_evaluator import ConditionEvaluator
@@ -22,7 +22,7 @@ from app.business.automation.services.run_lease import Lease, LeaseLost, renew
 from app.business.automation.services.run_price import affordable_units, step_price
 from app.business.automation.services.run_steps import Step, finished_units, input_ids, steps_of
 from app.business.automation.services.run_units import Done, Failure, LeftOut, Unit, unit_key
-from app.business.billing.services.credit_service import CreditService
+from app.business.billing.services.credit_service import CreditService, Shortfall
 from app.business.errors import Refusal
 from app.business.events import close_batches_of_run
 from app.business.language_model import ProviderFault
@@ -48,9 +48,9 @@ class Draining(Exception):  # noqa: N818 - a wish of the supervisor, not an erro
 class OutOfCredits(Exception):  # noqa: N818 - an outcome that the engine settles
     """Credits or a budget ran out between two steps."""
 
-    def __init__(self, message: str, waiting: Waiting) -> None:
-        super().__init__(message)
-        self.message, self.waiting = message, waiting
+    def __init__(self, shortfall: Shortfall) -> None:
+        super().__init__(shortfall.sentence)
+        self.shortfall = shortfall
 
 
 @dataclass
@@ -65,7 +65,9 @@ class Outcome:
 class ActionExecutor:
     """Runs actions in order within the credit limit."""
 
-    def __init__(self, transaction: Transaction, works: Works, clock: Clock, draining: Callable[[], bool]) -> None:
+    def __init__(
+        self, transaction: Transaction, works: Works, clock: Clock, draining: Callable[[], bool]
+    ) -> None:
         self.transaction, self.works, self.clock, self.draining = transaction, works, clock, draining
         self.credits = CreditService()
 
@@ -126,7 +128,7 @@ class ActionExecutor:
             now=context.now,
         )
         if shortfall is not None:
-            raise OutOfCredits(shortfall.sentence, Waiting.BUDGET if shortfall.kind == "budget" else Waiting.CREDITS)
+            raise OutOfCredits(shortfall)
         return units[: len(taken)]
 
     def _do_local(self, context: RunContext, lease: Lease, units: list[Unit]) -> list[Failure]:
@@ -182,6 +184,7 @@ class ActionExecutor:
         except Exception as error:
             failure = _failure(unit, error)
             with self._writing(context, lease) as session:
+                work.give_up(session, context, unit)
                 run_units.fail(session, context, failure, context.now)
             return failure
         return None
@@ -211,7 +214,9 @@ class ActionExecutor:
 class _Writing:
     """One short transaction of the run, begun by renewing its lease."""
 
-    def __init__(self, executor: ActionExecutor, context: RunContext, lease: Lease, between_units: bool) -> None:
+    def __init__(
+        self, executor: ActionExecutor, context: RunContext, lease: Lease, between_units: bool
+    ) -> None:
         self.context, self.lease, self.between_units = context, lease, between_units
         self.clock, self.transaction = executor.clock, executor.transaction()
 
@@ -245,7 +250,9 @@ def _failure(unit: Unit, error: Exception) -> Failure:
         reason = FAULT_REASONS.get(error.kind, Reason.ACTION_FAILED)
         return Failure(unit, reason, error.message, error.detail, error.is_passing, error.retry_after)
     if isinstance(error, TooSlow):
-        return Failure(unit, Reason.TIMED_OUT, f"It took longer than {unit.step.entry.seconds} seconds.", "", True)
+        return Failure(
+            unit, Reason.TIMED_OUT, f"It took longer than {unit.step.entry.seconds} seconds.", "", True
+        )
     if isinstance(error, Refusal):
         return Failure(unit, Reason.ACTION_FAILED, error.message)
     message = "Something went wrong on our side. Retry it; if it happens again, tell your administrator the run number."
@@ -264,7 +271,11 @@ def _units(session: Session, context: RunContext, step: Step, ids: list[int]) ->
 
 def _sector_units(session: Session, context: RunContext, step: Step, ids: list[int]) -> Iterable[Unit]:
     sectors: dict[int, list[int]] = {}
-    query = select(Keyword.id, Keyword.sector_id).where(Keyword.id.in_(ids)).order_by(Keyword.sector_id, Keyword.id)
+    query = (
+        select(Keyword.id, Keyword.sector_id)
+        .where(Keyword.id.in_(ids))
+        .order_by(Keyword.sector_id, Keyword.id)
+    )
     for keyword_id, sector_id in session.execute(query):
         sectors.setdefault(sector_id, []).append(keyword_id)
     for sector_id, keyword_ids in sectors.items():

@@ -13,21 +13,25 @@ from app.business.accounts.services.audit_log import Actor, record
 from app.business.accounts.services.notices import add_notice
 from app.business.accounts.services.scope import owned
 from app.business.automation.models import AutomationRule
-from app.business.automation.services.action_catalogue import CreateRecord, Notify, PauseRule, UpdateRecords
+from app.business.automation.services.action_catalogue import (
+    CreateRecord,
+    CreateTasks,
+    Notify,
+    PauseRule,
+    UpdateRecords,
+)
 from app.business.automation.services.action_work import LocalWork
 from app.business.automation.services.record_models import MODELS
 from app.business.automation.services.rule_switch import switch
 from app.business.automation.services.run_context import RunContext, plural
 from app.business.automation.services.run_units import Done, LeftOut, Unit
 from app.business.errors import Conflict
-from app.business.planner.models import Cluster, Idea, Record, Sector
-from app.business.planner.services import record_changes
+from app.business.planner.models import Cluster, Record, Sector
 from app.business.planner.services.idea_service import create_idea
 from app.business.planner.services.record_edit import edit_record
 from app.business.writer.services import task_service
-from app.business.writer.services.record_kinds import CONTENT, TASK
+from app.business.writer.services.record_kinds import KINDS
 
-KINDS = {kind.name: kind for kind in (record_changes.KEYWORD, record_changes.CLUSTER, record_changes.IDEA, TASK, CONTENT)}
 TITLE_FIELDS = ("name", "text", "title", "main_keyword")
 SWITCHED = {True: "switched on", False: "switched off"}
 
@@ -42,7 +46,15 @@ class UpdateRecordsWork(LocalWork):
         row = owned(session, kind.model, unit.record_id, context.account.id)
         try:
             with session.begin_nested():
-                edit_record(session, kind, row, _changes(context, row, params), DUE, origin=_origin(context, unit), now=context.now)
+                edit_record(
+                    session,
+                    kind,
+                    row,
+                    _changes(context, row, params),
+                    DUE,
+                    origin=_origin(context, unit),
+                    now=context.now,
+                )
         except Conflict as refusal:
             return LeftOut(refusal.message)
         return Done(message="Updated")
@@ -91,14 +103,24 @@ class CreateRecordWork(LocalWork):
         fields: dict[str, Any] = {"title": _filled(params.title, source)[:255]}
         if params.type == "idea":
             cluster = source if isinstance(source, Cluster) else place
-            fields |= {"description": _filled(params.description, source), "content_type": params.content_type}
-            idea = create_idea(session, cluster, fields, origin=_origin(context, unit), now=context.now, ordinal=1)
+            fields |= {
+                "description": _filled(params.description, source),
+                "content_type": params.content_type,
+            }
+            idea = create_idea(
+                session, cluster, fields, origin=_origin(context, unit), now=context.now, ordinal=1
+            )
             return Done(made={"idea": [idea.id]}, message=f"Idea “{idea.title}”")
-        fields |= {"brief": _filled(params.description, source), "word_count": params.word_count, "task_type": params.task_type}
+        fields |= {
+            "brief": _filled(params.description, source),
+            "word_count": params.word_count,
+            "task_type": params.task_type,
+        }
         if params.due_in_days is not None:
             fields["due_on"] = due_day(context, params.due_in_days)
-        target = source if isinstance(source, Idea) else place
-        task = task_service.create_task(session, target, fields, origin=_origin(context, unit), now=context.now, ordinal=1)
+        task = task_service.create_task(
+            session, place, fields, origin=_origin(context, unit), now=context.now, ordinal=1
+        )
         return Done(made={"task": [task.id]}, message=f"Task “{task.title}”")
 
 
@@ -121,13 +143,38 @@ def _filled(text: str, source: Record | None) -> str:
     return text
 
 
+class CreateTasksWork(LocalWork):
+    """A queued task from one idea."""
+
+    def save(self, session: Session, context: RunContext, unit: Unit, answer: Any) -> Done | LeftOut:
+        """Left out when the idea was rejected or is used already."""
+        params: CreateTasks = unit.step.params
+        due_on = None if params.due_in_days is None else due_day(context, params.due_in_days)
+        tasks = task_service.create_tasks(
+            session,
+            [unit.record_id],
+            word_count=params.word_count,
+            task_type=params.task_type,
+            due_on=due_on,
+            origin=_origin(context, unit),
+            now=context.now,
+        )
+        if not tasks:
+            return LeftOut("The idea was rejected or has its task already.")
+        return Done(made={"task": [task.id for task in tasks]}, message=f"Task “{tasks[0].title}”")
+
+
 class NotifyWork(LocalWork):
     """One notice for the whole run."""
 
     def save(self, session: Session, context: RunContext, unit: Unit, answer: Any) -> Done:
         """A later run of the same unit renews its own notice and makes no second one."""
         params: Notify = unit.step.params
-        about = f" ({plural(context.run.record_count, context.run.record_type)})" if context.run.record_type else ""
+        about = (
+            f" ({plural(context.run.record_count, context.run.record_type)})"
+            if context.run.record_type
+            else ""
+        )
         add_notice(
             session,
             account_id=context.account.id,
@@ -152,7 +199,11 @@ class SwitchWork(LocalWork):
     def save(self, session: Session, context: RunContext, unit: Unit, answer: Any) -> Done:
         """Rules that already are so stay untouched; a rule never switches itself on."""
         params: PauseRule = unit.step.params
-        rules = [rule for rule in _named_rules(session, context, params) if rule.id != context.rule.id or not self.on]
+        rules = [
+            rule
+            for rule in _named_rules(session, context, params)
+            if rule.id != context.rule.id or not self.on
+        ]
         changed = [rule for rule in rules if switch(session, rule, self.on, context.now)]
         for rule in changed:
             action = "rule.enabled" if self.on else "rule.disabled"

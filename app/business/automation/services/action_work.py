@@ -14,7 +14,7 @@ from app.business.automation.services.run_units import Done, LeftOut, Unit
 
 
 class Work(Protocol):
-    """The three parts of one unit's work."""
+    """The parts of one unit's work."""
 
     def read(self, session: Session, context: RunContext, unit: Unit) -> Any | LeftOut:
         """Plain data of the work, or why this record is left out."""
@@ -26,6 +26,10 @@ class Work(Protocol):
 
     def save(self, session: Session, context: RunContext, unit: Unit, answer: Any) -> Done | LeftOut:
         """Write the outputs and their events; LeftOut when the record has moved on meanwhile."""
+        ...
+
+    def give_up(self, session: Session, context: RunContext, unit: Unit) -> None:
+        """The unit failed: undo what `read` reserved."""
         ...
 
 
@@ -42,3 +46,6 @@ class LocalWork:
     def work(self, request: Any, key: str) -> Any:
         """Nothing to do outside."""
         return request
+
+    def give_up(self, session: Session, context: RunContext, unit: Unit) -> None:
+        """Nothing was reserved."""

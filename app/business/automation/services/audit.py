@@ -6,6 +6,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 
 from sqlalchemy import Table, bindparam, select, text
 from sqlalchemy.orm import Session
@@ -109,7 +110,9 @@ QUERIES: dict[str, tuple[str, str]] = {
 def audit(session: Session, now: datetime) -> list[Breach]:
     """Every invariant that does not hold; an empty list means all is well."""
     breaches = [breach for name in QUERIES if (breach := _ask(session, name, now))]
-    breaches += [breach for breach in (_grants(session, now), _planned(session, now), _triggers(session)) if breach]
+    breaches += [
+        breach for breach in (_grants(session, now), _planned(session, now), _triggers(session)) if breach
+    ]
     return breaches + list(_foreign_children(session))
 
 
@@ -117,15 +120,17 @@ def _ask(session: Session, name: str, now: datetime) -> Breach | None:
     sentence, query = QUERIES[name]
     times = {"cut": now - GRACE, "lease_cut": now - LEASE_GRACE}
     used = {key: value for key, value in times.items() if f":{key}" in query}
-    statement = text(f"{query} LIMIT {SHOWN}").bindparams(*(bindparam(key, type_=UtcDateTime()) for key in used))
+    statement = text(f"{query} LIMIT {SHOWN}").bindparams(
+        *(bindparam(key, type_=UtcDateTime()) for key in used)
+    )
     rows = session.execute(statement, used).all()
     return Breach(name, sentence, tuple(", ".join(map(str, row)) for row in rows)) if rows else None
 
 
 def _grants(session: Session, now: datetime) -> Breach | None:
     # 120 s after a month has begun everywhere it matters, every active account has its grant.
-    missing = accounts_without_grant(session, now - GRACE)
-    rows = tuple(f"account {account_id}" for account_id in missing[:SHOWN])
+    missing = islice(accounts_without_grant(session, now - GRACE), SHOWN)
+    rows = tuple(f"account {account_id}" for account_id in missing)
     return Breach("grants", "Every active account has this month's credits.", rows) if rows else None
 
 
@@ -136,19 +141,29 @@ def _planned(session: Session, now: datetime) -> Breach | None:
     spans = select(RuleActivation).where((RuleActivation.to_at.is_(None)) | (RuleActivation.to_at > since))
     for span in session.scalars(spans):
         rows += _missing(session, span, since, now)
-    return Breach("occurrences", "Every due time of an active rule has its row.", tuple(rows[:SHOWN])) if rows else None
+    return (
+        Breach("occurrences", "Every due time of an active rule has its row.", tuple(rows[:SHOWN]))
+        if rows
+        else None
+    )
 
 
 def _missing(session: Session, span: RuleActivation, since: datetime, now: datetime) -> list[str]:
     start, end = max(span.from_at, since), min(span.to_at or now, now)
     rule = session.get_one(AutomationRule, span.rule_id)
     stored = session.scalars(
-        select(RuleVersion.definition).where(RuleVersion.rule_id == span.rule_id, RuleVersion.version == span.version)
+        select(RuleVersion.definition).where(
+            RuleVersion.rule_id == span.rule_id, RuleVersion.version == span.version
+        )
     ).one()
     schedule = parse_schedule(definition_from(stored).schedule, shortest_interval_minutes=None)
     unplanned = rule.unplanned_from
     due = [at for at in due_instants(schedule, start, end) if unplanned is None or at < unplanned]
-    late = [f"rule {rule.id} at {unplanned}"] if unplanned and unplanned < now - WINDOW and span.to_at is None else []
+    late = (
+        [f"rule {rule.id} at {unplanned}"]
+        if unplanned and unplanned < now - WINDOW and span.to_at is None
+        else []
+    )
     known = set(
         session.scalars(
             select(ScheduledTask.scheduled_at).where(
@@ -159,7 +174,9 @@ def _missing(session: Session, span: RuleActivation, since: datetime, now: datet
             )
         )
     )
-    return late + [f"rule {rule.id} at {at}" for at in due if at not in known and not _is_folded(session, rule.id, at)]
+    return late + [
+        f"rule {rule.id} at {at}" for at in due if at not in known and not _is_folded(session, rule.id, at)
+    ]
 
 
 def _is_folded(session: Session, rule_id: int, at: datetime) -> bool:
@@ -172,7 +189,11 @@ def _is_folded(session: Session, rule_id: int, at: datetime) -> bool:
 def _triggers(session: Session) -> Breach | None:
     names = {"credit_entry_no_update", "credit_entry_no_delete"}
     postgresql = session.get_bind().dialect.name == "postgresql"
-    query = "SELECT tgname FROM pg_trigger" if postgresql else "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+    query = (
+        "SELECT tgname FROM pg_trigger"
+        if postgresql
+        else "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+    )
     missing = names - set(session.scalars(text(query)))
     rows = tuple(sorted(missing))
     return Breach("append_only", "The database refuses changes to the ledger.", rows) if rows else None

@@ -22,7 +22,13 @@ from app.business.billing.models import Plan
 from app.business.errors import Conflict, Forbidden, Invalid, NotFound, Stale
 from app.business.planner.models import Sector, Site
 
-LIMIT_FIELDS = ("max_executions_per_day", "credit_limit_per_execution", "monthly_budget", "when_limited", "priority")
+LIMIT_FIELDS = (
+    "max_executions_per_day",
+    "credit_limit_per_execution",
+    "monthly_budget",
+    "when_limited",
+    "priority",
+)
 DEFAULT_SHORTEST_INTERVAL = 5
 
 
@@ -56,7 +62,9 @@ class AutomationService:
     ) -> AutomationRule:
         """A new rule, checked as a whole, planned at once when it is on. Raises Invalid."""
         definition = self.checked(session, account, data)
-        rule = AutomationRule(account_id=account.id, created_by_id=actor.user_id, created_at=now, updated_at=now)
+        rule = AutomationRule(
+            account_id=account.id, created_by_id=actor.user_id, created_at=now, updated_at=now
+        )
         write(rule, definition)
         keep_version(session, rule, now, actor.user_id)
         replan(session, rule, now)
@@ -76,7 +84,9 @@ class AutomationService:
         if rule.archived_at:
             raise Conflict("This rule is archived. Restore it before you change it.")
         if expected_version is not None and expected_version != rule.version:
-            raise Stale(f"Somebody else saved version {rule.version} meanwhile. Load it, then repeat your change.")
+            raise Stale(
+                f"Somebody else saved version {rule.version} meanwhile. Load it, then repeat your change."
+            )
         account = session.get_one(Account, rule.account_id)
         before = definition_of(rule)
         write(rule, self.checked(session, account, data))
@@ -97,7 +107,9 @@ class AutomationService:
             raise Invalid(errors)
         return definition
 
-    def enable(self, session: Session, rule: AutomationRule, actor: Actor, now: datetime, *, backfill: bool) -> None:
+    def enable(
+        self, session: Session, rule: AutomationRule, actor: Actor, now: datetime, *, backfill: bool
+    ) -> None:
         """Switch the rule on, after checking that it still reads. With `backfill`, records already here run too."""
         if rule.archived_at:
             raise Conflict("This rule is archived. Restore it before you switch it on.")
@@ -105,7 +117,11 @@ class AutomationService:
         self.checked(session, account, definition_of(rule))
         rule_switch.switch(session, rule, True, now, actor.user_id)
         if backfill and rule.trigger != "schedule":
-            open_run(session, rule, Opening(Cause.BACKFILL, now, user_id=actor.user_id, api_key_id=actor.api_key_id))
+            open_run(
+                session,
+                rule,
+                Opening(Cause.BACKFILL, now, user_id=actor.user_id, api_key_id=actor.api_key_id),
+            )
 
     def disable(self, session: Session, rule: AutomationRule, actor: Actor, now: datetime) -> None:
         """Switch the rule off; what was only planned is withdrawn."""
@@ -183,15 +199,21 @@ def _id_errors(session: Session, account_id: int, definition: RuleDefinition) ->
         entry, ids = CATALOGUE[action["type"]], explicit_ids(action) or []
         missing = sorted(set(ids) - known_ids(session, entry.takes[0], ids, account_id)) if ids else []
         if missing:
-            errors[f"actions[{index}].params"] = [f"Action {index + 1}: {entry.takes[0]} {missing[0]} was not found."]
+            errors[f"actions[{index}].params"] = [
+                f"Action {index + 1}: {entry.takes[0]} {missing[0]} was not found."
+            ]
         rule_id = action["params"].get("rule_id")
         if rule_id and not _rule_exists(session, account_id, rule_id):
-            errors[f"actions[{index}].params.rule_id"] = [f"Action {index + 1}: rule {rule_id} was not found."]
+            errors[f"actions[{index}].params.rule_id"] = [
+                f"Action {index + 1}: rule {rule_id} was not found."
+            ]
     return errors
 
 
 def _rule_exists(session: Session, account_id: int, rule_id: int) -> bool:
-    query = select(AutomationRule.id).where(AutomationRule.account_id == account_id, AutomationRule.id == rule_id)
+    query = select(AutomationRule.id).where(
+        AutomationRule.account_id == account_id, AutomationRule.id == rule_id
+    )
     return session.scalar(query) is not None
 
 

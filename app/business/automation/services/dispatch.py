@@ -137,7 +137,9 @@ def _offered(session: Session, batch: EventBatch, rule: AutomationRule) -> list[
     wanted = statuses_to(rule.trigger_options) if batch.type == EventType.STATUS_CHANGED else []
     if not wanted:
         return list(dict.fromkeys(ids))
-    events = session.scalars(select(Event).where(Event.batch_id == batch.id, Event.record_type == rule.record_type))
+    events = session.scalars(
+        select(Event).where(Event.batch_id == batch.id, Event.record_type == rule.record_type)
+    )
     moved = {event.record_id for event in events if (event.data or {}).get("to") in wanted}
     return [record_id for record_id in dict.fromkeys(ids) if record_id in moved]
 
@@ -189,7 +191,14 @@ def _skip_unmatched(
     sample = unmatched[:SAMPLE]
     node = parse_conditions(rule.conditions, record_type=record_type)
     facts = load_facts(
-        session, record_type, sample, account_id=rule.account_id, now=now, zone=zone, rule_id=rule.id, conditions=[node]
+        session,
+        record_type,
+        sample,
+        account_id=rule.account_id,
+        now=now,
+        zone=zone,
+        rule_id=rule.id,
+        conditions=[node],
     )
     trace = ConditionEvaluator().trace
     traces = [{"id": key, "trace": trace(node, facts[key])} for key in sample if key in facts]
@@ -215,5 +224,3 @@ def _set_back(session: Session, batch_id: int, error: Exception, now: datetime) 
     batch.not_before = now + timedelta(seconds=10 * 2**batch.attempts)
     if batch.attempts >= MOST_TRIES:
         batch.dead_at = now
-
-

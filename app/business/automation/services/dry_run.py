@@ -47,7 +47,9 @@ def dry_run(
         report["gates"][0] = {"gate": "active", "result": "stop", "message": "The rule is switched off."}
         report["would_run"] = False
     if values is not None:
-        _use_values(report, rule, context_facts(values, now=now, zone=context.zone, record_type=rule.record_type))
+        _use_values(
+            report, rule, context_facts(values, now=now, zone=context.zone, record_type=rule.record_type)
+        )
     return report
 
 
@@ -62,7 +64,9 @@ def _open(session: Session, rule: AutomationRule, record_id: int | None, now: da
     return open_run(session, rule, Opening(Cause.MANUAL, now, records=records, options={"even_if_off": True}))
 
 
-def _report(session: Session, context: RunContext, admission: Admission, record_id: int | None) -> dict[str, Any]:
+def _report(
+    session: Session, context: RunContext, admission: Admission, record_id: int | None
+) -> dict[str, Any]:
     sample = [record_id] if record_id is not None else admission.choice.ids[:1]
     traces = sample_traces(session, context, sample) if sample and context.run.record_type else []
     prices = [_action(session, context, step, admission.records) for step in steps_of(context)]
@@ -95,5 +99,7 @@ def _use_values(report: dict[str, Any], rule: AutomationRule, values: Facts) -> 
     for gate in report["gates"]:
         if gate["gate"] == "conditions":
             gate["result"] = "pass" if met else "stop"
-            gate["message"] = "The values meet the conditions." if met else "The values do not meet the conditions."
+            gate["message"] = (
+                "The values meet the conditions." if met else "The values do not meet the conditions."
+            )
     report["would_run"] = all(gate["result"] in ("pass", "not_applicable") for gate in report["gates"])

@@ -79,7 +79,9 @@ def replan(session: Session, rule: AutomationRule, now: datetime) -> None:
     owes = rule.trigger == "schedule" and rule.is_active and rule.archived_at is None
     rule.unplanned_from = first_due_after(schedule_of(rule), now) if owes else None
     if owes:
-        session.add(RuleActivation(account_id=rule.account_id, rule_id=rule.id, version=rule.version, from_at=now))
+        session.add(
+            RuleActivation(account_id=rule.account_id, rule_id=rule.id, version=rule.version, from_at=now)
+        )
     session.flush()
     plan_rule(session, rule, now)
 
@@ -138,7 +140,9 @@ def _splits(session: Session, rule: AutomationRule) -> list[int]:
     return list(session.scalars(query.order_by(Site.id)))
 
 
-def _write_rows(session: Session, rule: AutomationRule, due: list[datetime], now: datetime, site_id: int) -> None:
+def _write_rows(
+    session: Session, rule: AutomationRule, due: list[datetime], now: datetime, site_id: int
+) -> None:
     missed = [instant for instant in due if instant < now - LATE]
     caught_up = set(_to_catch_up(rule, missed, now))
     lost = [instant for instant in missed if instant not in caught_up]
@@ -171,7 +175,14 @@ def _write_missed(
     folded, single = lost[:-MOST_MISSED_ROWS], lost[-MOST_MISSED_ROWS:]
     instead = f" Replaced by the run of {max(caught_up):%d %b %H:%M} UTC." if caught_up else ""
     for instant in single:
-        record_skip(session, rule, _opening(instant, site_id), Reason.MISSED, f"We were offline at this time.{instead}", now)
+        record_skip(
+            session,
+            rule,
+            _opening(instant, site_id),
+            Reason.MISSED,
+            f"We were offline at this time.{instead}",
+            now,
+        )
     if folded:
         message = f"We were offline for {len(folded):,} planned times.{instead}"
         opening = _opening(folded[-1], site_id)

@@ -90,7 +90,10 @@ def _matches(session: Session, context: RunContext) -> ColumnElement[bool]:
 def eligible(definition: RuleDefinition, model: type[Record], now: datetime) -> ColumnElement[bool]:
     """Leave out records that the first action would find finished already, unless it says `again`."""
     action = definition.actions[0]
-    bound = explicit_ids(action) is None and input_type(action, definition.record_type, []) == definition.record_type
+    bound = (
+        explicit_ids(action) is None
+        and input_type(action, definition.record_type, []) == definition.record_type
+    )
     if not bound or action.get("params", {}).get("again"):
         return true()
     return takeable(action["type"], now)

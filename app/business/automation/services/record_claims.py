@@ -108,5 +108,3 @@ def _mine(context: RunContext) -> Any:
 
 def _chunks(ids: list[int]) -> Iterable[list[int]]:
     return (ids[start : start + CHUNK] for start in range(0, len(ids), CHUNK))
-
-

@@ -66,7 +66,12 @@ def _rescue(session: Session, run_id: int, now: datetime) -> bool:
     session.execute(
         update(RunAttempt)
         .where(RunAttempt.run_id == run.id, RunAttempt.number == run.attempt)
-        .values(finished_at=now, status=Status.FAILED, reason=Reason.WORKER_LOST, error_message="The worker stopped answering.")
+        .values(
+            finished_at=now,
+            status=Status.FAILED,
+            reason=Reason.WORKER_LOST,
+            error_message="The worker stopped answering.",
+        )
     )
     run.status, run.not_before = Status.PENDING, now
     session.flush()

@@ -5,7 +5,13 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from app.business.automation.services import triggers
-from app.business.automation.services.action_catalogue import CATALOGUE, PARENTS, explicit_ids, made_by
+from app.business.automation.services.action_catalogue import (
+    CATALOGUE,
+    PARENTS,
+    RECORD_TYPES,
+    explicit_ids,
+    made_by,
+)
 from app.business.automation.services.condition_tree import parse_conditions
 from app.business.automation.services.schedules import parse_schedule
 from app.business.errors import Invalid
@@ -79,7 +85,9 @@ def field_errors(error: ValidationError) -> dict[str, list[str]]:
     errors: dict[str, list[str]] = {}
     for item in error.errors():
         path = _path(item["loc"])
-        sentence = f"Unknown key '{item['loc'][-1]}'." if item["type"] == "extra_forbidden" else f"{item['msg']}."
+        sentence = (
+            f"Unknown key '{item['loc'][-1]}'." if item["type"] == "extra_forbidden" else f"{item['msg']}."
+        )
         errors.setdefault(path, []).append(sentence)
     return errors
 
@@ -105,11 +113,15 @@ def is_local(actions: list[dict[str, Any]]) -> bool:
 
 def _check_trigger(rule: RuleDefinition) -> None:
     if rule.trigger not in triggers.TRIGGERS:
-        raise Invalid({"trigger": [f"Unknown trigger '{rule.trigger}'. Choose one of: {', '.join(triggers.TRIGGERS)}."]})
+        raise Invalid(
+            {"trigger": [f"Unknown trigger '{rule.trigger}'. Choose one of: {', '.join(triggers.TRIGGERS)}."]}
+        )
     given = triggers.TRIGGERS[rule.trigger].record_type
     if given and rule.record_type not in (None, given):
-        raise Invalid({"record_type": [f"With the trigger {rule.trigger} the rule works on {given} records."]})
-    if rule.record_type is not None and rule.record_type not in triggers.RECORD_TYPES:
+        raise Invalid(
+            {"record_type": [f"With the trigger {rule.trigger} the rule works on {given} records."]}
+        )
+    if rule.record_type is not None and rule.record_type not in RECORD_TYPES:
         raise Invalid({"record_type": [f"Unknown record type '{rule.record_type}'."]})
     triggers.check_options(rule.trigger, rule.trigger_options)
 
@@ -148,7 +160,10 @@ def _check_params(index: int, action: dict[str, Any]) -> dict[str, list[str]]:
         params = entry.params.model_validate(given)
     except ValidationError as error:
         found = field_errors(error)
-        return {f"actions[{index}].params.{path}": [f"Action {index + 1}: {m}" for m in ms] for path, ms in found.items()}
+        return {
+            f"actions[{index}].params.{path}": [f"Action {index + 1}: {m}" for m in ms]
+            for path, ms in found.items()
+        }
     action["params"] = params.model_dump(exclude_none=True, exclude_defaults=False)
     return {}
 
@@ -167,7 +182,11 @@ def _check_inputs(rule: RuleDefinition) -> None:
                 f"Choose {needed} as the record type, name the ids, or put an action before it that makes them."
             ]
         elif action.get("when") is not None:
-            _collect(errors, lambda a=action, s=source: parse_conditions(a["when"], record_type=s), f"actions[{index}].when")  # type: ignore[misc]
+            _collect(
+                errors,
+                lambda a=action, s=source: parse_conditions(a["when"], record_type=s),
+                f"actions[{index}].when",
+            )
         if made_type := made_by(action):
             made.append(made_type)
     if errors:
@@ -220,5 +239,3 @@ def _path(location: tuple[int | str, ...]) -> str:
 def definition_from(stored: dict[str, Any]) -> RuleDefinition:
     """A definition kept in a rule version; it was checked when it was saved."""
     return RuleDefinition.model_construct(**stored)
-
-

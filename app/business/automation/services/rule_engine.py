@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
@@ -18,7 +19,7 @@ from app.business.automation.services.action_executor import (
     Transaction,
 )
 from app.business.automation.services.run_context import RunContext, load_context
-from app.business.automation.services.run_gates import Admission, Stop, check_account, pass_gates
+from app.business.automation.services.run_gates import Admission, Stop, check_account, pass_gates, stop_of
 from app.business.automation.services.run_lease import Lease, LeaseLost, claim_run, renew
 from app.business.automation.services.run_price import known_price
 from app.business.billing.services.credit_service import CreditService
@@ -33,7 +34,12 @@ class RuleEngine:
     """The one way a pending run becomes completed, failed, skipped, or waiting."""
 
     def __init__(
-        self, transaction: Transaction, executor: ActionExecutor, clock: Clock, heartbeat: Heartbeat, worker: str
+        self,
+        transaction: Transaction,
+        executor: ActionExecutor,
+        clock: Clock,
+        heartbeat: Heartbeat,
+        worker: str,
     ) -> None:
         self.transaction, self.executor, self.clock = transaction, executor, clock
         self.heartbeat, self.worker = heartbeat, worker
@@ -68,7 +74,9 @@ class RuleEngine:
                 run_close.cancel(session, context)
                 return context, []
             try:
-                return context, self._readmit(session, context) if run.admitted_at else _first_time(session, context)
+                return context, self._readmit(session, context) if run.admitted_at else _first_time(
+                    session, context
+                )
             except Invalid as error:
                 run_close.fail_before_work(session, context, Reason.RULE_INVALID, error.message)
                 return context, []
@@ -97,20 +105,21 @@ class RuleEngine:
             now=context.now,
         )
         if shortfall is not None:
-            run_close.stop_admitted(session, context, run_close.stop_of(shortfall))
+            run_close.stop_admitted(session, context, stop_of(shortfall))
         return records
 
     def _work(self, context: RunContext, lease: Lease, records: list[int]) -> None:
+        close: Callable[[Session, RunContext], None]
         try:
             outcome = self.executor.execute(context, lease, records)
+            close = partial(run_close.settle, outcome=outcome)
         except Cancelled:
-            self._close(context, lease, run_close.cancel)
+            close = run_close.cancel
         except Draining:
-            self._close(context, lease, run_close.hand_back)
+            close = run_close.hand_back
         except OutOfCredits as end:
-            self._close(context, lease, lambda session, c: run_close.out_of_credits(session, c, end.message, end.waiting))
-        else:
-            self._close(context, lease, lambda session, c: run_close.settle(session, c, outcome))
+            close = partial(run_close.out_of_credits, shortfall=end.shortfall)
+        self._close(context, lease, close)
 
     def _close(self, context: RunContext, lease: Lease, close: Callable[[Session, RunContext], None]) -> None:
         with self.transaction() as session:
@@ -145,7 +154,7 @@ def _call_others(session: Session, run: ScheduledTask, now: datetime) -> None:
         wake(session, [run.queue])
 
 
-def ready(queue: str, now: datetime) -> Select[tuple[int]]:
+def ready(queue: str, now: datetime) -> Select[int]:
     """Ids of the runs of a queue that are due, urgent and old ones first."""
     return (
         select(ScheduledTask.id)
@@ -175,4 +184,3 @@ def drain(engine: RuleEngine, queue: str, *, most_runs: int, most_seconds: float
         if session.scalar(select(ready(queue, engine.clock()).exists())):
             wake(session, [queue])
     return carried
-

@@ -9,7 +9,9 @@ from app.business.automation.services.planning import replan
 from app.business.automation.services.rule_versions import keep_version
 
 
-def switch(session: Session, rule: AutomationRule, on: bool, now: datetime, user_id: int | None = None) -> bool:
+def switch(
+    session: Session, rule: AutomationRule, on: bool, now: datetime, user_id: int | None = None
+) -> bool:
     """Turn the rule on or off; time switched off owes nothing. False when it already was so."""
     if rule.is_active == on:
         return False

@@ -5,7 +5,7 @@ Every function works inside one transaction whose lease was just renewed (or tha
 
 from collections import Counter
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import delete, func, select, update
@@ -25,31 +25,28 @@ from app.business.automation.models import (
 from app.business.automation.services import record_claims
 from app.business.automation.services.action_executor import Outcome
 from app.business.automation.services.run_context import RunContext
-from app.business.automation.services.run_gates import Stop
+from app.business.automation.services.run_gates import Stop, stop_of
 from app.business.automation.services.run_summary import failure_sentence, result_of
 from app.business.automation.services.runs import Opening, call_attention, open_run
 from app.business.automation.services.waiting import wake_for_credits, wake_previous
 from app.business.billing.models import CreditEntry
 from app.business.billing.services.credit_service import CreditService, Shortfall
 from app.business.events import EventType, close_batches_of_run, open_batch, record_events
+from app.business.planner.models import Keyword
+from app.business.writer.services.content_service import give_up_writing
 
 AUTO_RETRIES = 3
 BACK_OFF = (timedelta(seconds=10), timedelta(seconds=60), timedelta(minutes=5))
 FOLLOWING_CAUSES = (Cause.EVENT, Cause.BACKFILL, Cause.MANUAL, Cause.API)
 
 
-def stop_of(shortfall: Shortfall) -> Stop:
-    """A refused hold as the check that says no."""
-    if shortfall.kind == "budget":
-        return Stop(Reason.BUDGET, shortfall.sentence, Waiting.BUDGET)
-    return Stop(Reason.INSUFFICIENT_CREDITS, shortfall.sentence, Waiting.CREDITS)
-
-
 def stop_at_gate(session: Session, context: RunContext, stop: Stop) -> None:
     """A check said no before anything was done: the run waits, or is skipped with its reason."""
-    waits = stop.waiting and (context.waits_when_limited or stop.waiting in (Waiting.PREVIOUS, Waiting.REVIEW))
+    waits = stop.waiting and (
+        context.waits_when_limited or stop.waiting in (Waiting.PREVIOUS, Waiting.REVIEW)
+    )
     if waits:
-        _park(session, context, cast(Waiting, stop.waiting), stop.message)
+        _park(session, context, stop)
         return
     _end(session, context, Status.SKIPPED, stop.reason, stop.message)
 
@@ -57,7 +54,7 @@ def stop_at_gate(session: Session, context: RunContext, stop: Stop) -> None:
 def stop_admitted(session: Session, context: RunContext, stop: Stop) -> None:
     """A run that had begun may not go on now: it waits, or fails with its reason. Finished units stay."""
     if stop.waiting and context.waits_when_limited:
-        _park(session, context, stop.waiting, stop.message)
+        _park(session, context, stop)
         return
     _end(session, context, Status.FAILED, stop.reason, stop.message)
 
@@ -72,10 +69,9 @@ def fail_before_work(session: Session, context: RunContext, reason: Reason, mess
     _end(session, context, Status.FAILED, reason, f"This rule needs repair. {message}")
 
 
-def out_of_credits(session: Session, context: RunContext, message: str, waiting: Waiting) -> None:
+def out_of_credits(session: Session, context: RunContext, shortfall: Shortfall) -> None:
     """Credits or a budget ended between two steps."""
-    reason = Reason.BUDGET if waiting == Waiting.BUDGET else Reason.INSUFFICIENT_CREDITS
-    stop_admitted(session, context, Stop(reason, message, waiting))
+    stop_admitted(session, context, stop_of(shortfall))
 
 
 def cancel(session: Session, context: RunContext) -> None:
@@ -149,6 +145,8 @@ def _end(
         _settle_claims(session, context, failed=status == Status.FAILED)
     else:
         record_claims.give_back(session, context)
+    if status == Status.FAILED:
+        give_up_writing(session, origin=context.origin(run.from_step, None), now=context.now)
     close_batches_of_run(session, run.account_id, run.id, context.now)
     _let_go(session, context, status, reason, message)
     if status == Status.FAILED:
@@ -160,7 +158,7 @@ def _end(
     wake_for_credits(session, run.account_id)
 
 
-def _park(session: Session, context: RunContext, waiting: Waiting, message: str) -> None:
+def _park(session: Session, context: RunContext, stop: Stop) -> None:
     """Undo the claim: the run stays pending and waits; the attempt does not count."""
     run = context.run
     _release(session, context)
@@ -171,8 +169,9 @@ def _park(session: Session, context: RunContext, waiting: Waiting, message: str)
     run.lease_token = run.lease_until = None
     if run.admitted_at is None:
         run.started_at = None
-    run.waiting_for, run.waiting_since, run.error_message = waiting, run.waiting_since or context.now, message
-    if waiting in (Waiting.DAY, Waiting.BUDGET):
+    run.waiting_for, run.credits_needed = stop.waiting, stop.credits_needed
+    run.waiting_since, run.error_message = run.waiting_since or context.now, stop.message
+    if stop.waiting in (Waiting.DAY, Waiting.BUDGET):
         run.not_before = next_local_day(context.now, context.account.timezone)
     session.flush()
     wake_previous(session, run)
@@ -236,7 +235,15 @@ def _settle_claims(session: Session, context: RunContext, *, failed: bool) -> No
             )
         )
         unfinished = records - finished
-    record_claims.settle(session, context, records - unfinished, failed=failed)
+    record_claims.settle(session, context, records - unfinished - _still_to_place(session, context), failed=failed)
+
+
+def _still_to_place(session: Session, context: RunContext) -> set[int]:
+    """Keywords that fitted no cluster: the rule may take them again when their week is over."""
+    if not any(action["type"] == "cluster_keywords" for action in context.definition.actions):
+        return set()
+    records = context.detail.records or []
+    return set(session.scalars(select(Keyword.id).where(Keyword.id.in_(records), Keyword.status == "new")))
 
 
 def _merged(context: RunContext, rest: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -304,4 +311,3 @@ def _tell(session: Session, context: RunContext, message: str) -> None:
         run_id=context.run.id,
         now=context.now,
     )
-

@@ -93,7 +93,9 @@ def load_context(session: Session, run: ScheduledTask, now: datetime) -> RunCont
     """Read what belongs to `run`. The live rule is read afresh: it may have been switched off since."""
     rule = session.get_one(AutomationRule, run.automation_rule_id, populate_existing=True)
     stored: dict[str, Any] = session.scalars(
-        select(RuleVersion.definition).where(RuleVersion.rule_id == rule.id, RuleVersion.version == run.rule_version)
+        select(RuleVersion.definition).where(
+            RuleVersion.rule_id == rule.id, RuleVersion.version == run.rule_version
+        )
     ).one()
     return RunContext(
         run=run,

@@ -19,7 +19,7 @@ from app.business.automation.services.record_choice import Choice, choose_record
 from app.business.automation.services.record_fields import Facts, load_facts
 from app.business.automation.services.run_context import RunContext, plural
 from app.business.automation.services.run_price import affordable, known_price, price_of_one
-from app.business.billing.services.credit_service import CreditService
+from app.business.billing.services.credit_service import CreditService, Shortfall
 from app.business.planner.models import SiteStatus
 
 MOST_DEPTH = 5
@@ -34,6 +34,7 @@ class Stop:
     reason: Reason
     message: str
     waiting: Waiting | None = None
+    credits_needed: int | None = None
 
 
 @dataclass
@@ -103,7 +104,9 @@ def check_account(_session: Session, context: RunContext, _admission: Admission)
     if context.account.status != AccountStatus.ACTIVE:
         return Stop(Reason.ACCOUNT_INACTIVE, f"The account is {context.account.status}.")
     if context.account.paused_at:
-        return Stop(Reason.PAUSED, "All automation of the account is paused. Resume it to go on.", Waiting.PAUSE)
+        return Stop(
+            Reason.PAUSED, "All automation of the account is paused. Resume it to go on.", Waiting.PAUSE
+        )
     if context.site and context.site.status == SiteStatus.PAUSED:
         return Stop(Reason.PAUSED, f"The site {context.site.name} is paused.")
     return "The account is active."
@@ -115,10 +118,16 @@ def check_loop(session: Session, context: RunContext, _admission: Admission) -> 
     if not chain:
         return None
     if context.rule.id in chain:
-        steps = " → ".join(f"rule {rule_id}" for rule_id in [*chain[chain.index(context.rule.id) :], context.rule.id])
-        return Stop(Reason.LOOP, f"This rule led to itself ({steps}). Narrow its conditions so that it does not.")
+        steps = " → ".join(
+            f"rule {rule_id}" for rule_id in [*chain[chain.index(context.rule.id) :], context.rule.id]
+        )
+        return Stop(
+            Reason.LOOP, f"This rule led to itself ({steps}). Narrow its conditions so that it does not."
+        )
     if run.depth > MOST_DEPTH:
-        return Stop(Reason.LOOP, f"More than {MOST_DEPTH} rules in a row started one another. The chain stops here.")
+        return Stop(
+            Reason.LOOP, f"More than {MOST_DEPTH} rules in a row started one another. The chain stops here."
+        )
     if run.depth >= 2 and not context.detail.options.get("reviewed"):
         runs = session.scalar(
             select(func.count())
@@ -126,7 +135,9 @@ def check_loop(session: Session, context: RunContext, _admission: Admission) -> 
             .where(ScheduledTask.root_id == run.root_id, ScheduledTask.depth >= 2, ScheduledTask.id < run.id)
         )
         if (runs or 0) >= MOST_RUNS_FROM_ONE_ROOT:
-            message = f"More than {MOST_RUNS_FROM_ONE_ROOT} runs came from one start. A person has to say go on."
+            message = (
+                f"More than {MOST_RUNS_FROM_ONE_ROOT} runs came from one start. A person has to say go on."
+            )
             return Stop(Reason.LOOP, message, Waiting.REVIEW)
     return "No loop."
 
@@ -171,12 +182,16 @@ def check_conditions(session: Session, context: RunContext, admission: Admission
         return Stop(Reason.CONDITIONS, f"None of the {context.plural(choice.offered)} matches now.")
     if needed > 1:
         return Stop(Reason.CONDITIONS, f"{choice.matched} of at least {context.plural(needed)} match.")
-    return Stop(Reason.CONDITIONS, f"No {plural(2, context.run.record_type)[2:]} match that the rule may take.")
+    return Stop(
+        Reason.CONDITIONS, f"No {plural(2, context.run.record_type)[2:]} match that the rule may take."
+    )
 
 
 def _check_account_figures(session: Session, context: RunContext) -> str | Stop:
     facts = _facts(session, context, [context.account.id])[context.account.id]
-    context.detail.trace = {"records": [{"id": None, "trace": ConditionEvaluator().trace(context.conditions, facts)}]}
+    context.detail.trace = {
+        "records": [{"id": None, "trace": ConditionEvaluator().trace(context.conditions, facts)}]
+    }
     if ConditionEvaluator().evaluate(context.conditions, facts):
         return "The conditions are met."
     return Stop(Reason.CONDITIONS, "The conditions are not met.")
@@ -236,7 +251,9 @@ def check_limit(session: Session, context: RunContext, admission: Admission) -> 
     taken = affordable(session, context, admission.records, limit)
     if admission.records and not taken:
         one = price_of_one(session, context, admission.records)
-        message = f"One {context.run.record_type} costs {one} credits; the limit of {limit} per run is below that."
+        message = (
+            f"One {context.run.record_type} costs {one} credits; the limit of {limit} per run is below that."
+        )
         return Stop(Reason.LIMIT_BELOW_PRICE, message)
     admission.left_over = admission.records[len(taken) :]
     if admission.left_over:
@@ -266,11 +283,16 @@ def check_credits(session: Session, context: RunContext, admission: Admission) -
         budgets=context.budgets,
         now=context.now,
     )
-    if shortfall is None:
-        return f"{admission.price} credits set aside." if admission.price else "Free."
+    if shortfall is not None:
+        return stop_of(shortfall)
+    return f"{admission.price} credits set aside." if admission.price else "Free."
+
+
+def stop_of(shortfall: Shortfall) -> Stop:
+    """A refused hold as the check that says no."""
     if shortfall.kind == "budget":
         return Stop(Reason.BUDGET, shortfall.sentence, Waiting.BUDGET)
-    return Stop(Reason.INSUFFICIENT_CREDITS, shortfall.sentence, Waiting.CREDITS)
+    return Stop(Reason.INSUFFICIENT_CREDITS, shortfall.sentence, Waiting.CREDITS, shortfall.needed)
 
 
 GATES: tuple[tuple[str, Gate], ...] = (

@@ -45,7 +45,9 @@ def claim_run(session: Session, run_id: int, worker: str, now: datetime) -> Sche
             _wait_for_previous(session, run, now)
         return None
     session.add(
-        RunAttempt(account_id=run.account_id, run_id=run.id, number=run.attempt, worker=worker, started_at=now)
+        RunAttempt(
+            account_id=run.account_id, run_id=run.id, number=run.attempt, worker=worker, started_at=now
+        )
     )
     session.flush()
     return run
@@ -110,14 +112,13 @@ def renew(session: Session, lease: Lease, now: datetime) -> datetime | None:
     ).one_or_none()
     if row is None:
         raise LeaseLost
-    return cast(datetime | None, row[0])
+    return row[0]
 
 
 def expired(now: datetime) -> Any:
     """Clause: running rows whose worker has not been heard of in time, or whose clock was wrong."""
-    return (
-        (ScheduledTask.status == Status.RUNNING)
-        & or_(ScheduledTask.lease_until < now, ScheduledTask.lease_until > now + 2 * LEASE)
+    return (ScheduledTask.status == Status.RUNNING) & or_(
+        ScheduledTask.lease_until < now, ScheduledTask.lease_until > now + 2 * LEASE
     )
 
 

@@ -42,7 +42,8 @@ def step_price(session: Session, step: Step, ids: list[int]) -> StepPrice:
     columns = measures.get(step.entry.key)
     if columns is None:
         return StepPrice(step, {})
-    return StepPrice(step, {key: value for key, value in session.execute(select(*columns).where(columns[0].in_(ids)))})
+    rows = session.execute(select(*columns).where(columns[0].in_(ids)))
+    return StepPrice(step, dict(rows.all()))
 
 
 def known_price(session: Session, context: RunContext, records: list[int]) -> int:
@@ -92,6 +93,6 @@ def _unfinished(session: Session, context: RunContext, step: Step, ids: list[int
     done = finished_units(session, context.run.id, step.index)
     if step.entry.unit_of == "sector":
         rows = session.execute(select(Keyword.id, Keyword.sector_id).where(Keyword.id.in_(ids)))
-        sectors = dict(rows.tuples().all())
+        sectors = dict(rows.all())
         return [key for key in ids if sectors.get(key) not in done]
     return [key for key in ids if key not in done]

@@ -7,7 +7,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import ActionRun
-from app.business.automation.services.action_catalogue import CATALOGUE, PARENTS, ActionType, explicit_ids, made_by
+from app.business.automation.services.action_catalogue import (
+    CATALOGUE,
+    PARENTS,
+    ActionType,
+    explicit_ids,
+    made_by,
+)
 from app.business.automation.services.record_models import MODELS, known_ids
 from app.business.automation.services.run_context import RunContext
 
@@ -93,7 +99,11 @@ def made_before(session: Session, context: RunContext, step: Step) -> list[int]:
 def made_in(session: Session, run_id: int, index: int) -> dict[str, list[int]]:
     """Everything that step `index` of a run made: type -> ids."""
     made: dict[str, list[int]] = {}
-    query = select(ActionRun.made).where(ActionRun.run_id == run_id, ActionRun.step == index).order_by(ActionRun.id)
+    query = (
+        select(ActionRun.made)
+        .where(ActionRun.run_id == run_id, ActionRun.step == index)
+        .order_by(ActionRun.id)
+    )
     for part in session.scalars(query):
         for record_type, ids in part.items():
             made.setdefault(record_type, []).extend(ids)

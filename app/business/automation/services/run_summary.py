@@ -25,10 +25,14 @@ DONE_VERBS = {
 }
 
 
-def steps_json(session: Session, run: ScheduledTask, actions: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def steps_json(
+    session: Session, run: ScheduledTask, actions: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
     """The steps of a run as the API and the run page show them, from the receipts."""
     receipts: dict[int, list[ActionRun]] = defaultdict(list)
-    for receipt in session.scalars(select(ActionRun).where(ActionRun.run_id == run.id).order_by(ActionRun.id)):
+    for receipt in session.scalars(
+        select(ActionRun).where(ActionRun.run_id == run.id).order_by(ActionRun.id)
+    ):
         receipts[receipt.step].append(receipt)
     return [
         _step_json(run, index, action, receipts.get(index, []))
@@ -37,7 +41,9 @@ def steps_json(session: Session, run: ScheduledTask, actions: Sequence[dict[str,
     ]
 
 
-def _step_json(run: ScheduledTask, index: int, action: dict[str, Any], units: list[ActionRun]) -> dict[str, Any]:
+def _step_json(
+    run: ScheduledTask, index: int, action: dict[str, Any], units: list[ActionRun]
+) -> dict[str, Any]:
     made: dict[str, list[int]] = {}
     for unit in units:
         for record_type, ids in unit.made.items():

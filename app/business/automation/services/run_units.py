@@ -79,9 +79,17 @@ def begin(session: Session, context: RunContext, unit: Unit, now: datetime) -> N
     session.flush()
 
 
-def finish(session: Session, context: RunContext, unit: Unit, done: Done, credits: int, now: datetime) -> None:
+def finish(
+    session: Session, context: RunContext, unit: Unit, done: Done, credits: int, now: datetime
+) -> None:
     """The unit's receipt, in the transaction of its outputs and its charge."""
-    values = {"status": "done", "made": done.made, "records": done.records, "credits": credits, "message": done.message}
+    values = {
+        "status": "done",
+        "made": done.made,
+        "records": done.records,
+        "credits": credits,
+        "message": done.message,
+    }
     _write(session, context, unit, values, now)
 
 
@@ -98,9 +106,10 @@ def fail(session: Session, context: RunContext, failure: Failure, now: datetime)
 
 def _write(session: Session, context: RunContext, unit: Unit, values: dict[str, Any], now: datetime) -> None:
     session.execute(
-        update(ActionRun).where(*_where(context, unit)).values(finished_at=now, **values).execution_options(
-            synchronize_session="fetch"
-        )
+        update(ActionRun)
+        .where(*_where(context, unit))
+        .values(finished_at=now, **values)
+        .execution_options(synchronize_session="fetch")
     )
 
 

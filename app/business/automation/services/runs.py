@@ -63,7 +63,13 @@ def open_run(session: Session, rule: AutomationRule, opening: Opening) -> Schedu
 
 
 def record_skip(
-    session: Session, rule: AutomationRule, opening: Opening, reason: Reason, message: str, now: datetime, **extra: Any
+    session: Session,
+    rule: AutomationRule,
+    opening: Opening,
+    reason: Reason,
+    message: str,
+    now: datetime,
+    **extra: Any,
 ) -> ScheduledTask:
     """Add a row for something that was decided not to run, with its reason code and sentence."""
     run = _row(rule, opening, Status.SKIPPED)
@@ -123,4 +129,3 @@ def _add(session: Session, run: ScheduledTask, opening: Opening) -> None:
         options=dict(opening.options),
     )
     session.flush()
-

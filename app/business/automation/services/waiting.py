@@ -33,13 +33,19 @@ def wake_previous(session: Session, run: ScheduledTask) -> None:
 
 
 def wake_for_credits(session: Session, account_id: int) -> None:
-    """Credits may be free: the most urgent, then oldest, waiting runs of the account try again."""
-    account = session.get_one(Account, account_id, populate_existing=True)
-    if account.credits_available <= 0:
-        return
+    """Credits may be free: the most urgent, then oldest, waiting runs that fit try again; others block nobody."""
+    free = (
+        select(Account.credits_balance - Account.credits_held)
+        .where(Account.id == account_id)
+        .scalar_subquery()
+    )
     chosen = (
         select(ScheduledTask.id)
-        .where(ScheduledTask.account_id == account_id, ScheduledTask.waiting_for == Waiting.CREDITS)
+        .where(
+            ScheduledTask.account_id == account_id,
+            ScheduledTask.waiting_for == Waiting.CREDITS,
+            ScheduledTask.credits_needed <= free,
+        )
         .order_by(ScheduledTask.priority, ScheduledTask.scheduled_at, ScheduledTask.id)
         .limit(CREDIT_WAKES_AT_ONCE)
     )

@@ -83,7 +83,7 @@ class _Place:
     """A sector as plain values: reading them ten thousand times from the row itself is slow."""
 
     def __init__(self, sector: Sector) -> None:
-        self.account_id, self.site_id, self.sector_id = sector.account_id, sector.site_id, sector.id
+        self.account_id, self.site_id, self.id = sector.account_id, sector.site_id, sector.id
 
 
 def _sort(

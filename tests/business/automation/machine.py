@@ -1,0 +1,95 @@
+"""The engine as workers run it, in the test's own process: real transactions, the offline provider, a set clock."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from app.infrastructure.ai.offline import OfflineModel
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import Account
+from app.business.automation.models import AutomationRule, ScheduledTask, Status
+from app.business.automation.services import audit, waiting
+from app.business.automation.services.action_executor import ActionExecutor
+from app.business.automation.services.automation_service import Actor, AutomationService
+from app.business.automation.services.dispatch import dispatch_batches
+from app.business.automation.services.rule_engine import RuleEngine, drain
+from app.business.automation.services.runs import RUN_QUEUES
+from app.business.automation.services.works import make_works
+from app.business.language_model import LanguageModel
+from tests.factories import NOW
+
+
+@dataclass
+class Machine:
+    """Everything a worker does, one look at a time."""
+
+    session: Session
+    model: LanguageModel = field(default_factory=OfflineModel)
+    now: datetime = NOW
+    draining: bool = False
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        try:
+            yield self.session
+            self.session.commit()
+        except BaseException:
+            self.session.rollback()
+            raise
+
+    @property
+    def engine(self) -> RuleEngine:
+        executor = ActionExecutor(self.transaction, make_works(self.model), self.clock, lambda: self.draining)
+        return RuleEngine(self.transaction, executor, self.clock, lambda _lease: nullcontext(), "test")
+
+    def clock(self) -> datetime:
+        return self.now
+
+    def pass_time(self, **delta: float) -> None:
+        self.now += timedelta(**delta)
+
+    def look(self) -> int:
+        """One round: hand out events, wake what is due, carry what is ready. Gives how many runs were carried."""
+        dispatch_batches(self.transaction, self.now)
+        with self.transaction() as session:
+            waiting.wake_what_is_due(session, self.now)
+        return sum(drain(self.engine, queue, most_runs=1000, most_seconds=60) for queue in RUN_QUEUES)
+
+    def settle(self, rounds: int = 50) -> None:
+        """Look until nothing is left to do."""
+        self.session.commit()
+        for _ in range(rounds):
+            if self.look() == 0:
+                return
+        raise AssertionError("the machine does not come to rest")
+
+    def make_rule(self, account: Account, **values: Any) -> AutomationRule:
+        defaults = {
+            "name": "A rule",
+            "trigger": "keyword_added",
+            "actions": [{"type": "notify", "params": {"message": "Hi"}}],
+        }
+        rule = AutomationService().create_rule(
+            self.session, account, defaults | values, Actor(None), self.now
+        )
+        self.session.commit()
+        return rule
+
+    def run_now(self, rule: AutomationRule, **values: Any) -> ScheduledTask:
+        """Start the rule by hand and let everything settle."""
+        run = AutomationService().execute(self.session, rule, Actor(None), self.now, **values)
+        self.settle()
+        self.session.refresh(run)
+        return run
+
+    def runs(self, *status: Status) -> list[ScheduledTask]:
+        query = select(ScheduledTask).order_by(ScheduledTask.id).execution_options(populate_existing=True)
+        return [run for run in self.session.scalars(query) if not status or run.status in status]
+
+    def breaches(self) -> list[str]:
+        """What the audit finds, in words."""
+        return [f"{breach.name}: {breach.rows}" for breach in audit.audit(self.session, self.now)]
