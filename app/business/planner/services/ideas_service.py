@@ -13,7 +13,7 @@ from app.business.events import Origin
 from app.business.language_model import LanguageModel, Prompt, ProviderFault
 from app.business.planner.models import Cluster, Idea, Keyword, KeywordStatus, Site
 from app.business.planner.services.idea_service import create_idea
-from app.business.planner.services.plain_text import LINE_LIMIT
+from app.business.planner.services.plain_text import LINE_LIMIT, ProviderText
 
 KEYWORDS_SHOWN = 60
 CONTENT_TYPES = ("article", "guide", "how_to", "list", "comparison", "questions", "review", "landing_page")
@@ -35,10 +35,10 @@ class IdeaDraft(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    title: str = Field(min_length=3, max_length=LINE_LIMIT)
-    description: str = Field(max_length=5_000)
-    content_type: str = Field("article", max_length=32)
-    main_keyword: str = Field("", max_length=LINE_LIMIT)
+    title: ProviderText = Field(min_length=3, max_length=LINE_LIMIT)
+    description: ProviderText = Field(max_length=5_000)
+    content_type: ProviderText = Field("article", max_length=32)
+    main_keyword: ProviderText = Field("", max_length=LINE_LIMIT)
 
 
 class IdeaDrafts(BaseModel):

@@ -2,6 +2,9 @@
 
 import re
 import unicodedata
+from typing import Annotated
+
+from pydantic import AfterValidator
 
 from app.business.errors import Invalid
 
@@ -42,3 +45,11 @@ def _within(text: str, path: str, limit: int) -> str:
     if len(text) > limit:
         raise Invalid({path: [f"It has {len(text):,} characters; at most {limit:,} are allowed."]})
     return text
+
+
+def _without_controls(value: str) -> str:
+    return _REFUSED.sub("", value)
+
+
+ProviderText = Annotated[str, AfterValidator(_without_controls)]
+"""Text of an AI provider: characters that `clean_line` and `clean_body` refuse are dropped."""

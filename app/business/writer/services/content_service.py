@@ -13,7 +13,7 @@ from app.business.events import EventType, Origin
 from app.business.language_model import LanguageModel, Prompt, ProviderFault
 from app.business.planner.models import Cluster, Idea, Site
 from app.business.planner.services.ideas_service import cluster_keywords
-from app.business.planner.services.plain_text import LINE_LIMIT, clean_line
+from app.business.planner.services.plain_text import LINE_LIMIT, ProviderText, clean_line
 from app.business.planner.services.record_changes import move_status, new_record, report
 from app.business.writer.models import Content, ContentStatus, Task, TaskStatus
 from app.business.writer.services.article_html import count_words, from_markdown, shorten
@@ -37,10 +37,10 @@ class ArticleDraft(BaseModel):
 
     model_config = ConfigDict(extra="ignore")
 
-    title: str = Field(min_length=3, max_length=LINE_LIMIT)
-    body: str = Field(min_length=20, max_length=500_000)
-    meta_title: str = Field("", max_length=1_000)
-    meta_description: str = Field("", max_length=5_000)
+    title: ProviderText = Field(min_length=3, max_length=LINE_LIMIT)
+    body: ProviderText = Field(min_length=20, max_length=500_000)
+    meta_title: ProviderText = Field("", max_length=1_000)
+    meta_description: ProviderText = Field("", max_length=5_000)
 
 
 @dataclass(frozen=True)
@@ -138,6 +138,12 @@ class ContentGenerationService:
     def give_up(self, session: Session, task_id: int, *, origin: Origin, now: datetime) -> None:
         """The article could not be written: its task is failed, and may be written again."""
         _end(session, task_id, TaskStatus.FAILED, origin, now)
+
+
+def give_up_writing(session: Session, *, origin: Origin, now: datetime) -> None:
+    """The run has failed: tasks that it left in writing are failed with it."""
+    ids = session.scalars(select(Task.id).where(Task.writing_run_id == origin.run_id)).all()
+    move_status(session, TASK, ids, {TaskStatus.WRITING}, TaskStatus.FAILED, origin, now, writing_run_id=None)
 
 
 def _begin(session: Session, task: Task, origin: Origin, now: datetime) -> bool:

@@ -1,0 +1,49 @@
+"""HTTP answers of a bounded size, in a bounded time, whatever the other side sends."""
+
+import time
+from collections.abc import Iterator
+
+import httpx2 as httpx
+
+BYTES_LIMIT = 2 * 1024 * 1024
+
+
+class AnswerTooLarge(Exception):  # noqa: N818 - names what happened
+    """More than 2 MB, or compressed although we asked for plain text."""
+
+
+class LimitedTransport(httpx.HTTPTransport):
+    """Cuts off answers over 2 MB, and such that trickle in for longer than `seconds` in all."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__()
+        self.seconds = seconds
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """As httpx does; the body is watched while it is read."""
+        deadline = time.monotonic() + self.seconds
+        response = super().handle_request(request)
+        if response.headers.get("content-encoding", "identity") != "identity":
+            response.close()
+            raise AnswerTooLarge
+        assert isinstance(response.stream, httpx.SyncByteStream)
+        response.stream = _Watched(response.stream, deadline, request)
+        return response
+
+
+class _Watched(httpx.SyncByteStream):
+    def __init__(self, stream: httpx.SyncByteStream, deadline: float, request: httpx.Request) -> None:
+        self.stream, self.deadline, self.request = stream, deadline, request
+
+    def __iter__(self) -> Iterator[bytes]:
+        size = 0
+        for chunk in self.stream:
+            size += len(chunk)
+            if size > BYTES_LIMIT:
+                raise AnswerTooLarge
+            if time.monotonic() > self.deadline:
+                raise httpx.ReadTimeout("the answer took too long in all", request=self.request)
+            yield chunk
+
+    def close(self) -> None:
+        self.stream.close()

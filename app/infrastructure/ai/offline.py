@@ -1,0 +1,16 @@
+"""The provider of machines without an AI connection: no network, no chance, always the same answer."""
+
+from app.business.language_model import Completion, Prompt
+from app.infrastructure.ai.offline_article import draft_article
+from app.infrastructure.ai.offline_ideas import draft_ideas
+
+_WRITERS = {"ideas": draft_ideas, "content": draft_article}
+
+
+class OfflineModel:
+    """A LanguageModel made of patterns: ideas from what people search for, and outlines for a writer to fill."""
+
+    def write(self, prompt: Prompt, key: str) -> Completion:
+        """The same facts give the same answer; `key` changes nothing."""
+        data = prompt.answer.model_validate(_WRITERS[prompt.kind](prompt.facts)).model_dump()
+        return Completion(data=data, model="offline", offline=True)
