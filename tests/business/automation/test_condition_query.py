@@ -23,8 +23,8 @@ from tests.business.automation.condition_cases import TELLING, Case, a_pipeline,
 
 FULL = os.environ.get("TRIALS") == "full"
 SEEDS = range(4) if FULL else range(1)
-TREES = 5_000 if FULL else 350
-"""Trees for each seed of records; each tree is decided for every record of its type."""
+TREES = 1_500 if FULL else 350
+"""Trees for each seed of records; each is decided for every record of its type, fourteen on average."""
 
 BERLIN = ZoneInfo("Europe/Berlin")
 Pipeline = tuple[Session, int, int]

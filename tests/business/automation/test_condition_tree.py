@@ -1,13 +1,22 @@
 """Conditions as written: what is taken, and how each mistake is refused."""
 
 import json
+from collections.abc import Callable
+from datetime import UTC
+from functools import partial
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from app.business.automation.services.condition_nodes import Group, Leaf
+from app.business.automation.services.condition_evaluator import ConditionEvaluator
+from app.business.automation.services.condition_nodes import Group, Leaf, Node, Operator
+from app.business.automation.services.condition_text import describe
 from app.business.automation.services.condition_tree import parse_conditions, parse_free
+from app.business.automation.services.record_facts import context_facts
 from app.business.errors import Invalid
+from tests.factories import NOW
 
 VOLUME = {"field": "volume", "operator": "gte", "value": 500}
 
@@ -135,3 +144,50 @@ def test_a_free_tree_takes_any_field_but_no_unknown_operator() -> None:
     ):
         with pytest.raises(Invalid):
             parse_free(wrong)
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner, max_size=3),
+    max_leaves=5,
+)
+NEARLY_LEAF = st.fixed_dictionaries(
+    {"operator": st.sampled_from([operator.value for operator in Operator]) | ANYTHING},
+    optional={
+        "field": st.sampled_from(["volume", "text", "labels", "created_at"]) | ANYTHING,
+        "value": st.sampled_from(["7d", [1, 2], {"field": "text"}]) | ANYTHING,
+        "count": st.sampled_from(["idea", "content"]) | ANYTHING,
+        "where": ANYTHING,
+    },
+)
+NEARLY_TREE = st.recursive(
+    NEARLY_LEAF | ANYTHING,
+    lambda inner: st.one_of(
+        *(st.fixed_dictionaries({kind: st.lists(inner, max_size=3)}) for kind in ("all", "any"))
+    ),
+    max_leaves=6,
+)
+
+
+@settings(
+    max_examples=300, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
+)
+@given(NEARLY_TREE, st.dictionaries(st.sampled_from(["volume", "text", "labels", "idea"]), ANYTHING))
+def test_whatever_is_sent_is_refused_in_words_or_gets_a_verdict(tree: Any, context: dict[str, Any]) -> None:
+    facts = context_facts(context, now=NOW, zone=UTC)
+    for parse in (parse_free, partial(parse_conditions, record_type="keyword")):
+        node, places = parsed(parse, tree)
+        if node is None:
+            assert places
+            assert all(place.startswith("conditions") for place in places)
+            continue
+        evaluator = ConditionEvaluator()
+        assert evaluator.evaluate(node, facts) is evaluator.trace(node, facts)["result"]
+        assert describe(node, "keyword")
+
+
+def parsed(parse: Callable[[Any], Node], tree: Any) -> tuple[Node | None, list[str]]:
+    try:
+        return parse(tree), []
+    except Invalid as refused:
+        return None, list(refused.errors)
