@@ -5,7 +5,9 @@ from flask import Flask
 from app.modules import access, errors, throttle, web
 from app.modules.accounts import urls as accounts
 from app.modules.billing import urls as billing
+from app.modules.planner import urls as planner
 from app.modules.system import urls as system
+from app.modules.writer import urls as writer
 from app.settings import Settings
 
 
@@ -17,4 +19,6 @@ def register(app: Flask, settings: Settings) -> None:
     errors.init_errors(app)
     app.register_blueprint(accounts.blueprint)
     app.register_blueprint(billing.blueprint)
+    app.register_blueprint(planner.blueprint)
+    app.register_blueprint(writer.blueprint)
     app.register_blueprint(system.blueprint)

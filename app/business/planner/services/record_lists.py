@@ -14,6 +14,7 @@ from app.business.base import AccountOwned
 from app.business.paging import Order, Page, sorted_page
 from app.business.planner.models import Cluster, Idea, Keyword, Record, Sector, Site
 
+TEXTS_AT_ONCE = 1_000
 Row = TypeVar("Row", bound=AccountOwned)
 Filter = Callable[[Any], ColumnElement[bool]]
 
@@ -73,6 +74,12 @@ def cluster_figures(session: Session, ids: Sequence[int]) -> dict[int, ClusterFi
     return {key: ClusterFigures(*held.get(key, (0, 0)), thought.get(key, 0)) for key in ids}
 
 
+def neighbours(session: Session, cluster: Cluster, limit: int = 500) -> Sequence[Cluster]:
+    """The other clusters of its sector by name: what it may be merged with, or keywords moved to."""
+    others = select(Cluster).where(Cluster.sector_id == cluster.sector_id, Cluster.id != cluster.id)
+    return session.scalars(others.order_by(Cluster.name, Cluster.id).limit(limit)).all()
+
+
 def places(session: Session, account_id: int) -> list[tuple[Site, list[Sector]]]:
     """The account's sites by name, each with its sectors by name."""
     sectors: dict[int, list[Sector]] = {}
@@ -82,6 +89,16 @@ def places(session: Session, account_id: int) -> list[tuple[Site, list[Sector]]]
         sectors.setdefault(sector.site_id, []).append(sector)
     sites = session.scalars(select(Site).where(Site.account_id == account_id).order_by(Site.name, Site.id))
     return [(site, sectors.get(site.id, [])) for site in sites]
+
+
+def count_known(session: Session, site_id: int, texts: Sequence[str]) -> int:
+    """How many of these keywords the site has already."""
+    known = 0
+    for start in range(0, len(texts), TEXTS_AT_ONCE):
+        some = set(texts[start : start + TEXTS_AT_ONCE])
+        counted = select(func.count(Keyword.id)).where(Keyword.site_id == site_id, Keyword.text.in_(some))
+        known += session.scalar(counted) or 0
+    return known
 
 
 def record_filters(model: type[Record]) -> dict[str, Filter]:

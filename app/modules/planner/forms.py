@@ -1,0 +1,189 @@
+"""Forms of sites, keywords, clusters and ideas, and the filters of their lists."""
+
+from typing import Any
+
+from flask import request
+from flask_wtf.file import FileField, FileRequired
+from wtforms import FloatField, IntegerField, SelectField, StringField, TextAreaField
+from wtforms.fields.choices import SelectChoice
+from wtforms.validators import Optional
+
+from app.business.planner.models import (
+    ClusterStatus,
+    IdeaStatus,
+    Intent,
+    KeywordStatus,
+    Sector,
+    Site,
+    SiteStatus,
+)
+from app.business.planner.services.keyword_columns import FIELDS
+from app.business.planner.services.keyword_file import ENCODINGS
+from app.business.planner.services.record_lists import places
+from app.infrastructure.database import db
+from app.modules.access import current_person, owned_or_404
+from app.modules.forms import FilterForm, TimezoneField, at_most, between, required
+from app.modules.record_forms import (
+    PlaceField,
+    RecordFilterForm,
+    RecordForm,
+    ServiceForm,
+    choice_field,
+    number_field,
+)
+
+INTENTS = [(intent.value, intent.value.capitalize()) for intent in Intent]
+NEWEST = ("newest", "Newest first")
+
+
+class SiteForm(ServiceForm):
+    name = StringField("Name", [required("a name"), at_most(255)])
+    url = StringField("Web address", [at_most(2000)], description="Such as https://example.com")
+    timezone = TimezoneField(description="Days and hours of this site's rules are reckoned in this zone.")
+    language = StringField(
+        "Language", [required("a language"), at_most(16)], default="en", description="Such as en, de or pt-BR"
+    )
+    status = SelectField(
+        "Status",
+        choices=[(SiteStatus.ACTIVE, "Active"), (SiteStatus.PAUSED, "Paused: rules leave this site alone")],
+    )
+    monthly_budget = IntegerField(
+        "Most credits in a month",
+        [Optional(), between(0, 1_000_000_000)],
+        description="All rules on this site together stop at it. Leave it empty for no limit.",
+    )
+
+
+class SectorForm(ServiceForm):
+    name = StringField("Name", [required("a name"), at_most(255)], description="A topic area of the site.")
+
+
+class KeywordFilterForm(RecordFilterForm):
+    status = choice_field(
+        "Status",
+        "Any status",
+        [
+            (KeywordStatus.NEW, "New"),
+            (KeywordStatus.CLUSTERED, "Clustered"),
+            (KeywordStatus.IGNORED, "Ignored"),
+        ],
+    )
+    intent = choice_field("Intent", "Any intent", INTENTS)
+    volume_from = number_field("Volume from")
+    volume_to = number_field("Volume to")
+    cluster = number_field("Cluster", 2**63 - 1)
+    sort = SelectField(
+        "Sort by",
+        choices=[NEWEST, ("volume", "Highest volume"), ("difficulty", "Most difficult"), ("text", "A to Z")],
+    )
+
+
+class KeywordForm(RecordForm):
+    """Figures of a keyword; they come from an import as a rule."""
+
+    volume = number_field("Volume", description="Searches a month")
+    difficulty = FloatField("Difficulty", [Optional(), between(0, 100)], description="0 to 100")
+    cpc = FloatField("CPC", [Optional(), between(0, 1_000_000)], description="Cost per click")
+    intent = choice_field("Intent", "Not known", INTENTS)
+    country = StringField("Country", [at_most(64)])
+    language = StringField("Language", [at_most(64)])
+    position = FloatField("Position", [Optional(), between(0, 1_000_000)], description="In search results")
+    clicks = number_field("Clicks")
+    impressions = number_field("Impressions")
+    url = StringField("Page that ranks", [at_most(2000)])
+
+
+class NewKeywordForm(KeywordForm):
+    text = StringField("Keyword", [required("a keyword"), at_most(255)])
+    place = PlaceField()
+
+
+class ImportPlaceField(SelectField):
+    """Where imported keywords go: a sector (`3-7`), a site with its sectors named in the file (`3-`), or
+    nothing: the file names the sites too.
+    """
+
+    def __init__(self, label: str = "Put the keywords into", **kwargs: Any) -> None:
+        super().__init__(label, choices=_import_places, **kwargs)
+
+    def chosen(self) -> tuple[Site | None, Sector | None]:
+        """The site and sector. Only after validation."""
+        site_id, _, sector_id = str(self.data or "").partition("-")
+        site = owned_or_404(Site, int(site_id)) if site_id else None
+        return site, owned_or_404(Sector, int(sector_id)) if sector_id else None
+
+
+def _import_places() -> list[SelectChoice]:
+    known = places(db.session(), current_person().account.id)
+    choices = []
+    for site, sectors in known:
+        choices.append(SelectChoice(f"{site.id}-", "Sector from the file, else General", optgroup=site.name))
+        choices += [SelectChoice(f"{site.id}-{one.id}", one.name, optgroup=site.name) for one in sectors]
+    return [*choices, SelectChoice("", "A column of the file names the site", optgroup="Several sites")]
+
+
+class ImportForm(ServiceForm):
+    file = FileField(
+        "File",
+        [FileRequired("Choose a file.")],
+        description="CSV, TSV or Excel (.xlsx), at most 5 MB and 50,000 rows.",
+    )
+    place = ImportPlaceField()
+
+
+class PreviewForm(FilterForm):
+    """Corrections of what was recognised; they stand in the address."""
+
+    place = ImportPlaceField()
+    encoding = choice_field("Encoding", "Recognise it", [(name, name) for name in ENCODINGS])
+
+    def columns(self) -> dict[str, str]:
+        """Columns chosen by hand: field -> header, or empty for none."""
+        given = {field: request.args.get(f"column-{field}") for field in FIELDS}
+        return {field: header for field, header in given.items() if header is not None}
+
+
+class ClusterFilterForm(RecordFilterForm):
+    status = choice_field(
+        "Status",
+        "Any status",
+        [(ClusterStatus.NEW, "New"), (ClusterStatus.PLANNED, "Planned"), (ClusterStatus.DONE, "Done")],
+    )
+    sort = SelectField("Sort by", choices=[NEWEST, ("name", "A to Z")])
+
+
+class ClusterForm(RecordForm):
+    name = StringField("Name", [required("a name"), at_most(255)])
+    main_keyword = StringField("Main keyword", [required("the main keyword"), at_most(255)])
+    main_intent = choice_field("Intent", "Not known", INTENTS)
+
+
+class NewClusterForm(RecordForm):
+    name = StringField("Name", [required("a name"), at_most(255)])
+    place = PlaceField()
+
+
+class IdeaFilterForm(RecordFilterForm):
+    status = choice_field(
+        "Status",
+        "Any status",
+        [
+            (IdeaStatus.NEW, "New"),
+            (IdeaStatus.ACCEPTED, "Accepted"),
+            (IdeaStatus.REJECTED, "Rejected"),
+            (IdeaStatus.USED, "Used"),
+        ],
+    )
+    cluster = number_field("Cluster", 2**63 - 1)
+    sort = SelectField("Sort by", choices=[NEWEST, ("title", "A to Z")])
+
+
+class IdeaForm(RecordForm):
+    title = StringField("Title", [required("a title"), at_most(255)])
+    description = TextAreaField("Description", [at_most(20_000)])
+    content_type = StringField("Kind of page", [required("a kind of page"), at_most(32)], default="article")
+    main_keyword = StringField("Main keyword", [at_most(255)])
+
+
+class NewIdeaForm(IdeaForm):
+    place = PlaceField()

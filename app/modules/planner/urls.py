@@ -1,0 +1,58 @@
+"""Addresses of sites, keywords, clusters and ideas: pages and REST."""
+
+from flask import Blueprint
+
+from app.modules.planner import api, import_api
+from app.modules.planner.views import clusters, ideas, keyword_import, keywords, sites
+
+blueprint = Blueprint("planner", __name__)
+add = blueprint.add_url_rule
+
+add("/sites", "sites", sites.index)
+add("/sites/new", "new_site", sites.add, methods=["GET", "POST"])
+add("/sites/<int:id>", "site", sites.show)
+add("/sites/<int:id>/edit", "edit_site", sites.edit, methods=["GET", "POST"])
+add("/sites/<int:id>/sectors", "add_sector", sites.add_sector, methods=["POST"])
+add("/sites/sectors/<int:id>/edit", "edit_sector", sites.rename_sector, methods=["GET", "POST"])
+
+add("/keywords", "keywords", keywords.index)
+add("/keywords/new", "new_keyword", keywords.add, methods=["GET", "POST"])
+add("/keywords/decide", "decide_keywords", keywords.decide, methods=["POST"])
+add("/keywords/<int:id>", "keyword", keywords.show)
+add("/keywords/<int:id>/edit", "edit_keyword", keywords.edit, methods=["GET", "POST"])
+add("/keywords/import", "import_keywords", keyword_import.choose, methods=["GET", "POST"])
+add("/keywords/import/<name>", "preview_import", keyword_import.preview, methods=["GET", "POST"])
+
+add("/clusters", "clusters", clusters.index)
+add("/clusters/new", "new_cluster", clusters.add, methods=["GET", "POST"])
+add("/clusters/<int:id>", "cluster", clusters.show)
+add("/clusters/<int:id>/edit", "edit_cluster", clusters.edit, methods=["GET", "POST"])
+add("/clusters/<int:id>/merge", "merge_cluster", clusters.merge, methods=["POST"])
+add("/clusters/<int:id>/keywords", "regroup_keywords", clusters.regroup, methods=["POST"])
+
+add("/ideas", "ideas", ideas.index)
+add("/ideas/new", "new_idea", ideas.add, methods=["GET", "POST"])
+add("/ideas/decide", "decide_ideas", ideas.decide, methods=["POST"])
+add("/ideas/<int:id>", "idea", ideas.show)
+add("/ideas/<int:id>/edit", "edit_idea", ideas.edit, methods=["GET", "POST"])
+
+for path, word, many in (
+    ("sites", "site", "sites"),
+    ("sectors", "sector", "sectors"),
+    ("keywords", "keyword", "keywords"),
+    ("clusters", "cluster", "clusters"),
+    ("ideas", "idea", "ideas"),
+):
+    whole, single = f"/api/planner/{path}/", f"/api/planner/{path}/<int:id>/"
+    add(whole, f"api_list_{many}", getattr(api, f"list_{many}"), strict_slashes=False)
+    add(whole, f"api_create_{word}", getattr(api, f"create_{word}"), methods=["POST"], strict_slashes=False)
+    add(single, f"api_get_{word}", getattr(api, f"get_{word}"), strict_slashes=False)
+    add(single, f"api_change_{word}", getattr(api, f"change_{word}"), methods=["PATCH"], strict_slashes=False)
+
+add(
+    "/api/planner/keywords/import/",
+    "api_import_keywords",
+    import_api.import_keywords,
+    methods=["POST"],
+    strict_slashes=False,
+)

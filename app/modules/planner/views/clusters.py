@@ -1,0 +1,157 @@
+"""Clusters: the list, one with its keywords; rename, merge, split, move keywords."""
+
+from datetime import UTC, datetime
+
+from flask import flash, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.business.accounts.models import Role
+from app.business.errors import Invalid
+from app.business.planner.models import Cluster
+from app.business.planner.services import cluster_service
+from app.business.planner.services.record_lists import (
+    CLUSTERS,
+    IDEAS,
+    KEYWORDS,
+    cluster_figures,
+    neighbours,
+)
+from app.infrastructure.database import db
+from app.modules.access import allow, current_person, owned_or_404
+from app.modules.display import plural
+from app.modules.planner.forms import ClusterFilterForm, ClusterForm, KeywordFilterForm, NewClusterForm
+from app.modules.record_forms import place_choices
+from app.modules.record_pages import read_list, ticked_ids, trail_of
+from app.modules.web import page_or_partial, see_other
+
+
+@allow(Role.VIEWER)
+def index() -> str:
+    """The list with each cluster's figures."""
+    form = ClusterFilterForm()
+    rows = read_list(CLUSTERS, form, "cluster")
+    figures = cluster_figures(db.session(), [cluster.id for cluster in rows.rows])
+    return page_or_partial(
+        "pages/planner/clusters.html",
+        "partials/planner/clusters_table.html",
+        form=form,
+        list=rows,
+        figures=figures,
+    )
+
+
+@allow(Role.OPERATOR)
+def add() -> ResponseReturnValue:
+    """A new, empty cluster."""
+    if not place_choices():
+        return see_other(url_for("planner.sites"))
+    form, now = NewClusterForm(), datetime.now(UTC)
+    if form.validate_on_submit() and form.taken(
+        lambda: cluster_service.create_cluster(
+            db.session(),
+            form.place.sector(now),
+            form.values("place"),
+            origin=current_person().origin,
+            now=now,
+        )
+    ):
+        db.session.commit()
+        flash("The cluster is here. Move keywords into it from another cluster's page.", "success")
+        return see_other(url_for("planner.clusters"))
+    return render_template(
+        "pages/planner/cluster_form.html", form=form, cluster=None
+    ), 422 if form.errors else 200
+
+
+@allow(Role.VIEWER)
+def show(id: int) -> str:
+    """A cluster with its keywords and ideas."""
+    return _page(owned_or_404(Cluster, id))
+
+
+@allow(Role.OPERATOR)
+def edit(id: int) -> ResponseReturnValue:
+    """Rename, or change labels, note, person."""
+    cluster, person, now = owned_or_404(Cluster, id), current_person(), datetime.now(UTC)
+    form = ClusterForm(obj=cluster, assignee=cluster.assignee_id)
+    if form.validate_on_submit() and form.taken(
+        lambda: cluster_service.update_cluster(
+            db.session(), cluster, form.values(), origin=person.origin, now=now
+        )
+    ):
+        db.session.commit()
+        flash("Saved.", "success")
+        return see_other(url_for("planner.cluster", id=id))
+    return (
+        render_template("pages/planner/cluster_form.html", form=form, cluster=cluster),
+        422 if form.errors else 200,
+    )
+
+
+@allow(Role.OPERATOR)
+def merge(id: int) -> ResponseReturnValue:
+    """Take another cluster's keywords and ideas into this one; the other is gone then."""
+    target, other = owned_or_404(Cluster, id), _chosen_cluster()
+    name = other.name
+    cluster_service.merge_clusters(
+        db.session(), target, [other], origin=current_person().origin, now=datetime.now(UTC)
+    )
+    db.session.commit()
+    flash(f"“{name}” is now part of “{target.name}”.", "success")
+    return see_other(url_for("planner.cluster", id=id))
+
+
+@allow(Role.OPERATOR)
+def regroup(id: int) -> ResponseReturnValue:
+    """What the buttons below the keywords do with the ticked ones: move, split off, or take out."""
+    cluster, ids = owned_or_404(Cluster, id), ticked_ids()
+    steps = {"move": _move, "split": _split, "release": _release}
+    step = steps.get(request.form.get("do", ""))
+    if step is None:
+        raise Invalid({"do": ["Choose what to do with the ticked keywords."]})
+    message = step(cluster, ids, datetime.now(UTC))
+    db.session.commit()
+    flash(message, "success")
+    return see_other(url_for("planner.cluster", id=id))
+
+
+def _move(cluster: Cluster, ids: list[int], now: datetime) -> str:
+    target = _chosen_cluster()
+    moved = cluster_service.move_keywords(db.session(), target, ids, origin=current_person().origin, now=now)
+    return f"{plural(len(moved), 'keyword')} moved to “{target.name}”."
+
+
+def _split(cluster: Cluster, ids: list[int], now: datetime) -> str:
+    name = request.form.get("name", "")
+    new = cluster_service.split_cluster(
+        db.session(), cluster, name, ids, origin=current_person().origin, now=now
+    )
+    return f"{plural(len(ids), 'keyword')} split off into “{new.name}”."
+
+
+def _release(cluster: Cluster, ids: list[int], now: datetime) -> str:
+    freed = cluster_service.release_keywords(
+        db.session(), cluster, ids, origin=current_person().origin, now=now
+    )
+    return f"{plural(len(freed), 'keyword')} taken out: new again, and free for other clusters."
+
+
+def _chosen_cluster() -> Cluster:
+    text = request.form.get("cluster", "")
+    if not (text.isascii() and text.isdigit() and len(text) < 19):
+        raise Invalid({"cluster": ["Choose the other cluster first."]})
+    return owned_or_404(Cluster, int(text))
+
+
+def _page(cluster: Cluster) -> str:
+    session, account_id = db.session(), current_person().account.id
+    return page_or_partial(
+        "pages/planner/cluster.html",
+        "partials/planner/cluster_keywords.html",
+        cluster=cluster,
+        figures=cluster_figures(session, [cluster.id])[cluster.id],
+        list=read_list(KEYWORDS, KeywordFilterForm(), "keyword", cluster=cluster.id),
+        ideas=IDEAS.page(session, account_id, {"cluster": cluster.id}, limit=20).rows,
+        others=neighbours(session, cluster),
+        trail=trail_of(cluster),
+    )

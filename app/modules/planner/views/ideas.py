@@ -1,0 +1,103 @@
+"""Ideas: the list, one by one, accepting and rejecting many."""
+
+from datetime import UTC, datetime
+
+from flask import flash, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.business.accounts.models import Role
+from app.business.errors import Invalid
+from app.business.planner.models import Cluster, Idea, IdeaStatus
+from app.business.planner.services import idea_service
+from app.business.planner.services.record_lists import IDEAS
+from app.infrastructure.database import db
+from app.modules.access import allow, current_person, owned_or_404
+from app.modules.display import plural
+from app.modules.planner.forms import IdeaFilterForm, IdeaForm, NewIdeaForm
+from app.modules.record_forms import place_choices
+from app.modules.record_pages import back_to, read_list, ticked_ids, trail_of
+from app.modules.web import page_or_partial, see_other
+
+SAID = {IdeaStatus.ACCEPTED: "accepted", IdeaStatus.REJECTED: "rejected", IdeaStatus.NEW: "open again"}
+
+
+@allow(Role.VIEWER)
+def index() -> str:
+    """The list under its filters."""
+    form = IdeaFilterForm()
+    return page_or_partial(
+        "pages/planner/ideas.html",
+        "partials/planner/ideas_table.html",
+        form=form,
+        list=read_list(IDEAS, form, "idea"),
+    )
+
+
+@allow(Role.OPERATOR)
+def add() -> ResponseReturnValue:
+    """An idea written down by hand, for a cluster (`?cluster=`) or any sector."""
+    if not place_choices():
+        return see_other(url_for("planner.sites"))
+    cluster_id, now = request.args.get("cluster", type=int), datetime.now(UTC)
+    cluster = owned_or_404(Cluster, cluster_id) if cluster_id else None
+    form = IdeaForm() if cluster else NewIdeaForm()
+    if form.validate_on_submit() and form.taken(
+        lambda: idea_service.create_idea(
+            db.session(),
+            cluster or form["place"].sector(now),
+            form.values("place"),
+            origin=current_person().origin,
+            now=now,
+        )
+    ):
+        db.session.commit()
+        flash("The idea is here. Accept it to let rules make a task of it.", "success")
+        return see_other(url_for("planner.ideas"))
+    return _form_page(form, None)
+
+
+@allow(Role.VIEWER)
+def show(id: int) -> str:
+    """An idea and its trail."""
+    idea = owned_or_404(Idea, id)
+    return render_template("pages/planner/idea.html", idea=idea, trail=trail_of(idea))
+
+
+@allow(Role.OPERATOR)
+def edit(id: int) -> ResponseReturnValue:
+    """Change its texts, labels, note, person."""
+    idea, person, now = owned_or_404(Idea, id), current_person(), datetime.now(UTC)
+    form = IdeaForm(obj=idea, assignee=idea.assignee_id)
+    if form.validate_on_submit() and form.taken(
+        lambda: idea_service.update_idea(db.session(), idea, form.values(), origin=person.origin, now=now)
+    ):
+        db.session.commit()
+        flash("Saved.", "success")
+        return see_other(url_for("planner.idea", id=id))
+    return _form_page(form, idea)
+
+
+@allow(Role.OPERATOR)
+def decide() -> ResponseReturnValue:
+    """Accept, reject or reopen the ticked ideas."""
+    status, ids = request.form.get("status", ""), ticked_ids()
+    if status not in SAID:
+        raise Invalid({"status": ["Choose whether to accept or to reject the ideas."]})
+    moved = idea_service.decide_ideas(
+        db.session(), ids, status, origin=current_person().origin, now=datetime.now(UTC)
+    )
+    db.session.commit()
+    left = f" {len(ids) - len(moved)} were left as they are." if len(moved) < len(ids) else ""
+    flash(f"{plural(len(moved), 'idea')} {SAID[IdeaStatus(status)]}.{left}", "success")
+    return see_other(_origin_of_ticks(ids))
+
+
+def _origin_of_ticks(ids: list[int]) -> str:
+    """A decision on an idea's own page goes back to it, one in the list to the list."""
+    if request.form.get("from") == "idea" and len(ids) == 1:
+        return url_for("planner.idea", id=ids[0])
+    return back_to("planner.ideas")
+
+
+def _form_page(form: IdeaForm, idea: Idea | None) -> ResponseReturnValue:
+    return render_template("pages/planner/idea_form.html", form=form, idea=idea), 422 if form.errors else 200

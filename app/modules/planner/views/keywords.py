@@ -1,0 +1,96 @@
+"""Keywords: the list, one by one, ignoring many."""
+
+from datetime import UTC, datetime
+
+from flask import flash, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.business.accounts.models import Role
+from app.business.errors import Invalid
+from app.business.planner.models import Keyword, KeywordStatus
+from app.business.planner.services import keyword_service
+from app.business.planner.services.record_changes import KEYWORD, set_status
+from app.business.planner.services.record_lists import KEYWORDS
+from app.infrastructure.database import db
+from app.modules.access import allow, current_person, owned_or_404
+from app.modules.display import plural
+from app.modules.planner.forms import KeywordFilterForm, KeywordForm, NewKeywordForm
+from app.modules.record_forms import place_choices
+from app.modules.record_pages import back_to, read_list, ticked_ids, trail_of
+from app.modules.web import page_or_partial, see_other
+
+SAID = {KeywordStatus.IGNORED: "ignored: rules leave them alone", KeywordStatus.NEW: "new again"}
+
+
+@allow(Role.VIEWER)
+def index() -> str:
+    """The list under its filters."""
+    form = KeywordFilterForm()
+    return page_or_partial(
+        "pages/planner/keywords.html",
+        "partials/planner/keywords_table.html",
+        form=form,
+        list=read_list(KEYWORDS, form, "keyword"),
+    )
+
+
+@allow(Role.OPERATOR)
+def add() -> ResponseReturnValue:
+    """One new keyword."""
+    if not place_choices():
+        return see_other(url_for("planner.sites"))
+    form, now = NewKeywordForm(), datetime.now(UTC)
+    if form.validate_on_submit() and form.taken(lambda: _add(form, now)):
+        db.session.commit()
+        flash(f"The keyword “{form.text.data}” is here.", "success")
+        return see_other(url_for("planner.keywords"))
+    return render_template(
+        "pages/planner/keyword_form.html", form=form, keyword=None
+    ), 422 if form.errors else 200
+
+
+@allow(Role.VIEWER)
+def show(id: int) -> str:
+    """A keyword, its figures and its trail."""
+    keyword = owned_or_404(Keyword, id)
+    return render_template("pages/planner/keyword.html", keyword=keyword, trail=trail_of(keyword))
+
+
+@allow(Role.OPERATOR)
+def edit(id: int) -> ResponseReturnValue:
+    """Change a keyword's figures, labels, note, person."""
+    keyword, person, now = owned_or_404(Keyword, id), current_person(), datetime.now(UTC)
+    form = KeywordForm(obj=keyword, assignee=keyword.assignee_id)
+    if form.validate_on_submit() and form.taken(
+        lambda: keyword_service.update_keyword(
+            db.session(), keyword, form.values(), origin=person.origin, now=now
+        )
+    ):
+        db.session.commit()
+        flash("Saved.", "success")
+        return see_other(url_for("planner.keyword", id=id))
+    return (
+        render_template("pages/planner/keyword_form.html", form=form, keyword=keyword),
+        422 if form.errors else 200,
+    )
+
+
+@allow(Role.OPERATOR)
+def decide() -> ResponseReturnValue:
+    """Ignore the ticked keywords, or take them back."""
+    status = request.form.get("status", "")
+    if status not in SAID:
+        raise Invalid({"status": ["Choose whether to ignore the keywords or to take them back."]})
+    moved = set_status(
+        db.session(), KEYWORD, ticked_ids(), status, current_person().origin, datetime.now(UTC)
+    )
+    db.session.commit()
+    flash(f"{plural(len(moved), 'keyword')} {SAID[KeywordStatus(status)]}.", "success")
+    return see_other(back_to("planner.keywords"))
+
+
+def _add(form: NewKeywordForm, now: datetime) -> None:
+    fields = form.values("place") | {"text": form.text.data or ""}
+    keyword_service.add_keyword(
+        db.session(), form.place.sector(now), fields, origin=current_person().origin, now=now
+    )

@@ -1,0 +1,102 @@
+"""Sites and their sectors."""
+
+from datetime import UTC, datetime
+
+from flask import flash, render_template, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy import func, select
+
+from app.business.accounts.models import Role
+from app.business.planner.models import Keyword, Sector, Site
+from app.business.planner.services import site_service
+from app.business.planner.services.record_lists import places
+from app.infrastructure.database import db
+from app.modules.access import allow, current_person, owned_or_404
+from app.modules.planner.forms import SectorForm, SiteForm
+from app.modules.web import see_other
+
+
+@allow(Role.VIEWER)
+def index() -> str:
+    """Every site with its sectors and how many keywords it has."""
+    account_id = current_person().account.id
+    counted = select(Keyword.site_id, func.count()).where(Keyword.account_id == account_id)
+    keywords = {row[0]: row[1] for row in db.session.execute(counted.group_by(Keyword.site_id))}
+    known = places(db.session(), account_id)
+    return render_template("pages/planner/sites.html", sites=known, keywords=keywords)
+
+
+@allow(Role.OWNER)
+def add() -> ResponseReturnValue:
+    """A new site."""
+    form, person = SiteForm(timezone=current_person().account.timezone), current_person()
+    if form.validate_on_submit() and form.taken(
+        lambda: site_service.create_site(
+            db.session(), person.account.id, form.values(), now=datetime.now(UTC)
+        )
+    ):
+        db.session.commit()
+        flash(f"The site “{form.name.data}” is here. Import its keywords next.", "success")
+        return see_other(url_for("planner.sites"))
+    return render_template("pages/planner/site_form.html", form=form, site=None), 422 if form.errors else 200
+
+
+@allow(Role.OWNER)
+def edit(id: int) -> ResponseReturnValue:
+    """Change a site."""
+    site = owned_or_404(Site, id)
+    form = SiteForm(obj=site)
+    if form.validate_on_submit() and form.taken(
+        lambda: site_service.update_site(db.session(), site, form.values(), now=datetime.now(UTC))
+    ):
+        db.session.commit()
+        flash("Saved.", "success")
+        return see_other(url_for("planner.site", id=id))
+    return render_template("pages/planner/site_form.html", form=form, site=site), 422 if form.errors else 200
+
+
+@allow(Role.VIEWER)
+def show(id: int) -> str:
+    """A site with its sectors."""
+    return _page(owned_or_404(Site, id), SectorForm())
+
+
+@allow(Role.OPERATOR)
+def add_sector(id: int) -> ResponseReturnValue:
+    """A new topic area of a site."""
+    site, form = owned_or_404(Site, id), SectorForm()
+    if form.validate() and form.taken(
+        lambda: site_service.create_sector(db.session(), site, form.name.data, now=datetime.now(UTC))
+    ):
+        db.session.commit()
+        flash(f"The sector “{form.name.data}” is here.", "success")
+        return see_other(url_for("planner.site", id=id))
+    return _page(site, form), 422
+
+
+@allow(Role.OPERATOR)
+def rename_sector(id: int) -> ResponseReturnValue:
+    """Another name for a sector."""
+    sector = owned_or_404(Sector, id)
+    form = SectorForm(obj=sector)
+    if form.validate_on_submit() and form.taken(
+        lambda: site_service.rename_sector(db.session(), sector, form.name.data, now=datetime.now(UTC))
+    ):
+        db.session.commit()
+        flash("Saved.", "success")
+        return see_other(url_for("planner.site", id=sector.site_id))
+    return render_template(
+        "pages/planner/sector_form.html", form=form, sector=sector
+    ), 422 if form.errors else 200
+
+
+def _page(site: Site, form: SectorForm) -> str:
+    account_id = current_person().account.id
+    sectors = next(sectors for known, sectors in places(db.session(), account_id) if known.id == site.id)
+    counted = select(Keyword.sector_id, func.count()).where(
+        Keyword.account_id == account_id, Keyword.site_id == site.id
+    )
+    keywords = {row[0]: row[1] for row in db.session.execute(counted.group_by(Keyword.sector_id))}
+    return render_template(
+        "pages/planner/site.html", site=site, sectors=sectors, keywords=keywords, form=form
+    )

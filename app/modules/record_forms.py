@@ -1,0 +1,149 @@
+"""What the forms of all records share: where they belong, labels, note, person; and the filters of their lists."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import select
+from wtforms import IntegerField, SelectField, StringField, TextAreaField
+from wtforms.fields.choices import SelectChoice
+from wtforms.validators import Optional
+
+from app.business.accounts.models import User
+from app.business.errors import Conflict, Invalid
+from app.business.planner.models import Sector
+from app.business.planner.services.record_lists import places
+from app.business.planner.services.site_service import GENERAL, place_of
+from app.infrastructure.database import db
+from app.modules.access import current_person
+from app.modules.forms import ConsoleForm, FilterForm, at_most, between
+
+LARGEST = 2_147_483_647
+
+
+def optional_id(value: Any) -> int | None:
+    """What a select holds: an id, or nothing chosen."""
+    return int(value) if value else None
+
+
+class PlaceField(SelectField):
+    """A sector, chosen among all sites: `3-7`, or `3-` for site 3's sector "General" that is not made yet."""
+
+    def __init__(self, label: str = "Site and sector", **kwargs: Any) -> None:
+        super().__init__(label, choices=place_choices, description=SECTOR_HINT, **kwargs)
+
+    def sector(self, now: Any) -> Sector:
+        """The chosen sector. Only after validation."""
+        site_id, _, sector_id = str(self.data).partition("-")
+        session, account_id = db.session(), current_person().account.id
+        return place_of(session, account_id, int(site_id), optional_id(sector_id), now=now)
+
+
+SECTOR_HINT = "A sector is a topic area of the site."
+
+
+def place_choices() -> list[SelectChoice]:
+    """Every sector under its site."""
+    choices = []
+    for site, sectors in places(db.session(), current_person().account.id):
+        known = {f"{site.id}-{sector.id}": sector.name for sector in sectors}
+        if GENERAL not in known.values():
+            known[f"{site.id}-"] = GENERAL
+        choices += [SelectChoice(value, name, optgroup=site.name) for value, name in known.items()]
+    return choices
+
+
+def site_choices() -> list[SelectChoice]:
+    """Every site, after the choice of none."""
+    known = places(db.session(), current_person().account.id)
+    return [SelectChoice("", "All sites"), *(SelectChoice(str(site.id), site.name) for site, _ in known)]
+
+
+def sector_choices() -> list[SelectChoice]:
+    """Every sector under its site, after the choice of none."""
+    return [SelectChoice("", "All sectors")] + [
+        SelectChoice(str(sector.id), sector.name, optgroup=site.name)
+        for site, sectors in places(db.session(), current_person().account.id)
+        for sector in sectors
+    ]
+
+
+def people_choices() -> list[SelectChoice]:
+    """The account's people, after nobody."""
+    users = db.session.scalars(
+        select(User)
+        .where(User.account_id == current_person().account.id, User.is_active)
+        .order_by(User.name, User.id)
+    )
+    return [
+        SelectChoice("", "Nobody"),
+        *(SelectChoice(str(user.id), user.name or user.email) for user in users),
+    ]
+
+
+class LabelsField(StringField):
+    """Labels with commas between them; `data` is their list."""
+
+    def _value(self) -> str:
+        return ", ".join(self.data or [])
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Keep each label once, in its order."""
+        parts = [part.strip() for part in valuelist[0].split(",")] if valuelist else []
+        self.data = list(dict.fromkeys(part for part in parts if part))
+
+
+class ServiceForm(ConsoleForm):
+    """A form whose values a service checks again: its refusals stand beside the fields like the form's own."""
+
+    def taken(self, change: Callable[[], Any]) -> bool:
+        """Whether `change` went through; if it refused, the fields say why and nothing is kept of it."""
+        try:
+            change()
+        except Invalid as refusal:
+            db.session.rollback()
+            self.refuse(refusal.errors)
+            return False
+        except Conflict as refusal:
+            db.session.rollback()
+            self.refuse({"": [refusal.message]})
+            return False
+        return True
+
+    def refuse(self, errors: Mapping[str, Sequence[str]]) -> None:
+        """Put each sentence beside its field, or above the form when it has none here."""
+        for path, messages in errors.items():
+            if path in self:
+                self[path].errors = [*self[path].errors, *messages]
+            else:
+                self.form_errors.extend(messages)
+
+    def values(self, *left_out: str) -> dict[str, Any]:
+        """The fields as services take them."""
+        names = self._fields.keys() - {"csrf_token", *left_out}
+        return {name: self._fields[name].data for name in self._fields if name in names}
+
+
+class RecordForm(ServiceForm):
+    """The fields of every record; the kind's own stand before them."""
+
+    labels = LabelsField("Labels", description="Words to find it by, with commas between them.", filters=[])
+    assignee = SelectField("Assigned to", choices=people_choices, coerce=optional_id)
+    note = TextAreaField("Note", [at_most(10_000)])
+
+
+class RecordFilterForm(FilterForm):
+    """Filters of every list of records."""
+
+    text = StringField("Search", [at_most(255)])
+    site = SelectField("Site", choices=site_choices, coerce=optional_id)
+    sector = SelectField("Sector", choices=sector_choices, coerce=optional_id)
+
+
+def number_field(label: str, high: int = LARGEST, **kwargs: Any) -> IntegerField:
+    """A whole number that may be left empty."""
+    return IntegerField(label, [Optional(), between(0, high)], **kwargs)
+
+
+def choice_field(label: str, first: str, words: Sequence[tuple[str, str]], **kwargs: Any) -> SelectField:
+    """A choice among `words`, after the choice of none."""
+    return SelectField(label, choices=[("", first), *words], **kwargs)

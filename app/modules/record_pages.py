@@ -1,0 +1,113 @@
+"""What the pages of all records share: a list under its filters, and where a record comes from."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+from urllib.parse import urlencode
+
+from flask import current_app, request, url_for
+from sqlalchemy import select
+
+from app.business.accounts.models import User
+from app.business.automation.models import ScheduledTask
+from app.business.base import AccountOwned
+from app.business.errors import Invalid
+from app.business.planner.models import Record
+from app.business.planner.services.record_lists import RecordList
+from app.infrastructure.database import db
+from app.modules.access import current_person
+from app.modules.display import plural
+from app.modules.forms import FilterForm
+
+Row = TypeVar("Row", bound=AccountOwned)
+IDS_MOST = 1_000
+
+
+@dataclass(frozen=True)
+class ListView(Generic[Row]):
+    """One page of a list, with the addresses around it."""
+
+    rows: Sequence[Row]
+    total: int
+    shown: str
+    next_url: str | None
+    first_url: str | None
+    clear_url: str | None
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether an empty list may only be a narrow filter."""
+        return self.clear_url is not None
+
+
+@dataclass(frozen=True)
+class Trail:
+    """Where a record comes from (a run of a rule, or none: a person) and who cares for it."""
+
+    assignee: str | None
+    run_id: int | None = None
+    rule_name: str = ""
+    rule_version: int = 0
+    url: str | None = None
+
+
+def read_list(rows: RecordList[Row], form: FilterForm, noun: str, **fixed: Any) -> ListView[Row]:
+    """The page of `rows` that the address asks for; `fixed` are filters that the page itself sets."""
+    session, account_id = db.session(), current_person().account.id
+    chosen = form.chosen()
+    sort = chosen.pop("sort", None)
+    if "status" in chosen:
+        chosen["status"] = [chosen["status"]]
+    page = rows.page(session, account_id, chosen | fixed, sort=sort, cursor=request.args.get("cursor"))
+    total = rows.count(session, account_id, chosen | fixed)
+    return ListView(
+        rows=page.rows,
+        total=total,
+        shown=f"{len(page.rows):,} of {plural(total, noun)}" if total else "",
+        next_url=_address(cursor=page.next_cursor) if page.next_cursor else None,
+        first_url=_address() if "cursor" in request.args else None,
+        clear_url=url_for(str(request.endpoint), **(request.view_args or {})) if chosen else None,
+    )
+
+
+def trail_of(record: Record) -> Trail:
+    """Which run and rule made it, and whom it is assigned to."""
+    user = db.session.get(User, record.assignee_id) if record.assignee_id else None
+    assignee = (user.name or user.email) if user else None
+    run = db.session.execute(
+        select(ScheduledTask.id, ScheduledTask.rule_name, ScheduledTask.rule_version).where(
+            ScheduledTask.account_id == record.account_id, ScheduledTask.id == record.made_by_run_id
+        )
+    ).first()
+    if run is None:
+        return Trail(assignee)
+    url = url_for("automation.run", id=run.id) if "automation.run" in current_app.view_functions else None
+    return Trail(assignee, *run, url)
+
+
+def ticked_ids(name: str = "ids") -> list[int]:
+    """The ids ticked in a list. Raises Invalid when there are none, too many, or something else."""
+    texts = request.form.getlist(name)
+    if not texts:
+        raise Invalid({name: ["Tick at least one row first."]})
+    if len(texts) > IDS_MOST or not all(
+        text.isascii() and text.isdigit() and len(text) < 19 for text in texts
+    ):
+        raise Invalid({name: [f"Tick at most {IDS_MOST:,} rows of the list."]})
+    return list(dict.fromkeys(map(int, texts)))
+
+
+def back_to(endpoint: str) -> str:
+    """The list with the filters it had when a form on it was sent."""
+    return _with_query(url_for(endpoint))
+
+
+def _address(**changed: str) -> str:
+    # Not url_for(**request.args): it would obey names such as _scheme and _external.
+    return _with_query(url_for(str(request.endpoint), **(request.view_args or {})), **changed)
+
+
+def _with_query(address: str, **changed: str) -> str:
+    kept = [(name, value) for name, value in request.args.items(multi=True) if name != "cursor"]
+    query = urlencode([*kept, *changed.items()])
+    return f"{address}?{query}" if query else address

@@ -1,0 +1,109 @@
+"""The writer's JSON: what may be sent for tasks and content, how they read, what lists are filtered by."""
+
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from app.business.writer.models import ContentStatus, TaskStatus, TaskType
+from app.modules.api.records import ListOf, RecordChanges, RecordNew, RecordQuery, RecordShown, RowId
+
+Words = Annotated[int, Field(ge=1, le=10_000)]
+
+
+class TaskNew(RecordNew):
+    """A brief of an idea, or of a site and sector; not ready unless its status says queued."""
+
+    idea: RowId | None = None
+    site: RowId | None = None
+    sector: RowId | None = None
+    title: str = ""
+    brief: str = ""
+    task_type: TaskType = TaskType.WRITE
+    main_keyword: str = ""
+    word_count: Words = 1000
+    due_on: date | None = None
+    status: TaskStatus = TaskStatus.DRAFT
+
+
+class TaskChanges(RecordChanges):
+    """Keys left out stay as they are."""
+
+    title: str = ""
+    brief: str = ""
+    task_type: TaskType = TaskType.WRITE
+    main_keyword: str = ""
+    word_count: Words = 1000
+    due_on: date | None = None
+    status: TaskStatus = TaskStatus.DRAFT
+
+
+class TaskShown(RecordShown):
+    """A task."""
+
+    idea: int | None = Field(validation_alias="idea_id")
+    title: str
+    brief: str
+    task_type: TaskType
+    main_keyword: str
+    word_count: int
+    due_on: date | None
+
+
+class TaskQuery(RecordQuery):
+    """Filters of the list of tasks."""
+
+    status: Annotated[list[TaskStatus], ListOf] = Field(default_factory=list)
+    idea: RowId | None = None
+    task_type: TaskType | None = None
+    due_before: date | None = None
+    sort: Literal["newest", "due", "title"] = "newest"
+
+
+class ContentNew(RecordNew):
+    """An article written by hand, of a task or of a site and sector."""
+
+    task: RowId | None = None
+    site: RowId | None = None
+    sector: RowId | None = None
+    title: str
+    html: str = ""
+    meta_title: str = ""
+    meta_description: str = ""
+    main_keyword: str = ""
+    outline: bool = False
+
+
+class ContentChanges(RecordChanges):
+    """Keys left out stay as they are; `status` approves, hands on for review or sends back."""
+
+    title: str = ""
+    html: str = ""
+    meta_title: str = ""
+    meta_description: str = ""
+    main_keyword: str = ""
+    outline: bool = False
+    status: ContentStatus = ContentStatus.DRAFT
+
+
+class ContentShown(RecordShown):
+    """A content item; its HTML is sanitised when it is saved."""
+
+    task: int | None = Field(validation_alias="task_id")
+    title: str
+    html: str
+    meta_title: str
+    meta_description: str
+    main_keyword: str
+    word_count: int
+    outline: bool
+    published_url: str
+
+
+class ContentQuery(RecordQuery):
+    """Filters of the list of content."""
+
+    status: Annotated[list[ContentStatus], ListOf] = Field(default_factory=list)
+    task: RowId | None = None
+    outline: bool | None = None
+    sort: Literal["newest", "title"] = "newest"

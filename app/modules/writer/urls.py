@@ -1,0 +1,40 @@
+"""Addresses of tasks and content: pages and REST."""
+
+from flask import Blueprint
+
+from app.modules.writer import api
+from app.modules.writer.views import contents, tasks
+
+blueprint = Blueprint("writer", __name__)
+add = blueprint.add_url_rule
+
+add("/tasks", "tasks", tasks.index)
+add("/tasks/new", "new_task", tasks.add, methods=["GET", "POST"])
+add("/tasks/decide", "decide_tasks", tasks.decide, methods=["POST"])
+add("/tasks/<int:id>", "task", tasks.show)
+add("/tasks/<int:id>/edit", "edit_task", tasks.edit, methods=["GET", "POST"])
+
+add("/content", "contents", contents.index)
+add("/content/<int:id>", "content", contents.show)
+add("/content/<int:id>/article", "article", contents.article)
+add("/content/<int:id>/edit", "edit_content", contents.edit, methods=["GET", "POST"])
+add("/content/<int:id>/decide", "decide_content", contents.decide, methods=["POST"])
+add("/content/<int:id>/article.html", "download_html", contents.download_html)
+add("/content/<int:id>/article.md", "download_markdown", contents.download_markdown)
+
+add("/api/writer/tasks/", "api_list_tasks", api.list_tasks, strict_slashes=False)
+add("/api/writer/tasks/", "api_create_task", api.create_task, methods=["POST"], strict_slashes=False)
+add("/api/writer/tasks/<int:id>/", "api_get_task", api.get_task, strict_slashes=False)
+add(
+    "/api/writer/tasks/<int:id>/", "api_change_task", api.change_task, methods=["PATCH"], strict_slashes=False
+)
+add("/api/writer/content/", "api_list_content", api.list_content, strict_slashes=False)
+add("/api/writer/content/", "api_create_content", api.create_content, methods=["POST"], strict_slashes=False)
+add("/api/writer/content/<int:id>/", "api_get_content", api.get_content, strict_slashes=False)
+add(
+    "/api/writer/content/<int:id>/",
+    "api_change_content",
+    api.change_content,
+    methods=["PATCH"],
+    strict_slashes=False,
+)

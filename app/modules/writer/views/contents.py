@@ -1,0 +1,127 @@
+"""Content: the list, one with its preview; edit, approve, send back, download."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Response, flash, make_response, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from markupsafe import Markup
+
+from app.business.accounts.models import Role
+from app.business.errors import Invalid
+from app.business.writer.models import Content, ContentStatus
+from app.business.writer.services import content_edit
+from app.business.writer.services.article_html import clean_html
+from app.business.writer.services.article_markdown import to_markdown
+from app.business.writer.services.record_lists import CONTENTS
+from app.infrastructure.database import db
+from app.modules.access import allow, current_person, owned_or_404
+from app.modules.display import day
+from app.modules.record_pages import read_list, trail_of
+from app.modules.web import CONTENT_POLICY, page_or_partial, see_other
+from app.modules.writer.forms import ContentFilterForm, ContentForm
+
+ARTICLE_POLICY = "default-src 'none'; style-src 'self'; frame-ancestors 'self'; base-uri 'none'; sandbox"
+SAID = {
+    ContentStatus.APPROVED: "Approved. It may be published now.",
+    ContentStatus.REVIEW: "Passed on for review.",
+    ContentStatus.DRAFT: "Sent back: it is to be checked again.",
+}
+NOTE_LIMIT = 2_000
+
+
+@allow(Role.VIEWER)
+def index() -> str:
+    """The list under its filters."""
+    form = ContentFilterForm()
+    return page_or_partial(
+        "pages/writer/contents.html",
+        "partials/writer/contents_table.html",
+        form=form,
+        list=read_list(CONTENTS, form, "article"),
+    )
+
+
+@allow(Role.VIEWER)
+def show(id: int) -> Response:
+    """An article with its preview and what can be done with it."""
+    content = owned_or_404(Content, id)
+    page = render_template("pages/writer/content.html", content=content, trail=trail_of(content))
+    response = make_response(page)
+    # The only page that frames another: the article alone, which may do nothing.
+    response.headers["Content-Security-Policy"] = f"{CONTENT_POLICY}; frame-src 'self'"
+    return response
+
+
+@allow(Role.VIEWER)
+def article(id: int) -> Response:
+    """The article alone, for the sandboxed frame of its page.
+
+    The one place where stored HTML is not escaped: it passes the allow-list again, and the policy of this
+    answer lets nothing run, load or be sent.
+    """
+    content = owned_or_404(Content, id)
+    trusted = Markup(clean_html(content.html))  # noqa: S704
+    response = make_response(render_template("pages/writer/article.html", content=content, article=trusted))
+    response.headers["Content-Security-Policy"] = ARTICLE_POLICY
+    response.headers["X-Frame-Options"] = "SAMEORIGIN"
+    return response
+
+
+@allow(Role.OPERATOR)
+def edit(id: int) -> ResponseReturnValue:
+    """Change the article and its meta fields."""
+    content, person, now = owned_or_404(Content, id), current_person(), datetime.now(UTC)
+    form = ContentForm(obj=content, assignee=content.assignee_id)
+    if form.validate_on_submit() and form.taken(
+        lambda: content_edit.update_content(
+            db.session(), content, form.values(), origin=person.origin, now=now
+        )
+    ):
+        db.session.commit()
+        flash("Saved.", "success")
+        return see_other(url_for("writer.content", id=id))
+    return (
+        render_template("pages/writer/content_form.html", form=form, content=content),
+        422 if form.errors else 200,
+    )
+
+
+@allow(Role.OPERATOR)
+def decide(id: int) -> ResponseReturnValue:
+    """Approve it, pass it on for review, or send it back with a note."""
+    content, person, now = owned_or_404(Content, id), current_person(), datetime.now(UTC)
+    status, note = request.form.get("status", ""), request.form.get("note", "").strip()
+    if status not in SAID:
+        raise Invalid({"status": ["Choose whether to approve the article or to send it back."]})
+    if len(note) > NOTE_LIMIT:
+        raise Invalid({"note": [f"Use at most {NOTE_LIMIT:,} characters for the note."]})
+    changes: dict[str, Any] = {"status": status}
+    if note:
+        said = f"{person.user.name or person.user.email}, {day(now.date())}: {note}"
+        changes["note"] = "\n\n".join(filter(None, (said, content.note)))
+    content_edit.update_content(db.session(), content, changes, origin=person.origin, now=now)
+    db.session.commit()
+    flash(SAID[ContentStatus(status)], "success")
+    return see_other(url_for("writer.content", id=id))
+
+
+@allow(Role.VIEWER)
+def download_html(id: int) -> Response:
+    """The article as a file of HTML."""
+    content = owned_or_404(Content, id)
+    return _file(content, clean_html(content.html), "html")
+
+
+@allow(Role.VIEWER)
+def download_markdown(id: int) -> Response:
+    """The article as a file of Markdown, below its title."""
+    content = owned_or_404(Content, id)
+    return _file(content, f"# {content.title}\n\n{to_markdown(content.html)}", "md")
+
+
+def _file(content: Content, text: str, kind: str) -> Response:
+    response = Response(text + "\n", mimetype="text/html" if kind == "html" else "text/markdown")
+    response.headers["Content-Security-Policy"] = ARTICLE_POLICY
+    response.headers.set("Content-Disposition", "attachment", filename=f"content-{content.id}.{kind}")
+    return response

@@ -1,0 +1,109 @@
+"""Tasks: the list, one by one, marking many ready."""
+
+from datetime import UTC, datetime
+
+from flask import flash, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.business.accounts.models import Role
+from app.business.errors import Invalid
+from app.business.planner.models import Idea
+from app.business.planner.services.record_changes import set_status
+from app.business.writer.models import Task, TaskStatus
+from app.business.writer.services import task_service
+from app.business.writer.services.record_kinds import TASK
+from app.business.writer.services.record_lists import CONTENTS, TASKS
+from app.infrastructure.database import db
+from app.modules.access import allow, current_person, owned_or_404
+from app.modules.display import plural
+from app.modules.record_forms import place_choices
+from app.modules.record_pages import back_to, read_list, ticked_ids, trail_of
+from app.modules.web import page_or_partial, see_other
+from app.modules.writer.forms import NewTaskForm, TaskFilterForm, TaskForm
+
+SAID = {
+    TaskStatus.QUEUED: "ready: rules may write them now",
+    TaskStatus.DRAFT: "not ready: rules leave them alone",
+    TaskStatus.DONE: "done",
+}
+
+
+@allow(Role.VIEWER)
+def index() -> str:
+    """The list under its filters."""
+    form = TaskFilterForm()
+    return page_or_partial(
+        "pages/writer/tasks.html",
+        "partials/writer/tasks_table.html",
+        form=form,
+        list=read_list(TASKS, form, "task"),
+        today=datetime.now(UTC).date(),
+    )
+
+
+@allow(Role.OPERATOR)
+def add() -> ResponseReturnValue:
+    """A brief written by hand, of an idea (`?idea=`) or for any sector."""
+    if not place_choices():
+        return see_other(url_for("planner.sites"))
+    idea_id, now = request.args.get("idea", type=int), datetime.now(UTC)
+    idea = owned_or_404(Idea, idea_id) if idea_id else None
+    form = TaskForm(**_from_idea(idea)) if idea else NewTaskForm()
+    if form.validate_on_submit() and form.taken(
+        lambda: task_service.create_task(
+            db.session(),
+            idea or form["place"].sector(now),
+            form.values("place"),
+            origin=current_person().origin,
+            now=now,
+        )
+    ):
+        db.session.commit()
+        flash("The task is here, not ready yet. Mark it ready when the brief is whole.", "success")
+        return see_other(url_for("writer.tasks"))
+    return _form_page(form, None)
+
+
+@allow(Role.VIEWER)
+def show(id: int) -> str:
+    """A task with the content written for it."""
+    task, account_id = owned_or_404(Task, id), current_person().account.id
+    written = CONTENTS.page(db.session(), account_id, {"task": task.id}, limit=20).rows
+    return render_template("pages/writer/task.html", task=task, written=written, trail=trail_of(task))
+
+
+@allow(Role.OPERATOR)
+def edit(id: int) -> ResponseReturnValue:
+    """Change the brief, its length, its due day."""
+    task, person, now = owned_or_404(Task, id), current_person(), datetime.now(UTC)
+    form = TaskForm(obj=task, assignee=task.assignee_id)
+    if form.validate_on_submit() and form.taken(
+        lambda: task_service.update_task(db.session(), task, form.values(), origin=person.origin, now=now)
+    ):
+        db.session.commit()
+        flash("Saved.", "success")
+        return see_other(url_for("writer.task", id=id))
+    return _form_page(form, task)
+
+
+@allow(Role.OPERATOR)
+def decide() -> ResponseReturnValue:
+    """Mark the ticked tasks ready, not ready, or done."""
+    status, ids = request.form.get("status", ""), ticked_ids()
+    if status not in SAID:
+        raise Invalid({"status": ["Choose what the ticked tasks are: ready, not ready, or done."]})
+    moved = set_status(db.session(), TASK, ids, status, current_person().origin, datetime.now(UTC))
+    db.session.commit()
+    left = f" {len(ids) - len(moved)} were left as they are." if len(moved) < len(ids) else ""
+    flash(f"{plural(len(moved), 'task')} {SAID[TaskStatus(status)]}.{left}", "success")
+    if request.form.get("from") == "task" and len(ids) == 1:
+        return see_other(url_for("writer.task", id=ids[0]))
+    return see_other(back_to("writer.tasks"))
+
+
+def _from_idea(idea: Idea) -> dict[str, str]:
+    return {"title": idea.title, "brief": idea.description, "main_keyword": idea.main_keyword}
+
+
+def _form_page(form: TaskForm, task: Task | None) -> ResponseReturnValue:
+    return render_template("pages/writer/task_form.html", form=form, task=task), 422 if form.errors else 200
