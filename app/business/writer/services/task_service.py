@@ -32,7 +32,8 @@ def create_task(
     """A task written by hand, not ready yet (draft) unless `fields` say queued, with its task_created event.
 
     From an idea, which is used then. `fields`: title, brief?, task_type?, main_keyword?, word_count?, due_on?,
-    status?, labels?, note?, assignee?. Raises Invalid, or Conflict for a rejected or used idea.
+    status?, labels?, note?, assignee?. `ordinal`: which one of its unit of work it is. Raises Invalid, or
+    Conflict for a rejected or used idea.
     """
     idea = place if isinstance(place, Idea) else None
     if idea and not _use(session, [idea.id], origin, now):
