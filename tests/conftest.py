@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import pytest
-from flask import Flask
+from flask import Flask, g
 from flask.testing import FlaskClient
 from redis import Redis
 from sqlalchemy.orm import Session
@@ -68,6 +68,8 @@ def shared_app(
     )
     app = create_app(settings)
     app.config["TESTING"] = True
+    # Requests of a test share the context of its `session`: each begins without what the last one left there.
+    app.before_request_funcs[None].insert(0, lambda: vars(g).clear())
     databases.create_schema(app)
     yield app
     with app.app_context():

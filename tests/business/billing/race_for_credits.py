@@ -1,6 +1,6 @@
-"""One of many processes that spend one balance at once: prints what it got. Started by test_credit_races."""
+"""Many processes that spend one balance at once; test_credit_races starts them."""
 
-import sys
+import multiprocessing
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -13,14 +13,29 @@ from app.business.billing.services.credit_service import Budget, CreditService
 from app.infrastructure.database import engine_options, prepare
 
 AMOUNT = 3
+start: Any = None
 
 
-def without_guard() -> None:
-    """The build that must fail: the budget's row is counted whatever its limit says."""
-    spend_counters.has_room = lambda budget, amount: true()
+def race(url: str, account_id: int, *, processes: int, rounds: int, limit: int, guarded: bool = True) -> int:
+    """Let real processes, released together, spend the account's credits; returns what they were charged."""
+    # A server that has everything imported forks them: eight fresh interpreters would take a minute to start.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    tasks = [(url, account_id, number, rounds, limit) for number in range(1, processes + 1)]
+    with context.Pool(processes, _begin, (context.Barrier(processes), guarded)) as pool:
+        return sum(pool.starmap(spend, tasks, chunksize=1))
+
+
+def _begin(barrier: Any, guarded: bool) -> None:
+    global start
+    start = barrier
+    if not guarded:
+        # The build that must fail: the budget's row is counted whatever its limit says.
+        spend_counters.has_room = lambda budget, amount: true()
 
 
 def spend(url: str, account_id: int, process: int, rounds: int, limit: int) -> int:
+    start.wait(60)
     engine = create_engine(url, **engine_options(url))
     prepare(engine)
     credits, charged = CreditService(), 0
@@ -44,11 +59,3 @@ def spend(url: str, account_id: int, process: int, rounds: int, limit: int) -> i
 def _transaction(engine: Any) -> Any:
     with Session(engine) as session, session.begin():
         yield session
-
-
-if __name__ == "__main__":
-    address, account, number, times, most, guarded = sys.argv[1:]
-    if guarded == "no":
-        without_guard()
-    sys.stdin.readline()
-    print(spend(address, int(account), int(number), int(times), int(most)))  # noqa: T201

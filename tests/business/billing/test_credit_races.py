@@ -1,8 +1,5 @@
 """Eight processes spend one balance at once: never too much, never twice, every credit explained."""
 
-import subprocess
-import sys
-
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -14,23 +11,13 @@ from tests.factories import make_account
 PROCESSES, ROUNDS, BALANCE = 8, 12, 100
 
 
-def _race(session: Session, url: str, limit: int, guarded: str = "yes") -> tuple[int, int]:
+def _race(session: Session, url: str, limit: int, guarded: bool = True) -> tuple[int, int]:
     """The account and what the processes say they were charged together."""
     account = make_account(session, credits=BALANCE)
     session.commit()
-    command = [sys.executable, "-m", race_for_credits.__name__, url, str(account.id)]
-    children = [
-        subprocess.Popen(
-            [*command, str(number), str(ROUNDS), str(limit), guarded],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        )
-        for number in range(1, PROCESSES + 1)
-    ]  # fmt: skip
-    for child in children:
-        assert child.stdin
-        child.stdin.write("\n")
-        child.stdin.flush()
-    charged = sum(int(child.communicate(timeout=120)[0]) for child in children)
+    charged = race_for_credits.race(
+        url, account.id, processes=PROCESSES, rounds=ROUNDS, limit=limit, guarded=guarded
+    )
     session.rollback()
     return account.id, charged
 
@@ -59,5 +46,5 @@ def test_a_budget_is_never_passed(session: Session, database_url: str) -> None:
 
 
 def test_this_race_would_notice_a_missing_guard(session: Session, database_url: str) -> None:
-    _race(session, database_url, limit=40, guarded="no")
+    _race(session, database_url, limit=40, guarded=False)
     assert (session.scalar(select(func.sum(SpendCounter.spent))) or 0) > 40

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.business.billing.models import CreditEntry, EntryKind, SpendCounter
 from app.business.paging import Page, keyset_page
+from app.business.time_zones import start_of_day
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,8 @@ def month_so_far(session: Session, account_id: int, zone: str, now: datetime) ->
     """This month's figures; `days` as the chart takes them: `{"on": date, "used": credits}`."""
     today = now.astimezone(ZoneInfo(zone)).date()
     days = [today.replace(day=number) for number in range(1, today.day + 1)]
-    used = _used_by_day(session, account_id, days, zone)
-    granted = _granted(session, account_id, _start(days[0], zone))
+    used = used_by_day(session, account_id, days, zone)
+    granted = _granted(session, account_id, start_of_day(days[0], zone))
     bars: list[dict[str, date | int]] = [
         {"on": day, "used": amount} for day, amount in zip(days, used, strict=True)
     ]
@@ -61,15 +62,26 @@ def used_by_rule(session: Session, account_id: int, month: str, limit: int = 10)
     return [(rule_id, spent) for rule_id, spent in rows]
 
 
+def used_between(session: Session, account_id: int, start: datetime, end: datetime) -> int:
+    """Charges less refunds from `start` to `end`, both included."""
+    query = select(func.sum(-CreditEntry.amount)).where(
+        CreditEntry.account_id == account_id,
+        CreditEntry.created_at >= start,
+        CreditEntry.created_at <= end,
+        CreditEntry.kind.in_([EntryKind.CHARGE, EntryKind.REFUND]),
+    )
+    return int(session.scalar(query) or 0)
+
+
 def next_grant_on(zone: str, now: datetime) -> date:
     """The first day of next month in `zone`."""
     today = now.astimezone(ZoneInfo(zone)).date()
     return (today.replace(day=1) + timedelta(days=32)).replace(day=1)
 
 
-def _used_by_day(session: Session, account_id: int, days: Sequence[date], zone: str) -> list[int]:
+def used_by_day(session: Session, account_id: int, days: Sequence[date], zone: str) -> list[int]:
     """Charges less refunds of each day; a day is as long as the zone's clock makes it."""
-    starts = [_start(day, zone) for day in [*days, days[-1] + timedelta(days=1)]]
+    starts = [start_of_day(day, zone) for day in [*days, days[-1] + timedelta(days=1)]]
     within = [
         (CreditEntry.created_at >= start) & (CreditEntry.created_at < end) for start, end in pairwise(starts)
     ]
@@ -91,7 +103,3 @@ def _granted(session: Session, account_id: int, start: datetime) -> int:
         CreditEntry.kind == EntryKind.GRANT,
     )
     return int(session.scalar(query) or 0)
-
-
-def _start(day: date, zone: str) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone)).astimezone(UTC)

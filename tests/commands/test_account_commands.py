@@ -1,0 +1,103 @@
+"""The commands that make accounts, passwords, keys and credits: what they print, and how they end."""
+
+import pytest
+from click.testing import Result
+from flask import Flask
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import Account, User
+from app.business.accounts.services import api_keys
+from app.business.accounts.services.passwords import is_right
+from app.business.billing.models import CreditEntry
+from app.business.billing.services.replenishment import month_of
+
+PASSWORD = "lamps for the garden"
+EMAIL = "mira@example.com"
+
+
+@pytest.fixture
+def harbour(app: Flask, session: Session) -> Account:
+    """An account that the command itself has made."""
+    done = _run(app, "create-account", "Harbour", "--email", EMAIL, "--password-stdin", given=PASSWORD + "\n")
+    assert (done.exit_code, done.stdout) == (0, "")
+    return session.scalars(select(Account)).one()
+
+
+def _run(app: Flask, *arguments: str, given: str | None = None) -> Result:
+    return app.test_cli_runner().invoke(args=arguments, input=given)
+
+
+def test_an_account_begins_with_its_owner_and_this_months_credits(session: Session, harbour: Account) -> None:
+    owner, entry = session.scalars(select(User)).one(), session.scalars(select(CreditEntry)).one()
+    assert (owner.email, owner.role) == (EMAIL, "owner")
+    assert is_right(PASSWORD, owner.password_hash)
+    assert (entry.key, entry.amount) == (f"grant-{month_of('UTC', entry.created_at)}", 1000)
+    assert harbour.daily_ceiling is None
+
+
+def test_without_a_password_the_owner_gets_a_link(app: Flask) -> None:
+    done = _run(app, "create-account", "Harbour", "--email", EMAIL)
+    assert done.exit_code == 0
+    assert done.stdout.startswith("Sign in: http://127.0.0.1:8000/welcome/")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["--plan", "huge"], "There is no plan “huge”. Choose one of: starter, growth, scale."),
+        (["--timezone", "Mars/Olympus"], "is no time zone"),
+    ],
+)
+def test_a_refused_command_changes_nothing_and_ends_with_one(
+    app: Flask, session: Session, arguments: list[str], sentence: str
+) -> None:
+    done = _run(app, "create-account", "Harbour", "--email", EMAIL, *arguments)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert sentence in done.stderr
+    assert session.scalars(select(Account)).all() == []
+
+
+def test_a_weak_password_is_refused(app: Flask) -> None:
+    done = _run(app, "create-account", "Harbour", "--email", EMAIL, "--password-stdin", given="short\n")
+    assert done.exit_code == 1
+    assert "at least 8 characters" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["create-account"], ["add-credits", "--email", EMAIL, "--amount", "many"],
+     ["add-credits", "--email", EMAIL, "--amount", "0"], ["reset-password", "--email", EMAIL]],
+)  # fmt: skip
+def test_wrong_usage_ends_with_two(app: Flask, arguments: list[str]) -> None:
+    assert _run(app, *arguments).exit_code == 2
+
+
+def test_a_reset_password_is_the_new_one(app: Flask, session: Session, harbour: Account) -> None:
+    done = _run(app, "reset-password", "--email", EMAIL, "--password-stdin", given="another long one\n")
+    assert done.exit_code == 0
+    session.expire_all()
+    assert is_right("another long one", session.scalars(select(User.password_hash)).one())
+
+
+def test_credits_are_added_and_taken_but_never_below_zero(
+    app: Flask, session: Session, harbour: Account
+) -> None:
+    done = _run(app, "add-credits", "--email", EMAIL, "--amount", "500")
+    assert (done.exit_code, done.stderr) == (0, "+500 credits: Harbour now has 1,500.\n")
+    refused = _run(app, "add-credits", "--email", EMAIL, "--amount", "-5000")
+    assert refused.exit_code == 1
+    assert "free" in refused.stderr
+
+
+def test_the_key_stands_alone_on_standard_output(app: Flask, session: Session, harbour: Account) -> None:
+    done = _run(app, "api-key", "create", "--email", EMAIL, "--name", "Import")
+    holder = api_keys.find(session, done.stdout.strip())
+    assert holder
+    assert holder.account.id == harbour.id
+
+
+def test_an_unknown_address_is_named(app: Flask) -> None:
+    done = _run(app, "api-key", "create", "--email", "nobody@example.com", "--name", "Import")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "Nobody has the address nobody@example.com." in done.stderr

@@ -1,0 +1,175 @@
+"""Coming in: passwords, one-use links, limits of wrong tries; leaving."""
+
+import re
+from datetime import UTC, datetime
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from redis import Redis
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import User, UserSession
+from app.business.accounts.services import welcome
+from app.business.accounts.services.passwords import HASHER
+from app.modules.throttle import limiter
+from tests.people import People, browser_of, make_people
+
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture(scope="module")
+def password_hash() -> str:
+    return HASHER.hash(PASSWORD)
+
+
+@pytest.fixture
+def people(session: Session, password_hash: str) -> People:
+    people = make_people(session)
+    people.owner.password_hash = people.viewer.password_hash = password_hash
+    session.commit()
+    return people
+
+
+def _token(client: FlaskClient) -> str:
+    found = re.search(r'name="csrf_token" value="([^"]+)"', client.get("/sign-in").text)
+    assert found
+    return found.group(1)
+
+
+def _sign_in(client: FlaskClient, user: User, password: str = PASSWORD, next: str = "") -> int:
+    form = {"email": user.email, "password": password, "csrf_token": _token(client)}
+    return client.post("/sign-in", query_string={"next": next}, data=form).status_code
+
+
+def test_the_right_password_opens_the_console(client: FlaskClient, people: People) -> None:
+    assert _sign_in(client, people.owner) == 303
+    assert people.owner.email in client.get("/profile").text
+
+
+def test_the_address_asked_for_comes_next(client: FlaskClient, people: People) -> None:
+    form = {"email": people.owner.email, "password": PASSWORD, "csrf_token": _token(client)}
+    answer = client.post("/sign-in?next=/credits", data=form)
+    assert answer.location == "/credits"
+    assert (
+        client.post("/sign-in?next=//evil.example", data=form | {"csrf_token": _token(client)}).location
+        == "/"
+    )
+
+
+def test_an_unknown_address_and_a_wrong_password_read_the_same(client: FlaskClient, people: People) -> None:
+    form = {"email": people.owner.email, "password": "not the password", "csrf_token": _token(client)}
+    wrong = client.post("/sign-in", data=form)
+    unknown = client.post("/sign-in", data=form | {"email": "nobody@example.com"})
+    assert wrong.status_code == unknown.status_code == 422
+    assert "do not match" in wrong.text
+    assert wrong.text.replace(people.owner.email, "X") == unknown.text.replace("nobody@example.com", "X")
+
+
+def test_a_session_from_before_is_not_taken_over(
+    client: FlaskClient, session: Session, people: People
+) -> None:
+    with client.session_transaction() as cookie:
+        cookie["token"] = "planted-by-an-attacker"
+    _sign_in(client, people.owner)
+    with client.session_transaction() as cookie:
+        assert cookie["token"] != "planted-by-an-attacker"
+    assert session.scalar(select(func.count(UserSession.id))) == 1
+
+
+def test_the_eleventh_try_has_to_wait(client: FlaskClient, people: People) -> None:
+    codes = [_sign_in(client, people.owner, "wrong password") for _ in range(10)]
+    assert codes == [422] * 10
+    form = {"email": people.owner.email, "password": PASSWORD, "csrf_token": _token(client)}
+    refused = client.post("/sign-in", data=form)
+    assert refused.status_code == 429
+    assert re.search(r"Try again in 1[45] minutes\.", refused.text)
+    assert 800 < int(refused.headers["Retry-After"]) <= 901
+
+
+def test_strangers_cannot_lock_somebody_out_of_a_known_browser(
+    app: Flask, client: FlaskClient, people: People
+) -> None:
+    _sign_in(client, people.owner)
+    client.post("/sign-out", data={"csrf_token": _token(client)})
+    stranger = app.test_client()
+    assert [_sign_in(stranger, people.owner, "wrong password") for _ in range(11)][-1] == 429
+    assert _sign_in(client, people.owner) == 303
+
+
+def test_a_right_answer_forgets_the_wrong_ones(app: Flask, people: People) -> None:
+    for _ in range(2):
+        browser = app.test_client()
+        assert [_sign_in(browser, people.viewer, "wrong password") for _ in range(6)] == [422] * 6
+        assert _sign_in(browser, people.viewer) == 303
+
+
+def test_fifty_wrong_tries_close_the_address(app: Flask, client: FlaskClient, people: People) -> None:
+    token = _token(client)
+    form = {"password": "x" * 400, "csrf_token": token}
+    codes = [
+        client.post("/sign-in", data=form | {"email": f"user{number}@example.com"}).status_code
+        for number in range(51)
+    ]
+    assert codes == [422] * 50 + [429]
+
+
+def test_while_the_queue_server_hangs_tries_are_counted_in_memory(
+    client: FlaskClient, people: People, valkey: Redis
+) -> None:
+    valkey.client_pause(30_000)
+    try:
+        codes = [_sign_in(client, people.owner, "wrong password") for _ in range(11)]
+    finally:
+        valkey.client_unpause()
+        limiter._storage_dead = False
+    assert codes == [422] * 10 + [429]
+
+
+def test_signing_out_ends_the_session_on_the_server(
+    app: Flask, session: Session, client: FlaskClient, people: People
+) -> None:
+    _sign_in(client, people.owner)
+    with client.session_transaction() as cookie:
+        token = cookie["token"]
+    assert client.post("/sign-out", data={"csrf_token": _token(client)}).location == "/sign-in"
+    with client.session_transaction() as cookie:
+        cookie["token"] = token
+    assert client.get("/profile").status_code == 302
+
+
+def test_a_welcome_link_signs_in_once_and_offers_a_password(
+    app: Flask, session: Session, people: People, client: FlaskClient
+) -> None:
+    token = welcome.issue_for(session, people.editor, datetime.now(UTC))
+    session.commit()
+    assert client.head(f"/welcome/{token}").status_code == 200
+    assert client.get(f"/welcome/{token}").location == "/profile/password"
+    assert "Set your password" in client.get("/profile/password").text
+    assert app.test_client().get(f"/welcome/{token}").status_code == 410
+
+
+def test_a_new_password_ends_every_other_session(app: Flask, session: Session, people: People) -> None:
+    here, there = (browser_of(app, session, people.owner) for _ in range(2))
+    form = {"present": PASSWORD, "password": "another long password"}
+    assert here.post("/profile/password", data=form).status_code == 303
+    assert here.get("/profile").status_code == 200
+    assert there.get("/profile").status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("form", "sentence"),
+    [
+        ({"present": "wrong", "password": "another long password"}, "not your present password"),
+        ({"present": PASSWORD, "password": "short"}, "at least 8 characters"),
+        ({"present": PASSWORD, "password": "password123"}, "among the first that attackers try"),
+        ({"present": PASSWORD, "password": "x" * 300}, "at most 256 characters"),
+    ],
+)
+def test_a_password_that_will_not_do_is_refused_beside_its_field(
+    app: Flask, session: Session, people: People, form: dict[str, str], sentence: str
+) -> None:
+    answer = browser_of(app, session, people.owner).post("/profile/password", data=form)
+    assert answer.status_code == 422
+    assert sentence in answer.text

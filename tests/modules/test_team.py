@@ -1,0 +1,100 @@
+"""Team, keys and settings pages."""
+
+import re
+
+import pytest
+from flask import Flask
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import Account, ApiKey, AuditEntry, User
+from tests.people import People, browser_of, make_people
+
+
+@pytest.fixture
+def people(session: Session) -> People:
+    people = make_people(session)
+    people.account.plan_id = None
+    session.commit()
+    return people
+
+
+def test_a_new_person_comes_in_by_the_link_the_owner_passes_on(
+    app: Flask, session: Session, people: People
+) -> None:
+    form = {"email": " New@Example.com ", "name": "Noor", "role": "operator"}
+    answer = browser_of(app, session, people.owner).post("/team", data=form)
+    found = re.search(r"http://localhost(/welcome/[\w-]+)", answer.text)
+    assert found
+    newcomer = app.test_client()
+    assert newcomer.get(found.group(1)).location == "/profile/password"
+    assert "new@example.com, operator" in newcomer.get("/profile").text
+
+
+def test_an_address_that_is_taken_is_refused_beside_its_field(
+    app: Flask, session: Session, people: People
+) -> None:
+    form = {"email": people.stranger.email, "role": "viewer"}
+    answer = browser_of(app, session, people.owner).post("/team", data=form)
+    assert answer.status_code == 422
+    assert "has a sign-in already" in answer.text
+
+
+def test_changes_of_the_team_are_written_down(app: Flask, session: Session, people: People) -> None:
+    owner = browser_of(app, session, people.owner)
+    owner.post(f"/team/{people.viewer.id}/role", data={"role": "editor"})
+    owner.post(f"/team/{people.viewer.id}/off")
+    session.expire_all()
+    entries = session.scalars(select(AuditEntry).order_by(AuditEntry.id)).all()
+    assert [entry.action for entry in entries] == ["user.role_changed", "user.switched_off"]
+    assert entries[0].data == {"from": "viewer", "to": "editor"}
+    assert entries[0].user_id == people.owner.id
+
+
+def test_the_only_owner_stays(app: Flask, session: Session, people: People) -> None:
+    owner = browser_of(app, session, people.owner)
+    assert owner.post(f"/team/{people.owner.id}/off").status_code == 409
+    answer = owner.post(f"/team/{people.owner.id}/role", data={"role": "viewer"})
+    assert "only owner" in answer.text
+    session.expire_all()
+    assert session.get_one(User, people.owner.id).is_active
+
+
+def test_a_key_is_shown_once_and_revoked_for_good(app: Flask, session: Session, people: People) -> None:
+    owner = browser_of(app, session, people.owner)
+    answer = owner.post("/api-keys", data={"name": "Nightly import"})
+    found = re.search(r"igny8_[\w-]{43}", answer.text)
+    assert found
+    assert found.group() not in owner.get("/api-keys").text
+    key = session.scalars(select(ApiKey)).one()
+    assert key.key_hash not in answer.text
+    owner.post(f"/api-keys/{key.id}/revoke")
+    assert "Revoked" in owner.get("/api-keys").text
+
+
+def test_owners_change_the_settings_others_read_them(app: Flask, session: Session, people: People) -> None:
+    form = {
+        "name": "Harbour",
+        "timezone": "Europe/Berlin",
+        "daily_ceiling": "200",
+        "operator_credit_limit": "50",
+    }
+    assert browser_of(app, session, people.editor).post("/settings", data=form).status_code == 403
+    assert browser_of(app, session, people.owner).post("/settings", data=form).status_code == 303
+    session.expire_all()
+    account = session.get_one(Account, people.account.id)
+    assert (account.name, account.timezone, account.daily_ceiling) == ("Harbour", "Europe/Berlin", 200)
+    assert "200" in browser_of(app, session, people.viewer).get("/settings").text
+
+
+def test_a_zero_ceiling_is_a_ceiling(app: Flask, session: Session, people: People) -> None:
+    form = {"name": "Harbour", "timezone": "UTC", "daily_ceiling": "0", "operator_credit_limit": "0"}
+    assert browser_of(app, session, people.owner).post("/settings", data=form).status_code == 303
+    session.expire_all()
+    assert session.get_one(Account, people.account.id).daily_ceiling == 0
+
+
+def test_people_choose_their_own_zone(app: Flask, session: Session, people: People) -> None:
+    viewer = browser_of(app, session, people.viewer)
+    viewer.post("/profile", data={"name": "Vera", "timezone": "Asia/Tokyo"})
+    assert "Times in Asia/Tokyo" in viewer.get("/profile").text
