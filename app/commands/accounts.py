@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import click
 from flask import Flask, current_app
-from flask.cli import AppGroup
+from flask.cli import AppGroup, with_appcontext
 
 from app.business.accounts.services import api_keys, audit_log, sign_in, team, welcome
 from app.business.billing.services.new_accounts import open_account
@@ -30,6 +30,7 @@ def register(app: Flask) -> None:
 @password_from_stdin
 @click.option("--plan", default="starter", show_default=True)
 @click.option("--timezone", default="UTC", show_default=True)
+@with_appcontext
 @plain_refusals
 def create_account(name: str, email: str, password_stdin: bool, plan: str, timezone: str) -> None:
     """Make an account with its owner and its first month's credits.
@@ -51,6 +52,7 @@ def create_account(name: str, email: str, password_stdin: bool, plan: str, timez
 @click.command("reset-password")
 @click.option("--email", required=True)
 @password_from_stdin
+@with_appcontext
 @plain_refusals
 def reset_password(email: str, password_stdin: bool) -> None:
     """Give a person a new password, and sign them out everywhere."""

@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import click
 from flask import Flask
+from flask.cli import with_appcontext
 
 from app.business.accounts.services import audit_log, team
 from app.business.billing.models import EntryKind
@@ -21,6 +22,7 @@ def register(app: Flask) -> None:
 @click.command("add-credits")
 @click.option("--email", required=True, help="Address of anybody of the account.")
 @click.option("--amount", required=True, type=click.IntRange(-1_000_000_000, 1_000_000_000))
+@with_appcontext
 @plain_refusals
 def add_credits(email: str, amount: int) -> None:
     """Add credits to an account; a negative amount takes away, at most what is free."""
