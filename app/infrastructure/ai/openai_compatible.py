@@ -112,7 +112,9 @@ class OpenAICompatible:
             return raw.text
         except openai.APIStatusError as error:
             raise self._status_fault(error) from None
-        except openai.APIConnectionError as error:
+        except AnswerTooLarge:
+            raise ProviderFault("bad_answer", "The AI service sent far more than was asked for.") from None
+        except (openai.APIConnectionError, httpx.HTTPError) as error:
             raise self._connection_fault(error) from None
 
     def _status_fault(self, error: openai.APIStatusError) -> ProviderFault:
@@ -131,12 +133,11 @@ class OpenAICompatible:
         kind, message = _FINAL_STATUS.get(status, ("refused", "The AI service did not accept the request."))
         return ProviderFault(kind, message, detail=detail)
 
-    def _connection_fault(self, error: openai.APIConnectionError) -> ProviderFault:
-        cause = error.__cause__
-        if isinstance(cause, AnswerTooLarge):
-            return ProviderFault("bad_answer", "The AI service sent far more than was asked for.")
-        detail = self._safe(f"{type(cause or error).__name__}: {cause or error}")
-        if isinstance(error, openai.APITimeoutError) and not isinstance(cause, httpx.ConnectTimeout):
+    def _connection_fault(self, error: Exception) -> ProviderFault:
+        cause = error.__cause__ or error
+        detail = self._safe(f"{type(cause).__name__}: {cause}")
+        late = isinstance(cause, httpx.TimeoutException) and not isinstance(cause, httpx.ConnectTimeout)
+        if late:
             return ProviderFault("timeout", "The AI service did not answer in time.", detail=detail)
         return ProviderFault("connection", "The AI service could not be reached.", detail=detail)
 

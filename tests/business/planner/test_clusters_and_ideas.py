@@ -54,9 +54,7 @@ def test_keywords_of_another_sector_are_not_found(session: Session, sector: Sect
 
 def _filled(session: Session, sector: Sector, count: int) -> tuple[Cluster, list[int]]:
     cluster = make_cluster(session, sector)
-    ids = [
-        make_keyword(session, sector, status="clustered", cluster_id=cluster.id).id for _ in range(count)
-    ]
+    ids = [make_keyword(session, sector, status="clustered", cluster_id=cluster.id).id for _ in range(count)]
     return cluster, ids
 
 
@@ -94,7 +92,9 @@ def test_a_cluster_is_planned_with_its_first_idea_and_done_without_open_ones(
     assert events(session)["status_changed", "cluster"] == 2
 
 
-def test_a_rule_decides_new_ideas_only_and_undoes_nobody(session: Session, sector: Sector, now: datetime) -> None:
+def test_a_rule_decides_new_ideas_only_and_undoes_nobody(
+    session: Session, sector: Sector, now: datetime
+) -> None:
     new, rejected = make_idea(session, sector), make_idea(session, sector, status="rejected")
     moved = decide_ideas(session, [new.id, rejected.id], "accepted", origin=rule(sector), now=now)
     assert moved == [new.id]

@@ -53,7 +53,9 @@ def test_keywords_already_here_can_be_left_alone(session: Session, sector: Secto
     assert (known.volume, result.updated, result.duplicates) == (10, 0, 1)
 
 
-def test_new_keywords_are_told_of_in_one_closed_batch(session: Session, sector: Sector, now: datetime) -> None:
+def test_new_keywords_are_told_of_in_one_closed_batch(
+    session: Session, sector: Sector, now: datetime
+) -> None:
     take(session, sector, "keyword\nred shoe\nblue shoe\n", now)
     assert events(session) == {("keyword_added", "keyword"): 2}
     assert closed_batches(session, now) == 1
@@ -119,7 +121,9 @@ def test_a_keyword_that_cannot_be_is_refused_by_field(
     assert list(refusal.value.errors) == [list(fields)[-1]]
 
 
-def test_a_person_may_ignore_a_keyword_and_take_it_back(session: Session, sector: Sector, now: datetime) -> None:
+def test_a_person_may_ignore_a_keyword_and_take_it_back(
+    session: Session, sector: Sector, now: datetime
+) -> None:
     keyword = make_keyword(session, sector)
     later = now + timedelta(days=1)
     update_keyword(session, keyword, {"status": "ignored"}, origin=person(sector), now=later)

@@ -103,7 +103,7 @@ def test_a_correction_that_does_not_fit_the_file_is_refused_by_name(
 
 
 def test_a_file_without_keyword_column_is_refused_with_what_it_has() -> None:
-    with pytest.raises(Invalid, match="No column is named “Keyword”. The first line has: “name”, “price”"):
+    with pytest.raises(Invalid, match=r"No column is named “Keyword”\. The first line has: “name”, “price”"):
         read_keyword_table(b"name,price\nhammer,4\n")
     with pytest.raises(Invalid, match="The file is empty"):
         read_keyword_table(b"\n\n")
