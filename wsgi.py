@@ -1,5 +1,15 @@
 """The entry point of every process: `flask --app wsgi …` and gunicorn."""
 
-from app import create_app
+import sys
 
-app = create_app()
+from app import create_app
+from app.infrastructure import logs
+from app.settings import SettingsError, load_settings
+
+try:
+    settings = load_settings()
+except SettingsError as error:
+    sys.stderr.write(f"This setting cannot be used. {error}\n")
+    raise SystemExit(2) from None
+logs.configure(settings.log_level)
+app = create_app(settings)

@@ -6,6 +6,7 @@ from flask import Flask
 
 from app import commands
 from app.infrastructure import database
+from app.infrastructure.messaging import relay
 from app.settings import Settings, load_settings
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -18,6 +19,7 @@ def create_app(settings: Settings | None = None, *, web: bool = True) -> Flask:
     app.extensions["settings"] = settings
     app.config["SECRET_KEY"] = settings.signing_key
     database.init_app(app, settings.sqlalchemy_url)
+    relay.init_app(app, settings)
     commands.register(app)
     if web:
         # Imported here so that workers do not load pages, forms and API schemas that they never serve.

@@ -2,10 +2,12 @@
 
 from flask import Flask
 
-from app.commands import accounts, billing
+from app.commands import accounts, billing, processes, up
 
 
 def register(app: Flask) -> None:
     """Add every command to the application's command line."""
     accounts.register(app)
     billing.register(app)
+    processes.register(app)
+    up.register(app)

@@ -2,26 +2,32 @@
 
 import logging
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
 
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from redis import Redis, RedisError
+from redis import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.infrastructure.database import db, migrate
+from app.infrastructure.messaging import heartbeats
+from app.infrastructure.redis_connection import connect
 from app.settings import Settings
 
 log = logging.getLogger(__name__)
 
-PATIENCE_SECONDS = 2
+SCHEDULER_SILENCE = timedelta(seconds=5)
+SWEEP_SILENCE = timedelta(seconds=60)
 
 
 def check_readiness(settings: Settings) -> Mapping[str, str]:
-    """State by check: database, migrations, queue. Details go to the log, never to whoever asks."""
+    """State by check: database, migrations, queue, scheduler, sweep. Details go to the log, never to whoever asks."""
     checks: dict[str, Callable[[], str]] = {
         "database": _database,
         "migrations": _migrations,
         "queue": lambda: _queue(settings),
+        "scheduler": lambda: _heard(settings, heartbeats.SCHEDULER, SCHEDULER_SILENCE),
+        "sweep": lambda: _heard(settings, heartbeats.SWEEP, SWEEP_SILENCE),
     }
     return {name: _state(name, check) for name, check in checks.items()}
 
@@ -47,10 +53,15 @@ def _migrations() -> str:
 
 
 def _queue(settings: Settings) -> str:
-    if not settings.redis_url:
-        return "no REDIS_URL"
-    with Redis.from_url(
-        settings.redis_url, socket_connect_timeout=PATIENCE_SECONDS, socket_timeout=PATIENCE_SECONDS
-    ) as connection:
+    with connect(settings) as connection:
         connection.ping()
     return "ok"
+
+
+def _heard(settings: Settings, name: str, within: timedelta) -> str:
+    with connect(settings) as connection:
+        heard_at = heartbeats.heard_at(connection, name)
+    if heard_at is None:
+        return "not heard of"
+    silent = datetime.now(UTC) - heard_at
+    return "ok" if silent <= within else f"silent for {silent.total_seconds():.0f} s"

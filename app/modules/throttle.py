@@ -7,6 +7,7 @@ from flask import Flask, g
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 
+from app.infrastructure.redis_connection import redis_url
 from app.settings import Settings
 
 
@@ -20,11 +21,10 @@ limiter = Limiter(key_func=who, strategy="moving-window", in_memory_fallback_ena
 
 
 def init_throttle(app: Flask, settings: Settings) -> None:
-    """Count where all processes see it, when there is such a place."""
-    address = settings.redis_url or "memory://"
+    """Count where all processes see it."""
+    address = redis_url(settings)
     app.config["RATELIMIT_STORAGE_URI"] = f"redis+{address}" if address.startswith("unix://") else address
-    if settings.redis_url:
-        app.config["RATELIMIT_STORAGE_OPTIONS"] = {"socket_connect_timeout": 1, "socket_timeout": 1}
+    app.config["RATELIMIT_STORAGE_OPTIONS"] = {"socket_connect_timeout": 1, "socket_timeout": 1}
     app.config["RATELIMIT_KEY_PREFIX"] = "igny8-limits"
     limiter.init_app(app)
 

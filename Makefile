@@ -1,0 +1,61 @@
+# Targets are named in `help`; every one can be run again at no cost.
+VENV := .venv
+PYTHON ?= python3
+BIN := $(VENV)/bin
+FLASK := $(BIN)/flask --app wsgi
+DEMO ?= 1
+
+.PHONY: help install run test check test-faults bench demo-reset chromium
+.DEFAULT_GOAL := help
+
+help:
+	@echo "make install      create $(VENV) with everything the product needs"
+	@echo "make run          install, migrate, start everything, load the demo account (DEMO=0: without it)"
+	@echo "make test         check, then every test on SQLite and PostgreSQL, with real workers and a real browser"
+	@echo "make check        lint, formatting, types, import contracts, templates"
+	@echo "make test-faults  the long fault trials"
+	@echo "make bench        measure the workloads against their goals"
+	@echo "make demo-reset   replace the demo account by a fresh one"
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed (PYTHON=... names it)." >&2; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed: requirements.lock | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@touch $@
+
+$(VENV)/.tested: tests/requirements.lock $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/requirements.lock
+	@touch $@
+
+install: $(VENV)/.installed
+
+run: install
+	@exec $(FLASK) up $(if $(filter-out 0,$(DEMO)),--demo)
+
+check: $(VENV)/.tested
+	@echo "lint" && $(BIN)/ruff check .
+	@echo "formatting" && $(BIN)/ruff format --check --quiet .
+	@echo "types" && $(BIN)/mypy
+	@echo "import contracts" && $(BIN)/lint-imports --no-cache > $(VENV)/contracts.log 2>&1 || { cat $(VENV)/contracts.log; exit 1; }
+	@echo "templates" && $(BIN)/python -m pytest tests/test_templates.py
+
+# A browser is needed: CHROMIUM, else one on PATH, else (as root on Debian) it is installed.
+chromium:
+	@if [ -n "$$CHROMIUM" ] || command -v chromium chromium-browser google-chrome >/dev/null 2>&1; then :; \
+	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
+	else echo "The browser tests need Chromium: install it, or set CHROMIUM to its path." >&2; exit 1; fi
+
+test: check chromium
+	$(BIN)/python -m pytest tests
+
+test-faults: $(VENV)/.tested chromium
+	TRIALS=full $(BIN)/python -m pytest tests
+
+bench: $(VENV)/.tested
+	@echo "No workload is measured yet."
+
+demo-reset: install
+	$(FLASK) demo --reset

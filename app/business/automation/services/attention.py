@@ -1,0 +1,32 @@
+"""Which queues want a look: now, and at which coming instants. The sweep compares this with what is queued."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.business.automation.models import ScheduledTask, Status
+from app.business.automation.services.planning import WINDOW
+from app.business.automation.services.rule_engine import ready
+from app.business.automation.services.runs import RUN_QUEUES
+
+PATIENCE = timedelta(seconds=1)
+
+
+def overdue_queues(session: Session, now: datetime) -> Sequence[str]:
+    """Queues with a run that should have begun more than a second ago."""
+    since = now - PATIENCE
+    return [queue for queue in RUN_QUEUES if session.scalar(select(ready(queue, since).exists()))]
+
+
+def coming_instants(session: Session, now: datetime) -> Sequence[tuple[datetime, str]]:
+    """Each (instant, queue) of the planning window at which a pending run wants to begin."""
+    begins_at = func.coalesce(ScheduledTask.not_before, ScheduledTask.scheduled_at)
+    query = (
+        select(begins_at, ScheduledTask.queue)
+        .where(ScheduledTask.status == Status.PENDING, ScheduledTask.waiting_for.is_(None))
+        .where(begins_at > now, begins_at <= now + WINDOW)
+        .distinct()
+    )
+    return [(instant, queue) for instant, queue in session.execute(query)]

@@ -1,0 +1,167 @@
+"""`up`: one command that migrates, starts everything, and keeps it running."""
+
+import http.client
+import os
+import signal
+import socket
+from datetime import UTC, datetime
+from http import HTTPStatus
+
+import click
+from flask import Flask, current_app
+from flask_migrate import upgrade
+from redis import Redis, RedisError
+from sqlalchemy import select
+
+from app.business.accounts.models import Account
+from app.business.accounts.services import welcome
+from app.infrastructure import data_folder
+from app.infrastructure.database import db, transaction
+from app.infrastructure.messaging import heartbeats
+from app.infrastructure.messaging.scheduler import run_scheduler
+from app.infrastructure.messaging.worker import run_clock_worker, run_step_worker
+from app.infrastructure.redis_connection import QueueServerAway, become_embedded_server, connect, require
+from app.infrastructure.supervisor import Child, NotStarted, StopAsked, Supervisor
+from app.infrastructure.web_server import WebServer
+from app.settings import Settings
+
+STOPS_CLEANLY = (data_folder.FolderInUse, NotStarted, QueueServerAway)
+
+
+def register(app: Flask) -> None:
+    """Add the command of this file."""
+    app.cli.add_command(up)
+
+
+@click.command("up")
+@click.option("--demo", is_flag=True, help="Load the demo account where there is no account yet.")
+def up(demo: bool) -> None:
+    """Migrate, start every process, and supervise them until Ctrl-C or SIGTERM."""
+    settings: Settings = current_app.extensions["settings"]
+    try:
+        with data_folder.hold(settings.data_dir):
+            _require_free_port(settings)
+            _supervise(settings, demo)
+    except STOPS_CLEANLY as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _supervise(settings: Settings, demo: bool) -> None:
+    supervisor = Supervisor(lambda line: click.echo(line, err=True))
+    try:
+        if not settings.redis_url:
+            supervisor.start(_queue_server(settings))
+        require(settings)
+        _prepare_database(demo)
+        supervisor.go_on()
+        for child in _processes(settings, datetime.now(UTC)):
+            supervisor.start(child)
+        _announce(settings)
+        supervisor.watch()
+    except StopAsked:
+        pass
+    finally:
+        supervisor.stop()
+
+
+def _queue_server(settings: Settings) -> Child:
+    # SIGTERM, so that it writes its data down whatever becomes of us.
+    return Child(
+        "queue server",
+        lambda: become_embedded_server(settings.data_dir),
+        lambda _pid: _answers(settings),
+        grace=10,
+        dies_by=signal.SIGTERM,
+    )
+
+
+def _processes(settings: Settings, since: datetime) -> list[Child]:
+    """Everything but the queue server, in the order of its start."""
+    web = WebServer(current_app.wsgi_app, settings)
+
+    def patient() -> Redis:
+        return connect(settings, answer_within=None)
+
+    steps = [
+        Child(f"step worker {number}", lambda: run_step_worker(patient), lambda pid: _works(settings, pid))
+        for number in range(1, settings.workers + 1)
+    ]
+    return [
+        Child("web server", web.run, lambda _pid: _serves(settings)),
+        Child("clock worker", lambda: run_clock_worker(patient), lambda pid: _works(settings, pid)),
+        *steps,
+        Child("scheduler", lambda: run_scheduler(connect(settings)), lambda _pid: _ticks(settings, since)),
+    ]
+
+
+def _prepare_database(demo: bool) -> None:
+    click.echo("Preparing the database", err=True)
+    upgrade()
+    with transaction() as session:
+        is_empty = session.scalar(select(Account.id).limit(1)) is None
+    if demo and is_empty:
+        click.echo("Loading the demo account", err=True)
+        context = click.get_current_context()
+        context.invoke(current_app.cli.commands["demo"])
+    _let_go()
+
+
+def _announce(settings: Settings) -> None:
+    with transaction() as session:
+        token = welcome.issue_link(session, datetime.now(UTC))
+        nobody = session.scalar(select(Account.id).limit(1)) is None
+    _let_go()
+    if token:
+        click.echo(f"Sign in: {settings.site_url}/welcome/{token}")
+    if nobody:
+        click.echo("There is no account yet: make one with `flask --app wsgi create-account`.", err=True)
+    click.echo(f"Ready: {settings.site_url}")
+
+
+def _let_go() -> None:
+    """Close what this process used: children are forked from it, now and at every restart."""
+    db.session.remove()
+    db.engine.dispose()
+
+
+def _require_free_port(settings: Settings) -> None:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        socket.create_server((settings.host, settings.port), family=family).close()
+    except OSError as error:
+        raise NotStarted(
+            f"Cannot listen on {settings.host} port {settings.port}: {os.strerror(error.errno or 0)}. "
+            f"Stop what uses it, or choose another, for example PORT={settings.port + 1}."
+        ) from None
+
+
+def _answers(settings: Settings) -> bool:
+    try:
+        with connect(settings) as server:
+            return bool(server.ping())
+    except RedisError:
+        return False
+
+
+def _serves(settings: Settings) -> bool:
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - asks, binds nothing
+    connection = http.client.HTTPConnection(host, settings.port, timeout=2)
+    try:
+        connection.request("GET", "/healthz")
+        return connection.getresponse().status == HTTPStatus.OK
+    except OSError:
+        return False
+    finally:
+        connection.close()
+
+
+def _works(settings: Settings, pid: int) -> bool:
+    with connect(settings) as server:
+        return any(worker.pid == pid for worker in heartbeats.workers(server, datetime.now(UTC)))
+
+
+def _ticks(settings: Settings, since: datetime) -> bool:
+    """The scheduler goes round, and a sweep that it asked for has been done."""
+    with connect(settings) as server:
+        heard = [heartbeats.heard_at(server, name) for name in (heartbeats.SCHEDULER, heartbeats.SWEEP)]
+    return all(at is not None and at >= since for at in heard)

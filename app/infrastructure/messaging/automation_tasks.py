@@ -1,0 +1,112 @@
+"""The four functions that jobs may name. The work itself is the business's; each call here is one short look."""
+
+import os
+import socket
+from collections.abc import Callable
+from datetime import datetime
+from functools import cache
+
+import structlog
+
+from app.business.automation.services import attention, dispatch, planning, recovery, rule_engine, waiting
+from app.business.billing.services import replenishment
+from app.business.events import EVENTS_QUEUE
+from app.infrastructure import ai
+from app.infrastructure.database import only_reading, transaction
+from app.infrastructure.messaging import heartbeats, queues, relay, scheduler, worker
+from app.infrastructure.messaging.engine import make_engine, utc_now
+from app.settings import load_settings
+
+MOST_RUNS = 100
+MOST_SECONDS = 5.0
+
+log = structlog.get_logger(__name__)
+
+
+def execute_scheduled_automation_rules() -> None:
+    """Every 15 minutes: write the rows of all planned times of the next 17 minutes and arm their alarms."""
+    _plan(utc_now())
+
+
+def replenish_monthly_credits() -> None:
+    """On the first of the month: grant every active account what its plan gives."""
+    _replenish(utc_now())
+
+
+def sweep() -> None:
+    """Every 15 seconds: everything that a lost wake-up, a dead worker or a flushed queue may have left undone."""
+    for step in SWEEP:
+        try:
+            step(utc_now())
+        except Exception:
+            # The other steps heal other things.
+            log.exception("sweep_step_failed", step=step.__name__)
+
+
+def drain(queue: str) -> None:
+    """Look at `queue`: hand out events first where they are what it holds, then carry its due runs."""
+    if queue == EVENTS_QUEUE:
+        _dispatch(utc_now())
+    rule_engine.drain(_engine(), queue, most_runs=MOST_RUNS, most_seconds=MOST_SECONDS)
+
+
+def _plan(now: datetime) -> None:
+    planned = planning.plan(transaction, now)
+    for rule_id, error in planned.failed:
+        log.error("rule_not_planned", rule=rule_id, error=error)
+
+
+def _replenish(now: datetime) -> None:
+    report = replenishment.replenish_monthly_credits(transaction, now)
+    for account_id, error in report.failed.items():
+        log.error("credits_not_granted", account=account_id, error=f"{type(error).__name__}: {error}")
+
+
+def _dispatch(now: datetime) -> None:
+    while dispatch.dispatch_batches(transaction, now).batches:
+        pass
+
+
+def _rescue(now: datetime) -> None:
+    rescued = recovery.rescue(transaction, now)
+    if rescued.resumed or rescued.given_up:
+        log.warning("runs_rescued", resumed=rescued.resumed, given_up=rescued.given_up)
+
+
+def _wake_waiting(now: datetime) -> None:
+    with transaction() as session:
+        waiting.wake_what_is_due(session, now)
+
+
+def _wake_overdue(now: datetime) -> None:
+    with only_reading(), transaction() as session:
+        overdue = attention.overdue_queues(session, now)
+    queues.wake(relay.server(), overdue)
+
+
+def _arm_missing(now: datetime) -> None:
+    with only_reading(), transaction() as session:
+        coming = attention.coming_instants(session, now)
+    scheduler.arm(relay.server(), scheduler.missing_alarms(relay.server(), coming))
+
+
+def _tell_alive(now: datetime) -> None:
+    heartbeats.beat(relay.server(), heartbeats.SWEEP, now)
+
+
+SWEEP: tuple[Callable[[datetime], None], ...] = (
+    _rescue,
+    _dispatch,
+    _plan,
+    _replenish,
+    _wake_waiting,
+    _wake_overdue,
+    _arm_missing,
+    _tell_alive,
+)
+
+
+@cache
+def _engine() -> rule_engine.RuleEngine:
+    name = f"{socket.gethostname()}-{os.getpid()}"
+    return make_engine(ai.make_language_model(load_settings()), name, worker.draining.is_set)

@@ -1,0 +1,61 @@
+"""Who is alive: the scheduler, the sweep, and every worker say so in the queue server, for the health page."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from redis import Redis
+from rq.utils import as_text
+from rq.worker import BaseWorker
+
+SCHEDULER = "scheduler"
+SWEEP = "sweep"
+KEPT_SECONDS = 3600
+FRESH_WORKER = timedelta(seconds=30)
+
+
+@dataclass(frozen=True)
+class WorkerState:
+    """One worker process as it last described itself."""
+
+    name: str
+    pid: int
+    queues: tuple[str, ...]
+    state: str
+    heard_at: datetime
+
+
+def beat(connection: Redis, name: str, now: datetime) -> None:
+    """`name` is alive at `now`."""
+    connection.set(_key(name), now.timestamp(), ex=KEPT_SECONDS)
+
+
+def heard_at(connection: Redis, name: str) -> datetime | None:
+    """When `name` was last heard of; None when not within the last hour."""
+    value = connection.get(_key(name))
+    return datetime.fromtimestamp(float(value), UTC) if value else None
+
+
+def workers(connection: Redis, now: datetime) -> list[WorkerState]:
+    """Workers heard of within 30 seconds, by name."""
+    keys = sorted(as_text(key) for key in connection.smembers(BaseWorker.redis_workers_keys))
+    with connection.pipeline(transaction=False) as pipeline:
+        for key in keys:
+            pipeline.hgetall(key)
+        rows = pipeline.execute()
+    states = [_state(key, row) for key, row in zip(keys, rows, strict=True) if row]
+    return [state for state in states if now - state.heard_at < FRESH_WORKER]
+
+
+def _state(key: str, row: dict[bytes, bytes]) -> WorkerState:
+    values = {name.decode(): value.decode() for name, value in row.items()}
+    return WorkerState(
+        name=key.removeprefix(BaseWorker.redis_worker_namespace_prefix),
+        pid=int(values.get("pid", 0)),
+        queues=tuple(filter(None, values.get("queues", "").split(","))),
+        state=values.get("state", ""),
+        heard_at=datetime.fromisoformat(values.get("last_heartbeat", "1970-01-01T00:00:00Z")),
+    )
+
+
+def _key(name: str) -> str:
+    return f"igny8:heartbeat:{name}"

@@ -1,0 +1,69 @@
+"""From a commit to the queues: what a transaction asked for is sent once it is real.
+
+The business notes its wishes in `session.info`: "wake", queue names; "alarms", (instant, queue) pairs. A wish that
+is lost only delays: the row is the truth, and the sweep looks every 15 seconds.
+"""
+
+from collections.abc import Set
+from datetime import UTC, datetime
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import structlog
+from redis import Redis, RedisError
+from sqlalchemy import Engine, event
+from sqlalchemy.orm import Session
+
+from app.crash_points import crash_point
+from app.infrastructure.database import db
+from app.infrastructure.messaging.queues import wake
+from app.infrastructure.messaging.scheduler import arm
+from app.infrastructure.redis_connection import connect
+from app.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+_servers: WeakKeyDictionary[Engine, Redis] = WeakKeyDictionary()
+
+
+def init_app(app: Any, settings: Settings) -> None:
+    """Commits to the application's database wake the queues of its queue server."""
+    with app.app_context():
+        _servers[db.engine] = connect(settings)
+
+
+def server() -> Redis:
+    """The queue server of the application whose context is active."""
+    return _servers[db.engine]
+
+
+@event.listens_for(db.session, "after_commit")
+def _send_wishes(session: Session) -> None:
+    # SQLAlchemy calls this when a savepoint is released, too: nothing is real yet.
+    if session.in_nested_transaction():
+        return
+    wishes, alarms = session.info.pop("wake", set()), session.info.pop("alarms", set())
+    if wishes or alarms:
+        crash_point("after-commit")
+        send(server(), wishes, alarms, datetime.now(UTC))
+
+
+@event.listens_for(db.session, "after_rollback")
+def _forget_wishes(session: Session) -> None:
+    # What a rolled back savepoint asked for stays: a look too many harms nothing, one too few delays.
+    if not session.in_nested_transaction():
+        session.info.pop("wake", None)
+        session.info.pop("alarms", None)
+
+
+def send(connection: Redis, wishes: Set[str], alarms: Set[tuple[datetime, str]], now: datetime) -> None:
+    """Wake the queues of `wishes` and of due alarms; arm the rest. A fault of the server is logged, no more."""
+    later = {alarm for alarm in alarms if alarm[0] > now}
+    due = wishes | {queue for _instant, queue in alarms - later}
+    try:
+        if due:
+            wake(connection, due)
+        if later:
+            arm(connection, later)
+    except RedisError as error:
+        log.warning("queue_server_away", error=str(error), wake=sorted(due), alarms=len(later))

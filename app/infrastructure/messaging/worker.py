@@ -1,0 +1,189 @@
+"""Workers: the clock worker does not fork, step workers fork for each look. Both are RQ's, without its paperwork.
+
+RQ keeps states, executions and results of every job in the queue server, at some twenty round trips for each. Our
+jobs are tickets whose loss costs nothing and whose work is recorded in the database, so a look costs two round
+trips, and one more each second says that the worker is alive.
+"""
+
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import structlog
+from redis import Redis, RedisError
+from rq import Queue, SimpleWorker, Worker
+from rq import worker_registration as registration
+from rq.job import Job
+from rq.timeouts import HorseMonitorTimeoutException, JobTimeoutException
+from rq.worker import BaseWorker, WorkerStatus
+
+from app.infrastructure.database import db
+from app.infrastructure.messaging import queues
+from app.infrastructure.messaging.queues import AllowedJob, AllowedQueue
+from app.infrastructure.process_life import die_with_parent
+
+WORKER_TTL_SECONDS = 20
+"""RQ waits for a job this long less 15 seconds, and reports itself alive in between."""
+BEAT_EVERY = timedelta(seconds=1)
+LONGEST_PAUSE_SECONDS = 2.0
+
+draining = threading.Event()
+"""Set when this process shall end: no new run is begun, the present one is handed back before its next unit."""
+
+log = structlog.get_logger(__name__)
+
+
+class TicketWorker(BaseWorker):
+    """What both workers share: few round trips, quick recovery, and a graceful end."""
+
+    max_connection_wait_time = LONGEST_PAUSE_SECONDS
+    queue_class: type[Queue] = AllowedQueue
+    job_class: type[Job] = AllowedJob
+    kind = ""
+
+    def __init__(self, queue_names: Sequence[str], connection: Redis) -> None:
+        name = f"{self.kind}-{socket.gethostname()}-{os.getpid()}-{time.time_ns():x}"
+        super().__init__(
+            [AllowedQueue(queue, connection) for queue in queue_names],
+            name=name,
+            connection=connection,
+            worker_ttl=WORKER_TTL_SECONDS,
+            log_job_description=False,
+        )
+        self._beaten_at = datetime.min.replace(tzinfo=UTC)
+
+    def bootstrap(self, *_log_options: Any) -> None:
+        """Appear. RQ's own log handlers and its channel for remote commands stay off."""
+        self.register_birth()  # type: ignore[no-untyped-call]
+        self.set_state(WorkerStatus.STARTED)
+
+    def check_for_suspension(self, burst: bool) -> None:
+        """Pausing is the account's switch, not the queue's."""
+
+    def set_state(self, state: str, pipeline: Any = None) -> None:
+        """Remember it; the next heartbeat tells it."""
+        self._state = state
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
+        """At most once a second tell everything about this worker, so that a flushed server knows it again."""
+        now = datetime.now(UTC)
+        if now - self._beaten_at < BEAT_EVERY:
+            return
+        self.last_heartbeat = self._beaten_at = now
+        with self.connection.pipeline(transaction=False) as beats:
+            beats.hset(self.key, mapping=self.serialize() | {"state": str(self._state)})
+            beats.expire(self.key, timeout or self.worker_ttl + 60)
+            registration.register(self, beats)
+            beats.execute()
+
+    def set_shutdown_requested_date(self) -> None:
+        """Nobody asks for it."""
+
+    def handle_warm_shutdown_request(self) -> None:
+        """First SIGTERM or SIGINT: hand back what is being worked on."""
+        draining.set()
+
+    def carry_out(self, job: Job) -> None:
+        """Perform one ticket; whatever goes wrong is told in the log, and the worker goes on."""
+        timeout = job.timeout or queues.SHORT_SECONDS
+        with structlog.contextvars.bound_contextvars(job=job.id):
+            try:
+                with self.death_penalty_class(timeout, JobTimeoutException, job_id=job.id):
+                    job.perform()
+            except Exception:
+                log.exception("job_failed", queue=job.origin)
+            finally:
+                db.session.remove()
+
+
+class ClockWorker(TicketWorker, SimpleWorker):
+    """Works in its own process, so that nothing that is on time waits for a fork or an AI service."""
+
+    kind = "clock"
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        """Carry the ticket out."""
+        self.set_state(WorkerStatus.BUSY)
+        self.carry_out(job)
+        self.set_state(WorkerStatus.IDLE)
+
+
+class StepWorker(TicketWorker, Worker):
+    """Forks for each look: what an outside call or a clustering leaves behind goes with the child."""
+
+    kind = "step"
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        """Fork, and watch the child to its end."""
+        self.set_state(WorkerStatus.BUSY)
+        self.fork_work_horse(job, queue)
+        ended = False
+        while not ended:
+            ended = self._watch()
+        self._horse_pid = 0
+        self.set_state(WorkerStatus.IDLE)
+
+    def _watch(self) -> bool:
+        try:
+            with self.death_penalty_class(int(BEAT_EVERY.total_seconds()) * 5, HorseMonitorTimeoutException):
+                _pid, status, _usage = self.wait_for_horse()
+        except HorseMonitorTimeoutException:
+            self._tell_alive()
+            return False
+        if status:
+            log.error("work_horse_died", status=status)
+        return True
+
+    def _tell_alive(self) -> None:
+        try:
+            self.heartbeat()
+        except RedisError as error:
+            log.warning("queue_server_away", error=str(error))
+
+    def main_work_horse(self, job: Job, queue: Queue) -> None:
+        """In the child. Connections of the parent are left alone, and the child never outlives it."""
+        die_with_parent(self.pid or 0)
+        db.engine.dispose(close=False)
+        self.setup_work_horse_signals()
+        self._is_horse = True
+        self.carry_out(job)
+        os._exit(0)
+
+    def setup_work_horse_signals(self) -> None:
+        """SIGTERM, from the parent, means drain; Ctrl-C is the parent's business."""
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, lambda _signal, _frame: draining.set())
+
+    def handle_warm_shutdown_request(self) -> None:
+        """Hand back what the child is working on."""
+        super().handle_warm_shutdown_request()
+        if self.horse_pid:
+            self.kill_horse(signal.SIGTERM)
+
+
+def run_clock_worker(connect: Callable[[], Redis]) -> None:
+    """The clock worker process: until SIGTERM or SIGINT."""
+    _work(lambda: ClockWorker(queues.CLOCK_WORKER_QUEUES, connect()))
+
+
+def run_step_worker(connect: Callable[[], Redis]) -> None:
+    """One step worker process: until SIGTERM or SIGINT."""
+    _work(lambda: StepWorker(queues.STEP_WORKER_QUEUES, connect()))
+
+
+def _work(make_worker: Callable[[], TicketWorker]) -> None:
+    """RQ's loop ends at any fault of the queue server; ours begins again until it is told to stop."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _signal, _frame: draining.set())
+    while not draining.is_set():
+        try:
+            make_worker().work()
+        except RedisError as error:
+            log.warning("queue_server_away", error=str(error))
+        if not draining.is_set():
+            time.sleep(1)

@@ -1,0 +1,160 @@
+"""Runs the processes of one installation: starts them in order, restarts what dies, stops them in reverse order.
+
+Children are forked from this one process, which has everything loaded already: that makes starts quick and lets
+them share memory. So nothing here may start a thread or keep a connection open.
+"""
+
+import gc
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NoReturn
+
+import structlog
+
+from app.infrastructure.process_life import die_with_parent
+
+TICK_SECONDS = 0.05
+READY_WITHIN_SECONDS = 60.0
+LIVED_LONG_SECONDS = 60.0
+LONGEST_BACK_OFF_SECONDS = 30.0
+
+log = structlog.get_logger(__name__)
+
+
+class NotStarted(Exception):  # noqa: N818 - says what happened
+    """A process did not become ready; the message says which, and where to look."""
+
+
+class StopAsked(Exception):  # noqa: N818 - a person's wish
+    """SIGTERM or Ctrl-C came while starting."""
+
+
+@dataclass
+class Child:
+    """One process: what it runs, how to see by its id that it is ready, and the seconds of a graceful end."""
+
+    name: str
+    run: Callable[[], object]
+    is_ready: Callable[[int], bool]
+    grace: float = 35.0
+    dies_by: signal.Signals = signal.SIGKILL
+    pid: int = 0
+    started_at: float = 0.0
+    deaths: int = 0
+    start_again_at: float = 0.0
+
+    def start(self) -> None:
+        """Fork. The child has a process group of its own: Ctrl-C reaches only the supervisor."""
+        parent = os.getpid()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        pid = os.fork()
+        if pid == 0:
+            self._live(parent)
+        self.pid, self.started_at = pid, time.monotonic()
+
+    def _live(self, parent: int) -> NoReturn:
+        code = 1
+        try:
+            os.setpgid(0, 0)
+            die_with_parent(parent, self.dies_by)
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_DFL)
+            self.run()
+            code = 0
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else 1
+        except BaseException:
+            log.exception("process_failed", process=self.name)
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+
+    def has_ended(self) -> bool:
+        """Whether it is gone; collects it."""
+        if self.pid and os.waitpid(self.pid, os.WNOHANG)[0]:
+            self.pid = 0
+        return not self.pid
+
+    def send(self, number: signal.Signals, *, group: bool = False) -> None:
+        """Signal the process, or all of its group."""
+        if self.pid:
+            (os.killpg if group else os.kill)(self.pid, number)
+
+
+class Supervisor:
+    """Children in the order of their start; `tell` says in one line what happens."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        self.tell = tell
+        self.children: list[Child] = []
+        self.asked_to_stop = 0
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._ask_to_stop)
+        # What is loaded by now is shared with the children as long as the collector does not touch it.
+        gc.freeze()
+
+    def start(self, child: Child) -> None:
+        """Start the next child, and wait until it is ready. Raises NotStarted or StopAsked."""
+        self.tell(f"Starting {child.name}")
+        self.children.append(child)
+        child.start()
+        self._await_ready(child)
+
+    def watch(self) -> None:
+        """Restart what dies, until a person or the system asks to stop."""
+        while not self.asked_to_stop:
+            for child in self.children:
+                self._restart_if_dead(child)
+            time.sleep(TICK_SECONDS * 4)
+
+    def stop(self) -> None:
+        """Stop in reverse order, gracefully; what does not end in its time, or a second request, is killed."""
+        for child in reversed(self.children):
+            if child.has_ended():
+                continue
+            self.tell(f"Stopping {child.name}")
+            child.send(signal.SIGTERM)
+            self._await_end(child)
+
+    def go_on(self) -> None:
+        """Raises StopAsked when a person or the system wants an end; for those who do long things in between."""
+        if self.asked_to_stop:
+            raise StopAsked
+
+    def _ask_to_stop(self, _signal: int, _frame: object) -> None:
+        self.asked_to_stop += 1
+
+    def _await_ready(self, child: Child) -> None:
+        until = time.monotonic() + READY_WITHIN_SECONDS
+        while not child.is_ready(child.pid):
+            self.go_on()
+            if child.has_ended() or time.monotonic() > until:
+                raise NotStarted(f"The {child.name} did not start. The lines above say why.")
+            time.sleep(TICK_SECONDS)
+
+    def _restart_if_dead(self, child: Child) -> None:
+        now = time.monotonic()
+        if child.pid and child.has_ended():
+            child.deaths = 1 if now - child.started_at > LIVED_LONG_SECONDS else child.deaths + 1
+            pause = min(0.5 * 2 ** (child.deaths - 1), LONGEST_BACK_OFF_SECONDS)
+            child.start_again_at = now + pause
+            self.tell(f"The {child.name} ended unexpectedly; starting it again in {pause:g} s")
+        if not child.pid and now >= child.start_again_at:
+            child.start()
+
+    def _await_end(self, child: Child) -> None:
+        until = time.monotonic() + child.grace
+        while not child.has_ended():
+            if self.asked_to_stop > 1 or time.monotonic() > until:
+                self.tell(f"Ending {child.name} at once")
+                child.send(signal.SIGKILL, group=True)
+                os.waitpid(child.pid, 0)
+                child.pid = 0
+                return
+            time.sleep(TICK_SECONDS)
