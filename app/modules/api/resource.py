@@ -206,16 +206,16 @@ def window() -> Window:
 
 def read_query(schema: type[Query]) -> dict[str, Any]:
     """The filters of the address beside limit and cursor, only those given. Raises BadQuery."""
-    many = {name for name, field in schema.model_fields.items() if "list" in str(field.annotation)}
-    given = {
-        name: values if name in many else values[-1]
-        for name, values in request.args.lists()
-        if name not in ("limit", "cursor") and values[-1] != ""
-    }
+    given: dict[str, Any] = {}
+    for name, values in request.args.lists():
+        filled = [value for value in values if value]
+        if filled and name not in ("limit", "cursor"):
+            given[name] = filled if len(filled) > 1 else filled[0]
     try:
         return schema.model_validate(given).model_dump(exclude_unset=True)
     except ValidationError as error:
-        raise BadQuery(_sentences(schema, error)) from None
+        sentences = _sentences(schema, error)
+        raise BadQuery({path.partition(".")[0]: texts for path, texts in sentences.items()}) from None
 
 
 def listed(page: Page[Row], show: Callable[[Row], Mapping[str, Any]]) -> Response:

@@ -64,7 +64,7 @@ def preview(name: str) -> ResponseReturnValue:
         table=table,
         errors=errors,
         headers=table.headers if table else _likely_headers(data, form),
-        fields=_shown_fields(form),
+        fields=_shown_fields(form, table),
         known=_known(table, form) if table else None,
     ), 422 if request.method == "POST" else 200
 
@@ -111,13 +111,14 @@ def _likely_headers(data: bytes, form: PreviewForm) -> list[str]:
     return [cell.strip() for cell in max(lines, key=len, default=[])][:HEADER_CELLS]
 
 
-def _shown_fields(form: PreviewForm) -> list[str]:
-    """Site and sector columns matter only where they are not chosen."""
+def _shown_fields(form: PreviewForm, table: KeywordTable | None) -> list[str]:
+    """Columns that can be corrected. Without a table only what is missing or was chosen by hand: a select
+    that is sent back overrules recognition, and there is nothing recognised to put into the others yet.
+    """
     data = form.place.data or ""
-    left_out = {"site"} if data else set()
-    return [
-        field for field in FIELDS if field not in left_out | ({"sector"} if data[-1:].isdigit() else set())
-    ]
+    left_out = ({"site"} if data else set()) | ({"sector"} if data[-1:].isdigit() else set())
+    asked = set(FIELDS) if table else {"keyword", "site", *form.columns()}
+    return [field for field in FIELDS if field in asked - left_out]
 
 
 def _known(table: KeywordTable, form: PreviewForm) -> int | None:
