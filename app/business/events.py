@@ -39,8 +39,8 @@ class EventBatch(AccountOwned, Base):
         Index(
             "ix_event_batch_undispatched",
             "closed_at",
-            sqlite_where=text("dispatched_at IS NULL AND dead_at IS NULL"),
-            postgresql_where=text("dispatched_at IS NULL AND dead_at IS NULL"),
+            sqlite_where=text("dispatched_at IS NULL"),
+            postgresql_where=text("dispatched_at IS NULL"),
         ),
         Index(None, "account_id", "run_id"),
     )

@@ -39,12 +39,23 @@ def keyset_page(
 
     Raises Invalid({"cursor": …}) when the cursor is not one that we gave.
     """
+    rows = session.scalars(newest_part(query, keys=keys, cursor=cursor, limit=limit)).all()
+    return page_of(rows, keys=keys, limit=limit)
+
+
+def newest_part(
+    query: Select[Row], *, keys: Sequence[InstrumentedAttribute[Any]], cursor: str | None, limit: int
+) -> Select[Row]:
+    """The query of `keyset_page`: one row more than `limit`, which tells whether there is a next page."""
     ordered = query.order_by(*(key.desc() for key in keys)).limit(limit + 1)
-    if cursor:
-        ordered = ordered.where(
-            tuple_(*keys) < tuple_(*_bound([key.expression for key in keys], decode(cursor, len(keys))))
-        )
-    rows = session.scalars(ordered).all()
+    if not cursor:
+        return ordered
+    last = _bound([key.expression for key in keys], decode(cursor, len(keys)))
+    return ordered.where(tuple_(*keys) < tuple_(*last))
+
+
+def page_of(rows: Sequence[Row], *, keys: Sequence[InstrumentedAttribute[Any]], limit: int) -> Page[Row]:
+    """The page that these rows of `newest_part` make."""
     if len(rows) <= limit:
         return Page(rows, None)
     last = rows[limit - 1]

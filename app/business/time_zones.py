@@ -1,6 +1,7 @@
 """The time zones people may choose, and what to say about any other name."""
 
 import re
+from datetime import UTC, date, datetime
 from functools import cache
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -60,6 +61,11 @@ def check_time_zone(name: object, field: str = "timezone") -> ZoneInfo:
     if isinstance(name, str) and name in _allowed():
         return ZoneInfo(name)
     raise Invalid({field: [f"Unknown time zone{_did_you_mean(name)}"]})
+
+
+def start_of_day(on: date, zone: str) -> datetime:
+    """The instant at which the day begins in `zone`."""
+    return datetime(on.year, on.month, on.day, tzinfo=ZoneInfo(zone)).astimezone(UTC)
 
 
 @cache

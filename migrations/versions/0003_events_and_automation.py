@@ -56,8 +56,8 @@ def upgrade() -> None:
             "ix_event_batch_undispatched",
             ["closed_at"],
             unique=False,
-            sqlite_where=sa.text("dispatched_at IS NULL AND dead_at IS NULL"),
-            postgresql_where=sa.text("dispatched_at IS NULL AND dead_at IS NULL"),
+            sqlite_where=sa.text("dispatched_at IS NULL"),
+            postgresql_where=sa.text("dispatched_at IS NULL"),
         )
 
     op.create_table(
@@ -410,8 +410,8 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("scheduled_task", schema=None) as batch_op:
         batch_op.create_index(
-            batch_op.f("ix_scheduled_task_account_id_automation_rule_id_scheduled_at_id"),
-            ["account_id", "automation_rule_id", "scheduled_at", "id"],
+            "ix_scheduled_task_of_rule",
+            ["account_id", "automation_rule_id", "status", "scheduled_at", "id"],
             unique=False,
         )
         batch_op.create_index(
@@ -587,7 +587,7 @@ def downgrade() -> None:
         )
         batch_op.drop_index(batch_op.f("ix_scheduled_task_account_id_status_scheduled_at_id"))
         batch_op.drop_index(batch_op.f("ix_scheduled_task_account_id_scheduled_at_id"))
-        batch_op.drop_index(batch_op.f("ix_scheduled_task_account_id_automation_rule_id_scheduled_at_id"))
+        batch_op.drop_index("ix_scheduled_task_of_rule")
 
     op.drop_table("scheduled_task")
     op.drop_table("rule_version")
@@ -618,8 +618,8 @@ def downgrade() -> None:
     with op.batch_alter_table("event_batch", schema=None) as batch_op:
         batch_op.drop_index(
             "ix_event_batch_undispatched",
-            sqlite_where=sa.text("dispatched_at IS NULL AND dead_at IS NULL"),
-            postgresql_where=sa.text("dispatched_at IS NULL AND dead_at IS NULL"),
+            sqlite_where=sa.text("dispatched_at IS NULL"),
+            postgresql_where=sa.text("dispatched_at IS NULL"),
         )
         batch_op.drop_index(batch_op.f("ix_event_batch_account_id_run_id"))
 

@@ -270,7 +270,9 @@ class ScheduledTask(AccountOwned, Base):
         ),
         Index(None, "account_id", "scheduled_at", "id"),
         Index(None, "account_id", "status", "scheduled_at", "id"),
-        Index(None, "account_id", "automation_rule_id", "scheduled_at", "id"),
+        Index(
+            "ix_scheduled_task_of_rule", "account_id", "automation_rule_id", "status", "scheduled_at", "id"
+        ),
         CheckConstraint("credits_used >= 0", name="credits_not_negative"),
     )
 

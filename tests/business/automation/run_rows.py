@@ -1,0 +1,37 @@
+"""Rows of rules and runs for tests of the read side, made without the engine."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import Account
+from app.business.automation.models import AutomationRule, Cause, ScheduledTask, Status
+from app.business.automation.services.automation_service import Actor, AutomationService
+from app.business.automation.services.runs import Opening, open_run
+from tests.factories import NOW
+
+NOTIFY = {"type": "notify", "params": {"message": "Hi"}}
+
+
+def make_rule(session: Session, account: Account, **values: Any) -> AutomationRule:
+    """A rule that only sends a notice, made as people make rules."""
+    now = values.pop("now", NOW)
+    data = {"name": "A rule", "trigger": "keyword_added", "actions": [NOTIFY]} | values
+    return AutomationService().create_rule(session, account, data, Actor(None), now)
+
+
+def make_run(
+    session: Session, rule: AutomationRule, at: datetime, status: Status = Status.COMPLETED, **values: Any
+) -> ScheduledTask:
+    """A run of the rule as it stands after it came to `status`."""
+    run = open_run(session, rule, Opening(values.pop("cause", Cause.MANUAL), at))
+    run.status = status
+    if status in (Status.FAILED, Status.SKIPPED):
+        run.reason, run.error_message = "action_failed", "It failed."
+    if status != Status.PENDING:
+        run.started_at = run.finished_at = at
+    for name, value in values.items():
+        setattr(run, name, value)
+    session.flush()
+    return run
