@@ -20,16 +20,18 @@ from app.modules.web import see_other
 @allow(Role.VIEWER)
 def show() -> ResponseReturnValue:
     """Name, time zone, password and browsers."""
-    return _page(ProfileForm(obj=current_person().user, timezone=_zone()), 200)
+    return _page(ProfileForm(data={"name": current_person().user.name, "timezone": _zone()}), 200)
 
 
 @allow(Role.VIEWER)
 def save() -> ResponseReturnValue:
     """Take over name and time zone."""
-    form, user = ProfileForm(), current_person().user
+    form, user, account = ProfileForm(), current_person().user, current_person().account
     if not form.validate():
         return _page(form, 422)
-    user.name, user.timezone, user.updated_at = form.name.data or "", form.timezone.data, datetime.now(UTC)
+    user.name, user.updated_at = form.name.data or "", datetime.now(UTC)
+    # Whoever keeps the account's zone follows it when it changes.
+    user.timezone = None if form.timezone.data == account.timezone else form.timezone.data
     db.session.commit()
     flash("Saved.", "success")
     return see_other(url_for("accounts.profile"))
