@@ -1,0 +1,66 @@
+"""Rules as pages list them: filtered, with their versions and the records they set aside."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, or_, select, update
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import User
+from app.business.automation.models import AutomationRule, RuleRecord, RuleVersion
+from app.business.paging import Page, keyset_page
+
+
+@dataclass(frozen=True)
+class RuleFilter:
+    """state: on, off or archived; None = every rule that is not archived."""
+
+    state: str | None = None
+    trigger: str | None = None
+    site_id: int | None = None
+    text: str | None = None
+
+
+def rules_page(
+    session: Session, account_id: int, chosen: RuleFilter, *, cursor: str | None = None, limit: int = 50
+) -> Page[AutomationRule]:
+    """Rules, last made first. Raises Invalid for a damaged cursor."""
+    query = select(AutomationRule).where(AutomationRule.account_id == account_id)
+    archived = AutomationRule.archived_at.is_not(None)
+    query = query.where(archived if chosen.state == "archived" else ~archived)
+    if chosen.state in ("on", "off"):
+        query = query.where(AutomationRule.is_active == (chosen.state == "on"))
+    if chosen.trigger:
+        query = query.where(AutomationRule.trigger == chosen.trigger)
+    if chosen.site_id:
+        query = query.where(AutomationRule.site_id == chosen.site_id)
+    if chosen.text:
+        found = AutomationRule.name.icontains(chosen.text, autoescape=True)
+        query = query.where(or_(found, AutomationRule.description.icontains(chosen.text, autoescape=True)))
+    return keyset_page(session, query, keys=(AutomationRule.created_at, AutomationRule.id), cursor=cursor, limit=limit)
+
+
+def versions_of(session: Session, rule: AutomationRule) -> list[tuple[RuleVersion, str | None]]:
+    """All versions, newest first, each with the name of who saved it."""
+    query = (
+        select(RuleVersion, func.coalesce(func.nullif(User.name, ""), User.email))
+        .outerjoin(User, User.id == RuleVersion.created_by_id)
+        .where(RuleVersion.rule_id == rule.id)
+        .order_by(RuleVersion.version.desc())
+    )
+    return [(version, name) for version, name in session.execute(query.limit(200))]
+
+
+def set_aside_of(session: Session, rule: AutomationRule) -> list[RuleRecord]:
+    """Records that the rule leaves alone after three failed runs."""
+    query = select(RuleRecord).where(RuleRecord.rule_id == rule.id, RuleRecord.state == "set_aside")
+    return list(session.scalars(query.order_by(RuleRecord.updated_at.desc()).limit(50)))
+
+
+def free_set_aside(session: Session, rule: AutomationRule, now: datetime) -> None:
+    """The rule may take again what it had set aside."""
+    session.execute(
+        update(RuleRecord)
+        .where(RuleRecord.rule_id == rule.id, RuleRecord.state == "set_aside")
+        .values(state="free", failures=0, updated_at=now)
+    )

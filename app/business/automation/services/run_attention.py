@@ -1,0 +1,39 @@
+"""Runs that need a person: those that failed lately, and those that wait."""
+
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.business.automation.models import AutomationRule, ScheduledTask, Status, Waiting
+
+
+def failed_since(session: Session, account_id: int, since: datetime, limit: int) -> list[ScheduledTask]:
+    """Failed runs since then, newest first."""
+    query = select(ScheduledTask).where(
+        ScheduledTask.account_id == account_id,
+        ScheduledTask.status == Status.FAILED,
+        ScheduledTask.scheduled_at >= since,
+    )
+    return list(session.scalars(query.order_by(ScheduledTask.scheduled_at.desc()).limit(limit)))
+
+
+def waiting_counts(session: Session, account_id: int) -> dict[str, int]:
+    """How many runs wait, by what they wait for."""
+    rows = session.execute(
+        select(ScheduledTask.waiting_for, func.count())
+        .where(ScheduledTask.account_id == account_id, ScheduledTask.waiting_for.is_not(None))
+        .group_by(ScheduledTask.waiting_for)
+    )
+    return {str(waiting): count for waiting, count in rows}
+
+
+def waiting_for_pause(session: Session, account_id: int) -> list[tuple[ScheduledTask, int]]:
+    """Runs that start as soon as automation is resumed, each with the most credits it may use."""
+    query = (
+        select(ScheduledTask, AutomationRule.credit_limit_per_execution)
+        .join(AutomationRule, AutomationRule.id == ScheduledTask.automation_rule_id)
+        .where(ScheduledTask.account_id == account_id, ScheduledTask.waiting_for == Waiting.PAUSE)
+        .order_by(ScheduledTask.priority, ScheduledTask.scheduled_at)
+    )
+    return [(run, limit) for run, limit in session.execute(query.limit(1000))]

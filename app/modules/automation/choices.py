@@ -1,0 +1,73 @@
+"""Names of the account's own rows that the rule form offers: sites, sectors, people, rules."""
+
+from dataclasses import dataclass, field
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import User
+from app.business.automation.models import AutomationRule
+from app.business.automation.services.action_catalogue import CATALOGUE
+from app.business.planner.models import Site
+from app.business.planner.services.record_lists import places
+
+Named = list[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Choices:
+    """`places`: for a select of site or sector, grouped by site."""
+
+    sites: Named = field(default_factory=list)
+    sectors: Named = field(default_factory=list)
+    people: Named = field(default_factory=list)
+    rules: Named = field(default_factory=list)
+    places: dict[str, Named] = field(default_factory=dict)
+    site_of_sector: dict[int, int] = field(default_factory=dict)
+
+    def named(self, reference: str) -> Named:
+        """Rows that a reference field of a record may name; empty where it is typed as a number."""
+        return {"site": self.sites, "sector": self.sectors, "assignee": self.people}.get(reference, [])
+
+    @property
+    def lookups(self) -> dict[str, Named]:
+        """Rows that the parameters of actions may name."""
+        actions = [(entry.key, entry.label) for entry in CATALOGUE.values()]
+        return {"site": self.sites, "assignee": self.people, "rule_id": self.rules, "action": actions}
+
+
+def load_choices(session: Session, account_id: int) -> Choices:
+    """In four queries."""
+    found = places(session, account_id)
+    people = session.execute(
+        select(User.id, User.name, User.email).where(User.account_id == account_id, User.is_active).order_by(User.name)
+    )
+    return Choices(
+        sites=[(str(site.id), site.name) for site, _ in found],
+        sectors=[(str(sector.id), f"{site.name}: {sector.name}") for site, sectors in found for sector in sectors],
+        people=[(str(user_id), name or email) for user_id, name, email in people],
+        rules=rule_names(session, account_id),
+        places={
+            site.name: [(f"site:{site.id}", f"All of {site.name}")]
+            + [(f"sector:{sector.id}", f"{site.name}: {sector.name}") for sector in sectors]
+            for site, sectors in found
+        },
+        site_of_sector={sector.id: site.id for site, sectors in found for sector in sectors},
+    )
+
+
+def load_sites(session: Session, account_id: int) -> Named:
+    """The account's sites by name."""
+    query = select(Site.id, Site.name).where(Site.account_id == account_id).order_by(Site.name)
+    return [(str(site_id), name) for site_id, name in session.execute(query)]
+
+
+def rule_names(session: Session, account_id: int) -> Named:
+    """The account's rules that are not archived, by name."""
+    query = (
+        select(AutomationRule.id, AutomationRule.name)
+        .where(AutomationRule.account_id == account_id, AutomationRule.archived_at.is_(None))
+        .order_by(AutomationRule.name)
+        .limit(1000)
+    )
+    return [(str(rule_id), name) for rule_id, name in session.execute(query)]

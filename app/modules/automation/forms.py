@@ -1,0 +1,88 @@
+"""Filters of rules and runs, kept in the address, and the forms to test and to run a rule."""
+
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+
+from wtforms import BooleanField, DateField, IntegerField, SelectField, SelectMultipleField, StringField
+from wtforms.validators import Optional
+from wtforms.widgets import CheckboxInput, ListWidget
+
+from app.business.automation.models import Cause, Status
+from app.business.automation.services.history import RunFilters
+from app.business.automation.services.rule_list import RuleFilter
+from app.business.automation.services.triggers import TRIGGERS
+from app.modules.automation.choices import Named
+from app.modules.automation.run_words import CAUSES, REASONS
+from app.modules.automation.step_form import PartForm, optional
+from app.modules.display import viewer_zone
+from app.modules.forms import FilterForm, at_most
+
+SPANS = [("", "Any time"), ("1", "Last 24 hours"), ("7", "Last 7 days"), ("30", "Last 30 days")]
+
+
+class HistoryFilter(FilterForm):
+    status = SelectField("Status", choices=optional([(status.value, status.value.capitalize()) for status in Status], "Any"))
+    rule = SelectField("Rule", choices=[])
+    cause = SelectField("Started by", choices=optional([(cause.value, CAUSES[cause]) for cause in Cause], "Anything"))
+    reason = SelectField("Reason", choices=optional(list(REASONS.items()), "Any"))
+    since = SelectField("When", choices=SPANS)
+    start = DateField("From", [Optional()])
+    end = DateField("To", [Optional()])
+
+    def __init__(self, rules: Named) -> None:
+        super().__init__()
+        self.rule.choices = optional(rules, "All rules")
+
+    def chosen_runs(self, now: datetime) -> RunFilters:
+        """The filter; days are those of the reader's zone, both included."""
+        chosen = self.chosen()
+        after = now - timedelta(days=int(chosen["since"])) if "since" in chosen else None
+        if "start" in chosen:
+            after = _midnight(chosen["start"])
+        return RunFilters(
+            status=_one(chosen.get("status")),
+            rules=[int(chosen["rule"])] if "rule" in chosen else [],
+            cause=chosen.get("cause"),
+            reason=chosen.get("reason"),
+            after=after,
+            before=_midnight(chosen["end"] + timedelta(days=1)) if "end" in chosen else None,
+        )
+
+
+class RulesFilter(FilterForm):
+    state = SelectField("State", choices=[("", "On and off"), ("on", "On"), ("off", "Off"), ("archived", "Archived")])
+    trigger = SelectField("Started by", choices=optional([(key, entry.label) for key, entry in TRIGGERS.items()], "Anything"))
+    site = SelectField("Site", choices=[])
+    text = StringField("Search", [at_most(100)])
+
+    def __init__(self, sites: Named) -> None:
+        super().__init__()
+        self.site.choices = optional(sites, "All sites")
+
+    def chosen_rules(self) -> RuleFilter:
+        """The filter."""
+        chosen = self.chosen()
+        site = chosen.get("site")
+        return RuleFilter(chosen.get("state"), chosen.get("trigger"), int(site) if site else None, chosen.get("text"))
+
+
+class RunNowForm(PartForm):
+    records = SelectMultipleField("Records", choices=[], widget=ListWidget(prefix_label=False), option_widget=CheckboxInput())
+    how = SelectField("On which records", choices=[("matching", "All that match"), ("chosen", "Only those ticked below")])
+    even_if_off = BooleanField("The rule is switched off. Run it anyway, this once.")
+
+    def record_ids(self) -> list[int] | None:
+        """The ticked records; None for all that match."""
+        return [int(number) for number in self.records.data or []] if self.how.data == "chosen" else None
+
+
+class TestForm(FilterForm):
+    record = IntegerField("Number of a record", [Optional()])
+
+
+def _one(value: Any) -> list[str]:
+    return [value] if value else []
+
+
+def _midnight(day: Any) -> datetime:
+    return datetime.combine(day, time(), viewer_zone()).astimezone(UTC)

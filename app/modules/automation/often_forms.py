@@ -1,0 +1,155 @@
+"""How often: a schedule from presets or cron, and for event rules whether records go together or one by one."""
+
+from collections.abc import Mapping
+from datetime import datetime, time
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from wtforms import RadioField, SelectField, SelectMultipleField, StringField
+from wtforms.validators import Optional, ValidationError
+from wtforms.widgets import CheckboxInput, DateTimeLocalInput, ListWidget, TimeInput
+
+from app.business.automation.services.cron_grammar import WEEKDAYS
+from app.business.automation.services.schedule_presets import PRESETS, STEPS, Preset, preset_of
+from app.modules.automation.step_form import Pairs, pairs_of
+from app.modules.automation.wizard_forms import NumberField, Step
+from app.modules.forms import TimezoneField, between
+
+FREQUENCIES = [*PRESETS.items(), ("once", "Once, at a date and time"), ("cron", "By a cron line, for experts")]
+DAYS = [(str(day), WEEKDAYS[day % 7]) for day in range(1, 8)]
+LOCAL = "%Y-%m-%dT%H:%M"
+MOMENTS = ("starts_at", "ends_at", "paused_until")
+REPEATS = [
+    ("once", "Never: each record once"), ("after_days", "Again after some days"), ("always", "Every time it matches"),
+]  # fmt: skip
+OVERLAPS = [("skip", "Leave this run out"), ("queue", "Wait, then run"), ("allow", "Run beside it")]
+CATCH_UPS = [("latest", "Run the latest missed time"), ("all", "Run every missed time"), ("none", "Run none of them")]
+SPLITS = [("none", "One run for everything"), ("site", "One run for each site")]
+
+
+class ScheduleStep(Step):
+    """For rules that run at planned times."""
+
+    frequency = RadioField("How often?", choices=FREQUENCIES, default="daily")
+    every = SelectField("Minutes between runs", choices=[(str(step), f"Every {step} minutes" if step > 1 else "Every minute") for step in STEPS], default="15")
+    minute = NumberField("Minute of the hour", [Optional(), between(0, 59)], default=0)
+    at = StringField("Time of day", widget=TimeInput(), default="09:00")
+    weekdays = SelectMultipleField("Days", choices=DAYS, widget=ListWidget(prefix_label=False), option_widget=CheckboxInput(), default=["1"])
+    day = NumberField("Day of the month", [Optional(), between(1, 31)], default=1)
+    once_at = StringField("Date and time", widget=DateTimeLocalInput())
+    cron = StringField("Cron line", description="Minute, hour, day of month, month, day of week. Example: 30 6 * * 1-5")
+    timezone = TimezoneField(default="UTC")
+    starts_at = StringField("Not before", widget=DateTimeLocalInput())
+    ends_at = StringField("Not after", widget=DateTimeLocalInput())
+    paused_until = StringField("Paused until", widget=DateTimeLocalInput())
+    repeat = SelectField("Again? May it take a record it has taken before?", choices=REPEATS)
+    repeat_after_days = NumberField("After how many days", [Optional(), between(1, 3650)])
+    overlap = SelectField("If the last run is still going", choices=OVERLAPS)
+    catch_up = SelectField("If we were offline", choices=CATCH_UPS)
+    catch_up_hours = NumberField("Catch up at most how many hours late", [Optional(), between(1, 720)], default=12)
+    split_by = SelectField("One run, or one for each site", choices=SPLITS)
+    places = {"schedule": "frequency", "schedule.cron": "cron", "schedule.at": "once_at"} | {  # noqa: RUF012
+        f"schedule.{name}": name for name in ("timezone", *MOMENTS)
+    }
+
+    def validate_at(self, field: StringField) -> None:
+        """A time of day is needed only where the choice says one."""
+        if self.frequency.data in ("daily", "weekdays", "weekly", "monthly") and not _is_clock(field.data):
+            raise ValidationError("Enter a time of day like 09:00.")
+
+    def validate_weekdays(self, field: SelectMultipleField) -> None:
+        """At least one day."""
+        if self.frequency.data == "weekly" and not field.data:
+            raise ValidationError("Choose at least one day.")
+
+    def schedule(self) -> dict[str, Any]:
+        """The schedule as a rule keeps it."""
+        zone = self.timezone.data or "UTC"
+        found: dict[str, Any] = {"timezone": zone} | self._times(ZoneInfo(zone))
+        return found | {name: _instant(self[name].data, ZoneInfo(zone)) for name in MOMENTS if self[name].data}
+
+    def fields_by_path(self) -> dict[str, Any]:
+        """A refused line stands beside what was chosen instead of cron."""
+        shown = {"cron": "cron", "minutes": "every", "weekly": "weekdays", "monthly": "day"}
+        places = super().fields_by_path()
+        return places | {"schedule.cron": self[shown.get(self.frequency.data, "frequency")]}
+
+    def part(self) -> dict[str, Any]:
+        """Schedule, and what happens again, late or at the same time."""
+        chosen = {name: self[name].data for name in ("repeat", "overlap", "catch_up", "split_by")}
+        days = self.repeat_after_days.data if self.repeat.data == "after_days" else None
+        return chosen | {
+            "schedule": self.schedule(), "repeat_after_days": days, "catch_up_hours": self.catch_up_hours.data or 12,
+        }  # fmt: skip
+
+    @classmethod
+    def pairs(cls, rule: Mapping[str, Any]) -> Pairs:
+        """The input that stands for this rule."""
+        schedule = rule["schedule"]
+        zone = ZoneInfo(schedule.get("timezone", "UTC"))
+        moments = {name: _local(schedule[name], zone) for name in MOMENTS if schedule.get(name)}
+        return pairs_of(cls(formdata=None, data=dict(rule) | {"timezone": zone.key} | moments | _choice(schedule, zone)))
+
+    def _times(self, zone: ZoneInfo) -> dict[str, Any]:
+        if self.frequency.data == "once":
+            return {"at": _instant(self.once_at.data, zone)}
+        if self.frequency.data == "cron" or self.frequency.data not in PRESETS:
+            return {"cron": self.cron.data or ""}
+        clock = time(0, self.minute.data or 0) if self.frequency.data == "hourly" else _clock(self.at.data)
+        weekdays = tuple(int(day) for day in self.weekdays.data or ["1"])
+        every, day = int(self.every.data or 15), self.day.data or 1
+        return {"cron": Preset(self.frequency.data, every, clock, weekdays, day).cron}
+
+
+class EventStep(Step):
+    """For rules that events start."""
+
+    batching = RadioField("Records that arrive together", choices=[
+        ("batch", "All together: one run for all of them"), ("each", "One by one: a run for each record"),
+    ], default="batch")  # fmt: skip
+    repeat = SelectField("Again? When it runs on existing records", choices=REPEATS)
+    repeat_after_days = NumberField("After how many days", [Optional(), between(1, 3650)])
+
+    def part(self) -> dict[str, Any]:
+        """Together or one by one."""
+        days = self.repeat_after_days.data if self.repeat.data == "after_days" else None
+        return {"schedule": {}, "batching": self.batching.data, "repeat": self.repeat.data, "repeat_after_days": days}
+
+    @classmethod
+    def pairs(cls, rule: Mapping[str, Any]) -> Pairs:
+        """The input that stands for this rule."""
+        return pairs_of(cls(formdata=None, data=dict(rule)))
+
+
+def _choice(schedule: Mapping[str, Any], zone: ZoneInfo) -> dict[str, Any]:
+    if schedule.get("at"):
+        return {"frequency": "once", "once_at": _local(schedule["at"], zone)}
+    preset = preset_of(schedule["cron"])
+    if preset is None:
+        return {"frequency": "cron", "cron": schedule["cron"]}
+    values = {"frequency": preset.kind, "every": str(preset.every), "minute": preset.at.minute, "day": preset.day}
+    return values | {"at": f"{preset.at:%H:%M}", "weekdays": [str(day) for day in preset.weekdays]}
+
+
+def _instant(text: str | None, zone: ZoneInfo) -> str:
+    """The local time with its offset; text that is none goes to the check of the rule as it is."""
+    try:
+        return datetime.fromisoformat(text or "").replace(tzinfo=zone).isoformat()
+    except ValueError:
+        return text or ""
+
+
+def _local(instant: str, zone: ZoneInfo) -> str:
+    return datetime.fromisoformat(instant).astimezone(zone).strftime(LOCAL)
+
+
+def _is_clock(text: str | None) -> bool:
+    try:
+        time.fromisoformat(text or "")
+    except ValueError:
+        return False
+    return True
+
+
+def _clock(text: str | None) -> time:
+    return time.fromisoformat(text or "") if _is_clock(text) else time(9)

@@ -1,0 +1,55 @@
+"""Addresses of the automation pages: dashboard, rules and their form, history, runs, work, notices."""
+
+from flask import Blueprint
+
+from app.modules.automation.bell import unread_notices
+from app.modules.automation.run_words import CAUSES, CHECKS, REASONS, RESULTS, advice, outcome
+from app.modules.automation.views import dashboard, history, my_work, rules, runs, start, versions, wizard
+
+blueprint = Blueprint("automation", __name__)
+add = blueprint.add_url_rule
+
+add("/", "dashboard", dashboard.show)
+add("/recent-runs", "recent_runs", dashboard.recent_runs)
+add("/pause-all", "pause_all", dashboard.pause_all, methods=["POST"])
+add("/resume-all", "resume_all", dashboard.resume_all)
+add("/resume-all", "resume_all_now", dashboard.resume_all_now, methods=["POST"])
+
+add("/rules", "rules", rules.index)
+add("/rules/<int:id>", "rule", rules.show)
+add("/rules/<int:id>/switch", "ask_switch_on", rules.ask_switch_on)
+add("/rules/<int:id>/switch", "switch", rules.switch, methods=["POST"])
+add("/rules/<int:id>/archive", "archive", rules.archive, methods=["POST"])
+add("/rules/<int:id>/restore", "restore", rules.restore, methods=["POST"])
+add("/rules/<int:id>/give-back", "give_back", rules.give_back, methods=["POST"])
+add("/rules/<int:id>/test", "test", start.test)
+add("/rules/<int:id>/run", "ask_run", start.ask)
+add("/rules/<int:id>/run", "run_now", start.run, methods=["POST"])
+add("/rules/<int:id>/versions/<int:number>", "version", versions.show)
+add("/rules/<int:id>/versions/<int:number>/restore", "restore_version", versions.restore, methods=["POST"])
+
+add("/rules/new", "new_rule", wizard.new)
+add("/rules/new", "begin_rule", wizard.begin, methods=["POST"])
+add("/rules/<int:id>/edit", "edit_rule", wizard.edit, methods=["POST"])
+add("/rules/drafts/<int:id>/<step>", "wizard", wizard.show)
+add("/rules/drafts/<int:id>/<step>", "keep", wizard.keep, methods=["POST"])
+add("/rules/drafts/<int:id>/<step>/preview", "preview", wizard.preview, methods=["POST"])
+add("/rules/drafts/<int:id>/save", "save", wizard.save, methods=["POST"])
+add("/rules/drafts/<int:id>/discard", "discard", wizard.discard, methods=["POST"])
+
+add("/history", "history", history.show)
+add("/runs/<int:id>", "run", runs.show)
+add("/runs/<int:id>/retry", "retry", runs.retry, methods=["POST"])
+add("/runs/<int:id>/cancel", "cancel", runs.cancel, methods=["POST"])
+add("/runs/<int:id>/go-on", "go_on", runs.go_on, methods=["POST"])
+
+add("/my-work", "my_work", my_work.show)
+add("/notices", "notices", my_work.notices)
+add("/notices/read", "read_notices", my_work.read_notices, methods=["POST"])
+
+blueprint.add_app_template_global(unread_notices)
+for word in (outcome, advice):
+    blueprint.add_app_template_filter(word)
+# Globals of the environment, not of a context: macros see no context.
+words = {"CAUSES": CAUSES, "CHECKS": CHECKS, "REASONS": REASONS, "RESULTS": RESULTS}
+blueprint.record_once(lambda setup: setup.app.jinja_env.globals.update(words))

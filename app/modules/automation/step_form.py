@@ -1,0 +1,68 @@
+"""What the steps of the rule form share: forms filled from kept input, and refusals placed beside their fields."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from werkzeug.datastructures import MultiDict
+from wtforms import BooleanField, Field, Form, FormField, SelectMultipleField
+
+from app.modules.forms import ConsoleForm
+
+Pairs = list[list[str]]
+
+
+class PartForm(ConsoleForm):
+    """A form without a token of its own: the page that holds it has been checked already."""
+
+    class Meta(ConsoleForm.Meta):
+        """Kept input is read again later, when its token is long gone."""
+
+        csrf = False
+
+
+def form_data(pairs: Iterable[Sequence[str]]) -> MultiDict[str, str]:
+    """Kept input as forms read it."""
+    return MultiDict([(name, value) for name, value in pairs])
+
+
+def pairs_of(form: Form) -> Pairs:
+    """A form filled from values, as the browser would send it."""
+    return [pair for field in form for pair in _field_pairs(field)]
+
+
+def _field_pairs(field: Field) -> Pairs:
+    if isinstance(field, FormField):
+        return pairs_of(field.form)
+    if isinstance(field, BooleanField):
+        return [[field.name, "y"]] if field.data else []
+    if isinstance(field, SelectMultipleField):
+        return [[field.name, str(value)] for value in field.data or ()]
+    value = field._value() if hasattr(field, "_value") else field.data
+    return [[field.name, "" if value is None else str(value)]]
+
+
+def add_error(field: Field, message: str) -> None:
+    """Show `message` beside the field."""
+    field.errors = [*field.errors, message]
+
+
+def place_errors(errors: Mapping[str, Sequence[str]], fields: Mapping[str, Field]) -> None:
+    """Put each refusal beside the field of the longest path that begins its own."""
+    for path, messages in errors.items():
+        known = [name for name in fields if path == name or path.startswith((f"{name}.", f"{name}["))]
+        field = fields[max(known, key=len)] if known else next(iter(fields.values()))
+        for message in messages:
+            add_error(field, message)
+
+
+def focus_first_error(fields: Iterable[Field]) -> None:
+    """The keyboard starts at the first field that needs another look, also without script."""
+    for field in fields:
+        if field.errors:
+            field.render_kw = {**(field.render_kw or {}), "autofocus": True}
+            return
+
+
+def optional(choices: Iterable[tuple[Any, str]], none: str) -> list[tuple[Any, str]]:
+    """Choices with an empty first one."""
+    return [("", none), *choices]

@@ -1,0 +1,71 @@
+"""A trace as lines to read: every condition in words, what was found, and whether it is met."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from app.business.automation.services.condition_nodes import OPERATORS, O
+from app.business.automation.services.condition_text import operator_text
+from app.business.automation.services.field_catalogue import fields_of
+from app.business.automation.services.record_relations import relations_of
+
+JOINED = {"all": "All of these", "any": "Any of these", "not": "None of these"}
+
+
+@dataclass(frozen=True)
+class TraceLine:
+    """`depth` 0 is the outermost; a group has no `actual`."""
+
+    depth: int
+    text: str
+    actual: str | None
+    is_met: bool
+
+
+def trace_lines(trace: Mapping[str, Any], record_type: str | None) -> list[TraceLine]:
+    """The lines from top to bottom; the outermost "all" is left out when it only frames the others."""
+    lines = list(_lines(trace, record_type, 0)) if trace else []
+    if len(lines) > 1 and "all" in trace:
+        return [TraceLine(line.depth - 1, line.text, line.actual, line.is_met) for line in lines[1:]]
+    return lines
+
+
+def _lines(trace: Mapping[str, Any], record_type: str | None, depth: int) -> Iterator[TraceLine]:
+    kind = next((kind for kind in JOINED if kind in trace), None)
+    if kind is None:
+        yield TraceLine(depth, _said(trace, record_type), _shown(trace.get("actual")), bool(trace["result"]))
+        return
+    yield TraceLine(depth, JOINED[kind], None, bool(trace["result"]))
+    children = [trace["not"]] if kind == "not" else trace[kind]
+    for child in children:
+        yield from _lines(child, record_type, depth + 1)
+
+
+def _said(trace: Mapping[str, Any], record_type: str | None) -> str:
+    operator, value = O(trace["operator"]), trace.get("value")
+    if "count" in trace:
+        relation = relations_of(record_type).get(trace["count"])
+        return f"number of {relation.label if relation else trace['count']} {operator_text(operator, None)} {_shown(value)}"
+    field = fields_of(record_type).get(trace["field"])
+    asked = operator_text(operator, field.type if field and operator in OPERATORS[field.type] else None)
+    said = f"{field.label if field else trace['field']} {asked}"
+    return said if operator in (O.IS_EMPTY, O.IS_NOT_EMPTY) else f"{said} {_operand(value, record_type)}"
+
+
+def _operand(value: Any, record_type: str | None) -> str:
+    if isinstance(value, dict) and "field" in value:
+        field = fields_of(record_type).get(value["field"])
+        return f"the {field.label if field else value['field']}"
+    return _shown(value)
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "nothing"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(_shown(item) for item in value) or "nothing"
+    if isinstance(value, int | float):
+        return f"{value:,}"
+    return f"“{value}”" if value else "nothing"

@@ -1,0 +1,101 @@
+"""The dashboard: what runs, how well, what it costs, what needs a person. And the switch that pauses everything."""
+
+from datetime import UTC, datetime, timedelta
+
+from flask import flash, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy import update
+
+from app.business.accounts.models import Account, Role
+from app.business.accounts.services import audit_log
+from app.business.automation.services import dashboard as figures
+from app.business.automation.services.history import RunFilters, runs_page, upcoming
+from app.business.automation.services.run_attention import failed_since, waiting_counts, waiting_for_pause
+from app.business.automation.services.waiting import wake_after_pause
+from app.infrastructure.database import db
+from app.modules.access import allow, current_person, own_path
+from app.modules.automation import live
+from app.modules.display import viewer_zone
+from app.modules.web import see_other
+
+RECENT = 20
+COMING = 6
+FAILURES = 5
+WEEK = timedelta(days=7)
+
+
+@allow(Role.VIEWER)
+def show() -> ResponseReturnValue:
+    """Figures and the latest runs."""
+    account, session, now = current_person().account, db.session(), datetime.now(UTC)
+    days = figures.credits_by_day(session, account.id, viewer_zone(), now)
+    return render_template(
+        "pages/automation/dashboard.html",
+        rules=figures.rule_counts(session, account.id),
+        spans=figures.spans(session, account.id, now),
+        days=days,
+        credits_used=sum(day["credits"] for day in days),
+        unaccounted=figures.unaccounted(session, account.id, now),
+        waiting=waiting_counts(session, account.id),
+        failures=failed_since(session, account.id, now - WEEK, FAILURES),
+        **_recent(now),
+    )
+
+
+@allow(Role.VIEWER)
+def recent_runs() -> ResponseReturnValue:
+    """The table of recent runs alone; nothing when it has not changed."""
+    context = _recent(datetime.now(UTC))
+    return live.answer(context["tag"], lambda: render_template("partials/automation/recent_runs.html", **context))
+
+
+@allow(Role.EDITOR)
+def pause_all() -> ResponseReturnValue:
+    """Nothing of the account starts until somebody resumes."""
+    person, now = current_person(), datetime.now(UTC)
+    _set_paused(now)
+    audit_log.record(db.session(), person.account.id, person.actor, "account.paused", person.account, None, now)
+    db.session.commit()
+    flash("All automation is paused. Runs wait until somebody resumes.", "warning")
+    return see_other(own_path(request.referrer and request.referrer.removeprefix(request.host_url.rstrip("/"))))
+
+
+@allow(Role.EDITOR)
+def resume_all() -> ResponseReturnValue:
+    """What waits, before anybody says go."""
+    account, session = current_person().account, db.session()
+    waiting = waiting_for_pause(session, account.id)
+    most = sum(limit for _, limit in waiting)
+    return render_template("pages/automation/resume.html", waiting=waiting[:RECENT], count=len(waiting), most=most)
+
+
+@allow(Role.EDITOR)
+def resume_all_now() -> ResponseReturnValue:
+    """Wake what waits for the pause."""
+    person, now = current_person(), datetime.now(UTC)
+    _set_paused(None)
+    wake_after_pause(db.session(), person.account.id)
+    audit_log.record(db.session(), person.account.id, person.actor, "account.resumed", person.account, None, now)
+    db.session.commit()
+    flash("Automation is resumed.", "success")
+    return see_other(url_for(".dashboard"))
+
+
+def _set_paused(at: datetime | None) -> None:
+    person, now = current_person(), datetime.now(UTC)
+    db.session.execute(
+        update(Account)
+        .where(Account.id == person.account.id)
+        .values(paused_at=at, paused_by_id=person.user.id if at else None, updated_at=now)
+    )
+
+
+def _recent(now: datetime) -> dict[str, object]:
+    account, session = current_person().account, db.session()
+    runs = list(runs_page(session, account.id, RunFilters(), None, RECENT, now).rows)
+    coming = upcoming(session, account.id, now, COMING)
+    next_at = coming[0].scheduled_at if coming else None
+    return {
+        "lines": live.folded(runs), "coming": coming, "tag": live.tag_of([*runs, *coming]),
+        "poll": live.trigger(runs, next_at, now),
+    }  # fmt: skip

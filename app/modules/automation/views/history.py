@@ -1,0 +1,39 @@
+"""The history of runs: filtered by the address, newest first, with what is planned apart."""
+
+from datetime import UTC, datetime
+
+from flask import render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.business.accounts.models import Role
+from app.business.automation.services.history import runs_page, upcoming
+from app.infrastructure.database import db
+from app.modules.access import allow, current_person
+from app.modules.automation import live
+from app.modules.automation.choices import rule_names
+from app.modules.automation.forms import HistoryFilter
+from app.modules.web import htmx
+
+LIMIT = 50
+COMING = 10
+FILTERS = ("status", "rule", "cause", "reason", "since", "start", "end")
+
+
+@allow(Role.VIEWER)
+def show() -> ResponseReturnValue:
+    """The table; htmx gets it alone, and nothing when it has not changed."""
+    account, session, now = current_person().account, db.session(), datetime.now(UTC)
+    form = HistoryFilter(rule_names(session, account.id))
+    cursor = request.args.get("cursor")
+    page = runs_page(session, account.id, form.chosen_runs(now), cursor, LIMIT, now)
+    kept = {name: value for name, value in request.args.items() if name in FILTERS and value}
+    context = {
+        "form": form, "lines": live.folded(page.rows), "tag": live.tag_of(page.rows), "kept": kept, "cursor": cursor,
+        "poll": live.trigger(page.rows, None, now) if cursor is None else None,
+        "next_url": url_for(".history", cursor=page.next_cursor, **kept) if page.next_cursor else None,
+        "here": url_for(".history", cursor=cursor, **kept),
+    }  # fmt: skip
+    if htmx().is_partial:
+        return live.answer(context["tag"], lambda: render_template("partials/automation/history_table.html", **context))
+    coming = [] if cursor else upcoming(session, account.id, now, COMING)
+    return render_template("pages/automation/history.html", coming=coming, **context)

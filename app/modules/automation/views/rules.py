@@ -1,0 +1,156 @@
+"""Rules: the list, one rule, its switch, its test, its start by hand, its versions."""
+
+from datetime import UTC, datetime
+
+from flask import flash, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.business.accounts.models import Role
+from app.business.automation.models import AutomationRule
+from app.business.automation.services.automation_service import Actor, AutomationService
+from app.business.automation.services.history import RunFilters, rule_figures, runs_page, upcoming
+from app.business.automation.services.match_preview import Matches, preview_matches
+from app.business.automation.services.rule_cost import about_credits
+from app.business.automation.services.rule_definition import RuleDefinition, definition_from
+from app.business.automation.services.rule_list import free_set_aside, rules_page, set_aside_of, versions_of
+from app.business.automation.services.rule_sentence import actions_of, conditions_of, summary_of, when_of
+from app.business.automation.services.rule_versions import definition_of
+from app.business.automation.services.rule_zone import rule_zone
+from app.business.automation.services.run_page import record_names
+from app.business.planner.models import Sector, Site
+from app.infrastructure.database import db
+from app.modules.access import allow, current_person, owned_or_404
+from app.modules.automation import live
+from app.modules.automation.choices import load_sites
+from app.modules.automation.forms import RulesFilter
+from app.modules.web import page_or_partial, see_other
+
+LIMIT = 30
+RUNS = 10
+FILTERS = ("state", "trigger", "site", "text")
+service = AutomationService()
+
+
+@allow(Role.VIEWER)
+def index() -> ResponseReturnValue:
+    """All rules with what they have done lately."""
+    account, session, now = current_person().account, db.session(), datetime.now(UTC)
+    sites = load_sites(session, account.id)
+    form = RulesFilter(sites)
+    page = rules_page(session, account.id, form.chosen_rules(), cursor=request.args.get("cursor"), limit=LIMIT)
+    figures = rule_figures(session, account.id, [rule.id for rule in page.rows], now)
+    names = dict(sites)
+    kept = {name: value for name, value in request.args.items() if name in FILTERS and value}
+    return page_or_partial(
+        "pages/automation/rules.html",
+        "partials/automation/rules_table.html",
+        form=form,
+        kept=kept,
+        rules=[(rule, summary_of(rule, names.get(str(rule.site_id))), figures[rule.id]) for rule in page.rows],
+        next_url=url_for(".rules", cursor=page.next_cursor, **kept) if page.next_cursor else None,
+    )
+
+
+@allow(Role.VIEWER)
+def show(id: int) -> ResponseReturnValue:
+    """What the rule says, what it has done, what it may do next."""
+    rule, session, now = owned_or_404(AutomationRule, id), db.session(), datetime.now(UTC)
+    place = place_of(rule)
+    runs = runs_page(session, rule.account_id, RunFilters(rules=[rule.id]), None, RUNS, now).rows
+    aside = set_aside_of(session, rule)
+    ids = {rule.record_type: [record.record_id for record in aside]} if rule.record_type else {}
+    return render_template(
+        "pages/automation/rule.html",
+        rule=rule,
+        sentence=summary_of(rule, place),
+        place=place,
+        when=when_of(rule),
+        conditions=conditions_of(rule),
+        actions=actions_of(rule),
+        figures=rule_figures(session, rule.account_id, [rule.id], now)[rule.id],
+        lines=live.folded(runs),
+        aside=aside,
+        names=record_names(session, rule.account_id, ids),
+        versions=versions_of(session, rule),
+    )
+
+
+@allow(Role.EDITOR)
+def switch(id: int) -> ResponseReturnValue:
+    """On, after asking about records already here; or off."""
+    rule, session, now = owned_or_404(AutomationRule, id), db.session(), datetime.now(UTC)
+    if request.form.get("on") != "1":
+        service.disable(session, rule, actor(), now)
+        return _done(rule, f"“{rule.name}” is switched off. What was only planned is withdrawn.")
+    service.enable(session, rule, actor(), now, backfill=request.form.get("backfill") == "1")
+    return _done(rule, f"“{rule.name}” is switched on.")
+
+
+@allow(Role.EDITOR)
+def ask_switch_on(id: int) -> ResponseReturnValue:
+    """Event rules: shall it also run on what is here already?"""
+    rule, session, now = owned_or_404(AutomationRule, id), db.session(), datetime.now(UTC)
+    matches = matches_of(rule, now) if rule.record_type and rule.trigger != "schedule" else None
+    credits = about_credits(definition(rule), matches.count) if matches else 0
+    return render_template(
+        "pages/automation/switch_on.html", rule=rule, sentence=summary_of(rule, place_of(rule)), matches=matches,
+        credits=credits
+    )  # fmt: skip
+
+
+@allow(Role.EDITOR)
+def archive(id: int) -> ResponseReturnValue:
+    """It never runs again; its history stays."""
+    rule = owned_or_404(AutomationRule, id)
+    service.archive(db.session(), rule, actor(), datetime.now(UTC))
+    return _done(rule, f"“{rule.name}” is archived. Its history stays, and you can restore it.")
+
+
+@allow(Role.EDITOR)
+def restore(id: int) -> ResponseReturnValue:
+    """Bring it back, switched off."""
+    rule = owned_or_404(AutomationRule, id)
+    service.restore(db.session(), rule, actor(), datetime.now(UTC))
+    return _done(rule, f"“{rule.name}” is back, switched off.")
+
+
+@allow(Role.EDITOR)
+def give_back(id: int) -> ResponseReturnValue:
+    """Records that were set aside may be taken again."""
+    rule, session, now = owned_or_404(AutomationRule, id), db.session(), datetime.now(UTC)
+    free_set_aside(session, rule, now)
+    return _done(rule, "Given back: the rule may take these records again.")
+
+
+def actor() -> Actor:
+    """Who asks, for the service of rules."""
+    person = current_person()
+    return Actor(person.user.id, person.role)
+
+
+def place_of(rule: AutomationRule) -> str | None:
+    """The name of the rule's site or sector; None on the whole account."""
+    session = db.session()
+    site = session.get(Site, rule.site_id) if rule.site_id else None
+    sector = session.get(Sector, rule.sector_id) if rule.sector_id else None
+    return f"{site.name}: {sector.name}" if site and sector else site.name if site else None
+
+
+def matches_of(rule: AutomationRule, now: datetime, shown: int = 10) -> Matches:
+    """The records that the rule's conditions match now."""
+    session = db.session()
+    return preview_matches(
+        session, account_id=rule.account_id, record_type=rule.record_type or "", conditions=rule.conditions,
+        site_id=rule.site_id, sector_id=rule.sector_id, zone=rule_zone(session, rule), now=now, shown=shown,
+    )  # fmt: skip
+
+
+def definition(rule: AutomationRule) -> RuleDefinition:
+    """The rule's definition as the reckoning of prices reads it."""
+    return definition_from(definition_of(rule))
+
+
+def _done(rule: AutomationRule, message: str) -> ResponseReturnValue:
+    db.session.commit()
+    flash(message, "success")
+    return see_other(url_for(".rule", id=rule.id))

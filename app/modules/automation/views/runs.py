@@ -1,0 +1,76 @@
+"""The page of one run, and what a person may do with it."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import flash, render_template, url_for
+from flask.typing import ResponseReturnValue
+
+from app.business.accounts.models import Role
+from app.business.automation.models import ScheduledTask
+from app.business.automation.services import run_control
+from app.business.automation.services.run_page import find_run, lateness_seconds, load_run_page
+from app.infrastructure.database import db
+from app.modules.access import allow, current_person
+from app.modules.automation import live
+from app.modules.automation.trace_lines import trace_lines
+from app.modules.web import htmx, see_other
+
+
+@allow(Role.VIEWER)
+def show(id: int) -> ResponseReturnValue:
+    """Why it ran or did not, what it did, what it cost. While it moves, the page asks for news."""
+    now, run = datetime.now(UTC), _run(id)
+    # A step's work is charged unit by unit, so credits and status say whether anything is new.
+    tag = live.tag_of([run], run.result, run.cancel_requested_at)
+    if htmx().is_partial:
+        return live.answer(tag, lambda: _rendered("partials/automation/run_body.html", run, tag, now))
+    return _rendered("pages/automation/run.html", run, tag, now)
+
+
+@allow(Role.OPERATOR)
+def retry(id: int) -> ResponseReturnValue:
+    """A further attempt: only what is unfinished."""
+    run = _run(id)
+    run_control.retry(db.session(), run, datetime.now(UTC))
+    return _done(run, "It is tried again now: only what was not finished.")
+
+
+@allow(Role.OPERATOR)
+def cancel(id: int) -> ResponseReturnValue:
+    """Stop it before its next record."""
+    run = _run(id)
+    run_control.cancel(db.session(), run, datetime.now(UTC))
+    return _done(run, "Cancelled. What is finished stays.")
+
+
+@allow(Role.EDITOR)
+def go_on(id: int) -> ResponseReturnValue:
+    """A person has looked at a long chain of runs and lets it continue."""
+    run = _run(id)
+    run_control.go_on(db.session(), run)
+    return _done(run, "It goes on.")
+
+
+def _run(id: int) -> ScheduledTask:
+    return find_run(db.session(), current_person().account.id, id)
+
+
+def _rendered(template: str, run: ScheduledTask, tag: str, now: datetime) -> str:
+    page = load_run_page(db.session(), run)
+    return render_template(template, **_context(page, run, tag, now))
+
+
+def _context(page: Any, run: ScheduledTask, tag: str, now: datetime) -> dict[str, Any]:
+    record_type = page.definition.get("record_type")
+    samples = (run.detail.trace or {}).get("records", [])
+    return {
+        "page": page, "run": run, "tag": tag, "poll": live.trigger([run], None, now), "late": lateness_seconds(run),
+        "traces": [(sample["id"], trace_lines(sample["trace"], record_type)) for sample in samples],
+    }  # fmt: skip
+
+
+def _done(run: ScheduledTask, message: str) -> ResponseReturnValue:
+    db.session.commit()
+    flash(message, "success")
+    return see_other(url_for(".run", id=run.id))

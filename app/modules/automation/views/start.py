@@ -1,0 +1,111 @@
+"""Trying a rule without doing anything, and starting it by hand."""
+
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from flask import flash, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.business.accounts.models import Role
+from app.business.automation.models import AutomationRule
+from app.business.automation.services.action_catalogue import CATALOGUE
+from app.business.automation.services.dry_run import dry_run
+from app.business.automation.services.history import rule_figures
+from app.business.automation.services.match_preview import Matches
+from app.business.automation.services.rule_cost import about_credits, most_per_run
+from app.business.automation.services.rule_sentence import summary_of
+from app.business.errors import Conflict, Invalid
+from app.infrastructure.database import db
+from app.modules.access import allow, current_person, owned_or_404
+from app.modules.automation.forms import RunNowForm, TestForm
+from app.modules.automation.trace_lines import trace_lines
+from app.modules.automation.views.rules import actor, definition, matches_of, place_of, service
+from app.modules.web import see_other
+
+OFFERED = 50
+
+
+@allow(Role.OPERATOR, writes=True)
+def test(id: int) -> ResponseReturnValue:
+    """The very checks of a real run, on one record or the first that matches; nothing is kept."""
+    rule, session, now = owned_or_404(AutomationRule, id), db.session(), datetime.now(UTC)
+    form = TestForm()
+    chosen = form.chosen().get("record")
+    matches = matches_of(rule, now) if rule.record_type else None
+    record_id = chosen or (matches.first[0][0] if matches and matches.first else None)
+    report, refusal = None, None
+    try:
+        report = dry_run(session, rule, now, record_id=record_id)
+    except Invalid as error:
+        refusal = error.message
+    session.rollback()
+    trace = (report or {}).get("conditions") or {}
+    return render_template(
+        "pages/automation/test.html",
+        rule=rule, form=form, matches=matches, record_id=record_id, report=report, refusal=refusal,
+        labels={entry.key: entry.label for entry in CATALOGUE.values()},
+        lines=trace_lines(trace, rule.record_type) if "result" in trace else [],
+    )  # fmt: skip
+
+
+@allow(Role.OPERATOR)
+def ask(id: int) -> ResponseReturnValue:
+    """Which records, at what price, and how many runs are left today."""
+    rule = owned_or_404(AutomationRule, id)
+    if rule.archived_at:
+        raise Conflict("This rule is archived. Restore it before you run it.")
+    return _page(rule, _form(rule, _offered(rule)))
+
+
+@allow(Role.OPERATOR)
+def run(id: int) -> ResponseReturnValue:
+    """Open the run."""
+    rule, session, now = owned_or_404(AutomationRule, id), db.session(), datetime.now(UTC)
+    form = _form(rule, _offered(rule), is_sent=True)
+    if not form.validate() or not _is_complete(form, rule):
+        return _page(rule, form), 422
+    opened = service.execute(
+        session, rule, actor(), now, record_ids=form.record_ids(), even_if_off=bool(form.even_if_off.data)
+    )
+    session.commit()
+    flash("Started. This page shows how it goes.", "success")
+    return see_other(url_for(".run", id=opened.id))
+
+
+def _offered(rule: AutomationRule) -> Matches | None:
+    return matches_of(rule, datetime.now(UTC), OFFERED) if rule.record_type else None
+
+
+def _form(rule: AutomationRule, matches: Matches | None, *, is_sent: bool = False) -> RunNowForm:
+    form = RunNowForm(formdata=request.form if is_sent else None)
+    form.records.choices = [(str(record_id), title) for record_id, title in matches.first] if matches else []
+    return form
+
+
+def _is_complete(form: RunNowForm, rule: AutomationRule) -> bool:
+    if form.record_ids() == []:
+        form.records.errors = ["Tick at least one record, or choose all that match."]
+        return False
+    if not rule.is_active and not form.even_if_off.data:
+        form.even_if_off.errors = ["Tick this to run it although it is off."]
+        return False
+    return True
+
+
+def _page(rule: AutomationRule, form: RunNowForm) -> str:
+    account, session, now = current_person().account, db.session(), datetime.now(UTC)
+    matches: Any = _offered(rule)
+    reckoned = definition(rule)
+    count = min(matches.count, rule.record_limit) if matches else 1
+    return render_template(
+        "pages/automation/run_now.html",
+        rule=rule,
+        form=form,
+        sentence=summary_of(rule, place_of(rule)),
+        matches=matches,
+        figures=rule_figures(session, account.id, [rule.id], now)[rule.id],
+        credits=min(about_credits(reckoned, count), rule.credit_limit_per_execution),
+        most=most_per_run(reckoned),
+        today=now.astimezone(ZoneInfo(account.timezone)).date(),
+    )

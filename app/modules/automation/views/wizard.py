@@ -1,0 +1,206 @@
+"""The rule form, step by step. Every press keeps what was typed, so back, forward and another day lose nothing."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import flash, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.business.accounts.models import Role
+from app.business.automation.models import AutomationRule, RuleDraft
+from app.business.automation.services import rule_drafts
+from app.business.automation.services.automation_service import Actor, AutomationService
+from app.business.automation.services.rule_versions import definition_of
+from app.business.errors import Conflict, NotFound, Refusal, Stale, TooLarge
+from app.infrastructure.database import db, only_reading
+from app.modules.access import allow, current_person, owned_or_404
+from app.modules.automation import action_forms, condition_forms
+from app.modules.automation.choices import load_choices
+from app.modules.automation.step_form import Pairs
+from app.modules.automation.views import wizard_preview
+from app.modules.automation.wizard import KEYS, STEPS, RuleForm, has_errors, steps_of_rule
+from app.modules.web import htmx, see_other
+
+NOT_TYPED = ("csrf_token", "change", "go", "on", "backfill")
+MOST_TYPED = 200_000
+CHANGES: dict[str, Any] = {"which": condition_forms.changed, "do": action_forms.changed}
+PARTIALS = {"which": "partials/automation/step_which.html", "do": "partials/automation/step_do.html"}
+
+
+@allow(Role.EDITOR)
+def new() -> ResponseReturnValue:
+    """The first question; nothing is kept before it is answered."""
+    person = current_person()
+    drafts = rule_drafts.open_drafts(db.session(), account_id=person.account.id, user_id=person.user.id)
+    return _page(_rule_form({}), "name", drafts=[(draft, _draft_name(draft)) for draft in drafts])
+
+
+@allow(Role.EDITOR)
+def begin() -> ResponseReturnValue:
+    """The first answer begins a draft."""
+    rule_form = _rule_form({"name": _typed()})
+    form = rule_form.checked_form("name")
+    if has_errors(form):
+        return _page(rule_form, "name", form), 422
+    draft = _begin(rule_form.steps)
+    return see_other(url_for(".wizard", id=draft.id, step="when"))
+
+
+@allow(Role.EDITOR)
+def edit(id: int) -> ResponseReturnValue:
+    """Begin to change a rule: all steps are filled with what it says now."""
+    rule = owned_or_404(AutomationRule, id)
+    if rule.archived_at:
+        raise Conflict("This rule is archived. Restore it before you change it.")
+    choices = load_choices(db.session(), rule.account_id)
+    draft = _begin(steps_of_rule(definition_of(rule), choices), rule)
+    return see_other(url_for(".wizard", id=draft.id, step="check"))
+
+
+@allow(Role.EDITOR)
+def show(id: int, step: str) -> ResponseReturnValue:
+    """One question with what was typed so far."""
+    draft = _draft(id, step)
+    rule_form = _rule_form(draft.steps)
+    reachable = rule_form.reachable(step)
+    if reachable != step:
+        return see_other(url_for(".wizard", id=id, step=reachable))
+    return _page(rule_form, step, draft=draft)
+
+
+@allow(Role.EDITOR)
+def keep(id: int, step: str) -> ResponseReturnValue:
+    """Keep the answer; then go on, back, or change the rows of conditions or actions."""
+    draft, typed = _draft(id, step), _typed()
+    change = request.form.get("change")
+    if change and step in CHANGES:
+        typed = CHANGES[step](typed, change)
+    rule_form = _rule_form(draft.steps | {step: typed})
+    rule_drafts.keep_step(db.session(), draft, step, typed, datetime.now(UTC))
+    db.session.commit()
+    if change:
+        return _rows(rule_form, step, draft)
+    if request.form.get("go") in KEYS:
+        return see_other(url_for(".wizard", id=id, step=request.form["go"]))
+    form = rule_form.checked_form(step)
+    if has_errors(form):
+        return _page(rule_form, step, form, draft), 422
+    return see_other(url_for(".wizard", id=id, step=_following(draft, step)))
+
+
+@allow(Role.EDITOR)
+def preview(id: int, step: str) -> ResponseReturnValue:
+    """What the rows typed just now would match, or when they would run. Writes nothing."""
+    with only_reading():
+        draft = _draft(id, step)
+        rule_form = _rule_form(draft.steps | {step: _typed()})
+        return wizard_preview.fragment(rule_form, step, datetime.now(UTC))
+
+
+@allow(Role.EDITOR)
+def save(id: int) -> ResponseReturnValue:
+    """Save the rule, on or off, when every step is answered well."""
+    draft, person, now, session = _draft(id, "check"), current_person(), datetime.now(UTC), db.session()
+    rule_drafts.keep_step(session, draft, "check", _typed(), now)
+    rule_form = _rule_form(draft.steps)
+    open_step = rule_form.first_open()
+    if open_step:
+        session.commit()
+        flash("Answer this question before the rule can be saved.", "warning")
+        return _page(rule_form, open_step, rule_form.checked_form(open_step), draft), 422
+    try:
+        rule = _save(draft, rule_form.data() | {"is_active": request.form.get("on") == "1"}, Actor(person.user.id, person.role), now)
+    except Stale as refusal:
+        session.rollback()
+        return _page(rule_form, "check", draft=_draft(id, "check"), refusal=refusal), refusal.status
+    session.delete(draft)
+    session.commit()
+    flash(f"“{rule.name}” is saved and switched {'on' if rule.is_active else 'off'}.", "success")
+    return see_other(url_for(".rule", id=rule.id))
+
+
+@allow(Role.EDITOR)
+def discard(id: int) -> ResponseReturnValue:
+    """Throw the draft away."""
+    draft = _draft(id, "check")
+    rule_id = draft.rule_id
+    db.session.delete(draft)
+    db.session.commit()
+    flash("Thrown away. No rule was changed.", "info")
+    return see_other(url_for(".rule", id=rule_id) if rule_id else url_for(".rules"))
+
+
+def _save(draft: RuleDraft, data: dict[str, Any], actor: Actor, now: datetime) -> AutomationRule:
+    service, session = AutomationService(), db.session()
+    if draft.rule_id is None:
+        rule = service.create_rule(session, current_person().account, data, actor, now)
+    else:
+        rule = owned_or_404(AutomationRule, draft.rule_id)
+        version = None if request.form.get("overwrite") else draft.version
+        rule = service.update_rule(session, rule, data, actor, now, expected_version=version)
+    if rule.is_active and request.form.get("backfill"):
+        service.enable(session, rule, actor, now, backfill=True)
+    return rule
+
+
+def _begin(steps: dict[str, Pairs], rule: AutomationRule | None = None) -> RuleDraft:
+    person = current_person()
+    draft = rule_drafts.begin_draft(
+        db.session(), account_id=person.account.id, user_id=person.user.id, steps=steps, now=datetime.now(UTC), rule=rule
+    )
+    db.session.commit()
+    return draft
+
+
+def _draft(id: int, step: str) -> RuleDraft:
+    if step not in KEYS:
+        raise NotFound()
+    person = current_person()
+    return rule_drafts.own_draft(db.session(), id, account_id=person.account.id, user_id=person.user.id)
+
+
+def _draft_name(draft: RuleDraft) -> str:
+    return dict(map(tuple, draft.steps.get("name", []))).get("name") or "Without a name"
+
+
+def _rule_form(steps: dict[str, Pairs]) -> RuleForm:
+    account = current_person().account
+    return RuleForm(db.session(), account, steps, load_choices(db.session(), account.id))
+
+
+def _typed() -> Pairs:
+    pairs = [[name, value.replace("\0", "")] for name, value in request.form.items(multi=True) if name not in NOT_TYPED]
+    if sum(len(name) + len(value) for name, value in pairs) > MOST_TYPED:
+        raise TooLarge("This step holds more text than a rule can keep. Shorten it.")
+    return pairs
+
+
+def _following(draft: RuleDraft, step: str) -> str:
+    return "check" if draft.rule_id or request.form.get("go") == "summary" else KEYS[KEYS.index(step) + 1]
+
+
+def _rows(rule_form: RuleForm, step: str, draft: RuleDraft) -> ResponseReturnValue:
+    if not htmx().is_partial:
+        return see_other(url_for(".wizard", id=draft.id, step=step))
+    return render_template(PARTIALS[step], **_context(rule_form, step, rule_form.form(step), draft))
+
+
+def _page(
+    rule_form: RuleForm, step: str, form: Any = None, draft: RuleDraft | None = None, refusal: Refusal | None = None, **more: Any
+) -> str:
+    context = _context(rule_form, step, form or rule_form.form(step), draft)
+    return render_template("pages/automation/wizard.html", refusal=refusal, **context, **more)
+
+
+def _context(rule_form: RuleForm, step: str, form: Any, draft: RuleDraft | None) -> dict[str, Any]:
+    now, number = datetime.now(UTC), KEYS.index(step)
+    answered = [key for key in KEYS if key in rule_form.steps]
+    action = url_for(".keep", id=draft.id, step=step) if draft else url_for(".begin_rule")
+    addresses = [
+        (info.title, url_for(".wizard", id=draft.id, step=info.key) if draft and info.key in answered else None) for info in STEPS
+    ]
+    return {
+        "rule_form": rule_form, "form": form, "step": STEPS[number], "number": number + 1, "draft": draft, "action": action,
+        "addresses": addresses, "before": KEYS[number - 1] if number else None,
+        "preview": wizard_preview.context(rule_form, step, now) if draft else {},
+    }  # fmt: skip

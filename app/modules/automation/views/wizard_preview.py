@@ -1,0 +1,108 @@
+"""What the rule form shows beside the answers: records that match now, the next times, what it may cost."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from flask import render_template
+
+from app.business.automation.services.condition_text import describe as describe_conditions
+from app.business.automation.services.condition_tree import parse_conditions
+from app.business.automation.services.match_preview import Matches, preview_matches
+from app.business.automation.services.rule_cost import about_credits, most_per_day, most_per_run
+from app.business.automation.services.rule_definition import RuleDefinition
+from app.business.automation.services.rule_sentence import summary_of
+from app.business.automation.services.schedule_text import describe
+from app.business.automation.services.schedules import due_instants, parse_schedule, preview
+from app.business.automation.services.automation_service import shortest_interval
+from app.business.errors import Invalid
+from app.business.planner.models import Site
+from app.modules.automation.wizard import SCHEDULE, RuleForm
+
+TIMES = 10
+
+
+def context(rule_form: RuleForm, step: str, now: datetime) -> dict[str, Any]:
+    """What the preview of this step needs; empty where it has none."""
+    match step:
+        case "which":
+            return _matches(rule_form, now)
+        case "often" if rule_form.trigger()["trigger"] == SCHEDULE:
+            return _times(rule_form, now)
+        case "check":
+            return _check(rule_form, now)
+    return {}
+
+
+def fragment(rule_form: RuleForm, step: str, now: datetime) -> str:
+    """The preview alone, for htmx."""
+    name = "match_preview" if step == "which" else "schedule_preview"
+    return render_template(f"partials/automation/{name}.html", preview=context(rule_form, step, now))
+
+
+def _matches(rule_form: RuleForm, now: datetime) -> dict[str, Any]:
+    data = rule_form.data()
+    record_type = data.get("record_type")
+    try:
+        node = parse_conditions(data["conditions"], record_type=record_type) if "conditions" in data else None
+        said = describe_conditions(node, record_type) if node else "always"
+        return {"said": said, "matches": _matching(rule_form, data, now) if record_type else None}
+    except Invalid as refusal:
+        return {"refusal": refusal.message}
+
+
+def _matching(rule_form: RuleForm, data: dict[str, Any], now: datetime) -> Matches:
+    return preview_matches(
+        rule_form.session,
+        account_id=rule_form.account.id,
+        record_type=data["record_type"],
+        conditions=data.get("conditions", {}),
+        site_id=data.get("site"),
+        sector_id=data.get("sector"),
+        zone=_zone(rule_form, data),
+        now=now,
+    )
+
+
+def _zone(rule_form: RuleForm, data: dict[str, Any]) -> ZoneInfo:
+    site = rule_form.session.get(Site, data["site"]) if data.get("site") else None
+    named = data.get("schedule", {}).get("timezone") or (site.timezone if site else None)
+    try:
+        return ZoneInfo(named or rule_form.account.timezone)
+    except (KeyError, ValueError):
+        return ZoneInfo(rule_form.account.timezone)
+
+
+def _place(rule_form: RuleForm, data: dict[str, Any]) -> str | None:
+    sites, sectors = dict(rule_form.choices.sites), dict(rule_form.choices.sectors)
+    return sectors.get(str(data["sector"])) or sites.get(str(data["site"]))
+
+
+def _times(rule_form: RuleForm, now: datetime) -> dict[str, Any]:
+    data = rule_form.data()
+    try:
+        shortest = shortest_interval(rule_form.session, rule_form.account)
+        schedule = parse_schedule(data["schedule"], shortest_interval_minutes=shortest)
+    except Invalid as refusal:
+        return {"refusal": refusal.message}
+    limit = data.get("max_executions_per_day", 10)
+    in_a_day = sum(1 for _ in due_instants(schedule, now, now + timedelta(days=1)))
+    return {
+        "said": describe(schedule), "times": preview(schedule, now, TIMES), "in_a_day": in_a_day, "limit": limit,
+        "too_many": in_a_day > limit,
+    }  # fmt: skip
+
+
+def _check(rule_form: RuleForm, now: datetime) -> dict[str, Any]:
+    data = rule_form.data()
+    open_step = rule_form.first_open()
+    if open_step:
+        return {"open_step": open_step}
+    definition = RuleDefinition.model_construct(**(RuleDefinition(name="-", trigger="-", actions=[{}]).model_dump() | data))
+    is_event = data["trigger"] != SCHEDULE
+    matches = _matching(rule_form, data, now) if data["record_type"] and is_event else None
+    return {
+        "data": data, "per_run": most_per_run(definition), "per_day": most_per_day(definition),
+        "sentence": summary_of(definition, _place(rule_form, data)),
+        "matches": matches, "backfill": about_credits(definition, matches.count) if matches else 0,
+    } | (_times(rule_form, now) if not is_event else {})  # fmt: skip

@@ -1,0 +1,242 @@
+"""The eight questions of the rule form. Each step reads what was typed, and gives its part of the rule."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from wtforms import BooleanField, Field, IntegerField, RadioField, SelectField, StringField, TextAreaField
+from wtforms.validators import Optional
+
+from app.business.automation.services.field_catalogue import RECORD_TYPES, choices_of
+from app.business.automation.services.triggers import TRIGGERS
+from app.modules.automation import action_forms, condition_forms
+from app.modules.automation.choices import Choices
+from app.modules.automation.step_form import Pairs, PartForm, form_data, optional, pairs_of
+from app.modules.forms import at_most, between, required
+
+EVERYWHERE = "The whole account"
+NO_RECORDS = "none"
+RECORD_WORDS = [("keyword", "Keywords"), ("cluster", "Clusters"), ("idea", "Ideas"), ("task", "Tasks"), ("content", "Content")]
+RUN_ENDS = [("", "has ended (completed or failed)"), ("completed", "is completed"), ("failed", "has failed"), ("skipped", "was skipped")]
+
+
+class NumberField(IntegerField):
+    """A whole number; says so in our words."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Take what was typed."""
+        try:
+            super().process_formdata(valuelist)
+        except ValueError:
+            raise ValueError("Enter a whole number.") from None
+
+
+class Step(PartForm):
+    """A step whose fields are fixed. `part` is what it says of the rule, by the rule's own names."""
+
+    places: Mapping[str, str] = {}
+    """Rule field -> form field, where they are called otherwise; unknown rule fields stand beside the first."""
+
+    def part(self) -> dict[str, Any]:
+        """The rule's fields that this step decides."""
+        raise NotImplementedError
+
+    def fields_by_path(self) -> dict[str, Field]:
+        """Rule field -> field of the form."""
+        own = {name: field for name, field in self._fields.items()}
+        return own | {path: self._fields[name] for path, name in self.places.items()}
+
+
+class NameStep(Step):
+    name = StringField("Name", [required("a name"), at_most(255)], description="What your team will call it, like “Nightly clusters”.")
+    description = TextAreaField("Note for your team", [at_most(5000)])
+
+    def part(self) -> dict[str, Any]:
+        """Name and description."""
+        return {"name": self.name.data or "", "description": self.description.data or ""}
+
+    @classmethod
+    def pairs(cls, rule: Mapping[str, Any]) -> Pairs:
+        """The input that stands for this rule."""
+        return pairs_of(cls(formdata=None, data=dict(rule)))
+
+
+class WhenStep(Step):
+    trigger = RadioField("What starts it?", choices=[(entry.key, entry.label) for entry in TRIGGERS.values()], default="schedule")
+    # Which of these counts is decided by the trigger, so the check of the rule judges them.
+    change = SelectField("Which change of status?", choices=[], validate_choice=False)
+    of_rule = SelectField("Of which rule?", choices=[], validate_choice=False)
+    ended = SelectField("When the run", choices=RUN_ENDS, validate_choice=False)
+    places = {"trigger_options": "change", "trigger_options.rule_id": "of_rule", "trigger_options.status": "ended"}  # noqa: RUF012
+
+    def __init__(self, choices: Choices, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.change.choices = status_changes(self.change.data)
+        self.of_rule.choices = optional(choices.rules, "Any rule")
+
+    def part(self) -> dict[str, Any]:
+        """Trigger and its options."""
+        options: dict[str, Any] = {}
+        if self.trigger.data == "status_changed":
+            record_type, _, to = (self.change.data or "").partition(":")
+            options = {"record_type": record_type} | ({"to": _one_or_list(to)} if to else {})
+        if self.trigger.data == "run_finished":
+            rule_id, ended = self.of_rule.data, self.ended.data
+            options = ({"rule_id": int(rule_id)} if (rule_id or "").isdigit() else {}) | ({"status": ended} if ended else {})
+        return {"trigger": self.trigger.data or "", "trigger_options": options}
+
+    @classmethod
+    def pairs(cls, rule: Mapping[str, Any], choices: Choices) -> Pairs:
+        """The input that stands for this rule."""
+        options = rule["trigger_options"]
+        to = options.get("to") or []
+        change = f"{options.get('record_type', '')}:{to if isinstance(to, str) else ','.join(to)}"
+        values = {"trigger": rule["trigger"], "change": change, "of_rule": str(options.get("rule_id", ""))}
+        return pairs_of(cls(choices, formdata=None, data=values | {"ended": options.get("status", "")}))
+
+
+class WhereStep(Step):
+    place = SelectField("Where may it work?", choices=[], description="It never sees a record outside. A sector is a topic area of the site, optional.")
+    places = {"site": "place", "sector": "place"}  # noqa: RUF012
+
+    def __init__(self, choices: Choices, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.choices, self.place.choices = choices, {"": [("", EVERYWHERE)], **choices.places}
+
+    def part(self) -> dict[str, Any]:
+        """Site and sector."""
+        kind, _, number = (self.place.data or "").partition(":")
+        if not number.isdigit():
+            return {"site": None, "sector": None}
+        if kind == "site":
+            return {"site": int(number), "sector": None}
+        return {"site": self.choices.site_of_sector.get(int(number)), "sector": int(number)}
+
+    @classmethod
+    def pairs(cls, rule: Mapping[str, Any], choices: Choices) -> Pairs:
+        """The input that stands for this rule."""
+        site, sector = rule["site"], rule["sector"]
+        place = f"sector:{sector}" if sector else f"site:{site}" if site else ""
+        return pairs_of(cls(choices, formdata=None, data={"place": place}))
+
+
+class WhichStep(Step):
+    record_type = RadioField("Which records does it work on?", choices=[*RECORD_WORDS, (NO_RECORDS, "None: it looks at account figures only")], default="keyword")
+    record_minimum = NumberField("Run only if at least this many match", [Optional(), between(1, 5000)], default=1)
+    as_json = TextAreaField("Conditions as JSON", description="They are nested deeper than this form shows, so they are kept as written.")
+    places = {"conditions": "as_json"}  # noqa: RUF012
+
+    def __init__(self, choices: Choices, pairs: Pairs, fixed: str | None) -> None:
+        super().__init__(formdata=form_data(pairs) if pairs else None)
+        self.fixed = fixed
+        chosen = fixed or self.record_type.data
+        self.working_type = None if chosen in (NO_RECORDS, None) else chosen
+        self.uses_json = bool(self.as_json.data)
+        self.conditions = condition_forms.ConditionsInput(pairs, self.working_type, choices.named)
+
+    def part(self) -> dict[str, Any]:
+        """Record type and conditions."""
+        part = {"record_type": self.working_type, "record_minimum": self.record_minimum.data or 1}
+        return part | {"conditions": _read_json(self.as_json.data) if self.uses_json else self.conditions.json()}
+
+    def fields_by_path(self) -> dict[str, Field]:
+        """Rule field -> field of the form; each condition beside its row."""
+        return super().fields_by_path() | ({} if self.uses_json else self.conditions.fields_by_path())
+
+    @classmethod
+    def pairs(cls, rule: Mapping[str, Any]) -> Pairs:
+        """The input that stands for this rule."""
+        pairs = [["record_type", rule["record_type"] or NO_RECORDS], ["record_minimum", str(rule["record_minimum"])]]
+        rows = condition_forms.pairs_from(rule["conditions"], rule["record_type"])
+        return pairs + ([["as_json", json.dumps(rule["conditions"], indent=1)]] if rows is None else [list(row) for row in rows])
+
+
+class DoStep:
+    """The actions, in order."""
+
+    def __init__(self, choices: Choices, pairs: Pairs) -> None:
+        self.actions = action_forms.ActionsInput(pairs or [["a0-type", action_forms.FIRST]], choices.lookups)
+
+    def validate(self) -> bool:
+        """What has to be filled in; all else is checked with the rule."""
+        missing = [field for row in self.actions.rows for field in row.missing()]
+        for field in missing:
+            field.errors = ["Fill this in."]
+        return not missing
+
+    def part(self) -> dict[str, Any]:
+        """The actions."""
+        return {"actions": self.actions.json()}
+
+    def fields_by_path(self) -> dict[str, Field]:
+        """Path in the rule -> input."""
+        return self.actions.fields_by_path()
+
+    @staticmethod
+    def pairs(rule: Mapping[str, Any]) -> Pairs:
+        """The input that stands for this rule."""
+        return action_forms.pairs_from(rule["actions"])
+
+
+class LimitsStep(Step):
+    max_executions_per_day = NumberField("Runs per day", [required("a number"), between(1, 100_000)], default=10)
+    credit_limit_per_execution = NumberField("Credits per run", [between(0, 1_000_000)], default=100, description="A run takes on as many records as this pays for.")
+    record_limit = NumberField("Records per run", [Optional(), between(1, 5000)], description="Leave it empty for the usual: 50, or 500 keywords to group.")
+    monthly_budget = NumberField("Credits per month", [Optional(), between(0, 10_000_000)], description="Leave it empty for no monthly limit.")
+    when_limited = SelectField("When a limit is reached", choices=[
+        ("", "As usual: event runs wait, others are skipped"), ("wait", "The run waits"), ("skip", "The run is skipped"),
+    ])  # fmt: skip
+    priority = SelectField("Priority", choices=[(str(n), f"{n}{' (first)' if n == 1 else ' (usual)' if n == 5 else ' (last)' if n == 9 else ''}") for n in range(1, 10)], default="5")
+
+    def part(self) -> dict[str, Any]:
+        """Limits."""
+        numbers = {name: self[name].data for name in ("record_limit", "monthly_budget")}
+        return numbers | {
+            "max_executions_per_day": self.max_executions_per_day.data or 0,
+            "credit_limit_per_execution": self.credit_limit_per_execution.data or 0,
+            "when_limited": self.when_limited.data or None,
+            "priority": int(self.priority.data or 5),
+        }
+
+    @classmethod
+    def pairs(cls, rule: Mapping[str, Any]) -> Pairs:
+        """The input that stands for this rule."""
+        return pairs_of(cls(formdata=None, data=dict(rule) | {"priority": str(rule["priority"])}))
+
+
+class CheckStep(Step):
+    practice = BooleanField("Practice mode", description="It goes through every check and says what it would have done, but does nothing and costs nothing.")
+    places = {"mode": "practice"}  # noqa: RUF012
+
+    def part(self) -> dict[str, Any]:
+        """Live or practice."""
+        return {"mode": "shadow" if self.practice.data else "live"}
+
+    @classmethod
+    def pairs(cls, rule: Mapping[str, Any]) -> Pairs:
+        """The input that stands for this rule."""
+        return [["practice", "y"]] if rule["mode"] == "shadow" else []
+
+
+def status_changes(chosen: str | None) -> dict[str, list[tuple[str, str]]]:
+    """Every record type with its statuses; several statuses at once only where a rule has them already."""
+    groups = {
+        word: [(f"{name}:", f"{name.capitalize()}: any change of status")]
+        + [(f"{name}:{value}", f"{name.capitalize()} becomes {label.lower()}") for value, label in choices_of(name, "status")]
+        for name, word in RECORD_WORDS
+    }
+    record_type, _, to = (chosen or "").partition(":")
+    if record_type in RECORD_TYPES and "," in to:
+        groups[dict(RECORD_WORDS)[record_type]].append((chosen or "", f"{record_type.capitalize()} becomes one of: {to}"))
+    return groups
+
+
+def _one_or_list(to: str) -> Any:
+    return to.split(",") if "," in to else to
+
+
+def _read_json(text: str | None) -> Any:
+    try:
+        return json.loads(text or "{}")
+    except ValueError:
+        return text
