@@ -10,6 +10,7 @@ from app.business.planner.models import Sector
 from app.business.writer.models import Task
 from app.business.writer.services.content_edit import create_content, mark_published, update_content
 from app.business.writer.services.content_service import ContentGenerationService
+from app.business.writer.services.record_editors import update_record
 from app.business.writer.services.task_service import create_task, create_tasks, update_task
 from app.infrastructure.ai.offline import OfflineModel
 from tests.business.planner.stories import events, person, rule, sector_of_new_account
@@ -145,3 +146,18 @@ def test_edited_articles_are_cleaned_and_counted(session: Session, sector: Secto
     update_content(session, content, {"html": html}, origin=person(sector), now=now)
     assert content.html == '<h2>Sheds</h2><p>Two words <a rel="noopener noreferrer">here</a></p>'
     assert content.word_count == 4
+
+
+def test_any_record_is_edited_through_its_own_service(
+    session: Session, sector: Sector, now: datetime
+) -> None:
+    cluster = make_cluster(session, sector, status="planned")
+    idea = make_idea(session, sector, cluster_id=cluster.id)
+    task, by = make_task(session, sector), {"origin": rule(sector), "now": now}
+    update_record(session, idea, {"status": "rejected", "note": "too thin"}, **by)
+    update_record(session, task, {"due_on": date(2026, 12, 1), "labels": ["soon"]}, **by)
+    session.refresh(cluster)
+    assert (idea.status, idea.note, cluster.status) == ("rejected", "too thin", "done")
+    assert (task.due_on, task.labels) == (date(2026, 12, 1), ["soon"])
+    with pytest.raises(Invalid, match="cannot be changed"):
+        update_record(session, make_keyword(session, sector), {"due_on": date(2026, 12, 1)}, **by)

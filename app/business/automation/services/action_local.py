@@ -1,6 +1,5 @@
 """Actions whose whole work is in our own database: update and create records, notices, switching rules."""
 
-from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -28,9 +27,8 @@ from app.business.automation.services.run_units import Done, LeftOut, Unit
 from app.business.errors import Conflict
 from app.business.planner.models import Cluster, Record, Sector
 from app.business.planner.services.idea_service import create_idea
-from app.business.planner.services.record_edit import edit_record
 from app.business.writer.services import task_service
-from app.business.writer.services.record_kinds import KINDS
+from app.business.writer.services.record_editors import update_record
 
 TITLE_FIELDS = ("name", "text", "title", "main_keyword")
 SWITCHED = {True: "switched on", False: "switched off"}
@@ -42,29 +40,14 @@ class UpdateRecordsWork(LocalWork):
     def save(self, session: Session, context: RunContext, unit: Unit, answer: Any) -> Done | LeftOut:
         """Left out when the status move is not allowed from where the record is."""
         params: UpdateRecords = unit.step.params
-        kind = KINDS[unit.record_type]
-        row = owned(session, kind.model, unit.record_id, context.account.id)
+        row = owned(session, MODELS[unit.record_type], unit.record_id, context.account.id)
         try:
             with session.begin_nested():
-                edit_record(
-                    session,
-                    kind,
-                    row,
-                    _changes(context, row, params),
-                    DUE,
-                    origin=_origin(context, unit),
-                    now=context.now,
-                )
+                changes = _changes(context, row, params)
+                update_record(session, row, changes, origin=_origin(context, unit), now=context.now)
         except Conflict as refusal:
             return LeftOut(refusal.message)
         return Done(message="Updated")
-
-
-def _as_day(value: Any, _path: str) -> Any:
-    return value
-
-
-DUE: Mapping[str, Any] = {"due_on": _as_day}
 
 
 def _changes(context: RunContext, row: Record, params: UpdateRecords) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""The status moves of tasks and content, and all five kinds of records by name."""
+"""The status moves of tasks and content."""
 
-from app.business.planner.services.record_changes import CLUSTER, IDEA, KEYWORD, Kind
+from app.business.planner.services.record_changes import Kind
 from app.business.writer.models import Content, ContentStatus, Task, TaskStatus
 
 TASK = Kind(
@@ -29,4 +29,3 @@ CONTENT = Kind(
         ContentStatus.APPROVED: {ContentStatus.DRAFT, ContentStatus.REVIEW},
     },
 )
-KINDS = {kind.name: kind for kind in (KEYWORD, CLUSTER, IDEA, TASK, CONTENT)}
