@@ -144,6 +144,11 @@ def number_field(label: str, high: int = LARGEST, **kwargs: Any) -> IntegerField
     return IntegerField(label, [Optional(), between(0, high)], **kwargs)
 
 
-def choice_field(label: str, first: str, words: Sequence[tuple[str, str]], **kwargs: Any) -> SelectField:
+def options(words: Mapping[str, str]) -> list[SelectChoice]:
+    """The choices of a select: value -> what people read."""
+    return [SelectChoice(value, label) for value, label in words.items()]
+
+
+def choice_field(label: str, first: str, words: Mapping[str, str]) -> SelectField:
     """A choice among `words`, after the choice of none."""
-    return SelectField(label, choices=[("", first), *words], **kwargs)
+    return SelectField(label, choices=options({"": first, **words}))

@@ -30,10 +30,11 @@ from app.modules.record_forms import (
     ServiceForm,
     choice_field,
     number_field,
+    options,
 )
 
-INTENTS = [(intent.value, intent.value.capitalize()) for intent in Intent]
-NEWEST = ("newest", "Newest first")
+INTENTS = {intent.value: intent.value.capitalize() for intent in Intent}
+NEWEST = {"newest": "Newest first"}
 
 
 class SiteForm(ServiceForm):
@@ -45,7 +46,9 @@ class SiteForm(ServiceForm):
     )
     status = SelectField(
         "Status",
-        choices=[(SiteStatus.ACTIVE, "Active"), (SiteStatus.PAUSED, "Paused: rules leave this site alone")],
+        choices=options(
+            {SiteStatus.ACTIVE: "Active", SiteStatus.PAUSED: "Paused: rules leave this site alone"}
+        ),
     )
     monthly_budget = IntegerField(
         "Most credits in a month",
@@ -62,11 +65,11 @@ class KeywordFilterForm(RecordFilterForm):
     status = choice_field(
         "Status",
         "Any status",
-        [
-            (KeywordStatus.NEW, "New"),
-            (KeywordStatus.CLUSTERED, "Clustered"),
-            (KeywordStatus.IGNORED, "Ignored"),
-        ],
+        {
+            KeywordStatus.NEW: "New",
+            KeywordStatus.CLUSTERED: "Clustered",
+            KeywordStatus.IGNORED: "Ignored",
+        },
     )
     intent = choice_field("Intent", "Any intent", INTENTS)
     volume_from = number_field("Volume from")
@@ -74,7 +77,9 @@ class KeywordFilterForm(RecordFilterForm):
     cluster = number_field("Cluster", 2**63 - 1)
     sort = SelectField(
         "Sort by",
-        choices=[NEWEST, ("volume", "Highest volume"), ("difficulty", "Most difficult"), ("text", "A to Z")],
+        choices=options(
+            NEWEST | {"volume": "Highest volume", "difficulty": "Most difficult", "text": "A to Z"}
+        ),
     )
 
 
@@ -135,7 +140,7 @@ class PreviewForm(FilterForm):
     """Corrections of what was recognised; they stand in the address."""
 
     place = ImportPlaceField()
-    encoding = choice_field("Encoding", "Recognise it", [(name, name) for name in ENCODINGS])
+    encoding = choice_field("Encoding", "Recognise it", {name: name for name in ENCODINGS})
 
     def columns(self) -> dict[str, str]:
         """Columns chosen by hand: field -> header, or empty for none."""
@@ -147,9 +152,9 @@ class ClusterFilterForm(RecordFilterForm):
     status = choice_field(
         "Status",
         "Any status",
-        [(ClusterStatus.NEW, "New"), (ClusterStatus.PLANNED, "Planned"), (ClusterStatus.DONE, "Done")],
+        {ClusterStatus.NEW: "New", ClusterStatus.PLANNED: "Planned", ClusterStatus.DONE: "Done"},
     )
-    sort = SelectField("Sort by", choices=[NEWEST, ("name", "A to Z")])
+    sort = SelectField("Sort by", choices=options(NEWEST | {"name": "A to Z"}))
 
 
 class ClusterForm(RecordForm):
@@ -167,15 +172,15 @@ class IdeaFilterForm(RecordFilterForm):
     status = choice_field(
         "Status",
         "Any status",
-        [
-            (IdeaStatus.NEW, "New"),
-            (IdeaStatus.ACCEPTED, "Accepted"),
-            (IdeaStatus.REJECTED, "Rejected"),
-            (IdeaStatus.USED, "Used"),
-        ],
+        {
+            IdeaStatus.NEW: "New",
+            IdeaStatus.ACCEPTED: "Accepted",
+            IdeaStatus.REJECTED: "Rejected",
+            IdeaStatus.USED: "Used",
+        },
     )
     cluster = number_field("Cluster", 2**63 - 1)
-    sort = SelectField("Sort by", choices=[NEWEST, ("title", "A to Z")])
+    sort = SelectField("Sort by", choices=options(NEWEST | {"title": "A to Z"}))
 
 
 class IdeaForm(RecordForm):

@@ -1,5 +1,6 @@
 """REST: a whole keyword file in one request."""
 
+from contextlib import closing
 from datetime import UTC, datetime
 
 from flask import Response, jsonify, request
@@ -69,7 +70,8 @@ def _file() -> bytes:
     file = request.files.get("file")
     if file is None:
         raise Invalid({"file": ["Send the file in the field “file”."]})
-    return file.stream.read(BYTES_LIMIT + 1)
+    with closing(file):
+        return file.stream.read(BYTES_LIMIT + 1)
 
 
 def _place() -> tuple[Site | None, Sector | None]:

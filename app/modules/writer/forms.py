@@ -6,32 +6,32 @@ from wtforms.validators import Optional
 from app.business.writer.models import ContentStatus, TaskStatus, TaskType
 from app.business.writer.services.task_service import WORDS_LIMIT
 from app.modules.forms import at_most, between, required
-from app.modules.record_forms import PlaceField, RecordFilterForm, RecordForm, choice_field
+from app.modules.record_forms import PlaceField, RecordFilterForm, RecordForm, choice_field, options
 
-NEWEST = ("newest", "Newest first")
-TASK_TYPES = [
-    (TaskType.WRITE, "Write an article"),
-    (TaskType.REFRESH, "Refresh an article"),
-    (TaskType.LINK, "Set links"),
-    (TaskType.REPORT, "Report"),
-]
+NEWEST = {"newest": "Newest first"}
+TASK_TYPES = {
+    TaskType.WRITE: "Write an article",
+    TaskType.REFRESH: "Refresh an article",
+    TaskType.LINK: "Set links",
+    TaskType.REPORT: "Report",
+}
 
 
 class TaskFilterForm(RecordFilterForm):
     status = choice_field(
         "Status",
         "Any status",
-        [
-            (TaskStatus.DRAFT, "Not ready"),
-            (TaskStatus.QUEUED, "Queued"),
-            (TaskStatus.WRITING, "Writing"),
-            (TaskStatus.DONE, "Done"),
-            (TaskStatus.FAILED, "Failed"),
-        ],
+        {
+            TaskStatus.DRAFT: "Not ready",
+            TaskStatus.QUEUED: "Queued",
+            TaskStatus.WRITING: "Writing",
+            TaskStatus.DONE: "Done",
+            TaskStatus.FAILED: "Failed",
+        },
     )
     task_type = choice_field("Kind", "Any kind", TASK_TYPES)
     due_before = DateField("Due by", [Optional()])
-    sort = SelectField("Sort by", choices=[NEWEST, ("due", "Due first"), ("title", "A to Z")])
+    sort = SelectField("Sort by", choices=options(NEWEST | {"due": "Due first", "title": "A to Z"}))
 
 
 class TaskForm(RecordForm):
@@ -39,7 +39,7 @@ class TaskForm(RecordForm):
     brief = TextAreaField(
         "Brief", [at_most(20_000)], description="What the article says, for whom, and what it must not miss."
     )
-    task_type = SelectField("Kind", choices=TASK_TYPES)
+    task_type = SelectField("Kind", choices=options(TASK_TYPES))
     main_keyword = StringField("Main keyword", [at_most(255)])
     word_count = IntegerField("Words", [between(1, WORDS_LIMIT)], default=1000)
     due_on = DateField("Due on", [Optional()])
@@ -53,14 +53,14 @@ class ContentFilterForm(RecordFilterForm):
     status = choice_field(
         "Status",
         "Any status",
-        [
-            (ContentStatus.DRAFT, "To check"),
-            (ContentStatus.REVIEW, "In review"),
-            (ContentStatus.APPROVED, "Approved"),
-            (ContentStatus.PUBLISHED, "Published"),
-        ],
+        {
+            ContentStatus.DRAFT: "To check",
+            ContentStatus.REVIEW: "In review",
+            ContentStatus.APPROVED: "Approved",
+            ContentStatus.PUBLISHED: "Published",
+        },
     )
-    sort = SelectField("Sort by", choices=[NEWEST, ("title", "A to Z")])
+    sort = SelectField("Sort by", choices=options(NEWEST | {"title": "A to Z"}))
 
 
 class ContentForm(RecordForm):

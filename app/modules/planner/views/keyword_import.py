@@ -3,6 +3,7 @@
 Between the steps the file waits under a random name; all corrections stand in the address of the preview.
 """
 
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -35,7 +36,8 @@ def choose() -> ResponseReturnValue:
         return render_template("pages/planner/import_file.html", form=None)
     form = ImportForm()
     if request.method == "POST" and form.validate():
-        data = request.files["file"].stream.read(BYTES_LIMIT + 1)
+        with closing(request.files["file"]) as file:
+            data = file.stream.read(BYTES_LIMIT + 1)
         try:
             read_sheet(data)
         except Refusal as refusal:

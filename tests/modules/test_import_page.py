@@ -1,0 +1,214 @@
+"""Importing a keyword file: in three steps in the browser, and in one request over REST."""
+
+import io
+import os
+import re
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
+
+from app.business.events import EventBatch
+from app.business.planner.models import Keyword, Sector, Site
+from app.infrastructure.uploads import KEPT_SECONDS
+from tests.factories import make_keyword, make_sector, make_site
+from tests.people import People, browser_of, make_people, program_of
+
+SHEET = (
+    b"Keyword;Volume;Topic\ntrail socks;90;Running\nwool socks;1.300;Wool\n"
+    b";5;Wool\nodd;many;Wool\nTrail  Socks;70;Wool\n"
+)
+
+
+@pytest.fixture
+def people(session: Session) -> People:
+    return make_people(session)
+
+
+@pytest.fixture
+def sector(session: Session, people: People) -> Sector:
+    sector = make_sector(session, make_site(session, people.account, name="Sock Republic"), name="Running")
+    session.commit()
+    return sector
+
+
+@pytest.fixture
+def browser(app: Flask, session: Session, people: People) -> FlaskClient:
+    return browser_of(app, session, people.operator)
+
+
+def post(
+    client: FlaskClient, address: str, data: bytes, name: str = "export.csv", **fields: object
+) -> TestResponse:
+    answer = client.post(address, data={"file": (io.BytesIO(data), name), **fields})
+    # The test client keeps a large body in a file of its own and leaves it open.
+    answer.request.environ["wsgi.input"].close()
+    return answer
+
+
+def choose(client: FlaskClient, data: bytes, place: str) -> TestResponse:
+    return post(client, "/keywords/import", data, place=place)
+
+
+def upload(client: FlaskClient, data: bytes, place: str) -> str:
+    """Step 1; gives the address of the preview."""
+    answer = choose(client, data, place)
+    assert answer.status_code == 303
+    return str(answer.location)
+
+
+def send(client: FlaskClient, data: bytes, **fields: object) -> TestResponse:
+    return post(client, "/api/planner/keywords/import/", data, **fields)
+
+
+def test_three_steps_bring_a_file_in(browser: FlaskClient, session: Session, sector: Sector) -> None:
+    preview = upload(browser, SHEET, f"{sector.site_id}-{sector.id}")
+    page = browser.get(preview).text
+    assert "Separator: semicolon" in page
+    assert "Row 4: The keyword is empty." in page
+    assert session.scalar(select(func.count(Keyword.id))) == 0
+    done = browser.post(preview, data={"existing": "update"})
+    assert (done.status_code, done.text.count("Row 5: Volume: “many” is not a number.")) == (200, 1)
+    known = dict(session.execute(select(Keyword.text, Keyword.volume)).all())
+    assert known == {"trail socks": 90, "wool socks": 1300}
+    assert session.scalar(select(func.count(EventBatch.id)).where(EventBatch.closed_at.is_not(None))) == 1
+
+
+def test_the_file_is_gone_after_the_import(app: Flask, browser: FlaskClient, sector: Sector) -> None:
+    preview = upload(browser, SHEET, f"{sector.site_id}-{sector.id}")
+    browser.post(preview, data={"existing": "update"})
+    assert list((app.extensions["settings"].data_dir / "uploads").iterdir()) == []
+    assert browser.post(preview, data={"existing": "update"}).status_code == 404
+    assert "Choose the file again" in browser.get(preview).text
+
+
+def test_a_file_waits_for_an_hour_only(app: Flask, browser: FlaskClient, sector: Sector) -> None:
+    preview = upload(browser, SHEET, f"{sector.site_id}-{sector.id}")
+    kept: Path = next((app.extensions["settings"].data_dir / "uploads").iterdir())
+    os.utime(kept, (kept.stat().st_atime, kept.stat().st_mtime - KEPT_SECONDS - 1))
+    assert browser.get(preview).status_code == 404
+
+
+def test_nobody_else_gets_the_file(
+    app: Flask, session: Session, people: People, browser: FlaskClient, sector: Sector
+) -> None:
+    preview = upload(browser, SHEET, f"{sector.site_id}-{sector.id}")
+    for user in (people.editor, people.stranger):
+        assert browser_of(app, session, user).post(preview, data={"existing": "update"}).status_code == 404
+    assert browser_of(app, session, people.viewer).get(preview).status_code == 403
+    assert browser.get(preview).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["..", "x" * 65, "%2e%2e%2fsecret_key", "a.b"])
+def test_a_made_up_name_finds_nothing(browser: FlaskClient, name: str) -> None:
+    assert browser.get(f"/keywords/import/{name}").status_code == 404
+
+
+def test_an_unnamed_keyword_column_can_be_chosen(
+    browser: FlaskClient, session: Session, sector: Sector
+) -> None:
+    preview = upload(browser, b"Such;Volume\nsocks;10\n", f"{sector.site_id}-")
+    assert "No column is named “Keyword”" in browser.get(preview).text
+    assert browser.post(preview, data={"existing": "update"}).status_code == 422
+    corrected = f"{preview}&column-keyword=Such"
+    assert "1 row to import" in browser.get(corrected).text
+    assert browser.post(corrected, data={"existing": "update"}).status_code == 200
+    assert session.scalar(select(Keyword.volume).where(Keyword.text == "socks")) == 10
+
+
+def test_a_column_can_be_left_out(browser: FlaskClient, session: Session, sector: Sector) -> None:
+    preview = upload(browser, SHEET, f"{sector.site_id}-{sector.id}") + "&column-volume="
+    browser.post(preview, data={"existing": "update"})
+    assert session.scalar(select(Keyword.volume).where(Keyword.text == "trail socks")) is None
+
+
+def test_the_file_may_name_the_sectors(browser: FlaskClient, session: Session, sector: Sector) -> None:
+    preview = upload(browser, SHEET, f"{sector.site_id}-") + "&column-sector=Topic"
+    browser.post(preview, data={"existing": "update"})
+    names = session.execute(
+        select(Keyword.text, Sector.name).join(Sector, Sector.id == Keyword.sector_id)
+    )
+    assert dict(names.all()) == {"trail socks": "Running", "wool socks": "Wool"}
+
+
+@pytest.mark.parametrize(("existing", "volume"), [("update", 90), ("leave", 5)])
+def test_keywords_already_here_are_updated_or_left(
+    browser: FlaskClient, session: Session, sector: Sector, existing: str, volume: int
+) -> None:
+    make_keyword(session, sector, text="trail socks", volume=5)
+    session.commit()
+    preview = upload(browser, SHEET, f"{sector.site_id}-{sector.id}")
+    assert re.search(r"has already: 1 of these", browser.get(preview).text)
+    browser.post(preview, data={"existing": existing})
+    assert session.scalar(select(Keyword.volume).where(Keyword.text == "trail socks")) == volume
+
+
+@pytest.mark.parametrize(
+    ("data", "code", "words"),
+    [
+        (b"", 422, "Choose a file."),
+        (b"\xd0\xcf\x11\xe0rest", 422, "old Excel file"),
+        (b"PK\x03\x04nonsense", 422, "damaged or protected"),
+        (b"keyword\n" + b"x" * (5 * 1024 * 1024), 413, "at most 5 MB"),
+        (b"keyword\n" + b"sock\n" * 50_031, 413, "more than 50,000 rows"),
+    ],
+)
+def test_a_file_that_cannot_be_taken_is_refused_beside_its_field(
+    browser: FlaskClient, sector: Sector, data: bytes, code: int, words: str
+) -> None:
+    name = "export.csv" if data else ""
+    answer = post(browser, "/keywords/import", data, name, place=f"{sector.site_id}-{sector.id}")
+    assert (answer.status_code, words in answer.text) == (code, True)
+
+
+def test_a_much_larger_file_is_refused_before_it_is_read(browser: FlaskClient, sector: Sector) -> None:
+    assert choose(browser, b"x" * (7 * 1024 * 1024), f"{sector.site_id}-").status_code == 413
+
+
+def test_without_a_site_the_page_says_what_to_do_first(app: Flask, session: Session, people: People) -> None:
+    assert "First a site" in browser_of(app, session, people.stranger).get("/keywords/import").text
+
+
+def test_one_request_imports_a_file(app: Flask, session: Session, people: People, sector: Sector) -> None:
+    api = program_of(app, session, people.operator)
+    answer = send(api, SHEET, site=sector.site_id)
+    assert answer.status_code == 201
+    assert answer.json == {
+        "created": 2, "updated": 0, "duplicates": 1, "rejected": 2,
+        "columns": {"keyword": "Keyword", "volume": "Volume"},
+        "errors": [
+            {"row": 4, "message": "The keyword is empty."},
+            {"row": 5, "message": "Volume: “many” is not a number."},
+        ],
+    }  # fmt: skip
+
+
+def test_the_request_names_what_is_wrong(
+    app: Flask, session: Session, people: People, sector: Sector
+) -> None:
+    api = program_of(app, session, people.operator)
+    other = make_sector(session, make_site(session, people.account))
+    session.commit()
+    assert api.post("/api/planner/keywords/import/", json={}).status_code == 415
+    assert list(send(api, SHEET, site=sector.site_id, role="owner").json["errors"]) == ["role"]
+    assert list(send(api, SHEET, site=sector.site_id, sector=other.id).json["errors"]) == ["sector"]
+    assert list(send(api, SHEET).json["errors"]) == ["site"]
+    assert list(send(api, b"a;b\n1;2\n", site=sector.site_id).json["errors"]) == ["file"]
+    assert send(api, b"keyword\n" + b"x" * (5 * 1024 * 1024), site=sector.site_id).status_code == 413
+
+
+def test_nothing_is_imported_into_a_foreign_site(
+    app: Flask, session: Session, people: People, sector: Sector
+) -> None:
+    stranger, site = program_of(app, session, people.stranger), sector.site_id
+    foreign, missing = send(stranger, SHEET, site=site), send(stranger, SHEET, site=999_999)
+    assert (foreign.status_code, foreign.data) == (404, missing.data)
+    page = browser_of(app, session, people.stranger)
+    assert "First a site" in choose(page, SHEET, f"{site}-{sector.id}").text
+    assert session.scalar(select(func.count(Keyword.id))) == 0
+    assert send(program_of(app, session, people.viewer), SHEET, site=site).status_code == 403
+    assert isinstance(session.get(Site, site), Site)
