@@ -1,0 +1,115 @@
+"""Workers perform tickets with few questions to the server, survive bad ones, and stop gracefully."""
+
+import os
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from flask import Flask
+from redis import Redis
+
+from app.infrastructure.messaging import automation_tasks, heartbeats, queues, worker
+from app.infrastructure.messaging.engine import utc_now
+from app.infrastructure.messaging.queues import wake, waiting_tickets
+from app.infrastructure.messaging.worker import ClockWorker, StepWorker
+
+
+@pytest.fixture
+def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Queues that were looked at; the look itself is tested elsewhere."""
+    seen: list[str] = []
+    monkeypatch.setattr(automation_tasks, "drain", seen.append)
+    return seen
+
+
+@pytest.fixture
+def clock_worker(app: Flask, valkey: Redis) -> Iterator[ClockWorker]:
+    with app.app_context():
+        yield ClockWorker(queues.CLOCK_WORKER_QUEUES, valkey)
+
+
+def questions(valkey: Redis) -> int:
+    return int(valkey.info("stats")["total_commands_processed"])
+
+
+def test_the_clock_worker_looks_at_its_queues_in_their_order(
+    clock_worker: ClockWorker, valkey: Redis, looked_at: list[str]
+) -> None:
+    wake(valkey, ["events", "manual", "due"])
+    clock_worker.work(burst=True)
+    assert looked_at == ["due", "manual", "events"]
+    assert sum(waiting_tickets(valkey).values()) == 0
+
+
+def test_a_look_costs_few_commands(clock_worker: ClockWorker, valkey: Redis, looked_at: list[str]) -> None:
+    wake(valkey, ["due"])
+    clock_worker.work(burst=True)
+    before = questions(valkey)
+    for second in range(1, 51):
+        queues_of_alarm = queues.drain_ticket(valkey, "due", f"drain-due-{second}")
+        with valkey.pipeline() as pipeline:
+            queues.push(pipeline, valkey, queues_of_alarm, "due")
+            pipeline.execute()
+    pushed = questions(valkey)
+    clock_worker.work(burst=True)
+    assert len(looked_at) == 51
+    assert questions(valkey) - pushed < 50 * 3 + 60
+    assert pushed > before
+
+
+def test_a_ticket_that_fails_stops_nobody(
+    clock_worker: ClockWorker, valkey: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+
+    def drain(queue: str) -> None:
+        seen.append(queue)
+        raise RuntimeError("no")
+
+    monkeypatch.setattr(automation_tasks, "drain", drain)
+    wake(valkey, ["due", "manual"])
+    clock_worker.work(burst=True)
+    assert seen == ["due", "manual"]
+
+
+def test_a_foreign_job_is_passed_over(clock_worker: ClockWorker, valkey: Redis, looked_at: list[str]) -> None:
+    valkey.hset("rq:job:intruder", mapping={"data": b'["os.system", null, ["true"], {}]', "origin": "clock"})
+    valkey.rpush("rq:queue:clock", "intruder", "gone")
+    wake(valkey, ["due"])
+    clock_worker.work(burst=True)
+    assert looked_at == ["due"]
+
+
+def test_a_worker_is_known_again_after_the_server_was_flushed(
+    clock_worker: ClockWorker, valkey: Redis, looked_at: list[str]
+) -> None:
+    clock_worker.bootstrap()
+    valkey.flushall()
+    clock_worker.heartbeat()
+    (state,) = heartbeats.workers(valkey, utc_now())
+    assert (state.pid, state.queues) == (os.getpid(), queues.CLOCK_WORKER_QUEUES)
+    clock_worker.register_death()
+    assert heartbeats.workers(valkey, utc_now()) == []
+
+
+def test_a_step_worker_looks_in_a_child_process(
+    app: Flask, valkey: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def drain(queue: str) -> None:
+        valkey.set("looked-at", f"{queue} {os.getpid()} {os.getppid()}")
+
+    monkeypatch.setattr(automation_tasks, "drain", drain)
+    with app.app_context():
+        wake(valkey, ["long"])
+        StepWorker(queues.STEP_WORKER_QUEUES, valkey).work(burst=True)
+    queue, child, parent = valkey.get("looked-at").decode().split()
+    assert (queue, int(parent)) == ("long", os.getpid())
+    assert int(child) != os.getpid()
+
+
+def test_the_first_stop_signal_asks_to_hand_back(clock_worker: ClockWorker, monkeypatch: Any) -> None:
+    try:
+        clock_worker.handle_warm_shutdown_request()
+        assert worker.draining.is_set()
+    finally:
+        worker.draining.clear()
