@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import select
-from wtforms import IntegerField, SelectField, StringField, TextAreaField
+from wtforms import Field, IntegerField, SelectField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import Optional
+from wtforms.widgets import TextInput
 
 from app.business.accounts.models import User
 from app.business.errors import Conflict, Invalid
@@ -80,8 +81,10 @@ def people_choices() -> list[SelectChoice]:
     ]
 
 
-class LabelsField(StringField):
+class LabelsField(Field):
     """Labels with commas between them; `data` is their list."""
+
+    widget = TextInput()
 
     def _value(self) -> str:
         return ", ".join(self.data or [])
@@ -118,15 +121,15 @@ class ServiceForm(ConsoleForm):
                 self.form_errors.extend(messages)
 
     def values(self, *left_out: str) -> dict[str, Any]:
-        """The fields as services take them."""
-        names = self._fields.keys() - {"csrf_token", *left_out}
-        return {name: self._fields[name].data for name in self._fields if name in names}
+        """The fields as services take them; a text that was not sent is empty."""
+        names = [name for name in self._fields if name not in ("csrf_token", *left_out)]
+        return {name: _sent(self._fields[name]) for name in names}
 
 
 class RecordForm(ServiceForm):
     """The fields of every record; the kind's own stand before them."""
 
-    labels = LabelsField("Labels", description="Words to find it by, with commas between them.", filters=[])
+    labels = LabelsField("Labels", description="Words to find it by, with commas between them.")
     assignee = SelectField("Assigned to", choices=people_choices, coerce=optional_id)
     note = TextAreaField("Note", [at_most(10_000)])
 
@@ -152,3 +155,7 @@ def options(words: Mapping[str, str]) -> list[SelectChoice]:
 def choice_field(label: str, first: str, words: Mapping[str, str]) -> SelectField:
     """A choice among `words`, after the choice of none."""
     return SelectField(label, choices=options({"": first, **words}))
+
+
+def _sent(field: Field) -> Any:
+    return "" if field.data is None and isinstance(field, StringField) else field.data

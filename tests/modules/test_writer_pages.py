@@ -1,0 +1,137 @@
+"""The writer's pages: tasks, and content with its preview, decisions and downloads."""
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.business.planner.models import Sector
+from app.business.writer.models import Content, Task
+from app.business.writer.services.article_markdown import to_markdown
+from tests.factories import make_content, make_idea, make_sector, make_site, make_task
+from tests.people import People, browser_of, make_people
+
+HOSTILE = "<p>Text</p><script>alert(1)</script><img src=x onerror=alert(1)><a href='javascript:x'>go</a>"
+
+
+@pytest.fixture
+def people(session: Session) -> People:
+    return make_people(session)
+
+
+@pytest.fixture
+def sector(session: Session, people: People) -> Sector:
+    sector = make_sector(session, make_site(session, people.account))
+    session.commit()
+    return sector
+
+
+@pytest.fixture
+def browser(app: Flask, session: Session, people: People) -> FlaskClient:
+    return browser_of(app, session, people.operator)
+
+
+def made(session: Session, sector: Sector, **values: object) -> Content:
+    content = make_content(session, sector, **values)
+    session.commit()
+    return content
+
+
+def test_a_task_is_written_edited_and_marked_ready(
+    browser: FlaskClient, session: Session, sector: Sector
+) -> None:
+    fields = {"title": "Write", "task_type": "write", "word_count": "800", "due_on": "2026-12-24"}
+    answer = browser.post("/tasks/new", data=fields | {"place": f"{sector.site_id}-{sector.id}"})
+    assert answer.status_code == 303
+    task = session.scalars(select(Task)).one()
+    assert browser.post(f"/tasks/{task.id}/edit", data=fields | {"word_count": "900"}).status_code == 303
+    assert browser.post(f"/tasks/{task.id}/edit", data=fields | {"due_on": "soon"}).status_code == 422
+    browser.post("/tasks/decide", data={"ids": task.id, "status": "queued"})
+    page = browser.get(f"/tasks/{task.id}").text
+    assert [word in page for word in ("900 words", "24 Dec 2026", "Queued")] == [True] * 3
+
+
+def test_a_task_of_an_idea_starts_with_its_texts(
+    browser: FlaskClient, session: Session, sector: Sector
+) -> None:
+    idea = make_idea(session, sector, title="Ten socks", description="Compare them.")
+    session.commit()
+    page = browser.get(f"/tasks/new?idea={idea.id}").text
+    assert ("Ten socks" in page, "Compare them." in page) == (True, True)
+
+
+def test_drafts_read_to_check_and_outlines_say_so(
+    browser: FlaskClient, session: Session, sector: Sector
+) -> None:
+    content = made(session, sector, outline=True)
+    assert "To check" in browser.get("/content").text
+    assert "Outline made without an AI connection" in browser.get(f"/content/{content.id}").text
+
+
+def test_the_article_stands_in_a_frame_in_which_nothing_runs(
+    browser: FlaskClient, session: Session, sector: Sector
+) -> None:
+    content = made(session, sector, html=HOSTILE)
+    page = browser.get(f"/content/{content.id}")
+    assert ("sandbox title" in page.text, "<script>alert" in page.text) == (True, False)
+    article = browser.get(f"/content/{content.id}/article")
+    assert "<p>Text</p>" in article.text
+    assert not any(word in article.text for word in ("alert", "onerror", "javascript:"))
+    assert article.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    assert article.headers["Content-Security-Policy"].endswith("sandbox")
+
+
+def test_an_article_is_approved_and_sent_back_with_a_note(
+    browser: FlaskClient, session: Session, sector: Sector
+) -> None:
+    content = made(session, sector, note="Earlier")
+    browser.post(f"/content/{content.id}/decide", data={"status": "approved"})
+    assert "Approved" in browser.get(f"/content/{content.id}").text
+    browser.post(f"/content/{content.id}/decide", data={"status": "draft", "note": "Shorter intro"})
+    session.refresh(content)
+    assert content.status == "draft"
+    assert content.note.startswith("Operator, ")
+    assert content.note.endswith(": Shorter intro\n\nEarlier")
+    assert browser.post(f"/content/{content.id}/decide", data={"status": "published"}).status_code == 422
+
+
+def test_an_edited_article_is_cleaned_and_counted(
+    browser: FlaskClient, session: Session, sector: Sector
+) -> None:
+    content = made(session, sector)
+    fields = {"title": "Socks", "html": "<p>One two three</p><script>x</script>"}
+    assert browser.post(f"/content/{content.id}/edit", data=fields).status_code == 303
+    session.refresh(content)
+    assert (content.html, content.word_count) == ("<p>One two three</p>", 3)
+
+
+@pytest.mark.parametrize(("kind", "start"), [("html", "<h2>"), ("md", "# Content")])
+def test_an_article_is_downloaded_as_a_file(
+    browser: FlaskClient, session: Session, sector: Sector, kind: str, start: str
+) -> None:
+    content = made(session, sector, html="<h2>Socks</h2><p>Warm.</p>")
+    file = browser.get(f"/content/{content.id}/article.{kind}")
+    assert file.text.startswith(start)
+    assert file.headers["Content-Disposition"] == f"attachment; filename=content-{content.id}.{kind}"
+
+
+def test_markdown_keeps_what_the_allow_list_keeps() -> None:
+    html = "<h2>A</h2><p>b <strong>c</strong> 2*3 <a href='https://x.example'>d</a></p><ol><li>e</li><li>f</li></ol>"
+    assert to_markdown(html) == "## A\n\nb **c** 2\\*3 [d](https://x.example)\n\n1. e\n2. f"
+    table = "<table><tr><th>S</th><th>M</th></tr><tr><td>1</td><td>2</td></tr></table>"
+    assert to_markdown(table) == "| S | M |\n| --- | --- |\n| 1 | 2 |"
+
+
+def test_strangers_find_nothing_and_viewers_change_nothing(
+    app: Flask, session: Session, people: People, sector: Sector
+) -> None:
+    content, task = made(session, sector), make_task(session, sector)
+    session.commit()
+    viewer, stranger = browser_of(app, session, people.viewer), browser_of(app, session, people.stranger)
+    for path in ("", "/article", "/article.html", "/article.md"):
+        assert viewer.get(f"/content/{content.id}{path}").status_code == 200
+        assert stranger.get(f"/content/{content.id}{path}").status_code == 404
+    for path in (f"/content/{content.id}/edit", f"/content/{content.id}/decide", f"/tasks/{task.id}/edit"):
+        assert (viewer.post(path).status_code, stranger.post(path).status_code) == (403, 404)
+    assert viewer.post("/tasks/decide", data={"ids": task.id, "status": "queued"}).status_code == 403
