@@ -122,7 +122,11 @@ def pairs_from(actions: list[dict[str, Any]]) -> Pairs:
         pairs.append([f"{prefix}on_error", action.get("on_error", "stop")])
         if action.get("when"):
             pairs.append([f"{prefix}when", json.dumps(action["when"])])
-        pairs += [[f"{prefix}p-{name}", _text(value)] for name, value in action.get("params", {}).items() if value is not False]
+        pairs += [
+            [f"{prefix}p-{name}", _text(value)]
+            for name, value in action.get("params", {}).items()
+            if value is not False
+        ]
     return pairs
 
 
@@ -141,11 +145,15 @@ def _field(name: str, info: FieldInfo, lookups: Lookups) -> Field:
         return SelectField(label, choices=optional(lookups[name], "–"), description=hint)
     if get_origin(kind) is Literal:
         choices = [(value, LITERALS.get(value, str(value).capitalize())) for value in get_args(kind)]
-        return SelectField(label, choices=choices if info.is_required() else _with_none(info, choices), description=hint)
+        return SelectField(
+            label, choices=choices if info.is_required() else _with_none(info, choices), description=hint
+        )
     if kind is bool:
         return BooleanField(label, description=hint)
     if kind is int:
-        return StringField(label, widget=NumberInput(min=bounds.get("ge"), max=bounds.get("le")), description=hint)
+        return StringField(
+            label, widget=NumberInput(min=bounds.get("ge"), max=bounds.get("le")), description=hint
+        )
     if get_origin(kind) is list:
         return StringField(label, description=hint or "Separate several with commas.")
     return (TextAreaField if bounds.get("longest", 0) > LONG_TEXT else StringField)(label, description=hint)
@@ -179,8 +187,16 @@ def _bounds(info: FieldInfo) -> dict[str, int]:
 
 
 def _defaults(infos: Mapping[str, FieldInfo]) -> dict[str, Any]:
-    values = {name: info.get_default(call_default_factory=True) for name, info in infos.items() if not info.is_required()}
-    return {name: value if isinstance(value, bool) else _text(value) for name, value in values.items() if value is not None}
+    values = {
+        name: info.get_default(call_default_factory=True)
+        for name, info in infos.items()
+        if not info.is_required()
+    }
+    return {
+        name: value if isinstance(value, bool) else _text(value)
+        for name, value in values.items()
+        if value is not None
+    }
 
 
 def _value(info: FieldInfo, data: Any) -> Any:

@@ -40,11 +40,15 @@ def load_choices(session: Session, account_id: int) -> Choices:
     """In four queries."""
     found = places(session, account_id)
     people = session.execute(
-        select(User.id, User.name, User.email).where(User.account_id == account_id, User.is_active).order_by(User.name)
+        select(User.id, User.name, User.email)
+        .where(User.account_id == account_id, User.is_active)
+        .order_by(User.name)
     )
     return Choices(
         sites=[(str(site.id), site.name) for site, _ in found],
-        sectors=[(str(sector.id), f"{site.name}: {sector.name}") for site, sectors in found for sector in sectors],
+        sectors=[
+            (str(sector.id), f"{site.name}: {sector.name}") for site, sectors in found for sector in sectors
+        ],
         people=[(str(user_id), name or email) for user_id, name, email in people],
         rules=rule_names(session, account_id),
         places={

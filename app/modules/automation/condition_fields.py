@@ -42,7 +42,9 @@ def other_fields(record_type: str | None, type: FieldType, without: str) -> Choi
         for title, choices in field_choices(record_type).items()
     }
     return {
-        title: [choice for choice in choices if choice[0] != without] for title, choices in groups.items() if choices
+        title: [choice for choice in choices if choice[0] != without]
+        for title, choices in groups.items()
+        if choices
     }
 
 

@@ -74,7 +74,9 @@ class ConditionGroup:
     def __init__(self, number: int, data: MultiDict[str, str], rows: list[ConditionRow]) -> None:
         self.number, self.rows = number, [row for row in rows if row.group == number]
         fields = {"match": SelectField("How they are joined", choices=MATCHES)}
-        self.form = type("Group", (PartForm,), fields)(formdata=data if f"g{number}-match" in data else None, prefix=f"g{number}-")
+        self.form = type("Group", (PartForm,), fields)(
+            formdata=data if f"g{number}-match" in data else None, prefix=f"g{number}-"
+        )
         self.match = self.form.match.data if self.form.match.data in KINDS else "all"
 
 
@@ -136,7 +138,9 @@ def pairs_from(conditions: Mapping[str, Any], record_type: str | None) -> Pairs 
         for leaf in inner[1] if inner else [child]:
             if not _is_plain(leaf):
                 return None
-            pairs += [[f"c{row}-{key}", text] for key, text in _leaf_pairs(leaf, group if inner else 0, record_type)]
+            pairs += [
+                [f"c{row}-{key}", text] for key, text in _leaf_pairs(leaf, group if inner else 0, record_type)
+            ]
             row += 1
     return pairs
 
@@ -156,7 +160,10 @@ def _leaf_pairs(leaf: Mapping[str, Any], group: int, record_type: str | None) ->
     pairs.append(("operator", operator + (OTHER if isinstance(value, dict) else "")))
     if isinstance(inputs.get("value"), list):
         chosen = about.choices or about.name in NAMED
-        return [*pairs, *(("value", item) for item in (inputs["value"] if chosen else [", ".join(inputs["value"])]))]
+        return [
+            *pairs,
+            *(("value", item) for item in (inputs["value"] if chosen else [", ".join(inputs["value"])])),
+        ]
     return [*pairs, *inputs.items()]
 
 
@@ -168,7 +175,11 @@ def _name_of(leaf: Mapping[str, Any]) -> str:
 
 
 def _known(operator: str | None, asked: Any) -> str:
-    names = [name for group in asked.values() for name, _ in group] if isinstance(asked, dict) else [name for name, _ in asked]
+    names = (
+        [name for group in asked.values() for name, _ in group]
+        if isinstance(asked, dict)
+        else [name for name, _ in asked]
+    )
     return operator if operator in names else names[0]
 
 

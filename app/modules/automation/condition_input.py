@@ -113,7 +113,9 @@ def _typed(label: str, type: T) -> Field:
 
 def _text(label: str, input_type: str, **attributes: Any) -> Field:
     widget = NumberInput(**attributes) if input_type == "number" else TextInput()
-    return StringField(label, widget=widget, render_kw={} if input_type in ("number", "text") else {"type": input_type})
+    return StringField(
+        label, widget=widget, render_kw={} if input_type in ("number", "text") else {"type": input_type}
+    )
 
 
 def _read(type: T, text: Any) -> Any:
@@ -134,5 +136,3 @@ def _written(type: T, value: Any) -> str:
     if type is T.INSTANT:
         return f"{datetime.fromisoformat(value).astimezone(viewer_zone()):%Y-%m-%dT%H:%M}"
     return "" if value is None else str(value)
-
-

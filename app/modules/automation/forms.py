@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
-from wtforms import BooleanField, DateField, IntegerField, SelectField, SelectMultipleField, StringField
+from wtforms import BooleanField, DateField, IntegerField, RadioField, SelectField, SelectMultipleField, StringField
 from wtforms.validators import Optional
 from wtforms.widgets import CheckboxInput, ListWidget
 
@@ -21,9 +21,13 @@ SPANS = [("", "Any time"), ("1", "Last 24 hours"), ("7", "Last 7 days"), ("30", 
 
 
 class HistoryFilter(FilterForm):
-    status = SelectField("Status", choices=optional([(status.value, status.value.capitalize()) for status in Status], "Any"))
+    status = SelectField(
+        "Status", choices=optional([(status.value, status.value.capitalize()) for status in Status], "Any")
+    )
     rule = SelectField("Rule", choices=[])
-    cause = SelectField("Started by", choices=optional([(cause.value, CAUSES[cause]) for cause in Cause], "Anything"))
+    cause = SelectField(
+        "Started by", choices=optional([(cause.value, CAUSES[cause]) for cause in Cause], "Anything")
+    )
     reason = SelectField("Reason", choices=optional(list(REASONS.items()), "Any"))
     since = SelectField("When", choices=SPANS)
     start = DateField("From", [Optional()])
@@ -50,8 +54,12 @@ class HistoryFilter(FilterForm):
 
 
 class RulesFilter(FilterForm):
-    state = SelectField("State", choices=[("", "On and off"), ("on", "On"), ("off", "Off"), ("archived", "Archived")])
-    trigger = SelectField("Started by", choices=optional([(key, entry.label) for key, entry in TRIGGERS.items()], "Anything"))
+    state = SelectField(
+        "State", choices=[("", "On and off"), ("on", "On"), ("off", "Off"), ("archived", "Archived")]
+    )
+    trigger = SelectField(
+        "Started by", choices=optional([(key, entry.label) for key, entry in TRIGGERS.items()], "Anything")
+    )
     site = SelectField("Site", choices=[])
     text = StringField("Search", [at_most(100)])
 
@@ -63,12 +71,20 @@ class RulesFilter(FilterForm):
         """The filter."""
         chosen = self.chosen()
         site = chosen.get("site")
-        return RuleFilter(chosen.get("state"), chosen.get("trigger"), int(site) if site else None, chosen.get("text"))
+        return RuleFilter(
+            chosen.get("state"), chosen.get("trigger"), int(site) if site else None, chosen.get("text")
+        )
 
 
 class RunNowForm(PartForm):
-    records = SelectMultipleField("Records", choices=[], widget=ListWidget(prefix_label=False), option_widget=CheckboxInput())
-    how = SelectField("On which records", choices=[("matching", "All that match"), ("chosen", "Only those ticked below")])
+    records = SelectMultipleField(
+        "Records", choices=[], widget=ListWidget(prefix_label=False), option_widget=CheckboxInput()
+    )
+    how = RadioField(
+        "On which records",
+        choices=[("matching", "All that match"), ("chosen", "Only those I tick")],
+        default="matching",
+    )
     even_if_off = BooleanField("The rule is switched off. Run it anyway, this once.")
 
     def record_ids(self) -> list[int] | None:

@@ -39,7 +39,9 @@ def folded(runs: Iterable[ScheduledTask]) -> list[RunLine]:
 
 def tag_of(runs: Sequence[ScheduledTask], *more: Any) -> str:
     """Changes exactly when what the table shows changes."""
-    shown = [(run.id, run.status, run.waiting_for, run.attempt, run.credits_used, run.finished_at) for run in runs]
+    shown = [
+        (run.id, run.status, run.waiting_for, run.attempt, run.credits_used, run.finished_at) for run in runs
+    ]
     return hashlib.sha256(repr((shown, more)).encode()).hexdigest()[:16]
 
 
@@ -56,7 +58,9 @@ def is_moving(run: ScheduledTask, now: datetime) -> bool:
     """Whether the run works or is about to."""
     if run.status == Status.RUNNING:
         return True
-    return run.status == Status.PENDING and not run.waiting_for and (run.not_before or run.scheduled_at) <= now
+    return (
+        run.status == Status.PENDING and not run.waiting_for and (run.not_before or run.scheduled_at) <= now
+    )
 
 
 def answer(tag: str, render: Callable[[], str]) -> ResponseReturnValue:

@@ -15,7 +15,11 @@ from app.modules.automation.step_form import Pairs, pairs_of
 from app.modules.automation.wizard_forms import NumberField, Step
 from app.modules.forms import TimezoneField, between
 
-FREQUENCIES = [*PRESETS.items(), ("once", "Once, at a date and time"), ("cron", "By a cron line, for experts")]
+FREQUENCIES = [
+    *PRESETS.items(),
+    ("once", "Once, at a date and time"),
+    ("cron", "By a cron line, for experts"),
+]
 DAYS = [(str(day), WEEKDAYS[day % 7]) for day in range(1, 8)]
 LOCAL = "%Y-%m-%dT%H:%M"
 MOMENTS = ("starts_at", "ends_at", "paused_until")
@@ -23,7 +27,11 @@ REPEATS = [
     ("once", "Never: each record once"), ("after_days", "Again after some days"), ("always", "Every time it matches"),
 ]  # fmt: skip
 OVERLAPS = [("skip", "Leave this run out"), ("queue", "Wait, then run"), ("allow", "Run beside it")]
-CATCH_UPS = [("latest", "Run the latest missed time"), ("all", "Run every missed time"), ("none", "Run none of them")]
+CATCH_UPS = [
+    ("latest", "Run the latest missed time"),
+    ("all", "Run every missed time"),
+    ("none", "Run none of them"),
+]
 SPLITS = [("none", "One run for everything"), ("site", "One run for each site")]
 
 
@@ -31,13 +39,25 @@ class ScheduleStep(Step):
     """For rules that run at planned times."""
 
     frequency = RadioField("How often?", choices=FREQUENCIES, default="daily")
-    every = SelectField("Minutes between runs", choices=[(str(step), f"Every {step} minutes" if step > 1 else "Every minute") for step in STEPS], default="15")
+    every = SelectField(
+        "Minutes between runs",
+        choices=[(str(step), f"Every {step} minutes" if step > 1 else "Every minute") for step in STEPS],
+        default="15",
+    )
     minute = NumberField("Minute of the hour", [Optional(), between(0, 59)], default=0)
     at = StringField("Time of day", widget=TimeInput(), default="09:00")
-    weekdays = SelectMultipleField("Days", choices=DAYS, widget=ListWidget(prefix_label=False), option_widget=CheckboxInput(), default=["1"])
+    weekdays = SelectMultipleField(
+        "Days",
+        choices=DAYS,
+        widget=ListWidget(prefix_label=False),
+        option_widget=CheckboxInput(),
+        default=["1"],
+    )
     day = NumberField("Day of the month", [Optional(), between(1, 31)], default=1)
     once_at = StringField("Date and time", widget=DateTimeLocalInput())
-    cron = StringField("Cron line", description="Minute, hour, day of month, month, day of week. Example: 30 6 * * 1-5")
+    cron = StringField(
+        "Cron line", description="Minute, hour, day of month, month, day of week. Example: 30 6 * * 1-5"
+    )
     timezone = TimezoneField(default="UTC")
     starts_at = StringField("Not before", widget=DateTimeLocalInput())
     ends_at = StringField("Not after", widget=DateTimeLocalInput())
@@ -46,7 +66,9 @@ class ScheduleStep(Step):
     repeat_after_days = NumberField("After how many days", [Optional(), between(1, 3650)])
     overlap = SelectField("If the last run is still going", choices=OVERLAPS)
     catch_up = SelectField("If we were offline", choices=CATCH_UPS)
-    catch_up_hours = NumberField("Catch up at most how many hours late", [Optional(), between(1, 720)], default=12)
+    catch_up_hours = NumberField(
+        "Catch up at most how many hours late", [Optional(), between(1, 720)], default=12
+    )
     split_by = SelectField("One run, or one for each site", choices=SPLITS)
     places = {"schedule": "frequency", "schedule.cron": "cron", "schedule.at": "once_at"} | {  # noqa: RUF012
         f"schedule.{name}": name for name in ("timezone", *MOMENTS)
@@ -66,7 +88,9 @@ class ScheduleStep(Step):
         """The schedule as a rule keeps it."""
         zone = self.timezone.data or "UTC"
         found: dict[str, Any] = {"timezone": zone} | self._times(ZoneInfo(zone))
-        return found | {name: _instant(self[name].data, ZoneInfo(zone)) for name in MOMENTS if self[name].data}
+        return found | {
+            name: _instant(self[name].data, ZoneInfo(zone)) for name in MOMENTS if self[name].data
+        }
 
     def fields_by_path(self) -> dict[str, Any]:
         """A refused line stands beside what was chosen instead of cron."""
@@ -88,7 +112,9 @@ class ScheduleStep(Step):
         schedule = rule["schedule"]
         zone = ZoneInfo(schedule.get("timezone", "UTC"))
         moments = {name: _local(schedule[name], zone) for name in MOMENTS if schedule.get(name)}
-        return pairs_of(cls(formdata=None, data=dict(rule) | {"timezone": zone.key} | moments | _choice(schedule, zone)))
+        return pairs_of(
+            cls(formdata=None, data=dict(rule) | {"timezone": zone.key} | moments | _choice(schedule, zone))
+        )
 
     def _times(self, zone: ZoneInfo) -> dict[str, Any]:
         if self.frequency.data == "once":
@@ -113,7 +139,12 @@ class EventStep(Step):
     def part(self) -> dict[str, Any]:
         """Together or one by one."""
         days = self.repeat_after_days.data if self.repeat.data == "after_days" else None
-        return {"schedule": {}, "batching": self.batching.data, "repeat": self.repeat.data, "repeat_after_days": days}
+        return {
+            "schedule": {},
+            "batching": self.batching.data,
+            "repeat": self.repeat.data,
+            "repeat_after_days": days,
+        }
 
     @classmethod
     def pairs(cls, rule: Mapping[str, Any]) -> Pairs:
@@ -127,7 +158,12 @@ def _choice(schedule: Mapping[str, Any], zone: ZoneInfo) -> dict[str, Any]:
     preset = preset_of(schedule["cron"])
     if preset is None:
         return {"frequency": "cron", "cron": schedule["cron"]}
-    values = {"frequency": preset.kind, "every": str(preset.every), "minute": preset.at.minute, "day": preset.day}
+    values = {
+        "frequency": preset.kind,
+        "every": str(preset.every),
+        "minute": preset.at.minute,
+        "day": preset.day,
+    }
     return values | {"at": f"{preset.at:%H:%M}", "weekdays": [str(day) for day in preset.weekdays]}
 
 

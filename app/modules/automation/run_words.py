@@ -37,8 +37,8 @@ WAITS = {
 CHECKS = {
     "active": "Switched on",
     "account": "Account",
-    "loop": "No circle",
-    "overlap": "Last run finished",
+    "loop": "Rules in a circle",
+    "overlap": "The last run",
     "conditions": "Conditions",
     "daily_limit": "Daily limit",
     "limit": "Credits per run",
@@ -51,7 +51,7 @@ RESULTS = {
     "not_evaluated": ("Not reached", "quiet", "circle-dashed"),
 }
 ADVICE = {
-    "action_failed": "Look at the steps below, then retry: only what failed is done again.",
+    "action_failed": "Retry: only what failed is done again.",
     "timed_out": "The service was slow. Retry: only what failed is done again.",
     "worker_lost": "It was stopped from outside several times. Retry; if it happens again, tell the person who runs this console.",
     "provider_refused": "Change the task or the wording that the AI service refused, then retry.",

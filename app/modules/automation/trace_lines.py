@@ -6,7 +6,7 @@ from typing import Any
 
 from app.business.automation.services.condition_nodes import OPERATORS, O
 from app.business.automation.services.condition_text import operator_text
-from app.business.automation.services.field_catalogue import fields_of
+from app.business.automation.services.field_catalogue import Field, fields_of
 from app.business.automation.services.record_relations import relations_of
 
 JOINED = {"all": "All of these", "any": "Any of these", "not": "None of these"}
@@ -33,7 +33,7 @@ def trace_lines(trace: Mapping[str, Any], record_type: str | None) -> list[Trace
 def _lines(trace: Mapping[str, Any], record_type: str | None, depth: int) -> Iterator[TraceLine]:
     kind = next((kind for kind in JOINED if kind in trace), None)
     if kind is None:
-        yield TraceLine(depth, _said(trace, record_type), _shown(trace.get("actual")), bool(trace["result"]))
+        yield TraceLine(depth, _said(trace, record_type), _actual(trace, record_type), bool(trace["result"]))
         return
     yield TraceLine(depth, JOINED[kind], None, bool(trace["result"]))
     children = [trace["not"]] if kind == "not" else trace[kind]
@@ -49,14 +49,24 @@ def _said(trace: Mapping[str, Any], record_type: str | None) -> str:
     field = fields_of(record_type).get(trace["field"])
     asked = operator_text(operator, field.type if field and operator in OPERATORS[field.type] else None)
     said = f"{field.label if field else trace['field']} {asked}"
-    return said if operator in (O.IS_EMPTY, O.IS_NOT_EMPTY) else f"{said} {_operand(value, record_type)}"
-
-
-def _operand(value: Any, record_type: str | None) -> str:
+    if operator in (O.IS_EMPTY, O.IS_NOT_EMPTY):
+        return said
     if isinstance(value, dict) and "field" in value:
-        field = fields_of(record_type).get(value["field"])
-        return f"the {field.label if field else value['field']}"
-    return _shown(value)
+        other = fields_of(record_type).get(value["field"])
+        return f"{said} the {other.label if other else value['field']}"
+    return f"{said} {_shown(_labelled(field, value))}"
+
+
+def _actual(trace: Mapping[str, Any], record_type: str | None) -> str:
+    return _shown(_labelled(fields_of(record_type).get(trace.get("field", "")), trace.get("actual")))
+
+
+def _labelled(field: Field | None, value: Any) -> Any:
+    """Values of a choice by their labels: "draft" is no word for a task."""
+    labels = dict(field.choices) if field else {}
+    if isinstance(value, list):
+        return [labels.get(item, item) for item in value]
+    return labels.get(value, value) if isinstance(value, str) else value
 
 
 def _shown(value: Any) -> str:

@@ -50,7 +50,9 @@ PLACEHOLDERS: dict[str, dict[str, Any]] = {
 class RuleForm:
     """What was typed into all steps. Forms are built anew from it for each request."""
 
-    def __init__(self, session: Session, account: Account, steps: Mapping[str, Pairs], choices: Choices) -> None:
+    def __init__(
+        self, session: Session, account: Account, steps: Mapping[str, Pairs], choices: Choices
+    ) -> None:
         self.session, self.account, self.steps, self.choices = session, account, dict(steps), choices
 
     def form(self, key: str) -> Any:
@@ -68,9 +70,12 @@ class RuleForm:
                 return forms.DoStep(self.choices, pairs)
             case "often" if self.trigger()["trigger"] == SCHEDULE:
                 return ScheduleStep(formdata=data, timezone=self.account.timezone)
-        return {"name": forms.NameStep, "often": EventStep, "limits": forms.LimitsStep, "check": forms.CheckStep}[key](
-            formdata=data
-        )
+        return {
+            "name": forms.NameStep,
+            "often": EventStep,
+            "limits": forms.LimitsStep,
+            "check": forms.CheckStep,
+        }[key](formdata=data)
 
     def trigger(self) -> dict[str, Any]:
         """Trigger and options as chosen so far."""
@@ -112,7 +117,14 @@ class RuleForm:
     def first_open(self) -> str | None:
         """The first step that is not answered, or not well; None when the rule can be saved."""
         errors = self.errors()
-        return next((key for key in KEYS[:-1] if not self._is_answered(key) or key in errors or not self.form(key).validate()), None)
+        return next(
+            (
+                key
+                for key in KEYS[:-1]
+                if not self._is_answered(key) or key in errors or not self.form(key).validate()
+            ),
+            None,
+        )
 
     def reachable(self, key: str) -> str:
         """`key`, or the first step before it that has no answer yet."""

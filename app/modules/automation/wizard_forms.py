@@ -16,8 +16,19 @@ from app.modules.forms import at_most, between, required
 
 EVERYWHERE = "The whole account"
 NO_RECORDS = "none"
-RECORD_WORDS = [("keyword", "Keywords"), ("cluster", "Clusters"), ("idea", "Ideas"), ("task", "Tasks"), ("content", "Content")]
-RUN_ENDS = [("", "has ended (completed or failed)"), ("completed", "is completed"), ("failed", "has failed"), ("skipped", "was skipped")]
+RECORD_WORDS = [
+    ("keyword", "Keywords"),
+    ("cluster", "Clusters"),
+    ("idea", "Ideas"),
+    ("task", "Tasks"),
+    ("content", "Content"),
+]
+RUN_ENDS = [
+    ("", "has ended (completed or failed)"),
+    ("completed", "is completed"),
+    ("failed", "has failed"),
+    ("skipped", "was skipped"),
+]
 
 
 class NumberField(IntegerField):
@@ -48,7 +59,11 @@ class Step(PartForm):
 
 
 class NameStep(Step):
-    name = StringField("Name", [required("a name"), at_most(255)], description="What your team will call it, like “Nightly clusters”.")
+    name = StringField(
+        "Name",
+        [required("a name"), at_most(255)],
+        description="What your team will call it, like “Nightly clusters”.",
+    )
     description = TextAreaField("Note for your team", [at_most(5000)])
 
     def part(self) -> dict[str, Any]:
@@ -62,27 +77,37 @@ class NameStep(Step):
 
 
 class WhenStep(Step):
-    trigger = RadioField("What starts it?", choices=[(entry.key, entry.label) for entry in TRIGGERS.values()], default="schedule")
+    trigger = RadioField(
+        "What starts it?",
+        choices=[(entry.key, entry.label) for entry in TRIGGERS.values()],
+        default="schedule",
+    )
     # Which of these counts is decided by the trigger, so the check of the rule judges them.
-    change = SelectField("Which change of status?", choices=[], validate_choice=False)
+    which_change = SelectField("Which change of status?", choices=[], validate_choice=False)
     of_rule = SelectField("Of which rule?", choices=[], validate_choice=False)
     ended = SelectField("When the run", choices=RUN_ENDS, validate_choice=False)
-    places = {"trigger_options": "change", "trigger_options.rule_id": "of_rule", "trigger_options.status": "ended"}  # noqa: RUF012
+    places = {
+        "trigger_options": "which_change",
+        "trigger_options.rule_id": "of_rule",
+        "trigger_options.status": "ended",
+    }  # noqa: RUF012
 
     def __init__(self, choices: Choices, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.change.choices = status_changes(self.change.data)
+        self.which_change.choices = status_changes(self.which_change.data)
         self.of_rule.choices = optional(choices.rules, "Any rule")
 
     def part(self) -> dict[str, Any]:
         """Trigger and its options."""
         options: dict[str, Any] = {}
         if self.trigger.data == "status_changed":
-            record_type, _, to = (self.change.data or "").partition(":")
+            record_type, _, to = (self.which_change.data or "").partition(":")
             options = {"record_type": record_type} | ({"to": _one_or_list(to)} if to else {})
         if self.trigger.data == "run_finished":
             rule_id, ended = self.of_rule.data, self.ended.data
-            options = ({"rule_id": int(rule_id)} if (rule_id or "").isdigit() else {}) | ({"status": ended} if ended else {})
+            options = ({"rule_id": int(rule_id)} if (rule_id or "").isdigit() else {}) | (
+                {"status": ended} if ended else {}
+            )
         return {"trigger": self.trigger.data or "", "trigger_options": options}
 
     @classmethod
@@ -91,12 +116,16 @@ class WhenStep(Step):
         options = rule["trigger_options"]
         to = options.get("to") or []
         change = f"{options.get('record_type', '')}:{to if isinstance(to, str) else ','.join(to)}"
-        values = {"trigger": rule["trigger"], "change": change, "of_rule": str(options.get("rule_id", ""))}
+        values = {"trigger": rule["trigger"], "which_change": change, "of_rule": str(options.get("rule_id", ""))}
         return pairs_of(cls(choices, formdata=None, data=values | {"ended": options.get("status", "")}))
 
 
 class WhereStep(Step):
-    place = SelectField("Where may it work?", choices=[], description="It never sees a record outside. A sector is a topic area of the site, optional.")
+    place = SelectField(
+        "Where may it work?",
+        choices=[],
+        description="It never sees a record outside. A sector is a topic area of the site, optional.",
+    )
     places = {"site": "place", "sector": "place"}  # noqa: RUF012
 
     def __init__(self, choices: Choices, **kwargs: Any) -> None:
@@ -121,9 +150,18 @@ class WhereStep(Step):
 
 
 class WhichStep(Step):
-    record_type = RadioField("Which records does it work on?", choices=[*RECORD_WORDS, (NO_RECORDS, "None: it looks at account figures only")], default="keyword")
-    record_minimum = NumberField("Run only if at least this many match", [Optional(), between(1, 5000)], default=1)
-    as_json = TextAreaField("Conditions as JSON", description="They are nested deeper than this form shows, so they are kept as written.")
+    record_type = RadioField(
+        "Which records does it work on?",
+        choices=[*RECORD_WORDS, (NO_RECORDS, "None: it looks at account figures only")],
+        default="keyword",
+    )
+    record_minimum = NumberField(
+        "Run only if at least this many match", [Optional(), between(1, 5000)], default=1
+    )
+    as_json = TextAreaField(
+        "Conditions as JSON",
+        description="They are nested deeper than this form shows, so they are kept as written.",
+    )
     places = {"conditions": "as_json"}  # noqa: RUF012
 
     def __init__(self, choices: Choices, pairs: Pairs, fixed: str | None) -> None:
@@ -137,7 +175,9 @@ class WhichStep(Step):
     def part(self) -> dict[str, Any]:
         """Record type and conditions."""
         part = {"record_type": self.working_type, "record_minimum": self.record_minimum.data or 1}
-        return part | {"conditions": _read_json(self.as_json.data) if self.uses_json else self.conditions.json()}
+        return part | {
+            "conditions": _read_json(self.as_json.data) if self.uses_json else self.conditions.json()
+        }
 
     def fields_by_path(self) -> dict[str, Field]:
         """Rule field -> field of the form; each condition beside its row."""
@@ -146,9 +186,16 @@ class WhichStep(Step):
     @classmethod
     def pairs(cls, rule: Mapping[str, Any]) -> Pairs:
         """The input that stands for this rule."""
-        pairs = [["record_type", rule["record_type"] or NO_RECORDS], ["record_minimum", str(rule["record_minimum"])]]
+        pairs = [
+            ["record_type", rule["record_type"] or NO_RECORDS],
+            ["record_minimum", str(rule["record_minimum"])],
+        ]
         rows = condition_forms.pairs_from(rule["conditions"], rule["record_type"])
-        return pairs + ([["as_json", json.dumps(rule["conditions"], indent=1)]] if rows is None else [list(row) for row in rows])
+        return pairs + (
+            [["as_json", json.dumps(rule["conditions"], indent=1)]]
+            if rows is None
+            else [list(row) for row in rows]
+        )
 
 
 class DoStep:
@@ -179,14 +226,36 @@ class DoStep:
 
 
 class LimitsStep(Step):
-    max_executions_per_day = NumberField("Runs per day", [required("a number"), between(1, 100_000)], default=10)
-    credit_limit_per_execution = NumberField("Credits per run", [between(0, 1_000_000)], default=100, description="A run takes on as many records as this pays for.")
-    record_limit = NumberField("Records per run", [Optional(), between(1, 5000)], description="Leave it empty for the usual: 50, or 500 keywords to group.")
-    monthly_budget = NumberField("Credits per month", [Optional(), between(0, 10_000_000)], description="Leave it empty for no monthly limit.")
+    max_executions_per_day = NumberField(
+        "Runs per day", [required("a number"), between(1, 100_000)], default=10
+    )
+    credit_limit_per_execution = NumberField(
+        "Credits per run",
+        [between(0, 1_000_000)],
+        default=100,
+        description="A run takes on as many records as this pays for.",
+    )
+    record_limit = NumberField(
+        "Records per run",
+        [Optional(), between(1, 5000)],
+        description="Leave it empty for the usual: 50, or 500 keywords to group.",
+    )
+    monthly_budget = NumberField(
+        "Credits per month",
+        [Optional(), between(0, 10_000_000)],
+        description="Leave it empty for no monthly limit.",
+    )
     when_limited = SelectField("When a limit is reached", choices=[
         ("", "As usual: event runs wait, others are skipped"), ("wait", "The run waits"), ("skip", "The run is skipped"),
     ])  # fmt: skip
-    priority = SelectField("Priority", choices=[(str(n), f"{n}{' (first)' if n == 1 else ' (usual)' if n == 5 else ' (last)' if n == 9 else ''}") for n in range(1, 10)], default="5")
+    priority = SelectField(
+        "Priority",
+        choices=[
+            (str(n), f"{n}{' (first)' if n == 1 else ' (usual)' if n == 5 else ' (last)' if n == 9 else ''}")
+            for n in range(1, 10)
+        ],
+        default="5",
+    )
 
     def part(self) -> dict[str, Any]:
         """Limits."""
@@ -205,7 +274,10 @@ class LimitsStep(Step):
 
 
 class CheckStep(Step):
-    practice = BooleanField("Practice mode", description="It goes through every check and says what it would have done, but does nothing and costs nothing.")
+    practice = BooleanField(
+        "Practice mode",
+        description="It goes through every check and says what it would have done, but does nothing and costs nothing.",
+    )
     places = {"mode": "practice"}  # noqa: RUF012
 
     def part(self) -> dict[str, Any]:
@@ -222,12 +294,17 @@ def status_changes(chosen: str | None) -> dict[str, list[tuple[str, str]]]:
     """Every record type with its statuses; several statuses at once only where a rule has them already."""
     groups = {
         word: [(f"{name}:", f"{name.capitalize()}: any change of status")]
-        + [(f"{name}:{value}", f"{name.capitalize()} becomes {label.lower()}") for value, label in choices_of(name, "status")]
+        + [
+            (f"{name}:{value}", f"{name.capitalize()} becomes {label.lower()}")
+            for value, label in choices_of(name, "status")
+        ]
         for name, word in RECORD_WORDS
     }
     record_type, _, to = (chosen or "").partition(":")
     if record_type in RECORD_TYPES and "," in to:
-        groups[dict(RECORD_WORDS)[record_type]].append((chosen or "", f"{record_type.capitalize()} becomes one of: {to}"))
+        groups[dict(RECORD_WORDS)[record_type]].append(
+            (chosen or "", f"{record_type.capitalize()} becomes one of: {to}")
+        )
     return groups
 
 

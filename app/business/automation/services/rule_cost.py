@@ -4,7 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.business.automation.services.action_catalogue import CATALOGUE, made_by
-from app.business.automation.services.rule_definition import CLUSTERING_RECORD_LIMIT, RECORD_LIMIT, RuleDefinition
+from app.business.automation.services.rule_definition import (
+    CLUSTERING_RECORD_LIMIT,
+    RECORD_LIMIT,
+    RuleDefinition,
+)
 
 USUAL_WORDS = 1000
 USUAL_CLUSTER = 5

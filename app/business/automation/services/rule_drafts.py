@@ -26,10 +26,14 @@ def begin_draft(
     """A new draft; the person's forgotten ones are thrown away. `rule` is the one that it changes."""
     session.execute(
         delete(RuleDraft).where(
-            RuleDraft.account_id == account_id, RuleDraft.user_id == user_id, RuleDraft.updated_at < now - KEPT_FOR
+            RuleDraft.account_id == account_id,
+            RuleDraft.user_id == user_id,
+            RuleDraft.updated_at < now - KEPT_FOR,
         )
     )
-    draft = RuleDraft(account_id=account_id, user_id=user_id, steps=dict(steps), created_at=now, updated_at=now)
+    draft = RuleDraft(
+        account_id=account_id, user_id=user_id, steps=dict(steps), created_at=now, updated_at=now
+    )
     if rule is not None:
         draft.rule_id, draft.version = rule.id, rule.version
     session.add(draft)
@@ -54,7 +58,9 @@ def own_draft(session: Session, draft_id: int, *, account_id: int, user_id: int)
 
 def open_drafts(session: Session, *, account_id: int, user_id: int) -> list[RuleDraft]:
     """New rules that the person has begun and not saved, latest first."""
-    drafts = _mine(account_id, user_id).where(RuleDraft.rule_id.is_(None)).order_by(RuleDraft.updated_at.desc())
+    drafts = (
+        _mine(account_id, user_id).where(RuleDraft.rule_id.is_(None)).order_by(RuleDraft.updated_at.desc())
+    )
     return list(session.scalars(drafts.limit(5)))
 
 

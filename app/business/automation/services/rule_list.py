@@ -37,7 +37,9 @@ def rules_page(
     if chosen.text:
         found = AutomationRule.name.icontains(chosen.text, autoescape=True)
         query = query.where(or_(found, AutomationRule.description.icontains(chosen.text, autoescape=True)))
-    return keyset_page(session, query, keys=(AutomationRule.created_at, AutomationRule.id), cursor=cursor, limit=limit)
+    return keyset_page(
+        session, query, keys=(AutomationRule.created_at, AutomationRule.id), cursor=cursor, limit=limit
+    )
 
 
 def versions_of(session: Session, rule: AutomationRule) -> list[tuple[RuleVersion, str | None]]:

@@ -58,14 +58,21 @@ def load_run_page(session: Session, run: ScheduledTask) -> RunPage:
             RuleVersion.rule_id == run.automation_rule_id, RuleVersion.version == run.rule_version
         )
     ).one()
-    steps = [step | {"label": CATALOGUE[step["type"]].label} for step in steps_json(session, run, definition["actions"])]
+    steps = [
+        step | {"label": CATALOGUE[step["type"]].label}
+        for step in steps_json(session, run, definition["actions"])
+    ]
     units = _units(session, run)
-    entries = select(CreditEntry).where(CreditEntry.account_id == run.account_id, CreditEntry.run_id == run.id)
+    entries = select(CreditEntry).where(
+        CreditEntry.account_id == run.account_id, CreditEntry.run_id == run.id
+    )
     return RunPage(
         run=run,
         steps=steps,
         units=units,
-        attempts=list(session.scalars(select(RunAttempt).where(RunAttempt.run_id == run.id).order_by(RunAttempt.number))),
+        attempts=list(
+            session.scalars(select(RunAttempt).where(RunAttempt.run_id == run.id).order_by(RunAttempt.number))
+        ),
         entries=list(session.scalars(entries.order_by(CreditEntry.id))),
         names=record_names(session, run.account_id, _ids(run, steps, units)),
         definition=definition,
@@ -97,14 +104,20 @@ def lateness_seconds(run: ScheduledTask) -> float | None:
 
 def _units(session: Session, run: ScheduledTask) -> dict[int, list[ActionRun]]:
     """The failed units of each step: what a retry would do again."""
-    query = select(ActionRun).where(ActionRun.run_id == run.id, ActionRun.status == "failed").order_by(ActionRun.id)
+    query = (
+        select(ActionRun)
+        .where(ActionRun.run_id == run.id, ActionRun.status == "failed")
+        .order_by(ActionRun.id)
+    )
     found: dict[int, list[ActionRun]] = {}
     for unit in session.scalars(query.limit(NAMED * 5)):
         found.setdefault(unit.step, []).append(unit)
     return found
 
 
-def _ids(run: ScheduledTask, steps: list[dict[str, Any]], units: dict[int, list[ActionRun]]) -> dict[str, set[int]]:
+def _ids(
+    run: ScheduledTask, steps: list[dict[str, Any]], units: dict[int, list[ActionRun]]
+) -> dict[str, set[int]]:
     wanted: dict[str, set[int]] = {}
     for step in steps:
         for record_type, made in step["made"].items():

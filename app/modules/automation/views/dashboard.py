@@ -1,6 +1,7 @@
 """The dashboard: what runs, how well, what it costs, what needs a person. And the switch that pauses everything."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from flask import flash, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -9,15 +10,18 @@ from sqlalchemy import update
 from app.business.accounts.models import Account, Role
 from app.business.accounts.services import audit_log
 from app.business.automation.services import dashboard as figures
+from app.business.automation.services.accounting import unaccounted
 from app.business.automation.services.history import RunFilters, runs_page, upcoming
 from app.business.automation.services.run_attention import failed_since, waiting_counts, waiting_for_pause
 from app.business.automation.services.waiting import wake_after_pause
+from app.business.billing.services.ledger import used_by_day
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, own_path
 from app.modules.automation import live
 from app.modules.display import viewer_zone
 from app.modules.web import see_other
 
+DAYS = 30
 RECENT = 20
 COMING = 6
 FAILURES = 5
@@ -28,14 +32,14 @@ WEEK = timedelta(days=7)
 def show() -> ResponseReturnValue:
     """Figures and the latest runs."""
     account, session, now = current_person().account, db.session(), datetime.now(UTC)
-    days = figures.credits_by_day(session, account.id, viewer_zone(), now)
+    days = _days(now)
     return render_template(
         "pages/automation/dashboard.html",
         rules=figures.rule_counts(session, account.id),
         spans=figures.spans(session, account.id, now),
         days=days,
         credits_used=sum(day["credits"] for day in days),
-        unaccounted=figures.unaccounted(session, account.id, now),
+        unaccounted=unaccounted(session, account.id, now),
         waiting=waiting_counts(session, account.id),
         failures=failed_since(session, account.id, now - WEEK, FAILURES),
         **_recent(now),
@@ -46,7 +50,9 @@ def show() -> ResponseReturnValue:
 def recent_runs() -> ResponseReturnValue:
     """The table of recent runs alone; nothing when it has not changed."""
     context = _recent(datetime.now(UTC))
-    return live.answer(context["tag"], lambda: render_template("partials/automation/recent_runs.html", **context))
+    return live.answer(
+        context["tag"], lambda: render_template("partials/automation/recent_runs.html", **context)
+    )
 
 
 @allow(Role.EDITOR)
@@ -54,10 +60,14 @@ def pause_all() -> ResponseReturnValue:
     """Nothing of the account starts until somebody resumes."""
     person, now = current_person(), datetime.now(UTC)
     _set_paused(now)
-    audit_log.record(db.session(), person.account.id, person.actor, "account.paused", person.account, None, now)
+    audit_log.record(
+        db.session(), person.account.id, person.actor, "account.paused", person.account, None, now
+    )
     db.session.commit()
     flash("All automation is paused. Runs wait until somebody resumes.", "warning")
-    return see_other(own_path(request.referrer and request.referrer.removeprefix(request.host_url.rstrip("/"))))
+    return see_other(
+        own_path(request.referrer and request.referrer.removeprefix(request.host_url.rstrip("/")))
+    )
 
 
 @allow(Role.EDITOR)
@@ -66,7 +76,9 @@ def resume_all() -> ResponseReturnValue:
     account, session = current_person().account, db.session()
     waiting = waiting_for_pause(session, account.id)
     most = sum(limit for _, limit in waiting)
-    return render_template("pages/automation/resume.html", waiting=waiting[:RECENT], count=len(waiting), most=most)
+    return render_template(
+        "pages/automation/resume.html", waiting=waiting[:RECENT], count=len(waiting), most=most
+    )
 
 
 @allow(Role.EDITOR)
@@ -75,10 +87,19 @@ def resume_all_now() -> ResponseReturnValue:
     person, now = current_person(), datetime.now(UTC)
     _set_paused(None)
     wake_after_pause(db.session(), person.account.id)
-    audit_log.record(db.session(), person.account.id, person.actor, "account.resumed", person.account, None, now)
+    audit_log.record(
+        db.session(), person.account.id, person.actor, "account.resumed", person.account, None, now
+    )
     db.session.commit()
     flash("Automation is resumed.", "success")
     return see_other(url_for(".dashboard"))
+
+
+def _days(now: datetime) -> list[dict[str, Any]]:
+    account, today = current_person().account, now.astimezone(viewer_zone()).date()
+    dates = [today - timedelta(days=back) for back in reversed(range(DAYS))]
+    used = used_by_day(db.session(), account.id, dates, viewer_zone().key)
+    return [{"on": on, "credits": credits} for on, credits in zip(dates, used, strict=True)]
 
 
 def _set_paused(at: datetime | None) -> None:

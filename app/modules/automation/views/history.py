@@ -34,6 +34,8 @@ def show() -> ResponseReturnValue:
         "here": url_for(".history", cursor=cursor, **kept),
     }  # fmt: skip
     if htmx().is_partial:
-        return live.answer(context["tag"], lambda: render_template("partials/automation/history_table.html", **context))
+        return live.answer(
+            context["tag"], lambda: render_template("partials/automation/history_table.html", **context)
+        )
     coming = [] if cursor else upcoming(session, account.id, now, COMING)
     return render_template("pages/automation/history.html", coming=coming, **context)

@@ -46,7 +46,9 @@ def show() -> ResponseReturnValue:
 @allow(Role.VIEWER)
 def notices() -> ResponseReturnValue:
     """Everything this person was told lately."""
-    return render_template("pages/automation/notices.html", notices=notices_for(db.session(), current_person().user))
+    return render_template(
+        "pages/automation/notices.html", notices=notices_for(db.session(), current_person().user)
+    )
 
 
 @allow(Role.VIEWER)

@@ -37,7 +37,9 @@ def index() -> ResponseReturnValue:
     account, session, now = current_person().account, db.session(), datetime.now(UTC)
     sites = load_sites(session, account.id)
     form = RulesFilter(sites)
-    page = rules_page(session, account.id, form.chosen_rules(), cursor=request.args.get("cursor"), limit=LIMIT)
+    page = rules_page(
+        session, account.id, form.chosen_rules(), cursor=request.args.get("cursor"), limit=LIMIT
+    )
     figures = rule_figures(session, account.id, [rule.id for rule in page.rows], now)
     names = dict(sites)
     kept = {name: value for name, value in request.args.items() if name in FILTERS and value}
@@ -46,7 +48,9 @@ def index() -> ResponseReturnValue:
         "partials/automation/rules_table.html",
         form=form,
         kept=kept,
-        rules=[(rule, summary_of(rule, names.get(str(rule.site_id))), figures[rule.id]) for rule in page.rows],
+        rules=[
+            (rule, summary_of(rule, names.get(str(rule.site_id))), figures[rule.id]) for rule in page.rows
+        ],
         next_url=url_for(".rules", cursor=page.next_cursor, **kept) if page.next_cursor else None,
     )
 

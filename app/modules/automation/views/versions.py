@@ -44,7 +44,9 @@ def restore(id: int, number: int) -> ResponseReturnValue:
 
 
 def _version(rule: AutomationRule, number: int) -> RuleVersion:
-    version = db.session.scalar(select(RuleVersion).where(RuleVersion.rule_id == rule.id, RuleVersion.version == number))
+    version = db.session.scalar(
+        select(RuleVersion).where(RuleVersion.rule_id == rule.id, RuleVersion.version == number)
+    )
     if version is None:
         raise NotFound()
     return version
@@ -53,7 +55,11 @@ def _version(rule: AutomationRule, number: int) -> RuleVersion:
 def _changes(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[str, str, str]]:
     """What differs, as (field, before, after) in words."""
     old, new = SimpleNamespace(**before), SimpleNamespace(**after)
-    said: dict[str, Any] = {"conditions": conditions_of, "schedule": when_of, "actions": lambda rule: "; ".join(actions_of(rule))}
+    said: dict[str, Any] = {
+        "conditions": conditions_of,
+        "schedule": when_of,
+        "actions": lambda rule: "; ".join(actions_of(rule)),
+    }
     return [
         (FIELDS.get(name, name), _shown(said, name, old, before), _shown(said, name, new, after))
         for name in after
@@ -65,4 +71,8 @@ def _shown(said: dict[str, Any], name: str, rule: Any, values: dict[str, Any]) -
     if name in said and values.get(name):
         return str(said[name](rule))
     value = values.get(name)
-    return {True: "yes", False: "no", None: "–", "shadow": "practice", "": "–"}.get(value, str(value)) if not isinstance(value, dict | list) else "–"
+    return (
+        {True: "yes", False: "no", None: "–", "shadow": "practice", "": "–"}.get(value, str(value))
+        if not isinstance(value, dict | list)
+        else "–"
+    )

@@ -109,7 +109,12 @@ def save(id: int) -> ResponseReturnValue:
         flash("Answer this question before the rule can be saved.", "warning")
         return _page(rule_form, open_step, rule_form.checked_form(open_step), draft), 422
     try:
-        rule = _save(draft, rule_form.data() | {"is_active": request.form.get("on") == "1"}, Actor(person.user.id, person.role), now)
+        rule = _save(
+            draft,
+            rule_form.data() | {"is_active": request.form.get("on") == "1"},
+            Actor(person.user.id, person.role),
+            now,
+        )
     except Stale as refusal:
         session.rollback()
         return _page(rule_form, "check", draft=_draft(id, "check"), refusal=refusal), refusal.status
@@ -146,7 +151,12 @@ def _save(draft: RuleDraft, data: dict[str, Any], actor: Actor, now: datetime) -
 def _begin(steps: dict[str, Pairs], rule: AutomationRule | None = None) -> RuleDraft:
     person = current_person()
     draft = rule_drafts.begin_draft(
-        db.session(), account_id=person.account.id, user_id=person.user.id, steps=steps, now=datetime.now(UTC), rule=rule
+        db.session(),
+        account_id=person.account.id,
+        user_id=person.user.id,
+        steps=steps,
+        now=datetime.now(UTC),
+        rule=rule,
     )
     db.session.commit()
     return draft
@@ -169,7 +179,11 @@ def _rule_form(steps: dict[str, Pairs]) -> RuleForm:
 
 
 def _typed() -> Pairs:
-    pairs = [[name, value.replace("\0", "")] for name, value in request.form.items(multi=True) if name not in NOT_TYPED]
+    pairs = [
+        [name, value.replace("\0", "")]
+        for name, value in request.form.items(multi=True)
+        if name not in NOT_TYPED
+    ]
     if sum(len(name) + len(value) for name, value in pairs) > MOST_TYPED:
         raise TooLarge("This step holds more text than a rule can keep. Shorten it.")
     return pairs
@@ -186,7 +200,12 @@ def _rows(rule_form: RuleForm, step: str, draft: RuleDraft) -> ResponseReturnVal
 
 
 def _page(
-    rule_form: RuleForm, step: str, form: Any = None, draft: RuleDraft | None = None, refusal: Refusal | None = None, **more: Any
+    rule_form: RuleForm,
+    step: str,
+    form: Any = None,
+    draft: RuleDraft | None = None,
+    refusal: Refusal | None = None,
+    **more: Any,
 ) -> str:
     context = _context(rule_form, step, form or rule_form.form(step), draft)
     return render_template("pages/automation/wizard.html", refusal=refusal, **context, **more)
@@ -197,7 +216,11 @@ def _context(rule_form: RuleForm, step: str, form: Any, draft: RuleDraft | None)
     answered = [key for key in KEYS if key in rule_form.steps]
     action = url_for(".keep", id=draft.id, step=step) if draft else url_for(".begin_rule")
     addresses = [
-        (info.title, url_for(".wizard", id=draft.id, step=info.key) if draft and info.key in answered else None) for info in STEPS
+        (
+            info.title,
+            url_for(".wizard", id=draft.id, step=info.key) if draft and info.key in answered else None,
+        )
+        for info in STEPS
     ]
     return {
         "rule_form": rule_form, "form": form, "step": STEPS[number], "number": number + 1, "draft": draft, "action": action,

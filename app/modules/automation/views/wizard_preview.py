@@ -98,7 +98,9 @@ def _check(rule_form: RuleForm, now: datetime) -> dict[str, Any]:
     open_step = rule_form.first_open()
     if open_step:
         return {"open_step": open_step}
-    definition = RuleDefinition.model_construct(**(RuleDefinition(name="-", trigger="-", actions=[{}]).model_dump() | data))
+    definition = RuleDefinition.model_construct(
+        **(RuleDefinition(name="-", trigger="-", actions=[{}]).model_dump() | data)
+    )
     is_event = data["trigger"] != SCHEDULE
     matches = _matching(rule_form, data, now) if data["record_type"] and is_event else None
     return {

@@ -1,0 +1,188 @@
+"""REST: runs, from asking for one to its end."""
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from flask import Response, jsonify, request
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
+
+from app.business.accounts.models import Role
+from app.business.automation.models import (
+    CLOSED,
+    AutomationRule,
+    RuleVersion,
+    RunAttempt,
+    RunDetail,
+    ScheduledTask,
+)
+from app.business.automation.services import figures, run_control
+from app.business.automation.services.automation_service import AutomationService, Request
+from app.business.automation.services.history import RunFilters, runs_page
+from app.business.automation.services.run_summary import steps_json
+from app.infrastructure.database import db, only_reading
+from app.modules.access import allow, current_person, owned_or_404
+from app.modules.api.resource import Malformed, answer, listed, read_optional, read_query, window
+from app.modules.automation.api_rules import actor
+from app.modules.automation.serializers import (
+    AttemptShown,
+    ExecuteRule,
+    NothingAsked,
+    RunQuery,
+    RunShown,
+    SummaryQuery,
+)
+
+LONGEST_KEY = 255
+LOOK_EVERY_SECONDS = 0.1
+
+
+@allow(Role.OPERATOR)
+def execute_rule(id: int) -> Response:
+    """POST execute: 202 and the run; 200 and the finished run when `wait` was long enough."""
+    asked = read_optional(ExecuteRule)
+    rule = owned_or_404(AutomationRule, id)
+    run = _opened(rule, asked)
+    db.session.commit()
+    if asked.wait:
+        _await_end(run, asked.wait)
+    return answer(_show(run), 200 if asked.wait and run.status in CLOSED else 202)
+
+
+@allow(Role.VIEWER)
+def list_runs() -> Response:
+    """GET scheduled-tasks, newest first; those planned for later only with `upcoming=true`."""
+    chosen, part, person = read_query(RunQuery), window(), current_person()
+    filters = RunFilters(
+        status=chosen.get("status", ()),
+        rules=chosen.get("automation_rule", ()),
+        after=_in_zone(chosen.get("scheduled_after")),
+        before=_in_zone(chosen.get("scheduled_before")),
+        cause=chosen.get("cause"),
+        reason=chosen.get("reason"),
+        upcoming=chosen.get("upcoming", False),
+    )
+    now = datetime.now(UTC)
+    return listed(runs_page(db.session(), person.account.id, filters, part.cursor, part.limit, now), _show)
+
+
+@allow(Role.VIEWER)
+def get_run(id: int) -> Response:
+    """GET one run, with its steps, tries, checks, conditions and records."""
+    run, session = owned_or_404(ScheduledTask, id), db.session()
+    detail = session.scalars(select(RunDetail).where(RunDetail.run_id == run.id)).one()
+    tries = session.scalars(select(RunAttempt).where(RunAttempt.run_id == run.id).order_by(RunAttempt.number))
+    more = {
+        "steps": steps_json(session, run, _actions(run)),
+        "attempts": [AttemptShown.model_validate(attempt).model_dump(mode="json") for attempt in tries],
+        "gates": detail.gates,
+        "trace": detail.trace,
+        "records": detail.records,
+    }
+    return answer(_show(run) | more)
+
+
+@allow(Role.OPERATOR)
+def retry_run(id: int) -> Response:
+    """POST retry: a further attempt of a failed run, only of what is unfinished."""
+    read_optional(NothingAsked)
+    run = owned_or_404(ScheduledTask, id)
+    run_control.retry(db.session(), run, datetime.now(UTC))
+    db.session.commit()
+    return answer(_show(run), 202)
+
+
+@allow(Role.OPERATOR)
+def cancel_run(id: int) -> Response:
+    """POST cancel: what has not begun is skipped, what works stops before its next record."""
+    read_optional(NothingAsked)
+    run = owned_or_404(ScheduledTask, id)
+    run_control.cancel(db.session(), run, datetime.now(UTC))
+    db.session.commit()
+    return answer(_show(run))
+
+
+@allow(Role.VIEWER)
+def show_summary() -> Response:
+    """GET summary: figures of the last days, and whether anything is unaccounted for."""
+    days, now = read_query(SummaryQuery).get("days", 30), datetime.now(UTC)
+    found = figures.summary(db.session(), current_person().account.id, now - timedelta(days=days), now)
+    return jsonify(
+        {
+            "active_rules": found.active_rules,
+            "runs": found.runs,
+            "success_rate": found.success_rate,
+            "credits_used": found.credits_used,
+            "recent": [_show(run) for run in found.recent],
+            "unaccounted": found.unaccounted,
+            "from": found.from_at.isoformat(),
+            "to": found.to_at.isoformat(),
+        }
+    )
+
+
+def _show(run: ScheduledTask) -> dict[str, Any]:
+    return RunShown.model_validate(run).model_dump(mode="json")
+
+
+def _actions(run: ScheduledTask) -> list[dict[str, Any]]:
+    """Those of the rule's version that the run was opened with."""
+    definition: Mapping[str, Any] = db.session.scalars(
+        select(RuleVersion.definition).where(
+            RuleVersion.rule_id == run.automation_rule_id, RuleVersion.version == run.rule_version
+        )
+    ).one()
+    return list(definition["actions"])
+
+
+def _opened(rule: AutomationRule, asked: ExecuteRule) -> ScheduledTask:
+    try:
+        return _open(rule, asked)
+    except IntegrityError:
+        # The same Idempotency-Key came twice at once, and the other request has opened the run meanwhile.
+        db.session.rollback()
+        return _open(rule, asked)
+
+
+def _open(rule: AutomationRule, asked: ExecuteRule) -> ScheduledTask:
+    return AutomationService().execute(
+        db.session(),
+        rule,
+        actor(),
+        datetime.now(UTC),
+        record_ids=asked.record_ids,
+        even_if_off=asked.even_if_off,
+        request=_request(asked),
+    )
+
+
+def _request(asked: ExecuteRule) -> Request | None:
+    key = request.headers.get("Idempotency-Key")
+    if key is None:
+        return None
+    if not 0 < len(key) <= LONGEST_KEY or not key.isprintable():
+        raise Malformed(f"An Idempotency-Key has 1 to {LONGEST_KEY} printable characters.")
+    person = current_person()
+    canonical = asked.model_dump() | {"user": person.user.id, "key": person.key.id if person.key else None}
+    return Request(key, hashlib.sha256(json.dumps(canonical, sort_keys=True).encode()).hexdigest())
+
+
+def _await_end(run: ScheduledTask, seconds: float) -> None:
+    """Look at the row until the run has ended or the time is over; no transaction stays open meanwhile."""
+    until = time.monotonic() + seconds
+    while run.status not in CLOSED and (left := until - time.monotonic()) > 0:
+        time.sleep(min(LOOK_EVERY_SECONDS, left))
+        with only_reading():
+            db.session.refresh(run)
+            db.session.commit()
+
+
+def _in_zone(at: datetime | None) -> datetime | None:
+    if at is None or at.tzinfo:
+        return at
+    return at.replace(tzinfo=ZoneInfo(current_person().account.timezone))
