@@ -2,12 +2,14 @@
 
 from flask import Flask
 
-from app.commands import accounts, billing, processes, up
+from app.commands import accounts, audit, billing, processes, up
 
 
 def register(app: Flask) -> None:
     """Add every command to the application's command line."""
     accounts.register(app)
+    audit.register(app)
     billing.register(app)
+    demo.register(app)
     processes.register(app)
     up.register(app)

@@ -8,7 +8,7 @@ from functools import cache
 
 import structlog
 
-from app.business.automation.services import attention, dispatch, planning, recovery, rule_engine, waiting
+from app.business.automation.services import attention, audit, dispatch, planning, recovery, rule_engine, waiting
 from app.business.billing.services import replenishment
 from app.business.events import EVENTS_QUEUE
 from app.infrastructure import ai
@@ -19,6 +19,7 @@ from app.settings import load_settings
 
 MOST_RUNS = 100
 MOST_SECONDS = 5.0
+AUDITED_KEY = "igny8:audited"
 
 log = structlog.get_logger(__name__)
 
@@ -90,6 +91,18 @@ def _arm_missing(now: datetime) -> None:
     scheduler.arm(relay.server(), scheduler.missing_alarms(relay.server(), coming))
 
 
+def _audit(now: datetime) -> None:
+    """Once an hour, by whoever comes first."""
+    if not relay.server().set(AUDITED_KEY, now.isoformat(), nx=True, ex=3600):
+        return
+    with only_reading(), transaction() as session:
+        breaches = audit.audit(session, now)
+    for breach in breaches:
+        log.error("invariant_broken", name=breach.name, rows=breach.rows)
+    with transaction() as session:
+        audit.tell_owners(session, breaches, now)
+
+
 def _tell_alive(now: datetime) -> None:
     heartbeats.beat(relay.server(), heartbeats.SWEEP, now)
 
@@ -103,6 +116,7 @@ SWEEP: tuple[Callable[[datetime], None], ...] = (
     _wake_overdue,
     _arm_missing,
     _tell_alive,
+    _audit,
 )
 
 

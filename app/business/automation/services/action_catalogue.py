@@ -19,7 +19,8 @@ PARENTS: dict[str, dict[str, str]] = {
 }
 """For each record type, the parent types a step may work on instead, and the column that names the parent."""
 
-Ids = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1, max_length=5000)]
+RowId = Annotated[int, Field(ge=1, lt=2**63)]
+Ids = Annotated[list[RowId], Field(min_length=1, max_length=5000)]
 Words = Annotated[str, Field(min_length=1, max_length=64)]
 Days = Annotated[int, Field(ge=0, le=365)]
 
@@ -50,7 +51,7 @@ class CreateTasks(Params):
 
 class GenerateContent(Params):
     task_ids: Ids | None = None
-    task_id: Annotated[int, Field(ge=1)] | None = None
+    task_id: RowId | None = None
     again: bool = False
 
 
@@ -58,7 +59,7 @@ class UpdateRecords(Params):
     status: Words | None = None
     labels_add: list[Words] = Field(default_factory=list, max_length=20)
     labels_remove: list[Words] = Field(default_factory=list, max_length=20)
-    assignee: int | None = Field(None, ge=1)
+    assignee: RowId | None = None
     due_in_days: Days | None = None
     note: str | None = Field(None, max_length=2000)
 
@@ -79,8 +80,8 @@ class Notify(Params):
 
 
 class PauseRule(Params):
-    rule_id: int | None = Field(None, ge=1)
-    site: int | None = Field(None, ge=1)
+    rule_id: RowId | None = None
+    site: RowId | None = None
     action: Words | None = None
     reason: str = Field("", max_length=500)
 

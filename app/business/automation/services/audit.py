@@ -11,6 +11,8 @@ from itertools import islice
 from sqlalchemy import Table, bindparam, select, text
 from sqlalchemy.orm import Session
 
+from app.business.accounts.models import Account, AccountStatus, Role
+from app.business.accounts.services.notices import add_notice
 from app.business.automation.models import AutomationRule, RuleActivation, RuleVersion, ScheduledTask
 from app.business.automation.services.planning import WINDOW
 from app.business.automation.services.rule_definition import definition_from
@@ -91,7 +93,8 @@ QUERIES: dict[str, tuple[str, str]] = {
     ),
     "attempts": (
         "A run's attempts are numbered from 1 without a gap.",
-        "SELECT t.id FROM scheduled_task t WHERE t.attempt <> (SELECT COUNT(*) FROM run_attempt a WHERE a.run_id = t.id) "
+        "SELECT t.id FROM scheduled_task t "
+        "WHERE t.attempt <> (SELECT COUNT(*) FROM run_attempt a WHERE a.run_id = t.id) "
         "OR t.attempt <> COALESCE((SELECT MAX(a.number) FROM run_attempt a WHERE a.run_id = t.id), 0)",
     ),
     "paid_units": (
@@ -114,6 +117,24 @@ def audit(session: Session, now: datetime) -> list[Breach]:
         breach for breach in (_grants(session, now), _planned(session, now), _triggers(session)) if breach
     ]
     return breaches + list(_foreign_children(session))
+
+
+def tell_owners(session: Session, breaches: list[Breach], now: datetime) -> None:
+    """A red notice for the owners of every account: the books do not add up, and which rows say so."""
+    if not breaches:
+        return
+    body = " ".join(f"{breach.sentence} Broken by: {'; '.join(breach.rows)}." for breach in breaches)
+    for account_id in session.scalars(select(Account.id).where(Account.status == AccountStatus.ACTIVE)):
+        add_notice(
+            session,
+            account_id=account_id,
+            level="danger",
+            title="The books do not add up. Tell your administrator",
+            body=body[:5000],
+            role=Role.OWNER,
+            key="audit",
+            now=now,
+        )
 
 
 def _ask(session: Session, name: str, now: datetime) -> Breach | None:
