@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from app.commands import accounts, audit, billing, processes, up
+from app.commands import accounts, audit, billing, demo, processes, up
 
 
 def register(app: Flask) -> None:
