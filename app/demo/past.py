@@ -1,0 +1,139 @@
+"""Time that passes inside one transaction: the real engine, on a clock of its own, for one account only."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, or_, select
+from sqlalchemy.orm import Session
+
+from app.business.automation.models import AutomationRule, ScheduledTask, Status, Waiting
+from app.business.automation.services import waiting
+from app.business.automation.services.action_executor import ActionExecutor
+from app.business.automation.services.action_outside import ClusterKeywordsWork
+from app.business.automation.services.dispatch import deliver, listening_rules
+from app.business.automation.services.planning import WINDOW, plan_rule
+from app.business.automation.services.rule_engine import RuleEngine, ready
+from app.business.automation.services.runs import RUN_QUEUES
+from app.business.automation.services.works import make_works
+from app.business.billing.services.replenishment import grant_month
+from app.business.events import EventBatch
+from app.demo.groups import KnownGroups
+from app.demo.provider import MonthlyModel
+
+MOMENT = timedelta(milliseconds=15)
+"""What every look at the clock takes, so that no two things happen at once."""
+PICK_UP_SECONDS = 0.6
+UNTIL_WOKEN = (Waiting.DAY, Waiting.BUDGET)
+
+
+class Past:
+    """A clock from `begins_at` to `ends_at`, and an account whose rules run as it advances.
+
+    All of it is one transaction of the caller's: other workers see nothing of it before it is whole.
+    """
+
+    def __init__(self, session: Session, begins_at: datetime, ends_at: datetime) -> None:
+        self.session, self.now, self.ends_at = session, begins_at, ends_at
+        self.account_id = 0
+        self.model = MonthlyModel(lambda: self.now, self.pass_time)
+        works = {**make_works(self.model), "cluster_keywords": ClusterKeywordsWork(KnownGroups())}
+        executor = ActionExecutor(self.transaction, works, self.clock, lambda: False)
+        self.engine = RuleEngine(
+            self.transaction, executor, self.clock, lambda _lease: nullcontext(), "worker-1"
+        )
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """What is a transaction for the engine is a savepoint here."""
+        with self.session.begin_nested():
+            yield self.session
+
+    def clock(self) -> datetime:
+        """Now; a moment later at each look."""
+        self.pass_time(MOMENT.total_seconds())
+        return self.now
+
+    def pass_time(self, seconds: float) -> None:
+        """Move the clock on, never beyond the end."""
+        self.now = min(self.now + timedelta(seconds=seconds), self.ends_at)
+
+    def advance(self, at: datetime) -> None:
+        """Let the time come to `at`, with all that is due on the way."""
+        while (next_at := self._next_at()) and next_at <= at and self.now < at:
+            self.now = max(self.now, next_at)
+            self.settle()
+        self.now = max(self.now, at)
+
+    def be_offline(self, until: datetime) -> None:
+        """Nothing is planned, handed out or run; afterwards the product makes up for it as its rules say."""
+        self.now = max(self.now, until)
+        self.settle()
+
+    def settle(self) -> None:
+        """Grant, plan, hand out, wake and carry until nothing is left to do now."""
+        grant_month(self.session, self.account_id, self.now)
+        self._plan()
+        self._wake()
+        while self._hand_out() or self._carry():
+            pass
+
+    def _plan(self) -> None:
+        for rule in self.session.scalars(
+            select(AutomationRule).where(
+                AutomationRule.account_id == self.account_id,
+                AutomationRule.unplanned_from <= self.now + WINDOW,
+            )
+        ).all():
+            plan_rule(self.session, rule, self.now)
+            # Planning moves the rule by a guarded statement that loaded rows do not see.
+            self.session.refresh(rule)
+
+    def _hand_out(self) -> int:
+        batches = self.session.scalars(
+            select(EventBatch)
+            .where(
+                EventBatch.account_id == self.account_id,
+                EventBatch.closed_at.is_not(None),
+                EventBatch.dispatched_at.is_(None),
+            )
+            .order_by(EventBatch.id)
+        ).all()
+        for batch in batches:
+            batch.dispatched_at = self.clock()
+            for rule in listening_rules(self.session, batch):
+                deliver(self.session, batch, rule, self.now)
+        return len(batches)
+
+    def _wake(self) -> None:
+        due = select(ScheduledTask.automation_rule_id).where(
+            ScheduledTask.account_id == self.account_id,
+            ScheduledTask.status == Status.PENDING,
+            ScheduledTask.waiting_for.in_(UNTIL_WOKEN),
+            ScheduledTask.not_before <= self.now,
+        )
+        for rule_id in self.session.scalars(due.distinct()).all():
+            waiting.wake_rule(self.session, rule_id)
+        waiting.wake_for_credits(self.session, self.account_id)
+
+    def _carry(self) -> int:
+        carried = 0
+        for queue in RUN_QUEUES:
+            mine = ready(queue, self.now).where(ScheduledTask.account_id == self.account_id)
+            for run_id in self.session.scalars(mine).all():
+                self.pass_time(PICK_UP_SECONDS)
+                carried += self.engine.carry(run_id)
+        return carried
+
+    def _next_at(self) -> datetime | None:
+        """When the next thing is to be planned or done."""
+        unplanned = select(func.min(AutomationRule.unplanned_from)).where(
+            AutomationRule.account_id == self.account_id
+        )
+        due = select(func.min(func.coalesce(ScheduledTask.not_before, ScheduledTask.scheduled_at))).where(
+            ScheduledTask.account_id == self.account_id,
+            ScheduledTask.status == Status.PENDING,
+            or_(ScheduledTask.waiting_for.is_(None), ScheduledTask.waiting_for.in_(UNTIL_WOKEN)),
+        )
+        moments = [self.session.scalar(unplanned), self.session.scalar(due)]
+        return min((moment for moment in moments if moment), default=None)

@@ -1,0 +1,153 @@
+"""What the people of Northlight Content do in the browser, as the services that pages and API call."""
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import Role, User
+from app.business.accounts.services import audit_log
+from app.business.automation.models import AutomationRule, ScheduledTask, Status
+from app.business.automation.services import run_control
+from app.business.automation.services.automation_service import Actor, AutomationService
+from app.business.automation.services.rule_versions import definition_of
+from app.business.billing.models import EntryKind
+from app.business.billing.services.credit_service import CreditService
+from app.business.planner.models import Idea, IdeaStatus, Keyword, KeywordStatus
+from app.business.planner.services.idea_service import decide_ideas
+from app.business.planner.services.keyword_service import add_keyword, update_keyword
+from app.business.writer.models import Task, TaskStatus
+from app.business.writer.services.task_service import create_task
+from app.demo import rules
+from app.demo.agency import Agency, add_site
+from app.demo.articles import ARTICLES, Article
+
+LATE_KEYWORDS: tuple[dict[str, Any], ...] = (
+    {"text": "hiking boots for flat feet", "volume": 1600, "difficulty": 31, "intent": "commercial"},
+    {"text": "hiking boots for narrow feet", "volume": 880, "difficulty": 26, "intent": "commercial"},
+    {"text": "how tight should hiking boots be", "volume": 720, "difficulty": 18, "intent": "informational"},
+)
+
+
+class People:
+    """The agency at work. `clock` says when each thing is done."""
+
+    def __init__(self, session: Session, agency: Agency, clock: Callable[[], datetime]) -> None:
+        self.session, self.agency, self.clock = session, agency, clock
+        self.account_id = agency.account.id
+        self.rules: dict[str, AutomationRule] = {}
+
+    def make_rules(self) -> None:
+        """The owner writes the six rules."""
+        for data in rules.RULES:
+            owner, now = self.agency.owner, self.clock()
+            rule = AutomationService().create_rule(
+                self.session, self.agency.account, data, Actor(owner.id), now
+            )
+            self.rules[rule.name] = rule
+            self._note(owner, "rule.made", rule, now)
+
+    def import_site(self, key: str) -> None:
+        """A customer comes on board with its site and keyword file."""
+        add_site(self.session, self.agency, key, self.clock())
+
+    def brief(self, site: str) -> None:
+        """The editor writes tasks that no idea stands behind."""
+        for article in self._articles(site):
+            sector, fields = article.sector(self.session, self.agency), article.brief
+            fields["assignee"] = self.agency.operator.id
+            origin = self.agency.by(self.agency.editor)
+            create_task(self.session, sector, fields, origin=origin, now=self.clock())
+
+    def finish(self, site: str, step: Callable[[Session, Agency, Article, datetime], None]) -> None:
+        """Write out, approve or publish the site's articles."""
+        for article in self._articles(site):
+            step(self.session, self.agency, article, self.clock())
+
+    def decide(self) -> None:
+        """The editor goes through new ideas of all sites: two are taken, one is not."""
+        found = self._new_ideas(3)
+        self._decide(found[::2], IdeaStatus.ACCEPTED, self.agency.editor)
+        self._decide(found[1:2], IdeaStatus.REJECTED, self.agency.editor)
+
+    def accept_one(self) -> None:
+        """One more idea, on its own."""
+        self._decide(self._new_ideas(1), IdeaStatus.ACCEPTED, self.agency.editor)
+
+    def ignore_shops(self) -> None:
+        """Searches for a shop around the corner are nothing to write about."""
+        shops = select(Keyword).where(
+            Keyword.account_id == self.account_id,
+            Keyword.status == KeywordStatus.NEW,
+            Keyword.text.contains("near me"),
+        )
+        origin = self.agency.by(self.agency.editor)
+        for keyword in self.session.scalars(shops).all():
+            update_keyword(self.session, keyword, {"status": "ignored"}, origin=origin, now=self.clock())
+
+    def lower_alarm(self) -> None:
+        """A notice every morning was too much: the rule's second version asks for a real shortage."""
+        rule, editor, now = self.rules[rules.CREDITS], self.agency.editor, self.clock()
+        condition = {"field": "account.credits_percent", "operator": "lt", "value": 25}
+        data = definition_of(rule) | {"conditions": condition}
+        AutomationService().update_rule(self.session, rule, data, Actor(editor.id), now)
+        self._note(editor, "rule.changed", rule, now)
+
+    def top_up(self) -> None:
+        """The owner orders credits beyond the month's."""
+        CreditService().add(
+            self.session,
+            account_id=self.account_id,
+            kind=EntryKind.ADJUST,
+            amount=250,
+            key="adjust-demo-top-up",
+            reason="Extra credits for a campaign",
+            now=self.clock(),
+            user_id=self.agency.owner.id,
+        )
+
+    def add_keywords(self) -> None:
+        """The writer types in what turned up in a customer's letters."""
+        sector = ARTICLES[0].sector(self.session, self.agency)
+        for fields in LATE_KEYWORDS:
+            origin = self.agency.by(self.agency.operator)
+            add_keyword(self.session, sector, fields, origin=origin, now=self.clock())
+
+    def retry_failed(self) -> None:
+        """The writer asks for what failed once more."""
+        failed = select(ScheduledTask).where(
+            ScheduledTask.account_id == self.account_id, ScheduledTask.status == Status.FAILED
+        )
+        for run in self.session.scalars(failed).all():
+            run_control.retry(self.session, run, self.clock())
+
+    def start_draft(self) -> None:
+        """The writer does not wait for the morning."""
+        queued = select(Task.id).where(Task.account_id == self.account_id, Task.status == TaskStatus.QUEUED)
+        task_id = self.session.scalar(queued.order_by(Task.id).limit(1))
+        if task_id is not None:
+            AutomationService().execute(
+                self.session,
+                self.rules[rules.DRAFT],
+                Actor(self.agency.operator.id, role=Role.OPERATOR),
+                self.clock(),
+                record_ids=[task_id],
+            )
+
+    def _articles(self, site: str) -> list[Article]:
+        return [article for article in ARTICLES if article.site == site]
+
+    def _new_ideas(self, most: int) -> list[int]:
+        """New ideas from the whole length of the list, so that every site gets its share."""
+        new = select(Idea.id).where(Idea.account_id == self.account_id, Idea.status == IdeaStatus.NEW)
+        ids: Sequence[int] = self.session.scalars(new.order_by(Idea.id)).all()
+        return list(ids[:: max(1, len(ids) // most)][:most])
+
+    def _decide(self, ids: list[int], status: str, person: User) -> None:
+        decide_ideas(self.session, ids, status, origin=self.agency.by(person), now=self.clock())
+
+    def _note(self, person: User, action: str, rule: AutomationRule, now: datetime) -> None:
+        actor = audit_log.Actor(person.id)
+        audit_log.record(self.session, self.account_id, actor, action, rule, {"name": rule.name}, now)
