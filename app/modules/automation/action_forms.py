@@ -43,6 +43,9 @@ class ActionRow:
         self.form = type("Action", (PartForm,), fields)(formdata=known, prefix=prefix)
         for name, value in defaults.items():
             self.form[f"p-{name}"].data = value
+        for name, info in self.entry.params.model_fields.items():
+            if info.is_required() or isinstance(info.default, int):
+                self.form[f"p-{name}"].flags.required = True
 
     @property
     def params(self) -> list[Field]:

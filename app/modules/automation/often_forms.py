@@ -74,6 +74,11 @@ class ScheduleStep(Step):
         f"schedule.{name}": name for name in ("timezone", *MOMENTS)
     }
 
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        for name in ("minute", "day", "at", "once_at", "cron"):
+            self[name].flags.required = True
+
     def validate_at(self, field: StringField) -> None:
         """A time of day is needed only where the choice says one."""
         if self.frequency.data in ("daily", "weekdays", "weekly", "monthly") and not _is_clock(field.data):

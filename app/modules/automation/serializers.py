@@ -6,7 +6,7 @@ A rule that is sent is checked by `RuleDefinition`, the same for forms, programs
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AliasPath, AwareDatetime, BaseModel, ConfigDict, Field
 
 from app.business.automation.models import Cause, Reason, Status
 from app.business.automation.services.schedules import YEARS
@@ -135,7 +135,7 @@ class RunShown(_Shown):
     rule_version: int
     cause: str
     scheduled_at: datetime
-    executed_at: datetime | None = Field(validation_alias="started_at")
+    executed_at: datetime | None = Field(validation_alias=AliasPath("started_at"))
     started_at: datetime | None
     finished_at: datetime | None
     not_before: datetime | None

@@ -116,7 +116,11 @@ class WhenStep(Step):
         options = rule["trigger_options"]
         to = options.get("to") or []
         change = f"{options.get('record_type', '')}:{to if isinstance(to, str) else ','.join(to)}"
-        values = {"trigger": rule["trigger"], "which_change": change, "of_rule": str(options.get("rule_id", ""))}
+        values = {
+            "trigger": rule["trigger"],
+            "which_change": change,
+            "of_rule": str(options.get("rule_id", "")),
+        }
         return pairs_of(cls(choices, formdata=None, data=values | {"ended": options.get("status", "")}))
 
 

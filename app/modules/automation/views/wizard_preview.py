@@ -6,18 +6,19 @@ from zoneinfo import ZoneInfo
 
 from flask import render_template
 
+from app.business.automation.services.automation_service import AutomationService, shortest_interval
 from app.business.automation.services.condition_text import describe as describe_conditions
 from app.business.automation.services.condition_tree import parse_conditions
 from app.business.automation.services.match_preview import Matches, preview_matches
 from app.business.automation.services.rule_cost import about_credits, most_per_day, most_per_run
 from app.business.automation.services.rule_definition import RuleDefinition
-from app.business.automation.services.rule_sentence import summary_of
+from app.business.automation.services.rule_sentence import actions_of, conditions_of, summary_of, when_of
 from app.business.automation.services.schedule_text import describe
 from app.business.automation.services.schedules import due_instants, parse_schedule, preview
-from app.business.automation.services.automation_service import shortest_interval
 from app.business.errors import Invalid
 from app.business.planner.models import Site
 from app.modules.automation.wizard import SCHEDULE, RuleForm
+from app.modules.automation.wizard_forms import EVERYWHERE, RECORD_WORDS
 
 TIMES = 10
 
@@ -73,6 +74,26 @@ def _zone(rule_form: RuleForm, data: dict[str, Any]) -> ZoneInfo:
         return ZoneInfo(rule_form.account.timezone)
 
 
+def _answers(rule_form: RuleForm, rule: RuleDefinition) -> dict[str, str]:
+    """Each answer in words, by step."""
+    conditions, together = conditions_of(rule), rule.batching == "batch"
+    what = dict(RECORD_WORDS)[rule.record_type] if rule.record_type else "No records"
+    return {
+        "Name": rule.name,
+        "When": "At planned times" if rule.trigger == SCHEDULE else when_of(rule),
+        "Where": _place(rule_form, rule_form.data()) or EVERYWHERE,
+        "Which records": f"{what} where {conditions}" if conditions else what,
+        "Do what": ", then ".join(actions_of(rule)).capitalize(),
+        "How often": when_of(rule)
+        if rule.trigger == SCHEDULE
+        else "All together"
+        if together
+        else "One by one",
+        "Limits": f"{rule.max_executions_per_day:,} runs a day, {rule.credit_limit_per_execution:,} credits a run, "
+        f"{rule.record_limit:,} records a run",
+    }
+
+
 def _place(rule_form: RuleForm, data: dict[str, Any]) -> str | None:
     sites, sectors = dict(rule_form.choices.sites), dict(rule_form.choices.sectors)
     return sectors.get(str(data["sector"])) or sites.get(str(data["site"]))
@@ -98,13 +119,12 @@ def _check(rule_form: RuleForm, now: datetime) -> dict[str, Any]:
     open_step = rule_form.first_open()
     if open_step:
         return {"open_step": open_step}
-    definition = RuleDefinition.model_construct(
-        **(RuleDefinition(name="-", trigger="-", actions=[{}]).model_dump() | data)
-    )
+    definition = AutomationService().checked(rule_form.session, rule_form.account, data)
     is_event = data["trigger"] != SCHEDULE
-    matches = _matching(rule_form, data, now) if data["record_type"] and is_event else None
+    matches = _matching(rule_form, data, now) if definition.record_type and is_event else None
     return {
         "data": data, "per_run": most_per_run(definition), "per_day": most_per_day(definition),
+        "answers": _answers(rule_form, definition),
         "sentence": summary_of(definition, _place(rule_form, data)),
         "matches": matches, "backfill": about_credits(definition, matches.count) if matches else 0,
     } | (_times(rule_form, now) if not is_event else {})  # fmt: skip
