@@ -5,6 +5,7 @@ from flask import Flask
 from app.modules import access, errors, throttle, web
 from app.modules.accounts import urls as accounts
 from app.modules.automation import pages as automation
+from app.modules.automation import urls as automation_api
 from app.modules.billing import urls as billing
 from app.modules.planner import urls as planner
 from app.modules.system import urls as system
@@ -21,6 +22,7 @@ def register(app: Flask, settings: Settings) -> None:
     app.register_blueprint(accounts.blueprint)
     app.register_blueprint(billing.blueprint)
     app.register_blueprint(automation.blueprint)
+    app.register_blueprint(automation_api.blueprint)
     app.register_blueprint(planner.blueprint)
     app.register_blueprint(writer.blueprint)
     app.register_blueprint(system.blueprint)

@@ -85,6 +85,12 @@ def read_new(schema: type[Fields]) -> Fields:
     return checked(schema, json_body())
 
 
+def read_optional(schema: type[Fields]) -> Fields:
+    """The body of a POST that may come without one, which then says nothing."""
+    sent = request.content_length or "Transfer-Encoding" in request.headers
+    return checked(schema, json_body() if sent else {})
+
+
 def read_changes(
     schema: type[Fields], shown: Mapping[str, Any], derived: Collection[str] = DERIVED
 ) -> Fields:

@@ -1,0 +1,352 @@
+"""Runs over REST: asking for one, waiting for it, looking at it, retrying, cancelling, and the summary."""
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import delete, event, func, select
+from sqlalchemy.orm import Session
+
+from app.business.automation.models import AutomationRule, Reason, RunDetail, ScheduledTask, Status
+from app.business.planner.models import Keyword, Sector
+from app.infrastructure.database import db
+from tests.business.automation.machine import Machine
+from tests.business.automation.run_rows import make_rule, make_run
+from tests.factories import make_account, make_keyword, make_sector, make_site
+from tests.modules.automation_people import HOURLY, LABEL, RULES, RUNS
+from tests.people import People, browser_of, make_people, program_of
+
+NAMES = [
+    "id", "automation_rule", "rule_name", "rule_version", "cause", "scheduled_at", "executed_at", "started_at",
+    "finished_at", "not_before", "waiting_for", "status", "reason", "result", "error_message", "credits_used",
+    "attempt", "site", "sector",
+]  # fmt: skip
+MINUTE = timedelta(minutes=1)
+
+
+@pytest.fixture
+def people(session: Session) -> People:
+    return make_people(session)
+
+
+@pytest.fixture
+def sector(session: Session, people: People) -> Sector:
+    return make_sector(session, make_site(session, people.account))
+
+
+@pytest.fixture
+def rule(session: Session, people: People) -> AutomationRule:
+    """Labels keywords; made by no request."""
+    rule = make_rule(session, people.account, actions=[LABEL])
+    session.commit()
+    return rule
+
+
+@pytest.fixture
+def api(app: Flask, session: Session, people: People) -> FlaskClient:
+    return program_of(app, session, people.operator)
+
+
+@pytest.fixture
+def now_machine(session: Session) -> Machine:
+    """The engine with the clock of the requests."""
+    return Machine(session, now=datetime.now(UTC) + MINUTE)
+
+
+@pytest.fixture
+def worker(app: Flask) -> Iterator[Callable[[], None]]:
+    """Starts a worker on a thread of its own; it stops with the test."""
+    stop = threading.Event()
+
+    def work() -> None:
+        with app.app_context():
+            machine = Machine(db.session())
+            while not stop.wait(0.05):
+                machine.now = datetime.now(UTC)
+                machine.look()
+
+    thread = threading.Thread(target=work)
+    yield thread.start
+    stop.set()
+    thread.join()
+
+
+def execute(api: FlaskClient, rule: AutomationRule, key: str | None = None, **body: Any) -> Any:
+    headers = {"Idempotency-Key": key} if key is not None else {}
+    return api.post(f"{RULES}{rule.id}/execute/", json=body, headers=headers)
+
+
+def test_a_run_is_opened_and_not_yet_done(api: FlaskClient, rule: AutomationRule) -> None:
+    answer = execute(api, rule)
+    assert (answer.status_code, answer.json["status"], answer.json["cause"]) == (202, "pending", "api")
+    assert sorted(answer.json) == sorted(NAMES)
+    bodiless = api.post(f"{RULES}{rule.id}/execute")
+    assert (bodiless.status_code, bodiless.json["automation_rule"]) == (202, rule.id)
+
+
+def test_a_run_of_a_browser_is_manual(
+    app: Flask, session: Session, people: People, rule: AutomationRule
+) -> None:
+    answer = execute(browser_of(app, session, people.operator), rule)
+    assert (answer.status_code, answer.json["cause"]) == (202, "manual")
+
+
+def test_the_records_given_are_worked_on(
+    api: FlaskClient, session: Session, rule: AutomationRule, sector: Sector, now_machine: Machine
+) -> None:
+    keywords = [make_keyword(session, sector) for _ in range(3)]
+    session.commit()
+    run = execute(api, rule, record_ids=[keywords[1].id]).json
+    now_machine.settle()
+    shown = api.get(f"{RUNS}{run['id']}/").json
+    assert (shown["status"], shown["records"]) == ("completed", [keywords[1].id])
+    labelled = select(Keyword.id).where(Keyword.labels != [])
+    assert session.scalars(labelled).all() == [keywords[1].id]
+
+
+def test_a_record_that_is_not_the_accounts_is_not_found(
+    api: FlaskClient, session: Session, rule: AutomationRule, sector: Sector
+) -> None:
+    foreign = make_keyword(session, make_sector(session, make_site(session, make_account(session))))
+    own = make_keyword(session, sector)
+    session.commit()
+    answers = [execute(api, rule, record_ids=[own.id, id]) for id in (foreign.id, 999_999, 2**62)]
+    assert {(answer.status_code, answer.data) for answer in answers} == {(404, answers[0].data)}
+    assert session.scalar(select(func.count(ScheduledTask.id))) == 0
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{"record_ids": []}, {"record_ids": [0]}, {"record_ids": [2**63]}, {"wait": 31}, {"wait": -1}, {"wait": "5"},
+     {"even_if_off": 1}, {"records": [1]}],
+)  # fmt: skip
+def test_what_cannot_be_asked_is_refused(
+    api: FlaskClient, rule: AutomationRule, body: dict[str, Any]
+) -> None:
+    assert execute(api, rule, **body).status_code == 422
+
+
+def test_waiting_long_enough_gives_the_finished_run(
+    api: FlaskClient, session: Session, rule: AutomationRule, sector: Sector, worker: Callable[[], None]
+) -> None:
+    make_keyword(session, sector)
+    session.commit()
+    worker()
+    answer = execute(api, rule, wait=30)
+    assert (answer.status_code, answer.json["status"]) == (200, "completed")
+    assert answer.json["executed_at"] == answer.json["started_at"] is not None
+
+
+def test_waiting_too_briefly_gives_the_run_as_it_stands(api: FlaskClient, rule: AutomationRule) -> None:
+    answer = execute(api, rule, wait=0.2)
+    assert (answer.status_code, answer.json["status"]) == (202, "pending")
+
+
+def test_the_same_key_and_body_is_the_same_run(
+    api: FlaskClient, session: Session, rule: AutomationRule
+) -> None:
+    first, second = (execute(api, rule, "once", even_if_off=True) for _ in range(2))
+    assert (first.status_code, second.status_code, first.json) == (202, 202, second.json)
+    other = execute(api, rule, "once")
+    assert (other.status_code, list(other.json["errors"])) == (422, ["Idempotency-Key"])
+    assert session.scalar(select(func.count(ScheduledTask.id))) == 1
+
+
+def test_the_same_key_of_somebody_else_is_another_request(
+    app: Flask, session: Session, people: People, api: FlaskClient, rule: AutomationRule
+) -> None:
+    execute(api, rule, "once")
+    assert execute(program_of(app, session, people.editor), rule, "once").status_code == 422
+
+
+def test_the_same_key_twice_at_once_opens_one_run(
+    app: Flask, session: Session, api: FlaskClient, rule: AutomationRule
+) -> None:
+    together, answers = threading.Barrier(4), []
+    headers = {"Authorization": api.environ_base["HTTP_AUTHORIZATION"], "Idempotency-Key": "race"}
+
+    def ask() -> None:
+        client = app.test_client()
+        together.wait()
+        answers.append(client.post(f"{RULES}{rule_id}/execute/", json={}, headers=headers))
+
+    rule_id = rule.id
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [answer.status_code for answer in answers] == [202] * 4
+    assert len({answer.json["id"] for answer in answers}) == 1
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "a\tb"])
+def test_a_key_that_cannot_be_kept_is_refused(api: FlaskClient, rule: AutomationRule, key: str) -> None:
+    assert execute(api, rule, key).status_code == 400
+
+
+def test_a_rule_that_is_off_runs_only_when_told_to(
+    api: FlaskClient, session: Session, people: People, sector: Sector, now_machine: Machine
+) -> None:
+    make_keyword(session, sector)
+    rule = make_rule(session, people.account, actions=[LABEL], is_active=False)
+    session.commit()
+    ids = [execute(api, rule, even_if_off=told).json["id"] for told in (False, True)]
+    now_machine.settle()
+    shown = [api.get(f"{RUNS}{run_id}/").json for run_id in ids]
+    assert [(run["status"], run["reason"]) for run in shown] == [("skipped", "inactive"), ("completed", None)]
+
+
+def test_a_run_shows_its_steps_tries_checks_and_conditions(
+    api: FlaskClient, session: Session, people: People, sector: Sector, now_machine: Machine
+) -> None:
+    keyword = make_keyword(session, sector, volume=900)
+    conditions = {"field": "volume", "operator": "gte", "value": 500}
+    rule = make_rule(session, people.account, actions=[LABEL], conditions=conditions)
+    session.commit()
+    run_id = execute(api, rule).json["id"]
+    now_machine.settle()
+    shown = api.get(f"{RUNS}{run_id}/").json
+    assert sorted(shown) == sorted([*NAMES, "steps", "attempts", "gates", "trace", "records"])
+    (step,) = shown["steps"]
+    assert (step["index"], step["type"], step["status"], step["records"]) == (
+        0,
+        "update_records",
+        "completed",
+        1,
+    )
+    assert (step["made"], step["credits"], step["error_message"]) == ({}, 0, "")
+    assert [attempt["number"] for attempt in shown["attempts"]] == [1]
+    assert [gate["gate"] for gate in shown["gates"]] == [
+        "active", "account", "loop", "overlap", "conditions", "daily_limit", "limit", "credits"
+    ]  # fmt: skip
+    leaf = conditions | {"actual": 900, "result": True}
+    assert shown["trace"] == {"records": [{"id": keyword.id, "trace": leaf}]}
+
+
+def test_runs_are_listed_newest_first_and_filtered(
+    api: FlaskClient, session: Session, people: People, rule: AutomationRule
+) -> None:
+    at = datetime.now(UTC).replace(second=0, microsecond=0) - timedelta(hours=1)
+    minute_before = f"{at - MINUTE:%Y-%m-%dT%H:%M:%S}"
+    other = make_rule(session, people.account)
+    done = make_run(session, rule, at)
+    failed = make_run(session, other, at - MINUTE, Status.FAILED)
+    missed = make_run(session, rule, at - 2 * MINUTE, Status.SKIPPED, reason=Reason.MISSED)
+    planned = make_run(session, rule, datetime.now(UTC) + 9 * MINUTE, Status.PENDING)
+    session.commit()
+    queries = {
+        "": [done, failed, missed],
+        "status=completed&status=failed": [done, failed],
+        f"automation_rule={other.id}": [failed],
+        f"automation_rule={rule.id}&automation_rule={other.id}&status=skipped": [missed],
+        "cause=manual": [done, failed, missed],
+        "cause=event": [],
+        "reason=missed": [missed],
+        f"scheduled_after={at:%Y-%m-%dT%H:%M:%SZ}": [done],
+        f"scheduled_after={minute_before}": [done, failed],
+        f"scheduled_before={minute_before}Z": [missed],
+        "upcoming=true": [planned, done, failed, missed],
+        "status=pending": [],
+        "status=pending&upcoming=true": [planned],
+    }
+    for query, runs in queries.items():
+        shown = api.get(f"{RUNS}?{query}").json
+        assert [run["id"] for run in shown["results"]] == [run.id for run in runs], query
+    first = api.get(f"{RUNS}?limit=2").json
+    assert [run["id"] for run in api.get(f"{RUNS}?cursor={first['next']}").json["results"]] == [missed.id]
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["colour=red", "status=perhaps", "automation_rule=x", "automation_rule=0", "scheduled_after=yesterday",
+     "scheduled_before=0001-01-01T00:00:00%2B14:00", "cause=magic", "reason=bad", "upcoming=perhaps", "limit=x"],
+)  # fmt: skip
+def test_an_unknown_or_unusable_parameter_is_named(api: FlaskClient, query: str) -> None:
+    answer = api.get(f"{RUNS}?{query}")
+    assert answer.status_code == 400
+    assert [path.split(".")[0] for path in answer.json["errors"]] == [query.split("=")[0]]
+
+
+def test_a_list_takes_as_many_queries_for_fifty_runs_as_for_one(
+    api: FlaskClient, session: Session, rule: AutomationRule
+) -> None:
+    statements: list[str] = []
+    api.get(RUNS)
+    event.listen(db.engine, "before_cursor_execute", lambda *about: statements.append(about[2]))
+    counted = []
+    for count in (1, 49):
+        for _ in range(count):
+            make_run(session, rule, datetime.now(UTC) - MINUTE)
+        session.commit()
+        statements.clear()
+        api.get(RUNS)
+        counted.append(len(statements))
+    assert counted[0] == counted[1] <= 4
+
+
+def test_history_is_not_written_over_rest(api: FlaskClient, session: Session, rule: AutomationRule) -> None:
+    run = make_run(session, rule, datetime.now(UTC))
+    session.commit()
+    calls = [
+        api.post(RUNS, json={}),
+        *(getattr(api, verb)(f"{RUNS}{run.id}/") for verb in ("put", "patch", "delete")),
+    ]
+    assert {answer.status_code for answer in calls} == {405}
+
+
+def test_only_a_failed_run_is_retried(api: FlaskClient, session: Session, rule: AutomationRule) -> None:
+    failed, done = (
+        make_run(session, rule, datetime.now(UTC), status) for status in (Status.FAILED, Status.COMPLETED)
+    )
+    session.commit()
+    answer = api.post(f"{RUNS}{failed.id}/retry/")
+    assert (answer.status_code, answer.json["status"], answer.json["error_message"]) == (202, "pending", "")
+    refused = api.post(f"{RUNS}{done.id}/retry/")
+    assert (refused.status_code, "Only failed runs" in refused.json["detail"]) == (409, True)
+    assert api.post(f"{RUNS}{failed.id}/retry/", json={"all": True}).status_code == 422
+
+
+def test_a_run_is_cancelled_before_it_starts_and_not_after_it_ended(
+    api: FlaskClient, session: Session, rule: AutomationRule
+) -> None:
+    run_id = execute(api, rule).json["id"]
+    answer = api.post(f"{RUNS}{run_id}/cancel/")
+    assert (answer.status_code, answer.json["status"], answer.json["reason"]) == (200, "skipped", "cancelled")
+    assert api.post(f"{RUNS}{run_id}/cancel/").status_code == 409
+
+
+def test_an_operator_may_not_start_what_is_dearer_than_their_limit(
+    api: FlaskClient, session: Session, people: People
+) -> None:
+    paid = {"type": "cluster_keywords", "params": {}}
+    rule = make_rule(session, people.account, actions=[paid], credit_limit_per_execution=101)
+    session.commit()
+    answer = execute(api, rule)
+    assert (answer.status_code, "Ask an editor" in answer.json["detail"]) == (403, True)
+
+
+def test_the_summary_has_every_figure_and_counts_what_is_lost(
+    app: Flask, api: FlaskClient, session: Session, people: People, rule: AutomationRule
+) -> None:
+    now = datetime.now(UTC)
+    run = make_run(session, rule, now - MINUTE)
+    make_run(session, rule, now - 2 * MINUTE, Status.FAILED)
+    session.commit()
+    shown = api.get("/api/automation/summary/").json
+    assert sorted(shown) == [
+        "active_rules", "credits_used", "from", "recent", "runs", "success_rate", "to", "unaccounted"
+    ]  # fmt: skip
+    assert (shown["active_rules"], shown["success_rate"], shown["unaccounted"]) == (1, 0.5, 0)
+    assert shown["runs"] == {"pending": 0, "running": 0, "completed": 1, "failed": 1, "skipped": 0}
+    assert shown["recent"][0] == {k: v for k, v in api.get(f"{RUNS}{run.id}/").json.items() if k in NAMES}
+    make_rule(session, people.account, trigger="schedule", schedule=HOURLY, now=now - timedelta(hours=3))
+    session.execute(delete(RunDetail))
+    session.execute(delete(ScheduledTask))
+    session.commit()
+    assert api.get("/api/automation/summary/?days=1").json["unaccounted"] in (2, 3)
+    assert api.get("/api/automation/summary/?days=0").status_code == 400
