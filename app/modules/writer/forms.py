@@ -9,7 +9,7 @@ from app.modules.forms import at_most, between, required
 from app.modules.record_forms import PlaceField, RecordFilterForm, RecordForm, choice_field, options
 
 NEWEST = {"newest": "Newest first"}
-TASK_TYPES = {
+TASK_TYPES: dict[str, str] = {
     TaskType.WRITE: "Write an article",
     TaskType.REFRESH: "Refresh an article",
     TaskType.LINK: "Set links",
