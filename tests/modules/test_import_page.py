@@ -129,9 +129,7 @@ def test_a_column_can_be_left_out(browser: FlaskClient, session: Session, sector
 def test_the_file_may_name_the_sectors(browser: FlaskClient, session: Session, sector: Sector) -> None:
     preview = upload(browser, SHEET, f"{sector.site_id}-") + "&column-sector=Topic"
     browser.post(preview, data={"existing": "update"})
-    names = session.execute(
-        select(Keyword.text, Sector.name).join(Sector, Sector.id == Keyword.sector_id)
-    )
+    names = session.execute(select(Keyword.text, Sector.name).join(Sector, Sector.id == Keyword.sector_id))
     assert dict(names.all()) == {"trail socks": "Running", "wool socks": "Wool"}
 
 
