@@ -10,7 +10,7 @@ from redis import Redis
 
 from app.infrastructure.messaging import automation_tasks, heartbeats, queues, worker
 from app.infrastructure.messaging.engine import utc_now
-from app.infrastructure.messaging.queues import wake, waiting_tickets
+from app.infrastructure.messaging.queues import waiting_tickets, wake
 from app.infrastructure.messaging.worker import ClockWorker, StepWorker
 
 

@@ -1,0 +1,100 @@
+"""Rules start on their second, and do so even when the queue was emptied meanwhile: real scheduler, real workers."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask import Flask
+from redis import Redis
+from rq_scheduler import Scheduler
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import Account
+from app.business.automation.models import ScheduledTask, Status
+from app.business.automation.services.automation_service import Actor, AutomationService
+from app.infrastructure.messaging import heartbeats
+from tests.factories import make_account, make_sector, make_site, make_task
+from tests.processes import FLASK, clean_environment, eventually, running
+
+NOTIFY = [{"type": "notify", "params": {"message": "Hi"}}]
+
+
+@pytest.fixture
+def processes(app: Flask, valkey: Redis, tmp_path: Path) -> Iterator[None]:
+    """A scheduler, a clock worker and a step worker on the test's database and queue server."""
+    settings = app.extensions["settings"]
+    environment = clean_environment(
+        DATABASE_URL=settings.database_url,
+        REDIS_URL=settings.redis_url,
+        SECRET_KEY=settings.signing_key,
+        DATA_DIR=str(settings.data_dir),
+        TZ="Asia/Kathmandu",
+    )
+    with (
+        running([*FLASK, "scheduler"], environment, tmp_path / "scheduler"),
+        running([*FLASK, "clock"], environment, tmp_path / "clock"),
+        running([*FLASK, "worker"], environment, tmp_path / "worker"),
+    ):
+        eventually(lambda: heartbeats.heard_at(valkey, heartbeats.SWEEP), within=120)
+        eventually(lambda: len(heartbeats.workers(valkey, datetime.now(UTC))) == 2, within=60)
+        yield
+
+
+@pytest.fixture
+def account(session: Session) -> Account:
+    return make_account(session, credits=1000)
+
+
+def due_in(session: Session, account: Account, seconds: float, **values: Any) -> datetime:
+    """A rule that shall run once, so many seconds from now."""
+    now = datetime.now(UTC)
+    due_at = (now + timedelta(seconds=seconds)).replace(microsecond=0)
+    defaults = {
+        "name": "Once",
+        "trigger": "schedule",
+        "schedule": {"at": due_at.isoformat()},
+        "actions": NOTIFY,
+    }
+    AutomationService().create_rule(session, account, defaults | values, Actor(None), now)
+    session.commit()
+    return due_at
+
+
+def finished_run(session: Session) -> ScheduledTask | None:
+    session.rollback()
+    query = select(ScheduledTask).execution_options(populate_existing=True)
+    run = session.scalars(query).one()
+    session.rollback()
+    return run if run.status in (Status.COMPLETED, Status.FAILED) else None
+
+
+@pytest.mark.usefixtures("processes")
+def test_a_rule_starts_within_a_second_of_its_time(session: Session, account: Account) -> None:
+    due_at = due_in(session, account, 4)
+    run = eventually(lambda: finished_run(session), within=30)
+    assert run.status == Status.COMPLETED
+    assert run.started_at
+    assert timedelta(0) <= run.started_at - due_at < timedelta(seconds=1)
+
+
+@pytest.mark.usefixtures("processes")
+def test_a_run_whose_alarm_was_lost_is_found_by_the_sweep(
+    session: Session, account: Account, valkey: Redis
+) -> None:
+    due_in(session, account, 3)
+    valkey.flushall()
+    eventually(lambda: valkey.zcard(Scheduler.scheduled_jobs_key) >= 3, within=2)
+    assert eventually(lambda: finished_run(session), within=25).status == Status.COMPLETED
+
+
+@pytest.mark.usefixtures("processes")
+def test_work_with_outside_calls_is_done_by_a_step_worker(session: Session, account: Account) -> None:
+    sector = make_sector(session, make_site(session, account))
+    task = make_task(session, sector)
+    actions = [{"type": "generate_content", "params": {"task_ids": [task.id]}}]
+    due_in(session, account, 2, actions=actions, record_type="task")
+    run = eventually(lambda: finished_run(session), within=60)
+    assert (run.status, run.queue) == (Status.COMPLETED, "long"), run.error_message

@@ -1,0 +1,164 @@
+"""`up`, as a person runs it: it starts everything, keeps it running, says what is wrong, and leaves nothing behind."""
+
+import http.client
+import os
+import re
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from app import ROOT
+from tests.processes import FLASK, clean_environment, eventually, family_of, is_alive, running
+
+PROCESSES = 6
+"""Queue server, web server, clock worker, two step workers, scheduler."""
+
+
+@dataclass
+class Copy:
+    """One running copy of the product."""
+
+    process: subprocess.Popen[bytes]
+    port: int
+    data_dir: Path
+    log: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return clean_environment(PORT=str(self.port), DATA_DIR=str(self.data_dir), PYTHONUNBUFFERED="1")
+
+    def said(self, text: str) -> bool:
+        return text in self.log.read_text()
+
+    def get(self, path: str) -> int:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().status
+        except OSError:
+            return 0
+        finally:
+            connection.close()
+
+    def family(self) -> list[int]:
+        return family_of(self.process.pid)
+
+    def is_whole(self) -> bool:
+        return len(family_of(self.process.pid)) > PROCESSES and self.get("/readyz") == 200
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def started(folder: Path) -> Iterator[Copy]:
+    port = free_port()
+    log = folder / f"log-{port}"
+    environment = clean_environment(PORT=str(port), DATA_DIR=str(folder / "var"))
+    with running([*FLASK, "up"], environment, log) as process:
+        copy = Copy(process, port, folder / "var", log)
+        eventually(lambda: copy.said("Ready: ") or process.poll() is not None, within=120)
+        assert copy.said(f"Ready: http://127.0.0.1:{port}"), log.read_text()
+        yield copy
+
+
+def up_again(copy: Copy, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*FLASK, "up"],
+        cwd=ROOT,
+        env=copy.environment | environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
+    with started(tmp_path_factory.mktemp("up")) as copy:
+        yield copy
+
+
+def test_everything_is_ready_when_it_says_so(copy: Copy) -> None:
+    assert (copy.get("/healthz"), copy.get("/readyz")) == (200, 200)
+    assert copy.is_whole()
+
+
+def test_a_second_copy_on_the_same_folder_is_refused(copy: Copy) -> None:
+    second = up_again(copy, PORT=str(free_port()))
+    assert second.returncode == 1
+    assert f"running already on the data folder {copy.data_dir} (process {copy.process.pid})" in second.stderr
+    assert copy.get("/readyz") == 200
+
+
+def test_a_taken_port_is_told_before_anything_starts(copy: Copy, tmp_path: Path) -> None:
+    second = up_again(copy, DATA_DIR=str(tmp_path))
+    assert second.returncode == 1
+    assert f"Cannot listen on 127.0.0.1 port {copy.port}: Address already in use." in second.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["running", "secret_key"]
+
+
+def test_a_bad_setting_stops_the_start_by_its_name(copy: Copy) -> None:
+    refused = up_again(copy, WORKERS="many")
+    assert refused.returncode == 2
+    assert "WORKERS" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_single_processes_find_the_queue_server_of_the_copy(copy: Copy) -> None:
+    swept = subprocess.run(
+        [*FLASK, "sweep"], cwd=ROOT, env=copy.environment, capture_output=True, text=True, check=False
+    )
+    assert (swept.returncode, swept.stdout) == (0, "")
+
+
+def test_single_processes_say_when_there_is_no_queue_server(copy: Copy, tmp_path: Path) -> None:
+    environment = copy.environment | {"DATA_DIR": str(tmp_path)}
+    alone = subprocess.run(
+        [*FLASK, "worker"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert alone.returncode == 1
+    assert "Start everything with `flask --app wsgi up`" in alone.stderr
+
+
+@pytest.mark.parametrize("position", range(PROCESSES))
+def test_a_process_that_dies_is_started_again(copy: Copy, position: int) -> None:
+    victim = eventually(lambda: copy.is_whole() and copy.family())[position]
+    os.kill(victim, signal.SIGKILL)
+    eventually(lambda: victim not in copy.family() and copy.is_whole(), within=60, what=copy.log.read_text())
+    assert copy.process.poll() is None
+
+
+def test_ctrl_c_stops_everything_gracefully_and_a_second_start_keeps_the_data(tmp_path: Path) -> None:
+    made = ["create-account", "Acme", "--email", "owner@example.com"]
+    for expected in ("There is no account yet", "Sign in: "):
+        with started(tmp_path) as copy:
+            assert copy.said(expected)
+            family = copy.family()
+            if expected != "Sign in: ":
+                subprocess.run([*FLASK, *made], cwd=ROOT, env=copy.environment, check=True)
+            copy.process.send_signal(signal.SIGINT)
+            assert copy.process.wait(40) == 0
+            assert not any(is_alive(pid) for pid in family)
+            assert not copy.said("Ending")
+            assert not copy.said("Traceback")
+    link = rf"Sign in: http://127.0.0.1:{copy.port}/welcome/\S+\nReady: "
+    assert re.search(link, copy.log.read_text())
+
+
+def test_kill_9_of_the_supervisor_leaves_nothing(tmp_path: Path) -> None:
+    with started(tmp_path) as copy:
+        family = copy.family()
+        assert len(family) > PROCESSES
+        copy.process.kill()
+        copy.process.wait()
+        eventually(lambda: not any(is_alive(pid) for pid in family), within=5, what="all ended")
