@@ -18,6 +18,7 @@ from app.business.automation.services.action_work import Work
 from app.business.automation.services.run_context import RunContext, plural
 from app.business.automation.services.run_units import Done, LeftOut, Unit
 from app.business.errors import Conflict, NotFound
+from app.business.planner.models import Cluster
 from app.business.planner.services.clustering_service import ClusteringService
 from app.business.planner.services.ideas_service import IdeasService
 from app.business.writer.models import Task
@@ -97,7 +98,7 @@ class GenerateIdeasWork(Work):
         return Done(
             made={"idea": [idea.id for idea in ideas]},
             credits=min(5 * started(len(ideas), 5), most),
-            message=f"{plural(len(ideas), 'idea')} for cluster {unit.record_id}",
+            message=f"{plural(len(ideas), 'idea')} for “{session.get_one(Cluster, unit.record_id).name}”",
         )
 
     def give_up(self, session: Session, context: RunContext, unit: Unit) -> None:

@@ -6,13 +6,12 @@ The checks run inside a savepoint that is always rolled back, so a test cannot d
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule, Cause, ScheduledTask
-from app.business.automation.services.condition_evaluator import ConditionEvaluator
-from app.business.automation.services.condition_tree import parse_conditions
-from app.business.automation.services.record_facts import Facts, context_facts
-from app.business.automation.services.record_models import known_ids
+from app.business.automation.services.record_facts import context_facts
+from app.business.automation.services.record_models import MODELS, in_scope, known_ids
 from app.business.automation.services.run_context import RunContext, load_context
 from app.business.automation.services.run_gates import Admission, pass_gates, sample_traces
 from app.business.automation.services.run_price import step_price
@@ -29,15 +28,17 @@ def dry_run(
     record_id: int | None = None,
     values: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """`{"would_run", "gates", "conditions", "actions", "price", "price_max"}`. Raises NotFound, Invalid.
+    """`{"would_run", "gates", "conditions", "matched", "actions", "price", "price_max"}`. Raises NotFound, Invalid.
 
-    With `values` (field path -> value) conditions are evaluated on them instead of a record.
+    With `values` (a JSON object of fields) these stand for the record.
     """
     wishes = {name: set(session.info.get(name, ())) for name in ("wake", "alarms")}
     savepoint = session.begin_nested()
     try:
         run = _open(session, rule, record_id, now)
         context = load_context(session, run, now)
+        if values is not None:
+            context.assumed = context_facts(values, now=now, zone=context.zone, record_type=rule.record_type)
         admission = pass_gates(session, context)
         report = _report(session, context, admission, record_id)
     finally:
@@ -67,14 +68,13 @@ def _open(session: Session, rule: AutomationRule, record_id: int | None, now: da
 def _report(
     session: Session, context: RunContext, admission: Admission, record_id: int | None
 ) -> dict[str, Any]:
-    sample = [record_id] if record_id is not None else admission.choice.ids[:1]
-    traces = sample_traces(session, context, sample) if sample and context.run.record_type else []
+    traces = _traces(session, context, admission, record_id)
     prices = [_action(session, context, step, admission.records) for step in steps_of(context)]
     known = [action["price"] for action in prices if action["price"] is not None]
     return {
         "would_run": admission.stop is None,
         "gates": admission.gates,
-        "conditions": traces[0]["trace"] if traces else (context.detail.trace or {}),
+        "conditions": traces[0]["trace"] if traces else {},
         "matched": admission.choice.matched,
         "actions": prices,
         "price": sum(known) if len(known) == len(prices) else None,
@@ -84,22 +84,28 @@ def _report(
     }
 
 
+def _traces(
+    session: Session, context: RunContext, admission: Admission, record_id: int | None
+) -> list[dict[str, Any]]:
+    if context.assumed is not None or context.run.record_type is None:
+        seen: list[dict[str, Any]] = (context.detail.trace or {}).get("records", [])
+        return seen
+    sample = [record_id] if record_id is not None else admission.choice.ids[:1]
+    return sample_traces(session, context, sample or _any_in_scope(session, context))
+
+
+def _any_in_scope(session: Session, context: RunContext) -> list[int]:
+    """Where nothing matches, one record to show why not."""
+    model = MODELS[context.run.record_type or ""]
+    scope = in_scope(model, context.account.id, context.definition.site, context.definition.sector)
+    return list(session.scalars(select(model.id).where(scope).order_by(model.id.desc()).limit(1)))
+
+
 def _action(session: Session, context: RunContext, step: Step, records: list[int]) -> dict[str, Any]:
     price = None
-    if step.known_at_start:
+    if context.assumed is not None and step.source == "records":
+        price = step.entry.price(step.params, context.assumed.get("word_count") or 1)
+    elif step.known_at_start:
         ids = input_ids(session, context, step, records)
         price = step_price(session, step, ids).amount(ids)
     return {"type": step.entry.key, "params": step.action.get("params", {}), "price": price}
-
-
-def _use_values(report: dict[str, Any], rule: AutomationRule, values: Facts) -> None:
-    evaluator, node = ConditionEvaluator(), parse_conditions(rule.conditions, record_type=rule.record_type)
-    met = evaluator.evaluate(node, values)
-    report["conditions"] = evaluator.trace(node, values)
-    for gate in report["gates"]:
-        if gate["gate"] == "conditions":
-            gate["result"] = "pass" if met else "stop"
-            gate["message"] = (
-                "The values meet the conditions." if met else "The values do not meet the conditions."
-            )
-    report["would_run"] = all(gate["result"] in ("pass", "not_applicable") for gate in report["gates"])

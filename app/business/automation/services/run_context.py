@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule, Cause, RuleVersion, RunDetail, ScheduledTask
 from app.business.automation.services.condition_tree import Node, parse_conditions
+from app.business.automation.services.record_facts import Facts
 from app.business.automation.services.rule_definition import RuleDefinition, definition_from
 from app.business.billing.services.credit_service import Budget
 from app.business.events import Origin
@@ -28,6 +29,8 @@ class RunContext:
     account: Account
     site: Site | None
     now: datetime
+    assumed: Facts | None = None
+    """In a test: typed values that stand for the record."""
 
     @property
     def conditions(self) -> Node:
@@ -85,8 +88,13 @@ class RunContext:
 
 def plural(count: int, record_type: str | None) -> str:
     """A count with its noun: `1 idea`, `12 content items`."""
-    word = "content item" if record_type == "content" else record_type or "record"
+    word = noun(record_type)
     return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"
+
+
+def noun(record_type: str | None) -> str:
+    """What staff call one record of that type."""
+    return "content item" if record_type == "content" else record_type or "record"
 
 
 def load_context(session: Session, run: ScheduledTask, now: datetime) -> RunContext:

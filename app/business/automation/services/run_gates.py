@@ -17,7 +17,7 @@ from app.business.automation.services import record_claims
 from app.business.automation.services.condition_evaluator import ConditionEvaluator
 from app.business.automation.services.record_choice import Choice, choose_records
 from app.business.automation.services.record_fields import Facts, load_facts
-from app.business.automation.services.run_context import RunContext, plural
+from app.business.automation.services.run_context import RunContext, noun
 from app.business.automation.services.run_price import affordable, known_price, price_of_one
 from app.business.billing.services.credit_service import CreditService, Shortfall
 from app.business.planner.models import SiteStatus
@@ -168,6 +168,8 @@ def check_overlap(session: Session, context: RunContext, _admission: Admission) 
 
 def check_conditions(session: Session, context: RunContext, admission: Admission) -> str | Stop:
     """Records that match now; those that no longer do drop out."""
+    if context.assumed is not None:
+        return _check_facts(context, context.assumed)
     if context.run.record_type is None:
         return _check_account_figures(session, context)
     choice = admission.choice = choose_records(session, context)
@@ -183,16 +185,19 @@ def check_conditions(session: Session, context: RunContext, admission: Admission
     if needed > 1:
         return Stop(Reason.CONDITIONS, f"{choice.matched} of at least {context.plural(needed)} match.")
     return Stop(
-        Reason.CONDITIONS, f"No {plural(2, context.run.record_type)[2:]} match that the rule may take."
+        Reason.CONDITIONS,
+        f"There is no {noun(context.run.record_type)} that matches and that this rule may take.",
     )
 
 
 def _check_account_figures(session: Session, context: RunContext) -> str | Stop:
-    facts = _facts(session, context, [context.account.id])[context.account.id]
-    context.detail.trace = {
-        "records": [{"id": None, "trace": ConditionEvaluator().trace(context.conditions, facts)}]
-    }
-    if ConditionEvaluator().evaluate(context.conditions, facts):
+    return _check_facts(context, _facts(session, context, [context.account.id])[context.account.id])
+
+
+def _check_facts(context: RunContext, facts: Facts) -> str | Stop:
+    evaluator = ConditionEvaluator()
+    context.detail.trace = {"records": [{"id": None, "trace": evaluator.trace(context.conditions, facts)}]}
+    if evaluator.evaluate(context.conditions, facts):
         return "The conditions are met."
     return Stop(Reason.CONDITIONS, "The conditions are not met.")
 
