@@ -36,8 +36,8 @@ def live(session: Session, now: datetime) -> None:
     agency = open_agency(session, past.now)
     past.account_id = agency.account.id
     people = People(session, agency, past.clock)
-    people.make_rules()
     people.import_site("ridgeline")
+    people.make_rules()
     for at, step in _steps(past, people):
         if past.now < at < now - LAST_HOUR:
             past.advance(at)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule, ScheduledTask, Status, Waiting
@@ -13,8 +13,7 @@ from app.business.automation.services.action_executor import ActionExecutor
 from app.business.automation.services.action_outside import ClusterKeywordsWork
 from app.business.automation.services.dispatch import deliver, listening_rules
 from app.business.automation.services.planning import WINDOW, plan_rule
-from app.business.automation.services.rule_engine import RuleEngine, ready
-from app.business.automation.services.runs import RUN_QUEUES
+from app.business.automation.services.rule_engine import RuleEngine
 from app.business.automation.services.works import make_works
 from app.business.billing.services.replenishment import grant_month
 from app.business.events import EventBatch
@@ -24,6 +23,7 @@ from app.demo.provider import MonthlyModel
 MOMENT = timedelta(milliseconds=15)
 """What every look at the clock takes, so that no two things happen at once."""
 PICK_UP_SECONDS = 0.6
+
 UNTIL_WOKEN = (Waiting.DAY, Waiting.BUDGET)
 
 
@@ -117,12 +117,20 @@ class Past:
         waiting.wake_for_credits(self.session, self.account_id)
 
     def _carry(self) -> int:
+        due = (
+            select(ScheduledTask.id)
+            .where(
+                ScheduledTask.account_id == self.account_id,
+                ScheduledTask.status == Status.PENDING,
+                ScheduledTask.waiting_for.is_(None),
+                _due_at() <= self.now,
+            )
+            .order_by(ScheduledTask.priority, _due_at(), ScheduledTask.id)
+        )
         carried = 0
-        for queue in RUN_QUEUES:
-            mine = ready(queue, self.now).where(ScheduledTask.account_id == self.account_id)
-            for run_id in self.session.scalars(mine).all():
-                self.pass_time(PICK_UP_SECONDS)
-                carried += self.engine.carry(run_id)
+        for run_id in self.session.scalars(due).all():
+            self.pass_time(PICK_UP_SECONDS)
+            carried += self.engine.carry(run_id)
         return carried
 
     def _next_at(self) -> datetime | None:
@@ -130,10 +138,14 @@ class Past:
         unplanned = select(func.min(AutomationRule.unplanned_from)).where(
             AutomationRule.account_id == self.account_id
         )
-        due = select(func.min(func.coalesce(ScheduledTask.not_before, ScheduledTask.scheduled_at))).where(
+        due = select(func.min(_due_at())).where(
             ScheduledTask.account_id == self.account_id,
             ScheduledTask.status == Status.PENDING,
             or_(ScheduledTask.waiting_for.is_(None), ScheduledTask.waiting_for.in_(UNTIL_WOKEN)),
         )
         moments = [self.session.scalar(unplanned), self.session.scalar(due)]
         return min((moment for moment in moments if moment), default=None)
+
+
+def _due_at() -> ColumnElement[datetime]:
+    return func.coalesce(ScheduledTask.not_before, ScheduledTask.scheduled_at)
