@@ -157,14 +157,15 @@ def close_batch(session: Session, batch: EventBatch, now: datetime) -> None:
 
 def close_batches_of_run(session: Session, account_id: int, run_id: int, now: datetime) -> None:
     """Close all that the run's finished step, or its end, leaves open."""
-    closed = session.execute(
+    closed = session.scalars(
         update(EventBatch)
         .where(
             EventBatch.account_id == account_id, EventBatch.run_id == run_id, EventBatch.closed_at.is_(None)
         )
         .values(closed_at=now)
-    )
-    if closed.rowcount:
+        .returning(EventBatch.id)
+    ).all()
+    if closed:
         wake(session, [EVENTS_QUEUE])
 
 

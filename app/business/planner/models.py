@@ -100,6 +100,11 @@ class Record(AccountOwned, Stamped):
         )
 
 
+def _class_name(owner: Any) -> str:
+    # declared_attr hands the class over under a type that knows nothing of classes.
+    return str(owner.__name__)
+
+
 def record_table(statuses: type[StrEnum], *extra: Any) -> tuple[Any, ...]:
     """Table arguments of a record: tenant, place, status words, output key, and the lists' indexes."""
     return owner_key(

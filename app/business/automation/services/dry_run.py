@@ -47,10 +47,6 @@ def dry_run(
     if not rule.is_active:
         report["gates"][0] = {"gate": "active", "result": "stop", "message": "The rule is switched off."}
         report["would_run"] = False
-    if values is not None:
-        _use_values(
-            report, rule, context_facts(values, now=now, zone=context.zone, record_type=rule.record_type)
-        )
     return report
 
 
