@@ -33,5 +33,6 @@ def reset_demo(transaction: Transaction, now: datetime) -> None:
 
 def _load(session: Session, now: datetime) -> None:
     live(session, now)
-    # Alarms of the past wake nobody; what is due from now on is found by planning and sweep.
+    # A month of wishes for queues would be noise, and `up` loads before its workers run: their first look finds all.
+    session.info.pop("wake", None)
     session.info.pop("alarms", None)
