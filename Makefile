@@ -43,10 +43,10 @@ check: $(VENV)/.tested
 
 # A browser is needed: CHROMIUM, else one on PATH, else (as root on Debian) it is installed.
 chromium:
-	@if [ -n "$$CHROMIUM" ] || command -v chromium chromium-browser google-chrome >/dev/null 2>&1; then :; \
-	elif [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-		apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
-	else echo "The browser tests need Chromium: install it, or set CHROMIUM to its path." >&2; exit 1; fi
+	@test -n "$$CHROMIUM" || command -v chromium || command -v chromium-browser || command -v google-chrome \
+		|| { test "$$(id -u)" = 0 && command -v apt-get && apt-get update -qq \
+			&& apt-get install -y -qq --no-install-recommends chromium; } >&2 \
+		|| { echo "The browser tests need Chromium: install it, or set CHROMIUM to its path." >&2; exit 1; }
 
 test: check chromium
 	$(BIN)/python -m pytest tests

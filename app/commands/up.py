@@ -15,6 +15,7 @@ from sqlalchemy import select
 
 from app.business.accounts.models import Account
 from app.business.accounts.services import welcome
+from app.demo.loading import load_demo
 from app.infrastructure import data_folder
 from app.infrastructure.database import db, transaction
 from app.infrastructure.messaging import heartbeats
@@ -101,8 +102,7 @@ def _prepare_database(demo: bool) -> None:
         is_empty = session.scalar(select(Account.id).limit(1)) is None
     if demo and is_empty:
         click.echo("Loading the demo account", err=True)
-        context = click.get_current_context()
-        context.invoke(current_app.cli.commands["demo"])
+        load_demo(transaction, datetime.now(UTC))
     _let_go()
 
 

@@ -11,6 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -18,6 +19,7 @@ import structlog
 from redis import Redis, RedisError
 from rq import Queue, SimpleWorker, Worker
 from rq import worker_registration as registration
+from rq.exceptions import StopRequested
 from rq.job import Job
 from rq.timeouts import HorseMonitorTimeoutException, JobTimeoutException
 from rq.worker import BaseWorker, WorkerStatus
@@ -180,10 +182,12 @@ def _work(make_worker: Callable[[], TicketWorker]) -> None:
     """RQ's loop ends at any fault of the queue server; ours begins again until it is told to stop."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _signal, _frame: draining.set())
-    while not draining.is_set():
-        try:
-            make_worker().work()
-        except RedisError as error:
-            log.warning("queue_server_away", error=str(error))
-        if not draining.is_set():
-            time.sleep(1)
+    # RQ's signal handlers stay after its loop has ended, and raise this where nothing is being worked on.
+    with suppress(StopRequested):
+        while not draining.is_set():
+            try:
+                make_worker().work()
+            except RedisError as error:
+                log.warning("queue_server_away", error=str(error))
+            if not draining.is_set():
+                time.sleep(1)
