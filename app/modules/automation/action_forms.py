@@ -12,7 +12,7 @@ from wtforms.widgets import NumberInput
 
 from app.business.automation.services.action_catalogue import CATALOGUE
 from app.modules.automation.action_words import HINTS, LABELS, LITERALS, MORE
-from app.modules.automation.step_form import Pairs, PartForm, form_data, optional
+from app.modules.automation.step_form import Pairs, PartForm, form_data, offered, optional
 
 ON_ERROR = [("stop", "Stop the run there"), ("continue", "Go on with the next action")]
 LONG_TEXT = 300
@@ -31,8 +31,10 @@ class ActionRow:
         self.entry = CATALOGUE.get(chosen) or CATALOGUE[FIRST]
         params = {name: _field(name, info, lookups) for name, info in self.entry.params.model_fields.items()}
         fields = {
-            "type": SelectField("Action", choices=[(entry.key, entry.label) for entry in CATALOGUE.values()]),
-            "on_error": SelectField("If it fails", choices=ON_ERROR),
+            "type": SelectField(
+                "Action", choices=offered([(entry.key, entry.label) for entry in CATALOGUE.values()])
+            ),
+            "on_error": SelectField("If it fails", choices=offered(ON_ERROR)),
             "when": HiddenField(),
             **{f"p-{name}": field for name, field in params.items()},
         }
@@ -69,8 +71,9 @@ class ActionRow:
         action: dict[str, Any] = {
             "type": self.entry.key,
             "params": {name: value for name, value in values.items() if value is not None},
-            "on_error": self.form.on_error.data or "stop",
         }
+        if self.form.on_error.data == "continue":
+            action["on_error"] = "continue"
         return action | ({"when": json.loads(self.form.when.data)} if self.form.when.data else {})
 
     def _params(self) -> list[tuple[str, Field]]:
@@ -145,11 +148,13 @@ def _field(name: str, info: FieldInfo, lookups: Lookups) -> Field:
     label, hint = LABELS.get(name, name.replace("_", " ").capitalize()), HINTS.get(name, "")
     kind, bounds = _kind(info), _bounds(info)
     if name in lookups:
-        return SelectField(label, choices=optional(lookups[name], "–"), description=hint)
+        return SelectField(label, choices=offered(optional(lookups[name], "–")), description=hint)
     if get_origin(kind) is Literal:
         choices = [(value, LITERALS.get(value, str(value).capitalize())) for value in get_args(kind)]
         return SelectField(
-            label, choices=choices if info.is_required() else _with_none(info, choices), description=hint
+            label,
+            choices=offered(choices if info.is_required() else _with_none(info, choices)),
+            description=hint,
         )
     if kind is bool:
         return BooleanField(label, description=hint)
@@ -168,12 +173,12 @@ def _with_none(info: FieldInfo, choices: list[tuple[str, str]]) -> list[tuple[st
 
 def _kind(info: FieldInfo) -> Any:
     """The plain type behind `X | None` and Annotated."""
-    kind = info.annotation
+    kind: Any = info.annotation
     parts = [part for part in get_args(kind) if part is not type(None)]
     if get_origin(kind) is not Literal and get_origin(kind) is not list and len(parts) == 1:
         kind = parts[0]
     while hasattr(kind, "__metadata__"):
-        kind = kind.__origin__
+        kind = getattr(kind, "__origin__", None)
     return kind
 
 

@@ -10,7 +10,7 @@ from app.business.automation.services.condition_nodes import EMPTINESS
 from app.business.automation.services.field_catalogue import FieldType
 from app.modules.automation.condition_fields import COUNT, field_choices, field_named, other_fields
 from app.modules.automation.condition_input import OTHER, inputs_of, operator_choices, value_fields, value_of
-from app.modules.automation.step_form import Pairs, PartForm, form_data
+from app.modules.automation.step_form import Pairs, PartForm, form_data, offered
 
 MATCHES = [("all", "all of these"), ("any", "any of these"), ("none", "none of these")]
 KINDS = {"all": "all", "any": "any", "none": "not.any"}
@@ -36,8 +36,8 @@ class ConditionRow:
         fields = {
             "group": HiddenField(),
             "case": HiddenField(),
-            "field": SelectField("Field", choices=field_choices(record_type)),
-            "operator": SelectField("Question", choices=asked),
+            "field": SelectField("Field", choices=offered(field_choices(record_type))),
+            "operator": SelectField("Question", choices=offered(asked)),
             **value_fields(self.about, self.operator, named, others),
         }
         self.form = type("Row", (PartForm,), fields)(formdata=data, prefix=prefix)
@@ -73,7 +73,7 @@ class ConditionGroup:
 
     def __init__(self, number: int, data: MultiDict[str, str], rows: list[ConditionRow]) -> None:
         self.number, self.rows = number, [row for row in rows if row.group == number]
-        fields = {"match": SelectField("How they are joined", choices=MATCHES)}
+        fields = {"match": SelectField("How they are joined", choices=offered(MATCHES))}
         self.form = type("Group", (PartForm,), fields)(
             formdata=data if f"g{number}-match" in data else None, prefix=f"g{number}-"
         )
@@ -180,7 +180,7 @@ def _known(operator: str | None, asked: Any) -> str:
         if isinstance(asked, dict)
         else [name for name, _ in asked]
     )
-    return operator if operator in names else names[0]
+    return operator if operator is not None and operator in names else str(names[0])
 
 
 def _joined(match: str, nodes: Sequence[dict[str, Any]]) -> dict[str, Any]:

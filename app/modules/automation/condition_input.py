@@ -18,6 +18,7 @@ from app.business.automation.services.condition_nodes import (
 from app.business.automation.services.condition_text import operator_text
 from app.business.automation.services.field_catalogue import Field as RecordField
 from app.business.automation.services.field_catalogue import FieldType as T
+from app.modules.automation.step_form import offered
 from app.modules.display import viewer_zone
 
 AGES = [("d", "days"), ("h", "hours"), ("w", "weeks")]
@@ -49,11 +50,14 @@ def value_fields(
 ) -> dict[str, Field]:
     """Unbound inputs for the value: named `value`, `value2`, `unit`. `named` gives choices for references."""
     if operator.endswith(OTHER):
-        return {"value": SelectField("Field to compare with", choices=others)}
+        return {"value": SelectField("Field to compare with", choices=offered(others))}
     if operator in EMPTINESS:
         return {}
     if operator in AGE or operator == O.NOT_HANDLED_WITHIN:
-        return {"value": _text("How many", "number", min=1), "unit": SelectField("Unit", choices=AGES)}
+        return {
+            "value": _text("How many", "number", min=1),
+            "unit": SelectField("Unit", choices=offered(AGES)),
+        }
     if operator == O.BETWEEN:
         return {"value": _typed("From", field.type), "value2": _typed("To", field.type)}
     choices = list(field.choices) or named(field.name)
@@ -94,12 +98,15 @@ def inputs_of(field: RecordField, operator: str, value: Any) -> dict[str, Any]:
 def _choice(field: RecordField, choices: list[tuple[str, str]]) -> Field | None:
     if field.type is T.BOOLEAN:
         choices = [("true", "yes"), ("false", "no")]
-    return SelectField("Value", choices=choices) if choices else None
+    return SelectField("Value", choices=offered(choices)) if choices else None
 
 
 def _several(choices: list[tuple[str, str]]) -> Field:
     return SelectMultipleField(
-        "Values", choices=choices, widget=ListWidget(prefix_label=False), option_widget=CheckboxInput()
+        "Values",
+        choices=offered(choices),
+        widget=ListWidget(prefix_label=False),
+        option_widget=CheckboxInput(),
     )
 
 

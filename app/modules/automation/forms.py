@@ -21,7 +21,7 @@ from app.business.automation.services.rule_list import RuleFilter
 from app.business.automation.services.triggers import TRIGGERS
 from app.modules.automation.choices import Named
 from app.modules.automation.run_words import CAUSES, REASONS
-from app.modules.automation.step_form import PartForm, optional
+from app.modules.automation.step_form import PartForm, offered, optional
 from app.modules.display import viewer_zone
 from app.modules.forms import FilterForm, at_most
 
@@ -30,20 +30,21 @@ SPANS = [("", "Any time"), ("1", "Last 24 hours"), ("7", "Last 7 days"), ("30", 
 
 class HistoryFilter(FilterForm):
     status = SelectField(
-        "Status", choices=optional([(status.value, status.value.capitalize()) for status in Status], "Any")
+        "Status",
+        choices=offered(optional([(status.value, status.value.capitalize()) for status in Status], "Any")),
     )
     rule = SelectField("Rule", choices=[])
     cause = SelectField(
-        "Started by", choices=optional([(cause.value, CAUSES[cause]) for cause in Cause], "Anything")
+        "Started by", choices=offered(optional([(cause.value, CAUSES[cause]) for cause in Cause], "Anything"))
     )
-    reason = SelectField("Reason", choices=optional(list(REASONS.items()), "Any"))
-    since = SelectField("When", choices=SPANS)
+    reason = SelectField("Reason", choices=offered(optional(list(REASONS.items()), "Any")))
+    since = SelectField("When", choices=offered(SPANS))
     start = DateField("From", [Optional()])
     end = DateField("To", [Optional()])
 
     def __init__(self, rules: Named) -> None:
         super().__init__()
-        self.rule.choices = optional(rules, "All rules")
+        self.rule.choices = offered(optional(rules, "All rules"))
 
     def chosen_runs(self, now: datetime) -> RunFilters:
         """The filter; days are those of the reader's zone, both included."""
@@ -63,17 +64,18 @@ class HistoryFilter(FilterForm):
 
 class RulesFilter(FilterForm):
     state = SelectField(
-        "State", choices=[("", "On and off"), ("on", "On"), ("off", "Off"), ("archived", "Archived")]
+        "State", choices=offered([("", "On and off"), ("on", "On"), ("off", "Off"), ("archived", "Archived")])
     )
     trigger = SelectField(
-        "Started by", choices=optional([(key, entry.label) for key, entry in TRIGGERS.items()], "Anything")
+        "Started by",
+        choices=offered(optional([(key, entry.label) for key, entry in TRIGGERS.items()], "Anything")),
     )
     site = SelectField("Site", choices=[])
     text = StringField("Search", [at_most(100)])
 
     def __init__(self, sites: Named) -> None:
         super().__init__()
-        self.site.choices = optional(sites, "All sites")
+        self.site.choices = offered(optional(sites, "All sites"))
 
     def chosen_rules(self) -> RuleFilter:
         """The filter."""
@@ -90,7 +92,7 @@ class RunNowForm(PartForm):
     )
     how = RadioField(
         "On which records",
-        choices=[("matching", "All that match"), ("chosen", "Only those I tick")],
+        choices=offered([("matching", "All that match"), ("chosen", "Only those I tick")]),
         default="matching",
     )
     even_if_off = BooleanField("The rule is switched off. Run it anyway, this once.")

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime, time
-from typing import Any
+from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
 from wtforms import RadioField, SelectField, SelectMultipleField, StringField
@@ -11,7 +11,7 @@ from wtforms.widgets import CheckboxInput, DateTimeLocalInput, ListWidget, TimeI
 
 from app.business.automation.services.cron_grammar import WEEKDAYS
 from app.business.automation.services.schedule_presets import PRESETS, STEPS, Preset, preset_of
-from app.modules.automation.step_form import Pairs, pairs_of
+from app.modules.automation.step_form import Pairs, offered, pairs_of
 from app.modules.automation.wizard_forms import NumberField, Step
 from app.modules.forms import TimezoneField, between
 
@@ -38,17 +38,19 @@ SPLITS = [("none", "One run for everything"), ("site", "One run for each site")]
 class ScheduleStep(Step):
     """For rules that run at planned times."""
 
-    frequency = RadioField("How often?", choices=FREQUENCIES, default="daily")
+    frequency = RadioField("How often?", choices=offered(FREQUENCIES), default="daily")
     every = SelectField(
         "Minutes between runs",
-        choices=[(str(step), f"Every {step} minutes" if step > 1 else "Every minute") for step in STEPS],
+        choices=offered(
+            [(str(step), f"Every {step} minutes" if step > 1 else "Every minute") for step in STEPS]
+        ),
         default="15",
     )
     minute = NumberField("Minute of the hour", [Optional(), between(0, 59)], default=0)
     at = StringField("Time of day", widget=TimeInput(), default="09:00")
     weekdays = SelectMultipleField(
         "Days",
-        choices=DAYS,
+        choices=offered(DAYS),
         widget=ListWidget(prefix_label=False),
         option_widget=CheckboxInput(),
         default=["1"],
@@ -62,17 +64,19 @@ class ScheduleStep(Step):
     starts_at = StringField("Not before", widget=DateTimeLocalInput())
     ends_at = StringField("Not after", widget=DateTimeLocalInput())
     paused_until = StringField("Paused until", widget=DateTimeLocalInput())
-    repeat = SelectField("Again? May it take a record it has taken before?", choices=REPEATS)
+    repeat = SelectField("Again? May it take a record it has taken before?", choices=offered(REPEATS))
     repeat_after_days = NumberField("After how many days", [Optional(), between(1, 3650)])
-    overlap = SelectField("If the last run is still going", choices=OVERLAPS)
-    catch_up = SelectField("If we were offline", choices=CATCH_UPS)
+    overlap = SelectField("If the last run is still going", choices=offered(OVERLAPS))
+    catch_up = SelectField("If we were offline", choices=offered(CATCH_UPS))
     catch_up_hours = NumberField(
         "Catch up at most how many hours late", [Optional(), between(1, 720)], default=12
     )
-    split_by = SelectField("One run, or one for each site", choices=SPLITS)
-    places = {"schedule": "frequency", "schedule.cron": "cron", "schedule.at": "once_at"} | {  # noqa: RUF012
-        f"schedule.{name}": name for name in ("timezone", *MOMENTS)
-    }
+    split_by = SelectField("One run, or one for each site", choices=offered(SPLITS))
+    places: ClassVar[Mapping[str, str]] = {
+        "schedule": "frequency",
+        "schedule.cron": "cron",
+        "schedule.at": "once_at",
+    } | {f"schedule.{name}": name for name in ("timezone", *MOMENTS)}
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -135,10 +139,10 @@ class ScheduleStep(Step):
 class EventStep(Step):
     """For rules that events start."""
 
-    batching = RadioField("Records that arrive together", choices=[
+    batching = RadioField("Records that arrive together", choices=offered([
         ("batch", "All together: one run for all of them"), ("each", "One by one: a run for each record"),
-    ], default="batch")  # fmt: skip
-    repeat = SelectField("Again? When it runs on existing records", choices=REPEATS)
+    ]), default="batch")  # fmt: skip
+    repeat = SelectField("Again? When it runs on existing records", choices=offered(REPEATS))
     repeat_after_days = NumberField("After how many days", [Optional(), between(1, 3650)])
 
     def part(self) -> dict[str, Any]:

@@ -47,9 +47,8 @@ add("/my-work", "my_work", my_work.show)
 add("/notices", "notices", my_work.notices)
 add("/notices/read", "read_notices", my_work.read_notices, methods=["POST"])
 
-blueprint.add_app_template_global(unread_notices)
-for word in (outcome, advice):
-    blueprint.add_app_template_filter(word)
+for function in (unread_notices, outcome, advice):
+    blueprint.add_app_template_global(function)
 # Globals of the environment, not of a context: macros see no context.
 words = {"CAUSES": CAUSES, "CHECKS": CHECKS, "REASONS": REASONS, "RESULTS": RESULTS}
 blueprint.record_once(lambda setup: setup.app.jinja_env.globals.update(words))

@@ -1,14 +1,15 @@
 """What the steps of the rule form share: forms filled from kept input, and refusals placed beside their fields."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
 from werkzeug.datastructures import MultiDict
 from wtforms import BooleanField, Field, Form, FormField, SelectMultipleField
+from wtforms.fields.choices import SelectChoice
 
 from app.modules.forms import ConsoleForm
 
 Pairs = list[list[str]]
+Choice = tuple[str, str]
 
 
 class PartForm(ConsoleForm):
@@ -63,6 +64,17 @@ def focus_first_error(fields: Iterable[Field]) -> None:
             return
 
 
-def optional(choices: Iterable[tuple[Any, str]], none: str) -> list[tuple[Any, str]]:
+def offered(choices: Iterable[Choice] | Mapping[str, Iterable[Choice]]) -> list[SelectChoice]:
+    """Pairs of value and label, or groups of them by title, as WTForms wants them."""
+    if isinstance(choices, Mapping):
+        return [
+            SelectChoice(value, label, optgroup=title or None)
+            for title, group in choices.items()
+            for value, label in group
+        ]
+    return [SelectChoice(value, label) for value, label in choices]
+
+
+def optional(choices: Iterable[Choice], none: str) -> list[Choice]:
     """Choices with an empty first one."""
     return [("", none), *choices]

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from wtforms import BooleanField, Field, IntegerField, RadioField, SelectField, StringField, TextAreaField
 from wtforms.validators import Optional
@@ -11,7 +11,7 @@ from app.business.automation.services.field_catalogue import RECORD_TYPES, choic
 from app.business.automation.services.triggers import TRIGGERS
 from app.modules.automation import action_forms, condition_forms
 from app.modules.automation.choices import Choices
-from app.modules.automation.step_form import Pairs, PartForm, form_data, optional, pairs_of
+from app.modules.automation.step_form import Pairs, PartForm, form_data, offered, optional, pairs_of
 from app.modules.forms import at_most, between, required
 
 EVERYWHERE = "The whole account"
@@ -45,7 +45,7 @@ class NumberField(IntegerField):
 class Step(PartForm):
     """A step whose fields are fixed. `part` is what it says of the rule, by the rule's own names."""
 
-    places: Mapping[str, str] = {}
+    places: ClassVar[Mapping[str, str]] = {}
     """Rule field -> form field, where they are called otherwise; unknown rule fields stand beside the first."""
 
     def part(self) -> dict[str, Any]:
@@ -54,7 +54,7 @@ class Step(PartForm):
 
     def fields_by_path(self) -> dict[str, Field]:
         """Rule field -> field of the form."""
-        own = {name: field for name, field in self._fields.items()}
+        own = dict(self._fields)
         return own | {path: self._fields[name] for path, name in self.places.items()}
 
 
@@ -79,23 +79,23 @@ class NameStep(Step):
 class WhenStep(Step):
     trigger = RadioField(
         "What starts it?",
-        choices=[(entry.key, entry.label) for entry in TRIGGERS.values()],
+        choices=offered([(entry.key, entry.label) for entry in TRIGGERS.values()]),
         default="schedule",
     )
     # Which of these counts is decided by the trigger, so the check of the rule judges them.
     which_change = SelectField("Which change of status?", choices=[], validate_choice=False)
     of_rule = SelectField("Of which rule?", choices=[], validate_choice=False)
-    ended = SelectField("When the run", choices=RUN_ENDS, validate_choice=False)
-    places = {
+    ended = SelectField("When the run", choices=offered(RUN_ENDS), validate_choice=False)
+    places: ClassVar[Mapping[str, str]] = {
         "trigger_options": "which_change",
         "trigger_options.rule_id": "of_rule",
         "trigger_options.status": "ended",
-    }  # noqa: RUF012
+    }
 
     def __init__(self, choices: Choices, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.which_change.choices = status_changes(self.which_change.data)
-        self.of_rule.choices = optional(choices.rules, "Any rule")
+        self.which_change.choices = offered(status_changes(self.which_change.data))
+        self.of_rule.choices = offered(optional(choices.rules, "Any rule"))
 
     def part(self) -> dict[str, Any]:
         """Trigger and its options."""
@@ -130,11 +130,12 @@ class WhereStep(Step):
         choices=[],
         description="It never sees a record outside. A sector is a topic area of the site, optional.",
     )
-    places = {"site": "place", "sector": "place"}  # noqa: RUF012
+    places: ClassVar[Mapping[str, str]] = {"site": "place", "sector": "place"}
 
     def __init__(self, choices: Choices, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.choices, self.place.choices = choices, {"": [("", EVERYWHERE)], **choices.places}
+        self.choices = choices
+        self.place.choices = offered({"": [("", EVERYWHERE)], **choices.places})
 
     def part(self) -> dict[str, Any]:
         """Site and sector."""
@@ -156,7 +157,7 @@ class WhereStep(Step):
 class WhichStep(Step):
     record_type = RadioField(
         "Which records does it work on?",
-        choices=[*RECORD_WORDS, (NO_RECORDS, "None: it looks at account figures only")],
+        choices=offered([*RECORD_WORDS, (NO_RECORDS, "None: it looks at account figures only")]),
         default="keyword",
     )
     record_minimum = NumberField(
@@ -166,7 +167,7 @@ class WhichStep(Step):
         "Conditions as JSON",
         description="They are nested deeper than this form shows, so they are kept as written.",
     )
-    places = {"conditions": "as_json"}  # noqa: RUF012
+    places: ClassVar[Mapping[str, str]] = {"conditions": "as_json"}
 
     def __init__(self, choices: Choices, pairs: Pairs, fixed: str | None) -> None:
         super().__init__(formdata=form_data(pairs) if pairs else None)
@@ -249,15 +250,20 @@ class LimitsStep(Step):
         [Optional(), between(0, 10_000_000)],
         description="Leave it empty for no monthly limit.",
     )
-    when_limited = SelectField("When a limit is reached", choices=[
+    when_limited = SelectField("When a limit is reached", choices=offered([
         ("", "As usual: event runs wait, others are skipped"), ("wait", "The run waits"), ("skip", "The run is skipped"),
-    ])  # fmt: skip
+    ]))  # fmt: skip
     priority = SelectField(
         "Priority",
-        choices=[
-            (str(n), f"{n}{' (first)' if n == 1 else ' (usual)' if n == 5 else ' (last)' if n == 9 else ''}")
-            for n in range(1, 10)
-        ],
+        choices=offered(
+            [
+                (
+                    str(n),
+                    f"{n}{' (first)' if n == 1 else ' (usual)' if n == 5 else ' (last)' if n == 9 else ''}",
+                )
+                for n in range(1, 10)
+            ]
+        ),
         default="5",
     )
 
@@ -282,7 +288,7 @@ class CheckStep(Step):
         "Practice mode",
         description="It goes through every check and says what it would have done, but does nothing and costs nothing.",
     )
-    places = {"mode": "practice"}  # noqa: RUF012
+    places: ClassVar[Mapping[str, str]] = {"mode": "practice"}
 
     def part(self) -> dict[str, Any]:
         """Live or practice."""

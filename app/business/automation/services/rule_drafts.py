@@ -1,9 +1,8 @@
 """Rules that are being written: what a person typed so far, kept until it is saved or thrown away."""
 
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import Select, delete, select
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule, RuleDraft
@@ -64,5 +63,5 @@ def open_drafts(session: Session, *, account_id: int, user_id: int) -> list[Rule
     return list(session.scalars(drafts.limit(5)))
 
 
-def _mine(account_id: int, user_id: int) -> Any:
+def _mine(account_id: int, user_id: int) -> Select[tuple[RuleDraft]]:
     return select(RuleDraft).where(RuleDraft.account_id == account_id, RuleDraft.user_id == user_id)

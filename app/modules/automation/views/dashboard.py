@@ -111,7 +111,7 @@ def _set_paused(at: datetime | None) -> None:
     )
 
 
-def _recent(now: datetime) -> dict[str, object]:
+def _recent(now: datetime) -> dict[str, Any]:
     account, session = current_person().account, db.session()
     runs = list(runs_page(session, account.id, RunFilters(), None, RECENT, now).rows)
     coming = upcoming(session, account.id, now, COMING)

@@ -1,6 +1,7 @@
 """The history of runs: filtered by the address, newest first, with what is planned apart."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 from flask import render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -26,8 +27,8 @@ def show() -> ResponseReturnValue:
     form = HistoryFilter(rule_names(session, account.id))
     cursor = request.args.get("cursor")
     page = runs_page(session, account.id, form.chosen_runs(now), cursor, LIMIT, now)
-    kept = {name: value for name, value in request.args.items() if name in FILTERS and value}
-    context = {
+    kept: dict[str, Any] = {name: value for name, value in request.args.items() if name in FILTERS and value}
+    context: dict[str, Any] = {
         "form": form, "lines": live.folded(page.rows), "tag": live.tag_of(page.rows), "kept": kept, "cursor": cursor,
         "poll": live.trigger(page.rows, None, now) if cursor is None else None,
         "next_url": url_for(".history", cursor=page.next_cursor, **kept) if page.next_cursor else None,

@@ -1,6 +1,7 @@
 """Rules: the list, one rule, its switch, its test, its start by hand, its versions."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 from flask import flash, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -8,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.automation_service import Actor, AutomationService
-from app.business.automation.services.history import RunFilters, rule_figures, runs_page, upcoming
+from app.business.automation.services.history import RunFilters, rule_figures, runs_page
 from app.business.automation.services.match_preview import Matches, preview_matches
 from app.business.automation.services.rule_cost import about_credits
 from app.business.automation.services.rule_definition import RuleDefinition, definition_from
@@ -42,7 +43,7 @@ def index() -> ResponseReturnValue:
     )
     figures = rule_figures(session, account.id, [rule.id for rule in page.rows], now)
     names = dict(sites)
-    kept = {name: value for name, value in request.args.items() if name in FILTERS and value}
+    kept: dict[str, Any] = {name: value for name, value in request.args.items() if name in FILTERS and value}
     return page_or_partial(
         "pages/automation/rules.html",
         "partials/automation/rules_table.html",
@@ -93,7 +94,7 @@ def switch(id: int) -> ResponseReturnValue:
 @allow(Role.EDITOR)
 def ask_switch_on(id: int) -> ResponseReturnValue:
     """Event rules: shall it also run on what is here already?"""
-    rule, session, now = owned_or_404(AutomationRule, id), db.session(), datetime.now(UTC)
+    rule, now = owned_or_404(AutomationRule, id), datetime.now(UTC)
     matches = matches_of(rule, now) if rule.record_type and rule.trigger != "schedule" else None
     credits = about_credits(definition(rule), matches.count) if matches else 0
     return render_template(

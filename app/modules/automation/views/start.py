@@ -19,6 +19,7 @@ from app.business.errors import Conflict, Invalid
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
 from app.modules.automation.forms import RunNowForm, TestForm
+from app.modules.automation.step_form import offered
 from app.modules.automation.trace_lines import trace_lines
 from app.modules.automation.views.rules import actor, definition, matches_of, place_of, service
 from app.modules.web import see_other
@@ -79,7 +80,9 @@ def _offered(rule: AutomationRule) -> Matches | None:
 
 def _form(rule: AutomationRule, matches: Matches | None, *, is_sent: bool = False) -> RunNowForm:
     form = RunNowForm(formdata=request.form if is_sent else None)
-    form.records.choices = [(str(record_id), title) for record_id, title in matches.first] if matches else []
+    form.records.choices = (
+        offered((str(record_id), title) for record_id, title in matches.first) if matches else []
+    )
     return form
 
 

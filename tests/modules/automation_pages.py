@@ -1,0 +1,72 @@
+"""What the tests of the automation pages share: an owner's browser, rules, runs, and counted queries."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import event
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import Account
+from app.business.automation.models import AutomationRule, RunDetail, ScheduledTask
+from app.business.automation.services.automation_service import Actor, AutomationService
+from app.infrastructure.database import db
+
+NIGHTLY: dict[str, Any] = {
+    "name": "Nightly clusters",
+    "trigger": "schedule",
+    "record_type": "keyword",
+    "conditions": {"all": [{"field": "volume", "operator": "gte", "value": 100}]},
+    "actions": [{"type": "cluster_keywords", "params": {}}],
+    "schedule": {"cron": "30 2 * * *", "timezone": "Europe/Berlin"},
+}
+ON_KEYWORDS: dict[str, Any] = {
+    "name": "Mark brands",
+    "trigger": "keyword_added",
+    "actions": [{"type": "update_records", "params": {"labels_add": ["brand"]}}],
+}
+
+
+def make_rule(session: Session, account: Account, **changes: Any) -> AutomationRule:
+    """A rule of the service, committed."""
+    rule = AutomationService().create_rule(
+        session, account, NIGHTLY | changes, Actor(None), datetime.now(UTC)
+    )
+    session.commit()
+    return rule
+
+
+def make_run(
+    session: Session, rule: AutomationRule, status: str, ago: timedelta = timedelta(hours=1), **values: Any
+) -> ScheduledTask:
+    """A run as the engine leaves it, committed."""
+    at, detail = datetime.now(UTC) - ago, values.pop("detail", {})
+    ended = {"started_at": at, "finished_at": at} if status in ("completed", "failed", "skipped") else {}
+    run = ScheduledTask(
+        **{
+            "account_id": rule.account_id, "automation_rule_id": rule.id, "rule_name": rule.name, "status": status,
+            "rule_version": rule.version, "cause": "manual", "queue": "due", "scheduled_at": at, "attempt": 1,
+        } | ended | values
+    )  # fmt: skip
+    session.add(run)
+    session.flush()
+    session.add(RunDetail(account_id=rule.account_id, run_id=run.id, **detail))
+    session.commit()
+    return run
+
+
+@contextmanager
+def counted() -> Iterator[list[str]]:
+    """The statements sent to the database meanwhile, without the openings of transactions."""
+    sent: list[str] = []
+
+    def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        if not statement.startswith("BEGIN"):
+            sent.append(statement)
+
+    event.listen(db.engine, "before_cursor_execute", note)
+    try:
+        yield sent
+    finally:
+        event.remove(db.engine, "before_cursor_execute", note)

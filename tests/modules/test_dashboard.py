@@ -1,0 +1,147 @@
+"""Dashboard, history and the switch that pauses everything."""
+
+import re
+from datetime import timedelta
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import Account
+from app.business.automation.models import ScheduledTask
+from tests.modules.automation_pages import counted, make_rule, make_run
+from tests.people import People, browser_of, make_people
+
+PARTIAL = {"HX-Request": "true", "HX-Request-Type": "partial"}
+
+
+@pytest.fixture
+def people(session: Session) -> People:
+    return make_people(session)
+
+
+@pytest.fixture
+def owner(app: Flask, session: Session, people: People) -> FlaskClient:
+    return browser_of(app, session, people.owner)
+
+
+def test_an_empty_dashboard_says_what_to_do_first(owner: FlaskClient) -> None:
+    text = owner.get("/").text
+    assert "Nothing has run yet" in text
+    assert "New rule" in text
+    assert "0 unaccounted" in text
+
+
+def test_skips_are_no_part_of_the_success_rate(owner: FlaskClient, session: Session, people: People) -> None:
+    rule = make_rule(session, people.account)
+    for status in ("completed", "completed", "completed", "failed"):
+        make_run(session, rule, status, reason=None if status == "completed" else "timed_out")
+    make_run(session, rule, "skipped", reason="conditions")
+    text = owner.get("/").text
+    assert "75\u00a0%" in text
+    assert "3 completed, 1 failed" in text
+
+
+def test_a_failed_run_says_what_to_do(owner: FlaskClient, session: Session, people: People) -> None:
+    run = make_run(
+        session, make_rule(session, people.account), "failed", reason="timed_out", error_message="Too slow."
+    )
+    for page in ("/", "/my-work"):
+        text = owner.get(page).text
+        assert "Retry: only what failed is done again." in text
+        assert f"/runs/{run.id}/retry" in text
+
+
+def test_the_table_asks_again_only_while_something_moves(
+    owner: FlaskClient, session: Session, people: People
+) -> None:
+    rule = make_rule(session, people.account, is_active=False)
+    run = make_run(session, rule, "completed")
+    assert "hx-trigger" not in owner.get("/recent-runs").text
+    run.status, run.finished_at = "running", None
+    session.commit()
+    assert 'hx-trigger="every 3s"' in owner.get("/recent-runs").text
+
+
+def test_it_asks_once_when_the_next_run_is_due(owner: FlaskClient, session: Session, people: People) -> None:
+    rule = make_rule(session, people.account, is_active=False)
+    make_run(session, rule, "pending", timedelta(minutes=-5), attempt=0)
+    found = re.search(r'hx-trigger="load delay:(\d+)s"', owner.get("/recent-runs").text)
+    assert found
+    assert 290 <= int(found[1]) <= 302
+
+
+def test_what_has_not_changed_is_not_sent_again(owner: FlaskClient, session: Session, people: People) -> None:
+    run = make_run(session, make_rule(session, people.account), "running", started_at=None)
+    tag = owner.get("/recent-runs").headers["ETag"].strip('"')
+    with counted() as sent:
+        assert owner.get(f"/recent-runs?seen={tag}").status_code == 204
+    assert len(sent) <= 5
+    assert owner.get("/recent-runs", headers={"If-None-Match": f'"{tag}"'}).status_code == 304
+    run.credits_used = 3
+    session.commit()
+    assert owner.get(f"/recent-runs?seen={tag}").status_code == 200
+
+
+def test_neighbouring_skips_stand_in_one_line(owner: FlaskClient, session: Session, people: People) -> None:
+    rule = make_rule(session, people.account)
+    for hours in (1, 2, 3):
+        make_run(session, rule, "skipped", timedelta(hours=hours), reason="conditions")
+    make_run(session, rule, "completed", timedelta(hours=4))
+    text = owner.get("/history").text
+    assert "3 times in a row" in text
+    assert text.count('class="row-link"') == 2
+
+
+def test_the_filter_of_the_history_stands_in_the_address(
+    owner: FlaskClient, session: Session, people: People
+) -> None:
+    mine, other = make_rule(session, people.account), make_rule(session, people.account, name="Other rule")
+    failed = make_run(session, mine, "failed", reason="timed_out")
+    make_run(session, mine, "completed")
+    make_run(session, other, "failed", reason="action_failed")
+    text = owner.get(f"/history?status=failed&rule={mine.id}&reason=timed_out&since=7&cause=manual").text
+    assert re.findall(r'class="row-link" href="/runs/(\d+)"', text) == [str(failed.id)]
+    assert "No run fits this filter" in owner.get("/history?cause=api").text
+
+
+def test_the_history_of_others_is_not_shown(app: Flask, session: Session, people: People) -> None:
+    run = make_run(session, make_rule(session, people.account), "completed")
+    stranger = browser_of(app, session, people.stranger)
+    assert "Nothing has run yet" in stranger.get("/history").text
+    assert stranger.get(f"/runs/{run.id}").status_code == 404
+
+
+@pytest.mark.parametrize(("page", "most"), [("/", 12), ("/rules", 10), ("/history", 8)])
+def test_pages_ask_few_queries(
+    owner: FlaskClient, session: Session, people: People, page: str, most: int
+) -> None:
+    for number in range(4):
+        rule = make_rule(session, people.account, name=f"Rule {number}")
+        make_run(session, rule, "failed", reason="timed_out")
+    owner.get(page)
+    with counted() as sent:
+        assert owner.get(page).status_code == 200
+    assert len(sent) <= most
+
+
+def test_resuming_says_what_waits_and_wakes_it(owner: FlaskClient, session: Session, people: People) -> None:
+    rule = make_rule(session, people.account)
+    owner.post("/pause-all")
+    run = make_run(session, rule, "pending", attempt=0, waiting_for="pause")
+    text = owner.get("/resume-all").text
+    assert "1 run waits and starts at once, for at most 100 credits." in text
+    owner.post("/resume-all")
+    session.expire_all()
+    assert session.get_one(ScheduledTask, run.id).waiting_for is None
+    assert session.get_one(Account, people.account.id).paused_at is None
+
+
+def test_viewers_find_no_button_that_changes_anything(app: Flask, session: Session, people: People) -> None:
+    make_run(session, make_rule(session, people.account), "failed", reason="timed_out")
+    viewer = browser_of(app, session, people.viewer)
+    text = viewer.get("/").text
+    assert "Retry" not in text.replace("Retry: only", "")
+    assert "New rule" not in text
+    assert viewer.post("/pause-all").status_code == 403

@@ -1,0 +1,147 @@
+"""The page of one run: why, what, at what price, and what a person may do."""
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy.orm import Session
+
+from app.business.automation.models import ActionRun, RunAttempt, ScheduledTask
+from app.business.billing.models import CreditEntry
+from tests.factories import NOW, make_content, make_sector, make_site, make_task
+from tests.modules.automation_pages import counted, make_rule, make_run
+from tests.people import People, browser_of, make_people
+
+GATES = [
+    {"gate": "active", "result": "pass", "message": "The rule is switched on."},
+    {"gate": "conditions", "result": "stop", "message": "None of the 2 tasks matches now."},
+    {"gate": "credits", "result": "not_evaluated", "message": ""},
+]
+INNER_WORDS = (
+    "gate",
+    "trace",
+    "leaf",
+    "due instant",
+    "superseded",
+    "worker_lost",
+    "provider_refused",
+    "backfill",
+)
+
+
+@pytest.fixture
+def people(session: Session) -> People:
+    return make_people(session)
+
+
+@pytest.fixture
+def owner(app: Flask, session: Session, people: People) -> FlaskClient:
+    return browser_of(app, session, people.owner)
+
+
+@pytest.fixture
+def failed(session: Session, people: People) -> ScheduledTask:
+    """A run that wrote one of two articles."""
+    sector = make_sector(session, make_site(session, people.account))
+    tasks = [make_task(session, sector, title=title) for title in ("Season a pan", "Store an engine")]
+    article = make_content(session, sector, title="Pans for ever")
+    rule = make_rule(
+        session,
+        people.account,
+        record_type="task",
+        conditions={},
+        actions=[{"type": "generate_content", "params": {}}],
+    )
+    leaf = {"field": "status", "operator": "eq", "value": "draft", "actual": "draft", "result": True}
+    detail = {
+        "gates": GATES, "records": [task.id for task in tasks], "error_detail": "TimeoutError at line 7",
+        "trace": {"records": [{"id": tasks[0].id, "trace": {"all": [leaf], "result": True}}]},
+    }  # fmt: skip
+    run = make_run(
+        session, rule, "failed", reason="provider_refused", error_message="1 of 2 tasks written.", detail=detail,
+        credits_used=9, record_type="task", user_id=people.owner.id,
+    )  # fmt: skip
+    unit = {
+        "account_id": rule.account_id,
+        "run_id": run.id,
+        "step": 0,
+        "type": "generate_content",
+        "started_at": NOW,
+    }
+    unit |= {"record_type": "task"}
+    session.add_all(
+        [
+            ActionRun(**unit, record_id=tasks[0].id, status="done", provider_key="a", records=1, credits=9,
+                      made={"content": [article.id]}),
+            ActionRun(**unit, record_id=tasks[1].id, status="failed", provider_key="b", message="It was refused."),
+            RunAttempt(account_id=rule.account_id, run_id=run.id, number=1, worker="w", started_at=NOW, status="failed"),
+            CreditEntry(account_id=rule.account_id, kind="charge", amount=-9, balance_after=991, key="a",
+                        reason="Write the content", run_id=run.id, created_at=NOW),
+        ]
+    )  # fmt: skip
+    session.commit()
+    return run
+
+
+def test_it_tells_the_whole_story(owner: FlaskClient, failed: ScheduledTask) -> None:
+    text = owner.get(f"/runs/{failed.id}").text
+    for said in ("The AI service said no", "1 of 2 tasks written.", "Pans for ever", "It was refused.", "Not reached",
+                 "A person: Owner", "Write the content", "TimeoutError at line 7", "Status is “Not ready”"):  # fmt: skip
+        assert said in text
+
+
+def test_the_words_of_the_code_stay_inside(owner: FlaskClient, failed: ScheduledTask) -> None:
+    text = owner.get(f"/runs/{failed.id}").text
+    shown = text.partition("<main")[2].replace(f"/runs/{failed.id}", "")
+    assert not [word for word in INNER_WORDS if f" {word} " in shown or f">{word}<" in shown]
+
+
+def test_it_asks_few_queries(owner: FlaskClient, failed: ScheduledTask) -> None:
+    owner.get(f"/runs/{failed.id}")
+    with counted() as sent:
+        owner.get(f"/runs/{failed.id}")
+    assert len(sent) <= 14
+
+
+def test_retry_makes_it_pending_and_a_second_one_is_refused(
+    owner: FlaskClient, session: Session, failed: ScheduledTask
+) -> None:
+    assert owner.post(f"/runs/{failed.id}/retry").status_code == 303
+    session.expire_all()
+    assert session.get_one(ScheduledTask, failed.id).status == "pending"
+    again = owner.post(f"/runs/{failed.id}/retry")
+    assert again.status_code == 409
+    assert "Only failed runs can be retried" in again.text
+
+
+def test_cancel_stops_what_has_not_begun(owner: FlaskClient, session: Session, people: People) -> None:
+    run = make_run(session, make_rule(session, people.account), "pending", attempt=0)
+    owner.post(f"/runs/{run.id}/cancel")
+    assert "Cancelled before it started." in owner.get(f"/runs/{run.id}").text
+
+
+def test_a_person_lets_a_long_chain_go_on(owner: FlaskClient, session: Session, people: People) -> None:
+    run = make_run(session, make_rule(session, people.account), "pending", waiting_for="review")
+    assert "Go on" in owner.get(f"/runs/{run.id}").text
+    owner.post(f"/runs/{run.id}/go-on")
+    session.expire_all()
+    assert session.get_one(ScheduledTask, run.id).waiting_for is None
+
+
+def test_while_it_works_the_page_asks_and_when_it_has_ended_it_stops(
+    owner: FlaskClient, session: Session, people: People
+) -> None:
+    run = make_run(session, make_rule(session, people.account), "running")
+    assert 'hx-trigger="every 3s"' in owner.get(f"/runs/{run.id}").text
+    run.status = "completed"
+    session.commit()
+    assert (
+        "hx-trigger" not in owner.get(f"/runs/{run.id}").text.partition('id="run_body"')[2].partition(">")[0]
+    )
+
+
+def test_viewers_see_it_and_may_not_touch_it(
+    app: Flask, session: Session, people: People, failed: ScheduledTask
+) -> None:
+    viewer = browser_of(app, session, people.viewer)
+    assert viewer.get(f"/runs/{failed.id}").status_code == 200
+    assert viewer.post(f"/runs/{failed.id}/retry").status_code == 403
