@@ -53,7 +53,15 @@ LITERALS = {
     "owner": "Owners",
 }
 MORE = {
-    "keyword_ids", "cluster_ids", "idea_ids", "task_ids", "task_id", "content_ids", "again", "unapproved", "content_type",
+    "keyword_ids",
+    "cluster_ids",
+    "idea_ids",
+    "task_ids",
+    "task_id",
+    "content_ids",
+    "again",
+    "unapproved",
+    "content_type",
     "description",
-}  # fmt: skip
+}
 """Parameters that stand under "More options"."""

@@ -3,8 +3,12 @@
 from app.business.automation.models import ScheduledTask, Status
 
 CAUSES = {
-    "schedule": "Schedule", "event": "Event", "manual": "A person", "api": "A key of the API", "backfill": "Existing records",
-}  # fmt: skip
+    "schedule": "Schedule",
+    "event": "Event",
+    "manual": "A person",
+    "api": "A key of the API",
+    "backfill": "Existing records",
+}
 REASONS = {
     "inactive": "Switched off",
     "account_inactive": "Account not active",
@@ -53,7 +57,7 @@ RESULTS = {
 ADVICE = {
     "action_failed": "Retry: only what failed is done again.",
     "timed_out": "The service was slow. Retry: only what failed is done again.",
-    "worker_lost": "It was stopped from outside several times. Retry; if it happens again, tell the person who runs this console.",
+    "worker_lost": "It was stopped from outside several times. Retry; if that goes on, tell who runs this console.",
     "provider_refused": "Change the task or the wording that the AI service refused, then retry.",
     "insufficient_credits": "Add credits or wait for the month's grant, then retry.",
     "budget": "Raise the budget, or retry in the next period.",

@@ -45,7 +45,8 @@ def _said(trace: Mapping[str, Any], record_type: str | None) -> str:
     operator, value = O(trace["operator"]), trace.get("value")
     if "count" in trace:
         relation = relations_of(record_type).get(trace["count"])
-        return f"number of {relation.label if relation else trace['count']} {operator_text(operator, None)} {_shown(value)}"
+        what = relation.label if relation else trace["count"]
+        return f"number of {what} {operator_text(operator, None)} {_shown(value)}"
     field = fields_of(record_type).get(trace["field"])
     asked = operator_text(operator, field.type if field and operator in OPERATORS[field.type] else None)
     said = f"{field.label if field else trace['field']} {asked}"

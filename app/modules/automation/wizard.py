@@ -31,15 +31,79 @@ class StepInfo:
 
 
 STEPS = (
-    StepInfo("name", "Name", "What is this rule called?", "A name that says what it does is enough.", ("name", "description")),
-    StepInfo("when", "When", "What starts it?", "Planned times, or something that happens in the pipeline.", ("trigger", "trigger_options")),
-    StepInfo("where", "Where", "Where may it work?", "On the whole account, one site, or one topic area of a site.", ("site", "sector")),
-    StepInfo("which", "Which records", "Which records does it work on?", "Without conditions it takes every record.", ("record_type", "conditions", "record_minimum")),
-    StepInfo("do", "Do what", "What does it do?", "The actions run from top to bottom; each can work on what the one before has made.", ("actions",)),
-    StepInfo("often", "How often", "How often?", "", ("schedule", "batching", "split_by", "repeat", "repeat_after_days", "overlap", "catch_up", "catch_up_hours")),
-    StepInfo("limits", "Limits", "What are its limits?", "They hold whatever happens, also when a run is tried again.", ("max_executions_per_day", "credit_limit_per_execution", "record_limit", "monthly_budget", "when_limited", "priority")),
-    StepInfo("check", "On or off", "Is this the rule you want?", "Nothing has been saved yet.", ("mode", "is_active")),
-)  # fmt: skip
+    StepInfo(
+        "name",
+        "Name",
+        "What is this rule called?",
+        "A name that says what it does is enough.",
+        ("name", "description"),
+    ),
+    StepInfo(
+        "when",
+        "When",
+        "What starts it?",
+        "Planned times, or something that happens in the pipeline.",
+        ("trigger", "trigger_options"),
+    ),
+    StepInfo(
+        "where",
+        "Where",
+        "Where may it work?",
+        "On the whole account, one site, or one topic area of a site.",
+        ("site", "sector"),
+    ),
+    StepInfo(
+        "which",
+        "Which records",
+        "Which records does it work on?",
+        "Without conditions it takes every record.",
+        ("record_type", "conditions", "record_minimum"),
+    ),
+    StepInfo(
+        "do",
+        "Do what",
+        "What does it do?",
+        "The actions run from top to bottom; each can work on what the one before has made.",
+        ("actions",),
+    ),
+    StepInfo(
+        "often",
+        "How often",
+        "How often?",
+        "",
+        (
+            "schedule",
+            "batching",
+            "split_by",
+            "repeat",
+            "repeat_after_days",
+            "overlap",
+            "catch_up",
+            "catch_up_hours",
+        ),
+    ),
+    StepInfo(
+        "limits",
+        "Limits",
+        "What are its limits?",
+        "They hold whatever happens, also when a run is tried again.",
+        (
+            "max_executions_per_day",
+            "credit_limit_per_execution",
+            "record_limit",
+            "monthly_budget",
+            "when_limited",
+            "priority",
+        ),
+    ),
+    StepInfo(
+        "check",
+        "On or off",
+        "Is this the rule you want?",
+        "Nothing has been saved yet.",
+        ("mode", "is_active"),
+    ),
+)
 KEYS = tuple(step.key for step in STEPS)
 PLACEHOLDERS: dict[str, dict[str, Any]] = {
     "name": {"name": "Not named yet"},

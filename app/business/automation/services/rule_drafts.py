@@ -63,5 +63,5 @@ def open_drafts(session: Session, *, account_id: int, user_id: int) -> list[Rule
     return list(session.scalars(drafts.limit(5)))
 
 
-def _mine(account_id: int, user_id: int) -> Select[tuple[RuleDraft]]:
+def _mine(account_id: int, user_id: int) -> Select[RuleDraft]:
     return select(RuleDraft).where(RuleDraft.account_id == account_id, RuleDraft.user_id == user_id)

@@ -223,7 +223,13 @@ def _context(rule_form: RuleForm, step: str, form: Any, draft: RuleDraft | None)
         for info in STEPS
     ]
     return {
-        "rule_form": rule_form, "form": form, "step": STEPS[number], "number": number + 1, "draft": draft, "action": action,
-        "addresses": addresses, "before": KEYS[number - 1] if number else None,
+        "rule_form": rule_form,
+        "form": form,
+        "step": STEPS[number],
+        "number": number + 1,
+        "draft": draft,
+        "action": action,
+        "addresses": addresses,
+        "before": KEYS[number - 1] if number else None,
         "preview": wizard_preview.context(rule_form, step, now) if draft else {},
-    }  # fmt: skip
+    }

@@ -1,0 +1,75 @@
+"""A real browser on the real application, served in a thread."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+from flask import Flask
+from playwright.sync_api import Browser, Page, sync_playwright
+from sqlalchemy.orm import Session
+from werkzeug.serving import make_server
+
+from app.business.accounts.models import User
+from tests.people import People, browser_of, make_people
+
+AXE = next((Path(__file__).parent / "vendor").rglob("axe.min.js"))
+SERIOUS = """async () => (await axe.run()).violations
+    .filter(found => ["serious", "critical"].includes(found.impact))
+    .map(found => found.id + ": " + found.nodes[0].html)"""
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """CHROMIUM, else one on PATH."""
+    path = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    assert path, "Install chromium, or name it in CHROMIUM."
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def people(session: Session) -> People:
+    return make_people(session)
+
+
+@pytest.fixture
+def live_address(app: Flask) -> Iterator[str]:
+    """Where the application answers meanwhile."""
+    server = make_server("127.0.0.1", 0, app, threaded=True)
+    thread = Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+
+
+@pytest.fixture
+def open_page(app: Flask, session: Session, chromium: Browser, live_address: str) -> Iterator[Any]:
+    """`open_page(user)`: a page in which that person has signed in; keywords go to the browser's context."""
+    contexts = []
+
+    def open_for(user: User, **options: Any) -> Page:
+        client = browser_of(app, session, user)
+        cookie = client.get_cookie("console")
+        assert cookie
+        context = chromium.new_context(base_url=live_address, **options)
+        context.add_cookies([{"name": "console", "value": cookie.value, "url": live_address}])
+        contexts.append(context)
+        return context.new_page()
+
+    yield open_for
+    for context in contexts:
+        context.close()
+
+
+def serious_faults(page: Page) -> list[str]:
+    """What axe-core calls serious or critical on the page; needs a context with bypass_csp."""
+    page.evaluate(AXE.read_text())
+    found: list[str] = page.evaluate(SERIOUS)
+    return found

@@ -1,0 +1,94 @@
+"""The rule form in a real browser: with script, without it, and by axe-core."""
+
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.business.automation.models import AutomationRule
+from tests.browser.conftest import serious_faults
+from tests.factories import make_keyword, make_sector, make_site
+from tests.people import People
+
+
+@pytest.fixture
+def keywords(session: Session, people: People) -> None:
+    sector = make_sector(session, make_site(session, people.account))
+    for volume in (100, 600, 900):
+        make_keyword(session, sector, text=f"word {volume}", volume=volume)
+    session.commit()
+
+
+def go_on(page: Page) -> None:
+    page.get_by_role("button", name="Next", exact=True).last.click()
+
+
+def to_conditions(page: Page) -> None:
+    page.goto("/rules/new")
+    page.get_by_label("Name", exact=True).fill("Easy words")
+    go_on(page)
+    page.get_by_label("When keywords are added").check()
+    go_on(page)
+    go_on(page)
+
+
+def finish(page: Page) -> None:
+    """From the conditions to the saved rule."""
+    go_on(page)
+    page.get_by_label("Action 1", exact=True).select_option("update_records")
+    if page.get_by_role("button", name="Show the inputs").is_visible():
+        page.get_by_role("button", name="Show the inputs").click()
+    page.get_by_label("Labels to add").fill("easy")
+    for _ in range(3):
+        go_on(page)
+    page.get_by_role("button", name="Save and switch on").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Easy words")
+
+
+def test_a_rule_is_made_with_a_live_count(
+    open_page: Any, people: People, session: Session, keywords: None
+) -> None:
+    page = open_page(people.editor)
+    to_conditions(page)
+    page.get_by_role("button", name="Add a condition").click()
+    page.locator("#c0-field").select_option("volume")
+    expect(page.locator("#c0-operator option[value=gte]")).to_have_count(1)
+    page.locator("#c0-operator").select_option("gte")
+    page.locator("#c0-value").fill("500")
+    expect(page.locator("#match_preview")).to_contain_text("2 of 3 keywords match now")
+    finish(page)
+    rule = session.scalars(select(AutomationRule)).one()
+    assert rule.conditions == {"all": [{"field": "volume", "operator": "gte", "value": 500}]}
+
+
+def test_a_rule_is_made_without_script(open_page: Any, people: People, session: Session) -> None:
+    page = open_page(people.editor, java_script_enabled=False)
+    to_conditions(page)
+    page.get_by_role("button", name="Add a condition").click()
+    page.locator("#c0-field").select_option("volume")
+    page.get_by_role("button", name="Show the inputs").click()
+    page.locator("#c0-operator").select_option("gte")
+    page.locator("#c0-value").fill("500")
+    finish(page)
+    assert session.scalars(select(AutomationRule)).one().conditions["all"][0]["value"] == 500
+
+
+def test_the_browsers_back_keeps_what_was_typed(open_page: Any, people: People) -> None:
+    page = open_page(people.editor)
+    to_conditions(page)
+    page.go_back()
+    page.go_back()
+    expect(page.get_by_label("When keywords are added")).to_be_checked()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_have_no_serious_fault(open_page: Any, people: People, width: int, scheme: str) -> None:
+    size = {"width": width, "height": 900}
+    page = open_page(people.owner, viewport=size, color_scheme=scheme, bypass_csp=True)
+    for address in ("/", "/rules", "/history", "/my-work", "/notices", "/rules/new"):
+        page.goto(address)
+        assert serious_faults(page) == [], address
+        assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), address
