@@ -16,7 +16,6 @@ from sqlalchemy import (
     func,
     or_,
     select,
-    true,
     union_all,
 )
 from sqlalchemy.orm import Session
@@ -61,11 +60,10 @@ def runs_page(
 
     One query. Raises Invalid for a cursor that we did not give.
     """
-    chosen = select(ScheduledTask).where(ScheduledTask.account_id == account_id, *_narrowed(filters, now))
-    parts = [
-        newest_part(chosen.where(branch), keys=KEYS, cursor=cursor, limit=limit)
-        for branch in _branches(filters)
-    ]
+    branches = _branches(filters, now)
+    entity = ScheduledTask if len(branches) == 1 else ScheduledTask.id
+    chosen = select(entity).where(ScheduledTask.account_id == account_id, *_narrowed(filters))
+    parts = [newest_part(chosen.where(*branch), keys=KEYS, cursor=cursor, limit=limit) for branch in branches]
     query = parts[0] if len(parts) == 1 else _merged(parts, limit)
     return page_of(session.scalars(query).all(), keys=KEYS, limit=limit)
 
@@ -95,7 +93,7 @@ def rule_figures(
     return {row["id"]: _figures_of(row, runs.get(row["id"], [])) for row in rows}
 
 
-def _narrowed(filters: RunFilters, now: datetime) -> Iterator[ColumnElement[bool]]:
+def _narrowed(filters: RunFilters) -> Iterator[ColumnElement[bool]]:
     if filters.after:
         yield ScheduledTask.scheduled_at >= filters.after
     if filters.before:
@@ -104,23 +102,32 @@ def _narrowed(filters: RunFilters, now: datetime) -> Iterator[ColumnElement[bool
         yield ScheduledTask.cause == filters.cause
     if filters.reason:
         yield ScheduledTask.reason == filters.reason
-    if not filters.upcoming:
-        yield or_(ScheduledTask.status != Status.PENDING, ScheduledTask.scheduled_at <= now)
 
 
-def _branches(filters: RunFilters) -> list[ColumnElement[bool]]:
-    """One clause for each rule and status asked for: each is answered from the top of an index."""
+def _branches(filters: RunFilters, now: datetime) -> list[list[ColumnElement[bool]]]:
+    """The clauses of each rule and status asked for: each pair is answered from the top of an index."""
     ended_without_success = (Status.FAILED, Status.SKIPPED)
     every = tuple(Status) if filters.rules else (None,)
     statuses = filters.status or (ended_without_success if filters.reason else every)
     return [
-        and_(
-            true(),
-            *([ScheduledTask.automation_rule_id == rule_id] if rule_id else []),
-            *([ScheduledTask.status == status] if status else []),
-        )
+        [*_of_rule_id(rule_id), *_in_status(status, filters.upcoming, now)]
         for rule_id, status in product(dict.fromkeys(filters.rules) or (None,), dict.fromkeys(statuses))
     ]
+
+
+def _of_rule_id(rule_id: int | None) -> Iterator[ColumnElement[bool]]:
+    if rule_id is not None:
+        yield ScheduledTask.automation_rule_id == rule_id
+
+
+def _in_status(status: str | None, upcoming: bool, now: datetime) -> Iterator[ColumnElement[bool]]:
+    is_due = ScheduledTask.scheduled_at <= now
+    if status is not None:
+        yield ScheduledTask.status == status
+    if status == Status.PENDING and not upcoming:
+        yield is_due
+    if status is None and not upcoming:
+        yield or_(ScheduledTask.status != Status.PENDING, is_due)
 
 
 def _merged(parts: Sequence[Select[Any]], limit: int) -> Select[Any]:
