@@ -79,7 +79,7 @@ def result_of(session: Session, context: RunContext, notes: list[str]) -> dict[s
     steps = steps_json(session, context.run, context.definition.actions)
     made: Counter[str] = Counter()
     for step in steps:
-        made.update({record_type: len(ids) for record_type, ids in step["made"].items()})
+        made.update({record_type: len(ids) for record_type, ids in step["made"].items() if ids})
     return {
         "summary": _sentence(context, steps, made),
         "notes": notes,
@@ -94,6 +94,8 @@ def _sentence(context: RunContext, steps: list[dict[str, Any]], made: Counter[st
     if made:
         return "Made " + _listed([plural(count, record_type) for record_type, count in made.items()]) + "."
     worked = [step for step in steps if step["records"]]
+    if not worked and any(step["type"] == "cluster_keywords" for step in steps):
+        return "No keyword fitted a cluster; they stay new and are tried again in a week."
     if not worked:
         return "There was nothing to do."
     last = worked[-1]
