@@ -31,7 +31,9 @@ def to_conditions(page: Page) -> None:
     go_on(page)
     page.get_by_label("When keywords are added").check()
     go_on(page)
+    expect(page.get_by_role("heading", name="Where may it work?")).to_be_visible()
     go_on(page)
+    expect(page.get_by_role("heading", name="Which records does it work on?")).to_be_visible()
 
 
 def finish(page: Page) -> None:
@@ -79,6 +81,7 @@ def test_the_browsers_back_keeps_what_was_typed(open_page: Any, people: People) 
     page = open_page(people.editor)
     to_conditions(page)
     page.go_back()
+    expect(page.get_by_role("heading", name="Where may it work?")).to_be_visible()
     page.go_back()
     expect(page.get_by_label("When keywords are added")).to_be_checked()
 

@@ -251,7 +251,9 @@ class LimitsStep(Step):
         description="Leave it empty for no monthly limit.",
     )
     when_limited = SelectField("When a limit is reached", choices=offered([
-        ("", "As usual: event runs wait, others are skipped"), ("wait", "The run waits"), ("skip", "The run is skipped"),
+        ("", "As usual: event runs wait, others are skipped"),
+        ("wait", "The run waits"),
+        ("skip", "The run is skipped"),
     ]))  # fmt: skip
     priority = SelectField(
         "Priority",
