@@ -1,7 +1,9 @@
 """What tests share: both databases, the application, a session, a real Valkey, and a fixed `now`."""
 
+import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from flask import Flask, g
@@ -23,8 +25,10 @@ def now() -> datetime:
 
 
 @pytest.fixture(scope="session")
-def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with databases.postgresql_server(tmp_path_factory.mktemp("postgresql")) as url:
+def postgresql_server() -> Iterator[str]:
+    # Not in pytest's folder: its server has a user of its own, whom every new pytest session shuts out of there.
+    folder = tempfile.TemporaryDirectory(prefix="igny8-postgresql-", ignore_cleanup_errors=True)
+    with folder as path, databases.postgresql_server(Path(path)) as url:
         yield url
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from app import ROOT
+from app.infrastructure.process_life import die_with_parent
 
 FLASK = [sys.executable, "-m", "flask", "--app", "wsgi"]
 Found = TypeVar("Found")
@@ -36,10 +37,17 @@ def clean_environment(**values: str) -> dict[str, str]:
 def running(
     command: list[str], environment: Mapping[str, str], log: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """The command while the block runs; both its outputs go to `log`."""
+    """The command while the block runs; both its outputs go to `log`. It ends with the tests, however they end."""
+    tests = os.getpid()
     with log.open("ab") as output:
         process = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdout=output, stderr=output, start_new_session=True
+            command,
+            cwd=ROOT,
+            env=environment,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            preexec_fn=lambda: die_with_parent(tests),
         )
     try:
         yield process
