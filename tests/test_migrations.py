@@ -1,5 +1,7 @@
 """Migrations: models equal what they build, up and down and up again on both databases."""
 
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -18,24 +20,22 @@ from tests import databases
 
 
 @pytest.fixture
-def empty_app(database_url: str, tmp_path: Path, request: pytest.FixtureRequest) -> Flask:
+def empty_app(database_url: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Flask]:
     """An application on a database without tables."""
+    with _empty_database(database_url, tmp_path, request) as url:
+        secret = "a-key-that-only-the-tests-use-0123456789"
+        app = create_app(Settings(database_url=url, secret_key=secret, data_dir=tmp_path), web=False)
+        yield app
+        with app.app_context():
+            db.engine.dispose()
+
+
+def _empty_database(
+    database_url: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> AbstractContextManager[str]:
     if database_url.startswith("sqlite"):
-        url = f"sqlite:///{tmp_path / 'empty.sqlite3'}"
-    else:
-        server = request.getfixturevalue("postgresql_server")
-        context = databases.own_database(server)
-        url = context.__enter__()
-        request.addfinalizer(lambda: context.__exit__(None, None, None))
-    secret = "a-key-that-only-the-tests-use-0123456789"
-    app = create_app(Settings(database_url=url, secret_key=secret, data_dir=tmp_path), web=False)
-    request.addfinalizer(lambda: _dispose(app))
-    return app
-
-
-def _dispose(app: Flask) -> None:
-    with app.app_context():
-        db.engine.dispose()
+        return nullcontext(f"sqlite:///{tmp_path / 'empty.sqlite3'}")
+    return databases.own_database(request.getfixturevalue("postgresql_server"))
 
 
 def test_migrations_build_exactly_the_models(empty_app: Flask) -> None:

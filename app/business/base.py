@@ -35,7 +35,7 @@ Id = BigInteger().with_variant(Integer, "sqlite")
 TEXT_COLLATION = "C"
 
 
-def Text(length: int | None = None) -> String:
+def Text(length: int | None = None) -> String:  # noqa: N802 - reads as the column type it is
     """Text that sorts and compares by code point on both databases."""
     return String(length).with_variant(String(length, collation=TEXT_COLLATION), "postgresql")
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 
-class Refusal(Exception):
+class Refusal(Exception):  # noqa: N818 - a refusal is no error of ours
     """Base of all refusals; `str()` is a plain sentence for staff. `status` is its HTTP status."""
 
     status = 409

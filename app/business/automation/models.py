@@ -166,7 +166,10 @@ class RuleDraft(AccountOwned, Stamped, Base):
 
 
 class RuleActivation(AccountOwned, Base):
-    """A span in which one version of a schedule rule owed its due instants: (from_at, to_at]."""
+    """A span in which one version of a schedule rule owed its due instants: (from_at, to_at].
+
+    zones: of a rule split by site, the time zone by the id of each site that was active then.
+    """
 
     __tablename__ = "rule_activation"
     __table_args__ = owner_key(same_account("rule_id", "automation_rule"), Index(None, "rule_id", "from_at"))
@@ -175,6 +178,7 @@ class RuleActivation(AccountOwned, Base):
     version: Mapped[int]
     from_at: Mapped[datetime]
     to_at: Mapped[datetime | None]
+    zones: Mapped[dict[str, Any]] = mapped_column(default=dict)
 
 
 class RuleRecord(AccountOwned, Base):
@@ -218,8 +222,8 @@ class ScheduledTask(AccountOwned, Base):
     """One run of a rule: its row is the truth, jobs only say "look".
 
     scheduled_at: due instant, event time or click · not_before: earliest next try · lease_token: who may
-    write · admitted_at: passed all gates ·
-    credits_needed: what a run that waits for credits could not set aside · count, first_at, last_at: of a row that stands for many missed times.
+    write · admitted_at: passed all gates · credits_needed: what a waiting run could not set aside ·
+    count, first_at, last_at: of a row that stands for many missed times.
     """
 
     __tablename__ = "scheduled_task"

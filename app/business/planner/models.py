@@ -91,12 +91,14 @@ class Record(AccountOwned, Stamped):
 
     @declared_attr
     def site(self) -> Mapped[Site]:
-        return relationship(Site, primaryjoin=f"foreign({self.__name__}.site_id) == Site.id", viewonly=True)
+        return relationship(
+            Site, primaryjoin=f"foreign({_class_name(self)}.site_id) == Site.id", viewonly=True
+        )
 
     @declared_attr
     def sector(self) -> Mapped[Sector]:
         return relationship(
-            Sector, primaryjoin=f"foreign({self.__name__}.sector_id) == Sector.id", viewonly=True
+            Sector, primaryjoin=f"foreign({_class_name(self)}.sector_id) == Sector.id", viewonly=True
         )
 
 

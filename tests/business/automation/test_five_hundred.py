@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.automation.models import ScheduledTask, Status
 from app.business.billing.models import CreditEntry
-from app.business.planner.models import Cluster, Idea, Keyword, Sector
+from app.business.planner.models import Cluster, Idea, Keyword
 from app.business.writer.models import Task
 from tests.business.automation.machine import Machine
 from tests.business.automation.test_promises import import_texts
@@ -30,7 +30,9 @@ def test_five_hundred_keywords_through_three_chained_rules(machine: Machine, ses
     sector = make_sector(session, make_site(session, account))
     limits = {"max_executions_per_day": 1000, "credit_limit_per_execution": 1000}
     ideas = {"type": "generate_ideas", "params": {"ideas_per_cluster": 2}}
-    machine.make_rule(account, name="1", trigger="keyword_added", actions=[{"type": "cluster_keywords"}], **limits)
+    machine.make_rule(
+        account, name="1", trigger="keyword_added", actions=[{"type": "cluster_keywords"}], **limits
+    )
     machine.make_rule(account, name="2", trigger="cluster_created", actions=[ideas], **limits)
     machine.make_rule(account, name="3", trigger="idea_created", actions=[{"type": "create_tasks"}], **limits)
     import_texts(session, sector, five_hundred())

@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import pytest
-from app.infrastructure.ai.offline import OfflineModel
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
@@ -20,6 +19,7 @@ from app.business.events import Origin
 from app.business.language_model import Completion, Prompt
 from app.business.planner.models import Idea, Keyword, Sector
 from app.business.planner.services.keyword_service import add_keyword
+from app.infrastructure.ai.offline import OfflineModel
 from tests.business.automation.machine import Machine
 from tests.business.automation.provider import FailingModel
 from tests.business.automation.test_promises import IDEAS, LABEL, clusters_with_keywords
