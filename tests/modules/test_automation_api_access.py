@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.business.automation.models import AutomationRule, RuleVersion, ScheduledTask, Status
 from tests.business.automation.run_rows import make_rule, make_run
 from tests.factories import NOW
-from tests.modules.automation_people import rule_body
+from tests.modules.automation_rest import rule_body
 from tests.people import People, make_people, program_of
 
 ROLES = ("viewer", "operator", "editor", "owner")

@@ -13,7 +13,7 @@ from app.business.automation.services.action_catalogue import CATALOGUE
 from app.business.planner.models import Sector
 from tests.business.automation.run_rows import make_rule
 from tests.factories import make_account, make_cluster, make_keyword, make_sector, make_site
-from tests.modules.automation_people import IDEAS, LABEL, RULES
+from tests.modules.automation_rest import IDEAS, LABEL, RULES
 from tests.people import People, make_people, program_of
 
 PREVIEW = "/api/automation/preview/"

@@ -13,7 +13,7 @@ from app.business.automation.models import AutomationRule, Cause, RuleVersion, S
 from app.infrastructure.database import db
 from tests.business.automation import run_rows
 from tests.factories import make_account, make_sector, make_site
-from tests.modules.automation_people import HOURLY, IDEAS, RULES, rule_body
+from tests.modules.automation_rest import HOURLY, IDEAS, RULES, rule_body
 from tests.people import People, browser_of, make_people, program_of
 
 NAMES = [
@@ -87,6 +87,7 @@ def test_the_example_of_the_design_reads_back_as_it_was_sent(api: FlaskClient, s
         ({"trigger": "full_moon"}, "trigger"),
         ({"actions": []}, "actions"),
         ({"actions": [{"type": "explode"}]}, "actions[0].type"),
+        ({"actions": [{"type": []}]}, "actions[0].type"),
         ({"actions": [{"type": "notify", "params": {"message": "a", "x": 1}}]}, "actions[0].params.x"),
         ({"conditions": {"field": "status", "operator": "eq", "value": "x"}}, "conditions.value"),
         ({"max_executions_per_day": "10"}, "max_executions_per_day"),
