@@ -17,7 +17,7 @@ from app.business.automation.services.action_work import Works
 from app.business.automation.services.condition_evaluator import ConditionEvaluator
 from app.business.automation.services.condition_tree import parse_conditions
 from app.business.automation.services.record_fields import load_facts
-from app.business.automation.services.run_context import RunContext, plural
+from app.business.automation.services.run_context import RunContext, handed_on, plural
 from app.business.automation.services.run_lease import Lease, LeaseLost, renew
 from app.business.automation.services.run_price import affordable_units, step_price
 from app.business.automation.services.run_steps import Step, finished_units, input_ids, steps_of
@@ -107,6 +107,8 @@ class ActionExecutor:
         self, session: Session, context: RunContext, step: Step, units: list[Unit], outcome: Outcome
     ) -> list[Unit]:
         """Raise the hold by what this step's units cost; what the limit does not pay for is left to a follow-up."""
+        elsewhere = handed_on(context)
+        units = [unit for unit in units if (step.index, unit.record_id) not in elsewhere]
         ids = [unit.record_id for unit in units]
         price = step_price(session, step, ids)
         held = self.credits.held_by(session, context.account.id, context.run.id)

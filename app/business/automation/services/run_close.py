@@ -24,7 +24,7 @@ from app.business.automation.models import (
 )
 from app.business.automation.services import record_claims
 from app.business.automation.services.action_executor import Outcome
-from app.business.automation.services.run_context import RunContext
+from app.business.automation.services.run_context import RunContext, handed_on
 from app.business.automation.services.run_gates import Stop, stop_of
 from app.business.automation.services.run_summary import failure_sentence, result_of
 from app.business.automation.services.runs import Opening, call_attention, open_run
@@ -235,7 +235,9 @@ def _settle_claims(session: Session, context: RunContext, *, failed: bool) -> No
             )
         )
         unfinished = records - finished
-    record_claims.settle(session, context, records - unfinished - _still_to_place(session, context), failed=failed)
+    record_claims.settle(
+        session, context, records - unfinished - _still_to_place(session, context), failed=failed
+    )
 
 
 def _still_to_place(session: Session, context: RunContext) -> set[int]:
@@ -247,18 +249,27 @@ def _still_to_place(session: Session, context: RunContext) -> set[int]:
 
 
 def _merged(context: RunContext, rest: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [*context.detail.options.get("rest", []), *rest]
+    """Left-over work of all attempts: an attempt meets again what an earlier one left, so each record once."""
+    options, merged = context.detail.options, []
+    known = handed_on(context)
+    for item in [*options.get("rest", []), *rest]:
+        records = [record_id for record_id in item["records"] if (item["from_step"], record_id) not in known]
+        known.update((item["from_step"], record_id) for record_id in records)
+        if records:
+            merged.append(item | {"records": records})
+    return merged
 
 
 def _open_follow_up(session: Session, context: RunContext, rest: list[dict[str, Any]]) -> None:
     """What the credit limit left over goes on in one further run; that one passes on what is left after it."""
-    run = context.run
-    remaining = _merged(context, rest)
-    left_over = context.detail.options.get("left_over") or []
+    run, options = context.run, context.detail.options
+    left_over = options.get("left_over") or []
     if left_over and run.cause in FOLLOWING_CAUSES:
-        remaining.append({"from_step": run.from_step, "record_type": run.record_type, "records": left_over})
+        rest = [*rest, {"from_step": run.from_step, "record_type": run.record_type, "records": left_over}]
+    remaining = _merged(context, rest)
     if not remaining:
         return
+    context.detail.options = options | {"handed_on": [*options.get("handed_on", []), *remaining]}
     first, *others = remaining
     open_run(
         session,
@@ -275,11 +286,18 @@ def _open_follow_up(session: Session, context: RunContext, rest: list[dict[str, 
             depth=run.depth,
             user_id=run.user_id,
             api_key_id=run.api_key_id,
-            follows_id=run.id,
+            follows_id=_last_follower(session, run.id),
             from_step=first["from_step"],
             options={"rest": others} if others else {},
         ),
     )
+
+
+def _last_follower(session: Session, run_id: int) -> int:
+    """A run is followed by one run only: what a retry leaves over comes after those that follow already."""
+    while follower := session.scalar(select(ScheduledTask.id).where(ScheduledTask.follows_id == run_id)):
+        run_id = follower
+    return run_id
 
 
 def _report_end(session: Session, context: RunContext) -> None:

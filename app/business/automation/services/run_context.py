@@ -97,6 +97,12 @@ def noun(record_type: str | None) -> str:
     return "content item" if record_type == "content" else record_type or "record"
 
 
+def handed_on(context: RunContext) -> set[tuple[int, int]]:
+    """(step, record id) of the work that earlier attempts left to a follow-up."""
+    items = context.detail.options.get("handed_on", [])
+    return {(item["from_step"], record_id) for item in items for record_id in item["records"]}
+
+
 def load_context(session: Session, run: ScheduledTask, now: datetime) -> RunContext:
     """Read what belongs to `run`. The live rule is read afresh: it may have been switched off since."""
     rule = session.get_one(AutomationRule, run.automation_rule_id, populate_existing=True)
