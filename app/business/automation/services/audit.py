@@ -14,9 +14,10 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account, AccountStatus, Role
 from app.business.accounts.services.notices import add_notice
 from app.business.automation.models import AutomationRule, RuleActivation, RuleVersion, ScheduledTask
+from app.business.automation.services.activations import site_schedules
 from app.business.automation.services.planning import WINDOW
 from app.business.automation.services.rule_definition import definition_from
-from app.business.automation.services.schedules import due_instants, parse_schedule
+from app.business.automation.services.schedules import Schedule, due_instants
 from app.business.base import Base, UtcDateTime
 from app.business.billing.services.replenishment import accounts_without_grant
 
@@ -172,37 +173,45 @@ def _planned(session: Session, now: datetime) -> Breach | None:
 def _missing(session: Session, span: RuleActivation, since: datetime, now: datetime) -> list[str]:
     start, end = max(span.from_at, since), min(span.to_at or now, now)
     rule = session.get_one(AutomationRule, span.rule_id)
-    stored = session.scalars(
-        select(RuleVersion.definition).where(
-            RuleVersion.rule_id == span.rule_id, RuleVersion.version == span.version
-        )
-    ).one()
-    schedule = parse_schedule(definition_from(stored).schedule, shortest_interval_minutes=None)
     unplanned = rule.unplanned_from
-    due = [at for at in due_instants(schedule, start, end) if unplanned is None or at < unplanned]
-    late = (
-        [f"rule {rule.id} at {unplanned}"]
-        if unplanned and unplanned < now - WINDOW and span.to_at is None
-        else []
-    )
-    known = set(
-        session.scalars(
-            select(ScheduledTask.scheduled_at).where(
-                ScheduledTask.automation_rule_id == rule.id,
-                ScheduledTask.cause == "schedule",
-                ScheduledTask.scheduled_at > start,
-                ScheduledTask.scheduled_at <= end,
-            )
-        )
-    )
-    return late + [
-        f"rule {rule.id} at {at}" for at in due if at not in known and not _is_folded(session, rule.id, at)
-    ]
+    late = bool(unplanned and unplanned < now - WINDOW and span.to_at is None)
+    rows = [f"rule {rule.id} at {unplanned}"] if late else []
+    known = _known(session, rule.id, start, end)
+    for site_id, schedule in _schedules(session, span).items():
+        rows += [
+            f"rule {rule.id} at {at}" + (f" on site {site_id}" if site_id else "")
+            for at in due_instants(schedule, start, end)
+            if (site_id, at) not in known
+            and (unplanned is None or at < unplanned)
+            and not _is_folded(session, rule.id, site_id, at)
+        ]
+    return rows
 
 
-def _is_folded(session: Session, rule_id: int, at: datetime) -> bool:
+def _schedules(session: Session, span: RuleActivation) -> dict[int, Schedule]:
+    query = select(RuleVersion.definition).where(
+        RuleVersion.rule_id == span.rule_id, RuleVersion.version == span.version
+    )
+    definition = definition_from(session.scalars(query).one())
+    return site_schedules(definition.schedule, definition.split_by, span.zones)
+
+
+def _known(session: Session, rule_id: int, start: datetime, end: datetime) -> set[tuple[int, datetime]]:
+    query = select(ScheduledTask.split_site_id, ScheduledTask.scheduled_at).where(
+        ScheduledTask.automation_rule_id == rule_id,
+        ScheduledTask.cause == "schedule",
+        ScheduledTask.scheduled_at > start,
+        ScheduledTask.scheduled_at <= end,
+    )
+    return {(site_id, at) for site_id, at in session.execute(query)}
+
+
+def _is_folded(session: Session, rule_id: int, site_id: int, at: datetime) -> bool:
     query = select(ScheduledTask.id).where(
-        ScheduledTask.automation_rule_id == rule_id, ScheduledTask.first_at <= at, ScheduledTask.last_at >= at
+        ScheduledTask.automation_rule_id == rule_id,
+        ScheduledTask.split_site_id == site_id,
+        ScheduledTask.first_at <= at,
+        ScheduledTask.last_at >= at,
     )
     return session.scalar(query.limit(1)) is not None
 

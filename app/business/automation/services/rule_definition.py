@@ -129,7 +129,10 @@ def _check_trigger(rule: RuleDefinition) -> None:
 def _check_schedule(rule: RuleDefinition, shortest_interval_minutes: int) -> None:
     if rule.trigger == "schedule":
         parsed = parse_schedule(rule.schedule, shortest_interval_minutes=shortest_interval_minutes)
+        in_each_sites_zone = rule.split_by == "site" and "timezone" not in rule.schedule
         rule.schedule = parsed.as_json()
+        if in_each_sites_zone:
+            del rule.schedule["timezone"]
     elif rule.schedule:
         raise Invalid({"schedule": ["Only rules that run on a schedule have one. Leave it empty."]})
 
@@ -141,7 +144,7 @@ def _check_actions(rule: RuleDefinition) -> None:
         unknown = set(action) - {"type", "params", "when", "on_error"}
         if unknown:
             errors[where] = [f"Action {index + 1}: unknown key '{min(unknown)}'."]
-        elif action.get("type") not in CATALOGUE:
+        elif str(action.get("type")) not in CATALOGUE:
             errors[f"{where}.type"] = [f"Action {index + 1}: unknown type '{action.get('type')}'."]
         elif action.get("on_error", "stop") not in ("stop", "continue"):
             errors[f"{where}.on_error"] = [f"Action {index + 1}: on_error is stop or continue."]
