@@ -201,10 +201,11 @@ class RuleForm:
         return key in self.steps
 
     def _placeholder(self, key: str) -> dict[str, Any]:
+        daily = {"cron": "0 9 * * *", "timezone": self.account.timezone}
         if key == "when":
-            return {"trigger": SCHEDULE, "schedule": {"cron": "0 9 * * *"}}
+            return {"trigger": SCHEDULE, "schedule": daily}
         if key == "often":
-            return {"schedule": {"cron": "0 9 * * *"} if self.trigger()["trigger"] == SCHEDULE else {}}
+            return {"schedule": daily if self.trigger()["trigger"] == SCHEDULE else {}}
         if key == "which":
             return {"record_type": self.fixed_record_type()}
         return PLACEHOLDERS.get(key, {})

@@ -1,6 +1,7 @@
 """What a rule may cost, reckoned before it runs: for a number of records, and at most in a day."""
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from app.business.automation.services.action_catalogue import CATALOGUE, made_by
@@ -9,8 +10,10 @@ from app.business.automation.services.rule_definition import (
     RECORD_LIMIT,
     RuleDefinition,
 )
+from app.business.automation.services.schedules import due_instants, parse_schedule
 
 USUAL_WORDS = 1000
+DAYS_AHEAD = 14
 USUAL_CLUSTER = 5
 """Keywords in a cluster, where it is not known yet."""
 
@@ -36,9 +39,15 @@ def most_per_run(definition: RuleDefinition) -> int:
     return min(about_credits(definition, records), definition.credit_limit_per_execution)
 
 
-def most_per_day(definition: RuleDefinition) -> int:
-    """The most credits of one day."""
-    return most_per_run(definition) * definition.max_executions_per_day
+def most_runs_per_day(definition: RuleDefinition, now: datetime) -> int:
+    """The most runs of one day: the daily limit, or fewer where the schedule names fewer times in the coming weeks."""
+    limit = definition.max_executions_per_day
+    if definition.trigger != "schedule" or definition.split_by == "site":
+        return limit
+    schedule = parse_schedule(definition.schedule, shortest_interval_minutes=None)
+    days = (now + timedelta(days=number) for number in range(DAYS_AHEAD))
+    busiest = max(sum(1 for _ in due_instants(schedule, day, day + timedelta(days=1))) for day in days)
+    return min(limit, max(busiest, 1))
 
 
 def _price(action: Mapping[str, Any], count: int, words: int) -> int:

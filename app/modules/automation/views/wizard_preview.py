@@ -10,7 +10,7 @@ from app.business.automation.services.automation_service import AutomationServic
 from app.business.automation.services.condition_text import describe as describe_conditions
 from app.business.automation.services.condition_tree import parse_conditions
 from app.business.automation.services.match_preview import Matches, preview_matches
-from app.business.automation.services.rule_cost import about_credits, most_per_day, most_per_run
+from app.business.automation.services.rule_cost import about_credits, most_per_run, most_runs_per_day
 from app.business.automation.services.rule_definition import RuleDefinition
 from app.business.automation.services.rule_sentence import actions_of, conditions_of, summary_of, when_of
 from app.business.automation.services.schedule_text import describe
@@ -123,7 +123,7 @@ def _check(rule_form: RuleForm, now: datetime) -> dict[str, Any]:
     is_event = data["trigger"] != SCHEDULE
     matches = _matching(rule_form, data, now) if definition.record_type and is_event else None
     return {
-        "data": data, "per_run": most_per_run(definition), "per_day": most_per_day(definition),
+        "data": data, "per_run": most_per_run(definition), "runs_per_day": most_runs_per_day(definition, now),
         "answers": _answers(rule_form, definition),
         "sentence": summary_of(definition, _place(rule_form, data)),
         "matches": matches, "backfill": about_credits(definition, matches.count) if matches else 0,
