@@ -15,6 +15,7 @@ from app.business.errors import Invalid
 
 NEEDS_REPAIR = "something that needs repair"
 FREE = "free"
+EACH_SITES_TIME = "in each site's own time"
 
 
 class Sayable(Protocol):
@@ -26,6 +27,7 @@ class Sayable(Protocol):
     conditions: Any
     actions: Any
     schedule: Any
+    split_by: Any
     record_limit: Any
     max_executions_per_day: Any
     credit_limit_per_execution: Any
@@ -48,7 +50,9 @@ def when_of(rule: Sayable) -> str:
     """`Every day at 09:00 UTC`, `When keywords are added`."""
     if rule.trigger == "schedule":
         try:
-            return describe_schedule(parse_schedule(rule.schedule, shortest_interval_minutes=None))
+            each_site = rule.split_by == "site" and "timezone" not in rule.schedule
+            schedule = parse_schedule(rule.schedule, shortest_interval_minutes=None)
+            return describe_schedule(schedule, EACH_SITES_TIME if each_site else None)
         except Invalid:
             return f"At times given by {NEEDS_REPAIR}"
     if rule.trigger == "status_changed":

@@ -6,7 +6,6 @@ Every function works inside one transaction whose lease was just renewed (or tha
 from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
@@ -24,7 +23,7 @@ from app.business.automation.models import (
 )
 from app.business.automation.services import record_claims
 from app.business.automation.services.action_executor import Outcome
-from app.business.automation.services.run_context import RunContext, handed_on
+from app.business.automation.services.run_context import RunContext, handed_on, load_context
 from app.business.automation.services.run_gates import Stop, stop_of
 from app.business.automation.services.run_summary import failure_sentence, result_of
 from app.business.automation.services.runs import Opening, call_attention, open_run
@@ -46,9 +45,32 @@ def stop_at_gate(session: Session, context: RunContext, stop: Stop) -> None:
         context.waits_when_limited or stop.waiting in (Waiting.PREVIOUS, Waiting.REVIEW)
     )
     if waits:
+        if stop.waiting == Waiting.PREVIOUS:
+            _replace_queued(session, context)
         _park(session, context, stop)
         return
     _end(session, context, Status.SKIPPED, stop.reason, stop.message)
+
+
+def _replace_queued(session: Session, context: RunContext) -> None:
+    """Only one run queues behind the one that is going on: the latest. Missed times that are made up for all stay."""
+    run = context.run
+    if context.detail.options.get("in_turn"):
+        return
+    queued = select(ScheduledTask).where(
+        ScheduledTask.automation_rule_id == run.automation_rule_id,
+        ScheduledTask.split_site_id == run.split_site_id,
+        ScheduledTask.cause == Cause.SCHEDULE,
+        ScheduledTask.waiting_for == Waiting.PREVIOUS,
+        ScheduledTask.scheduled_at < run.scheduled_at,
+    )
+    message = (
+        f"Replaced by the run planned for {run.scheduled_at:%d %b %H:%M} UTC; one at most waits its turn."
+    )
+    for older in session.scalars(queued.with_for_update(skip_locked=True)).all():
+        replaced = load_context(session, older, context.now)
+        if not replaced.detail.options.get("in_turn"):
+            _end(session, replaced, Status.SKIPPED, Reason.SUPERSEDED, message)
 
 
 def stop_admitted(session: Session, context: RunContext, stop: Stop) -> None:
@@ -172,17 +194,11 @@ def _park(session: Session, context: RunContext, stop: Stop) -> None:
     run.waiting_for, run.credits_needed = stop.waiting, stop.credits_needed
     run.waiting_since, run.error_message = run.waiting_since or context.now, stop.message
     if stop.waiting in (Waiting.DAY, Waiting.BUDGET):
-        run.not_before = next_local_day(context.now, context.account.timezone)
+        run.not_before = context.next_local_day
     session.flush()
-    wake_previous(session, run)
-
-
-def next_local_day(now: datetime, zone: str) -> datetime:
-    """The first instant of tomorrow in `zone`."""
-    local = now.astimezone(ZoneInfo(zone))
-    return (local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0) + timedelta(days=1)).astimezone(
-        now.tzinfo
-    )
+    if stop.waiting != Waiting.PREVIOUS:
+        # Two runs that wait for the same one would wake each other without end.
+        wake_previous(session, run)
 
 
 def _let_go(session: Session, context: RunContext, status: str, reason: Reason | None, message: str) -> None:

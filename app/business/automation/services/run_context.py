@@ -1,7 +1,7 @@
 """Everything one run knows about itself: row, detail, rule, the definition of its version, account, clock."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -47,6 +47,13 @@ class RunContext:
     def local_day(self) -> date:
         """Today in the account's zone: the day that the daily limit counts."""
         return self.now.astimezone(ZoneInfo(self.account.timezone)).date()
+
+    @property
+    def next_local_day(self) -> datetime:
+        """The first instant of tomorrow in the account's zone."""
+        local = self.now.astimezone(ZoneInfo(self.account.timezone))
+        midnight = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+        return (midnight + timedelta(days=1)).astimezone(UTC)
 
     @property
     def budgets(self) -> list[Budget]:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import AccountStatus
 from app.business.automation.models import Cause, Reason, RuleDay, ScheduledTask, Status, Waiting
-from app.business.automation.services import record_claims
+from app.business.automation.services import missed, record_claims
 from app.business.automation.services.condition_evaluator import ConditionEvaluator
 from app.business.automation.services.record_choice import Choice, choose_records
 from app.business.automation.services.record_fields import Facts, load_facts
@@ -143,9 +143,17 @@ def check_loop(session: Session, context: RunContext, _admission: Admission) -> 
 
 
 def check_overlap(session: Session, context: RunContext, _admission: Admission) -> str | Stop | None:
-    """No earlier planned run of this rule (and site) is still going on."""
-    run = context.run
-    if run.cause != Cause.SCHEDULE or run.follows_id or context.definition.overlap == "allow":
+    """No earlier planned run of this rule (and site) is still going on, and its time was not missed."""
+    run, rule = context.run, context.definition
+    if run.cause != Cause.SCHEDULE or run.follows_id:
+        return None
+    is_late = missed.began_late(run, context.now)
+    in_turn = context.detail.options.get("in_turn") or (is_late and rule.catch_up == "all")
+    if is_late and not in_turn:
+        why = missed.why_not_now(session, run, rule.catch_up, rule.catch_up_hours, context.now)
+        if why:
+            return Stop(Reason.MISSED, why)
+    if rule.overlap == "allow" and not in_turn:
         return None
     earlier = session.scalar(
         select(ScheduledTask)
@@ -161,9 +169,9 @@ def check_overlap(session: Session, context: RunContext, _admission: Admission) 
     )
     if earlier is None:
         return "No earlier run is still going on."
-    message = f"The run planned for {earlier.scheduled_at:%d %b %H:%M} UTC is still going on."
-    queues = context.definition.overlap == "queue" or context.definition.catch_up == "all"
-    return Stop(Reason.OVERLAP, message, Waiting.PREVIOUS if queues else None)
+    going = "still going on" if earlier.status == Status.RUNNING else "still waiting"
+    message = f"The run planned for {earlier.scheduled_at:%d %b %H:%M} UTC is {going}."
+    return Stop(Reason.OVERLAP, message, Waiting.PREVIOUS if in_turn or rule.overlap == "queue" else None)
 
 
 def check_conditions(session: Session, context: RunContext, admission: Admission) -> str | Stop:

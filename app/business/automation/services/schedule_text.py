@@ -14,9 +14,14 @@ MOST_TIMES_NAMED = 8
 LONGEST_EVERY_MONTH = 28
 
 
-def describe(schedule: Schedule) -> str:
-    """The sentence, by the 24-hour clock of the schedule's zone, with its start, end and pause."""
-    sentence = _describe_cron(schedule) if schedule.cron else _describe_once(schedule)
+def describe(schedule: Schedule, zone: str | None = None) -> str:
+    """The sentence, by the 24-hour clock of the schedule's zone, with its start, end and pause.
+
+    `zone`: what the times of a cron line are said to be in, where that is not the schedule's own zone.
+    """
+    sentence = (
+        _describe_cron(schedule, zone or schedule.timezone) if schedule.cron else _describe_once(schedule)
+    )
     window = {"from": schedule.starts_at, "until": schedule.ends_at, "paused until": schedule.paused_until}
     return sentence + "".join(f", {word} {_moment(at, schedule)}" for word, at in window.items() if at)
 
@@ -31,18 +36,18 @@ def _moment(at: datetime, schedule: Schedule) -> str:
     return f"{local.day} {local:%b %Y at %H:%M}"
 
 
-def _describe_cron(schedule: Schedule) -> str:
+def _describe_cron(schedule: Schedule, zone: str) -> str:
     line = parse_cron(schedule.cron)
     every_day = line.days.both and len(line.days.month_days) == 31 and len(line.days.weekdays) == 7
     days = _days(line.days)
     if len(line.times) <= MOST_TIMES_NAMED:
         times = _joined([_clock(minutes) for minutes in line.times])
-        return f"{_capital(days)} at {times} {schedule.timezone}"
+        return f"{_capital(days)} at {times} {zone}"
     often = _how_often(line)
     if every_day and len(line.days.months) == 12:
-        return often if len(line.hours) == 24 else f"{often}, {schedule.timezone}"
+        return often if len(line.hours) == 24 else f"{often}, {zone}"
     on = days.removeprefix("every ") if " to " in days else days
-    return f"{often}, {on.rstrip(',')}, {schedule.timezone}"
+    return f"{often}, {on.rstrip(',')}, {zone}"
 
 
 def _how_often(line: CronLine) -> str:

@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, select, update
+from sqlalchemy import CursorResult, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from app.business.accounts.models import Account
-from app.business.automation.models import ScheduledTask, Status, Waiting
+from app.business.automation.models import Cause, ScheduledTask, Status, Waiting
 from app.business.automation.services.run_lease import SERIAL_CAUSES
 from app.business.automation.services.runs import RUN_QUEUES
 from app.business.events import wake
@@ -22,6 +22,7 @@ def wake_previous(session: Session, run: ScheduledTask) -> None:
         select(ScheduledTask.id)
         .where(
             ScheduledTask.automation_rule_id == run.automation_rule_id,
+            ScheduledTask.split_site_id == run.split_site_id,
             ScheduledTask.waiting_for == Waiting.PREVIOUS,
             ScheduledTask.id != run.id,
         )
@@ -88,16 +89,22 @@ def wake_what_is_due(session: Session, now: datetime) -> int:
 
 def _wake_forgotten(session: Session) -> int:
     other = aliased(ScheduledTask)
-    busy = (
-        select(other.id)
-        .where(
-            other.automation_rule_id == ScheduledTask.automation_rule_id,
-            other.id != ScheduledTask.id,
-            (other.status == Status.RUNNING) & other.cause.in_(SERIAL_CAUSES)
-            | (other.status == Status.PENDING) & (other.scheduled_at < ScheduledTask.scheduled_at),
-        )
-        .exists()
+    is_earlier = other.scheduled_at < ScheduledTask.scheduled_at
+    is_next = or_(other.waiting_for.is_(None), other.waiting_for == Waiting.PREVIOUS)
+    serial = (
+        ScheduledTask.cause.in_(SERIAL_CAUSES)
+        & other.cause.in_(SERIAL_CAUSES)
+        & ((other.status == Status.RUNNING) | (other.status == Status.PENDING) & is_earlier & is_next)
     )
+    planned = (
+        (ScheduledTask.cause == Cause.SCHEDULE)
+        & (other.cause == Cause.SCHEDULE)
+        & (other.split_site_id == ScheduledTask.split_site_id)
+        & other.status.in_([Status.PENDING, Status.RUNNING])
+        & is_earlier
+    )
+    same_rule = other.automation_rule_id == ScheduledTask.automation_rule_id
+    busy = select(other.id).where(same_rule, other.id != ScheduledTask.id, or_(serial, planned)).exists()
     return _wake(session, ScheduledTask.waiting_for == Waiting.PREVIOUS, ~busy)
 
 

@@ -12,6 +12,7 @@ from app.business.accounts.services import audit_log
 from app.business.automation.services import dashboard as figures
 from app.business.automation.services.accounting import unaccounted
 from app.business.automation.services.history import RunFilters, runs_page, upcoming
+from app.business.automation.services.planning import replan_account
 from app.business.automation.services.run_attention import failed_since, waiting_counts, waiting_for_pause
 from app.business.automation.services.waiting import wake_after_pause
 from app.business.billing.services.ledger import used_by_day
@@ -60,11 +61,15 @@ def pause_all() -> ResponseReturnValue:
     """Nothing of the account starts until somebody resumes."""
     person, now = current_person(), datetime.now(UTC)
     _set_paused(now)
+    replan_account(db.session(), person.account.id, now)
     audit_log.record(
         db.session(), person.account.id, person.actor, "account.paused", person.account, None, now
     )
     db.session.commit()
-    flash("All automation is paused. Runs wait until somebody resumes.", "warning")
+    flash(
+        "All automation is paused. Runs wait until somebody resumes; times planned until then are left out.",
+        "warning",
+    )
     return see_other(
         own_path(request.referrer and request.referrer.removeprefix(request.host_url.rstrip("/")))
     )
@@ -86,6 +91,7 @@ def resume_all_now() -> ResponseReturnValue:
     """Wake what waits for the pause."""
     person, now = current_person(), datetime.now(UTC)
     _set_paused(None)
+    replan_account(db.session(), person.account.id, now)
     wake_after_pause(db.session(), person.account.id)
     audit_log.record(
         db.session(), person.account.id, person.actor, "account.resumed", person.account, None, now
