@@ -48,8 +48,9 @@ chromium:
 			&& apt-get install -y -qq --no-install-recommends chromium; } >&2 \
 		|| { echo "The browser tests need Chromium: install it, or set CHROMIUM to its path." >&2; exit 1; }
 
+# Two at a time: each of the two has a PostgreSQL and a queue server of its own.
 test: check chromium
-	$(BIN)/python -m pytest tests
+	$(BIN)/python -m pytest tests -n 2 --dist loadfile
 
 test-faults: $(VENV)/.tested chromium
 	TRIALS=full $(BIN)/python -m pytest tests

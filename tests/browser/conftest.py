@@ -25,7 +25,8 @@ SERIOUS = """async () => (await axe.run()).violations
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """CHROMIUM, else one on PATH."""
-    path = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    on_path = (shutil.which(name) for name in ("chromium", "chromium-browser", "google-chrome"))
+    path = os.environ.get("CHROMIUM") or next(filter(None, on_path), None)
     assert path, "Install chromium, or name it in CHROMIUM."
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path)

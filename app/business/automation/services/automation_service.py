@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, Role
+from app.business.accounts.services import audit_log
 from app.business.accounts.services.scope import owned
 from app.business.automation.models import AutomationRule, Cause, ScheduledTask
 from app.business.automation.services import rule_switch
@@ -68,6 +69,7 @@ class AutomationService:
         write(rule, definition)
         keep_version(session, rule, now, actor.user_id)
         replan(session, rule, now)
+        _note(session, rule, actor, "rule.created", now)
         return rule
 
     def update_rule(
@@ -97,6 +99,7 @@ class AutomationService:
         replan(session, rule, now)
         if any(before[name] != after[name] for name in LIMIT_FIELDS):
             wake_rule(session, rule.id)
+        _note(session, rule, actor, "rule.changed", now)
         return rule
 
     def checked(self, session: Session, account: Account, data: dict[str, Any]) -> RuleDefinition:
@@ -115,7 +118,8 @@ class AutomationService:
             raise Conflict("This rule is archived. Restore it before you switch it on.")
         account = session.get_one(Account, rule.account_id)
         self.checked(session, account, definition_of(rule))
-        rule_switch.switch(session, rule, True, now, actor.user_id)
+        if rule_switch.switch(session, rule, True, now, actor.user_id):
+            _note(session, rule, actor, "rule.enabled", now)
         if backfill and rule.trigger != "schedule":
             open_run(
                 session,
@@ -125,7 +129,8 @@ class AutomationService:
 
     def disable(self, session: Session, rule: AutomationRule, actor: Actor, now: datetime) -> None:
         """Switch the rule off; what was only planned is withdrawn."""
-        rule_switch.switch(session, rule, False, now, actor.user_id)
+        if rule_switch.switch(session, rule, False, now, actor.user_id):
+            _note(session, rule, actor, "rule.disabled", now)
 
     def archive(self, session: Session, rule: AutomationRule, actor: Actor, now: datetime) -> None:
         """Delete = archive: it never runs again, its history stays."""
@@ -133,12 +138,14 @@ class AutomationService:
             rule.archived_at, rule.is_active = now, False
             keep_version(session, rule, now, actor.user_id)
             replan(session, rule, now)
+            _note(session, rule, actor, "rule.archived", now)
 
     def restore(self, session: Session, rule: AutomationRule, actor: Actor, now: datetime) -> None:
         """Bring an archived rule back, switched off."""
         if rule.archived_at is not None:
             rule.archived_at = None
             keep_version(session, rule, now, actor.user_id)
+            _note(session, rule, actor, "rule.restored", now)
 
     def execute(
         self,
@@ -172,6 +179,12 @@ class AutomationService:
             options={"even_if_off": True} if even_if_off else {},
         )
         return open_run(session, rule, opening)
+
+
+def _note(session: Session, rule: AutomationRule, actor: Actor, action: str, now: datetime) -> None:
+    """Who did it, in the change's own transaction."""
+    who = audit_log.Actor(actor.user_id, actor.api_key_id)
+    audit_log.record(session, rule.account_id, who, action, rule, {"version": rule.version}, now)
 
 
 def shortest_interval(session: Session, account: Account) -> int:
