@@ -1,0 +1,103 @@
+"""What the simulation is worth: each of these broken builds is found within a few seeds."""
+
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from app.business.automation.models import AutomationRule, RuleDay, ScheduledTask, Status
+from app.business.automation.services import (
+    action_executor,
+    planning,
+    rule_engine,
+    run_close,
+    run_gates,
+    run_lease,
+)
+from app.business.automation.services.action_executor import Transaction
+from app.business.automation.services.run_context import RunContext
+from app.business.automation.services.run_lease import Lease
+from app.business.upsert import insert_missing
+from tests.simulation.simulator import on_sqlite
+
+MOST_SEEDS = 12
+
+
+def write_without_the_lease(monkeypatch: pytest.MonkeyPatch) -> None:
+    def renew(session: Session, lease: Lease, now: datetime) -> None:
+        session.execute(
+            update(ScheduledTask).where(ScheduledTask.id == lease.run_id).values(worker="anybody")
+        )
+
+    monkeypatch.setattr(action_executor, "renew", renew)
+    monkeypatch.setattr(rule_engine, "renew", renew)
+
+
+def claim_without_a_guard(monkeypatch: pytest.MonkeyPatch) -> None:
+    def take(session: Session, run_id: int, worker: str, token: str, now: datetime) -> bool:
+        claimed = {"status": Status.RUNNING, "lease_token": token, "lease_until": now + run_lease.LEASE}
+        counted = {"attempt": ScheduledTask.attempt + 1, "started_at": now, "worker": worker}
+        session.execute(update(ScheduledTask).where(ScheduledTask.id == run_id).values(claimed | counted))
+        return True
+
+    monkeypatch.setattr(run_lease, "_take", take)
+
+
+def count_days_without_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    def check(session: Session, context: RunContext, _admission: Any) -> str:
+        key = {
+            "rule_id": context.rule.id,
+            "local_day": context.local_day,
+            "split_site_id": context.run.split_site_id,
+        }
+        insert_missing(session, RuleDay, key | {"account_id": context.account.id, "used": 0})
+        session.execute(update(RuleDay).filter_by(**key).values(used=RuleDay.used + 1))
+        context.run.counted_day = context.local_day
+        return "Nobody looks at the limit."
+
+    gates = [(name, check if name == "daily_limit" else gate) for name, gate in run_gates.GATES]
+    monkeypatch.setattr(run_gates, "GATES", tuple(gates))
+
+
+def move_on_before_the_rows_are_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    def plan(transaction: Transaction, now: datetime) -> planning.Planned:
+        with transaction() as session:
+            soon = AutomationRule.unplanned_from <= now + planning.WINDOW
+            starts = {
+                rule: rule.unplanned_from for rule in session.scalars(select(AutomationRule).where(soon))
+            }
+            for rule in starts:
+                rule.unplanned_from = now + planning.WINDOW
+        with transaction() as session:
+            for rule, start in starts.items():
+                rule.unplanned_from = start
+                planning.plan_rule(session, rule, now)
+        return planning.Planned(len(starts))
+
+    monkeypatch.setattr(planning, "plan", plan)
+
+
+def keep_the_records(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_close, "_settle_claims", lambda *_, **__: None)
+
+
+@pytest.mark.parametrize(
+    "plant",
+    [
+        write_without_the_lease,
+        claim_without_a_guard,
+        count_days_without_a_limit,
+        move_on_before_the_rows_are_written,
+        keep_the_records,
+    ],
+)
+def test_a_broken_build_is_found(
+    template: Path, monkeypatch: pytest.MonkeyPatch, plant: Callable[[pytest.MonkeyPatch], None]
+) -> None:
+    plant(monkeypatch)
+    failures = (on_sqlite(template, seed) for seed in range(MOST_SEEDS))
+    assert any(failures), f"{MOST_SEEDS} seeds did not find it"

@@ -1,0 +1,42 @@
+"""Whole months of rules, people, crashes, lost wake-ups and wrong clocks: every promise holds after every step.
+
+A failure prints its seed and the last acts; `SEED=7 pytest tests/simulation` lives through that one again.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine
+
+from tests.simulation.simulator import a_copy, failure_of, failures_on_sqlite
+from tests.simulation.world import World
+
+FULL = os.environ.get("TRIALS") == "full"
+ONE = [int(os.environ["SEED"])] if "SEED" in os.environ else None
+SEEDS = ONE or range(2000 if FULL else 80)
+SEEDS_ON_POSTGRESQL = ONE or range(100 if FULL else 3)
+
+
+def test_every_promise_holds_for_every_seed(template: Path) -> None:
+    failures = failures_on_sqlite(template, SEEDS)
+    assert not failures, "\n\n".join(failures)
+
+
+@pytest.mark.parametrize("seed", SEEDS_ON_POSTGRESQL)
+def test_every_promise_holds_on_postgresql(postgresql: Engine, seed: int) -> None:
+    failure = failure_of(postgresql, seed)
+    assert failure is None, failure
+
+
+def test_a_seed_lives_the_same_life_again(template: Path) -> None:
+    first, second = (trail_of(template, 5, days=10) for _ in range(2))
+    assert first == second
+
+
+def trail_of(template: Path, seed: int, days: int) -> list[str]:
+    with a_copy(template) as engine:
+        world = World(engine, seed)
+        for _ in world.days(days):
+            pass
+        return list(world.trail)
