@@ -138,6 +138,7 @@ def upgrade() -> None:
     sa.Column('version', sa.Integer(), nullable=False),
     sa.Column('from_at', UtcDateTime(), nullable=False),
     sa.Column('to_at', UtcDateTime(), nullable=True),
+    sa.Column('zones', Json(), nullable=False),
     sa.ForeignKeyConstraint(['account_id', 'rule_id'], ['automation_rule.account_id', 'automation_rule.id'], name=op.f('fk_rule_activation_account_id_rule_id_automation_rule'), ondelete='RESTRICT'),
     sa.ForeignKeyConstraint(['account_id'], ['account.id'], name=op.f('fk_rule_activation_account_id_account'), ondelete='RESTRICT'),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_rule_activation')),
