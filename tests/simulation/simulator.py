@@ -1,11 +1,8 @@
 """Lives through one seed and says what broke: the seed, the invariant, and the trail that led there."""
 
 import shutil
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -19,7 +16,6 @@ from tests.simulation.invariants import Watcher, broken_at_the_end, watch
 from tests.simulation.world import Broken, World
 
 DAYS, QUIET_DAYS = 30, 2
-PROCESSES = 2
 
 
 def failure_of(engine: Engine, seed: int, days: int = DAYS) -> str | None:
@@ -51,12 +47,6 @@ def make_schema(engine: Engine) -> None:
         Base.metadata.create_all(connection)
         protect_history(connection)
     watch(engine)
-
-
-def failures_on_sqlite(template: Path, seeds: Sequence[int]) -> list[str]:
-    """Simulate the seeds, each on a file of its own, on as many cores as the tests may use."""
-    with ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn")) as pool:
-        return [failure for failure in pool.map(partial(on_sqlite, template), seeds) if failure]
 
 
 def make_template(folder: Path) -> Path:

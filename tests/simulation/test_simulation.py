@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
-from tests.simulation.simulator import a_copy, failure_of, failures_on_sqlite
+from tests.simulation.simulator import a_copy, failure_of, on_sqlite
 from tests.simulation.world import World
 
 FULL = os.environ.get("TRIALS") == "full"
@@ -18,9 +18,10 @@ SEEDS = ONE or range(2000 if FULL else 80)
 SEEDS_ON_POSTGRESQL = ONE or range(100 if FULL else 3)
 
 
-def test_every_promise_holds_for_every_seed(template: Path) -> None:
-    failures = failures_on_sqlite(template, SEEDS)
-    assert not failures, "\n\n".join(failures)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_every_promise_holds_on_sqlite(template: Path, seed: int) -> None:
+    failure = on_sqlite(template, seed)
+    assert failure is None, failure
 
 
 @pytest.mark.parametrize("seed", SEEDS_ON_POSTGRESQL)
