@@ -8,7 +8,16 @@ from functools import cache
 
 import structlog
 
-from app.business.automation.services import attention, audit, dispatch, planning, recovery, rule_engine, waiting
+from app.business.automation.services import (
+    attention,
+    audit,
+    dispatch,
+    planning,
+    recovery,
+    rule_engine,
+    waiting,
+    watch,
+)
 from app.business.billing.services import replenishment
 from app.business.events import EVENTS_QUEUE
 from app.infrastructure import ai
@@ -91,6 +100,13 @@ def _arm_missing(now: datetime) -> None:
     scheduler.arm(relay.server(), scheduler.missing_alarms(relay.server(), coming))
 
 
+def _watch(now: datetime) -> None:
+    with transaction() as session:
+        late = watch.watch(session, now)
+    if late:
+        log.error("planned_runs_did_not_start", accounts=late)
+
+
 def _audit(now: datetime) -> None:
     """Once an hour, by whoever comes first."""
     if not relay.server().set(AUDITED_KEY, now.isoformat(), nx=True, ex=3600):
@@ -101,6 +117,7 @@ def _audit(now: datetime) -> None:
         log.error("invariant_broken", name=breach.name, rows=breach.rows)
     with transaction() as session:
         audit.tell_owners(session, breaches, now)
+    heartbeats.note_audit(relay.server(), [breach.sentence for breach in breaches], now)
 
 
 def _tell_alive(now: datetime) -> None:
@@ -115,6 +132,7 @@ SWEEP: tuple[Callable[[datetime], None], ...] = (
     _wake_waiting,
     _wake_overdue,
     _arm_missing,
+    _watch,
     _tell_alive,
     _audit,
 )

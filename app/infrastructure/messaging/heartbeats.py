@@ -1,5 +1,7 @@
 """Who is alive: the scheduler, the sweep, and every worker say so in the queue server, for the health page."""
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -9,6 +11,7 @@ from rq.worker import BaseWorker
 
 SCHEDULER = "scheduler"
 SWEEP = "sweep"
+AUDIT_KEY = "igny8:audit"
 KEPT_SECONDS = 3600
 FRESH_WORKER = timedelta(seconds=30)
 
@@ -24,6 +27,14 @@ class WorkerState:
     heard_at: datetime
 
 
+@dataclass(frozen=True)
+class Audited:
+    """When the books were last audited, and each invariant that did not hold, as a sentence."""
+
+    at: datetime
+    broken: tuple[str, ...]
+
+
 def beat(connection: Redis, name: str, now: datetime) -> None:
     """`name` is alive at `now`."""
     connection.set(_key(name), now.timestamp(), ex=KEPT_SECONDS)
@@ -33,6 +44,20 @@ def heard_at(connection: Redis, name: str) -> datetime | None:
     """When `name` was last heard of; None when not within the last hour."""
     value = connection.get(_key(name))
     return datetime.fromtimestamp(float(value), UTC) if value else None
+
+
+def note_audit(connection: Redis, broken: Sequence[str], now: datetime) -> None:
+    """The last audit: which invariants did not hold."""
+    connection.set(AUDIT_KEY, json.dumps({"at": now.isoformat(), "broken": list(broken)}))
+
+
+def last_audit(connection: Redis) -> Audited | None:
+    """What the last audit found; None when there was none since the queue server was emptied."""
+    value = connection.get(AUDIT_KEY)
+    if not value:
+        return None
+    said = json.loads(value)
+    return Audited(datetime.fromisoformat(said["at"]), tuple(said["broken"]))
 
 
 def workers(connection: Redis, now: datetime) -> list[WorkerState]:

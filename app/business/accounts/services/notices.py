@@ -1,6 +1,6 @@
 """Messages to the account's people, shown in the console."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, func, or_, select, update
@@ -32,6 +32,20 @@ def add_notice(
         {"account_id": account_id, "key": key, "user_id": user_id, "role": role, "rule_id": rule_id} | said,
         unique=["account_id", "key"],
         change=said | {"read_at": None},
+    )
+
+
+def notice_of(session: Session, account_id: int, key: str) -> Notice | None:
+    """The account's notice of that key, read or not."""
+    return session.scalar(select(Notice).where(Notice.account_id == account_id, Notice.key == key))
+
+
+def mark_settled(session: Session, key: str, now: datetime, *, still: Collection[int]) -> None:
+    """What notices of `key` told of is over, but for the accounts `still`: nobody has to read them any more."""
+    session.execute(
+        update(Notice)
+        .where(Notice.key == key, Notice.read_at.is_(None), Notice.account_id.not_in(list(still)))
+        .values(read_at=now)
     )
 
 

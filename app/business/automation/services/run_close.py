@@ -4,7 +4,7 @@ Every function works inside one transaction whose lease was just renewed (or tha
 """
 
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import delete, func, select, update
