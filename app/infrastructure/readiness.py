@@ -10,7 +10,7 @@ from redis import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.infrastructure.database import db, migrate
-from app.infrastructure.messaging import heartbeats
+from app.infrastructure.messaging import heartbeats, queues
 from app.infrastructure.redis_connection import connect
 from app.settings import Settings
 
@@ -21,13 +21,17 @@ SWEEP_SILENCE = timedelta(seconds=60)
 
 
 def check_readiness(settings: Settings) -> Mapping[str, str]:
-    """State by check: database, migrations, queue, scheduler, sweep. Details go to the log, never to whoever asks."""
+    """State by check: database, migrations, queue, scheduler, sweep, workers.
+
+    Details go to the log, never to whoever asks.
+    """
     checks: dict[str, Callable[[], str]] = {
         "database": _database,
         "migrations": _migrations,
         "queue": lambda: _queue(settings),
         "scheduler": lambda: _heard(settings, heartbeats.SCHEDULER, SCHEDULER_SILENCE),
         "sweep": lambda: _heard(settings, heartbeats.SWEEP, SWEEP_SILENCE),
+        "workers": lambda: _workers(settings),
     }
     return {name: _state(name, check) for name, check in checks.items()}
 
@@ -56,6 +60,14 @@ def _queue(settings: Settings) -> str:
     with connect(settings) as connection:
         connection.ping()
     return "ok"
+
+
+def _workers(settings: Settings) -> str:
+    with connect(settings) as connection:
+        heard = heartbeats.workers(connection, datetime.now(UTC))
+    looked_at = {queue for worker in heard for queue in worker.queues}
+    missing = [queue for queue in queues.QUEUES if queue not in looked_at]
+    return f"no worker looks at {', '.join(missing)}" if missing else "ok"
 
 
 def _heard(settings: Settings, name: str, within: timedelta) -> str:

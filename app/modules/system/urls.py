@@ -1,4 +1,4 @@
-"""Addresses for machines that watch the console."""
+"""Addresses for machines that watch the console, and the page for people."""
 
 from flask import Blueprint
 
@@ -7,4 +7,5 @@ from app.modules.system import views
 blueprint = Blueprint("system", __name__)
 
 blueprint.add_url_rule("/healthz", "healthz", views.healthz)
+blueprint.add_url_rule("/system", "health", views.health)
 blueprint.add_url_rule("/readyz", "readyz", views.readyz)

@@ -1,10 +1,20 @@
-"""What machines ask: is the process alive, is the console ready."""
+"""Is the process alive, is the console ready, does everything behind it work: for machines and for people."""
 
-from flask import current_app, jsonify
+from datetime import UTC, datetime
+
+from flask import current_app, jsonify, render_template
 from flask.typing import ResponseReturnValue
 
+from app.business.accounts.models import Role
+from app.business.automation.services.accounting import unaccounted
+from app.business.automation.services.backlog import backlog
+from app.infrastructure.database import db
+from app.infrastructure.health import look
 from app.infrastructure.readiness import check_readiness
-from app.modules.access import allow
+from app.modules.access import allow, current_person
+
+WEB_WORKS_WITHOUT = {"workers"}
+"""Named by readyz, yet no reason to take the console out of service."""
 
 
 @allow.anyone
@@ -17,5 +27,17 @@ def healthz() -> ResponseReturnValue:
 def readyz() -> ResponseReturnValue:
     """Whether requests and runs are served: 200, or 503 naming what is missing. No secrets, open to all."""
     checks = check_readiness(current_app.extensions["settings"])
-    ready = all(state == "ok" for state in checks.values())
+    ready = all(state == "ok" for name, state in checks.items() if name not in WEB_WORKS_WITHOUT)
     return jsonify(status="ready" if ready else "not ready", checks=checks), 200 if ready else 503
+
+
+@allow(Role.VIEWER)
+def health() -> str:
+    """Each part of the machinery with what to do, and what of the account's work is under way."""
+    account, now = current_person().account, datetime.now(UTC)
+    return render_template(
+        "pages/system/health.html",
+        health=look(current_app.extensions["settings"], now),
+        backlog=backlog(db.session(), account.id, now),
+        unaccounted=unaccounted(db.session(), account.id, now),
+    )

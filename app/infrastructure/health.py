@@ -1,0 +1,88 @@
+"""Each part of the machinery for people: whether it works, when it was last heard of, and what to do if not."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from redis import Redis, RedisError
+
+from app.business.automation.services.runs import LONG_QUEUE
+from app.infrastructure.messaging import heartbeats, queues
+from app.infrastructure.messaging.heartbeats import Audited, WorkerState
+from app.infrastructure.readiness import check_readiness
+from app.infrastructure.redis_connection import connect
+from app.settings import Settings
+
+LATER = "Planned runs start late until then; none is lost."
+NAMES = {
+    "database": ("Database", "Check that the database runs and that DATABASE_URL names it."),
+    "migrations": ("Tables", "Stop the console, run `flask --app wsgi db upgrade`, and start it again."),
+    "queue": ("Queue server", f"Start it, or check REDIS_URL. {LATER}"),
+    "scheduler": ("Scheduler", f"Start `flask --app wsgi scheduler`, or everything with `up`. {LATER}"),
+    "sweep": ("Sweep", "The clock worker sweeps every 15 seconds: look whether it runs."),
+}
+BEATING = (heartbeats.SCHEDULER, heartbeats.SWEEP)
+KINDS = (
+    (queues.CLOCK_QUEUE, "Clock worker", f"Start `flask --app wsgi clock`, or everything with `up`. {LATER}"),
+    (
+        LONG_QUEUE,
+        "Step workers",
+        "Start `flask --app wsgi worker`. Runs that write or group wait for one.",
+    ),
+)
+
+
+@dataclass(frozen=True)
+class Part:
+    """`state`: what is so, in words; `advice`: what to do, empty while all is well."""
+
+    name: str
+    is_well: bool
+    state: str
+    advice: str = ""
+    heard_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Health:
+    """Everything of the machinery at one moment. depths: waiting jobs by queue."""
+
+    parts: Sequence[Part]
+    depths: dict[str, int]
+    audited: Audited | None
+
+    @property
+    def is_well(self) -> bool:
+        """Whether every part works."""
+        return all(part.is_well for part in self.parts)
+
+
+def look(settings: Settings, now: datetime) -> Health:
+    """Ask every part. A queue server that is away is one of the answers, not an error."""
+    states = check_readiness(settings)
+    try:
+        with connect(settings) as connection:
+            parts = [*_services(states, connection), *_workers(connection, now)]
+            return Health(parts, queues.waiting_tickets(connection), heartbeats.last_audit(connection))
+    except (RedisError, OSError):
+        return Health(list(_services(states, None)), {}, None)
+
+
+def _services(states: Mapping[str, str], connection: Redis | None) -> Iterator[Part]:
+    for key, (name, advice) in NAMES.items():
+        is_well = states[key] == "ok"
+        heard_at = heartbeats.heard_at(connection, key) if connection and key in BEATING else None
+        state = "Works." if is_well else f"{states[key].capitalize()}."
+        yield Part(name, is_well, state, "" if is_well else advice, heard_at)
+
+
+def _workers(connection: Redis, now: datetime) -> Iterator[Part]:
+    known = heartbeats.workers(connection, now)
+    for queue, name, advice in KINDS:
+        mine = [worker for worker in known if queue in worker.queues]
+        state = f"{len(mine)} at work." if mine else "Not heard of for 30 seconds."
+        yield Part(name, bool(mine), state, "" if mine else advice, _latest(mine))
+
+
+def _latest(workers: Sequence[WorkerState]) -> datetime | None:
+    return max((worker.heard_at for worker in workers), default=None)

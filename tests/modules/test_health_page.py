@@ -1,0 +1,90 @@
+"""System health: what works, what does not, and what to do about it."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from redis import Redis
+from sqlalchemy.orm import Session
+
+from app.infrastructure.messaging import heartbeats, queues
+from app.infrastructure.messaging.worker import ClockWorker, StepWorker
+from tests.modules.automation_pages import make_rule, make_run
+from tests.people import People, browser_of, make_people
+
+
+@pytest.fixture
+def people(session: Session) -> People:
+    return make_people(session)
+
+
+@pytest.fixture
+def viewer(app: Flask, session: Session, people: People) -> FlaskClient:
+    return browser_of(app, session, people.viewer)
+
+
+def tell_all_alive(valkey: Redis) -> None:
+    now = datetime.now(UTC)
+    for name in (heartbeats.SCHEDULER, heartbeats.SWEEP):
+        heartbeats.beat(valkey, name, now)
+    for kind, names in ((ClockWorker, queues.CLOCK_WORKER_QUEUES), (StepWorker, queues.STEP_WORKER_QUEUES)):
+        worker = kind(names, valkey)
+        worker.bootstrap()
+        worker.heartbeat()
+
+
+def part(text: str, name: str) -> str:
+    """The row of that part, without markup."""
+    start = text.index(f">{name}<")
+    return text[start : text.index("</tr>", start)]
+
+
+def test_silent_parts_are_named_with_what_to_do(viewer: FlaskClient) -> None:
+    text = viewer.get("/system").text
+    assert "Something does not work" in text
+    assert "flask --app wsgi scheduler" in part(text, "Scheduler")
+    assert "Not heard of for 30 seconds." in part(text, "Clock worker")
+    assert "Runs that write or group wait for one." in part(text, "Step workers")
+    assert "Works" in part(text, "Queue server")
+
+
+def test_parts_that_were_heard_of_say_when(viewer: FlaskClient, valkey: Redis) -> None:
+    tell_all_alive(valkey)
+    text = viewer.get("/system").text
+    for name in ("Scheduler", "Sweep", "Clock worker", "Step workers"):
+        assert "just now" in part(text, name)
+        assert "Needs you" not in part(text, name)
+
+
+def test_a_scheduler_that_fell_silent_is_red(viewer: FlaskClient, valkey: Redis) -> None:
+    tell_all_alive(valkey)
+    heartbeats.beat(valkey, heartbeats.SCHEDULER, datetime.now(UTC) - timedelta(seconds=40))
+    row = part(viewer.get("/system").text, "Scheduler")
+    assert "Silent for 40 s." in row
+    assert "40 seconds ago" in row
+
+
+def test_the_account_sees_its_own_backlog_and_the_last_audit(
+    viewer: FlaskClient, session: Session, people: People, valkey: Redis
+) -> None:
+    run = make_run(session, make_rule(session, people.account), "pending")
+    run.scheduled_at = datetime.now(UTC) - timedelta(minutes=5)
+    session.commit()
+    heartbeats.note_audit(valkey, [], datetime.now(UTC))
+    queues.wake(valkey, ["long"])
+    text = viewer.get("/system").text
+    assert "1 for more than two minutes" in text
+    assert "All holds" in text
+    heartbeats.note_audit(valkey, ["A run that has ended holds no credits."], datetime.now(UTC))
+    assert "A run that has ended holds no credits." in viewer.get("/system").text
+
+
+def test_missing_workers_are_named_by_readyz(client: FlaskClient, valkey: Redis) -> None:
+    answer = client.get("/readyz").json
+    assert answer
+    assert answer["checks"]["workers"] == "no worker looks at clock, due, manual, events, long"
+    tell_all_alive(valkey)
+    answer = client.get("/readyz").json
+    assert answer
+    assert answer["checks"]["workers"] == "ok"
