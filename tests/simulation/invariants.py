@@ -133,20 +133,21 @@ def _over_the_limit(session: Session) -> list[str]:
     """Runs admitted on each local day, counted from the runs alone."""
     run = ScheduledTask
     days: Counter[tuple[Any, ...]] = Counter()
+    rule = AutomationRule
     query = (
         select(
             run.automation_rule_id,
             run.split_site_id,
             run.admitted_at,
-            AutomationRule.max_executions_per_day,
+            rule.max_executions_per_day,
             Account.timezone,
         )
-        .join(AutomationRule, AutomationRule.id == run.automation_rule_id)
+        .join(rule, rule.id == run.automation_rule_id)
         .join(Account, Account.id == run.account_id)
-        .where(run.admitted_at.is_not(None))
     )
     for rule_id, site_id, admitted_at, limit, zone in session.execute(query):
-        days[rule_id, site_id, admitted_at.astimezone(ZoneInfo(zone)).date(), limit] += 1
+        if admitted_at is not None:
+            days[rule_id, site_id, admitted_at.astimezone(ZoneInfo(zone)).date(), limit] += 1
     return [f"{count} runs on one day: {day}" for day, count in days.items() if count > day[-1]]
 
 
