@@ -34,7 +34,7 @@ KINDS = (
 
 @dataclass(frozen=True)
 class Part:
-    """`state`: what is so, in words; `advice`: what to do, empty while all is well."""
+    """`state`: more about it, in words; `advice`: what to do, empty while all is well."""
 
     name: str
     is_well: bool
@@ -72,7 +72,7 @@ def _services(states: Mapping[str, str], connection: Redis | None) -> Iterator[P
     for key, (name, advice) in NAMES.items():
         is_well = states[key] == "ok"
         heard_at = heartbeats.heard_at(connection, key) if connection and key in BEATING else None
-        state = "Works." if is_well else f"{states[key].capitalize()}."
+        state = "" if is_well else f"{states[key][:1].upper()}{states[key][1:]}."
         yield Part(name, is_well, state, "" if is_well else advice, heard_at)
 
 
