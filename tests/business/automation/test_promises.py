@@ -43,7 +43,9 @@ def clusters_with_keywords(session: Session, sector: Sector, count: int) -> list
 def import_texts(session: Session, sector: Sector, texts: list[str]) -> None:
     """Keywords of one import: one batch of events."""
     table = read_keyword_table("\n".join(["Keyword", *texts]).encode())
-    import_keywords(session, table, site=sector.site, sector=sector, origin=Origin(sector.account_id), now=NOW)
+    import_keywords(
+        session, table, site=sector.site, sector=sector, origin=Origin(sector.account_id), now=NOW
+    )
 
 
 def test_a_scheduled_run_knows_its_account_scope_and_records(
@@ -153,7 +155,9 @@ def test_each_step_of_the_pipeline_starts_the_next_rule(
         machine.make_rule(
             account, name=trigger, trigger=trigger, actions=[action], max_executions_per_day=100
         )
-    import_texts(session, sector, ["trail running shoes", "best trail running shoes", "trail running shoes women"])
+    import_texts(
+        session, sector, ["trail running shoes", "best trail running shoes", "trail running shoes women"]
+    )
     machine.settle()
     assert {run.rule_name for run in machine.runs(Status.COMPLETED)} == {"cluster", *triggers}
     articles = session.scalars(select(Content)).all()
