@@ -16,18 +16,18 @@ from app.settings import Settings
 LATER = "Planned runs start late until then; none is lost."
 NAMES = {
     "database": ("Database", "Check that the database runs and that DATABASE_URL names it."),
-    "migrations": ("Tables", "Stop the console, run `flask --app wsgi db upgrade`, and start it again."),
+    "migrations": ("Tables", "Stop the console, run “flask --app wsgi db upgrade”, and start it again."),
     "queue": ("Queue server", f"Start it, or check REDIS_URL. {LATER}"),
-    "scheduler": ("Scheduler", f"Start `flask --app wsgi scheduler`, or everything with `up`. {LATER}"),
+    "scheduler": ("Scheduler", f"Start “flask --app wsgi scheduler”, or everything with “up”. {LATER}"),
     "sweep": ("Sweep", "The clock worker sweeps every 15 seconds: look whether it runs."),
 }
 BEATING = (heartbeats.SCHEDULER, heartbeats.SWEEP)
 KINDS = (
-    (queues.CLOCK_QUEUE, "Clock worker", f"Start `flask --app wsgi clock`, or everything with `up`. {LATER}"),
+    (queues.CLOCK_QUEUE, "Clock worker", f"Start “flask --app wsgi clock”, or everything with “up”. {LATER}"),
     (
         LONG_QUEUE,
         "Step workers",
-        "Start `flask --app wsgi worker`. Runs that write or group wait for one.",
+        "Start “flask --app wsgi worker”. Runs that write or group wait for one.",
     ),
 )
 
