@@ -60,20 +60,14 @@ def failed(session: Session, people: People) -> ScheduledTask:
         session, rule, "failed", reason="provider_refused", error_message="1 of 2 tasks written.", detail=detail,
         credits_used=9, record_type="task", user_id=people.owner.id,
     )  # fmt: skip
-    unit = {
-        "account_id": rule.account_id,
-        "run_id": run.id,
-        "step": 0,
-        "type": "generate_content",
-        "started_at": NOW,
-    }
-    unit |= {"record_type": "task"}
+    owned = {"account_id": rule.account_id, "run_id": run.id}
+    unit = owned | {"step": 0, "type": "generate_content", "started_at": NOW, "record_type": "task"}
     session.add_all(
         [
             ActionRun(**unit, record_id=tasks[0].id, status="done", provider_key="a", records=1, credits=9,
                       made={"content": [article.id]}),
             ActionRun(**unit, record_id=tasks[1].id, status="failed", provider_key="b", message="It was refused."),
-            RunAttempt(account_id=rule.account_id, run_id=run.id, number=1, worker="w", started_at=NOW, status="failed"),
+            RunAttempt(**owned, number=1, worker="w", started_at=NOW, status="failed"),
             CreditEntry(account_id=rule.account_id, kind="charge", amount=-9, balance_after=991, key="a",
                         reason="Write the content", run_id=run.id, created_at=NOW),
         ]
@@ -85,7 +79,8 @@ def failed(session: Session, people: People) -> ScheduledTask:
 def test_it_tells_the_whole_story(owner: FlaskClient, failed: ScheduledTask) -> None:
     text = owner.get(f"/runs/{failed.id}").text
     for said in ("The AI service said no", "1 of 2 tasks written.", "Pans for ever", "It was refused.", "Not reached",
-                 "A person: Owner", "Write the content", "TimeoutError at line 7", "Status is “Not ready”"):  # fmt: skip
+                 "A person: Owner", "Write the content", "TimeoutError at line 7",
+                 "Status is “Not ready”"):  # fmt: skip
         assert said in text
 
 

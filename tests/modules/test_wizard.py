@@ -201,7 +201,8 @@ def test_saving_an_event_rule_can_take_what_is_here_already(
 @pytest.mark.parametrize(
     "changes",
     [
-        {"schedule": {"cron": "7 */6 * * 1,3", "timezone": "Asia/Tokyo"}, "repeat": "after_days", "repeat_after_days": 9},
+        {"schedule": {"cron": "7 */6 * * 1,3", "timezone": "Asia/Tokyo"}}
+        | {"repeat": "after_days", "repeat_after_days": 9},
         {"conditions": {"any": [{"field": "text", "operator": "contains", "value": "Pan"},
                                 {"not": {"any": [{"field": "created_at", "operator": "newer_than", "value": "7d"}]}}]}},
         {"conditions": {"not": {"all": [{"all": [{"any": [{"field": "volume", "operator": "is_empty"}]}]}]}}},
