@@ -83,6 +83,7 @@ class AutomationService:
         expected_version: int | None = None,
     ) -> AutomationRule:
         """Replace the rule's definition by `data` as a new version. Raises Invalid, Stale, Conflict."""
+        _lock(session, rule)
         if rule.archived_at:
             raise Conflict("This rule is archived. Restore it before you change it.")
         if expected_version is not None and expected_version != rule.version:
@@ -114,6 +115,7 @@ class AutomationService:
         self, session: Session, rule: AutomationRule, actor: Actor, now: datetime, *, backfill: bool
     ) -> None:
         """Switch the rule on, after checking that it still reads. With `backfill`, records already here run too."""
+        _lock(session, rule)
         if rule.archived_at:
             raise Conflict("This rule is archived. Restore it before you switch it on.")
         account = session.get_one(Account, rule.account_id)
@@ -129,11 +131,13 @@ class AutomationService:
 
     def disable(self, session: Session, rule: AutomationRule, actor: Actor, now: datetime) -> None:
         """Switch the rule off; what was only planned is withdrawn."""
+        _lock(session, rule)
         if rule_switch.switch(session, rule, False, now, actor.user_id):
             _note(session, rule, actor, "rule.disabled", now)
 
     def archive(self, session: Session, rule: AutomationRule, actor: Actor, now: datetime) -> None:
         """Delete = archive: it never runs again, its history stays."""
+        _lock(session, rule)
         if rule.archived_at is None:
             rule.archived_at, rule.is_active = now, False
             keep_version(session, rule, now, actor.user_id)
@@ -142,6 +146,7 @@ class AutomationService:
 
     def restore(self, session: Session, rule: AutomationRule, actor: Actor, now: datetime) -> None:
         """Bring an archived rule back, switched off."""
+        _lock(session, rule)
         if rule.archived_at is not None:
             rule.archived_at = None
             keep_version(session, rule, now, actor.user_id)
@@ -179,6 +184,11 @@ class AutomationService:
             options={"even_if_off": True} if even_if_off else {},
         )
         return open_run(session, rule, opening)
+
+
+def _lock(session: Session, rule: AutomationRule) -> None:
+    """Two people who save at once come one after the other, and the second sees the first one's version."""
+    session.refresh(rule, with_for_update=True)
 
 
 def _note(session: Session, rule: AutomationRule, actor: Actor, action: str, now: datetime) -> None:
