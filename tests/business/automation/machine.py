@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from app.infrastructure.ai.offline import OfflineModel
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -20,6 +19,7 @@ from app.business.automation.services.rule_engine import RuleEngine, drain
 from app.business.automation.services.runs import RUN_QUEUES
 from app.business.automation.services.works import make_works
 from app.business.language_model import LanguageModel
+from app.infrastructure.ai.offline import OfflineModel
 from tests.factories import NOW
 
 

@@ -1,8 +1,7 @@
 """The offline provider, made to fail on demand, and able to say what it was asked."""
 
-from app.infrastructure.ai.offline import OfflineModel
-
 from app.business.language_model import Completion, FaultKind, Prompt, ProviderFault
+from app.infrastructure.ai.offline import OfflineModel
 
 
 class FailingModel:
