@@ -35,8 +35,8 @@ run: install
 	@exec $(FLASK) up $(if $(filter-out 0,$(DEMO)),--demo)
 
 check: $(VENV)/.tested
-	@echo "lint" && $(BIN)/ruff check .
-	@echo "formatting" && $(BIN)/ruff format --check --quiet .
+	@echo "lint" && $(BIN)/ruff check --no-cache .
+	@echo "formatting" && $(BIN)/ruff format --no-cache --check --quiet .
 	@echo "types" && $(BIN)/mypy
 	@echo "import contracts" && $(BIN)/lint-imports --no-cache > $(VENV)/contracts.log 2>&1 || { cat $(VENV)/contracts.log; exit 1; }
 	@echo "templates" && $(BIN)/python -m pytest tests/test_templates.py
