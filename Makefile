@@ -56,7 +56,7 @@ test-faults: $(VENV)/.tested chromium
 	TRIALS=full $(BIN)/python -m pytest tests
 
 bench: $(VENV)/.tested
-	@echo "No workload is measured yet."
+	@echo "No workload is measured in this version."
 
 demo-reset: install
 	$(FLASK) demo --reset
