@@ -203,6 +203,8 @@ def test_saving_an_event_rule_can_take_what_is_here_already(
     [
         {"schedule": {"cron": "7 */6 * * 1,3", "timezone": "Asia/Tokyo"}}
         | {"repeat": "after_days", "repeat_after_days": 9},
+        {"schedule": {"cron": "30 6 * * *"}, "split_by": "site"},
+        {"schedule": {"cron": "30 6 * * *", "timezone": "Asia/Tokyo"}, "split_by": "site"},
         {"conditions": {"any": [{"field": "text", "operator": "contains", "value": "Pan"},
                                 {"not": {"any": [{"field": "created_at", "operator": "newer_than", "value": "7d"}]}}]}},
         {"conditions": {"not": {"all": [{"all": [{"any": [{"field": "volume", "operator": "is_empty"}]}]}]}}},

@@ -32,7 +32,12 @@ CATCH_UPS = [
     ("all", "Run every missed time"),
     ("none", "Run none of them"),
 ]
-SPLITS = [("none", "One run for everything"), ("site", "One run for each site")]
+OWN_TIME = "site_own_time"
+SPLITS = [
+    ("none", "One run for everything"),
+    ("site", "One run for each site"),
+    (OWN_TIME, "One run for each site, in the site's own time zone"),
+]
 
 
 class ScheduleStep(Step):
@@ -97,6 +102,8 @@ class ScheduleStep(Step):
         """The schedule as a rule keeps it."""
         zone = self.timezone.data or "UTC"
         found: dict[str, Any] = {"timezone": zone} | self._times(ZoneInfo(zone))
+        if self.split_by.data == OWN_TIME and "cron" in found:
+            del found["timezone"]
         return found | {
             name: _instant(self[name].data, ZoneInfo(zone)) for name in MOMENTS if self[name].data
         }
@@ -109,7 +116,8 @@ class ScheduleStep(Step):
 
     def part(self) -> dict[str, Any]:
         """Schedule, and what happens again, late or at the same time."""
-        chosen = {name: self[name].data for name in ("repeat", "overlap", "catch_up", "split_by")}
+        chosen = {name: self[name].data for name in ("repeat", "overlap", "catch_up")}
+        chosen["split_by"] = "none" if self.split_by.data == "none" else "site"
         days = self.repeat_after_days.data if self.repeat.data == "after_days" else None
         return chosen | {
             "schedule": self.schedule(), "repeat_after_days": days, "catch_up_hours": self.catch_up_hours.data or 12,
@@ -121,9 +129,9 @@ class ScheduleStep(Step):
         schedule = rule["schedule"]
         zone = ZoneInfo(schedule.get("timezone", "UTC"))
         moments = {name: _local(schedule[name], zone) for name in MOMENTS if schedule.get(name)}
-        return pairs_of(
-            cls(formdata=None, data=dict(rule) | {"timezone": zone.key} | moments | _choice(schedule, zone))
-        )
+        own_time = rule["split_by"] == "site" and "cron" in schedule and "timezone" not in schedule
+        split = {"split_by": OWN_TIME if own_time else rule["split_by"], "timezone": zone.key}
+        return pairs_of(cls(formdata=None, data=dict(rule) | split | moments | _choice(schedule, zone)))
 
     def _times(self, zone: ZoneInfo) -> dict[str, Any]:
         if self.frequency.data == "once":
