@@ -11,8 +11,9 @@ from app.business.automation.models import AutomationRule, ScheduledTask, Status
 from app.business.automation.services import waiting
 from app.business.automation.services.action_executor import ActionExecutor
 from app.business.automation.services.action_outside import ClusterKeywordsWork
+from app.business.automation.services.activations import outdated_rules
 from app.business.automation.services.dispatch import deliver, listening_rules
-from app.business.automation.services.planning import WINDOW, plan_rule
+from app.business.automation.services.planning import WINDOW, plan_rule, replan
 from app.business.automation.services.rule_engine import RuleEngine
 from app.business.automation.services.works import make_works
 from app.business.billing.services.replenishment import grant_month
@@ -79,13 +80,15 @@ class Past:
             pass
 
     def _plan(self) -> None:
+        outdated = outdated_rules(self.session)
         for rule in self.session.scalars(
             select(AutomationRule).where(
                 AutomationRule.account_id == self.account_id,
-                AutomationRule.unplanned_from <= self.now + WINDOW,
+                or_(AutomationRule.unplanned_from <= self.now + WINDOW, AutomationRule.id.in_(outdated)),
             )
         ).all():
-            plan_rule(self.session, rule, self.now)
+            work = replan if rule.id in outdated else plan_rule
+            work(self.session, rule, self.now)
             # Planning moves the rule by a guarded statement that loaded rows do not see.
             self.session.refresh(rule)
 
