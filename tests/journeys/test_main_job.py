@@ -8,7 +8,6 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from app import ROOT
-from tests.browser.conftest import chromium  # noqa: F401 - the browser fixture
 from tests.journeys.test_processes import Copy, started
 from tests.processes import FLASK, eventually
 
@@ -87,7 +86,7 @@ def import_keywords(page: Page, folder: Path) -> None:
 
 
 @pytest.fixture
-def page(chromium: Browser, tmp_path: Path) -> Any:  # noqa: F811
+def page(chromium: Browser, tmp_path: Path) -> Any:
     with started(tmp_path) as copy:
         made = flask(copy, "create-account", "Agency", "--email", EMAIL, "--password-stdin", typed=PASSWORD)
         assert made.returncode == 0
