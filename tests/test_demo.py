@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, AccountStatus, User
 from app.business.accounts.services import welcome
-from app.business.automation.models import AutomationRule, Cause, RuleActivation, RunAttempt, ScheduledTask
+from app.business.automation.models import AutomationRule, RuleActivation
+from app.business.automation.run_models import Cause, RunAttempt, ScheduledTask
 from app.business.automation.services.audit import audit
 from app.business.automation.services.runs import Opening, open_run
 from app.business.billing.models import CreditEntry

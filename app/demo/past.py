@@ -7,7 +7,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import Session
 
-from app.business.automation.models import AutomationRule, ScheduledTask, Status, Waiting
+from app.business.automation.models import AutomationRule
+from app.business.automation.run_models import ScheduledTask, Status, Waiting
 from app.business.automation.services import waiting
 from app.business.automation.services.action_executor import ActionExecutor
 from app.business.automation.services.action_outside import ClusterKeywordsWork

@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Role, User
 from app.business.accounts.services import audit_log
-from app.business.automation.models import AutomationRule, ScheduledTask, Status
+from app.business.automation.models import AutomationRule
+from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services import run_control
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.rule_versions import definition_of

@@ -9,7 +9,7 @@ from flask import current_app, request, url_for
 from sqlalchemy import select
 
 from app.business.accounts.models import User
-from app.business.automation.models import ScheduledTask
+from app.business.automation.run_models import ScheduledTask
 from app.business.base import AccountOwned
 from app.business.errors import Invalid
 from app.business.planner.models import Record

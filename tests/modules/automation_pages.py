@@ -9,7 +9,8 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
-from app.business.automation.models import AutomationRule, RunDetail, ScheduledTask
+from app.business.automation.models import AutomationRule
+from app.business.automation.run_models import RunDetail, ScheduledTask
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.infrastructure.database import db
 

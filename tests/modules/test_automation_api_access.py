@@ -8,7 +8,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.business.automation.models import AutomationRule, RuleVersion, ScheduledTask, Status
+from app.business.automation.models import AutomationRule, RuleVersion
+from app.business.automation.run_models import ScheduledTask, Status
 from tests.business.automation.run_rows import make_rule, make_run
 from tests.factories import NOW
 from tests.modules.automation_rest import rule_body

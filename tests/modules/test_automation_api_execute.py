@@ -11,7 +11,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.business.automation.models import AutomationRule, ScheduledTask
+from app.business.automation.models import AutomationRule
+from app.business.automation.run_models import ScheduledTask
 from app.business.planner.models import Keyword, Sector
 from app.infrastructure.database import db
 from tests.business.automation.machine import Machine

@@ -8,7 +8,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.business.automation.models import RuleDay, RuleRecord, RunDetail, ScheduledTask
+from app.business.automation.models import RuleDay, RuleRecord
+from app.business.automation.run_models import RunDetail, ScheduledTask
 from app.business.automation.services.action_catalogue import CATALOGUE
 from app.business.planner.models import Sector
 from tests.business.automation.run_rows import make_rule

@@ -9,7 +9,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import event, func, select
 from sqlalchemy.orm import Session
 
-from app.business.automation.models import AutomationRule, Cause, RuleVersion, ScheduledTask
+from app.business.automation.models import AutomationRule, RuleVersion
+from app.business.automation.run_models import Cause, ScheduledTask
 from app.infrastructure.database import db
 from tests.business.automation import run_rows
 from tests.factories import make_account, make_sector, make_site

@@ -8,7 +8,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import delete, event
 from sqlalchemy.orm import Session
 
-from app.business.automation.models import AutomationRule, Reason, RunDetail, ScheduledTask, Status
+from app.business.automation.models import AutomationRule
+from app.business.automation.run_models import Reason, RunDetail, ScheduledTask, Status
 from app.business.planner.models import Sector
 from app.infrastructure.database import db
 from tests.business.automation.machine import Machine

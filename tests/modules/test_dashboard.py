@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
-from app.business.automation.models import ScheduledTask
+from app.business.automation.run_models import ScheduledTask
 from tests.modules.automation_pages import counted, make_rule, make_run
 from tests.people import People, browser_of, make_people
 

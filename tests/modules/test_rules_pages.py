@@ -6,7 +6,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.business.automation.models import AutomationRule, RuleRecord, RuleVersion, ScheduledTask
+from app.business.automation.models import AutomationRule, RuleRecord, RuleVersion
+from app.business.automation.run_models import ScheduledTask
 from app.business.planner.models import Keyword
 from tests.factories import NOW, make_keyword, make_sector, make_site
 from tests.modules.automation_pages import ON_KEYWORDS, make_rule, make_run

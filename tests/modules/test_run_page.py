@@ -5,7 +5,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
-from app.business.automation.models import ActionRun, RunAttempt, ScheduledTask
+from app.business.automation.run_models import ActionRun, RunAttempt, ScheduledTask
 from app.business.billing.models import CreditEntry
 from tests.factories import NOW, make_content, make_sector, make_site, make_task
 from tests.modules.automation_pages import counted, make_rule, make_run

@@ -9,14 +9,8 @@ from sqlalchemy import Engine, select, text
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
-from app.business.automation.models import (
-    AutomationRule,
-    Cause,
-    RuleActivation,
-    RuleVersion,
-    ScheduledTask,
-    Status,
-)
+from app.business.automation.models import AutomationRule, RuleActivation, RuleVersion
+from app.business.automation.run_models import Cause, ScheduledTask, Status
 from app.business.automation.services import audit
 from app.business.automation.services.activations import site_schedules
 from app.business.automation.services.schedules import due_instants

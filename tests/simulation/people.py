@@ -9,7 +9,8 @@ from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
-from app.business.automation.models import AutomationRule, ScheduledTask, Status, Waiting
+from app.business.automation.models import AutomationRule
+from app.business.automation.run_models import ScheduledTask, Status, Waiting
 from app.business.automation.services import run_control, waiting
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.planning import replan_account

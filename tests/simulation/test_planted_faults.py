@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from app.business.automation.models import AutomationRule, RuleDay, ScheduledTask, Status
+from app.business.automation.models import AutomationRule, RuleDay
+from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services import (
     action_executor,
     planning,

@@ -13,7 +13,8 @@ from random import Random
 from sqlalchemy import Engine, func, or_, select
 from sqlalchemy.orm import Session, sessionmaker
 
-from app.business.automation.models import AutomationRule, ScheduledTask, Status, Waiting
+from app.business.automation.models import AutomationRule
+from app.business.automation.run_models import ScheduledTask, Status, Waiting
 from app.business.automation.services import attention, planning, recovery, rule_engine, waiting
 from app.business.automation.services.action_executor import ActionExecutor
 from app.business.automation.services.automation_service import AutomationService

@@ -13,14 +13,8 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from app.business.accounts.models import Role
-from app.business.automation.models import (
-    CLOSED,
-    AutomationRule,
-    RuleVersion,
-    RunAttempt,
-    RunDetail,
-    ScheduledTask,
-)
+from app.business.automation.models import AutomationRule, RuleVersion
+from app.business.automation.run_models import CLOSED, RunAttempt, RunDetail, ScheduledTask
 from app.business.automation.services import figures, run_control
 from app.business.automation.services.automation_service import AutomationService, Request
 from app.business.automation.services.history import RunFilters, runs_page

@@ -15,7 +15,7 @@ from wtforms import (
 from wtforms.validators import Optional
 from wtforms.widgets import CheckboxInput, ListWidget
 
-from app.business.automation.models import Cause, Status
+from app.business.automation.run_models import Cause, Status
 from app.business.automation.services.history import RunFilters
 from app.business.automation.services.rule_list import RuleFilter
 from app.business.automation.services.triggers import TRIGGERS

@@ -9,7 +9,7 @@ from typing import Any
 from flask import Response, make_response, request
 from flask.typing import ResponseReturnValue
 
-from app.business.automation.models import ScheduledTask, Status
+from app.business.automation.run_models import ScheduledTask, Status
 
 EVERY = "every 3s"
 SOON = timedelta(hours=12)

@@ -1,6 +1,6 @@
 """What runs are called on pages: causes, reasons, waits and checks in the words of staff, and what to do next."""
 
-from app.business.automation.models import ScheduledTask, Status
+from app.business.automation.run_models import ScheduledTask, Status
 
 CAUSES = {
     "schedule": "Schedule",

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, AliasPath, AwareDatetime, BaseModel, ConfigDict, Field
 
-from app.business.automation.models import Cause, Reason, Status
+from app.business.automation.run_models import Cause, Reason, Status
 from app.business.automation.services.schedules import YEARS
 from app.modules.api.records import ListOf, RowId, Text
 from app.modules.api.resource import Query, Schema

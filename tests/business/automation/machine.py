@@ -10,7 +10,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
-from app.business.automation.models import AutomationRule, ScheduledTask, Status
+from app.business.automation.models import AutomationRule
+from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services import audit, waiting
 from app.business.automation.services.action_executor import ActionExecutor
 from app.business.automation.services.automation_service import Actor, AutomationService

@@ -5,7 +5,8 @@ from sqlalchemy import delete, text, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, Notice
-from app.business.automation.models import ActionRun, RuleDay, RunAttempt, ScheduledTask
+from app.business.automation.models import RuleDay
+from app.business.automation.run_models import ActionRun, RunAttempt, ScheduledTask
 from app.business.automation.services import audit
 from app.business.billing.models import CreditHold
 from app.business.events import EventBatch

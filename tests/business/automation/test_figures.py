@@ -7,7 +7,8 @@ from sqlalchemy import delete, event, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
-from app.business.automation.models import AutomationRule, RunDetail, ScheduledTask, Status
+from app.business.automation.models import AutomationRule
+from app.business.automation.run_models import RunDetail, ScheduledTask, Status
 from app.business.automation.services import figures
 from app.business.automation.services.accounting import unaccounted
 from app.business.automation.services.planning import plan_rule

@@ -4,7 +4,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
-from app.business.automation.models import ScheduledTask, Status
+from app.business.automation.run_models import ScheduledTask, Status
 from app.business.billing.models import CreditEntry
 from app.business.planner.models import Cluster, Idea, Keyword
 from app.business.writer.models import Task

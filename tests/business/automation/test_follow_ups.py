@@ -3,7 +3,7 @@
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
-from app.business.automation.models import ScheduledTask, Status
+from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services import run_control
 from app.business.planner.models import Sector
 from tests.business.automation.machine import Machine

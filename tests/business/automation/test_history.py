@@ -7,7 +7,8 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
-from app.business.automation.models import AutomationRule, Cause, RuleDay, ScheduledTask, Status
+from app.business.automation.models import AutomationRule, RuleDay
+from app.business.automation.run_models import Cause, ScheduledTask, Status
 from app.business.automation.services import history
 from app.business.automation.services.history import RunFilters
 from app.business.errors import Invalid

@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
-from app.business.automation.models import AutomationRule, Reason, ScheduledTask, Status, Waiting
+from app.business.automation.models import AutomationRule
+from app.business.automation.run_models import Reason, ScheduledTask, Status, Waiting
 from app.business.automation.services import planning
 from app.business.automation.services.accounting import unaccounted
 from app.business.automation.services.run_lease import claim_run

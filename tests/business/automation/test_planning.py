@@ -7,7 +7,8 @@ import pytest
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
-from app.business.automation.models import AutomationRule, Reason, ScheduledTask, Status
+from app.business.automation.models import AutomationRule
+from app.business.automation.run_models import Reason, ScheduledTask, Status
 from app.business.automation.services import planning, run_control
 from app.business.automation.services.accounting import unaccounted
 from app.business.automation.services.automation_service import Actor, AutomationService

@@ -7,7 +7,8 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
-from app.business.automation.models import AutomationRule, Cause, Reason, RuleVersion, Status
+from app.business.automation.models import AutomationRule, RuleVersion
+from app.business.automation.run_models import Cause, Reason, Status
 from app.business.automation.services import planning, run_control
 from app.business.automation.services.automation_service import Actor, AutomationService, Request
 from app.business.automation.services.rule_versions import definition_of

@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
-from app.business.automation.models import Reason, RunAttempt, ScheduledTask, Status, Waiting
+from app.business.automation.run_models import Reason, RunAttempt, ScheduledTask, Status, Waiting
 from app.business.automation.services import run_control, waiting
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.dispatch import dispatch_batches

@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from app.business.automation.models import Cause, RuleActivation, RuleVersion, ScheduledTask
+from app.business.automation.models import RuleActivation, RuleVersion
+from app.business.automation.run_models import Cause, ScheduledTask
 from app.business.automation.services.activations import site_schedules
 from app.business.automation.services.rule_definition import definition_from
 from app.business.automation.services.schedules import due_instants

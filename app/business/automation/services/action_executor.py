@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.business.automation.models import Reason
+from app.business.automation.run_models import Reason
 from app.business.automation.services import run_units
 from app.business.automation.services.action_work import Works
 from app.business.automation.services.condition_evaluator import ConditionEvaluator

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.business.automation.models import ScheduledTask, Status
+from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services.planning import WINDOW
 from app.business.automation.services.rule_engine import ready
 from app.business.automation.services.runs import RUN_QUEUES

@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, AccountStatus, Role
 from app.business.accounts.services.notices import add_notice
-from app.business.automation.models import AutomationRule, RuleActivation, RuleVersion, ScheduledTask
+from app.business.automation.models import AutomationRule, RuleActivation, RuleVersion
+from app.business.automation.run_models import ScheduledTask
 from app.business.automation.services.activations import site_schedules
 from app.business.automation.services.planning import WINDOW
 from app.business.automation.services.rule_definition import definition_from

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account, Role
 from app.business.accounts.services import audit_log
 from app.business.accounts.services.scope import owned
-from app.business.automation.models import AutomationRule, Cause, ScheduledTask
+from app.business.automation.models import AutomationRule
+from app.business.automation.run_models import Cause, ScheduledTask
 from app.business.automation.services import rule_switch
 from app.business.automation.services.action_catalogue import CATALOGUE, explicit_ids
 from app.business.automation.services.planning import replan

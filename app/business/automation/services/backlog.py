@@ -6,7 +6,8 @@ from datetime import datetime
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
-from app.business.automation.models import AutomationRule, ScheduledTask, Status
+from app.business.automation.models import AutomationRule
+from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services.watch import GRACE
 
 

@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, and_, case, func, select
 from sqlalchemy.orm import Session
 
-from app.business.automation.models import AutomationRule, ScheduledTask, Status
+from app.business.automation.models import AutomationRule
+from app.business.automation.run_models import ScheduledTask, Status
 
 SPANS = ((1, "24 hours"), (7, "7 days"), (30, "30 days"))
 

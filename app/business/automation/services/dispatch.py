@@ -9,7 +9,8 @@ from sqlalchemy import or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from app.business.automation.models import AutomationRule, BatchDelivery, Cause, Reason
+from app.business.automation.models import AutomationRule
+from app.business.automation.run_models import BatchDelivery, Cause, Reason
 from app.business.automation.services.action_executor import Transaction
 from app.business.automation.services.condition_evaluator import ConditionEvaluator
 from app.business.automation.services.condition_query import matching

@@ -9,7 +9,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.business.automation.models import AutomationRule, Cause, ScheduledTask
+from app.business.automation.models import AutomationRule
+from app.business.automation.run_models import Cause, ScheduledTask
 from app.business.automation.services.record_facts import context_facts
 from app.business.automation.services.record_models import MODELS, in_scope, known_ids
 from app.business.automation.services.run_context import RunContext, load_context

@@ -10,7 +10,8 @@ from sqlalchemy import func, literal, select, true, union_all
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
-from app.business.automation.models import AutomationRule, ScheduledTask, Status
+from app.business.automation.models import AutomationRule
+from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services.accounting import unaccounted
 from app.business.automation.services.history import RunFilters, runs_page
 from app.business.base import UtcDateTime

@@ -21,7 +21,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
-from app.business.automation.models import AutomationRule, RuleDay, ScheduledTask, Status
+from app.business.automation.models import AutomationRule, RuleDay
+from app.business.automation.run_models import ScheduledTask, Status
 from app.business.paging import Page, newest_part, page_of
 
 FAILURES_WITHIN = timedelta(days=7)

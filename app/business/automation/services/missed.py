@@ -6,7 +6,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.business.automation.models import AutomationRule, Cause, Reason, ScheduledTask, Status
+from app.business.automation.models import AutomationRule
+from app.business.automation.run_models import Cause, Reason, ScheduledTask, Status
 from app.business.automation.services.runs import Opening, record_skip
 
 LATE = timedelta(minutes=1)

@@ -13,14 +13,8 @@ from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
-from app.business.automation.models import (
-    AutomationRule,
-    Cause,
-    RuleVersion,
-    RunDetail,
-    ScheduledTask,
-    Status,
-)
+from app.business.automation.models import AutomationRule, RuleVersion
+from app.business.automation.run_models import Cause, RunDetail, ScheduledTask, Status
 from app.business.automation.services import activations
 from app.business.automation.services.action_executor import Transaction
 from app.business.automation.services.missed import EDITED, LATE, judge, planned_opening, record_missed

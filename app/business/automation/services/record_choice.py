@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, func, or_, select, true
 from sqlalchemy.orm import Session
 
-from app.business.automation.models import Cause
+from app.business.automation.run_models import Cause
 from app.business.automation.services.action_catalogue import explicit_ids
 from app.business.automation.services.condition_query import matching
 from app.business.automation.services.record_claims import free_to_take

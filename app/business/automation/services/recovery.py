@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from app.business.automation.models import ActionRun, Reason, RunAttempt, ScheduledTask, Status
+from app.business.automation.run_models import ActionRun, Reason, RunAttempt, ScheduledTask, Status
 from app.business.automation.services import run_close
 from app.business.automation.services.action_executor import Transaction
 from app.business.automation.services.run_context import load_context

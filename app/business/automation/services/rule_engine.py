@@ -8,7 +8,7 @@ from functools import partial
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
-from app.business.automation.models import Reason, ScheduledTask, Status
+from app.business.automation.run_models import Reason, ScheduledTask, Status
 from app.business.automation.services import run_close
 from app.business.automation.services.action_executor import (
     ActionExecutor,

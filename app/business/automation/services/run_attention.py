@@ -5,7 +5,8 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.business.automation.models import AutomationRule, ScheduledTask, Status, Waiting
+from app.business.automation.models import AutomationRule
+from app.business.automation.run_models import ScheduledTask, Status, Waiting
 
 
 def failed_since(session: Session, account_id: int, since: datetime, limit: int) -> list[ScheduledTask]:

@@ -11,9 +11,9 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.services.notices import add_notice
-from app.business.automation.models import (
+from app.business.automation.models import AutomationRule
+from app.business.automation.run_models import (
     ActionRun,
-    AutomationRule,
     Cause,
     Reason,
     RunAttempt,

@@ -9,7 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
-from app.business.automation.models import AutomationRule, Cause, RuleVersion, RunDetail, ScheduledTask
+from app.business.automation.models import AutomationRule, RuleVersion
+from app.business.automation.run_models import Cause, RunDetail, ScheduledTask
 from app.business.automation.services.condition_tree import Node, parse_conditions
 from app.business.automation.services.record_facts import Facts
 from app.business.automation.services.rule_definition import RuleDefinition, definition_from

@@ -6,7 +6,7 @@ from typing import Any, cast
 from sqlalchemy import CursorResult, update
 from sqlalchemy.orm import Session
 
-from app.business.automation.models import Reason, ScheduledTask, Status, Waiting
+from app.business.automation.run_models import Reason, ScheduledTask, Status, Waiting
 from app.business.automation.services.runs import call_attention
 from app.business.automation.services.waiting import wake_previous, wake_reviewed
 from app.business.errors import Conflict

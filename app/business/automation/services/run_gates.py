@@ -12,7 +12,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import AccountStatus
-from app.business.automation.models import Cause, Reason, RuleDay, ScheduledTask, Status, Waiting
+from app.business.automation.models import RuleDay
+from app.business.automation.run_models import Cause, Reason, ScheduledTask, Status, Waiting
 from app.business.automation.services import missed, record_claims
 from app.business.automation.services.condition_evaluator import ConditionEvaluator
 from app.business.automation.services.record_choice import Choice, choose_records

@@ -9,7 +9,7 @@ from sqlalchemy import CursorResult, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
-from app.business.automation.models import Cause, RunAttempt, ScheduledTask, Status, Waiting
+from app.business.automation.run_models import Cause, RunAttempt, ScheduledTask, Status, Waiting
 
 LEASE = timedelta(seconds=60)
 BEAT_SECONDS = 15

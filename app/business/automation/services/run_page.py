@@ -9,7 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
 from app.business.accounts.models import ApiKey, User
-from app.business.automation.models import ActionRun, RuleVersion, RunAttempt, ScheduledTask
+from app.business.automation.models import RuleVersion
+from app.business.automation.run_models import ActionRun, RunAttempt, ScheduledTask
 from app.business.automation.services.action_catalogue import CATALOGUE
 from app.business.automation.services.match_preview import title_of
 from app.business.automation.services.record_models import MODELS

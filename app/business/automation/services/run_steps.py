@@ -6,7 +6,7 @@ from typing import Any, Literal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.business.automation.models import ActionRun
+from app.business.automation.run_models import ActionRun
 from app.business.automation.services.action_catalogue import (
     CATALOGUE,
     PARENTS,

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.business.automation.models import ActionRun, ScheduledTask, Status
+from app.business.automation.run_models import ActionRun, ScheduledTask, Status
 from app.business.automation.services.action_catalogue import CATALOGUE
 from app.business.automation.services.run_context import RunContext, plural
 from app.business.automation.services.run_units import Failure

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from app.business.automation.models import ActionRun
+from app.business.automation.run_models import ActionRun
 from app.business.automation.services.run_context import RunContext
 from app.business.automation.services.run_steps import Step
 

@@ -6,14 +6,8 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from app.business.automation.models import (
-    AutomationRule,
-    Cause,
-    Reason,
-    RunDetail,
-    ScheduledTask,
-    Status,
-)
+from app.business.automation.models import AutomationRule
+from app.business.automation.run_models import Cause, Reason, RunDetail, ScheduledTask, Status
 from app.business.automation.services.rule_definition import is_local
 from app.business.events import EVENTS_QUEUE
 

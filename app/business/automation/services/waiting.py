@@ -7,7 +7,7 @@ from sqlalchemy import CursorResult, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from app.business.accounts.models import Account
-from app.business.automation.models import Cause, ScheduledTask, Status, Waiting
+from app.business.automation.run_models import Cause, ScheduledTask, Status, Waiting
 from app.business.automation.services.run_lease import SERIAL_CAUSES
 from app.business.automation.services.runs import RUN_QUEUES
 from app.business.events import wake

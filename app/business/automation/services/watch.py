@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, Role
 from app.business.accounts.services.notices import add_notice, mark_settled, notice_of
-from app.business.automation.models import AutomationRule, Cause, ScheduledTask, Status
+from app.business.automation.models import AutomationRule
+from app.business.automation.run_models import Cause, ScheduledTask, Status
 
 GRACE = timedelta(minutes=2)
 KEY = "not-started"

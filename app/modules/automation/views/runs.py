@@ -7,7 +7,7 @@ from flask import flash, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role
-from app.business.automation.models import ScheduledTask
+from app.business.automation.run_models import ScheduledTask
 from app.business.automation.services import run_control
 from app.business.automation.services.run_page import find_run, lateness_seconds, load_run_page
 from app.infrastructure.database import db
