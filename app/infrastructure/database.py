@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 # All tables, so that every process and the migrations know the whole schema.
 import app.business.accounts.models
 import app.business.automation.models
+import app.business.automation.operation_models
 import app.business.automation.run_models
 import app.business.billing.models
 import app.business.events

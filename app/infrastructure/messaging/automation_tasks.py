@@ -12,12 +12,15 @@ from app.business.automation.services import (
     attention,
     audit,
     dispatch,
+    operations,
     planning,
     recovery,
     rule_engine,
     waiting,
     watch,
 )
+from app.business.automation.services.operation_kinds import KINDS
+from app.business.automation.services.runs import LONG_QUEUE
 from app.business.billing.services import replenishment
 from app.business.events import EVENTS_QUEUE
 from app.infrastructure import ai
@@ -54,10 +57,15 @@ def sweep() -> None:
 
 
 def drain(queue: str) -> None:
-    """Look at `queue`: hand out events first where they are what it holds, then carry its due runs."""
+    """Look at `queue`: hand out events first where they are what it holds, then carry its due runs.
+
+    What people wait for (operations) is carried one a look, after the runs that are due.
+    """
     if queue == EVENTS_QUEUE:
         _dispatch(utc_now())
     rule_engine.drain(_engine(), queue, most_runs=MOST_RUNS, most_seconds=MOST_SECONDS)
+    if queue == LONG_QUEUE and not worker.draining.is_set():
+        operations.carry_next(transaction, KINDS, utc_now, worker.draining.is_set)
 
 
 def _plan(now: datetime) -> None:
@@ -81,6 +89,8 @@ def _rescue(now: datetime) -> None:
     rescued = recovery.rescue(transaction, now)
     if rescued.resumed or rescued.given_up:
         log.warning("runs_rescued", resumed=rescued.resumed, given_up=rescued.given_up)
+    with transaction() as session:
+        operations.rescue_operations(session, now)
 
 
 def _wake_waiting(now: datetime) -> None:

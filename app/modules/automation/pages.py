@@ -4,7 +4,17 @@ from flask import Blueprint
 
 from app.modules.automation.bell import unread_notices
 from app.modules.automation.run_words import CAUSES, CHECKS, REASONS, RESULTS, advice, outcome
-from app.modules.automation.views import dashboard, history, my_work, rules, runs, start, versions, wizard
+from app.modules.automation.views import (
+    dashboard,
+    history,
+    my_work,
+    operations,
+    rules,
+    runs,
+    start,
+    versions,
+    wizard,
+)
 
 blueprint = Blueprint("automation", __name__)
 add = blueprint.add_url_rule
@@ -42,6 +52,9 @@ add("/runs/<int:id>", "run", runs.show)
 add("/runs/<int:id>/retry", "retry", runs.retry, methods=["POST"])
 add("/runs/<int:id>/cancel", "cancel", runs.cancel, methods=["POST"])
 add("/runs/<int:id>/go-on", "go_on", runs.go_on, methods=["POST"])
+
+add("/operations/<int:id>", "operation", operations.show)
+add("/operations/<int:id>/cancel", "cancel_operation", operations.cancel, methods=["POST"])
 
 add("/my-work", "my_work", my_work.show)
 add("/notices", "notices", my_work.notices)

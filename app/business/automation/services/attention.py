@@ -7,17 +7,21 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import ScheduledTask, Status
+from app.business.automation.services.operations import any_waiting
 from app.business.automation.services.planning import WINDOW
 from app.business.automation.services.rule_engine import ready
-from app.business.automation.services.runs import RUN_QUEUES
+from app.business.automation.services.runs import LONG_QUEUE, RUN_QUEUES
 
 PATIENCE = timedelta(seconds=1)
 
 
 def overdue_queues(session: Session, now: datetime) -> Sequence[str]:
-    """Queues with a run that should have begun more than a second ago."""
+    """Queues with a run that should have begun more than a second ago, or an operation that nobody has taken up."""
     since = now - PATIENCE
-    return [queue for queue in RUN_QUEUES if session.scalar(select(ready(queue, since).exists()))]
+    queues = [queue for queue in RUN_QUEUES if session.scalar(select(ready(queue, since).exists()))]
+    if LONG_QUEUE not in queues and any_waiting(session):
+        queues.append(LONG_QUEUE)
+    return queues
 
 
 def coming_instants(session: Session, now: datetime) -> Sequence[tuple[datetime, str]]:

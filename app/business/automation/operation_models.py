@@ -1,0 +1,60 @@
+"""Operations: long work that a person asks for and watches. No run of a rule: it plans nothing and charges nothing."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.business.base import AccountOwned, Base, Id, Text, one_of, owner_key, same_account
+
+
+class OperationState(StrEnum):
+    """How far an operation is. The last three are final."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+ENDED = (OperationState.DONE, OperationState.FAILED, OperationState.CANCELLED)
+
+
+class Operation(AccountOwned, Base):
+    """What was asked (`kind`, `params`), how far it is (`done` of `total`; total unknown at first), what came of it.
+
+    lease_token: who may write · lease_until: when a silent worker is given up · attempts: how often it was begun.
+    """
+
+    __tablename__ = "operation"
+    __table_args__ = owner_key(
+        same_account("user_id", "user"),
+        one_of("state", list(OperationState)),
+        Index(None, "account_id", "kind", "id"),
+        Index(
+            "ix_operation_open",
+            "state",
+            "id",
+            sqlite_where=text("state IN ('pending', 'running')"),
+            postgresql_where=text("state IN ('pending', 'running')"),
+        ),
+    )
+
+    kind: Mapped[str] = mapped_column(Text(32))
+    params: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    state: Mapped[str] = mapped_column(Text(16), default=OperationState.PENDING)
+    done: Mapped[int] = mapped_column(default=0)
+    total: Mapped[int | None]
+    result: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    error_message: Mapped[str] = mapped_column(Text(), default="")
+    user_id: Mapped[int | None] = mapped_column(Id)
+    attempts: Mapped[int] = mapped_column(default=0)
+    lease_token: Mapped[str | None] = mapped_column(Text(32))
+    lease_until: Mapped[datetime | None]
+    cancel_requested_at: Mapped[datetime | None]
+    created_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]

@@ -1,0 +1,263 @@
+"""Runs: their states, attempts and units of work, and which events were handed to which rule."""
+
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from app.business.base import AccountOwned, Base, Id, Text, one_of, owner_key, same_account
+
+
+class Cause(StrEnum):
+    """What started a run: manual is a browser session, api a key."""
+
+    SCHEDULE = "schedule"
+    EVENT = "event"
+    MANUAL = "manual"
+    API = "api"
+    BACKFILL = "backfill"
+
+
+class Status(StrEnum):
+    """A run's state. completed and skipped never change; failed changes only by retry."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+CLOSED = (Status.COMPLETED, Status.FAILED, Status.SKIPPED)
+
+
+class Waiting(StrEnum):
+    """What a pending run waits for."""
+
+    DAY = "day"
+    CREDITS = "credits"
+    BUDGET = "budget"
+    PAUSE = "pause"
+    REVIEW = "review"
+    PREVIOUS = "previous"
+
+
+class Reason(StrEnum):
+    """Why a run was skipped or failed."""
+
+    INACTIVE = "inactive"
+    ACCOUNT_INACTIVE = "account_inactive"
+    PAUSED = "paused"
+    LOOP = "loop"
+    OVERLAP = "overlap"
+    CONDITIONS = "conditions"
+    DAILY_LIMIT = "daily_limit"
+    LIMIT_BELOW_PRICE = "limit_below_price"
+    INSUFFICIENT_CREDITS = "insufficient_credits"
+    BUDGET = "budget"
+    MISSED = "missed"
+    SUPERSEDED = "superseded"
+    CANCELLED = "cancelled"
+    SHADOW = "shadow"
+    ACTION_FAILED = "action_failed"
+    TIMED_OUT = "timed_out"
+    WORKER_LOST = "worker_lost"
+    PROVIDER_REFUSED = "provider_refused"
+    RULE_INVALID = "rule_invalid"
+
+
+class ScheduledTask(AccountOwned, Base):
+    """One run of a rule: its row is the truth, jobs only say "look".
+
+    scheduled_at: due instant, event time or click · not_before: earliest next try · lease_token: who may
+    write · admitted_at: passed all gates · credits_needed: what a waiting run could not set aside ·
+    count, first_at, last_at: of a row that stands for many missed times.
+    """
+
+    __tablename__ = "scheduled_task"
+    __table_args__ = owner_key(
+        same_account("automation_rule_id", "automation_rule"),
+        one_of("cause", list(Cause)),
+        one_of("status", list(Status)),
+        Index(
+            "uq_scheduled_task_due",
+            "automation_rule_id",
+            "scheduled_at",
+            "split_site_id",
+            unique=True,
+            sqlite_where=text("cause = 'schedule' AND follows_id IS NULL"),
+            postgresql_where=text("cause = 'schedule' AND follows_id IS NULL"),
+        ),
+        UniqueConstraint("batch_id", "automation_rule_id", "part"),
+        UniqueConstraint("follows_id"),
+        UniqueConstraint("automation_rule_id", "request_key"),
+        Index(
+            "uq_scheduled_task_one_running",
+            "automation_rule_id",
+            unique=True,
+            sqlite_where=text("status = 'running' AND cause IN ('event', 'backfill')"),
+            postgresql_where=text("status = 'running' AND cause IN ('event', 'backfill')"),
+        ),
+        Index(
+            "ix_scheduled_task_ready",
+            "queue",
+            "priority",
+            "scheduled_at",
+            "id",
+            sqlite_where=text("status = 'pending' AND waiting_for IS NULL"),
+            postgresql_where=text("status = 'pending' AND waiting_for IS NULL"),
+        ),
+        Index(
+            "ix_scheduled_task_leased",
+            "lease_until",
+            sqlite_where=text("status = 'running'"),
+            postgresql_where=text("status = 'running'"),
+        ),
+        Index(
+            "ix_scheduled_task_waiting",
+            "account_id",
+            "waiting_for",
+            sqlite_where=text("waiting_for IS NOT NULL"),
+            postgresql_where=text("waiting_for IS NOT NULL"),
+        ),
+        Index(None, "account_id", "scheduled_at", "id"),
+        Index(None, "account_id", "status", "scheduled_at", "id"),
+        Index(
+            "ix_scheduled_task_of_rule", "account_id", "automation_rule_id", "status", "scheduled_at", "id"
+        ),
+        CheckConstraint("credits_used >= 0", name="credits_not_negative"),
+    )
+
+    automation_rule_id: Mapped[int] = mapped_column(Id)
+    rule_name: Mapped[str] = mapped_column(Text(255))
+    rule_version: Mapped[int]
+    site_id: Mapped[int | None] = mapped_column(Id)
+    sector_id: Mapped[int | None] = mapped_column(Id)
+    split_site_id: Mapped[int] = mapped_column(Id, default=0)
+    cause: Mapped[str] = mapped_column(Text(16))
+    status: Mapped[str] = mapped_column(Text(16), default=Status.PENDING)
+    reason: Mapped[str | None] = mapped_column(Text(32))
+    waiting_for: Mapped[str | None] = mapped_column(Text(16))
+    waiting_since: Mapped[datetime | None]
+    credits_needed: Mapped[int | None]
+    queue: Mapped[str] = mapped_column(Text(16))
+    priority: Mapped[int] = mapped_column(default=5)
+    scheduled_at: Mapped[datetime]
+    not_before: Mapped[datetime | None]
+    started_at: Mapped[datetime | None]
+    admitted_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    cancel_requested_at: Mapped[datetime | None]
+    lease_token: Mapped[str | None] = mapped_column(Text(32))
+    lease_until: Mapped[datetime | None]
+    worker: Mapped[str | None] = mapped_column(Text(128))
+    attempt: Mapped[int] = mapped_column(default=0)
+    rescues: Mapped[int] = mapped_column(default=0)
+    auto_retries: Mapped[int] = mapped_column(default=0)
+    counted_day: Mapped[date | None]
+    batch_id: Mapped[int | None] = mapped_column(Id)
+    part: Mapped[int | None]
+    follows_id: Mapped[int | None] = mapped_column(Id)
+    from_step: Mapped[int] = mapped_column(default=0)
+    request_key: Mapped[str | None] = mapped_column(Text(255))
+    request_hash: Mapped[str | None] = mapped_column(Text(64))
+    root_id: Mapped[int | None] = mapped_column(Id)
+    depth: Mapped[int] = mapped_column(default=0)
+    user_id: Mapped[int | None] = mapped_column(Id)
+    api_key_id: Mapped[int | None] = mapped_column(Id)
+    record_type: Mapped[str | None] = mapped_column(Text(16))
+    record_count: Mapped[int] = mapped_column(default=0)
+    credits_used: Mapped[int] = mapped_column(default=0)
+    result: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    error_message: Mapped[str] = mapped_column(Text(), default="")
+    count: Mapped[int | None]
+    first_at: Mapped[datetime | None]
+    last_at: Mapped[datetime | None]
+    detail: Mapped["RunDetail"] = relationship(
+        primaryjoin="ScheduledTask.id == foreign(RunDetail.run_id)", uselist=False, lazy="raise"
+    )
+
+
+class RunDetail(AccountOwned, Base):
+    """What only the run's own page and its worker need, kept apart so that lists stay quick.
+
+    chain: rules that led here · records: ids the run works on (null: chosen when it starts) ·
+    options: `even_if_off`, explicit choices of the person · gates, trace: as product pages show them.
+    """
+
+    __tablename__ = "run_detail"
+    __table_args__ = owner_key(same_account("run_id", "scheduled_task"), UniqueConstraint("run_id"))
+
+    run_id: Mapped[int] = mapped_column(Id)
+    chain: Mapped[list[Any]] = mapped_column(default=list)
+    records: Mapped[list[Any] | None]
+    options: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    gates: Mapped[list[Any]] = mapped_column(default=list)
+    trace: Mapped[dict[str, Any] | None]
+    error_detail: Mapped[str] = mapped_column(Text(), default="")
+
+
+class RunAttempt(AccountOwned, Base):
+    """One try of a run, from claim to close; every try stays in history."""
+
+    __tablename__ = "run_attempt"
+    __table_args__ = owner_key(same_account("run_id", "scheduled_task"), UniqueConstraint("run_id", "number"))
+
+    run_id: Mapped[int] = mapped_column(Id)
+    number: Mapped[int]
+    worker: Mapped[str] = mapped_column(Text(128))
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+    status: Mapped[str] = mapped_column(Text(16), default=Status.RUNNING)
+    reason: Mapped[str | None] = mapped_column(Text(32))
+    error_message: Mapped[str] = mapped_column(Text(), default="")
+    credits_used: Mapped[int] = mapped_column(default=0)
+
+
+class ActionRun(AccountOwned, Base):
+    """The receipt of one unit: a step's work on one record (clustering: one sector; notify and pause: one).
+
+    `provider_key` goes to the outside provider, so that the same work asked twice is the same work.
+    """
+
+    __tablename__ = "action_run"
+    __table_args__ = owner_key(
+        same_account("run_id", "scheduled_task"),
+        one_of("status", ("started", "done", "left_out", "failed")),
+        UniqueConstraint("run_id", "step", "record_type", "record_id"),
+    )
+
+    run_id: Mapped[int] = mapped_column(Id)
+    step: Mapped[int]
+    type: Mapped[str] = mapped_column(Text(32))
+    record_type: Mapped[str] = mapped_column(Text(16))
+    record_id: Mapped[int] = mapped_column(Id)
+    status: Mapped[str] = mapped_column(Text(16))
+    provider_key: Mapped[str] = mapped_column(Text(64))
+    attempts: Mapped[int] = mapped_column(default=1)
+    records: Mapped[int] = mapped_column(default=0)
+    made: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    credits: Mapped[int] = mapped_column(default=0)
+    message: Mapped[str] = mapped_column(Text(), default="")
+    started_at: Mapped[datetime]
+    finished_at: Mapped[datetime | None]
+
+
+class BatchDelivery(AccountOwned, Base):
+    """That a batch was handled for a rule, once: how many of its records matched and how many did not."""
+
+    __tablename__ = "batch_delivery"
+    __table_args__ = owner_key(
+        same_account("batch_id", "event_batch"),
+        same_account("rule_id", "automation_rule"),
+        UniqueConstraint("batch_id", "rule_id"),
+    )
+
+    batch_id: Mapped[int] = mapped_column(Id)
+    rule_id: Mapped[int] = mapped_column(Id)
+    matched: Mapped[int] = mapped_column(default=0)
+    unmatched: Mapped[int] = mapped_column(default=0)
+    runs: Mapped[int] = mapped_column(default=0)
+    created_at: Mapped[datetime]

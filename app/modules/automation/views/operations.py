@@ -1,0 +1,49 @@
+"""The page of an operation: its progress while it goes on, its result when it has ended."""
+
+from datetime import UTC, datetime
+
+from flask import flash, render_template, url_for
+from flask.typing import ResponseReturnValue
+
+from app.business.accounts.models import Role
+from app.business.automation.operation_models import ENDED, Operation
+from app.business.automation.services import operations
+from app.infrastructure.database import db
+from app.modules.access import allow, current_person
+from app.modules.automation import live
+from app.modules.automation.operation_kinds import KIND_PAGES
+from app.modules.web import htmx, see_other
+
+POLL = "every 2s"
+
+
+@allow(Role.VIEWER)
+def show(id: int) -> ResponseReturnValue:
+    """While it goes on, the page asks for news."""
+    operation = _operation(id)
+    tag = f"{operation.state}-{operation.done}-{operation.total}-{operation.cancel_requested_at is not None}"
+    if htmx().is_partial:
+        return live.answer(tag, lambda: _rendered("partials/automation/operation_body.html", operation, tag))
+    return _rendered("pages/automation/operation.html", operation, tag)
+
+
+@allow(Role.OPERATOR)
+def cancel(id: int) -> ResponseReturnValue:
+    """Stop it; what it has done stays."""
+    operation = _operation(id)
+    operations.cancel_operation(db.session(), operation, datetime.now(UTC))
+    db.session.commit()
+    flash("It stops. What is done already stays.", "success")
+    return see_other(url_for(".operation", id=operation.id))
+
+
+def _operation(id: int) -> Operation:
+    return operations.find_operation(db.session(), current_person().account.id, id)
+
+
+def _rendered(template: str, operation: Operation, tag: str) -> str:
+    ended = operation.state in ENDED
+    kind = KIND_PAGES[operation.kind]
+    return render_template(
+        template, operation=operation, kind=kind, tag=tag, ended=ended, poll=None if ended else POLL
+    )

@@ -1,0 +1,148 @@
+"""Operations: taken once, watched, cancelled, handed back, taken again after a lost worker, given up at last."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy.orm import Session
+
+from app.business.automation.operation_models import Operation
+from app.business.automation.services import operations
+from app.business.automation.services.attention import overdue_queues
+from app.business.automation.services.operations import Asked, Progress
+from app.business.errors import Conflict, Invalid, NotFound
+from tests.business.automation.machine import Machine
+from tests.factories import NOW, make_account
+
+
+def ask(session: Session, kind: str = "count", **params: Any) -> Operation:
+    account = make_account(session)
+    operation = operations.begin_operation(
+        session, account_id=account.id, kind=kind, params=params, user_id=None, now=NOW
+    )
+    session.commit()
+    return operation
+
+
+def carry(machine: Machine, work: Callable[[Asked, Progress], dict[str, Any]], **more: Any) -> bool:
+    def handler(_transaction: Any, asked: Asked, progress: Progress, _clock: Any) -> dict[str, Any]:
+        return work(asked, progress)
+
+    return operations.carry_next(machine.transaction, {"count": handler}, machine.clock, **more)
+
+
+def count_to_three(asked: Asked, progress: Progress) -> dict[str, Any]:
+    for done in range(1, 4):
+        progress.tell(done, 3)
+    return {"counted": 3, "by": asked.params["by"]}
+
+
+def state_of(session: Session, operation: Operation) -> tuple[str, int, int | None]:
+    session.expire_all()
+    return operation.state, operation.done, operation.total
+
+
+def test_it_is_carried_to_its_end_once(session: Session) -> None:
+    operation, machine = ask(session, by="hand"), Machine(session)
+    assert carry(machine, count_to_three)
+    assert not carry(machine, count_to_three)
+    assert state_of(session, operation) == ("done", 3, 3)
+    assert operation.result == {"counted": 3, "by": "hand"}
+    assert (operation.finished_at, operation.lease_token) == (NOW, None)
+
+
+def test_a_cancelled_one_stops_at_its_next_word(session: Session) -> None:
+    operation, machine = ask(session), Machine(session)
+
+    def work(_asked: Asked, progress: Progress) -> dict[str, Any]:
+        progress.tell(1, 3)
+        operations.cancel_operation(session, operation, NOW)
+        session.commit()
+        progress.tell(2)
+        raise AssertionError("it went on")
+
+    carry(machine, work)
+    assert state_of(session, operation) == ("cancelled", 2, 3)
+    with pytest.raises(Conflict, match="ended already"):
+        operations.cancel_operation(session, operation, NOW)
+
+
+def test_one_that_has_not_begun_is_cancelled_at_once(session: Session) -> None:
+    operation = ask(session)
+    operations.cancel_operation(session, operation, NOW)
+    session.commit()
+    assert not carry(Machine(session), count_to_three)
+    assert state_of(session, operation)[0] == "cancelled"
+
+
+def test_a_worker_that_goes_away_hands_it_back(session: Session) -> None:
+    operation, machine = ask(session, by="hand"), Machine(session)
+    carry(machine, count_to_three, draining=lambda: True)
+    assert state_of(session, operation)[0] == "pending"
+    assert carry(machine, count_to_three)
+    assert state_of(session, operation)[0] == "done"
+
+
+def test_a_lost_worker_writes_nothing_and_another_one_begins_again(session: Session) -> None:
+    operation, machine = ask(session, by="hand"), Machine(session)
+
+    def slow(_asked: Asked, progress: Progress) -> dict[str, Any]:
+        progress.tell(1, 3)
+        machine.pass_time(seconds=61)
+        with machine.transaction():
+            assert operations.rescue_operations(session, machine.now) == 1
+        assert carry(machine, count_to_three)
+        progress.tell(2)
+        raise AssertionError("it went on")
+
+    carry(machine, slow)
+    assert state_of(session, operation) == ("done", 3, 3)
+    assert operation.attempts == 2
+
+
+def test_it_is_given_up_after_three_lost_workers(session: Session) -> None:
+    operation, machine = ask(session), Machine(session)
+
+    def die(_asked: Asked, _progress: Progress) -> dict[str, Any]:
+        raise KeyboardInterrupt
+
+    for _ in range(operations.MOST_ATTEMPTS):
+        with pytest.raises(KeyboardInterrupt):
+            carry(machine, die)
+        machine.pass_time(seconds=61)
+        with machine.transaction():
+            operations.rescue_operations(session, machine.now)
+    assert state_of(session, operation)[0] == "failed"
+    assert "stopped answering" in operation.error_message
+    assert not carry(machine, count_to_three)
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (Invalid({"days": ["Choose at most 90 days."]}), "Choose at most 90 days."),
+        (KeyError("x"), operations.BROKEN),
+    ],
+)
+def test_what_went_wrong_is_said_in_plain_words(session: Session, error: Exception, message: str) -> None:
+    operation, machine = ask(session), Machine(session)
+
+    def refuse(_asked: Asked, _progress: Progress) -> dict[str, Any]:
+        raise error
+
+    carry(machine, refuse)
+    assert state_of(session, operation)[0] == "failed"
+    assert operation.error_message == message
+
+
+def test_a_foreign_one_is_not_found(session: Session) -> None:
+    operation, stranger = ask(session), make_account(session)
+    with pytest.raises(NotFound):
+        operations.find_operation(session, stranger.id, operation.id)
+
+
+def test_one_that_waits_calls_the_step_workers(session: Session) -> None:
+    assert overdue_queues(session, NOW + timedelta(minutes=1)) == []
+    ask(session)
+    assert overdue_queues(session, NOW + timedelta(minutes=1)) == ["long"]
