@@ -56,7 +56,7 @@ test-faults: $(VENV)/.tested chromium
 	TRIALS=full $(BIN)/python -m pytest tests
 
 bench: $(VENV)/.tested
-	@echo "No workload is measured in this version."
+	$(BIN)/python -m tests.bench
 
 demo-reset: install
 	$(FLASK) demo --reset
