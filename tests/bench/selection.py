@@ -23,7 +23,8 @@ CONDITIONS = {
     ]
 }
 BY_HAND = text(
-    "SELECT id FROM keyword WHERE account_id = :account AND status = 'new' AND volume >= 500 ORDER BY id LIMIT 50"
+    "SELECT id FROM keyword WHERE account_id = :account AND status = 'new' AND volume >= 500 AND site_id IN "
+    "(SELECT id FROM site WHERE account_id = :account AND status = 'active') ORDER BY id LIMIT 50"
 )
 
 
