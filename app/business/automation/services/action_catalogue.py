@@ -165,7 +165,7 @@ CATALOGUE: dict[str, ActionType] = {
         ),
         ActionType(
             "create_record", "Create an idea or a task", CreateRecord, RECORD_TYPES, "idea", "record",
-            "free", _free, local=True, seconds=30, events=("idea_created", "task_created"),
+            "free", _free, local=True, seconds=30, events=("idea_created", "task_created", "status_changed"),
         ),
         ActionType(
             "notify", "Send a notice", Notify, RECORD_TYPES, None, "run", "free", _free, local=True, seconds=30,

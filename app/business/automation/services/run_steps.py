@@ -1,5 +1,6 @@
 """Which records a step works on, and which of its units are finished: read from the run and its receipts."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -56,18 +57,20 @@ def steps_of(context: RunContext) -> list[Step]:
 def _step(context: RunContext, index: int, action: dict[str, Any], made: list[str]) -> Step:
     entry, record_type = CATALOGUE[action["type"]], context.run.record_type
     needed = entry.takes[0] if len(entry.takes) == 1 else record_type
-    source: Source
+    return Step(index, action, entry, source_of(action, record_type, made), needed)
+
+
+def source_of(action: dict[str, Any], record_type: str | None, made: Collection[str]) -> Source:
+    """Where the action's records come from in a run over `record_type`; `made`: types that earlier steps make."""
+    entry = CATALOGUE[action["type"]]
+    needed = entry.takes[0] if len(entry.takes) == 1 else record_type
     if entry.unit_of == "run" or needed is None:
-        source = "run"
-    elif explicit_ids(action) is not None:
-        source = "explicit"
-    elif needed == record_type:
-        source = "records"
-    elif needed in made:
-        source = "made"
-    else:
-        source = "parents"
-    return Step(index, action, entry, source, needed)
+        return "run"
+    if explicit_ids(action) is not None:
+        return "explicit"
+    if needed == record_type:
+        return "records"
+    return "made" if needed in made else "parents"
 
 
 def input_ids(session: Session, context: RunContext, step: Step, records: list[int]) -> list[int]:

@@ -1,0 +1,224 @@
+"""Which rules start which, and the loops among them: self, pair, ring of ten, and those that conditions exclude."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import Account
+from app.business.automation.models import AutomationRule
+from app.business.automation.services.action_catalogue import CATALOGUE
+from app.business.automation.services.action_effects import DOINGS
+from app.business.automation.services.automation_service import Actor, AutomationService
+from app.business.automation.services.rule_definition import RuleDefinition, definition_from
+from app.business.automation.services.rule_graph import rule_graph, started_by
+from app.business.automation.services.rule_versions import definition_of
+from app.business.planner.models import Sector
+from tests.factories import NOW, make_account, make_sector, make_site
+
+CLUSTER: dict[str, Any] = {"type": "cluster_keywords", "params": {}}
+IDEAS: dict[str, Any] = {"type": "generate_ideas", "params": {"again": True}}
+TASKS: dict[str, Any] = {"type": "create_tasks", "params": {}}
+WRITE: dict[str, Any] = {"type": "generate_content", "params": {}}
+NOTIFY: dict[str, Any] = {"type": "notify", "params": {"message": "Look"}}
+
+
+def set_status(status: str, **params: Any) -> dict[str, Any]:
+    return {"type": "update_records", "params": {"status": status} | params}
+
+
+def leaf(field: str, operator: str, value: Any = None) -> dict[str, Any]:
+    return {"field": field, "operator": operator, "value": value}
+
+
+def becomes(record_type: str, to: str | None = None) -> dict[str, Any]:
+    options = {"record_type": record_type} | ({"to": to} if to else {})
+    return {"trigger": "status_changed", "trigger_options": options}
+
+
+def add(session: Session, account: Account, *actions: dict[str, Any], **changes: Any) -> AutomationRule:
+    data = {"name": "A rule", "trigger": "keyword_added", "actions": list(actions)} | changes
+    return AutomationService().create_rule(session, account, data, Actor(None), NOW)
+
+
+def said(rule: AutomationRule) -> RuleDefinition:
+    return definition_from(definition_of(rule))
+
+
+def names_started(session: Session, rule: AutomationRule) -> list[tuple[str, int]]:
+    found = started_by(session, rule.account_id, said(rule), rule.id)
+    return [(started.name, started.depth) for started in found]
+
+
+def loops(session: Session, rule: AutomationRule) -> list[list[str]]:
+    graph = rule_graph(session, rule.account_id, said(rule), rule.id)
+    return [[edge.source.name for edge in loop] for loop in graph.loops()]
+
+
+def test_the_pipeline_is_started_rule_by_rule(session: Session, account: Account) -> None:
+    first = add(session, account, CLUSTER, name="Group")
+    add(session, account, IDEAS, name="Ideas", trigger="cluster_created")
+    add(session, account, TASKS, name="Tasks", trigger="idea_created")
+    add(session, account, WRITE, name="Write", trigger="task_created")
+    add(session, account, NOTIFY, name="Tell", trigger="content_generated")
+    add(session, account, NOTIFY, name="New words", trigger="keyword_added")
+    assert names_started(session, first) == [("Ideas", 1), ("Tasks", 2), ("Write", 3), ("Tell", 4)]
+    assert loops(session, first) == []
+
+
+def test_each_arrow_says_what_happens(session: Session, account: Account) -> None:
+    first = add(session, account, CLUSTER)
+    add(session, account, NOTIFY, name="Clusters", trigger="cluster_created")
+    add(session, account, NOTIFY, name="Words", **becomes("keyword"))
+    add(session, account, NOTIFY, name="Ends", trigger="run_finished")
+    found = started_by(session, account.id, said(first), first.id)
+    assert [(one.name, one.path[-1].what) for one in found] == [
+        ("Clusters", "it makes clusters"),
+        ("Words", "keywords become “Clustered”"),
+        ("Ends", "its run ends"),
+    ]
+
+
+def test_only_rules_that_are_on_and_work_are_started(session: Session, account: Account) -> None:
+    first = add(session, account, CLUSTER)
+    add(session, account, NOTIFY, trigger="cluster_created", is_active=False)
+    add(session, account, NOTIFY, trigger="cluster_created", mode="shadow")
+    add(session, make_account(session), NOTIFY, trigger="cluster_created")
+    archived = add(session, account, NOTIFY, trigger="cluster_created")
+    AutomationService().archive(session, archived, Actor(None), NOW)
+    assert names_started(session, first) == []
+
+
+def test_another_place_is_not_heard(session: Session, account: Account, sector: Sector) -> None:
+    other = make_sector(session, make_site(session, account))
+    first = add(session, account, CLUSTER, site=sector.site_id, sector=sector.id)
+    add(session, account, NOTIFY, name="There", trigger="cluster_created", site=other.site_id)
+    add(session, account, NOTIFY, name="Here", trigger="cluster_created", site=sector.site_id)
+    add(session, account, NOTIFY, name="Everywhere", trigger="cluster_created")
+    assert [name for name, _ in names_started(session, first)] == ["Here", "Everywhere"]
+
+
+@pytest.mark.parametrize(
+    ("conditions", "starts"),
+    [
+        ({}, True),
+        (leaf("status", "eq", "queued"), True),
+        (leaf("status", "eq", "done"), False),
+        (leaf("word_count", "gt", 1500), False),
+        (leaf("word_count", "eq", 800), True),
+        ({"any": [leaf("task_type", "eq", "link"), leaf("word_count", "lt", 700)]}, False),
+        ({"not": leaf("status", "in", ["queued", "draft"])}, False),
+        (leaf("title", "contains", "shoes"), True),
+    ],
+    ids=str,
+)
+def test_conditions_are_held_against_what_is_made(
+    session: Session, account: Account, conditions: dict[str, Any], starts: bool
+) -> None:
+    make = {"type": "create_tasks", "params": {"word_count": 800}}
+    first = add(session, account, make, trigger="idea_created")
+    add(session, account, NOTIFY, name="Hears", trigger="task_created", conditions=conditions)
+    assert bool(names_started(session, first)) is starts
+
+
+def test_a_later_step_changes_what_is_certain(session: Session, account: Account) -> None:
+    first = add(session, account, CLUSTER, IDEAS)
+    planned = leaf("status", "eq", "planned")
+    add(session, account, NOTIFY, name="Hears", trigger="cluster_created", conditions=planned)
+    assert names_started(session, first) == [("Hears", 1)]
+
+
+def test_a_rule_that_starts_itself_is_a_loop(session: Session, account: Account) -> None:
+    rule = add(session, account, WRITE, name="Again", trigger="content_generated")
+    assert loops(session, rule) == [["Again"]]
+
+
+def test_conditions_that_still_hold_do_not_excuse(session: Session, account: Account) -> None:
+    short = leaf("word_count", "lt", 900)
+    rule = add(session, account, WRITE, name="Short", trigger="content_generated", conditions=short)
+    assert loops(session, rule) == [["Short"]]
+
+
+def test_a_pair_is_a_loop_seen_from_both(session: Session, account: Account) -> None:
+    write = add(session, account, WRITE, name="Write", **becomes("task", "queued"))
+    again = add(session, account, set_status("queued"), name="Retry", **becomes("task", "failed"))
+    assert loops(session, write) == [["Write", "Retry"]]
+    assert loops(session, again) == [["Retry", "Write"]]
+
+
+def test_a_ring_of_ten_is_found(session: Session, account: Account) -> None:
+    rules = [add(session, account, NOTIFY, name="Rule 0", trigger="run_finished")]
+    for number in range(1, 10):
+        options = {"rule_id": rules[-1].id}
+        rules.append(
+            add(
+                session,
+                account,
+                NOTIFY,
+                name=f"Rule {number}",
+                trigger="run_finished",
+                trigger_options=options,
+            )
+        )
+    rules[0].trigger_options = {"rule_id": rules[-1].id}
+    session.flush()
+    assert loops(session, rules[0]) == [[f"Rule {number}" for number in range(10)]]
+    assert len(names_started(session, rules[0])) == 5
+
+
+EXCLUDED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "another status": (set_status("rejected"), becomes("idea", "accepted")),
+    "the status it sets": (
+        set_status("ignored"),
+        becomes("keyword") | {"conditions": leaf("status", "ne", "ignored")},
+    ),
+    "the label it adds": (
+        set_status("queued", labels_add=["seen"]),
+        becomes("task") | {"conditions": leaf("labels", "not_contains", "seen")},
+    ),
+    "the label it takes away": (
+        set_status("queued", labels_remove=["todo"]),
+        becomes("task") | {"conditions": leaf("labels", "contains", "todo")},
+    ),
+    "states it never takes": (
+        set_status("queued"),
+        becomes("task") | {"conditions": leaf("status", "eq", "done")},
+    ),
+}
+
+
+@pytest.mark.parametrize("why", EXCLUDED)
+def test_a_loop_that_conditions_exclude_is_not_blamed(session: Session, account: Account, why: str) -> None:
+    action, when = EXCLUDED[why]
+    rule = add(session, account, action, **when)
+    assert loops(session, rule) == []
+    rule.conditions = {}
+    rule.trigger_options = {"record_type": rule.record_type}
+    assert loops(session, rule) == [["A rule"]]
+
+
+def test_what_no_action_changes_still_holds(session: Session, account: Account) -> None:
+    few, many = leaf("volume", "lt", 100), leaf("volume", "gte", 500)
+    rule = add(session, account, set_status("ignored"), conditions=few)
+    add(session, account, NOTIFY, name="Big", conditions=many, **becomes("keyword"))
+    add(session, account, NOTIFY, name="Small", conditions=leaf("volume", "lt", 50), **becomes("keyword"))
+    assert [name for name, _ in names_started(session, rule)] == ["Small"]
+
+
+GIVEN: list[dict[str, Any]] = [
+    {}, {"status": "queued"}, {"type": "idea", "title": "T"}, {"type": "task", "title": "T"}
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("type", DOINGS)
+def test_effects_and_catalogue_name_the_same_events(type: str) -> None:
+    entry = CATALOGUE[type]
+    given = [params for params in GIVEN if set(params) <= set(entry.params.model_fields)]
+    made = [
+        DOINGS[type](entry.params.model_validate(params), record_type)
+        for params in given
+        if params or type != "create_record"
+        for record_type in entry.takes
+    ]
+    told = {making.event.value for doing in made for making in doing.makes}
+    assert told | ({"status_changed"} if any(doing.moves for doing in made) else set()) == set(entry.events)
