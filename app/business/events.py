@@ -62,7 +62,10 @@ class EventBatch(AccountOwned, Base):
 
 
 class Event(AccountOwned, Base):
-    """One record to which the batch's thing happened; `data` holds what else it was (status from and to)."""
+    """One record to which the batch's thing happened; `data` holds what else it was (status from and to).
+
+    snapshot: what the record itself said then (`planner.services.record_snapshot`); None in rows of before it was kept.
+    """
 
     __tablename__ = "event"
     __table_args__ = owner_key(same_account("batch_id", "event_batch"), Index(None, "batch_id", "id"))
@@ -73,6 +76,7 @@ class Event(AccountOwned, Base):
     site_id: Mapped[int | None] = mapped_column(Id)
     sector_id: Mapped[int | None] = mapped_column(Id)
     data: Mapped[dict[str, Any] | None]
+    snapshot: Mapped[dict[str, Any] | None]
 
 
 @dataclass(frozen=True)
@@ -126,13 +130,14 @@ def open_batch(session: Session, type: EventType, origin: Origin, now: datetime)
 def record_events(
     session: Session, batch: EventBatch, record_type: str, rows: Sequence[dict[str, Any]]
 ) -> None:
-    """Add one event for each row `{"record_id", "site_id", "sector_id", "data"?}` to `batch`."""
+    """Add one event for each row `{"record_id", "site_id", "sector_id", "data"?, "snapshot"?}` to `batch`."""
     if rows:
         common = {
             "account_id": batch.account_id,
             "batch_id": batch.id,
             "record_type": record_type,
             "data": None,
+            "snapshot": None,
         }
         session.execute(insert(Event), [common | row for row in rows])
 

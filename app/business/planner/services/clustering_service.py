@@ -80,6 +80,8 @@ class ClusteringService:
         for cluster, (_, ids) in zip(clusters, wanted, strict=True):
             places |= dict.fromkeys(ids, cluster.id)
         placed = _place(session, places, origin, now)
+        # Told last: what hears of a cluster finds its keywords in it.
+        report(session, EventType.CLUSTER_CREATED, CLUSTER, clusters, origin, now)
         _note_tried(session, answer.left, now)
         return ClusteringResult(clusters, joined, placed, len(answer.left))
 
@@ -116,7 +118,7 @@ def _still_new(session: Session, answer: ClusteringAnswer, account_id: int) -> s
     query = select(Keyword.id).where(
         Keyword.account_id == account_id, Keyword.id.in_(ids), Keyword.status == KeywordStatus.NEW
     )
-    return set(session.scalars(query))
+    return set(session.scalars(query.order_by(Keyword.id).with_for_update()))
 
 
 def _make_clusters(
@@ -136,11 +138,14 @@ def _make_clusters(
     ]
     session.add_all(clusters)
     session.flush()
-    report(session, EventType.CLUSTER_CREATED, CLUSTER, clusters, origin, now)
     return clusters
 
 
 def _place(session: Session, places: dict[int, int], origin: Origin, now: datetime) -> int:
+    """The keywords are locked and still new. Placed first, moved then: the event of the move knows the cluster."""
+    if places:
+        rows = [{"id": key, "cluster_id": cluster_id} for key, cluster_id in places.items()]
+        session.execute(update(Keyword), rows)
     moved = move_status(
         session,
         KEYWORD,
@@ -151,8 +156,6 @@ def _place(session: Session, places: dict[int, int], origin: Origin, now: dateti
         now,
         cluster_tried_at=now,
     )
-    if moved:
-        session.execute(update(Keyword), [{"id": key, "cluster_id": places[key]} for key in moved])
     return len(moved)
 
 

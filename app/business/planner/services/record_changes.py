@@ -19,6 +19,7 @@ from app.business.planner.models import (
     KeywordStatus,
     Record,
 )
+from app.business.planner.services.record_snapshot import snapshots
 
 IDS_AT_ONCE = 5_000
 
@@ -98,15 +99,24 @@ def report(
     now: datetime,
     **data: Any,
 ) -> None:
-    """Write one batch with the event of each record (anything with id, site_id and sector_id)."""
+    """Write one batch with the event of each record (anything with id, site_id and sector_id), and what each says now."""
+    places = list(records)
+    if not places:
+        return
+    batch = open_batch(session, event, origin, now)
+    said = snapshots(session, kind.model, [row.id for row in places], batch.created_at)
     rows = [
-        {"record_id": row.id, "site_id": row.site_id, "sector_id": row.sector_id, "data": data or None}
-        for row in records
+        {
+            "record_id": row.id,
+            "site_id": row.site_id,
+            "sector_id": row.sector_id,
+            "data": data or None,
+            "snapshot": said.get(row.id),
+        }
+        for row in places
     ]
-    if rows:
-        batch = open_batch(session, event, origin, now)
-        record_events(session, batch, kind.name, rows)
-        close_batch(session, batch, now)
+    record_events(session, batch, kind.name, rows)
+    close_batch(session, batch, now)
 
 
 def set_status(

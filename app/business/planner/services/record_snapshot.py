@@ -1,0 +1,113 @@
+"""What a record said when its event was written: kept with the event, so that later questions can be answered as
+of then ("would this rule have taken it?", "why did it not?").
+
+Kept are the record's own values, about a hundred bytes for a keyword: not texts without a length limit (notes,
+briefs, articles), not what never changes (place, creation), not what is empty. Of a cluster also its counts. Not
+kept are values of other records (site, cluster of a keyword): who asks later reads those as they are then.
+An edit writes no event and so leaves no snapshot; `updated_at` tells that there was one.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, datetime
+from functools import cache
+from typing import Any
+
+from sqlalchemy import String, func, inspect, select
+from sqlalchemy.orm import Session
+
+from app.business.planner.models import Cluster, Idea, Keyword, Record
+
+IDS_AT_ONCE = 5_000
+NEVER_CHANGES = {"id", "account_id", "site_id", "sector_id", "made_key", "created_at"}
+NOT_KEPT = {"updated_at", "writing_run_id"}
+CLUSTER_FIGURES = ("keyword_count", "idea_count", "total_volume")
+
+Snapshot = dict[str, Any]
+
+
+@cache
+def kept_columns(model: type[Record]) -> Mapping[str, Any]:
+    """Name -> column of what is kept of a record."""
+    return {
+        attribute.key: attribute.columns[0]
+        for attribute in inspect(model).column_attrs
+        if attribute.key not in NEVER_CHANGES | NOT_KEPT and not _is_endless(attribute.columns[0].type)
+    }
+
+
+def _is_endless(type: Any) -> bool:
+    return isinstance(type, String) and type.length is None
+
+
+def snapshots(
+    session: Session, model: type[Record], ids: Sequence[int], at: datetime
+) -> dict[int, Snapshot]:
+    """What each of the records says now, ready for JSON. `at`: the event's time, which needs no mention."""
+    names = list(kept_columns(model))
+    columns = [getattr(model, name) for name in names]
+    found: dict[int, Snapshot] = {}
+    for start in range(0, len(ids), IDS_AT_ONCE):
+        some = list(ids[start : start + IDS_AT_ONCE])
+        for record_id, *values in session.execute(select(model.id, *columns).where(model.id.in_(some))):
+            found[record_id] = {
+                name: _plain(value)
+                for name, value in zip(names, values, strict=True)
+                if not _goes_without_saying(name, value, at)
+            }
+        if model is Cluster:
+            _add_figures(session, found, some)
+    return found
+
+
+def _goes_without_saying(name: str, value: Any, at: datetime) -> bool:
+    """What is empty, or is the event's own time, is told by its absence."""
+    return value is None or value in ("", []) or (name == "status_since" and value == at)
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _add_figures(session: Session, found: dict[int, Snapshot], ids: Sequence[int]) -> None:
+    for cluster_id, figures in _figures(session, ids):
+        if cluster_id in found:
+            found[cluster_id] |= {name: value for name, value in figures.items() if value}
+
+
+def _figures(session: Session, ids: Sequence[int]) -> Iterator[tuple[int, dict[str, int]]]:
+    volume = func.coalesce(func.sum(Keyword.volume), 0)
+    keywords = select(Keyword.cluster_id, func.count(), volume).where(Keyword.cluster_id.in_(ids))
+    for cluster_id, count, total in session.execute(keywords.group_by(Keyword.cluster_id)):
+        yield cluster_id, {"keyword_count": count, "total_volume": int(total)}
+    ideas = select(Idea.cluster_id, func.count()).where(Idea.cluster_id.in_(ids))
+    for cluster_id, count in session.execute(ideas.group_by(Idea.cluster_id)):
+        yield cluster_id, {"idea_count": count}
+
+
+@cache
+def _readers(model: type[Record]) -> Mapping[str, Any]:
+    """For each kept name: how its stored value is read back, and what its absence stands for."""
+    readers: dict[str, Any] = {}
+    for name, column in kept_columns(model).items():
+        kind = column.type.python_type
+        read = kind.fromisoformat if issubclass(kind, date) else None
+        readers[name] = (read, None if column.nullable else {str: "", dict: [], list: []}.get(kind))
+    if model is Cluster:
+        readers |= dict.fromkeys(CLUSTER_FIGURES, (None, 0))
+    return readers
+
+
+def restored(
+    model: type[Record], snapshot: Snapshot, at: datetime, names: Sequence[str] | None = None
+) -> dict[str, Any]:
+    """The values that a snapshot stands for, by column name: `names` only, or all. `at`: the event's time."""
+    readers = _readers(model)
+    values: dict[str, Any] = {}
+    for name in readers if names is None else names:
+        if name == "updated_at":
+            values[name] = at
+            continue
+        read, empty = readers[name]
+        value = snapshot.get(name, at if name == "status_since" else empty)
+        values[name] = read(value) if read is not None and isinstance(value, str) else value
+    return values
