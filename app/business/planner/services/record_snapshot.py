@@ -39,9 +39,7 @@ def _is_endless(type: Any) -> bool:
     return isinstance(type, String) and type.length is None
 
 
-def snapshots(
-    session: Session, model: type[Record], ids: Sequence[int], at: datetime
-) -> dict[int, Snapshot]:
+def snapshots(session: Session, model: type[Record], ids: Sequence[int], at: datetime) -> dict[int, Snapshot]:
     """What each of the records says now, ready for JSON. `at`: the event's time, which needs no mention."""
     names = list(kept_columns(model))
     columns = [getattr(model, name) for name in names]
