@@ -13,6 +13,7 @@ from sqlalchemy import (
     ScalarSelect,
     Select,
     and_,
+    false,
     func,
     or_,
     select,
@@ -67,6 +68,20 @@ def runs_page(
     parts = [newest_part(chosen.where(*branch), keys=KEYS, cursor=cursor, limit=limit) for branch in branches]
     query = parts[0] if len(parts) == 1 else _merged(parts, limit)
     return page_of(session.scalars(query).all(), keys=KEYS, limit=limit)
+
+
+def failed_runs(account_id: int, filters: RunFilters, failed_by: datetime) -> list[ColumnElement[bool]]:
+    """Clauses of the failed runs among those that the filters leave, as they stood at `failed_by`."""
+    asked_for = not filters.status or Status.FAILED in filters.status
+    of_rules = [ScheduledTask.automation_rule_id.in_(filters.rules)] if filters.rules else []
+    return [
+        ScheduledTask.account_id == account_id,
+        ScheduledTask.status == Status.FAILED,
+        ScheduledTask.finished_at <= failed_by,
+        *of_rules,
+        *_narrowed(filters),
+        *([] if asked_for else [false()]),
+    ]
 
 
 def upcoming(session: Session, account_id: int, now: datetime, limit: int) -> Sequence[ScheduledTask]:

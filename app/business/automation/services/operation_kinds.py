@@ -2,6 +2,9 @@
 
 from collections.abc import Mapping
 
+from app.business.automation.services import bulk_retry
 from app.business.automation.services.operations import Handler
 
-KINDS: Mapping[str, Handler] = {}
+KINDS: Mapping[str, Handler] = {
+    bulk_retry.KIND: bulk_retry.carry_bulk_retry,
+}

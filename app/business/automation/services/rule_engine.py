@@ -96,11 +96,14 @@ class RuleEngine:
         if isinstance(verdict, Stop):
             run_close.stop_admitted(session, context, verdict)
             return []
+        # Its records may have grown since (a task's words): never more than the run's limit leaves.
+        paid = credits.held_by(session, context.account.id, context.run.id)
+        left = max(context.definition.credit_limit_per_execution - paid, 0)
         shortfall = credits.hold(
             session,
             account_id=context.account.id,
             run_id=context.run.id,
-            amount=known_price(session, context, records),
+            amount=min(known_price(session, context, records), left),
             budgets=context.budgets,
             now=context.now,
         )
@@ -179,6 +182,9 @@ def drain(engine: RuleEngine, queue: str, *, most_runs: int, most_seconds: float
         for run_id in ids:
             if engine.executor.draining():
                 return carried
+            if engine.clock().timestamp() >= until:
+                # After a long run something more urgent may have come: look again.
+                break
             carried += engine.carry(run_id)
     with engine.transaction() as session:
         if session.scalar(select(ready(queue, engine.clock()).exists())):

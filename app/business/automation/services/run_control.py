@@ -3,21 +3,37 @@
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, update
+from sqlalchemy import CursorResult, select, true, update
 from sqlalchemy.orm import Session
 
+from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Reason, ScheduledTask, Status, Waiting
 from app.business.automation.services.runs import call_attention
 from app.business.automation.services.waiting import wake_previous, wake_reviewed
 from app.business.errors import Conflict
 
+BEHIND_ALL = 10
+"""Priority of runs that are retried by the hundred: after everything else in their queue (rules have 1 to 9)."""
 
-def retry(session: Session, run: ScheduledTask, now: datetime) -> None:
-    """A further attempt of a failed run: only what is unfinished, under the same keys. Raises Conflict."""
+
+def retry(
+    session: Session,
+    run: ScheduledTask,
+    now: datetime,
+    *,
+    failed_attempt: int | None = None,
+    priority: int | None = None,
+) -> None:
+    """A further attempt of a failed run: only what is unfinished, under the same keys. Raises Conflict.
+
+    failed_attempt: the attempt that was seen to fail; when another has failed since, the run is left alone ·
+    priority: other than the rule's.
+    """
     changed = _guarded(
         session,
         run,
         [Status.FAILED],
+        failed_attempt,
         status=Status.PENDING,
         reason=None,
         error_message="",
@@ -27,6 +43,7 @@ def retry(session: Session, run: ScheduledTask, now: datetime) -> None:
         not_before=now,
         rescues=0,
         auto_retries=0,
+        priority=priority or _priority_of_rule(run),
     )
     if not changed:
         raise Conflict(f"Only failed runs can be retried; this one is {run.status}.")
@@ -63,10 +80,20 @@ def go_on(session: Session, run: ScheduledTask) -> None:
     wake_reviewed(session, run)
 
 
-def _guarded(session: Session, run: ScheduledTask, states: list[Status], **values: Any) -> bool:
+def _priority_of_rule(run: ScheduledTask) -> Any:
+    """The rule's present one: a retry of many runs may have put this run behind all others."""
+    return (
+        select(AutomationRule.priority).where(AutomationRule.id == run.automation_rule_id).scalar_subquery()
+    )
+
+
+def _guarded(
+    session: Session, run: ScheduledTask, states: list[Status], attempt: int | None = None, **values: Any
+) -> bool:
+    is_same = true() if attempt is None else ScheduledTask.attempt == attempt
     result = session.execute(
         update(ScheduledTask)
-        .where(ScheduledTask.id == run.id, ScheduledTask.status.in_(states))
+        .where(ScheduledTask.id == run.id, ScheduledTask.status.in_(states), is_same)
         .values(**values)
         .execution_options(synchronize_session=False)
     )
