@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule, RuleVersion
 from app.business.automation.run_models import ScheduledTask, Status
+from app.business.automation.services.operations import begin_operation
 from tests.business.automation.run_rows import make_rule, make_run
 from tests.factories import NOW
 from tests.modules.automation_rest import rule_body
@@ -30,6 +31,8 @@ CALLS: list[tuple[str, str, dict[str, Any] | None, str, int]] = [
     ("POST", "/api/automation/rules/{rule}/execute/", {}, "operator", 202),
     ("POST", "/api/automation/scheduled-tasks/{run}/retry/", {}, "operator", 202),
     ("POST", "/api/automation/scheduled-tasks/{run}/cancel/", {}, "operator", 409),
+    ("POST", "/api/automation/scheduled-tasks/retry/", {"dry_run": False}, "operator", 202),
+    ("GET", "/api/automation/operations/{operation}/", None, "viewer", 200),
     ("POST", "/api/automation/rules/", rule_body(), "editor", 201),
     ("PUT", "/api/automation/rules/{rule}/", rule_body(), "editor", 200),
     ("PATCH", "/api/automation/rules/{rule}/", {"priority": 3}, "editor", 200),
@@ -48,8 +51,11 @@ def people(session: Session) -> People:
 def ids(session: Session, people: People) -> dict[str, int]:
     rule = make_rule(session, people.account)
     run = make_run(session, rule, NOW, Status.FAILED)
+    operation = begin_operation(
+        session, account_id=people.account.id, kind="bulk_retry", params={"runs": []}, user_id=None, now=NOW
+    )
     session.commit()
-    return {"rule": rule.id, "run": run.id}
+    return {"rule": rule.id, "run": run.id, "operation": operation.id}
 
 
 def state(session: Session) -> list[Any]:
@@ -99,7 +105,7 @@ def test_a_stranger_cannot_tell_a_foreign_row_from_none(
     code: int,
 ) -> None:
     before, stranger = state(session), program_of(app, session, people.stranger)
-    nowhere = {"rule": 999_999, "run": 2**64}
+    nowhere = {"rule": 999_999, "run": 2**64, "operation": 2**64}
     foreign, missing = (call(stranger, method, path.format(**which), body) for which in (ids, nowhere))
     assert (foreign.status_code, foreign.data) == (404, missing.data)
     assert foreign.headers["Content-Type"] == missing.headers["Content-Type"]

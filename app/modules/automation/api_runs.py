@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule, RuleVersion
 from app.business.automation.run_models import CLOSED, RunAttempt, RunDetail, ScheduledTask
-from app.business.automation.services import figures, run_control
+from app.business.automation.services import bulk_retry, figures, run_control
 from app.business.automation.services.automation_service import AutomationService, Request
 from app.business.automation.services.history import RunFilters, runs_page
 from app.business.automation.services.run_summary import steps_json
@@ -55,8 +55,8 @@ def list_runs() -> Response:
     filters = RunFilters(
         status=chosen.get("status", ()),
         rules=chosen.get("automation_rule", ()),
-        after=_in_zone(chosen.get("scheduled_after")),
-        before=_in_zone(chosen.get("scheduled_before")),
+        after=in_zone(chosen.get("scheduled_after")),
+        before=in_zone(chosen.get("scheduled_before")),
         cause=chosen.get("cause"),
         reason=chosen.get("reason"),
         upcoming=chosen.get("upcoming", False),
@@ -86,7 +86,7 @@ def retry_run(id: int) -> Response:
     """POST retry: a further attempt of a failed run, only of what is unfinished."""
     read_optional(NothingAsked)
     run = owned_or_404(ScheduledTask, id)
-    run_control.retry(db.session(), run, datetime.now(UTC))
+    bulk_retry.retry_alone(db.session(), current_person().account, run, actor(), datetime.now(UTC))
     db.session.commit()
     return answer(_show(run), 202)
 
@@ -176,7 +176,8 @@ def _await_end(run: ScheduledTask, seconds: float) -> None:
             db.session.commit()
 
 
-def _in_zone(at: datetime | None) -> datetime | None:
+def in_zone(at: datetime | None) -> datetime | None:
+    """The instant, in the account's zone where it names none."""
     if at is None or at.tzinfo:
         return at
     return at.replace(tzinfo=ZoneInfo(current_person().account.timezone))

@@ -22,7 +22,7 @@ from app.business.automation.services.triggers import TRIGGERS
 from app.modules.automation.choices import Named
 from app.modules.automation.run_words import CAUSES, REASONS
 from app.modules.automation.step_form import PartForm, offered, optional
-from app.modules.display import viewer_zone
+from app.modules.display import day, viewer_zone
 from app.modules.forms import FilterForm, at_most
 
 SPANS = [("", "Any time"), ("1", "Last 24 hours"), ("7", "Last 7 days"), ("30", "Last 30 days")]
@@ -60,6 +60,11 @@ class HistoryFilter(FilterForm):
             after=after,
             before=_midnight(chosen["end"] + timedelta(days=1)) if "end" in chosen else None,
         )
+
+    def in_words(self) -> list[tuple[str, str]]:
+        """What is chosen beside the status, as labels and values that people read."""
+        chosen = {name: value for name, value in self.chosen().items() if name != "status"}
+        return [(self[name].label.text, _in_words(self[name], value)) for name, value in chosen.items()]
 
 
 class RulesFilter(FilterForm):
@@ -104,6 +109,12 @@ class RunNowForm(PartForm):
 
 class TestForm(FilterForm):
     record = IntegerField("Number of a record", [Optional()])
+
+
+def _in_words(field: Any, value: Any) -> str:
+    if isinstance(field, DateField):
+        return day(value)
+    return next(str(choice.label) for choice in field.choices if choice.value == value)
 
 
 def _one(value: Any) -> list[str]:

@@ -3,8 +3,9 @@
 from flask import Blueprint
 
 from app.modules.automation.bell import unread_notices
-from app.modules.automation.run_words import CAUSES, CHECKS, REASONS, RESULTS, advice, outcome
+from app.modules.automation.run_words import CAUSES, CHECKS, REASONS, RESULTS, advice, outcome, run_price
 from app.modules.automation.views import (
+    bulk_retry,
     dashboard,
     history,
     my_work,
@@ -48,6 +49,8 @@ add("/rules/drafts/<int:id>/save", "save", wizard.save, methods=["POST"])
 add("/rules/drafts/<int:id>/discard", "discard", wizard.discard, methods=["POST"])
 
 add("/history", "history", history.show)
+add("/history/retry", "ask_retry_all", bulk_retry.ask)
+add("/history/retry", "retry_all", bulk_retry.begin, methods=["POST"])
 add("/runs/<int:id>", "run", runs.show)
 add("/runs/<int:id>/retry", "retry", runs.retry, methods=["POST"])
 add("/runs/<int:id>/cancel", "cancel", runs.cancel, methods=["POST"])
@@ -60,7 +63,7 @@ add("/my-work", "my_work", my_work.show)
 add("/notices", "notices", my_work.notices)
 add("/notices/read", "read_notices", my_work.read_notices, methods=["POST"])
 
-for function in (unread_notices, outcome, advice):
+for function in (unread_notices, outcome, advice, run_price):
     blueprint.add_app_template_global(function)
 # Globals of the environment, not of a context: macros see no context.
 words = {"CAUSES": CAUSES, "CHECKS": CHECKS, "REASONS": REASONS, "RESULTS": RESULTS}

@@ -176,6 +176,37 @@ class RunQuery(Query):
     upcoming: bool = False
 
 
+class RetryRuns(Schema):
+    """The filters of the list of runs; only failed ones count. Unless `dry_run` is false nothing is retried.
+
+    `as_of`: runs that failed later are left alone; a dry run gives the one it speaks of.
+    """
+
+    status: list[Status] = Field(default_factory=list)
+    automation_rule: list[RowId] = Field(default_factory=list, max_length=MOST_RULES)
+    scheduled_after: Moment | None = None
+    scheduled_before: Moment | None = None
+    cause: Cause | None = None
+    reason: Reason | None = None
+    as_of: Moment | None = None
+    dry_run: bool = True
+
+
+class OperationShown(_Shown):
+    """Long work that was asked for: how far it is, and what came of it."""
+
+    id: int
+    kind: str
+    state: str
+    done: int
+    total: int | None
+    result: dict[str, Any]
+    error_message: str
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
 class SummaryQuery(Query):
     """How many days back the figures reach."""
 

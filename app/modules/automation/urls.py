@@ -2,7 +2,7 @@
 
 from flask import Blueprint
 
-from app.modules.automation import api_preview, api_rules, api_runs
+from app.modules.automation import api_operations, api_preview, api_rules, api_runs
 
 blueprint = Blueprint("automation_api", __name__, url_prefix="/api/automation")
 
@@ -25,6 +25,8 @@ for method, path, view in (
     ("GET", RUN, api_runs.get_run),
     ("POST", f"{RUN}retry/", api_runs.retry_run),
     ("POST", f"{RUN}cancel/", api_runs.cancel_run),
+    ("POST", "/scheduled-tasks/retry/", api_operations.retry_runs),
+    ("GET", "/operations/<int:id>/", api_operations.get_operation),
     ("GET", "/summary/", api_runs.show_summary),
 ):
     blueprint.add_url_rule(path, view.__name__, view, methods=[method], strict_slashes=False)

@@ -11,13 +11,13 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, Role
 from app.business.accounts.services import audit_log
 from app.business.automation.operation_models import Operation
-from app.business.automation.run_models import RunDetail, ScheduledTask
+from app.business.automation.run_models import RunDetail, ScheduledTask, Status
 from app.business.automation.services import run_control
 from app.business.automation.services.action_executor import Clock, Transaction
 from app.business.automation.services.automation_service import Actor
@@ -25,7 +25,7 @@ from app.business.automation.services.history import RunFilters, failed_runs
 from app.business.automation.services.operations import Asked, Progress, begin_operation
 from app.business.automation.services.retry_price import MOST_RUNS as PRICED_TOGETHER
 from app.business.automation.services.retry_price import retry_prices
-from app.business.errors import Conflict
+from app.business.errors import Conflict, Forbidden
 from app.business.planner.models import Site, SiteStatus
 
 KIND = "bulk_retry"
@@ -114,6 +114,18 @@ def begin_bulk_retry(
     return operation
 
 
+def retry_alone(session: Session, account: Account, run: ScheduledTask, actor: Actor, now: datetime) -> None:
+    """A person's retry of one run. Raises Conflict, and Forbidden where it may cost more than operators may start."""
+    if actor.role == Role.OPERATOR and run.status == Status.FAILED:
+        price = retry_prices(session, account, [run], now)[run.id]
+        if price and price.most > account.operator_credit_limit:
+            raise Forbidden(
+                f"This retry may cost up to {price.most:,} credits; operators may start runs of up to "
+                f"{account.operator_credit_limit:,}. Ask an editor to retry it."
+            )
+    run_control.retry(session, run, now)
+
+
 def nothing_to_retry(report: RetryReport) -> str:
     """Why there is nothing to do, and what would help."""
     if report.left_out[LeftOut.PAUSED]:
@@ -143,19 +155,18 @@ def carry_bulk_retry(
 def runs_of(
     session: Session, operation: Operation, limit: int
 ) -> tuple[Counter[str], Sequence[ScheduledTask]]:
-    """How many of the operation's runs are in each state now, and those that want a look first."""
+    """How many of the operation's runs are in each state now (waiting ones apart), and what wants a look first."""
     ids = [run_id for run_id, _ in operation.params["runs"]]
     mine = [ScheduledTask.account_id == operation.account_id, ScheduledTask.id.in_(ids)]
-    counts = session.execute(
-        select(ScheduledTask.status, func.count()).where(*mine).group_by(ScheduledTask.status)
-    )
+    state = case((ScheduledTask.waiting_for.is_not(None), "waiting"), else_=ScheduledTask.status)
+    counts = session.execute(select(state, func.count()).where(*mine).group_by(state))
     worst_first = (
-        ScheduledTask.status != "failed",
-        ScheduledTask.status == "completed",
+        ScheduledTask.status != Status.FAILED,
+        ScheduledTask.status == Status.COMPLETED,
         ScheduledTask.id.desc(),
     )
     shown = session.scalars(select(ScheduledTask).where(*mine).order_by(*worst_first).limit(limit)).all()
-    return Counter({str(status): count for status, count in counts}), shown
+    return Counter({str(name): count for name, count in counts}), shown
 
 
 def _loaded(session: Session, ids: Sequence[int]) -> Iterator[Sequence[ScheduledTask]]:

@@ -18,6 +18,7 @@ from app.business.automation.services.action_executor import (
     OutOfCredits,
     Transaction,
 )
+from app.business.automation.services.run_again import keep_wanted
 from app.business.automation.services.run_context import RunContext, load_context
 from app.business.automation.services.run_gates import Admission, Stop, check_account, pass_gates, stop_of
 from app.business.automation.services.run_lease import Lease, LeaseLost, claim_run, renew
@@ -137,6 +138,7 @@ def _first_time(session: Session, context: RunContext) -> list[int]:
     context.detail.gates = admission.gates
     if admission.stop:
         run_close.stop_at_gate(session, context, admission.stop)
+        keep_wanted(context.run, context.detail, admission)
         return []
     run = context.run
     run.admitted_at, run.record_count = context.now, len(admission.records)

@@ -1,5 +1,6 @@
 """The history of runs: filtered by the address, newest first, with what is planned apart."""
 
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -7,6 +8,7 @@ from flask import render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role
+from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services.history import runs_page, upcoming
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person
@@ -32,7 +34,7 @@ def show() -> ResponseReturnValue:
         "form": form, "lines": live.folded(page.rows), "tag": live.tag_of(page.rows), "kept": kept, "cursor": cursor,
         "poll": live.trigger(page.rows, None, now) if cursor is None else None,
         "next_url": url_for(".history", cursor=page.next_cursor, **kept) if page.next_cursor else None,
-        "here": url_for(".history", cursor=cursor, **kept),
+        "here": url_for(".history", cursor=cursor, **kept), "retry_url": retry_url(page.rows, kept),
     }  # fmt: skip
     if htmx().is_partial:
         return live.answer(
@@ -40,3 +42,10 @@ def show() -> ResponseReturnValue:
         )
     coming = [] if cursor else upcoming(session, account.id, now, COMING)
     return render_template("pages/automation/history.html", coming=coming, **context)
+
+
+def retry_url(runs: Iterable[ScheduledTask], kept: Mapping[str, Any]) -> str | None:
+    """Where all failed runs of the filter are retried; None while none is in view, or for who may not."""
+    if not current_person().can(Role.OPERATOR) or not any(run.status == Status.FAILED for run in runs):
+        return None
+    return url_for(".ask_retry_all", **{name: value for name, value in kept.items() if name != "status"})

@@ -1,6 +1,8 @@
 """The page of an operation: its progress while it goes on, its result when it has ended."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 from flask import flash, render_template, url_for
 from flask.typing import ResponseReturnValue
@@ -19,12 +21,19 @@ POLL = "every 2s"
 
 @allow(Role.VIEWER)
 def show(id: int) -> ResponseReturnValue:
-    """While it goes on, the page asks for news."""
+    """While it goes on, or the runs that it set going do, the page asks for news."""
     operation = _operation(id)
-    tag = f"{operation.state}-{operation.done}-{operation.total}-{operation.cancel_requested_at is not None}"
+    follow = KIND_PAGES[operation.kind].follow
+    following = follow(operation) if follow and operation.state in ENDED else {}
+    tag = (
+        f"{operation.state}-{operation.done}-{operation.total}-{operation.cancel_requested_at is not None}"
+        f"-{following.get('tag', '')}"
+    )
     if htmx().is_partial:
-        return live.answer(tag, lambda: _rendered("partials/automation/operation_body.html", operation, tag))
-    return _rendered("pages/automation/operation.html", operation, tag)
+        return live.answer(
+            tag, lambda: _rendered("partials/automation/operation_body.html", operation, tag, following)
+        )
+    return _rendered("pages/automation/operation.html", operation, tag, following)
 
 
 @allow(Role.OPERATOR)
@@ -41,9 +50,10 @@ def _operation(id: int) -> Operation:
     return operations.find_operation(db.session(), current_person().account.id, id)
 
 
-def _rendered(template: str, operation: Operation, tag: str) -> str:
+def _rendered(template: str, operation: Operation, tag: str, following: Mapping[str, Any]) -> str:
     ended = operation.state in ENDED
     kind = KIND_PAGES[operation.kind]
+    poll = None if ended and not following.get("moves") else POLL
     return render_template(
-        template, operation=operation, kind=kind, tag=tag, ended=ended, poll=None if ended else POLL
+        template, operation=operation, kind=kind, tag=tag, ended=ended, poll=poll, following=following
     )

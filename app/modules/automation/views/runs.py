@@ -7,13 +7,16 @@ from flask import flash, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role
-from app.business.automation.run_models import ScheduledTask
-from app.business.automation.services import run_control
+from app.business.automation.run_models import ScheduledTask, Status
+from app.business.automation.services import bulk_retry, run_control
+from app.business.automation.services.retry_price import RetryPrice, retry_prices
+from app.business.automation.services.run_again import run_again
 from app.business.automation.services.run_page import find_run, lateness_seconds, load_run_page
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person
 from app.modules.automation import live
 from app.modules.automation.trace_lines import trace_lines
+from app.modules.automation.views.rules import actor
 from app.modules.web import htmx, see_other
 
 
@@ -32,7 +35,7 @@ def show(id: int) -> ResponseReturnValue:
 def retry(id: int) -> ResponseReturnValue:
     """A further attempt: only what is unfinished."""
     run = _run(id)
-    run_control.retry(db.session(), run, datetime.now(UTC))
+    bulk_retry.retry_alone(db.session(), current_person().account, run, actor(), datetime.now(UTC))
     return _done(run, "It is tried again now: only what was not finished.")
 
 
@@ -66,8 +69,15 @@ def _context(page: Any, run: ScheduledTask, tag: str, now: datetime) -> dict[str
     samples = (run.detail.trace or {}).get("records", [])
     return {
         "page": page, "run": run, "tag": tag, "poll": live.trigger([run], None, now), "late": lateness_seconds(run),
+        "retry": _retry_price(run, now), "again": run_again(db.session(), run, now),
         "traces": [(sample["id"], trace_lines(sample["trace"], record_type)) for sample in samples],
     }  # fmt: skip
+
+
+def _retry_price(run: ScheduledTask, now: datetime) -> RetryPrice | None:
+    if run.status != Status.FAILED or not current_person().can(Role.OPERATOR):
+        return None
+    return retry_prices(db.session(), current_person().account, [run], now)[run.id]
 
 
 def _done(run: ScheduledTask, message: str) -> ResponseReturnValue:

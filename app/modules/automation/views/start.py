@@ -15,16 +15,21 @@ from app.business.automation.services.history import rule_figures
 from app.business.automation.services.match_preview import Matches
 from app.business.automation.services.rule_cost import about_credits, most_per_run
 from app.business.automation.services.rule_sentence import summary_of
-from app.business.errors import Conflict, Invalid
+from app.business.automation.services.run_again import RunAgain, run_again
+from app.business.automation.services.run_context import plural
+from app.business.automation.services.run_page import find_run
+from app.business.errors import Conflict, Invalid, NotFound
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
 from app.modules.automation.forms import RunNowForm, TestForm
+from app.modules.automation.run_words import run_price
 from app.modules.automation.step_form import offered
 from app.modules.automation.trace_lines import trace_lines
 from app.modules.automation.views.rules import actor, definition, matches_of, place_of, service
 from app.modules.web import see_other
 
 OFFERED = 50
+OF_RUN = "of_run"
 
 
 @allow(Role.OPERATOR, writes=True)
@@ -56,18 +61,25 @@ def ask(id: int) -> ResponseReturnValue:
     rule = owned_or_404(AutomationRule, id)
     if rule.archived_at:
         raise Conflict("This rule is archived. Restore it before you run it.")
-    return _page(rule, _form(rule, _offered(rule)))
+    again = _again(rule, datetime.now(UTC))
+    return _page(rule, _form(rule, _offered(rule), again), again)
 
 
 @allow(Role.OPERATOR)
 def run(id: int) -> ResponseReturnValue:
     """Open the run."""
     rule, session, now = owned_or_404(AutomationRule, id), db.session(), datetime.now(UTC)
-    form = _form(rule, _offered(rule), is_sent=True)
+    again = _again(rule, now)
+    form = _form(rule, _offered(rule), again, is_sent=True)
     if not form.validate() or not _is_complete(form, rule):
-        return _page(rule, form), 422
+        return _page(rule, form, again), 422
     opened = service.execute(
-        session, rule, actor(), now, record_ids=form.record_ids(), even_if_off=bool(form.even_if_off.data)
+        session,
+        rule,
+        actor(),
+        now,
+        record_ids=_record_ids(form, again),
+        even_if_off=bool(form.even_if_off.data),
     )
     session.commit()
     flash("Started. This page shows how it goes.", "success")
@@ -78,8 +90,33 @@ def _offered(rule: AutomationRule) -> Matches | None:
     return matches_of(rule, datetime.now(UTC), OFFERED) if rule.record_type else None
 
 
-def _form(rule: AutomationRule, matches: Matches | None, *, is_sent: bool = False) -> RunNowForm:
+def _again(rule: AutomationRule, now: datetime) -> RunAgain | None:
+    """The run named in the address, whose records are to be run now. Raises NotFound where it is no such run."""
+    number = request.args.get("of_run", type=int)
+    if number is None:
+        return None
+    skipped = find_run(db.session(), rule.account_id, number)
+    again = run_again(db.session(), skipped, now) if skipped.automation_rule_id == rule.id else None
+    if again is None:
+        raise NotFound()
+    return again
+
+
+def _record_ids(form: RunNowForm, again: RunAgain | None) -> list[int] | None:
+    return again.records if again and form.how.data == OF_RUN else form.record_ids()
+
+
+def _form(
+    rule: AutomationRule, matches: Matches | None, again: RunAgain | None, *, is_sent: bool = False
+) -> RunNowForm:
     form = RunNowForm(formdata=request.form if is_sent else None)
+    if again:
+        count = plural(len(again.records), again.record_type)
+        form.how.choices = [
+            *offered([(OF_RUN, f"The {count} of run {again.run_id} ({run_price(again)})")]),
+            *form.how.choices,
+        ]
+        form.how.data = form.how.data if is_sent else OF_RUN
     form.records.choices = (
         offered((str(record_id), title) for record_id, title in matches.first) if matches else []
     )
@@ -96,7 +133,7 @@ def _is_complete(form: RunNowForm, rule: AutomationRule) -> bool:
     return True
 
 
-def _page(rule: AutomationRule, form: RunNowForm) -> str:
+def _page(rule: AutomationRule, form: RunNowForm, again: RunAgain | None) -> str:
     account, session, now = current_person().account, db.session(), datetime.now(UTC)
     matches: Any = _offered(rule)
     reckoned = definition(rule)
@@ -107,6 +144,7 @@ def _page(rule: AutomationRule, form: RunNowForm) -> str:
         form=form,
         sentence=summary_of(rule, place_of(rule)),
         matches=matches,
+        again=again,
         figures=rule_figures(session, account.id, [rule.id], now)[rule.id],
         credits=min(about_credits(reckoned, count), rule.credit_limit_per_execution),
         most=most_per_run(reckoned),

@@ -1,0 +1,61 @@
+"""REST: the retry of all failed runs under a filter, and how far an operation is."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Response
+
+from app.business.accounts.models import Role
+from app.business.automation.operation_models import Operation
+from app.business.automation.services import bulk_retry
+from app.business.automation.services.bulk_retry import RetryReport
+from app.business.automation.services.history import RunFilters
+from app.infrastructure.database import db
+from app.modules.access import allow, current_person, owned_or_404
+from app.modules.api.resource import answer, read_optional
+from app.modules.automation.api_rules import actor
+from app.modules.automation.api_runs import in_zone
+from app.modules.automation.serializers import OperationShown, RetryRuns
+
+
+@allow(Role.OPERATOR)
+def retry_runs() -> Response:
+    """POST scheduled-tasks/retry: 200 and what it would do, or with `"dry_run": false` 202 and the operation."""
+    asked, session, now = read_optional(RetryRuns), db.session(), datetime.now(UTC)
+    filters = RunFilters(
+        status=asked.status,
+        rules=asked.automation_rule,
+        after=in_zone(asked.scheduled_after),
+        before=in_zone(asked.scheduled_before),
+        cause=asked.cause,
+        reason=asked.reason,
+    )
+    account, as_of = current_person().account, min(in_zone(asked.as_of) or now, now)
+    if asked.dry_run:
+        return answer(_report(bulk_retry.dry_report(session, account, filters, actor(), as_of)))
+    operation = bulk_retry.begin_bulk_retry(session, account, filters, actor(), as_of=as_of, now=now)
+    session.commit()
+    return answer(_show(operation), 202)
+
+
+@allow(Role.VIEWER)
+def get_operation(id: int) -> Response:
+    """GET one operation: its state, how far it is, what came of it."""
+    return answer(_show(owned_or_404(Operation, id)))
+
+
+def _report(report: RetryReport) -> dict[str, Any]:
+    return {
+        "dry_run": True,
+        "runs": len(report.runs),
+        "finished_units": report.finished_units,
+        "credits_most": report.credits_most,
+        "credits_available": report.credits_available,
+        "left_out": dict(report.left_out),
+        "beyond": report.beyond,
+        "as_of": report.as_of.isoformat(),
+    }
+
+
+def _show(operation: Operation) -> dict[str, Any]:
+    return OperationShown.model_validate(operation).model_dump(mode="json")

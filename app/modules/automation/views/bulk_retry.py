@@ -1,0 +1,102 @@
+"""Retrying all failed runs of a filter: what it keeps and costs, asked first; then how it goes."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import flash, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.business.accounts.models import Role
+from app.business.automation.operation_models import Operation
+from app.business.automation.services import bulk_retry
+from app.business.automation.services.bulk_retry import LeftOut
+from app.business.errors import Invalid
+from app.infrastructure.database import db
+from app.modules.access import allow, current_person
+from app.modules.automation import live
+from app.modules.automation.choices import rule_names
+from app.modules.automation.forms import HistoryFilter
+from app.modules.automation.views.rules import actor
+from app.modules.display import credits as credits_text
+from app.modules.web import see_other
+
+SHOWN = 50
+RULES_SHOWN = 20
+FILTERS = ("rule", "cause", "reason", "since", "start", "end")
+WHY_LEFT_OUT = {
+    LeftOut.PAUSED: "All automation is paused. Resume it, then retry.",
+    LeftOut.SITE_PAUSED: "Their site is paused. Set it to active under Sites, then retry.",
+    LeftOut.RULE_INVALID: "Their rule needs repair. Open it, repair what is marked, and run it again.",
+}
+
+
+@allow(Role.OPERATOR)
+def ask() -> ResponseReturnValue:
+    """How many runs, what is kept, what it costs at most, what is left out and why."""
+    account, form, now = current_person().account, _filter(), datetime.now(UTC)
+    report = bulk_retry.dry_report(db.session(), account, form.chosen_runs(now), actor(), now)
+    by_cost = sorted(report.by_rule.items(), key=lambda item: (-item[1].credits_most, -item[1].runs))
+    return render_template(
+        "pages/automation/retry_all.html",
+        report=report,
+        rules=by_cost[:RULES_SHOWN],
+        more_rules=len(by_cost) - RULES_SHOWN,
+        left_out=[(count, _why(reason)) for reason, count in report.left_out.items()],
+        nothing=bulk_retry.nothing_to_retry(report) if not report.runs else None,
+        words=form.in_words(),
+        kept=_kept(),
+    )
+
+
+@allow(Role.OPERATOR)
+def begin() -> ResponseReturnValue:
+    """Begin with exactly what the page before spoke of, or less."""
+    session, now, form = db.session(), datetime.now(UTC), _filter()
+    as_of = min(_instant(request.form.get("as_of", "")), now)
+    operation = bulk_retry.begin_bulk_retry(
+        session, current_person().account, form.chosen_runs(as_of), actor(), as_of=as_of, now=now
+    )
+    session.commit()
+    flash("Begun. This page shows how far it is.", "success")
+    return see_other(url_for(".operation", id=operation.id))
+
+
+def follow(operation: Operation) -> dict[str, Any]:
+    """How the runs that were put back go, for the operation's page."""
+    counts, runs = bulk_retry.runs_of(db.session(), operation, SHOWN)
+    moves = bool(counts["pending"] or counts["running"])
+    return {
+        "counts": counts,
+        "lines": [live.RunLine(run) for run in runs],
+        "beyond": counts.total() - len(runs),
+        "tag": live.tag_of(runs, sorted(counts.items())),
+        "moves": moves,
+    }
+
+
+def _filter() -> HistoryFilter:
+    """The filter of the address. Raises Invalid: a list may show more than was meant, a retry may not take more."""
+    form = HistoryFilter(rule_names(db.session(), current_person().account.id))
+    form.validate()
+    wrong = ", ".join(form[name].label.text for name in form.errors if request.args.get(name or ""))
+    if wrong:
+        raise Invalid({"filter": [f"This filter cannot be read: {wrong}. Choose it again in the history."]})
+    return form
+
+
+def _kept() -> dict[str, Any]:
+    return {name: value for name, value in request.args.items() if name in FILTERS and value}
+
+
+def _why(reason: LeftOut) -> str:
+    if reason == LeftOut.TOO_DEAR:
+        limit = credits_text(current_person().account.operator_credit_limit)
+        return f"Each may cost more than {limit}, the most that operators may start. Ask an editor to retry them."
+    return WHY_LEFT_OUT[reason]
+
+
+def _instant(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise Invalid({"as_of": ["This page is damaged. Load it again, then retry."]}) from None
