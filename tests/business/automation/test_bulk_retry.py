@@ -12,23 +12,26 @@ from flask import Flask
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, Role
+from app.business.automation.models import AutomationRule
 from app.business.automation.operation_models import Operation
 from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services import bulk_retry, operations, run_control
-from app.business.automation.services.automation_service import Actor
+from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.bulk_retry import LeftOut, RetryReport
 from app.business.automation.services.history import RunFilters
 from app.business.automation.services.operation_kinds import KINDS
 from app.business.automation.services.operations import Asked
-from app.business.automation.services.rule_engine import ready
+from app.business.automation.services.rule_engine import drain, ready
 from app.business.errors import Conflict
+from app.business.language_model import Completion, Prompt
 from app.business.planner.models import Sector, Site
+from app.infrastructure.ai.offline import OfflineModel
 from app.infrastructure.database import db
 from tests.business.automation.machine import Machine
 from tests.business.automation.provider import FailingModel
 from tests.business.automation.run_rows import make_run
 from tests.business.automation.test_promises import IDEAS
-from tests.factories import NOW, make_account, make_cluster, make_keyword
+from tests.factories import NOW, make_account, make_cluster, make_keyword, make_task
 from tests.modules.automation_pages import counted
 
 EDITOR, OPERATOR = Actor(None, Role.EDITOR), Actor(None, Role.OPERATOR)
@@ -222,6 +225,42 @@ def test_whatever_comes_due_meanwhile_goes_first(
     session.commit()
     order = session.scalars(ready(fresh.queue, machine.now)).all()
     assert order == [fresh.id, *(run.id for run in retried)]
+
+
+@dataclass
+class Slow:
+    """Every article takes six seconds."""
+
+    machine: Machine
+
+    def write(self, prompt: Prompt, key: str) -> Completion:
+        self.machine.pass_time(seconds=6)
+        return OfflineModel().write(prompt, key)
+
+
+def test_after_a_long_run_the_worker_looks_for_what_is_more_urgent(
+    machine: Machine, session: Session, account: Account, sector: Sector
+) -> None:
+    machine.model = Slow(machine)
+    rules = [
+        machine.make_rule(
+            account, trigger="task_created", actions=[{"type": "generate_content"}], priority=priority
+        )
+        for priority in (5, 1)
+    ]
+
+    def start(rule: AutomationRule) -> ScheduledTask:
+        task = make_task(session, sector, word_count=300)
+        return AutomationService().execute(session, rule, EDITOR, machine.now, record_ids=[task.id])
+
+    usual = [start(rules[0]) for _ in range(3)]
+    session.commit()
+    assert drain(machine.engine, "long", most_runs=100, most_seconds=5) == 1
+    urgent = start(rules[1])
+    session.commit()
+    assert drain(machine.engine, "long", most_runs=100, most_seconds=5) == 1
+    session.expire_all()
+    assert [run.status for run in (urgent, *usual)] == ["completed", "completed", "pending", "pending"]
 
 
 def test_a_person_who_retries_one_of_them_alone_gets_its_usual_place(
