@@ -248,4 +248,7 @@ def test_the_records_of_another_rules_or_accounts_run_are_not_offered(
     stranger = browser_of(app, session, people.stranger)
     theirs = make_rule(session, people.stranger.account)
     assert stranger.get(f"/rules/{theirs.id}/run?of_run={kept_back.id}").status_code == 404
-    assert stranger.get(f"/rules/{theirs.id}/run?of_run=999999").status_code == 404
+    for number in (999_999, 2**64):
+        assert stranger.get(f"/rules/{theirs.id}/run?of_run={number}").status_code == 404
+        assert stranger.get(f"/runs/{number}").status_code == 404
+        assert stranger.get(f"/operations/{number}").status_code == 404

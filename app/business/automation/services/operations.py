@@ -10,10 +10,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, exists, select, update
 from sqlalchemy.orm import Session
 
+from app.business.accounts.services.scope import owned
 from app.business.automation.operation_models import ENDED, Operation, OperationState
 from app.business.automation.services.action_executor import Clock, Transaction
 from app.business.automation.services.runs import LONG_QUEUE
-from app.business.errors import Conflict, NotFound, Refusal
+from app.business.errors import Conflict, Refusal
 from app.business.events import wake
 
 LEASE = timedelta(seconds=60)
@@ -103,12 +104,7 @@ def begin_operation(
 
 def find_operation(session: Session, account_id: int, id: int) -> Operation:
     """The account's operation. Raises NotFound."""
-    operation = session.scalar(
-        select(Operation).where(Operation.id == id, Operation.account_id == account_id)
-    )
-    if operation is None:
-        raise NotFound()
-    return operation
+    return owned(session, Operation, id, account_id)
 
 
 def cancel_operation(session: Session, operation: Operation, now: datetime) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
 from app.business.accounts.models import ApiKey, User
+from app.business.accounts.services.scope import LARGEST_ID
 from app.business.automation.models import RuleVersion
 from app.business.automation.run_models import ActionRun, RunAttempt, ScheduledTask
 from app.business.automation.services.action_catalogue import CATALOGUE
@@ -46,7 +47,9 @@ class RunPage:
 def find_run(session: Session, account_id: int, run_id: int) -> ScheduledTask:
     """The account's run with its detail. Raises NotFound."""
     query = select(ScheduledTask).where(ScheduledTask.id == run_id, ScheduledTask.account_id == account_id)
-    run = session.scalar(query.options(joinedload(ScheduledTask.detail)))
+    run = (
+        session.scalar(query.options(joinedload(ScheduledTask.detail))) if 0 < run_id <= LARGEST_ID else None
+    )
     if run is None:
         raise NotFound()
     return run
