@@ -10,7 +10,7 @@ from app.business.automation.operation_models import Operation
 from app.business.automation.services import bulk_retry
 from app.business.automation.services.bulk_retry import RetryReport
 from app.business.automation.services.history import RunFilters
-from app.infrastructure.database import db
+from app.infrastructure.database import db, only_reading
 from app.modules.access import allow, current_person, owned_or_404
 from app.modules.api.resource import answer, read_optional
 from app.modules.automation.api_rules import actor
@@ -31,9 +31,12 @@ def retry_runs() -> Response:
         reason=asked.reason,
     )
     account, as_of = current_person().account, min(in_zone(asked.as_of) or now, now)
+    with only_reading():
+        report = bulk_retry.dry_report(session, account, filters, actor(), as_of)
+        session.commit()
     if asked.dry_run:
-        return answer(_report(bulk_retry.dry_report(session, account, filters, actor(), as_of)))
-    operation = bulk_retry.begin_bulk_retry(session, account, filters, actor(), as_of=as_of, now=now)
+        return answer(_report(report))
+    operation = bulk_retry.begin_bulk_retry(session, account, report, actor(), now)
     session.commit()
     return answer(_show(operation), 202)
 

@@ -46,7 +46,7 @@ def report_of(
 
 def begin(machine: Machine, account: Account) -> Operation:
     operation = bulk_retry.begin_bulk_retry(
-        machine.session, account, ALL, EDITOR, as_of=machine.now, now=machine.now
+        machine.session, account, report_of(machine, account), EDITOR, machine.now
     )
     machine.session.commit()
     return operation
@@ -153,14 +153,11 @@ def test_a_filter_by_rule_takes_that_rules_runs(machine: Machine, account: Accou
 
 def test_what_failed_after_the_report_is_not_retried_unasked(machine: Machine, account: Account) -> None:
     (first,) = failed_runs(machine, account, 1)
-    as_of = machine.now
+    as_of, session = machine.now, machine.session
     later = make_run(machine.session, machine.make_rule(account), NOW, Status.FAILED, attempt=1)
     later.finished_at = as_of + timedelta(seconds=1)
     machine.pass_time(minutes=1)
-    operation = bulk_retry.begin_bulk_retry(
-        machine.session, account, ALL, EDITOR, as_of=as_of, now=machine.now
-    )
-    assert operation.params["runs"] == [[first.id, 1]]
+    assert bulk_retry.dry_report(session, account, ALL, EDITOR, as_of).runs == [(first.id, 1)]
 
 
 def test_what_cannot_be_retried_is_left_out_with_its_reason(

@@ -29,7 +29,7 @@ from app.business.errors import Conflict, Forbidden
 from app.business.planner.models import Site, SiteStatus
 
 KIND = "bulk_retry"
-MOST_RUNS = 5000
+MOST_RUNS = 2000
 """Runs of one operation; the newest are taken first."""
 CHUNK = 50
 """Runs of one transaction while they are put back."""
@@ -93,10 +93,9 @@ def dry_report(
 
 
 def begin_bulk_retry(
-    session: Session, account: Account, filters: RunFilters, actor: Actor, as_of: datetime, now: datetime
+    session: Session, account: Account, report: RetryReport, actor: Actor, now: datetime
 ) -> Operation:
-    """Ask for the retry of what `dry_report` says for the same filters and instant. Raises Conflict."""
-    report = dry_report(session, account, filters, actor, as_of)
+    """Ask for the retry of just what the report speaks of. Raises Conflict."""
     if not report.runs:
         raise Conflict(nothing_to_retry(report))
     params = {

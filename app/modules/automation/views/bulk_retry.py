@@ -9,9 +9,9 @@ from flask.typing import ResponseReturnValue
 from app.business.accounts.models import Role
 from app.business.automation.operation_models import Operation
 from app.business.automation.services import bulk_retry
-from app.business.automation.services.bulk_retry import LeftOut
+from app.business.automation.services.bulk_retry import LeftOut, RetryReport
 from app.business.errors import Invalid
-from app.infrastructure.database import db
+from app.infrastructure.database import db, only_reading
 from app.modules.access import allow, current_person
 from app.modules.automation import live
 from app.modules.automation.choices import rule_names
@@ -33,8 +33,8 @@ WHY_LEFT_OUT = {
 @allow(Role.OPERATOR)
 def ask() -> ResponseReturnValue:
     """How many runs, what is kept, what it costs at most, what is left out and why."""
-    account, form, now = current_person().account, _filter(), datetime.now(UTC)
-    report = bulk_retry.dry_report(db.session(), account, form.chosen_runs(now), actor(), now)
+    form, now = _filter(), datetime.now(UTC)
+    report = _report(form, now)
     by_cost = sorted(report.by_rule.items(), key=lambda item: (-item[1].credits_most, -item[1].runs))
     return render_template(
         "pages/automation/retry_all.html",
@@ -51,11 +51,13 @@ def ask() -> ResponseReturnValue:
 @allow(Role.OPERATOR)
 def begin() -> ResponseReturnValue:
     """Begin with exactly what the page before spoke of, or less."""
-    session, now, form = db.session(), datetime.now(UTC), _filter()
+    session, now = db.session(), datetime.now(UTC)
     as_of = min(_instant(request.form.get("as_of", "")), now)
-    operation = bulk_retry.begin_bulk_retry(
-        session, current_person().account, form.chosen_runs(as_of), actor(), as_of=as_of, now=now
-    )
+    # Reading and reckoning takes a while: nobody who writes is to wait for it.
+    with only_reading():
+        report = _report(_filter(), as_of)
+        session.commit()
+    operation = bulk_retry.begin_bulk_retry(session, current_person().account, report, actor(), now)
     session.commit()
     flash("Begun. This page shows how far it is.", "success")
     return see_other(url_for(".operation", id=operation.id))
@@ -72,6 +74,11 @@ def follow(operation: Operation) -> dict[str, Any]:
         "tag": live.tag_of(runs, sorted(counts.items())),
         "moves": moves,
     }
+
+
+def _report(form: HistoryFilter, as_of: datetime) -> RetryReport:
+    account = current_person().account
+    return bulk_retry.dry_report(db.session(), account, form.chosen_runs(as_of), actor(), as_of)
 
 
 def _filter() -> HistoryFilter:
