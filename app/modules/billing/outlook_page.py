@@ -130,7 +130,7 @@ def _budgets(outlook: Outlook) -> list[tuple[str, str, int, int]]:
     sites = select(Site.id, Site.name).where(
         Site.account_id == current_person().account.id, Site.id.in_(purse.sites)
     )
-    site_names = dict(db.session.execute(sites).tuples().all()) if purse.sites else {}
+    site_names = {row.id: row.name for row in db.session.execute(sites)} if purse.sites else {}
     caps = [("All rules together", "today", purse.ceiling)] if purse.ceiling else []
     caps += [(site_names[key], "this month", cap) for key, cap in purse.sites.items()]
     caps += [(names[key], "this month", cap) for key, cap in purse.rules.items()]

@@ -30,6 +30,8 @@ NEW_RULE = 0.5
 """How wrong the pace of a rule is after half a due day, as a share; it shrinks with every day seen."""
 MOST_ECHO = 0.5
 """Most that one day's stray may say about the next one's."""
+CRUMB = 1e-6
+"""Sums of fractions may miss a whole credit by less than this."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +44,7 @@ class Cap:
 
 @dataclass(frozen=True)
 class Purse:
-    """What there is, and what bounds its use. grants_on: coming days that begin with a grant."""
+    """What there is, and what bounds its use. grants_on: coming days that begin with a grant. left_of_today: 0 to 1."""
 
     available: int
     grant: int = 0
@@ -52,6 +54,7 @@ class Purse:
     ceiling: Cap | None = None
     rules: Mapping[int, Cap] = field(default_factory=dict)
     sites: Mapping[int, Cap] = field(default_factory=dict)
+    left_of_today: float = 1
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,7 @@ class _Spread:
 def make_forecast(
     purse: Purse, streams: Sequence[Stream], days: Sequence[date], coming: Sequence[date]
 ) -> Forecast:
-    """From the past `days` of the streams to the `coming` ones, which begin with today."""
+    """From the past `days` of the streams to the `coming` ones, which begin with what is left of today."""
     paces = [measure(stream, days) for stream in streams]
     wanted, uses = _wanted(purse, streams, paces, coming)
     low_use, high_use = _range(wanted, _spread(streams, paces, days), purse.ceiling)
@@ -135,9 +138,9 @@ def _wanted(
             asked.append(left.within_budgets(stream, use))
         part = left.within_ceiling(sum(asked))
         wanted.append(sum(asked) * part)
-        if number < SPAN:
-            for stream, use in zip(streams, asked, strict=True):
-                uses[stream.rule_id] += use * part
+        within = 1.0 if number < SPAN else 1 - purse.left_of_today if number == SPAN else 0.0
+        for stream, use in zip(streams, asked, strict=True):
+            uses[stream.rule_id] += use * part * within
     return wanted, dict(uses)
 
 
@@ -249,7 +252,7 @@ def _course(purse: Purse, coming: Sequence[date], uses: Sequence[float]) -> tupl
     for day, use in zip(coming, uses, strict=True):
         if day in purse.grants_on:
             balance = purse.grant + _carried_over(purse, balance)
-        if use > balance and runs_out is None:
+        if use > balance + CRUMB and runs_out is None:
             runs_out = day
         balance = max(balance - use, 0.0)
         balances.append(balance)

@@ -66,7 +66,8 @@ def look_ahead(session: Session, account: Account, now: datetime, *, tried: Sequ
         for (rule_id, _), past in spent.items()
         if rule_id is None
     ]
-    return Outlook(days, coming, _purse(session, account, rules, coming, today), found, hand)
+    purse = replace(_purse(session, account, rules, coming, today), left_of_today=streams.every_day[0])
+    return Outlook(days, coming, purse, found, hand)
 
 
 def with_rule(
@@ -86,7 +87,7 @@ def with_rule(
 def _coming(today: date, zone: str) -> Days:
     """Up to the grant after the next one, and at least the days over which use is told."""
     following = _next_first(_next_first(today))
-    return history.days_from(today, max((following - today).days, SPAN), zone)
+    return history.days_from(today, max((following - today).days, SPAN + 1), zone)
 
 
 def _next_first(day: date) -> date:
