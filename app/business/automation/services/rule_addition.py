@@ -15,6 +15,7 @@ from app.business.automation.services.outlook import look_ahead, with_rule
 from app.business.automation.services.rule_cost import most_per_run, most_runs_per_day
 from app.business.automation.services.rule_definition import RuleDefinition
 from app.business.automation.services.rule_graph import started_by
+from app.business.automation.services.rule_sentence import conditions_of
 from app.business.automation.services.rule_streams import NEW
 from app.business.automation.services.rule_versions import definition_of
 from app.business.planner.models import Site, SiteStatus
@@ -83,9 +84,11 @@ def addition(
 
 
 def is_same(definition: RuleDefinition, rule: AutomationRule) -> bool:
-    """Whether the saved rule already does all that the definition says."""
+    """Whether the saved rule already does all that is said here; conditions are equal when they read the same."""
     saved = definition_of(rule)
-    return all(getattr(definition, name) == value for name, value in saved.items() if name not in NOT_PACE)
+    told = {name: value for name, value in saved.items() if name not in NOT_PACE and name != "conditions"}
+    same = all(getattr(definition, name) == value for name, value in told.items())
+    return same and conditions_of(definition) == conditions_of(rule)
 
 
 def day_costs(
