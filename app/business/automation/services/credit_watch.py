@@ -159,9 +159,12 @@ def _before(ends_on: date, grant_on: date | None) -> str:
 
 
 def _between(forecast: Forecast) -> str:
-    first, last = forecast.earliest, forecast.latest
-    latest = _said(last) if last else "later"
-    return f"It may be as early as {_said(first)} or as late as {latest}." if first and first != last else ""
+    first, last, grant_on = forecast.earliest, forecast.latest, forecast.next_grant_on
+    if first is None or first == last:
+        return ""
+    if last is None or (grant_on and last >= grant_on):
+        return f"In a busy time it is {_said(first)}; in a quiet time they last longer."
+    return f"The day lies between {_said(first)} and {_said(last)}."
 
 
 def _lasting(forecast: Forecast) -> str:
