@@ -9,8 +9,10 @@ from flask.testing import FlaskClient
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.business.accounts.models import Account, AuditEntry
+from app.business.accounts.models import Account, AuditEntry, Role
+from app.business.accounts.services.notices import add_notice, settle_notice
 from app.business.automation.models import AutomationRule
+from app.business.automation.services.credit_watch import RUN_OUT
 from app.business.automation.services.rule_switch import switch
 from tests.business.automation.past_use import make_paid_rule, use
 from tests.factories import make_cluster, make_sector, make_site
@@ -110,6 +112,24 @@ def test_the_part_ahead_takes_few_queries(owner: FlaskClient, rule: AutomationRu
     with counted() as statements:
         owner.get("/credits", headers=wants)
     assert len(statements) <= 14
+
+
+def test_the_dashboard_says_so_while_credits_will_not_last(
+    owner: FlaskClient, session: Session, people: People, rule: AutomationRule
+) -> None:
+    assert "Credits will run out" not in owner.get("/").text
+    now = datetime.now(UTC)
+    say = {
+        "account_id": people.account.id,
+        "level": "warning",
+        "title": "Credits will run out about Thu 3 Dec",
+    }
+    add_notice(session, **say, body="", key=RUN_OUT, role=Role.EDITOR, now=now)
+    session.commit()
+    assert "Credits will run out about Thu 3 Dec" in owner.get("/").text
+    settle_notice(session, people.account.id, RUN_OUT, now)
+    session.commit()
+    assert "Credits will run out" not in owner.get("/").text
 
 
 def test_budgets_show_what_is_used_of_them(owner: FlaskClient, session: Session, people: People) -> None:

@@ -8,9 +8,16 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, Notice, Role
 from app.business.automation.models import AutomationRule
-from app.business.automation.services.credit_watch import LOW, RUN_OUT, accounts_near_the_end, tell
-from app.business.billing.models import EntryKind
+from app.business.automation.services.credit_watch import (
+    LOW,
+    RUN_OUT,
+    accounts_near_the_end,
+    tell,
+    watch_credits,
+)
+from app.business.billing.models import EntryKind, SpendCounter
 from app.business.billing.services.credit_service import CreditService
+from tests.business.automation.machine import Machine
 from tests.business.automation.past_use import make_paid_rule, use
 from tests.factories import make_account, make_plan
 
@@ -119,3 +126,15 @@ def take(session: Session, account: Account, amount: int, at: datetime) -> None:
         reason="",
         now=at,
     )
+
+
+def test_one_account_that_cannot_be_read_keeps_no_other_from_being_told(
+    machine: Machine, session: Session, account: Account, rule: AutomationRule, now: datetime
+) -> None:
+    broken = make_account(session, credits=1, timezone="Nowhere/Land")
+    use_counter = {"scope": "account", "scope_id": broken.id, "period": now.date().isoformat(), "spent": 500}
+    session.add(SpendCounter(account_id=broken.id, **use_counter))
+    session.commit()
+    looked = watch_credits(machine.transaction, now)
+    assert (looked.accounts, list(looked.failed)) == (1, [broken.id])
+    assert open_notices(session, account) == [RUN_OUT]
