@@ -11,6 +11,7 @@ import structlog
 from app.business.automation.services import (
     attention,
     audit,
+    credit_watch,
     dispatch,
     operations,
     planning,
@@ -32,6 +33,7 @@ from app.settings import load_settings
 MOST_RUNS = 100
 MOST_SECONDS = 5.0
 AUDITED_KEY = "igny8:audited"
+LOOKED_AHEAD_KEY = "igny8:looked-ahead"
 
 log = structlog.get_logger(__name__)
 
@@ -130,6 +132,15 @@ def _audit(now: datetime) -> None:
     heartbeats.note_audit(relay.server(), [breach.sentence for breach in breaches], now)
 
 
+def _watch_credits(now: datetime) -> None:
+    """Once an hour, by whoever comes first."""
+    if not relay.server().set(LOOKED_AHEAD_KEY, now.isoformat(), nx=True, ex=3600):
+        return
+    looked = credit_watch.watch_credits(transaction, now)
+    for account_id, error in looked.failed.items():
+        log.error("credits_not_looked_at", account=account_id, error=f"{type(error).__name__}: {error}")
+
+
 def _tell_alive(now: datetime) -> None:
     heartbeats.beat(relay.server(), heartbeats.SWEEP, now)
 
@@ -145,6 +156,7 @@ SWEEP: tuple[Callable[[datetime], None], ...] = (
     _watch,
     _tell_alive,
     _audit,
+    _watch_credits,
 )
 
 

@@ -2,6 +2,7 @@
 
 from flask import Blueprint
 
+from app.business.automation.services.action_catalogue import is_paid
 from app.modules.automation.bell import unread_notices
 from app.modules.automation.run_words import CAUSES, CHECKS, REASONS, RESULTS, advice, outcome, run_price
 from app.modules.automation.views import (
@@ -66,5 +67,5 @@ add("/notices/read", "read_notices", my_work.read_notices, methods=["POST"])
 for function in (unread_notices, outcome, advice, run_price):
     blueprint.add_app_template_global(function)
 # Globals of the environment, not of a context: macros see no context.
-words = {"CAUSES": CAUSES, "CHECKS": CHECKS, "REASONS": REASONS, "RESULTS": RESULTS}
+words = {"CAUSES": CAUSES, "CHECKS": CHECKS, "REASONS": REASONS, "RESULTS": RESULTS, "is_paid": is_paid}
 blueprint.record_once(lambda setup: setup.app.jinja_env.globals.update(words))

@@ -15,7 +15,8 @@ from app.business.billing.services.plans import plan_of
 from app.business.billing.services.replenishment import month_of
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person
-from app.modules.web import page_or_partial
+from app.modules.billing import outlook_page
+from app.modules.web import htmx, page_or_partial
 
 PAGE_SIZE = 50
 CHART = [("used", "Credits used", "accent")]
@@ -23,8 +24,10 @@ CHART = [("used", "Credits used", "accent")]
 
 @allow(Role.VIEWER)
 def credits() -> str:
-    """Balance, plan, this month by days and rules, and the ledger."""
+    """Balance, plan, what is ahead, this month by days and rules, and the ledger."""
     account, session, now = current_person().account, db.session(), datetime.now(UTC)
+    if htmx().is_partial and htmx().target_id == "forecast":
+        return render_template("partials/billing/forecast.html", **outlook_page.context(now))
     cursor = request.args.get("cursor")
     page = ledger.entries(session, account.id, cursor=cursor, limit=PAGE_SIZE)
     if cursor:
@@ -41,6 +44,7 @@ def credits() -> str:
         month=ledger.month_so_far(session, account.id, account.timezone, now),
         series=CHART,
         rules=_rules(month_of(account.timezone, now)),
+        **outlook_page.context(now),
         **_listed(page.rows, page.next_cursor),
     )
 

@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Notice, Role, User
+from app.business.base import UtcDateTime
 from app.business.upsert import upsert
 
 
@@ -46,6 +47,15 @@ def mark_settled(session: Session, key: str, now: datetime, *, still: Collection
         update(Notice)
         .where(Notice.key == key, Notice.read_at.is_(None), Notice.account_id.not_in(list(still)))
         .values(read_at=now)
+    )
+
+
+def settle_notice(session: Session, account_id: int, key: str, now: datetime) -> None:
+    """What the notice of `key` told of is over: nobody has to read it, and its key is free for the next time."""
+    session.execute(
+        update(Notice)
+        .where(Notice.account_id == account_id, Notice.key == key)
+        .values(read_at=func.coalesce(Notice.read_at, now, type_=UtcDateTime()), key=None)
     )
 
 

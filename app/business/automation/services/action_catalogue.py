@@ -4,7 +4,7 @@ Forms, REST API, price check and executor read this one list. A step's work is d
 how each type does its unit is in `action_work.py`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -178,6 +178,11 @@ CATALOGUE: dict[str, ActionType] = {
         ),
     )
 }  # fmt: skip
+
+
+def is_paid(actions: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether any of a rule's actions can cost credits."""
+    return any(CATALOGUE[action["type"]].price is not _free for action in actions)
 
 
 def made_by(action: dict[str, Any]) -> str | None:

@@ -9,8 +9,10 @@ from sqlalchemy import update
 
 from app.business.accounts.models import Account, Role
 from app.business.accounts.services import audit_log
+from app.business.accounts.services.notices import notice_of
 from app.business.automation.services import dashboard as figures
 from app.business.automation.services.accounting import unaccounted
+from app.business.automation.services.credit_watch import RUN_OUT
 from app.business.automation.services.history import RunFilters, runs_page, upcoming
 from app.business.automation.services.planning import replan_account
 from app.business.automation.services.run_attention import failed_since, waiting_counts, waiting_for_pause
@@ -42,6 +44,7 @@ def show() -> ResponseReturnValue:
         credits_used=sum(day["credits"] for day in days),
         unaccounted=unaccounted(session, account.id, now),
         waiting=waiting_counts(session, account.id),
+        short=notice_of(session, account.id, RUN_OUT),
         failures=failed_since(session, account.id, now - WEEK, FAILURES),
         **_recent(now),
     )

@@ -21,7 +21,7 @@ from app.business.automation.services.run_page import record_names
 from app.business.planner.models import Sector, Site
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
-from app.modules.automation import live
+from app.modules.automation import live, rule_ahead
 from app.modules.automation.choices import load_sites
 from app.modules.automation.forms import RulesFilter
 from app.modules.web import page_or_partial, see_other
@@ -87,19 +87,20 @@ def switch(id: int) -> ResponseReturnValue:
     if request.form.get("on") != "1":
         service.disable(session, rule, actor(), now)
         return _done(rule, f"“{rule.name}” is switched off. What was only planned is withdrawn.")
+    rule_ahead.keep_ceiling(now, rule)
     service.enable(session, rule, actor(), now, backfill=request.form.get("backfill") == "1")
     return _done(rule, f"“{rule.name}” is switched on.")
 
 
 @allow(Role.EDITOR)
 def ask_switch_on(id: int) -> ResponseReturnValue:
-    """Event rules: shall it also run on what is here already?"""
+    """What it adds to the use of credits; event rules: shall it also run on what is here already?"""
     rule, now = owned_or_404(AutomationRule, id), datetime.now(UTC)
     matches = matches_of(rule, now) if rule.record_type and rule.trigger != "schedule" else None
     credits = about_credits(definition(rule), matches.count) if matches else 0
     return render_template(
         "pages/automation/switch_on.html", rule=rule, sentence=summary_of(rule, place_of(rule)), matches=matches,
-        credits=credits
+        credits=credits, **rule_ahead.context(definition(rule), now, rule),
     )  # fmt: skip
 
 

@@ -14,14 +14,14 @@ from app.business.automation.services.rule_versions import definition_of
 from app.business.errors import Conflict, NotFound, Refusal, Stale, TooLarge
 from app.infrastructure.database import db, only_reading
 from app.modules.access import allow, current_person, owned_or_404
-from app.modules.automation import action_forms, condition_forms
+from app.modules.automation import action_forms, condition_forms, rule_ahead
 from app.modules.automation.choices import load_choices
 from app.modules.automation.step_form import Pairs
 from app.modules.automation.views import wizard_preview
 from app.modules.automation.wizard import KEYS, STEPS, RuleForm, has_errors, steps_of_rule
 from app.modules.web import htmx, see_other
 
-NOT_TYPED = ("csrf_token", "change", "go", "on", "backfill")
+NOT_TYPED = ("csrf_token", "change", "go", "on", "backfill", "ceiling")
 MOST_TYPED = 200_000
 CHANGES: dict[str, Any] = {"which": condition_forms.changed, "do": action_forms.changed}
 PARTIALS = {"which": "partials/automation/step_which.html", "do": "partials/automation/step_do.html"}
@@ -137,6 +137,8 @@ def discard(id: int) -> ResponseReturnValue:
 
 def _save(draft: RuleDraft, data: dict[str, Any], actor: Actor, now: datetime) -> AutomationRule:
     service, session = AutomationService(), db.session()
+    if data["is_active"]:
+        rule_ahead.keep_ceiling(now, _rule_of(draft))
     if draft.rule_id is None:
         rule = service.create_rule(session, current_person().account, data, actor, now)
     else:
@@ -146,6 +148,10 @@ def _save(draft: RuleDraft, data: dict[str, Any], actor: Actor, now: datetime) -
     if rule.is_active and request.form.get("backfill"):
         service.enable(session, rule, actor, now, backfill=True)
     return rule
+
+
+def _rule_of(draft: RuleDraft) -> AutomationRule | None:
+    return owned_or_404(AutomationRule, draft.rule_id) if draft.rule_id else None
 
 
 def _begin(steps: dict[str, Pairs], rule: AutomationRule | None = None) -> RuleDraft:
@@ -231,5 +237,5 @@ def _context(rule_form: RuleForm, step: str, form: Any, draft: RuleDraft | None)
         "action": action,
         "addresses": addresses,
         "before": KEYS[number - 1] if number else None,
-        "preview": wizard_preview.context(rule_form, step, now) if draft else {},
+        "preview": wizard_preview.context(rule_form, step, now, _rule_of(draft)) if draft else {},
     }

@@ -6,32 +6,36 @@ from zoneinfo import ZoneInfo
 
 from flask import render_template
 
+from app.business.automation.models import AutomationRule
 from app.business.automation.services.automation_service import AutomationService, shortest_interval
 from app.business.automation.services.condition_text import describe as describe_conditions
 from app.business.automation.services.condition_tree import parse_conditions
 from app.business.automation.services.match_preview import Matches, preview_matches
-from app.business.automation.services.rule_cost import about_credits, most_per_run, most_runs_per_day
+from app.business.automation.services.rule_cost import about_credits, most_per_run
 from app.business.automation.services.rule_definition import RuleDefinition
 from app.business.automation.services.rule_sentence import actions_of, conditions_of, summary_of, when_of
 from app.business.automation.services.schedule_text import describe
 from app.business.automation.services.schedules import due_instants, parse_schedule, preview
 from app.business.errors import Invalid
 from app.business.planner.models import Site
+from app.modules.automation import rule_ahead
 from app.modules.automation.wizard import SCHEDULE, RuleForm
 from app.modules.automation.wizard_forms import EVERYWHERE, RECORD_WORDS
 
 TIMES = 10
 
 
-def context(rule_form: RuleForm, step: str, now: datetime) -> dict[str, Any]:
-    """What the preview of this step needs; empty where it has none."""
+def context(
+    rule_form: RuleForm, step: str, now: datetime, rule: AutomationRule | None = None
+) -> dict[str, Any]:
+    """What the preview of this step needs; empty where it has none. `rule`: the saved one that is changed."""
     match step:
         case "which":
             return _matches(rule_form, now)
         case "often" if rule_form.trigger()["trigger"] == SCHEDULE:
             return _times(rule_form, now)
         case "check":
-            return _check(rule_form, now)
+            return _check(rule_form, now, rule)
     return {}
 
 
@@ -114,7 +118,7 @@ def _times(rule_form: RuleForm, now: datetime) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _check(rule_form: RuleForm, now: datetime) -> dict[str, Any]:
+def _check(rule_form: RuleForm, now: datetime, rule: AutomationRule | None) -> dict[str, Any]:
     data = rule_form.data()
     open_step = rule_form.first_open()
     if open_step:
@@ -123,8 +127,8 @@ def _check(rule_form: RuleForm, now: datetime) -> dict[str, Any]:
     is_event = data["trigger"] != SCHEDULE
     matches = _matching(rule_form, data, now) if definition.record_type and is_event else None
     return {
-        "data": data, "per_run": most_per_run(definition), "runs_per_day": most_runs_per_day(definition, now),
+        "data": data, "per_run": most_per_run(definition),
         "answers": _answers(rule_form, definition),
         "sentence": summary_of(definition, _place(rule_form, data)),
         "matches": matches, "backfill": about_credits(definition, matches.count) if matches else 0,
-    } | (_times(rule_form, now) if not is_event else {})  # fmt: skip
+    } | rule_ahead.context(definition, now, rule) | (_times(rule_form, now) if not is_event else {})  # fmt: skip

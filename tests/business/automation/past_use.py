@@ -1,0 +1,36 @@
+"""Rules that cost something, and what they used in the past, through the real ledger and its counters."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import Account
+from app.business.automation.models import AutomationRule
+from app.business.automation.run_models import ScheduledTask
+from app.business.billing.services.credit_service import Budget, CreditService
+from tests.business.automation.run_rows import make_rule, make_run
+
+IDEAS: dict[str, Any] = {"type": "generate_ideas", "params": {}}
+
+
+def make_paid_rule(session: Session, account: Account, at: datetime, **values: Any) -> AutomationRule:
+    """A rule that makes ideas for new clusters, made at that time."""
+    data = {"trigger": "cluster_created", "actions": [IDEAS], "credit_limit_per_execution": 1000} | values
+    return make_rule(session, account, now=at, **data)
+
+
+def use(session: Session, rule: AutomationRule, amount: int, at: datetime, **values: Any) -> ScheduledTask:
+    """A run of the rule that used so many credits then."""
+    run = make_run(session, rule, at, **{"cause": "event", "credits_used": amount} | values)
+    budgets = [
+        Budget("account", rule.account_id, at.date().isoformat(), None),
+        Budget("rule", rule.id, f"{at:%Y-%m}", None),
+    ]
+    if run.site_id:
+        budgets.append(Budget("site", run.site_id, f"{at:%Y-%m}", None))
+    of: dict[str, Any] = {"account_id": rule.account_id, "run_id": run.id, "budgets": budgets, "now": at}
+    CreditService().hold(session, amount=amount, **of)
+    CreditService().post(session, amount=amount, key=f"r{run.id}", reason="Ideas", **of)
+    CreditService().release(session, **of)
+    return run
