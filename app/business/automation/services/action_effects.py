@@ -137,11 +137,18 @@ def _of_step(definition: RuleDefinition, step: _Step, steps: list[_Step]) -> Ite
 
 
 def _finds_records(definition: RuleDefinition, step: _Step, steps: list[_Step]) -> bool:
+    """Whether there can be a record that meets the conditions and is in a state that the action takes."""
     takes, before = step.doing.takes, steps[: step.index]
-    if takes is None or step.source != "records" or _statuses(step.record_type, before):
-        return takes is None or bool(takes)
-    taken = _all([_one_of(takes)], step.record_type) if takes else Group("any", ())
-    return possible(step.record_type, _conditions(definition), step.when, taken)
+    if takes is not None and not takes:
+        return False
+    nodes = [step.when]
+    if step.source == "records":
+        nodes.append(
+            _conditions(definition) if not before else _steady(_conditions(definition), step, before)
+        )
+        if takes and not _statuses(step.record_type, before):
+            nodes.append(_all([_one_of(takes)], step.record_type))
+    return possible(step.record_type, *nodes)
 
 
 def _conditions(definition: RuleDefinition) -> Node:
@@ -155,8 +162,10 @@ def _statuses(record_type: str | None, steps: list[_Step]) -> set[str]:
 
 
 def _steady(node: Node, step: _Step, steps: list[_Step]) -> Node:
-    """What of the rule's conditions is still true after its work: questions on what no action changes."""
+    """What of the conditions is still true after the work of `steps`: questions on what none of them changes."""
     changing = _ALWAYS_CHANGING | {name for item in steps for name in _changed_by(item.action)}
+    if not _statuses(step.record_type, steps):
+        changing -= {"status"}
     model: Any = MODELS[step.record_type or ""]
     columns = set(model.__table__.c.keys())
 

@@ -29,9 +29,9 @@ from app.business.errors import Invalid
 from app.business.events import EventType
 
 MOST_RULES = 500
-"""Listening rules of one account that are looked at; beyond it the oldest count."""
+"""Rules of one account that are looked at; beyond it the oldest count."""
 MOST_LOOPS = 3
-RUN_ENDS = ("completed", "failed")
+REPORTED_ENDS = ("completed", "failed")
 """How a run that is reported has ended; skipped runs are not reported."""
 
 
@@ -99,6 +99,14 @@ class RuleGraph:
             self.listening.setdefault(node.definition.trigger, []).append(node)
         self._edges: dict[RuleNode, list[Edge]] = {}
 
+    @classmethod
+    def around(
+        cls, definition: RuleDefinition, rule_id: int | None, others: Sequence[AutomationRule]
+    ) -> "RuleGraph":
+        """The graph with the rule as it would be when it is on, among the others that are."""
+        heard = [rule for rule in others if rule.trigger != "schedule"]
+        return cls(RuleNode(rule_id, definition), nodes_of(heard))
+
     def edges(self, node: RuleNode) -> list[Edge]:
         """The arrows that leave a rule, one for each rule it can start."""
         if node not in self._edges:
@@ -151,28 +159,24 @@ class RuleGraph:
         return None
 
 
-def rule_graph(
-    session: Session, account_id: int, definition: RuleDefinition, rule_id: int | None = None
-) -> RuleGraph:
-    """The graph around a rule as it would be when it is on; `rule_id` is whose place it takes. One query."""
+def active_rules(session: Session, account_id: int, but: int | None = None) -> Sequence[AutomationRule]:
+    """The account's rules that are on and really work, without the one of id `but`. One query."""
     query = select(AutomationRule).where(
         AutomationRule.account_id == account_id,
         AutomationRule.is_active,
         AutomationRule.archived_at.is_(None),
         AutomationRule.mode == "live",
-        AutomationRule.trigger != "schedule",
     )
-    if rule_id is not None:
-        query = query.where(AutomationRule.id != rule_id)
-    rules = session.scalars(query.order_by(AutomationRule.id).limit(MOST_RULES)).all()
-    return RuleGraph(RuleNode(rule_id, definition), nodes_of(rules))
+    if but is not None:
+        query = query.where(AutomationRule.id != but)
+    return session.scalars(query.order_by(AutomationRule.id).limit(MOST_RULES)).all()
 
 
 def started_by(
     session: Session, account_id: int, definition: RuleDefinition, rule_id: int | None = None
 ) -> list[Started]:
     """Every active rule that runs of this one can start, directly or through others, nearest first. One query."""
-    return rule_graph(session, account_id, definition, rule_id).started()
+    return RuleGraph.around(definition, rule_id, active_rules(session, account_id, rule_id)).started()
 
 
 def nodes_of(rules: Sequence[AutomationRule]) -> Iterator[RuleNode]:
@@ -196,7 +200,7 @@ def can_start(source: RuleNode, target: RuleNode, happening: Happening) -> bool:
     wanted = statuses_to(listener.trigger_options)
     if listener.record_type != happening.record_type or (wanted and happening.to not in wanted):
         return False
-    return _share_a_place(source, target) and possible(
+    return share_a_place(source, target) and possible(
         happening.record_type, happening.facts, target.conditions
     )
 
@@ -206,13 +210,14 @@ def _hears_end(source: RuleNode, target: RuleNode) -> bool:
     options: dict[str, Any] = target.definition.trigger_options
     wanted = options.get("status")
     heard = wanted is None or any(
-        end in ([wanted] if isinstance(wanted, str) else wanted) for end in RUN_ENDS
+        end in ([wanted] if isinstance(wanted, str) else wanted) for end in REPORTED_ENDS
     )
     of_rule = options.get("rule_id") in (None, source.rule_id)
     return heard and of_rule and source is not target and target.definition.record_type is None
 
 
-def _share_a_place(source: RuleNode, target: RuleNode) -> bool:
+def share_a_place(source: RuleNode, target: RuleNode) -> bool:
+    """Whether records that the one touches can be in the scope of the other."""
     pairs = zip(source.place, (target.definition.site, target.definition.sector), strict=True)
     return all(one is None or other is None or one == other for one, other in pairs)
 
