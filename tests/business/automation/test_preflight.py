@@ -243,10 +243,10 @@ def test_a_loop_names_its_rules_in_order(session: Session, calm: Account) -> Non
     (finding,) = found(session, calm, draft(WRITE, **becomes("task", "queued")))
     assert (finding.code, finding.level.value) == ("loop", "warn")
     assert finding.sentence == (
-        "These rules would start one another without end: "
-        "“Draft” starts “Retry” when tasks become “Failed”; “Retry” starts “Draft” when tasks become “Queued”."
+        "These 2 rules would start one another without end: “Draft” → “Retry” → “Draft”."
     )
-    assert [edge.target.rule_id for edge in finding.loop] == [retry.id, None]
+    steps = [(edge.target.rule_id, edge.what) for edge in finding.loop]
+    assert steps == [(retry.id, "tasks become “Failed”"), (None, "tasks become “Queued”")]
 
 
 def test_two_rules_on_the_same_records(session: Session, calm: Account, sector: Sector) -> None:

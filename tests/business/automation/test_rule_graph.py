@@ -11,7 +11,7 @@ from app.business.automation.services.action_catalogue import CATALOGUE
 from app.business.automation.services.action_effects import DOINGS
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.rule_definition import RuleDefinition, definition_from
-from app.business.automation.services.rule_graph import RuleGraph, active_rules, started_by
+from app.business.automation.services.rule_graph import rule_graph, started_by
 from app.business.automation.services.rule_versions import definition_of
 from app.business.planner.models import Sector
 from tests.factories import NOW, make_account, make_sector, make_site
@@ -51,7 +51,7 @@ def names_started(session: Session, rule: AutomationRule) -> list[tuple[str, int
 
 
 def loops(session: Session, rule: AutomationRule) -> list[list[str]]:
-    graph = RuleGraph.around(said(rule), rule.id, active_rules(session, rule.account_id, rule.id))
+    graph = rule_graph(session, rule.account_id, said(rule), rule.id)
     return [[edge.source.name for edge in loop] for loop in graph.loops()]
 
 

@@ -131,7 +131,7 @@ def _no_ceiling(session: Session, account: Account) -> Finding:
     return Finding(
         "no_daily_ceiling",
         Level.HINT,
-        "This is the first rule that spends credits, and the account has no daily ceiling.",
+        "No other rule that is on spends credits, and the account has no daily ceiling.",
         f"{proposal}An owner sets it in the account's settings.",
         "account.daily_ceiling",
     )

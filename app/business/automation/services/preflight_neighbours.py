@@ -17,8 +17,6 @@ from app.business.automation.services.triggers import statuses_to
 MOST_OVERLAPS = 3
 HARMLESS = {"notify", "send_webhook", "pause_rule", "resume_rule"}
 """Actions that two rules may well do about the same records."""
-ENOUGH_SAID = 3
-"""Rules in a loop that a sentence tells in full; longer ones only by their names in order."""
 
 
 def loop_findings(graph: RuleGraph) -> Iterator[Finding]:
@@ -32,13 +30,10 @@ def loop_findings(graph: RuleGraph) -> Iterator[Finding]:
 
 
 def loop_sentence(loop: Sequence[Edge]) -> str:
-    """The rules of a loop in order, in plain words."""
+    """The rules of a loop in order."""
     first = loop[0].source.name
     if len(loop) == 1:
-        return f"“{first}” would start itself again: when {loop[0].what}, that is what it waits for."
-    if len(loop) <= ENOUGH_SAID:
-        steps = [f"“{edge.source.name}” starts “{edge.target.name}” when {edge.what}" for edge in loop]
-        return f"These rules would start one another without end: {'; '.join(steps)}."
+        return f"“{first}” would start itself again: {loop[0].what}, and that is what it waits for."
     names = " → ".join(f"“{edge.source.name}”" for edge in loop)
     return f"These {len(loop)} rules would start one another without end: {names} → “{first}”."
 

@@ -172,11 +172,18 @@ def active_rules(session: Session, account_id: int, but: int | None = None) -> S
     return session.scalars(query.order_by(AutomationRule.id).limit(MOST_RULES)).all()
 
 
+def rule_graph(
+    session: Session, account_id: int, definition: RuleDefinition, rule_id: int | None = None
+) -> RuleGraph:
+    """The graph around a rule as it would be when it is on; `rule_id` is whose place it takes. One query."""
+    return RuleGraph.around(definition, rule_id, active_rules(session, account_id, rule_id))
+
+
 def started_by(
     session: Session, account_id: int, definition: RuleDefinition, rule_id: int | None = None
 ) -> list[Started]:
     """Every active rule that runs of this one can start, directly or through others, nearest first. One query."""
-    return RuleGraph.around(definition, rule_id, active_rules(session, account_id, rule_id)).started()
+    return rule_graph(session, account_id, definition, rule_id).started()
 
 
 def nodes_of(rules: Sequence[AutomationRule]) -> Iterator[RuleNode]:
@@ -226,8 +233,10 @@ def words_of(happening: Happening) -> str:
     """What happens, as staff would say it: `it makes clusters`, `keywords become “Ignored”`, `its run ends`."""
     if happening.event == EventType.RUN_FINISHED:
         return "its run ends"
+    if happening.event == EventType.CONTENT_GENERATED:
+        return "it writes content"
     records = plural(2, happening.record_type)[2:]
     if happening.event != EventType.STATUS_CHANGED:
-        return f"it {'writes' if happening.record_type == 'content' else 'makes'} {records}"
+        return f"it makes {records}"
     labels = dict(choices_of(happening.record_type or "", "status"))
     return f"{records} become “{labels.get(happening.to or '', happening.to)}”"
