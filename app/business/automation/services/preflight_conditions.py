@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from app.business.automation.services.action_catalogue import CATALOGUE
-from app.business.automation.services.action_effects import idle_actions
+from app.business.automation.services.action_effects import Effects
 from app.business.automation.services.condition_findings import remarks_on
 from app.business.automation.services.condition_tree import parse_conditions
 from app.business.automation.services.preflight_finding import Finding, Level
@@ -31,7 +31,8 @@ def condition_findings(rule: RuleDefinition) -> Iterator[Finding]:
 
 
 def _idle(rule: RuleDefinition) -> Iterator[Finding]:
-    idle = idle_actions(rule)
+    working = Effects(rule).always_working
+    idle = [index for index in range(len(rule.actions)) if index not in working]
     level = Level.STOP if len(idle) == len(rule.actions) else Level.WARN
     for index in idle:
         label = CATALOGUE[rule.actions[index]["type"]].label

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
+from app.business.automation.services.condition_nodes import field_names
 from app.business.automation.services.condition_reasoning import possible
 from app.business.automation.services.condition_tree import parse_conditions
 from app.business.automation.services.preflight_finding import Finding, Level
@@ -68,7 +69,9 @@ def _limited(account: Account, rule: RuleDefinition, schedule: Schedule, now: da
 
 
 def _another_hour(rule: RuleDefinition, schedule: Schedule, now: datetime) -> Iterator[Finding]:
-    if rule.split_by == "site" and "timezone" not in rule.schedule:
+    conditions = parse_conditions(rule.conditions, record_type=rule.record_type)
+    in_each_sites_time = rule.split_by == "site" and "timezone" not in rule.schedule
+    if in_each_sites_time or not field_names(conditions) & {"now.hour", "now.weekday"}:
         return
     zone = ZoneInfo(schedule.timezone)
     ahead = due_instants(schedule, now, now + timedelta(days=366))
@@ -79,7 +82,6 @@ def _another_hour(rule: RuleDefinition, schedule: Schedule, now: datetime) -> It
         facts.append(_one_of("now.weekday", {time.isoweekday() for time in times}))
     elif times[-1] - times[0] < timedelta(hours=25):
         return
-    conditions = parse_conditions(rule.conditions, record_type=rule.record_type)
     at_these = parse_conditions({"all": facts}, record_type=rule.record_type)
     if possible(rule.record_type, conditions) and not possible(rule.record_type, conditions, at_these):
         sentence = "At its planned times the conditions never hold: they ask for another hour or weekday."
