@@ -46,6 +46,14 @@ class Conflict(Refusal):
     status = 409
 
 
+class Blocked(Conflict):
+    """Something in the row itself forbids this: field path -> sentences. Nothing was changed."""
+
+    def __init__(self, errors: Mapping[str, Sequence[str]]) -> None:
+        self.errors = {path: list(messages) for path, messages in errors.items()}
+        super().__init__(" ".join(message for messages in self.errors.values() for message in messages))
+
+
 class Stale(Refusal):
     """Somebody else changed the row meanwhile."""
 

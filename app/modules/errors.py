@@ -12,7 +12,7 @@ from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import IntegrityError, OperationalError
 from werkzeug.exceptions import HTTPException, InternalServerError, TooManyRequests, Unauthorized
 
-from app.business.errors import Invalid, NotFound, Refusal
+from app.business.errors import Blocked, Invalid, NotFound, Refusal
 from app.infrastructure.database import db
 from app.modules.access import is_api, own_path
 from app.modules.throttle import seconds_to_wait
@@ -40,7 +40,7 @@ def init_errors(app: Flask) -> None:
 
 def _refused(error: Refusal) -> ResponseReturnValue:
     message = None if isinstance(error, NotFound) else error.message
-    return _answer(error.status, message, error.errors if isinstance(error, Invalid) else None)
+    return _answer(error.status, message, error.errors if isinstance(error, Invalid | Blocked) else None)
 
 
 def _http(error: HTTPException) -> ResponseReturnValue:

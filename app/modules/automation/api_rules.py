@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Response, url_for
+from flask import Response, jsonify, url_for
 
 from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule
@@ -29,6 +29,7 @@ from app.modules.api.resource import (
     writable,
 )
 from app.modules.automation.rule_answers import show_rule, show_rules
+from app.modules.automation.rule_check import as_json, findings_of
 from app.modules.automation.serializers import RULE_DERIVED, EnableRule, NothingAsked, RuleQuery
 
 Body = dict[str, Any]
@@ -94,6 +95,13 @@ def enable_rule(id: int) -> Response:
     service.enable(db.session(), rule, actor(), now, backfill=asked.backfill)
     db.session.commit()
     return _shown(rule, now)
+
+
+@allow(Role.OPERATOR)
+def look_over_rule(id: int) -> Response:
+    """POST preflight: what would keep it from working, or make it work too much, once it is on."""
+    read_optional(NothingAsked)
+    return jsonify(as_json(findings_of(owned_or_404(AutomationRule, id), datetime.now(UTC))))
 
 
 @allow(Role.EDITOR)

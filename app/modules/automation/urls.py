@@ -17,6 +17,7 @@ for method, path, view in (
     ("DELETE", RULE, api_rules.archive_rule),
     ("POST", f"{RULE}enable/", api_rules.enable_rule),
     ("POST", f"{RULE}disable/", api_rules.disable_rule),
+    ("POST", f"{RULE}preflight/", api_rules.look_over_rule),
     ("POST", f"{RULE}execute/", api_runs.execute_rule),
     ("POST", f"{RULE}test/", api_preview.try_rule),
     ("POST", "/preview/", api_preview.show_preview),

@@ -197,6 +197,22 @@ def test_a_loop_that_conditions_exclude_is_not_blamed(session: Session, account:
     assert loops(session, rule) == [["A rule"]]
 
 
+def test_a_rule_that_finds_its_work_done_starts_nothing(session: Session, account: Account) -> None:
+    """Both set tasks to queued; started by a task that is queued already, neither has anything to move."""
+    one = add(session, account, set_status("queued"), name="One", **becomes("task", "queued"))
+    add(session, account, set_status("queued"), name="Other", **becomes("task"))
+    add(session, account, NOTIFY, name="Tell", **becomes("task", "queued"))
+    assert [name for name, _ in names_started(session, one)] == ["Other", "Tell"]
+    assert loops(session, one) == [["One"]]
+
+
+def test_a_loop_is_found_beside_rules_that_lead_nowhere(session: Session, account: Account) -> None:
+    write = add(session, account, WRITE, name="Write", **becomes("task", "queued"))
+    add(session, account, NOTIFY, name="Tell", **becomes("task", "failed"))
+    add(session, account, set_status("queued"), name="Retry", **becomes("task", "failed"))
+    assert loops(session, write) == [["Write", "Retry"]]
+
+
 def test_what_no_action_changes_still_holds(session: Session, account: Account) -> None:
     few, many = leaf("volume", "lt", 100), leaf("volume", "gte", 500)
     rule = add(session, account, set_status("ignored"), conditions=few)

@@ -7,6 +7,7 @@ people change in the meantime is not reckoned with. Actions not told here may do
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import cached_property
 from typing import Any
 
 from app.business.automation.services.action_catalogue import CATALOGUE, made_by
@@ -73,17 +74,32 @@ class Doing:
     takes: Collection[str] | None = None
 
 
-def happenings_of(definition: RuleDefinition) -> list[Happening]:
-    """All events that runs of this rule can cause, the end of its runs among them."""
-    steps = list(_steps(definition))
-    found = [happening for step in steps for happening in _of_step(definition, step, steps)]
-    return [*found, Happening(EventType.RUN_FINISHED, None)]
+class Effects:
+    """What runs of one rule can do, read once from its definition."""
 
+    def __init__(self, definition: RuleDefinition) -> None:
+        self._steps = list(_steps(definition))
+        self._known: Node = parse_conditions(definition.conditions, record_type=definition.record_type)
+        self._asks_of_records = any(
+            step.source == "records" and (step.doing.takes or step.action.get("when")) for step in self._steps
+        )
+        self.always_working = self._working(self._known)
+        """Places of the actions that can find a record they take."""
 
-def idle_actions(definition: RuleDefinition) -> list[int]:
-    """Places of actions that never find a record in a state they take, because the conditions exclude it."""
-    steps = list(_steps(definition))
-    return [step.index for step in steps if not _finds_records(definition, step, steps)]
+    def happenings(self) -> list[Happening]:
+        """All events that it can cause, the end of its runs among them."""
+        working = [step for step in self._steps if step.index in self.always_working]
+        found = [happening for step in working for happening in _of_step(self._known, step, self._steps)]
+        return [*found, Happening(EventType.RUN_FINISHED, None)]
+
+    def working(self, given: Node) -> frozenset[int]:
+        """Places of the actions that can find work when `given` is known of the run's records as well."""
+        if given is ALWAYS or not self._asks_of_records:
+            return self.always_working
+        return self._working(Group("all", (self._known, given)))
+
+    def _working(self, known: Node) -> frozenset[int]:
+        return frozenset(step.index for step in self._steps if _finds_records(known, step, self._steps))
 
 
 @dataclass(frozen=True)
@@ -94,10 +110,17 @@ class _Step:
     record_type: str | None
     doing: Doing
 
-    @property
+    @cached_property
     def when(self) -> Node:
+        """The action's own condition on a record."""
         when = self.action.get("when")
         return parse_conditions(when, record_type=self.record_type) if when else ALWAYS
+
+    @cached_property
+    def taken(self) -> Node:
+        """That a record is in a state which the action takes."""
+        takes = self.doing.takes
+        return _all([_one_of(takes)], self.record_type) if takes else ALWAYS
 
 
 def _steps(definition: RuleDefinition) -> Iterator[_Step]:
@@ -117,9 +140,7 @@ def _doing(action: Mapping[str, Any], record_type: str | None) -> Doing:
     return told(CATALOGUE[action["type"]].params.model_validate(action.get("params", {})), record_type)
 
 
-def _of_step(definition: RuleDefinition, step: _Step, steps: list[_Step]) -> Iterator[Happening]:
-    if not _finds_records(definition, step, steps):
-        return
+def _of_step(known: Node, step: _Step, steps: list[_Step]) -> Iterator[Happening]:
     for making in step.doing.makes:
         later = _statuses(making.record_type, steps[step.index + 1 :])
         statuses = {making.values["status"], *later} if "status" in making.values else set()
@@ -130,22 +151,23 @@ def _of_step(definition: RuleDefinition, step: _Step, steps: list[_Step]) -> Ite
         facts = [_one_of(_statuses(moving.record_type, steps[step.index :])), *_labels(step, steps)]
         nodes = [_all(facts if moving.own else facts[:1], moving.record_type)]
         if moving.own and step.source == "records":
-            nodes += [_steady(node, step, steps) for node in (_conditions(definition), step.when)]
+            nodes += [_steady(node, step, steps) for node in (known, step.when)]
         yield Happening(
             EventType.STATUS_CHANGED, moving.record_type, moving.to, Group("all", tuple(nodes)), step.index
         )
 
 
-def _finds_records(definition: RuleDefinition, step: _Step, steps: list[_Step]) -> bool:
+def _finds_records(known: Node, step: _Step, steps: list[_Step]) -> bool:
+    """Whether a record of which this is known can be in a state that the action takes."""
     takes, before = step.doing.takes, steps[: step.index]
-    if takes is None or step.source != "records" or _statuses(step.record_type, before):
-        return takes is None or bool(takes)
-    taken = _all([_one_of(takes)], step.record_type) if takes else Group("any", ())
-    return possible(step.record_type, _conditions(definition), step.when, taken)
-
-
-def _conditions(definition: RuleDefinition) -> Node:
-    return parse_conditions(definition.conditions, record_type=definition.record_type)
+    if takes is not None and not takes:
+        return False
+    nodes = [step.when]
+    if step.source == "records":
+        nodes.append(_steady(known, step, before) if before else known)
+        if not _statuses(step.record_type, before):
+            nodes.append(step.taken)
+    return possible(step.record_type, *nodes)
 
 
 def _statuses(record_type: str | None, steps: list[_Step]) -> set[str]:
@@ -155,8 +177,10 @@ def _statuses(record_type: str | None, steps: list[_Step]) -> set[str]:
 
 
 def _steady(node: Node, step: _Step, steps: list[_Step]) -> Node:
-    """What of the rule's conditions is still true after its work: questions on what no action changes."""
+    """What of the conditions is still true after the work of `steps`: questions on what none of them changes."""
     changing = _ALWAYS_CHANGING | {name for item in steps for name in _changed_by(item.action)}
+    if not _statuses(step.record_type, steps):
+        changing -= {"status"}
     model: Any = MODELS[step.record_type or ""]
     columns = set(model.__table__.c.keys())
 

@@ -15,6 +15,7 @@ from app.business.automation.run_models import Cause, ScheduledTask
 from app.business.automation.services import rule_switch
 from app.business.automation.services.action_catalogue import CATALOGUE, explicit_ids
 from app.business.automation.services.planning import replan
+from app.business.automation.services.preflight import require_ready
 from app.business.automation.services.record_models import known_ids
 from app.business.automation.services.rule_definition import RuleDefinition, parse_definition
 from app.business.automation.services.rule_versions import definition_of, keep_version, write
@@ -83,7 +84,7 @@ class AutomationService:
         *,
         expected_version: int | None = None,
     ) -> AutomationRule:
-        """Replace the rule's definition by `data` as a new version. Raises Invalid, Stale, Conflict."""
+        """Replace the rule's definition by `data` as a new version. Raises Invalid, Stale, Conflict, Blocked."""
         _lock(session, rule)
         if rule.archived_at:
             raise Conflict("This rule is archived. Restore it before you change it.")
@@ -92,8 +93,10 @@ class AutomationService:
                 f"Somebody else saved version {rule.version} meanwhile. Load it, then repeat your change."
             )
         account = session.get_one(Account, rule.account_id)
-        before = definition_of(rule)
-        write(rule, self.checked(session, account, data))
+        before, definition = definition_of(rule), self.checked(session, account, data)
+        if definition.is_active and not rule.is_active:
+            require_ready(session, account, definition, now, rule.id)
+        write(rule, definition)
         after = definition_of(rule)
         if before == after:
             return rule
@@ -115,12 +118,17 @@ class AutomationService:
     def enable(
         self, session: Session, rule: AutomationRule, actor: Actor, now: datetime, *, backfill: bool
     ) -> None:
-        """Switch the rule on, after checking that it still reads. With `backfill`, records already here run too."""
+        """Switch the rule on, after looking it over. With `backfill`, records already here run too.
+
+        Raises Invalid when it no longer reads, Blocked when it could never do anything.
+        """
         _lock(session, rule)
         if rule.archived_at:
             raise Conflict("This rule is archived. Restore it before you switch it on.")
         account = session.get_one(Account, rule.account_id)
-        self.checked(session, account, definition_of(rule))
+        definition = self.checked(session, account, definition_of(rule))
+        if not rule.is_active:
+            require_ready(session, account, definition, now, rule.id)
         if rule_switch.switch(session, rule, True, now, actor.user_id):
             _note(session, rule, actor, "rule.enabled", now)
         if backfill and rule.trigger != "schedule":

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from app.business.automation.services.condition_domains import Literal, can_hold
 from app.business.automation.services.condition_nodes import Count, Group, Leaf, Node
 
-MOST_BRANCHES = 1_000
+MOST_BRANCHES = 300
 """Ways to meet nested "any" groups that are tried before we say "possible"."""
 
 ALWAYS = Group("all", ())

@@ -61,17 +61,18 @@ PARTS: dict[O, Callable[[str, str], bool]] = {
 """Questions that stay answered with yes when both sides are folded."""
 
 
+ASKING_FOR_A_PART = (*PARTS, O.HAS_WORD)
+ENDS = (O.STARTS_WITH, O.ENDS_WITH)
+
+
 def _exclude(one: TextLiteral, other: TextLiteral) -> bool:
     """Whether the first, answered with yes, leaves no text for the second."""
     (operator, wanted), (against, other_wanted) = one.asked, other.asked
-    if not wanted or operator not in (*PARTS, O.HAS_WORD):
+    if not wanted or operator not in ASKING_FOR_A_PART:
         return False
     if other_wanted:
         return operator is against and operator in ENDS and not _fit(operator, one.question, other.question)
     return _implies(operator, one.question, against, other.question)
-
-
-ENDS = (O.STARTS_WITH, O.ENDS_WITH)
 
 
 def _fit(operator: O, one: Leaf, other: Leaf) -> bool:
@@ -84,7 +85,7 @@ def _fit(operator: O, one: Leaf, other: Leaf) -> bool:
 
 def _implies(operator: O, one: Leaf, against: O, other: Leaf) -> bool:
     """Whether every text of the first kind is one of the second."""
-    if one.ignore_case and not other.ignore_case:
+    if against not in ASKING_FOR_A_PART or (one.ignore_case and not other.ignore_case):
         return False
     left, right = one.operand, other.operand
     if other.ignore_case:

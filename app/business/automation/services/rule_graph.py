@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import select
@@ -15,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.action_catalogue import explicit_ids
-from app.business.automation.services.action_effects import Happening, happenings_of
+from app.business.automation.services.action_effects import Effects, Happening
 from app.business.automation.services.condition_nodes import Node
 from app.business.automation.services.condition_reasoning import possible
 from app.business.automation.services.condition_tree import parse_conditions
@@ -29,9 +30,11 @@ from app.business.errors import Invalid
 from app.business.events import EventType
 
 MOST_RULES = 500
-"""Listening rules of one account that are looked at; beyond it the oldest count."""
+"""Rules of one account that are looked at; beyond it the oldest count."""
 MOST_LOOPS = 3
-RUN_ENDS = ("completed", "failed")
+MOST_ARROWS = 5_000
+"""Arrows that are followed; where all rules start all others, the nearest ones tell enough."""
+REPORTED_ENDS = ("completed", "failed")
 """How a run that is reported has ended; skipped runs are not reported."""
 
 
@@ -50,12 +53,22 @@ class RuleNode:
     @cached_property
     def happenings(self) -> list[Happening]:
         """What its runs can make happen."""
-        return happenings_of(self.definition)
+        return self.effects.happenings()
+
+    @cached_property
+    def effects(self) -> Effects:
+        """What its runs can do."""
+        return Effects(self.definition)
 
     @cached_property
     def conditions(self) -> Node:
         """Its conditions, parsed."""
         return parse_conditions(self.definition.conditions, record_type=self.definition.record_type)
+
+    @cached_property
+    def can_hold(self) -> bool:
+        """Whether its conditions can hold at all."""
+        return possible(self.definition.record_type, self.conditions)
 
     @cached_property
     def place(self) -> tuple[int | None, int | None]:
@@ -89,8 +102,16 @@ class Started:
     path: tuple[Edge, ...]
 
 
+State = tuple[RuleNode, frozenset[int]]
+"""A rule that was started, and which of its actions can find work then."""
+
+
 class RuleGraph:
-    """The rule in question and the active rules that listen. Arrows are found when they are asked for."""
+    """The rule in question and the active rules that listen. Arrows are found when they are asked for.
+
+    What is certain of the records that start a rule decides which of its actions find work: a rule that queues
+    tasks starts no further rule when it is started by tasks that are queued already.
+    """
 
     def __init__(self, start: RuleNode, others: Iterable[RuleNode]) -> None:
         self.start = start
@@ -98,74 +119,96 @@ class RuleGraph:
         for node in (start, *others):
             self.listening.setdefault(node.definition.trigger, []).append(node)
         self._edges: dict[RuleNode, list[Edge]] = {}
+        self._states: dict[tuple[RuleNode, Happening], State] = {}
+        self._left = MOST_ARROWS
 
-    def edges(self, node: RuleNode) -> list[Edge]:
-        """The arrows that leave a rule, one for each rule it can start."""
-        if node not in self._edges:
-            found = {edge.target: edge for edge in reversed(list(self._leaving(node)))}
-            self._edges[node] = list(reversed(found.values()))
-        return self._edges[node]
-
-    def _leaving(self, node: RuleNode) -> Iterator[Edge]:
-        for happening in node.happenings:
-            for other in self.listening.get(happening.event, []):
-                if can_start(node, other, happening):
-                    yield Edge(node, other, happening)
+    @classmethod
+    def around(
+        cls, definition: RuleDefinition, rule_id: int | None, others: Sequence[AutomationRule]
+    ) -> "RuleGraph":
+        """The graph with the rule as it would be when it is on, among the others that are."""
+        heard = [rule for rule in others if rule.trigger != "schedule"]
+        return cls(RuleNode(rule_id, definition), nodes_of(heard))
 
     def started(self) -> list[Started]:
         """Every rule that the rule in question can start, directly or through others, nearest first."""
-        found: dict[RuleNode, tuple[Edge, ...]] = {self.start: ()}
-        waiting = deque([self.start])
-        while waiting:
-            node = waiting.popleft()
-            for edge in self.edges(node) if len(found[node]) < MOST_DEPTH else []:
-                if edge.target not in found:
-                    found[edge.target] = (*found[node], edge)
-                    waiting.append(edge.target)
-        del found[self.start]
+        found: dict[RuleNode, tuple[Edge, ...]] = {}
+        for way in self._ways(longest=MOST_DEPTH):
+            if way[-1].target is not self.start:
+                found.setdefault(way[-1].target, tuple(way))
         return [
             Started(node.rule_id, node.name, node.definition, len(path), path) for node, path in found.items()
         ]
 
     def loops(self) -> list[list[Edge]]:
         """Ways from the rule in question back to itself, shortest first, at most three."""
-        found: list[list[Edge]] = []
-        for first in self.edges(self.start):
-            back = self._way_back(first)
-            if back:
-                found.append(back)
-        return sorted(found, key=len)[:MOST_LOOPS]
+        back = (way for way in self._ways() if way[-1].target is self.start)
+        return list(islice(back, MOST_LOOPS))
 
-    def _way_back(self, first: Edge) -> list[Edge] | None:
-        """The shortest way that begins with `first` and ends at the rule in question."""
-        ways: dict[RuleNode, list[Edge]] = {first.target: [first]}
-        waiting = deque([first.target])
-        while waiting:
-            node = waiting.popleft()
-            if node is self.start:
-                return ways[node]
-            for edge in self.edges(node):
-                if edge.target not in ways:
-                    ways[edge.target] = [*ways[node], edge]
-                    waiting.append(edge.target)
-        return None
+    def _ways(self, longest: int = MOST_RULES) -> Iterator[list[Edge]]:
+        """Ways that begin at the rule in question, shortest first; none goes on through it."""
+        first: State = (self.start, self.start.effects.always_working)
+        ways: dict[State, list[Edge]] = {first: []}
+        waiting = deque([first])
+        while waiting and self._left > 0:
+            state = waiting.popleft()
+            for edge in self._leaving(state) if len(ways[state]) < longest else ():
+                way = [*ways[state], edge]
+                if edge.target is self.start:
+                    yield way
+                    continue
+                reached = self._state(edge)
+                if reached not in ways:
+                    ways[reached] = way
+                    waiting.append(reached)
+                    yield way
+
+    def _leaving(self, state: State) -> Iterator[Edge]:
+        node, working = state
+        seen: set[State] = set()
+        for edge in self._edges_of(node):
+            does_it = edge.happening.action is None or edge.happening.action in working
+            if does_it and (reached := self._state(edge)) not in seen:
+                seen.add(reached)
+                yield edge
+
+    def _edges_of(self, node: RuleNode) -> list[Edge]:
+        if node not in self._edges:
+            self._edges[node] = [
+                Edge(node, other, happening)
+                for happening in node.happenings
+                for other in self.listening.get(happening.event, [])
+                if can_start(node, other, happening)
+            ]
+            self._left -= len(self._edges[node])
+        return self._edges[node]
+
+    def _state(self, edge: Edge) -> State:
+        known = self._states.get((edge.target, edge.happening))
+        if known is None:
+            working = edge.target.effects.working(edge.happening.facts)
+            known = self._states[edge.target, edge.happening] = (edge.target, working)
+        return known
+
+
+def active_rules(session: Session, account_id: int, but: int | None = None) -> Sequence[AutomationRule]:
+    """The account's rules that are on and really work, without the one of id `but`. One query."""
+    query = select(AutomationRule).where(
+        AutomationRule.account_id == account_id,
+        AutomationRule.is_active,
+        AutomationRule.archived_at.is_(None),
+        AutomationRule.mode == "live",
+    )
+    if but is not None:
+        query = query.where(AutomationRule.id != but)
+    return session.scalars(query.order_by(AutomationRule.id).limit(MOST_RULES)).all()
 
 
 def rule_graph(
     session: Session, account_id: int, definition: RuleDefinition, rule_id: int | None = None
 ) -> RuleGraph:
     """The graph around a rule as it would be when it is on; `rule_id` is whose place it takes. One query."""
-    query = select(AutomationRule).where(
-        AutomationRule.account_id == account_id,
-        AutomationRule.is_active,
-        AutomationRule.archived_at.is_(None),
-        AutomationRule.mode == "live",
-        AutomationRule.trigger != "schedule",
-    )
-    if rule_id is not None:
-        query = query.where(AutomationRule.id != rule_id)
-    rules = session.scalars(query.order_by(AutomationRule.id).limit(MOST_RULES)).all()
-    return RuleGraph(RuleNode(rule_id, definition), nodes_of(rules))
+    return RuleGraph.around(definition, rule_id, active_rules(session, account_id, rule_id))
 
 
 def started_by(
@@ -192,11 +235,11 @@ def can_start(source: RuleNode, target: RuleNode, happening: Happening) -> bool:
     if listener.trigger != happening.event:
         return False
     if happening.event == EventType.RUN_FINISHED:
-        return _hears_end(source, target) and possible(None, target.conditions)
+        return _hears_end(source, target) and target.can_hold
     wanted = statuses_to(listener.trigger_options)
     if listener.record_type != happening.record_type or (wanted and happening.to not in wanted):
         return False
-    return _share_a_place(source, target) and possible(
+    return share_a_place(source, target) and possible(
         happening.record_type, happening.facts, target.conditions
     )
 
@@ -206,13 +249,14 @@ def _hears_end(source: RuleNode, target: RuleNode) -> bool:
     options: dict[str, Any] = target.definition.trigger_options
     wanted = options.get("status")
     heard = wanted is None or any(
-        end in ([wanted] if isinstance(wanted, str) else wanted) for end in RUN_ENDS
+        end in ([wanted] if isinstance(wanted, str) else wanted) for end in REPORTED_ENDS
     )
     of_rule = options.get("rule_id") in (None, source.rule_id)
     return heard and of_rule and source is not target and target.definition.record_type is None
 
 
-def _share_a_place(source: RuleNode, target: RuleNode) -> bool:
+def share_a_place(source: RuleNode, target: RuleNode) -> bool:
+    """Whether records that the one touches can be in the scope of the other."""
     pairs = zip(source.place, (target.definition.site, target.definition.sector), strict=True)
     return all(one is None or other is None or one == other for one, other in pairs)
 
@@ -221,8 +265,10 @@ def words_of(happening: Happening) -> str:
     """What happens, as staff would say it: `it makes clusters`, `keywords become “Ignored”`, `its run ends`."""
     if happening.event == EventType.RUN_FINISHED:
         return "its run ends"
+    if happening.event == EventType.CONTENT_GENERATED:
+        return "it writes content"
     records = plural(2, happening.record_type)[2:]
     if happening.event != EventType.STATUS_CHANGED:
-        return f"it {'writes' if happening.record_type == 'content' else 'makes'} {records}"
+        return f"it makes {records}"
     labels = dict(choices_of(happening.record_type or "", "status"))
     return f"{records} become “{labels.get(happening.to or '', happening.to)}”"

@@ -18,10 +18,11 @@ from app.business.automation.services.rule_sentence import actions_of, condition
 from app.business.automation.services.rule_versions import definition_of
 from app.business.automation.services.rule_zone import rule_zone
 from app.business.automation.services.run_page import record_names
+from app.business.errors import Blocked
 from app.business.planner.models import Sector, Site
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
-from app.modules.automation import live, rule_ahead
+from app.modules.automation import live, rule_ahead, rule_check
 from app.modules.automation.choices import load_sites
 from app.modules.automation.forms import RulesFilter
 from app.modules.web import page_or_partial, see_other
@@ -77,30 +78,38 @@ def show(id: int) -> ResponseReturnValue:
         aside=aside,
         names=record_names(session, rule.account_id, ids),
         versions=versions_of(session, rule),
+        check=None if rule.archived_at else rule_check.of_rule(rule, now),
     )
 
 
 @allow(Role.EDITOR)
 def switch(id: int) -> ResponseReturnValue:
-    """On, after asking about records already here; or off."""
+    """On, after looking it over and asking about records already here; or off."""
     rule, session, now = owned_or_404(AutomationRule, id), db.session(), datetime.now(UTC)
     if request.form.get("on") != "1":
         service.disable(session, rule, actor(), now)
         return _done(rule, f"“{rule.name}” is switched off. What was only planned is withdrawn.")
     rule_ahead.keep_ceiling(now, rule)
-    service.enable(session, rule, actor(), now, backfill=request.form.get("backfill") == "1")
+    try:
+        service.enable(session, rule, actor(), now, backfill=request.form.get("backfill") == "1")
+    except Blocked as refusal:
+        session.rollback()
+        return _ask(rule, now), refusal.status
     return _done(rule, f"“{rule.name}” is switched on.")
 
 
 @allow(Role.EDITOR)
 def ask_switch_on(id: int) -> ResponseReturnValue:
-    """What it adds to the use of credits; event rules: shall it also run on what is here already?"""
-    rule, now = owned_or_404(AutomationRule, id), datetime.now(UTC)
+    """What looking it over has found and what it adds; event rules: shall it also run on what is here already?"""
+    return _ask(owned_or_404(AutomationRule, id), datetime.now(UTC))
+
+
+def _ask(rule: AutomationRule, now: datetime) -> str:
     matches = matches_of(rule, now) if rule.record_type and rule.trigger != "schedule" else None
     credits = about_credits(definition(rule), matches.count) if matches else 0
     return render_template(
         "pages/automation/switch_on.html", rule=rule, sentence=summary_of(rule, place_of(rule)), matches=matches,
-        credits=credits, **rule_ahead.context(definition(rule), now, rule),
+        credits=credits, check=rule_check.of_rule(rule, now), **rule_ahead.context(definition(rule), now, rule),
     )  # fmt: skip
 
 

@@ -11,10 +11,10 @@ from app.business.automation.models import AutomationRule, RuleDraft
 from app.business.automation.services import rule_drafts
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.rule_versions import definition_of
-from app.business.errors import Conflict, NotFound, Refusal, Stale, TooLarge
+from app.business.errors import Blocked, Conflict, NotFound, Refusal, Stale, TooLarge
 from app.infrastructure.database import db, only_reading
 from app.modules.access import allow, current_person, owned_or_404
-from app.modules.automation import action_forms, condition_forms, rule_ahead
+from app.modules.automation import action_forms, condition_forms, rule_ahead, rule_check
 from app.modules.automation.choices import load_choices
 from app.modules.automation.step_form import Pairs
 from app.modules.automation.views import wizard_preview
@@ -108,13 +108,19 @@ def save(id: int) -> ResponseReturnValue:
         session.commit()
         flash("Answer this question before the rule can be saved.", "warning")
         return _page(rule_form, open_step, rule_form.checked_form(open_step), draft), 422
+    is_on = request.form.get("on") == "1"
     try:
+        if is_on:
+            rule_check.require_draft_ready(rule_form, draft.rule_id, now)
         rule = _save(
             draft,
-            rule_form.data() | {"is_active": request.form.get("on") == "1"},
+            rule_form.data() | {"is_active": is_on},
             Actor(person.user.id, person.role),
             now,
         )
+    except Blocked as refusal:
+        session.commit()
+        return _page(rule_form, "check", draft=draft), refusal.status
     except Stale as refusal:
         session.rollback()
         return _page(rule_form, "check", draft=_draft(id, "check"), refusal=refusal), refusal.status
@@ -237,5 +243,6 @@ def _context(rule_form: RuleForm, step: str, form: Any, draft: RuleDraft | None)
         "action": action,
         "addresses": addresses,
         "before": KEYS[number - 1] if number else None,
+        "check": rule_check.of_draft(rule_form, draft.rule_id, now) if draft and step == "check" else None,
         "preview": wizard_preview.context(rule_form, step, now, _rule_of(draft)) if draft else {},
     }
