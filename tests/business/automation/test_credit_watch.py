@@ -87,14 +87,19 @@ def test_nobody_is_told_while_everything_is_paused(
     assert open_notices(session, account) == []
 
 
-def test_below_a_tenth_of_the_grant_credits_are_low(
+def test_below_a_tenth_of_the_grant_credits_are_low_unless_the_day_they_end_is_told(
     session: Session, account: Account, rule: AutomationRule, now: datetime
 ) -> None:
     take(session, account, 20, now)
     tell(session, account, now)
-    tell(session, account, now)
-    assert open_notices(session, account) == [LOW, RUN_OUT]
-    assert notice_of_key(session, account, LOW).title.startswith("Credits are low: 60 left")
+    assert open_notices(session, account) == [RUN_OUT]
+    last_day_of_the_month = now + 6 * DAY
+    tell(session, account, last_day_of_the_month)
+    tell(session, account, last_day_of_the_month)
+    assert open_notices(session, account) == [LOW]
+    notice = notice_of_key(session, account, LOW)
+    assert notice.title == "Credits are low: 60 left, less than a tenth of the monthly 700"
+    assert "last until the next grant on Tue 1 Dec" in notice.body
 
 
 def test_only_accounts_that_may_run_short_are_looked_at(

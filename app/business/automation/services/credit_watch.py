@@ -124,7 +124,8 @@ def _tell_that_low(
     session: Session, account: Account, outlook: Outlook, forecast: Forecast, now: datetime
 ) -> None:
     free, grant = account.credits_available, outlook.purse.grant
-    if free * LOW_PART >= grant or not forecast.used:
+    # The day on which they end says more: one notice is enough.
+    if free * LOW_PART >= grant or not forecast.used or notice_of(session, account.id, RUN_OUT):
         settle_notice(session, account.id, LOW, now)
         return
     if notice_of(session, account.id, LOW):
