@@ -134,20 +134,20 @@ def test_a_wrong_value_is_refused_beside_its_row_with_the_focus_on_it(editor: Fl
 def test_rows_are_added_and_removed_without_script(editor: FlaskClient) -> None:
     draft = begin(editor)
     answer(editor, draft, ("when", {"trigger": "keyword_added"}), ("where", {"place": ""}))
-    answer(editor, draft, ("which", ROW | {"change": "add-group"}))
+    answer(editor, draft, ("which", ROW | {"change": "add-group:g0"}))
     text = editor.get(f"{draft}/which").text
-    assert 'id="condition_row_1"' in text
+    assert 'id="condition_c1"' in text
     assert 'value="500"' in text
-    answer(editor, draft, ("which", ROW | {"c1-group": "1", "c1-field": "text", "change": "remove:0"}))
-    assert 'id="condition_row_0"' not in editor.get(f"{draft}/which").text
+    answer(editor, draft, ("which", ROW | {"c1-group": "1", "c1-field": "text", "change": "remove:c0"}))
+    assert 'id="condition_c0"' not in editor.get(f"{draft}/which").text
 
 
 def test_htmx_gets_the_rows_alone(editor: FlaskClient) -> None:
     draft = begin(editor)
     answer(editor, draft, ("when", {"trigger": "keyword_added"}), ("where", {"place": ""}))
-    rows = editor.post(f"{draft}/which", data=ROW | {"change": "add:0"}, headers=PARTIAL).text
+    rows = editor.post(f"{draft}/which", data=ROW | {"change": "add:g0"}, headers=PARTIAL).text
     assert rows.lstrip().startswith('<div id="step_which"')
-    assert 'id="condition_row_1"' in rows
+    assert 'id="condition_c1"' in rows
 
 
 def test_the_preview_counts_what_matches_while_typing(editor: FlaskClient, keywords: list[Keyword]) -> None:
@@ -171,7 +171,7 @@ def test_actions_are_moved_and_keep_their_parameters(editor: FlaskClient, sessio
     which = {"record_type": "cluster", "record_minimum": "1"}
     answer(editor, draft, ("when", {"trigger": "schedule"}), ("where", {"place": ""}), ("which", which))
     ideas = {"a1-type": "generate_ideas", "a1-sent": "generate_ideas", "a1-p-ideas_per_cluster": "7"}
-    answer(editor, draft, ("do", LABEL | ideas | {"a1-on_error": "stop", "change": "up:1"}))
+    answer(editor, draft, ("do", LABEL | ideas | {"a1-on_error": "stop", "change": "up:a1"}))
     text = editor.get(f"{draft}/do").text
     assert text.index('value="7"') < text.index('value="easy"')
 

@@ -8,10 +8,13 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import User
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.action_catalogue import CATALOGUE
+from app.business.automation.services.cron_grammar import WEEKDAYS
 from app.business.planner.models import Site
 from app.business.planner.services.record_lists import places
 
 Named = list[tuple[str, str]]
+DAYS = [(str(day), WEEKDAYS[day % 7]) for day in range(1, 8)]
+"""1 is Monday."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +29,9 @@ class Choices:
     site_of_sector: dict[int, int] = field(default_factory=dict)
 
     def named(self, reference: str) -> Named:
-        """Rows that a reference field of a record may name; empty where it is typed as a number."""
-        return {"site": self.sites, "sector": self.sectors, "assignee": self.people}.get(reference, [])
+        """What a field may name, so that nobody types a number; empty where a number is typed."""
+        named = {"site": self.sites, "sector": self.sectors, "assignee": self.people, "now.weekday": DAYS}
+        return named.get(reference, [])
 
     @property
     def lookups(self) -> dict[str, Named]:

@@ -6,21 +6,23 @@ from app.business.automation.services.field_catalogue import Field, FieldType, c
 from app.business.automation.services.record_relations import relations_of
 
 COUNT = "count:"
+NAMED = ("site", "sector", "assignee", "now.weekday")
+"""Fields whose value is chosen by name, not typed as a number."""
 PLACES = {"site": "Site", "sector": "Sector", "assignee": "Assignee", "account": "Account", "now": "Today"}
 
 Choices = dict[str, list[tuple[str, str]]]
 
 
 @cache
-def field_choices(record_type: str | None) -> Choices:
-    """Every field by the group it stands in: the record's own first."""
+def field_choices(record_type: str | None, may_count: bool = True) -> Choices:
+    """Every field by the group it stands in: the record's own first. A count cannot stand inside a count."""
     own = (record_type or "").capitalize()
     groups: Choices = {own: []} if record_type else {}
     for field in fields_of(record_type).values():
         prefix, dot, _ = field.name.partition(".")
         title = PLACES.get(prefix, prefix.capitalize()) if dot else own
         groups.setdefault(title, []).append((field.name, field.label))
-    return groups | {"How many there are": _counts(record_type)}
+    return groups | ({"How many there are": _counts(record_type)} if may_count else {})
 
 
 def _counts(record_type: str | None) -> list[tuple[str, str]]:

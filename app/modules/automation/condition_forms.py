@@ -1,204 +1,160 @@
-"""Conditions in the rule form: rows of field, question and value, joined by all, any or none, one level of groups."""
+"""Conditions in the rule form: rows in groups, each group joined by all, any or none, as deep as rules allow."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterator
+from itertools import count
 from typing import Any
 
-from werkzeug.datastructures import MultiDict
 from wtforms import Field, HiddenField, SelectField
 
-from app.business.automation.services.condition_nodes import EMPTINESS
-from app.business.automation.services.field_catalogue import FieldType
-from app.modules.automation.condition_fields import COUNT, field_choices, field_named, other_fields
-from app.modules.automation.condition_input import OTHER, inputs_of, operator_choices, value_fields, value_of
+from app.business.automation.services.condition_tree import MOST_DEPTH, MOST_LEAVES
+from app.modules.automation.condition_outline import Branch, Outline
+from app.modules.automation.condition_rows import ConditionRow, Named
 from app.modules.automation.step_form import Pairs, PartForm, form_data, offered
 
-MATCHES = [("all", "all of these"), ("any", "any of these"), ("none", "none of these")]
-KINDS = {"all": "all", "any": "any", "none": "not.any"}
-NAMED = ("site", "sector", "assignee")
-"""References that are chosen by name, not typed as a number."""
-
-Named = Callable[[str], list[tuple[str, str]]]
-
-
-class ConditionRow:
-    """One condition: `field`, `operator`, and the inputs of its value."""
-
-    def __init__(self, number: int, data: MultiDict[str, str], record_type: str | None, named: Named) -> None:
-        self.number, prefix = number, f"c{number}-"
-        name = data.get(f"{prefix}field") or ""
-        self.about = field_named(record_type, name)
-        # A field that the record type no longer has keeps its name, so that the check of the rule refuses it.
-        self.name = name or self.about.name
-        self.is_count = name.startswith(COUNT)
-        asked = operator_choices(self.about, is_count=self.is_count)
-        self.operator = _known(data.get(f"{prefix}operator"), asked)
-        others = other_fields(record_type, self.about.type, self.about.name)
-        fields = {
-            "group": HiddenField(),
-            "case": HiddenField(),
-            "field": SelectField("Field", choices=offered(field_choices(record_type))),
-            "operator": SelectField("Question", choices=offered(asked)),
-            **value_fields(self.about, self.operator, named, others),
-        }
-        self.form = type("Row", (PartForm,), fields)(formdata=data, prefix=prefix)
-
-    @property
-    def group(self) -> int:
-        """0: directly below the top; else the number of its group."""
-        return int(self.form.group.data) if (self.form.group.data or "").isdigit() else 0
-
-    @property
-    def inputs(self) -> list[Field]:
-        """The inputs of the value, in order."""
-        return [self.form[name] for name in ("value", "value2", "unit") if name in self.form]
-
-    def leaf(self) -> dict[str, Any]:
-        """The condition as JSON."""
-        operator = self.operator.removesuffix(OTHER)
-        value = value_of(self.about, self.operator, self.form.data)
-        if self.is_count:
-            _, relation, *status = self.about.name.split(":")
-            where = {"field": "status", "operator": "eq", "value": status[0]} if status else {}
-            return {"count": relation, "where": where, "operator": operator, "value": value}
-        leaf: dict[str, Any] = {"field": self.name, "operator": operator}
-        if operator not in EMPTINESS:
-            leaf["value"] = value
-            if self.about.type in (FieldType.TEXT, FieldType.LIST) and self.form.case.data != "exact":
-                return leaf | {"ignore_case": True}
-        return leaf
+MATCHES = [
+    ("all", "all of these"), ("any", "any of these"), ("none", "none of these"), ("not", "not all of these"),
+]  # fmt: skip
+JOINED_BY = {"all": "and", "any": "or", "none": "or", "not": "and"}
 
 
 class ConditionGroup:
-    """Rows that stand together, and how they are joined."""
+    """Rows and groups that stand together, and how they are joined.
 
-    def __init__(self, number: int, data: MultiDict[str, str], rows: list[ConditionRow]) -> None:
-        self.number, self.rows = number, [row for row in rows if row.group == number]
-        fields = {"match": SelectField("How they are joined", choices=offered(MATCHES))}
-        self.form = type("Group", (PartForm,), fields)(
-            formdata=data if f"g{number}-match" in data else None, prefix=f"g{number}-"
-        )
-        self.match = self.form.match.data if self.form.match.data in KINDS else "all"
+    key: its number in the input · above: the group it stands in, None for the outermost · depth: how deep its
+    innermost JSON group stands.
+    """
 
+    is_group = True
+    number = 0
+    """Its place among the groups; 0 is the outermost."""
 
-class ConditionsInput:
-    """All rows of the form. `named` gives choices for references such as `site`."""
+    def __init__(self, name: str, branch: Branch, above: "ConditionGroup | None", depth: int) -> None:
+        self.name, self.key, self.above = name, branch.name[1:], above
+        self.groups: list[ConditionGroup] = []
+        self.children: list[ConditionGroup | ConditionRow] = []
+        fields = {
+            "match": SelectField("How they are joined", choices=offered(MATCHES)),
+            "bare": HiddenField(),
+        }
+        data = form_data([f"{name}-{key}", value] for key, value in branch.pairs)
+        self.form: Any = type("Group", (PartForm,), fields)(formdata=data, prefix=f"{name}-")
+        self.match = self.form.match.data if self.form.match.data in JOINED_BY else "all"
+        self.depth = depth + len(_path(self.match, len(branch.inside)))
 
-    def __init__(self, pairs: Pairs, record_type: str | None, named: Named) -> None:
-        data = form_data(pairs)
-        numbers = sorted({int(name[1:-6]) for name in data if _is_row(name)})
-        rows = [ConditionRow(number, data, record_type, named) for number in numbers]
-        groups = sorted({row.group for row in rows} | {0})
-        self.groups = [ConditionGroup(number, data, rows) for number in groups]
+    @property
+    def is_bare(self) -> bool:
+        """Whether its one condition stands in the rule without a group around it."""
+        return bool(self.form.bare.data) and self.match == "all" and len(self.children) == 1
 
-    def json(self) -> dict[str, Any]:
-        """The conditions as a rule keeps them; `{}` without rows."""
-        top, *others = self.groups
-        nodes = [row.leaf() for row in top.rows]
-        nodes += [_joined(group.match, [row.leaf() for row in group.rows]) for group in others]
-        return _joined(top.match, nodes) if nodes else {}
+    @property
+    def join(self) -> str:
+        """The word between what stands in it."""
+        return JOINED_BY[self.match]
 
-    def fields_by_path(self) -> dict[str, Field]:
-        """Where in the JSON each row stands, so that a refusal can be shown beside it."""
-        top, *others = self.groups
-        start = f"conditions.{KINDS[top.match]}"
-        places = [(f"{start}[{index}]", row) for index, row in enumerate(top.rows)]
-        for at, group in enumerate(others, len(top.rows)):
-            inner = f"{start}[{at}].{KINDS[group.match]}"
-            places += [(f"{inner}[{index}]", row) for index, row in enumerate(group.rows)]
-        return {path: field for place, row in places for path, field in _places(place, row).items()}
+    @property
+    def may_hold_groups(self) -> bool:
+        """Whether a group inside would still be allowed."""
+        return self.depth < MOST_DEPTH
 
+    def may_wrap(self, child: Any) -> bool:
+        """Whether `child` may get a group of its own."""
+        deepest = max((group.depth for group in _below(child)), default=self.depth)
+        return deepest < MOST_DEPTH
 
-def changed(pairs: Pairs, change: str) -> Pairs:
-    """The input after a press of "Add", "Add a group" or "Remove"; what was typed stays."""
-    what, _, number = change.partition(":")
-    numbers = [int(name[1:-6]) for name, _ in pairs if _is_row(name)]
-    groups = [int(value) for name, value in pairs if name.endswith("-group") and value.isdigit()]
-    row = max(numbers, default=-1) + 1
-    if what == "add" and number.isdigit():
-        return [*pairs, [f"c{row}-group", number], [f"c{row}-field", ""]]
-    if what == "add-group":
-        group = max(groups, default=0) + 1
-        return [*pairs, [f"g{group}-match", "any"], [f"c{row}-group", str(group)], [f"c{row}-field", ""]]
-    if what == "remove":
-        return [pair for pair in pairs if not pair[0].startswith(f"c{number}-")]
-    return pairs
+    def take(self, child: "ConditionGroup | ConditionRow") -> None:
+        """`child` stands last in it."""
+        self.children.append(child)
+        if isinstance(child, ConditionGroup):
+            self.groups.append(child)
 
+    def json(self) -> Any:
+        """As a rule keeps it."""
+        nodes = [child.json() for child in self.children]
+        if self.is_bare:
+            return nodes[0]
+        kinds = _path(self.match, len(nodes))
+        node = nodes[0] if kinds == ("not",) else {kinds[-1]: nodes}
+        return {"not": node} if kinds[0] == "not" else node
 
-def pairs_from(conditions: Mapping[str, Any], record_type: str | None) -> Pairs | None:
-    """The rows that stand for these conditions; None when they are nested deeper than the form shows."""
-    if not conditions:
-        return []
-    match, children = _opened(conditions) or ("all", [dict(conditions)])
-    pairs, row, group = [["g0-match", match]], 0, 0
-    for child in children:
-        inner = _opened(child)
-        if inner:
-            group += 1
-            pairs.append([f"g{group}-match", inner[0]])
-        for leaf in inner[1] if inner else [child]:
-            if not _is_plain(leaf):
-                return None
-            pairs += [
-                [f"c{row}-{key}", text] for key, text in _leaf_pairs(leaf, group if inner else 0, record_type)
-            ]
-            row += 1
-    return pairs
+    def places(self, path: str) -> dict[str, Field]:
+        """Where in the JSON each input stands, so that a refusal can be shown beside it."""
+        kinds = _path(self.match, len(self.children))
+        inner = path if self.is_bare else f"{path}.{'.'.join(kinds)}"
+        found: dict[str, Field] = {path: self.form.match}
+        for index, child in enumerate(self.children):
+            found |= child.places(inner if self.is_bare or kinds == ("not",) else f"{inner}[{index}]")
+        return found
 
 
-def _is_plain(leaf: Mapping[str, Any]) -> bool:
-    where = leaf.get("where")
-    plain_where = not where or (where.get("field"), where.get("operator")) == ("status", "eq")
-    return plain_where and not {"all", "any", "not"} & set(leaf) and leaf.get("value", "") is not None
+class ConditionTree:
+    """All conditions of a rule, of one of its actions, or on the records that a condition counts.
 
+    prefix: what the names of its inputs begin with · depth: of the groups around it · numbers: of the next row.
+    `named` gives choices for references such as `site`.
+    """
 
-def _leaf_pairs(leaf: Mapping[str, Any], group: int, record_type: str | None) -> list[tuple[str, str]]:
-    operator, value, name = str(leaf["operator"]), leaf.get("value"), _name_of(leaf)
-    case = "" if leaf.get("ignore_case") else "exact"
-    about = field_named(record_type, name)
-    inputs = {} if operator in EMPTINESS else inputs_of(about, operator, value)
-    pairs = [("group", str(group)), ("case", case), ("field", name)]
-    pairs.append(("operator", operator + (OTHER if isinstance(value, dict) else "")))
-    if isinstance(inputs.get("value"), list):
-        chosen = about.choices or about.name in NAMED
-        return [
-            *pairs,
-            *(("value", item) for item in (inputs["value"] if chosen else [", ".join(inputs["value"])])),
+    def __init__(
+        self, pairs: Pairs, record_type: str | None, named: Named, prefix: str = "",
+        *, is_counted: bool = False, depth: int = 0, numbers: Iterator[int] | None = None,
+    ) -> None:  # fmt: skip
+        self.prefix, self.record_type, self.named, self.is_counted = prefix, record_type, named, is_counted
+        self.numbers, self.group_numbers = numbers or count(1), count()
+        outline = Outline(pairs, prefix)
+        self.rows: list[ConditionRow] = []
+        self.root = self._group(outline.root, None, depth)
+        self.first, self.last = [
+            outline.root.inside[at].name if outline.root.inside else "" for at in (0, -1)
         ]
-    return [*pairs, *inputs.items()]
+
+    @property
+    def is_full(self) -> bool:
+        """Whether it holds as many conditions as a rule may have."""
+        return len(self.rows) >= MOST_LEAVES
+
+    def json(self) -> Any:
+        """The conditions as a rule keeps them; `{}` without any."""
+        if not self.root.children and self.root.match == "all" and not self.root.form.bare.data:
+            return {}
+        return self.root.json()
+
+    def fields_by_path(self, path: str = "conditions") -> dict[str, Field]:
+        """Path in the rule -> input."""
+        return self.root.places(path)
+
+    def moves(self, child: ConditionGroup | ConditionRow) -> tuple[bool, bool]:
+        """Whether it can go up, and whether it can go down."""
+        return child.name != f"{self.prefix}{self.first}", child.name != f"{self.prefix}{self.last}"
+
+    def _group(self, branch: Branch, above: ConditionGroup | None, depth: int) -> ConditionGroup:
+        group = ConditionGroup(f"{self.prefix}{branch.name}", branch, above, depth)
+        group.number = next(self.group_numbers)
+        for inner in branch.inside:
+            group.take(self._group(inner, group, group.depth) if inner.is_group else self._row(inner, group))
+        return group
+
+    def _row(self, branch: Branch, group: ConditionGroup) -> ConditionRow:
+        name = f"{self.prefix}{branch.name}"
+        row = ConditionRow(name, branch.pairs, self.record_type, self.named, may_count=not self.is_counted)
+        row.number = next(self.numbers)
+        self.rows.append(row)
+        if row.counted and not self.is_counted:
+            own: Pairs = [[f"{name}-{key}", value] for key, value in branch.pairs]
+            row.where = ConditionTree(
+                own, row.counted, self.named, f"{name}-where-",
+                is_counted=True, depth=group.depth, numbers=self.numbers,
+            )  # fmt: skip
+        return row
 
 
-def _name_of(leaf: Mapping[str, Any]) -> str:
-    if "count" not in leaf:
-        return str(leaf.get("field", "handled_at"))
-    status = (leaf.get("where") or {}).get("value")
-    return f"{COUNT}{leaf['count']}:{status}" if status else f"{COUNT}{leaf['count']}"
+def _path(match: str, size: int) -> tuple[str, ...]:
+    """The JSON groups that a match stands for, from outside: `none` of these is not any of these."""
+    if match == "not":
+        return ("not",) if size == 1 else ("not", "all")
+    return ("not", "any") if match == "none" else (match,)
 
 
-def _known(operator: str | None, asked: Any) -> str:
-    names = (
-        [name for group in asked.values() for name, _ in group]
-        if isinstance(asked, dict)
-        else [name for name, _ in asked]
-    )
-    return operator if operator is not None and operator in names else str(names[0])
-
-
-def _joined(match: str, nodes: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    return {"not": {"any": list(nodes)}} if match == "none" else {match: list(nodes)}
-
-
-def _opened(node: Mapping[str, Any]) -> tuple[str, list[dict[str, Any]]] | None:
-    if "all" in node or "any" in node:
-        kind = "all" if "all" in node else "any"
-        return kind, node[kind]
-    inner = node.get("not")
-    return ("none", inner["any"]) if isinstance(inner, dict) and "any" in inner else None
-
-
-def _places(place: str, row: ConditionRow) -> dict[str, Field]:
-    places = {place: row.form.field, f"{place}.field": row.form.field, f"{place}.operator": row.form.operator}
-    return places | {f"{place}.value": row.inputs[0] if row.inputs else row.form.operator}
-
-
-def _is_row(name: str) -> bool:
-    return name.startswith("c") and name.endswith("-field") and name[1:-6].isdigit()
+def _below(child: Any) -> Iterator[ConditionGroup]:
+    if isinstance(child, ConditionGroup):
+        yield child
+        for group in child.groups:
+            yield from _below(group)

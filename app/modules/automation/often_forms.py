@@ -9,8 +9,8 @@ from wtforms import RadioField, SelectField, SelectMultipleField, StringField
 from wtforms.validators import Optional, ValidationError
 from wtforms.widgets import CheckboxInput, DateTimeLocalInput, ListWidget, TimeInput
 
-from app.business.automation.services.cron_grammar import WEEKDAYS
 from app.business.automation.services.schedule_presets import PRESETS, STEPS, Preset, preset_of
+from app.modules.automation.choices import DAYS
 from app.modules.automation.step_form import Pairs, offered, pairs_of
 from app.modules.automation.wizard_forms import NumberField, Step
 from app.modules.forms import TimezoneField, between
@@ -20,7 +20,6 @@ FREQUENCIES = [
     ("once", "Once, at a date and time"),
     ("cron", "By a cron line, for experts"),
 ]
-DAYS = [(str(day), WEEKDAYS[day % 7]) for day in range(1, 8)]
 LOCAL = "%Y-%m-%dT%H:%M"
 MOMENTS = ("starts_at", "ends_at", "paused_until")
 REPEATS = [

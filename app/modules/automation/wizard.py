@@ -131,7 +131,7 @@ class RuleForm:
             case "which":
                 return forms.WhichStep(self.choices, pairs, self.fixed_record_type())
             case "do":
-                return forms.DoStep(self.choices, pairs)
+                return forms.DoStep(self.choices, pairs, self.form("which").working_type)
             case "often" if self.trigger()["trigger"] == SCHEDULE:
                 return ScheduleStep(formdata=data, timezone=self.account.timezone)
         return {

@@ -1,6 +1,5 @@
 """The eight questions of the rule form. Each step reads what was typed, and gives its part of the rule."""
 
-import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -9,8 +8,12 @@ from wtforms.validators import Optional
 
 from app.business.automation.services.field_catalogue import RECORD_TYPES, choices_of
 from app.business.automation.services.triggers import TRIGGERS
-from app.modules.automation import action_forms, condition_forms
+from app.modules.automation import action_pairs
+from app.modules.automation.action_forms import ActionsInput
+from app.modules.automation.action_params import FIRST
 from app.modules.automation.choices import Choices
+from app.modules.automation.condition_forms import ConditionTree
+from app.modules.automation.condition_pairs import pairs_from
 from app.modules.automation.step_form import Pairs, PartForm, form_data, offered, optional, pairs_of
 from app.modules.forms import at_most, between, required
 
@@ -163,30 +166,22 @@ class WhichStep(Step):
     record_minimum = NumberField(
         "Run only if at least this many match", [Optional(), between(1, 5000)], default=1
     )
-    as_json = TextAreaField(
-        "Conditions as JSON",
-        description="They are nested deeper than this form shows, so they are kept as written.",
-    )
-    places: ClassVar[Mapping[str, str]] = {"conditions": "as_json"}
 
     def __init__(self, choices: Choices, pairs: Pairs, fixed: str | None) -> None:
         super().__init__(formdata=form_data(pairs) if pairs else None)
         self.fixed = fixed
         chosen = fixed or self.record_type.data
         self.working_type = None if chosen in (NO_RECORDS, None) else chosen
-        self.uses_json = bool(self.as_json.data)
-        self.conditions = condition_forms.ConditionsInput(pairs, self.working_type, choices.named)
+        self.conditions = ConditionTree(pairs, self.working_type, choices.named)
 
     def part(self) -> dict[str, Any]:
         """Record type and conditions."""
         part = {"record_type": self.working_type, "record_minimum": self.record_minimum.data or 1}
-        return part | {
-            "conditions": _read_json(self.as_json.data) if self.uses_json else self.conditions.json()
-        }
+        return part | {"conditions": self.conditions.json()}
 
     def fields_by_path(self) -> dict[str, Field]:
         """Rule field -> field of the form; each condition beside its row."""
-        return super().fields_by_path() | ({} if self.uses_json else self.conditions.fields_by_path())
+        return super().fields_by_path() | self.conditions.fields_by_path()
 
     @classmethod
     def pairs(cls, rule: Mapping[str, Any]) -> Pairs:
@@ -195,19 +190,14 @@ class WhichStep(Step):
             ["record_type", rule["record_type"] or NO_RECORDS],
             ["record_minimum", str(rule["record_minimum"])],
         ]
-        rows = condition_forms.pairs_from(rule["conditions"], rule["record_type"])
-        return pairs + (
-            [["as_json", json.dumps(rule["conditions"], indent=1)]]
-            if rows is None
-            else [list(row) for row in rows]
-        )
+        return pairs + pairs_from(rule["conditions"], rule["record_type"])
 
 
 class DoStep:
     """The actions, in order."""
 
-    def __init__(self, choices: Choices, pairs: Pairs) -> None:
-        self.actions = action_forms.ActionsInput(pairs or [["a0-type", action_forms.FIRST]], choices.lookups)
+    def __init__(self, choices: Choices, pairs: Pairs, record_type: str | None) -> None:
+        self.actions = ActionsInput(pairs or [["a0-type", FIRST]], choices, record_type)
 
     def validate(self) -> bool:
         """What has to be filled in; all else is checked with the rule."""
@@ -227,7 +217,7 @@ class DoStep:
     @staticmethod
     def pairs(rule: Mapping[str, Any]) -> Pairs:
         """The input that stands for this rule."""
-        return action_forms.pairs_from(rule["actions"])
+        return action_pairs.pairs_from(rule["actions"], rule["record_type"])
 
 
 class LimitsStep(Step):
@@ -322,10 +312,3 @@ def status_changes(chosen: str | None) -> dict[str, list[tuple[str, str]]]:
 
 def _one_or_list(to: str) -> Any:
     return to.split(",") if "," in to else to
-
-
-def _read_json(text: str | None) -> Any:
-    try:
-        return json.loads(text or "{}")
-    except ValueError:
-        return text

@@ -1,5 +1,6 @@
 """The rule form, step by step. Every press keeps what was typed, so back, forward and another day lose nothing."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +15,7 @@ from app.business.automation.services.rule_versions import definition_of
 from app.business.errors import Blocked, Conflict, NotFound, Refusal, Stale, TooLarge
 from app.infrastructure.database import db, only_reading
 from app.modules.access import allow, current_person, owned_or_404
-from app.modules.automation import action_forms, condition_forms, rule_ahead, rule_check
+from app.modules.automation import action_pairs, condition_changes, rule_ahead, rule_check
 from app.modules.automation.choices import load_choices
 from app.modules.automation.step_form import Pairs
 from app.modules.automation.views import wizard_preview
@@ -23,7 +24,7 @@ from app.modules.web import htmx, see_other
 
 NOT_TYPED = ("csrf_token", "change", "go", "on", "backfill", "ceiling")
 MOST_TYPED = 200_000
-CHANGES: dict[str, Any] = {"which": condition_forms.changed, "do": action_forms.changed}
+CHANGES: dict[str, Any] = {"which": condition_changes.changed, "do": action_pairs.changed}
 PARTIALS = {"which": "partials/automation/step_which.html", "do": "partials/automation/step_do.html"}
 
 
@@ -71,15 +72,15 @@ def show(id: int, step: str) -> ResponseReturnValue:
 @allow(Role.EDITOR)
 def keep(id: int, step: str) -> ResponseReturnValue:
     """Keep the answer; then go on, back, or change the rows of conditions or actions."""
-    draft, typed = _draft(id, step), _typed()
+    draft, typed, focus = _draft(id, step), _typed(), ""
     change = request.form.get("change")
     if change and step in CHANGES:
-        typed = CHANGES[step](typed, change)
+        typed, focus = CHANGES[step](typed, change)
     rule_form = _rule_form(draft.steps | {step: typed})
     rule_drafts.keep_step(db.session(), draft, step, typed, datetime.now(UTC))
     db.session.commit()
     if change:
-        return _rows(rule_form, step, draft)
+        return _rows(rule_form, step, draft, focus)
     if request.form.get("go") in KEYS:
         return see_other(url_for(".wizard", id=id, step=request.form["go"]))
     form = rule_form.checked_form(step)
@@ -205,10 +206,17 @@ def _following(draft: RuleDraft, step: str) -> str:
     return "check" if draft.rule_id or request.form.get("go") == "summary" else KEYS[KEYS.index(step) + 1]
 
 
-def _rows(rule_form: RuleForm, step: str, draft: RuleDraft) -> ResponseReturnValue:
-    if not htmx().is_partial:
-        return see_other(url_for(".wizard", id=draft.id, step=step))
-    return render_template(PARTIALS[step], **_context(rule_form, step, rule_form.form(step), draft))
+def _rows(rule_form: RuleForm, step: str, draft: RuleDraft, focus: str) -> ResponseReturnValue:
+    """The step again. `focus`: id of the element that the keyboard goes on from."""
+    if not htmx().is_partial or step not in PARTIALS:
+        return see_other(url_for(".wizard", id=draft.id, step=step, _anchor=focus or None))
+    context = _context(rule_form, step, rule_form.form(step), draft)
+    return render_template(PARTIALS[step], **context | {"focused": focused_on(focus)})
+
+
+def focused_on(focus: str) -> Callable[[str], dict[str, bool]]:
+    """Gives the attributes of an element by its id: where the keyboard goes on after a change."""
+    return lambda id: {"autofocus": True} if id == focus else {}
 
 
 def _page(
@@ -237,6 +245,7 @@ def _context(rule_form: RuleForm, step: str, form: Any, draft: RuleDraft | None)
     return {
         "rule_form": rule_form,
         "form": form,
+        "focused": focused_on(""),
         "step": STEPS[number],
         "number": number + 1,
         "draft": draft,
