@@ -6,6 +6,7 @@ from werkzeug.datastructures import MultiDict
 from wtforms import Field, SelectField
 
 from app.business.automation.services.action_catalogue import CATALOGUE
+from app.business.automation.services.field_catalogue import choices_of
 from app.business.automation.services.rule_definition import input_type
 from app.modules.automation.action_pairs import order_of
 from app.modules.automation.action_params import FIRST, Lookups, defaults, input_for, value_of
@@ -23,11 +24,15 @@ class ActionRow:
 
     when: ConditionTree
 
-    def __init__(self, number: int, data: MultiDict[str, str], lookups: Lookups) -> None:
+    def __init__(
+        self, number: int, data: MultiDict[str, str], lookups: Lookups, record_type: str | None
+    ) -> None:
         self.number, prefix = number, f"a{number}-"
         chosen = data.get(f"{prefix}type") or ""
         self.entry = CATALOGUE.get(chosen) or CATALOGUE[FIRST]
         infos = self.entry.params.model_fields
+        if self.entry.key == "update_records" and record_type:
+            lookups = {**lookups, "status": list(choices_of(record_type, "status"))}
         params = {name: input_for(name, info, lookups) for name, info in infos.items()}
         fields = {
             "type": SelectField(
@@ -103,7 +108,7 @@ class ActionsInput:
 
     def __init__(self, pairs: Pairs, choices: Choices, record_type: str | None) -> None:
         data = form_data(pairs)
-        self.rows = [ActionRow(number, data, choices.lookups) for number in order_of(pairs)]
+        self.rows = [ActionRow(number, data, choices.lookups, record_type) for number in order_of(pairs)]
         made: list[str] = []
         for row in self.rows:
             row.read_when(pairs, choices.named, record_type, made)

@@ -24,7 +24,11 @@ def input_for(name: str, info: FieldInfo, lookups: Lookups) -> Field:
     label, hint = LABELS.get(name, name.replace("_", " ").capitalize()), HINTS.get(name, "")
     kind, bounds = _kind(info), _bounds(info)
     if name in lookups:
-        return SelectField(label, choices=offered(optional(lookups[name], "–")), description=hint)
+        return SelectField(
+            label,
+            choices=offered(optional(lookups[name], "As it is" if name == "status" else "–")),
+            description=hint,
+        )
     if get_origin(kind) is Literal:
         choices = [(value, LITERALS.get(value, str(value).capitalize())) for value in get_args(kind)]
         return SelectField(

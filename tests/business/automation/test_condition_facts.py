@@ -1,6 +1,6 @@
 """What conditions know of a record: its own fields, its relations', the account's figures and the clock."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -25,6 +25,7 @@ def test_relations_and_counts_are_read_from_live_rows(session: Session, now: dat
     of_task = load_facts(session, "task", [task.id], **frame)[task.id]
     assert (of_keyword["cluster.keyword_count"], of_keyword["cluster.total_volume"]) == (3, 1000)
     assert (of_task["cluster.name"], of_task["cluster.idea_count"]) == ("running shoes", 1)
+    assert of_task["content_count"] == 0
     assert (of_task["site.language"], of_task["assignee.email"]) == ("en", None)
     assert len(of_task.counted["keyword"]) == 3
 
@@ -48,6 +49,7 @@ def test_the_accounts_figures_and_the_clock_of_the_zone(session: Session) -> Non
         "account.name": account.name,
         "account.credits_available": 200,
         "account.credits_percent": 20.0,
+        "now.date": date(2026, 11, 30),
         "now.weekday": 1,
         "now.hour": 0,
         "now.days_left_in_month": 0,

@@ -113,9 +113,12 @@ def test_a_task_with_content_is_left_out_unless_asked_again(
     session: Session, sector: Sector, task: Task, now: datetime
 ) -> None:
     make_content(session, sector, task_id=task.id)
+    task.status = "done"
     with pytest.raises(Conflict, match="already has content"):
         service.read(session, task.id, origin=rule(sector), now=now)
     assert service.read(session, task.id, again=True, origin=rule(sector), now=now).word_count == 400
+    session.refresh(task)
+    assert task.status == "writing"
 
 
 def test_content_is_approved_sent_back_and_published(session: Session, sector: Sector, now: datetime) -> None:

@@ -11,7 +11,7 @@ from datetime import datetime, tzinfo
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Double, cast, func, literal, select
+from sqlalchemy import ColumnElement, Date, Double, cast, func, literal, select
 from sqlalchemy.orm import aliased
 
 from app.business.accounts.models import Account, User
@@ -30,7 +30,7 @@ from app.business.planner.models import (
     Site,
     SiteStatus,
 )
-from app.business.writer.models import ContentStatus, TaskStatus, TaskType
+from app.business.writer.models import Content, ContentStatus, TaskStatus, TaskType
 
 RECORD_TYPES = tuple(MODELS)
 
@@ -163,6 +163,7 @@ OWN: dict[str, tuple[Field, ...]] = {
         _own("due_on", "due day", T.DAY),
         _own("status", "status", T.CHOICE, _choices(TaskStatus, draft="Not ready")),
         _own("idea", "idea", T.REFERENCE, column="idea_id"),
+        Field("content_count", "number of content items", T.NUMBER, lambda row, _frame: _content_of(row)),
     ),
     "content": (
         TITLE,
@@ -183,6 +184,12 @@ OWN: dict[str, tuple[Field, ...]] = {
 def _of_cluster(cluster: Any, model: Any) -> ColumnElement[Any]:
     row = aliased(model)
     counted = select(func.count()).select_from(row).where(row.cluster_id == cluster.id)
+    return counted.correlate_except(row).scalar_subquery()
+
+
+def _content_of(task: Any) -> ColumnElement[Any]:
+    row = aliased(Content)
+    counted = select(func.count()).select_from(row).where(row.task_id == task.id)
     return counted.correlate_except(row).scalar_subquery()
 
 
@@ -217,6 +224,10 @@ def _clock(figure: Callable[[datetime], int]) -> Expression:
     return lambda _entity, frame: literal(figure(frame.local_now))
 
 
+def _today(_entity: Any, frame: Frame) -> ColumnElement[Any]:
+    return literal(frame.local_now.date(), Date())
+
+
 ALWAYS_THERE = (
     Field("account.name", "account name", T.TEXT, _account(lambda row: row.name)),
     Field(
@@ -226,6 +237,7 @@ ALWAYS_THERE = (
         _account(lambda row: row.credits_balance - row.credits_held),
     ),
     Field("account.credits_percent", "credits left in percent of the month's", T.NUMBER, _credits_percent),
+    Field("now.date", "day today", T.DAY, _today),
     Field("now.weekday", "weekday today (1 = Monday)", T.NUMBER, _clock(lambda now: now.isoweekday())),
     Field("now.hour", "hour now", T.NUMBER, _clock(lambda now: now.hour)),
     Field("now.days_left_in_month", "days left in the month", T.NUMBER, _clock(_days_left_in_month)),

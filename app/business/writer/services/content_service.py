@@ -1,5 +1,6 @@
 """Articles: written from a task by an AI provider (or as an outline without one): read, generate, save."""
 
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -83,14 +84,15 @@ class ContentGenerationService:
     ) -> ContentRequest:
         """The facts of one task, which is set to writing for this run.
 
-        Raises NotFound, or Conflict when it has content already (unless `again`), is done or is being written.
+        `again`: also one that is done or has content already, which stays beside the new.
+        Raises NotFound, or Conflict when the task is not ready to be written.
         """
         task = session.scalar(select(Task).where(Task.account_id == origin.account_id, Task.id == task_id))
         if task is None:
             raise NotFound(f"Task {task_id} was not found.")
         if not again and session.scalar(select(Content.id).where(Content.task_id == task_id).limit(1)):
             raise Conflict(f"The task “{task.title}” already has content.")
-        if not _begin(session, task, origin, now):
+        if not _begin(session, task, {*READY, TaskStatus.DONE} if again else READY, origin, now):
             raise Conflict(
                 f"The task “{task.title}” is “{task.status}”; only tasks not begun or failed are written."
             )
@@ -146,9 +148,9 @@ def give_up_writing(session: Session, *, origin: Origin, now: datetime) -> None:
     move_status(session, TASK, ids, {TaskStatus.WRITING}, TaskStatus.FAILED, origin, now, writing_run_id=None)
 
 
-def _begin(session: Session, task: Task, origin: Origin, now: datetime) -> bool:
+def _begin(session: Session, task: Task, ready: Collection[str], origin: Origin, now: datetime) -> bool:
     run = origin.run_id
-    if move_status(session, TASK, [task.id], READY, TaskStatus.WRITING, origin, now, writing_run_id=run):
+    if move_status(session, TASK, [task.id], ready, TaskStatus.WRITING, origin, now, writing_run_id=run):
         return True
     # After a crash the run finds the task as it left it.
     own = update(Task).where(
