@@ -6,21 +6,23 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, flash, make_response, render_template, request
+from flask import Flask, Response, flash, make_response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
+from markupsafe import Markup
 from sqlalchemy.exc import IntegrityError, OperationalError
 from werkzeug.exceptions import HTTPException, InternalServerError, TooManyRequests, Unauthorized
 
 from app.business.errors import Blocked, Invalid, NotFound, Refusal
 from app.infrastructure.database import db
+from app.modules import carry_over
 from app.modules.access import is_api, own_path
 from app.modules.throttle import seconds_to_wait
 from app.modules.web import htmx
 
 log = logging.getLogger(__name__)
 
-SECRET_FIELDS = ("password", "token", "secret")
+RELOAD = "Your page was open for long; nothing was saved. Reload it and send it again."
 AT_THE_SAME_MOMENT = (
     "Somebody changed the same thing at the same moment. Nothing was saved: reload and try again."
 )
@@ -54,19 +56,26 @@ def _http(error: HTTPException) -> ResponseReturnValue:
 
 
 def _form_too_old(error: HTTPException) -> ResponseReturnValue:
-    """The page was open longer than its session: nothing is saved, and what was typed is shown."""
+    """The page was open longer than its session: nothing is saved, and what was typed can be sent after a sign-in."""
     code = error.code or HTTPStatus.BAD_REQUEST
     if is_api():
         answer = _problem(code, _no_key() if code == 401 else "Send the X-CSRFToken header of your session.")
         if code == 401:
             answer.headers["WWW-Authenticate"] = "Bearer"
         return answer
-    message = "Your page was open for long; nothing was saved. Reload it and send it again."
     if htmx():
-        return _message(code, message)
-    typed = [(name, text) for name, text in request.form.items(multi=True) if text and not _is_secret(name)]
-    page = own_path(urlsplit(request.referrer or "").path)
-    return render_template("pages/errors/form_too_old.html", typed=typed, code=code, page=page), code
+        return _message(code, _signed_out() if code == 401 else RELOAD)
+    page, kept = own_path(urlsplit(request.referrer or "").path), carry_over.pack() if code == 401 else None
+    typed = [(name, text) for name, text in carry_over.typed_now() if text]
+    shown = render_template("pages/errors/form_too_old.html", typed=typed, code=code, page=page, kept=kept)
+    return shown, code, {"Cache-Control": "no-store"}
+
+
+def _signed_out() -> str:
+    link = Markup('<a href="{}" target="_blank" rel="noopener">Sign in in a new tab</a>')
+    return Markup("You were signed out meanwhile. {}, then go on here: nothing on this page is lost.").format(
+        link.format(url_for("accounts.sign_in"))
+    )
 
 
 def _too_often(error: TooManyRequests) -> ResponseReturnValue:
@@ -128,7 +137,3 @@ def _message(code: int, message: str) -> Response:
 
 def _no_key() -> str:
     return "Send a valid key: Authorization: Bearer igny8_…"
-
-
-def _is_secret(name: str) -> bool:
-    return any(word in name for word in SECRET_FIELDS)

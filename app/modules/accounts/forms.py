@@ -1,6 +1,6 @@
 """Forms of signing in, the own profile, the team, keys and the account."""
 
-from wtforms import EmailField, IntegerField, PasswordField, SelectField, StringField
+from wtforms import EmailField, HiddenField, IntegerField, PasswordField, SelectField, StringField
 from wtforms.validators import Length, Optional
 
 from app.business.accounts.models import Role
@@ -17,6 +17,9 @@ ROLES = {
 
 
 class SignInForm(ConsoleForm):
+    """`kept`: a form that was sent when the sign-in had expired, to be sent again afterwards."""
+
+    kept = HiddenField()
     email = EmailField("E-mail address", [required("your e-mail address"), at_most(255)])
     password = PasswordField("Password", [required("your password"), TOO_LONG])
 

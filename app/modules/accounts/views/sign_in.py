@@ -13,6 +13,7 @@ from app.business.accounts.models import User
 from app.business.accounts.services import audit_log, sign_in, welcome
 from app.business.accounts.services.passwords import is_right
 from app.infrastructure.database import db, only_reading
+from app.modules import carry_over
 from app.modules.access import allow, own_path
 from app.modules.accounts.forms import SignInForm
 from app.modules.throttle import limiter
@@ -36,18 +37,23 @@ def is_refused(response: Response) -> bool:
     return response.status_code == 422
 
 
+def is_no_try() -> bool:
+    """A form that came too late is only handed over here: nobody has typed a password yet."""
+    return request.method == "POST" and "email" not in request.form
+
+
 @allow.anyone
 @limiter.limit("50 per 15 minutes", key_func=get_remote_address, methods=["POST"], deduct_when=is_refused)
-@limiter.limit("10 per 15 minutes", key_func=account_tried, methods=["POST"])
+@limiter.limit("10 per 15 minutes", key_func=account_tried, methods=["POST"], exempt_when=is_no_try)
 def show() -> ResponseReturnValue:
     """The sign-in page; every try counts until one is right."""
     form = SignInForm()
-    if form.validate_on_submit():
+    if not is_no_try() and form.validate_on_submit():
         user = _right_user(form)
         if user:
             _forget_tries()
             begin_session(user, datetime.now(UTC))
-            return see_other(own_path(request.args.get("next")))
+            return _go_on(form.kept.data)
         log.warning("sign-in refused for %s from %s", form.email.data, request.remote_addr)
         form.password.errors = [NO_MATCH]
     return render_template("pages/accounts/sign_in.html", form=form), 422 if form.errors else 200
@@ -86,7 +92,11 @@ def begin_session(user: User, now: datetime) -> None:
     session, old = db.session(), cookie.get("token")
     if old:
         sign_in.end(session, old)
+    # Pages that this very person has left open go on working.
+    is_back = cookie.get("known") == _name_of(user.email)
+    kept = {name: cookie[name] for name in ("csrf_token",) if is_back and name in cookie}
     cookie.clear()
+    cookie.update(kept)
     cookie["token"] = sign_in.begin(session, user, now, request.user_agent.string)
     cookie["known"] = _name_of(user.email)
     cookie.permanent = True
@@ -95,6 +105,15 @@ def begin_session(user: User, now: datetime) -> None:
         {"address": request.remote_addr}, now,
     )  # fmt: skip
     session.commit()
+
+
+def _go_on(kept: str | None) -> ResponseReturnValue:
+    """To the page that was asked for; with a form that came too late, to sending it again."""
+    carried = carry_over.unpack(kept)
+    if carried is None:
+        return see_other(own_path(request.args.get("next")))
+    page = render_template("pages/accounts/send_again.html", carried=carried)
+    return page, 200, {"Cache-Control": "no-store"}
 
 
 def _right_user(form: SignInForm) -> User | None:
