@@ -1,4 +1,4 @@
-"""Conditions as input and back: every tree of a rule stands in the form exactly, and every button keeps what was typed."""
+"""Conditions as input and back: each tree of a rule stands in the form exactly; buttons keep what was typed."""
 
 import json
 from collections.abc import Iterator

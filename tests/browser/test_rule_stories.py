@@ -1,0 +1,45 @@
+"""What content teams ask for, written in the form by somebody who has never seen a query."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.business.automation.models import AutomationRule
+from app.business.automation.services.automation_service import Actor, AutomationService
+from app.business.automation.services.rule_versions import definition_of
+from tests.browser.rule_stories import STORIES, Story
+from tests.browser.rule_typist import Typist
+from tests.factories import make_sector, make_site
+from tests.people import People
+
+# What is typed becomes JSON before any database sees it: one database shows it.
+on_one_database = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True, scope="session")
+
+
+def meant(session: Session, people: People, story: Story, name: str) -> dict[str, Any]:
+    """The rule as the API would have saved it."""
+    data = story.rule | {"name": name, "is_active": False}
+    rule = AutomationService().create_rule(session, people.account, data, Actor(None), datetime.now(UTC))
+    return definition_of(rule)
+
+
+@on_one_database
+@pytest.mark.parametrize("number", range(len(STORIES)))
+def test_the_form_says_what_is_meant(open_page: Any, people: People, session: Session, number: int) -> None:
+    make_sector(session, make_site(session, people.account, name="Garden"), name="Finance")
+    session.commit()
+    story, name = STORIES[number], f"Story {number}"
+    Typist(open_page(people.editor)).write(story, name)
+    written = definition_of(session.scalars(select(AutomationRule)).one())
+    assert written == meant(session, people, story, name), story.wish
+
+
+@on_one_database
+def test_the_hard_one_is_written_without_script(open_page: Any, people: People, session: Session) -> None:
+    page = open_page(people.editor, java_script_enabled=False, viewport={"width": 390, "height": 844})
+    Typist(page, has_script=False).write(STORIES[-1], "Pillars")
+    written = definition_of(session.scalars(select(AutomationRule)).one())
+    assert written == meant(session, people, STORIES[-1], "Pillars")
