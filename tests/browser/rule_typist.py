@@ -55,8 +55,7 @@ class Typist:
     def add_action(self, number: int, action: dict[str, Any]) -> None:
         if number:
             self.press("add_action")
-        self.fill(f"a{number}-type", action["type"])
-        self.settle()
+        self.choose(f"a{number}-type", action["type"])
         for name, value in action["params"].items():
             self.fill(f"a{number}-p-{name}", value)
         self.add_conditions(f"a{number}-when-", action.get("when", {}))
@@ -75,8 +74,7 @@ class Typist:
         row = self.press(f"{prefix}{group}-add-group").removesuffix("-field")
         inner = f"g{self.page.locator(f'[name={row}-group]').input_value()}"
         match, (first, *others) = _opened(node)
-        self.fill(f"{prefix}{inner}-match", match)
-        self.settle()
+        self.choose(f"{prefix}{inner}-match", match)
         self.fill_row(row, first)
         for child in others:
             self.add(prefix, inner, child)
@@ -85,10 +83,8 @@ class Typist:
         other, value = "", leaf.get("value")
         if isinstance(value, dict):
             other, value = ":field", value["field"]
-        self.fill(f"{row}-field", leaf["field"] if "field" in leaf else f"count:{leaf['count']}")
-        self.settle()
-        self.fill(f"{row}-operator", leaf["operator"] + other)
-        self.settle()
+        self.choose(f"{row}-field", leaf["field"] if "field" in leaf else f"count:{leaf['count']}")
+        self.choose(f"{row}-operator", leaf["operator"] + other)
         if leaf["operator"] == "between":
             self.fill(f"{row}-value2", str(value[1]))
             value = value[0]
@@ -118,6 +114,12 @@ class Typist:
             field.set_checked(value)
         else:
             field.fill(", ".join(value) if isinstance(value, list) else str(value))
+
+    def choose(self, id: str, value: str) -> None:
+        """In a list that decides which inputs follow."""
+        if self.page.locator(f"#{id}").input_value() != value:
+            self.fill(id, value)
+            self.settle()
 
     def check(self, id: str, value: Any) -> None:
         wanted = value if isinstance(value, list) else [value]

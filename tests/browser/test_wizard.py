@@ -25,6 +25,15 @@ def go_on(page: Page) -> None:
     page.get_by_role("button", name="Next", exact=True).last.click()
 
 
+def tab_to(page: Page, id: str) -> None:
+    """Press the tabulator until that element has the focus."""
+    for _ in range(60):
+        if page.evaluate("document.activeElement.id") == id:
+            return
+        page.keyboard.press("Tab")
+    raise AssertionError(f"The keyboard does not reach {id}.")
+
+
 def to_conditions(page: Page) -> None:
     page.goto("/rules/new")
     page.get_by_label("Name", exact=True).fill("Easy words")
@@ -84,6 +93,44 @@ def test_the_browsers_back_keeps_what_was_typed(open_page: Any, people: People) 
     expect(page.get_by_role("heading", name="Where may it work?")).to_be_visible()
     page.go_back()
     expect(page.get_by_label("When keywords are added")).to_be_checked()
+
+
+def test_nested_conditions_are_written_by_keyboard_alone(
+    open_page: Any, people: People, session: Session, keywords: None
+) -> None:
+    page = open_page(people.editor, viewport={"width": 390, "height": 844}, bypass_csp=True)
+    to_conditions(page)
+    keys = page.keyboard
+    tab_to(page, "g0-add")
+    keys.press("Enter")
+    expect(page.locator("#c0-field")).to_be_focused()
+    keys.type("volume")
+    expect(page.locator("#c0-operator option[value=gte]")).to_have_count(1)
+    tab_to(page, "c0-operator")
+    keys.type("is at least")
+    tab_to(page, "c0-value")
+    keys.type("500")
+    tab_to(page, "g0-add-group")
+    keys.press("Enter")
+    expect(page.locator("#c1-field")).to_be_focused()
+    tab_to(page, "c1-value")
+    keys.type("9")
+    tab_to(page, "g1-add")
+    keys.press("Enter")
+    expect(page.locator("#c2-field")).to_be_focused()
+    tab_to(page, "c2-up")
+    keys.press("Enter")
+    expect(page.locator("#c2-up")).to_be_focused()
+    tab_to(page, "c2-remove")
+    keys.press("Enter")
+    expect(page.locator("#g1-add")).to_be_focused()
+    expect(page.locator("#match_preview")).to_contain_text("0 of 3 keywords match now")
+    assert serious_faults(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    finish(page)
+    words = {"field": "text", "operator": "eq", "value": "9", "ignore_case": True}
+    volume = {"field": "volume", "operator": "gte", "value": 500}
+    assert session.scalars(select(AutomationRule)).one().conditions == {"all": [volume, {"any": [words]}]}
 
 
 @pytest.mark.parametrize("width", [1280, 390])

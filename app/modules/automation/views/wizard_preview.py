@@ -10,7 +10,7 @@ from app.business.automation.models import AutomationRule
 from app.business.automation.services.automation_service import AutomationService, shortest_interval
 from app.business.automation.services.condition_text import describe as describe_conditions
 from app.business.automation.services.condition_tree import parse_conditions
-from app.business.automation.services.match_preview import Matches, preview_matches
+from app.business.automation.services.match_preview import COUNTED_EXACTLY, Matches, preview_matches
 from app.business.automation.services.rule_cost import about_credits, most_per_run
 from app.business.automation.services.rule_definition import RuleDefinition
 from app.business.automation.services.rule_sentence import actions_of, conditions_of, summary_of, when_of
@@ -51,12 +51,15 @@ def _matches(rule_form: RuleForm, now: datetime) -> dict[str, Any]:
     try:
         node = parse_conditions(data["conditions"], record_type=record_type) if "conditions" in data else None
         said = describe_conditions(node, record_type) if node else "always"
-        return {"said": said, "matches": _matching(rule_form, data, now) if record_type else None}
+        matches = _matching(rule_form, data, now, COUNTED_EXACTLY) if record_type else None
+        return {"said": said, "matches": matches}
     except Invalid as refusal:
         return {"refusal": refusal.message}
 
 
-def _matching(rule_form: RuleForm, data: dict[str, Any], now: datetime) -> Matches:
+def _matching(
+    rule_form: RuleForm, data: dict[str, Any], now: datetime, counted_exactly: int | None = None
+) -> Matches:
     return preview_matches(
         rule_form.session,
         account_id=rule_form.account.id,
@@ -66,6 +69,7 @@ def _matching(rule_form: RuleForm, data: dict[str, Any], now: datetime) -> Match
         sector_id=data.get("sector"),
         zone=_zone(rule_form, data),
         now=now,
+        counted_exactly=counted_exactly,
     )
 
 
