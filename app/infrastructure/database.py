@@ -91,6 +91,13 @@ def transaction() -> Iterator[Session]:
         raise
 
 
+@contextmanager
+def reading_transaction() -> Iterator[Session]:
+    """One short transaction that only reads: on SQLite it keeps no writer waiting."""
+    with only_reading(), transaction() as session:
+        yield session
+
+
 def init_app(app: Any, url: str) -> None:
     """Bind the session to the database at `url`; nothing is connected yet."""
     app.config["SQLALCHEMY_DATABASE_URI"] = url

@@ -29,6 +29,7 @@ CALLS: list[tuple[str, str, dict[str, Any] | None, str, int]] = [
     ("POST", "/api/automation/preview/", {}, "operator", 200),
     ("POST", "/api/automation/rules/{rule}/test/", {}, "operator", 200),
     ("POST", "/api/automation/rules/{rule}/execute/", {}, "operator", 202),
+    ("POST", "/api/automation/rules/{rule}/back-test/", {}, "operator", 202),
     ("POST", "/api/automation/scheduled-tasks/{run}/retry/", {}, "operator", 202),
     ("POST", "/api/automation/scheduled-tasks/{run}/cancel/", {}, "operator", 409),
     ("POST", "/api/automation/scheduled-tasks/retry/", {"dry_run": False}, "operator", 202),

@@ -11,6 +11,7 @@ import structlog
 from app.business.automation.services import (
     attention,
     audit,
+    back_test,
     credit_watch,
     dispatch,
     operations,
@@ -25,7 +26,7 @@ from app.business.automation.services.runs import LONG_QUEUE
 from app.business.billing.services import replenishment
 from app.business.events import EVENTS_QUEUE
 from app.infrastructure import ai
-from app.infrastructure.database import only_reading, transaction
+from app.infrastructure.database import only_reading, reading_transaction, transaction
 from app.infrastructure.messaging import heartbeats, queues, relay, scheduler, worker
 from app.infrastructure.messaging.engine import make_engine, utc_now
 from app.settings import load_settings
@@ -67,7 +68,7 @@ def drain(queue: str) -> None:
         _dispatch(utc_now())
     rule_engine.drain(_engine(), queue, most_runs=MOST_RUNS, most_seconds=MOST_SECONDS)
     if queue == LONG_QUEUE and not worker.draining.is_set():
-        operations.carry_next(transaction, KINDS, utc_now, worker.draining.is_set)
+        operations.carry_next(transaction, OPERATIONS, utc_now, worker.draining.is_set)
 
 
 def _plan(now: datetime) -> None:
@@ -158,6 +159,14 @@ SWEEP: tuple[Callable[[datetime], None], ...] = (
     _audit,
     _watch_credits,
 )
+
+
+def _only_reading(handler: operations.Handler) -> operations.Handler:
+    """`handler`, which writes nothing but its progress: it keeps no writer waiting."""
+    return lambda _transaction, asked, progress, clock: handler(reading_transaction, asked, progress, clock)
+
+
+OPERATIONS = {**KINDS, back_test.KIND: _only_reading(KINDS[back_test.KIND])}
 
 
 @cache

@@ -1,21 +1,24 @@
-"""REST: the retry of all failed runs under a filter, and how far an operation is."""
+"""REST: the retry of all failed runs under a filter, rules tried on the past, and how far an operation is."""
 
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Response
+from flask import Response, url_for
 
 from app.business.accounts.models import Role
+from app.business.automation.models import AutomationRule
 from app.business.automation.operation_models import Operation
 from app.business.automation.services import bulk_retry
+from app.business.automation.services.back_test import begin_back_test
 from app.business.automation.services.bulk_retry import RetryReport
 from app.business.automation.services.history import RunFilters
+from app.business.errors import Conflict
 from app.infrastructure.database import db, only_reading
 from app.modules.access import allow, current_person, owned_or_404
 from app.modules.api.resource import answer, read_optional
 from app.modules.automation.api_rules import actor
 from app.modules.automation.api_runs import in_zone
-from app.modules.automation.serializers import OperationShown, RetryRuns
+from app.modules.automation.serializers import BackTestAsked, OperationShown, RetryRuns
 
 
 @allow(Role.OPERATOR)
@@ -39,6 +42,23 @@ def retry_runs() -> Response:
     operation = bulk_retry.begin_bulk_retry(session, account, report, actor(), now)
     session.commit()
     return answer(_show(operation), 202)
+
+
+@allow(Role.OPERATOR)
+def back_test(id: int) -> Response:
+    """POST back-test: 202 and the operation; its result is there when its state is done."""
+    asked, person = read_optional(BackTestAsked), current_person()
+    rule = owned_or_404(AutomationRule, id)
+    if rule.archived_at:
+        raise Conflict("This rule is archived. Restore it before you try it.")
+    operation = begin_back_test(
+        db.session(), person.account, days=asked.days, user_id=person.user.id, now=datetime.now(UTC), rule=rule,
+        data=asked.definition,
+    )  # fmt: skip
+    db.session.commit()
+    response = answer(_show(operation), 202)
+    response.location = url_for(".get_operation", id=operation.id)
+    return response
 
 
 @allow(Role.VIEWER)

@@ -12,10 +12,11 @@ from wtforms import (
     SelectMultipleField,
     StringField,
 )
-from wtforms.validators import Optional
+from wtforms.validators import InputRequired, Optional
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from app.business.automation.run_models import Cause, Status
+from app.business.automation.services.back_test import MOST_DAYS, USUAL_DAYS
 from app.business.automation.services.history import RunFilters
 from app.business.automation.services.rule_list import RuleFilter
 from app.business.automation.services.triggers import TRIGGERS
@@ -23,7 +24,7 @@ from app.modules.automation.choices import Named
 from app.modules.automation.run_words import CAUSES, REASONS
 from app.modules.automation.step_form import PartForm, offered, optional
 from app.modules.display import day, viewer_zone
-from app.modules.forms import FilterForm, at_most
+from app.modules.forms import FilterForm, at_most, between
 
 SPANS = [("", "Any time"), ("1", "Last 24 hours"), ("7", "Last 7 days"), ("30", "Last 30 days")]
 
@@ -105,6 +106,15 @@ class RunNowForm(PartForm):
     def record_ids(self) -> list[int] | None:
         """The ticked records; None for all that match."""
         return [int(number) for number in self.records.data or []] if self.how.data == "chosen" else None
+
+
+class BackTestForm(PartForm):
+    days = IntegerField(
+        "Days back",
+        [InputRequired("Enter how many days."), between(1, MOST_DAYS)],
+        default=USUAL_DAYS,
+        description=f"At most {MOST_DAYS}. More days take longer.",
+    )
 
 
 class TestForm(FilterForm):

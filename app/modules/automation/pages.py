@@ -6,11 +6,13 @@ from app.business.automation.services.action_catalogue import is_paid
 from app.modules.automation.bell import unread_notices
 from app.modules.automation.run_words import CAUSES, CHECKS, REASONS, RESULTS, advice, outcome, run_price
 from app.modules.automation.views import (
+    back_test,
     bulk_retry,
     dashboard,
     history,
     my_work,
     operations,
+    practice,
     rules,
     runs,
     start,
@@ -37,12 +39,18 @@ add("/rules/<int:id>/give-back", "give_back", rules.give_back, methods=["POST"])
 add("/rules/<int:id>/test", "test", start.test)
 add("/rules/<int:id>/run", "ask_run", start.ask)
 add("/rules/<int:id>/run", "run_now", start.run, methods=["POST"])
+add("/rules/<int:id>/past", "try_past", back_test.ask)
+add("/rules/<int:id>/past", "begin_past", back_test.begin, methods=["POST"])
+add("/rules/<int:id>/real", "ask_real", practice.ask)
+add("/rules/<int:id>/real", "make_real", practice.make_real, methods=["POST"])
 add("/rules/<int:id>/versions/<int:number>", "version", versions.show)
 add("/rules/<int:id>/versions/<int:number>/restore", "restore_version", versions.restore, methods=["POST"])
 
 add("/rules/new", "new_rule", wizard.new)
 add("/rules/new", "begin_rule", wizard.begin, methods=["POST"])
 add("/rules/<int:id>/edit", "edit_rule", wizard.edit, methods=["POST"])
+add("/rules/drafts/<int:id>/past", "try_draft", back_test.ask_draft)
+add("/rules/drafts/<int:id>/past", "begin_draft_past", back_test.begin_draft, methods=["POST"])
 add("/rules/drafts/<int:id>/<step>", "wizard", wizard.show)
 add("/rules/drafts/<int:id>/<step>", "keep", wizard.keep, methods=["POST"])
 add("/rules/drafts/<int:id>/<step>/preview", "preview", wizard.preview, methods=["POST"])

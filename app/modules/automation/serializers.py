@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, AliasPath, AwareDatetime, BaseModel, ConfigDict, Field
 
 from app.business.automation.run_models import Cause, Reason, Status
+from app.business.automation.services.back_test import MOST_DAYS, USUAL_DAYS
 from app.business.automation.services.schedules import YEARS
 from app.modules.api.records import ListOf, RowId, Text
 from app.modules.api.resource import Query, Schema
@@ -108,6 +109,13 @@ class RuleTrial(Schema):
 
     context: dict[str, Any] | None = None
     record_id: RowId | None = None
+
+
+class BackTestAsked(Schema):
+    """`definition`: a rule as it is sent to PUT, to be tried beside the saved one."""
+
+    days: int = Field(USUAL_DAYS, ge=1, le=MOST_DAYS)
+    definition: dict[str, Any] | None = None
 
 
 class PreviewAsked(Schema):

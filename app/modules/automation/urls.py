@@ -20,6 +20,7 @@ for method, path, view in (
     ("POST", f"{RULE}preflight/", api_rules.look_over_rule),
     ("POST", f"{RULE}execute/", api_runs.execute_rule),
     ("POST", f"{RULE}test/", api_preview.try_rule),
+    ("POST", f"{RULE}back-test/", api_operations.back_test),
     ("POST", "/preview/", api_preview.show_preview),
     ("GET", "/catalog/", api_preview.show_catalog),
     ("GET", "/scheduled-tasks/", api_runs.list_runs),

@@ -88,18 +88,22 @@ def listening_rules(session: Session, batch: EventBatch) -> Iterator[AutomationR
         AutomationRule.archived_at.is_(None),
     )
     for rule in session.scalars(query.order_by(AutomationRule.priority, AutomationRule.id)).all():
-        if batch.type != EventType.RUN_FINISHED or _hears(session, batch, rule):
+        if batch.type != EventType.RUN_FINISHED or hears(
+            _ended(session, batch), rule.trigger_options, rule.id
+        ):
             yield rule
 
 
-def _hears(session: Session, batch: EventBatch, rule: AutomationRule) -> bool:
-    """Whether the finished run is one that the rule's options ask for; never its own."""
-    ended = session.scalars(select(Event.data).where(Event.batch_id == batch.id)).first() or {}
-    options = rule.trigger_options
+def _ended(session: Session, batch: EventBatch) -> dict[str, Any]:
+    return session.scalars(select(Event.data).where(Event.batch_id == batch.id)).first() or {}
+
+
+def hears(ended: dict[str, Any], options: dict[str, Any], rule_id: int | None) -> bool:
+    """Whether a finished run is one that a rule's options ask for; never its own."""
     wanted = options.get("status")
     statuses = ["completed", "failed"] if wanted is None else [wanted] if isinstance(wanted, str) else wanted
     of_rule = options.get("rule_id") in (None, ended.get("rule_id"))
-    return of_rule and ended.get("rule_id") != rule.id and ended.get("status") in statuses
+    return of_rule and ended.get("rule_id") != rule_id and ended.get("status") in statuses
 
 
 def deliver(session: Session, batch: EventBatch, rule: AutomationRule, now: datetime) -> None:
@@ -121,7 +125,7 @@ def deliver(session: Session, batch: EventBatch, rule: AutomationRule, now: date
     matched = _matching(session, batch, rule, now)
     unmatched = [record_id for record_id in offered if record_id not in set(matched)]
     delivery.matched, delivery.unmatched = len(matched), len(unmatched)
-    for part, records in enumerate(_parts(rule, matched), start=1):
+    for part, records in enumerate(parts(rule.actions, rule.batching, matched), start=1):
         open_run(session, rule, _opening(batch, now, records, part))
         delivery.runs += 1
     if unmatched:
@@ -163,9 +167,10 @@ def _matching(session: Session, batch: EventBatch, rule: AutomationRule, now: da
     return [record_id for record_id in ids if record_id in offered]
 
 
-def _parts(rule: AutomationRule, records: list[int]) -> Iterator[list[int]]:
-    clusters = any(action["type"] == "cluster_keywords" for action in rule.actions)
-    size = 1 if rule.batching == "each" else (MOST_RECORDS_CLUSTERING if clusters else MOST_RECORDS)
+def parts(actions: list[Any], batching: str, records: list[int]) -> Iterator[list[int]]:
+    """The records of one batch as its runs take them."""
+    clusters = any(action["type"] == "cluster_keywords" for action in actions)
+    size = 1 if batching == "each" else (MOST_RECORDS_CLUSTERING if clusters else MOST_RECORDS)
     for start in range(0, len(records), size):
         yield records[start : start + size]
 

@@ -7,11 +7,11 @@ see the same value, and only the operators have two implementations.
 from calendar import monthrange
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, tzinfo
+from datetime import date, datetime, tzinfo
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Date, Double, cast, func, literal, select
+from sqlalchemy import ColumnElement, Double, cast, func, literal, select
 from sqlalchemy.orm import aliased
 
 from app.business.accounts.models import Account, User
@@ -68,7 +68,10 @@ Choices = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Field:
-    """One value of a record. `of(entity, frame)` is its SQL expression over a row of `entity`."""
+    """One value of a record. `of(entity, frame)` is its SQL expression over a row of `entity`.
+
+    column: under which name the record itself has it; None for what belongs to others.
+    """
 
     name: str
     label: str
@@ -76,6 +79,7 @@ class Field:
     of: Expression
     choices: Choices = ()
     keyword_text: bool = False
+    column: str | None = None
 
 
 def fields_of(record_type: str | None) -> Mapping[str, Field]:
@@ -89,7 +93,12 @@ def choices_of(record_type: str, name: str) -> Choices:
 
 
 def _own(name: str, label: str, type: FieldType, choices: Choices = (), column: str | None = None) -> Field:
-    return Field(name, label, type, lambda entity, _frame: getattr(entity, column or name), choices)
+    own = column or name
+    return Field(name, label, type, lambda entity, _frame: getattr(entity, own), choices, column=own)
+
+
+def _figure(name: str, label: str, of: Expression) -> Field:
+    return Field(name, label, FieldType.NUMBER, of, column=name)
 
 
 def _choices(values: type[StrEnum], **labels: str) -> Choices:
@@ -142,9 +151,9 @@ OWN: dict[str, tuple[Field, ...]] = {
         MAIN_KEYWORD,
         _own("main_intent", "main intent", T.CHOICE, INTENTS),
         _own("status", "status", T.CHOICE, _choices(ClusterStatus)),
-        Field("keyword_count", "number of keywords", T.NUMBER, lambda row, _frame: _of_cluster(row, Keyword)),
-        Field("idea_count", "number of ideas", T.NUMBER, lambda row, _frame: _of_cluster(row, Idea)),
-        Field("total_volume", "total volume", T.NUMBER, lambda row, _frame: _total_volume(row)),
+        _figure("keyword_count", "number of keywords", lambda row, _frame: _of_cluster(row, Keyword)),
+        _figure("idea_count", "number of ideas", lambda row, _frame: _of_cluster(row, Idea)),
+        _figure("total_volume", "total volume", lambda row, _frame: _total_volume(row)),
     ),
     "idea": (
         TITLE,
@@ -220,12 +229,17 @@ def _days_left_in_month(now: datetime) -> int:
     return monthrange(now.year, now.month)[1] - now.day
 
 
-def _clock(figure: Callable[[datetime], int]) -> Expression:
-    return lambda _entity, frame: literal(figure(frame.local_now))
+CLOCK: dict[str, Callable[[datetime], int | date]] = {
+    "now.date": lambda now: now.date(),
+    "now.weekday": lambda now: now.isoweekday(),
+    "now.hour": lambda now: now.hour,
+    "now.days_left_in_month": _days_left_in_month,
+}
+"""What conditions may ask of the clock, from the time in the zone of the rule."""
 
 
-def _today(_entity: Any, frame: Frame) -> ColumnElement[Any]:
-    return literal(frame.local_now.date(), Date())
+def _clock(name: str, label: str, type: T = T.NUMBER) -> Field:
+    return Field(name, label, type, lambda _entity, frame: literal(CLOCK[name](frame.local_now)))
 
 
 ALWAYS_THERE = (
@@ -237,10 +251,10 @@ ALWAYS_THERE = (
         _account(lambda row: row.credits_balance - row.credits_held),
     ),
     Field("account.credits_percent", "credits left in percent of the month's", T.NUMBER, _credits_percent),
-    Field("now.date", "day today", T.DAY, _today),
-    Field("now.weekday", "weekday today (1 = Monday)", T.NUMBER, _clock(lambda now: now.isoweekday())),
-    Field("now.hour", "hour now", T.NUMBER, _clock(lambda now: now.hour)),
-    Field("now.days_left_in_month", "days left in the month", T.NUMBER, _clock(_days_left_in_month)),
+    _clock("now.date", "day today", T.DAY),
+    _clock("now.weekday", "weekday today (1 = Monday)"),
+    _clock("now.hour", "hour now"),
+    _clock("now.days_left_in_month", "days left in the month"),
 )
 
 
@@ -252,7 +266,7 @@ def _related(prefix: str, model: Any, link: Callable[[Any], Any], field: Field) 
         value = select(field.of(row, frame)).where(row.id == link(entity))
         return value.correlate_except(row).scalar_subquery()
 
-    return replace(field, name=f"{prefix}.{field.name}", label=f"{prefix} {field.label}", of=of)
+    return replace(field, name=f"{prefix}.{field.name}", label=f"{prefix} {field.label}", of=of, column=None)
 
 
 def parent_of(record_type: str) -> tuple[str, str] | None:

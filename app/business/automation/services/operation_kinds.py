@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 
-from app.business.automation.services import bulk_retry
+from app.business.automation.services import back_test, bulk_retry
 from app.business.automation.services.operations import Handler
 
 KINDS: Mapping[str, Handler] = {
     bulk_retry.KIND: bulk_retry.carry_bulk_retry,
+    back_test.KIND: back_test.carry_back_test,
 }

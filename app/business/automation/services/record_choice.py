@@ -20,6 +20,12 @@ from app.business.writer.models import Task, TaskStatus
 
 CLUSTER_AGAIN_AFTER = timedelta(days=7)
 CHUNK = 5000
+TAKEABLE = {
+    "cluster_keywords": (KeywordStatus.NEW,),
+    "create_tasks": (IdeaStatus.NEW, IdeaStatus.ACCEPTED),
+    "generate_content": (TaskStatus.DRAFT, TaskStatus.QUEUED, TaskStatus.FAILED),
+}
+"""The statuses in which an action takes a record."""
 
 
 @dataclass
@@ -89,26 +95,30 @@ def _matches(session: Session, context: RunContext) -> ColumnElement[bool]:
 
 def eligible(definition: RuleDefinition, model: type[Record], now: datetime) -> ColumnElement[bool]:
     """Leave out records that the first action would find finished already, unless it says `again`."""
+    first = choosy_action(definition)
+    return true() if first is None else takeable(first, now)
+
+
+def choosy_action(definition: RuleDefinition) -> str | None:
+    """The first action's type where it leaves out finished records; None where it takes whatever matches."""
     action = definition.actions[0]
     bound = (
         explicit_ids(action) is None
         and input_type(action, definition.record_type, []) == definition.record_type
     )
-    if not bound or action.get("params", {}).get("again"):
-        return true()
-    return takeable(action["type"], now)
+    return None if not bound or action.get("params", {}).get("again") else str(action["type"])
 
 
 def takeable(action_type: str, now: datetime) -> ColumnElement[bool]:
     """Clause over the action's own input type: records in a state it takes, without its result."""
     clauses: dict[str, Any] = {
         "cluster_keywords": and_(
-            Keyword.status == KeywordStatus.NEW,
+            Keyword.status.in_(TAKEABLE["cluster_keywords"]),
             or_(Keyword.cluster_tried_at.is_(None), Keyword.cluster_tried_at < now - CLUSTER_AGAIN_AFTER),
         ),
         "generate_ideas": ~select(Idea.id).where(Idea.cluster_id == Cluster.id).exists(),
-        "create_tasks": Idea.status.not_in([IdeaStatus.REJECTED, IdeaStatus.USED]),
-        "generate_content": Task.status.in_([TaskStatus.DRAFT, TaskStatus.QUEUED, TaskStatus.FAILED]),
+        "create_tasks": Idea.status.in_(TAKEABLE["create_tasks"]),
+        "generate_content": Task.status.in_(TAKEABLE["generate_content"]),
     }
     clause: ColumnElement[bool] = clauses.get(action_type, true())
     return clause

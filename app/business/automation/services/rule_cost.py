@@ -20,16 +20,21 @@ USUAL_CLUSTER = 5
 
 def about_credits(definition: RuleDefinition, records: int) -> int:
     """About what all the actions cost for that many records; what they make on the way is estimated."""
+    return sum(credits_of_actions(definition, records))
+
+
+def credits_of_actions(definition: RuleDefinition, records: int) -> list[int]:
+    """About what each action costs for that many records."""
     counts: dict[str, int] = {definition.record_type or "": records}
-    total, words = 0, USUAL_WORDS
+    found, words = [], USUAL_WORDS
     for action in definition.actions:
         entry, params = CATALOGUE[action["type"]], action.get("params", {})
         count = counts.get(entry.takes[0], records) if len(entry.takes) == 1 else records
         words = params.get("word_count", words)
-        total += _price(action, count, words)
+        found.append(_price(action, count, words))
         if made := made_by(action):
             counts[made] = _made(action["type"], params, count)
-    return total
+    return found
 
 
 def most_per_run(definition: RuleDefinition) -> int:

@@ -137,6 +137,8 @@ def _first_time(session: Session, context: RunContext) -> list[int]:
     admission = pass_gates(session, context)
     context.detail.gates = admission.gates
     if admission.stop:
+        if admission.stop.would is not None:
+            context.run.record_count, context.detail.records = len(admission.records), admission.records
         run_close.stop_at_gate(session, context, admission.stop)
         keep_wanted(context.run, context.detail, admission)
         return []

@@ -50,6 +50,9 @@ def stop_at_gate(session: Session, context: RunContext, stop: Stop) -> None:
         _park(session, context, stop)
         return
     _end(session, context, Status.SKIPPED, stop.reason, stop.message)
+    if stop.would is not None:
+        context.run.result = {"would": stop.would}
+        session.flush()
 
 
 def _replace_queued(session: Session, context: RunContext) -> None:

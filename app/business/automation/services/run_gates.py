@@ -18,8 +18,10 @@ from app.business.automation.services import missed, record_claims
 from app.business.automation.services.condition_evaluator import ConditionEvaluator
 from app.business.automation.services.record_choice import Choice, choose_records
 from app.business.automation.services.record_fields import Facts, load_facts
+from app.business.automation.services.rule_cost import credits_of_actions
 from app.business.automation.services.run_context import RunContext, noun
 from app.business.automation.services.run_price import affordable, known_price, price_of_one
+from app.business.automation.services.run_steps import steps_of
 from app.business.billing.services.credit_service import CreditService, Shortfall
 from app.business.planner.models import SiteStatus
 
@@ -30,12 +32,16 @@ SAMPLE = 10
 
 @dataclass(frozen=True)
 class Stop:
-    """A check that says no: reason code, sentence, and what a waiting run would wait for."""
+    """A check that says no: reason code, sentence, and what a waiting run would wait for.
+
+    would: of a practice run, what it would have done, in figures.
+    """
 
     reason: Reason
     message: str
     waiting: Waiting | None = None
     credits_needed: int | None = None
+    would: dict[str, int] | None = None
 
 
 @dataclass
@@ -72,15 +78,26 @@ def pass_gates(session: Session, context: RunContext) -> Admission:
         return admission
     if context.definition.mode == "shadow":
         savepoint.rollback()
-        admission.stop = Stop(Reason.SHADOW, _would_have(context, admission))
+        would = _would(context, admission)
+        admission.stop = Stop(Reason.SHADOW, _would_have(context, admission, would), would=would)
     else:
         savepoint.commit()
     return admission
 
 
-def _would_have(context: RunContext, admission: Admission) -> str:
+def _would(context: RunContext, admission: Admission) -> dict[str, int]:
+    """credits: the price of what is known at the start, and about that of the steps over what it would have made."""
+    records = len(admission.records)
+    reckoned = credits_of_actions(context.definition, records)
+    later = sum(reckoned[step.index] for step in steps_of(context) if not step.known_at_start)
+    return {"records": records, "left_over": len(admission.left_over), "credits": admission.price + later}
+
+
+def _would_have(context: RunContext, admission: Admission, would: dict[str, int]) -> str:
     what = context.plural(len(admission.records)) if context.run.record_type else "its actions"
-    return f"Practice mode: it would have worked on {what} for at most {admission.price} credits. Nothing was done."
+    price = "at most" if would["credits"] == admission.price else "about"
+    credits = "1 credit" if would["credits"] == 1 else f"{would['credits']:,} credits"
+    return f"Practice mode: it would have worked on {what} for {price} {credits}. Nothing was done."
 
 
 def _line(name: str, verdict: str | Stop | None) -> dict[str, Any]:

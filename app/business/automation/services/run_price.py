@@ -1,6 +1,7 @@
 """What a run costs at most, before and while it works; the records a credit limit pays for."""
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,24 +64,22 @@ def price_of_one(session: Session, context: RunContext, records: list[int]) -> i
 
 def affordable(session: Session, context: RunContext, records: list[int], limit: int) -> list[int]:
     """The longest beginning of `records` whose known price stays within `limit`."""
-    if known_price(session, context, records) <= limit:
-        return records
-    low, high = 0, len(records) - 1
-    while low < high:
-        middle = (low + high + 1) // 2
-        if known_price(session, context, records[:middle]) <= limit:
-            low = middle
-        else:
-            high = middle - 1
-    return records[:low]
+    return longest_within(lambda some: known_price(session, context, some), records, limit)
 
 
 def affordable_units(price: StepPrice, ids: list[int], budget: int) -> list[int]:
     """The longest beginning of a step's units that `budget` credits pay for."""
-    low, high = 0, len(ids)
+    return longest_within(price.amount, ids, budget)
+
+
+def longest_within(price: Callable[[list[int]], int], ids: list[int], limit: int) -> list[int]:
+    """The longest beginning of `ids` that costs at most `limit`."""
+    if price(ids) <= limit:
+        return ids
+    low, high = 0, max(len(ids) - 1, 0)
     while low < high:
         middle = (low + high + 1) // 2
-        if price.amount(ids[:middle]) <= budget:
+        if price(ids[:middle]) <= limit:
             low = middle
         else:
             high = middle - 1

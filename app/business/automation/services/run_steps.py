@@ -1,6 +1,6 @@
 """Which records a step works on, and which of its units are finished: read from the run and its receipts."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -44,18 +44,23 @@ class Step:
 
 def steps_of(context: RunContext) -> list[Step]:
     """The run's steps in order; a follow-up begins at its own first step."""
+    return steps_over(context.definition.actions, context.run.record_type, context.run.from_step)
+
+
+def steps_over(actions: Sequence[dict[str, Any]], record_type: str | None, from_step: int = 0) -> list[Step]:
+    """The steps that actions are in a run over records of that type."""
     steps: list[Step] = []
     made: list[str] = []
-    for index, action in enumerate(context.definition.actions):
-        if index >= context.run.from_step:
-            steps.append(_step(context, index, action, made))
+    for index, action in enumerate(actions):
+        if index >= from_step:
+            steps.append(_step(record_type, index, action, made))
             if made_type := made_by(action):
                 made.append(made_type)
     return steps
 
 
-def _step(context: RunContext, index: int, action: dict[str, Any], made: list[str]) -> Step:
-    entry, record_type = CATALOGUE[action["type"]], context.run.record_type
+def _step(record_type: str | None, index: int, action: dict[str, Any], made: list[str]) -> Step:
+    entry = CATALOGUE[action["type"]]
     needed = entry.takes[0] if len(entry.takes) == 1 else record_type
     return Step(index, action, entry, source_of(action, record_type, made), needed)
 
@@ -87,7 +92,8 @@ def input_ids(session: Session, context: RunContext, step: Step, records: list[i
         case "made":
             return made_before(session, context, step)
         case "parents":
-            return _parents(session, context.run.record_type or "", step.record_type or "", records)
+            parents = parents_of(session, context.run.record_type or "", step.record_type or "", records)
+            return list(dict.fromkeys(parents.values()))
 
 
 def made_before(session: Session, context: RunContext, step: Step) -> list[int]:
@@ -121,15 +127,18 @@ def finished_units(session: Session, run_id: int, index: int) -> set[int]:
     return set(session.scalars(query))
 
 
-def _parents(session: Session, child: str, wanted: str, ids: list[int]) -> list[int]:
-    """Distinct ancestors of type `wanted`, in the order of the children that name them."""
+def parents_of(session: Session, child: str, wanted: str, ids: Sequence[int]) -> dict[int, int]:
+    """For each record that has one, in the order of `ids`: its ancestor of type `wanted`."""
     links = PARENTS.get(child, {})
     parent = wanted if wanted in links else next(iter(links), None)
     if parent is None:
-        return []
+        return {}
     model = MODELS[child]
     column = getattr(model, links[parent])
     rows = session.execute(select(model.id, column).where(model.id.in_(ids))).all()
     found = {record_id: parent_id for record_id, parent_id in rows if parent_id is not None}
-    distinct = list(dict.fromkeys(found[record_id] for record_id in ids if record_id in found))
-    return distinct if parent == wanted else _parents(session, parent, wanted, distinct)
+    nearest = {record_id: found[record_id] for record_id in ids if record_id in found}
+    if parent == wanted:
+        return nearest
+    above = parents_of(session, parent, wanted, list(dict.fromkeys(nearest.values())))
+    return {record_id: above[near] for record_id, near in nearest.items() if near in above}

@@ -99,7 +99,10 @@ def report(
     now: datetime,
     **data: Any,
 ) -> None:
-    """Write one batch with the event of each record (anything with id, site_id, sector_id) and what each says now."""
+    """Write one batch with the event of each record (anything with id, site_id and sector_id).
+
+    Each event keeps what its record says now: call it when the change is whole.
+    """
     places = list(records)
     if not places:
         return

@@ -9,12 +9,12 @@ An edit writes no event and so leaves no snapshot; `updated_at` tells that there
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime
-from functools import cache
 from typing import Any
 
 from sqlalchemy import String, func, inspect, select
 from sqlalchemy.orm import Session
 
+from app.business.base import Json
 from app.business.planner.models import Cluster, Idea, Keyword, Record
 
 IDS_AT_ONCE = 5_000
@@ -23,16 +23,22 @@ NOT_KEPT = {"updated_at", "writing_run_id"}
 CLUSTER_FIGURES = ("keyword_count", "idea_count", "total_volume")
 
 Snapshot = dict[str, Any]
+Reader = tuple[Any, Any]
+"""How a stored value is read back (None: as it is), and what its absence stands for."""
+
+_KEPT: dict[type[Record], Mapping[str, Any]] = {}
+_READERS: dict[type[Record], Mapping[str, Reader]] = {}
 
 
-@cache
 def kept_columns(model: type[Record]) -> Mapping[str, Any]:
     """Name -> column of what is kept of a record."""
-    return {
-        attribute.key: attribute.columns[0]
-        for attribute in inspect(model).column_attrs
-        if attribute.key not in NEVER_CHANGES | NOT_KEPT and not _is_endless(attribute.columns[0].type)
-    }
+    if model not in _KEPT:
+        _KEPT[model] = {
+            attribute.key: attribute.columns[0]
+            for attribute in inspect(model).column_attrs
+            if attribute.key not in NEVER_CHANGES | NOT_KEPT and not _is_endless(attribute.columns[0].type)
+        }
+    return _KEPT[model]
 
 
 def _is_endless(type: Any) -> bool:
@@ -68,44 +74,51 @@ def _plain(value: Any) -> Any:
 
 def _add_figures(session: Session, found: dict[int, Snapshot], ids: Sequence[int]) -> None:
     for cluster_id, figures in _figures(session, ids):
-        if cluster_id in found:
+        if cluster_id is not None and cluster_id in found:
             found[cluster_id] |= {name: value for name, value in figures.items() if value}
 
 
-def _figures(session: Session, ids: Sequence[int]) -> Iterator[tuple[int, dict[str, int]]]:
+def _figures(session: Session, ids: Sequence[int]) -> Iterator[tuple[int | None, dict[str, Any]]]:
     volume = func.coalesce(func.sum(Keyword.volume), 0)
     keywords = select(Keyword.cluster_id, func.count(), volume).where(Keyword.cluster_id.in_(ids))
     for cluster_id, count, total in session.execute(keywords.group_by(Keyword.cluster_id)):
-        yield cluster_id, {"keyword_count": count, "total_volume": int(total)}
+        yield cluster_id, {"keyword_count": count, "total_volume": total}
     ideas = select(Idea.cluster_id, func.count()).where(Idea.cluster_id.in_(ids))
     for cluster_id, count in session.execute(ideas.group_by(Idea.cluster_id)):
         yield cluster_id, {"idea_count": count}
 
 
-@cache
-def _readers(model: type[Record]) -> Mapping[str, Any]:
-    """For each kept name: how its stored value is read back, and what its absence stands for."""
-    readers: dict[str, Any] = {}
-    for name, column in kept_columns(model).items():
-        kind = column.type.python_type
-        read = kind.fromisoformat if issubclass(kind, date) else None
-        readers[name] = (read, None if column.nullable else {str: "", dict: [], list: []}.get(kind))
-    if model is Cluster:
-        readers |= dict.fromkeys(CLUSTER_FIGURES, (None, 0))
-    return readers
+def kept_names(model: type[Record]) -> frozenset[str]:
+    """The names that `restored` knows."""
+    return frozenset((*_readers(model), "updated_at"))
 
 
-def restored(
-    model: type[Record], snapshot: Snapshot, at: datetime, names: Sequence[str] | None = None
-) -> dict[str, Any]:
-    """The values that a snapshot stands for, by column name: `names` only, or all. `at`: the event's time."""
+def restored(model: type[Record], snapshot: Snapshot, at: datetime, names: Sequence[str]) -> list[Any]:
+    """The values that a snapshot stands for, in the order of `names`. `at`: the event's time."""
     readers = _readers(model)
-    values: dict[str, Any] = {}
-    for name in readers if names is None else names:
+    values: list[Any] = []
+    for name in names:
         if name == "updated_at":
-            values[name] = at
+            values.append(at)
             continue
         read, empty = readers[name]
         value = snapshot.get(name, at if name == "status_since" else empty)
-        values[name] = read(value) if read is not None and isinstance(value, str) else value
+        values.append(read(value) if read is not None and isinstance(value, str) else value)
     return values
+
+
+def _readers(model: type[Record]) -> Mapping[str, Reader]:
+    if model not in _READERS:
+        readers = {name: _reader(column) for name, column in kept_columns(model).items()}
+        figures: dict[str, Reader] = dict.fromkeys(CLUSTER_FIGURES, (None, 0)) if model is Cluster else {}
+        _READERS[model] = readers | figures
+    return _READERS[model]
+
+
+def _reader(column: Any) -> Reader:
+    kind = column.type.python_type
+    read = kind.fromisoformat if issubclass(kind, date) else None
+    if column.nullable:
+        return read, None
+    # Of the columns that are never null only labels are JSON: no labels.
+    return read, [] if isinstance(column.type, Json) else "" if kind is str else None

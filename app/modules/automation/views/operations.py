@@ -54,6 +54,7 @@ def _rendered(template: str, operation: Operation, tag: str, following: Mapping[
     ended = operation.state in ENDED
     kind = KIND_PAGES[operation.kind]
     poll = None if ended and not following.get("moves") else POLL
+    more = kind.more(operation) if operation.result else {}
     return render_template(
-        template, operation=operation, kind=kind, tag=tag, ended=ended, poll=poll, following=following
+        template, operation=operation, kind=kind, tag=tag, ended=ended, poll=poll, following=following, **more
     )

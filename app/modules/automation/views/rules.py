@@ -11,6 +11,7 @@ from app.business.automation.models import AutomationRule
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.history import RunFilters, rule_figures, runs_page
 from app.business.automation.services.match_preview import Matches, preview_matches
+from app.business.automation.services.practice import practice_report
 from app.business.automation.services.rule_cost import about_credits
 from app.business.automation.services.rule_definition import RuleDefinition, definition_from
 from app.business.automation.services.rule_list import free_set_aside, rules_page, set_aside_of, versions_of
@@ -79,6 +80,7 @@ def show(id: int) -> ResponseReturnValue:
         names=record_names(session, rule.account_id, ids),
         versions=versions_of(session, rule),
         check=None if rule.archived_at else rule_check.of_rule(rule, now),
+        practice=practice_report(session, rule, now) if rule.mode == "shadow" else None,
     )
 
 

@@ -81,6 +81,8 @@ def keep(id: int, step: str) -> ResponseReturnValue:
     db.session.commit()
     if change:
         return _rows(rule_form, step, draft, focus)
+    if request.form.get("go") == "try":
+        return see_other(url_for(".try_draft", id=id))
     if request.form.get("go") in KEYS:
         return see_other(url_for(".wizard", id=id, step=request.form["go"]))
     form = rule_form.checked_form(step)

@@ -1,0 +1,97 @@
+"""Trying a rule, or a change of it, on the past: how many days back, then an operation whose result is a report."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import flash, render_template, url_for
+from flask.typing import ResponseReturnValue
+
+from app.business.accounts.models import Role
+from app.business.automation.models import AutomationRule, RuleDraft
+from app.business.automation.services.back_test import begin_back_test
+from app.business.automation.services.rule_drafts import own_draft
+from app.business.automation.services.rule_sentence import summary_of
+from app.business.errors import Conflict
+from app.infrastructure.database import db
+from app.modules.access import allow, current_person, owned_or_404
+from app.modules.automation.choices import load_choices
+from app.modules.automation.forms import BackTestForm
+from app.modules.automation.views import wizard_preview
+from app.modules.automation.views.rules import place_of
+from app.modules.automation.wizard import RuleForm
+from app.modules.web import see_other
+
+
+@allow(Role.OPERATOR)
+def ask(id: int) -> ResponseReturnValue:
+    """How many days back."""
+    rule = _rule(id)
+    return _page(BackTestForm(formdata=None), rule=rule, sentence=summary_of(rule, place_of(rule)))
+
+
+@allow(Role.OPERATOR)
+def begin(id: int) -> ResponseReturnValue:
+    """The rule as it is saved."""
+    rule, form = _rule(id), BackTestForm()
+    if not form.validate():
+        return _page(form, rule=rule, sentence=summary_of(rule, place_of(rule))), 422
+    return _begun(form, rule=rule)
+
+
+@allow(Role.EDITOR)
+def ask_draft(id: int) -> ResponseReturnValue:
+    """How many days back, of a rule that is being written."""
+    return _draft_page(_draft(id), BackTestForm(formdata=None))
+
+
+@allow(Role.EDITOR)
+def begin_draft(id: int) -> ResponseReturnValue:
+    """The rule as it is typed; of a change, beside the rule as it is saved."""
+    draft, form = _draft(id), BackTestForm()
+    if not form.validate():
+        return _draft_page(draft, form, 422)
+    rule = owned_or_404(AutomationRule, draft.rule_id) if draft.rule_id else None
+    return _begun(form, rule=rule, data=_rule_form(draft).data(), draft_id=draft.id)
+
+
+def _draft_page(draft: RuleDraft, form: BackTestForm, status: int = 200) -> ResponseReturnValue:
+    preview = wizard_preview.context(_rule_form(draft), "check", datetime.now(UTC))
+    if "open_step" in preview:
+        flash("Answer this question before the rule can be tried.", "warning")
+        return see_other(url_for(".wizard", id=draft.id, step=preview["open_step"]))
+    return _page(form, draft=draft, sentence=preview["sentence"]), status
+
+
+def _rule_form(draft: RuleDraft) -> RuleForm:
+    account, session = current_person().account, db.session()
+    return RuleForm(session, account, draft.steps, load_choices(session, account.id))
+
+
+def _rule(id: int) -> AutomationRule:
+    rule = owned_or_404(AutomationRule, id)
+    if rule.archived_at:
+        raise Conflict("This rule is archived. Restore it before you try it.")
+    return rule
+
+
+def _draft(id: int) -> RuleDraft:
+    person = current_person()
+    return own_draft(db.session(), id, account_id=person.account.id, user_id=person.user.id)
+
+
+def _begun(form: BackTestForm, **what: Any) -> ResponseReturnValue:
+    person = current_person()
+    operation = begin_back_test(
+        db.session(),
+        person.account,
+        days=form.days.data,
+        user_id=person.user.id,
+        now=datetime.now(UTC),
+        **what,
+    )
+    db.session.commit()
+    return see_other(url_for(".operation", id=operation.id))
+
+
+def _page(form: BackTestForm, **context: Any) -> str:
+    return render_template("pages/automation/back_test.html", form=form, **context)

@@ -1,0 +1,51 @@
+"""From practice to work: what it would have cost, and the one button."""
+
+from datetime import UTC, datetime
+
+from flask import flash, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.business.accounts.models import Role
+from app.business.automation.models import AutomationRule
+from app.business.automation.services import practice
+from app.business.automation.services.rule_cost import most_per_run, most_runs_per_day
+from app.business.automation.services.rule_sentence import summary_of
+from app.business.errors import Conflict
+from app.infrastructure.database import db
+from app.modules.access import allow, owned_or_404
+from app.modules.automation.views.rules import actor, definition, place_of
+from app.modules.web import see_other
+
+
+@allow(Role.EDITOR)
+def ask(id: int) -> ResponseReturnValue:
+    """The price and what follows, before anybody says yes."""
+    rule, now = _rule(id), datetime.now(UTC)
+    reckoned = definition(rule)
+    return render_template(
+        "pages/automation/make_real.html",
+        rule=rule,
+        sentence=summary_of(rule, place_of(rule)),
+        practice=practice.practice_report(db.session(), rule, now),
+        per_run=most_per_run(reckoned),
+        per_day=most_runs_per_day(reckoned, now),
+    )
+
+
+@allow(Role.EDITOR)
+def make_real(id: int) -> ResponseReturnValue:
+    """A new version that works for real."""
+    rule, session = _rule(id), db.session()
+    version = request.form.get("version", type=int)
+    practice.make_real(session, rule, actor(), datetime.now(UTC), expected_version=version)
+    session.commit()
+    state = "" if rule.is_active else " It is still switched off."
+    flash(f"“{rule.name}” works for real from now on.{state}", "success")
+    return see_other(url_for(".rule", id=rule.id))
+
+
+def _rule(id: int) -> AutomationRule:
+    rule = owned_or_404(AutomationRule, id)
+    if rule.mode != "shadow":
+        raise Conflict("This rule works for real already.")
+    return rule
