@@ -24,13 +24,13 @@ from app.modules.api.resource import (
     listed_as,
     read_optional,
     read_query,
-    require_match,
     window,
     writable,
 )
 from app.modules.automation.rule_answers import show_rule, show_rules
 from app.modules.automation.rule_check import as_json, findings_of
 from app.modules.automation.serializers import RULE_DERIVED, EnableRule, NothingAsked, RuleQuery
+from app.modules.automation.stale_rule import require_present
 
 Body = dict[str, Any]
 
@@ -123,7 +123,7 @@ def actor() -> Actor:
 def _change(id: int, definition: Callable[[AutomationRule, Body], Body]) -> Response:
     sent, now, rule = _rule_body(), datetime.now(UTC), row_to_change(AutomationRule, id)
     shown = show_rule(rule, now)
-    require_match(shown, rule.version)
+    require_present(rule, shown)
     changes = writable(RuleDefinition, sent, shown, RULE_DERIVED)
     service.update_rule(db.session(), rule, definition(rule, changes), actor(), now)
     db.session.commit()
@@ -140,7 +140,7 @@ def _merged(rule: AutomationRule, changes: Body) -> Body:
 
 def _rule_to_switch(id: int) -> AutomationRule:
     rule = row_to_change(AutomationRule, id)
-    require_match({}, rule.version)
+    require_present(rule, show_rule(rule, datetime.now(UTC)))
     return rule
 
 

@@ -37,6 +37,7 @@ add("/rules/<int:id>/give-back", "give_back", rules.give_back, methods=["POST"])
 add("/rules/<int:id>/test", "test", start.test)
 add("/rules/<int:id>/run", "ask_run", start.ask)
 add("/rules/<int:id>/run", "run_now", start.run, methods=["POST"])
+add("/rules/<int:id>/versions", "versions", versions.index)
 add("/rules/<int:id>/versions/<int:number>", "version", versions.show)
 add("/rules/<int:id>/versions/<int:number>/restore", "restore_version", versions.restore, methods=["POST"])
 

@@ -29,6 +29,7 @@ from app.modules.web import page_or_partial, see_other
 
 LIMIT = 30
 RUNS = 10
+VERSIONS = 5
 FILTERS = ("state", "trigger", "site", "text")
 service = AutomationService()
 
@@ -77,8 +78,8 @@ def show(id: int) -> ResponseReturnValue:
         lines=live.folded(runs),
         aside=aside,
         names=record_names(session, rule.account_id, ids),
-        versions=versions_of(session, rule),
         check=None if rule.archived_at else rule_check.of_rule(rule, now),
+        versions=versions_of(session, rule, limit=VERSIONS),
     )
 
 
