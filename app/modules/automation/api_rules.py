@@ -9,6 +9,7 @@ from flask import Response, jsonify, url_for
 
 from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule
+from app.business.automation.services import rule_copies
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.rule_definition import RuleDefinition
 from app.business.automation.services.rule_list import RuleFilter, rules_page
@@ -112,6 +113,18 @@ def disable_rule(id: int) -> Response:
     service.disable(db.session(), rule, actor(), now)
     db.session.commit()
     return _shown(rule, now)
+
+
+@allow(Role.EDITOR)
+def copy_rule(id: int) -> Response:
+    """POST copy: the same rule again, switched off, under a name of its own."""
+    read_optional(NothingAsked)
+    now, rule = datetime.now(UTC), owned_or_404(AutomationRule, id)
+    copy = rule_copies.copy_rule(db.session(), rule, actor(), now)
+    db.session.commit()
+    response = _shown(copy, now, 201)
+    response.location = url_for(".get_rule", id=copy.id)
+    return response
 
 
 def actor() -> Actor:

@@ -7,6 +7,7 @@ from app.modules.automation.bell import unread_notices
 from app.modules.automation.run_words import CAUSES, CHECKS, REASONS, RESULTS, advice, outcome, run_price
 from app.modules.automation.views import (
     bulk_retry,
+    copies,
     dashboard,
     history,
     my_work,
@@ -14,6 +15,7 @@ from app.modules.automation.views import (
     rules,
     runs,
     start,
+    templates,
     versions,
     wizard,
 )
@@ -41,6 +43,10 @@ add("/rules/<int:id>/versions", "versions", versions.index)
 add("/rules/<int:id>/versions/<int:number>", "version", versions.show)
 add("/rules/<int:id>/versions/<int:number>/restore", "restore_version", versions.restore, methods=["POST"])
 
+add("/rules/<int:id>/copy", "copy_rule", copies.copy, methods=["POST"])
+
+add("/rules/templates", "templates", templates.index)
+add("/rules/templates/<key>", "use_template", templates.use, methods=["POST"])
 add("/rules/new", "new_rule", wizard.new)
 add("/rules/new", "begin_rule", wizard.begin, methods=["POST"])
 add("/rules/<int:id>/edit", "edit_rule", wizard.edit, methods=["POST"])

@@ -18,6 +18,7 @@ for method, path, view in (
     ("POST", f"{RULE}enable/", api_rules.enable_rule),
     ("POST", f"{RULE}disable/", api_rules.disable_rule),
     ("POST", f"{RULE}preflight/", api_rules.look_over_rule),
+    ("POST", f"{RULE}copy/", api_rules.copy_rule),
     ("POST", f"{RULE}execute/", api_runs.execute_rule),
     ("POST", f"{RULE}test/", api_preview.try_rule),
     ("POST", "/preview/", api_preview.show_preview),

@@ -43,7 +43,7 @@ def begin() -> ResponseReturnValue:
     form = rule_form.checked_form("name")
     if has_errors(form):
         return _page(rule_form, "name", form), 422
-    draft = _begin(rule_form.steps)
+    draft = start_draft(rule_form.steps)
     return see_other(url_for(".wizard", id=draft.id, step="when"))
 
 
@@ -54,7 +54,7 @@ def edit(id: int) -> ResponseReturnValue:
     if rule.archived_at:
         raise Conflict("This rule is archived. Restore it before you change it.")
     choices = load_choices(db.session(), rule.account_id)
-    draft = _begin(steps_of_rule(definition_of(rule), choices), rule)
+    draft = start_draft(steps_of_rule(definition_of(rule), choices), rule)
     return see_other(url_for(".wizard", id=draft.id, step="check"))
 
 
@@ -168,7 +168,8 @@ def _meanwhile(draft: RuleDraft, rule_form: RuleForm, refusal: Stale) -> str:
     return _page(rule_form, "check", draft=draft, refusal=refusal, meanwhile=difference)
 
 
-def _begin(steps: dict[str, Pairs], rule: AutomationRule | None = None) -> RuleDraft:
+def start_draft(steps: dict[str, Pairs], rule: AutomationRule | None = None) -> RuleDraft:
+    """Keep these answers as the person's draft, committed; `rule` is the one that it changes."""
     person = current_person()
     draft = rule_drafts.begin_draft(
         db.session(),
