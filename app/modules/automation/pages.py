@@ -16,6 +16,7 @@ from app.modules.automation.views import (
     runs,
     start,
     templates,
+    transfer,
     versions,
     wizard,
 )
@@ -45,6 +46,11 @@ add("/rules/<int:id>/versions/<int:number>/restore", "restore_version", versions
 
 add("/rules/<int:id>/copy", "copy_rule", copies.copy, methods=["POST"])
 
+add("/rules/<int:id>/export", "export_rule", transfer.export_one)
+add("/rules/export", "export_rules", transfer.export_all)
+add("/rules/import", "import_rules", transfer.choose, methods=["GET", "POST"])
+add("/rules/import/<name>", "look_at_import", transfer.look)
+add("/rules/import/<name>", "take_import", transfer.take, methods=["POST"])
 add("/rules/templates", "templates", templates.index)
 add("/rules/templates/<key>", "use_template", templates.use, methods=["POST"])
 add("/rules/new", "new_rule", wizard.new)

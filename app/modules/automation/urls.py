@@ -2,7 +2,7 @@
 
 from flask import Blueprint
 
-from app.modules.automation import api_operations, api_preview, api_rules, api_runs
+from app.modules.automation import api_operations, api_preview, api_rules, api_runs, api_transfer
 
 blueprint = Blueprint("automation_api", __name__, url_prefix="/api/automation")
 
@@ -11,6 +11,8 @@ RULES, RULE, RUN = "/rules/", "/rules/<int:id>/", "/scheduled-tasks/<int:id>/"
 for method, path, view in (
     ("GET", RULES, api_rules.list_rules),
     ("POST", RULES, api_rules.create_rule),
+    ("GET", f"{RULES}export/", api_transfer.export_rules),
+    ("POST", f"{RULES}import/", api_transfer.import_rules),
     ("GET", RULE, api_rules.get_rule),
     ("PUT", RULE, api_rules.replace_rule),
     ("PATCH", RULE, api_rules.change_rule),
