@@ -18,8 +18,10 @@ from app.modules.automation.views import (
     templates,
     transfer,
     versions,
+    why,
     wizard,
 )
+from app.modules.automation.why_words import SOURCES, VERDICTS
 
 blueprint = Blueprint("automation", __name__)
 add = blueprint.add_url_rule
@@ -73,6 +75,9 @@ add("/runs/<int:id>/go-on", "go_on", runs.go_on, methods=["POST"])
 add("/operations/<int:id>", "operation", operations.show)
 add("/operations/<int:id>/cancel", "cancel_operation", operations.cancel, methods=["POST"])
 
+add("/why/<record_type>/<int:id>", "why", why.index)
+add("/why/<record_type>/<int:id>/rule/<int:rule_id>", "why_rule", why.show)
+
 add("/my-work", "my_work", my_work.show)
 add("/notices", "notices", my_work.notices)
 add("/notices/read", "read_notices", my_work.read_notices, methods=["POST"])
@@ -81,4 +86,5 @@ for function in (unread_notices, outcome, advice, run_price):
     blueprint.add_app_template_global(function)
 # Globals of the environment, not of a context: macros see no context.
 words = {"CAUSES": CAUSES, "CHECKS": CHECKS, "REASONS": REASONS, "RESULTS": RESULTS, "is_paid": is_paid}
+words |= {"VERDICTS": VERDICTS, "SOURCES": SOURCES}
 blueprint.record_once(lambda setup: setup.app.jinja_env.globals.update(words))

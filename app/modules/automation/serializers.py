@@ -89,6 +89,13 @@ class RuleQuery(Query):
     text: Text | None = None
 
 
+class WhyQuery(Query):
+    """The record asked about, and up to when; `at` without an offset is read in the account's zone."""
+
+    record_id: RowId | None = None
+    at: Moment | None = None
+
+
 class ExportQuery(RuleQuery):
     """Which rules go into the file: the filters of the list, or some by id."""
 

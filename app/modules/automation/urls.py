@@ -2,7 +2,7 @@
 
 from flask import Blueprint
 
-from app.modules.automation import api_operations, api_preview, api_rules, api_runs, api_transfer
+from app.modules.automation import api_operations, api_preview, api_rules, api_runs, api_transfer, api_why
 
 blueprint = Blueprint("automation_api", __name__, url_prefix="/api/automation")
 
@@ -22,6 +22,7 @@ for method, path, view in (
     ("POST", f"{RULE}preflight/", api_rules.look_over_rule),
     ("POST", f"{RULE}copy/", api_rules.copy_rule),
     ("POST", f"{RULE}execute/", api_runs.execute_rule),
+    ("GET", f"{RULE}why/", api_why.explain_rule),
     ("POST", f"{RULE}test/", api_preview.try_rule),
     ("POST", "/preview/", api_preview.show_preview),
     ("GET", "/catalog/", api_preview.show_catalog),
