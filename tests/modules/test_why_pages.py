@@ -80,7 +80,7 @@ def test_all_rules_are_listed_with_what_stands_against_them(
     text = viewer.get(f"/why/keyword/{keyword.id}").text
     assert "Mark brands" in text
     assert "It does not match the conditions now." in text
-    assert "If volume were at least 500 (it is 320)." in text
+    assert "It would match if volume were at least 500 (it is 320)." in text
     assert "The rule is switched off." in text
 
 
@@ -92,7 +92,7 @@ def test_one_rule_shows_checks_conditions_and_what_happened(
     text = viewer.get(f"/why/keyword/{keyword.id}/rule/{rule.id}").text
     for words in (
         "Taken, but the run failed: The service was away.",
-        "If volume were at least 500 (it is 320).",
+        "It would match if volume were at least 500 (it is 320).",
         "found 320",
         "It does not match the conditions now.",
         "Version 1",
@@ -125,7 +125,7 @@ def test_a_program_asks_for_a_moment(
     assert told["now"]["smallest_change"] == [
         {"field": "volume", "operator": "gte", "value": 500, "actual": 320, "wanted": True}
     ]
-    assert told["now"]["advice"] == "If volume were at least 500 (it is 320)."
+    assert told["now"]["advice"] == "It would match if volume were at least 500 (it is 320)."
     assert {gate["gate"]: gate["result"] for gate in told["gates"]}["conditions"] == "stop"
     at = quote((datetime.now(UTC)).isoformat())
     then = api.get(f"{RULES}{rule.id}/why/?record_id={keyword.id}&at={at}").json["then"]

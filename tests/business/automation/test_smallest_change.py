@@ -16,6 +16,7 @@ from app.business.automation.services.smallest_change import Turn, smallest_chan
 from app.business.errors import Invalid
 from tests.factories import NOW
 
+START = "It would match if "
 KEYWORD: dict[str, Any] = {
     "volume": 320, "difficulty": 45, "intent": "informational", "text": "iron pan", "labels": ["brand"],
     "country": None, "created_at": NOW - timedelta(days=2), "status": "new", "language": "en", "site.language": "de",
@@ -36,32 +37,32 @@ def turns_of(node: Node, values: dict[str, Any], counted: dict[str, int] | None 
 def said(conditions: dict[str, Any], **changes: Any) -> str | None:
     node = parse_conditions(conditions, record_type="keyword")
     turns = turns_of(node, KEYWORD | changes)
-    return None if turns is None else turns_text(turns, "keyword")
+    return None if turns is None else turns_text(turns, "keyword").removeprefix(START)
 
 
 @pytest.mark.parametrize(
     ("conditions", "sentence"),
     [
-        (leaf("volume", "gte", 500), "If volume were at least 500 (it is 320)."),
+        (leaf("volume", "gte", 500), "volume were at least 500 (it is 320)."),
         (leaf("volume", "gte", 100), ""),
         ({"all": [leaf("volume", "gte", 500), leaf("difficulty", "lt", 30)]},
-         "If volume were at least 500 (it is 320), and difficulty were below 30 (it is 45)."),
+         "volume were at least 500 (it is 320), and difficulty were below 30 (it is 45)."),
         ({"all": [leaf("status", "eq", "new"), leaf("intent", "in", ["commercial", "transactional"])]},
-         "If intent were one of “Commercial” or “Transactional” (it is “Informational”)."),
+         "intent were one of “Commercial” or “Transactional” (it is “Informational”)."),
         ({"any": [{"all": [leaf("volume", "gte", 500), leaf("difficulty", "lt", 30)]},
                   leaf("text", "contains", "pot")]},
-         "If keyword contained “pot” (it is “iron pan”)."),
-        ({"not": leaf("volume", "lt", 400)}, "If volume were not below 400 (it is 320)."),
+         "keyword contained “pot” (it is “iron pan”)."),
+        ({"not": leaf("volume", "lt", 400)}, "volume were not below 400 (it is 320)."),
         ({"not": {"any": [leaf("volume", "lt", 400), leaf("text", "has_word", "iron")]}},
-         "If volume were not below 400 (it is 320), and keyword did not have the word “iron” (it is “iron pan”)."),
-        (leaf("labels", "contains", "easy"), "If labels included “easy” (they are “brand”)."),
-        (leaf("labels", "not_contains", "brand"), "If labels did not include “brand” (they are “brand”)."),
-        (leaf("country", "is_not_empty"), "If country were not empty (it is empty)."),
-        (leaf("country", "ne", None), "If country were not empty (it is empty)."),
-        (leaf("status", "ne", "new"), "If status were not “New” (it is “New”)."),
-        ({"not": leaf("status", "ne", "ignored")}, "If status were “Ignored” (it is “New”)."),
-        (leaf("created_at", "older_than", "7d"), "If created were more than 7 days ago (it is 22 Nov 2026 09:00 UTC)."),
-        (leaf("language", "eq", {"field": "site.language"}), "If language were the site language (it is “en”)."),
+         "volume were not below 400 (it is 320), and keyword did not have the word “iron” (it is “iron pan”)."),
+        (leaf("labels", "contains", "easy"), "labels included “easy” (they are “brand”)."),
+        (leaf("labels", "not_contains", "brand"), "labels did not include “brand” (they are “brand”)."),
+        (leaf("country", "is_not_empty"), "country were not empty (it is empty)."),
+        (leaf("country", "ne", None), "country were not empty (it is empty)."),
+        (leaf("status", "ne", "new"), "status were not “New” (it is “New”)."),
+        ({"not": leaf("status", "ne", "ignored")}, "status were “Ignored” (it is “New”)."),
+        (leaf("created_at", "older_than", "7d"), "created were more than 7 days ago (it is 22 Nov 2026 09:00 UTC)."),
+        (leaf("language", "eq", {"field": "site.language"}), "language were the site language (it is “en”)."),
         ({"any": []}, None),
     ],
 )  # fmt: skip
@@ -74,7 +75,7 @@ def test_what_excludes_itself_is_never_offered() -> None:
     other_way = {"any": [{"all": [leaf("volume", "gte", 500), leaf("volume", "lt", 400)]},
                          {"all": [leaf("difficulty", "lt", 30), leaf("text", "starts_with", "cast")]}]}  # fmt: skip
     assert said(other_way) == (
-        "If difficulty were below 30 (it is 45), and keyword started with “cast” (it is “iron pan”)."
+        "difficulty were below 30 (it is 45), and keyword started with “cast” (it is “iron pan”)."
     )
 
 
@@ -83,7 +84,7 @@ def test_two_conditions_on_one_field_are_one_change() -> None:
     either = {"any": [{"all": [leaf("difficulty", "lt", 30), leaf("text", "contains", "pot")]}, both]}
     assert (
         said(either)
-        == "If volume were at least 500 (it is 320), and volume were between 400 and 600 (it is 320)."
+        == "volume were at least 500 (it is 320), and volume were between 400 and 600 (it is 320)."
     )
 
 
@@ -92,7 +93,10 @@ def test_counts_are_said_with_what_was_counted() -> None:
     node = parse_conditions(count, record_type="cluster")
     turns = turns_of(node, {}, {"idea": 1})
     assert turns
-    assert turns_text(turns, "cluster") == "If the number of ideas of this cluster were at least 2 (it is 1)."
+    assert (
+        turns_text(turns, "cluster")
+        == f"{START}the number of ideas of this cluster were at least 2 (it is 1)."
+    )
 
 
 FIELDS = ("volume", "difficulty", "cpc", "position")
@@ -117,7 +121,7 @@ def fewest_fields(node: Node, values: dict[str, Any]) -> int | None:
     def meets(left: tuple[str, ...], now: dict[str, Any]) -> bool:
         if not left:
             return evaluate(node, Facts(now, now=NOW, today=NOW.date()))
-        return any(meets(left[1:], now | {left[0]: value}) for value in range(-1, 6))
+        return any(meets(left[1:], now | {left[0]: value}) for value in (None, *range(-1, 6)))
 
     return next(
         (

@@ -68,7 +68,7 @@ def test_a_record_that_did_not_match_is_told_with_what_was_kept_then(
     assert answer.then
     assert answer.now
     assert (answer.then.source, answer.then.is_met) == ("run", False)
-    assert answer.then.advice == "If volume were at least 500 (it is 320)."
+    assert answer.then.advice == "It would match if volume were at least 500 (it is 320)."
     assert answer.now.is_met
 
 
@@ -85,7 +85,7 @@ def test_where_the_run_kept_no_sample_the_event_tells(
     assert then
     assert (then.source, then.advice, then.as_now) == (
         "event",
-        "If volume were at least 500 (it is 320).",
+        "It would match if volume were at least 500 (it is 320).",
         [],
     )
 
@@ -267,7 +267,10 @@ def test_a_moment_in_the_past_knows_nothing_of_what_came_later(
     past = ask(machine, rule, keyword, at=between)
     assert past.verdict == "not_taken"
     assert past.then
-    assert (past.then.version, past.then.advice) == (1, "If volume were at least 500 (it is 320).")
+    assert (past.then.version, past.then.advice) == (
+        1,
+        "It would match if volume were at least 500 (it is 320).",
+    )
 
 
 def test_all_rules_that_could_have_taken_it_come_newest_first(

@@ -1,4 +1,4 @@
-"""A change in words: "if volume were at least 500 (it is 320)"."""
+"""A change in words: "It would match if volume were at least 500 (it is 320)"."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ _SUPPOSED = (
 def turns_text(turns: list[Turn], record_type: str | None) -> str:
     """All of them in one sentence; empty for none."""
     said = [_turn(turn, record_type) for turn in turns]
-    return f"If {', and '.join(said)}." if said else ""
+    return f"It would match if {', and '.join(said)}." if said else ""
 
 
 def _turn(turn: Turn, record_type: str | None) -> str:
