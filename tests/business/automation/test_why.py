@@ -174,6 +174,7 @@ def test_a_schedule_rule_that_took_others_says_how_many_matched(
     run_as_planned(machine)
     again = ask(machine, rule, first)
     assert again.happenings[0].passed_by
+    assert again.leading == again.happenings[1]
     assert (again.verdict, again.headline) == ("taken", "Taken. 1 keyword updated."), (
         "others since are no news"
     )

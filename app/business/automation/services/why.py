@@ -44,11 +44,16 @@ Check = dict[str, str]
 
 @dataclass(frozen=True)
 class Why:
-    """The answer. `then` is about the newest happening or the moment asked for, `now` about this minute."""
+    """The answer.
+
+    leading: the happening that the headline tells of · then: about the newest event that the rule left, or the moment
+    asked for · now: about this minute.
+    """
 
     rule: AutomationRule
     verdict: Verdict
     headline: str
+    leading: Happening | None
     happenings: list[Happening]
     checks: list[Check]
     then: Reading | None
@@ -78,8 +83,9 @@ def why(
     reading, notes = _now(session, rule, record, now)
     checks = present_checks(session, rule, record, now, reading)
     then = _then(session, rule, record, at, found, known)
-    verdict, headline = _said(rule, found, checks)
-    return Why(rule, verdict, headline, found, checks, then, reading, at, notes)
+    stop = next((check["message"] for check in checks if check["result"] == "stop"), None)
+    leading = _leading(found, stop)
+    return Why(rule, *_said(rule, leading, stop), leading, found, checks, then, reading, at, notes)
 
 
 def why_each(session: Session, record: Record, record_type: str, now: datetime) -> list[Why]:
@@ -208,22 +214,24 @@ def _then(
         return None
 
 
-def _said(rule: AutomationRule, found: Sequence[Happening], checks: Sequence[Check]) -> tuple[Verdict, str]:
-    stop = next((check["message"] for check in checks if check["result"] == "stop"), None)
+def _leading(found: Sequence[Happening], stop: str | None) -> Happening | None:
+    """The happening that answers the question; None where nothing has happened."""
     newest = found[0] if found else None
-    if newest and newest.passed_by and was_free(newest.run):
-        # Runs that pass a record by say nothing of it: what they did before, or what stands against it, does.
-        before = next((item for item in found if not item.passed_by), None)
-        newest = (
-            before if before and before.kind == "taken" else replace(newest, sentence=stop or newest.sentence)
-        )
-    if newest:
-        return newest.kind, newest.sentence
+    if newest is None or not (newest.passed_by and was_free(newest.run)):
+        return newest
+    # Runs that pass a record by say nothing of it: what they did before, or what stands against it, does.
+    before = next((item for item in found if not item.passed_by), None)
+    if before and before.kind == "taken":
+        return before
+    return replace(newest, sentence=stop or newest.sentence)
+
+
+def _said(rule: AutomationRule, leading: Happening | None, stop: str | None) -> tuple[Verdict, str]:
+    if leading:
+        return leading.kind, leading.sentence
     if stop:
         return "not_taken", stop
     if rule.trigger == "schedule":
         return "would", "Nothing stands against it: it comes in its turn at the next planned time."
-    return (
-        "would",
-        f"What starts this rule has not happened to this {noun(rule.record_type)}. Run it by hand to take it.",
-    )
+    record = noun(rule.record_type)
+    return "would", f"What starts this rule has not happened to this {record}. Run it by hand to take it."
