@@ -1,6 +1,7 @@
 """Refusals a person can read. Each says what happened and what to do."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 
 class Refusal(Exception):  # noqa: N818 - a refusal is no error of ours
@@ -55,9 +56,13 @@ class Blocked(Conflict):
 
 
 class Stale(Refusal):
-    """Somebody else changed the row meanwhile."""
+    """Somebody else changed the row meanwhile. `details`: both versions, for programs, where they are kept."""
 
     status = 412
+
+    def __init__(self, message: str, details: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.details = details
 
 
 class TooLarge(Refusal):

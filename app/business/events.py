@@ -68,7 +68,11 @@ class Event(AccountOwned, Base):
     """
 
     __tablename__ = "event"
-    __table_args__ = owner_key(same_account("batch_id", "event_batch"), Index(None, "batch_id", "id"))
+    __table_args__ = owner_key(
+        same_account("batch_id", "event_batch"),
+        Index(None, "batch_id", "id"),
+        Index(None, "account_id", "record_type", "record_id"),
+    )
 
     batch_id: Mapped[int] = mapped_column(Id)
     record_type: Mapped[str] = mapped_column(Text(16))

@@ -2,6 +2,7 @@
 
 import logging
 import secrets
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,7 +14,7 @@ from markupsafe import Markup
 from sqlalchemy.exc import IntegrityError, OperationalError
 from werkzeug.exceptions import HTTPException, InternalServerError, TooManyRequests, Unauthorized
 
-from app.business.errors import Blocked, Invalid, NotFound, Refusal
+from app.business.errors import Blocked, Invalid, NotFound, Refusal, Stale
 from app.infrastructure.database import db
 from app.modules import carry_over
 from app.modules.access import is_api, own_path
@@ -42,6 +43,8 @@ def init_errors(app: Flask) -> None:
 
 def _refused(error: Refusal) -> ResponseReturnValue:
     message = None if isinstance(error, NotFound) else error.message
+    if isinstance(error, Stale) and error.details and is_api():
+        return _problem(error.status, message, more=error.details)
     return _answer(error.status, message, error.errors if isinstance(error, Invalid | Blocked) else None)
 
 
@@ -115,9 +118,15 @@ def _answer(code: int, message: str | None, errors: dict[str, Any] | None = None
     return make_response(render_template("pages/errors/error.html", code=code, message=message), code)
 
 
-def _problem(code: int, message: str | None, errors: dict[str, Any] | None = None) -> Response:
-    """RFC 9457."""
+def _problem(
+    code: int,
+    message: str | None,
+    errors: dict[str, Any] | None = None,
+    more: Mapping[str, Any] | None = None,
+) -> Response:
+    """RFC 9457; `more` are members of this problem alone."""
     problem: dict[str, Any] = {"type": "about:blank", "title": HTTPStatus(code).phrase, "status": code}
+    problem |= more or {}
     if message:
         problem["detail"] = message
     if errors is not None:

@@ -10,13 +10,16 @@ from sqlalchemy import select
 
 from app.business.accounts.models import User
 from app.business.automation.run_models import ScheduledTask
+from app.business.automation.services.record_models import record_type_of
+from app.business.automation.services.record_trail import making_of
+from app.business.automation.services.run_context import plural as counted
 from app.business.base import AccountOwned
 from app.business.errors import Invalid
 from app.business.planner.models import Record
 from app.business.planner.services.record_lists import RecordList
 from app.infrastructure.database import db
 from app.modules.access import current_person
-from app.modules.display import plural
+from app.modules.display import credits, plural
 from app.modules.forms import FilterForm
 
 Row = TypeVar("Row", bound=AccountOwned)
@@ -42,13 +45,18 @@ class ListView(Generic[Row]):
 
 @dataclass(frozen=True)
 class Trail:
-    """Where a record comes from (a run of a rule, or none: a person) and who cares for it."""
+    """Where a record comes from (a run of a rule, or none: a person), who cares for it, and where to ask why.
+
+    cost: what the work that made it cost, in words.
+    """
 
     assignee: str | None
+    why_url: str | None = None
     run_id: int | None = None
     rule_name: str = ""
     rule_version: int = 0
     url: str | None = None
+    cost: str = ""
 
 
 def read_list(rows: RecordList[Row], form: FilterForm, noun: str, **fixed: Any) -> ListView[Row]:
@@ -74,15 +82,27 @@ def trail_of(record: Record) -> Trail:
     """Which run and rule made it, and whom it is assigned to."""
     user = db.session.get(User, record.assignee_id) if record.assignee_id else None
     assignee = (user.name or user.email) if user else None
+    type = record_type_of(record)
+    pages = current_app.view_functions
+    why = url_for("automation.why", record_type=type, id=record.id) if "automation.why" in pages else None
     run = db.session.execute(
         select(ScheduledTask.id, ScheduledTask.rule_name, ScheduledTask.rule_version).where(
             ScheduledTask.account_id == record.account_id, ScheduledTask.id == record.made_by_run_id
         )
     ).first()
     if run is None:
-        return Trail(assignee)
-    url = url_for("automation.run", id=run.id) if "automation.run" in current_app.view_functions else None
-    return Trail(assignee, *run, url)
+        return Trail(assignee, why)
+    url = url_for("automation.run", id=run.id) if "automation.run" in pages else None
+    return Trail(assignee, why, *run, url, _cost(record, type))
+
+
+def _cost(record: Record, type: str) -> str:
+    """`5 credits for 3 ideas`."""
+    making = making_of(db.session(), record, type)
+    if making is None:
+        return ""
+    cost = credits(making.credits) if making.credits else "free"
+    return f"{cost} for {counted(making.together, type)}" if making.together > 1 else cost
 
 
 def ticked_ids(name: str = "ids") -> list[int]:

@@ -49,7 +49,9 @@ def test_a_new_rule_has_every_name_its_defaults_and_its_address(api: FlaskClient
     assert sorted(answer.json) == sorted(NAMES)
     assert (answer.json["is_active"], answer.json["max_executions_per_day"]) == (True, 10)
     assert (answer.json["record_type"], answer.json["last_executed_at"]) == ("keyword", None)
-    assert answer.json["summary"] == ("When keywords are added: update the records, at most 10 times a day.")
+    assert answer.json["summary"] == (
+        "When keywords are added: update the records (add the label “seen”), at most 10 times a day."
+    )
     assert api.get(answer.location).json == answer.json
 
 

@@ -35,7 +35,8 @@ def keyword(session: Session, people: People) -> Keyword:
 
 def test_a_rule_reads_as_a_sentence(owner: FlaskClient, session: Session, people: People) -> None:
     rule = make_rule(session, people.account)
-    for page in ("/rules", f"/rules/{rule.id}"):
+    run = make_run(session, rule, "completed")
+    for page in ("/rules", f"/rules/{rule.id}", f"/runs/{run.id}", "/history"):
         text = owner.get(page).text
         assert "Every day at 02:30 Europe/Berlin" in text
         assert "volume is at least 100" in text
@@ -52,6 +53,19 @@ def test_the_list_narrows_by_state_trigger_and_text(
     assert "Nightly" not in owner.get("/rules?trigger=keyword_added").text
     assert "Nightly" in owner.get("/rules?text=nightly").text
     assert "No rule fits this filter" in owner.get("/rules?state=archived").text
+
+
+def test_a_rule_that_waits_for_another_names_it(owner: FlaskClient, session: Session, people: People) -> None:
+    first = make_rule(session, people.account)
+    tell = {
+        "actions": [{"type": "notify", "params": {"message": "x"}}],
+        "record_type": None,
+        "conditions": {},
+    }
+    after = {"trigger": "run_finished", "trigger_options": {"rule_id": first.id}, "schedule": {}}
+    rule = make_rule(session, people.account, name="After", **tell, **after)
+    for page in ("/rules", f"/rules/{rule.id}"):
+        assert "When a run of “Nightly clusters” has ended" in owner.get(page).text
 
 
 def test_the_switch_turns_a_schedule_off_and_on(owner: FlaskClient, session: Session, people: People) -> None:

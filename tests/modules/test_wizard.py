@@ -236,7 +236,7 @@ def test_a_rule_saved_by_somebody_else_meanwhile_is_not_overwritten(
     refused = editor.post(f"{draft}/save", data={"on": "1"})
     assert refused.status_code == 412
     assert "Everything you typed is still here." in refused.text
-    editor.post(f"{draft}/save", data={"on": "1", "overwrite": "1"})
+    editor.post(f"{draft}/save", data={"on": "1", "overwrite": "2"})
     session.expire_all()
     assert session.get_one(AutomationRule, rule.id).name == "Mine"
 

@@ -9,6 +9,7 @@ from flask import Response, jsonify, url_for
 
 from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule
+from app.business.automation.services import rule_copies
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.rule_definition import RuleDefinition
 from app.business.automation.services.rule_list import RuleFilter, rules_page
@@ -24,13 +25,13 @@ from app.modules.api.resource import (
     listed_as,
     read_optional,
     read_query,
-    require_match,
     window,
     writable,
 )
 from app.modules.automation.rule_answers import show_rule, show_rules
 from app.modules.automation.rule_check import as_json, findings_of
 from app.modules.automation.serializers import RULE_DERIVED, EnableRule, NothingAsked, RuleQuery
+from app.modules.automation.stale_rule import require_present
 
 Body = dict[str, Any]
 
@@ -114,6 +115,18 @@ def disable_rule(id: int) -> Response:
     return _shown(rule, now)
 
 
+@allow(Role.EDITOR)
+def copy_rule(id: int) -> Response:
+    """POST copy: the same rule again, switched off, under a name of its own."""
+    read_optional(NothingAsked)
+    now, rule = datetime.now(UTC), owned_or_404(AutomationRule, id)
+    copy = rule_copies.copy_rule(db.session(), rule, actor(), now)
+    db.session.commit()
+    response = _shown(copy, now, 201)
+    response.location = url_for(".get_rule", id=copy.id)
+    return response
+
+
 def actor() -> Actor:
     """Who asks, for the service: runs started by a key have the cause api."""
     person = current_person()
@@ -123,7 +136,7 @@ def actor() -> Actor:
 def _change(id: int, definition: Callable[[AutomationRule, Body], Body]) -> Response:
     sent, now, rule = _rule_body(), datetime.now(UTC), row_to_change(AutomationRule, id)
     shown = show_rule(rule, now)
-    require_match(shown, rule.version)
+    require_present(rule, shown)
     changes = writable(RuleDefinition, sent, shown, RULE_DERIVED)
     service.update_rule(db.session(), rule, definition(rule, changes), actor(), now)
     db.session.commit()
@@ -140,7 +153,7 @@ def _merged(rule: AutomationRule, changes: Body) -> Body:
 
 def _rule_to_switch(id: int) -> AutomationRule:
     rule = row_to_change(AutomationRule, id)
-    require_match({}, rule.version)
+    require_present(rule, show_rule(rule, datetime.now(UTC)))
     return rule
 
 

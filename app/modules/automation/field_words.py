@@ -1,4 +1,6 @@
-"""What the fields of a rule are called on pages."""
+"""What the fields of a rule and their values are called on pages."""
+
+from typing import Any
 
 FIELDS = {
     "name": "Name",
@@ -17,7 +19,7 @@ FIELDS = {
     "record_limit": "Records per run",
     "record_minimum": "Fewest records",
     "batching": "All together or one by one",
-    "split_by": "One run for each site",
+    "split_by": "One run, or one for each site",
     "repeat": "Again?",
     "repeat_after_days": "Again after days",
     "overlap": "If the last run is still going",
@@ -28,3 +30,25 @@ FIELDS = {
     "mode": "Practice mode",
     "monthly_budget": "Credits per month",
 }
+
+VALUES: dict[str, dict[Any, str]] = {
+    "mode": {"live": "no", "shadow": "yes"},
+    "site": {None: "the whole account"},
+    "sector": {None: "all sectors"},
+    "record_type": {
+        "keyword": "keywords",
+        "cluster": "clusters",
+        "idea": "ideas",
+        "task": "tasks",
+        "content": "content",
+        None: "none",
+    },
+    "batching": {"batch": "all together", "each": "one by one"},
+    "split_by": {"none": "one run for everything", "site": "one run for each site"},
+    "repeat": {"once": "never", "after_days": "after some days", "always": "every time it matches"},
+    "overlap": {"skip": "leave this run out", "queue": "wait, then run", "allow": "run beside it"},
+    "catch_up": {"latest": "run the latest missed time", "all": "run every missed time", "none": "run none"},
+    "when_limited": {None: "as usual", "wait": "the run waits", "skip": "the run is skipped"},
+    "monthly_budget": {None: "no limit"},
+}
+"""Values that have words of their own."""

@@ -8,6 +8,7 @@ from app.modules.automation.run_words import CAUSES, CHECKS, REASONS, RESULTS, a
 from app.modules.automation.views import (
     back_test,
     bulk_retry,
+    copies,
     dashboard,
     history,
     my_work,
@@ -16,9 +17,13 @@ from app.modules.automation.views import (
     rules,
     runs,
     start,
+    templates,
+    transfer,
     versions,
+    why,
     wizard,
 )
+from app.modules.automation.why_words import SOURCES, VERDICTS
 
 blueprint = Blueprint("automation", __name__)
 add = blueprint.add_url_rule
@@ -43,9 +48,19 @@ add("/rules/<int:id>/past", "try_past", back_test.ask)
 add("/rules/<int:id>/past", "begin_past", back_test.begin, methods=["POST"])
 add("/rules/<int:id>/real", "ask_real", practice.ask)
 add("/rules/<int:id>/real", "make_real", practice.make_real, methods=["POST"])
+add("/rules/<int:id>/versions", "versions", versions.index)
 add("/rules/<int:id>/versions/<int:number>", "version", versions.show)
 add("/rules/<int:id>/versions/<int:number>/restore", "restore_version", versions.restore, methods=["POST"])
 
+add("/rules/<int:id>/copy", "copy_rule", copies.copy, methods=["POST"])
+
+add("/rules/<int:id>/export", "export_rule", transfer.export_one)
+add("/rules/export", "export_rules", transfer.export_all)
+add("/rules/import", "import_rules", transfer.choose, methods=["GET", "POST"])
+add("/rules/import/<name>", "look_at_import", transfer.look)
+add("/rules/import/<name>", "take_import", transfer.take, methods=["POST"])
+add("/rules/templates", "templates", templates.index)
+add("/rules/templates/<key>", "use_template", templates.use, methods=["POST"])
 add("/rules/new", "new_rule", wizard.new)
 add("/rules/new", "begin_rule", wizard.begin, methods=["POST"])
 add("/rules/<int:id>/edit", "edit_rule", wizard.edit, methods=["POST"])
@@ -68,6 +83,9 @@ add("/runs/<int:id>/go-on", "go_on", runs.go_on, methods=["POST"])
 add("/operations/<int:id>", "operation", operations.show)
 add("/operations/<int:id>/cancel", "cancel_operation", operations.cancel, methods=["POST"])
 
+add("/why/<record_type>/<int:id>", "why", why.index)
+add("/why/<record_type>/<int:id>/rule/<int:rule_id>", "why_rule", why.show)
+
 add("/my-work", "my_work", my_work.show)
 add("/notices", "notices", my_work.notices)
 add("/notices/read", "read_notices", my_work.read_notices, methods=["POST"])
@@ -76,4 +94,5 @@ for function in (unread_notices, outcome, advice, run_price):
     blueprint.add_app_template_global(function)
 # Globals of the environment, not of a context: macros see no context.
 words = {"CAUSES": CAUSES, "CHECKS": CHECKS, "REASONS": REASONS, "RESULTS": RESULTS, "is_paid": is_paid}
+words |= {"VERDICTS": VERDICTS, "SOURCES": SOURCES}
 blueprint.record_once(lambda setup: setup.app.jinja_env.globals.update(words))

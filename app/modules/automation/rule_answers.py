@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.history import RuleFigures, rule_figures
+from app.business.automation.services.rule_list import rules_waited_for
 from app.business.automation.services.rule_sentence import summary_of
 from app.business.planner.models import Sector, Site
 from app.business.time_zones import start_of_day
@@ -26,23 +27,30 @@ def show_rules(rules: Sequence[AutomationRule], now: datetime) -> list[dict[str,
     """The person's rules as JSON values, in at most four queries however many they are."""
     account = current_person().account
     figures = rule_figures(db.session(), account.id, [rule.id for rule in rules], now)
+    others = rules_waited_for(db.session(), account.id, rules)
     sites = _names(Site, {rule.site_id for rule in rules})
     sectors = _names(Sector, {rule.sector_id for rule in rules})
     reset_at = start_of_day(now.astimezone(ZoneInfo(account.timezone)).date(), account.timezone)
     shown = []
     for rule in rules:
         place = ": ".join(filter(None, [sites.get(rule.site_id), sectors.get(rule.sector_id)]))
-        shown.append(_show(rule, figures[rule.id], place, reset_at))
+        shown.append(_show(rule, figures[rule.id], place, reset_at, others))
     return shown
 
 
-def _show(rule: AutomationRule, figures: RuleFigures, place: str, reset_at: datetime) -> dict[str, Any]:
+def _show(
+    rule: AutomationRule,
+    figures: RuleFigures,
+    place: str,
+    reset_at: datetime,
+    others: dict[int, str],
+) -> dict[str, Any]:
     derived = {
         "last_executed_at": figures.last_executed_at,
         "execution_count_today": figures.runs_today,
         "last_reset_at": reset_at,
         "next_run_at": figures.next_run_at,
-        "summary": summary_of(rule, place),
+        "summary": summary_of(rule, place, others),
     }
     return RuleShown.model_validate(rule).model_copy(update=derived).model_dump(mode="json")
 

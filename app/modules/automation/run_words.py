@@ -49,6 +49,9 @@ CHECKS = {
     "daily_limit": "Daily limit",
     "limit": "Credits per run",
     "credits": "Credits",
+    "place": "Where it works",
+    "taken": "Taken before",
+    "state": "Right state",
 }
 RESULTS = {
     "pass": ("Passed", "good", "circle-check"),

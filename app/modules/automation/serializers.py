@@ -90,6 +90,27 @@ class RuleQuery(Query):
     text: Text | None = None
 
 
+class WhyQuery(Query):
+    """The record asked about, and up to when; `at` without an offset is read in the account's zone."""
+
+    record_id: RowId | None = None
+    at: Moment | None = None
+
+
+class ExportQuery(RuleQuery):
+    """Which rules go into the file: the filters of the list, or some by id."""
+
+    rule: Annotated[list[RowId], Field(max_length=200), ListOf] = Field(default_factory=list)
+
+
+class ImportRules(Schema):
+    """`sites`: for a site's name in the file that is not known here, the id of the site to take."""
+
+    yaml: str
+    dry_run: bool = True
+    sites: dict[str, RowId] = Field(default_factory=dict, max_length=200)
+
+
 class EnableRule(Schema):
     """`backfill`: also run on the matching records that are already here."""
 

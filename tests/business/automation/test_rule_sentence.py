@@ -11,6 +11,8 @@ NOTIFY = {"type": "notify", "params": {"message": "Hi"}}
 IDEAS = {"type": "generate_ideas", "params": {"ideas_per_cluster": 3}}
 EVERY_MORNING = {"trigger": "schedule", "schedule": {"cron": "0 9 * * 1-5", "timezone": "Europe/Warsaw"}}
 
+LABEL = {"type": "update_records", "params": {"labels_add": ["buying", "hot"]}}
+
 SENTENCES: list[tuple[dict[str, Any], str]] = [
     (
         {"trigger": "keyword_added", "actions": [{"type": "cluster_keywords", "params": {}}]},
@@ -94,3 +96,17 @@ def test_a_stored_rule_that_no_longer_reads_is_still_told() -> None:
     rule = definition(trigger="keyword_added", actions=[NOTIFY])
     rule.conditions = {"field": "gone", "operator": "eq", "value": 1}
     assert "for those where something that needs repair" in summary_of(rule)
+
+
+def test_labels_are_said() -> None:
+    definition = parse_definition(
+        {"name": "R", "trigger": "keyword_added", "actions": [LABEL]}, shortest_interval_minutes=5
+    )
+    assert "update the records (add the label “buying” and “hot”)" in summary_of(definition)
+
+
+def test_the_rule_that_is_waited_for_is_called_by_its_name() -> None:
+    data = {"name": "R", "trigger": "run_finished", "trigger_options": {"rule_id": 5}, "actions": [NOTIFY]}
+    definition = parse_definition(data, shortest_interval_minutes=5)
+    assert summary_of(definition, None, {5: "Nightly"}).startswith("When a run of “Nightly” has ended as")
+    assert summary_of(definition, None, {6: "Other"}).startswith("When a run of rule 5 has ended as")

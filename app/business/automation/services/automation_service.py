@@ -61,9 +61,19 @@ class AutomationService:
     """Makes and changes rules, and opens runs. The rule engine carries them through."""
 
     def create_rule(
-        self, session: Session, account: Account, data: dict[str, Any], actor: Actor, now: datetime
+        self,
+        session: Session,
+        account: Account,
+        data: dict[str, Any],
+        actor: Actor,
+        now: datetime,
+        *,
+        origin: dict[str, Any] | None = None,
     ) -> AutomationRule:
-        """A new rule, checked as a whole, planned at once when it is on. Raises Invalid."""
+        """A new rule, checked as a whole, planned at once when it is on. Raises Invalid.
+
+        `origin`: where it came from (a copy, a file), for the audit log.
+        """
         definition = self.checked(session, account, data)
         rule = AutomationRule(
             account_id=account.id, created_by_id=actor.user_id, created_at=now, updated_at=now
@@ -71,7 +81,7 @@ class AutomationService:
         write(rule, definition)
         keep_version(session, rule, now, actor.user_id)
         replan(session, rule, now)
-        _note(session, rule, actor, "rule.created", now)
+        _note(session, rule, actor, "rule.created", now, origin)
         return rule
 
     def update_rule(
@@ -83,6 +93,7 @@ class AutomationService:
         now: datetime,
         *,
         expected_version: int | None = None,
+        origin: dict[str, Any] | None = None,
     ) -> AutomationRule:
         """Replace the rule's definition by `data` as a new version. Raises Invalid, Stale, Conflict, Blocked."""
         _lock(session, rule)
@@ -104,7 +115,7 @@ class AutomationService:
         replan(session, rule, now)
         if any(before[name] != after[name] for name in LIMIT_FIELDS):
             wake_rule(session, rule.id)
-        _note(session, rule, actor, "rule.changed", now)
+        _note(session, rule, actor, "rule.changed", now, origin)
         return rule
 
     def checked(self, session: Session, account: Account, data: dict[str, Any]) -> RuleDefinition:
@@ -200,10 +211,17 @@ def _lock(session: Session, rule: AutomationRule) -> None:
     session.refresh(rule, with_for_update=True)
 
 
-def _note(session: Session, rule: AutomationRule, actor: Actor, action: str, now: datetime) -> None:
+def _note(
+    session: Session,
+    rule: AutomationRule,
+    actor: Actor,
+    action: str,
+    now: datetime,
+    origin: dict[str, Any] | None = None,
+) -> None:
     """Who did it, in the change's own transaction."""
-    who = audit_log.Actor(actor.user_id, actor.api_key_id)
-    audit_log.record(session, rule.account_id, who, action, rule, {"version": rule.version}, now)
+    who, data = audit_log.Actor(actor.user_id, actor.api_key_id), {"version": rule.version} | (origin or {})
+    audit_log.record(session, rule.account_id, who, action, rule, data, now)
 
 
 def shortest_interval(session: Session, account: Account) -> int:

@@ -100,7 +100,7 @@ def _operand(leaf: Leaf, field: Field | None) -> str:
     if isinstance(leaf.operand, timedelta):
         ago = "" if leaf.operator is O.NOT_HANDLED_WITHIN else " ago"
         return f"{_age(leaf.operand)}{ago}"
-    shown = [_value(value, field) for value in _listed(leaf.operand)]
+    shown = [value_text(value, field) for value in _listed(leaf.operand)]
     last = " and " if leaf.operator is O.BETWEEN else " or "
     return last.join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else "".join(shown)
 
@@ -115,7 +115,8 @@ def _age(age: timedelta) -> str:
     return f"1 {unit}" if count == 1 else f"{count:,} {unit}s"
 
 
-def _value(value: Any, field: Field | None) -> str:
+def value_text(value: Any, field: Field | None) -> str:
+    """One value in words: a choice by its label, a number with its separators, nothing as “empty”."""
     if value is None:
         return "empty"
     if isinstance(value, bool):

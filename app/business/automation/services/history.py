@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import product
+from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,13 +18,15 @@ from sqlalchemy import (
     func,
     or_,
     select,
+    tuple_,
     union_all,
 )
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
-from app.business.automation.models import AutomationRule, RuleDay
+from app.business.automation.models import AutomationRule, RuleDay, RuleVersion
 from app.business.automation.run_models import ScheduledTask, Status
+from app.business.automation.services.rule_sentence import summary_of
 from app.business.paging import Page, newest_part, page_of
 
 FAILURES_WITHIN = timedelta(days=7)
@@ -82,6 +85,18 @@ def failed_runs(account_id: int, filters: RunFilters, failed_by: datetime) -> li
         *_narrowed(filters),
         *([] if asked_for else [false()]),
     ]
+
+
+def sentences_of(
+    session: Session, account_id: int, runs: Sequence[ScheduledTask]
+) -> dict[tuple[int, int], str]:
+    """(rule, version) -> what the rule said when these runs were opened; one query."""
+    pairs = {(run.automation_rule_id, run.rule_version) for run in runs}
+    query = select(RuleVersion.rule_id, RuleVersion.version, RuleVersion.definition).where(
+        RuleVersion.account_id == account_id, tuple_(RuleVersion.rule_id, RuleVersion.version).in_(pairs)
+    )
+    rows = session.execute(query) if pairs else ()
+    return {(rule_id, number): summary_of(SimpleNamespace(**said)) for rule_id, number, said in rows}
 
 
 def upcoming(session: Session, account_id: int, now: datetime, limit: int) -> Sequence[ScheduledTask]:

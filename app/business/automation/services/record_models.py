@@ -15,6 +15,11 @@ MODELS: dict[str, type[Record]] = {
 }
 
 
+def record_type_of(record: Record) -> str:
+    """Which of the types above it is."""
+    return next(name for name, model in MODELS.items() if isinstance(record, model))
+
+
 def in_scope(
     model: type[Record], account_id: int, site_id: int | None, sector_id: int | None
 ) -> ColumnElement[bool]:

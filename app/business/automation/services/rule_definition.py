@@ -71,7 +71,7 @@ def parse_definition(data: dict[str, Any], *, shortest_interval_minutes: int) ->
     _collect(errors, lambda: _check_actions(rule))
     if not errors:
         rule.record_type = working_record_type(rule)
-        rule.record_limit = rule.record_limit or _usual_limit(rule)
+        rule.record_limit = rule.record_limit or usual_limit(rule)
         _collect(errors, lambda: parse_conditions(rule.conditions, record_type=rule.record_type))
         _collect(errors, lambda: _check_inputs(rule))
         _collect(errors, lambda: _check_options(rule))
@@ -218,7 +218,8 @@ def _check_options(rule: RuleDefinition) -> None:
         raise Invalid({"site": ["A sector belongs to a site. Name the site as well."]})
 
 
-def _usual_limit(rule: RuleDefinition) -> int:
+def usual_limit(rule: RuleDefinition) -> int:
+    """Records per run where the author says nothing."""
     clusters = any(action["type"] == "cluster_keywords" for action in rule.actions)
     return CLUSTERING_RECORD_LIMIT if clusters else RECORD_LIMIT
 

@@ -1,13 +1,16 @@
 """Rules as pages list them: filtered, with their versions and the records they set aside."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import User
 from app.business.automation.models import AutomationRule, RuleRecord, RuleVersion
+from app.business.errors import NotFound
 from app.business.paging import Page, keyset_page
 
 
@@ -42,15 +45,40 @@ def rules_page(
     )
 
 
-def versions_of(session: Session, rule: AutomationRule) -> list[tuple[RuleVersion, str | None]]:
-    """All versions, newest first, each with the name of who saved it."""
-    query = (
+def versions_of(
+    session: Session, rule: AutomationRule, *, before: int | None = None, limit: int = 200
+) -> list[tuple[RuleVersion, str | None]]:
+    """Versions, newest first, each with the name of who saved it; only those older than `before`."""
+    query = _versions(rule).order_by(RuleVersion.version.desc())
+    if before is not None:
+        query = query.where(RuleVersion.version < before)
+    return [(version, name) for version, name in session.execute(query.limit(limit))]
+
+
+def rules_waited_for(session: Session, account_id: int, rules: Iterable[AutomationRule]) -> dict[int, str]:
+    """Names of the rules that these wait for the end of; asks only where there is one."""
+    ids = {rule.trigger_options.get("rule_id") for rule in rules} - {None}
+    if not ids:
+        return {}
+    query = select(AutomationRule.id, AutomationRule.name)
+    mine = query.where(AutomationRule.account_id == account_id, AutomationRule.id.in_(ids))
+    return {rule_id: name for rule_id, name in session.execute(mine)}  # noqa: C416 - rows are no pairs to mypy
+
+
+def version_of(session: Session, rule: AutomationRule, number: int) -> tuple[RuleVersion, str | None]:
+    """One version and the name of who saved it. Raises NotFound."""
+    found = session.execute(_versions(rule).where(RuleVersion.version == number)).first()
+    if found is None:
+        raise NotFound()
+    return found[0], found[1]
+
+
+def _versions(rule: AutomationRule) -> Any:
+    return (
         select(RuleVersion, func.coalesce(func.nullif(User.name, ""), User.email))
         .outerjoin(User, User.id == RuleVersion.created_by_id)
-        .where(RuleVersion.rule_id == rule.id)
-        .order_by(RuleVersion.version.desc())
+        .where(RuleVersion.rule_id == rule.id, RuleVersion.account_id == rule.account_id)
     )
-    return [(version, name) for version, name in session.execute(query.limit(200))]
 
 
 def set_aside_of(session: Session, rule: AutomationRule) -> list[RuleRecord]:

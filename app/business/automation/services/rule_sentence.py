@@ -15,6 +15,7 @@ from app.business.errors import Invalid
 
 NEEDS_REPAIR = "something that needs repair"
 FREE = "free"
+LABELS = (("labels_add", "add the label"), ("labels_remove", "take off the label"))
 EACH_SITES_TIME = "in each site's own time"
 
 
@@ -34,19 +35,19 @@ class Sayable(Protocol):
     mode: Any
 
 
-def summary_of(rule: Sayable, place: str | None = None) -> str:
+def summary_of(rule: Sayable, place: str | None = None, rules: Mapping[int, str] | None = None) -> str:
     """`When keywords are added on Acme, for those where volume is at least 500: group keywords into clusters,
     at most 10 times a day for up to 100 credits each.`
 
-    `place`: the site or sector as people know it.
+    `place`: the site or sector as people know it; `rules`: names of rules, for one that waits for another.
     """
     where = f" on {place}" if place else ""
     practice = "Practice mode, nothing is done. " if rule.mode == "shadow" else ""
     actions = ", then ".join(actions_of(rule))
-    return f"{practice}{when_of(rule)}{where}{_which(rule)}: {actions}, {_limits(rule)}."
+    return f"{practice}{when_of(rule, rules)}{where}{_which(rule)}: {actions}, {_limits(rule)}."
 
 
-def when_of(rule: Sayable) -> str:
+def when_of(rule: Sayable, rules: Mapping[int, str] | None = None) -> str:
     """`Every day at 09:00 UTC`, `When keywords are added`."""
     if rule.trigger == "schedule":
         try:
@@ -58,7 +59,7 @@ def when_of(rule: Sayable) -> str:
     if rule.trigger == "status_changed":
         return _status_change(rule.trigger_options)
     if rule.trigger == "run_finished":
-        return _run_end(rule.trigger_options)
+        return _run_end(rule.trigger_options, rules or {})
     return TRIGGERS[rule.trigger].label
 
 
@@ -80,8 +81,9 @@ def _status_change(options: Mapping[str, Any]) -> str:
     return f"When the status of {_any(record_type)} {becomes}"
 
 
-def _run_end(options: Mapping[str, Any]) -> str:
-    rule = f"rule {options['rule_id']}" if options.get("rule_id") else "any rule"
+def _run_end(options: Mapping[str, Any], rules: Mapping[int, str]) -> str:
+    rule_id: int = options.get("rule_id") or 0
+    rule = f"“{rules[rule_id]}”" if rule_id in rules else f"rule {rule_id}" if rule_id else "any rule"
     return f"When a run of {rule} has ended as {options.get('status') or 'completed or failed'}"
 
 
@@ -122,6 +124,9 @@ def _detail(params: Mapping[str, Any], record_type: str | None) -> str:
     if status := params.get("status"):
         words = dict(choices_of(record_type, "status")) if record_type else {}
         return f" (status “{words.get(status, status)}”)"
+    for key, word in LABELS:
+        if labels := params.get(key):
+            return f" ({word} {' and '.join(f'“{label}”' for label in labels)})"
     if title := params.get("title"):
         return f" (“{title}”)"
     if count := params.get("ideas_per_cluster"):

@@ -23,6 +23,7 @@ from app.business.automation.run_models import (
 )
 from app.business.automation.services import record_claims
 from app.business.automation.services.action_executor import Outcome
+from app.business.automation.services.rule_sentence import summary_of
 from app.business.automation.services.run_context import RunContext, handed_on, load_context
 from app.business.automation.services.run_gates import Stop, stop_of
 from app.business.automation.services.run_summary import failure_sentence, result_of
@@ -342,7 +343,7 @@ def _tell(session: Session, context: RunContext, message: str) -> None:
         account_id=context.account.id,
         level="danger",
         title=f"“{context.run.rule_name}” failed",
-        body=message,
+        body=f"{message} The rule says: {summary_of(context.definition)}",
         key=f"rule-failed-{context.rule.id}-{context.local_day.isoformat()}",
         rule_id=context.rule.id,
         run_id=context.run.id,

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role
 from app.business.automation.run_models import ScheduledTask, Status
-from app.business.automation.services.history import runs_page, upcoming
+from app.business.automation.services.history import runs_page, sentences_of, upcoming
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person
 from app.modules.automation import live
@@ -36,12 +36,15 @@ def show() -> ResponseReturnValue:
         "next_url": url_for(".history", cursor=page.next_cursor, **kept) if page.next_cursor else None,
         "here": url_for(".history", cursor=cursor, **kept), "retry_url": retry_url(page.rows, kept),
     }  # fmt: skip
+
+    def render(template: str, **more: Any) -> str:
+        said = sentences_of(session, account.id, page.rows)
+        return render_template(template, sentences=said, **context, **more)
+
     if htmx().is_partial:
-        return live.answer(
-            context["tag"], lambda: render_template("partials/automation/history_table.html", **context)
-        )
+        return live.answer(context["tag"], lambda: render("partials/automation/history_table.html"))
     coming = [] if cursor else upcoming(session, account.id, now, COMING)
-    return render_template("pages/automation/history.html", coming=coming, **context)
+    return render("pages/automation/history.html", coming=coming)
 
 
 def retry_url(runs: Iterable[ScheduledTask], kept: Mapping[str, Any]) -> str | None:

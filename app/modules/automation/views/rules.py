@@ -14,7 +14,13 @@ from app.business.automation.services.match_preview import Matches, preview_matc
 from app.business.automation.services.practice import practice_report
 from app.business.automation.services.rule_cost import about_credits
 from app.business.automation.services.rule_definition import RuleDefinition, definition_from
-from app.business.automation.services.rule_list import free_set_aside, rules_page, set_aside_of, versions_of
+from app.business.automation.services.rule_list import (
+    free_set_aside,
+    rules_page,
+    rules_waited_for,
+    set_aside_of,
+    versions_of,
+)
 from app.business.automation.services.rule_sentence import actions_of, conditions_of, summary_of, when_of
 from app.business.automation.services.rule_versions import definition_of
 from app.business.automation.services.rule_zone import rule_zone
@@ -30,6 +36,7 @@ from app.modules.web import page_or_partial, see_other
 
 LIMIT = 30
 RUNS = 10
+VERSIONS = 5
 FILTERS = ("state", "trigger", "site", "text")
 service = AutomationService()
 
@@ -46,13 +53,15 @@ def index() -> ResponseReturnValue:
     figures = rule_figures(session, account.id, [rule.id for rule in page.rows], now)
     names = dict(sites)
     kept: dict[str, Any] = {name: value for name, value in request.args.items() if name in FILTERS and value}
+    others = rules_waited_for(session, account.id, page.rows)
     return page_or_partial(
         "pages/automation/rules.html",
         "partials/automation/rules_table.html",
         form=form,
         kept=kept,
         rules=[
-            (rule, summary_of(rule, names.get(str(rule.site_id))), figures[rule.id]) for rule in page.rows
+            (rule, summary_of(rule, names.get(str(rule.site_id)), others), figures[rule.id])
+            for rule in page.rows
         ],
         next_url=url_for(".rules", cursor=page.next_cursor, **kept) if page.next_cursor else None,
     )
@@ -63,24 +72,25 @@ def show(id: int) -> ResponseReturnValue:
     """What the rule says, what it has done, what it may do next."""
     rule, session, now = owned_or_404(AutomationRule, id), db.session(), datetime.now(UTC)
     place = place_of(rule)
+    others = rules_waited_for(session, rule.account_id, [rule])
     runs = runs_page(session, rule.account_id, RunFilters(rules=[rule.id]), None, RUNS, now).rows
     aside = set_aside_of(session, rule)
     ids = {rule.record_type: [record.record_id for record in aside]} if rule.record_type else {}
     return render_template(
         "pages/automation/rule.html",
         rule=rule,
-        sentence=summary_of(rule, place),
+        sentence=summary_of(rule, place, others),
         place=place,
-        when=when_of(rule),
+        when=when_of(rule, others),
         conditions=conditions_of(rule),
         actions=actions_of(rule),
         figures=rule_figures(session, rule.account_id, [rule.id], now)[rule.id],
         lines=live.folded(runs),
         aside=aside,
         names=record_names(session, rule.account_id, ids),
-        versions=versions_of(session, rule),
         check=None if rule.archived_at else rule_check.of_rule(rule, now),
         practice=practice_report(session, rule, now) if rule.mode == "shadow" else None,
+        versions=versions_of(session, rule, limit=VERSIONS),
     )
 
 

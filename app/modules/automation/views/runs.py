@@ -1,6 +1,7 @@
 """The page of one run, and what a person may do with it."""
 
 from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 from flask import flash, render_template, url_for
@@ -10,6 +11,7 @@ from app.business.accounts.models import Role
 from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services import bulk_retry, run_control
 from app.business.automation.services.retry_price import RetryPrice, retry_prices
+from app.business.automation.services.rule_sentence import summary_of
 from app.business.automation.services.run_again import run_again
 from app.business.automation.services.run_page import find_run, lateness_seconds, load_run_page
 from app.infrastructure.database import db
@@ -70,6 +72,7 @@ def _context(page: Any, run: ScheduledTask, tag: str, now: datetime) -> dict[str
     return {
         "page": page, "run": run, "tag": tag, "poll": live.trigger([run], None, now), "late": lateness_seconds(run),
         "retry": _retry_price(run, now), "again": run_again(db.session(), run, now),
+        "sentence": summary_of(SimpleNamespace(**page.definition), page.site),
         "traces": [(sample["id"], trace_lines(sample["trace"], record_type)) for sample in samples],
     }  # fmt: skip
 

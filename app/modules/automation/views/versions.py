@@ -1,78 +1,94 @@
 """What a rule said before: every version, what each changed, and the way back."""
 
+from copy import deepcopy
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
-from flask import flash, render_template, url_for
+from flask import flash, render_template, request, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import select
 
 from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule, RuleVersion
-from app.business.automation.services.rule_sentence import actions_of, conditions_of, summary_of, when_of
-from app.business.errors import NotFound
+from app.business.automation.services.rule_list import version_of, versions_of
+from app.business.automation.services.rule_sentence import summary_of
+from app.business.automation.services.rule_versions import definition_of
+from app.business.errors import Invalid
 from app.infrastructure.database import db
-from app.modules.access import allow, owned_or_404
-from app.modules.automation.field_words import FIELDS
+from app.modules.access import allow, current_person, owned_or_404
+from app.modules.automation.choices import load_choices
+from app.modules.automation.rule_diff import Change, rule_changes
 from app.modules.automation.views.rules import actor, service
 from app.modules.web import see_other
+
+SHOWN = 25
+NOW = "now"
+
+
+@allow(Role.VIEWER)
+def index(id: int) -> ResponseReturnValue:
+    """All versions, newest first, each with what it changed."""
+    rule, session = owned_or_404(AutomationRule, id), db.session()
+    before = request.args.get("before", type=int)
+    found = versions_of(session, rule, before=before, limit=SHOWN + 1)
+    choices = load_choices(session, rule.account_id)
+    older: list[RuleVersion | None] = [version for version, _ in found[1:]]
+    older += [None] * (SHOWN - len(older))
+    lines = [
+        (version, name, _changes(previous, version, choices))
+        for (version, name), previous in zip(found[:SHOWN], older, strict=False)
+    ]
+    more = len(found) > SHOWN
+    next_url = url_for(".versions", id=id, before=lines[-1][0].version) if more else None
+    return render_template("pages/automation/versions.html", rule=rule, lines=lines, next_url=next_url)
 
 
 @allow(Role.VIEWER)
 def show(id: int, number: int) -> ResponseReturnValue:
-    """One version in words, and what it changed against the one before."""
-    rule = owned_or_404(AutomationRule, id)
-    version = _version(rule, number)
-    before = _version(rule, number - 1) if number > 1 else None
-    said = SimpleNamespace(**version.definition)
-    return render_template(
-        "pages/automation/version.html", rule=rule, version=version, sentence=summary_of(said),
-        changes=_changes(before.definition, version.definition) if before else [],
-    )  # fmt: skip
+    """One version in words, and how it differs from the one before or from now."""
+    return _page(owned_or_404(AutomationRule, id), number)
 
 
 @allow(Role.EDITOR)
 def restore(id: int, number: int) -> ResponseReturnValue:
     """Save an old version as the newest; the switch stays as it is."""
     rule, session = owned_or_404(AutomationRule, id), db.session()
-    data = _version(rule, number).definition | {"is_active": rule.is_active}
-    service.update_rule(session, rule, data, actor(), datetime.now(UTC), expected_version=rule.version)
+    data = deepcopy(version_of(session, rule, number)[0].definition) | {"is_active": rule.is_active}
+    seen = request.form.get("seen", type=int, default=rule.version)
+    try:
+        service.update_rule(session, rule, data, actor(), datetime.now(UTC), expected_version=seen)
+    except Invalid:
+        session.rollback()
+        return _page(rule, number), 422
     session.commit()
     flash(f"The rule says again what version {number} said. This is version {rule.version}.", "success")
     return see_other(url_for(".rule", id=rule.id))
 
 
-def _version(rule: AutomationRule, number: int) -> RuleVersion:
-    version = db.session.scalar(
-        select(RuleVersion).where(RuleVersion.rule_id == rule.id, RuleVersion.version == number)
-    )
-    if version is None:
-        raise NotFound()
-    return version
+def _page(rule: AutomationRule, number: int) -> str:
+    session = db.session()
+    version, saved_by = version_of(session, rule, number)
+    choices = load_choices(session, rule.account_id)
+    against = NOW if request.args.get("against") == NOW or number == 1 else "before"
+    if against == NOW:
+        changes = rule_changes(version.definition, definition_of(rule), choices)
+    else:
+        changes = _changes(version_of(session, rule, number - 1)[0], version, choices)
+    return render_template(
+        "pages/automation/version.html", rule=rule, version=version, saved_by=saved_by, against=against,
+        sentence=summary_of(SimpleNamespace(**version.definition)), changes=changes,
+        refusals=_refusals(version.definition) if number != rule.version else [],
+    )  # fmt: skip
 
 
-def _changes(before: dict[str, Any], after: dict[str, Any]) -> list[tuple[str, str, str]]:
-    """What differs, as (field, before, after) in words."""
-    old, new = SimpleNamespace(**before), SimpleNamespace(**after)
-    said: dict[str, Any] = {
-        "conditions": conditions_of,
-        "schedule": when_of,
-        "actions": lambda rule: "; ".join(actions_of(rule)),
-    }
-    return [
-        (FIELDS.get(name, name), _shown(said, name, old, before), _shown(said, name, new, after))
-        for name in after
-        if before.get(name) != after[name]
-    ]
+def _changes(before: RuleVersion | None, after: RuleVersion, choices: Any) -> list[Change]:
+    return rule_changes(before.definition, after.definition, choices) if before else []
 
 
-def _shown(said: dict[str, Any], name: str, rule: Any, values: dict[str, Any]) -> str:
-    if name in said and values.get(name):
-        return str(said[name](rule))
-    value = values.get(name)
-    return (
-        {True: "yes", False: "no", None: "–", "shadow": "practice", "": "–"}.get(value, str(value))
-        if not isinstance(value, dict | list)
-        else "–"
-    )
+def _refusals(definition: dict[str, Any]) -> list[str]:
+    """Why the version could not be saved today: a site that is gone, an action that changed."""
+    try:
+        service.checked(db.session(), current_person().account, deepcopy(definition))
+    except Invalid as refusal:
+        return [sentence for sentences in refusal.errors.values() for sentence in sentences]
+    return []

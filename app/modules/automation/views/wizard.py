@@ -17,6 +17,7 @@ from app.infrastructure.database import db, only_reading
 from app.modules.access import allow, current_person, owned_or_404
 from app.modules.automation import action_pairs, condition_changes, rule_ahead, rule_check
 from app.modules.automation.choices import load_choices
+from app.modules.automation.stale_rule import meanwhile
 from app.modules.automation.step_form import Pairs
 from app.modules.automation.views import wizard_preview
 from app.modules.automation.wizard import KEYS, STEPS, RuleForm, has_errors, steps_of_rule
@@ -43,7 +44,7 @@ def begin() -> ResponseReturnValue:
     form = rule_form.checked_form("name")
     if has_errors(form):
         return _page(rule_form, "name", form), 422
-    draft = _begin(rule_form.steps)
+    draft = start_draft(rule_form.steps)
     return see_other(url_for(".wizard", id=draft.id, step="when"))
 
 
@@ -54,7 +55,7 @@ def edit(id: int) -> ResponseReturnValue:
     if rule.archived_at:
         raise Conflict("This rule is archived. Restore it before you change it.")
     choices = load_choices(db.session(), rule.account_id)
-    draft = _begin(steps_of_rule(definition_of(rule), choices), rule)
+    draft = start_draft(steps_of_rule(definition_of(rule), choices), rule)
     return see_other(url_for(".wizard", id=draft.id, step="check"))
 
 
@@ -126,7 +127,7 @@ def save(id: int) -> ResponseReturnValue:
         return _page(rule_form, "check", draft=draft), refusal.status
     except Stale as refusal:
         session.rollback()
-        return _page(rule_form, "check", draft=_draft(id, "check"), refusal=refusal), refusal.status
+        return _meanwhile(_draft(id, "check"), rule_form, refusal), refusal.status
     session.delete(draft)
     session.commit()
     flash(f"“{rule.name}” is saved and switched {'on' if rule.is_active else 'off'}.", "success")
@@ -152,7 +153,7 @@ def _save(draft: RuleDraft, data: dict[str, Any], actor: Actor, now: datetime) -
         rule = service.create_rule(session, current_person().account, data, actor, now)
     else:
         rule = owned_or_404(AutomationRule, draft.rule_id)
-        version = None if request.form.get("overwrite") else draft.version
+        version = request.form.get("overwrite", type=int) or draft.version
         rule = service.update_rule(session, rule, data, actor, now, expected_version=version)
     if rule.is_active and request.form.get("backfill"):
         service.enable(session, rule, actor, now, backfill=True)
@@ -163,7 +164,15 @@ def _rule_of(draft: RuleDraft) -> AutomationRule | None:
     return owned_or_404(AutomationRule, draft.rule_id) if draft.rule_id else None
 
 
-def _begin(steps: dict[str, Pairs], rule: AutomationRule | None = None) -> RuleDraft:
+def _meanwhile(draft: RuleDraft, rule_form: RuleForm, refusal: Stale) -> str:
+    """Who saved what since this change was begun, and how it differs from what was typed here."""
+    rule = owned_or_404(AutomationRule, draft.rule_id or 0)
+    difference = meanwhile(rule, draft.version or 1, rule_form.data(), rule_form.choices)
+    return _page(rule_form, "check", draft=draft, refusal=refusal, meanwhile=difference)
+
+
+def start_draft(steps: dict[str, Pairs], rule: AutomationRule | None = None) -> RuleDraft:
+    """Keep these answers as the person's draft, committed; `rule` is the one that it changes."""
     person = current_person()
     draft = rule_drafts.begin_draft(
         db.session(),

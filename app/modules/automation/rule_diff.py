@@ -1,0 +1,171 @@
+"""What differs between two definitions of a rule, in the words of the form."""
+
+import json
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from types import SimpleNamespace
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+from app.business.automation.services.condition_text import describe
+from app.business.automation.services.condition_tree import parse_conditions
+from app.business.automation.services.rule_sentence import NEEDS_REPAIR, when_of
+from app.business.automation.services.triggers import TRIGGERS
+from app.business.errors import Invalid
+from app.modules.automation.action_diff import action_changes
+from app.modules.automation.choices import Choices
+from app.modules.automation.field_words import FIELDS, VALUES
+from app.modules.automation.often_forms import MOMENTS
+
+Definition = Mapping[str, Any]
+STARTS = ("trigger", "trigger_options")
+MOMENT_WORDS = {"starts_at": "Not before", "ends_at": "Not after", "paused_until": "Paused until"}
+JOINS = {"all": "all of these", "any": "any of these"}
+NOTHING = "–"
+
+
+@dataclass(frozen=True)
+class Change:
+    """One difference. Without `before` something was added, without `after` it was removed."""
+
+    field: str
+    before: str | None
+    after: str | None
+
+    @property
+    def kind(self) -> Literal["changed", "added", "removed"]:
+        """How it is marked."""
+        return "added" if self.before is None else "removed" if self.after is None else "changed"
+
+    def json(self) -> dict[str, Any]:
+        """For programs."""
+        return asdict(self) | {"kind": self.kind}
+
+    def __str__(self) -> str:
+        match self.kind:
+            case "added":
+                return f"{self.field}: {self.after} (added)"
+            case "removed":
+                return f"{self.field}: {self.before} (removed)"
+        return f"{self.field}: {self.before} → {self.after}"
+
+
+def rule_changes(before: Definition, after: Definition, choices: Choices) -> list[Change]:
+    """Every difference, in the order of the form; empty when both say the same."""
+    found: list[Change] = []
+    for name in FIELDS:
+        if name not in STARTS[1:] and _differs(name, before, after):
+            found += SPECIAL.get(name, _plain)(name, before, after, choices)
+    return found
+
+
+def _differs(name: str, before: Definition, after: Definition) -> bool:
+    names = STARTS if name == STARTS[0] else (name,)
+    return any(before.get(key) != after.get(key) for key in names)
+
+
+def _plain(name: str, before: Definition, after: Definition, choices: Choices) -> Iterator[Change]:
+    yield Change(FIELDS[name], _value(name, before, choices), _value(name, after, choices))
+
+
+def _value(name: str, definition: Definition, choices: Choices) -> str:
+    value = definition.get(name)
+    rows = {"site": choices.sites, "sector": choices.sectors}.get(name)
+    if rows is not None and value is not None:
+        return dict(rows).get(str(value), f"{name} {value}")
+    if value in VALUES.get(name, {}):
+        return VALUES[name][value]
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:,}" if isinstance(value, int) else str(value or NOTHING)
+
+
+def _starts(_name: str, before: Definition, after: Definition, choices: Choices) -> Iterator[Change]:
+    yield Change("What starts it", _start(before, choices), _start(after, choices))
+
+
+def _start(definition: Definition, choices: Choices) -> str:
+    trigger = definition["trigger"]
+    if trigger not in ("status_changed", "run_finished"):
+        return TRIGGERS[trigger].label
+    said = when_of(_as_rule(definition))
+    rule_id = definition["trigger_options"].get("rule_id")
+    return said.replace(f"rule {rule_id}", f"“{dict(choices.rules).get(str(rule_id), rule_id)}”", 1)
+
+
+def _times(_name: str, before: Definition, after: Definition, _choices: Choices) -> Iterator[Change]:
+    old, new = before["schedule"], after["schedule"]
+    said = [when_of(_as_rule(item)) if item["schedule"] else NOTHING for item in (before, after)]
+    if said[0] != said[1]:
+        yield Change(FIELDS["schedule"], said[0], said[1])
+    for name in MOMENTS:
+        if old.get(name) != new.get(name):
+            yield Change(MOMENT_WORDS[name], _moment(old, name), _moment(new, name))
+
+
+def _moment(schedule: Mapping[str, Any], name: str) -> str:
+    if not schedule.get(name):
+        return NOTHING
+    zone = schedule.get("timezone", "UTC")
+    at = datetime.fromisoformat(schedule[name]).astimezone(ZoneInfo(zone))
+    return f"{at.day} {at:%b %Y, %H:%M} {zone}"
+
+
+def _conditions(_name: str, before: Definition, after: Definition, _choices: Choices) -> Iterator[Change]:
+    """Condition by condition: what stayed is not named, one on the same field is shown as changed."""
+    field, (joined, old), (joined_now, new) = FIELDS["conditions"], _parts(before), _parts(after)
+    if joined != joined_now and len(old) > 1 and len(new) > 1:
+        yield Change("Records must meet", JOINS[joined], JOINS[joined_now])
+    left, came = _without(old, new), _without(new, old)
+    for part in list(left):
+        twin = next((other for other in came if _about(other) == _about(part)), None)
+        if twin is not None:
+            left.remove(part)
+            came.remove(twin)
+            yield Change(field, _said(part, before), _said(twin, after))
+    yield from (Change(field, _said(part, before), None) for part in left)
+    yield from (Change(field, None, _said(part, after)) for part in came)
+
+
+def _parts(definition: Definition) -> tuple[str, list[Any]]:
+    conditions = definition["conditions"]
+    for kind in JOINS:
+        if kind in conditions:
+            return kind, list(conditions[kind])
+    return "all", [conditions] if conditions else []
+
+
+def _without(parts: list[Any], others: list[Any]) -> list[Any]:
+    known = {json.dumps(part, sort_keys=True) for part in others}
+    return [part for part in parts if json.dumps(part, sort_keys=True) not in known]
+
+
+def _about(part: Mapping[str, Any]) -> tuple[str, Any]:
+    kind = next((key for key in ("field", "count", "all", "any", "not") if key in part), "field")
+    return kind, part.get(kind) if kind in ("field", "count") else None
+
+
+def _said(part: Any, definition: Definition) -> str:
+    record_type = definition["record_type"]
+    try:
+        return describe(parse_conditions(part, record_type=record_type), record_type)
+    except Invalid:
+        return NEEDS_REPAIR
+
+
+def _actions(_name: str, before: Definition, after: Definition, choices: Choices) -> Iterator[Change]:
+    for field, old, new in action_changes(before, after, choices):
+        yield Change(field, old, new)
+
+
+def _as_rule(definition: Definition) -> Any:
+    return SimpleNamespace(**definition)
+
+
+SPECIAL: dict[str, Callable[[str, Definition, Definition, Choices], Iterator[Change]]] = {
+    "trigger": _starts,
+    "schedule": _times,
+    "conditions": _conditions,
+    "actions": _actions,
+}

@@ -1,0 +1,35 @@
+"""Copying a rule."""
+
+from datetime import UTC, datetime
+
+from flask import flash, url_for
+from flask.typing import ResponseReturnValue
+
+from app.business.accounts.models import Role
+from app.business.automation.models import AutomationRule
+from app.business.automation.services.rule_copies import copied_definition, copy_rule
+from app.business.errors import Invalid
+from app.infrastructure.database import db
+from app.modules.access import allow, owned_or_404
+from app.modules.automation.choices import load_choices
+from app.modules.automation.views.rules import actor
+from app.modules.automation.views.wizard import start_draft
+from app.modules.automation.wizard import steps_of_rule
+from app.modules.web import see_other
+
+
+@allow(Role.EDITOR)
+def copy(id: int) -> ResponseReturnValue:
+    """Save a copy, switched off; one that no longer reads opens in the form to be repaired first."""
+    rule, session = owned_or_404(AutomationRule, id), db.session()
+    try:
+        made = copy_rule(session, rule, actor(), datetime.now(UTC))
+    except Invalid as refusal:
+        session.rollback()
+        steps = steps_of_rule(copied_definition(session, rule), load_choices(session, rule.account_id))
+        draft = start_draft(steps)
+        flash(f"The copy needs repair before it can be saved: {refusal.message}", "warning")
+        return see_other(url_for(".wizard", id=draft.id, step="check"))
+    session.commit()
+    flash(f"“{made.name}” is saved and switched off. Change what differs, then switch it on.", "success")
+    return see_other(url_for(".rule", id=made.id))

@@ -1,0 +1,57 @@
+"""The starter set: choose a ready rule, and look through it in the form before it is saved."""
+
+from dataclasses import dataclass
+
+from flask import flash, render_template, url_for
+from flask.typing import ResponseReturnValue
+
+from app.business.accounts.models import Role
+from app.business.automation.services import rule_templates
+from app.business.automation.services.action_catalogue import CATALOGUE
+from app.business.automation.services.rule_cost import most_per_run
+from app.business.automation.services.rule_definition import RuleDefinition
+from app.business.automation.services.rule_sentence import FREE, summary_of
+from app.infrastructure.database import db
+from app.modules.access import allow, current_person
+from app.modules.automation.choices import load_choices
+from app.modules.automation.views.wizard import start_draft
+from app.modules.automation.wizard import steps_of_rule
+from app.modules.web import see_other
+
+
+@dataclass(frozen=True)
+class Card:
+    """A template as its card shows it; `prices` of its paid actions, `most` credits of one run."""
+
+    template: rule_templates.Template
+    sentence: str
+    prices: list[str]
+    most: int
+
+
+@allow(Role.VIEWER)
+def index() -> str:
+    """All of them, by stage of the pipeline."""
+    zone = current_person().account.timezone
+    stages = [
+        (title, [_card(entry, entry.definition(zone)) for entry in found])
+        for title, found in rule_templates.by_stage()
+    ]
+    return render_template("pages/automation/templates.html", stages=stages)
+
+
+@allow(Role.EDITOR)
+def use(key: str) -> ResponseReturnValue:
+    """Open it in the form, all answered but for the place."""
+    account, session = current_person().account, db.session()
+    definition = rule_templates.template(key).definition(account.timezone)
+    steps = steps_of_rule(definition.model_dump(mode="json"), load_choices(session, account.id))
+    draft = start_draft(steps)
+    flash("Everything is filled in. Choose where it may work, then look at the summary.", "info")
+    return see_other(url_for(".wizard", id=draft.id, step="where"))
+
+
+def _card(template: rule_templates.Template, definition: RuleDefinition) -> Card:
+    prices = [CATALOGUE[action["type"]].price_text for action in definition.actions]
+    paid = [price for price in dict.fromkeys(prices) if price != FREE]
+    return Card(template, summary_of(definition), paid, most_per_run(definition))

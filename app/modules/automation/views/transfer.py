@@ -1,0 +1,152 @@
+"""Rules out of and into the account in the browser: choose a file, look at what it would do, confirm.
+
+Between the steps the file waits under a random name; the sites chosen for unknown names stand in the address.
+"""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from flask import current_app, flash, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_wtf.file import FileField
+from wtforms import TextAreaField
+
+from app.business.accounts.models import Role
+from app.business.automation.models import AutomationRule
+from app.business.automation.services.rule_export import export_rules, rules_of_filter
+from app.business.automation.services.rule_import import Arrivals, look_at, take_in
+from app.business.automation.services.rule_yaml import MOST_BYTES, read_rules
+from app.business.errors import NotFound, Refusal, TooLarge
+from app.infrastructure import uploads
+from app.infrastructure.database import db
+from app.modules.access import allow, current_person, owned_or_404
+from app.modules.automation.api_transfer import yaml_file
+from app.modules.automation.arrival_words import told
+from app.modules.automation.choices import load_sites
+from app.modules.automation.forms import RulesFilter
+from app.modules.automation.views.rules import actor
+from app.modules.display import plural
+from app.modules.record_forms import ServiceForm
+from app.modules.throttle import limiter
+from app.modules.web import see_other
+
+NOT_TEXT = "This file is not UTF-8 text. Save it as UTF-8 and choose it again."
+NOTHING_CHOSEN = "Choose a file, or paste its text below."
+
+
+class ImportForm(ServiceForm):
+    file = FileField("File", description="A .yaml file that was exported here, at most 256 kB.")
+    text = TextAreaField("Or paste its text")
+
+
+@allow(Role.EDITOR)
+def export_one(id: int) -> ResponseReturnValue:
+    """One rule as a file."""
+    rule = owned_or_404(AutomationRule, id)
+    return yaml_file(export_rules(db.session(), rule.account_id, [rule]), f"rule-{rule.id}")
+
+
+@allow(Role.EDITOR)
+def export_all() -> ResponseReturnValue:
+    """The rules of the list's filter as a file."""
+    session, account_id = db.session(), current_person().account.id
+    chosen = RulesFilter(load_sites(session, account_id)).chosen_rules()
+    return yaml_file(export_rules(session, account_id, rules_of_filter(session, account_id, chosen)))
+
+
+@allow(Role.EDITOR)
+@limiter.limit("60 per hour", methods=["POST"])
+def choose() -> ResponseReturnValue:
+    """Choose the file or paste its text; nothing is imported yet."""
+    form = ImportForm()
+    if request.method == "POST" and form.validate():
+        try:
+            text = _typed(form)
+            read_rules(text)
+        except Refusal as refusal:
+            form.refuse({"text" if form.text.data else "file": [refusal.message]})
+            return render_template("pages/automation/import_rules.html", form=form), refusal.status
+        name = uploads.keep(_data_dir(), _owner(), text.encode())
+        return see_other(url_for(".look_at_import", name=name))
+    return render_template("pages/automation/import_rules.html", form=form), 422 if form.errors else 200
+
+
+@allow(Role.EDITOR, writes=True)
+def look(name: str) -> ResponseReturnValue:
+    """What each rule of the file would do here. Writes nothing: the trial is rolled back."""
+    try:
+        rules = _waiting(name)
+    except NotFound:
+        return render_template("pages/automation/import_rules.html", form=ImportForm(), gone=True), 404
+    account = current_person().account
+    found = look_at(db.session(), account, rules, actor(), datetime.now(UTC), _sites())
+    page = _page(name, found)
+    db.session.rollback()
+    return page
+
+
+@allow(Role.EDITOR)
+def take(name: str) -> ResponseReturnValue:
+    """Take in what can be taken, if it is still what was looked at."""
+    session, account, now = db.session(), current_person().account, datetime.now(UTC)
+    found = take_in(session, account, _waiting(name), actor(), now, _sites())
+    if found.fingerprint != request.form.get("seen"):
+        session.rollback()
+        flash("Something changed since you looked. Look again: nothing has been imported yet.", "warning")
+        return see_other(url_for(".look_at_import", name=name, **_address()))
+    session.commit()
+    uploads.drop(_data_dir(), _owner(), name)
+    taken = found.count("new") + found.count("changed")
+    flash(
+        f"{plural(taken, 'rule')} imported, switched off. Look through them, then switch them on.", "success"
+    )
+    return see_other(url_for(".rules", state="off"))
+
+
+def _page(name: str, found: Arrivals) -> str:
+    address = _address()
+    return render_template(
+        "pages/automation/import_look.html", name=name, found=found, rules=told(found), address=address,
+        sites=load_sites(db.session(), current_person().account.id),
+        asked=list(dict.fromkeys([*address.get("unknown", []), *found.unknown_sites])),
+        chosen=dict(zip(address.get("unknown", []), address.get("take", []), strict=False)),
+    )  # fmt: skip
+
+
+def _address() -> dict[str, Any]:
+    """Which sites were chosen for which unknown names, side by side."""
+    return {key: request.args.getlist(key) for key in ("unknown", "take") if key in request.args}
+
+
+def _sites() -> dict[str, int]:
+    pairs = zip(request.args.getlist("unknown"), request.args.getlist("take"), strict=False)
+    return {name: int(id) for name, id in pairs if id.isascii() and id.isdigit() and len(id) < 19}
+
+
+def _typed(form: ImportForm) -> str:
+    if form.text.data:
+        return str(form.text.data)
+    sent = request.files.get("file")
+    data = sent.stream.read(MOST_BYTES + 1) if sent else b""
+    if not data:
+        raise Refusal(NOTHING_CHOSEN)
+    if len(data) > MOST_BYTES:
+        raise TooLarge(f"The file is larger than {MOST_BYTES // 1024} kB. Import it in parts.")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise Refusal(NOT_TEXT) from None
+
+
+def _waiting(name: str) -> list[Any]:
+    return read_rules(uploads.fetch(_data_dir(), _owner(), name).decode())
+
+
+def _data_dir() -> Path:
+    return Path(current_app.extensions["settings"].data_dir)
+
+
+def _owner() -> str:
+    person = current_person()
+    return f"{person.account.id}.{person.user.id}.rules"

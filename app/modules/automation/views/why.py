@@ -1,0 +1,88 @@
+"""Why did nothing happen here? From a record: all rules that could have taken it, and one of them in full."""
+
+from datetime import UTC, datetime
+
+from flask import render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.business.accounts.models import Role
+from app.business.automation.models import AutomationRule
+from app.business.automation.services.match_preview import title_of
+from app.business.automation.services.record_models import MODELS
+from app.business.automation.services.rule_sentence import summary_of
+from app.business.automation.services.why import Why, why, why_each
+from app.business.automation.services.why_reading import Reading
+from app.business.errors import NotFound
+from app.business.planner.models import Record
+from app.infrastructure.database import db
+from app.modules.access import allow, owned_or_404
+from app.modules.automation.trace_lines import TraceLine, trace_lines
+from app.modules.automation.views.rules import place_of
+from app.modules.automation.why_words import as_now_words
+
+PLACES = {
+    "keyword": ("Keywords", "planner.keywords", "planner.keyword"),
+    "cluster": ("Clusters", "planner.clusters", "planner.cluster"),
+    "idea": ("Ideas", "planner.ideas", "planner.idea"),
+    "task": ("Tasks", "writer.tasks", "writer.task"),
+    "content": ("Content", "writer.contents", "writer.content"),
+}
+"""Record type -> its list and its page."""
+
+
+@allow(Role.VIEWER)
+def index(record_type: str, id: int) -> ResponseReturnValue:
+    """Every rule that works on such records, with what came of it here."""
+    record = record_of(record_type, id)
+    answers = why_each(db.session(), record, record_type, datetime.now(UTC))
+    return render_template(
+        "pages/automation/why.html", record=record, record_type=record_type, title=title_of(record),
+        crumbs=_crumbs(record_type, record),
+        answers=[(answer, summary_of(answer.rule, place_of(answer.rule))) for answer in answers],
+    )  # fmt: skip
+
+
+@allow(Role.VIEWER)
+def show(record_type: str, id: int, rule_id: int) -> ResponseReturnValue:
+    """One rule: what happened, the conditions as they were, and the smallest change."""
+    record, rule = record_of(record_type, id), owned_or_404(AutomationRule, rule_id)
+    if rule.record_type != record_type:
+        raise NotFound()
+    answer = why(db.session(), rule, record, datetime.now(UTC), at=_asked())
+    return render_template(
+        "pages/automation/why_rule.html", record=record, record_type=record_type, title=title_of(record), rule=rule,
+        crumbs=_crumbs(record_type, record), answer=answer,
+        sentence=summary_of(rule, place_of(rule)), readings=_readings(answer),
+    )  # fmt: skip
+
+
+def record_of(record_type: str, id: int) -> Record:
+    """The account's record. Raises NotFound, also for an unknown type."""
+    if record_type not in MODELS:
+        raise NotFound()
+    return owned_or_404(MODELS[record_type], id)
+
+
+def _crumbs(record_type: str, record: Record) -> list[tuple[str, str]]:
+    """The list of such records, and this one."""
+    word, many, one = PLACES[record_type]
+    return [(word, url_for(many)), (title_of(record), url_for(one, id=record.id))]
+
+
+def _readings(answer: Why) -> list[tuple[str, Reading, list[TraceLine], str]]:
+    """(heading, reading, its lines, what in it is as it is now)."""
+    found = [("then", answer.then), ("now", answer.now)]
+    return [
+        (name, reading, trace_lines(reading.trace, answer.rule.record_type), as_now_words(reading))
+        for name, reading in found
+        if reading is not None
+    ]
+
+
+def _asked() -> datetime | None:
+    """A moment given in the address; anything else is ignored."""
+    try:
+        at = datetime.fromisoformat(request.args.get("at", ""))
+    except ValueError:
+        return None
+    return at.astimezone(UTC) if at.tzinfo and 1 < at.year < 9999 else None

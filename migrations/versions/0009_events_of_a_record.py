@@ -1,0 +1,23 @@
+"""Find the events of one record: what a person asks who wonders why nothing happened to it.
+
+Revision ID: 0009
+Revises: 0008
+"""
+
+from alembic import op
+
+
+revision = '0009'
+down_revision = '0008'
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    with op.batch_alter_table('event') as batch:
+        batch.create_index('ix_event_account_id_record_type_record_id', ['account_id', 'record_type', 'record_id'])
+
+
+def downgrade() -> None:
+    with op.batch_alter_table('event') as batch:
+        batch.drop_index('ix_event_account_id_record_type_record_id')
