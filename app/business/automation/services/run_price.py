@@ -87,7 +87,8 @@ def longest_within(price: Callable[[list[int]], int], ids: list[int], limit: int
 
 
 def _unfinished(session: Session, context: RunContext, step: Step, ids: list[int]) -> list[int]:
-    if context.run.attempt <= 1:
+    # Not by the attempt: one that waited between two steps is not counted, yet its units are finished.
+    if context.run.admitted_at is None:
         return ids
     done = finished_units(session, context.run.id, step.index)
     if step.entry.unit_of == "sector":

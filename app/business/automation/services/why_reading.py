@@ -22,7 +22,7 @@ from app.business.automation.services.rule_zone import rule_zone
 from app.business.automation.services.smallest_change import Turn, smallest_change
 from app.business.automation.services.why_history import Heard
 from app.business.planner.models import Record
-from app.business.planner.services.record_snapshot import restored
+from app.business.planner.services.record_snapshot import kept_names, restored
 
 Source = Literal["run", "event", "unchanged", "now"]
 
@@ -85,7 +85,10 @@ def read_then(
     if heard is None:
         return _reading(rule, node, facts, at, version.version, "now", sorted(_own(node)))
     snapshot = heard.event.snapshot or {}
-    known = _as_fields(restored(MODELS[rule.record_type or ""], snapshot, heard.batch.created_at), rule)
+    model = MODELS[rule.record_type or ""]
+    names = sorted(kept_names(model))
+    values = restored(model, snapshot, heard.batch.created_at, names)
+    known = _as_fields(dict(zip(names, values, strict=True)), rule)
     facts.update(known)
     return _reading(rule, node, facts, at, version.version, "event", _others(node, set(known)))
 
