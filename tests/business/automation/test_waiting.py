@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import select, update
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
@@ -108,9 +109,24 @@ def test_event_runs_of_one_rule_run_one_at_a_time(
     assert machine.runs()[1].waiting_for == Waiting.PREVIOUS
     session.execute(update(ScheduledTask).where(ScheduledTask.id == first.id).values(lease_until=NOW - LEASE))
     session.commit()
-    rescue(machine.transaction, machine.now)
+    rescue(machine.transaction, machine.clock)
     machine.settle()
     assert [run.status for run in machine.runs()] == [Status.COMPLETED] * 2
+
+
+def test_a_lease_that_is_prolonged_while_the_rescue_waits_for_the_database_has_not_expired(
+    machine: Machine, session: Session, account: Account, sector: Sector
+) -> None:
+    make_keyword(session, sector)
+    rule = machine.make_rule(account, actions=[LABEL])
+    run = AutomationService().execute(session, rule, Actor(None), machine.now)
+    assert claim_run(session, run.id, "slow", machine.now)
+    session.commit()
+    # It looks expired at the first look; by the second, its worker has been heard of.
+    looks = iter([machine.now + 2 * LEASE, machine.now])
+    rescued = rescue(machine.transaction, lambda: next(looks))
+    session.refresh(run)
+    assert (rescued.resumed, run.status) == (0, Status.RUNNING)
 
 
 def test_a_replaced_worker_writes_nothing(
@@ -138,6 +154,33 @@ def test_a_worker_that_is_stopped_hands_its_run_back_between_two_units(
     assert machine.breaches() == []
 
 
+def test_a_database_that_was_busy_for_too_long_is_tried_again_later(
+    machine: Machine, session: Session, account: Account, sector: Sector
+) -> None:
+    clusters_with_keywords(session, sector, 1)
+    machine.model = Deadlocked()
+    run = machine.run_now(machine.make_rule(account, trigger="cluster_created", actions=[IDEAS]))
+    assert (run.status, run.auto_retries) == (Status.PENDING, 1)
+    assert "The database was busy for too long." in run.error_message
+    machine.pass_time(minutes=1)
+    machine.settle()
+    session.refresh(run)
+    assert (run.status, run.credits_used) == (Status.COMPLETED, 5)
+
+
+class Deadlocked(OfflineModel):
+    """Its first answer meets a database that two workers want crosswise."""
+
+    def __init__(self) -> None:
+        self.answers = 0
+
+    def write(self, prompt: Prompt, key: str) -> Completion:
+        self.answers += 1
+        if self.answers == 1:
+            raise OperationalError("SELECT", {}, Exception("deadlock detected"))
+        return super().write(prompt, key)
+
+
 class Stopping(OfflineModel):
     """A provider that answers while its worker is told to stop."""
 
@@ -161,7 +204,7 @@ def test_a_run_rescued_three_times_without_progress_is_given_up(
         with machine.transaction():
             assert claim_run(session, opened.id, "dies", machine.now)
         machine.pass_time(seconds=70)
-        rescue(machine.transaction, machine.now)
+        rescue(machine.transaction, machine.clock)
     session.refresh(opened)
     assert (opened.status, opened.reason) == (Status.FAILED, Reason.WORKER_LOST)
     assert "stopped answering 3 times" in opened.error_message

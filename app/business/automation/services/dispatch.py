@@ -108,7 +108,9 @@ def hears(ended: dict[str, Any], options: dict[str, Any], rule_id: int | None) -
 
 def listens(session: Session, batch: EventBatch, rule: AutomationRule) -> bool:
     """Whether the batch holds something for this rule, which has its trigger."""
-    if batch.type == EventType.RUN_FINISHED and not hears(session, batch, rule):
+    if batch.type == EventType.RUN_FINISHED and not hears(
+        _ended(session, batch), rule.trigger_options, rule.id
+    ):
         return False
     return rule.record_type is None or bool(_offered(session, batch, rule))
 

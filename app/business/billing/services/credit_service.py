@@ -2,7 +2,8 @@
 
 Every movement is a guarded UPDATE of the account's row and one ledger row with a unique key, so the balance
 never goes below zero and nothing is charged twice, under any crash and any number of workers. The account's
-row is locked first and always, so two workers of one account never wait for each other crosswise.
+row is locked first and always, so two workers of one account never wait for each other crosswise. The lock lets
+references to the row through: both have written outputs of the account before they come here.
 """
 
 import logging
