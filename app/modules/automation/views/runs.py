@@ -11,8 +11,8 @@ from app.business.accounts.models import Role
 from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services import bulk_retry, run_control
 from app.business.automation.services.retry_price import RetryPrice, retry_prices
-from app.business.automation.services.run_again import run_again
 from app.business.automation.services.rule_sentence import summary_of
+from app.business.automation.services.run_again import run_again
 from app.business.automation.services.run_page import find_run, lateness_seconds, load_run_page
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person
