@@ -53,23 +53,20 @@ def snapshots(session: Session, model: type[Record], ids: Sequence[int], at: dat
     for start in range(0, len(ids), IDS_AT_ONCE):
         some = list(ids[start : start + IDS_AT_ONCE])
         for record_id, *values in session.execute(select(model.id, *columns).where(model.id.in_(some))):
-            found[record_id] = {
-                name: _plain(value)
+            # What is empty is told by its absence.
+            kept = {
+                name: value
                 for name, value in zip(names, values, strict=True)
-                if not _goes_without_saying(name, value, at)
+                if value is not None and value != "" and value != []
+            }
+            if kept["status_since"] == at:
+                del kept["status_since"]
+            found[record_id] = {
+                name: value.isoformat() if isinstance(value, date) else value for name, value in kept.items()
             }
         if model is Cluster:
             _add_figures(session, found, some)
     return found
-
-
-def _goes_without_saying(name: str, value: Any, at: datetime) -> bool:
-    """What is empty, or is the event's own time, is told by its absence."""
-    return value is None or value in ("", []) or (name == "status_since" and value == at)
-
-
-def _plain(value: Any) -> Any:
-    return value.isoformat() if isinstance(value, date) else value
 
 
 def _add_figures(session: Session, found: dict[int, Snapshot], ids: Sequence[int]) -> None:
