@@ -21,6 +21,7 @@ import app.business.planner.models
 import app.business.writer.models  # noqa: F401
 from app.business.base import Base
 from app.business.folding import fold, words
+from app.crash_points import crash_point
 
 db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
 migrate = Migrate(db=db, render_as_batch=True)
@@ -85,10 +86,12 @@ def transaction() -> Iterator[Session]:
     session = db.session()
     try:
         yield session
+        crash_point("before-commit")
         session.commit()
     except BaseException:
         session.rollback()
         raise
+    crash_point("after-commit")
 
 
 def init_app(app: Any, url: str) -> None:

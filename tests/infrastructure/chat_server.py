@@ -66,6 +66,12 @@ def good() -> Callable[[Handler], None]:
     return says(json.dumps(IDEAS))
 
 
+def ideas(count: int) -> Callable[[Handler], None]:
+    """So many ideas, the same ones for every cluster."""
+    idea = IDEAS["ideas"][0]
+    return says(json.dumps({"ideas": [idea | {"title": f"Shed {number}"} for number in range(count)]}))
+
+
 def answers(
     status: int, body: bytes = b"{}", kind: str = "application/json", **headers: str
 ) -> Callable[[Handler], None]:

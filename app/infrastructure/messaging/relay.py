@@ -44,7 +44,7 @@ def _send_wishes(session: Session) -> None:
         return
     wishes, alarms = session.info.pop("wake", set()), session.info.pop("alarms", set())
     if wishes or alarms:
-        crash_point("after-commit")
+        crash_point("before-hint")
         send(server(), wishes, alarms, datetime.now(UTC))
 
 

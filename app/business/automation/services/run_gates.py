@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -248,7 +248,7 @@ def check_daily_limit(session: Session, context: RunContext, _admission: Admissi
     limit = rule.max_executions_per_day
     used = session.scalar(
         update(RuleDay)
-        .where(*(getattr(RuleDay, name) == value for name, value in key.items()), RuleDay.used < limit)
+        .where(*(getattr(RuleDay, name) == value for name, value in key.items()), has_slot(limit))
         .values(used=RuleDay.used + 1)
         .returning(RuleDay.used)
     )
@@ -257,6 +257,11 @@ def check_daily_limit(session: Session, context: RunContext, _admission: Admissi
         return f"Run {used} of {limit} today."
     message = f"Daily limit reached ({limit} of {limit} on {day:%d %b}, {context.account.timezone})."
     return Stop(Reason.DAILY_LIMIT, message, Waiting.DAY)
+
+
+def has_slot(limit: int) -> ColumnElement[bool]:
+    """The guard: no more runs a day than the limit."""
+    return RuleDay.used < limit
 
 
 def check_limit(session: Session, context: RunContext, admission: Admission) -> str | Stop:

@@ -1,0 +1,124 @@
+"""Builds that lack one of their safeguards, made so inside a child only. Each trial must fail on one of them."""
+
+import secrets
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any
+
+from rq.job import Job
+from rq_scheduler import Scheduler
+from sqlalchemy import event, exists, select
+from sqlalchemy.orm import Session
+
+from app.business.automation.services import action_executor, run_price
+from app.business.billing.models import CreditEntry
+from app.business.billing.services import replenishment
+from app.business.billing.services.credit_service import CreditService
+from app.business.planner.services import keyword_import
+from app.crash_points import crash_point
+from app.infrastructure.database import db
+from app.infrastructure.messaging import automation_tasks
+from app.infrastructure.messaging.scheduler import AutomationScheduler
+
+
+def forget_receipts() -> None:
+    """No unit is known to be done, and each attempt has keys of its own."""
+    known = action_executor.unit_key
+    action_executor.unit_key = lambda *place: f"{known(*place)}-{secrets.token_hex(3)}"
+    action_executor.finished_units = lambda *_: set()
+    run_price.finished_units = lambda *_: set()
+
+
+def charge_apart() -> None:
+    """What a unit made is committed before it is paid for."""
+    post = CreditService.post
+
+    def late(self: CreditService, session: Session, **values: Any) -> int:
+        session.commit()
+        return post(self, session, **values)
+
+    CreditService.post = late
+
+
+def sweep_without(step: str) -> Callable[[], None]:
+    """Nobody looks for what that step of the sweep finds."""
+
+    def remove() -> None:
+        automation_tasks.SWEEP = tuple(one for one in automation_tasks.SWEEP if one.__name__ != step)
+
+    return remove
+
+
+def hand_over_in_three_commands() -> None:
+    """As the library does it: push, remove, write the next time; and nobody puts back what is gone."""
+
+    def enqueue(self: AutomationScheduler, job: Job) -> None:
+        connection = self.connection
+        self.get_queue_for_job(job).push_job_id(job.id)
+        connection.zrem(self.scheduled_jobs_key, job.id)
+        crash_point("between-commands")
+        if interval := job.meta.get("interval"):
+            connection.zadd(self.scheduled_jobs_key, {job.id: datetime.now().timestamp() + interval})
+
+    AutomationScheduler.enqueue_job = enqueue
+    AutomationScheduler.restore_missing = lambda self: None
+    AutomationScheduler.get_queue_for_job = Scheduler.get_queue_for_job
+
+
+def import_in_pieces() -> None:
+    """Each piece of an import is committed."""
+    keyword_import.ROWS_AT_ONCE = 100
+    insert = keyword_import.insert_keywords
+
+    def piecewise(session: Session, rows: list[Any]) -> list[Any]:
+        added = []
+        for start in range(0, len(rows), 100):
+            added += insert(session, rows[start : start + 100])
+            session.commit()
+        return added
+
+    keyword_import.insert_keywords = piecewise
+
+
+def migrate_statement_by_statement() -> None:
+    """Each statement is committed."""
+
+    def commit(connection: Any, cursor: Any, *_: Any) -> None:
+        if connection.dialect.name == "postgresql":
+            cursor.connection.commit()
+        elif cursor.connection.in_transaction and not cursor.description:
+            cursor.connection.execute("COMMIT")
+            cursor.connection.execute("BEGIN IMMEDIATE")
+
+    event.listen(db.engine, "after_cursor_execute", commit)
+
+
+def months_without_a_key() -> None:
+    """A grant is known by nothing, so every call grants."""
+    replenishment._key = lambda month: f"grant-{month}-{secrets.token_hex(4)}"
+
+
+def months_begun_are_done() -> None:
+    """Who finds that somebody has begun with the month leaves the rest to them."""
+    owed = replenishment.accounts_without_grant
+
+    def unless_begun(session: Session, now: datetime) -> Iterator[int]:
+        begun = select(exists().where(CreditEntry.key == replenishment._key(f"{now:%Y-%m}")))
+        return iter(()) if session.scalar(begun) else owed(session, now)
+
+    replenishment.accounts_without_grant = unless_begun
+
+
+BROKEN: dict[str, Callable[[], None]] = {
+    "receipts": forget_receipts,
+    "one transaction": charge_apart,
+    "rescue": sweep_without("_rescue"),
+    "overdue": sweep_without("_wake_overdue"),
+    "dispatch": sweep_without("_dispatch"),
+    "alarms": sweep_without("_arm_missing"),
+    "hand-over": hand_over_in_three_commands,
+    "whole import": import_in_pieces,
+    "whole migration": migrate_statement_by_statement,
+    "month key": months_without_a_key,
+    "catch-up": months_begun_are_done,
+}

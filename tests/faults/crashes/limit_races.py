@@ -1,0 +1,105 @@
+"""Eight processes at one limit at once, round after round; test_limit_races starts them."""
+
+import multiprocessing
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Engine, create_engine, true
+from sqlalchemy.orm import Session
+
+from app.business.automation.services import run_gates
+from app.business.automation.services.action_executor import ActionExecutor
+from app.business.automation.services.rule_engine import RuleEngine
+from app.business.automation.services.works import make_works
+from app.business.billing.services import credit_service
+from app.business.billing.services.credit_service import CreditService
+from app.infrastructure.ai.offline import OfflineModel
+from app.infrastructure.database import engine_options, prepare
+
+PROCESSES = 8
+start: Any = None
+
+
+@dataclass(frozen=True)
+class Lot:
+    """What one process does in one round: carries these runs, by this clock."""
+
+    runs: Sequence[int]
+    now: datetime
+
+
+@dataclass(frozen=True)
+class Spending:
+    """What one process does in one round: spends `amount` so many times on the account."""
+
+    account_id: int
+    runs: Sequence[int]
+    amount: int
+    now: datetime
+
+
+def race(url: str, works: Sequence[Sequence[Lot | Spending]], *, guarded: bool = True) -> list[int]:
+    """Released together for each round; gives how often each process was served."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    with context.Pool(len(works), _begin, (context.Barrier(len(works)), guarded)) as pool:
+        return pool.starmap(_work, [(url, rounds) for rounds in works], chunksize=1)
+
+
+def _begin(barrier: Any, guarded: bool) -> None:
+    global start
+    start = barrier
+    if not guarded:
+        _remove_guards()
+
+
+def _remove_guards() -> None:
+    """The build that must fail: the day is counted whatever its limit, credits are set aside whether there or not."""
+    run_gates.has_slot = lambda limit: true()
+    credit_service._set_aside = lambda session, account_id, amount: None
+
+
+def _work(url: str, rounds: Sequence[Lot | Spending]) -> int:
+    engine = create_engine(url, **engine_options(url))
+    prepare(engine)
+    served = 0
+    for one in rounds:
+        start.wait(300)
+        served += _carry(engine, one) if isinstance(one, Lot) else _spend(engine, one)
+    engine.dispose()
+    return served
+
+
+def _carry(engine: Engine, lot: Lot) -> int:
+    def transaction() -> Any:
+        return _transaction(engine)
+
+    executor = ActionExecutor(transaction, make_works(OfflineModel()), lambda: lot.now, lambda: False)
+    rules = RuleEngine(transaction, executor, lambda: lot.now, lambda _lease: nullcontext(), "race")
+    return sum(rules.carry(run_id) for run_id in lot.runs)
+
+
+def _spend(engine: Engine, spending: Spending) -> int:
+    credits, served = CreditService(), 0
+    for run_id in spending.runs:
+        common: dict[str, Any] = {"account_id": spending.account_id, "run_id": run_id, "budgets": []}
+        with _transaction(engine) as session:
+            refused = credits.hold(session, amount=spending.amount, now=spending.now, **common)
+        if refused:
+            continue
+        served += 1
+        with _transaction(engine) as session:
+            credits.post(
+                session, amount=spending.amount, key=f"r{run_id}", reason="Race", now=spending.now, **common
+            )
+            credits.release(session, now=spending.now, **common)
+    return served
+
+
+@contextmanager
+def _transaction(engine: Engine) -> Iterator[Session]:
+    with Session(engine, expire_on_commit=False) as session, session.begin():
+        yield session

@@ -1,0 +1,104 @@
+"""The tests' side of the trials: orders children, and says how often a trial is made."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+from app import ROOT
+from app.crash_points import VARIABLE
+from tests.processes import clean_environment
+
+FULL = os.environ.get("TRIALS") == "full"
+KILLED = -signal.SIGKILL
+
+
+Plan = TypeVar("Plan")
+
+
+def times(full: Plan, sample: Plan) -> Plan:
+    """Which trials are made: a sample by default, all of them with TRIALS=full."""
+    return full if FULL else sample
+
+
+@dataclass(frozen=True)
+class Child:
+    """One child: its work, where it shall die (`after-commit:3`), what its build lacks, and its clock."""
+
+    work: str
+    arguments: Sequence[Any] = ()
+    dies: str = ""
+    without: Sequence[str] = ()
+    at: datetime | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class Trials:
+    """Children of one database and one queue server."""
+
+    server: subprocess.Popen[str]
+    log: Path
+    kills: int = 0
+
+    def run(self, work: str, *arguments: Any, **how: Any) -> int:
+        """Exit code of one child."""
+        (code,) = self.run_at_once(Child(work, arguments, **how))
+        return code
+
+    def run_at_once(self, *children: Child) -> list[int]:
+        """Exit codes of children that work at the same time. Raises when one fails by itself."""
+        assert self.server.stdin
+        assert self.server.stdout
+        print(json.dumps([_order(child) for child in children]), file=self.server.stdin, flush=True)
+        codes: list[int] = json.loads(self.server.stdout.readline())
+        assert set(codes) <= {0, KILLED}, self.log.read_text()[-5000:]
+        self.kills += codes.count(KILLED)
+        return codes
+
+    def dies(self, work: str, *arguments: Any, **how: Any) -> bool:
+        """Whether the child came to the place where it shall die."""
+        return self.run(work, *arguments, **how) == KILLED
+
+
+def _order(child: Child) -> dict[str, Any]:
+    return {
+        "work": child.work,
+        "arguments": list(child.arguments),
+        "without": list(child.without),
+        "at": child.at.isoformat() if child.at else None,
+        "environment": dict(child.environment) | ({VARIABLE: child.dies} if child.dies else {}),
+    }
+
+
+@contextmanager
+def trials_on(database_url: str, redis_url: str, folder: Path) -> Iterator[Trials]:
+    """A trial server for this database; it ends with the block."""
+    log = folder / "trials.log"
+    environment = clean_environment(
+        DATABASE_URL=database_url,
+        REDIS_URL=redis_url,
+        DATA_DIR=str(folder),
+        SECRET_KEY="a-key-that-only-the-tests-use-0123456789",
+        TZ="UTC",
+    )
+    with log.open("w") as output:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "tests.faults.crashes.trial_server"],
+            cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=output, text=True,
+        )  # fmt: skip
+    try:
+        yield Trials(server, log)
+    finally:
+        assert server.stdin
+        server.stdin.close()
+        server.wait(60)
+        assert server.stdout
+        server.stdout.close()

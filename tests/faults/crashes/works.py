@@ -1,0 +1,66 @@
+"""What the children do: the real work, as workers, the scheduler and the console do it."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from flask_migrate import upgrade
+
+from app.business.events import Origin
+from app.business.planner.models import Sector
+from app.business.planner.services.keyword_import import import_keywords
+from app.business.planner.services.keyword_service import add_keyword
+from app.business.planner.services.keyword_table import read_keyword_table
+from app.infrastructure.database import transaction
+from app.infrastructure.messaging import automation_tasks, queues, relay
+from app.infrastructure.messaging.scheduler import AutomationScheduler
+from app.infrastructure.messaging.worker import ClockWorker
+
+
+def work_off() -> None:
+    """Take every ticket from every queue, and do what it says."""
+    ClockWorker(queues.QUEUES, relay.server()).work(burst=True)
+
+
+def heal() -> None:
+    """What the next moments after a crash bring: a sweep, and workers that work."""
+    automation_tasks.sweep()
+    work_off()
+
+
+def hand_over() -> None:
+    """The scheduler starts and looks once."""
+    scheduler = AutomationScheduler(relay.server())
+    scheduler.begin()
+    scheduler.pass_once()
+    scheduler.remove_lock()
+
+
+def type_keyword(sector_id: int, text: str) -> None:
+    """A person adds one keyword."""
+    with transaction() as session:
+        sector = session.get_one(Sector, sector_id)
+        origin = Origin(sector.account_id)
+        add_keyword(session, sector, {"text": text}, origin=origin, now=datetime.now(UTC))
+
+
+def import_many(sector_id: int, count: int) -> None:
+    """A person imports a file of that many keywords."""
+    lines = ["Keyword", *(f"garden lamp {number}" for number in range(count))]
+    table = read_keyword_table("\n".join(lines).encode())
+    with transaction() as session:
+        sector = session.get_one(Sector, sector_id)
+        origin, now = Origin(sector.account_id), datetime.now(UTC)
+        import_keywords(session, table, site=sector.site, sector=sector, origin=origin, now=now)
+
+
+WORKS: dict[str, Callable[..., None]] = {
+    "work_off": work_off,
+    "heal": heal,
+    "plan": automation_tasks.execute_scheduled_automation_rules,
+    "sweep": automation_tasks.sweep,
+    "replenish": automation_tasks.replenish_monthly_credits,
+    "hand_over": hand_over,
+    "type_keyword": type_keyword,
+    "import_many": import_many,
+    "migrate": upgrade,
+}
