@@ -129,7 +129,9 @@ def test_an_import_killed_midway_is_whole_or_not_there(
 
 def test_this_trial_would_notice_an_import_in_pieces(world: Session, trials: Trials, today: datetime) -> None:
     place = make_place(world, today)
-    assert trials.dies("import_many", place.sector_id, KEYWORDS, dies="before-commit", without=["whole import"])
+    assert trials.dies(
+        "import_many", place.sector_id, KEYWORDS, dies="before-commit", without=["whole import"]
+    )
     assert labelled(world, place)[0] == KEYWORDS
 
 
@@ -202,7 +204,6 @@ def test_this_trial_would_notice_a_hand_over_in_three_commands(trials: Trials, v
     assert trials.dies("hand_over", dies="between-commands", without=lacking)
     valkey.delete(Scheduler.scheduler_lock_key)
     assert entries(valkey) != set(BY_ID)
-
 
 
 @pytest.fixture

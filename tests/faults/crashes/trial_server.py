@@ -36,6 +36,7 @@ def serve() -> None:
     os.dup2(2, 1)
     application = create_app(web=False)
     _warm(application)
+    print("ready", file=answers)
     for line in sys.stdin:
         children = [_fork(application, order) for order in json.loads(line)]
         codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]

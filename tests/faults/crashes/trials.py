@@ -94,11 +94,12 @@ def trials_on(database_url: str, redis_url: str, folder: Path) -> Iterator[Trial
             [sys.executable, "-m", "tests.faults.crashes.trial_server"],
             cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=output, text=True,
         )  # fmt: skip
+    assert server.stdin
+    assert server.stdout
     try:
+        assert server.stdout.readline() == "ready\n", log.read_text()
         yield Trials(server, log)
     finally:
-        assert server.stdin
         server.stdin.close()
         server.wait(60)
-        assert server.stdout
         server.stdout.close()
