@@ -1,7 +1,7 @@
 """Dashboard, history and the switch that pauses everything."""
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask import Flask
@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.automation.run_models import ScheduledTask
+from app.business.automation.services.audit import Breach, tell_owners
 from tests.modules.automation_pages import counted, make_rule, make_run
 from tests.people import People, browser_of, make_people
 
@@ -70,6 +71,21 @@ def test_it_asks_once_when_the_next_run_is_due(owner: FlaskClient, session: Sess
     found = re.search(r'hx-trigger="load delay:(\d+)s"', owner.get("/recent-runs").text)
     assert found
     assert 290 <= int(found[1]) <= 302
+
+
+def test_owners_see_broken_books_by_row_until_all_is_well(
+    app: Flask, owner: FlaskClient, session: Session, people: People
+) -> None:
+    rows = (f"{people.account.id}, 1001", "of somebody else")
+    breach = Breach("balance", "A balance is off.", rows, (people.account.id, people.stranger.account_id))
+    tell_owners(session, [breach], datetime.now(UTC))
+    session.commit()
+    assert f"A balance is off. Broken by: {people.account.id}, 1001." in owner.get("/").text
+    assert "of somebody else" not in owner.get("/").text
+    assert "A balance is off" not in browser_of(app, session, people.editor).get("/").text
+    tell_owners(session, [], datetime.now(UTC))
+    session.commit()
+    assert "A balance is off" not in owner.get("/").text
 
 
 def test_what_has_not_changed_is_not_sent_again(owner: FlaskClient, session: Session, people: People) -> None:

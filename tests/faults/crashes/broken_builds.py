@@ -1,6 +1,7 @@
 """Builds that lack one of their safeguards, made so inside a child only. Each trial must fail on one of them."""
 
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any
@@ -58,7 +59,7 @@ def hand_over_in_three_commands() -> None:
         connection.zrem(self.scheduled_jobs_key, job.id)
         crash_point("between-commands")
         if interval := job.meta.get("interval"):
-            connection.zadd(self.scheduled_jobs_key, {job.id: datetime.now().timestamp() + interval})
+            connection.zadd(self.scheduled_jobs_key, {job.id: time.time() + interval})
 
     AutomationScheduler.enqueue_job = enqueue
     AutomationScheduler.restore_missing = lambda self: None

@@ -153,7 +153,6 @@ def test_a_run_killed_at_any_commit_is_finished_once(
         trial.heal()
         assert trial.wrong() == [], f"killed {moment} ({point})"
         assert len({key for key in chat.keys if key.startswith(f"r{trial.run.id}-")}) == CLUSTERS
-    print(sum(moments.values()), "kills:", dict(moments))
     assert set(moments) == set(SAMPLE)
 
 

@@ -102,6 +102,13 @@ def _hears(session: Session, batch: EventBatch, rule: AutomationRule) -> bool:
     return of_rule and ended.get("rule_id") != rule.id and ended.get("status") in statuses
 
 
+def listens(session: Session, batch: EventBatch, rule: AutomationRule) -> bool:
+    """Whether the batch holds something for this rule, which has its trigger."""
+    if batch.type == EventType.RUN_FINISHED and not _hears(session, batch, rule):
+        return False
+    return rule.record_type is None or bool(_offered(session, batch, rule))
+
+
 def deliver(session: Session, batch: EventBatch, rule: AutomationRule, now: datetime) -> None:
     """Open the runs of one rule for one batch, once: the unique delivery row refuses a second time."""
     offered = _offered(session, batch, rule) if rule.record_type else []

@@ -88,7 +88,8 @@ def affordable_units(price: StepPrice, ids: list[int], budget: int) -> list[int]
 
 
 def _unfinished(session: Session, context: RunContext, step: Step, ids: list[int]) -> list[int]:
-    if context.run.attempt <= 1:
+    # Not by the attempt: one that waited between two steps is not counted, yet its units are finished.
+    if context.run.admitted_at is None:
         return ids
     done = finished_units(session, context.run.id, step.index)
     if step.entry.unit_of == "sector":

@@ -7,11 +7,12 @@ from flask import flash, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import update
 
-from app.business.accounts.models import Account, Role
+from app.business.accounts.models import Account, Notice, Role
 from app.business.accounts.services import audit_log
 from app.business.accounts.services.notices import notice_of
 from app.business.automation.services import dashboard as figures
 from app.business.automation.services.accounting import unaccounted
+from app.business.automation.services.audit import NOTICE_KEY
 from app.business.automation.services.credit_watch import RUN_OUT
 from app.business.automation.services.history import RunFilters, runs_page, upcoming
 from app.business.automation.services.planning import replan_account
@@ -46,6 +47,7 @@ def show() -> ResponseReturnValue:
         waiting=waiting_counts(session, account.id),
         short=notice_of(session, account.id, RUN_OUT),
         failures=failed_since(session, account.id, now - WEEK, FAILURES),
+        books=_broken_books(),
         **_recent(now),
     )
 
@@ -102,6 +104,15 @@ def resume_all_now() -> ResponseReturnValue:
     db.session.commit()
     flash("Automation is resumed.", "success")
     return see_other(url_for(".dashboard"))
+
+
+def _broken_books() -> Notice | None:
+    """What the last audit found wrong with the account's own rows: for its owners."""
+    person = current_person()
+    if not person.can(Role.OWNER):
+        return None
+    notice = notice_of(db.session(), person.account.id, NOTICE_KEY)
+    return notice if notice and notice.read_at is None else None
 
 
 def _days(now: datetime) -> list[dict[str, Any]]:

@@ -1,0 +1,98 @@
+"""The audit's questions that one statement answers: name, what must hold, and the rows that break it.
+
+The first column is the account of the row, which is how each owner is told of their own rows only.
+"""
+
+QUERIES: dict[str, tuple[str, str]] = {
+    "balance": (
+        "An account's balance is the sum of its credit entries.",
+        "SELECT a.id, a.id, a.credits_balance FROM account a WHERE a.credits_balance <> COALESCE("
+        "(SELECT SUM(e.amount) FROM credit_entry e WHERE e.account_id = a.id), 0)",
+    ),
+    "held": (
+        "What an account has set aside is the sum of its open holds.",
+        "SELECT a.id, a.id, a.credits_held FROM account a WHERE a.credits_held <> COALESCE("
+        "(SELECT SUM(h.amount - h.posted) FROM credit_hold h WHERE h.account_id = a.id AND h.state = 'open'), 0)",
+    ),
+    "never_negative": (
+        "Credits are never negative, nor is more set aside than there is.",
+        "SELECT id, id FROM account WHERE credits_balance < 0 OR credits_held < 0 OR credits_held > credits_balance",
+    ),
+    "run_credits": (
+        "A run's credits are the sum of its credit entries.",
+        "SELECT t.account_id, t.id, t.credits_used FROM scheduled_task t WHERE t.status IN "
+        "('completed', 'failed', 'skipped') "
+        "AND t.credits_used <> COALESCE((SELECT -SUM(e.amount) FROM credit_entry e "
+        "WHERE e.account_id = t.account_id AND e.run_id = t.id), 0)",
+    ),
+    "holds_closed": (
+        "A run that has ended holds no credits, and none is charged more than it holds.",
+        "SELECT h.account_id, h.run_id FROM credit_hold h LEFT JOIN scheduled_task t ON t.id = h.run_id "
+        "WHERE (h.state = 'open' AND t.status IN ('completed', 'failed', 'skipped')) "
+        "OR h.posted < 0 OR h.posted > h.amount",
+    ),
+    "leases": (
+        "A running run has a worker that was heard of lately.",
+        "SELECT account_id, id FROM scheduled_task WHERE status = 'running' AND (lease_token IS "
+        "NULL OR lease_until < :lease_cut)",
+    ),
+    "holds_open": (
+        "A running run that is at a paid step has credits set aside.",
+        "SELECT u.account_id, u.run_id FROM action_run u JOIN scheduled_task t ON t.id = u.run_id JOIN run_attempt a "
+        "ON a.run_id = t.id AND a.number = t.attempt WHERE t.status = 'running' AND u.status = 'started' "
+        "AND u.type IN ('cluster_keywords', 'generate_ideas', 'generate_content') AND u.started_at >= a.started_at "
+        "AND NOT EXISTS (SELECT 1 FROM credit_hold h WHERE h.run_id = t.id AND h.state = 'open')",
+    ),
+    "grants_once": (
+        "An account has one grant for each month.",
+        "SELECT account_id, substr(key, 1, 13), COUNT(*) FROM credit_entry WHERE kind = 'grant' "
+        "GROUP BY account_id, substr(key, 1, 13) HAVING COUNT(*) > 1",
+    ),
+    "chain_of_balances": (
+        "Each credit entry's balance follows from the one before.",
+        "SELECT account_id, id FROM (SELECT account_id, id, amount, balance_after, LAG(balance_after) OVER "
+        "(PARTITION BY account_id ORDER BY id) AS before FROM credit_entry) AS entries "
+        "WHERE balance_after <> COALESCE(before, 0) + amount",
+    ),
+    "daily_slots": (
+        "A rule's used daily slots are its runs admitted that day.",
+        "SELECT d.account_id, d.rule_id, d.local_day, d.used FROM rule_day d WHERE d.used <> "
+        "(SELECT COUNT(*) FROM scheduled_task t "
+        "WHERE t.automation_rule_id = d.rule_id AND t.counted_day = d.local_day AND t.split_site_id "
+        "= d.split_site_id)",
+    ),
+    "pending_in_time": (
+        "A run that is due and waits for nothing starts within two minutes.",
+        "SELECT account_id, id FROM scheduled_task WHERE status = 'pending' AND waiting_for IS NULL "
+        "AND COALESCE(not_before, scheduled_at) < :cut",
+    ),
+    "events_in_time": (
+        "Closed events reach the rules within two minutes.",
+        "SELECT account_id, id FROM event_batch WHERE closed_at < :cut AND dispatched_at IS NULL AND dead_at IS NULL",
+    ),
+    "ended_runs": (
+        "A run that has ended says when, and why if it was not completed.",
+        "SELECT account_id, id FROM scheduled_task WHERE (status IN ('completed', 'failed', "
+        "'skipped') AND finished_at IS NULL) "
+        "OR (status IN ('failed', 'skipped') AND (reason IS NULL OR error_message = '')) "
+        "OR (status = 'completed' AND reason IS NOT NULL)",
+    ),
+    "attempts": (
+        "A run's attempts are numbered from 1 without a gap.",
+        "SELECT t.account_id, t.id FROM scheduled_task t "
+        "WHERE t.attempt <> (SELECT COUNT(*) FROM run_attempt a WHERE a.run_id = t.id) "
+        "OR t.attempt <> COALESCE((SELECT MAX(a.number) FROM run_attempt a WHERE a.run_id = t.id), 0)",
+    ),
+    "paid_units": (
+        "Every paid unit has exactly its charge.",
+        "SELECT u.account_id, u.id FROM action_run u WHERE u.status = 'done' AND u.credits > 0 AND "
+        "NOT EXISTS (SELECT 1 FROM "
+        "credit_entry e WHERE e.account_id = u.account_id AND e.key = u.provider_key AND e.amount = -u.credits)",
+    ),
+    "explained_charges": (
+        "Every charge belongs to a finished unit.",
+        "SELECT e.account_id, e.id FROM credit_entry e WHERE e.kind = 'charge' AND NOT EXISTS "
+        "(SELECT 1 FROM action_run u WHERE "
+        "u.account_id = e.account_id AND u.provider_key = e.key AND u.status = 'done' AND u.credits = -e.amount)",
+    ),
+}
