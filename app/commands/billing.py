@@ -9,6 +9,7 @@ from flask.cli import with_appcontext
 
 from app.business.accounts.services import audit_log, team
 from app.business.billing.models import EntryKind
+from app.business.billing.services import plan_changes
 from app.business.billing.services.credit_service import CreditService
 from app.commands.refusals import plain_refusals
 from app.infrastructure.database import transaction
@@ -17,6 +18,7 @@ from app.infrastructure.database import transaction
 def register(app: Flask) -> None:
     """Add the commands of this file."""
     app.cli.add_command(add_credits)
+    app.cli.add_command(change_plan)
 
 
 @click.command("add-credits")
@@ -51,3 +53,21 @@ def add_credits(email: str, amount: int) -> None:
         )
         balance = credits.balance_of(session, user.account_id)
     click.echo(f"{amount:+,} credits: {user.account.name} now has {balance.balance:,}.", err=True)
+
+
+@click.command("change-plan")
+@click.option("--email", required=True, help="Address of anybody of the account.")
+@click.option("--plan", required=True, help="Code of the new plan: starter, growth or scale.")
+@with_appcontext
+@plain_refusals
+def change_plan(email: str, plan: str) -> None:
+    """Move an account to another plan; a bigger one gives the difference for this month at once."""
+    now = datetime.now(UTC)
+    with transaction() as session:
+        account = team.person_with(session, email).account
+        added = plan_changes.change_plan(session, account, plan, now)
+        audit_log.record(session, account.id, audit_log.Actor(), "plan.changed", account, {"plan": plan}, now)
+        balance = CreditService().balance_of(session, account.id)
+    click.echo(
+        f"{account.name} is on the plan {plan}: {added:+,} credits, {balance.balance:,} now.", err=True
+    )

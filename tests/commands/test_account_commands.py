@@ -90,6 +90,20 @@ def test_credits_are_added_and_taken_but_never_below_zero(
     assert "free" in refused.stderr
 
 
+def test_a_plan_is_changed_and_an_unknown_one_is_named(
+    app: Flask, session: Session, harbour: Account
+) -> None:
+    done = _run(app, "change-plan", "--email", EMAIL, "--plan", "growth")
+    assert (done.exit_code, done.stderr) == (
+        0,
+        "Harbour is on the plan growth: +9,000 credits, 10,000 now.\n",
+    )
+    for plan, said in (("growth", "on the plan Growth already"), ("gold", "There is no plan “gold”")):
+        refused = _run(app, "change-plan", "--email", EMAIL, "--plan", plan)
+        assert refused.exit_code == 1
+        assert said in refused.stderr
+
+
 def test_the_key_stands_alone_on_standard_output(app: Flask, session: Session, harbour: Account) -> None:
     done = _run(app, "api-key", "create", "--email", EMAIL, "--name", "Import")
     holder = api_keys.find(session, done.stdout.strip())

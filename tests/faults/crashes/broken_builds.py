@@ -96,7 +96,7 @@ def migrate_statement_by_statement() -> None:
 
 def months_without_a_key() -> None:
     """A grant is known by nothing, so every call grants."""
-    replenishment._key = lambda month: f"grant-{month}-{secrets.token_hex(4)}"
+    replenishment.grant_key = lambda month: f"grant-{month}-{secrets.token_hex(4)}"
 
 
 def months_begun_are_done() -> None:
@@ -104,7 +104,7 @@ def months_begun_are_done() -> None:
     owed = replenishment.accounts_without_grant
 
     def unless_begun(session: Session, now: datetime) -> Iterator[int]:
-        begun = select(exists().where(CreditEntry.key == replenishment._key(f"{now:%Y-%m}")))
+        begun = select(exists().where(CreditEntry.key == replenishment.grant_key(f"{now:%Y-%m}")))
         return iter(()) if session.scalar(begun) else owed(session, now)
 
     replenishment.accounts_without_grant = unless_begun

@@ -52,7 +52,7 @@ def accounts_without_grant(session: Session, now: datetime) -> Iterator[int]:
     for zone in session.scalars(select(Account.timezone).distinct()):
         months.setdefault(_month_or_utc(zone, now), []).append(zone)
     for month, zones in sorted(months.items()):
-        has_grant = exists().where(CreditEntry.account_id == Account.id, CreditEntry.key == _key(month))
+        has_grant = exists().where(CreditEntry.account_id == Account.id, CreditEntry.key == grant_key(month))
         query = (
             select(Account.id)
             .join(Plan, Plan.id == Account.plan_id)
@@ -78,7 +78,7 @@ def grant_month(session: Session, account_id: int, now: datetime) -> bool:
         account_id=account_id,
         kind=EntryKind.GRANT,
         amount=plan.monthly_credits,
-        key=_key(month),
+        key=grant_key(month),
         reason=f"Monthly credits, {month}",
         now=now,
     )
@@ -91,6 +91,11 @@ def grant_month(session: Session, account_id: int, now: datetime) -> bool:
 def month_of(zone: str, now: datetime) -> str:
     """`2026-11`: the present month in `zone`."""
     return f"{now.astimezone(ZoneInfo(zone)):%Y-%m}"
+
+
+def grant_key(month: str) -> str:
+    """The ledger's key of that month's grant: one for each account."""
+    return f"grant-{month}"
 
 
 def _expire(session: Session, account_id: int, plan: Plan, month: str, now: datetime) -> None:
@@ -116,10 +121,6 @@ def _tell(session: Session, account_id: int, amount: int, month: str, now: datet
     place = {"record_id": account_id, "site_id": None, "sector_id": None}
     record_events(session, batch, "account", [place | {"data": {"amount": amount, "month": month}}])
     close_batch(session, batch, now)
-
-
-def _key(month: str) -> str:
-    return f"grant-{month}"
 
 
 def _month_or_utc(zone: str, now: datetime) -> str:
