@@ -74,10 +74,15 @@ def _work(url: str, rounds: Sequence[Lot | Spending]) -> int:
     # Eight at once on a crowded machine may wait for the one file for longer than the product lets people wait.
     event.listen(engine, "connect", _be_patient)
     served = 0
-    with Session(engine, expire_on_commit=False) as session:
-        for one in rounds:
-            start.wait(300)
-            served += _carry(session, one) if isinstance(one, Lot) else _spend(session, one)
+    try:
+        with Session(engine, expire_on_commit=False) as session:
+            for one in rounds:
+                start.wait(300)
+                served += _carry(session, one) if isinstance(one, Lot) else _spend(session, one)
+    except Exception:
+        # The others shall not wait for this one.
+        start.abort()
+        raise
     engine.dispose()
     return served
 

@@ -114,7 +114,7 @@ def _limit_that_day(session: Session, day: RuleDay) -> int | None:
             run.split_site_id == day.split_site_id,
         )
     ).one()
-    if first is None:
+    if first is None or last is None:
         return None
     versions = session.execute(
         select(RuleVersion.created_at, RuleVersion.definition)

@@ -175,8 +175,12 @@ class CreditService:
 
 
 def _lock(session: Session, account_id: int) -> None:
-    """Whoever moves this account's credits waits here (SQLite has one writer at a time anyway)."""
-    session.execute(select(Account.id).where(Account.id == account_id).with_for_update())
+    """Whoever moves this account's credits waits here (SQLite has one writer at a time anyway).
+
+    Not for those who only refer to the account: two that have added rows of it and then lock it would wait for
+    each other crosswise.
+    """
+    session.execute(select(Account.id).where(Account.id == account_id).with_for_update(key_share=True))
 
 
 def _set_aside(session: Session, account_id: int, amount: int) -> Shortfall | None:
