@@ -41,6 +41,12 @@ def notice_of(session: Session, account_id: int, key: str) -> Notice | None:
     return session.scalar(select(Notice).where(Notice.account_id == account_id, Notice.key == key))
 
 
+def notices_by_key(session: Session, account_id: int, keys: Collection[str]) -> dict[str, Notice]:
+    """The account's notices of those keys, read or not, in one question."""
+    query = select(Notice).where(Notice.account_id == account_id, Notice.key.in_(keys))
+    return {notice.key or "": notice for notice in session.scalars(query)}
+
+
 def mark_settled(session: Session, key: str, now: datetime, *, still: Collection[int]) -> None:
     """What notices of `key` told of is over, but for the accounts `still`: nobody has to read them any more."""
     session.execute(

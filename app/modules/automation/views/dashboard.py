@@ -8,7 +8,8 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import update
 
 from app.business.accounts.models import Account, Notice, Role
-from app.business.accounts.services import audit_log, notices
+from app.business.accounts.services import audit_log
+from app.business.accounts.services.notices import notices_by_key
 from app.business.automation.services import dashboard as figures
 from app.business.automation.services.accounting import unaccounted
 from app.business.automation.services.audit import NOTICE_KEY
@@ -44,9 +45,8 @@ def show() -> ResponseReturnValue:
         credits_used=sum(day["credits"] for day in days),
         unaccounted=unaccounted(session, account.id, now),
         waiting=waiting_counts(session, account.id),
-        short=notices.notice_of(session, account.id, RUN_OUT),
         failures=failed_since(session, account.id, now - WEEK, FAILURES),
-        books=_broken_books(),
+        **_notices(),
         **_recent(now),
     )
 
@@ -105,13 +105,12 @@ def resume_all_now() -> ResponseReturnValue:
     return see_other(url_for(".dashboard"))
 
 
-def _broken_books() -> Notice | None:
-    """What the last audit found wrong with the account's own rows: for its owners."""
+def _notices() -> dict[str, Notice | None]:
+    """What stands above everything: credits that run short, and for owners, rows of theirs that break the books."""
     person = current_person()
-    if not person.can(Role.OWNER):
-        return None
-    notice = notices.notice_of(db.session(), person.account.id, NOTICE_KEY)
-    return notice if notice and notice.read_at is None else None
+    found = notices_by_key(db.session(), person.account.id, [RUN_OUT, NOTICE_KEY])
+    books = found.get(NOTICE_KEY) if person.can(Role.OWNER) else None
+    return {"short": found.get(RUN_OUT), "books": books if books and books.read_at is None else None}
 
 
 def _days(now: datetime) -> list[dict[str, Any]]:
