@@ -3,6 +3,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -115,22 +116,52 @@ def test_the_first_stop_signal_asks_to_hand_back(clock_worker: ClockWorker, monk
         worker.draining.clear()
 
 
+@contextmanager
+def stopping() -> Iterator[None]:
+    """The worker installs signal handlers and sets a flag of this process: both as before afterwards."""
+    before = [signal.getsignal(number) for number in worker.STOP_SIGNALS]
+    try:
+        yield
+    finally:
+        worker.draining.clear()
+        for number, handler in zip(worker.STOP_SIGNALS, before, strict=True):
+            signal.signal(number, handler)
+
+
+def stop_parent() -> None:
+    os.kill(os.getppid(), signal.SIGTERM)
+
+
 def test_a_step_worker_that_is_told_to_stop_lets_its_child_hand_back(
     app: Flask, valkey: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def drain(queue: str) -> None:
-        os.kill(os.getppid(), signal.SIGTERM)
+        stop_parent()
         eventually(worker.draining.is_set, within=10)
         valkey.set("handed-back", queue)
 
     monkeypatch.setattr(automation_tasks, "drain", drain)
-    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    try:
-        with app.app_context():
-            wake(valkey, ["long"])
-            StepWorker(queues.STEP_WORKER_QUEUES, valkey).work()
-    finally:
-        worker.draining.clear()
-        for number, handler in zip((signal.SIGINT, signal.SIGTERM), before, strict=True):
-            signal.signal(number, handler)
+    with stopping(), app.app_context():
+        wake(valkey, ["long"])
+        StepWorker(queues.STEP_WORKER_QUEUES, valkey).work()
+    assert valkey.get("handed-back") == b"long"
+
+
+def test_a_stop_signal_in_the_middle_of_the_fork_reaches_the_child(
+    app: Flask, valkey: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def drain(queue: str) -> None:
+        eventually(worker.draining.is_set, within=10)
+        valkey.set("handed-back", queue)
+
+    def first_act_of_the_child() -> None:
+        stop_parent()
+        leave_group()
+
+    leave_group = os.setpgrp
+    monkeypatch.setattr(os, "setpgrp", first_act_of_the_child)
+    monkeypatch.setattr(automation_tasks, "drain", drain)
+    with stopping(), app.app_context():
+        wake(valkey, ["long"])
+        StepWorker(queues.STEP_WORKER_QUEUES, valkey).work()
     assert valkey.get("handed-back") == b"long"

@@ -2,8 +2,8 @@
 
 import os
 import socket
-from collections.abc import Callable
-from datetime import datetime
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
 from functools import cache
 
 import structlog
@@ -34,6 +34,10 @@ MOST_RUNS = 100
 MOST_SECONDS = 5.0
 AUDITED_KEY = "igny8:audited"
 LOOKED_AHEAD_KEY = "igny8:looked-ahead"
+CAUGHT_UP = timedelta(minutes=2)
+"""Sweeps unbroken for so long have carried what came due before them."""
+
+Step = Callable[[datetime], None]
 
 log = structlog.get_logger(__name__)
 
@@ -49,8 +53,17 @@ def replenish_monthly_credits() -> None:
 
 
 def sweep() -> None:
-    """Every 15 seconds: everything that a lost wake-up, a dead worker or a flushed queue may have left undone."""
-    for step in SWEEP:
+    """Every 15 seconds: everything that a lost wake-up, a dead worker or a flushed queue may have left undone.
+
+    What was due while nobody swept is only being caught up with at first, so nobody is told that it is late.
+    """
+    _take(HEALING)
+    if _unbroken_for(utc_now()) >= CAUGHT_UP:
+        _take(JUDGING)
+
+
+def _take(steps: Iterable[Step]) -> None:
+    for step in steps:
         try:
             step(utc_now())
         except Exception:
@@ -141,11 +154,11 @@ def _watch_credits(now: datetime) -> None:
         log.error("credits_not_looked_at", account=account_id, error=f"{type(error).__name__}: {error}")
 
 
-def _tell_alive(now: datetime) -> None:
-    heartbeats.beat(relay.server(), heartbeats.SWEEP, now)
+def _unbroken_for(now: datetime) -> timedelta:
+    return now - heartbeats.note_sweep(relay.server(), now)
 
 
-SWEEP: tuple[Callable[[datetime], None], ...] = (
+HEALING: tuple[Step, ...] = (
     _rescue,
     _dispatch,
     _plan,
@@ -153,11 +166,8 @@ SWEEP: tuple[Callable[[datetime], None], ...] = (
     _wake_waiting,
     _wake_overdue,
     _arm_missing,
-    _watch,
-    _tell_alive,
-    _audit,
-    _watch_credits,
 )
+JUDGING: tuple[Step, ...] = (_watch, _audit, _watch_credits)
 
 
 @cache

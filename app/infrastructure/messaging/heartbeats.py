@@ -12,7 +12,10 @@ from rq.worker import BaseWorker
 SCHEDULER = "scheduler"
 SWEEP = "sweep"
 AUDIT_KEY = "igny8:audit"
+SWEEPING_KEY = "igny8:sweeping-since"
 KEPT_SECONDS = 3600
+UNBROKEN_SECONDS = 60
+"""Sweeps further apart than this begin a new row of them."""
 FRESH_WORKER = timedelta(seconds=30)
 
 
@@ -44,6 +47,15 @@ def heard_at(connection: Redis, name: str) -> datetime | None:
     """When `name` was last heard of; None when not within the last hour."""
     value = connection.get(_key(name))
     return datetime.fromtimestamp(float(value), UTC) if value else None
+
+
+def note_sweep(connection: Redis, now: datetime) -> datetime:
+    """A sweep is done at `now`; gives when the unbroken row of sweeps that it belongs to began."""
+    beat(connection, SWEEP, now)
+    connection.set(SWEEPING_KEY, now.timestamp(), ex=UNBROKEN_SECONDS, nx=True)
+    connection.expire(SWEEPING_KEY, UNBROKEN_SECONDS)
+    began = connection.get(SWEEPING_KEY)
+    return datetime.fromtimestamp(float(began), UTC) if began else now
 
 
 def note_audit(connection: Redis, broken: Sequence[str], now: datetime) -> None:

@@ -33,6 +33,7 @@ WORKER_TTL_SECONDS = 20
 """RQ waits for a job this long less 15 seconds, and reports itself alive in between."""
 BEAT_EVERY = timedelta(seconds=1)
 LONGEST_PAUSE_SECONDS = 2.0
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 draining = threading.Event()
 """Set when this process shall end: no new run is begun, the present one is handed back before its next unit."""
@@ -147,6 +148,14 @@ class StepWorker(TicketWorker, Worker):
         except RedisError as error:
             log.warning("queue_server_away", error=str(error))
 
+    def fork_work_horse(self, job: Job, queue: Queue) -> None:
+        """Fork. A stop signal waits until the parent knows its child, and the child what the signal means."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+        try:
+            super().fork_work_horse(job, queue)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+
     def main_work_horse(self, job: Job, queue: Queue) -> None:
         """In the child. Connections of the parent are left alone, and the child never outlives it."""
         die_with_parent(self.pid or 0)
@@ -160,12 +169,18 @@ class StepWorker(TicketWorker, Worker):
         """SIGTERM, from the parent, means drain; Ctrl-C is the parent's business."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, lambda _signal, _frame: draining.set())
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+
+    def kill_horse(self, sig: signal.Signals = signal.SIGKILL) -> None:
+        """Signal the child by its own id: until it has a group of its own, its group is ours."""
+        if self.horse_pid:
+            with suppress(ProcessLookupError):
+                os.kill(self.horse_pid, sig)
 
     def handle_warm_shutdown_request(self) -> None:
         """Hand back what the child is working on."""
         super().handle_warm_shutdown_request()
-        if self.horse_pid:
-            self.kill_horse(signal.SIGTERM)
+        self.kill_horse(signal.SIGTERM)
 
 
 def run_clock_worker(connect: Callable[[], Redis]) -> None:
@@ -180,7 +195,7 @@ def run_step_worker(connect: Callable[[], Redis]) -> None:
 
 def _work(make_worker: Callable[[], TicketWorker]) -> None:
     """RQ's loop ends at any fault of the queue server; ours begins again until it is told to stop."""
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in STOP_SIGNALS:
         signal.signal(number, lambda _signal, _frame: draining.set())
     # RQ's signal handlers stay after its loop has ended, and raise this where nothing is being worked on.
     with suppress(StopRequested):
