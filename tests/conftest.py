@@ -21,6 +21,15 @@ from app.settings import Settings
 from tests import databases
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What tests have measured or counted, as `figure` properties of theirs."""
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if getattr(report, "when", "") == "call":
+                lines = [text for name, text in report.user_properties if name == "figure"]
+                terminalreporter.write("".join(f"{line}\n" for line in lines))
+
+
 @pytest.fixture(scope="session")
 def now() -> datetime:
     """A quiet Tuesday morning."""

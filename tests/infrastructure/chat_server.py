@@ -30,10 +30,11 @@ class Handler(BaseHTTPRequestHandler):
     """One request: notes it, then behaves as told."""
 
     chat: ChatServer
+    body: dict[str, Any]
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        self.chat.asked.append(json.loads(body))
+        self.body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.chat.asked.append(self.body)
         self.chat.keys.append(self.headers["Idempotency-Key"])
         reply = self.chat.replies.pop(0) if len(self.chat.replies) > 1 else self.chat.replies[0]
         reply(self)

@@ -9,12 +9,22 @@ OPENAI = "https://api.openai.com/v1"
 
 def make_language_model(settings: Settings) -> LanguageModel:
     """Raises SettingsError when a provider is named but not its model."""
-    key = settings.ai_api_key.get_secret_value()
-    if not (settings.ai_base_url or key):
+    if not _names_provider(settings):
         return OfflineModel()
     if not settings.ai_model:
         raise SettingsError("AI_MODEL: is required with AI_BASE_URL or AI_API_KEY")
     # Imported here: the client is large, and an installation without a provider never needs it.
     from app.infrastructure.ai.openai_compatible import OpenAICompatible
 
+    key = settings.ai_api_key.get_secret_value()
     return OpenAICompatible(settings.ai_base_url or OPENAI, key, settings.ai_model)
+
+
+def load_client(settings: Settings) -> None:
+    """Import the provider's client, about half a second, where the processes forked from this one will need it."""
+    if _names_provider(settings):
+        import app.infrastructure.ai.openai_compatible  # noqa: F401
+
+
+def _names_provider(settings: Settings) -> bool:
+    return bool(settings.ai_base_url or settings.ai_api_key.get_secret_value())

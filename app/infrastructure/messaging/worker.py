@@ -24,10 +24,12 @@ from rq.job import Job
 from rq.timeouts import HorseMonitorTimeoutException, JobTimeoutException
 from rq.worker import BaseWorker, WorkerStatus
 
+from app.infrastructure import ai
 from app.infrastructure.database import db
 from app.infrastructure.messaging import queues
 from app.infrastructure.messaging.queues import AllowedJob, AllowedQueue
 from app.infrastructure.process_life import die_with_parent
+from app.settings import load_settings
 
 WORKER_TTL_SECONDS = 20
 """RQ waits for a job this long less 15 seconds, and reports itself alive in between."""
@@ -190,6 +192,8 @@ def run_clock_worker(connect: Callable[[], Redis]) -> None:
 
 def run_step_worker(connect: Callable[[], Redis]) -> None:
     """One step worker process: until SIGTERM or SIGINT."""
+    # Each look is a child, which would import it again.
+    ai.load_client(load_settings())
     _work(lambda: StepWorker(queues.STEP_WORKER_QUEUES, connect()))
 
 

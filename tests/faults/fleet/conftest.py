@@ -1,0 +1,50 @@
+"""What the trials share: one nursery, a database of each trial's own, and a place for the figures they print."""
+
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests import databases
+from tests.faults.fleet import crew
+from tests.faults.fleet.storm import FULL, Site
+
+BOTH = ["sqlite", "postgresql"]
+
+
+@pytest.fixture(scope="session")
+def nursery() -> Iterator["subprocess.Popen[str]"]:
+    with crew.nursery() as process:
+        yield process
+
+
+def _own_database(request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:
+    if request.param == "sqlite":
+        yield f"sqlite:///{folder / 'trial.sqlite3'}"
+        return
+    with databases.own_database(request.getfixturevalue("postgresql_server")) as url:
+        yield url
+
+
+@pytest.fixture(params=BOTH)
+def site(request: pytest.FixtureRequest, nursery: "subprocess.Popen[str]", tmp_path: Path) -> Iterator[Site]:
+    """Where a trial takes place, on each database."""
+    for url in _own_database(request, tmp_path):
+        yield Site(nursery, url, tmp_path)
+
+
+@pytest.fixture(params=BOTH if FULL else BOTH[:1])
+def control_site(
+    request: pytest.FixtureRequest, nursery: "subprocess.Popen[str]", tmp_path: Path
+) -> Iterator[Site]:
+    """Where a broken build is tried: everyday tests have time for one database."""
+    for url in _own_database(request, tmp_path):
+        yield Site(nursery, url, tmp_path)
+
+
+@pytest.fixture
+def figure(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Prints a line at the end of the session."""
+    database = request.node.callspec.params.get("site", "")
+    return lambda text: request.node.user_properties.append(("figure", f"{database}: {text}"))

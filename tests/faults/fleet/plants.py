@@ -1,0 +1,105 @@
+"""Deliberately broken builds: each trial that finds nothing must find what one of these does."""
+
+import secrets
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from app.business.automation.run_models import Reason, ScheduledTask, Status
+from app.business.automation.services import (
+    action_executor,
+    planning,
+    recovery,
+    rule_engine,
+    run_close,
+    run_lease,
+)
+from app.business.automation.services.run_context import RunContext
+from app.business.automation.services.run_gates import Stop
+from app.business.automation.services.run_lease import Lease
+from app.infrastructure.messaging import scheduler
+
+
+def write_without_the_lease() -> None:
+    """Whoever once had a run may write for it for ever."""
+
+    def renew(session: Session, lease: Lease, now: datetime) -> None:
+        session.execute(
+            update(ScheduledTask).where(ScheduledTask.id == lease.run_id).values(worker="anybody")
+        )
+
+    action_executor.renew = rule_engine.renew = renew  # type: ignore[attr-defined]
+
+
+def claim_without_a_guard() -> None:
+    """A run may be taken by all who have seen it."""
+
+    def take(session: Session, run_id: int, worker: str, token: str, now: datetime) -> bool:
+        claimed = {"status": Status.RUNNING, "lease_token": token, "lease_until": now + run_lease.LEASE}
+        counted = {"attempt": ScheduledTask.attempt + 1, "started_at": now, "worker": worker}
+        session.execute(update(ScheduledTask).where(ScheduledTask.id == run_id).values(claimed | counted))
+        return True
+
+    run_lease._take = take
+
+
+def plan_again_and_again() -> None:
+    """The planner does not look at what is planned already; the unique key is dropped by the trial."""
+    planning._unwritten = lambda _session, _rule, schedule, start, until, _site: list(
+        planning.due_instants(schedule, start - planning.TINY, until)
+    )
+    planning._first_after = lambda _schedules, _at: _at - planning.WINDOW
+
+
+def forget_what_is_due() -> None:
+    """The planner writes no row for what is due by now: whatever was not planned ahead is lost."""
+    write_rows = planning._write_rows
+
+    def only_ahead(session: Session, rule: Any, due: list[datetime], now: datetime, site_id: int) -> None:
+        write_rows(session, rule, [at for at in due if at > now], now, site_id)
+
+    planning._write_rows = only_ahead
+
+
+def rescue_nobody() -> None:
+    """A run whose worker has died stays with it."""
+    recovery.rescue = lambda _transaction, _now: recovery.Rescued()
+
+
+def leave_recurring_jobs_lost() -> None:
+    """The scheduler does not look whether its recurring jobs are still there."""
+    scheduler.AutomationScheduler.restore_missing = lambda _self: None  # type: ignore[method-assign]
+
+
+def fail_when_told_to_stop() -> None:
+    """A worker that is stopped ends its run instead of handing it back."""
+
+    def fail(session: Session, context: RunContext) -> None:
+        run_close.give_up(session, context, Stop(Reason.WORKER_LOST, "Stopped."))
+
+    run_close.hand_back = fail
+
+
+def new_key_for_each_try() -> None:
+    """The provider cannot know that it is asked for the same work again."""
+    action_executor.unit_key = lambda run_id, step, record_id: (  # type: ignore[attr-defined]
+        f"r{run_id}-s{step}-{record_id}-{secrets.token_hex(4)}"
+    )
+
+
+PLANTS: dict[str, Callable[[], None]] = {
+    plant.__name__: plant
+    for plant in (
+        write_without_the_lease,
+        claim_without_a_guard,
+        plan_again_and_again,
+        forget_what_is_due,
+        rescue_nobody,
+        leave_recurring_jobs_lost,
+        fail_when_told_to_stop,
+        new_key_for_each_try,
+    )
+}

@@ -1,0 +1,52 @@
+"""An AI service that honours keys: the same key is the same work, done and counted once."""
+
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from threading import Lock
+from typing import Any
+
+from tests.infrastructure.chat_server import Handler, says, serving
+
+
+@dataclass
+class Provider:
+    """`asked` counts calls by key; the answer to a key never changes. Each call takes `seconds`."""
+
+    seconds: float = 0.03
+    url: str = ""
+    asked: Counter[str] = field(default_factory=Counter)
+    answers: dict[str, str] = field(default_factory=dict)
+    lock: Lock = field(default_factory=Lock)
+
+    def reply(self, handler: Handler) -> None:
+        key = handler.headers["Idempotency-Key"]
+        with self.lock:
+            self.asked[key] += 1
+            answer = self.answers.setdefault(key, json.dumps(_answer(handler.body)))
+        time.sleep(self.seconds)
+        says(answer)(handler)
+
+    @property
+    def repeated(self) -> int:
+        """Calls that the key turned into nothing."""
+        return sum(self.asked.values()) - len(self.asked)
+
+
+def _answer(body: dict[str, Any]) -> dict[str, Any]:
+    facts = json.loads(body["messages"][1]["content"])
+    if "count" in facts:
+        titles = [f"{facts['cluster']}, part {number + 1}" for number in range(facts["count"])]
+        return {"ideas": [{"title": title, "description": "One of several."} for title in titles]}
+    return {"title": facts["title"], "body": "A short text of exactly these few words, and no more."}
+
+
+@contextmanager
+def answering(seconds: float) -> Iterator[Provider]:
+    provider = Provider(seconds)
+    with serving(provider.reply) as chat:
+        provider.url = chat.url
+        yield provider

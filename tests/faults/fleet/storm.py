@@ -1,0 +1,257 @@
+"""A storm: a load, a crew, and faults at random moments; at its end everything must be as it was asked for."""
+
+import os
+import signal
+import subprocess
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+
+from flask import Flask
+from pydantic import SecretStr
+
+from app import create_app
+from app.infrastructure.database import db
+from app.settings import Settings
+from tests import databases
+from tests.faults.fleet.crew import BRISK, CREW, Crew, QueueServer
+from tests.faults.fleet.load import Load, utc_now
+from tests.faults.fleet.provider import answering
+from tests.processes import clean_environment
+
+SECRET = "a-key-that-only-the-trials-use-0123456789"
+FULL = os.environ.get("TRIALS") == "full"
+SEED = int(os.environ.get("SEED", "1"))
+
+
+def trials(full: int, sample: int) -> int:
+    """How often a trial is made: the aim with TRIALS=full, else a sample that everyday tests have time for."""
+    return full if FULL else sample
+
+
+@dataclass
+class Storm:
+    """One installation of one trial, and what is done to it. `pause`: seconds between two acts, from and to."""
+
+    crew: Crew
+    queue: QueueServer
+    load: Load
+    rng: Random
+    pause: tuple[float, float] = (0.2, 0.8)
+    acts: Counter[str] = field(default_factory=Counter)
+    trail: deque[str] = field(default_factory=lambda: deque(maxlen=40))
+    ended_in: list[float] = field(default_factory=list)
+
+    def note(self, what: str) -> None:
+        self.trail.append(f"{utc_now():%H:%M:%S.%f} {what}")
+
+    def rage(self, acts: Sequence[Callable[["Storm"], bool]], times: int) -> None:
+        """So many faults that struck something, with a portion of load before each."""
+        struck = 0
+        while struck < times:
+            self.load.feed()
+            time.sleep(self.rng.uniform(*self.pause))
+            for kind in self.crew.replace_the_dead():
+                self.note(f"{kind} started again")
+            act = self.rng.choice(acts)
+            if act(self):
+                struck += 1
+                self.acts[act.__name__] += 1
+
+    def await_work(self, within: float = 2) -> bool:
+        """Until a step worker works on a run; False when none does for so long."""
+        until = time.monotonic() + within
+        while not self.load.is_at_work():
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.02)
+        return True
+
+    def settle(self, within: float = 120) -> bool:
+        """Let everything come to rest with a whole crew; False when it does not within so many seconds."""
+        until = time.monotonic() + within
+        while time.monotonic() < until:
+            self.crew.replace_the_dead()
+            if self.load.is_settled():
+                return True
+            time.sleep(0.1)
+        return False
+
+    def verdict(self, within: float = 120) -> str:
+        """What went wrong and how it came to it; empty when nothing was lost, doubled or left."""
+        problems = [] if self.settle(within) else ["It does not come to rest."]
+        if found := problems + self.load.problems():
+            # A run of this very second may have been on its way.
+            time.sleep(1)
+            found = problems + self.load.problems()
+        if not found:
+            return ""
+        lines = [*found[:30], f"SEED={SEED}, the last acts:", *self.trail, self.crew.log()]
+        return "\n".join(lines)
+
+
+# What can be done to it; each says whether it struck.
+
+
+def kill_horse(storm: Storm) -> bool:
+    return _strike_a_worker(storm, "horse")
+
+
+def kill_parent(storm: Storm) -> bool:
+    return _strike_a_worker(storm, "parent")
+
+
+def kill_worker_and_horse(storm: Storm) -> bool:
+    return _strike_a_worker(storm, "both")
+
+
+def _strike_a_worker(storm: Storm, to: str) -> bool:
+    """One that is at work just now; False when none is for a second."""
+    until = time.monotonic() + 1
+    while not (busy := [member for member in storm.crew.alive("worker") if member.horses]):
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.01)
+    # Any moment of its work, not always the first.
+    time.sleep(storm.rng.uniform(0, 0.15))
+    victim = storm.rng.choice(busy)
+    storm.note(f"kill the {to} of worker {victim.pid} {victim.horses}")
+    victim.send(signal.SIGKILL, to=to)
+    return True
+
+
+def kill_clock(storm: Storm) -> bool:
+    return _kill_one(storm, "clock")
+
+
+def kill_scheduler(storm: Storm) -> bool:
+    return _kill_one(storm, "scheduler")
+
+
+def _kill_one(storm: Storm, kind: str) -> bool:
+    members = storm.crew.alive(kind)
+    if not members:
+        return False
+    victim = storm.rng.choice(members)
+    storm.note(f"kill {kind} {victim.pid}")
+    victim.send(signal.SIGKILL)
+    return True
+
+
+def pause_scheduler(storm: Storm) -> bool:
+    """It stands still for longer than its lock lasts, then goes on as if nothing had been."""
+    members = storm.crew.alive("scheduler")
+    victim = storm.rng.choice(members)
+    storm.note(f"pause scheduler {victim.pid}")
+    victim.send(signal.SIGSTOP)
+    time.sleep(storm.rng.uniform(2, 3))
+    victim.send(signal.SIGCONT)
+    return True
+
+
+def flush(storm: Storm) -> bool:
+    storm.note("flush the queue server")
+    storm.queue.flush()
+    return True
+
+
+def kill_queue_server(storm: Storm) -> bool:
+    """It comes back empty after a while."""
+    before = _ids(storm.crew)
+    storm.note("kill the queue server")
+    storm.queue.kill()
+    time.sleep(storm.rng.uniform(0, 2))
+    storm.queue.start()
+    storm.note("the queue server is back")
+    if _ids(storm.crew) != before:
+        storm.note(f"of {before} only {_ids(storm.crew)} outlived it")
+        storm.acts["processes that did not outlive the queue server"] += 1
+    return True
+
+
+def deploy(storm: Storm) -> bool:
+    """All stop while a run is being worked on, and start again."""
+    if not storm.await_work():
+        return False
+    kinds = Counter(member.kind for member in storm.crew.alive())
+    storm.note("deploy")
+    storm.ended_in.append(storm.crew.stop_all())
+    storm.note(f"all ended after {storm.ended_in[-1]:.2f} s")
+    storm.crew.start_all(kinds)
+    return True
+
+
+def _ids(crew: Crew) -> list[int]:
+    return [member.pid for member in crew.alive()]
+
+
+KILLS = (kill_horse, kill_parent, kill_worker_and_horse, kill_clock, kill_scheduler)
+
+
+@dataclass
+class Site:
+    """Where a trial takes place: an empty database, a folder, and who starts its processes."""
+
+    nursery: subprocess.Popen[str]
+    database_url: str
+    folder: Path
+
+    @contextmanager
+    def storm(
+        self,
+        *,
+        crew: Mapping[str, int] = CREW,
+        pace: Mapping[str, float] = BRISK,
+        plant: str = "",
+        provider_seconds: float = 0.05,
+        every_minute: bool = True,
+    ) -> Iterator[Storm]:
+        """A running installation and a load on it that has been founded."""
+        queue = QueueServer()
+        queue.start()
+        logs = self.folder / "logs"
+        logs.mkdir()
+        app = create_app(self._settings(queue.url), web=False)
+        try:
+            with app.app_context(), answering(provider_seconds) as provider:
+                databases.create_schema(app)
+                processes = Crew(self.nursery, self._environment(queue.url, provider.url), logs, pace, plant)
+                storm = Storm(processes, queue, Load(provider), Random(SEED))
+                storm.load.found(every_minute=every_minute)
+                try:
+                    processes.start_all(crew)
+                    yield storm
+                finally:
+                    processes.stop_all(within=5)
+        finally:
+            _let_go(app)
+            queue.remove()
+
+    def _settings(self, redis_url: str) -> Settings:
+        return Settings(
+            database_url=self.database_url,
+            redis_url=redis_url,
+            secret_key=SecretStr(SECRET),
+            data_dir=self.folder,
+        )
+
+    def _environment(self, redis_url: str, ai_url: str) -> dict[str, str]:
+        return clean_environment(
+            DATABASE_URL=self.database_url,
+            REDIS_URL=redis_url,
+            SECRET_KEY=SECRET,
+            DATA_DIR=str(self.folder),
+            AI_BASE_URL=ai_url,
+            AI_MODEL="trial",
+            TZ="Asia/Kathmandu",
+        )
+
+
+def _let_go(app: Flask) -> None:
+    with app.app_context():
+        db.session.remove()
+        db.engine.dispose()

@@ -1,0 +1,41 @@
+"""How late runs start when workers are idle, and when five hundred want to start in one second: measured, not judged.
+
+What is asserted is that all of them ran once; the figures are printed, for a quiet machine to be read.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+
+from tests.faults.fleet.crew import AS_SHIPPED
+from tests.faults.fleet.storm import Site, trials
+
+RUNS, AT_ONCE = trials(500, 10), trials(500, 50)
+EVERY = 0.5
+
+
+def told(late: Sequence[float]) -> str:
+    def part(share: float) -> float:
+        return late[min(len(late) - 1, int(share * len(late)))]
+
+    return f"p50 {part(0.5):.2f} s, p99 {part(0.99):.2f} s, latest {late[-1]:.2f} s"
+
+
+def test_runs_of_idle_workers_start_on_their_second(site: Site, figure: Callable[[str], None]) -> None:
+    with site.storm(pace=AS_SHIPPED) as storm:
+        for _ in range(RUNS):
+            storm.load.add_tick(5)
+            time.sleep(EVERY)
+        assert storm.verdict() == ""
+        assert len(storm.load.lateness()) == RUNS
+        figure(f"{RUNS} runs at odd seconds: started late by {told(storm.load.lateness())}")
+
+
+def test_many_rules_due_in_one_second_all_start(site: Site, figure: Callable[[str], None]) -> None:
+    with site.storm(pace=AS_SHIPPED) as storm:
+        began = time.monotonic()
+        storm.load.add_ticks_at_once(AT_ONCE, seconds=5 + AT_ONCE / 12)
+        saved = time.monotonic() - began
+        assert storm.verdict() == ""
+        late = storm.load.lateness()
+        assert len(late) == AT_ONCE
+        figure(f"{AT_ONCE} rules due in one second (saved in {saved:.1f} s): started late by {told(late)}")

@@ -1,0 +1,37 @@
+"""The queue server loses everything, or dies and comes back empty: only time may be lost, and not much of it."""
+
+from collections.abc import Callable
+
+from tests.faults.fleet.crew import AS_SHIPPED
+from tests.faults.fleet.storm import Site, flush, kill_queue_server, trials
+
+FLUSHED, DIED = trials(100, 3), trials(50, 2)
+
+
+def test_a_flushed_queue_server_loses_and_doubles_nothing(site: Site, figure: Callable[[str], None]) -> None:
+    with site.storm(pace=AS_SHIPPED) as storm:
+        storm.pause = (0.5, 3)
+        storm.rage([flush], FLUSHED)
+        assert storm.verdict() == ""
+        late = storm.load.lateness()
+        figure(
+            f"{FLUSHED} flushes: lost 0, doubled 0 of {storm.load.counts()}; latest start {late[-1]:.2f} s"
+        )
+
+
+def test_a_queue_server_that_dies_loses_and_doubles_nothing(
+    site: Site, figure: Callable[[str], None]
+) -> None:
+    with site.storm(pace=AS_SHIPPED) as storm:
+        storm.pause = (1, 4)
+        storm.rage([kill_queue_server], DIED)
+        assert storm.verdict() == ""
+        assert not storm.acts["processes that did not outlive the queue server"], storm.crew.log()
+        late = storm.load.lateness()
+        figure(f"{DIED} deaths of the queue server: all processes outlived it; latest start {late[-1]:.2f} s")
+
+
+def test_a_scheduler_that_does_not_look_is_found(control_site: Site) -> None:
+    with control_site.storm(plant="leave_recurring_jobs_lost") as storm:
+        storm.rage([flush], 1)
+        assert storm.verdict(within=10) != ""

@@ -1,0 +1,72 @@
+"""Two and three schedulers at once, some of them stopped past their lock or killed: every time has one run."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+import pytest
+from sqlalchemy import delete, select, text, update
+
+from app.business.automation.models import AutomationRule
+from app.business.automation.run_models import RunDetail, ScheduledTask
+from app.infrastructure.database import db
+from tests.faults.fleet.load import utc_now
+from tests.faults.fleet.storm import Site, kill_scheduler, pause_scheduler, trials
+from tests.processes import eventually
+
+OCCURRENCES = trials(2000, 40)
+AT_ONCE = 20
+THREE = {"clock": 3, "worker": 1, "scheduler": 3}
+
+
+def test_three_schedulers_start_nothing_twice(site: Site, figure: Callable[[str], None]) -> None:
+    with site.storm(crew=THREE) as storm:
+        for _ in range(OCCURRENCES // AT_ONCE):
+            for _ in range(AT_ONCE):
+                storm.load.add_tick(1)
+            storm.rage([pause_scheduler, kill_scheduler], 1)
+        assert storm.verdict() == ""
+        figure(f"three schedulers, {dict(storm.acts)}: lost 0, doubled 0 of {storm.load.counts()}")
+
+
+def test_without_a_guard_on_the_claim_runs_are_doubled(control_site: Site) -> None:
+    with control_site.storm(crew=THREE, plant="claim_without_a_guard") as storm:
+        storm.load.add_ticks_at_once(AT_ONCE, 3)
+        assert "was completed 2 times" in storm.verdict(within=15)
+
+
+@pytest.mark.parametrize("plant", ["", "plan_again_and_again"])
+def test_times_that_are_planned_already_are_doubled_only_by_a_broken_planner(
+    control_site: Site, plant: str
+) -> None:
+    with control_site.storm(crew={"worker": 1}, plant=plant) as storm:
+        with db.engine.begin() as connection:
+            connection.execute(text("DROP INDEX uq_scheduled_task_due"))
+        set_back_the_planner(storm.load.every_minute, utc_now())
+        storm.crew.start_all({"clock": 1, "scheduler": 1})
+        storm.load.add_tick(1)
+        assert ("rows for" in storm.verdict(within=15)) == bool(plant)
+
+
+@pytest.mark.parametrize("plant", ["", "forget_what_is_due"])
+def test_times_that_came_while_nobody_planned_are_lost_only_by_a_broken_planner(
+    control_site: Site, plant: str
+) -> None:
+    with control_site.storm(crew={"worker": 1}, plant=plant) as storm:
+        rule_id = storm.load.add_tick(0)
+        due = storm.load.due[rule_id]
+        # As after a long time off: what came due meanwhile has no row yet.
+        with db.engine.begin() as connection:
+            run_ids = select(ScheduledTask.id).where(ScheduledTask.automation_rule_id == rule_id)
+            connection.execute(delete(RunDetail).where(RunDetail.run_id.in_(run_ids)))
+            connection.execute(delete(ScheduledTask).where(ScheduledTask.automation_rule_id == rule_id))
+        set_back_the_planner(rule_id, due)
+        eventually(lambda: utc_now() > due)
+        storm.crew.start_all({"clock": 1, "scheduler": 1})
+        assert bool(storm.verdict(within=15)) == bool(plant)
+
+
+def set_back_the_planner(rule_id: int, at: datetime) -> None:
+    with db.engine.begin() as connection:
+        connection.execute(
+            update(AutomationRule).where(AutomationRule.id == rule_id).values(unplanned_from=at)
+        )

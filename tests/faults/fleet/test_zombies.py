@@ -1,0 +1,146 @@
+"""Workers that are stopped past their lease and then go on: others have done their work, and they write nothing."""
+
+import signal
+import sqlite3
+import time
+from collections.abc import Callable
+
+from sqlalchemy import select, text
+
+from app.business.accounts.models import Account
+from app.business.automation.run_models import ActionRun, RunAttempt, ScheduledTask, Status
+from app.business.billing.models import CreditEntry, CreditHold
+from app.business.events import Event, EventBatch
+from app.business.planner.models import Idea
+from app.business.writer.models import Content, Task
+from app.infrastructure.database import db, only_reading, transaction
+from tests.faults.fleet.storm import SEED, Site, Storm, trials
+from tests.processes import eventually, is_alive
+
+ZOMBIES = trials(100, 4)
+MOST_AT_ONCE = 4
+HISTORY = (
+    Account,
+    ScheduledTask,
+    RunAttempt,
+    ActionRun,
+    CreditEntry,
+    CreditHold,
+    Event,
+    EventBatch,
+    Idea,
+    Task,
+    Content,
+)
+CREW = {"clock": 1, "worker": 6, "scheduler": 1}
+
+
+def everything() -> dict[str, list[str]]:
+    """All rows that a worker could write."""
+    tables = [model.__table__ for model in RUNS + EFFECTS]
+    with only_reading(), transaction() as session:
+        return {
+            table.name: [str(row) for row in session.execute(select(table).order_by(table.c.id))]
+            for table in tables
+        }
+
+
+def at_work() -> dict[int, int]:
+    """Process id of the work-horse -> the run that it works on."""
+    with only_reading(), transaction() as session:
+        query = select(ScheduledTask.worker, ScheduledTask.id).where(
+            ScheduledTask.status == Status.RUNNING, ScheduledTask.queue == "long"
+        )
+        return {int(worker.rpartition("-")[2]): run_id for worker, run_id in session.execute(query)}
+
+
+def stop_some(storm: Storm, most: int) -> dict[int, int]:
+    """Stop work-horses in the middle of their runs; gives process id -> run."""
+    stopped: dict[int, int] = {}
+    for member in storm.crew.alive("worker"):
+        for horse in member.horses:
+            time.sleep(storm.rng.uniform(0, 0.1))
+            run_id = at_work().get(horse)
+            if run_id is None or len(stopped) == most or not is_alive(horse):
+                continue
+            member.send(signal.SIGSTOP, to=storm.rng.choice(["horse", "both"]))
+            if holds_a_lock():
+                member.send(signal.SIGCONT)
+                storm.acts["stopped inside a transaction, and let go on"] += 1
+                continue
+            stopped[horse] = run_id
+    return stopped
+
+
+def holds_a_lock() -> bool:
+    """Whether somebody keeps a transaction open: a stopped process would, for as long as it is stopped."""
+    until = time.monotonic() + 2
+    probe = _sqlite_is_locked if db.engine.dialect.name == "sqlite" else _postgresql_waits
+    while probe():
+        if time.monotonic() > until:
+            return True
+        time.sleep(0.05)
+    return False
+
+
+def _sqlite_is_locked() -> bool:
+    connection = sqlite3.connect(db.engine.url.database or "", timeout=0, isolation_level=None)
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError:
+        return True
+    finally:
+        connection.close()
+    return False
+
+
+def _postgresql_waits() -> bool:
+    query = (
+        "SELECT 1 FROM pg_stat_activity WHERE state = 'idle in transaction' AND datname = current_database()"
+    )
+    with db.engine.connect() as connection:
+        return connection.scalar(text(f"{query} AND pid <> pg_backend_pid() LIMIT 1")) is not None
+
+
+def one_round(storm: Storm, most: int) -> tuple[int, list[str]]:
+    """Stop some, let the others do their work, wake them. Gives their number, and what they wrote."""
+    for _ in range(most):
+        storm.load.add_paid_rule(1)
+    storm.await_work(within=10)
+    stopped = stop_some(storm, most)
+    storm.note(f"stopped {stopped}")
+    assert storm.settle(), storm.crew.log()
+    before = everything()
+    for member in storm.crew.alive("worker"):
+        member.send(signal.SIGCONT)
+    eventually(lambda: not any(map(is_alive, stopped)), within=30, what="the zombies end")
+    after = everything()
+    written = [f"{name}: {row}" for name in before for row in set(after[name]) ^ set(before[name])]
+    return len(stopped), written
+
+
+def test_a_worker_that_was_replaced_writes_nothing(site: Site, figure: Callable[[str], None]) -> None:
+    with site.storm(crew=CREW, provider_seconds=0.4, every_minute=False) as storm:
+        zombies = 0
+        while zombies < ZOMBIES:
+            number, written = one_round(storm, min(MOST_AT_ONCE, ZOMBIES - zombies))
+            assert written == [], f"SEED={SEED} {storm.trail}"
+            zombies += number
+        assert storm.verdict() == ""
+        let_go = storm.acts["stopped inside a transaction, and let go on"]
+        figure(
+            f"{zombies} zombies wrote nothing ({let_go} more were inside a transaction): "
+            f"lost 0, doubled 0 of {storm.load.counts()}"
+        )
+
+
+def test_without_the_lease_they_write(control_site: Site) -> None:
+    with control_site.storm(
+        crew=CREW, provider_seconds=0.4, every_minute=False, plant="write_without_the_lease"
+    ) as storm:
+        found: list[str] = []
+        for _ in range(4):
+            found += one_round(storm, MOST_AT_ONCE)[1]
+            if found:
+                break
+        assert found
