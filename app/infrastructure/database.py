@@ -29,6 +29,9 @@ reading: ContextVar[bool] = ContextVar("reading", default=False)
 """True while a request only reads: on SQLite it then takes no write lock."""
 
 LOCK_WAIT_SECONDS = 10
+STANDSTILL_SECONDS = 60
+"""PostgreSQL ends a transaction in which nothing happens for so long: its process stands still or is cut off, and
+would keep its rows from those who go on with its work."""
 
 
 def engine_options(url: str) -> dict[str, Any]:
@@ -43,6 +46,8 @@ def prepare(engine: Engine) -> None:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _open_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
+    else:
+        event.listen(engine, "connect", _open_postgresql)
 
 
 def _open_sqlite(connection: Any, _record: Any) -> None:
@@ -57,6 +62,11 @@ def _open_sqlite(connection: Any, _record: Any) -> None:
         connection.execute(f"PRAGMA {pragma}")
     for function in (fold, words):
         connection.create_function(function.__name__, 1, _null_safe(function), deterministic=True)
+
+
+def _open_postgresql(connection: Any, _record: Any) -> None:
+    connection.execute(f"SET idle_in_transaction_session_timeout = '{STANDSTILL_SECONDS}s'")
+    connection.commit()
 
 
 def _null_safe(function: Callable[[str], str]) -> Callable[[Any], Any]:

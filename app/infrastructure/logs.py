@@ -12,7 +12,7 @@ QUIET = (
     "rq_scheduler.scheduler",
     "alembic",
     "gunicorn.error",
-    "httpx",
+    "httpx2",
     "openai",
 )
 """Libraries that tell what we tell already; only their warnings are kept."""

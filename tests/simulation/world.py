@@ -148,7 +148,7 @@ class World:
         self.run("the sweep", self._sweep)
 
     def _sweep(self, process: Process) -> None:
-        recovery.rescue(process.transaction, self.now)
+        recovery.rescue(process.transaction, self.clock)
         _dispatch(process, self.now)
         planned = planning.plan(process.transaction, self.now)
         assert not planned.failed, f"rules that cannot be planned: {planned.failed}"

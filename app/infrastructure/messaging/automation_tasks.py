@@ -101,7 +101,7 @@ def _dispatch(now: datetime) -> None:
 
 
 def _rescue(now: datetime) -> None:
-    rescued = recovery.rescue(transaction, now)
+    rescued = recovery.rescue(transaction, utc_now)
     if rescued.resumed or rescued.given_up:
         log.warning("runs_rescued", resumed=rescued.resumed, given_up=rescued.given_up)
     with transaction() as session:

@@ -108,9 +108,24 @@ def test_event_runs_of_one_rule_run_one_at_a_time(
     assert machine.runs()[1].waiting_for == Waiting.PREVIOUS
     session.execute(update(ScheduledTask).where(ScheduledTask.id == first.id).values(lease_until=NOW - LEASE))
     session.commit()
-    rescue(machine.transaction, machine.now)
+    rescue(machine.transaction, machine.clock)
     machine.settle()
     assert [run.status for run in machine.runs()] == [Status.COMPLETED] * 2
+
+
+def test_a_lease_that_is_prolonged_while_the_rescue_waits_for_the_database_has_not_expired(
+    machine: Machine, session: Session, account: Account, sector: Sector
+) -> None:
+    make_keyword(session, sector)
+    rule = machine.make_rule(account, actions=[LABEL])
+    run = AutomationService().execute(session, rule, Actor(None), machine.now)
+    assert claim_run(session, run.id, "slow", machine.now)
+    session.commit()
+    # It looks expired at the first look; by the second, its worker has been heard of.
+    looks = iter([machine.now + 2 * LEASE, machine.now])
+    rescued = rescue(machine.transaction, lambda: next(looks))
+    session.refresh(run)
+    assert (rescued.resumed, run.status) == (0, Status.RUNNING)
 
 
 def test_a_replaced_worker_writes_nothing(
@@ -161,7 +176,7 @@ def test_a_run_rescued_three_times_without_progress_is_given_up(
         with machine.transaction():
             assert claim_run(session, opened.id, "dies", machine.now)
         machine.pass_time(seconds=70)
-        rescue(machine.transaction, machine.now)
+        rescue(machine.transaction, machine.clock)
     session.refresh(opened)
     assert (opened.status, opened.reason) == (Status.FAILED, Reason.WORKER_LOST)
     assert "stopped answering 3 times" in opened.error_message

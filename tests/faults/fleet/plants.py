@@ -66,7 +66,7 @@ def forget_what_is_due() -> None:
 
 def rescue_nobody() -> None:
     """A run whose worker has died stays with it."""
-    recovery.rescue = lambda _transaction, _now: recovery.Rescued()
+    recovery.rescue = lambda _transaction, _clock: recovery.Rescued()
 
 
 def leave_recurring_jobs_lost() -> None:

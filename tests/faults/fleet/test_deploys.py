@@ -8,7 +8,7 @@ from app.business.automation.run_models import Reason, RunAttempt, Status
 from app.infrastructure.database import only_reading, transaction
 from tests.faults.fleet.storm import Site, deploy, trials
 
-DEPLOYED = trials(20, 2)
+DEPLOYED = trials(20, 1)
 GRACE = 30
 
 
@@ -32,5 +32,5 @@ def test_a_deploy_under_load_loses_and_fails_nothing(site: Site, figure: Callabl
 
 def test_a_worker_that_ends_its_runs_when_it_is_stopped_is_found(control_site: Site) -> None:
     with control_site.storm(provider_seconds=0.4, plant="fail_when_told_to_stop") as storm:
-        storm.rage([deploy], 2)
+        storm.rage([deploy], 1)
         assert "Stopped." in storm.verdict()

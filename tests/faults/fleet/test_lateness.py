@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from tests.faults.fleet.crew import AS_SHIPPED
 from tests.faults.fleet.storm import Site, trials
 
-RUNS, AT_ONCE = trials(500, 10), trials(500, 50)
+RUNS, AT_ONCE = trials(500, 6), trials(500, 20)
 EVERY = 0.5
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from tests.faults.fleet.crew import AS_SHIPPED
 from tests.faults.fleet.storm import Site, flush, kill_queue_server, trials
 
-FLUSHED, DIED = trials(100, 3), trials(50, 2)
+FLUSHED, DIED = trials(100, 2), trials(50, 1)
 
 
 def test_a_flushed_queue_server_loses_and_doubles_nothing(site: Site, figure: Callable[[str], None]) -> None:
@@ -34,4 +34,4 @@ def test_a_queue_server_that_dies_loses_and_doubles_nothing(
 def test_a_scheduler_that_does_not_look_is_found(control_site: Site) -> None:
     with control_site.storm(plant="leave_recurring_jobs_lost") as storm:
         storm.rage([flush], 1)
-        assert storm.verdict(within=10) != ""
+        assert "does not come to rest" in storm.verdict(within=8)

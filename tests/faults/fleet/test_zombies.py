@@ -19,19 +19,8 @@ from tests.processes import eventually, is_alive
 
 ZOMBIES = trials(100, 4)
 MOST_AT_ONCE = 4
-HISTORY = (
-    Account,
-    ScheduledTask,
-    RunAttempt,
-    ActionRun,
-    CreditEntry,
-    CreditHold,
-    Event,
-    EventBatch,
-    Idea,
-    Task,
-    Content,
-)
+RUNS = (ScheduledTask, RunAttempt, ActionRun)
+EFFECTS = (Account, CreditEntry, CreditHold, Event, EventBatch, Idea, Task, Content)
 CREW = {"clock": 1, "worker": 6, "scheduler": 1}
 
 

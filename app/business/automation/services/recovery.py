@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import ActionRun, Reason, RunAttempt, ScheduledTask, Status
 from app.business.automation.services import run_close
-from app.business.automation.services.action_executor import Transaction
+from app.business.automation.services.action_executor import Clock, Transaction
 from app.business.automation.services.run_context import load_context
 from app.business.automation.services.run_gates import Stop
 from app.business.automation.services.run_lease import expired
@@ -29,13 +29,16 @@ class Rescued:
     given_up: int = 0
 
 
-def rescue(transaction: Transaction, now: datetime) -> Rescued:
+def rescue(transaction: Transaction, clock: Clock) -> Rescued:
     """Look for expired leases; each run in a transaction of its own."""
     with transaction() as session:
-        run_ids = session.scalars(select(ScheduledTask.id).where(expired(now))).all()
+        run_ids = session.scalars(select(ScheduledTask.id).where(expired(clock()))).all()
     resumed = given_up = 0
     for run_id in run_ids:
         with transaction() as session:
+            # The time is asked once it is our turn to write: a lease may have been prolonged while we waited.
+            session.connection()
+            now = clock()
             if _take_back(session, run_id, now):
                 if _rescue(session, run_id, now):
                     resumed += 1
