@@ -4,8 +4,10 @@ import ctypes
 import os
 import signal
 import sys
+from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
+STOPPED = "T"
 
 
 def die_with_parent(parent: int, by: signal.Signals = signal.SIGKILL) -> None:
@@ -18,3 +20,20 @@ def die_with_parent(parent: int, by: signal.Signals = signal.SIGKILL) -> None:
     # It may have ended before we asked.
     if os.getppid() != parent:
         os.kill(os.getpid(), by)
+
+
+def family_of(pid: int) -> list[int]:
+    """The process and all below it, parents first (Linux; elsewhere only itself)."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return [pid]
+    return [pid, *(member for child in children for member in family_of(int(child)))]
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether a signal has stopped the process and nothing has let it go on (Linux; elsewhere never)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].startswith(STOPPED)
+    except OSError:
+        return False

@@ -1,5 +1,8 @@
 """Runs the processes of one installation: starts them in order, restarts what dies, stops them in reverse order.
 
+A process that somebody has stopped keeps its work from all others, and with it the lock of a SQLite file: it is
+killed, and started again like any that has died.
+
 Children are forked from this one process, which has everything loaded already: that makes starts quick and lets
 them share memory. So nothing here may start a thread or keep a connection open.
 """
@@ -10,17 +13,20 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NoReturn
 
 import structlog
 
-from app.infrastructure.process_life import die_with_parent
+from app.infrastructure.process_life import die_with_parent, family_of, is_stopped
 
 TICK_SECONDS = 0.05
 READY_WITHIN_SECONDS = 60.0
 LIVED_LONG_SECONDS = 60.0
 LONGEST_BACK_OFF_SECONDS = 30.0
+STANDSTILL_SECONDS = 30.0
+LOOK_SECONDS = 1.0
 
 log = structlog.get_logger(__name__)
 
@@ -94,6 +100,8 @@ class Supervisor:
         self.tell = tell
         self.children: list[Child] = []
         self.asked_to_stop = 0
+        self.stopped_since: dict[int, float] = {}
+        self.looked_at = 0.0
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._ask_to_stop)
         # What is loaded by now is shared with the children as long as the collector does not touch it.
@@ -107,8 +115,9 @@ class Supervisor:
         self._await_ready(child)
 
     def watch(self) -> None:
-        """Restart what dies, until a person or the system asks to stop."""
+        """Restart what dies or stands still, until a person or the system asks to stop."""
         while not self.asked_to_stop:
+            self._kill_what_stands_still()
             for child in self.children:
                 self._restart_if_dead(child)
             time.sleep(TICK_SECONDS * 4)
@@ -137,6 +146,20 @@ class Supervisor:
             if child.has_ended() or time.monotonic() > until:
                 raise NotStarted(f"The {child.name} did not start. The lines above say why.")
             time.sleep(TICK_SECONDS)
+
+    def _kill_what_stands_still(self) -> None:
+        now = time.monotonic()
+        if now - self.looked_at < LOOK_SECONDS:
+            return
+        self.looked_at = now
+        families = {pid: child for child in self.children if child.pid for pid in family_of(child.pid)}
+        stopped = [pid for pid in families if is_stopped(pid)]
+        self.stopped_since = {pid: self.stopped_since.get(pid, now) for pid in stopped}
+        for pid, since in self.stopped_since.items():
+            if now - since >= STANDSTILL_SECONDS:
+                self.tell(f"The {families[pid].name} was stopped and does not go on; ending process {pid}")
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
     def _restart_if_dead(self, child: Child) -> None:
         now = time.monotonic()

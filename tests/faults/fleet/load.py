@@ -53,6 +53,7 @@ class Load:
     account_id: int = 0
     sector_id: int = 0
     every_minute: int = 0
+    articles_of_an_idea: int = 0
     since: datetime = field(default_factory=utc_now)
     due: dict[int, datetime] = field(default_factory=dict)
     ticks: set[int] = field(default_factory=set)
@@ -62,19 +63,20 @@ class Load:
     until: datetime = field(default_factory=utc_now)
     numbers: Any = field(default_factory=lambda: count(1))
 
-    def found(self, *, every_minute: bool) -> None:
-        """The account and its standing rules."""
+    def found(self, *, standing: bool) -> None:
+        """The account and, unless only single runs are wanted, its standing rules."""
         with transaction() as session:
             plan = make_plan(session, shortest_interval_minutes=1)
             account = make_account(session, credits=1_000_000, plan=plan)
             sector = make_sector(session, make_site(session, account))
             self.account_id, self.sector_id = account.id, sector.id
-        self.make_rule(name="Tasks of keywords", trigger="keyword_added", actions=[TASK_OF_KEYWORD])
-        self.make_rule(name="Articles of ideas", trigger="idea_created", actions=[MAKE_TASKS, WRITE])
-        self.since = utc_now()
-        if every_minute:
+        if standing:
+            self.make_rule(name="Tasks of keywords", trigger="keyword_added", actions=[TASK_OF_KEYWORD])
+            self.make_rule(name="Articles of ideas", trigger="idea_created", actions=[MAKE_TASKS, WRITE])
+            self.since = utc_now()
             minutely = {"trigger": "schedule", "schedule": {"cron": "* * * * *"}, "overlap": "allow"}
             self.every_minute = self.make_rule(name="Every minute", actions=[NOTIFY], **minutely)
+            self.articles_of_an_idea = 1
 
     def make_rule(self, **values: Any) -> int:
         with transaction() as session:
@@ -233,7 +235,7 @@ class Load:
         written = Counter(session.scalars(select(Task.title).where(Task.idea_id.is_(None))))
         found = [f"cluster {key} has {ideas[key]} ideas" for key in self.clusters if ideas[key] != IDEAS]
         for key in session.scalars(select(Idea.id)):
-            if (tasks[key], articles[key]) != (1, 1):
+            if not tasks[key] == articles[key] == self.articles_of_an_idea:
                 found.append(f"idea {key} has {tasks[key]} tasks and {articles[key]} articles")
         for name in self.keywords:
             if written[f"Write about {name}"] != 1:
@@ -244,7 +246,7 @@ class Load:
     def _credits(self, session: Session) -> list[str]:
         charges = session.scalars(select(CreditEntry.amount).where(CreditEntry.kind == "charge")).all()
         clusters = len(self.clusters)
-        articles = clusters * IDEAS
+        articles = clusters * IDEAS * self.articles_of_an_idea
         found = []
         if (len(charges), -sum(charges)) != (clusters + articles, 5 * clusters + articles):
             found.append(f"{len(charges)} charges of {-sum(charges)} credits in all")

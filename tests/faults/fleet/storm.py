@@ -208,7 +208,7 @@ class Site:
         pace: Mapping[str, float] = BRISK,
         plant: str = "",
         provider_seconds: float = 0.05,
-        every_minute: bool = True,
+        standing: bool = True,
     ) -> Iterator[Storm]:
         """A running installation and a load on it that has been founded."""
         queue = QueueServer()
@@ -221,7 +221,7 @@ class Site:
                 databases.create_schema(app)
                 processes = Crew(self.nursery, self._environment(queue.url, provider.url), logs, pace, plant)
                 storm = Storm(processes, queue, Load(provider), Random(SEED))
-                storm.load.found(every_minute=every_minute)
+                storm.load.found(standing=standing)
                 try:
                     processes.start_all(crew)
                     yield storm

@@ -109,7 +109,7 @@ def one_round(storm: Storm, most: int) -> tuple[int, list[str]]:
 
 
 def test_a_worker_that_was_replaced_writes_nothing(site: Site, figure: Callable[[str], None]) -> None:
-    with site.storm(crew=CREW, provider_seconds=0.4, every_minute=False) as storm:
+    with site.storm(crew=CREW, provider_seconds=0.4, standing=False) as storm:
         zombies = 0
         while zombies < ZOMBIES:
             number, written = one_round(storm, min(MOST_AT_ONCE, ZOMBIES - zombies))
@@ -125,7 +125,7 @@ def test_a_worker_that_was_replaced_writes_nothing(site: Site, figure: Callable[
 
 def test_without_the_lease_they_write(control_site: Site) -> None:
     with control_site.storm(
-        crew=CREW, provider_seconds=0.4, every_minute=False, plant="write_without_the_lease"
+        crew=CREW, provider_seconds=0.4, standing=False, plant="write_without_the_lease"
     ) as storm:
         found: list[str] = []
         for _ in range(4):

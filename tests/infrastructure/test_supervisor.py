@@ -1,0 +1,78 @@
+"""The supervisor also notices a process that lives but stands still."""
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from app.infrastructure import supervisor
+from app.infrastructure.process_life import family_of, is_stopped
+from app.infrastructure.supervisor import Child, Supervisor
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "STANDSTILL_SECONDS", 0.2)
+    monkeypatch.setattr(supervisor, "LOOK_SECONDS", 0.05)
+
+
+def supervise(child: Child) -> list[str]:
+    """What was told until the child asked for an end; the signal handlers are as before afterwards."""
+    told: list[str] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.getsignal(number) for number in numbers]
+    try:
+        watching = Supervisor(told.append)
+        watching.start(child)
+        watching.watch()
+        watching.stop()
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+    return told
+
+
+def ask_for_an_end() -> None:
+    os.kill(os.getppid(), signal.SIGTERM)
+    time.sleep(60)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_process_that_was_stopped_is_replaced(tmp_path: Path) -> None:
+    lives = tmp_path / "lives"
+
+    def live() -> None:
+        if lives.exists():
+            ask_for_an_end()
+        lives.touch()
+        os.kill(os.getpid(), signal.SIGSTOP)
+
+    told = supervise(Child("worker", live, lambda _pid: True))
+    assert any("The worker was stopped and does not go on" in line for line in told)
+    assert any("starting it again" in line for line in told)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_child_of_it_that_was_stopped_is_ended(tmp_path: Path) -> None:
+    def live() -> None:
+        pid = os.fork()
+        if pid == 0:
+            os.kill(os.getpid(), signal.SIGSTOP)
+            os._exit(0)
+        _pid, status = os.waitpid(pid, 0)
+        (tmp_path / "ended-by").write_text(str(os.WTERMSIG(status)))
+        ask_for_an_end()
+
+    told = supervise(Child("worker", live, lambda _pid: True))
+    assert (tmp_path / "ended-by").read_text() == str(int(signal.SIGKILL))
+    assert not any("starting it again" in line for line in told)
+
+
+def test_a_process_that_is_gone_has_no_family_and_does_not_stand_still() -> None:
+    pid = os.fork()
+    if pid == 0:
+        os._exit(0)
+    os.waitpid(pid, 0)
+    assert (family_of(pid), is_stopped(pid)) == ([pid], False)
