@@ -88,7 +88,10 @@ def row_to_change(model: type[Row], id: int) -> Row:
     """The account's row, locked so that If-Match and the change are one. Raises NotFound."""
     row = owned_or_404(model, id)
     locked = (
-        select(model).where(model.id == row.id).with_for_update().execution_options(populate_existing=True)
+        select(model)
+        .where(model.id == row.id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
     )
     return db.session.scalars(locked).one()
 

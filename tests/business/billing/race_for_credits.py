@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import create_engine, true
 from sqlalchemy.orm import Session
 
+from app.business.accounts.services.notices import add_notice
 from app.business.billing.services import spend_counters
 from app.business.billing.services.credit_service import Budget, CreditService
 from app.infrastructure.database import engine_options, prepare
@@ -50,6 +51,9 @@ def spend(url: str, account_id: int, process: int, rounds: int, limit: int) -> i
             held = credits.hold(session, amount=AMOUNT, **common) is None
         if held:
             with _transaction(engine) as session:
+                # What a unit makes is written before its charge, and refers to the account as well.
+                made = {"level": "info", "title": "Made", "body": "", "key": f"r{run_id}"}
+                add_notice(session, account_id=account_id, now=common["now"], **made)
                 charged += credits.post(session, amount=AMOUNT - 1, key=f"r{run_id}", reason="Race", **common)
                 credits.release(session, **common)
     return charged

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
-from app.business.automation.run_models import Cause, Reason, RunAttempt, ScheduledTask, Status
+from app.business.automation.run_models import Cause, Reason, RunAttempt, RunDetail, ScheduledTask, Status
 from app.business.automation.services import audit, run_control
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.runs import LONG_QUEUE
@@ -204,7 +204,9 @@ class Load:
             if done[minute] != 1:
                 found.append(f"every minute: {done[minute]} completed runs for {minute}")
             minute += timedelta(minutes=1)
-        ended = select(ScheduledTask.id, ScheduledTask.reason, ScheduledTask.error_message)
+        ended = select(
+            ScheduledTask.id, ScheduledTask.reason, ScheduledTask.error_message, RunDetail.error_detail
+        ).join(RunDetail, RunDetail.run_id == ScheduledTask.id)
         bad = session.execute(ended.where(ScheduledTask.status.in_([Status.FAILED, Status.SKIPPED]))).all()
         return found + [f"not completed: {row}" for row in bad]
 

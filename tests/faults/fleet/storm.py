@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
+import pytest
 from flask import Flask
 from pydantic import SecretStr
 
@@ -80,6 +81,11 @@ class Storm:
                 return True
             time.sleep(0.1)
         return False
+
+    def must_hold(self) -> None:
+        """Fails the test with everything that helps to understand what went wrong."""
+        if found := self.verdict():
+            pytest.fail(found, pytrace=False)
 
     def verdict(self, within: float = 120) -> str:
         """What went wrong and how it came to it; empty when nothing was lost, doubled or left."""

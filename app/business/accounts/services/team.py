@@ -130,7 +130,7 @@ def person_with(session: Session, email: str) -> User:
 
 def _lock(session: Session, account_id: int) -> None:
     """Two owners who remove each other at once must not both succeed."""
-    session.execute(select(Account.id).where(Account.id == account_id).with_for_update())
+    session.execute(select(Account.id).where(Account.id == account_id).with_for_update(key_share=True))
 
 
 def _active(session: Session, account_id: int) -> Sequence[int]:

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import Reason
@@ -257,6 +258,10 @@ def _failure(unit: Unit, error: Exception) -> Failure:
         )
     if isinstance(error, Refusal):
         return Failure(unit, Reason.ACTION_FAILED, error.message)
+    if isinstance(error, OperationalError):
+        return Failure(
+            unit, Reason.ACTION_FAILED, "The database was busy for too long.", str(error.orig), True
+        )
     message = "Something went wrong on our side. Retry it; if it happens again, tell your administrator the run number."
     return Failure(unit, Reason.ACTION_FAILED, message, f"{type(error).__name__}: {error}")
 

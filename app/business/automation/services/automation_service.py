@@ -197,7 +197,7 @@ class AutomationService:
 
 def _lock(session: Session, rule: AutomationRule) -> None:
     """Two people who save at once come one after the other, and the second sees the first one's version."""
-    session.refresh(rule, with_for_update=True)
+    session.refresh(rule, with_for_update={"key_share": True})
 
 
 def _note(session: Session, rule: AutomationRule, actor: Actor, action: str, now: datetime) -> None:

@@ -67,7 +67,7 @@ def _replace_queued(session: Session, context: RunContext) -> None:
     message = (
         f"Replaced by the run planned for {run.scheduled_at:%d %b %H:%M} UTC; one at most waits its turn."
     )
-    for older in session.scalars(queued.with_for_update(skip_locked=True)).all():
+    for older in session.scalars(queued.with_for_update(skip_locked=True, key_share=True)).all():
         replaced = load_context(session, older, context.now)
         if not replaced.detail.options.get("in_turn"):
             _end(session, replaced, Status.SKIPPED, Reason.SUPERSEDED, message)

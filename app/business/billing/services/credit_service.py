@@ -2,7 +2,8 @@
 
 Every movement is a guarded UPDATE of the account's row and one ledger row with a unique key, so the balance
 never goes below zero and nothing is charged twice, under any crash and any number of workers. The account's
-row is locked first and always, so two workers of one account never wait for each other crosswise.
+row is locked first and always, so two workers of one account never wait for each other crosswise. The lock lets
+references to the row through: both have written outputs of the account before they come here.
 """
 
 import logging
@@ -176,7 +177,7 @@ class CreditService:
 
 def _lock(session: Session, account_id: int) -> None:
     """Whoever moves this account's credits waits here (SQLite has one writer at a time anyway)."""
-    session.execute(select(Account.id).where(Account.id == account_id).with_for_update())
+    session.execute(select(Account.id).where(Account.id == account_id).with_for_update(key_share=True))
 
 
 def _set_aside(session: Session, account_id: int, amount: int) -> Shortfall | None:

@@ -182,5 +182,5 @@ def _lock(
         select(model.id, model.site_id, model.sector_id, model.status)
         .where(model.account_id == account_id, model.id.in_(ids), model.status.in_(list(came_from)))
         .order_by(model.id)
-        .with_for_update()
+        .with_for_update(key_share=True)
     ).all()
