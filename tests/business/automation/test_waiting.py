@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import select, update
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
@@ -151,6 +152,33 @@ def test_a_worker_that_is_stopped_hands_its_run_back_between_two_units(
     session.refresh(run)
     assert (run.status, run.attempt, run.credits_used) == (Status.COMPLETED, 2, 10)
     assert machine.breaches() == []
+
+
+def test_a_database_that_was_busy_for_too_long_is_tried_again_later(
+    machine: Machine, session: Session, account: Account, sector: Sector
+) -> None:
+    clusters_with_keywords(session, sector, 1)
+    machine.model = Deadlocked()
+    run = machine.run_now(machine.make_rule(account, trigger="cluster_created", actions=[IDEAS]))
+    assert (run.status, run.auto_retries) == (Status.PENDING, 1)
+    assert "The database was busy for too long." in run.error_message
+    machine.pass_time(minutes=1)
+    machine.settle()
+    session.refresh(run)
+    assert (run.status, run.credits_used) == (Status.COMPLETED, 5)
+
+
+class Deadlocked(OfflineModel):
+    """Its first answer meets a database that two workers want crosswise."""
+
+    def __init__(self) -> None:
+        self.answers = 0
+
+    def write(self, prompt: Prompt, key: str) -> Completion:
+        self.answers += 1
+        if self.answers == 1:
+            raise OperationalError("SELECT", {}, Exception("deadlock detected"))
+        return super().write(prompt, key)
 
 
 class Stopping(OfflineModel):
