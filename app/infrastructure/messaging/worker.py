@@ -192,13 +192,13 @@ def run_clock_worker(connect: Callable[[], Redis]) -> None:
 
 def run_step_worker(connect: Callable[[], Redis]) -> None:
     """One step worker process: until SIGTERM or SIGINT."""
-    # Each look is a child, which would import it again.
-    ai.load_client(load_settings())
     _work(lambda: StepWorker(queues.STEP_WORKER_QUEUES, connect()))
 
 
 def _work(make_worker: Callable[[], TicketWorker]) -> None:
     """RQ's loop ends at any fault of the queue server; ours begins again until it is told to stop."""
+    # Now, and not in the first run that is due, nor again in each child.
+    ai.load_client(load_settings())
     for number in STOP_SIGNALS:
         signal.signal(number, lambda _signal, _frame: draining.set())
     # RQ's signal handlers stay after its loop has ended, and raise this where nothing is being worked on.

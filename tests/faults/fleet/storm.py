@@ -14,15 +14,17 @@ from random import Random
 import pytest
 from flask import Flask
 from pydantic import SecretStr
+from redis import Redis
 
 from app import create_app
 from app.infrastructure.database import db
+from app.infrastructure.messaging import heartbeats
 from app.settings import Settings
 from tests import databases
 from tests.faults.fleet.crew import BRISK, CREW, Crew, QueueServer
 from tests.faults.fleet.load import Load, utc_now
 from tests.faults.fleet.provider import answering
-from tests.processes import clean_environment
+from tests.processes import clean_environment, eventually
 
 SECRET = "a-key-that-only-the-trials-use-0123456789"
 FULL = os.environ.get("TRIALS") == "full"
@@ -62,6 +64,19 @@ class Storm:
             if act(self):
                 struck += 1
                 self.acts[act.__name__] += 1
+
+    def await_crew(self) -> None:
+        """Until every worker has been heard of, and a sweep has been done: from then on lateness counts."""
+        workers = len(self.crew.alive("clock", "worker"))
+        with Redis.from_url(self.queue.url) as connection:
+            eventually(
+                lambda: (
+                    heartbeats.heard_at(connection, heartbeats.SWEEP)
+                    and len(heartbeats.workers(connection, utc_now())) == workers
+                ),
+                within=120,
+                what="the crew is at work",
+            )
 
     def await_work(self, within: float = 2) -> bool:
         """Until a step worker works on a run; False when none does for so long."""

@@ -22,6 +22,7 @@ def told(late: Sequence[float]) -> str:
 
 def test_runs_of_idle_workers_start_on_their_second(site: Site, figure: Callable[[str], None]) -> None:
     with site.storm(pace=AS_SHIPPED) as storm:
+        storm.await_crew()
         for _ in range(RUNS):
             storm.load.add_tick(5)
             time.sleep(EVERY)
@@ -32,6 +33,7 @@ def test_runs_of_idle_workers_start_on_their_second(site: Site, figure: Callable
 
 def test_many_rules_due_in_one_second_all_start(site: Site, figure: Callable[[str], None]) -> None:
     with site.storm(pace=AS_SHIPPED) as storm:
+        storm.await_crew()
         began = time.monotonic()
         storm.load.add_ticks_at_once(AT_ONCE, seconds=5 + AT_ONCE / 12)
         saved = time.monotonic() - began

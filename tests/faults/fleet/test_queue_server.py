@@ -10,6 +10,7 @@ FLUSHED, DIED = trials(100, 2), trials(50, 1)
 
 def test_a_flushed_queue_server_loses_and_doubles_nothing(site: Site, figure: Callable[[str], None]) -> None:
     with site.storm(pace=AS_SHIPPED) as storm:
+        storm.await_crew()
         storm.pause = (0.5, 3)
         storm.rage([flush], FLUSHED)
         storm.must_hold()
@@ -23,6 +24,7 @@ def test_a_queue_server_that_dies_loses_and_doubles_nothing(
     site: Site, figure: Callable[[str], None]
 ) -> None:
     with site.storm(pace=AS_SHIPPED) as storm:
+        storm.await_crew()
         storm.pause = (1, 4)
         storm.rage([kill_queue_server], DIED)
         storm.must_hold()
