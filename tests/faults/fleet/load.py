@@ -140,13 +140,13 @@ class Load:
 
     # What has become of it
 
-    def is_at_work(self) -> bool:
-        """Whether a step worker has a run just now."""
+    def at_work(self) -> dict[int, int]:
+        """Process id of a work-horse -> the run that it works on just now."""
         with only_reading(), transaction() as session:
-            running = select(ScheduledTask.id).where(
+            query = select(ScheduledTask.worker, ScheduledTask.id).where(
                 ScheduledTask.status == Status.RUNNING, ScheduledTask.queue == LONG_QUEUE
             )
-            return session.scalar(running.limit(1)) is not None
+            return {int(worker.rpartition("-")[2]): run_id for worker, run_id in session.execute(query)}
 
     def is_settled(self) -> bool:
         """Nothing that is due is open any more. What was given up after three rescues is retried, as a person would."""

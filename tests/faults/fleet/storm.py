@@ -21,7 +21,7 @@ from app.infrastructure.database import db
 from app.infrastructure.messaging import heartbeats
 from app.settings import Settings
 from tests import databases
-from tests.faults.fleet.crew import BRISK, CREW, Crew, QueueServer
+from tests.faults.fleet.crew import BRISK, CREW, Crew, Member, QueueServer
 from tests.faults.fleet.load import Load, utc_now
 from tests.faults.fleet.provider import answering
 from tests.processes import clean_environment, eventually
@@ -78,14 +78,16 @@ class Storm:
                 what="the crew is at work",
             )
 
-    def await_work(self, within: float = 2) -> bool:
-        """Until a step worker works on a run; False when none does for so long."""
+    def await_work(self, within: float = 2) -> list[Member]:
+        """Step workers that work on a run, as soon as there are any; none when none does for so long."""
         until = time.monotonic() + within
-        while not self.load.is_at_work():
-            if time.monotonic() > until:
-                return False
+        while time.monotonic() < until:
+            at_work = self.load.at_work()
+            busy = [member for member in self.crew.alive("worker") if set(member.horses) & set(at_work)]
+            if busy:
+                return busy
             time.sleep(0.02)
-        return True
+        return []
 
     def settle(self, within: float = 120) -> bool:
         """Let everything come to rest with a whole crew; False when it does not within so many seconds."""
@@ -131,14 +133,12 @@ def kill_worker_and_horse(storm: Storm) -> bool:
 
 
 def _strike_a_worker(storm: Storm, to: str) -> bool:
-    """One that is at work just now; False when none is for a second."""
-    until = time.monotonic() + 1
-    while not (busy := [member for member in storm.crew.alive("worker") if member.horses]):
-        if time.monotonic() > until:
-            return False
-        time.sleep(0.01)
+    """One that is in the middle of a run; False when none is for a while."""
+    busy = storm.await_work()
+    if not busy:
+        return False
     # Any moment of its work, not always the first.
-    time.sleep(storm.rng.uniform(0, 0.15))
+    time.sleep(storm.rng.uniform(0, 0.3))
     victim = storm.rng.choice(busy)
     storm.note(f"kill the {to} of worker {victim.pid} {victim.horses}")
     victim.send(signal.SIGKILL, to=to)

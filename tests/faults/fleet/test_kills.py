@@ -9,7 +9,7 @@ MORE_THAN_NEEDED = {"clock": 2, "worker": 3, "scheduler": 2}
 
 
 def test_killed_processes_lose_and_double_nothing(site: Site, figure: Callable[[str], None]) -> None:
-    with site.storm(crew=MORE_THAN_NEEDED) as storm:
+    with site.storm(crew=MORE_THAN_NEEDED, provider_seconds=0.15) as storm:
         storm.rage(KILLS, KILLED)
         storm.must_hold()
         figure(f"{KILLED} kills {dict(storm.acts)}: lost 0, doubled 0 of {storm.load.counts()}")

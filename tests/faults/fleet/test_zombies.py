@@ -8,7 +8,7 @@ from collections.abc import Callable
 from sqlalchemy import select, text
 
 from app.business.accounts.models import Account
-from app.business.automation.run_models import ActionRun, RunAttempt, ScheduledTask, Status
+from app.business.automation.run_models import ActionRun, RunAttempt, ScheduledTask
 from app.business.billing.models import CreditEntry, CreditHold
 from app.business.events import Event, EventBatch
 from app.business.planner.models import Idea
@@ -34,22 +34,13 @@ def everything() -> dict[str, list[str]]:
         }
 
 
-def at_work() -> dict[int, int]:
-    """Process id of the work-horse -> the run that it works on."""
-    with only_reading(), transaction() as session:
-        query = select(ScheduledTask.worker, ScheduledTask.id).where(
-            ScheduledTask.status == Status.RUNNING, ScheduledTask.queue == "long"
-        )
-        return {int(worker.rpartition("-")[2]): run_id for worker, run_id in session.execute(query)}
-
-
 def stop_some(storm: Storm, most: int) -> dict[int, int]:
     """Stop work-horses in the middle of their runs; gives process id -> run."""
     stopped: dict[int, int] = {}
     for member in storm.crew.alive("worker"):
         for horse in member.horses:
             time.sleep(storm.rng.uniform(0, 0.1))
-            run_id = at_work().get(horse)
+            run_id = storm.load.at_work().get(horse)
             if run_id is None or len(stopped) == most or not is_alive(horse):
                 continue
             member.send(signal.SIGSTOP, to=storm.rng.choice(["horse", "both"]))
