@@ -78,7 +78,7 @@ class Storm:
                 what="the crew is at work",
             )
 
-    def await_work(self, within: float = 2) -> list[Member]:
+    def await_work(self, within: float = 4) -> list[Member]:
         """Step workers that work on a run, as soon as there are any; none when none does for so long."""
         until = time.monotonic() + within
         while time.monotonic() < until:
