@@ -38,7 +38,7 @@ def site(request: pytest.FixtureRequest, nursery: "subprocess.Popen[str]", tmp_p
 def control_site(
     request: pytest.FixtureRequest, nursery: "subprocess.Popen[str]", tmp_path: Path
 ) -> Iterator[Site]:
-    """Where a broken build is tried: everyday tests have time for one database."""
+    """Where broken builds are tried, and lateness is measured: everyday tests have time for one database."""
     for url in _own_database(request, tmp_path):
         yield Site(nursery, url, tmp_path)
 
@@ -46,5 +46,6 @@ def control_site(
 @pytest.fixture
 def figure(request: pytest.FixtureRequest) -> Callable[[str], None]:
     """Prints a line at the end of the session."""
-    database = request.node.callspec.params.get("site", "")
+    params = request.node.callspec.params
+    database = params.get("site") or params.get("control_site")
     return lambda text: request.node.user_properties.append(("figure", f"{database}: {text}"))

@@ -138,7 +138,7 @@ def _strike_a_worker(storm: Storm, to: str) -> bool:
     if not busy:
         return False
     # Any moment of its work, not always the first.
-    time.sleep(storm.rng.uniform(0, 0.3))
+    time.sleep(storm.rng.uniform(0, 0.2 + 2 * storm.load.provider.seconds))
     victim = storm.rng.choice(busy)
     storm.note(f"kill the {to} of worker {victim.pid} {victim.horses}")
     victim.send(signal.SIGKILL, to=to)

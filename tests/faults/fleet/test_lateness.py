@@ -20,8 +20,10 @@ def told(late: Sequence[float]) -> str:
     return f"p50 {part(0.5):.2f} s, p99 {part(0.99):.2f} s, latest {late[-1]:.2f} s"
 
 
-def test_runs_of_idle_workers_start_on_their_second(site: Site, figure: Callable[[str], None]) -> None:
-    with site.storm(pace=AS_SHIPPED) as storm:
+def test_runs_of_idle_workers_start_on_their_second(
+    control_site: Site, figure: Callable[[str], None]
+) -> None:
+    with control_site.storm(pace=AS_SHIPPED) as storm:
         storm.await_crew()
         for _ in range(RUNS):
             storm.load.add_tick(5)
@@ -31,8 +33,8 @@ def test_runs_of_idle_workers_start_on_their_second(site: Site, figure: Callable
         figure(f"{RUNS} runs at odd seconds: started late by {told(storm.load.lateness())}")
 
 
-def test_many_rules_due_in_one_second_all_start(site: Site, figure: Callable[[str], None]) -> None:
-    with site.storm(pace=AS_SHIPPED) as storm:
+def test_many_rules_due_in_one_second_all_start(control_site: Site, figure: Callable[[str], None]) -> None:
+    with control_site.storm(pace=AS_SHIPPED) as storm:
         storm.await_crew()
         began = time.monotonic()
         storm.load.add_ticks_at_once(AT_ONCE, seconds=5 + AT_ONCE / 12)

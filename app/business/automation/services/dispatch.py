@@ -115,13 +115,6 @@ def listens(session: Session, batch: EventBatch, rule: AutomationRule) -> bool:
     return rule.record_type is None or bool(_offered(session, batch, rule))
 
 
-def listens(session: Session, batch: EventBatch, rule: AutomationRule) -> bool:
-    """Whether the batch holds something for this rule, which has its trigger."""
-    if batch.type == EventType.RUN_FINISHED and not _hears(session, batch, rule):
-        return False
-    return rule.record_type is None or bool(_offered(session, batch, rule))
-
-
 def deliver(session: Session, batch: EventBatch, rule: AutomationRule, now: datetime) -> None:
     """Open the runs of one rule for one batch, once: the unique delivery row refuses a second time."""
     offered = _offered(session, batch, rule) if rule.record_type else []
