@@ -1,14 +1,14 @@
 """Find the events of one record: what a person asks who wonders why nothing happened to it.
 
-Revision ID: 0009
-Revises: 0008
+Revision ID: 0006
+Revises: 0005
 """
 
 from alembic import op
 
 
-revision = '0009'
-down_revision = '0008'
+revision = '0006'
+down_revision = '0005'
 branch_labels = None
 depends_on = None
 

@@ -1,6 +1,6 @@
 """What a record said when its event was written.
 
-Revision ID: 0008
+Revision ID: 0005
 Revises: 0004
 """
 
@@ -11,7 +11,7 @@ from app.business.base import Json
 from app.infrastructure.schema import protect_history
 
 
-revision = '0008'
+revision = '0005'
 down_revision = '0004'
 branch_labels = None
 depends_on = None
