@@ -110,6 +110,18 @@ def test_neighbouring_skips_stand_in_one_line(owner: FlaskClient, session: Sessi
     assert text.count('class="row-link"') == 2
 
 
+def test_the_records_of_one_event_are_no_times_in_a_row(
+    owner: FlaskClient, session: Session, people: People
+) -> None:
+    """The count of a skipped event is one of records, that of missed planned times one of times."""
+    rule = make_rule(session, people.account)
+    run = make_run(session, rule, "skipped", timedelta(hours=1), reason="conditions", cause="event", count=14)
+    assert "times in a row" not in owner.get("/history").text
+    run.cause, run.reason = "schedule", "missed"
+    session.commit()
+    assert "14 times in a row" in owner.get("/history").text
+
+
 def test_the_filter_of_the_history_stands_in_the_address(
     owner: FlaskClient, session: Session, people: People
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from flask import Response, make_response, request
 from flask.typing import ResponseReturnValue
 
-from app.business.automation.run_models import ScheduledTask, Status
+from app.business.automation.run_models import Cause, ScheduledTask, Status
 
 EVERY = "every 3s"
 SOON = timedelta(hours=12)
@@ -31,9 +31,9 @@ def folded(runs: Iterable[ScheduledTask]) -> list[RunLine]:
     for run in runs:
         last = lines[-1] if lines else None
         if last and run.status == Status.SKIPPED and _key(last.run) == _key(run):
-            lines[-1] = RunLine(last.run, last.count + (run.count or 1), run.first_at or run.scheduled_at)
+            lines[-1] = RunLine(last.run, last.count + _times(run), run.first_at or run.scheduled_at)
         else:
-            lines.append(RunLine(run, run.count or 1, run.first_at))
+            lines.append(RunLine(run, _times(run), run.first_at))
     return lines
 
 
@@ -70,6 +70,11 @@ def answer(tag: str, render: Callable[[], str]) -> ResponseReturnValue:
     response = make_response(render())
     response.set_etag(tag)
     return response
+
+
+def _times(run: ScheduledTask) -> int:
+    """How many planned times the row stands for; the count of an event's row is one of records."""
+    return (run.count or 1) if run.cause == Cause.SCHEDULE else 1
 
 
 def _key(run: ScheduledTask) -> tuple[Any, ...]:
