@@ -2,8 +2,9 @@
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import pytest
@@ -147,8 +148,22 @@ def test_a_step_worker_that_is_told_to_stop_lets_its_child_hand_back(
     assert valkey.get("handed-back") == b"long"
 
 
+@contextmanager
+def another_thread() -> Iterator[None]:
+    """Signals to the process may be taken by it, whatever the main thread has masked."""
+    end = threading.Event()
+    thread = threading.Thread(target=end.wait)
+    thread.start()
+    try:
+        yield
+    finally:
+        end.set()
+        thread.join()
+
+
+@pytest.mark.parametrize("company", [nullcontext, another_thread])
 def test_a_stop_signal_in_the_middle_of_the_fork_reaches_the_child(
-    app: Flask, valkey: Redis, monkeypatch: pytest.MonkeyPatch
+    app: Flask, valkey: Redis, monkeypatch: pytest.MonkeyPatch, company: Any
 ) -> None:
     def drain(queue: str) -> None:
         eventually(worker.draining.is_set, within=10)
@@ -158,10 +173,18 @@ def test_a_stop_signal_in_the_middle_of_the_fork_reaches_the_child(
         stop_parent()
         leave_group()
 
-    leave_group = os.setpgrp
+    def fork_and_look_away() -> int:
+        child = fork()
+        if child and company is another_thread:
+            # The signal comes before the worker has noted its child.
+            eventually(worker.draining.is_set, within=10)
+        return child
+
+    leave_group, fork = os.setpgrp, os.fork
     monkeypatch.setattr(os, "setpgrp", first_act_of_the_child)
+    monkeypatch.setattr(os, "fork", fork_and_look_away)
     monkeypatch.setattr(automation_tasks, "drain", drain)
-    with stopping(), app.app_context():
+    with stopping(), company(), app.app_context():
         wake(valkey, ["long"])
         StepWorker(queues.STEP_WORKER_QUEUES, valkey).work()
     assert valkey.get("handed-back") == b"long"

@@ -157,6 +157,9 @@ class StepWorker(TicketWorker, Worker):
             super().fork_work_horse(job, queue)
         finally:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+        if draining.is_set():
+            # A mask holds for one thread: another one may have taken the signal before the child was known.
+            self.kill_horse(signal.SIGTERM)
 
     def main_work_horse(self, job: Job, queue: Queue) -> None:
         """In the child. Connections of the parent are left alone, and the child never outlives it."""
