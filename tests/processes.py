@@ -81,5 +81,5 @@ def is_alive(pid: int) -> bool:
     """Whether the process runs; one that only waits to be collected does not."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         return False

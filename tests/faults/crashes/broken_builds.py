@@ -45,7 +45,7 @@ def sweep_without(step: str) -> Callable[[], None]:
     """Nobody looks for what that step of the sweep finds."""
 
     def remove() -> None:
-        automation_tasks.SWEEP = tuple(one for one in automation_tasks.SWEEP if one.__name__ != step)
+        automation_tasks.HEALING = tuple(one for one in automation_tasks.HEALING if one.__name__ != step)
 
     return remove
 

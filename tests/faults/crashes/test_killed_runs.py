@@ -112,7 +112,7 @@ def expire_leases(session: Session, today: datetime) -> None:
     session.commit()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def chat() -> Iterator[ChatServer]:
     with serving(ideas(3)) as chat:
         yield chat
