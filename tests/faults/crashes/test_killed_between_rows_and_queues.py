@@ -109,7 +109,7 @@ def test_this_trial_would_notice_that_nobody_looks_for_events(
     assert labelled(world, place) != [1, 1, 1, 1]
 
 
-IMPORT_DIES = [f"statement:{number}" for number in range(2, 10)] + ["before-commit", "before-hint"]
+IMPORT_DIES = [f"statement:{number}" for number in range(2, 9)] + ["before-commit", "before-hint"]
 
 
 @pytest.mark.parametrize("dies", times(full=IMPORT_DIES, sample=["statement:5", "before-hint"]))

@@ -28,7 +28,7 @@ def write_without_the_lease() -> None:
 
     def renew(session: Session, lease: Lease, now: datetime) -> None:
         session.execute(
-            update(ScheduledTask).where(ScheduledTask.id == lease.run_id).values(worker="anybody")
+            update(ScheduledTask).where(ScheduledTask.id == lease.run_id).values(worker=ScheduledTask.worker)
         )
 
     action_executor.renew = rule_engine.renew = renew  # type: ignore[attr-defined]
