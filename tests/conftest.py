@@ -19,6 +19,7 @@ from app import create_app
 from app.infrastructure.database import db
 from app.settings import Settings
 from tests import databases
+from tests.processes import free_port
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -57,7 +58,8 @@ def database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPa
 @pytest.fixture(scope="session")
 def valkey_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of a real, empty Valkey server of the tests' own."""
-    server = ValkeyServer(data_dir=tmp_path_factory.mktemp("valkey"))
+    # Left to itself it takes the first free port it finds, and so would the other test process at that moment.
+    server = ValkeyServer(port=free_port(), data_dir=tmp_path_factory.mktemp("valkey"))
     server.start()
     yield server.connection_url
     server.stop()

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -58,6 +59,12 @@ def running(
                 process.wait(20)
         process.kill()
         process.wait()
+
+
+def free_port() -> int:
+    """A port that nobody listens on; two who ask at the same moment are given two."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return int(probe.getsockname()[1])
 
 
 def eventually(find: Callable[[], Found | None], within: float = 60, what: str = "") -> Found:

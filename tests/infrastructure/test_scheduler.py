@@ -1,6 +1,5 @@
 """The scheduler loses no recurring job, whatever is deleted, corrupted, crashed or doubled around it."""
 
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -24,7 +23,7 @@ from app.infrastructure.messaging.scheduler import (
     arm,
     missing_alarms,
 )
-from tests.processes import clean_environment, eventually, running
+from tests.processes import clean_environment, eventually, free_port, running
 
 ENTRIES = Scheduler.scheduled_jobs_key
 RECURRING = {b"execute-scheduled-automation-rules", b"replenish-monthly-credits", b"sweep"}
@@ -172,7 +171,7 @@ def test_of_two_schedulers_one_hands_over(valkey: Redis, valkey_server: str, tmp
 
 
 def test_a_scheduler_outlives_its_queue_server(tmp_path: Path) -> None:
-    port = 20000 + os.getpid() % 10000
+    port = free_port()
     first = ValkeyServer(port=port, data_dir=tmp_path)
     first.start()
     with process(first.connection_url, tmp_path / "log") as alive, Redis(port=port) as connection:

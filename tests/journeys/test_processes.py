@@ -4,7 +4,6 @@ import http.client
 import os
 import re
 import signal
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from app import ROOT
-from tests.processes import FLASK, clean_environment, eventually, family_of, is_alive, running
+from tests.processes import FLASK, clean_environment, eventually, family_of, free_port, is_alive, running
 
 PROCESSES = 6
 """Queue server, web server, clock worker, two step workers, scheduler."""
@@ -51,11 +50,6 @@ class Copy:
 
     def is_whole(self) -> bool:
         return len(family_of(self.process.pid)) > PROCESSES and self.get("/readyz") == 200
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 @contextmanager
