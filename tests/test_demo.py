@@ -11,8 +11,8 @@ from app.business.accounts.models import Account, AccountStatus, User
 from app.business.accounts.services import welcome
 from app.business.automation.models import AutomationRule, RuleActivation
 from app.business.automation.run_models import Cause, RunAttempt, ScheduledTask
-from app.business.automation.services.audit import audit
-from app.business.automation.services.runs import Opening, open_run
+from app.business.automation.services.auditing.audit import audit
+from app.business.automation.services.runs.opening import Opening, open_run
 from app.business.billing.models import CreditEntry
 from app.business.errors import Invalid
 from app.business.planner.services.clustering_plan import ClusteringRequest, KeywordFacts

@@ -11,8 +11,8 @@ from app.business.accounts.models import Account, AccountStatus, Role, User
 from app.business.accounts.services import audit_log, sign_in, team
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import ScheduledTask, Status
-from app.business.automation.services import run_control
 from app.business.automation.services.automation_service import Actor, AutomationService
+from app.business.automation.services.runs import run_control
 from app.business.billing.services.new_accounts import open_account
 from app.business.events import Origin
 from app.business.planner.models import Site

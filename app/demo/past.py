@@ -9,14 +9,14 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import ScheduledTask, Status, Waiting
-from app.business.automation.services import waiting
 from app.business.automation.services.action_executor import ActionExecutor
-from app.business.automation.services.action_outside import ClusterKeywordsWork
-from app.business.automation.services.activations import outdated_rules
-from app.business.automation.services.dispatch import deliver, listening_rules
-from app.business.automation.services.planning import WINDOW, plan_rule, replan
+from app.business.automation.services.actions.action_outside import ClusterKeywordsWork
+from app.business.automation.services.actions.works import make_works
 from app.business.automation.services.rule_engine import RuleEngine
-from app.business.automation.services.works import make_works
+from app.business.automation.services.runs import waiting
+from app.business.automation.services.triggering.activations import outdated_rules
+from app.business.automation.services.triggering.dispatch import deliver, listening_rules
+from app.business.automation.services.triggering.planning import WINDOW, plan_rule, replan
 from app.business.billing.services.replenishment import grant_month
 from app.business.events import EventBatch
 from app.demo.groups import KnownGroups

@@ -11,9 +11,9 @@ from app.business.accounts.models import Role, User
 from app.business.accounts.services import audit_log
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import ScheduledTask, Status
-from app.business.automation.services import run_control
 from app.business.automation.services.automation_service import Actor, AutomationService
-from app.business.automation.services.rule_versions import definition_of
+from app.business.automation.services.rules.rule_versions import definition_of
+from app.business.automation.services.runs import run_control
 from app.business.billing.models import EntryKind
 from app.business.billing.services.credit_service import CreditService
 from app.business.planner.models import Idea, IdeaStatus, Keyword, KeywordStatus

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from redis import Redis, RedisError
 
-from app.business.automation.services.runs import LONG_QUEUE
+from app.business.automation.services.runs.opening import LONG_QUEUE
 from app.infrastructure.messaging import heartbeats, queues
 from app.infrastructure.messaging.heartbeats import Audited, WorkerState
 from app.infrastructure.readiness import check_readiness

@@ -10,9 +10,9 @@ from sqlalchemy import select
 
 from app.business.accounts.models import User
 from app.business.automation.run_models import ScheduledTask
-from app.business.automation.services.record_models import record_type_of
-from app.business.automation.services.record_trail import making_of
-from app.business.automation.services.run_context import plural as counted
+from app.business.automation.services.catalogue.nouns import plural as counted
+from app.business.automation.services.catalogue.record_models import record_type_of
+from app.business.automation.services.history.record_trail import making_of
 from app.business.base import AccountOwned
 from app.business.errors import Invalid
 from app.business.planner.models import Record

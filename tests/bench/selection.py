@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Engine, Select, func, insert, select, text
 from sqlalchemy.orm import Session
 
-from app.business.automation.services.condition_query import matching
-from app.business.automation.services.condition_tree import parse_conditions
-from app.business.automation.services.record_models import in_scope
+from app.business.automation.services.catalogue.record_models import in_scope
+from app.business.automation.services.conditions.condition_query import matching
+from app.business.automation.services.conditions.condition_tree import parse_conditions
 from app.business.planner.models import Keyword
 from tests.bench.table import Line, milliseconds
 from tests.factories import make_account, make_sector, make_site

@@ -8,8 +8,8 @@ from playwright.sync_api import Page, expect
 from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import ScheduledTask
-from app.business.automation.services import operations
 from app.business.automation.services.operation_kinds import KINDS
+from app.business.automation.services.operations import operations
 from tests.browser.conftest import serious_faults
 from tests.business.automation.machine import Machine
 from tests.factories import make_sector, make_site, make_task

@@ -9,8 +9,8 @@ from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import ScheduledTask, Status
-from app.business.automation.services import operations
 from app.business.automation.services.operation_kinds import KINDS
+from app.business.automation.services.operations import operations
 from tests.business.automation.machine import Machine
 from tests.business.automation.run_rows import make_rule, make_run
 from tests.factories import make_sector, make_site, make_task

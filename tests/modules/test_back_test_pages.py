@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule
 from app.business.automation.operation_models import Operation
-from app.business.automation.services import operations
-from app.business.automation.services.rule_versions import definition_of
+from app.business.automation.services.operations import operations
+from app.business.automation.services.rules.rule_versions import definition_of
 from app.business.events import Origin
 from app.business.planner.models import Keyword
 from app.business.planner.services.keyword_service import add_keyword

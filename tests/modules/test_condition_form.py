@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from flask import Flask, g
 
-from app.business.automation.services.condition_tree import parse_conditions
+from app.business.automation.services.conditions.condition_tree import parse_conditions
 from app.modules.automation.choices import Choices
 from app.modules.automation.condition_changes import changed
 from app.modules.automation.condition_forms import ConditionTree

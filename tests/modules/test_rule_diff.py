@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.business.automation.services.rule_definition import parse_definition
+from app.business.automation.services.rules.rule_definition import parse_definition
 from app.modules.automation.choices import Choices
 from app.modules.automation.rule_diff import rule_changes
 from tests.modules.automation_pages import NIGHTLY

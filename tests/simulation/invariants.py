@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule, RuleActivation, RuleVersion
 from app.business.automation.run_models import Cause, ScheduledTask, Status
-from app.business.automation.services import audit
-from app.business.automation.services.activations import site_schedules
-from app.business.automation.services.schedules import due_instants
+from app.business.automation.services.auditing import audit
+from app.business.automation.services.schedules.calendar import due_instants
+from app.business.automation.services.triggering.activations import site_schedules
 from app.business.billing.models import CreditEntry
 from app.business.planner.models import Idea
 from app.business.writer.models import Content, Task

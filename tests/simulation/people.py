@@ -11,10 +11,10 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import ScheduledTask, Status, Waiting
-from app.business.automation.services import run_control, waiting
 from app.business.automation.services.automation_service import Actor, AutomationService
-from app.business.automation.services.planning import replan_account
-from app.business.automation.services.rule_versions import definition_of
+from app.business.automation.services.rules.rule_versions import definition_of
+from app.business.automation.services.runs import run_control, waiting
+from app.business.automation.services.triggering.planning import replan_account
 from app.business.billing.models import EntryKind
 from app.business.billing.services.credit_service import CreditService
 from app.business.errors import Refusal

@@ -11,17 +11,12 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule, RuleDay
 from app.business.automation.run_models import ScheduledTask, Status
-from app.business.automation.services import (
-    action_executor,
-    planning,
-    rule_engine,
-    run_close,
-    run_gates,
-    run_lease,
-)
-from app.business.automation.services.action_executor import Transaction
-from app.business.automation.services.run_context import RunContext
-from app.business.automation.services.run_lease import Lease
+from app.business.automation.services import action_executor, rule_engine
+from app.business.automation.services.runs import run_close, run_gates, run_lease
+from app.business.automation.services.runs.run_context import RunContext
+from app.business.automation.services.runs.run_lease import Lease
+from app.business.automation.services.transactions import Transaction
+from app.business.automation.services.triggering import planning
 from app.business.upsert import insert_missing
 from tests.simulation.simulator import on_sqlite
 

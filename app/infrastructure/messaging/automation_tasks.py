@@ -8,21 +8,15 @@ from functools import cache
 
 import structlog
 
-from app.business.automation.services import (
-    attention,
-    audit,
-    back_test,
-    credit_watch,
-    dispatch,
-    operations,
-    planning,
-    recovery,
-    rule_engine,
-    waiting,
-    watch,
-)
+from app.business.automation.services import attention, rule_engine
+from app.business.automation.services.auditing import audit
+from app.business.automation.services.forecast import credit_watch
 from app.business.automation.services.operation_kinds import KINDS
-from app.business.automation.services.runs import LONG_QUEUE
+from app.business.automation.services.operations import operations
+from app.business.automation.services.runs import recovery, waiting
+from app.business.automation.services.runs.opening import LONG_QUEUE
+from app.business.automation.services.trials import back_test
+from app.business.automation.services.triggering import dispatch, planning, watch
 from app.business.billing.services import replenishment
 from app.business.events import EVENTS_QUEUE
 from app.infrastructure import ai

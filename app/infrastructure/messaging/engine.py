@@ -11,9 +11,9 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from app.business.automation.services.action_executor import ActionExecutor
+from app.business.automation.services.actions.works import make_works
 from app.business.automation.services.rule_engine import RuleEngine
-from app.business.automation.services.run_lease import BEAT_SECONDS, Lease, LeaseLost, renew
-from app.business.automation.services.works import make_works
+from app.business.automation.services.runs.run_lease import BEAT_SECONDS, Lease, LeaseLost, renew
 from app.business.language_model import LanguageModel
 from app.infrastructure.database import db, transaction
 

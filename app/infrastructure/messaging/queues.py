@@ -16,7 +16,7 @@ from rq.exceptions import DeserializationError
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
-from app.business.automation.services.runs import DUE_QUEUE, LONG_QUEUE, MANUAL_QUEUE
+from app.business.automation.services.runs.opening import DUE_QUEUE, LONG_QUEUE, MANUAL_QUEUE
 from app.business.events import EVENTS_QUEUE
 
 CLOCK_QUEUE = "clock"

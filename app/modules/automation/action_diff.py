@@ -5,11 +5,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Any
 
-from app.business.automation.services.action_catalogue import CATALOGUE
-from app.business.automation.services.condition_text import describe
-from app.business.automation.services.condition_tree import parse_conditions
-from app.business.automation.services.field_catalogue import choices_of
-from app.business.automation.services.rule_sentence import NEEDS_REPAIR
+from app.business.automation.services.catalogue.action_catalogue import CATALOGUE
+from app.business.automation.services.catalogue.field_catalogue import choices_of
+from app.business.automation.services.conditions.condition_text import describe
+from app.business.automation.services.conditions.condition_tree import parse_conditions
+from app.business.automation.services.rules.rule_sentence import NEEDS_REPAIR
 from app.business.errors import Invalid
 from app.modules.automation.action_forms import ON_ERROR
 from app.modules.automation.action_words import LABELS, LITERALS

@@ -5,9 +5,9 @@ from typing import Any
 from werkzeug.datastructures import MultiDict
 from wtforms import Field, SelectField
 
-from app.business.automation.services.action_catalogue import CATALOGUE
-from app.business.automation.services.field_catalogue import choices_of
-from app.business.automation.services.rule_definition import input_type
+from app.business.automation.services.catalogue.action_catalogue import CATALOGUE
+from app.business.automation.services.catalogue.field_catalogue import choices_of
+from app.business.automation.services.rules.rule_definition import input_type
 from app.modules.automation.action_pairs import order_of
 from app.modules.automation.action_params import FIRST, Lookups, defaults, input_for, value_of
 from app.modules.automation.action_words import MORE

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from app.business.automation.services.action_catalogue import made_by
-from app.business.automation.services.rule_definition import input_type
+from app.business.automation.services.catalogue.action_catalogue import made_by
+from app.business.automation.services.rules.rule_definition import input_type
 from app.modules.automation.action_params import FIRST, text_of
 from app.modules.automation.condition_changes import changed as conditions_changed
 from app.modules.automation.condition_pairs import pairs_from as condition_pairs

@@ -8,10 +8,10 @@ from flask import Response, url_for
 from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule
 from app.business.automation.operation_models import Operation
-from app.business.automation.services import bulk_retry
-from app.business.automation.services.back_test import begin_back_test
-from app.business.automation.services.bulk_retry import RetryReport
-from app.business.automation.services.history import RunFilters
+from app.business.automation.services.history.history import RunFilters
+from app.business.automation.services.operations import bulk_retry
+from app.business.automation.services.operations.bulk_retry import RetryReport
+from app.business.automation.services.trials.back_test import begin_back_test
 from app.business.errors import Conflict
 from app.infrastructure.database import db, only_reading
 from app.modules.access import allow, current_person, owned_or_404

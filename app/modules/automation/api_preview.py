@@ -9,15 +9,15 @@ from flask import Response, jsonify
 
 from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule
-from app.business.automation.services.action_catalogue import CATALOGUE, RECORD_TYPES
-from app.business.automation.services.condition_catalog import catalog
-from app.business.automation.services.condition_evaluator import ConditionEvaluator
-from app.business.automation.services.condition_tree import Node, parse_conditions, parse_free
-from app.business.automation.services.dry_run import dry_run
-from app.business.automation.services.record_facts import context_facts
-from app.business.automation.services.schedule_text import describe
-from app.business.automation.services.schedules import Schedule, parse_schedule, preview
-from app.business.automation.services.triggers import TRIGGERS
+from app.business.automation.services.catalogue.action_catalogue import CATALOGUE, RECORD_TYPES
+from app.business.automation.services.catalogue.triggers import TRIGGERS
+from app.business.automation.services.conditions.condition_catalog import catalog
+from app.business.automation.services.conditions.condition_evaluator import ConditionEvaluator
+from app.business.automation.services.conditions.condition_tree import Node, parse_conditions, parse_free
+from app.business.automation.services.conditions.record_facts import context_facts
+from app.business.automation.services.schedules.calendar import Schedule, parse_schedule, preview
+from app.business.automation.services.schedules.schedule_text import describe
+from app.business.automation.services.trials.dry_run import dry_run
 from app.business.errors import Invalid
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404

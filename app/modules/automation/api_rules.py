@@ -9,12 +9,12 @@ from flask import Response, jsonify, url_for
 
 from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule
-from app.business.automation.services import rule_copies
 from app.business.automation.services.automation_service import Actor, AutomationService
-from app.business.automation.services.rule_definition import RuleDefinition
-from app.business.automation.services.rule_list import RuleFilter, rules_page
-from app.business.automation.services.rule_versions import definition_of
-from app.business.automation.services.triggers import TRIGGERS
+from app.business.automation.services.catalogue.triggers import TRIGGERS
+from app.business.automation.services.rules.rule_definition import RuleDefinition
+from app.business.automation.services.rules.rule_list import RuleFilter, rules_page
+from app.business.automation.services.rules.rule_versions import definition_of
+from app.business.automation.services.transfer import rule_copies
 from app.business.errors import Invalid
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404

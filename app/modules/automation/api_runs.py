@@ -15,10 +15,12 @@ from sqlalchemy.exc import IntegrityError
 from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule, RuleVersion
 from app.business.automation.run_models import CLOSED, RunAttempt, RunDetail, ScheduledTask
-from app.business.automation.services import bulk_retry, figures, run_control
 from app.business.automation.services.automation_service import AutomationService, Request
-from app.business.automation.services.history import RunFilters, runs_page
-from app.business.automation.services.run_summary import steps_json
+from app.business.automation.services.history import figures
+from app.business.automation.services.history.history import RunFilters, runs_page
+from app.business.automation.services.operations import bulk_retry
+from app.business.automation.services.runs import run_control
+from app.business.automation.services.runs.run_summary import steps_json
 from app.infrastructure.database import db, only_reading
 from app.modules.access import allow, current_person, owned_or_404
 from app.modules.api.resource import Malformed, answer, listed, read_optional, read_query, window

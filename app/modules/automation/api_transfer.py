@@ -6,11 +6,11 @@ from typing import Any
 from flask import Response, jsonify
 
 from app.business.accounts.models import Role
-from app.business.automation.services.rule_export import export_rules as exported
-from app.business.automation.services.rule_export import rules_of_filter, rules_of_ids
-from app.business.automation.services.rule_import import Arrivals, look_at, take_in
-from app.business.automation.services.rule_list import RuleFilter
-from app.business.automation.services.rule_yaml import read_rules
+from app.business.automation.services.rules.rule_list import RuleFilter
+from app.business.automation.services.transfer.rule_export import export_rules as exported
+from app.business.automation.services.transfer.rule_export import rules_of_filter, rules_of_ids
+from app.business.automation.services.transfer.rule_import import Arrivals, look_at, take_in
+from app.business.automation.services.transfer.rule_yaml import read_rules
 from app.business.errors import Invalid
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person

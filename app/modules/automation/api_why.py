@@ -8,12 +8,12 @@ from flask import Response, jsonify
 
 from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule
-from app.business.automation.services.condition_nodes import Count
-from app.business.automation.services.record_models import MODELS
-from app.business.automation.services.smallest_change import Turn
-from app.business.automation.services.why import Why, why
-from app.business.automation.services.why_history import Happening
-from app.business.automation.services.why_reading import Reading
+from app.business.automation.services.catalogue.record_models import MODELS
+from app.business.automation.services.conditions.condition_nodes import Count
+from app.business.automation.services.why.smallest_change import Turn
+from app.business.automation.services.why.why import Why, why
+from app.business.automation.services.why.why_history import Happening
+from app.business.automation.services.why.why_reading import Reading
 from app.business.errors import Conflict
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404

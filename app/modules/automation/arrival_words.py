@@ -4,8 +4,8 @@ from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
 
-from app.business.automation.services.rule_import import Arrival, Arrivals
-from app.business.automation.services.rule_sentence import summary_of
+from app.business.automation.services.rules.rule_sentence import summary_of
+from app.business.automation.services.transfer.rule_import import Arrival, Arrivals
 from app.infrastructure.database import db
 from app.modules.access import current_person
 from app.modules.automation.choices import Choices, load_choices

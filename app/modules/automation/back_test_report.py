@@ -4,9 +4,9 @@ from datetime import date, datetime
 from typing import Any
 
 from app.business.automation.operation_models import Operation
-from app.business.automation.services.record_relations import NOUNS
-from app.business.automation.services.run_context import plural
-from app.business.automation.services.run_page import record_names
+from app.business.automation.services.catalogue.nouns import plural
+from app.business.automation.services.catalogue.record_relations import NOUNS
+from app.business.automation.services.history.run_page import record_names
 from app.infrastructure.database import db
 
 LOOKED_AT = {

@@ -2,8 +2,8 @@
 
 from functools import cache
 
-from app.business.automation.services.field_catalogue import Field, FieldType, choices_of, fields_of
-from app.business.automation.services.record_relations import relations_of
+from app.business.automation.services.catalogue.field_catalogue import Field, FieldType, choices_of, fields_of
+from app.business.automation.services.catalogue.record_relations import relations_of
 
 COUNT = "count:"
 NAMED = ("site", "sector", "assignee", "now.weekday")

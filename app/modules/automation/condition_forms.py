@@ -6,7 +6,7 @@ from typing import Any
 
 from wtforms import Field, HiddenField, SelectField
 
-from app.business.automation.services.condition_tree import MOST_DEPTH, MOST_LEAVES
+from app.business.automation.services.conditions.condition_tree import MOST_DEPTH, MOST_LEAVES
 from app.modules.automation.condition_outline import Branch, Outline
 from app.modules.automation.condition_rows import ConditionRow, Named
 from app.modules.automation.step_form import Pairs, PartForm, form_data, offered

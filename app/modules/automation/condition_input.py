@@ -7,7 +7,9 @@ from typing import Any
 from wtforms import Field, SelectField, SelectMultipleField, StringField
 from wtforms.widgets import CheckboxInput, ListWidget, NumberInput, TextInput
 
-from app.business.automation.services.condition_nodes import (
+from app.business.automation.services.catalogue.field_catalogue import Field as RecordField
+from app.business.automation.services.catalogue.field_catalogue import FieldType as T
+from app.business.automation.services.conditions.condition_nodes import (
     AGE,
     CHOICE,
     COUNT_OPERATORS,
@@ -15,9 +17,7 @@ from app.business.automation.services.condition_nodes import (
     OPERATORS,
     O,
 )
-from app.business.automation.services.condition_text import operator_text
-from app.business.automation.services.field_catalogue import Field as RecordField
-from app.business.automation.services.field_catalogue import FieldType as T
+from app.business.automation.services.conditions.condition_text import operator_text
 from app.modules.automation.step_form import offered
 from app.modules.display import viewer_zone
 

@@ -4,9 +4,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from app.business.automation.services.condition_nodes import EMPTINESS
-from app.business.automation.services.field_catalogue import choices_of
-from app.business.automation.services.record_relations import relations_of
+from app.business.automation.services.catalogue.field_catalogue import choices_of
+from app.business.automation.services.catalogue.record_relations import relations_of
+from app.business.automation.services.conditions.condition_nodes import EMPTINESS
 from app.modules.automation.condition_fields import COUNT, NAMED, field_named
 from app.modules.automation.condition_forms import ConditionTree
 from app.modules.automation.condition_input import OTHER, inputs_of

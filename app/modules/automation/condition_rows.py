@@ -6,10 +6,10 @@ from typing import Any, Protocol
 
 from wtforms import Field, HiddenField, SelectField
 
-from app.business.automation.services.condition_nodes import EMPTINESS
-from app.business.automation.services.condition_text import describe
-from app.business.automation.services.condition_tree import parse_conditions
-from app.business.automation.services.field_catalogue import FieldType
+from app.business.automation.services.catalogue.field_catalogue import FieldType
+from app.business.automation.services.conditions.condition_nodes import EMPTINESS
+from app.business.automation.services.conditions.condition_text import describe
+from app.business.automation.services.conditions.condition_tree import parse_conditions
 from app.business.errors import Invalid
 from app.modules.automation.condition_fields import COUNT, field_choices, field_named, other_fields
 from app.modules.automation.condition_input import OTHER, operator_choices, value_fields, value_of

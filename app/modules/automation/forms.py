@@ -16,10 +16,10 @@ from wtforms.validators import InputRequired, Optional
 from wtforms.widgets import CheckboxInput, ListWidget
 
 from app.business.automation.run_models import Cause, Status
-from app.business.automation.services.back_test import MOST_DAYS, USUAL_DAYS
-from app.business.automation.services.history import RunFilters
-from app.business.automation.services.rule_list import RuleFilter
-from app.business.automation.services.triggers import TRIGGERS
+from app.business.automation.services.catalogue.triggers import TRIGGERS
+from app.business.automation.services.history.history import RunFilters
+from app.business.automation.services.rules.rule_list import RuleFilter
+from app.business.automation.services.trials.back_test import MOST_DAYS, USUAL_DAYS
 from app.modules.automation.choices import Named
 from app.modules.automation.run_words import CAUSES, REASONS
 from app.modules.automation.step_form import PartForm, offered, optional

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from textwrap import wrap
 
-from app.business.automation.services.rule_graph import Edge
+from app.business.automation.services.preflight.rule_graph import Edge
 
 WIDTH = 340
 BOX_WIDTH, BOX_HEIGHT, GAP = 156, 44, 52

@@ -9,7 +9,7 @@ from wtforms import RadioField, SelectField, SelectMultipleField, StringField
 from wtforms.validators import Optional, ValidationError
 from wtforms.widgets import CheckboxInput, DateTimeLocalInput, ListWidget, TimeInput
 
-from app.business.automation.services.schedule_presets import PRESETS, STEPS, Preset, preset_of
+from app.business.automation.services.schedules.schedule_presets import PRESETS, STEPS, Preset, preset_of
 from app.modules.automation.choices import DAYS
 from app.modules.automation.step_form import Pairs, offered, pairs_of
 from app.modules.automation.wizard_forms import NumberField, Step

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.business.automation.operation_models import Operation
-from app.business.automation.services import back_test, bulk_retry
+from app.business.automation.services.operations import bulk_retry
+from app.business.automation.services.trials import back_test
 from app.modules.automation.back_test_report import report_of
 from app.modules.automation.views.bulk_retry import follow
 

@@ -2,7 +2,7 @@
 
 from flask import Blueprint
 
-from app.business.automation.services.action_catalogue import is_paid
+from app.business.automation.services.catalogue.action_catalogue import is_paid
 from app.modules.automation.bell import unread_notices
 from app.modules.automation.run_words import CAUSES, CHECKS, REASONS, RESULTS, advice, outcome, run_price
 from app.modules.automation.views import (

@@ -7,10 +7,10 @@ from flask import request
 
 from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule
-from app.business.automation.services import daily_ceiling
-from app.business.automation.services.action_catalogue import is_paid
-from app.business.automation.services.rule_addition import addition
-from app.business.automation.services.rule_definition import RuleDefinition
+from app.business.automation.services.catalogue.action_catalogue import is_paid
+from app.business.automation.services.forecast import daily_ceiling
+from app.business.automation.services.forecast.rule_addition import addition
+from app.business.automation.services.rules.rule_definition import RuleDefinition
 from app.infrastructure.database import db
 from app.modules.access import current_person
 

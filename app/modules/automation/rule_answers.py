@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 
 from app.business.automation.models import AutomationRule
-from app.business.automation.services.history import RuleFigures, rule_figures
-from app.business.automation.services.rule_list import rules_waited_for
-from app.business.automation.services.rule_sentence import summary_of
+from app.business.automation.services.history.history import RuleFigures, rule_figures
+from app.business.automation.services.rules.rule_list import rules_waited_for
+from app.business.automation.services.rules.rule_sentence import summary_of
 from app.business.planner.models import Sector, Site
 from app.business.time_zones import start_of_day
 from app.infrastructure.database import db

@@ -8,9 +8,9 @@ from typing import Any
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.automation_service import AutomationService
-from app.business.automation.services.preflight import Finding, Level, look_over, require_ready
-from app.business.automation.services.rule_definition import definition_from
-from app.business.automation.services.rule_versions import definition_of
+from app.business.automation.services.preflight.preflight import Finding, Level, look_over, require_ready
+from app.business.automation.services.rules.rule_definition import definition_from
+from app.business.automation.services.rules.rule_versions import definition_of
 from app.infrastructure.database import db
 from app.modules.automation.loop_picture import Picture, picture_of
 from app.modules.automation.wizard import STEPS, RuleForm

@@ -8,10 +8,10 @@ from types import SimpleNamespace
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from app.business.automation.services.condition_text import describe
-from app.business.automation.services.condition_tree import parse_conditions
-from app.business.automation.services.rule_sentence import NEEDS_REPAIR, when_of
-from app.business.automation.services.triggers import TRIGGERS
+from app.business.automation.services.catalogue.triggers import TRIGGERS
+from app.business.automation.services.conditions.condition_text import describe
+from app.business.automation.services.conditions.condition_tree import parse_conditions
+from app.business.automation.services.rules.rule_sentence import NEEDS_REPAIR, when_of
 from app.business.errors import Invalid
 from app.modules.automation.action_diff import action_changes
 from app.modules.automation.choices import Choices

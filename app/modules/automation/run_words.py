@@ -1,7 +1,7 @@
 """What runs are called on pages: causes, reasons, waits and checks in the words of staff, and what to do next."""
 
 from app.business.automation.run_models import ScheduledTask, Status
-from app.business.automation.services.run_again import RunAgain
+from app.business.automation.services.runs.run_again import RunAgain
 from app.modules.display import credits
 
 CAUSES = {

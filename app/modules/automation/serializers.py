@@ -9,8 +9,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, AliasPath, AwareDatetime, BaseModel, ConfigDict, Field
 
 from app.business.automation.run_models import Cause, Reason, Status
-from app.business.automation.services.back_test import MOST_DAYS, USUAL_DAYS
-from app.business.automation.services.schedules import YEARS
+from app.business.automation.services.schedules.calendar import YEARS
+from app.business.automation.services.trials.back_test import MOST_DAYS, USUAL_DAYS
 from app.modules.api.records import ListOf, RowId, Text
 from app.modules.api.resource import Query, Schema
 

@@ -7,8 +7,8 @@ from typing import Any
 from flask import request
 
 from app.business.automation.models import AutomationRule, RuleVersion
-from app.business.automation.services.rule_list import version_of
-from app.business.automation.services.rule_versions import definition_of
+from app.business.automation.services.rules.rule_list import version_of
+from app.business.automation.services.rules.rule_versions import definition_of
 from app.business.errors import NotFound, Stale
 from app.infrastructure.database import db
 from app.modules.api.resource import require_match

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from app.business.automation.services.condition_nodes import OPERATORS, O
-from app.business.automation.services.condition_text import operator_text
-from app.business.automation.services.field_catalogue import Field, fields_of
-from app.business.automation.services.record_relations import relations_of
+from app.business.automation.services.catalogue.field_catalogue import Field, fields_of
+from app.business.automation.services.catalogue.record_relations import relations_of
+from app.business.automation.services.conditions.condition_nodes import OPERATORS, O
+from app.business.automation.services.conditions.condition_text import operator_text
 
 JOINED = {"all": "All of these", "any": "Any of these", "not": "None of these"}
 

@@ -1,8 +1,8 @@
 """Verdicts in words, and which values of a reading are not those of then."""
 
-from app.business.automation.services.field_catalogue import fields_of
-from app.business.automation.services.record_relations import relations_of
-from app.business.automation.services.why_reading import Reading
+from app.business.automation.services.catalogue.field_catalogue import fields_of
+from app.business.automation.services.catalogue.record_relations import relations_of
+from app.business.automation.services.why.why_reading import Reading
 
 VERDICTS = {
     "taken": ("Taken", "good", "circle-check"),

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.automation.services.automation_service import AutomationService
-from app.business.automation.services.triggers import TRIGGERS
+from app.business.automation.services.catalogue.triggers import TRIGGERS
 from app.business.errors import Invalid
 from app.modules.automation import wizard_forms as forms
 from app.modules.automation.choices import Choices

@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 from wtforms import BooleanField, Field, IntegerField, RadioField, SelectField, StringField, TextAreaField
 from wtforms.validators import Optional
 
-from app.business.automation.services.field_catalogue import RECORD_TYPES, choices_of
-from app.business.automation.services.triggers import TRIGGERS
+from app.business.automation.services.catalogue.field_catalogue import RECORD_TYPES, choices_of
+from app.business.automation.services.catalogue.triggers import TRIGGERS
 from app.modules.automation import action_pairs
 from app.modules.automation.action_forms import ActionsInput
 from app.modules.automation.action_params import FIRST

@@ -6,8 +6,8 @@ from flask import current_app, jsonify, render_template
 from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role
-from app.business.automation.services.accounting import unaccounted
-from app.business.automation.services.backlog import backlog
+from app.business.automation.services.auditing.accounting import unaccounted
+from app.business.automation.services.history.backlog import backlog
 from app.infrastructure.database import db
 from app.infrastructure.health import look
 from app.infrastructure.readiness import check_readiness

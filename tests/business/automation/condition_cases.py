@@ -10,9 +10,20 @@ from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule, RuleRecord
-from app.business.automation.services.condition_nodes import AGE, COUNT_OPERATORS, EMPTINESS, OPERATORS, O
-from app.business.automation.services.field_catalogue import RECORD_TYPES, Field, FieldType, fields_of
-from app.business.automation.services.record_relations import relations_of
+from app.business.automation.services.catalogue.field_catalogue import (
+    RECORD_TYPES,
+    Field,
+    FieldType,
+    fields_of,
+)
+from app.business.automation.services.catalogue.record_relations import relations_of
+from app.business.automation.services.conditions.condition_nodes import (
+    AGE,
+    COUNT_OPERATORS,
+    EMPTINESS,
+    OPERATORS,
+    O,
+)
 from app.business.planner.services.plain_text import keyword_text
 from tests import factories
 

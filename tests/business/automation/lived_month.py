@@ -12,12 +12,12 @@ from sqlalchemy.orm import selectinload
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import ScheduledTask, Status
-from app.business.automation.services import planning
-from app.business.automation.services.back_test import open_replay
-from app.business.automation.services.replay import Decision
-from app.business.automation.services.replay_trial import make_trial
-from app.business.automation.services.rule_definition import definition_from
-from app.business.automation.services.rule_versions import definition_of
+from app.business.automation.services.rules.rule_definition import definition_from
+from app.business.automation.services.rules.rule_versions import definition_of
+from app.business.automation.services.trials.back_test import open_replay
+from app.business.automation.services.trials.replay import Decision
+from app.business.automation.services.trials.replay_trial import make_trial
+from app.business.automation.services.triggering import planning
 from app.business.billing.services.replenishment import grant_month
 from app.business.events import EventType, Origin
 from app.business.planner.models import Idea, IdeaStatus, Keyword, KeywordStatus, Sector

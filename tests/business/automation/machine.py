@@ -12,13 +12,14 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import ScheduledTask, Status
-from app.business.automation.services import audit, waiting
 from app.business.automation.services.action_executor import ActionExecutor
+from app.business.automation.services.actions.works import make_works
+from app.business.automation.services.auditing import audit
 from app.business.automation.services.automation_service import Actor, AutomationService
-from app.business.automation.services.dispatch import dispatch_batches
 from app.business.automation.services.rule_engine import RuleEngine, drain
-from app.business.automation.services.runs import RUN_QUEUES
-from app.business.automation.services.works import make_works
+from app.business.automation.services.runs import waiting
+from app.business.automation.services.runs.opening import RUN_QUEUES
+from app.business.automation.services.triggering.dispatch import dispatch_batches
 from app.business.language_model import LanguageModel
 from app.infrastructure.ai.offline import OfflineModel
 from tests.factories import NOW

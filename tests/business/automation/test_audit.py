@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account, Notice
 from app.business.automation.models import RuleDay
 from app.business.automation.run_models import ActionRun, BatchDelivery, RunAttempt, ScheduledTask
-from app.business.automation.services import audit
+from app.business.automation.services.auditing import audit
 from app.business.billing.models import CreditEntry, CreditHold
 from app.business.events import EventBatch, Origin
 from app.business.planner.models import Sector

@@ -10,10 +10,10 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
 from app.business.automation.operation_models import Operation
-from app.business.automation.services import operations
-from app.business.automation.services.back_test import begin_back_test
 from app.business.automation.services.operation_kinds import KINDS
-from app.business.automation.services.rule_versions import definition_of
+from app.business.automation.services.operations import operations
+from app.business.automation.services.rules.rule_versions import definition_of
+from app.business.automation.services.trials.back_test import begin_back_test
 from app.business.base import Base
 from app.business.billing.models import EntryKind
 from app.business.billing.services.credit_service import CreditService

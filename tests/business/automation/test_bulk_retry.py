@@ -15,13 +15,14 @@ from app.business.accounts.models import Account, Role
 from app.business.automation.models import AutomationRule
 from app.business.automation.operation_models import Operation
 from app.business.automation.run_models import ScheduledTask, Status
-from app.business.automation.services import bulk_retry, operations, run_control
 from app.business.automation.services.automation_service import Actor, AutomationService
-from app.business.automation.services.bulk_retry import LeftOut, RetryReport
-from app.business.automation.services.history import RunFilters
+from app.business.automation.services.history.history import RunFilters
 from app.business.automation.services.operation_kinds import KINDS
-from app.business.automation.services.operations import Asked
+from app.business.automation.services.operations import bulk_retry, operations
+from app.business.automation.services.operations.bulk_retry import LeftOut, RetryReport
+from app.business.automation.services.operations.operations import Asked
 from app.business.automation.services.rule_engine import drain, ready
+from app.business.automation.services.runs import run_control
 from app.business.errors import Conflict
 from app.business.language_model import Completion, Prompt
 from app.business.planner.models import Sector, Site

@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
-from app.business.automation.services.condition_tree import parse_conditions
-from app.business.automation.services.record_fields import load_facts
+from app.business.automation.services.conditions.condition_tree import parse_conditions
+from app.business.automation.services.conditions.record_fields import load_facts
 from tests import factories
 
 

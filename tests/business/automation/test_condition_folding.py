@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import literal, select
 from sqlalchemy.orm import Session
 
-from app.business.automation.services.condition_functions import folded, words_of
+from app.business.automation.services.conditions.condition_functions import folded, words_of
 from app.business.folding import BREAKS, FOLD_FROM, FOLD_TO, fold, words
 
 EVERY_LETTER = "".join(map(chr, range(1, 0x600))) + FOLD_FROM + FOLD_TO + BREAKS + "ẞßﬀİı😀\U0010ffff"

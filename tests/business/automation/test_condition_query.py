@@ -11,12 +11,12 @@ from sqlalchemy import Select, insert, select, text
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
-from app.business.automation.services import condition_query
-from app.business.automation.services.condition_evaluator import ConditionEvaluator
-from app.business.automation.services.condition_query import matching
-from app.business.automation.services.condition_tree import parse_conditions
-from app.business.automation.services.record_fields import load_facts
-from app.business.automation.services.record_models import MODELS
+from app.business.automation.services.catalogue.record_models import MODELS
+from app.business.automation.services.conditions import condition_query
+from app.business.automation.services.conditions.condition_evaluator import ConditionEvaluator
+from app.business.automation.services.conditions.condition_query import matching
+from app.business.automation.services.conditions.condition_tree import parse_conditions
+from app.business.automation.services.conditions.record_fields import load_facts
 from app.business.planner.models import Keyword
 from tests import factories
 from tests.business.automation.condition_cases import TELLING, Case, a_pipeline, cases

@@ -14,15 +14,22 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
-from app.business.automation.services.condition_evaluator import compile_node
-from app.business.automation.services.condition_nodes import OPERATORS, Count, Group, Leaf, Node, walk
-from app.business.automation.services.condition_reasoning import always, implies, kept, possible
-from app.business.automation.services.condition_tree import parse_conditions
-from app.business.automation.services.condition_values import day_of, instant_of
-from app.business.automation.services.field_catalogue import Field, FieldType, fields_of
-from app.business.automation.services.record_facts import Facts
-from app.business.automation.services.record_fields import load_facts
-from app.business.automation.services.record_models import MODELS
+from app.business.automation.services.catalogue.field_catalogue import Field, FieldType, fields_of
+from app.business.automation.services.catalogue.record_models import MODELS
+from app.business.automation.services.conditions.condition_evaluator import compile_node
+from app.business.automation.services.conditions.condition_nodes import (
+    OPERATORS,
+    Count,
+    Group,
+    Leaf,
+    Node,
+    walk,
+)
+from app.business.automation.services.conditions.condition_reasoning import always, implies, kept, possible
+from app.business.automation.services.conditions.condition_tree import parse_conditions
+from app.business.automation.services.conditions.condition_values import day_of, instant_of
+from app.business.automation.services.conditions.record_facts import Facts
+from app.business.automation.services.conditions.record_fields import load_facts
 from tests.business.automation.condition_cases import (
     LABELS,
     NOW,

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from app.business.automation.services.condition_evaluator import ConditionEvaluator
-from app.business.automation.services.condition_tree import parse_free
-from app.business.automation.services.record_facts import context_facts
+from app.business.automation.services.conditions.condition_evaluator import ConditionEvaluator
+from app.business.automation.services.conditions.condition_tree import parse_free
+from app.business.automation.services.conditions.record_facts import context_facts
 
 VECTORS = json.loads((Path(__file__).parents[2] / "data" / "condition_vectors.json").read_text("utf-8"))
 

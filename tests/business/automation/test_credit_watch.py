@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, Notice, Role
 from app.business.automation.models import AutomationRule
-from app.business.automation.services.credit_watch import (
+from app.business.automation.services.forecast.credit_watch import (
     LOW,
     RUN_OUT,
     accounts_near_the_end,

@@ -6,7 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
-from app.business.automation.services.dry_run import dry_run
+from app.business.automation.services.trials.dry_run import dry_run
 from app.business.base import Base
 from app.business.planner.models import Sector
 from tests.business.automation.machine import Machine

@@ -9,10 +9,10 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import RunDetail, ScheduledTask, Status
-from app.business.automation.services import figures
-from app.business.automation.services.accounting import unaccounted
-from app.business.automation.services.planning import plan_rule
-from app.business.automation.services.rule_switch import switch
+from app.business.automation.services.auditing.accounting import unaccounted
+from app.business.automation.services.history import figures
+from app.business.automation.services.triggering.planning import plan_rule
+from app.business.automation.services.triggering.rule_switch import switch
 from app.business.billing.models import EntryKind
 from app.business.billing.services.credit_service import CreditService
 from app.business.events import EventBatch, EventType, Origin, close_batch, open_batch

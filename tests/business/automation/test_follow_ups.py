@@ -4,7 +4,7 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.automation.run_models import ScheduledTask, Status
-from app.business.automation.services import run_control
+from app.business.automation.services.runs import run_control
 from app.business.planner.models import Sector
 from tests.business.automation.machine import Machine
 from tests.business.automation.provider import FailingModel

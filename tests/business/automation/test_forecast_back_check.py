@@ -7,8 +7,8 @@ from statistics import mean
 from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import Waiting
-from app.business.automation.services.outlook import look_ahead
-from app.business.automation.services.run_attention import waiting_counts
+from app.business.automation.services.forecast.outlook import look_ahead
+from app.business.automation.services.history.run_attention import waiting_counts
 from app.business.events import Origin
 from app.business.planner.services.cluster_service import create_cluster
 from tests.business.automation.machine import Machine

@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule, RuleDay
 from app.business.automation.run_models import Cause, ScheduledTask, Status
-from app.business.automation.services import history
-from app.business.automation.services.history import RunFilters
+from app.business.automation.services.history import history
+from app.business.automation.services.history.history import RunFilters
 from app.business.errors import Invalid
 from tests.business.automation.run_rows import make_rule, make_run
 from tests.factories import make_account

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy.orm import Session
 
-from app.business.automation.services.match_preview import Matches, preview_matches
+from app.business.automation.services.conditions.match_preview import Matches, preview_matches
 from app.business.planner.models import Sector
 from tests import factories
 

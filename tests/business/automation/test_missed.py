@@ -8,10 +8,10 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Reason, ScheduledTask, Status, Waiting
-from app.business.automation.services import planning
-from app.business.automation.services.accounting import unaccounted
-from app.business.automation.services.run_lease import claim_run
-from app.business.automation.services.waiting import wake_previous
+from app.business.automation.services.auditing.accounting import unaccounted
+from app.business.automation.services.runs.run_lease import claim_run
+from app.business.automation.services.runs.waiting import wake_previous
+from app.business.automation.services.triggering import planning
 from tests.business.automation.machine import Machine
 
 HOURLY = {"cron": "0 * * * *", "timezone": "UTC"}

@@ -8,9 +8,9 @@ import pytest
 from sqlalchemy.orm import Session
 
 from app.business.automation.operation_models import Operation
-from app.business.automation.services import operations
 from app.business.automation.services.attention import overdue_queues
-from app.business.automation.services.operations import Asked, Progress
+from app.business.automation.services.operations import operations
+from app.business.automation.services.operations.operations import Asked, Progress
 from app.business.errors import Conflict, Invalid, NotFound
 from tests.business.automation.machine import Machine
 from tests.factories import NOW, make_account

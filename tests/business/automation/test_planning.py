@@ -9,11 +9,12 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Reason, ScheduledTask, Status
-from app.business.automation.services import planning, run_control
-from app.business.automation.services.accounting import unaccounted
+from app.business.automation.services.auditing.accounting import unaccounted
 from app.business.automation.services.automation_service import Actor, AutomationService
-from app.business.automation.services.rule_sentence import when_of
-from app.business.automation.services.rule_versions import definition_of
+from app.business.automation.services.rules.rule_sentence import when_of
+from app.business.automation.services.rules.rule_versions import definition_of
+from app.business.automation.services.runs import run_control
+from app.business.automation.services.triggering import planning
 from app.business.planner.models import Site
 from app.business.planner.services.site_service import update_site
 from tests.business.automation.machine import Machine

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import ScheduledTask
-from app.business.automation.services.planning import WINDOW
+from app.business.automation.services.triggering.planning import WINDOW
 from tests.business.automation import race_of_planners
 from tests.business.automation.machine import Machine
 from tests.factories import NOW, make_site

@@ -9,9 +9,10 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule, RuleVersion
 from app.business.automation.run_models import Cause, Reason, Status
-from app.business.automation.services import planning, run_control
 from app.business.automation.services.automation_service import Actor, AutomationService, Request
-from app.business.automation.services.rule_versions import definition_of
+from app.business.automation.services.rules.rule_versions import definition_of
+from app.business.automation.services.runs import run_control
+from app.business.automation.services.triggering import planning
 from app.business.errors import Conflict, Invalid, NotFound
 from app.business.events import Origin
 from app.business.planner.models import Idea, Keyword, Sector

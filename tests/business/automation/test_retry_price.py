@@ -9,11 +9,11 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule, RuleVersion
 from app.business.automation.run_models import ActionRun, ScheduledTask, Status
-from app.business.automation.services import run_control
-from app.business.automation.services.retry_price import RetryPrice, retry_prices
-from app.business.automation.services.rule_versions import definition_of
-from app.business.automation.services.run_context import load_context
-from app.business.automation.services.run_price import known_price
+from app.business.automation.services.operations.retry_price import RetryPrice, retry_prices
+from app.business.automation.services.rules.rule_versions import definition_of
+from app.business.automation.services.runs import run_control
+from app.business.automation.services.runs.run_context import load_context
+from app.business.automation.services.runs.run_price import known_price
 from app.business.planner.models import Sector
 from app.business.writer.models import Task
 from tests.business.automation.machine import Machine

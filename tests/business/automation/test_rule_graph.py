@@ -7,12 +7,12 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
-from app.business.automation.services.action_catalogue import CATALOGUE
-from app.business.automation.services.action_effects import DOINGS
 from app.business.automation.services.automation_service import Actor, AutomationService
-from app.business.automation.services.rule_definition import RuleDefinition, definition_from
-from app.business.automation.services.rule_graph import rule_graph, started_by
-from app.business.automation.services.rule_versions import definition_of
+from app.business.automation.services.catalogue.action_catalogue import CATALOGUE
+from app.business.automation.services.preflight.action_effects import DOINGS
+from app.business.automation.services.preflight.rule_graph import rule_graph, started_by
+from app.business.automation.services.rules.rule_definition import RuleDefinition, definition_from
+from app.business.automation.services.rules.rule_versions import definition_of
 from app.business.planner.models import Sector
 from tests.factories import NOW, make_account, make_sector, make_site
 

@@ -8,10 +8,16 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.automation.run_models import Status
-from app.business.automation.services.action_catalogue import CATALOGUE
-from app.business.automation.services.dry_run import dry_run
-from app.business.automation.services.rule_sentence import NEEDS_REPAIR, summary_of
-from app.business.automation.services.rule_templates import STAGES, TEMPLATES, Template, by_stage, template
+from app.business.automation.services.catalogue.action_catalogue import CATALOGUE
+from app.business.automation.services.rules.rule_sentence import NEEDS_REPAIR, summary_of
+from app.business.automation.services.transfer.rule_templates import (
+    STAGES,
+    TEMPLATES,
+    Template,
+    by_stage,
+    template,
+)
+from app.business.automation.services.trials.dry_run import dry_run
 from app.business.errors import NotFound
 from app.business.planner.models import Sector
 from tests.business.automation.machine import Machine

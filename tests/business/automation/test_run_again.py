@@ -9,9 +9,9 @@ from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services.automation_service import Actor, AutomationService
-from app.business.automation.services.rule_versions import definition_of
-from app.business.automation.services.run_again import RunAgain, run_again
-from app.business.automation.services.run_page import find_run
+from app.business.automation.services.history.run_page import find_run
+from app.business.automation.services.rules.rule_versions import definition_of
+from app.business.automation.services.runs.run_again import RunAgain, run_again
 from app.business.planner.models import Sector
 from tests.business.automation.machine import Machine
 from tests.business.automation.test_promises import HOURLY, IDEAS, clusters_with_keywords

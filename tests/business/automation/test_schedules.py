@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.business.automation.services.schedules import (
+from app.business.automation.services.schedules.calendar import (
     Schedule,
     due_instants,
     first_due_after,

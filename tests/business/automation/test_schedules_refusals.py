@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.business.automation.services.schedules import parse_schedule
+from app.business.automation.services.schedules.calendar import parse_schedule
 from app.business.errors import Invalid
 
 PLAN_MINUTES = 5

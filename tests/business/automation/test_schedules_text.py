@@ -4,9 +4,9 @@ from datetime import time
 
 import pytest
 
-from app.business.automation.services.schedule_presets import STEPS, Preset, preset_of
-from app.business.automation.services.schedule_text import describe
-from app.business.automation.services.schedules import parse_schedule
+from app.business.automation.services.schedules.calendar import parse_schedule
+from app.business.automation.services.schedules.schedule_presets import STEPS, Preset, preset_of
+from app.business.automation.services.schedules.schedule_text import describe
 
 
 @pytest.mark.parametrize(

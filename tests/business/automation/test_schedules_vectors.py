@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.business.automation.services.schedules import next_instants, parse_schedule
+from app.business.automation.services.schedules.calendar import next_instants, parse_schedule
 from app.business.errors import Invalid
 
 DATA = Path(__file__).parents[2] / "data"

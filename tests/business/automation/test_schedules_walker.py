@@ -9,7 +9,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from cronsim import CronSim
 
-from app.business.automation.services.schedules import due_instants, next_instants, parse_schedule, preview
+from app.business.automation.services.schedules.calendar import (
+    due_instants,
+    next_instants,
+    parse_schedule,
+    preview,
+)
 from app.business.errors import Invalid
 from tests.business.automation.minute_walker import clock_changes, minutes_of, random_line, walk
 

@@ -9,11 +9,11 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.automation.run_models import Reason, RunAttempt, ScheduledTask, Status, Waiting
-from app.business.automation.services import run_control, waiting
 from app.business.automation.services.automation_service import Actor, AutomationService
-from app.business.automation.services.dispatch import dispatch_batches
-from app.business.automation.services.recovery import rescue
-from app.business.automation.services.run_lease import LEASE, Lease, LeaseLost, claim_run, renew
+from app.business.automation.services.runs import run_control, waiting
+from app.business.automation.services.runs.recovery import rescue
+from app.business.automation.services.runs.run_lease import LEASE, Lease, LeaseLost, claim_run, renew
+from app.business.automation.services.triggering.dispatch import dispatch_batches
 from app.business.billing.models import EntryKind
 from app.business.billing.services.credit_service import CreditService
 from app.business.events import Origin

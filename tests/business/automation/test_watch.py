@@ -7,8 +7,8 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, Notice
 from app.business.automation.models import AutomationRule
-from app.business.automation.services import planning
-from app.business.automation.services.watch import KEY, watch
+from app.business.automation.services.triggering import planning
+from app.business.automation.services.triggering.watch import KEY, watch
 from tests.business.automation.machine import Machine
 from tests.factories import make_account
 

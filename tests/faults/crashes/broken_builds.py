@@ -11,7 +11,8 @@ from rq_scheduler import Scheduler
 from sqlalchemy import event, exists, select
 from sqlalchemy.orm import Session
 
-from app.business.automation.services import action_executor, run_price
+from app.business.automation.services import action_executor
+from app.business.automation.services.runs import run_price
 from app.business.billing.models import CreditEntry
 from app.business.billing.services import replenishment
 from app.business.billing.services.credit_service import CreditService

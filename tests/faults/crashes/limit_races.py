@@ -11,10 +11,10 @@ from sqlalchemy import create_engine, event, true, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
-from app.business.automation.services import run_gates
 from app.business.automation.services.action_executor import ActionExecutor
+from app.business.automation.services.actions.works import make_works
 from app.business.automation.services.rule_engine import RuleEngine
-from app.business.automation.services.works import make_works
+from app.business.automation.services.runs import run_gates
 from app.business.billing.services import credit_service
 from app.business.billing.services.credit_service import CreditService
 from app.infrastructure.ai.offline import OfflineModel

@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.automation.run_models import ActionRun, ScheduledTask, Status
-from app.business.automation.services import run_control
-from app.business.automation.services.audit import audit
+from app.business.automation.services.auditing.audit import audit
 from app.business.automation.services.automation_service import Actor, AutomationService
+from app.business.automation.services.runs import run_control
 from app.business.billing.models import CreditEntry
 from app.business.planner.models import Idea, Keyword
 from app.business.writer.models import Task

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.automation.models import RuleDay
 from app.business.automation.run_models import Reason, ScheduledTask, Status
-from app.business.automation.services.audit import audit
+from app.business.automation.services.auditing.audit import audit
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.billing.models import CreditEntry
 from tests.factories import NOW, make_account

@@ -3,9 +3,6 @@
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TooSlow
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import select
@@ -13,24 +10,24 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import Reason
-from app.business.automation.services import run_units
-from app.business.automation.services.action_work import Works
-from app.business.automation.services.condition_evaluator import ConditionEvaluator
-from app.business.automation.services.condition_tree import parse_conditions
-from app.business.automation.services.record_fields import load_facts
-from app.business.automation.services.run_context import RunContext, handed_on, plural
-from app.business.automation.services.run_lease import Lease, LeaseLost, renew
-from app.business.automation.services.run_price import affordable_units, step_price
-from app.business.automation.services.run_steps import Step, finished_units, input_ids, steps_of
-from app.business.automation.services.run_units import Done, Failure, LeftOut, Unit, unit_key
+from app.business.automation.services.actions.action_work import Works
+from app.business.automation.services.catalogue.nouns import plural
+from app.business.automation.services.conditions.condition_evaluator import ConditionEvaluator
+from app.business.automation.services.conditions.condition_tree import parse_conditions
+from app.business.automation.services.conditions.record_fields import load_facts
+from app.business.automation.services.runs import run_units
+from app.business.automation.services.runs.run_context import RunContext, handed_on
+from app.business.automation.services.runs.run_lease import Lease, LeaseLost, renew
+from app.business.automation.services.runs.run_price import affordable_units, step_price
+from app.business.automation.services.runs.run_steps import Step, finished_units, input_ids, steps_of
+from app.business.automation.services.runs.run_units import Done, Failure, LeftOut, Outcome, Unit, unit_key
+from app.business.automation.services.transactions import Clock, Transaction
 from app.business.billing.services.credit_service import CreditService, Shortfall
 from app.business.errors import Refusal
 from app.business.events import close_batches_of_run
 from app.business.language_model import ProviderFault
 from app.business.planner.models import Keyword
 
-Transaction = Callable[[], AbstractContextManager[Session]]
-Clock = Callable[[], datetime]
 Answer = TypeVar("Answer")
 
 FAULTS_IN_A_ROW_TO_STOP = 3
@@ -52,15 +49,6 @@ class OutOfCredits(Exception):  # noqa: N818 - an outcome that the engine settle
     def __init__(self, shortfall: Shortfall) -> None:
         super().__init__(shortfall.sentence)
         self.shortfall = shortfall
-
-
-@dataclass
-class Outcome:
-    """What the steps came to: failed units, work left over for a follow-up, sentences for the result."""
-
-    failures: list[Failure] = field(default_factory=list)
-    rest: list[dict[str, Any]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
 
 
 class ActionExecutor:

@@ -12,15 +12,15 @@ from app.business.accounts.services import audit_log
 from app.business.accounts.services.scope import owned
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Cause, ScheduledTask
-from app.business.automation.services import rule_switch
-from app.business.automation.services.action_catalogue import CATALOGUE, explicit_ids
-from app.business.automation.services.planning import replan
-from app.business.automation.services.preflight import require_ready
-from app.business.automation.services.record_models import known_ids
-from app.business.automation.services.rule_definition import RuleDefinition, parse_definition
-from app.business.automation.services.rule_versions import definition_of, keep_version, write
-from app.business.automation.services.runs import Opening, open_run
-from app.business.automation.services.waiting import wake_rule
+from app.business.automation.services.catalogue.action_catalogue import CATALOGUE, explicit_ids
+from app.business.automation.services.catalogue.record_models import known_ids
+from app.business.automation.services.preflight.preflight import require_ready
+from app.business.automation.services.rules.rule_definition import RuleDefinition, parse_definition
+from app.business.automation.services.rules.rule_versions import definition_of, keep_version, write
+from app.business.automation.services.runs.opening import Opening, open_run
+from app.business.automation.services.runs.waiting import wake_rule
+from app.business.automation.services.triggering import rule_switch
+from app.business.automation.services.triggering.planning import replan
 from app.business.billing.models import Plan
 from app.business.errors import Conflict, Forbidden, Invalid, NotFound, Stale
 from app.business.planner.models import Sector, Site

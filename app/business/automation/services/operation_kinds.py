@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
-from app.business.automation.services import back_test, bulk_retry
-from app.business.automation.services.operations import Handler
+from app.business.automation.services.operations import bulk_retry
+from app.business.automation.services.operations.operations import Handler
+from app.business.automation.services.trials import back_test
 
 KINDS: Mapping[str, Handler] = {
     bulk_retry.KIND: bulk_retry.carry_bulk_retry,

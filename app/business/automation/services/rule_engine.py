@@ -9,20 +9,20 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import Reason, ScheduledTask, Status
-from app.business.automation.services import run_close
-from app.business.automation.services.action_executor import (
-    ActionExecutor,
-    Cancelled,
-    Clock,
-    Draining,
-    OutOfCredits,
-    Transaction,
+from app.business.automation.services.action_executor import ActionExecutor, Cancelled, Draining, OutOfCredits
+from app.business.automation.services.runs import run_close
+from app.business.automation.services.runs.run_again import keep_wanted
+from app.business.automation.services.runs.run_context import RunContext, load_context
+from app.business.automation.services.runs.run_gates import (
+    Admission,
+    Stop,
+    check_account,
+    pass_gates,
+    stop_of,
 )
-from app.business.automation.services.run_again import keep_wanted
-from app.business.automation.services.run_context import RunContext, load_context
-from app.business.automation.services.run_gates import Admission, Stop, check_account, pass_gates, stop_of
-from app.business.automation.services.run_lease import Lease, LeaseLost, claim_run, renew
-from app.business.automation.services.run_price import known_price
+from app.business.automation.services.runs.run_lease import Lease, LeaseLost, claim_run, renew
+from app.business.automation.services.runs.run_price import known_price
+from app.business.automation.services.transactions import Clock, Transaction
 from app.business.billing.services.credit_service import CreditService
 from app.business.errors import Invalid
 from app.business.events import wake

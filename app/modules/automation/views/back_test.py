@@ -8,9 +8,9 @@ from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule, RuleDraft
-from app.business.automation.services.back_test import begin_back_test
-from app.business.automation.services.rule_drafts import own_draft
-from app.business.automation.services.rule_sentence import summary_of
+from app.business.automation.services.rules.rule_drafts import own_draft
+from app.business.automation.services.rules.rule_sentence import summary_of
+from app.business.automation.services.trials.back_test import begin_back_test
 from app.business.errors import Conflict
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404

@@ -8,8 +8,8 @@ from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role
 from app.business.automation.operation_models import Operation
-from app.business.automation.services import bulk_retry
-from app.business.automation.services.bulk_retry import LeftOut, RetryReport
+from app.business.automation.services.operations import bulk_retry
+from app.business.automation.services.operations.bulk_retry import LeftOut, RetryReport
 from app.business.errors import Invalid
 from app.infrastructure.database import db, only_reading
 from app.modules.access import allow, current_person

@@ -7,7 +7,7 @@ from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule
-from app.business.automation.services.rule_copies import copied_definition, copy_rule
+from app.business.automation.services.transfer.rule_copies import copied_definition, copy_rule
 from app.business.errors import Invalid
 from app.infrastructure.database import db
 from app.modules.access import allow, owned_or_404

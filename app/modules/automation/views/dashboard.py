@@ -10,14 +10,18 @@ from sqlalchemy import update
 from app.business.accounts.models import Account, Notice, Role
 from app.business.accounts.services import audit_log
 from app.business.accounts.services.notices import notices_by_key
-from app.business.automation.services import dashboard as figures
-from app.business.automation.services.accounting import unaccounted
-from app.business.automation.services.audit import NOTICE_KEY
-from app.business.automation.services.credit_watch import RUN_OUT
-from app.business.automation.services.history import RunFilters, runs_page, upcoming
-from app.business.automation.services.planning import replan_account
-from app.business.automation.services.run_attention import failed_since, waiting_counts, waiting_for_pause
-from app.business.automation.services.waiting import wake_after_pause
+from app.business.automation.services.auditing.accounting import unaccounted
+from app.business.automation.services.auditing.audit import NOTICE_KEY
+from app.business.automation.services.forecast.credit_watch import RUN_OUT
+from app.business.automation.services.history import dashboard as figures
+from app.business.automation.services.history.history import RunFilters, runs_page, upcoming
+from app.business.automation.services.history.run_attention import (
+    failed_since,
+    waiting_counts,
+    waiting_for_pause,
+)
+from app.business.automation.services.runs.waiting import wake_after_pause
+from app.business.automation.services.triggering.planning import replan_account
 from app.business.billing.services.ledger import used_by_day
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, own_path

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role
 from app.business.automation.run_models import ScheduledTask, Status
-from app.business.automation.services.history import runs_page, sentences_of, upcoming
+from app.business.automation.services.history.history import runs_page, sentences_of, upcoming
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person
 from app.modules.automation import live

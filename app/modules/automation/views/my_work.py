@@ -8,7 +8,7 @@ from sqlalchemy import or_, select
 
 from app.business.accounts.models import Role
 from app.business.accounts.services.notices import mark_read, notices_for
-from app.business.automation.services.run_attention import failed_since
+from app.business.automation.services.history.run_attention import failed_since
 from app.business.writer.models import Content, ContentStatus, Task, TaskStatus
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role
 from app.business.automation.operation_models import ENDED, Operation
-from app.business.automation.services import operations
+from app.business.automation.services.operations import operations
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person
 from app.modules.automation import live

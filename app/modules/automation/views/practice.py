@@ -7,9 +7,9 @@ from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule
-from app.business.automation.services import practice
-from app.business.automation.services.rule_cost import most_per_run, most_runs_per_day
-from app.business.automation.services.rule_sentence import summary_of
+from app.business.automation.services.rules.rule_cost import most_per_run, most_runs_per_day
+from app.business.automation.services.rules.rule_sentence import summary_of
+from app.business.automation.services.trials import practice
 from app.business.errors import Conflict
 from app.infrastructure.database import db
 from app.modules.access import allow, owned_or_404

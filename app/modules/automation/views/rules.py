@@ -9,22 +9,27 @@ from flask.typing import ResponseReturnValue
 from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.automation_service import Actor, AutomationService
-from app.business.automation.services.history import RunFilters, rule_figures, runs_page
-from app.business.automation.services.match_preview import Matches, preview_matches
-from app.business.automation.services.practice import practice_report
-from app.business.automation.services.rule_cost import about_credits
-from app.business.automation.services.rule_definition import RuleDefinition, definition_from
-from app.business.automation.services.rule_list import (
+from app.business.automation.services.conditions.match_preview import Matches, preview_matches
+from app.business.automation.services.history.history import RunFilters, rule_figures, runs_page
+from app.business.automation.services.history.run_page import record_names
+from app.business.automation.services.rules.rule_cost import about_credits
+from app.business.automation.services.rules.rule_definition import RuleDefinition, definition_from
+from app.business.automation.services.rules.rule_list import (
     free_set_aside,
     rules_page,
     rules_waited_for,
     set_aside_of,
     versions_of,
 )
-from app.business.automation.services.rule_sentence import actions_of, conditions_of, summary_of, when_of
-from app.business.automation.services.rule_versions import definition_of
-from app.business.automation.services.rule_zone import rule_zone
-from app.business.automation.services.run_page import record_names
+from app.business.automation.services.rules.rule_sentence import (
+    actions_of,
+    conditions_of,
+    summary_of,
+    when_of,
+)
+from app.business.automation.services.rules.rule_versions import definition_of
+from app.business.automation.services.rules.rule_zone import rule_zone
+from app.business.automation.services.trials.practice import practice_report
 from app.business.errors import Blocked
 from app.business.planner.models import Sector, Site
 from app.infrastructure.database import db

@@ -9,11 +9,12 @@ from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role
 from app.business.automation.run_models import ScheduledTask, Status
-from app.business.automation.services import bulk_retry, run_control
-from app.business.automation.services.retry_price import RetryPrice, retry_prices
-from app.business.automation.services.rule_sentence import summary_of
-from app.business.automation.services.run_again import run_again
-from app.business.automation.services.run_page import find_run, lateness_seconds, load_run_page
+from app.business.automation.services.history.run_page import find_run, lateness_seconds, load_run_page
+from app.business.automation.services.operations import bulk_retry
+from app.business.automation.services.operations.retry_price import RetryPrice, retry_prices
+from app.business.automation.services.rules.rule_sentence import summary_of
+from app.business.automation.services.runs import run_control
+from app.business.automation.services.runs.run_again import run_again
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person
 from app.modules.automation import live

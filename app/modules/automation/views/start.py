@@ -9,15 +9,15 @@ from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule
-from app.business.automation.services.action_catalogue import CATALOGUE
-from app.business.automation.services.dry_run import dry_run
-from app.business.automation.services.history import rule_figures
-from app.business.automation.services.match_preview import Matches
-from app.business.automation.services.rule_cost import about_credits, most_per_run
-from app.business.automation.services.rule_sentence import summary_of
-from app.business.automation.services.run_again import RunAgain, run_again
-from app.business.automation.services.run_context import plural
-from app.business.automation.services.run_page import find_run
+from app.business.automation.services.catalogue.action_catalogue import CATALOGUE
+from app.business.automation.services.catalogue.nouns import plural
+from app.business.automation.services.conditions.match_preview import Matches
+from app.business.automation.services.history.history import rule_figures
+from app.business.automation.services.history.run_page import find_run
+from app.business.automation.services.rules.rule_cost import about_credits, most_per_run
+from app.business.automation.services.rules.rule_sentence import summary_of
+from app.business.automation.services.runs.run_again import RunAgain, run_again
+from app.business.automation.services.trials.dry_run import dry_run
 from app.business.errors import Conflict, Invalid, NotFound
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404

@@ -6,11 +6,11 @@ from flask import flash, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role
-from app.business.automation.services import rule_templates
-from app.business.automation.services.action_catalogue import CATALOGUE
-from app.business.automation.services.rule_cost import most_per_run
-from app.business.automation.services.rule_definition import RuleDefinition
-from app.business.automation.services.rule_sentence import FREE, summary_of
+from app.business.automation.services.catalogue.action_catalogue import CATALOGUE
+from app.business.automation.services.rules.rule_cost import most_per_run
+from app.business.automation.services.rules.rule_definition import RuleDefinition
+from app.business.automation.services.rules.rule_sentence import FREE, summary_of
+from app.business.automation.services.transfer import rule_templates
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person
 from app.modules.automation.choices import load_choices

@@ -14,9 +14,9 @@ from wtforms import TextAreaField
 
 from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule
-from app.business.automation.services.rule_export import export_rules, rules_of_filter
-from app.business.automation.services.rule_import import Arrivals, look_at, take_in
-from app.business.automation.services.rule_yaml import MOST_BYTES, read_rules
+from app.business.automation.services.transfer.rule_export import export_rules, rules_of_filter
+from app.business.automation.services.transfer.rule_import import Arrivals, look_at, take_in
+from app.business.automation.services.transfer.rule_yaml import MOST_BYTES, read_rules
 from app.business.errors import NotFound, Refusal, TooLarge
 from app.infrastructure import uploads
 from app.infrastructure.database import db

@@ -10,9 +10,9 @@ from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule, RuleVersion
-from app.business.automation.services.rule_list import version_of, versions_of
-from app.business.automation.services.rule_sentence import summary_of
-from app.business.automation.services.rule_versions import definition_of
+from app.business.automation.services.rules.rule_list import version_of, versions_of
+from app.business.automation.services.rules.rule_sentence import summary_of
+from app.business.automation.services.rules.rule_versions import definition_of
 from app.business.errors import Invalid
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404

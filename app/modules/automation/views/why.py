@@ -7,11 +7,11 @@ from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule
-from app.business.automation.services.match_preview import title_of
-from app.business.automation.services.record_models import MODELS
-from app.business.automation.services.rule_sentence import summary_of
-from app.business.automation.services.why import Why, why, why_each
-from app.business.automation.services.why_reading import Reading
+from app.business.automation.services.catalogue.record_models import MODELS
+from app.business.automation.services.conditions.match_preview import title_of
+from app.business.automation.services.rules.rule_sentence import summary_of
+from app.business.automation.services.why.why import Why, why, why_each
+from app.business.automation.services.why.why_reading import Reading
 from app.business.errors import NotFound
 from app.business.planner.models import Record
 from app.infrastructure.database import db

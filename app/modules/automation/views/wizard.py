@@ -9,9 +9,9 @@ from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule, RuleDraft
-from app.business.automation.services import rule_drafts
 from app.business.automation.services.automation_service import Actor, AutomationService
-from app.business.automation.services.rule_versions import definition_of
+from app.business.automation.services.rules import rule_drafts
+from app.business.automation.services.rules.rule_versions import definition_of
 from app.business.errors import Blocked, Conflict, NotFound, Refusal, Stale, TooLarge
 from app.infrastructure.database import db, only_reading
 from app.modules.access import allow, current_person, owned_or_404

@@ -8,14 +8,23 @@ from flask import render_template
 
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.automation_service import AutomationService, shortest_interval
-from app.business.automation.services.condition_text import describe as describe_conditions
-from app.business.automation.services.condition_tree import parse_conditions
-from app.business.automation.services.match_preview import COUNTED_EXACTLY, Matches, preview_matches
-from app.business.automation.services.rule_cost import about_credits, most_per_run
-from app.business.automation.services.rule_definition import RuleDefinition
-from app.business.automation.services.rule_sentence import actions_of, conditions_of, summary_of, when_of
-from app.business.automation.services.schedule_text import describe
-from app.business.automation.services.schedules import due_instants, parse_schedule, preview
+from app.business.automation.services.conditions.condition_text import describe as describe_conditions
+from app.business.automation.services.conditions.condition_tree import parse_conditions
+from app.business.automation.services.conditions.match_preview import (
+    COUNTED_EXACTLY,
+    Matches,
+    preview_matches,
+)
+from app.business.automation.services.rules.rule_cost import about_credits, most_per_run
+from app.business.automation.services.rules.rule_definition import RuleDefinition
+from app.business.automation.services.rules.rule_sentence import (
+    actions_of,
+    conditions_of,
+    summary_of,
+    when_of,
+)
+from app.business.automation.services.schedules.calendar import due_instants, parse_schedule, preview
+from app.business.automation.services.schedules.schedule_text import describe
 from app.business.errors import Invalid
 from app.business.planner.models import Site
 from app.modules.automation import rule_ahead

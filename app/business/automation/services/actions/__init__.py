@@ -1,0 +1,1 @@
+"""The work of the actions: how each type does one unit."""

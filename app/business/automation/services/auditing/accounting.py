@@ -1,0 +1,112 @@
+"""What became of every planned time and every event: none may be without a row that says so."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import and_, func, or_, select
+from sqlalchemy.orm import Session
+
+from app.business.automation.models import RuleActivation, RuleVersion
+from app.business.automation.run_models import Cause, ScheduledTask
+from app.business.automation.services.rules.rule_definition import definition_from
+from app.business.automation.services.schedules.calendar import due_instants
+from app.business.automation.services.triggering.activations import site_schedules
+from app.business.events import EventBatch
+
+WITHIN = timedelta(hours=24)
+GRACE = timedelta(seconds=120)
+"""A planned time or a batch of events this young may still be on its way."""
+
+Span = Any
+Stretch = tuple[datetime, datetime]
+Times = dict[tuple[int, int], list[Stretch]]
+"""By rule and site."""
+
+
+def unaccounted(session: Session, account_id: int, now: datetime) -> int:
+    """Planned times of the last day without a run, and batches of events that no rule was asked about.
+
+    Three queries. Zero unless something was lost or has stopped.
+    """
+    since, until = now - WITHIN, now - GRACE
+    spans = session.execute(_spans(account_id, since, until)).all()
+    runs = _planned_runs(session, account_id, since, until) if spans else {}
+    missing = sum(_missing(span, runs, since, until) for span in spans)
+    return missing + (session.scalar(_unread_batches(account_id, since, until)) or 0)
+
+
+def _spans(account_id: int, since: datetime, until: datetime) -> Any:
+    """When which schedule was in force, and on which sites."""
+    version = and_(
+        RuleVersion.rule_id == RuleActivation.rule_id, RuleVersion.version == RuleActivation.version
+    )
+    return (
+        select(
+            RuleActivation.rule_id,
+            RuleActivation.from_at,
+            RuleActivation.to_at,
+            RuleActivation.zones,
+            RuleVersion.definition,
+        )
+        .join(RuleVersion, version)
+        .where(
+            RuleActivation.account_id == account_id,
+            RuleActivation.from_at < until,
+            or_(RuleActivation.to_at.is_(None), RuleActivation.to_at > since),
+        )
+    )
+
+
+def _planned_runs(session: Session, account_id: int, since: datetime, until: datetime) -> Times:
+    """For each rule and site the times its runs stand for: from, to (the same but for a row of many missed times)."""
+    query = select(
+        ScheduledTask.automation_rule_id,
+        ScheduledTask.split_site_id,
+        func.coalesce(ScheduledTask.first_at, ScheduledTask.scheduled_at),
+        func.coalesce(ScheduledTask.last_at, ScheduledTask.scheduled_at),
+    ).where(
+        ScheduledTask.account_id == account_id,
+        ScheduledTask.scheduled_at >= since,
+        ScheduledTask.scheduled_at <= until,
+        ScheduledTask.cause == Cause.SCHEDULE,
+        ScheduledTask.follows_id.is_(None),
+    )
+    times: Times = defaultdict(list)
+    for rule_id, site_id, first_at, last_at in session.execute(query):
+        times[rule_id, site_id].append((first_at, last_at))
+    return times
+
+
+def _missing(span: Span, runs: Times, since: datetime, until: datetime) -> int:
+    definition = definition_from(span.definition)
+    schedules = site_schedules(definition.schedule, definition.split_by, span.zones)
+    start, end = max(span.from_at, since), min(span.to_at or until, until)
+    return sum(
+        _without_run(due_instants(schedule, start, end), runs.get((span.rule_id, site_id), []))
+        for site_id, schedule in schedules.items()
+    )
+
+
+def _without_run(due: Iterable[datetime], runs: list[Stretch]) -> int:
+    known = {first_at for first_at, _ in runs}
+    folded = [(first_at, last_at) for first_at, last_at in runs if first_at < last_at]
+    return sum(
+        due_at not in known and not any(first_at <= due_at <= last_at for first_at, last_at in folded)
+        for due_at in due
+    )
+
+
+def _unread_batches(account_id: int, since: datetime, until: datetime) -> Any:
+    """Those given up on count for a day; those still waiting for as long as they wait."""
+    return (
+        select(func.count())
+        .select_from(EventBatch)
+        .where(
+            EventBatch.account_id == account_id,
+            EventBatch.closed_at < until,
+            EventBatch.dispatched_at.is_(None),
+            or_(EventBatch.dead_at.is_(None), EventBatch.dead_at > since),
+        )
+    )

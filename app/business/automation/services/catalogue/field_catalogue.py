@@ -1,0 +1,323 @@
+"""The fields that conditions may name: for each record type its own, its relations', the account's figures.
+
+A field is one SQL expression. Selections use it in their WHERE, the loader of facts selects it: so both
+see the same value, and only the operators have two implementations.
+"""
+
+from calendar import monthrange
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import date, datetime, tzinfo
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import ColumnElement, Double, cast, func, literal, select
+from sqlalchemy.orm import aliased
+
+from app.business.accounts.models import Account, User
+from app.business.automation.models import RuleRecord
+from app.business.automation.services.catalogue.action_catalogue import PARENTS
+from app.business.automation.services.catalogue.record_models import MODELS
+from app.business.billing.models import Plan
+from app.business.planner.models import (
+    ClusterStatus,
+    Idea,
+    IdeaStatus,
+    Intent,
+    Keyword,
+    KeywordStatus,
+    Sector,
+    Site,
+    SiteStatus,
+)
+from app.business.writer.models import Content, ContentStatus, TaskStatus, TaskType
+
+RECORD_TYPES = tuple(MODELS)
+
+
+class FieldType(StrEnum):
+    TEXT = "text"
+    NUMBER = "number"
+    BOOLEAN = "boolean"
+    CHOICE = "choice"
+    INSTANT = "instant"
+    DAY = "day"
+    LIST = "list"
+    REFERENCE = "reference"
+    HANDLED = "handled"
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Against what fields are read: whose account, when, in which zone, for which rule (its `handled_at`)."""
+
+    account_id: int
+    now: datetime
+    zone: tzinfo
+    rule_id: int | None = None
+
+    @property
+    def local_now(self) -> datetime:
+        """Now on the clock of the zone."""
+        return self.now.astimezone(self.zone)
+
+
+Expression = Callable[[Any, Frame], ColumnElement[Any]]
+Choices = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Field:
+    """One value of a record. `of(entity, frame)` is its SQL expression over a row of `entity`.
+
+    column: under which name the record itself has it; None for what belongs to others.
+    """
+
+    name: str
+    label: str
+    type: FieldType
+    of: Expression
+    choices: Choices = ()
+    keyword_text: bool = False
+    column: str | None = None
+
+
+def fields_of(record_type: str | None) -> Mapping[str, Field]:
+    """Name -> field; None gives what a rule without records may ask."""
+    return _FIELDS[record_type]
+
+
+def choices_of(record_type: str, name: str) -> Choices:
+    """Values and labels of a choice field."""
+    return _FIELDS[record_type][name].choices
+
+
+def _own(name: str, label: str, type: FieldType, choices: Choices = (), column: str | None = None) -> Field:
+    own = column or name
+    return Field(name, label, type, lambda entity, _frame: getattr(entity, own), choices, column=own)
+
+
+def _figure(name: str, label: str, of: Expression) -> Field:
+    return Field(name, label, FieldType.NUMBER, of, column=name)
+
+
+def _choices(values: type[StrEnum], **labels: str) -> Choices:
+    return tuple((value.value, labels.get(value.value, value.value.capitalize())) for value in values)
+
+
+T = FieldType
+INTENTS = _choices(Intent)
+SITE = (
+    _own("name", "name", T.TEXT),
+    _own("url", "address", T.TEXT),
+    _own("timezone", "time zone", T.TEXT),
+    _own("language", "language", T.TEXT),
+    _own("status", "status", T.CHOICE, _choices(SiteStatus)),
+)
+SECTOR = (_own("name", "name", T.TEXT),)
+ASSIGNEE = (_own("email", "e-mail", T.TEXT), _own("name", "name", T.TEXT))
+SHARED = (
+    _own("id", "number (id)", T.REFERENCE),
+    _own("site", "site", T.REFERENCE, column="site_id"),
+    _own("sector", "sector", T.REFERENCE, column="sector_id"),
+    _own("labels", "labels", T.LIST),
+    _own("note", "note", T.TEXT),
+    _own("assignee", "assignee", T.REFERENCE, column="assignee_id"),
+    _own("made_by_run", "run that made it", T.REFERENCE, column="made_by_run_id"),
+    _own("status_since", "in its status since", T.INSTANT),
+    _own("created_at", "created", T.INSTANT),
+    _own("updated_at", "last changed", T.INSTANT),
+)
+MAIN_KEYWORD = _own("main_keyword", "main keyword", T.TEXT)
+TITLE = _own("title", "title", T.TEXT)
+OWN: dict[str, tuple[Field, ...]] = {
+    "keyword": (
+        replace(_own("text", "keyword", T.TEXT), keyword_text=True),
+        _own("volume", "volume", T.NUMBER),
+        _own("difficulty", "difficulty", T.NUMBER),
+        _own("cpc", "cost per click", T.NUMBER),
+        _own("intent", "intent", T.CHOICE, INTENTS),
+        _own("country", "country", T.TEXT),
+        _own("language", "language", T.TEXT),
+        _own("position", "position", T.NUMBER),
+        _own("clicks", "clicks", T.NUMBER),
+        _own("impressions", "impressions", T.NUMBER),
+        _own("url", "page address", T.TEXT),
+        _own("status", "status", T.CHOICE, _choices(KeywordStatus)),
+        _own("cluster", "cluster", T.REFERENCE, column="cluster_id"),
+    ),
+    "cluster": (
+        _own("name", "name", T.TEXT),
+        MAIN_KEYWORD,
+        _own("main_intent", "main intent", T.CHOICE, INTENTS),
+        _own("status", "status", T.CHOICE, _choices(ClusterStatus)),
+        _figure("keyword_count", "number of keywords", lambda row, _frame: _of_cluster(row, Keyword)),
+        _figure("idea_count", "number of ideas", lambda row, _frame: _of_cluster(row, Idea)),
+        _figure("total_volume", "total volume", lambda row, _frame: _total_volume(row)),
+    ),
+    "idea": (
+        TITLE,
+        _own("description", "description", T.TEXT),
+        _own("content_type", "content type", T.TEXT),
+        MAIN_KEYWORD,
+        _own("status", "status", T.CHOICE, _choices(IdeaStatus)),
+        _own("cluster", "cluster", T.REFERENCE, column="cluster_id"),
+    ),
+    "task": (
+        TITLE,
+        _own("brief", "brief", T.TEXT),
+        _own("task_type", "task type", T.CHOICE, _choices(TaskType)),
+        MAIN_KEYWORD,
+        _own("word_count", "word count", T.NUMBER),
+        _own("due_on", "due day", T.DAY),
+        _own("status", "status", T.CHOICE, _choices(TaskStatus, draft="Not ready")),
+        _own("idea", "idea", T.REFERENCE, column="idea_id"),
+        Field("content_count", "number of content items", T.NUMBER, lambda row, _frame: _content_of(row)),
+    ),
+    "content": (
+        TITLE,
+        _own("html", "text", T.TEXT),
+        _own("meta_title", "meta title", T.TEXT),
+        _own("meta_description", "meta description", T.TEXT),
+        MAIN_KEYWORD,
+        _own("word_count", "word count", T.NUMBER),
+        _own("outline", "only an outline", T.BOOLEAN),
+        _own("published_url", "published address", T.TEXT),
+        _own("published_at", "published", T.INSTANT),
+        _own("status", "status", T.CHOICE, _choices(ContentStatus, draft="To check")),
+        _own("task", "task", T.REFERENCE, column="task_id"),
+    ),
+}
+
+
+def _of_cluster(cluster: Any, model: Any) -> ColumnElement[Any]:
+    row = aliased(model)
+    counted = select(func.count()).select_from(row).where(row.cluster_id == cluster.id)
+    return counted.correlate_except(row).scalar_subquery()
+
+
+def _content_of(task: Any) -> ColumnElement[Any]:
+    row = aliased(Content)
+    counted = select(func.count()).select_from(row).where(row.task_id == task.id)
+    return counted.correlate_except(row).scalar_subquery()
+
+
+def _total_volume(cluster: Any) -> ColumnElement[Any]:
+    row = aliased(Keyword)
+    total = select(func.coalesce(func.sum(row.volume), 0)).where(row.cluster_id == cluster.id)
+    return total.correlate_except(row).scalar_subquery()
+
+
+def _account(column: Callable[[Any], Any]) -> Expression:
+    def of(_entity: Any, frame: Frame) -> ColumnElement[Any]:
+        account = aliased(Account)
+        figure = select(column(account)).where(account.id == frame.account_id)
+        return figure.correlate_except(account).scalar_subquery()
+
+    return of
+
+
+def _credits_percent(_entity: Any, frame: Frame) -> ColumnElement[Any]:
+    account, plan = aliased(Account), aliased(Plan)
+    available = cast(account.credits_balance - account.credits_held, Double)
+    share = select(available * 100.0 / func.nullif(plan.monthly_credits, 0))
+    mine = share.where(account.id == frame.account_id, plan.id == account.plan_id)
+    return mine.correlate_except(account, plan).scalar_subquery()
+
+
+def _days_left_in_month(now: datetime) -> int:
+    return monthrange(now.year, now.month)[1] - now.day
+
+
+CLOCK: dict[str, Callable[[datetime], int | date]] = {
+    "now.date": lambda now: now.date(),
+    "now.weekday": lambda now: now.isoweekday(),
+    "now.hour": lambda now: now.hour,
+    "now.days_left_in_month": _days_left_in_month,
+}
+"""What conditions may ask of the clock, from the time in the zone of the rule."""
+
+
+def _clock(name: str, label: str, type: T = T.NUMBER) -> Field:
+    return Field(name, label, type, lambda _entity, frame: literal(CLOCK[name](frame.local_now)))
+
+
+ALWAYS_THERE = (
+    Field("account.name", "account name", T.TEXT, _account(lambda row: row.name)),
+    Field(
+        "account.credits_available",
+        "credits available",
+        T.NUMBER,
+        _account(lambda row: row.credits_balance - row.credits_held),
+    ),
+    Field("account.credits_percent", "credits left in percent of the month's", T.NUMBER, _credits_percent),
+    _clock("now.date", "day today", T.DAY),
+    _clock("now.weekday", "weekday today (1 = Monday)"),
+    _clock("now.hour", "hour now"),
+    _clock("now.days_left_in_month", "days left in the month"),
+)
+
+
+def _related(prefix: str, model: Any, link: Callable[[Any], Any], field: Field) -> Field:
+    """`field` of the one row of `model` that `link` of a record names; null where there is none."""
+
+    def of(entity: Any, frame: Frame) -> ColumnElement[Any]:
+        row = aliased(model)
+        value = select(field.of(row, frame)).where(row.id == link(entity))
+        return value.correlate_except(row).scalar_subquery()
+
+    return replace(field, name=f"{prefix}.{field.name}", label=f"{prefix} {field.label}", of=of, column=None)
+
+
+def parent_of(record_type: str) -> tuple[str, str] | None:
+    """The record type that this one comes from, and the column that names it."""
+    return next(iter(PARENTS.get(record_type, {}).items()), None)
+
+
+def links_up(record_type: str) -> dict[str, Callable[[Any], Any]]:
+    """For each record type further up the pipeline: the expression of its id."""
+    parent = parent_of(record_type)
+    if parent is None:
+        return {}
+    type, column = parent
+    above = {name: _through(MODELS[type], column, link) for name, link in links_up(type).items()}
+    return {type: lambda entity: getattr(entity, column)} | above
+
+
+def _through(model: Any, column: str, link: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def of(entity: Any) -> Any:
+        row = aliased(model)
+        found = select(link(row)).where(row.id == getattr(entity, column))
+        return found.correlate_except(row).scalar_subquery()
+
+    return of
+
+
+def _handled_at(record_type: str) -> Field:
+    def of(entity: Any, frame: Frame) -> ColumnElement[Any]:
+        row = aliased(RuleRecord)
+        mine = (row.rule_id == frame.rule_id, row.record_type == record_type, row.record_id == entity.id)
+        return select(row.handled_at).where(*mine).correlate_except(row).scalar_subquery()
+
+    return Field("handled_at", "last handled by this rule", T.HANDLED, of)
+
+
+def _fields(record_type: str) -> dict[str, Field]:
+    places = (("site", Site, SITE), ("sector", Sector, SECTOR), ("assignee", User, ASSIGNEE))
+    found = [*OWN[record_type], *SHARED, _handled_at(record_type)]
+    for prefix, model, fields in places:
+        found += [_related(prefix, model, _column(f"{prefix}_id"), field) for field in fields]
+    for above, link in links_up(record_type).items():
+        shared = [field for field in SHARED if field.name in ("labels", "note", "status_since", "created_at")]
+        found += [_related(above, MODELS[above], link, field) for field in (*OWN[above], *shared)]
+    return {field.name: field for field in (*found, *ALWAYS_THERE)}
+
+
+def _column(name: str) -> Callable[[Any], Any]:
+    return lambda entity: getattr(entity, name)
+
+
+_FIELDS: dict[str | None, dict[str, Field]] = {
+    None: {field.name: field for field in ALWAYS_THERE},
+    **{record_type: _fields(record_type) for record_type in RECORD_TYPES},
+}

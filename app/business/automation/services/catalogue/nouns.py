@@ -1,0 +1,12 @@
+"""What staff call records, one and many."""
+
+
+def plural(count: int, record_type: str | None) -> str:
+    """A count with its noun: `1 idea`, `12 content items`."""
+    word = noun(record_type)
+    return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"
+
+
+def noun(record_type: str | None) -> str:
+    """What staff call one record of that type."""
+    return "content item" if record_type == "content" else record_type or "record"

@@ -1,0 +1,50 @@
+"""What conditions and triggers offer, ready for JSON: for the REST API's catalogue and the wizard."""
+
+from typing import Any
+
+from app.business.automation.services.catalogue.field_catalogue import (
+    RECORD_TYPES,
+    Field,
+    FieldType,
+    fields_of,
+)
+from app.business.automation.services.catalogue.record_relations import relations_of
+from app.business.automation.services.catalogue.triggers import trigger_catalog
+from app.business.automation.services.conditions.condition_nodes import COUNT_OPERATORS, OPERATORS
+from app.business.automation.services.conditions.condition_text import operator_text
+
+
+def catalog() -> dict[str, Any]:
+    """{"triggers": […], "record_types": [{"type", "fields", "counts"}], "operators": {field type: […]}}.
+
+    The record type null is that of rules without records: they may ask account figures only.
+    """
+    return {
+        "triggers": trigger_catalog(),
+        "record_types": [_record_type(name) for name in (*RECORD_TYPES, None)],
+        "operators": {type.value: _operators(type) for type in FieldType},
+    }
+
+
+def _record_type(name: str | None) -> dict[str, Any]:
+    counts = [{"name": relation.name, "label": relation.label} for relation in relations_of(name).values()]
+    return {
+        "type": name,
+        "fields": [_field(field) for field in fields_of(name).values()],
+        "counts": counts,
+        "count_operators": [operator.value for operator in COUNT_OPERATORS],
+    }
+
+
+def _field(field: Field) -> dict[str, Any]:
+    return {
+        "name": field.name,
+        "label": field.label,
+        "type": field.type.value,
+        "operators": [operator.value for operator in OPERATORS[field.type]],
+        "choices": [{"value": value, "label": label} for value, label in field.choices],
+    }
+
+
+def _operators(type: FieldType) -> list[dict[str, str]]:
+    return [{"operator": item.value, "label": operator_text(item, type)} for item in OPERATORS[type]]

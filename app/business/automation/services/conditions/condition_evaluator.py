@@ -1,0 +1,203 @@
+"""Conditions and facts -> verdict, and the trace that says why. What operators mean: `condition_operators`."""
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from app.business.automation.services.conditions.condition_nodes import (
+    AGE,
+    ORDER,
+    Count,
+    Group,
+    Leaf,
+    Node,
+    O,
+)
+from app.business.automation.services.conditions.condition_operators import (
+    RELATIONS,
+    Check,
+    age_check,
+    folded,
+)
+from app.business.automation.services.conditions.record_facts import Facts
+
+Tracer = Callable[[Facts], dict[str, Any]]
+
+_NUMBERS = frozenset({int, float})
+
+
+class ConditionEvaluator:
+    """Turns each tree into nested closures once, then only calls them."""
+
+    def __init__(self) -> None:
+        self._checks: WeakKeyDictionary[Node, Check] = WeakKeyDictionary()
+        self._tracers: WeakKeyDictionary[Node, Tracer] = WeakKeyDictionary()
+
+    def evaluate(self, node: Node, facts: Facts) -> bool:
+        """Whether the facts meet the conditions."""
+        return self.compiled(node)(facts)
+
+    def compiled(self, node: Node) -> Check:
+        """The check to call for many facts in a row."""
+        check = self._checks.get(node)
+        if check is None:
+            check = self._checks[node] = compile_node(node)
+        return check
+
+    def trace(self, node: Node, facts: Facts) -> dict[str, Any]:
+        """Every condition with what was found and its result; nothing is left out once the verdict is clear.
+
+        Ready for JSON. Leaf: {"field", "operator", "value", "actual", "result"}; a count has "count" and
+        "where" in place of the field. Group: {"all": [traces]}, {"any": [traces]} or {"not": trace}, and "result".
+        """
+        tracer = self._tracers.get(node)
+        if tracer is None:
+            tracer = self._tracers[node] = compile_trace(node)
+        return tracer(facts)
+
+
+def compile_node(node: Node) -> Check:
+    """`node` as one function of facts."""
+    if isinstance(node, Group):
+        return _group(node)
+    if isinstance(node, Count):
+        return _count(node)
+    if node.operator in AGE or node.operator is O.NOT_HANDLED_WITHIN:
+        return age_check(node.operator, node.field, node.operand)
+    if node.other is not None:
+        return _two_fields(node)
+    return _one_field(node)
+
+
+def _group(node: Group) -> Check:
+    checks = tuple(compile_node(child) for child in node.children)
+    if node.kind == "not":
+        (check,) = checks
+        return lambda facts: not check(facts)
+    if len(checks) == 2:
+        return _pair(node.kind == "all", *checks)
+    return _all(checks) if node.kind == "all" else _any(checks)
+
+
+def _pair(both: bool, first: Check, second: Check) -> Check:
+    if both:
+        return lambda facts: first(facts) and second(facts)
+    return lambda facts: first(facts) or second(facts)
+
+
+def _all(checks: tuple[Check, ...]) -> Check:
+    def check_all(facts: Facts) -> bool:
+        for check in checks:  # noqa: SIM110 - all() with a generator takes three times as long
+            if not check(facts):
+                return False
+        return True
+
+    return check_all
+
+
+def _any(checks: tuple[Check, ...]) -> Check:
+    def check_any(facts: Facts) -> bool:
+        for check in checks:  # noqa: SIM110 - any() with a generator takes three times as long
+            if check(facts):
+                return True
+        return False
+
+    return check_any
+
+
+def _two_fields(leaf: Leaf) -> Check:
+    relation, field, other = RELATIONS[leaf.operator], leaf.field, str(leaf.other)
+    if leaf.ignore_case:
+        return lambda facts: relation(folded(facts.get(field)), folded(facts.get(other)))
+    return lambda facts: relation(facts.get(field), facts.get(other))
+
+
+def _one_field(leaf: Leaf) -> Check:
+    relation, field, operand = RELATIONS[leaf.operator], leaf.field, leaf.operand
+    if leaf.ignore_case:
+        operand = folded(operand)
+        return lambda facts: relation(folded(facts.get(field)), operand)
+    return _quick(leaf, relation) or (lambda facts: relation(facts.get(field), operand))
+
+
+def _quick(leaf: Leaf, relation: Callable[[Any, Any], bool]) -> Check | None:
+    """The commonest questions without a call for each; None for all others."""
+    field, operand = leaf.field, leaf.operand
+    if isinstance(operand, str):
+        return _about_text(leaf, relation)
+    if type(operand) in _NUMBERS and leaf.operator in ORDER:
+        return _order(leaf)
+    if (
+        leaf.operator is O.IN
+        and isinstance(operand, tuple)
+        and all(isinstance(item, str) for item in operand)
+    ):
+        options = frozenset(operand)
+        return lambda facts: type(value := facts.get(field)) is str and value in options
+    return None
+
+
+def _about_text(leaf: Leaf, relation: Callable[[Any, Any], bool]) -> Check | None:
+    field, operand = leaf.field, leaf.operand
+    checks: dict[O, Check] = {
+        O.EQ: lambda facts: facts.get(field) == operand,
+        O.NE: lambda facts: facts.get(field) != operand,
+        O.CONTAINS: lambda facts: (
+            operand in value if type(value := facts.get(field)) is str else relation(value, operand)
+        ),
+    }
+    return checks.get(leaf.operator)
+
+
+def _order(leaf: Leaf) -> Check:
+    field, operand, numbers = leaf.field, leaf.operand, _NUMBERS
+    checks: dict[O, Check] = {
+        O.GT: lambda facts: type(value := facts.get(field)) in numbers and value > operand,
+        O.GTE: lambda facts: type(value := facts.get(field)) in numbers and value >= operand,
+        O.LT: lambda facts: type(value := facts.get(field)) in numbers and value < operand,
+        O.LTE: lambda facts: type(value := facts.get(field)) in numbers and value <= operand,
+    }
+    return checks[leaf.operator]
+
+
+def _count(node: Count) -> Check:
+    count, relation, operand = _counted(node), RELATIONS[node.operator], node.value
+    return lambda facts: relation(count(facts), operand)
+
+
+def _counted(node: Count) -> Callable[[Facts], int]:
+    where, name = compile_node(node.where), node.relation
+    return lambda facts: sum(map(where, facts.counted.get(name, ())))
+
+
+def compile_trace(node: Node) -> Tracer:
+    """`node` as one function from facts to its trace."""
+    if isinstance(node, Group):
+        return _group_tracer(node)
+    check = compile_node(node)
+    told = {"operator": node.operator.value, "value": node.value}
+    if isinstance(node, Count):
+        count = _counted(node)
+        told = {"count": node.relation, "where": node.where_value} | told
+        return lambda facts: told | {"actual": count(facts), "result": check(facts)}
+    field = node.field
+    told = {"field": field} | told | ({"ignore_case": True} if node.ignore_case else {})
+    return lambda facts: {**told, "actual": _plain(facts.get(field)), "result": check(facts)}
+
+
+def _group_tracer(node: Group) -> Tracer:
+    kind, tracers = node.kind, [compile_trace(child) for child in node.children]
+    verdict = all if kind == "all" else any
+
+    def trace(facts: Facts) -> dict[str, Any]:
+        traces = [tracer(facts) for tracer in tracers]
+        if kind == "not":
+            return {"not": traces[0], "result": not traces[0]["result"]}
+        return {kind: traces, "result": verdict([trace["result"] for trace in traces])}
+
+    return trace
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, date) else value

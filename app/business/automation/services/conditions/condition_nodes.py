@@ -1,0 +1,115 @@
+"""A checked condition tree: what the parser makes, and what compilers, sentences and traces read."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Literal
+
+from app.business.automation.services.catalogue.field_catalogue import FieldType
+
+
+class Operator(StrEnum):
+    EQ = "eq"
+    NE = "ne"
+    GT = "gt"
+    GTE = "gte"
+    LT = "lt"
+    LTE = "lte"
+    IN = "in"
+    NOT_IN = "not_in"
+    CONTAINS = "contains"
+    NOT_CONTAINS = "not_contains"
+    HAS_WORD = "has_word"
+    STARTS_WITH = "starts_with"
+    ENDS_WITH = "ends_with"
+    BETWEEN = "between"
+    OLDER_THAN = "older_than"
+    NEWER_THAN = "newer_than"
+    NOT_HANDLED_WITHIN = "not_handled_within"
+    IS_EMPTY = "is_empty"
+    IS_NOT_EMPTY = "is_not_empty"
+
+
+O = Operator  # noqa: E741 - stands in every table of operators
+EQUALITY = (O.EQ, O.NE)
+ORDER = (O.GT, O.GTE, O.LT, O.LTE)
+CHOICE = (O.IN, O.NOT_IN)
+EMPTINESS = (O.IS_EMPTY, O.IS_NOT_EMPTY)
+AGE = (O.OLDER_THAN, O.NEWER_THAN)
+MEMBERSHIP = (O.CONTAINS, O.NOT_CONTAINS)
+NEGATED = {O.NE: O.EQ, O.NOT_IN: O.IN, O.NOT_CONTAINS: O.CONTAINS, O.IS_NOT_EMPTY: O.IS_EMPTY}
+"""Operators that are exactly the negation of another."""
+
+OPERATORS: dict[FieldType, tuple[Operator, ...]] = {
+    FieldType.TEXT: (*EQUALITY, *CHOICE, *MEMBERSHIP, O.HAS_WORD, O.STARTS_WITH, O.ENDS_WITH, *EMPTINESS),
+    FieldType.NUMBER: (*EQUALITY, *ORDER, O.BETWEEN, *CHOICE, *EMPTINESS),
+    FieldType.BOOLEAN: (*EQUALITY, *EMPTINESS),
+    FieldType.CHOICE: (*EQUALITY, *CHOICE, *EMPTINESS),
+    FieldType.INSTANT: (*EQUALITY, *ORDER, O.BETWEEN, *AGE, *EMPTINESS),
+    FieldType.DAY: (*EQUALITY, *ORDER, O.BETWEEN, *AGE, *EMPTINESS),
+    FieldType.LIST: (*MEMBERSHIP, *EMPTINESS),
+    FieldType.REFERENCE: (*EQUALITY, *CHOICE, *EMPTINESS),
+    FieldType.HANDLED: (O.NOT_HANDLED_WITHIN, *AGE, *EMPTINESS),
+}
+"""What each field type can be asked."""
+
+COUNT_OPERATORS = (*EQUALITY, *ORDER, O.BETWEEN)
+
+
+@dataclass(frozen=True, eq=False)
+class Leaf:
+    """One condition. `value` as written, `operand` ready to compare; `other` names a field to compare with.
+
+    type: the field's, None where fields are looked up freely · number: its place among the leaves, from 1.
+    """
+
+    field: str
+    operator: Operator
+    value: Any
+    operand: Any
+    other: str | None
+    type: FieldType | None
+    ignore_case: bool
+    number: int
+
+
+@dataclass(frozen=True, eq=False)
+class Count:
+    """How many related records meet `where`, compared with a number."""
+
+    relation: str
+    where: "Node"
+    where_value: Any
+    operator: Operator
+    value: Any
+    number: int
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """all, any or not of its children; not has exactly one. `{}` is an empty all."""
+
+    kind: Literal["all", "any", "not"]
+    children: tuple["Node", ...]
+
+
+Node = Leaf | Count | Group
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """`node` and what is below it, but not inside a count: that speaks of other records."""
+    yield node
+    if isinstance(node, Group):
+        for child in node.children:
+            yield from walk(child)
+
+
+def field_names(node: Node) -> set[str]:
+    """Fields of the record itself that `node` reads."""
+    leaves = [item for item in walk(node) if isinstance(item, Leaf)]
+    return {leaf.field for leaf in leaves} | {leaf.other for leaf in leaves if leaf.other}
+
+
+def counts(node: Node) -> list[Count]:
+    """The counting leaves in `node`."""
+    return [item for item in walk(node) if isinstance(item, Count)]

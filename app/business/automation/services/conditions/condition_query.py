@@ -1,0 +1,233 @@
+"""The same conditions as a WHERE clause: what `condition_evaluator` says of a record, said of a whole table.
+
+Every leaf is true or false, never NULL, so `not` needs no care. Columns stand bare in comparisons, so that
+indexes serve; texts compare by code point (collation C), parts of texts by position, never by LIKE.
+"""
+
+from collections.abc import Callable
+from datetime import date, datetime, timedelta, tzinfo
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    Date,
+    Double,
+    String,
+    and_,
+    false,
+    func,
+    literal,
+    not_,
+    or_,
+    select,
+    true,
+)
+from sqlalchemy.orm import InstrumentedAttribute, aliased
+
+from app.business.accounts.models import Account
+from app.business.automation.services.catalogue.field_catalogue import FieldType, Frame, fields_of
+from app.business.automation.services.catalogue.record_models import MODELS
+from app.business.automation.services.catalogue.record_relations import relations_of
+from app.business.automation.services.conditions.condition_functions import (
+    folded,
+    members,
+    position,
+    size,
+    words_of,
+)
+from app.business.automation.services.conditions.condition_nodes import (
+    NEGATED,
+    Count,
+    Leaf,
+    Node,
+    O,
+    Operator,
+)
+from app.business.base import UtcDateTime
+
+Clause = ColumnElement[bool]
+Side = ColumnElement[Any]
+
+
+def matching(
+    node: Node,
+    *,
+    record_type: str | None,
+    account_id: int,
+    now: datetime,
+    zone: tzinfo,
+    rule_id: int | None = None,
+) -> Clause:
+    """The clause for a select over the record's table (without a record type: over `account`).
+
+    It holds the conditions only: scope and account are the caller's. `rule_id` is whose `handled_at` counts.
+    """
+    entity: Any = MODELS[record_type] if record_type else Account
+    return _Selection(record_type, entity, Frame(account_id, now, zone, rule_id)).clause(node)
+
+
+class _Selection:
+    """Compiles a tree for one entity."""
+
+    def __init__(self, record_type: str | None, entity: Any, frame: Frame) -> None:
+        self.record_type, self.entity, self.frame = record_type, entity, frame
+
+    def clause(self, node: Node) -> Clause:
+        if isinstance(node, Leaf):
+            return self.leaf(node)
+        if isinstance(node, Count):
+            return self.count(node)
+        clauses = [self.clause(child) for child in node.children]
+        if node.kind == "not":
+            return not_(clauses[0])
+        return and_(true(), *clauses) if node.kind == "all" else or_(false(), *clauses)
+
+    def side(self, name: str) -> Side:
+        return fields_of(self.record_type)[name].of(self.entity, self.frame)
+
+    def leaf(self, leaf: Leaf) -> Clause:
+        if leaf.operator in NEGATED:
+            return not_(self.asked(leaf, NEGATED[leaf.operator]))
+        return self.asked(leaf, leaf.operator)
+
+    def asked(self, leaf: Leaf, operator: Operator) -> Clause:
+        column = self.side(leaf.field)
+        if operator is O.IS_EMPTY:
+            return _is_empty(column, leaf)
+        if isinstance(leaf.operand, timedelta):
+            return self.age(column, leaf, operator)
+        case = folded if leaf.ignore_case else _as_is
+        if leaf.type is FieldType.LIST:
+            return _has_member(column, case(self.operand(leaf)), case)
+        if operator is O.IN:
+            return self.one_of(column, leaf, case)
+        return self.compared(column, leaf, operator, case)
+
+    def compared(self, column: Side, leaf: Leaf, operator: Operator, case: Callable[[Side], Side]) -> Clause:
+        if operator is O.BETWEEN:
+            low, high = (_literal(value, leaf.type) for value in leaf.operand)
+            return _certain(column.between(low, high), column)
+        if operator is O.EQ and leaf.operand is None and leaf.other is None:
+            return column.is_(None)
+        return _compared(operator, case(column), case(self.operand(leaf)), column)
+
+    def operand(self, leaf: Leaf) -> Side:
+        return self.side(leaf.other) if leaf.other else _literal(leaf.operand, leaf.type)
+
+    def one_of(self, column: Side, leaf: Leaf, case: Callable[[Side], Side]) -> Clause:
+        if leaf.other:
+            return _has_member(self.side(leaf.other), case(column), case)
+        values = [case(_literal(value, leaf.type)) for value in leaf.operand if value is not None]
+        found = _certain(case(column).in_(values), column) if values else false()
+        return or_(found, column.is_(None)) if None in leaf.operand else found
+
+    def age(self, column: Side, leaf: Leaf, operator: Operator) -> Clause:
+        frame = self.frame
+        now = frame.local_now.date() if leaf.type is FieldType.DAY else frame.now
+        since = _literal(now - leaf.operand, leaf.type)
+        if operator is O.NEWER_THAN:
+            return _certain(column > since, column)
+        older = _certain(column < since, column)
+        return or_(older, column.is_(None)) if operator is O.NOT_HANDLED_WITHIN else older
+
+    def count(self, node: Count) -> Clause:
+        relation = relations_of(self.record_type)[node.relation]
+        counted: Any = aliased(MODELS[node.relation])
+        inner = _Selection(node.relation, counted, self.frame).clause(node.where)
+        query = select(func.count()).select_from(counted)
+        query = query.where(relation.link(self.entity, counted, self.frame), inner)
+        number = query.correlate_except(counted).scalar_subquery()
+        if node.operator is O.BETWEEN:
+            low, high = node.value
+            return number.between(_number(low), _number(high))
+        return _COMPARISONS[node.operator](number, _number(node.value))
+
+
+def _compared(operator: Operator, left: Side, right: Side, column: Side) -> Clause:
+    if operator in _COMPARISONS:
+        if operator is O.EQ and not _is_literal(right):
+            return left.is_not_distinct_from(right)
+        return _certain(_COMPARISONS[operator](left, right), column, right)
+    return func.coalesce(_TEXT_QUESTIONS[operator](left, right), false())
+
+
+_COMPARISONS: dict[Operator, Callable[[Side, Side], Clause]] = {
+    O.EQ: lambda left, right: left == right,
+    O.NE: lambda left, right: left != right,
+    O.GT: lambda left, right: left > right,
+    O.GTE: lambda left, right: left >= right,
+    O.LT: lambda left, right: left < right,
+    O.LTE: lambda left, right: left <= right,
+}
+
+
+def _contains(text: Side, part: Side) -> Clause:
+    return position(text, part) > 0
+
+
+def _starts_with(text: Side, part: Side) -> Clause:
+    return func.substr(text, 1, func.length(part)) == part
+
+
+def _ends_with(text: Side, part: Side) -> Clause:
+    end = func.substr(text, func.length(text) - func.length(part) + 1)
+    return and_(func.length(text) >= func.length(part), end == part)
+
+
+def _has_word(text: Side, phrase: Side) -> Clause:
+    space, wanted = literal(" "), words_of(phrase)
+    found = position(space + words_of(text) + space, space + wanted + space) > 0
+    return and_(wanted != "", found)
+
+
+_TEXT_QUESTIONS: dict[Operator, Callable[[Side, Side], Clause]] = {
+    O.CONTAINS: _contains,
+    O.STARTS_WITH: _starts_with,
+    O.ENDS_WITH: _ends_with,
+    O.HAS_WORD: _has_word,
+}
+
+
+def _is_empty(column: Side, leaf: Leaf) -> Clause:
+    if leaf.type is FieldType.LIST:
+        return func.coalesce(size(column), 0) == 0
+    if leaf.type in (FieldType.TEXT, FieldType.CHOICE):
+        return or_(column.is_(None), _certain(column == "", column))
+    return column.is_(None)
+
+
+def _has_member(texts: Side, wanted: Side, case: Callable[[Side], Side]) -> Clause:
+    member = members(texts).table_valued("value")
+    return select(literal(1)).select_from(member).where(case(member.c.value) == wanted).exists()
+
+
+def _certain(clause: Clause, *sides: Side) -> Clause:
+    """`clause`, false instead of NULL. Bare columns keep their index."""
+    unsure = [side for side in sides if not _is_literal(side)]
+    if all(isinstance(side, InstrumentedAttribute) for side in unsure):
+        return and_(clause, *(side.is_not(None) for side in unsure))
+    return func.coalesce(clause, false())
+
+
+def _is_literal(side: Side) -> bool:
+    return getattr(side, "__visit_name__", "") == "bindparam"
+
+
+def _as_is(side: Side) -> Side:
+    return side
+
+
+def _number(value: float) -> Side:
+    return literal(value, BigInteger() if isinstance(value, int) else Double())
+
+
+def _literal(value: Any, type: FieldType | None) -> Side:
+    if isinstance(value, bool):
+        return literal(value, Boolean())
+    if isinstance(value, int | float):
+        return _number(value)
+    if isinstance(value, datetime):
+        return literal(value, UtcDateTime())
+    return literal(value, Date()) if isinstance(value, date) else literal(value, String())

@@ -1,0 +1,96 @@
+"""How many records conditions match right now, and which first: what the rule form shows while typing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import ColumnElement, func, select, true
+from sqlalchemy.orm import Session
+
+from app.business.automation.services.catalogue.record_models import MODELS, in_scope
+from app.business.automation.services.conditions.condition_nodes import (
+    Leaf,
+    Node,
+    O,
+    counts,
+    field_names,
+    walk,
+)
+from app.business.automation.services.conditions.condition_query import matching
+from app.business.automation.services.conditions.condition_tree import parse_conditions
+
+SHOWN = 10
+COUNTED_EXACTLY = 20_000
+SAMPLE = 4_000
+READ_ONCE = ("account.", "now.")
+"""Fields that are the same for every record."""
+
+COMPUTED = ("keyword_count", "idea_count", "total_volume", "content_count", "handled_at")
+"""Fields without a column of their own."""
+
+
+@dataclass(frozen=True)
+class Matches:
+    """`count` of `total` records in scope match; the oldest of them as (id, title).
+
+    is_about: `count` is reckoned from a sample, and so are the first.
+    """
+
+    record_type: str
+    count: int
+    total: int
+    first: list[tuple[int, str]]
+    is_about: bool = False
+
+
+def preview_matches(
+    session: Session,
+    *,
+    account_id: int,
+    record_type: str,
+    conditions: Mapping[str, Any],
+    site_id: int | None,
+    sector_id: int | None,
+    zone: ZoneInfo,
+    now: datetime,
+    shown: int = SHOWN,
+    counted_exactly: int | None = None,
+    sample: int = SAMPLE,
+) -> Matches:
+    """Count and show; which of them a rule has handled already is left aside. Raises Invalid.
+
+    counted_exactly: of more records than that, conditions that look beyond each record's own columns are
+    tried on every k-th only, about `sample` of them. None: all are counted, however long it takes.
+    """
+    model = MODELS[record_type]
+    node = parse_conditions(conditions, record_type=record_type)
+    scope = in_scope(model, account_id, site_id, sector_id)
+    total = _count(session, model, scope)
+    is_about = counted_exactly is not None and total > counted_exactly and _is_slow(node)
+    step = -(-total // sample) if is_about else 1
+    # The remainder is compared first, so that the conditions are asked of few records.
+    part: ColumnElement[bool] = model.id % step == 0 if is_about else true()
+    clause = part & matching(node, record_type=record_type, account_id=account_id, now=now, zone=zone)
+    rows = session.scalars(select(model).where(scope, clause).order_by(model.id).limit(shown)).all()
+    count = _count(session, model, scope, clause) if len(rows) == shown else len(rows)
+    first = [(row.id, title_of(row)) for row in rows]
+    return Matches(record_type, min(count * step, total), total, first, is_about)
+
+
+def title_of(record: Any) -> str:
+    """What people call a record: its title, name or text."""
+    return str(next(getattr(record, name) for name in ("title", "name", "text") if hasattr(record, name)))
+
+
+def _is_slow(node: Node) -> bool:
+    """Whether it looks at other rows for each record, or takes texts apart into words."""
+    names = [name for name in field_names(node) if not name.startswith(READ_ONCE)]
+    elsewhere = any("." in name or name in COMPUTED for name in names)
+    words = any(isinstance(leaf, Leaf) and leaf.operator is O.HAS_WORD for leaf in walk(node))
+    return bool(counts(node)) or elsewhere or words
+
+
+def _count(session: Session, model: Any, *clauses: Any) -> int:
+    return session.scalar(select(func.count()).select_from(model).where(*clauses)) or 0

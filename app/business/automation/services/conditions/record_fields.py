@@ -1,0 +1,88 @@
+"""Reading the values of records that conditions ask for, in few queries."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, tzinfo
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, aliased
+
+from app.business.accounts.models import Account
+from app.business.automation.services.catalogue.field_catalogue import Field, Frame, fields_of
+from app.business.automation.services.catalogue.record_models import MODELS
+from app.business.automation.services.catalogue.record_relations import Relation, relations_of
+from app.business.automation.services.conditions.condition_nodes import Node, counts, field_names
+from app.business.automation.services.conditions.record_facts import Facts
+
+__all__ = ["Facts", "load_facts"]
+
+CHUNK = 1000
+
+
+def load_facts(
+    session: Session,
+    record_type: str | None,
+    ids: Sequence[int],
+    *,
+    account_id: int,
+    now: datetime,
+    zone: tzinfo,
+    rule_id: int | None = None,
+    conditions: Iterable[Node] | None = None,
+) -> dict[int, Facts]:
+    """Facts of the account's records with those ids (without a record type: of the account, by its id).
+
+    conditions: read only what these ask for; absent, read all there is. One query for each thousand
+    records, and one more for each kind of related records. `rule_id` is whose `handled_at` is read.
+    """
+    frame = Frame(account_id, now, zone, rule_id)
+    asked = list(conditions) if conditions is not None else None
+    found: dict[int, Facts] = {}
+    for start in range(0, len(ids), CHUNK):
+        found |= _load(session, record_type, list(ids[start : start + CHUNK]), frame, asked)
+    return found
+
+
+def _load(
+    session: Session, record_type: str | None, ids: list[int], frame: Frame, asked: list[Node] | None
+) -> dict[int, Facts]:
+    entity: Any = MODELS[record_type] if record_type else Account
+    mine = [entity.id.in_(ids)]
+    mine.append(entity.account_id == frame.account_id if record_type else entity.id == frame.account_id)
+    fields = _fields(record_type, None if asked is None else set().union(*map(field_names, asked)))
+    query = select(entity.id, *(field.of(entity, frame) for field in fields)).where(*mine)
+    facts = {row[0]: _facts(fields, row[1:], frame) for row in session.execute(query)}
+    for relation, inner in _counted(record_type, asked):
+        for owner, related in _related(session, entity, mine, relation, inner, frame):
+            facts[owner].counted.setdefault(relation.name, []).append(related)
+    return facts
+
+
+def _related(
+    session: Session, entity: Any, mine: list[Any], relation: Relation, fields: list[Field], frame: Frame
+) -> Iterator[tuple[int, Facts]]:
+    counted: Any = aliased(MODELS[relation.name])
+    values = (field.of(counted, frame) for field in fields)
+    query = select(entity.id, *values).join_from(entity, counted, relation.link(entity, counted, frame))
+    for row in session.execute(query.where(*mine)):
+        yield row[0], _facts(fields, row[1:], frame)
+
+
+def _fields(record_type: str | None, names: set[str] | None) -> list[Field]:
+    known = fields_of(record_type)
+    return [field for name, field in known.items() if names is None or name in names]
+
+
+def _counted(record_type: str | None, asked: list[Node] | None) -> list[tuple[Relation, list[Field]]]:
+    relations: Mapping[str, Relation] = relations_of(record_type)
+    if asked is None:
+        return [(relation, _fields(name, None)) for name, relation in relations.items()]
+    names: dict[str, set[str]] = {}
+    for count in (count for node in asked for count in counts(node)):
+        names.setdefault(count.relation, set()).update(field_names(count.where))
+    return [(relations[name], _fields(name, inner)) for name, inner in names.items()]
+
+
+def _facts(fields: list[Field], values: Sequence[Any], frame: Frame) -> Facts:
+    pairs = {field.name: value for field, value in zip(fields, values, strict=True)}
+    return Facts(pairs, now=frame.now, today=frame.local_now.date())

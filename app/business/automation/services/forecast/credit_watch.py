@@ -1,0 +1,180 @@
+"""Tells editors in time that credits run out before the next grant, or are low; and takes it back when they do not.
+
+The notice is renewed only when the day has moved by more than one, so who has read it is left in peace. Asking
+twice, or never for a while, changes nothing.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+
+from sqlalchemy import exists, func, or_, select
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import Account, AccountStatus, Notice, Role
+from app.business.accounts.services.notices import add_notice, notice_of, settle_notice
+from app.business.automation.services.forecast.forecast import Forecast
+from app.business.automation.services.forecast.outlook import Outlook, look_ahead
+from app.business.billing.models import Plan, SpendCounter
+
+RUN_OUT, LOW = "credits-run-out", "credits-low"
+AHEAD = timedelta(days=7)
+"""How near the likely run-out day must be."""
+LOW_PART = 10
+"""Credits are low below a tenth of the monthly grant."""
+SAME = timedelta(days=1)
+PAST = timedelta(days=28)
+BUSIER = 4
+"""How many times its mean use an account may come to use: a forecast is made only where that comes near."""
+MOST_ACCOUNTS = 100
+WHAT_TO_DO = (
+    "What you can do: let a rule run less often, give it a monthly budget, switch it off, or ask an owner for more "
+    "credits. The credits page shows what each change would do."
+)
+
+
+@dataclass
+class Looked:
+    """Accounts that were looked at, and those that could not be, with the error."""
+
+    accounts: int = 0
+    failed: dict[int, Exception] = field(default_factory=dict)
+
+
+def watch_credits(transaction: Callable[[], AbstractContextManager[Session]], now: datetime) -> Looked:
+    """Look at every account that may run short, one small transaction for each."""
+    looked = Looked()
+    with transaction() as session:
+        account_ids = accounts_near_the_end(session, now)
+    for account_id in account_ids:
+        try:
+            with transaction() as session:
+                tell(session, session.get_one(Account, account_id), now)
+            looked.accounts += 1
+        # Whatever is wrong with one account, the others are told.
+        except Exception as error:
+            looked.failed[account_id] = error
+    return looked
+
+
+def accounts_near_the_end(session: Session, now: datetime) -> Sequence[int]:
+    """Active accounts that may run short within a week, and those that were told so; the shortest first. One query."""
+    used = (
+        select(func.coalesce(func.sum(SpendCounter.spent), 0))
+        .where(
+            SpendCounter.account_id == Account.id,
+            SpendCounter.scope == "account",
+            SpendCounter.period >= (now - PAST).date().isoformat(),
+        )
+        .scalar_subquery()
+    )
+    told = exists().where(Notice.account_id == Account.id, Notice.key.in_([RUN_OUT, LOW]))
+    free = Account.credits_balance - Account.credits_held
+    query = (
+        select(Account.id)
+        .outerjoin(Plan, Plan.id == Account.plan_id)
+        .where(
+            Account.status == AccountStatus.ACTIVE,
+            or_(
+                free * PAST.days < used * AHEAD.days * BUSIER,
+                (free * LOW_PART < Plan.monthly_credits) & (used > 0),
+                told,
+            ),
+        )
+        .order_by(free - used, Account.id)
+    )
+    return session.scalars(query.limit(MOST_ACCOUNTS)).all()
+
+
+def tell(session: Session, account: Account, now: datetime) -> None:
+    """Raise, renew or settle the account's two notices."""
+    outlook = look_ahead(session, account, now)
+    forecast = outlook.forecast()
+    _tell_of_the_end(session, account, outlook, forecast, now)
+    _tell_that_low(session, account, outlook, forecast, now)
+
+
+def _tell_of_the_end(
+    session: Session, account: Account, outlook: Outlook, forecast: Forecast, now: datetime
+) -> None:
+    ends_on, grant_on = forecast.runs_out, forecast.next_grant_on
+    is_near = ends_on is not None and ends_on <= outlook.coming.dates[0] + AHEAD
+    if account.paused_at or ends_on is None or not is_near or (grant_on and ends_on >= grant_on):
+        settle_notice(session, account.id, RUN_OUT, now)
+        return
+    known = notice_of(session, account.id, RUN_OUT)
+    if known and any(_said(day) in known.title for day in (ends_on - SAME, ends_on, ends_on + SAME)):
+        return
+    rule_id, most = _uses_most(outlook, forecast)
+    add_notice(
+        session,
+        account_id=account.id,
+        level="warning",
+        title=f"Credits will run out about {_said(ends_on)}, {_before(ends_on, grant_on)}",
+        body=f"{_between(forecast)} {most}{WHAT_TO_DO}",
+        role=Role.EDITOR,
+        key=RUN_OUT,
+        rule_id=rule_id,
+        now=now,
+    )
+
+
+def _tell_that_low(
+    session: Session, account: Account, outlook: Outlook, forecast: Forecast, now: datetime
+) -> None:
+    free, grant = account.credits_available, outlook.purse.grant
+    # The day on which they end says more: one notice is enough.
+    if free * LOW_PART >= grant or not forecast.used or notice_of(session, account.id, RUN_OUT):
+        settle_notice(session, account.id, LOW, now)
+        return
+    if notice_of(session, account.id, LOW):
+        return
+    _, most = _uses_most(outlook, forecast)
+    add_notice(
+        session,
+        account_id=account.id,
+        level="warning",
+        title=f"Credits are low: {free:,} left, less than a tenth of the monthly {grant:,}",
+        body=f"{_lasting(forecast)} {most}{WHAT_TO_DO}",
+        role=Role.EDITOR,
+        key=LOW,
+        now=now,
+    )
+
+
+def _uses_most(outlook: Outlook, forecast: Forecast) -> tuple[int | None, str]:
+    """The rule with the largest share of the coming use, and a sentence that names it."""
+    shares = [(forecast.share(entry.rule.id) or 0, entry.rule) for entry in outlook.rules]
+    share, rule = max(shares, key=lambda one: one[0], default=(0, None))
+    if rule is None or not share:
+        return None, ""
+    return rule.id, f"“{rule.name}” uses most ({share:.0%}). "
+
+
+def _before(ends_on: date, grant_on: date | None) -> str:
+    if grant_on is None:
+        return "and no grant follows"
+    days = (grant_on - ends_on).days
+    return f"{days} {'day' if days == 1 else 'days'} before the next grant"
+
+
+def _between(forecast: Forecast) -> str:
+    first, last, grant_on = forecast.earliest, forecast.latest, forecast.next_grant_on
+    if first is None or first == last:
+        return ""
+    if last is None or (grant_on and last >= grant_on):
+        return f"In a busy time it is {_said(first)}; in a quiet time they last longer."
+    return f"The day lies between {_said(first)} and {_said(last)}."
+
+
+def _lasting(forecast: Forecast) -> str:
+    ends_on, grant_on = forecast.runs_out, forecast.next_grant_on
+    if ends_on and (grant_on is None or ends_on < grant_on):
+        return f"At this pace they run out about {_said(ends_on)}."
+    return f"At this pace they last until the next grant on {_said(grant_on)}." if grant_on else ""
+
+
+def _said(day: date) -> str:
+    """`Thu 3 Dec`."""
+    return f"{day:%a} {day.day} {day:%b}"

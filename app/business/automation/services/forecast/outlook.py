@@ -1,0 +1,148 @@
+"""The account's credits ahead: every rule that costs something, what it used lately, and what any change would do."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import Account, AccountStatus
+from app.business.automation.models import AutomationRule
+from app.business.automation.services.catalogue.action_catalogue import is_paid
+from app.business.automation.services.forecast import spend_history as history
+from app.business.automation.services.forecast.forecast import SPAN, Cap, Forecast, Purse, make_forecast
+from app.business.automation.services.forecast.rule_pace import Stream
+from app.business.automation.services.forecast.rule_streams import NEW, PaidRule, Streams
+from app.business.automation.services.forecast.spend_history import Days
+from app.business.automation.services.rules.rule_definition import RuleDefinition
+from app.business.billing.models import Plan, SpendCounter
+from app.business.planner.models import Site
+
+PAST_DAYS = 28
+MOST_RULES = 200
+
+
+@dataclass
+class Outlook:
+    """Everything a forecast needs, read once; each forecast of it is arithmetic."""
+
+    days: Days
+    coming: Days
+    purse: Purse
+    rules: list[PaidRule]
+    by_hand: list[Stream]
+    added: list[Stream] = field(default_factory=list)
+
+    def forecast(self, factors: Mapping[int, float] | None = None) -> Forecast:
+        """As things are; or with some rules used that many times as much, 0 for off, 1 for on."""
+        factors = factors or {}
+        streams = [
+            stream.times(factors.get(entry.rule.id, stream.factor))
+            for entry in self.rules
+            for stream in entry.streams
+        ]
+        return make_forecast(
+            self.purse, [*streams, *self.by_hand, *self.added], self.days.dates, self.coming.dates
+        )
+
+
+def look_ahead(session: Session, account: Account, now: datetime, *, tried: Sequence[int] = ()) -> Outlook:
+    """Read the account's past and its rules: about eight queries, and one for each rule that has hardly run.
+
+    `tried`: rules that are off and may be tried on.
+    """
+    today = now.astimezone(ZoneInfo(account.timezone)).date()
+    days = history.days_from(today - timedelta(days=PAST_DAYS), PAST_DAYS, account.timezone)
+    coming = _coming(today, account.timezone)
+    spent = history.spent_by_source(session, account.id, days)
+    rules = _paid_rules(session, account.id)
+    streams = Streams(session, account, days, coming, now)
+    versions = history.versions_since(session, account.id, [rule.id for rule in rules], days.starts[0])
+    found = [streams.of_rule(rule, spent, versions.get(rule.id, []), rule.id in tried) for rule in rules]
+    hand = [
+        Stream(None, None, past.used, streams.always, streams.every_day)
+        for (rule_id, _), past in spent.items()
+        if rule_id is None
+    ]
+    purse = replace(_purse(session, account, rules, coming, today), left_of_today=streams.every_day[0])
+    return Outlook(days, coming, purse, found, hand)
+
+
+def with_rule(
+    session: Session, outlook: Outlook, account: Account, definition: RuleDefinition, now: datetime
+) -> Outlook:
+    """The same, if a rule of this definition were on besides."""
+    if not is_paid(definition.actions) or definition.mode == "shadow":
+        return outlook
+    streams = Streams(session, account, outlook.days, outlook.coming, now)
+    stream = streams.reckoned(streams.blank(NEW, definition), definition, ZoneInfo(account.timezone))
+    budget = definition.monthly_budget
+    caps = {} if budget is None else {NEW: Cap(budget, budget)}
+    purse = replace(outlook.purse, rules={**outlook.purse.rules, **caps})
+    return replace(outlook, purse=purse, added=[stream])
+
+
+def _coming(today: date, zone: str) -> Days:
+    """Up to the grant after the next one, and at least the days over which use is told."""
+    following = _next_first(_next_first(today))
+    return history.days_from(today, max((following - today).days, SPAN + 1), zone)
+
+
+def _next_first(day: date) -> date:
+    return (day.replace(day=1) + timedelta(days=32)).replace(day=1)
+
+
+def _paid_rules(session: Session, account_id: int) -> list[AutomationRule]:
+    query = select(AutomationRule).where(
+        AutomationRule.account_id == account_id,
+        AutomationRule.archived_at.is_(None),
+        AutomationRule.mode == "live",
+    )
+    rules = session.scalars(query.order_by(AutomationRule.is_active.desc(), AutomationRule.id)).all()
+    return [rule for rule in rules if is_paid(rule.actions)][:MOST_RULES]
+
+
+def _purse(
+    session: Session, account: Account, rules: Sequence[AutomationRule], coming: Days, today: date
+) -> Purse:
+    plan = session.get(Plan, account.plan_id) if account.plan_id else None
+    grant = plan.monthly_credits if plan and account.status == AccountStatus.ACTIVE else 0
+    sites = select(Site.id, Site.monthly_budget).where(
+        Site.account_id == account.id, Site.monthly_budget.is_not(None)
+    )
+    used = _used(session, account.id, today)
+    budgets: dict[str, list[tuple[int, int]]] = {
+        "rule": [(rule.id, rule.monthly_budget) for rule in rules if rule.monthly_budget is not None],
+        "site": [(site_id, budget) for site_id, budget in session.execute(sites) if budget is not None],
+        "account": [] if account.daily_ceiling is None else [(account.id, account.daily_ceiling)],
+    }
+    caps = {
+        scope: {key: Cap(limit, max(limit - used.get((scope, key), 0), 0)) for key, limit in lines}
+        for scope, lines in budgets.items()
+    }
+    return Purse(
+        account.credits_available,
+        grant,
+        [day for day in coming.dates[1:] if grant and day.day == 1],
+        plan.rollover if plan else "add",
+        plan.rollover_cap if plan else None,
+        caps["account"].get(account.id),
+        caps["rule"],
+        caps["site"],
+    )
+
+
+def _used(session: Session, account_id: int, today: date) -> dict[tuple[str, int], int]:
+    """Spent and set aside on every counter of this month and today."""
+    rows = session.execute(
+        select(SpendCounter.scope, SpendCounter.scope_id, SpendCounter.spent + SpendCounter.held).where(
+            SpendCounter.account_id == account_id,
+            or_(
+                (SpendCounter.scope == "account") & (SpendCounter.period == today.isoformat()),
+                (SpendCounter.scope != "account") & (SpendCounter.period == f"{today:%Y-%m}"),
+            ),
+        )
+    )
+    return {(scope, scope_id): used for scope, scope_id, used in rows}

@@ -1,0 +1,164 @@
+"""What rules used on each past day, by the ledger, and on which part of each day they were on."""
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from itertools import pairwise
+from typing import Any
+
+from sqlalchemy import Select, and_, case, func, or_, select
+from sqlalchemy.orm import Session
+
+from app.business.automation.models import AutomationRule, RuleVersion
+from app.business.automation.run_models import Cause, ScheduledTask
+from app.business.automation.services.schedules.calendar import Schedule, due_instants, first_due_after
+from app.business.automation.services.schedules.cron_grammar import parse_cron
+from app.business.billing.models import CreditEntry, EntryKind
+from app.business.time_zones import start_of_day
+
+BY_HAND = (Cause.MANUAL, Cause.API)
+TINY = timedelta(microseconds=1)
+
+Source = tuple[int | None, int | None]
+"""(rule, site of the run) of credits; the rule is None where a person or a program started the run."""
+
+
+@dataclass(frozen=True)
+class Days:
+    """Days in a row in one zone: `starts` has one instant more than there are days, the end of the last."""
+
+    dates: Sequence[date]
+    starts: Sequence[datetime]
+
+
+@dataclass
+class Spent:
+    """Credits and runs of one source: `used` by day, oldest first."""
+
+    used: list[float]
+    runs: int = 0
+    credits: int = 0
+
+
+def days_from(first: date, count: int, zone: str) -> Days:
+    """`count` days from `first`; a day is as long as the zone's clock makes it."""
+    dates = [first + timedelta(days=number) for number in range(count + 1)]
+    return Days(dates[:-1], [start_of_day(on, zone) for on in dates])
+
+
+def spent_by_source(session: Session, account_id: int, days: Days) -> dict[Source, Spent]:
+    """Charges less refunds of the account's runs, in one query. Work on records that were there before a rule is
+    done once and says nothing of its pace: backfills are left out."""
+    found: dict[Source, Spent] = defaultdict(lambda: Spent([0.0] * len(days.dates)))
+    for rule_id, site_id, number, credits, runs in session.execute(_spent(account_id, days)):
+        spent = found[rule_id, site_id]
+        spent.used[number] += credits
+        spent.credits += credits
+        spent.runs += runs
+    return dict(found)
+
+
+def _spent(account_id: int, days: Days) -> Select[Any]:
+    ends = enumerate(days.starts[1:])
+    run, entry = ScheduledTask, CreditEntry
+    lines = (
+        select(
+            case((run.cause.in_(BY_HAND), None), else_=run.automation_rule_id).label("rule_id"),
+            case((run.cause.in_(BY_HAND), None), else_=run.site_id).label("site_id"),
+            case(*((entry.created_at < end, number) for number, end in ends)).label("number"),
+            entry.amount.label("amount"),
+            entry.run_id.label("run_id"),
+        )
+        .join(run, and_(run.account_id == entry.account_id, run.id == entry.run_id))
+        .where(
+            entry.account_id == account_id,
+            entry.created_at >= days.starts[0],
+            entry.created_at < days.starts[-1],
+            entry.kind.in_([EntryKind.CHARGE, EntryKind.REFUND]),
+            run.cause != Cause.BACKFILL,
+        )
+        .subquery()
+    )
+    of = lines.c
+    return select(
+        of.rule_id, of.site_id, of.number, -func.sum(of.amount), func.count(of.run_id.distinct())
+    ).group_by(of.rule_id, of.site_id, of.number)
+
+
+@dataclass(frozen=True)
+class Version:
+    """What a rule said from `at` on."""
+
+    at: datetime
+    definition: Mapping[str, Any]
+
+
+def versions_since(
+    session: Session, account_id: int, rule_ids: Sequence[int], since: datetime
+) -> dict[int, list[Version]]:
+    """For each rule what it said since then, oldest first: the last version before and all later ones."""
+    version = RuleVersion
+    last_before = (
+        select(func.max(version.version))
+        .where(version.rule_id == AutomationRule.id, version.created_at < since)
+        .correlate(AutomationRule)
+        .scalar_subquery()
+    )
+    rows = session.execute(
+        select(version.rule_id, version.created_at, version.definition)
+        .join(AutomationRule, AutomationRule.id == version.rule_id)
+        .where(version.account_id == account_id, version.rule_id.in_(rule_ids))
+        .where(or_(version.created_at >= since, version.version == last_before))
+        .order_by(version.rule_id, version.version)
+    )
+    found: dict[int, list[Version]] = defaultdict(list)
+    for rule_id, created_at, definition in rows:
+        found[rule_id].append(Version(created_at, definition))
+    return found
+
+
+def parts_on(
+    versions: Sequence[Version], days: Days, due: Callable[[Mapping[str, Any]], Sequence[float]]
+) -> list[float]:
+    """How much of each day the rule was on and due, by the version in force then; `due` tells a version's days."""
+    parts = [0.0] * len(days.dates)
+    ends = [*(version.at for version in versions[1:]), days.starts[-1]]
+    for version, end in zip(versions, ends, strict=False):
+        if not version.definition["is_active"]:
+            continue
+        due_parts = due(version.definition)
+        for number, (first, last) in enumerate(pairwise(days.starts)):
+            part = due_parts[number]
+            parts[number] += part * max((min(end, last) - max(version.at, first)) / (last - first), 0)
+    return parts
+
+
+def parts_due(schedule: Schedule | None, days: Days) -> list[float]:
+    """1 for each day on which the schedule is due, else 0; a rule without one is due every day."""
+    if schedule is None:
+        return [1.0] * len(days.dates)
+    parts = [0.0] * len(days.dates)
+    number = 0
+    while number < len(parts):
+        due_at = first_due_after(schedule, days.starts[number] - TINY)
+        while number < len(parts) and due_at and days.starts[number + 1] <= due_at:
+            number += 1
+        if due_at is None or number == len(parts):
+            break
+        parts[number] = 1.0
+        number += 1
+    return parts
+
+
+def times_a_day(schedule: Schedule | None) -> int:
+    """How often the schedule is due on a due day; 1 without one."""
+    return len(parse_cron(schedule.cron).times) if schedule and schedule.cron else 1
+
+
+def rest_of_day(schedule: Schedule | None, start: datetime, end: datetime, now: datetime) -> float:
+    """How much of the day from `start` to `end` a rule still has before it."""
+    if schedule is None:
+        return (end - now) / (end - start)
+    times = list(due_instants(schedule, start - TINY, end - TINY))
+    return sum(at > now for at in times) / len(times) if times else 0.0

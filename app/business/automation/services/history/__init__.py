@@ -1,0 +1,1 @@
+"""The read side of runs: pages, figures, and where a record comes from."""

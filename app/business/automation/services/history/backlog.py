@@ -1,0 +1,44 @@
+"""How much work of an account is under way, due, waiting, and planned."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import case, func, select
+from sqlalchemy.orm import Session
+
+from app.business.automation.models import AutomationRule
+from app.business.automation.run_models import ScheduledTask, Status
+from app.business.automation.services.triggering.watch import GRACE
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """Runs by state. planned_before: every planned time earlier than this has its run; None without schedules."""
+
+    running: int
+    due: int
+    overdue: int
+    waiting: int
+    upcoming: int
+    planned_before: datetime | None
+
+
+def backlog(session: Session, account_id: int, now: datetime) -> Backlog:
+    """Two queries. Overdue: free to start for more than two minutes, and not begun."""
+    run = ScheduledTask
+    begins_at = func.coalesce(run.not_before, run.scheduled_at)
+    pending, is_free = run.status == Status.PENDING, run.waiting_for.is_(None)
+    kinds = (
+        run.status == Status.RUNNING,
+        pending & is_free & (begins_at <= now),
+        pending & is_free & (begins_at < now - GRACE),
+        pending & ~is_free,
+        pending & is_free & (begins_at > now),
+    )
+    counted = select(*(func.count(case((kind, 1))) for kind in kinds))
+    mine = run.account_id == account_id
+    counts = session.execute(counted.where(mine, run.status.in_([Status.PENDING, Status.RUNNING]))).one()
+    unplanned = select(func.min(AutomationRule.unplanned_from))
+    planned_before = session.scalar(unplanned.where(AutomationRule.account_id == account_id))
+    running, due, overdue, waiting, upcoming = map(int, counts)
+    return Backlog(running, due, overdue, waiting, upcoming, planned_before)

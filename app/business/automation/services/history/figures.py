@@ -1,0 +1,116 @@
+"""What the account's automation came to in a span of time: the dashboard's figures and its chart."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import func, literal, select, true, union_all
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import Account
+from app.business.automation.models import AutomationRule
+from app.business.automation.run_models import ScheduledTask, Status
+from app.business.automation.services.auditing.accounting import unaccounted
+from app.business.automation.services.history.history import RunFilters, runs_page
+from app.business.base import UtcDateTime
+from app.business.billing.services import ledger
+from app.business.time_zones import start_of_day
+
+RECENT = 10
+Span = tuple[datetime, datetime]
+
+
+@dataclass(frozen=True)
+class Summary:
+    """`success_rate`: completed among completed and failed, 0 to 1, None without any. `unaccounted`: should be 0."""
+
+    active_rules: int
+    runs: dict[str, int]
+    success_rate: float | None
+    credits_used: int
+    recent: Sequence[ScheduledTask]
+    unaccounted: int
+    from_at: datetime
+    to_at: datetime
+
+
+@dataclass(frozen=True)
+class Day:
+    """The runs due on one local day by status, and the credits used."""
+
+    on: date
+    runs: dict[str, int]
+    credits: int
+
+
+def summary(session: Session, account_id: int, since: datetime, now: datetime) -> Summary:
+    """Figures of the runs due from `since` to `now`."""
+    (runs,) = _runs_by_status(session, account_id, [(since, _just_after(now))])
+    ended = runs[Status.COMPLETED] + runs[Status.FAILED]
+    return Summary(
+        active_rules=_active_rules(session, account_id),
+        runs=runs,
+        success_rate=runs[Status.COMPLETED] / ended if ended else None,
+        credits_used=ledger.used_between(session, account_id, since, now),
+        recent=runs_page(session, account_id, RunFilters(), None, RECENT, now).rows,
+        unaccounted=unaccounted(session, account_id, now),
+        from_at=since,
+        to_at=now,
+    )
+
+
+def days(session: Session, account_id: int, since: datetime, now: datetime) -> list[Day]:
+    """Every day of the account's zone from that of `since` to today, in two queries."""
+    zone = session.get_one(Account, account_id).timezone
+    first, last = (at.astimezone(ZoneInfo(zone)).date() for at in (since, now))
+    dates = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+    starts = [start_of_day(on, zone) for on in dates]
+    runs = _runs_by_status(session, account_id, list(pairwise([*starts, _just_after(now)])))
+    used = ledger.used_by_day(session, account_id, dates, zone)
+    return [Day(*figures) for figures in zip(dates, runs, used, strict=True)]
+
+
+def _just_after(now: datetime) -> datetime:
+    return now + datetime.resolution
+
+
+def _active_rules(session: Session, account_id: int) -> int:
+    query = select(func.count()).where(
+        AutomationRule.account_id == account_id,
+        AutomationRule.is_active,
+        AutomationRule.archived_at.is_(None),
+    )
+    return session.scalar(query) or 0
+
+
+def _runs_by_status(session: Session, account_id: int, spans: Sequence[Span]) -> list[dict[str, int]]:
+    """For each span [from, to), how many runs were due in it by status: each count reads one stretch of an index."""
+    asked = union_all(
+        *(
+            select(
+                literal(number).label("number"),
+                literal(start, UtcDateTime()).label("start_at"),
+                literal(end, UtcDateTime()).label("end_at"),
+            )
+            for number, (start, end) in enumerate(spans)
+        )
+    ).subquery()
+    words = union_all(*(select(literal(status.value).label("status")) for status in Status)).subquery()
+    count = (
+        select(func.count())
+        .where(
+            ScheduledTask.account_id == account_id,
+            ScheduledTask.status == words.c.status,
+            ScheduledTask.scheduled_at >= asked.c.start_at,
+            ScheduledTask.scheduled_at < asked.c.end_at,
+        )
+        .correlate(asked, words)
+        .scalar_subquery()
+    )
+    counts: list[dict[str, int]] = [{} for _ in spans]
+    query = select(asked.c.number, words.c.status, count).select_from(asked.join(words, true()))
+    for number, status, runs in session.execute(query):
+        counts[number][status] = runs
+    return counts

@@ -1,0 +1,144 @@
+"""Everything that the page of one run shows, read in a fixed number of queries."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, joinedload
+
+from app.business.accounts.models import ApiKey, User
+from app.business.accounts.services.scope import LARGEST_ID
+from app.business.automation.models import RuleVersion
+from app.business.automation.run_models import ActionRun, RunAttempt, ScheduledTask
+from app.business.automation.services.catalogue.action_catalogue import CATALOGUE
+from app.business.automation.services.catalogue.record_models import MODELS
+from app.business.automation.services.conditions.match_preview import title_of
+from app.business.automation.services.runs.run_summary import steps_json
+from app.business.billing.models import CreditEntry
+from app.business.errors import NotFound
+from app.business.events import EventBatch
+from app.business.planner.models import Site
+
+NAMED = 20
+"""Records of one type that are named; the others are counted."""
+
+Names = dict[str, dict[int, str]]
+
+
+@dataclass(frozen=True)
+class RunPage:
+    """`names`: record type -> id -> what people call it; `started_by`: a person's or key's name."""
+
+    run: ScheduledTask
+    steps: list[dict[str, Any]]
+    units: dict[int, list[ActionRun]]
+    attempts: list[RunAttempt]
+    entries: list[CreditEntry]
+    names: Names
+    definition: dict[str, Any]
+    site: str | None
+    started_by: str | None
+    batch: EventBatch | None
+    following: ScheduledTask | None
+
+
+def find_run(session: Session, account_id: int, run_id: int) -> ScheduledTask:
+    """The account's run with its detail. Raises NotFound."""
+    query = select(ScheduledTask).where(ScheduledTask.id == run_id, ScheduledTask.account_id == account_id)
+    run = (
+        session.scalar(query.options(joinedload(ScheduledTask.detail))) if 0 < run_id <= LARGEST_ID else None
+    )
+    if run is None:
+        raise NotFound()
+    return run
+
+
+def load_run_page(session: Session, run: ScheduledTask) -> RunPage:
+    """Read what belongs to the run."""
+    definition: dict[str, Any] = session.scalars(
+        select(RuleVersion.definition).where(
+            RuleVersion.rule_id == run.automation_rule_id, RuleVersion.version == run.rule_version
+        )
+    ).one()
+    steps = [
+        step | {"label": CATALOGUE[step["type"]].label}
+        for step in steps_json(session, run, definition["actions"])
+    ]
+    units = _units(session, run)
+    entries = select(CreditEntry).where(
+        CreditEntry.account_id == run.account_id, CreditEntry.run_id == run.id
+    )
+    return RunPage(
+        run=run,
+        steps=steps,
+        units=units,
+        attempts=list(
+            session.scalars(select(RunAttempt).where(RunAttempt.run_id == run.id).order_by(RunAttempt.number))
+        ),
+        entries=list(session.scalars(entries.order_by(CreditEntry.id))),
+        names=record_names(session, run.account_id, _ids(run, steps, units)),
+        definition=definition,
+        site=session.scalar(select(Site.name).where(Site.id == run.site_id)) if run.site_id else None,
+        started_by=_started_by(session, run),
+        batch=session.get(EventBatch, run.batch_id) if run.batch_id else None,
+        following=session.scalar(select(ScheduledTask).where(ScheduledTask.follows_id == run.id)),
+    )
+
+
+def record_names(session: Session, account_id: int, ids: Mapping[str, Iterable[int]]) -> Names:
+    """What people call the account's records, by type and id; one query for each type."""
+    names: Names = {}
+    for record_type, wanted in ids.items():
+        model = MODELS.get(record_type)
+        if model and wanted:
+            rows = session.scalars(select(model).where(model.account_id == account_id, model.id.in_(wanted)))
+            names[record_type] = {row.id: title_of(row) for row in rows}
+    return names
+
+
+def lateness_seconds(run: ScheduledTask) -> float | None:
+    """Seconds between the planned time, or the retry's, and the start."""
+    if run.started_at is None:
+        return None
+    due: datetime = run.scheduled_at
+    return max(0.0, (run.started_at - due).total_seconds())
+
+
+def _units(session: Session, run: ScheduledTask) -> dict[int, list[ActionRun]]:
+    """The failed units of each step: what a retry would do again."""
+    query = (
+        select(ActionRun)
+        .where(ActionRun.run_id == run.id, ActionRun.status == "failed")
+        .order_by(ActionRun.id)
+    )
+    found: dict[int, list[ActionRun]] = {}
+    for unit in session.scalars(query.limit(NAMED * 5)):
+        found.setdefault(unit.step, []).append(unit)
+    return found
+
+
+def _ids(
+    run: ScheduledTask, steps: list[dict[str, Any]], units: dict[int, list[ActionRun]]
+) -> dict[str, set[int]]:
+    wanted: dict[str, set[int]] = {}
+    for step in steps:
+        for record_type, made in step["made"].items():
+            wanted.setdefault(record_type, set()).update(made[:NAMED])
+    for unit in (unit for failed in units.values() for unit in failed[:NAMED]):
+        wanted.setdefault(unit.record_type, set()).add(unit.record_id)
+    samples = (run.detail.trace or {}).get("records", [])
+    traced = {sample["id"] for sample in samples if sample["id"] is not None}
+    if run.record_type:
+        wanted.setdefault(run.record_type, set()).update(traced | set((run.detail.records or [])[:NAMED]))
+    return wanted
+
+
+def _started_by(session: Session, run: ScheduledTask) -> str | None:
+    if run.api_key_id:
+        return session.scalar(select(ApiKey.name).where(ApiKey.id == run.api_key_id))
+    if run.user_id:
+        user = session.get(User, run.user_id)
+        return (user.name or user.email) if user else None
+    return None

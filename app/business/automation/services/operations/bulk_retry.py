@@ -1,0 +1,241 @@
+"""Retrying all failed runs that a filter of the history leaves: what it keeps and costs first, then the work itself.
+
+The retried runs take their turn behind everything else in their queue (`BEHIND_ALL`): a retried run is old, and
+with its rule's priority hundreds of them would stand before whatever comes due meanwhile.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import case, func, select
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import Account, Role
+from app.business.accounts.services import audit_log
+from app.business.automation.operation_models import Operation
+from app.business.automation.run_models import RunDetail, ScheduledTask, Status
+from app.business.automation.services.automation_service import Actor
+from app.business.automation.services.history.history import RunFilters, failed_runs
+from app.business.automation.services.operations.operations import Asked, Progress, begin_operation
+from app.business.automation.services.operations.retry_price import MOST_RUNS as PRICED_TOGETHER
+from app.business.automation.services.operations.retry_price import retry_prices
+from app.business.automation.services.runs import run_control
+from app.business.automation.services.transactions import Clock, Transaction
+from app.business.errors import Conflict, Forbidden
+from app.business.planner.models import Site, SiteStatus
+
+KIND = "bulk_retry"
+MOST_RUNS = 2000
+"""Runs of one operation; the newest are taken first."""
+CHUNK = 50
+"""Runs of one transaction while they are put back."""
+
+
+class LeftOut(StrEnum):
+    """Why a failed run is not among those that are retried."""
+
+    PAUSED = "paused"
+    SITE_PAUSED = "site_paused"
+    RULE_INVALID = "rule_invalid"
+    TOO_DEAR = "too_dear"
+
+
+@dataclass
+class OfRule:
+    """The part of one rule: runs, finished units that are kept, credits at most."""
+
+    name: str
+    runs: int = 0
+    finished_units: int = 0
+    credits_most: int = 0
+
+
+@dataclass
+class RetryReport:
+    """What a retry of all would do. `runs`: (id, number of the attempt that failed) · `left_out`: runs by reason ·
+    `beyond`: failed runs more than one operation takes · `as_of`: runs that failed later are not among them.
+    """
+
+    as_of: datetime
+    credits_available: int
+    runs: list[tuple[int, int]] = field(default_factory=list)
+    finished_units: int = 0
+    credits_most: int = 0
+    left_out: Counter[LeftOut] = field(default_factory=Counter)
+    by_rule: dict[int, OfRule] = field(default_factory=dict)
+    beyond: int = 0
+
+
+def dry_report(
+    session: Session, account: Account, filters: RunFilters, actor: Actor, as_of: datetime
+) -> RetryReport:
+    """What retrying the failed runs under `filters` keeps and costs at most; nothing is changed.
+
+    Three queries and the fifteen of each further 500 runs.
+    """
+    clauses = failed_runs(account.id, filters, as_of)
+    newest = select(ScheduledTask.id).where(*clauses).order_by(ScheduledTask.scheduled_at.desc())
+    ids = session.scalars(newest.limit(MOST_RUNS)).all()
+    report = RetryReport(as_of, account.credits_available)
+    if len(ids) == MOST_RUNS:
+        total = session.scalar(select(func.count()).select_from(ScheduledTask).where(*clauses)) or 0
+        report.beyond = total - MOST_RUNS
+    paused = set(session.scalars(_paused_sites(account.id)))
+    for runs in _loaded(session, ids):
+        _judge(session, account, runs, actor, paused, report)
+    # Everybody puts runs back in one order, so two operations never wait for each other crosswise.
+    report.runs.sort()
+    return report
+
+
+def begin_bulk_retry(
+    session: Session, account: Account, report: RetryReport, actor: Actor, now: datetime
+) -> Operation:
+    """Ask for the retry of just what the report speaks of. Raises Conflict."""
+    if not report.runs:
+        raise Conflict(nothing_to_retry(report))
+    params = {
+        "runs": [list(run) for run in report.runs],
+        "finished_units": report.finished_units,
+        "credits_most": report.credits_most,
+    }
+    operation = begin_operation(
+        session, account_id=account.id, kind=KIND, params=params, user_id=actor.user_id, now=now
+    )
+    operation.total = len(report.runs)
+    who = audit_log.Actor(actor.user_id, actor.api_key_id)
+    counts = {"runs": len(report.runs), "credits_most": report.credits_most}
+    audit_log.record(session, account.id, who, "runs.retried", operation, counts, now)
+    return operation
+
+
+def retry_alone(session: Session, account: Account, run: ScheduledTask, actor: Actor, now: datetime) -> None:
+    """A person's retry of one run. Raises Conflict, and Forbidden where it may cost more than operators may start."""
+    if actor.role == Role.OPERATOR and run.status == Status.FAILED:
+        price = retry_prices(session, account, [run], now)[run.id]
+        if price and price.most > account.operator_credit_limit:
+            raise Forbidden(
+                f"This retry may cost up to {price.most:,} credits; operators may start runs of up to "
+                f"{account.operator_credit_limit:,}. Ask an editor to retry it."
+            )
+    run_control.retry(session, run, now)
+
+
+def nothing_to_retry(report: RetryReport) -> str:
+    """Why there is nothing to do, and what would help."""
+    if report.left_out[LeftOut.PAUSED]:
+        return "All automation is paused. Resume it first, then retry."
+    if report.left_out:
+        return "None of the failed runs under this filter can be retried as it is. See what is left out."
+    return "No failed run fits this filter."
+
+
+def carry_bulk_retry(
+    transaction: Transaction, asked: Asked, progress: Progress, clock: Clock
+) -> dict[str, Any]:
+    """Put the runs back, chunk by chunk; what another person or an earlier start has retried is left alone."""
+    runs = [(run_id, attempt) for run_id, attempt in asked.params["runs"]]
+    progress.tell(0, len(runs))
+    for start in range(0, len(runs), CHUNK):
+        chunk = runs[start : start + CHUNK]
+        with transaction() as session:
+            _refuse_when_paused(session, asked.account_id, start)
+            _retry_chunk(session, asked, chunk, clock())
+        progress.tell(start + len(chunk))
+    with transaction() as session:
+        retried = _retried_by(session, asked)
+    return {"retried": retried, "left_alone": len(runs) - retried}
+
+
+def runs_of(
+    session: Session, operation: Operation, limit: int
+) -> tuple[Counter[str], Sequence[ScheduledTask]]:
+    """How many of the operation's runs are in each state now (waiting ones apart), and what wants a look first."""
+    ids = [run_id for run_id, _ in operation.params["runs"]]
+    mine = [ScheduledTask.account_id == operation.account_id, ScheduledTask.id.in_(ids)]
+    state = case((ScheduledTask.waiting_for.is_not(None), "waiting"), else_=ScheduledTask.status)
+    counts = session.execute(select(state, func.count()).where(*mine).group_by(state))
+    worst_first = (
+        ScheduledTask.status != Status.FAILED,
+        ScheduledTask.status == Status.COMPLETED,
+        ScheduledTask.id.desc(),
+    )
+    shown = session.scalars(select(ScheduledTask).where(*mine).order_by(*worst_first).limit(limit)).all()
+    return Counter({str(name): count for name, count in counts}), shown
+
+
+def _loaded(session: Session, ids: Sequence[int]) -> Iterator[Sequence[ScheduledTask]]:
+    for start in range(0, len(ids), PRICED_TOGETHER):
+        chosen = ScheduledTask.id.in_(ids[start : start + PRICED_TOGETHER])
+        yield session.scalars(select(ScheduledTask).where(chosen)).all()
+
+
+def _judge(
+    session: Session,
+    account: Account,
+    runs: Sequence[ScheduledTask],
+    actor: Actor,
+    paused_sites: set[int],
+    report: RetryReport,
+) -> None:
+    prices = retry_prices(session, account, runs, report.as_of)
+    for run in runs:
+        price = prices[run.id]
+        if account.paused_at:
+            report.left_out[LeftOut.PAUSED] += 1
+        elif run.site_id in paused_sites:
+            report.left_out[LeftOut.SITE_PAUSED] += 1
+        elif price is None:
+            report.left_out[LeftOut.RULE_INVALID] += 1
+        elif actor.role == Role.OPERATOR and price.most > account.operator_credit_limit:
+            report.left_out[LeftOut.TOO_DEAR] += 1
+        else:
+            report.runs.append((run.id, run.attempt))
+            of_rule = report.by_rule.setdefault(run.automation_rule_id, OfRule(run.rule_name))
+            for part in (report, of_rule):
+                part.finished_units += price.finished
+                part.credits_most += price.most
+            of_rule.runs += 1
+
+
+def _paused_sites(account_id: int) -> Any:
+    return select(Site.id).where(Site.account_id == account_id, Site.status == SiteStatus.PAUSED)
+
+
+def _refuse_when_paused(session: Session, account_id: int, done: int) -> None:
+    if session.scalar(select(Account.paused_at).where(Account.id == account_id)):
+        raise Conflict(
+            f"All automation was paused after {done:,} runs. Resume it, then retry those that are left."
+        )
+
+
+def _retry_chunk(session: Session, asked: Asked, chunk: Sequence[tuple[int, int]], now: datetime) -> None:
+    attempts: dict[int, int] = dict(chunk)
+    retried = []
+    own = _own(ScheduledTask, asked).where(ScheduledTask.id.in_(attempts)).order_by(ScheduledTask.id)
+    for run in session.scalars(own).all():
+        try:
+            run_control.retry(
+                session, run, now, failed_attempt=attempts[run.id], priority=run_control.BEHIND_ALL
+            )
+        except Conflict:
+            continue
+        retried.append(run.id)
+    for detail in session.scalars(_own(RunDetail, asked).where(RunDetail.run_id.in_(retried))):
+        detail.options = detail.options | {"operation": asked.id}
+
+
+def _own(model: Any, asked: Asked) -> Any:
+    return select(model).where(model.account_id == asked.account_id).execution_options(populate_existing=True)
+
+
+def _retried_by(session: Session, asked: Asked) -> int:
+    ids = [run_id for run_id, _ in asked.params["runs"]]
+    options = session.scalars(
+        select(RunDetail.options).where(RunDetail.account_id == asked.account_id, RunDetail.run_id.in_(ids))
+    )
+    return sum(1 for chosen in options if chosen.get("operation") == asked.id)

@@ -1,0 +1,248 @@
+"""What a further attempt of failed runs keeps and may cost, for many runs at once.
+
+At most 14 queries for up to 500 runs, however many records they have (and one more for each further 10,000
+records of a type). The figures are those by which the engine sets credits aside: run_price, run_steps.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, tuple_
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from app.business.accounts.models import Account
+from app.business.automation.models import AutomationRule, RuleVersion
+from app.business.automation.run_models import ActionRun, RunDetail, ScheduledTask
+from app.business.automation.services.catalogue.action_catalogue import PARENTS, explicit_ids, made_by
+from app.business.automation.services.catalogue.record_models import MODELS
+from app.business.automation.services.conditions.condition_tree import parse_conditions
+from app.business.automation.services.rules.rule_definition import definition_from
+from app.business.automation.services.runs.run_context import RunContext, handed_on
+from app.business.automation.services.runs.run_price import StepPrice
+from app.business.automation.services.runs.run_steps import Step, steps_of
+from app.business.errors import Invalid
+from app.business.planner.models import Keyword
+from app.business.writer.models import Task
+
+MOST_RUNS = 500
+"""Runs of one call."""
+IDS_IN_A_QUERY = 10_000
+CHILDREN_FIRST = ("content", "task", "idea", "keyword")
+MEASURES: dict[str, tuple[InstrumentedAttribute[int], InstrumentedAttribute[Any]]] = {
+    "cluster_keywords": (Keyword.id, Keyword.sector_id),
+    "generate_content": (Task.id, Task.word_count),
+}
+
+
+@dataclass(frozen=True)
+class RetryPrice:
+    """`finished`: units that are kept · `most`: credits that the attempt may cost, within the run's limit."""
+
+    finished: int
+    most: int
+
+
+def retry_prices(
+    session: Session, account: Account, runs: Sequence[ScheduledTask], now: datetime
+) -> dict[int, RetryPrice | None]:
+    """By run id; None where the run's rule version cannot be read any more. At most 500 runs of the account."""
+    contexts = _contexts(session, account, runs, now)
+    known = _Known(session, account.id, contexts)
+    return {run_id: _price(known, context) for run_id, context in contexts.items()}
+
+
+def _price(known: "_Known", context: RunContext) -> RetryPrice | None:
+    try:
+        if context.run.admitted_at is None:
+            # It has not passed its checks yet, so these are read first.
+            parse_conditions(context.definition.conditions, record_type=context.definition.record_type)
+        return RetryPrice(known.finished[context.run.id], _most(known, context))
+    except (Invalid, KeyError):
+        return None
+
+
+def _most(known: "_Known", context: RunContext) -> int:
+    """The price of all unfinished units; all that the limit leaves where it depends on what is still to be made."""
+    left = max(context.definition.credit_limit_per_execution - context.run.credits_used, 0)
+    to_come: set[str | None] = set()
+    total = 0
+    for step in steps_of(context):
+        rest = None if step.source == "made" and step.record_type in to_come else known.rest(context, step)
+        if rest is None or rest:
+            to_come.add(made_by(step.action))
+        if step.entry.price_text == "free":
+            continue
+        if rest is None:
+            return left
+        total += StepPrice(step, known.measures.get(step.entry.key, {})).amount(rest)
+    return min(total, left)
+
+
+@dataclass
+class _Receipts:
+    """What one step of a run has finished and made."""
+
+    finished: set[int] = field(default_factory=set)
+    made: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
+
+
+class _Known:
+    """Everything that the units of these runs depend on, read together."""
+
+    def __init__(self, session: Session, account_id: int, contexts: Mapping[int, RunContext]) -> None:
+        self.session, self.account_id = session, account_id
+        self.finished: dict[int, int] = defaultdict(int)
+        self.receipts: dict[tuple[int, int], _Receipts] = defaultdict(_Receipts)
+        self._read_receipts(contexts)
+        steps = [(context, step) for context in contexts.values() for step in _readable_steps(context)]
+        self.parents = self._read_parents(steps)
+        self.existing = self._read_existing(steps)
+        self.measures: dict[str, dict[int, Any]] = {
+            key: self._read_measure(key, steps) for key in MEASURES if _has(steps, key)
+        }
+
+    def rest(self, context: RunContext, step: Step) -> list[int] | None:
+        """The step's units that are not finished, by record; None where its records are not chosen yet."""
+        ids = self._inputs(context, step)
+        if ids is None:
+            return None
+        done = self.receipts[context.run.id, step.index].finished
+        if step.entry.unit_of == "sector":
+            sectors = self.measures[step.entry.key]
+            return [key for key in ids if sectors.get(key) not in done]
+        elsewhere = handed_on(context) if step.source == "made" else set()
+        return [key for key in ids if key not in done and (step.index, key) not in elsewhere]
+
+    def _inputs(self, context: RunContext, step: Step) -> list[int] | None:
+        match step.source:
+            case "run":
+                return [context.run.id]
+            case "explicit":
+                existing = self.existing[step.record_type or ""]
+                return [key for key in explicit_ids(step.action) or [] if key in existing]
+            case "made":
+                return self._made_before(context.run.id, step)
+            case "records":
+                return context.detail.records
+            case "parents":
+                records = context.detail.records
+                return None if records is None else self._ancestors(context, step, records)
+
+    def _made_before(self, run_id: int, step: Step) -> list[int]:
+        for index in range(step.index - 1, -1, -1):
+            made = self.receipts[run_id, index].made.get(step.record_type or "")
+            if made:
+                return made
+        return []
+
+    def _ancestors(self, context: RunContext, step: Step, ids: Iterable[int]) -> list[int]:
+        child: str | None = context.run.record_type
+        while child and child != step.record_type:
+            found = self.parents.get(child, {})
+            ids = dict.fromkeys(found[key] for key in ids if found.get(key) is not None)
+            child = next(iter(PARENTS.get(child, {})), None)
+        return list(ids)
+
+    def _read_receipts(self, contexts: Mapping[int, RunContext]) -> None:
+        query = select(
+            ActionRun.run_id, ActionRun.step, ActionRun.record_id, ActionRun.status, ActionRun.made
+        )
+        for row in self.session.execute(
+            query.where(ActionRun.run_id.in_(list(contexts))).order_by(ActionRun.id)
+        ):
+            receipts = self.receipts[row.run_id, row.step]
+            if row.status in ("done", "left_out"):
+                receipts.finished.add(row.record_id)
+            self.finished[row.run_id] += row.status == "done"
+            for record_type, ids in row.made.items():
+                receipts.made[record_type] += ids
+
+    def _read_parents(self, steps: "_Steps") -> dict[str, dict[int, int]]:
+        """By child type: child -> parent, from the runs' own records upward."""
+        wanted: dict[str, set[int]] = defaultdict(set)
+        for context, step in steps:
+            if step.source == "parents":
+                wanted[context.run.record_type or ""].update(context.detail.records or ())
+        parents: dict[str, dict[int, int]] = {}
+        for child in CHILDREN_FIRST:
+            if wanted[child]:
+                parent, column = next(iter(PARENTS[child].items()))
+                model = MODELS[child]
+                parents[child] = self._read(model.id, getattr(model, column), wanted[child])
+                wanted[parent].update(key for key in parents[child].values() if key is not None)
+        return parents
+
+    def _read_existing(self, steps: "_Steps") -> dict[str, set[int]]:
+        wanted: dict[str, set[int]] = defaultdict(set)
+        for _, step in steps:
+            if step.source == "explicit":
+                wanted[step.record_type or ""].update(explicit_ids(step.action) or ())
+        return {
+            type: set(self._read(MODELS[type].id, MODELS[type].account_id, ids, self.account_id))
+            for type, ids in wanted.items()
+        }
+
+    def _read_measure(self, key: str, steps: "_Steps") -> dict[int, Any]:
+        wanted: set[int] = set()
+        for context, step in steps:
+            if step.entry.key == key:
+                wanted.update(self._inputs(context, step) or ())
+        return self._read(*MEASURES[key], wanted)
+
+    def _read(self, key: Any, value: Any, wanted: Iterable[int], only: int | None = None) -> dict[int, Any]:
+        ids, found = list(wanted), dict[int, Any]()
+        for start in range(0, len(ids), IDS_IN_A_QUERY):
+            query = select(key, value).where(key.in_(ids[start : start + IDS_IN_A_QUERY]))
+            found.update(self.session.execute(query if only is None else query.where(value == only)).all())
+        return found
+
+
+_Steps = Sequence[tuple[RunContext, Step]]
+
+
+def _readable_steps(context: RunContext) -> list[Step]:
+    try:
+        return steps_of(context)
+    except KeyError:
+        return []
+
+
+def _has(steps: _Steps, key: str) -> bool:
+    return any(step.entry.key == key for _, step in steps)
+
+
+def _contexts(
+    session: Session, account: Account, runs: Sequence[ScheduledTask], now: datetime
+) -> dict[int, RunContext]:
+    """What the engine would load for each run, without its site."""
+    ids = [run.id for run in runs]
+    pairs = {(run.automation_rule_id, run.rule_version) for run in runs}
+    versions = session.execute(
+        select(RuleVersion.rule_id, RuleVersion.version, RuleVersion.definition).where(
+            tuple_(RuleVersion.rule_id, RuleVersion.version).in_(pairs)
+        )
+    )
+    definitions = {(rule_id, version): definition_from(stored) for rule_id, version, stored in versions}
+    rules = session.scalars(
+        select(AutomationRule).where(AutomationRule.id.in_({rule_id for rule_id, _ in pairs}))
+    )
+    by_id = {rule.id: rule for rule in rules}
+    details = {
+        detail.run_id: detail
+        for detail in session.scalars(select(RunDetail).where(RunDetail.run_id.in_(ids)))
+    }
+    return {
+        run.id: RunContext(
+            run=run,
+            detail=details[run.id],
+            rule=by_id[run.automation_rule_id],
+            definition=definitions[run.automation_rule_id, run.rule_version],
+            account=account,
+            site=None,
+            now=now,
+        )
+        for run in runs
+    }

@@ -1,0 +1,274 @@
+"""Which rules start which: an arrow where what one rule makes happen is what another one listens for.
+
+An arrow is drawn unless it is impossible: another trigger, another status, another site, or conditions that what
+was made can never meet. Rules that are off, archived or in practice mode start nothing and are left out.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.business.automation.models import AutomationRule
+from app.business.automation.services.catalogue.action_catalogue import explicit_ids
+from app.business.automation.services.catalogue.field_catalogue import choices_of
+from app.business.automation.services.catalogue.nouns import plural
+from app.business.automation.services.catalogue.triggers import statuses_to
+from app.business.automation.services.conditions.condition_nodes import Node
+from app.business.automation.services.conditions.condition_reasoning import possible
+from app.business.automation.services.conditions.condition_tree import parse_conditions
+from app.business.automation.services.preflight.action_effects import Effects, Happening
+from app.business.automation.services.rules.rule_definition import RuleDefinition, definition_from
+from app.business.automation.services.rules.rule_versions import definition_of
+from app.business.automation.services.runs.run_gates import MOST_DEPTH
+from app.business.errors import Invalid
+from app.business.events import EventType
+
+MOST_RULES = 500
+"""Rules of one account that are looked at; beyond it the oldest count."""
+MOST_LOOPS = 3
+MOST_ARROWS = 5_000
+"""Arrows that are followed; where all rules start all others, the nearest ones tell enough."""
+REPORTED_ENDS = ("completed", "failed")
+"""How a run that is reported has ended; skipped runs are not reported."""
+
+
+@dataclass(eq=False)
+class RuleNode:
+    """A rule in the graph. rule_id None: it is not saved yet."""
+
+    rule_id: int | None
+    definition: RuleDefinition
+
+    @property
+    def name(self) -> str:
+        """What people call it."""
+        return self.definition.name
+
+    @cached_property
+    def happenings(self) -> list[Happening]:
+        """What its runs can make happen."""
+        return self.effects.happenings()
+
+    @cached_property
+    def effects(self) -> Effects:
+        """What its runs can do."""
+        return Effects(self.definition)
+
+    @cached_property
+    def conditions(self) -> Node:
+        """Its conditions, parsed."""
+        return parse_conditions(self.definition.conditions, record_type=self.definition.record_type)
+
+    @cached_property
+    def can_hold(self) -> bool:
+        """Whether its conditions can hold at all."""
+        return possible(self.definition.record_type, self.conditions)
+
+    @cached_property
+    def place(self) -> tuple[int | None, int | None]:
+        """Site and sector of the records it touches; (None, None) where they may lie anywhere."""
+        named = any(explicit_ids(action) for action in self.definition.actions)
+        return (None, None) if named else (self.definition.site, self.definition.sector)
+
+
+@dataclass(frozen=True)
+class Edge:
+    """One rule can start another: by what."""
+
+    source: RuleNode
+    target: RuleNode
+    happening: Happening
+
+    @property
+    def what(self) -> str:
+        """What happens between the two: `makes clusters`, `tasks become “Done”`."""
+        return words_of(self.happening)
+
+
+@dataclass(frozen=True)
+class Started:
+    """A rule that another one can start. depth: 1 = directly · path: the arrows that lead to it."""
+
+    rule_id: int | None
+    name: str
+    definition: RuleDefinition
+    depth: int
+    path: tuple[Edge, ...]
+
+
+State = tuple[RuleNode, frozenset[int]]
+"""A rule that was started, and which of its actions can find work then."""
+
+
+class RuleGraph:
+    """The rule in question and the active rules that listen. Arrows are found when they are asked for.
+
+    What is certain of the records that start a rule decides which of its actions find work: a rule that queues
+    tasks starts no further rule when it is started by tasks that are queued already.
+    """
+
+    def __init__(self, start: RuleNode, others: Iterable[RuleNode]) -> None:
+        self.start = start
+        self.listening: dict[str, list[RuleNode]] = {}
+        for node in (start, *others):
+            self.listening.setdefault(node.definition.trigger, []).append(node)
+        self._edges: dict[RuleNode, list[Edge]] = {}
+        self._states: dict[tuple[RuleNode, Happening], State] = {}
+        self._left = MOST_ARROWS
+
+    @classmethod
+    def around(
+        cls, definition: RuleDefinition, rule_id: int | None, others: Sequence[AutomationRule]
+    ) -> "RuleGraph":
+        """The graph with the rule as it would be when it is on, among the others that are."""
+        heard = [rule for rule in others if rule.trigger != "schedule"]
+        return cls(RuleNode(rule_id, definition), nodes_of(heard))
+
+    def started(self) -> list[Started]:
+        """Every rule that the rule in question can start, directly or through others, nearest first."""
+        found: dict[RuleNode, tuple[Edge, ...]] = {}
+        for way in self._ways(longest=MOST_DEPTH):
+            if way[-1].target is not self.start:
+                found.setdefault(way[-1].target, tuple(way))
+        return [
+            Started(node.rule_id, node.name, node.definition, len(path), path) for node, path in found.items()
+        ]
+
+    def loops(self) -> list[list[Edge]]:
+        """Ways from the rule in question back to itself, shortest first, at most three."""
+        back = (way for way in self._ways() if way[-1].target is self.start)
+        return list(islice(back, MOST_LOOPS))
+
+    def _ways(self, longest: int = MOST_RULES) -> Iterator[list[Edge]]:
+        """Ways that begin at the rule in question, shortest first; none goes on through it."""
+        first: State = (self.start, self.start.effects.always_working)
+        ways: dict[State, list[Edge]] = {first: []}
+        waiting = deque([first])
+        while waiting and self._left > 0:
+            state = waiting.popleft()
+            for edge in self._leaving(state) if len(ways[state]) < longest else ():
+                way = [*ways[state], edge]
+                if edge.target is self.start:
+                    yield way
+                    continue
+                reached = self._state(edge)
+                if reached not in ways:
+                    ways[reached] = way
+                    waiting.append(reached)
+                    yield way
+
+    def _leaving(self, state: State) -> Iterator[Edge]:
+        node, working = state
+        seen: set[State] = set()
+        for edge in self._edges_of(node):
+            does_it = edge.happening.action is None or edge.happening.action in working
+            if does_it and (reached := self._state(edge)) not in seen:
+                seen.add(reached)
+                yield edge
+
+    def _edges_of(self, node: RuleNode) -> list[Edge]:
+        if node not in self._edges:
+            self._edges[node] = [
+                Edge(node, other, happening)
+                for happening in node.happenings
+                for other in self.listening.get(happening.event, [])
+                if can_start(node, other, happening)
+            ]
+            self._left -= len(self._edges[node])
+        return self._edges[node]
+
+    def _state(self, edge: Edge) -> State:
+        known = self._states.get((edge.target, edge.happening))
+        if known is None:
+            working = edge.target.effects.working(edge.happening.facts)
+            known = self._states[edge.target, edge.happening] = (edge.target, working)
+        return known
+
+
+def active_rules(session: Session, account_id: int, but: int | None = None) -> Sequence[AutomationRule]:
+    """The account's rules that are on and really work, without the one of id `but`. One query."""
+    query = select(AutomationRule).where(
+        AutomationRule.account_id == account_id,
+        AutomationRule.is_active,
+        AutomationRule.archived_at.is_(None),
+        AutomationRule.mode == "live",
+    )
+    if but is not None:
+        query = query.where(AutomationRule.id != but)
+    return session.scalars(query.order_by(AutomationRule.id).limit(MOST_RULES)).all()
+
+
+def rule_graph(
+    session: Session, account_id: int, definition: RuleDefinition, rule_id: int | None = None
+) -> RuleGraph:
+    """The graph around a rule as it would be when it is on; `rule_id` is whose place it takes. One query."""
+    return RuleGraph.around(definition, rule_id, active_rules(session, account_id, rule_id))
+
+
+def started_by(
+    session: Session, account_id: int, definition: RuleDefinition, rule_id: int | None = None
+) -> list[Started]:
+    """Every active rule that runs of this one can start, directly or through others, nearest first. One query."""
+    return rule_graph(session, account_id, definition, rule_id).started()
+
+
+def nodes_of(rules: Sequence[AutomationRule]) -> Iterator[RuleNode]:
+    """Rules as nodes; one that no longer reads starts nothing and is left out."""
+    for rule in rules:
+        node = RuleNode(rule.id, definition_from(definition_of(rule)))
+        try:
+            node.conditions, node.happenings  # noqa: B018 - parsed here, where a refusal concerns this rule only
+        except (Invalid, KeyError, ValueError):
+            continue
+        yield node
+
+
+def can_start(source: RuleNode, target: RuleNode, happening: Happening) -> bool:
+    """Whether the target hears of it and its conditions can hold then."""
+    listener = target.definition
+    if listener.trigger != happening.event:
+        return False
+    if happening.event == EventType.RUN_FINISHED:
+        return _hears_end(source, target) and target.can_hold
+    wanted = statuses_to(listener.trigger_options)
+    if listener.record_type != happening.record_type or (wanted and happening.to not in wanted):
+        return False
+    return share_a_place(source, target) and possible(
+        happening.record_type, happening.facts, target.conditions
+    )
+
+
+def _hears_end(source: RuleNode, target: RuleNode) -> bool:
+    """A rule never hears of its own runs, and one with a record type finds no record in such an event."""
+    options: dict[str, Any] = target.definition.trigger_options
+    wanted = options.get("status")
+    heard = wanted is None or any(
+        end in ([wanted] if isinstance(wanted, str) else wanted) for end in REPORTED_ENDS
+    )
+    of_rule = options.get("rule_id") in (None, source.rule_id)
+    return heard and of_rule and source is not target and target.definition.record_type is None
+
+
+def share_a_place(source: RuleNode, target: RuleNode) -> bool:
+    """Whether records that the one touches can be in the scope of the other."""
+    pairs = zip(source.place, (target.definition.site, target.definition.sector), strict=True)
+    return all(one is None or other is None or one == other for one, other in pairs)
+
+
+def words_of(happening: Happening) -> str:
+    """What happens, as staff would say it: `it makes clusters`, `keywords become “Ignored”`, `its run ends`."""
+    if happening.event == EventType.RUN_FINISHED:
+        return "its run ends"
+    if happening.event == EventType.CONTENT_GENERATED:
+        return "it writes content"
+    records = plural(2, happening.record_type)[2:]
+    if happening.event != EventType.STATUS_CHANGED:
+        return f"it makes {records}"
+    labels = dict(choices_of(happening.record_type or "", "status"))
+    return f"{records} become “{labels.get(happening.to or '', happening.to)}”"

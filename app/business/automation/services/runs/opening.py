@@ -1,0 +1,125 @@
+"""Opening runs: one pending row in the caller's transaction. The row is the truth; jobs only say "look"."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.business.automation.models import AutomationRule
+from app.business.automation.run_models import Cause, Reason, RunDetail, ScheduledTask, Status
+from app.business.automation.services.rules.rule_definition import is_local
+from app.business.events import EVENTS_QUEUE
+
+LONG_QUEUE = "long"
+DUE_QUEUE = "due"
+MANUAL_QUEUE = "manual"
+RUN_QUEUES = (DUE_QUEUE, MANUAL_QUEUE, EVENTS_QUEUE, LONG_QUEUE)
+LOCAL_QUEUES = {
+    Cause.SCHEDULE: DUE_QUEUE,
+    Cause.MANUAL: MANUAL_QUEUE,
+    Cause.API: MANUAL_QUEUE,
+    Cause.EVENT: EVENTS_QUEUE,
+    Cause.BACKFILL: EVENTS_QUEUE,
+}
+
+
+@dataclass(frozen=True)
+class Opening:
+    """Why and on what a run is opened. `records` None: the run chooses its records when it starts."""
+
+    cause: Cause
+    scheduled_at: datetime
+    record_type: str | None = None
+    records: list[int] | None = None
+    site_id: int | None = None
+    split_site_id: int = 0
+    batch_id: int | None = None
+    part: int | None = None
+    chain: list[int] = field(default_factory=list)
+    root_id: int | None = None
+    depth: int = 0
+    user_id: int | None = None
+    api_key_id: int | None = None
+    request_key: str | None = None
+    request_hash: str | None = None
+    follows_id: int | None = None
+    from_step: int = 0
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+def open_run(session: Session, rule: AutomationRule, opening: Opening) -> ScheduledTask:
+    """Add a pending run of the rule's present version and ask for a look at its queue after the commit."""
+    run = _row(rule, opening, Status.PENDING)
+    _add(session, run, opening)
+    call_attention(session, run)
+    return run
+
+
+def record_skip(
+    session: Session,
+    rule: AutomationRule,
+    opening: Opening,
+    reason: Reason,
+    message: str,
+    now: datetime,
+    **extra: Any,
+) -> ScheduledTask:
+    """Add a row for something that was decided not to run, with its reason code and sentence."""
+    run = _row(rule, opening, Status.SKIPPED)
+    run.reason, run.error_message, run.finished_at = reason, message, now
+    trace = extra.pop("trace", None)
+    for name, value in extra.items():
+        setattr(run, name, value)
+    _add(session, run, opening)
+    if trace is not None:
+        run.detail.trace = trace
+    return run
+
+
+def call_attention(session: Session, run: ScheduledTask) -> None:
+    """Wake the run's queue, at once for what is due and by an alarm at its second for what is not."""
+    session.info.setdefault("alarms", set()).add((run.not_before or run.scheduled_at, run.queue))
+
+
+def _row(rule: AutomationRule, opening: Opening, status: Status) -> ScheduledTask:
+    queue = LOCAL_QUEUES[opening.cause] if is_local(rule.actions) else LONG_QUEUE
+    return ScheduledTask(
+        account_id=rule.account_id,
+        automation_rule_id=rule.id,
+        rule_name=rule.name,
+        rule_version=rule.version,
+        site_id=opening.site_id or rule.site_id,
+        sector_id=rule.sector_id,
+        split_site_id=opening.split_site_id,
+        cause=opening.cause,
+        status=status,
+        queue=queue,
+        priority=rule.priority,
+        scheduled_at=opening.scheduled_at,
+        batch_id=opening.batch_id,
+        part=opening.part,
+        follows_id=opening.follows_id,
+        from_step=opening.from_step,
+        request_key=opening.request_key,
+        request_hash=opening.request_hash,
+        root_id=opening.root_id,
+        depth=opening.depth,
+        user_id=opening.user_id,
+        api_key_id=opening.api_key_id,
+        record_type=opening.record_type or rule.record_type,
+        record_count=len(opening.records or ()),
+    )
+
+
+def _add(session: Session, run: ScheduledTask, opening: Opening) -> None:
+    session.add(run)
+    session.flush()
+    run.detail = RunDetail(
+        account_id=run.account_id,
+        run_id=run.id,
+        chain=list(opening.chain),
+        records=opening.records,
+        options=dict(opening.options),
+    )
+    session.flush()

@@ -1,0 +1,128 @@
+"""Which records a run works on: those in scope that match, that the rule may take, oldest first."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, func, or_, select, true
+from sqlalchemy.orm import Session
+
+from app.business.automation.run_models import Cause
+from app.business.automation.services.catalogue.action_catalogue import explicit_ids
+from app.business.automation.services.catalogue.record_models import MODELS, in_scope
+from app.business.automation.services.conditions.condition_query import matching
+from app.business.automation.services.rules.rule_definition import RuleDefinition, input_type
+from app.business.automation.services.runs.record_claims import free_to_take
+from app.business.automation.services.runs.run_context import RunContext
+from app.business.planner.models import Cluster, Idea, IdeaStatus, Keyword, KeywordStatus, Record
+from app.business.writer.models import Task, TaskStatus
+
+CLUSTER_AGAIN_AFTER = timedelta(days=7)
+CHUNK = 5000
+TAKEABLE = {
+    "cluster_keywords": (KeywordStatus.NEW,),
+    "create_tasks": (IdeaStatus.NEW, IdeaStatus.ACCEPTED),
+    "generate_content": (TaskStatus.DRAFT, TaskStatus.QUEUED, TaskStatus.FAILED),
+}
+"""The statuses in which an action takes a record."""
+
+
+@dataclass
+class Choice:
+    """The records to take, how many matched in all, and how many were offered (given ids)."""
+
+    ids: list[int] = field(default_factory=list)
+    matched: int = 0
+    offered: int | None = None
+
+
+def choose_records(session: Session, context: RunContext) -> Choice:
+    """The run's records as they match now: of the given ids, or by selection."""
+    given = context.detail.records
+    if given is not None:
+        return _of_given(session, context, given)
+    clause = _may_take(session, context, ignore_handled=False)
+    model = MODELS[context.definition.record_type or ""]
+    limit = context.definition.record_limit or CHUNK
+    ids = session.scalars(select(model.id).where(clause).order_by(model.id).limit(limit)).all()
+    matched = len(ids) if len(ids) < limit else _count(session, model, clause)
+    return Choice(list(ids), matched)
+
+
+def _of_given(session: Session, context: RunContext, given: Sequence[int]) -> Choice:
+    model = MODELS[context.run.record_type or ""]
+    # A follow-up from a later step works on what an earlier run made; the rule's conditions speak of other records.
+    clause = (
+        in_scope(model, context.account.id, None, None)
+        if context.run.from_step
+        else _may_take(session, context, ignore_handled=True)
+    )
+    found: set[int] = set()
+    for start in range(0, len(given), CHUNK):
+        chunk = list(given[start : start + CHUNK])
+        found.update(session.scalars(select(model.id).where(clause, model.id.in_(chunk))))
+    ids = [record_id for record_id in given if record_id in found]
+    return Choice(ids, len(ids), offered=len(given))
+
+
+def _may_take(session: Session, context: RunContext, *, ignore_handled: bool) -> ColumnElement[bool]:
+    definition, model = context.definition, MODELS[context.definition.record_type or ""]
+    ignore = ignore_handled and context.run.cause != Cause.BACKFILL
+    return and_(
+        _matches(session, context),
+        eligible(definition, model, context.now),
+        free_to_take(context, model, ignore_handled=ignore),
+    )
+
+
+def _matches(session: Session, context: RunContext) -> ColumnElement[bool]:
+    definition = context.definition
+    model = MODELS[definition.record_type or ""]
+    site_id = context.run.split_site_id or definition.site
+    return and_(
+        in_scope(model, context.account.id, site_id, definition.sector),
+        matching(
+            context.conditions,
+            record_type=definition.record_type or "",
+            account_id=context.account.id,
+            now=context.now,
+            zone=context.zone,
+            rule_id=context.rule.id,
+        ),
+    )
+
+
+def eligible(definition: RuleDefinition, model: type[Record], now: datetime) -> ColumnElement[bool]:
+    """Leave out records that the first action would find finished already, unless it says `again`."""
+    first = choosy_action(definition)
+    return true() if first is None else takeable(first, now)
+
+
+def choosy_action(definition: RuleDefinition) -> str | None:
+    """The first action's type where it leaves out finished records; None where it takes whatever matches."""
+    action = definition.actions[0]
+    bound = (
+        explicit_ids(action) is None
+        and input_type(action, definition.record_type, []) == definition.record_type
+    )
+    return None if not bound or action.get("params", {}).get("again") else str(action["type"])
+
+
+def takeable(action_type: str, now: datetime) -> ColumnElement[bool]:
+    """Clause over the action's own input type: records in a state it takes, without its result."""
+    clauses: dict[str, Any] = {
+        "cluster_keywords": and_(
+            Keyword.status.in_(TAKEABLE["cluster_keywords"]),
+            or_(Keyword.cluster_tried_at.is_(None), Keyword.cluster_tried_at < now - CLUSTER_AGAIN_AFTER),
+        ),
+        "generate_ideas": ~select(Idea.id).where(Idea.cluster_id == Cluster.id).exists(),
+        "create_tasks": Idea.status.in_(TAKEABLE["create_tasks"]),
+        "generate_content": Task.status.in_(TAKEABLE["generate_content"]),
+    }
+    clause: ColumnElement[bool] = clauses.get(action_type, true())
+    return clause
+
+
+def _count(session: Session, model: type[Record], clause: ColumnElement[bool]) -> int:
+    return session.scalar(select(func.count()).select_from(model).where(clause)) or 0

@@ -1,0 +1,90 @@
+"""Rescue of runs whose worker has fallen silent: they go on at the first unit not done, elsewhere."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from app.business.automation.run_models import ActionRun, Reason, RunAttempt, ScheduledTask, Status
+from app.business.automation.services.runs import run_close
+from app.business.automation.services.runs.opening import call_attention
+from app.business.automation.services.runs.run_context import load_context
+from app.business.automation.services.runs.run_gates import Stop
+from app.business.automation.services.runs.run_lease import expired
+from app.business.automation.services.transactions import Clock, Transaction
+
+MOST_RESCUES = 3
+GIVEN_UP = (
+    f"The worker stopped answering {MOST_RESCUES} times without finishing anything. "
+    "Retry it, or ask your administrator to look at the workers."
+)
+
+
+@dataclass(frozen=True)
+class Rescued:
+    """How many silent runs were set going again, and how many were given up."""
+
+    resumed: int = 0
+    given_up: int = 0
+
+
+def rescue(transaction: Transaction, clock: Clock) -> Rescued:
+    """Look for expired leases; each run in a transaction of its own."""
+    with transaction() as session:
+        run_ids = session.scalars(select(ScheduledTask.id).where(expired(clock()))).all()
+    resumed = given_up = 0
+    for run_id in run_ids:
+        with transaction() as session:
+            # The time is asked once it is our turn to write: a lease may have been prolonged while we waited.
+            session.connection()
+            now = clock()
+            if _take_back(session, run_id, now):
+                if _rescue(session, run_id, now):
+                    resumed += 1
+                else:
+                    given_up += 1
+    return Rescued(resumed, given_up)
+
+
+def _take_back(session: Session, run_id: int, now: datetime) -> bool:
+    """Guarded: the token goes, so the silent worker can write nothing from here on."""
+    taken = session.scalar(
+        update(ScheduledTask)
+        .where(ScheduledTask.id == run_id, expired(now))
+        .values(lease_token=None, lease_until=None)
+        .returning(ScheduledTask.id)
+        .execution_options(synchronize_session=False)
+    )
+    return taken is not None
+
+
+def _rescue(session: Session, run_id: int, now: datetime) -> bool:
+    run = session.get_one(ScheduledTask, run_id, populate_existing=True)
+    context = load_context(session, run, now)
+    run.rescues = 1 if _progressed(session, run) else run.rescues + 1
+    if run.rescues >= MOST_RESCUES:
+        run_close.give_up(session, context, Stop(Reason.WORKER_LOST, GIVEN_UP))
+        return False
+    session.execute(
+        update(RunAttempt)
+        .where(RunAttempt.run_id == run.id, RunAttempt.number == run.attempt)
+        .values(
+            finished_at=now,
+            status=Status.FAILED,
+            reason=Reason.WORKER_LOST,
+            error_message="The worker stopped answering.",
+        )
+    )
+    run.status, run.not_before = Status.PENDING, now
+    session.flush()
+    call_attention(session, run)
+    return True
+
+
+def _progressed(session: Session, run: ScheduledTask) -> bool:
+    begun = session.scalar(
+        select(RunAttempt.started_at).where(RunAttempt.run_id == run.id, RunAttempt.number == run.attempt)
+    )
+    finished = session.scalar(select(func.max(ActionRun.finished_at)).where(ActionRun.run_id == run.id))
+    return bool(begun and finished and finished >= begun)

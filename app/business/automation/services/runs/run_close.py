@@ -1,0 +1,298 @@
+"""How a run ends or is parked: final state, result in words, credits given back, claims settled.
+
+Every function works inside one transaction whose lease was just renewed (or that made the claim).
+"""
+
+from collections import Counter
+from datetime import timedelta
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.orm import Session
+
+from app.business.accounts.services.notices import add_notice
+from app.business.automation.models import AutomationRule
+from app.business.automation.run_models import (
+    ActionRun,
+    Cause,
+    Reason,
+    RunAttempt,
+    ScheduledTask,
+    Status,
+    Waiting,
+)
+from app.business.automation.services.rules.rule_sentence import summary_of
+from app.business.automation.services.runs import record_claims
+from app.business.automation.services.runs.follow_up import merged_rest, open_follow_up
+from app.business.automation.services.runs.opening import call_attention
+from app.business.automation.services.runs.run_context import RunContext, load_context
+from app.business.automation.services.runs.run_gates import Stop, stop_of
+from app.business.automation.services.runs.run_summary import failure_sentence, result_of
+from app.business.automation.services.runs.run_units import Outcome
+from app.business.automation.services.runs.waiting import wake_for_credits, wake_previous
+from app.business.billing.models import CreditEntry
+from app.business.billing.services.credit_service import CreditService, Shortfall
+from app.business.events import EventType, close_batches_of_run, open_batch, record_events
+from app.business.planner.models import Keyword
+from app.business.writer.services.content_service import give_up_writing
+
+AUTO_RETRIES = 3
+BACK_OFF = (timedelta(seconds=10), timedelta(seconds=60), timedelta(minutes=5))
+
+
+def stop_at_gate(session: Session, context: RunContext, stop: Stop) -> None:
+    """A check said no before anything was done: the run waits, or is skipped with its reason."""
+    waits = stop.waiting and (
+        context.waits_when_limited or stop.waiting in (Waiting.PREVIOUS, Waiting.REVIEW)
+    )
+    if waits:
+        if stop.waiting == Waiting.PREVIOUS:
+            _replace_queued(session, context)
+        _park(session, context, stop)
+        return
+    _end(session, context, Status.SKIPPED, stop.reason, stop.message)
+    if stop.would is not None:
+        context.run.result = {"would": stop.would}
+        session.flush()
+
+
+def _replace_queued(session: Session, context: RunContext) -> None:
+    """Only one run queues behind the one that is going on: the latest. Missed times that are made up for all stay."""
+    run = context.run
+    if context.detail.options.get("in_turn"):
+        return
+    queued = select(ScheduledTask).where(
+        ScheduledTask.automation_rule_id == run.automation_rule_id,
+        ScheduledTask.split_site_id == run.split_site_id,
+        ScheduledTask.cause == Cause.SCHEDULE,
+        ScheduledTask.waiting_for == Waiting.PREVIOUS,
+        ScheduledTask.scheduled_at < run.scheduled_at,
+    )
+    message = (
+        f"Replaced by the run planned for {run.scheduled_at:%d %b %H:%M} UTC; one at most waits its turn."
+    )
+    for older in session.scalars(queued.with_for_update(skip_locked=True, key_share=True)).all():
+        replaced = load_context(session, older, context.now)
+        if not replaced.detail.options.get("in_turn"):
+            _end(session, replaced, Status.SKIPPED, Reason.SUPERSEDED, message)
+
+
+def stop_admitted(session: Session, context: RunContext, stop: Stop) -> None:
+    """A run that had begun may not go on now: it waits, or fails with its reason. Finished units stay."""
+    if stop.waiting and context.waits_when_limited:
+        _park(session, context, stop)
+        return
+    _end(session, context, Status.FAILED, stop.reason, stop.message)
+
+
+def give_up(session: Session, context: RunContext, stop: Stop) -> None:
+    """A run that kills its workers, or that nobody could finish, fails with its reason."""
+    _end(session, context, Status.FAILED, stop.reason, stop.message)
+
+
+def fail_before_work(session: Session, context: RunContext, reason: Reason, message: str) -> None:
+    """The rule cannot be read any more: nothing is done on a condition that we do not understand."""
+    _end(session, context, Status.FAILED, reason, f"This rule needs repair. {message}")
+
+
+def out_of_credits(session: Session, context: RunContext, shortfall: Shortfall) -> None:
+    """Credits or a budget ended between two steps."""
+    stop_admitted(session, context, stop_of(shortfall))
+
+
+def cancel(session: Session, context: RunContext) -> None:
+    """A person stopped it: skipped when nothing was begun, else failed with what is finished kept."""
+    if context.run.admitted_at is None:
+        _end(session, context, Status.SKIPPED, Reason.CANCELLED, "Cancelled before it started.")
+    else:
+        _end(session, context, Status.FAILED, Reason.CANCELLED, "Cancelled. What was finished stays.")
+
+
+def hand_back(session: Session, context: RunContext) -> None:
+    """The worker goes away: the run is pending again and goes on with its next unit elsewhere."""
+    run = context.run
+    run.status, run.not_before = Status.PENDING, context.now
+    _let_go(session, context, Status.PENDING, None, "Handed back: the worker was stopped.")
+    call_attention(session, run)
+
+
+def settle(session: Session, context: RunContext, outcome: Outcome) -> None:
+    """All steps are through: completed, or failed with named units, or once more later for passing faults."""
+    notes = [*context.detail.options.get("notes", []), *outcome.notes]
+    if not outcome.failures:
+        open_follow_up(session, context, outcome.rest)
+        _end(session, context, Status.COMPLETED, None, "", notes=notes)
+        return
+    message = failure_sentence(session, context, outcome.failures)
+    detail = "\n".join(dict.fromkeys(failure.detail for failure in outcome.failures if failure.detail))
+    context.detail.error_detail = detail
+    if _may_retry_alone(context, outcome):
+        _retry_later(session, context, outcome, message)
+        return
+    open_follow_up(session, context, outcome.rest)
+    reasons = Counter(failure.reason for failure in outcome.failures)
+    reason = Reason(reasons.most_common(1)[0][0]) if len(reasons) == 1 else Reason.ACTION_FAILED
+    _end(session, context, Status.FAILED, reason, message, notes=notes)
+
+
+def _may_retry_alone(context: RunContext, outcome: Outcome) -> bool:
+    passing = all(failure.is_passing for failure in outcome.failures)
+    return passing and context.run.auto_retries < AUTO_RETRIES and context.rule.is_active
+
+
+def _retry_later(session: Session, context: RunContext, outcome: Outcome, message: str) -> None:
+    run = context.run
+    asked = max((failure.retry_after or 0 for failure in outcome.failures), default=0)
+    run.not_before = context.now + max(BACK_OFF[run.auto_retries], timedelta(seconds=min(asked, 1800)))
+    run.auto_retries += 1
+    run.status, run.error_message = Status.PENDING, message
+    context.detail.options = context.detail.options | {"rest": merged_rest(context, outcome.rest)}
+    _release(session, context)
+    _let_go(session, context, Status.FAILED, Reason.ACTION_FAILED, message)
+    call_attention(session, run)
+
+
+def _end(
+    session: Session,
+    context: RunContext,
+    status: Status,
+    reason: Reason | None,
+    message: str,
+    *,
+    notes: list[str] | None = None,
+) -> None:
+    """The final state of this attempt, and everything that hangs on it."""
+    run = context.run
+    _release(session, context)
+    run.status, run.reason, run.error_message, run.finished_at = status, reason, message, context.now
+    run.waiting_for, run.credits_used = None, _credits_used(session, run)
+    run.result = result_of(session, context, notes or [])
+    if run.admitted_at:
+        _settle_claims(session, context, failed=status == Status.FAILED)
+    else:
+        record_claims.give_back(session, context)
+    if status == Status.FAILED:
+        give_up_writing(session, origin=context.origin(run.from_step, None), now=context.now)
+    close_batches_of_run(session, run.account_id, run.id, context.now)
+    _let_go(session, context, status, reason, message)
+    if status == Status.FAILED:
+        _tell(session, context, message)
+    if status != Status.SKIPPED:
+        _report_end(session, context)
+    session.flush()
+    wake_previous(session, run)
+    wake_for_credits(session, run.account_id)
+
+
+def _park(session: Session, context: RunContext, stop: Stop) -> None:
+    """Undo the claim: the run stays pending and waits; the attempt does not count."""
+    run = context.run
+    _release(session, context)
+    if run.admitted_at is None:
+        record_claims.give_back(session, context)
+    session.execute(delete(RunAttempt).where(RunAttempt.run_id == run.id, RunAttempt.number == run.attempt))
+    run.status, run.attempt = Status.PENDING, run.attempt - 1
+    run.lease_token = run.lease_until = None
+    if run.admitted_at is None:
+        run.started_at = None
+    run.waiting_for, run.credits_needed = stop.waiting, stop.credits_needed
+    run.waiting_since, run.error_message = run.waiting_since or context.now, stop.message
+    if stop.waiting in (Waiting.DAY, Waiting.BUDGET):
+        run.not_before = context.next_local_day
+    session.flush()
+    if stop.waiting != Waiting.PREVIOUS:
+        # Two runs that wait for the same one would wake each other without end.
+        wake_previous(session, run)
+
+
+def _let_go(session: Session, context: RunContext, status: str, reason: Reason | None, message: str) -> None:
+    run = context.run
+    session.execute(
+        update(RunAttempt)
+        .where(RunAttempt.run_id == run.id, RunAttempt.number == run.attempt)
+        .values(
+            finished_at=context.now,
+            status=status,
+            reason=reason,
+            error_message=message,
+            credits_used=_credits_used(session, run),
+        )
+    )
+    run.lease_token = run.lease_until = None
+    session.flush()
+
+
+def _release(session: Session, context: RunContext) -> None:
+    CreditService().release(
+        session,
+        account_id=context.account.id,
+        run_id=context.run.id,
+        budgets=context.budgets,
+        now=context.now,
+    )
+
+
+def _credits_used(session: Session, run: ScheduledTask) -> int:
+    total = session.scalar(
+        select(func.coalesce(func.sum(CreditEntry.amount), 0)).where(
+            CreditEntry.account_id == run.account_id, CreditEntry.run_id == run.id
+        )
+    )
+    return -(total or 0)
+
+
+def _settle_claims(session: Session, context: RunContext, *, failed: bool) -> None:
+    records = set(context.detail.records or [])
+    unfinished: set[int] = set()
+    if failed:
+        finished = set(
+            session.scalars(
+                select(ActionRun.record_id).where(
+                    ActionRun.run_id == context.run.id,
+                    ActionRun.record_type == context.run.record_type,
+                    ActionRun.status.in_(["done", "left_out"]),
+                )
+            )
+        )
+        unfinished = records - finished
+    record_claims.settle(
+        session, context, records - unfinished - _still_to_place(session, context), failed=failed
+    )
+
+
+def _still_to_place(session: Session, context: RunContext) -> set[int]:
+    """Keywords that fitted no cluster: the rule may take them again when their week is over."""
+    if not any(action["type"] == "cluster_keywords" for action in context.definition.actions):
+        return set()
+    records = context.detail.records or []
+    return set(session.scalars(select(Keyword.id).where(Keyword.id.in_(records), Keyword.status == "new")))
+
+
+def _report_end(session: Session, context: RunContext) -> None:
+    """The event of a finished run, only where a rule of the account listens for it."""
+    run = context.run
+    listens = select(AutomationRule.id).where(
+        AutomationRule.account_id == run.account_id,
+        AutomationRule.trigger == EventType.RUN_FINISHED,
+        AutomationRule.is_active,
+    )
+    if session.scalar(listens.limit(1)) is None:
+        return
+    batch = open_batch(session, EventType.RUN_FINISHED, context.origin(run.from_step, None), context.now)
+    data = {"rule_id": run.automation_rule_id, "status": run.status}
+    row = {"record_id": run.id, "site_id": run.site_id, "sector_id": run.sector_id, "data": data}
+    record_events(session, batch, "run", [row])
+    close_batches_of_run(session, run.account_id, run.id, context.now)
+
+
+def _tell(session: Session, context: RunContext, message: str) -> None:
+    add_notice(
+        session,
+        account_id=context.account.id,
+        level="danger",
+        title=f"“{context.run.rule_name}” failed",
+        body=f"{message} The rule says: {summary_of(context.definition)}",
+        key=f"rule-failed-{context.rule.id}-{context.local_day.isoformat()}",
+        rule_id=context.rule.id,
+        run_id=context.run.id,
+        now=context.now,
+    )

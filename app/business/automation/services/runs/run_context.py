@@ -1,0 +1,122 @@
+"""Everything one run knows about itself: row, detail, rule, the definition of its version, account, clock."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import Account
+from app.business.automation.models import AutomationRule, RuleVersion
+from app.business.automation.run_models import Cause, RunDetail, ScheduledTask
+from app.business.automation.services.catalogue.nouns import plural
+from app.business.automation.services.conditions.condition_tree import Node, parse_conditions
+from app.business.automation.services.conditions.record_facts import Facts
+from app.business.automation.services.rules.rule_definition import RuleDefinition, definition_from
+from app.business.billing.services.credit_service import Budget
+from app.business.events import Origin
+from app.business.planner.models import Site
+
+
+@dataclass
+class RunContext:
+    """One run while it is decided on and carried out."""
+
+    run: ScheduledTask
+    detail: RunDetail
+    rule: AutomationRule
+    definition: RuleDefinition
+    account: Account
+    site: Site | None
+    now: datetime
+    assumed: Facts | None = None
+    """In a test: typed values that stand for the record."""
+
+    @property
+    def conditions(self) -> Node:
+        """The parsed tree of the run's rule version."""
+        return parse_conditions(self.definition.conditions, record_type=self.definition.record_type)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Zone of `now` in conditions: the schedule's, else the site's, else the account's."""
+        site_zone = self.site.timezone if self.site else None
+        return ZoneInfo(self.definition.schedule.get("timezone") or site_zone or self.account.timezone)
+
+    @property
+    def local_day(self) -> date:
+        """Today in the account's zone: the day that the daily limit counts."""
+        return self.now.astimezone(ZoneInfo(self.account.timezone)).date()
+
+    @property
+    def next_local_day(self) -> datetime:
+        """The first instant of tomorrow in the account's zone."""
+        local = self.now.astimezone(ZoneInfo(self.account.timezone))
+        midnight = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
+        return (midnight + timedelta(days=1)).astimezone(UTC)
+
+    @property
+    def budgets(self) -> list[Budget]:
+        """Counters that every credit of this run passes: the account's day, the rule's and the site's month."""
+        day = self.run.counted_day or self.local_day
+        month = f"{day:%Y-%m}"
+        lines = [
+            Budget("account", self.account.id, day.isoformat(), self.account.daily_ceiling),
+            Budget("rule", self.rule.id, month, self.rule.monthly_budget),
+        ]
+        if self.site:
+            lines.append(Budget("site", self.site.id, month, self.site.monthly_budget))
+        return lines
+
+    @property
+    def waits_when_limited(self) -> bool:
+        """Whether a limit makes the run wait instead of ending it."""
+        if self.definition.when_limited:
+            return self.definition.when_limited == "wait"
+        return self.run.cause in (Cause.EVENT, Cause.BACKFILL)
+
+    def origin(self, step: int, unit_key: str | None) -> Origin:
+        """Who makes what a unit of this run makes."""
+        return Origin(
+            account_id=self.account.id,
+            run_id=self.run.id,
+            attempt=self.run.attempt,
+            step=step,
+            unit_key=unit_key,
+            root_run_id=self.run.root_id or self.run.id,
+            depth=self.run.depth + 1,
+            chain=(*self.detail.chain, self.rule.id),
+        )
+
+    def plural(self, count: int) -> str:
+        """`12 keywords`, in the words of this run's record type."""
+        return plural(count, self.run.record_type)
+
+
+def handed_on(context: RunContext) -> set[tuple[int, int]]:
+    """(step, record id) of the work that earlier attempts left to a follow-up."""
+    items = context.detail.options.get("handed_on", [])
+    return {(item["from_step"], record_id) for item in items for record_id in item["records"]}
+
+
+def load_context(session: Session, run: ScheduledTask, now: datetime) -> RunContext:
+    """Read what belongs to `run`. The live rule is read afresh: it may have been switched off since."""
+    rule = session.get_one(AutomationRule, run.automation_rule_id, populate_existing=True)
+    stored: dict[str, Any] = session.scalars(
+        select(RuleVersion.definition).where(
+            RuleVersion.rule_id == rule.id, RuleVersion.version == run.rule_version
+        )
+    ).one()
+    return RunContext(
+        run=run,
+        detail=session.scalars(
+            select(RunDetail).where(RunDetail.run_id == run.id).execution_options(populate_existing=True)
+        ).one(),
+        rule=rule,
+        definition=definition_from(stored),
+        account=session.get_one(Account, run.account_id, populate_existing=True),
+        site=session.get(Site, run.site_id) if run.site_id else None,
+        now=now,
+    )

@@ -1,0 +1,344 @@
+"""The checks a run passes before it works, in one fixed order, inside the transaction of its claim.
+
+A check that says no takes neither a daily slot nor credits nor records. The trace names every check.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import AccountStatus
+from app.business.automation.models import RuleDay
+from app.business.automation.run_models import Cause, Reason, ScheduledTask, Status, Waiting
+from app.business.automation.services.catalogue.nouns import noun
+from app.business.automation.services.conditions.condition_evaluator import ConditionEvaluator
+from app.business.automation.services.conditions.record_fields import Facts, load_facts
+from app.business.automation.services.rules.rule_cost import credits_of_actions
+from app.business.automation.services.runs import missed, record_claims
+from app.business.automation.services.runs.record_choice import Choice, choose_records
+from app.business.automation.services.runs.run_context import RunContext
+from app.business.automation.services.runs.run_price import affordable, known_price, price_of_one
+from app.business.automation.services.runs.run_steps import steps_of
+from app.business.billing.services.credit_service import CreditService, Shortfall
+from app.business.planner.models import SiteStatus
+
+MOST_DEPTH = 5
+MOST_RUNS_FROM_ONE_ROOT = 300
+SAMPLE = 10
+
+
+@dataclass(frozen=True)
+class Stop:
+    """A check that says no: reason code, sentence, and what a waiting run would wait for.
+
+    would: of a practice run, what it would have done, in figures.
+    """
+
+    reason: Reason
+    message: str
+    waiting: Waiting | None = None
+    credits_needed: int | None = None
+    would: dict[str, int] | None = None
+
+
+@dataclass
+class Admission:
+    """What the checks have decided so far: the records, and what the limit left over."""
+
+    choice: Choice = field(default_factory=Choice)
+    records: list[int] = field(default_factory=list)
+    left_over: list[int] = field(default_factory=list)
+    price: int = 0
+    stop: Stop | None = None
+    gates: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+Gate = Callable[[Session, RunContext, Admission], str | Stop | None]
+"""Gives the sentence of a pass, None where the check does not apply, or a Stop."""
+
+
+def pass_gates(session: Session, context: RunContext) -> Admission:
+    """Ask every check in order until one stops. What they took is undone when one stops."""
+    admission = Admission()
+    savepoint = session.begin_nested()
+    for name, gate in GATES:
+        if admission.stop:
+            admission.gates.append({"gate": name, "result": "not_evaluated", "message": ""})
+            continue
+        verdict = gate(session, context, admission)
+        if isinstance(verdict, Stop):
+            admission.stop = verdict
+            savepoint.rollback()
+        admission.gates.append(_line(name, verdict))
+    if admission.stop:
+        return admission
+    if context.definition.mode == "shadow":
+        savepoint.rollback()
+        would = _would(context, admission)
+        admission.stop = Stop(Reason.SHADOW, _would_have(context, admission, would), would=would)
+    else:
+        savepoint.commit()
+    return admission
+
+
+def _would(context: RunContext, admission: Admission) -> dict[str, int]:
+    """credits: the price of what is known at the start, and about that of the steps over what it would have made."""
+    records = len(admission.records)
+    reckoned = credits_of_actions(context.definition, records)
+    later = sum(reckoned[step.index] for step in steps_of(context) if not step.known_at_start)
+    return {"records": records, "left_over": len(admission.left_over), "credits": admission.price + later}
+
+
+def _would_have(context: RunContext, admission: Admission, would: dict[str, int]) -> str:
+    what = context.plural(len(admission.records)) if context.run.record_type else "its actions"
+    price = "at most" if would["credits"] == admission.price else "about"
+    credits = "1 credit" if would["credits"] == 1 else f"{would['credits']:,} credits"
+    return f"Practice mode: it would have worked on {what} for {price} {credits}. Nothing was done."
+
+
+def _line(name: str, verdict: str | Stop | None) -> dict[str, Any]:
+    if isinstance(verdict, Stop):
+        return {"gate": name, "result": "stop", "message": verdict.message}
+    return {"gate": name, "result": "not_applicable" if verdict is None else "pass", "message": verdict or ""}
+
+
+def check_active(_session: Session, context: RunContext, _admission: Admission) -> str | Stop:
+    """The rule is on, or a person said to run it anyway."""
+    if context.rule.archived_at:
+        return Stop(Reason.INACTIVE, "The rule is archived. Restore it to run it.")
+    if context.rule.is_active:
+        return "The rule is switched on."
+    if context.detail.options.get("even_if_off"):
+        return "The rule is switched off; it was started by hand anyway."
+    return Stop(Reason.INACTIVE, "The rule is switched off.")
+
+
+def check_account(_session: Session, context: RunContext, _admission: Admission) -> str | Stop:
+    """The account is active and automation is not paused."""
+    if context.account.status != AccountStatus.ACTIVE:
+        return Stop(Reason.ACCOUNT_INACTIVE, f"The account is {context.account.status}.")
+    if context.account.paused_at:
+        return Stop(
+            Reason.PAUSED, "All automation of the account is paused. Resume it to go on.", Waiting.PAUSE
+        )
+    if context.site and context.site.status == SiteStatus.PAUSED:
+        return Stop(Reason.PAUSED, f"The site {context.site.name} is paused.")
+    return "The account is active."
+
+
+def check_loop(session: Session, context: RunContext, _admission: Admission) -> str | Stop | None:
+    """The run does not come round to a rule that led to it, nor lie too deep."""
+    run, chain = context.run, context.detail.chain
+    if not chain:
+        return None
+    if context.rule.id in chain:
+        steps = " → ".join(
+            f"rule {rule_id}" for rule_id in [*chain[chain.index(context.rule.id) :], context.rule.id]
+        )
+        return Stop(
+            Reason.LOOP, f"This rule led to itself ({steps}). Narrow its conditions so that it does not."
+        )
+    if run.depth > MOST_DEPTH:
+        return Stop(
+            Reason.LOOP, f"More than {MOST_DEPTH} rules in a row started one another. The chain stops here."
+        )
+    if run.depth >= 2 and not context.detail.options.get("reviewed"):
+        runs = session.scalar(
+            select(func.count())
+            .select_from(ScheduledTask)
+            .where(ScheduledTask.root_id == run.root_id, ScheduledTask.depth >= 2, ScheduledTask.id < run.id)
+        )
+        if (runs or 0) >= MOST_RUNS_FROM_ONE_ROOT:
+            message = (
+                f"More than {MOST_RUNS_FROM_ONE_ROOT} runs came from one start. A person has to say go on."
+            )
+            return Stop(Reason.LOOP, message, Waiting.REVIEW)
+    return "No loop."
+
+
+def check_overlap(session: Session, context: RunContext, _admission: Admission) -> str | Stop | None:
+    """No earlier planned run of this rule (and site) is still going on, and its time was not missed."""
+    run, rule = context.run, context.definition
+    if run.cause != Cause.SCHEDULE or run.follows_id:
+        return None
+    is_late = missed.began_late(run, context.now)
+    in_turn = context.detail.options.get("in_turn") or (is_late and rule.catch_up == "all")
+    if is_late and not in_turn:
+        why = missed.why_not_now(session, run, rule.catch_up, rule.catch_up_hours, context.now)
+        if why:
+            return Stop(Reason.MISSED, why)
+    if rule.overlap == "allow" and not in_turn:
+        return None
+    earlier = session.scalar(
+        select(ScheduledTask)
+        .where(
+            ScheduledTask.automation_rule_id == run.automation_rule_id,
+            ScheduledTask.cause == Cause.SCHEDULE,
+            ScheduledTask.split_site_id == run.split_site_id,
+            ScheduledTask.scheduled_at < run.scheduled_at,
+            ScheduledTask.status.in_([Status.PENDING, Status.RUNNING]),
+        )
+        .order_by(ScheduledTask.scheduled_at)
+        .limit(1)
+    )
+    if earlier is None:
+        return "No earlier run is still going on."
+    going = "still going on" if earlier.status == Status.RUNNING else "still waiting"
+    message = f"The run planned for {earlier.scheduled_at:%d %b %H:%M} UTC is {going}."
+    return Stop(Reason.OVERLAP, message, Waiting.PREVIOUS if in_turn or rule.overlap == "queue" else None)
+
+
+def check_conditions(session: Session, context: RunContext, admission: Admission) -> str | Stop:
+    """Records that match now; those that no longer do drop out."""
+    if context.assumed is not None:
+        return _check_facts(context, context.assumed)
+    if context.run.record_type is None:
+        return _check_account_figures(session, context)
+    choice = admission.choice = choose_records(session, context)
+    admission.records = choice.ids
+    if choice.ids:
+        _sample_trace(session, context, choice.ids[:1])
+    needed = context.definition.record_minimum if choice.offered is None else 1
+    if choice.matched >= needed:
+        return f"{context.plural(choice.matched)} match."
+    if choice.offered is not None:
+        _sample_trace(session, context, list(context.detail.records or ())[:SAMPLE])
+        return Stop(Reason.CONDITIONS, f"None of the {context.plural(choice.offered)} matches now.")
+    if needed > 1:
+        return Stop(Reason.CONDITIONS, f"{choice.matched} of at least {context.plural(needed)} match.")
+    return Stop(
+        Reason.CONDITIONS,
+        f"There is no {noun(context.run.record_type)} that matches and that this rule may take.",
+    )
+
+
+def _check_account_figures(session: Session, context: RunContext) -> str | Stop:
+    return _check_facts(context, _facts(session, context, [context.account.id])[context.account.id])
+
+
+def _check_facts(context: RunContext, facts: Facts) -> str | Stop:
+    evaluator = ConditionEvaluator()
+    context.detail.trace = {"records": [{"id": None, "trace": evaluator.trace(context.conditions, facts)}]}
+    if evaluator.evaluate(context.conditions, facts):
+        return "The conditions are met."
+    return Stop(Reason.CONDITIONS, "The conditions are not met.")
+
+
+def _sample_trace(session: Session, context: RunContext, ids: list[int]) -> None:
+    if not context.definition.conditions or context.run.from_step:
+        return
+    context.detail.trace = {"records": sample_traces(session, context, ids)}
+
+
+def sample_traces(session: Session, context: RunContext, ids: list[int]) -> list[dict[str, Any]]:
+    """The evaluation of the rule's conditions on each of `ids`, leaf by leaf."""
+    facts = _facts(session, context, ids)
+    trace = ConditionEvaluator().trace
+    return [{"id": key, "trace": trace(context.conditions, facts[key])} for key in ids if key in facts]
+
+
+def _facts(session: Session, context: RunContext, ids: list[int]) -> dict[int, Facts]:
+    return load_facts(
+        session,
+        context.definition.record_type,
+        ids,
+        account_id=context.account.id,
+        now=context.now,
+        zone=context.zone,
+        rule_id=context.rule.id,
+        conditions=[context.conditions],
+    )
+
+
+def check_daily_limit(session: Session, context: RunContext, _admission: Admission) -> str | Stop | None:
+    """One more run today, counted by a guarded update. Follow-ups count as well; retries come here no more."""
+    rule, run, day = context.rule, context.run, context.local_day
+    dialect: Any = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
+    key = {"rule_id": rule.id, "local_day": day, "split_site_id": run.split_site_id}
+    session.execute(
+        dialect.insert(RuleDay).values(account_id=context.account.id, used=0, **key).on_conflict_do_nothing()
+    )
+    limit = rule.max_executions_per_day
+    used = session.scalar(
+        update(RuleDay)
+        .where(*(getattr(RuleDay, name) == value for name, value in key.items()), has_slot(limit))
+        .values(used=RuleDay.used + 1)
+        .returning(RuleDay.used)
+    )
+    if used is not None:
+        run.counted_day = day
+        return f"Run {used} of {limit} today."
+    message = f"Daily limit reached ({limit} of {limit} on {day:%d %b}, {context.account.timezone})."
+    return Stop(Reason.DAILY_LIMIT, message, Waiting.DAY)
+
+
+def has_slot(limit: int) -> ColumnElement[bool]:
+    """The guard: no more runs a day than the limit."""
+    return RuleDay.used < limit
+
+
+def check_limit(session: Session, context: RunContext, admission: Admission) -> str | Stop:
+    """The run takes on as many records as its credit limit pays for."""
+    limit = context.definition.credit_limit_per_execution
+    taken = affordable(session, context, admission.records, limit)
+    if admission.records and not taken:
+        one = price_of_one(session, context, admission.records)
+        message = (
+            f"One {context.run.record_type} costs {one} credits; the limit of {limit} per run is below that."
+        )
+        return Stop(Reason.LIMIT_BELOW_PRICE, message)
+    admission.left_over = admission.records[len(taken) :]
+    if admission.left_over:
+        admission.notes.append(
+            f"{len(taken)} of {context.plural(len(admission.records))}: "
+            f"the limit of {limit} credits per run allows no more."
+        )
+    admission.records = taken
+    admission.price = known_price(session, context, taken)
+    return admission.notes[-1] if admission.notes else f"Price {admission.price} of at most {limit} credits."
+
+
+def check_credits(session: Session, context: RunContext, admission: Admission) -> str | Stop:
+    """Set the price aside and take the records, both by guarded updates."""
+    if context.run.record_type and admission.records:
+        got = record_claims.claim(session, context, admission.records)
+        if not got:
+            return Stop(Reason.CONDITIONS, "Another run of this rule holds these records now.")
+        if len(got) < len(admission.records):
+            admission.records = got
+            admission.price = known_price(session, context, got)
+    shortfall = CreditService().hold(
+        session,
+        account_id=context.account.id,
+        run_id=context.run.id,
+        amount=admission.price,
+        budgets=context.budgets,
+        now=context.now,
+    )
+    if shortfall is not None:
+        return stop_of(shortfall)
+    return f"{admission.price} credits set aside." if admission.price else "Free."
+
+
+def stop_of(shortfall: Shortfall) -> Stop:
+    """A refused hold as the check that says no."""
+    if shortfall.kind == "budget":
+        return Stop(Reason.BUDGET, shortfall.sentence, Waiting.BUDGET)
+    return Stop(Reason.INSUFFICIENT_CREDITS, shortfall.sentence, Waiting.CREDITS, shortfall.needed)
+
+
+GATES: tuple[tuple[str, Gate], ...] = (
+    ("active", check_active),
+    ("account", check_account),
+    ("loop", check_loop),
+    ("overlap", check_overlap),
+    ("conditions", check_conditions),
+    ("daily_limit", check_daily_limit),
+    ("limit", check_limit),
+    ("credits", check_credits),
+)

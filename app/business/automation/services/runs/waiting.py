@@ -1,0 +1,121 @@
+"""Waking runs that wait: when what they wait for has come, they are pending like any other."""
+
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import CursorResult, or_, select, update
+from sqlalchemy.orm import Session, aliased
+
+from app.business.accounts.models import Account
+from app.business.automation.run_models import Cause, ScheduledTask, Status, Waiting
+from app.business.automation.services.runs.opening import RUN_QUEUES
+from app.business.automation.services.runs.run_lease import SERIAL_CAUSES
+from app.business.events import wake
+
+CREDIT_WAKES_AT_ONCE = 20
+"""Runs woken together when credits come: those that do not fit wait again, so that nobody is blocked."""
+
+
+def wake_previous(session: Session, run: ScheduledTask) -> None:
+    """`run` has closed or waits: the next of its rule that waited for it may go."""
+    following = session.scalar(
+        select(ScheduledTask.id)
+        .where(
+            ScheduledTask.automation_rule_id == run.automation_rule_id,
+            ScheduledTask.split_site_id == run.split_site_id,
+            ScheduledTask.waiting_for == Waiting.PREVIOUS,
+            ScheduledTask.id != run.id,
+        )
+        .order_by(ScheduledTask.priority, ScheduledTask.scheduled_at, ScheduledTask.id)
+        .limit(1)
+    )
+    if following is not None:
+        _wake(session, ScheduledTask.id == following)
+
+
+def wake_for_credits(session: Session, account_id: int) -> None:
+    """Credits may be free: the most urgent, then oldest, waiting runs that fit try again; others block nobody."""
+    free = (
+        select(Account.credits_balance - Account.credits_held)
+        .where(Account.id == account_id)
+        .scalar_subquery()
+    )
+    chosen = (
+        select(ScheduledTask.id)
+        .where(
+            ScheduledTask.account_id == account_id,
+            ScheduledTask.waiting_for == Waiting.CREDITS,
+            ScheduledTask.credits_needed <= free,
+        )
+        .order_by(ScheduledTask.priority, ScheduledTask.scheduled_at, ScheduledTask.id)
+        .limit(CREDIT_WAKES_AT_ONCE)
+    )
+    _wake(session, ScheduledTask.id.in_(session.scalars(chosen).all()))
+
+
+def wake_after_pause(session: Session, account_id: int) -> None:
+    """Automation was resumed."""
+    _wake(session, ScheduledTask.account_id == account_id, ScheduledTask.waiting_for == Waiting.PAUSE)
+
+
+def wake_rule(session: Session, rule_id: int) -> None:
+    """The rule's limits were edited: every wait of its runs is judged anew."""
+    _wake(
+        session,
+        ScheduledTask.automation_rule_id == rule_id,
+        ScheduledTask.waiting_for.is_not(None),
+        ScheduledTask.waiting_for != Waiting.REVIEW,
+    )
+
+
+def wake_reviewed(session: Session, run: ScheduledTask) -> None:
+    """A person said go on."""
+    _wake(session, ScheduledTask.id == run.id, ScheduledTask.waiting_for == Waiting.REVIEW)
+
+
+def wake_what_is_due(session: Session, now: datetime) -> int:
+    """From the sweep: new days, credits that came meanwhile, and waits whose previous run is gone."""
+    woken = _wake(
+        session,
+        ScheduledTask.waiting_for.in_([Waiting.DAY, Waiting.BUDGET]),
+        ScheduledTask.not_before <= now,
+    )
+    for account_id in session.scalars(
+        select(ScheduledTask.account_id).where(ScheduledTask.waiting_for == Waiting.CREDITS).distinct()
+    ).all():
+        wake_for_credits(session, account_id)
+    return woken + _wake_forgotten(session)
+
+
+def _wake_forgotten(session: Session) -> int:
+    other = aliased(ScheduledTask)
+    is_earlier = other.scheduled_at < ScheduledTask.scheduled_at
+    is_next = or_(other.waiting_for.is_(None), other.waiting_for == Waiting.PREVIOUS)
+    serial = (
+        ScheduledTask.cause.in_(SERIAL_CAUSES)
+        & other.cause.in_(SERIAL_CAUSES)
+        & ((other.status == Status.RUNNING) | (other.status == Status.PENDING) & is_earlier & is_next)
+    )
+    planned = (
+        (ScheduledTask.cause == Cause.SCHEDULE)
+        & (other.cause == Cause.SCHEDULE)
+        & (other.split_site_id == ScheduledTask.split_site_id)
+        & other.status.in_([Status.PENDING, Status.RUNNING])
+        & is_earlier
+    )
+    same_rule = other.automation_rule_id == ScheduledTask.automation_rule_id
+    busy = select(other.id).where(same_rule, other.id != ScheduledTask.id, or_(serial, planned)).exists()
+    return _wake(session, ScheduledTask.waiting_for == Waiting.PREVIOUS, ~busy)
+
+
+def _wake(session: Session, *where: Any) -> int:
+    result = session.execute(
+        update(ScheduledTask)
+        .where(ScheduledTask.status == Status.PENDING, *where)
+        .values(waiting_for=None, not_before=None)
+        .execution_options(synchronize_session=False)
+    )
+    count = cast(CursorResult[Any], result).rowcount
+    if count:
+        wake(session, RUN_QUEUES)
+    return count

@@ -1,0 +1,205 @@
+"""When a schedule is due: a pure calendar of cron lines in time zones, and of single moments.
+
+Clock changes follow Debian's cron: a fixed time that does not exist runs once, right after the gap; one
+that comes twice runs in the first pass only; a line whose minute or hour starts with `*` follows the
+clock. Changes of three hours or more are no daylight saving: what they leave out stays out.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from itertools import islice, pairwise, takewhile
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+from app.business.automation.services.schedules.cron_grammar import CronLine, parse_cron
+from app.business.automation.services.schedules.wall_clock import (
+    LAST_YEAR,
+    accepted_day,
+    stretches,
+    wall_times,
+)
+from app.business.errors import Invalid
+from app.business.time_zones import check_time_zone
+
+DAYLIGHT_SAVING_LIMIT = timedelta(hours=3)
+EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
+YEARS = range(1971, LAST_YEAR + 1)
+
+_INSTANT_KEYS = ("at", "starts_at", "ends_at", "paused_until")
+_KEYS = {"cron", "timezone", *_INSTANT_KEYS}
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """A cron line in a time zone, or the one instant `at`. Not due before `starts_at` or `paused_until`,
+    nor after `ends_at`; all three instants themselves may be due."""
+
+    cron: str | None = None
+    timezone: str = "UTC"
+    at: datetime | None = None
+    starts_at: datetime | None = None
+    ends_at: datetime | None = None
+    paused_until: datetime | None = None
+
+    def as_json(self) -> dict[str, str]:
+        """What is saved in a rule: `parse_schedule` reads it back."""
+        found = {"cron": self.cron, "timezone": self.timezone}
+        instants = {key: getattr(self, key) for key in _INSTANT_KEYS}
+        found |= {key: at.isoformat() for key, at in instants.items() if at is not None}
+        return {key: value for key, value in found.items() if value is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """A planned time for people: UTC, local, and a word on a clock change (else empty)."""
+
+    utc: datetime
+    local: datetime
+    note: str
+
+
+def parse_schedule(data: Mapping[str, Any], *, shortest_interval_minutes: int | None) -> Schedule:
+    """The checked schedule; `@daily` and its like become five fields. Two times may not be nearer than
+    `shortest_interval_minutes` (None: no limit). Raises Invalid with sentences by `schedule.<key>`."""
+    errors = {f"schedule.{key}": [f"Unknown key '{key}'."] for key in data if key not in _KEYS}
+    given: dict[str, Any] = {}
+    for key in [key for key in data if key in _KEYS]:
+        try:
+            given[key] = _checked(key, data[key])
+        except Invalid as refusal:
+            errors |= refusal.errors
+    if not errors:
+        errors = _contradictions(given, shortest_interval_minutes)
+    if errors:
+        raise Invalid(errors)
+    line = given.pop("cron", None)
+    return Schedule(cron=line.text if line else None, **given)
+
+
+def _checked(key: str, value: Any) -> CronLine | str | datetime | None:
+    if value is None and key != "timezone":
+        return None
+    if key == "cron":
+        return parse_cron(value)
+    if key == "timezone":
+        return check_time_zone(value, "schedule.timezone").key
+    return _instant(value, f"schedule.{key}")
+
+
+def _instant(value: Any, path: str) -> datetime:
+    example = "Example: 2026-12-01T09:00:00+00:00."
+    try:
+        at = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        raise Invalid({path: [f"Write a date and time with its offset from UTC. {example}"]}) from None
+    if at.tzinfo is None:
+        raise Invalid({path: [f"Say the offset from UTC too. {example}"]})
+    if at.year not in YEARS:
+        raise Invalid({path: [f"Choose a year from {YEARS[0]} to {YEARS[-1]}. {example}"]})
+    return at.astimezone(UTC)
+
+
+def _contradictions(given: Mapping[str, Any], shortest_interval_minutes: int | None) -> dict[str, list[str]]:
+    line, starts_at, ends_at = given.get("cron"), given.get("starts_at"), given.get("ends_at")
+    if line is None and given.get("at") is None:
+        return {"schedule.cron": ["Say when: a cron line such as 0 9 * * *, or one date and time (at)."]}
+    if line is not None and given.get("at") is not None:
+        return {"schedule.at": ["Choose either a cron line or one date and time, not both."]}
+    if starts_at and ends_at and ends_at < starts_at:
+        return {"schedule.ends_at": ["The end is before the start. Choose a later end."]}
+    if line is not None and shortest_interval_minutes is not None:
+        return _too_often(line, shortest_interval_minutes)
+    return {}
+
+
+def _too_often(line: CronLine, shortest: int) -> dict[str, list[str]]:
+    gap = line.shortest_gap(days_in_a_row=False)
+    if gap >= shortest and line.shortest_gap(days_in_a_row=True) < shortest:
+        gap = line.shortest_gap(days_in_a_row=_has_days_in_a_row(line))
+    if gap >= shortest:
+        return {}
+    found = "1 minute" if gap == 1 else f"{gap} minutes"
+    sentence = f"Shortest allowed is every {shortest} minutes on your plan; this line has two {found} apart."
+    return {"schedule.cron": [sentence]}
+
+
+def _has_days_in_a_row(line: CronLine) -> bool:
+    return any(later - earlier == timedelta(days=1) for earlier, later in pairwise(islice(_days(line), 400)))
+
+
+def _days(line: CronLine) -> Iterator[date]:
+    day = accepted_day(line.days, date(2000, 1, 1))
+    while day is not None:
+        yield day
+        day = accepted_day(line.days, day + timedelta(days=1))
+
+
+def due_instants(schedule: Schedule, after: datetime, until: datetime) -> Iterator[datetime]:
+    """Every due instant in (after, until], in order, as UTC."""
+    return takewhile(lambda instant: instant <= until, (instant for instant, _ in _due(schedule, after)))
+
+
+def next_instants(schedule: Schedule, after: datetime, count: int) -> list[datetime]:
+    """The first `count` due instants later than `after`, as UTC; fewer when the schedule ends."""
+    return [instant for instant, _ in islice(_due(schedule, after), count)]
+
+
+@lru_cache(maxsize=10_000)
+def first_due_after(schedule: Schedule, after: datetime) -> datetime | None:
+    """The first due instant later than `after`, as UTC; None when there is none. Rules that share a
+    schedule share the answer."""
+    return next((instant for instant, _ in _due(schedule, after)), None)
+
+
+def preview(schedule: Schedule, after: datetime, count: int) -> list[Occurrence]:
+    """The first `count` times later than `after`, with a note where clocks change."""
+    zone = ZoneInfo(schedule.timezone)
+    return [_occurrence(instant, wall, zone) for instant, wall in islice(_due(schedule, after), count)]
+
+
+def _occurrence(instant: datetime, wall: datetime, zone: ZoneInfo) -> Occurrence:
+    local = instant.astimezone(zone)
+    note = ""
+    if wall != local.replace(tzinfo=None):
+        note = f"clocks change: moved from {wall:%H:%M}"
+    elif local.utcoffset() != local.replace(fold=1 - local.fold).utcoffset():
+        which: Literal["first", "second"] = "second" if local.fold else "first"
+        note = f"clocks change: {which} of the two {wall:%H:%M}s"
+    return Occurrence(instant, local, note)
+
+
+def _due(schedule: Schedule, after: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """Due instants later than `after`, each with the wall-clock time it stands for."""
+    floors = [at for at in (schedule.starts_at, schedule.paused_until) if at is not None]
+    start = max(after, EARLIEST, *(at - datetime.resolution for at in floors))
+    for instant, wall in _moments(schedule, start):
+        if schedule.ends_at is not None and instant > schedule.ends_at:
+            return
+        yield instant, wall
+
+
+def _moments(schedule: Schedule, after: datetime) -> Iterator[tuple[datetime, datetime]]:
+    zone = ZoneInfo(schedule.timezone)
+    if schedule.cron is not None:
+        yield from _cron_moments(parse_cron(schedule.cron), zone, after.astimezone(UTC))
+    elif schedule.at is not None and schedule.at > after:
+        yield schedule.at, schedule.at.astimezone(zone).replace(tzinfo=None)
+
+
+def _cron_moments(line: CronLine, zone: ZoneInfo, after: datetime) -> Iterator[tuple[datetime, datetime]]:
+    """Walk from three hours back, so that a repeated hour knows what its first pass has run."""
+    walked, latest, day = None, after, date.min
+    for stretch in stretches(zone, after - DAYLIGHT_SAVING_LIMIT):
+        first, last = stretch.first, stretch.last
+        if walked is None or line.follows_clock or abs(first - walked) >= DAYLIGHT_SAVING_LIMIT:
+            walked = first
+        if day < walked.date():
+            day = accepted_day(line.days, walked.date()) or date.max
+        for wall in wall_times(line, walked, last) if day <= last.date() else ():
+            instant = max((wall - stretch.offset).replace(tzinfo=UTC), stretch.begin_at)
+            if instant > latest:
+                yield instant, wall
+                latest = instant
+        walked = max(walked, last)

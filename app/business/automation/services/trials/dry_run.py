@@ -1,0 +1,108 @@
+"""Testing a rule: the very checks of a real run, on a record or typed values, with nothing written.
+
+The checks run inside a savepoint that is always rolled back, so a test cannot differ from the real thing.
+"""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.business.automation.models import AutomationRule
+from app.business.automation.run_models import Cause, ScheduledTask
+from app.business.automation.services.catalogue.record_models import MODELS, in_scope, known_ids
+from app.business.automation.services.conditions.record_facts import context_facts
+from app.business.automation.services.runs.opening import Opening, open_run
+from app.business.automation.services.runs.run_context import RunContext, load_context
+from app.business.automation.services.runs.run_gates import Admission, pass_gates, sample_traces
+from app.business.automation.services.runs.run_price import step_price
+from app.business.automation.services.runs.run_steps import Step, input_ids, steps_of
+from app.business.errors import Invalid, NotFound
+
+
+def dry_run(
+    session: Session,
+    rule: AutomationRule,
+    now: datetime,
+    *,
+    record_id: int | None = None,
+    values: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    """`{"would_run", "gates", "conditions", "matched", "actions", "price", "price_max"}`. Raises NotFound, Invalid.
+
+    With `values` (a JSON object of fields) these stand for the record.
+    """
+    wishes = {name: set(session.info.get(name, ())) for name in ("wake", "alarms")}
+    savepoint = session.begin_nested()
+    try:
+        run = _open(session, rule, record_id, now)
+        context = load_context(session, run, now)
+        if values is not None:
+            context.assumed = context_facts(values, now=now, zone=context.zone, record_type=rule.record_type)
+        admission = pass_gates(session, context)
+        report = _report(session, context, admission, record_id)
+    finally:
+        savepoint.rollback()
+        session.info.update(wishes)
+    if not rule.is_active:
+        report["gates"][0] = {"gate": "active", "result": "stop", "message": "The rule is switched off."}
+        report["would_run"] = False
+    return report
+
+
+def _open(session: Session, rule: AutomationRule, record_id: int | None, now: datetime) -> ScheduledTask:
+    if record_id is not None:
+        if rule.record_type is None:
+            raise Invalid({"record_id": ["This rule works on no records."]})
+        if record_id not in known_ids(session, rule.record_type, [record_id], rule.account_id):
+            raise NotFound()
+    records = None if record_id is None else [record_id]
+    # A rule that is off is tried as if it were on, so that the later checks speak too; the report says it is off.
+    return open_run(session, rule, Opening(Cause.MANUAL, now, records=records, options={"even_if_off": True}))
+
+
+def _report(
+    session: Session, context: RunContext, admission: Admission, record_id: int | None
+) -> dict[str, Any]:
+    traces = _traces(session, context, admission, record_id)
+    prices = [_action(session, context, step, admission.records) for step in steps_of(context)]
+    known = [action["price"] for action in prices if action["price"] is not None]
+    return {
+        "would_run": admission.stop is None,
+        "gates": admission.gates,
+        "conditions": traces[0]["trace"] if traces else {},
+        "matched": admission.choice.matched,
+        "actions": prices,
+        "price": sum(known) if len(known) == len(prices) else None,
+        "price_max": context.definition.credit_limit_per_execution
+        if len(known) < len(prices)
+        else min(sum(known), context.definition.credit_limit_per_execution),
+    }
+
+
+def _traces(
+    session: Session, context: RunContext, admission: Admission, record_id: int | None
+) -> list[dict[str, Any]]:
+    if context.assumed is not None or context.run.record_type is None:
+        seen: list[dict[str, Any]] = (context.detail.trace or {}).get("records", [])
+        return seen
+    sample = [record_id] if record_id is not None else admission.choice.ids[:1]
+    return sample_traces(session, context, sample or _any_in_scope(session, context))
+
+
+def _any_in_scope(session: Session, context: RunContext) -> list[int]:
+    """Where nothing matches, one record to show why not."""
+    model = MODELS[context.run.record_type or ""]
+    scope = in_scope(model, context.account.id, context.definition.site, context.definition.sector)
+    return list(session.scalars(select(model.id).where(scope).order_by(model.id.desc()).limit(1)))
+
+
+def _action(session: Session, context: RunContext, step: Step, records: list[int]) -> dict[str, Any]:
+    price = None
+    if context.assumed is not None and step.source == "records":
+        price = step.entry.price(step.params, context.assumed.get("word_count") or 1)
+    elif step.known_at_start:
+        ids = input_ids(session, context, step, records)
+        price = step_price(session, step, ids).amount(ids)
+    return {"type": step.entry.key, "params": step.action.get("params", {}), "price": price}

@@ -1,0 +1,84 @@
+"""Practice mode: what a rule that only practises would have done and spent, from its own practice runs."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import Account
+from app.business.automation.models import AutomationRule
+from app.business.automation.run_models import Reason, ScheduledTask, Status
+from app.business.automation.services.automation_service import Actor, AutomationService
+from app.business.automation.services.rules.rule_versions import definition_of
+
+DAYS = 30
+MOST_RUNS = 10_000
+
+
+@dataclass(frozen=True)
+class PracticeReport:
+    """`skips`: reason -> runs that a check stopped. `days`: `{"on", "runs", "records", "credits"}`, oldest first.
+
+    is_cut: only the latest runs were counted, for there are very many.
+    """
+
+    runs: int
+    records: int
+    credits: int
+    skips: dict[str, int]
+    days: list[dict[str, Any]]
+    is_cut: bool
+
+
+def practice_report(session: Session, rule: AutomationRule, now: datetime) -> PracticeReport:
+    """The rule's practice runs of the last thirty days. Each stands for itself: practice takes no record."""
+    zone = ZoneInfo(session.scalars(select(Account.timezone).where(Account.id == rule.account_id)).one())
+    since = now - timedelta(days=DAYS)
+    mine = (
+        ScheduledTask.account_id == rule.account_id,
+        ScheduledTask.automation_rule_id == rule.id,
+        ScheduledTask.status == Status.SKIPPED,
+        ScheduledTask.scheduled_at > since,
+    )
+    practised = (
+        select(ScheduledTask.scheduled_at, ScheduledTask.result)
+        .where(*mine, ScheduledTask.reason == Reason.SHADOW)
+        .order_by(ScheduledTask.scheduled_at.desc())
+    )
+    runs = session.execute(practised.limit(MOST_RUNS)).all()
+    skipped = select(ScheduledTask.reason, func.count()).where(*mine, ScheduledTask.reason != Reason.SHADOW)
+    skips = {str(reason): count for reason, count in session.execute(skipped.group_by(ScheduledTask.reason))}
+    first, last = since.astimezone(zone).date(), now.astimezone(zone).date()
+    days = _days([first + timedelta(days=number) for number in range((last - first).days + 1)], runs, zone)
+    return PracticeReport(
+        runs=len(runs),
+        records=sum(day["records"] for day in days),
+        credits=sum(day["credits"] for day in days),
+        skips=dict(Counter(skips).most_common()),
+        days=days,
+        is_cut=len(runs) == MOST_RUNS,
+    )
+
+
+def make_real(
+    session: Session, rule: AutomationRule, actor: Actor, now: datetime, *, expected_version: int | None
+) -> None:
+    """The rule works for real from now on: a new version. Raises Stale, Conflict, Invalid."""
+    data = definition_of(rule) | {"mode": "live"}
+    AutomationService().update_rule(session, rule, data, actor, now, expected_version=expected_version)
+
+
+def _days(dates: list[date], runs: Iterable[Any], zone: ZoneInfo) -> list[dict[str, Any]]:
+    found = {on: {"on": on, "runs": 0, "records": 0, "credits": 0} for on in dates}
+    for at, result in runs:
+        line: dict[str, Any] = found[at.astimezone(zone).date()]
+        would = result.get("would", {})
+        line["runs"] += 1
+        line["records"] += would.get("records", 0)
+        line["credits"] += would.get("credits", 0)
+    return list(found.values())

@@ -1,0 +1,97 @@
+"""The spans in which a rule owed its planned times: by which version, and for which site in which time zone.
+
+Planning, accounting and audit all read a rule's times from these spans, so that they cannot disagree.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import Account
+from app.business.automation.models import AutomationRule, RuleActivation
+from app.business.automation.services.schedules.calendar import Schedule, parse_schedule
+from app.business.planner.models import Site, SiteStatus
+
+UNSPLIT = 0
+"""The site id of what is not split."""
+
+Place = tuple[int, str]
+"""A site and the time zone it reads a schedule in."""
+
+
+def site_schedules(
+    schedule: Mapping[str, Any], split_by: str, zones: Mapping[str, str]
+) -> dict[int, Schedule]:
+    """The schedule of each site; one for site 0 where the rule is not split."""
+    parsed = parse_schedule(schedule, shortest_interval_minutes=None)
+    if split_by != "site":
+        return {UNSPLIT: parsed}
+    return {int(site_id): replace(parsed, timezone=zone) for site_id, zone in zones.items()}
+
+
+def open_span(session: Session, rule: AutomationRule, now: datetime) -> RuleActivation:
+    """From `now` on the rule owes the times of its present version on its present sites."""
+    zones = _zones(rule, _places(session, [rule.account_id])[rule.account_id])
+    span = RuleActivation(
+        account_id=rule.account_id, rule_id=rule.id, version=rule.version, from_at=now, zones=zones
+    )
+    session.add(span)
+    session.flush()
+    return span
+
+
+def present_span(session: Session, rule_id: int) -> RuleActivation | None:
+    """The span that is still open; None where the rule owes nothing."""
+    return session.scalar(
+        select(RuleActivation).where(RuleActivation.rule_id == rule_id, RuleActivation.to_at.is_(None))
+    )
+
+
+def close_span(session: Session, rule_id: int, now: datetime) -> None:
+    """Times later than `now` are not owed by what was in force."""
+    session.execute(
+        update(RuleActivation)
+        .where(RuleActivation.rule_id == rule_id, RuleActivation.to_at.is_(None))
+        .values(to_at=now)
+    )
+
+
+def outdated_rules(session: Session) -> list[int]:
+    """Rules that were planned for sites or zones that have changed since, or whose account was paused since."""
+    paused = select(AutomationRule.id).join(Account, Account.id == AutomationRule.account_id)
+    paused = paused.where(AutomationRule.unplanned_from.is_not(None), Account.paused_at.is_not(None))
+    split = (
+        select(AutomationRule, RuleActivation.zones)
+        .join(RuleActivation, RuleActivation.rule_id == AutomationRule.id)
+        .where(RuleActivation.to_at.is_(None), AutomationRule.split_by == "site")
+    )
+    spans = session.execute(split).all()
+    places = _places(session, {rule.account_id for rule, _ in spans}) if spans else {}
+    moved = [rule.id for rule, zones in spans if zones != _zones(rule, places[rule.account_id])]
+    return [*session.scalars(paused), *moved]
+
+
+def _zones(rule: AutomationRule, places: Sequence[Place]) -> dict[str, str]:
+    if rule.split_by != "site":
+        return {}
+    named = rule.schedule.get("timezone")
+    return {str(site_id): named or zone for site_id, zone in places if rule.site_id in (None, site_id)}
+
+
+def _places(session: Session, account_ids: Iterable[int]) -> dict[int, list[Place]]:
+    """The active sites of the accounts, each with its own zone or else its account's."""
+    query = (
+        select(Site.account_id, Site.id, Site.timezone, Account.timezone)
+        .join(Account, Account.id == Site.account_id)
+        .where(Site.account_id.in_(list(account_ids)), Site.status == SiteStatus.ACTIVE)
+        .order_by(Site.id)
+    )
+    places: dict[int, list[Place]] = defaultdict(list)
+    for account_id, site_id, own, account_zone in session.execute(query):
+        places[account_id].append((site_id, own or account_zone))
+    return places
