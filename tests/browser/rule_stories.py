@@ -144,7 +144,8 @@ STORIES = [
         on("schedule", {"all": [leaf("status", "eq", "approved")]},
            act("update_records", labels_add=["release"]),
            schedule={"cron": "0,30 9-10 * * 2-4"}, record_type="content", record_limit=1, split_by="site"),
-        {"frequency": "cron", "cron": "0,30 9-10 * * 2-4", "split_by": "site_own_time"},
+        {"frequency": "window", "window_every": "30", "window_from": "9", "window_until": "11",
+         "window_days": ["2", "3", "4"], "split_by": "site_own_time"},
         nearest="They are marked for release: rules cannot publish.",
     ),
     Story(

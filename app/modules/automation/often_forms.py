@@ -1,6 +1,6 @@
 """How often: a schedule from presets or cron, and for event rules whether records go together or one by one."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, time
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
@@ -9,7 +9,13 @@ from wtforms import RadioField, SelectField, SelectMultipleField, StringField
 from wtforms.validators import Optional, ValidationError
 from wtforms.widgets import CheckboxInput, DateTimeLocalInput, ListWidget, TimeInput
 
-from app.business.automation.services.schedules.schedule_presets import PRESETS, STEPS, Preset, preset_of
+from app.business.automation.services.schedules.schedule_presets import (
+    PRESETS,
+    STEPS,
+    WINDOW_STEPS,
+    Preset,
+    preset_of,
+)
 from app.modules.automation.choices import DAYS
 from app.modules.automation.step_form import Pairs, offered, pairs_of
 from app.modules.automation.wizard_forms import NumberField, Step
@@ -39,16 +45,29 @@ SPLITS = [
 ]
 
 
+def _minutes(steps: Sequence[int]) -> list[tuple[str, str]]:
+    named = {1: "Every minute", 60: "Every hour"}
+    return [(str(step), named.get(step, f"Every {step} minutes")) for step in steps]
+
+
+def _hours(first: int, last: int) -> list[tuple[str, str]]:
+    return [(str(hour), f"{hour:02}:00") for hour in range(first, last + 1)]
+
+
 class ScheduleStep(Step):
     """For rules that run at planned times."""
 
     frequency = RadioField("How often?", choices=offered(FREQUENCIES), default="daily")
-    every = SelectField(
-        "Minutes between runs",
-        choices=offered(
-            [(str(step), f"Every {step} minutes" if step > 1 else "Every minute") for step in STEPS]
-        ),
-        default="15",
+    every = SelectField("Minutes between runs", choices=offered(_minutes(STEPS)), default="15")
+    window_every = SelectField("How often within them", choices=offered(_minutes(WINDOW_STEPS)), default="30")
+    window_from = SelectField("From", choices=offered(_hours(0, 23)), default="9")
+    window_until = SelectField("Until", choices=offered(_hours(1, 24)), default="17")
+    window_days = SelectMultipleField(
+        "On these days",
+        choices=offered(DAYS),
+        widget=ListWidget(prefix_label=False),
+        option_widget=CheckboxInput(),
+        default=["1", "2", "3", "4", "5"],
     )
     minute = NumberField("Minute of the hour", [Optional(), between(0, 59)], default=0)
     at = StringField("Time of day", widget=TimeInput(), default="09:00")
@@ -97,6 +116,18 @@ class ScheduleStep(Step):
         if self.frequency.data == "weekly" and not field.data:
             raise ValidationError("Choose at least one day.")
 
+    def validate_window_days(self, field: SelectMultipleField) -> None:
+        """At least one day."""
+        if self.frequency.data == "window" and not field.data:
+            raise ValidationError("Choose at least one day.")
+
+    def validate_window_until(self, field: SelectField) -> None:
+        """Hours lie within one day: after midnight the chosen days would be others."""
+        if self.frequency.data == "window" and int(field.data) <= int(self.window_from.data):
+            raise ValidationError(
+                f"Choose an hour after {int(self.window_from.data):02}:00; hours across midnight need two rules."
+            )
+
     def schedule(self) -> dict[str, Any]:
         """The schedule as a rule keeps it."""
         zone = self.timezone.data or "UTC"
@@ -109,7 +140,13 @@ class ScheduleStep(Step):
 
     def fields_by_path(self) -> dict[str, Any]:
         """A refused line stands beside what was chosen instead of cron."""
-        shown = {"cron": "cron", "minutes": "every", "weekly": "weekdays", "monthly": "day"}
+        shown = {
+            "cron": "cron",
+            "minutes": "every",
+            "window": "window_every",
+            "weekly": "weekdays",
+            "monthly": "day",
+        }
         places = super().fields_by_path()
         return places | {"schedule.cron": self[shown.get(self.frequency.data, "frequency")]}
 
@@ -137,10 +174,23 @@ class ScheduleStep(Step):
             return {"at": _instant(self.once_at.data, zone)}
         if self.frequency.data == "cron" or self.frequency.data not in PRESETS:
             return {"cron": self.cron.data or ""}
+        if self.frequency.data == "window":
+            return {"cron": self._window().cron}
         clock = time(0, self.minute.data or 0) if self.frequency.data == "hourly" else _clock(self.at.data)
         weekdays = tuple(int(day) for day in self.weekdays.data or ["1"])
         every, day = int(self.every.data or 15), self.day.data or 1
         return {"cron": Preset(self.frequency.data, every, clock, weekdays, day).cron}
+
+    def _window(self) -> Preset:
+        first, until = int(self.window_from.data), int(self.window_until.data)
+        return Preset(
+            "window",
+            every=int(self.window_every.data),
+            at=time(first),
+            weekdays=tuple(int(day) for day in self.window_days.data or ["1"]),
+            # Hours that end before they begin are refused beside their field; the preview meanwhile shows one.
+            until=max(until, first + 1),
+        )
 
 
 class EventStep(Step):
@@ -174,13 +224,17 @@ def _choice(schedule: Mapping[str, Any], zone: ZoneInfo) -> dict[str, Any]:
     preset = preset_of(schedule["cron"])
     if preset is None:
         return {"frequency": "cron", "cron": schedule["cron"]}
+    weekdays = [str(day) for day in preset.weekdays]
+    if preset.kind == "window":
+        hours = {"window_from": str(preset.at.hour), "window_until": str(preset.until)}
+        return hours | {"frequency": "window", "window_every": str(preset.every), "window_days": weekdays}
     values = {
         "frequency": preset.kind,
         "every": str(preset.every),
         "minute": preset.at.minute,
         "day": preset.day,
     }
-    return values | {"at": f"{preset.at:%H:%M}", "weekdays": [str(day) for day in preset.weekdays]}
+    return values | {"at": f"{preset.at:%H:%M}", "weekdays": weekdays}
 
 
 def _instant(text: str | None, zone: ZoneInfo) -> str:

@@ -50,6 +50,9 @@ def test_a_single_moment_and_a_window_read_as_sentences() -> None:
 PRESETS = [
     *(Preset("minutes", every=step) for step in STEPS),
     Preset("hourly", at=time(0, 7)),
+    Preset("window", every=30, at=time(9), weekdays=(2, 3, 4), until=11),
+    Preset("window", every=60, at=time(0), weekdays=(1, 2, 3, 4, 5, 6, 7), until=24),
+    Preset("window", every=5, at=time(22), weekdays=(1, 3), until=23),
     Preset("daily", at=time(9, 30)),
     Preset("weekdays", at=time(6)),
     Preset("weekly", at=time(6), weekdays=(1, 3, 7)),
@@ -64,6 +67,6 @@ def test_a_preset_gives_a_line_and_is_found_again_in_it(preset: Preset) -> None:
     assert (found.kind, found.cron) == (preset.kind, preset.cron)
 
 
-@pytest.mark.parametrize("cron", ["*/7 * * * *", "0 9 1,15 * *", "0 9 13 * 5", "0 0-23 * * *", "0 9 * 1 *"])
+@pytest.mark.parametrize("cron", ["*/7 * * * *", "0 9 1,15 * *", "0 9 13 * 5", "0 9,17 * * *", "0 9 * 1 *"])
 def test_other_lines_are_no_preset(cron: str) -> None:
     assert preset_of(cron) is None
