@@ -63,6 +63,12 @@ def check_time_zone(name: object, field: str = "timezone") -> ZoneInfo:
     raise Invalid({field: [f"Unknown time zone{_did_you_mean(name)}"]})
 
 
+def zone_of_place(text: str) -> str | None:
+    """The zone of that name or place, however written: `berlin` is Europe/Berlin. None: no zone, or several."""
+    wanted = "_".join(text.casefold().split())
+    return _by_place().get(wanted)
+
+
 def start_of_day(on: date, zone: str) -> datetime:
     """The instant at which the day begins in `zone`."""
     return datetime(on.year, on.month, on.day, tzinfo=ZoneInfo(zone)).astimezone(UTC)
@@ -71,6 +77,16 @@ def start_of_day(on: date, zone: str) -> datetime:
 @cache
 def _allowed() -> frozenset[str]:
     return frozenset(time_zones())
+
+
+@cache
+def _by_place() -> dict[str, str | None]:
+    """Whole names, and last parts of names that only one zone has."""
+    found: dict[str, str | None] = {}
+    for name in time_zones():
+        place = name.rpartition("/")[2].casefold()
+        found[place] = None if place in found else name
+    return found | {name.casefold(): name for name in time_zones()}
 
 
 def _did_you_mean(name: object) -> str:

@@ -4,12 +4,14 @@ import unicodedata
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
-from zoneinfo import available_timezones
 
 from flask import request
 from flask_wtf import FlaskForm
-from wtforms import Field, PasswordField, SelectField, StringField, TextAreaField
+from wtforms import Field, PasswordField, StringField, TextAreaField
 from wtforms.validators import DataRequired, Length, NumberRange, ValidationError
+
+from app.business.errors import Invalid
+from app.business.time_zones import check_time_zone, time_zones, zone_of_place
 
 NOT_PRINTABLE = "Remove the invisible control characters: this text contains one that cannot be stored."
 
@@ -62,11 +64,29 @@ class FilterForm(ConsoleForm):
         return {name: field.data for name, field in self._fields.items() if field.data and not field.errors}
 
 
-class TimezoneField(SelectField):
-    """Every time zone this machine knows, grouped by continent."""
+class TimezoneField(StringField):
+    """A time zone, searched for by typing part of its name. A place alone will do where only one zone bears it."""
 
     def __init__(self, label: str = "Time zone", validators: Sequence[Any] = (), **kwargs: Any) -> None:
-        super().__init__(label, validators, choices=_zones(), **kwargs)
+        super().__init__(label, validators, **kwargs)
+        self.flags.required = True
+
+    @property
+    def offered(self) -> Sequence[tuple[str, str]]:
+        """Name and words of each zone that is named after a place, for the list to search in."""
+        return _places()
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Take the name as typed, `new york` for America/New_York."""
+        super().process_formdata(valuelist)
+        self.data = zone_of_place(self.data or "") or self.data
+
+    def pre_validate(self, form: Any) -> None:
+        """Refuse what is no zone, with the nearest ones."""
+        try:
+            check_time_zone(self.data or "")
+        except Invalid as refusal:
+            raise ValidationError(refusal.message) from refusal
 
 
 def printable(form: FlaskForm, field: Field) -> None:
@@ -81,9 +101,6 @@ def _strip(value: str | None) -> str | None:
 
 
 @cache
-def _zones() -> dict[str, str | dict[str, str]]:
-    groups: dict[str, dict[str, str]] = {}
-    for name in sorted(available_timezones() - {"UTC", "localtime", "Factory"}):
-        region, _, place = name.partition("/")
-        groups.setdefault(region if place else "Other", {})[name] = (place or name).replace("_", " ")
-    return {"UTC": "UTC"} | groups
+def _places() -> Sequence[tuple[str, str]]:
+    named = [name for name in time_zones() if "/" in name and not name.startswith(("Etc/", "SystemV/"))]
+    return [("UTC", "UTC"), *((name, name.replace("_", " ").replace("/", ", ")) for name in named)]

@@ -64,9 +64,28 @@ def test_refusals_say_what_to_enter(app: Flask) -> None:
     assert _sent(app, limit="101").errors == {"limit": ["Enter a number from 1 to 100."]}
 
 
-def test_only_zones_of_this_machine_can_be_chosen(app: Flask) -> None:
-    assert not _sent(app, zone="America/Argentina/Ushuaia").errors
-    assert "zone" in _sent(app, zone="Mars/Olympus").errors
+@pytest.mark.parametrize(
+    ("typed", "zone"),
+    [
+        ("America/Argentina/Ushuaia", "America/Argentina/Ushuaia"),
+        ("berlin", "Europe/Berlin"),
+        (" new  york ", "America/New_York"),
+        ("europe/paris", "Europe/Paris"),
+        ("UTC", "UTC"),
+    ],
+)
+def test_a_zone_is_known_by_its_name_or_by_its_place(app: Flask, typed: str, zone: str) -> None:
+    form = _sent(app, zone=typed)
+    assert (form.zone.data, form.errors) == (zone, {})
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"), [("Europe/Berln", "did you mean Europe/Berlin"), ("", "such as"), ("Mars", "Mars")]
+)
+def test_what_is_no_zone_is_kept_and_refused_with_the_nearest(app: Flask, typed: str, said: str) -> None:
+    form = _sent(app, zone=typed)
+    assert form.zone.data == typed
+    assert said in form.errors["zone"][0]
 
 
 def test_a_filter_leaves_out_what_is_empty_or_wrong(app: Flask) -> None:

@@ -96,6 +96,6 @@ def test_a_zero_ceiling_is_a_ceiling(app: Flask, session: Session, people: Peopl
 
 def test_people_choose_their_own_zone(app: Flask, session: Session, people: People) -> None:
     viewer = browser_of(app, session, people.viewer)
-    assert 'selected value="UTC"' in viewer.get("/profile").text
+    assert re.search(r'id="timezone"[^>]*value="UTC"', viewer.get("/profile").text)
     viewer.post("/profile", data={"name": "Vera", "timezone": "Asia/Tokyo"})
     assert "Times in Asia/Tokyo" in viewer.get("/profile").text

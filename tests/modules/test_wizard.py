@@ -166,6 +166,44 @@ def test_the_preview_of_times_warns_of_a_limit_that_would_stop_it(editor: FlaskC
     assert seen.count("<tr>") == 11
 
 
+WINDOW = DAILY | {
+    "frequency": "window", "window_every": "30", "window_from": "9", "window_until": "11",
+    "window_days": ["2", "3", "4"],
+}  # fmt: skip
+
+
+def test_hours_of_some_days_need_no_cron_line(editor: FlaskClient) -> None:
+    draft = up_to_check(editor)
+    seen = editor.post(f"{draft}/often/preview", data=WINDOW, headers=PARTIAL).text
+    assert "at 09:00, 09:30, 10:00 and 10:30 Europe/Berlin" in seen
+    answer(editor, draft, ("often", WINDOW))
+    assert re.search(r'value="window" checked|checked[^>]*value="window"', editor.get(f"{draft}/often").text)
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"window_until": "9"}, "Choose an hour after 09:00"),
+        ({"window_days": []}, "Choose at least one day."),
+        ({"timezone": "Europe/Berln"}, "did you mean Europe/Berlin"),
+    ],
+)
+def test_a_schedule_that_cannot_be_says_so_beside_its_field(
+    editor: FlaskClient, changed: dict[str, Any], said: str
+) -> None:
+    draft = up_to_check(editor)
+    refused = editor.post(f"{draft}/often", data=WINDOW | changed)
+    assert refused.status_code == 422
+    assert said in refused.text
+
+
+def test_a_zone_that_is_not_known_yet_is_named_in_the_preview(editor: FlaskClient) -> None:
+    draft = up_to_check(editor)
+    seen = editor.post(f"{draft}/often/preview", data=WINDOW | {"timezone": "Europe/Ber"}, headers=PARTIAL)
+    assert "Unknown time zone" in seen.text
+    assert "Europe/Berlin" in seen.text
+
+
 def test_actions_are_moved_and_keep_their_parameters(editor: FlaskClient, session: Session) -> None:
     draft = begin(editor)
     which = {"record_type": "cluster", "record_minimum": "1"}

@@ -1,7 +1,7 @@
 """How often: a schedule from presets or cron, and for event rules whether records go together or one by one."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, time
+from datetime import UTC, datetime, time, tzinfo
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
@@ -16,6 +16,7 @@ from app.business.automation.services.schedules.schedule_presets import (
     Preset,
     preset_of,
 )
+from app.business.time_zones import time_zones
 from app.modules.automation.choices import DAYS
 from app.modules.automation.step_form import Pairs, offered, pairs_of
 from app.modules.automation.wizard_forms import NumberField, Step
@@ -130,13 +131,12 @@ class ScheduleStep(Step):
 
     def schedule(self) -> dict[str, Any]:
         """The schedule as a rule keeps it."""
-        zone = self.timezone.data or "UTC"
-        found: dict[str, Any] = {"timezone": zone} | self._times(ZoneInfo(zone))
+        named = self.timezone.data or ""
+        zone = ZoneInfo(named) if named in time_zones() else UTC
+        found: dict[str, Any] = {"timezone": named} | self._times(zone)
         if self.split_by.data == OWN_TIME and "cron" in found:
             del found["timezone"]
-        return found | {
-            name: _instant(self[name].data, ZoneInfo(zone)) for name in MOMENTS if self[name].data
-        }
+        return found | {name: _instant(self[name].data, zone) for name in MOMENTS if self[name].data}
 
     def fields_by_path(self) -> dict[str, Any]:
         """A refused line stands beside what was chosen instead of cron."""
@@ -169,7 +169,7 @@ class ScheduleStep(Step):
         split = {"split_by": OWN_TIME if own_time else rule["split_by"], "timezone": zone.key}
         return pairs_of(cls(formdata=None, data=dict(rule) | split | moments | _choice(schedule, zone)))
 
-    def _times(self, zone: ZoneInfo) -> dict[str, Any]:
+    def _times(self, zone: tzinfo) -> dict[str, Any]:
         if self.frequency.data == "once":
             return {"at": _instant(self.once_at.data, zone)}
         if self.frequency.data == "cron" or self.frequency.data not in PRESETS:
@@ -237,7 +237,7 @@ def _choice(schedule: Mapping[str, Any], zone: ZoneInfo) -> dict[str, Any]:
     return values | {"at": f"{preset.at:%H:%M}", "weekdays": weekdays}
 
 
-def _instant(text: str | None, zone: ZoneInfo) -> str:
+def _instant(text: str | None, zone: tzinfo) -> str:
     """The local time with its offset; text that is none goes to the check of the rule as it is."""
     try:
         return datetime.fromisoformat(text or "").replace(tzinfo=zone).isoformat()
