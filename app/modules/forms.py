@@ -78,8 +78,8 @@ class TimezoneField(StringField):
 
     def process_formdata(self, valuelist: list[str]) -> None:
         """Take the name as typed, `new york` for America/New_York."""
-        super().process_formdata(valuelist)
-        self.data = zone_of_place(self.data or "") or self.data
+        if valuelist:
+            self.data = zone_of_place(valuelist[0]) or valuelist[0]
 
     def pre_validate(self, form: Any) -> None:
         """Refuse what is no zone, with the nearest ones."""

@@ -191,7 +191,10 @@ def lift_all_limits(session: Session, now: datetime) -> None:
             session, account_id=account.id, kind=EntryKind.ADJUST, amount=5000, key="at-last", reason="At last",
             now=now,
         )  # fmt: skip
-    for rule in session.scalars(select(AutomationRule).where(AutomationRule.archived_at.is_(None))):
+        account.daily_ceiling = None
+    for rule in session.scalars(select(AutomationRule).order_by(AutomationRule.id)):
+        if rule.archived_at:
+            SERVICE.restore(session, rule, ME, now)
         open_ended = {"max_executions_per_day": 10_000, "monthly_budget": None}
         SERVICE.update_rule(session, rule, definition_of(rule) | open_ended, ME, now)
     for run in session.scalars(select(ScheduledTask).where(ScheduledTask.waiting_for == Waiting.REVIEW)):

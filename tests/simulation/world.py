@@ -80,6 +80,7 @@ class World:
             plan = make_plan(session, monthly_credits=self.rng.choice([40, 150, 600]))
             for _ in range(self.rng.choice([1, 1, 2])):
                 account = make_account(session, credits=0, plan=plan, timezone=self.rng.choice(ZONES))
+                account.daily_ceiling = self.rng.choice([None, None, 12])
                 for _ in range(self.rng.choice([1, 2])):
                     make_sector(session, make_site(session, account))
                 for _ in range(self.rng.randint(2, 3)):

@@ -157,6 +157,7 @@ class ScheduledTask(AccountOwned, Base):
     rescues: Mapped[int] = mapped_column(default=0)
     auto_retries: Mapped[int] = mapped_column(default=0)
     counted_day: Mapped[date | None]
+    budget_day: Mapped[date | None]
     batch_id: Mapped[int | None] = mapped_column(Id)
     part: Mapped[int | None]
     follows_id: Mapped[int | None] = mapped_column(Id)

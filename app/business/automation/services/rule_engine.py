@@ -100,6 +100,7 @@ class RuleEngine:
         # Its records may have grown since (a task's words): never more than the run's limit leaves.
         paid = credits.held_by(session, context.account.id, context.run.id)
         left = max(context.definition.credit_limit_per_execution - paid, 0)
+        context.start_of_spending()
         shortfall = credits.hold(
             session,
             account_id=context.account.id,
@@ -110,6 +111,8 @@ class RuleEngine:
         )
         if shortfall is not None:
             run_close.stop_admitted(session, context, stop_of(shortfall))
+        else:
+            context.run.waiting_since = None
         return records
 
     def _work(self, context: RunContext, lease: Lease, records: list[int]) -> None:
@@ -144,6 +147,7 @@ def _first_time(session: Session, context: RunContext) -> list[int]:
         return []
     run = context.run
     run.admitted_at, run.record_count = context.now, len(admission.records)
+    run.waiting_since = None
     context.detail.records = admission.records
     context.detail.options = context.detail.options | {
         "left_over": admission.left_over,

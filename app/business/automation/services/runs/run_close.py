@@ -4,6 +4,7 @@ Every function works inside one transaction whose lease was just renewed (or tha
 """
 
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 
 from sqlalchemy import delete, func, select, update
@@ -28,7 +29,12 @@ from app.business.automation.services.runs.run_context import RunContext, load_c
 from app.business.automation.services.runs.run_gates import Stop, stop_of
 from app.business.automation.services.runs.run_summary import failure_sentence, result_of
 from app.business.automation.services.runs.run_units import Outcome
-from app.business.automation.services.runs.waiting import wake_for_credits, wake_previous
+from app.business.automation.services.runs.waiting import (
+    LONGEST_WAIT,
+    waited_too_long,
+    wake_for_credits,
+    wake_previous,
+)
 from app.business.billing.models import CreditEntry
 from app.business.billing.services.credit_service import CreditService, Shortfall
 from app.business.events import EventType, close_batches_of_run, open_batch, record_events
@@ -36,6 +42,7 @@ from app.business.planner.models import Keyword
 from app.business.writer.services.content_service import give_up_writing
 
 AUTO_RETRIES = 3
+GIVEN_UP = f"It has waited for {LONGEST_WAIT.days} days and waits no longer."
 BACK_OFF = (timedelta(seconds=10), timedelta(seconds=60), timedelta(minutes=5))
 
 
@@ -44,7 +51,9 @@ def stop_at_gate(session: Session, context: RunContext, stop: Stop) -> None:
     waits = stop.waiting and (
         context.waits_when_limited or stop.waiting in (Waiting.PREVIOUS, Waiting.REVIEW)
     )
-    if waits:
+    if waits and waited_too_long(context.run, context.now):
+        stop = replace(stop, message=f"{stop.message} {GIVEN_UP}")
+    elif waits:
         if stop.waiting == Waiting.PREVIOUS:
             _replace_queued(session, context)
         _park(session, context, stop)
@@ -79,8 +88,10 @@ def _replace_queued(session: Session, context: RunContext) -> None:
 def stop_admitted(session: Session, context: RunContext, stop: Stop) -> None:
     """A run that had begun may not go on now: it waits, or fails with its reason. Finished units stay."""
     if stop.waiting and context.waits_when_limited:
-        _park(session, context, stop)
-        return
+        if not waited_too_long(context.run, context.now):
+            _park(session, context, stop)
+            return
+        stop = replace(stop, message=f"{stop.message} {GIVEN_UP}")
     _end(session, context, Status.FAILED, stop.reason, stop.message)
 
 

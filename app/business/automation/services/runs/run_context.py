@@ -59,8 +59,11 @@ class RunContext:
 
     @property
     def budgets(self) -> list[Budget]:
-        """Counters that every credit of this run passes: the account's day, the rule's and the site's month."""
-        day = self.run.counted_day or self.local_day
+        """Counters that every credit of this run passes: the account's day, the rule's and the site's month.
+
+        They are those of the day on which this attempt set its credits aside, or would: see `start_of_spending`.
+        """
+        day = self.run.budget_day or self.local_day
         month = f"{day:%Y-%m}"
         lines = [
             Budget("account", self.account.id, day.isoformat(), self.account.daily_ceiling),
@@ -69,6 +72,13 @@ class RunContext:
         if self.site:
             lines.append(Budget("site", self.site.id, month, self.site.monthly_budget))
         return lines
+
+    def start_of_spending(self) -> None:
+        """From here on credits count for today: a run that waited, or is tried again, spends when it goes on.
+
+        Only while nothing is set aside, for credits are given back where they were counted.
+        """
+        self.run.budget_day = self.local_day
 
     @property
     def waits_when_limited(self) -> bool:

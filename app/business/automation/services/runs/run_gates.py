@@ -312,6 +312,7 @@ def check_credits(session: Session, context: RunContext, admission: Admission) -
         if len(got) < len(admission.records):
             admission.records = got
             admission.price = known_price(session, context, got)
+    context.start_of_spending()
     shortfall = CreditService().hold(
         session,
         account_id=context.account.id,

@@ -1,6 +1,6 @@
 """Waking runs that wait: when what they wait for has come, they are pending like any other."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from sqlalchemy import CursorResult, or_, select, update
@@ -11,6 +11,9 @@ from app.business.automation.run_models import Cause, ScheduledTask, Status, Wai
 from app.business.automation.services.runs.opening import RUN_QUEUES
 from app.business.automation.services.runs.run_lease import SERIAL_CAUSES
 from app.business.events import wake
+
+LONGEST_WAIT = timedelta(days=30)
+"""After so long without a start a run is looked at once more, and ends if it would have to wait again."""
 
 CREDIT_WAKES_AT_ONCE = 20
 """Runs woken together when credits come: those that do not fit wait again, so that nobody is blocked."""
@@ -73,8 +76,13 @@ def wake_reviewed(session: Session, run: ScheduledTask) -> None:
     _wake(session, ScheduledTask.id == run.id, ScheduledTask.waiting_for == Waiting.REVIEW)
 
 
+def waited_too_long(run: ScheduledTask, now: datetime) -> bool:
+    """Whether the run has waited as long as any may."""
+    return run.waiting_since is not None and now - run.waiting_since >= LONGEST_WAIT
+
+
 def wake_what_is_due(session: Session, now: datetime) -> int:
-    """From the sweep: new days, credits that came meanwhile, and waits whose previous run is gone."""
+    """From the sweep: new days, credits that came meanwhile, waits whose previous run is gone, or that are over."""
     woken = _wake(
         session,
         ScheduledTask.waiting_for.in_([Waiting.DAY, Waiting.BUDGET]),
@@ -84,6 +92,9 @@ def wake_what_is_due(session: Session, now: datetime) -> int:
         select(ScheduledTask.account_id).where(ScheduledTask.waiting_for == Waiting.CREDITS).distinct()
     ).all():
         wake_for_credits(session, account_id)
+    woken += _wake(
+        session, ScheduledTask.waiting_for.is_not(None), ScheduledTask.waiting_since <= now - LONGEST_WAIT
+    )
     return woken + _wake_forgotten(session)
 
 

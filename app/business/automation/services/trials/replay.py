@@ -13,11 +13,11 @@ from typing import Protocol
 
 from app.business.automation.run_models import Reason
 from app.business.automation.services.runs.run_price import longest_within
+from app.business.automation.services.runs.waiting import LONGEST_WAIT
 from app.business.automation.services.trials.replay_prices import Prices
 from app.business.automation.services.trials.replay_trial import Trial
 from app.business.time_zones import start_of_day
 
-WAITS_AT_MOST = timedelta(days=30)
 MANY_WAIT = 1_000
 """Above so many waiting runs, those for which the day has no room are not looked at again each day."""
 
@@ -152,7 +152,7 @@ class Replay:
     def _refuse(self, opened: Opened, at: datetime, reason: Reason) -> Iterator[Decision]:
         choice = self.definition.when_limited
         waits = self.is_event if choice is None else choice == "wait"
-        if reason == Reason.LIMIT_BELOW_PRICE or not waits or at - opened.at > WAITS_AT_MOST:
+        if reason == Reason.LIMIT_BELOW_PRICE or not waits or at - opened.at > LONGEST_WAIT:
             yield Decision(opened, at, reason)
         else:
             opened.waits_for = reason
