@@ -53,9 +53,17 @@ MENU: tuple[tuple[str, tuple[Entry, ...]], ...] = (
 
 
 def navigation() -> list[tuple[str, list[Link]]]:
-    """The groups of the menu with the links this person may follow; empty groups are left out."""
+    """The groups of the menu with the links this person may follow; empty groups are left out.
+
+    The present page's entry is the one its address lies under, or the one a view names in `g.menu_entry`.
+    """
     shown = [(title, [entry for entry in entries if _is_shown(entry)]) for title, entries in MENU]
-    current = _current_url([url_for(entry.endpoint) for _, entries in shown for entry in entries])
+    named = g.get("menu_entry")
+    current = (
+        url_for(named)
+        if named
+        else _current_url([url_for(entry.endpoint) for _, entries in shown for entry in entries])
+    )
     return [(title, [_link(entry, current) for entry in entries]) for title, entries in shown if entries]
 
 

@@ -17,14 +17,15 @@ def _nothing_more(_operation: Operation) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class KindPage:
-    """`counts`: singular noun of what `done` and `total` count · `result`: template that gets `operation`, and what
-    `more` reads for it.
+    """`above`: label and endpoint of the page that leads to it · `counts`: singular noun of what `done` and `total`
+    count · `result`: template that gets `operation`, and what `more` reads for it.
 
     `follow`: of a kind that sets runs going, what the template shows of them once the operation has ended, with
     `tag` (changes when they do) and `moves` (whether the page goes on asking).
     """
 
     title: str
+    above: tuple[str, str]
     counts: str
     result: str
     follow: Callable[[Operation], dict[str, Any]] | None = None
@@ -33,9 +34,17 @@ class KindPage:
 
 KIND_PAGES: Mapping[str, KindPage] = {
     bulk_retry.KIND: KindPage(
-        "Retry of failed runs", "run", "partials/automation/bulk_retry_result.html", follow
+        "Retry of failed runs",
+        ("History", "automation.history"),
+        "run",
+        "partials/automation/bulk_retry_result.html",
+        follow,
     ),
     back_test.KIND: KindPage(
-        "Tried on the past", "moment", "partials/automation/back_test_report.html", more=report_of
+        "Tried on the past",
+        ("Rules", "automation.rules"),
+        "moment",
+        "partials/automation/back_test_report.html",
+        more=report_of,
     ),
 }

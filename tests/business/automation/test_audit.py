@@ -25,6 +25,7 @@ DAMAGE = {
     "held": [update(Account).values(credits_held=1)],
     "run_credits": [update(ScheduledTask).where(PAID).values(credits_used=1)],
     "holds_closed": [update(CreditHold).values(state="open")],
+    "charged_within_hold": [update(CreditHold).values(posted=CreditHold.amount + 1)],
     "leases": [update(ScheduledTask).where(PAID).values(status="running")],
     "daily_slots": [update(RuleDay).values(used=RuleDay.used + 1)],
     "ended_runs": [update(ScheduledTask).where(PAID).values(finished_at=None)],
@@ -98,7 +99,10 @@ def unprotected(session: Session) -> Iterator[None]:
             session.rollback()
 
 
-CHECKS = [("account", "ck_account_held_within_balance")]
+CHECKS = [
+    ("account", "ck_account_held_within_balance"),
+    ("credit_hold", "ck_credit_hold_posted_within_amount"),
+]
 
 
 def test_a_missing_trigger_of_the_ledger_is_found(worked: Machine, session: Session) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import flash, render_template, url_for
+from flask import flash, g, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role
@@ -53,6 +53,7 @@ def _operation(id: int) -> Operation:
 def _rendered(template: str, operation: Operation, tag: str, following: Mapping[str, Any]) -> str:
     ended = operation.state in ENDED
     kind = KIND_PAGES[operation.kind]
+    g.menu_entry = kind.above[1]
     poll = None if ended and not following.get("moves") else POLL
     more = kind.more(operation) if operation.result else {}
     return render_template(

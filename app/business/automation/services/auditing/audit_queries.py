@@ -26,10 +26,13 @@ QUERIES: dict[str, tuple[str, str]] = {
         "WHERE e.account_id = t.account_id AND e.run_id = t.id), 0)",
     ),
     "holds_closed": (
-        "A run that has ended holds no credits, and none is charged more than it holds.",
-        "SELECT h.account_id, h.run_id FROM credit_hold h LEFT JOIN scheduled_task t ON t.id = h.run_id "
-        "WHERE (h.state = 'open' AND t.status IN ('completed', 'failed', 'skipped')) "
-        "OR h.posted < 0 OR h.posted > h.amount",
+        "A run that has ended holds no credits.",
+        "SELECT h.account_id, h.run_id FROM credit_hold h JOIN scheduled_task t ON t.id = h.run_id "
+        "WHERE h.state = 'open' AND t.status IN ('completed', 'failed', 'skipped')",
+    ),
+    "charged_within_hold": (
+        "No run is charged more than it had set aside.",
+        "SELECT account_id, run_id FROM credit_hold WHERE posted < 0 OR posted > amount",
     ),
     "leases": (
         "A running run has a worker that was heard of lately.",
