@@ -183,10 +183,11 @@ STORIES = [
         at("0 18 * * 1-5", "UTC", None,
            {"any": [leaf("now.days_left_in_month", "eq", 0),
                     {"all": [leaf("now.weekday", "eq", 5), leaf("now.days_left_in_month", "lte", 2)]}]},
-           act("create_record", type="task", title="Report of the month", task_type="report"), site=1),
+           act("create_record", type="task", title="Report of the month", task_type="report",
+               description="{account.runs_this_month} runs, {account.failed_runs_this_month} of them failed, for "
+               "{account.credits_used_this_month} credits."), site=1),
         {"frequency": "weekdays", "at": "18:00"},
         place="All of Garden",
-        nearest="The task's text cannot name the month's figures.",
     ),
     Story(
         "With a published pillar page in the cluster add internal links, else plan the pillar first.",

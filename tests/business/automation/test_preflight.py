@@ -200,6 +200,19 @@ def test_what_is_named_but_gone_is_not_found(session: Session, calm: Account, se
     ]
 
 
+def test_texts_that_name_no_field(session: Session, calm: Account) -> None:
+    good = {"type": "create_record", "params": {"type": "idea", "title": "{name}, {volume} in {site.name}"}}
+    assert found(session, calm, draft(good)) == []
+    wrong = {"type": "create_record", "params": {"type": "idea", "title": "{titel}", "description": "{name}"}}
+    tell = {"type": "notify", "params": {"message": "{volume} and {account.credits_available}"}}
+    findings = found(session, calm, draft(wrong, tell))
+    assert [(finding.code, finding.level.value, finding.field) for finding in findings] == [
+        ("text_names_no_field", "hint", "actions[0].params.title"),
+        ("text_names_no_field", "hint", "actions[1].params.message"),
+    ]
+    assert findings[0].sentence == "Action 1: {titel} names no field and would be written as it stands."
+
+
 def test_a_limit_below_the_price_of_one_record(session: Session, calm: Account) -> None:
     seven = {"type": "generate_ideas", "params": {"ideas_per_cluster": 7}}
     rule = draft(seven, trigger="cluster_created", credit_limit_per_execution=9)

@@ -13,6 +13,7 @@ from app.business.accounts.services.notices import add_notice
 from app.business.accounts.services.scope import owned
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.actions.action_work import LocalWork
+from app.business.automation.services.actions.filled_text import fill
 from app.business.automation.services.catalogue.action_catalogue import (
     CreateRecord,
     CreateTasks,
@@ -31,7 +32,6 @@ from app.business.planner.services.idea_service import create_idea
 from app.business.writer.services import task_service
 from app.business.writer.services.record_editors import update_record
 
-TITLE_FIELDS = ("name", "text", "title", "main_keyword")
 SWITCHED = {True: "switched on", False: "switched off"}
 
 
@@ -73,7 +73,7 @@ def due_day(context: RunContext, days: int) -> Any:
 
 
 class CreateRecordWork(LocalWork):
-    """One idea or task for each record, in its sector; texts may name the record's fields: `{name}`."""
+    """One idea or task for each record, in its sector; texts may name fields of the record: `{name}`."""
 
     def save(self, session: Session, context: RunContext, unit: Unit, answer: Any) -> Done | LeftOut:
         """Left out where there is no sector to put it in."""
@@ -84,11 +84,13 @@ class CreateRecordWork(LocalWork):
         place = _place(session, context, source)
         if place is None:
             return LeftOut("There is no site and sector to put it in. Give the rule a site.")
-        fields: dict[str, Any] = {"title": _filled(params.title, source)[:255]}
+        whose = (unit.record_type, unit.record_id) if source is not None else (None, 0)
+        fields: dict[str, Any] = {"title": fill(session, context, params.title, *whose)[:255]}
+        description = fill(session, context, params.description, *whose)
         if params.type == "idea":
             cluster = source if isinstance(source, Cluster) else place
             fields |= {
-                "description": _filled(params.description, source),
+                "description": description,
                 "content_type": params.content_type,
             }
             idea = create_idea(
@@ -96,7 +98,7 @@ class CreateRecordWork(LocalWork):
             )
             return Done(made={"idea": [idea.id]}, message=f"Idea “{idea.title}”")
         fields |= {
-            "brief": _filled(params.description, source),
+            "brief": description,
             "word_count": params.word_count,
             "task_type": params.task_type,
         }
@@ -117,14 +119,6 @@ def _place(session: Session, context: RunContext, source: Record | None) -> Sect
     if context.run.site_id is None:
         return None
     return session.scalar(query.where(Sector.site_id == context.run.site_id).order_by(Sector.id).limit(1))
-
-
-def _filled(text: str, source: Record | None) -> str:
-    """`{title}` and the like replaced by the record's own texts; nothing else is interpreted."""
-    for field in TITLE_FIELDS:
-        if f"{{{field}}}" in text and source is not None:
-            text = text.replace(f"{{{field}}}", str(getattr(source, field, "")))
-    return text
 
 
 class CreateTasksWork(LocalWork):
@@ -149,7 +143,7 @@ class CreateTasksWork(LocalWork):
 
 
 class NotifyWork(LocalWork):
-    """One notice for the whole run."""
+    """One notice for the whole run; its text may name figures of the account."""
 
     def save(self, session: Session, context: RunContext, unit: Unit, answer: Any) -> Done:
         """A later run of the same unit renews its own notice and makes no second one."""
@@ -164,7 +158,7 @@ class NotifyWork(LocalWork):
             account_id=context.account.id,
             level="info",
             title=f"{context.run.rule_name}{about}",
-            body=params.message,
+            body=fill(session, context, params.message),
             role=Role(params.to) if params.to else None,
             key=unit.key,
             rule_id=context.rule.id,

@@ -7,7 +7,7 @@ see the same value, and only the operators have two implementations.
 from calendar import monthrange
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, datetime, tzinfo
+from datetime import UTC, date, datetime, tzinfo
 from enum import StrEnum
 from typing import Any
 
@@ -16,9 +16,10 @@ from sqlalchemy.orm import aliased
 
 from app.business.accounts.models import Account, User
 from app.business.automation.models import RuleRecord
+from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services.catalogue.action_catalogue import PARENTS
 from app.business.automation.services.catalogue.record_models import MODELS
-from app.business.billing.models import Plan
+from app.business.billing.models import CreditEntry, EntryKind, Plan
 from app.business.planner.models import (
     ClusterStatus,
     Idea,
@@ -225,6 +226,37 @@ def _credits_percent(_entity: Any, frame: Frame) -> ColumnElement[Any]:
     return mine.correlate_except(account, plan).scalar_subquery()
 
 
+def _month_began(frame: Frame) -> datetime:
+    return frame.local_now.replace(day=1, hour=0, minute=0, second=0, microsecond=0, fold=0).astimezone(UTC)
+
+
+def _runs_this_month(*statuses: Status) -> Expression:
+    def of(_entity: Any, frame: Frame) -> ColumnElement[Any]:
+        run = aliased(ScheduledTask)
+        counted = (
+            select(func.count())
+            .select_from(run)
+            .where(
+                run.account_id == frame.account_id,
+                run.status.in_(statuses),
+                run.scheduled_at >= _month_began(frame),
+            )
+        )
+        return counted.correlate_except(run).scalar_subquery()
+
+    return of
+
+
+def _credits_used_this_month(_entity: Any, frame: Frame) -> ColumnElement[Any]:
+    entry = aliased(CreditEntry)
+    used = select(func.coalesce(-func.sum(entry.amount), 0)).where(
+        entry.account_id == frame.account_id,
+        entry.kind == EntryKind.CHARGE,
+        entry.created_at >= _month_began(frame),
+    )
+    return used.correlate_except(entry).scalar_subquery()
+
+
 def _days_left_in_month(now: datetime) -> int:
     return monthrange(now.year, now.month)[1] - now.day
 
@@ -251,6 +283,16 @@ ALWAYS_THERE = (
         _account(lambda row: row.credits_balance - row.credits_held),
     ),
     Field("account.credits_percent", "credits left in percent of the month's", T.NUMBER, _credits_percent),
+    Field("account.credits_used_this_month", "credits used this month", T.NUMBER, _credits_used_this_month),
+    Field(
+        "account.runs_this_month",
+        "runs this month",
+        T.NUMBER,
+        _runs_this_month(Status.COMPLETED, Status.FAILED),
+    ),
+    Field(
+        "account.failed_runs_this_month", "failed runs this month", T.NUMBER, _runs_this_month(Status.FAILED)
+    ),
     _clock("now.date", "day today", T.DAY),
     _clock("now.weekday", "weekday today (1 = Monday)"),
     _clock("now.hour", "hour now"),

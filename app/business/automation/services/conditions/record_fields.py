@@ -43,6 +43,26 @@ def load_facts(
     return found
 
 
+def load_values(
+    session: Session,
+    record_type: str | None,
+    record_id: int,
+    names: set[str],
+    *,
+    account_id: int,
+    now: datetime,
+    zone: tzinfo,
+) -> dict[str, Any]:
+    """The named fields of one record (without a record type: of the account), those that there are, in one query."""
+    entity: Any = MODELS[record_type] if record_type else Account
+    frame = Frame(account_id, now, zone)
+    fields = _fields(record_type, names)
+    mine = entity.account_id == account_id if record_type else entity.id == account_id
+    query = select(*(field.of(entity, frame) for field in fields)).where(entity.id == record_id, mine)
+    row = session.execute(query).one_or_none() if fields else None
+    return {} if row is None else {field.name: value for field, value in zip(fields, row, strict=True)}
+
+
 def _load(
     session: Session, record_type: str | None, ids: list[int], frame: Frame, asked: list[Node] | None
 ) -> dict[int, Facts]:

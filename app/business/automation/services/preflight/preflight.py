@@ -14,6 +14,7 @@ from app.business.automation.services.preflight.preflight_ids import id_findings
 from app.business.automation.services.preflight.preflight_money import money_findings
 from app.business.automation.services.preflight.preflight_neighbours import loop_findings, overlap_findings
 from app.business.automation.services.preflight.preflight_start import start_findings
+from app.business.automation.services.preflight.preflight_texts import text_findings
 from app.business.automation.services.preflight.rule_graph import RuleGraph, active_rules
 from app.business.automation.services.rules.rule_definition import RuleDefinition
 from app.business.errors import Blocked, Invalid
@@ -32,7 +33,7 @@ def look_over(
         found = [*condition_findings(rule), *start_findings(session, account, rule, now)]
         others = active_rules(session, account.id, rule_id)
         graph = RuleGraph.around(rule, rule_id, others)
-        found += id_findings(session, account.id, rule)
+        found += [*id_findings(session, account.id, rule), *text_findings(rule)]
         found += money_findings(session, account, rule, others)
         found += [*loop_findings(graph), *overlap_findings(graph.start, others)]
     except Invalid as refusal:

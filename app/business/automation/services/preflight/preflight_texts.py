@@ -1,0 +1,33 @@
+"""Findings about the texts of actions: what stands in braces and is no field would be written as it was typed."""
+
+from collections.abc import Iterator
+
+from app.business.automation.services.catalogue.field_catalogue import RECORD_TYPES
+from app.business.automation.services.catalogue.named_fields import NAMED, field_named
+from app.business.automation.services.preflight.preflight_finding import Finding, Level
+from app.business.automation.services.rules.rule_definition import RuleDefinition
+
+OF_RECORDS = {"create_record": ("title", "description")}
+OF_THE_ACCOUNT = {"notify": ("message",)}
+
+
+def text_findings(rule: RuleDefinition) -> Iterator[Finding]:
+    """A hint for each text with a name that no record has, or, where there is no record, the account has not."""
+    for index, action in enumerate(rule.actions):
+        for params, types in ((OF_RECORDS, (None, *RECORD_TYPES)), (OF_THE_ACCOUNT, (None,))):
+            for name in params.get(action["type"], ()):
+                text = action.get("params", {}).get(name) or ""
+                if unknown := _unknown(text, types):
+                    yield _hint(index, name, unknown)
+
+
+def _unknown(text: str, types: tuple[str | None, ...]) -> list[str]:
+    names = dict.fromkeys(NAMED.findall(text))
+    return [name for name in names if not any(field_named(name, type) for type in types)]
+
+
+def _hint(index: int, param: str, unknown: list[str]) -> Finding:
+    named = ", ".join(f"{{{name}}}" for name in unknown)
+    sentence = f"Action {index + 1}: {named} names no field and would be written as it stands."
+    advice = "Take a field that can be asked for in conditions, such as {site.name}."
+    return Finding("text_names_no_field", Level.HINT, sentence, advice, f"actions[{index}].params.{param}")
