@@ -33,7 +33,12 @@ class Handler(BaseHTTPRequestHandler):
     body: dict[str, Any]
 
     def do_POST(self) -> None:
-        self.body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        length = int(self.headers["Content-Length"])
+        sent = self.rfile.read(length)
+        if len(sent) < length:
+            # Whoever asked was killed in the middle of it.
+            return
+        self.body = json.loads(sent)
         self.chat.asked.append(self.body)
         self.chat.keys.append(self.headers["Idempotency-Key"])
         reply = self.chat.replies.pop(0) if len(self.chat.replies) > 1 else self.chat.replies[0]

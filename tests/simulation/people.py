@@ -198,4 +198,4 @@ def lift_all_limits(session: Session, now: datetime) -> None:
         open_ended = {"max_executions_per_day": 10_000, "monthly_budget": None}
         SERVICE.update_rule(session, rule, definition_of(rule) | open_ended, ME, now)
     for run in session.scalars(select(ScheduledTask).where(ScheduledTask.waiting_for == Waiting.REVIEW)):
-        waiting.wake_reviewed(session, run)
+        waiting.wake_reviewed(session, [run.id])

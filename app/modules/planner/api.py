@@ -7,6 +7,7 @@ from typing import Any
 from flask import Response
 
 from app.business.accounts.models import Role
+from app.business.automation.services.runs.waiting import wake_for_budget
 from app.business.errors import Invalid
 from app.business.planner.models import Cluster, Idea, Keyword, Sector, Site
 from app.business.planner.services import cluster_service, idea_service, keyword_service, site_service
@@ -73,6 +74,7 @@ def change_site(id: int) -> Response:
     site = row_to_change(Site, id)
     changes = sent_changes(SiteChanges, show(SiteShown, site))
     site_service.update_site(db.session(), site, changes, now=datetime.now(UTC))
+    wake_for_budget(db.session(), site.account_id, site.id)
     db.session.commit()
     return answer(show(SiteShown, site))
 

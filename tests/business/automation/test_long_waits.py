@@ -9,7 +9,7 @@ from app.business.automation.run_models import Reason, ScheduledTask, Status, Wa
 from app.business.automation.services.runs import run_control, waiting
 from app.business.billing.models import EntryKind, SpendCounter
 from app.business.billing.services.credit_service import CreditService
-from app.business.planner.models import Sector
+from app.business.planner.models import Sector, Site
 from tests.business.automation.machine import Machine
 from tests.business.automation.provider import FailingModel
 from tests.business.automation.test_promises import IDEAS, LABEL, clusters_with_keywords
@@ -71,6 +71,23 @@ def test_a_retry_on_another_day_passes_that_days_ceiling(
     session.refresh(run)
     assert (run.status, run.reason, run.credits_used) == (Status.FAILED, Reason.BUDGET, 0)
     assert list(spent_by_day(session).values()) == [5]
+
+
+@pytest.mark.parametrize("whose", ["account", "site"])
+def test_a_higher_limit_lets_it_go_on_at_once(
+    machine: Machine, session: Session, account: Account, sector: Sector, whose: str
+) -> None:
+    site = session.get_one(Site, sector.site_id)
+    limited, limit = (account, "daily_ceiling") if whose == "account" else (site, "monthly_budget")
+    setattr(limited, limit, 4)
+    clusters_with_keywords(session, sector, 1)
+    run = machine.run_now(machine.make_rule(account, **ON_CLUSTERS, site=site.id))
+    assert run.waiting_for == Waiting.BUDGET
+    setattr(limited, limit, 5)
+    waiting.wake_for_budget(session, account.id, site.id if whose == "site" else None)
+    machine.settle()
+    session.refresh(run)
+    assert (run.status, run.credits_used) == (Status.COMPLETED, 5)
 
 
 def test_a_wait_ends_after_thirty_days_and_says_so(machine: Machine, session: Session) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy import update
 
 from app.business.accounts.models import Account, Role
 from app.business.accounts.services import audit_log
+from app.business.automation.services.runs.waiting import wake_for_budget
 from app.business.billing.services.plans import plan_of
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person
@@ -37,6 +38,8 @@ def save() -> ResponseReturnValue:
         audit_log.record(
             db.session(), person.account.id, person.actor, "account.changed", person.account, changed, now
         )
+        if "daily_ceiling" in changed:
+            wake_for_budget(db.session(), person.account.id)
         db.session.commit()
     flash("Saved.", "success")
     return see_other(url_for("accounts.settings"))

@@ -13,7 +13,7 @@ from app.business.automation.services.history.run_page import find_run, lateness
 from app.business.automation.services.operations import bulk_retry
 from app.business.automation.services.operations.retry_price import RetryPrice, retry_prices
 from app.business.automation.services.rules.rule_sentence import summary_of
-from app.business.automation.services.runs import run_control
+from app.business.automation.services.runs import review, run_control
 from app.business.automation.services.runs.run_again import run_again
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person
@@ -52,10 +52,10 @@ def cancel(id: int) -> ResponseReturnValue:
 
 @allow(Role.EDITOR)
 def go_on(id: int) -> ResponseReturnValue:
-    """A person has looked at a long chain of runs and lets it continue."""
+    """A person has looked at a long chain of runs and lets those that wait continue."""
     run = _run(id)
-    run_control.go_on(db.session(), run)
-    return _done(run, "It goes on.")
+    runs = review.go_on(db.session(), run)
+    return _done(run, "It goes on." if runs == 1 else f"All {runs:,} go on.")
 
 
 def _run(id: int) -> ScheduledTask:
@@ -73,6 +73,7 @@ def _context(page: Any, run: ScheduledTask, tag: str, now: datetime) -> dict[str
     return {
         "page": page, "run": run, "tag": tag, "poll": live.trigger([run], None, now), "late": lateness_seconds(run),
         "retry": _retry_price(run, now), "again": run_again(db.session(), run, now),
+        "review": review.review_of(db.session(), run),
         "sentence": summary_of(SimpleNamespace(**page.definition), page.site),
         "traces": [(sample["id"], trace_lines(sample["trace"], record_type)) for sample in samples],
     }  # fmt: skip

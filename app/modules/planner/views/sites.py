@@ -7,6 +7,7 @@ from flask.typing import ResponseReturnValue
 from sqlalchemy import func, select
 
 from app.business.accounts.models import Role
+from app.business.automation.services.runs.waiting import wake_for_budget
 from app.business.planner.models import Keyword, Sector, Site
 from app.business.planner.services import site_service
 from app.business.planner.services.record_lists import places
@@ -49,6 +50,7 @@ def edit(id: int) -> ResponseReturnValue:
     if form.validate_on_submit() and form.taken(
         lambda: site_service.update_site(db.session(), site, form.values(), now=datetime.now(UTC))
     ):
+        wake_for_budget(db.session(), site.account_id, site.id)
         db.session.commit()
         flash("Saved.", "success")
         return see_other(url_for("planner.site", id=id))

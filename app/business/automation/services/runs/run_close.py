@@ -25,6 +25,7 @@ from app.business.automation.services.rules.rule_sentence import summary_of
 from app.business.automation.services.runs import record_claims
 from app.business.automation.services.runs.follow_up import merged_rest, open_follow_up
 from app.business.automation.services.runs.opening import call_attention
+from app.business.automation.services.runs.review import tell_editors
 from app.business.automation.services.runs.run_context import RunContext, load_context
 from app.business.automation.services.runs.run_gates import Stop, stop_of
 from app.business.automation.services.runs.run_summary import failure_sentence, result_of
@@ -209,6 +210,8 @@ def _park(session: Session, context: RunContext, stop: Stop) -> None:
     run.waiting_since, run.error_message = run.waiting_since or context.now, stop.message
     if stop.waiting in (Waiting.DAY, Waiting.BUDGET):
         run.not_before = context.next_local_day
+    if stop.waiting == Waiting.REVIEW:
+        tell_editors(session, context)
     session.flush()
     if stop.waiting != Waiting.PREVIOUS:
         # Two runs that wait for the same one would wake each other without end.

@@ -7,9 +7,9 @@ from sqlalchemy import CursorResult, select, true, update
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule
-from app.business.automation.run_models import Reason, ScheduledTask, Status, Waiting
+from app.business.automation.run_models import Reason, ScheduledTask, Status
 from app.business.automation.services.runs.opening import call_attention
-from app.business.automation.services.runs.waiting import wake_previous, wake_reviewed
+from app.business.automation.services.runs.waiting import wake_previous
 from app.business.errors import Conflict
 
 BEHIND_ALL = 10
@@ -70,14 +70,6 @@ def cancel(session: Session, run: ScheduledTask, now: datetime) -> None:
         call_attention(session, run)
         return
     raise Conflict(f"This run has already ended ({run.status}).")
-
-
-def go_on(session: Session, run: ScheduledTask) -> None:
-    """A person has looked at a long chain of runs and lets it continue. Raises Conflict."""
-    if run.waiting_for != Waiting.REVIEW:
-        raise Conflict("This run does not wait for a person.")
-    run.detail.options = run.detail.options | {"reviewed": True}
-    wake_reviewed(session, run)
 
 
 def _priority_of_rule(run: ScheduledTask) -> Any:

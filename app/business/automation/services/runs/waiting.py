@@ -1,5 +1,6 @@
 """Waking runs that wait: when what they wait for has come, they are pending like any other."""
 
+from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -71,9 +72,17 @@ def wake_rule(session: Session, rule_id: int) -> None:
     )
 
 
-def wake_reviewed(session: Session, run: ScheduledTask) -> None:
+def wake_reviewed(session: Session, run_ids: Collection[int]) -> None:
     """A person said go on."""
-    _wake(session, ScheduledTask.id == run.id, ScheduledTask.waiting_for == Waiting.REVIEW)
+    _wake(session, ScheduledTask.id.in_(run_ids), ScheduledTask.waiting_for == Waiting.REVIEW)
+
+
+def wake_for_budget(session: Session, account_id: int, site_id: int | None = None) -> None:
+    """The account's daily ceiling, or the monthly budget of one of its sites, was changed: try again now."""
+    mine = [ScheduledTask.account_id == account_id, ScheduledTask.waiting_for == Waiting.BUDGET]
+    if site_id is not None:
+        mine.append(ScheduledTask.site_id == site_id)
+    _wake(session, *mine)
 
 
 def waited_too_long(run: ScheduledTask, now: datetime) -> bool:
