@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account, Notice, Role
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Cause, Reason, ScheduledTask, Status, Waiting
-from app.business.automation.services.runs import review, run_gates
+from app.business.automation.services.runs import chain_check, review
 from app.business.automation.services.runs.opening import Opening, open_run
 from app.business.automation.services.runs.review import Review
 from app.business.errors import Conflict
@@ -19,7 +19,7 @@ from tests.factories import make_keyword
 
 @pytest.fixture(autouse=True)
 def a_few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_gates, "MOST_RUNS_FROM_ONE_ROOT", 2)
+    monkeypatch.setattr(chain_check, "MOST_RUNS_FROM_ONE_ROOT", 2)
 
 
 @pytest.fixture

@@ -290,7 +290,7 @@ def test_a_rule_that_feeds_itself_is_stopped_and_says_so(
     machine.settle()
     first, second = machine.runs()
     assert (first.status, second.status, second.reason) == (Status.COMPLETED, Status.SKIPPED, Reason.LOOP)
-    assert "led to itself" in second.error_message
+    assert "This rule led to itself (“A rule” → “A rule”)." in second.error_message
 
 
 def test_a_click_only_opens_a_run_and_a_second_click_is_the_same_run(

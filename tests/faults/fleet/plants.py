@@ -12,8 +12,8 @@ from app.business.automation.run_models import Reason, ScheduledTask, Status
 from app.business.automation.services import action_executor, rule_engine
 from app.business.automation.services.runs import recovery, run_close, run_lease
 from app.business.automation.services.runs.run_context import RunContext
-from app.business.automation.services.runs.run_gates import Stop
 from app.business.automation.services.runs.run_lease import Lease
+from app.business.automation.services.runs.run_stop import Stop
 from app.business.automation.services.triggering import planning
 from app.infrastructure.messaging import scheduler
 

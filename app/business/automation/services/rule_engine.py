@@ -13,15 +13,10 @@ from app.business.automation.services.action_executor import ActionExecutor, Can
 from app.business.automation.services.runs import run_close
 from app.business.automation.services.runs.run_again import keep_wanted
 from app.business.automation.services.runs.run_context import RunContext, load_context
-from app.business.automation.services.runs.run_gates import (
-    Admission,
-    Stop,
-    check_account,
-    pass_gates,
-    stop_of,
-)
+from app.business.automation.services.runs.run_gates import check_account, pass_gates
 from app.business.automation.services.runs.run_lease import Lease, LeaseLost, claim_run, renew
 from app.business.automation.services.runs.run_price import known_price
+from app.business.automation.services.runs.run_stop import Admission, Stop, stop_of
 from app.business.automation.services.transactions import Clock, Transaction
 from app.business.billing.services.credit_service import CreditService
 from app.business.errors import Invalid

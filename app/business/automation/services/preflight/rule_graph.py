@@ -25,7 +25,7 @@ from app.business.automation.services.conditions.condition_tree import parse_con
 from app.business.automation.services.preflight.action_effects import Effects, Happening
 from app.business.automation.services.rules.rule_definition import RuleDefinition, definition_from
 from app.business.automation.services.rules.rule_versions import definition_of
-from app.business.automation.services.runs.run_gates import MOST_DEPTH
+from app.business.automation.services.runs.chain_check import MOST_DEPTH
 from app.business.errors import Invalid
 from app.business.events import EventType
 

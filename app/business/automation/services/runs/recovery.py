@@ -10,8 +10,8 @@ from app.business.automation.run_models import ActionRun, Reason, RunAttempt, Sc
 from app.business.automation.services.runs import run_close
 from app.business.automation.services.runs.opening import call_attention
 from app.business.automation.services.runs.run_context import load_context
-from app.business.automation.services.runs.run_gates import Stop
 from app.business.automation.services.runs.run_lease import expired
+from app.business.automation.services.runs.run_stop import Stop
 from app.business.automation.services.transactions import Clock, Transaction
 
 MOST_RESCUES = 3

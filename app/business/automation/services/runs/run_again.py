@@ -12,9 +12,9 @@ from app.business.automation.services.catalogue.record_models import known_ids
 from app.business.automation.services.rules.rule_definition import definition_from
 from app.business.automation.services.rules.rule_versions import definition_of
 from app.business.automation.services.runs.run_context import RunContext
-from app.business.automation.services.runs.run_gates import Admission
 from app.business.automation.services.runs.run_price import affordable, known_price
 from app.business.automation.services.runs.run_steps import steps_of
+from app.business.automation.services.runs.run_stop import Admission
 
 LIMITS = (Reason.DAILY_LIMIT, Reason.INSUFFICIENT_CREDITS, Reason.BUDGET, Reason.LIMIT_BELOW_PRICE)
 WANTED = "wanted"

@@ -27,7 +27,7 @@ from app.business.automation.services.runs.follow_up import merged_rest, open_fo
 from app.business.automation.services.runs.opening import call_attention
 from app.business.automation.services.runs.review import tell_editors
 from app.business.automation.services.runs.run_context import RunContext, load_context
-from app.business.automation.services.runs.run_gates import Stop, stop_of
+from app.business.automation.services.runs.run_stop import Stop, stop_of
 from app.business.automation.services.runs.run_summary import failure_sentence, result_of
 from app.business.automation.services.runs.run_units import Outcome
 from app.business.automation.services.runs.waiting import (

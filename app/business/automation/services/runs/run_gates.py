@@ -3,11 +3,9 @@
 A check that says no takes neither a daily slot nor credits nor records. The trace names every check.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select, update
+from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -19,47 +17,16 @@ from app.business.automation.services.conditions.condition_evaluator import Cond
 from app.business.automation.services.conditions.record_fields import Facts, load_facts
 from app.business.automation.services.rules.rule_cost import credits_of_actions
 from app.business.automation.services.runs import missed, record_claims
-from app.business.automation.services.runs.record_choice import Choice, choose_records
+from app.business.automation.services.runs.chain_check import check_loop
+from app.business.automation.services.runs.record_choice import choose_records
 from app.business.automation.services.runs.run_context import RunContext
 from app.business.automation.services.runs.run_price import affordable, known_price, price_of_one
 from app.business.automation.services.runs.run_steps import steps_of
-from app.business.billing.services.credit_service import CreditService, Shortfall
+from app.business.automation.services.runs.run_stop import Admission, Gate, Stop, stop_of
+from app.business.billing.services.credit_service import CreditService
 from app.business.planner.models import SiteStatus
 
-MOST_DEPTH = 5
-MOST_RUNS_FROM_ONE_ROOT = 300
 SAMPLE = 10
-
-
-@dataclass(frozen=True)
-class Stop:
-    """A check that says no: reason code, sentence, and what a waiting run would wait for.
-
-    would: of a practice run, what it would have done, in figures.
-    """
-
-    reason: Reason
-    message: str
-    waiting: Waiting | None = None
-    credits_needed: int | None = None
-    would: dict[str, int] | None = None
-
-
-@dataclass
-class Admission:
-    """What the checks have decided so far: the records, and what the limit left over."""
-
-    choice: Choice = field(default_factory=Choice)
-    records: list[int] = field(default_factory=list)
-    left_over: list[int] = field(default_factory=list)
-    price: int = 0
-    stop: Stop | None = None
-    gates: list[dict[str, Any]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-
-Gate = Callable[[Session, RunContext, Admission], str | Stop | None]
-"""Gives the sentence of a pass, None where the check does not apply, or a Stop."""
 
 
 def pass_gates(session: Session, context: RunContext) -> Admission:
@@ -129,36 +96,6 @@ def check_account(_session: Session, context: RunContext, _admission: Admission)
     if context.site and context.site.status == SiteStatus.PAUSED:
         return Stop(Reason.PAUSED, f"The site {context.site.name} is paused.")
     return "The account is active."
-
-
-def check_loop(session: Session, context: RunContext, _admission: Admission) -> str | Stop | None:
-    """The run does not come round to a rule that led to it, nor lie too deep."""
-    run, chain = context.run, context.detail.chain
-    if not chain:
-        return None
-    if context.rule.id in chain:
-        steps = " → ".join(
-            f"rule {rule_id}" for rule_id in [*chain[chain.index(context.rule.id) :], context.rule.id]
-        )
-        return Stop(
-            Reason.LOOP, f"This rule led to itself ({steps}). Narrow its conditions so that it does not."
-        )
-    if run.depth > MOST_DEPTH:
-        return Stop(
-            Reason.LOOP, f"More than {MOST_DEPTH} rules in a row started one another. The chain stops here."
-        )
-    if run.depth >= 2 and not context.detail.options.get("reviewed"):
-        runs = session.scalar(
-            select(func.count())
-            .select_from(ScheduledTask)
-            .where(ScheduledTask.root_id == run.root_id, ScheduledTask.depth >= 2, ScheduledTask.id < run.id)
-        )
-        if (runs or 0) >= MOST_RUNS_FROM_ONE_ROOT:
-            message = (
-                f"More than {MOST_RUNS_FROM_ONE_ROOT} runs came from one start. A person has to say go on."
-            )
-            return Stop(Reason.LOOP, message, Waiting.REVIEW)
-    return "No loop."
 
 
 def check_overlap(session: Session, context: RunContext, _admission: Admission) -> str | Stop | None:
@@ -324,13 +261,6 @@ def check_credits(session: Session, context: RunContext, admission: Admission) -
     if shortfall is not None:
         return stop_of(shortfall)
     return f"{admission.price} credits set aside." if admission.price else "Free."
-
-
-def stop_of(shortfall: Shortfall) -> Stop:
-    """A refused hold as the check that says no."""
-    if shortfall.kind == "budget":
-        return Stop(Reason.BUDGET, shortfall.sentence, Waiting.BUDGET)
-    return Stop(Reason.INSUFFICIENT_CREDITS, shortfall.sentence, Waiting.CREDITS, shortfall.needed)
 
 
 GATES: tuple[tuple[str, Gate], ...] = (

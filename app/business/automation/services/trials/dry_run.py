@@ -15,9 +15,10 @@ from app.business.automation.services.catalogue.record_models import MODELS, in_
 from app.business.automation.services.conditions.record_facts import context_facts
 from app.business.automation.services.runs.opening import Opening, open_run
 from app.business.automation.services.runs.run_context import RunContext, load_context
-from app.business.automation.services.runs.run_gates import Admission, pass_gates, sample_traces
+from app.business.automation.services.runs.run_gates import pass_gates, sample_traces
 from app.business.automation.services.runs.run_price import step_price
 from app.business.automation.services.runs.run_steps import Step, input_ids, steps_of
+from app.business.automation.services.runs.run_stop import Admission
 from app.business.errors import Invalid, NotFound
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.catalogue.triggers import statuses_to
 from app.business.automation.services.conditions.record_facts import Facts
-from app.business.automation.services.runs.run_gates import MOST_DEPTH
+from app.business.automation.services.runs.chain_check import MOST_DEPTH
 from app.business.automation.services.transactions import Transaction
 from app.business.automation.services.trials.replay import Arrival, Opened
 from app.business.automation.services.trials.replay_eligible import Eligibility, own_values

@@ -1,0 +1,50 @@
+"""What the checks of a run say: a pass in a sentence, or a stop with its reason and what could be waited for."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.business.automation.run_models import Reason, Waiting
+from app.business.automation.services.runs.record_choice import Choice
+from app.business.automation.services.runs.run_context import RunContext
+from app.business.billing.services.credit_service import Shortfall
+
+
+@dataclass(frozen=True)
+class Stop:
+    """A check that says no: reason code, sentence, and what a waiting run would wait for.
+
+    would: of a practice run, what it would have done, in figures.
+    """
+
+    reason: Reason
+    message: str
+    waiting: Waiting | None = None
+    credits_needed: int | None = None
+    would: dict[str, int] | None = None
+
+
+@dataclass
+class Admission:
+    """What the checks have decided so far: the records, and what the limit left over."""
+
+    choice: Choice = field(default_factory=Choice)
+    records: list[int] = field(default_factory=list)
+    left_over: list[int] = field(default_factory=list)
+    price: int = 0
+    stop: Stop | None = None
+    gates: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+Gate = Callable[[Session, RunContext, Admission], str | Stop | None]
+"""Gives the sentence of a pass, None where the check does not apply, or a Stop."""
+
+
+def stop_of(shortfall: Shortfall) -> Stop:
+    """A refused hold as the check that says no."""
+    if shortfall.kind == "budget":
+        return Stop(Reason.BUDGET, shortfall.sentence, Waiting.BUDGET)
+    return Stop(Reason.INSUFFICIENT_CREDITS, shortfall.sentence, Waiting.CREDITS, shortfall.needed)
