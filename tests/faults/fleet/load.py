@@ -15,7 +15,15 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
-from app.business.automation.run_models import Cause, Reason, RunAttempt, RunDetail, ScheduledTask, Status
+from app.business.automation.run_models import (
+    ActionRun,
+    Cause,
+    Reason,
+    RunAttempt,
+    RunDetail,
+    ScheduledTask,
+    Status,
+)
 from app.business.automation.services.auditing import audit
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.runs import run_control
@@ -165,6 +173,19 @@ class Load:
         with only_reading(), transaction() as session:
             all_due = self.until > max(self.due.values(), default=self.since)
             return all_due and self._is_planned(session) and not _still_open(session, self.until)
+
+    def done(self) -> int:
+        """How far it is: ended runs and finished units of what comes to an end (the minutes go on for ever)."""
+        ended = select(func.count(ScheduledTask.id)).where(
+            ScheduledTask.status.not_in(OPEN), ScheduledTask.automation_rule_id != self.every_minute
+        )
+        units = (
+            select(func.count(ActionRun.id))
+            .join(ScheduledTask, ScheduledTask.id == ActionRun.run_id)
+            .where(ActionRun.status == "done", ScheduledTask.automation_rule_id != self.every_minute)
+        )
+        with only_reading(), transaction() as session:
+            return sum(session.scalar(counted) or 0 for counted in (ended, units))
 
     def _is_planned(self, session: Session) -> bool:
         with_row = select(func.count(ScheduledTask.automation_rule_id.distinct()))
