@@ -1,5 +1,7 @@
 """The page of one run: why, what, at what price, and what a person may do."""
 
+from datetime import UTC, datetime
+
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -116,8 +118,12 @@ def test_cancel_stops_what_has_not_begun(owner: FlaskClient, session: Session, p
 
 
 def test_a_person_lets_a_long_chain_go_on(owner: FlaskClient, session: Session, people: People) -> None:
-    run = make_run(session, make_rule(session, people.account), "pending", waiting_for="review")
-    assert "Go on" in owner.get(f"/runs/{run.id}").text
+    since = datetime(2026, 11, 24, 9, tzinfo=UTC)
+    rule = make_rule(session, people.account)
+    run = make_run(session, rule, "pending", waiting_for="review", waiting_since=since)
+    shown = owner.get(f"/runs/{run.id}").text
+    assert "Go on" in shown
+    assert "It waits until 24 Dec 2026 at most." in shown
     owner.post(f"/runs/{run.id}/go-on")
     session.expire_all()
     assert session.get_one(ScheduledTask, run.id).waiting_for is None

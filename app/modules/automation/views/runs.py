@@ -15,6 +15,7 @@ from app.business.automation.services.operations.retry_price import RetryPrice, 
 from app.business.automation.services.rules.rule_sentence import summary_of
 from app.business.automation.services.runs import review, run_control
 from app.business.automation.services.runs.run_again import run_again
+from app.business.automation.services.runs.waiting import waits_until
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person
 from app.modules.automation import live
@@ -73,7 +74,7 @@ def _context(page: Any, run: ScheduledTask, tag: str, now: datetime) -> dict[str
     return {
         "page": page, "run": run, "tag": tag, "poll": live.trigger([run], None, now), "late": lateness_seconds(run),
         "retry": _retry_price(run, now), "again": run_again(db.session(), run, now),
-        "review": review.review_of(db.session(), run),
+        "review": review.review_of(db.session(), run), "waits_until": waits_until(run),
         "sentence": summary_of(SimpleNamespace(**page.definition), page.site),
         "traces": [(sample["id"], trace_lines(sample["trace"], record_type)) for sample in samples],
     }  # fmt: skip

@@ -85,6 +85,11 @@ def wake_for_budget(session: Session, account_id: int, site_id: int | None = Non
     _wake(session, *mine)
 
 
+def waits_until(run: ScheduledTask) -> datetime | None:
+    """When a waiting run waits no longer; None for one that does not wait."""
+    return run.waiting_since + LONGEST_WAIT if run.waiting_for and run.waiting_since else None
+
+
 def waited_too_long(run: ScheduledTask, now: datetime) -> bool:
     """Whether the run has waited as long as any may."""
     return run.waiting_since is not None and now - run.waiting_since >= LONGEST_WAIT
