@@ -65,11 +65,14 @@ class FilterForm(ConsoleForm):
 
 
 class TimezoneField(StringField):
-    """A time zone, searched for by typing part of its name. A place alone will do where only one zone bears it."""
+    """A time zone, searched for by typing part of its name. A place alone will do where only one zone bears it.
 
-    def __init__(self, label: str = "Time zone", validators: Sequence[Any] = (), **kwargs: Any) -> None:
-        super().__init__(label, validators, **kwargs)
-        self.flags.required = True
+    may_be_empty: for what has a zone of its own only where it differs from that of the account.
+    """
+
+    def __init__(self, label: str = "Time zone", *, may_be_empty: bool = False, **kwargs: Any) -> None:
+        super().__init__(label, **kwargs)
+        self.flags.required = not may_be_empty
 
     @property
     def offered(self) -> Sequence[tuple[str, str]]:
@@ -83,6 +86,8 @@ class TimezoneField(StringField):
 
     def pre_validate(self, form: Any) -> None:
         """Refuse what is no zone, with the nearest ones."""
+        if not self.data and not self.flags.required:
+            return
         try:
             check_time_zone(self.data or "")
         except Invalid as refusal:

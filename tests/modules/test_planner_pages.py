@@ -57,6 +57,22 @@ def test_an_owner_adds_a_site_and_others_may_not(app: Flask, session: Session, p
     assert editor.get(f"/sites/{site.id}/edit").status_code == 403
 
 
+def test_a_site_without_a_zone_of_its_own_keeps_that_of_the_account(
+    app: Flask, session: Session, people: People
+) -> None:
+    owner = browser_of(app, session, people.owner)
+    fields = {"name": "Tea", "url": "", "language": "en", "status": "active"}
+    assert owner.post("/sites/new", data=fields | {"timezone": ""}).status_code == 303
+    site = session.scalars(select(Site)).one()
+    assert site.timezone is None
+    assert owner.post(f"/sites/{site.id}/edit", data=fields | {"timezone": "tokyo"}).status_code == 303
+    session.refresh(site)
+    assert site.timezone == "Asia/Tokyo"
+    wrong = owner.post(f"/sites/{site.id}/edit", data=fields | {"timezone": "Berln"})
+    assert (wrong.status_code, 'value="Berln"' in wrong.text) == (422, True)
+    assert "did you mean Europe/Berlin" in wrong.text
+
+
 def test_what_is_wrong_stands_beside_its_field(app: Flask, session: Session, people: People) -> None:
     owner = browser_of(app, session, people.owner)
     page = owner.post(

@@ -40,7 +40,10 @@ NEWEST = {"newest": "Newest first"}
 class SiteForm(ServiceForm):
     name = StringField("Name", [required("a name"), at_most(255)])
     url = StringField("Web address", [at_most(2000)], description="Such as https://example.com")
-    timezone = TimezoneField(description="Days and hours of this site's rules are reckoned in this zone.")
+    timezone = TimezoneField(
+        may_be_empty=True,
+        description="Days and hours of this site's rules are reckoned in this zone. Empty: the account's.",
+    )
     language = StringField(
         "Language", [required("a language"), at_most(16)], default="en", description="Such as en, de or pt-BR"
     )

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
-from zoneinfo import available_timezones
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -12,6 +11,7 @@ from sqlalchemy.orm import Session
 from app.business.errors import Conflict, Invalid, NotFound
 from app.business.planner.models import Sector, Site, SiteStatus
 from app.business.planner.services.plain_text import clean_line
+from app.business.time_zones import check_time_zone
 
 GENERAL = "General"
 """The sector of records that name none."""
@@ -115,9 +115,7 @@ def _web_address(value: str) -> str:
 
 
 def _timezone(value: str | None) -> str | None:
-    if value and value not in available_timezones():
-        raise Invalid({"timezone": [f"Unknown time zone “{value[:64]}”. Write one like Europe/Berlin."]})
-    return value or None
+    return check_time_zone(value).key if value else None
 
 
 def _status(value: str) -> str:
