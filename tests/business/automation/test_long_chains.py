@@ -53,14 +53,16 @@ def test_the_rest_waits_and_editors_are_told_once(
     machine: Machine, session: Session, account: Account, sector: Sector, root: ScheduledTask
 ) -> None:
     clusters = clusters_with_keywords(session, sector, 5)
-    rule = machine.make_rule(account, trigger="cluster_created", actions=[IDEAS])
+    rule = machine.make_rule(
+        account, trigger="cluster_created", actions=[IDEAS], credit_limit_per_execution=40
+    )
     runs = caused(machine, session, rule, root, clusters)
     assert [run.status for run in runs] == [Status.COMPLETED] * 2 + [Status.PENDING] * 3
     assert [run.waiting_for for run in runs[2:]] == [Waiting.REVIEW] * 3
     notice = session.scalars(select(Notice)).one()
     assert (notice.role, notice.run_id) == (Role.EDITOR, runs[-1].id)
     assert "More than 2 runs came from one start" in notice.body
-    assert review.review_of(session, runs[3]) == Review(3, 15)
+    assert review.review_of(session, runs[3]) == Review(3, 120)
     assert review.review_of(session, runs[0]) is None
 
 
@@ -78,6 +80,15 @@ def test_one_word_lets_all_of_them_go_on(
     with pytest.raises(Conflict):
         review.go_on(session, runs[2])
     assert machine.breaches() == []
+
+
+def test_runs_that_cost_nothing_are_said_to_cost_nothing(
+    machine: Machine, session: Session, account: Account, sector: Sector, root: ScheduledTask
+) -> None:
+    clusters = clusters_with_keywords(session, sector, 3)
+    rule = machine.make_rule(account, trigger="cluster_created", actions=[LABEL])
+    *_, last = caused(machine, session, rule, root, clusters)
+    assert review.review_of(session, last) == Review(1, 0)
 
 
 def test_another_chain_waits_for_its_own_word(

@@ -20,7 +20,7 @@ from app.business.errors import Conflict
 
 @dataclass(frozen=True)
 class Review:
-    """What a person decides on: how many runs of the chain wait, and about what they cost at most, in credits."""
+    """What a person decides on: how many runs of the chain wait, and the most they may cost, in credits."""
 
     runs: int
     most: int
@@ -31,14 +31,14 @@ def review_of(session: Session, run: ScheduledTask) -> Review | None:
     if run.waiting_for != Waiting.REVIEW:
         return None
     waiting = _waiting(session, run)
-    records = Counter[tuple[int, int, int]]()
-    for other in waiting:
-        records[other.automation_rule_id, other.rule_version, other.record_count] += 1
+    versions = Counter((other.automation_rule_id, other.rule_version) for other in waiting)
     most = 0
-    for (rule_id, version, count), runs in records.items():
+    for (rule_id, version), runs in versions.items():
         said = RuleVersion.rule_id == rule_id, RuleVersion.version == version
         definition = definition_from(session.scalars(select(RuleVersion.definition).where(*said)).one())
-        most += runs * min(about_credits(definition, count), definition.credit_limit_per_execution)
+        # An article may be longer than usual: only the limit of a run bounds what it costs.
+        if about_credits(definition, 1):
+            most += runs * definition.credit_limit_per_execution
     return Review(len(waiting), most)
 
 
