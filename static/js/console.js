@@ -77,6 +77,25 @@ document.addEventListener("visibilitychange", () => {
   for (const element of document.querySelectorAll("[hx-trigger^='every']")) htmx.trigger(element, "every");
 });
 
+// An answer knows only what was typed before it was asked for: what was typed since stays.
+const typedAt = new WeakMap();
+const askedAt = new WeakMap();
+const typedSince = new WeakMap();
+
+document.addEventListener("input", (event) => typedAt.set(event.target, performance.now()));
+document.addEventListener("htmx:config:request", (event) => askedAt.set(event.detail.ctx, performance.now()));
+document.addEventListener("htmx:before:swap", (event) => {
+  const asked = askedAt.get(event.detail.ctx);
+  const fields = [...document.querySelectorAll("input[id], textarea[id]")].filter((field) => typedAt.get(field) > asked);
+  typedSince.set(event.detail.ctx, fields.map((field) => [field.id, field.value]));
+});
+document.addEventListener("htmx:after:swap", (event) => {
+  for (const [id, value] of typedSince.get(event.detail.ctx) ?? []) {
+    const field = document.getElementById(id);
+    if (field && field.value !== value) field.value = value;
+  }
+});
+
 // A live table must not close what the reader has opened, nor let the keyboard lose its place.
 let opened = [];
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -131,6 +131,37 @@ def test_nested_conditions_are_written_by_keyboard_alone(
     words = {"field": "text", "operator": "eq", "value": "9", "ignore_case": True}
     volume = {"field": "volume", "operator": "gte", "value": 500}
     assert session.scalars(select(AutomationRule)).one().conditions == {"all": [volume, {"any": [words]}]}
+
+
+def test_an_answer_that_comes_late_takes_nothing_back(
+    open_page: Any, people: People, session: Session, keywords: None
+) -> None:
+    """The answer to a chosen question is held back while a number is typed and a group is added."""
+    page = open_page(people.editor)
+    to_conditions(page)
+    page.get_by_role("button", name="Add a condition").click()
+    page.locator("#c0-field").select_option("volume")
+    expect(page.locator("#c0-operator option[value=gte]")).to_have_count(1)
+    page.locator("#c0-value").fill("400")
+    held: list[Route] = []
+    page.route("**/which", lambda route: held.append(route))
+    page.locator("#c0-operator").select_option("gte")
+    page.locator("#c0-value").fill("500")
+    page.locator("#g0-add-group").click()
+    page.locator("#c0-value").fill("600")
+    page.locator("#g0-add-group").focus()
+    late = held[:]
+    page.route("**/which", lambda route: route.continue_())
+    for route in reversed(late):
+        route.continue_()
+    expect(page.locator("#c1-field")).to_be_focused()
+    expect(page.locator("#c0-value")).to_have_value("600")
+    expect(page.locator("#c0-operator")).to_have_value("gte")
+    page.locator("#c1-remove").click()
+    expect(page.locator("#c1-field")).to_have_count(0)
+    finish(page)
+    volume = {"field": "volume", "operator": "gte", "value": 600}
+    assert session.scalars(select(AutomationRule)).one().conditions == {"all": [volume]}
 
 
 @pytest.mark.parametrize("width", [1280, 390])
