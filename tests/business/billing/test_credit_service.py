@@ -82,7 +82,9 @@ def test_a_budget_that_is_used_up_refuses_and_changes_nothing(case: Case) -> Non
     shortfall = case.hold(11, run_id=8)
     assert shortfall is not None
     assert (shortfall.kind, shortfall.needed, shortfall.available) == ("budget", 11, 10)
-    assert shortfall.sentence == ("This rule's monthly budget is 60 credits, 10 left for 2026-11: needs 11.")
+    assert shortfall.sentence == (
+        "This rule's monthly budget is 60 credits, 10 left for November 2026: needs 11."
+    )
     assert case.figures == (100, 50)
     assert case.counters == [(0, 50), (0, 50)]
 

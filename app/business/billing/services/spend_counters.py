@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Literal
 
 from sqlalchemy import ColumnElement, and_, case, select, true, update
@@ -104,6 +105,13 @@ def _is(account_id: int, budget: Budget) -> ColumnElement[bool]:
     return and_(*(getattr(SpendCounter, name) == value for name, value in _key(account_id, budget).items()))
 
 
+def _named(period: str) -> str:
+    """2026-11-24 as 24 November 2026, 2026-11 as November 2026."""
+    if len(period) > len("2026-11"):
+        return f"{date.fromisoformat(period):%-d %B %Y}"
+    return f"{date.fromisoformat(f'{period}-01'):%B %Y}"
+
+
 def _shortfall(session: Session, account_id: int, amount: int, budget: Budget) -> Shortfall:
     used = session.scalar(select(SpendCounter.spent + SpendCounter.held).where(_is(account_id, budget)))
     limit = budget.limit or 0
@@ -112,5 +120,5 @@ def _shortfall(session: Session, account_id: int, amount: int, budget: Budget) -
         "budget",
         amount,
         free,
-        f"{NAMES[budget.scope]} is {limit:,} credits, {free:,} left for {budget.period}: needs {amount:,}.",
+        f"{NAMES[budget.scope]} is {limit:,} credits, {free:,} left for {_named(budget.period)}: needs {amount:,}.",
     )
