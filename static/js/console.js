@@ -86,14 +86,27 @@ document.addEventListener("input", (event) => typedAt.set(event.target, performa
 document.addEventListener("htmx:config:request", (event) => askedAt.set(event.detail.ctx, performance.now()));
 document.addEventListener("htmx:before:swap", (event) => {
   const asked = askedAt.get(event.detail.ctx);
-  const fields = [...document.querySelectorAll("input[id], textarea[id]")].filter((field) => typedAt.get(field) > asked);
-  typedSince.set(event.detail.ctx, fields.map((field) => [field.id, field.value]));
+  const fields = [...document.querySelectorAll(":is(input, select, textarea)[id]")];
+  const since = fields.filter((field) => typedAt.get(field) > asked).map((field) => [field.id, field.value]);
+  typedSince.set(event.detail.ctx, since);
 });
-document.addEventListener("htmx:after:swap", (event) => {
-  for (const [id, value] of typedSince.get(event.detail.ctx) ?? []) {
-    const field = document.getElementById(id);
-    if (field && field.value !== value) field.value = value;
+
+// A morphed list keeps the entry that stood there before, whatever its options are now: show what the answer chose.
+function showChoices(part) {
+  for (const list of part.querySelectorAll("select:not([multiple])")) {
+    const chosen = list.querySelector("option[selected]") ?? list.options[0];
+    if (chosen) chosen.selected = true;
   }
+}
+
+document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
+  showChoices(ctx.target);
+  for (const [id, value] of typedSince.get(ctx) ?? []) {
+    const field = document.getElementById(id);
+    const fits = field && (!field.options || [...field.options].some((option) => option.value === value));
+    if (fits && field.value !== value) field.value = value;
+  }
+  ctx.target.dispatchEvent(new Event("renewed"));
 });
 
 // A live table must not close what the reader has opened, nor let the keyboard lose its place.

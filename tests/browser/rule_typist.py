@@ -57,7 +57,7 @@ class Typist:
             self.press("add_action")
         self.choose(f"a{number}-type", action["type"])
         for name, value in action["params"].items():
-            self.fill(f"a{number}-p-{name}", value)
+            (self.choose if name == "type" else self.fill)(f"a{number}-p-{name}", value)
         self.add_conditions(f"a{number}-when-", action.get("when", {}))
 
     def add_conditions(self, prefix: str, node: dict[str, Any]) -> None:

@@ -133,6 +133,23 @@ def test_nested_conditions_are_written_by_keyboard_alone(
     assert session.scalars(select(AutomationRule)).one().conditions == {"all": [volume, {"any": [words]}]}
 
 
+def test_lists_show_what_the_rule_will_say(open_page: Any, people: People, keywords: None) -> None:
+    """Inputs are renewed in place: an entry of the questions before must not stay chosen among the new ones."""
+    page = open_page(people.editor)
+    to_conditions(page)
+    page.get_by_role("button", name="Add a condition").click()
+    for field, first in (("intent", "eq"), ("labels", "contains"), ("handled_at", "not_handled_within")):
+        page.locator("#c0-field").select_option(field)
+        expect(page.locator("#c0-operator")).to_have_value(first)
+    page.locator("#c0-field").select_option("volume")
+    expect(page.locator("#c0-operator")).to_have_value("eq")
+    page.locator("#c0-operator").select_option("gte")
+    page.locator("#c0-value").fill("500")
+    expect(page.locator("#match_preview")).to_contain_text("2 of 3 keywords match now")
+    page.locator("#c0-remove").click()
+    expect(page.locator("#match_preview")).to_contain_text("3 of 3 keywords match now")
+
+
 def test_an_answer_that_comes_late_takes_nothing_back(
     open_page: Any, people: People, session: Session, keywords: None
 ) -> None:

@@ -1,6 +1,7 @@
 """The rule form: eight questions, nothing typed is lost, no step can be skipped."""
 
 import re
+from html import unescape
 from typing import Any
 
 import pytest
@@ -212,6 +213,32 @@ def test_actions_are_moved_and_keep_their_parameters(editor: FlaskClient, sessio
     answer(editor, draft, ("do", LABEL | ideas | {"a1-on_error": "stop", "change": "up:a1"}))
     text = editor.get(f"{draft}/do").text
     assert text.index('value="7"') < text.index('value="easy"')
+
+
+def test_what_is_created_decides_which_inputs_there_are(editor: FlaskClient, keywords: list[Keyword]) -> None:
+    """An idea has no words and no due day; a task chosen later comes with its usual values."""
+    draft = begin(editor)
+    answer(editor, draft, ("when", {"trigger": "keyword_added"}), ("where", {"place": ""}), ("which", ROW))
+    fresh = {"a0-type": "create_record", "a0-sent": "update_records", "change": "refresh"}
+    idea = editor.post(f"{draft}/do", data=fresh, headers=PARTIAL).text
+    assert "makes ideas" in idea
+    assert "a0-p-word_count" not in idea
+    sent = fresh | {"a0-sent": "create_record", "a0-p-type": "task", "a0-p-title": "On {text}"}
+    task = editor.post(f"{draft}/do", data=sent, headers=PARTIAL).text
+    assert "makes tasks" in task
+    assert re.search(r'name="a0-p-word_count"[^>]* value="1000"', task)
+    assert 'value="On {text}"' in task
+    said = {"a0-p-type": "idea", "a0-on_error": "stop", "a0-p-word_count": "700"}
+    answer(
+        editor,
+        draft,
+        ("do", sent | said | {"change": ""}),
+        ("often", {"batching": "batch", "repeat": "once"}),
+        ("limits", LIMITS),
+    )
+    seen = unescape(editor.get(f"{draft}/check").text)
+    assert "Create an idea (“On {text}”)" in seen
+    assert "That costs nothing." in seen
 
 
 def test_an_action_that_lacks_its_records_says_so(editor: FlaskClient) -> None:

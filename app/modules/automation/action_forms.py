@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from pydantic.fields import FieldInfo
 from werkzeug.datastructures import MultiDict
 from wtforms import Field, SelectField
 
@@ -45,8 +46,10 @@ class ActionRow:
         is_sent = f"{prefix}sent" in data and data.get(f"{prefix}sent") == self.entry.key
         known = data if is_sent else MultiDict([(f"{prefix}type", self.entry.key)])
         self.form: Any = type("Action", (PartForm,), fields)(formdata=known, prefix=prefix)
-        for name, value in ({} if is_sent else defaults(infos)).items():
-            self.form[f"p-{name}"].data = value
+        for name, value in defaults(infos).items():
+            # Also an input that was not there when the row was sent: it belongs to another type.
+            if not is_sent or (f"{prefix}p-{name}" not in data and value is not False):
+                self.form[f"p-{name}"].data = value
         for name, info in infos.items():
             if info.is_required() or isinstance(info.default, int):
                 self.form[f"p-{name}"].flags.required = True
@@ -64,7 +67,7 @@ class ActionRow:
     @property
     def makes(self) -> str | None:
         """The record type that it makes."""
-        return str(self.form["p-type"].data) if self.entry.key == "create_record" else self.entry.makes
+        return self._created() if self.entry.key == "create_record" else self.entry.makes
 
     @property
     def has_records(self) -> bool:
@@ -100,7 +103,17 @@ class ActionRow:
         return action
 
     def _params(self) -> list[tuple[str, Field]]:
-        return [(name, self.form[f"p-{name}"]) for name in self.entry.params.model_fields]
+        infos = self.entry.params.model_fields.items()
+        return [(name, self.form[f"p-{name}"]) for name, info in infos if self._fits(info)]
+
+    def _fits(self, info: FieldInfo) -> bool:
+        """Whether what is to be created has this parameter."""
+        only = info.json_schema_extra
+        return not isinstance(only, dict) or only.get("for_type") == self._created()
+
+    def _created(self) -> str:
+        field = self.form["p-type"]
+        return str(field.data or field.choices[0].value)
 
 
 class ActionsInput:

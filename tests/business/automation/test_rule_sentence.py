@@ -29,6 +29,13 @@ SENTENCES: list[tuple[dict[str, Any], str]] = [
         "When keywords are added, for those where volume is at least 500: send a notice, at most once a day.",
     ),
     (
+        {
+            "trigger": "keyword_added",
+            "actions": [{"type": "create_record", "params": {"type": "idea", "title": "On {text}"}}],
+        },
+        "When keywords are added: create an idea (“On {text}”), at most 10 times a day.",
+    ),
+    (
         EVERY_MORNING | {"actions": [IDEAS, {"type": "create_tasks", "params": {}}]},
         "Every Monday to Friday at 09:00 Europe/Warsaw, for up to 50 clusters: generate content ideas "
         "(3 for each cluster), then create writing tasks, at most 10 times a day for up to 100 credits each.",

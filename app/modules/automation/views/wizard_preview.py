@@ -94,13 +94,14 @@ def _zone(rule_form: RuleForm, data: dict[str, Any]) -> ZoneInfo:
 def _answers(rule_form: RuleForm, rule: RuleDefinition) -> dict[str, str]:
     """Each answer in words, by step."""
     conditions, together = conditions_of(rule), rule.batching == "batch"
+    does = ", then ".join(actions_of(rule))
     what = dict(RECORD_WORDS)[rule.record_type] if rule.record_type else "No records"
     return {
         "Name": rule.name,
         "When": "At planned times" if rule.trigger == SCHEDULE else when_of(rule),
         "Where": _place(rule_form, rule_form.data()) or EVERYWHERE,
         "Which records": f"{what} where {conditions}" if conditions else what,
-        "Do what": ", then ".join(actions_of(rule)).capitalize(),
+        "Do what": does[:1].upper() + does[1:],
         "How often": when_of(rule)
         if rule.trigger == SCHEDULE
         else "All together"

@@ -65,13 +65,17 @@ class UpdateRecords(Params):
 
 
 class CreateRecord(Params):
+    """`for_type` marks what only one of the two has; the other leaves it out."""
+
     type: Literal["idea", "task"]
     title: str = Field(min_length=1, max_length=255)
     description: str = Field("", max_length=5000)
-    content_type: str = Field("article", max_length=32)
-    word_count: int = Field(1000, ge=100, le=10_000)
-    task_type: Literal["write", "refresh", "link", "report"] = "write"
-    due_in_days: Days | None = None
+    content_type: str = Field("article", max_length=32, json_schema_extra={"for_type": "idea"})
+    word_count: int = Field(1000, ge=100, le=10_000, json_schema_extra={"for_type": "task"})
+    task_type: Literal["write", "refresh", "link", "report"] = Field(
+        "write", json_schema_extra={"for_type": "task"}
+    )
+    due_in_days: Days | None = Field(None, json_schema_extra={"for_type": "task"})
 
 
 class Notify(Params):

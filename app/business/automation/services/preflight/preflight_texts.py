@@ -14,11 +14,14 @@ OF_THE_ACCOUNT = {"notify": ("message",)}
 def text_findings(rule: RuleDefinition) -> Iterator[Finding]:
     """A hint for each text with a name that no record has, or, where there is no record, the account has not."""
     for index, action in enumerate(rule.actions):
-        for params, types in ((OF_RECORDS, (None, *RECORD_TYPES)), (OF_THE_ACCOUNT, (None,))):
+        for params, types, such_as in (
+            (OF_RECORDS, (None, *RECORD_TYPES), "{site.name}"),
+            (OF_THE_ACCOUNT, (None,), "{account.credits_available}"),
+        ):
             for name in params.get(action["type"], ()):
                 text = action.get("params", {}).get(name) or ""
                 if unknown := _unknown(text, types):
-                    yield _hint(index, name, unknown)
+                    yield _hint(index, name, unknown, such_as)
 
 
 def _unknown(text: str, types: tuple[str | None, ...]) -> list[str]:
@@ -26,8 +29,8 @@ def _unknown(text: str, types: tuple[str | None, ...]) -> list[str]:
     return [name for name in names if not any(field_named(name, type) for type in types)]
 
 
-def _hint(index: int, param: str, unknown: list[str]) -> Finding:
+def _hint(index: int, param: str, unknown: list[str], such_as: str) -> Finding:
     named = ", ".join(f"{{{name}}}" for name in unknown)
     sentence = f"Action {index + 1}: {named} names no field and would be written as it stands."
-    advice = "Take a field that can be asked for in conditions, such as {site.name}."
+    advice = f"Take a field that can be asked for in conditions, such as {such_as}."
     return Finding("text_names_no_field", Level.HINT, sentence, advice, f"actions[{index}].params.{param}")

@@ -113,10 +113,17 @@ def _conditions(conditions: Mapping[str, Any], record_type: str | None) -> str:
 
 def _action(action: Mapping[str, Any], record_type: str | None) -> str:
     entry = CATALOGUE[action["type"]]
-    label = entry.label[0].lower() + entry.label[1:] + _detail(action.get("params", {}), record_type)
+    label = _label(action) + _detail(action.get("params", {}), record_type)
     taken = entry.takes[0] if len(entry.takes) == 1 else record_type
     when = _conditions(action.get("when") or {}, taken)
     return f"{label} where {when}" if when else label
+
+
+def _label(action: Mapping[str, Any]) -> str:
+    if action["type"] == "create_record":
+        return f"create {_any(action['params']['type'])}"
+    label = CATALOGUE[action["type"]].label
+    return label[0].lower() + label[1:]
 
 
 def _detail(params: Mapping[str, Any], record_type: str | None) -> str:
