@@ -142,7 +142,7 @@ def check_conditions(session: Session, context: RunContext, admission: Admission
         _sample_trace(session, context, choice.ids[:1])
     needed = context.definition.record_minimum if choice.offered is None else 1
     if choice.matched >= needed:
-        return f"{context.plural(choice.matched)} match."
+        return f"{context.plural(choice.matched)} {'matches' if choice.matched == 1 else 'match'}."
     if choice.offered is not None:
         _sample_trace(session, context, list(context.detail.records or ())[:SAMPLE])
         return Stop(Reason.CONDITIONS, f"None of the {context.plural(choice.offered)} matches now.")
