@@ -2,7 +2,8 @@
 
 from functools import cache
 
-from app.business.automation.services.catalogue.field_catalogue import Field, FieldType, choices_of, fields_of
+from app.business.automation.services.catalogue.field_catalogue import choices_of, fields_of
+from app.business.automation.services.catalogue.field_types import Field, FieldType
 from app.business.automation.services.catalogue.record_relations import relations_of
 
 COUNT = "count:"

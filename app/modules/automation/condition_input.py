@@ -7,8 +7,8 @@ from typing import Any
 from wtforms import Field, SelectField, SelectMultipleField, StringField
 from wtforms.widgets import CheckboxInput, ListWidget, NumberInput, TextInput
 
-from app.business.automation.services.catalogue.field_catalogue import Field as RecordField
-from app.business.automation.services.catalogue.field_catalogue import FieldType as T
+from app.business.automation.services.catalogue.field_types import Field as RecordField
+from app.business.automation.services.catalogue.field_types import FieldType as T
 from app.business.automation.services.conditions.condition_nodes import (
     AGE,
     CHOICE,

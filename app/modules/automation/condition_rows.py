@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from wtforms import Field, HiddenField, SelectField
 
-from app.business.automation.services.catalogue.field_catalogue import FieldType
+from app.business.automation.services.catalogue.field_types import FieldType
 from app.business.automation.services.conditions.condition_nodes import EMPTINESS
 from app.business.automation.services.conditions.condition_text import describe
 from app.business.automation.services.conditions.condition_tree import parse_conditions

@@ -10,12 +10,8 @@ from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule, RuleRecord
-from app.business.automation.services.catalogue.field_catalogue import (
-    RECORD_TYPES,
-    Field,
-    FieldType,
-    fields_of,
-)
+from app.business.automation.services.catalogue.field_catalogue import RECORD_TYPES, fields_of
+from app.business.automation.services.catalogue.field_types import Field, FieldType
 from app.business.automation.services.catalogue.record_relations import relations_of
 from app.business.automation.services.conditions.condition_nodes import (
     AGE,

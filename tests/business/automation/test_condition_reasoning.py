@@ -14,7 +14,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
-from app.business.automation.services.catalogue.field_catalogue import Field, FieldType, fields_of
+from app.business.automation.services.catalogue.field_catalogue import fields_of
+from app.business.automation.services.catalogue.field_types import Field, FieldType
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.conditions.condition_evaluator import compile_node
 from app.business.automation.services.conditions.condition_nodes import (

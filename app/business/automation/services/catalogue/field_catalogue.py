@@ -4,22 +4,26 @@ A field is one SQL expression. Selections use it in their WHERE, the loader of f
 see the same value, and only the operators have two implementations.
 """
 
-from calendar import monthrange
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from datetime import UTC, date, datetime, tzinfo
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, Double, cast, func, literal, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import aliased
 
-from app.business.accounts.models import Account, User
+from app.business.accounts.models import User
 from app.business.automation.models import RuleRecord
-from app.business.automation.run_models import ScheduledTask, Status
+from app.business.automation.services.catalogue.account_fields import ALWAYS_THERE
 from app.business.automation.services.catalogue.action_catalogue import PARENTS
+from app.business.automation.services.catalogue.field_types import (
+    Choices,
+    Expression,
+    Field,
+    FieldType,
+    Frame,
+)
 from app.business.automation.services.catalogue.record_models import MODELS
-from app.business.billing.models import CreditEntry, EntryKind, Plan
 from app.business.planner.models import (
     ClusterStatus,
     Idea,
@@ -34,53 +38,6 @@ from app.business.planner.models import (
 from app.business.writer.models import Content, ContentStatus, TaskStatus, TaskType
 
 RECORD_TYPES = tuple(MODELS)
-
-
-class FieldType(StrEnum):
-    TEXT = "text"
-    NUMBER = "number"
-    BOOLEAN = "boolean"
-    CHOICE = "choice"
-    INSTANT = "instant"
-    DAY = "day"
-    LIST = "list"
-    REFERENCE = "reference"
-    HANDLED = "handled"
-
-
-@dataclass(frozen=True)
-class Frame:
-    """Against what fields are read: whose account, when, in which zone, for which rule (its `handled_at`)."""
-
-    account_id: int
-    now: datetime
-    zone: tzinfo
-    rule_id: int | None = None
-
-    @property
-    def local_now(self) -> datetime:
-        """Now on the clock of the zone."""
-        return self.now.astimezone(self.zone)
-
-
-Expression = Callable[[Any, Frame], ColumnElement[Any]]
-Choices = tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True)
-class Field:
-    """One value of a record. `of(entity, frame)` is its SQL expression over a row of `entity`.
-
-    column: under which name the record itself has it; None for what belongs to others.
-    """
-
-    name: str
-    label: str
-    type: FieldType
-    of: Expression
-    choices: Choices = ()
-    keyword_text: bool = False
-    column: str | None = None
 
 
 def fields_of(record_type: str | None) -> Mapping[str, Field]:
@@ -207,97 +164,6 @@ def _total_volume(cluster: Any) -> ColumnElement[Any]:
     row = aliased(Keyword)
     total = select(func.coalesce(func.sum(row.volume), 0)).where(row.cluster_id == cluster.id)
     return total.correlate_except(row).scalar_subquery()
-
-
-def _account(column: Callable[[Any], Any]) -> Expression:
-    def of(_entity: Any, frame: Frame) -> ColumnElement[Any]:
-        account = aliased(Account)
-        figure = select(column(account)).where(account.id == frame.account_id)
-        return figure.correlate_except(account).scalar_subquery()
-
-    return of
-
-
-def _credits_percent(_entity: Any, frame: Frame) -> ColumnElement[Any]:
-    account, plan = aliased(Account), aliased(Plan)
-    available = cast(account.credits_balance - account.credits_held, Double)
-    share = select(available * 100.0 / func.nullif(plan.monthly_credits, 0))
-    mine = share.where(account.id == frame.account_id, plan.id == account.plan_id)
-    return mine.correlate_except(account, plan).scalar_subquery()
-
-
-def _month_began(frame: Frame) -> datetime:
-    return frame.local_now.replace(day=1, hour=0, minute=0, second=0, microsecond=0, fold=0).astimezone(UTC)
-
-
-def _runs_this_month(*statuses: Status) -> Expression:
-    def of(_entity: Any, frame: Frame) -> ColumnElement[Any]:
-        run = aliased(ScheduledTask)
-        counted = (
-            select(func.count())
-            .select_from(run)
-            .where(
-                run.account_id == frame.account_id,
-                run.status.in_(statuses),
-                run.scheduled_at >= _month_began(frame),
-            )
-        )
-        return counted.correlate_except(run).scalar_subquery()
-
-    return of
-
-
-def _credits_used_this_month(_entity: Any, frame: Frame) -> ColumnElement[Any]:
-    entry = aliased(CreditEntry)
-    used = select(func.coalesce(-func.sum(entry.amount), 0)).where(
-        entry.account_id == frame.account_id,
-        entry.kind == EntryKind.CHARGE,
-        entry.created_at >= _month_began(frame),
-    )
-    return used.correlate_except(entry).scalar_subquery()
-
-
-def _days_left_in_month(now: datetime) -> int:
-    return monthrange(now.year, now.month)[1] - now.day
-
-
-CLOCK: dict[str, Callable[[datetime], int | date]] = {
-    "now.date": lambda now: now.date(),
-    "now.weekday": lambda now: now.isoweekday(),
-    "now.hour": lambda now: now.hour,
-    "now.days_left_in_month": _days_left_in_month,
-}
-"""What conditions may ask of the clock, from the time in the zone of the rule."""
-
-
-def _clock(name: str, label: str, type: T = T.NUMBER) -> Field:
-    return Field(name, label, type, lambda _entity, frame: literal(CLOCK[name](frame.local_now)))
-
-
-ALWAYS_THERE = (
-    Field("account.name", "account name", T.TEXT, _account(lambda row: row.name)),
-    Field(
-        "account.credits_available",
-        "credits available",
-        T.NUMBER,
-        _account(lambda row: row.credits_balance - row.credits_held),
-    ),
-    Field("account.credits_percent", "credits left in percent of the month's", T.NUMBER, _credits_percent),
-    Field("account.credits_used_this_month", "credits used this month", T.NUMBER, _credits_used_this_month),
-    Field(
-        "account.runs_this_month",
-        "runs this month",
-        T.NUMBER,
-        _runs_this_month(Status.COMPLETED, Status.FAILED),
-    ),
-    Field(
-        "account.failed_runs_this_month", "failed runs this month", T.NUMBER, _runs_this_month(Status.FAILED)
-    ),
-    _clock("now.date", "day today", T.DAY),
-    _clock("now.weekday", "weekday today (1 = Monday)"),
-    _clock("now.hour", "hour now"),
-    _clock("now.days_left_in_month", "days left in the month"),
-)
 
 
 def _related(prefix: str, model: Any, link: Callable[[Any], Any], field: Field) -> Field:

@@ -7,12 +7,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import aliased
 
-from app.business.automation.services.catalogue.field_catalogue import (
-    RECORD_TYPES,
-    Frame,
-    links_up,
-    parent_of,
-)
+from app.business.automation.services.catalogue.field_catalogue import RECORD_TYPES, links_up, parent_of
+from app.business.automation.services.catalogue.field_types import Frame
 from app.business.automation.services.catalogue.record_models import MODELS
 
 Link = Callable[[Any, Any, Frame], ColumnElement[bool]]

@@ -2,12 +2,8 @@
 
 from typing import Any
 
-from app.business.automation.services.catalogue.field_catalogue import (
-    RECORD_TYPES,
-    Field,
-    FieldType,
-    fields_of,
-)
+from app.business.automation.services.catalogue.field_catalogue import RECORD_TYPES, fields_of
+from app.business.automation.services.catalogue.field_types import Field, FieldType
 from app.business.automation.services.catalogue.record_relations import relations_of
 from app.business.automation.services.catalogue.triggers import trigger_catalog
 from app.business.automation.services.conditions.condition_nodes import COUNT_OPERATORS, OPERATORS

@@ -13,7 +13,8 @@ from itertools import pairwise
 from math import ceil, floor, inf
 from typing import Any
 
-from app.business.automation.services.catalogue.field_catalogue import FieldType, fields_of
+from app.business.automation.services.catalogue.field_catalogue import fields_of
+from app.business.automation.services.catalogue.field_types import FieldType
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.conditions.condition_evaluator import compile_node
 from app.business.automation.services.conditions.condition_nodes import NEGATED, Count, Leaf, O

@@ -6,7 +6,8 @@ from typing import Any, NoReturn
 
 from sqlalchemy import null
 
-from app.business.automation.services.catalogue.field_catalogue import Field, FieldType, fields_of
+from app.business.automation.services.catalogue.field_catalogue import fields_of
+from app.business.automation.services.catalogue.field_types import Field, FieldType
 from app.business.automation.services.catalogue.record_relations import relations_of
 from app.business.automation.services.conditions import condition_nodes as nodes
 from app.business.automation.services.conditions.condition_nodes import Leaf, Operator

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
 
-from app.business.automation.services.catalogue.field_catalogue import FieldType
+from app.business.automation.services.catalogue.field_types import FieldType
 
 
 class Operator(StrEnum):

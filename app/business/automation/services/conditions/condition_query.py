@@ -27,7 +27,8 @@ from sqlalchemy import (
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from app.business.accounts.models import Account
-from app.business.automation.services.catalogue.field_catalogue import FieldType, Frame, fields_of
+from app.business.automation.services.catalogue.field_catalogue import fields_of
+from app.business.automation.services.catalogue.field_types import FieldType, Frame
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.catalogue.record_relations import relations_of
 from app.business.automation.services.conditions.condition_functions import (

@@ -3,7 +3,8 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from app.business.automation.services.catalogue.field_catalogue import Field, FieldType, fields_of
+from app.business.automation.services.catalogue.field_catalogue import fields_of
+from app.business.automation.services.catalogue.field_types import Field, FieldType
 from app.business.automation.services.catalogue.record_relations import relations_of
 from app.business.automation.services.conditions.condition_nodes import Count, Group, Leaf, Node, O, Operator
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from app.business.automation.services.catalogue.field_catalogue import Field, FieldType
+from app.business.automation.services.catalogue.field_types import Field, FieldType
 from app.business.automation.services.conditions.condition_nodes import (
     AGE,
     CHOICE,

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from datetime import date, datetime, tzinfo
 from typing import Any
 
-from app.business.automation.services.catalogue.field_catalogue import Field, FieldType, fields_of
+from app.business.automation.services.catalogue.field_catalogue import fields_of
+from app.business.automation.services.catalogue.field_types import Field, FieldType
 from app.business.automation.services.conditions.condition_values import day_of, instant_of
 
 _MOST_LEVELS = 20

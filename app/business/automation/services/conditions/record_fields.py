@@ -8,7 +8,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, aliased
 
 from app.business.accounts.models import Account
-from app.business.automation.services.catalogue.field_catalogue import Field, Frame, fields_of
+from app.business.automation.services.catalogue.field_catalogue import fields_of
+from app.business.automation.services.catalogue.field_types import Field, Frame
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.catalogue.record_relations import Relation, relations_of
 from app.business.automation.services.conditions.condition_nodes import Node, counts, field_names

@@ -5,7 +5,7 @@ from itertools import islice
 
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.catalogue.action_catalogue import CATALOGUE
-from app.business.automation.services.catalogue.field_catalogue import FieldType
+from app.business.automation.services.catalogue.field_types import FieldType
 from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.catalogue.triggers import statuses_to
 from app.business.automation.services.conditions.condition_nodes import Leaf

@@ -15,7 +15,9 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.automation.models import RuleRecord
-from app.business.automation.services.catalogue.field_catalogue import CLOCK, FieldType, fields_of
+from app.business.automation.services.catalogue.account_fields import CLOCK
+from app.business.automation.services.catalogue.field_catalogue import fields_of
+from app.business.automation.services.catalogue.field_types import FieldType
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.conditions.condition_evaluator import ConditionEvaluator
 from app.business.automation.services.conditions.condition_nodes import AGE, Leaf, counts, field_names, walk

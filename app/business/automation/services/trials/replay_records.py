@@ -12,7 +12,8 @@ from typing import Any
 
 from sqlalchemy import select
 
-from app.business.automation.services.catalogue.field_catalogue import Frame, fields_of
+from app.business.automation.services.catalogue.field_catalogue import fields_of
+from app.business.automation.services.catalogue.field_types import Frame
 from app.business.automation.services.catalogue.record_models import MODELS, in_scope
 from app.business.automation.services.transactions import Transaction
 from app.business.automation.services.trials.replay_facts import Values

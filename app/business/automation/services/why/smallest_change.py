@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from itertools import islice, product
 from typing import Any
 
-from app.business.automation.services.catalogue.field_catalogue import FieldType
+from app.business.automation.services.catalogue.field_types import FieldType
 from app.business.automation.services.conditions.condition_evaluator import compile_node
 from app.business.automation.services.conditions.condition_nodes import AGE, Count, Group, Leaf, Node, O
 from app.business.automation.services.conditions.condition_operators import RELATIONS
