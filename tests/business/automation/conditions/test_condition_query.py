@@ -1,0 +1,160 @@
+"""The same conditions in Python and in SQL: one verdict, on both databases, for every record."""
+
+import os
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from sqlalchemy import Select, insert, select, text
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import Account
+from app.business.automation.services.catalogue.record_models import MODELS
+from app.business.automation.services.conditions import condition_query
+from app.business.automation.services.conditions.condition_evaluator import ConditionEvaluator
+from app.business.automation.services.conditions.condition_query import matching
+from app.business.automation.services.conditions.condition_tree import parse_conditions
+from app.business.automation.services.conditions.record_fields import load_facts
+from app.business.planner.models import Keyword
+from tests import factories
+from tests.business.automation.conditions.condition_cases import TELLING, Case, a_pipeline, cases
+
+FULL = os.environ.get("TRIALS") == "full"
+SEEDS = range(4) if FULL else range(1)
+TREES = 1_500 if FULL else 350
+"""Trees for each seed of records; each is decided for every record of its type, fourteen on average."""
+
+BERLIN = ZoneInfo("Europe/Berlin")
+Pipeline = tuple[Session, int, int]
+
+
+@pytest.fixture
+def pipeline(session: Session, now: datetime) -> Pipeline:
+    """Records of every type with missing, empty and extreme values; account and rule ids."""
+    return session, *a_pipeline(session, now, seed=0)
+
+
+@pytest.fixture(params=SEEDS)
+def any_pipeline(session: Session, now: datetime, request: pytest.FixtureRequest) -> Pipeline:
+    """The same with values drawn otherwise: not every one of them holds a record for each question."""
+    return session, *a_pipeline(session, now, seed=request.param)
+
+
+def compare(pipeline: Pipeline, case: Case, now: datetime) -> tuple[int, int]:
+    """One tree over all records of its type, decided twice; gives how many match, of how many."""
+    session, account_id, rule_id = pipeline
+    node = parse_conditions(case.conditions, record_type=case.record_type)
+    model = MODELS[case.record_type] if case.record_type else Account
+    frame = {"account_id": account_id, "now": now, "zone": BERLIN, "rule_id": rule_id}
+    clause = matching(node, record_type=case.record_type, **frame)
+    selected = set(session.scalars(select(model.id).where(clause)))
+    ids = [account_id] if model is Account else session.scalars(select(model.id)).all()
+    facts = load_facts(session, case.record_type, ids, conditions=[node], **frame)
+    check = ConditionEvaluator().compiled(node)
+    assert selected == {key for key in facts if check(facts[key])}
+    return len(selected), len(ids)
+
+
+def searching(examples: int) -> settings:
+    return settings(
+        max_examples=examples,
+        deadline=None,
+        database=None,
+        derandomize=not FULL,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+def test_python_and_sql_agree_on_every_tree_and_record(any_pipeline: Pipeline, now: datetime) -> None:
+    @searching(TREES)
+    @given(cases())
+    def agree(case: Case) -> None:
+        compare(any_pipeline, case, now)
+
+    agree()
+
+
+@pytest.mark.parametrize("conditions", TELLING, ids=str)
+def test_each_kind_of_question_parts_the_records_alike(
+    pipeline: Pipeline, conditions: dict[str, Any], now: datetime
+) -> None:
+    matched, offered = compare(pipeline, Case("keyword", conditions), now)
+    others, _ = compare(pipeline, Case("keyword", {"not": conditions}), now)
+    assert 0 < matched < offered
+    assert matched + others == offered
+
+
+def test_a_planted_difference_is_found(
+    pipeline: Pipeline, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Let a missing value make a condition unknown instead of false, as plain SQL does."""
+    monkeypatch.setattr(condition_query, "_certain", lambda clause, *_sides: clause)
+
+    @searching(TREES)
+    @given(cases())
+    def agree(case: Case) -> None:
+        compare(pipeline, case, now)
+
+    with pytest.raises(AssertionError):
+        agree()
+
+
+def test_facts_read_whole_and_facts_read_by_need_say_the_same(pipeline: Pipeline, now: datetime) -> None:
+    session, account_id, rule_id = pipeline
+    frame = {"account_id": account_id, "now": now, "zone": BERLIN, "rule_id": rule_id}
+    conditions = {"count": "content", "where": {"field": "outline", "operator": "eq", "value": True}}
+    node = parse_conditions(conditions | {"operator": "gte", "value": 1}, record_type="cluster")
+    ids = session.scalars(select(MODELS["cluster"].id)).all()
+    whole = load_facts(session, "cluster", ids, **frame)
+    needed = load_facts(session, "cluster", ids, conditions=[node], **frame)
+    check = ConditionEvaluator().compiled(node)
+    assert {key: check(facts) for key, facts in whole.items()} == {
+        key: check(facts) for key, facts in needed.items()
+    }
+    assert len(whole) == len(needed) > 2
+
+
+def test_a_foreign_record_has_no_facts(pipeline: Pipeline, now: datetime) -> None:
+    session, _, _ = pipeline
+    other = factories.make_account(session)
+    ids = session.scalars(select(Keyword.id)).all()
+    assert load_facts(session, "keyword", ids, account_id=other.id, now=now, zone=UTC) == {}
+
+
+def test_status_and_volume_in_an_account_use_an_index(session: Session, now: datetime) -> None:
+    account = factories.make_account(session)
+    _many_keywords(session, account)
+    conditions = {
+        "all": [
+            {"field": "status", "operator": "eq", "value": "new"},
+            {"field": "volume", "operator": "gte", "value": 2990},
+        ]
+    }
+    node = parse_conditions(conditions, record_type="keyword")
+    clause = matching(node, record_type="keyword", account_id=account.id, now=now, zone=UTC)
+    query = select(Keyword.id).where(Keyword.account_id == account.id, clause)
+    plan = _plan(session, query)
+    assert "ix_keyword_account_id_status_volume" in plan
+    assert "volume" in plan.split("ix_keyword_account_id_status_volume", 1)[1]
+
+
+def _many_keywords(session: Session, account: Account) -> None:
+    sector = factories.make_sector(session, factories.make_site(session, account))
+    place = {"account_id": account.id, "site_id": sector.site_id, "sector_id": sector.id}
+    stamps = {"status_since": factories.NOW, "created_at": factories.NOW, "updated_at": factories.NOW}
+    rows = [
+        {"text": f"keyword {number}", "volume": number, "status": "new", "labels": [], **place, **stamps}
+        for number in range(3000)
+    ]
+    session.execute(insert(Keyword), rows)
+    session.execute(text("ANALYZE"))
+
+
+def _plan(session: Session, query: Select[tuple[int]]) -> str:
+    dialect = session.get_bind().dialect
+    statement = str(query.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
+    explain = "EXPLAIN" if dialect.name == "postgresql" else "EXPLAIN QUERY PLAN"
+    return "\n".join(str(row) for row in session.execute(text(f"{explain} {statement}")))
