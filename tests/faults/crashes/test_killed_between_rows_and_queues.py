@@ -26,7 +26,7 @@ from app.infrastructure.messaging.periodic import BY_ID
 from app.infrastructure.messaging.queues import waiting_tickets
 from app.infrastructure.messaging.scheduler import arm
 from tests import databases
-from tests.business.automation.runs.test_promises import LABEL
+from tests.business.automation.rule_parts import LABEL
 from tests.factories import make_account, make_sector, make_site
 from tests.faults.crashes.trials import Trials, times
 

@@ -17,7 +17,7 @@ from app.business.automation.services.runs import run_control
 from app.business.billing.models import CreditEntry
 from app.business.planner.models import Idea, Keyword
 from app.business.writer.models import Task
-from tests.business.automation.runs.test_promises import LABEL, clusters_with_keywords
+from tests.business.automation.rule_parts import LABEL, clusters_with_keywords
 from tests.factories import make_account, make_keyword, make_sector, make_site
 from tests.faults.crashes.trials import FULL, Trials, times
 from tests.infrastructure.chat_server import ChatServer, answers, ideas, serving

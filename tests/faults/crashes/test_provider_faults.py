@@ -20,7 +20,7 @@ from app.business.billing.models import CreditEntry
 from app.business.planner.models import Idea
 from app.infrastructure.ai.openai_compatible import OpenAICompatible
 from tests.business.automation.machine import Machine
-from tests.business.automation.runs.test_promises import IDEAS, clusters_with_keywords
+from tests.business.automation.rule_parts import IDEAS, clusters_with_keywords
 from tests.factories import make_account, make_sector, make_site
 from tests.faults.crashes.trials import times
 from tests.infrastructure.chat_server import Handler, answers, drips, good, hangs, ideas, says, serving

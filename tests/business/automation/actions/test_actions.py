@@ -1,7 +1,6 @@
 """Each action, its conditions, what it works on, and what it leaves out."""
 
 from datetime import date
-from typing import Any
 
 import pytest
 from sqlalchemy import select
@@ -9,22 +8,16 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, Notice, Role
 from app.business.automation.models import AutomationRule
-from app.business.automation.run_models import ScheduledTask, Status
+from app.business.automation.run_models import Status
 from app.business.errors import Invalid
 from app.business.planner.models import Idea, Keyword, Sector
 from app.business.writer.models import Content, Task
 from tests.business.automation.machine import Machine
 from tests.business.automation.provider import FailingModel
-from tests.business.automation.runs.test_promises import HOURLY, IDEAS, clusters_with_keywords
+from tests.business.automation.rule_parts import IDEAS, clusters_with_keywords, run_once
 from tests.factories import make_cluster, make_idea, make_keyword, make_task, make_user
 
 LABEL = {"type": "update_records", "params": {"labels_add": ["done"]}}
-
-
-def run_once(machine: Machine, account: Account, *actions: dict[str, Any], **rule: Any) -> ScheduledTask:
-    """A scheduled rule with these actions, started by hand."""
-    defaults = {"trigger": "schedule", "schedule": HOURLY, "actions": list(actions)}
-    return machine.run_now(machine.make_rule(account, **defaults | rule))
 
 
 def test_records_are_updated_in_every_part(

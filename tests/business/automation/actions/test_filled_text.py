@@ -10,10 +10,9 @@ from app.business.accounts.models import Account, Notice
 from app.business.automation.services.conditions.record_fields import load_facts
 from app.business.planner.models import Idea, Sector, Site
 from app.business.writer.models import Task
-from tests.business.automation.actions.test_actions import run_once
 from tests.business.automation.machine import Machine
 from tests.business.automation.provider import FailingModel
-from tests.business.automation.runs.test_promises import IDEAS, clusters_with_keywords
+from tests.business.automation.rule_parts import IDEAS, clusters_with_keywords, run_once
 from tests.factories import make_account, make_keyword, make_sector, make_site
 
 FIGURES = ("account.runs_this_month", "account.failed_runs_this_month", "account.credits_used_this_month")

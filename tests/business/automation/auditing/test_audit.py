@@ -16,7 +16,7 @@ from app.business.events import EventBatch, Origin
 from app.business.planner.models import Sector
 from app.business.planner.services.keyword_service import add_keyword
 from tests.business.automation.machine import Machine
-from tests.business.automation.runs.test_promises import HOURLY, IDEAS, LABEL, clusters_with_keywords
+from tests.business.automation.rule_parts import HOURLY, IDEAS, LABEL, clusters_with_keywords
 from tests.factories import NOW, make_account
 
 PAID = ScheduledTask.credits_used > 0

@@ -30,8 +30,8 @@ from app.infrastructure.ai.offline import OfflineModel
 from app.infrastructure.database import db
 from tests.business.automation.machine import Machine
 from tests.business.automation.provider import FailingModel
+from tests.business.automation.rule_parts import IDEAS
 from tests.business.automation.run_rows import make_run
-from tests.business.automation.runs.test_promises import IDEAS
 from tests.factories import NOW, make_account, make_cluster, make_keyword, make_task
 from tests.modules.automation_pages import counted
 

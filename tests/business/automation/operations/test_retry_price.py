@@ -18,8 +18,8 @@ from app.business.planner.models import Sector
 from app.business.writer.models import Task
 from tests.business.automation.machine import Machine
 from tests.business.automation.provider import FailingModel
+from tests.business.automation.rule_parts import IDEAS, clusters_with_keywords
 from tests.business.automation.run_rows import make_run
-from tests.business.automation.runs.test_promises import IDEAS, clusters_with_keywords
 from tests.factories import NOW, make_cluster, make_idea, make_keyword, make_sector, make_site, make_task
 from tests.modules.automation_pages import counted
 

@@ -18,7 +18,7 @@ from app.business.automation.services.rules.rule_definition import (
 from app.business.automation.services.rules.rule_versions import definition_of
 from app.business.errors import Blocked
 from app.business.planner.models import Sector
-from tests.business.automation.preflight.test_rule_graph import (
+from tests.business.automation.preflight.pipeline_rules import (
     CLUSTER,
     IDEAS,
     NOTIFY,

@@ -14,31 +14,18 @@ from app.business.automation.services.preflight.rule_graph import rule_graph, st
 from app.business.automation.services.rules.rule_definition import RuleDefinition, definition_from
 from app.business.automation.services.rules.rule_versions import definition_of
 from app.business.planner.models import Sector
+from tests.business.automation.preflight.pipeline_rules import (
+    CLUSTER,
+    IDEAS,
+    NOTIFY,
+    TASKS,
+    WRITE,
+    add,
+    becomes,
+    leaf,
+    set_status,
+)
 from tests.factories import NOW, make_account, make_sector, make_site
-
-CLUSTER: dict[str, Any] = {"type": "cluster_keywords", "params": {}}
-IDEAS: dict[str, Any] = {"type": "generate_ideas", "params": {"again": True}}
-TASKS: dict[str, Any] = {"type": "create_tasks", "params": {}}
-WRITE: dict[str, Any] = {"type": "generate_content", "params": {}}
-NOTIFY: dict[str, Any] = {"type": "notify", "params": {"message": "Look"}}
-
-
-def set_status(status: str, **params: Any) -> dict[str, Any]:
-    return {"type": "update_records", "params": {"status": status} | params}
-
-
-def leaf(field: str, operator: str, value: Any = None) -> dict[str, Any]:
-    return {"field": field, "operator": operator, "value": value}
-
-
-def becomes(record_type: str, to: str | None = None) -> dict[str, Any]:
-    options = {"record_type": record_type} | ({"to": to} if to else {})
-    return {"trigger": "status_changed", "trigger_options": options}
-
-
-def add(session: Session, account: Account, *actions: dict[str, Any], **changes: Any) -> AutomationRule:
-    data = {"name": "A rule", "trigger": "keyword_added", "actions": list(actions)} | changes
-    return AutomationService().create_rule(session, account, data, Actor(None), NOW)
 
 
 def said(rule: AutomationRule) -> RuleDefinition:

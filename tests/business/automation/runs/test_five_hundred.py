@@ -9,7 +9,7 @@ from app.business.billing.models import CreditEntry
 from app.business.planner.models import Cluster, Idea, Keyword
 from app.business.writer.models import Task
 from tests.business.automation.machine import Machine
-from tests.business.automation.runs.test_promises import import_texts
+from tests.business.automation.rule_parts import import_texts
 from tests.factories import make_account, make_sector, make_site
 
 PRODUCTS = ("running shoes", "hiking boots", "rain jacket", "camping stove", "sleeping bag")

@@ -8,7 +8,7 @@ from app.business.automation.services.runs import run_control
 from app.business.planner.models import Sector
 from tests.business.automation.machine import Machine
 from tests.business.automation.provider import FailingModel
-from tests.business.automation.runs.test_promises import IDEAS, clusters_with_keywords
+from tests.business.automation.rule_parts import IDEAS, clusters_with_keywords
 
 ARTICLES = [IDEAS, {"type": "create_tasks", "params": {"word_count": 300}}, {"type": "generate_content"}]
 

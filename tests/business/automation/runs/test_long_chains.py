@@ -13,7 +13,7 @@ from app.business.automation.services.runs.review import Review
 from app.business.errors import Conflict
 from app.business.planner.models import Sector
 from tests.business.automation.machine import Machine
-from tests.business.automation.runs.test_promises import IDEAS, LABEL, clusters_with_keywords
+from tests.business.automation.rule_parts import IDEAS, LABEL, clusters_with_keywords
 from tests.factories import make_keyword
 
 

@@ -12,7 +12,7 @@ from app.business.billing.services.credit_service import CreditService
 from app.business.planner.models import Sector, Site
 from tests.business.automation.machine import Machine
 from tests.business.automation.provider import FailingModel
-from tests.business.automation.runs.test_promises import IDEAS, LABEL, clusters_with_keywords
+from tests.business.automation.rule_parts import IDEAS, LABEL, clusters_with_keywords
 from tests.factories import make_account, make_keyword, make_sector, make_site
 
 ON_CLUSTERS = {"trigger": "cluster_created", "actions": [IDEAS], "when_limited": "wait", "repeat": "always"}

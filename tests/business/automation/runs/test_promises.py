@@ -17,37 +17,11 @@ from app.business.errors import Conflict, Invalid, NotFound
 from app.business.events import Origin
 from app.business.planner.models import Idea, Keyword, Sector
 from app.business.planner.services.idea_service import create_idea
-from app.business.planner.services.keyword_import import import_keywords
-from app.business.planner.services.keyword_table import read_keyword_table
 from app.business.writer.models import Content
 from tests.business.automation.machine import Machine
 from tests.business.automation.provider import FailingModel
+from tests.business.automation.rule_parts import HOURLY, IDEAS, LABEL, clusters_with_keywords, import_texts
 from tests.factories import NOW, make_account, make_cluster, make_keyword, make_sector, make_site
-
-LABEL = {"type": "update_records", "params": {"labels_add": ["seen"]}}
-IDEAS = {"type": "generate_ideas", "params": {"ideas_per_cluster": 3}}
-HOURLY = {"cron": "7 * * * *", "timezone": "UTC"}
-
-
-def clusters_with_keywords(session: Session, sector: Sector, count: int) -> list[int]:
-    ids = []
-    for number in range(count):
-        cluster = make_cluster(
-            session, sector, name=f"running shoes {number}", main_keyword=f"running shoes {number}"
-        )
-        make_keyword(
-            session, sector, text=f"best running shoes {number}", cluster_id=cluster.id, status="clustered"
-        )
-        ids.append(cluster.id)
-    return ids
-
-
-def import_texts(session: Session, sector: Sector, texts: list[str]) -> None:
-    """Keywords of one import: one batch of events."""
-    table = read_keyword_table("\n".join(["Keyword", *texts]).encode())
-    import_keywords(
-        session, table, site=sector.site, sector=sector, origin=Origin(sector.account_id), now=NOW
-    )
 
 
 def test_a_scheduled_run_knows_its_account_scope_and_records(

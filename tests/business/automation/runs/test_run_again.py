@@ -14,7 +14,7 @@ from app.business.automation.services.rules.rule_versions import definition_of
 from app.business.automation.services.runs.run_again import RunAgain, run_again
 from app.business.planner.models import Sector
 from tests.business.automation.machine import Machine
-from tests.business.automation.runs.test_promises import HOURLY, IDEAS, clusters_with_keywords
+from tests.business.automation.rule_parts import HOURLY, IDEAS, clusters_with_keywords
 
 
 def rule_of(machine: Machine, account: Account, **values: Any) -> AutomationRule:

@@ -18,7 +18,7 @@ from app.business.planner.models import Idea, Sector
 from app.infrastructure.ai.offline import OfflineModel
 from tests.business.automation.machine import Machine
 from tests.business.automation.provider import FailingModel
-from tests.business.automation.runs.test_promises import HOURLY, IDEAS, clusters_with_keywords
+from tests.business.automation.rule_parts import HOURLY, IDEAS, clusters_with_keywords
 from tests.factories import NOW, make_account, make_sector, make_site
 
 

@@ -23,7 +23,7 @@ from app.business.planner.services.keyword_service import add_keyword
 from app.infrastructure.ai.offline import OfflineModel
 from tests.business.automation.machine import Machine
 from tests.business.automation.provider import FailingModel
-from tests.business.automation.runs.test_promises import IDEAS, LABEL, clusters_with_keywords
+from tests.business.automation.rule_parts import IDEAS, LABEL, clusters_with_keywords
 from tests.factories import NOW, make_account, make_keyword, make_sector, make_site
 
 

@@ -10,7 +10,7 @@ from app.business.automation.services.trials.dry_run import dry_run
 from app.business.base import Base
 from app.business.planner.models import Sector
 from tests.business.automation.machine import Machine
-from tests.business.automation.runs.test_promises import HOURLY, IDEAS, clusters_with_keywords
+from tests.business.automation.rule_parts import HOURLY, IDEAS, clusters_with_keywords
 from tests.factories import make_keyword
 
 LABEL = {"type": "update_records", "params": {"labels_add": ["big"]}}
