@@ -110,8 +110,12 @@ def _suggestion(name: str) -> str | None:
 
 
 def _alike(name: str) -> list[str]:
-    places = [zone for zone in time_zones() if "/" in zone and not zone.startswith("Etc/")]
+    """At most three zones: by the place alone (`Tokio`), else by the whole name."""
+    zones = [zone for zone in time_zones() if "/" in zone and not zone.startswith("Etc/")]
+    places = [zone.rpartition("/")[2].replace("_", " ") for zone in zones]
     found = process.extract(
-        name, places, scorer=fuzz.WRatio, processor=utils.default_process, score_cutoff=75, limit=3
+        name, places, scorer=fuzz.ratio, processor=utils.default_process, score_cutoff=80, limit=3
+    ) or process.extract(
+        name, zones, scorer=fuzz.WRatio, processor=utils.default_process, score_cutoff=75, limit=3
     )
-    return [zone for zone, _, _ in found]
+    return [zones[index] for _, _, index in found]

@@ -22,6 +22,8 @@ def test_every_listed_zone_is_allowed() -> None:
         ("pst", "America/Los_Angeles"),
         ("Europe/Warszawa", "Europe/Warsaw"),
         ("new york", "America/New_York"),
+        ("Tokio", "Asia/Tokyo"),
+        ("Copenhagn", "Europe/Copenhagen"),
         ("America", "America/"),
     ],
 )
