@@ -148,6 +148,26 @@ def test_a_step_worker_that_is_told_to_stop_lets_its_child_hand_back(
     assert valkey.get("handed-back") == b"long"
 
 
+def test_a_stop_signal_while_the_worker_appears_ends_it(
+    app: Flask, valkey: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It comes when our handler is in place and RQ's is not yet; one is enough."""
+    appear = ClockWorker.bootstrap
+
+    def appear_and_be_stopped(self: ClockWorker, *options: Any) -> None:
+        appear(self, *options)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(ClockWorker, "bootstrap", appear_and_be_stopped)
+    second_signal = threading.Timer(8, os.kill, (os.getpid(), signal.SIGTERM))
+    with stopping(), app.app_context():
+        second_signal.start()
+        worker.run_clock_worker(lambda: valkey)
+        was_needed = not second_signal.is_alive()
+        second_signal.cancel()
+    assert not was_needed
+
+
 @contextmanager
 def another_thread() -> Iterator[None]:
     """Signals to the process may be taken by it, whatever the main thread has masked."""

@@ -68,7 +68,13 @@ class TicketWorker(BaseWorker):
         self.set_state(WorkerStatus.STARTED)
 
     def check_for_suspension(self, burst: bool) -> None:
-        """Pausing is the account's switch, not the queue's."""
+        """Before each look. Pausing is the account's switch, not the queue's, but a stop must not be missed.
+
+        RQ's loop knows only the signals that came after it had begun, and raises this in the middle of whatever
+        runs just then, which may swallow it.
+        """
+        if draining.is_set():
+            raise StopRequested
 
     def set_state(self, state: str, pipeline: Any = None) -> None:
         """Remember it; the next heartbeat tells it."""
