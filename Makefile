@@ -13,7 +13,7 @@ help:
 	@echo "make run          install, migrate, start everything, load the demo account (DEMO=0: without it)"
 	@echo "make test         check, then every test on SQLite and PostgreSQL, with real workers and a real browser"
 	@echo "make check        lint, formatting, types, import contracts, templates"
-	@echo "make test-faults  the long fault trials, about two hours; prints their counts and how late runs started"
+	@echo "make test-faults  the long fault trials, several hours; prints their counts and how late runs started"
 	@echo "make bench        measure the workloads against their goals"
 	@echo "make demo-reset   replace the demo account by a fresh one"
 
@@ -52,10 +52,12 @@ chromium:
 test: check chromium
 	$(BIN)/python -m pytest tests -n 2 --dist loadfile
 
-# Everything whose counts follow TRIALS; one after the other, for they measure as well. About two hours.
+# Everything whose counts follow TRIALS. One after the other where lateness is measured; simulated months, which have
+# a clock of their own, on all cores. Several hours.
 test-faults: $(VENV)/.tested
-	TRIALS=full $(BIN)/python -m pytest -v tests/faults tests/simulation \
+	TRIALS=full $(BIN)/python -m pytest -v tests/faults \
 		$$(grep -rl --include='test_*.py' '"TRIALS"' tests | grep -v -e ^tests/faults/ -e ^tests/simulation/)
+	TRIALS=full $(BIN)/python -m pytest tests/simulation -n auto --dist worksteal
 
 bench: $(VENV)/.tested
 	$(BIN)/python -m tests.bench

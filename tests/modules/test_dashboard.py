@@ -54,6 +54,24 @@ def test_a_failed_run_says_what_to_do(owner: FlaskClient, session: Session, peop
         assert f"/runs/{run.id}/retry" in text
 
 
+def test_what_goes_on_later_says_so_in_every_list(
+    owner: FlaskClient, session: Session, people: People
+) -> None:
+    rule = make_rule(session, people.account)
+    later = datetime(2030, 1, 2, 3, 4, tzinfo=UTC)
+    run = make_run(session, rule, "pending", not_before=later)
+    assert re.search(
+        r"Tries again, not before <time[^>]*>2 Jan 2030, 03:04 UTC</time>", owner.get("/history").text
+    )
+    assert "Pending" in owner.get("/rules").text
+    run.waiting_for = "day"
+    session.commit()
+    for page in ("/", "/history", "/rules"):
+        text = owner.get(page).text
+        assert "Waiting" in text, page
+        assert "Pending</span>" not in text, page
+
+
 def test_the_table_asks_again_only_while_something_moves(
     owner: FlaskClient, session: Session, people: People
 ) -> None:

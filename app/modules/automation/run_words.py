@@ -87,7 +87,7 @@ def outcome(run: ScheduledTask) -> str:
     if run.waiting_for:
         return WAITS[run.waiting_for]
     if run.status == Status.PENDING:
-        return "Tries again soon" if run.attempt else "Planned"
+        return "Tries again" if run.attempt else "Planned"
     if run.status == Status.RUNNING:
         return "Working"
     return run.error_message or REASONS.get(run.reason or "", "")
