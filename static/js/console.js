@@ -91,6 +91,16 @@ document.addEventListener("htmx:before:swap", (event) => {
   typedSince.set(event.detail.ctx, since);
 });
 
+// A form goes on when its own questions are answered: the server keeps what comes last, and that must be the press.
+document.addEventListener("submit", (event) => {
+  const { target: form, submitter } = event;
+  const isWaiting = () => form.querySelector("[hx-sync^='closest form'].htmx-request");
+  if (!isWaiting() || submitter?.hasAttribute("hx-post")) return;
+  event.preventDefault();
+  const goOn = () => (isWaiting() ? setTimeout(goOn, 50) : form.requestSubmit(submitter));
+  goOn();
+});
+
 // A morphed list keeps the entry that stood there before, whatever its options are now: show what the answer chose.
 function showChoices(part) {
   for (const list of part.querySelectorAll("select:not([multiple])")) {

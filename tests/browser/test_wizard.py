@@ -1,5 +1,7 @@
 """The rule form in a real browser: with script, without it, and by axe-core."""
 
+import time
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -7,7 +9,8 @@ from playwright.sync_api import Page, Route, expect
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.business.automation.models import AutomationRule
+from app.business.automation.models import AutomationRule, RuleDraft
+from app.business.automation.services.rules import rule_drafts
 from tests.browser.conftest import serious_faults
 from tests.factories import make_keyword, make_sector, make_site
 from tests.people import People
@@ -179,6 +182,32 @@ def test_an_answer_that_comes_late_takes_nothing_back(
     finish(page)
     volume = {"field": "volume", "operator": "gte", "value": 600}
     assert session.scalars(select(AutomationRule)).one().conditions == {"all": [volume]}
+
+
+def test_going_on_waits_for_what_is_on_its_way(
+    open_page: Any, people: People, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slow answer to a choice must not come to the server's books after the press that followed it."""
+    keep_step = rule_drafts.keep_step
+
+    def keep_slowly(session: Session, draft: RuleDraft, step: str, typed: Any, now: datetime) -> None:
+        if step == "which" and ["c0-value", ""] in typed and ["c0-operator", "gte"] in typed:
+            time.sleep(1)
+        keep_step(session, draft, step, typed, now)
+
+    monkeypatch.setattr(rule_drafts, "keep_step", keep_slowly)
+    page = open_page(people.editor)
+    to_conditions(page)
+    page.get_by_role("button", name="Add a condition").click()
+    page.locator("#c0-field").select_option("volume")
+    expect(page.locator("#c0-operator option[value=gte]")).to_have_count(1)
+    page.locator("#c0-operator").select_option("gte")
+    page.locator("#c0-value").fill("700")
+    go_on(page)
+    expect(page.get_by_role("heading", name="What does it do?")).to_be_visible()
+    time.sleep(1.2)
+    session.expire_all()
+    assert ["c0-value", "700"] in session.scalars(select(RuleDraft)).one().steps["which"]
 
 
 @pytest.mark.parametrize("width", [1280, 390])
