@@ -51,6 +51,9 @@ def to_conditions(page: Page) -> None:
 def finish(page: Page) -> None:
     """From the conditions to the saved rule."""
     go_on(page)
+    expect(page.get_by_role("heading", name="What does it do?")).to_be_visible()
+    # A choice made before the page's scripts have run is sent only with the next press.
+    page.wait_for_load_state("load")
     page.get_by_label("Action 1", exact=True).select_option("update_records")
     if page.get_by_role("button", name="Show the inputs").is_visible():
         page.get_by_role("button", name="Show the inputs").click()
