@@ -150,6 +150,7 @@ class Typist:
     def go_on(self, question: str) -> None:
         self.page.get_by_role("button", name="Next", exact=True).last.click()
         expect(self.page.get_by_role("heading", name=question)).to_be_visible()
+        self.page.wait_for_load_state()
 
 
 def _opened(node: dict[str, Any]) -> tuple[str, list[dict[str, Any]]]:
