@@ -83,12 +83,21 @@ const askedAt = new WeakMap();
 const typedSince = new WeakMap();
 
 document.addEventListener("input", (event) => typedAt.set(event.target, performance.now()));
-document.addEventListener("htmx:config:request", (event) => askedAt.set(event.detail.ctx, performance.now()));
+document.addEventListener("htmx:before:request", (event) => askedAt.set(event.detail.ctx, performance.now()));
 document.addEventListener("htmx:before:swap", (event) => {
   const asked = askedAt.get(event.detail.ctx);
   const fields = [...document.querySelectorAll(":is(input, select, textarea)[id]")];
   const since = fields.filter((field) => typedAt.get(field) > asked).map((field) => [field.id, field.value]);
   typedSince.set(event.detail.ctx, since);
+});
+
+// A question that waited its turn is asked of the form as it is then: what it was at the press lacks what was answered
+// meanwhile, and the server would take that for removed.
+document.addEventListener("htmx:before:request", ({ detail: { ctx } }) => {
+  if (!ctx.sourceElement.matches("[hx-sync^='closest form']")) return;
+  const form = new URLSearchParams(new FormData(ctx.request.form));
+  form.set("change", ctx.request.body.get("change"));
+  ctx.request.body = form;
 });
 
 // A form goes on when its own questions are answered: the server keeps what comes last, and that must be the press.
@@ -119,20 +128,38 @@ document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
   ctx.target.dispatchEvent(new Event("renewed"));
 });
 
-// A live table must not close what the reader has opened, nor let the keyboard lose its place.
+// A live table must not close what the reader has opened.
 let opened = [];
-
-function markErrorsAsSeen() {
-  for (const field of document.querySelectorAll("[aria-invalid='true']")) field.classList.add("seen");
-}
-markErrorsAsSeen();
 
 document.addEventListener("htmx:before:swap", () => {
   opened = [...document.querySelectorAll("details[id][open]")].map((details) => details.id);
 });
 document.addEventListener("htmx:after:swap", () => {
   for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
-  document.querySelector("main [aria-invalid='true']:not(.seen)")?.focus();
-  markErrorsAsSeen();
   fadeToasts();
+});
+
+// The keyboard goes on where the answer says, unless the reader has moved on while it was under way: an answer that
+// comes late must not take the next press.
+const movedOn = new WeakSet();
+let placed = null; // id of the element that the last such answer named
+
+function markErrorsAsSeen() {
+  for (const field of document.querySelectorAll("[aria-invalid='true']")) field.classList.add("seen");
+}
+markErrorsAsSeen();
+
+document.addEventListener("htmx:before:swap", ({ detail: { ctx, tasks } }) => {
+  const focused = document.activeElement ?? document.body;
+  const goals = tasks.map(({ fragment }) => fragment.querySelector("[autofocus]")).filter(Boolean);
+  if (focused === document.body || focused.id === placed || ctx.sourceElement.contains(focused)) {
+    placed = goals[0]?.id ?? placed;
+    return;
+  }
+  movedOn.add(ctx);
+  for (const goal of goals) goal.removeAttribute("autofocus");
+});
+document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
+  if (!movedOn.has(ctx)) document.querySelector("main [aria-invalid='true']:not(.seen)")?.focus();
+  markErrorsAsSeen();
 });

@@ -187,6 +187,49 @@ def test_an_answer_that_comes_late_takes_nothing_back(
     assert session.scalars(select(AutomationRule)).one().conditions == {"all": [volume]}
 
 
+def test_an_answer_that_comes_late_leaves_the_keyboard_where_it_is(
+    open_page: Any, people: People, keywords: None
+) -> None:
+    """Else the next press would fall on something that nobody looks at."""
+    page = open_page(people.editor)
+    to_conditions(page)
+    for row in ("c0", "c1"):
+        page.locator("#g0-add").click()
+        expect(page.locator(f"#{row}-field")).to_be_focused()
+    held: list[Route] = []
+    page.route("**/which", lambda route: held.append(route))
+    page.locator("#c1-up").press("Enter")
+    tab_to(page, "c1-remove")
+    late = held[:]
+    page.route("**/which", lambda route: route.continue_())
+    for route in late:
+        route.continue_()
+    expect(page.locator("#c1-down")).to_be_visible()
+    expect(page.locator("#c1-remove")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#c1-field")).to_have_count(0)
+    expect(page.locator("#c0-field")).to_be_visible()
+    expect(page.locator("#g0-add")).to_be_focused()
+
+
+def test_presses_that_follow_at_once_are_all_kept(open_page: Any, people: People, keywords: None) -> None:
+    """Each is asked of the form that the one before left, however late its answer came."""
+    page = open_page(people.editor)
+    to_conditions(page)
+    page.locator("#g0-add").click()
+    expect(page.locator("#c0-field")).to_be_focused()
+    held: list[Route] = []
+    page.route("**/which", lambda route: held.append(route))
+    for button in ("#g0-add", "#g0-add-group", "#g0-add"):
+        page.locator(button).click()
+    late = held[:]
+    page.route("**/which", lambda route: route.continue_())
+    for route in late:
+        route.continue_()
+    expect(page.locator(".condition-part select[id$=-field]")).to_have_count(4)
+    expect(page.locator("#c3-field")).to_be_focused()
+
+
 def test_going_on_waits_for_what_is_on_its_way(
     open_page: Any, people: People, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
