@@ -110,10 +110,22 @@ document.addEventListener("submit", (event) => {
   goOn();
 });
 
+// What the server chose in a list: without a word of it, a browser takes the first.
+const choiceOf = (list) => list.querySelector("option[selected]") ?? list.options[0];
+
+// What was chosen before the page listened, or put back by the browser, is asked for as soon as htmx has begun.
+function askForChoices() {
+  for (const field of document.querySelectorAll(":is(select, input)[hx-post]")) {
+    const isOther = field.options ? choiceOf(field)?.selected === false : field.checked && !field.defaultChecked;
+    if (isOther) htmx.trigger(field, "change");
+  }
+}
+window.addEventListener("load", () => setTimeout(askForChoices));
+
 // A morphed list keeps the entry that stood there before, whatever its options are now: show what the answer chose.
 function showChoices(part) {
   for (const list of part.querySelectorAll("select:not([multiple])")) {
-    const chosen = list.querySelector("option[selected]") ?? list.options[0];
+    const chosen = choiceOf(list);
     if (chosen) chosen.selected = true;
   }
 }

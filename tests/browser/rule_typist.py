@@ -7,7 +7,8 @@ from playwright.sync_api import Page, expect
 from tests.browser.rule_stories import Story
 
 LIMITS = ("max_executions_per_day", "credit_limit_per_execution", "record_limit", "monthly_budget")
-BUSY = "() => !document.querySelector('.htmx-request')"
+QUIET = "() => !document.querySelector('.htmx-request')"
+LISTENING = "() => !document.querySelector('[hx-post]:not([data-htmx-powered])')"
 
 
 class Typist:
@@ -144,13 +145,15 @@ class Typist:
 
     def wait(self) -> None:
         if self.has_script:
-            self.page.wait_for_function(BUSY)
-        self.page.wait_for_load_state()
+            self.page.wait_for_function(QUIET)
+        else:
+            self.page.wait_for_load_state()
 
     def go_on(self, question: str) -> None:
         self.page.get_by_role("button", name="Next", exact=True).last.click()
         expect(self.page.get_by_role("heading", name=question)).to_be_visible()
-        self.page.wait_for_load_state()
+        if self.has_script:
+            self.page.wait_for_function(LISTENING)
 
 
 def _opened(node: dict[str, Any]) -> tuple[str, list[dict[str, Any]]]:

@@ -52,8 +52,6 @@ def finish(page: Page) -> None:
     """From the conditions to the saved rule."""
     go_on(page)
     expect(page.get_by_role("heading", name="What does it do?")).to_be_visible()
-    # A choice made before the page's scripts have run is sent only with the next press.
-    page.wait_for_load_state("load")
     page.get_by_label("Action 1", exact=True).select_option("update_records")
     if page.get_by_role("button", name="Show the inputs").is_visible():
         page.get_by_role("button", name="Show the inputs").click()
@@ -210,6 +208,23 @@ def test_an_answer_that_comes_late_leaves_the_keyboard_where_it_is(
     expect(page.locator("#c1-field")).to_have_count(0)
     expect(page.locator("#c0-field")).to_be_visible()
     expect(page.locator("#g0-add")).to_be_focused()
+
+
+def test_a_choice_made_before_the_page_listens_is_asked_for(
+    open_page: Any, people: People, keywords: None
+) -> None:
+    page = open_page(people.editor)
+    to_conditions(page)
+    page.locator("#g0-add").click()
+    expect(page.locator("#c0-field")).to_be_focused()
+    held: list[Route] = []
+    page.route("**/htmx.min.js*", lambda route: held.append(route))
+    page.goto(page.url, wait_until="commit")
+    page.locator("#c0-field").select_option("volume")
+    expect(page.locator("#c0-operator option[value=gte]")).to_have_count(0)
+    for route in held:
+        route.continue_()
+    expect(page.locator("#c0-operator option[value=gte]")).to_have_count(1)
 
 
 def test_presses_that_follow_at_once_are_all_kept(open_page: Any, people: People, keywords: None) -> None:
