@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 from flask import Flask, g
+from ua_parser import parse_os, parse_user_agent
 
 NOTHING = "–"
 STEPS = ((60, 1, "second"), (3600, 60, "minute"), (86_400, 3600, "hour"), (2_592_000, 86_400, "day"))
@@ -11,7 +12,7 @@ STEPS = ((60, 1, "second"), (3600, 60, "minute"), (86_400, 3600, "hour"), (2_592
 
 def init_display(app: Flask) -> None:
     """Give every template the filters of this file."""
-    for show in (when, instant, exact, relative, day, number, plural, credits, percent, duration):
+    for show in (when, instant, exact, relative, day, number, plural, credits, percent, duration, browser):
         app.add_template_filter(show)
 
 
@@ -94,3 +95,10 @@ def duration(seconds: float | None) -> str:
 def _zone_name(local: datetime) -> str:
     name = local.tzname() or "UTC"
     return f"UTC{name}" if name[0] in "+-" else name
+
+
+def browser(user_agent: str) -> str:
+    """`Firefox on Windows` for what a browser says of itself; `Unknown browser` where that says nothing."""
+    program, system = parse_user_agent(user_agent), parse_os(user_agent)
+    named = program.family if program else "Unknown browser"
+    return f"{named} on {system.family}" if system else named

@@ -63,3 +63,26 @@ def test_durations_read_in_two_units_at_most() -> None:
 def test_what_is_missing_reads_as_a_dash() -> None:
     assert {display.when(None), display.relative(None), display.day(None), display.number(None)} == {"–"}
     assert display.day(date(2026, 3, 1)) == "1 Mar 2026"
+
+
+FIREFOX = "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:128.0) Gecko/20100101 Firefox/128.0"
+IPHONE = (
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+    "Version/17.5 Mobile/15E148 Safari/604.1"
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "name"),
+    [
+        (
+            "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:128.0) Gecko/20100101 Firefox/128.0",
+            "Firefox on Windows",
+        ),
+        (IPHONE, "Mobile Safari on iOS"),
+        ("curl/8.1", "curl"),
+        ("", "Unknown browser"),
+    ],
+)
+def test_a_browser_is_named_in_words(said: str, name: str) -> None:
+    assert display.browser(said) == name
