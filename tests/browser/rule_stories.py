@@ -167,7 +167,7 @@ STORIES = [
     ),
     Story(
         "Retry what failed because a service did not answer, three times.",
-        on("run_finished", {}, act("notify", message="Look at it: three tries did not help.", to="operator"),
+        on("run_finished", {}, act("notify", message="{run.rule}: {run.reason} Tried three times.", to="operator"),
            trigger_options={"status": "failed"}, record_type=None),
         nearest="Every rule does so by itself; this one tells people when that did not help.",
     ),

@@ -35,7 +35,8 @@ LABELS = {
 HINTS = {
     "title": "You can name fields of the record, like {name}, and figures, like {account.runs_this_month}.",
     "description": "You can name fields here too, like {name} or {account.credits_used_this_month}.",
-    "message": "You can name figures of the account, like {account.failed_runs_this_month}.",
+    "message": "You can name figures of the account, like {account.failed_runs_this_month}. When the end of a "
+    "run starts the rule, also {run.rule}, {run.site}, {run.status}, {run.reason} or {run.failures_in_a_row}.",
     "due_in_days": "Leave it empty for no due day.",
     "labels_add": "Separate several with commas.",
     "again": "Costs again. Without it, a cluster with ideas or a task with content is left out.",

@@ -91,3 +91,52 @@ def test_the_month_begins_on_the_clock_of_the_rule_and_counts_one_account(
     assert figures(machine, session, account) == [1, 0, 5]
     machine.pass_time(days=1)
     assert figures(machine, session, account) == [0, 0, 0]
+
+
+ABOUT_THE_RUN = (
+    "{run.rule}, {run.site}: {run.status} after {run.credits}, {run.failures_in_a_row} in a row. {run.reason}"
+)
+
+
+def test_a_notice_says_which_run_has_failed(
+    machine: Machine, session: Session, account: Account, sector: Sector
+) -> None:
+    clusters_with_keywords(session, sector, 1)
+    again = {"type": "generate_ideas", "params": {"again": True}}
+    rule = machine.make_rule(
+        account,
+        name="Ideas",
+        trigger="cluster_created",
+        actions=[again],
+        repeat="always",
+        site=sector.site_id,
+    )
+    tell = {"type": "notify", "params": {"message": ABOUT_THE_RUN}}
+    machine.make_rule(account, trigger="run_finished", trigger_options={"rule_id": rule.id}, actions=[tell])
+    good, bad = machine.model, FailingModel("refused")
+    for model in (bad, good, bad, bad):
+        machine.model = model
+        run = machine.run_now(rule)
+        machine.pass_time(minutes=1)
+    said = session.scalars(select(Notice.body).where(Notice.level == "info").order_by(Notice.id)).all()
+    site = session.get_one(Site, sector.site_id).name
+    failed = f"Ideas, {site}: failed after 0, {{}} in a row. {run.error_message}"
+    assert run.error_message
+    assert said == [
+        failed.format(1),
+        f"Ideas, {site}: completed after 5, 0 in a row. ",
+        failed.format(1),
+        failed.format(2),
+    ]
+
+
+def test_without_a_finished_run_its_fields_are_empty(
+    machine: Machine, session: Session, account: Account
+) -> None:
+    tell = {"type": "notify", "params": {"message": "[{run.rule}] {run.unknown}"}}
+    run_once(machine, account, tell, record_type=None)
+    machine.run_now(machine.make_rule(account, trigger="run_finished", actions=[tell]))
+    assert session.scalars(select(Notice.body).order_by(Notice.id)).all() == [
+        "[{run.rule}] {run.unknown}",
+        "[] {run.unknown}",
+    ]

@@ -213,6 +213,13 @@ def test_texts_that_name_no_field(session: Session, calm: Account) -> None:
     assert findings[0].sentence == "Action 1: {titel} names no field and would be written as it stands."
 
 
+def test_only_what_follows_a_run_may_name_it(session: Session, calm: Account) -> None:
+    tell = {"type": "notify", "params": {"message": "{run.rule}: {run.reason}"}}
+    assert found(session, calm, draft(tell, trigger="run_finished", record_type=None)) == []
+    findings = found(session, calm, draft(tell))
+    assert [finding.code for finding in findings] == ["text_names_no_field"]
+
+
 def test_a_limit_below_the_price_of_one_record(session: Session, calm: Account) -> None:
     seven = {"type": "generate_ideas", "params": {"ideas_per_cluster": 7}}
     rule = draft(seven, trigger="cluster_created", credit_limit_per_execution=9)

@@ -5,11 +5,16 @@ from collections.abc import Mapping
 from datetime import date, datetime, tzinfo
 from typing import Any
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.business.automation.run_models import ScheduledTask
+from app.business.automation.services.catalogue.field_types import Frame
 from app.business.automation.services.catalogue.named_fields import NAMED, field_named
+from app.business.automation.services.catalogue.run_fields import RUN_FIELDS
 from app.business.automation.services.conditions.record_fields import load_values
 from app.business.automation.services.runs.run_context import RunContext
+from app.business.events import Event, EventType
 
 
 def fill(
@@ -17,12 +22,17 @@ def fill(
 ) -> str:
     """`text` with each `{field}` of the record, or without one of the account, as it is now.
 
+    In a rule that follows a finished run, also those of that run; they are empty when somebody started the rule.
     What is in braces and no field stays as it was typed: nothing else is interpreted.
     """
-    wanted = {name: field_named(name, record_type) for name in NAMED.findall(text)}
+    names = NAMED.findall(text)
+    wanted = {name: field_named(name, record_type) for name in names}
+    if context.definition.trigger == EventType.RUN_FINISHED:
+        wanted |= {name: name for name in names if name in RUN_FIELDS}
     if not any(wanted.values()):
         return text
-    values = load_values(
+    values = _of_finished_run(session, context, {name for name in wanted.values() if name in RUN_FIELDS})
+    values |= load_values(
         session,
         record_type,
         record_id if record_type else context.account.id,
@@ -32,6 +42,23 @@ def fill(
         zone=context.zone,
     )
     return NAMED.sub(lambda match: _said(match, wanted, values, context.zone), text)
+
+
+def _of_finished_run(session: Session, context: RunContext, names: set[str]) -> dict[str, Any]:
+    """Those fields of the run whose end started this one; null where no end did."""
+    if not names:
+        return {}
+    frame = Frame(context.account.id, context.now, context.zone)
+    ended = select(Event.record_id).where(
+        Event.account_id == context.account.id,
+        Event.batch_id == context.run.batch_id,
+        Event.record_type == "run",
+    )
+    query = select(*(RUN_FIELDS[name].of(ScheduledTask, frame) for name in names)).where(
+        ScheduledTask.account_id == context.account.id, ScheduledTask.id == ended.limit(1).scalar_subquery()
+    )
+    row = session.execute(query).one_or_none() or [None] * len(names)
+    return dict(zip(names, row, strict=True))
 
 
 def _said(

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.business.automation.services.catalogue.field_catalogue import RECORD_TYPES, choices_of
+from app.business.automation.services.catalogue.run_fields import RUN_FIELDS
 from app.business.errors import Invalid
 
 
@@ -68,9 +69,16 @@ def trigger_catalog() -> list[dict[str, Any]]:
             "label": entry.label,
             "record_type": entry.record_type,
             "options": list(entry.options),
+            "text_fields": _text_fields(entry.key),
         }
         for entry in TRIGGERS.values()
     ]
+
+
+def _text_fields(trigger: str) -> list[dict[str, str]]:
+    """What texts of such a rule may name beside the fields of records and of the account."""
+    of_run = RUN_FIELDS.values() if trigger == "run_finished" else ()
+    return [{"name": field.name, "label": field.label} for field in of_run]
 
 
 def _status_errors(options: dict[str, Any]) -> dict[str, list[str]]:

@@ -4,8 +4,10 @@ from collections.abc import Iterator
 
 from app.business.automation.services.catalogue.field_catalogue import RECORD_TYPES
 from app.business.automation.services.catalogue.named_fields import NAMED, field_named
+from app.business.automation.services.catalogue.run_fields import RUN_FIELDS
 from app.business.automation.services.preflight.preflight_finding import Finding, Level
 from app.business.automation.services.rules.rule_definition import RuleDefinition
+from app.business.events import EventType
 
 OF_RECORDS = {"create_record": ("title", "description")}
 OF_THE_ACCOUNT = {"notify": ("message",)}
@@ -20,13 +22,16 @@ def text_findings(rule: RuleDefinition) -> Iterator[Finding]:
         ):
             for name in params.get(action["type"], ()):
                 text = action.get("params", {}).get(name) or ""
-                if unknown := _unknown(text, types):
+                if unknown := _unknown(rule, text, types):
                     yield _hint(index, name, unknown, such_as)
 
 
-def _unknown(text: str, types: tuple[str | None, ...]) -> list[str]:
+def _unknown(rule: RuleDefinition, text: str, types: tuple[str | None, ...]) -> list[str]:
+    of_run = RUN_FIELDS if rule.trigger == EventType.RUN_FINISHED else {}
     names = dict.fromkeys(NAMED.findall(text))
-    return [name for name in names if not any(field_named(name, type) for type in types)]
+    return [
+        name for name in names if name not in of_run and not any(field_named(name, type) for type in types)
+    ]
 
 
 def _hint(index: int, param: str, unknown: list[str], such_as: str) -> Finding:

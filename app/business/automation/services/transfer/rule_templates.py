@@ -195,7 +195,8 @@ TEMPLATES = (
         "runs-that-fail", "watch", "Tell editors when a run has failed",
         "On top of the notice that owners get; at most five a day.",
         {"trigger": "run_finished", "trigger_options": {"status": "failed"}, "max_executions_per_day": 5,
-         "actions": [_tell("editor", "A run has failed. Its page says why and what to do.")]},
+         "actions": [_tell("editor", "“{run.rule}” has failed: {run.reason} "
+                                   "Failed runs in a row: {run.failures_in_a_row}.")]},
     ),
     Template(
         "stop-writing-without-credits", "watch", "Stop writing before credits run out",
