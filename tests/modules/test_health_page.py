@@ -88,3 +88,23 @@ def test_missing_workers_are_named_by_readyz(client: FlaskClient, valkey: Redis)
     answer = client.get("/readyz").json
     assert answer
     assert answer["checks"]["workers"] == "ok"
+
+
+def test_the_dashboard_says_what_does_not_work(viewer: FlaskClient, valkey: Redis) -> None:
+    assert 'hx-get="/system/trouble"' in viewer.get("/").text
+    silent = "Scheduler, Sweep, Clock worker, Step workers"
+    assert f"Not working: Tables, {silent}." in viewer.get("/system/trouble").text
+    tell_all_alive(valkey)
+    # Tables of tests are made without migrations.
+    assert "Not working: Tables." in viewer.get("/system/trouble").text
+
+
+def test_a_queue_server_that_is_away_hides_nothing(
+    app: Flask, viewer: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = app.extensions["settings"].model_copy(update={"redis_url": "redis://127.0.0.1:1/0"})
+    monkeypatch.setitem(app.extensions, "settings", away)
+    text = viewer.get("/system").text
+    assert "Does not answer." in part(text, "Queue server")
+    assert "Not known while the queue server does not answer." in text
+    assert "Not working: Tables, Queue server, Scheduler, Sweep." in viewer.get("/system/trouble").text

@@ -8,4 +8,5 @@ blueprint = Blueprint("system", __name__)
 
 blueprint.add_url_rule("/healthz", "healthz", views.healthz)
 blueprint.add_url_rule("/system", "health", views.health)
+blueprint.add_url_rule("/system/trouble", "trouble", views.trouble)
 blueprint.add_url_rule("/readyz", "readyz", views.readyz)

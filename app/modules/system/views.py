@@ -32,6 +32,13 @@ def readyz() -> ResponseReturnValue:
 
 
 @allow(Role.VIEWER)
+def trouble() -> str:
+    """What does not work, as a banner for other pages; empty while all is well."""
+    health = look(current_app.extensions["settings"], datetime.now(UTC))
+    return render_template("partials/system/trouble.html", health=health)
+
+
+@allow(Role.VIEWER)
 def health() -> str:
     """Each part of the machinery with what to do, and what of the account's work is under way."""
     account, now = current_person().account, datetime.now(UTC)
