@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from werkzeug.serving import make_server
 
 from app.business.accounts.models import User
+from tests.factories import make_keyword, make_sector, make_site
 from tests.people import People, browser_of, make_people
 
 AXE = next((Path(__file__).parent / "vendor").rglob("axe.min.js"))
@@ -23,6 +24,14 @@ SERIOUS = """async () => (await axe.run()).violations
 @pytest.fixture
 def people(session: Session) -> People:
     return make_people(session)
+
+
+@pytest.fixture
+def keywords(session: Session, people: People) -> None:
+    sector = make_sector(session, make_site(session, people.account))
+    for volume in (100, 600, 900):
+        make_keyword(session, sector, text=f"word {volume}", volume=volume)
+    session.commit()
 
 
 @pytest.fixture

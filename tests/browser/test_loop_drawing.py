@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from tests.browser.conftest import serious_faults
-from tests.modules.test_preflight_pages import ring_of
+from tests.modules.automation_pages import ring_of
 from tests.people import People
 
 SPILLING = """() => {

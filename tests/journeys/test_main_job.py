@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from app import ROOT
-from tests.journeys.test_processes import Copy, started
+from tests.journeys.running_copy import Copy, started
 from tests.processes import FLASK, eventually
 
 EMAIL, PASSWORD = "owner@example.com", "a quiet long password"

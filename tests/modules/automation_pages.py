@@ -13,6 +13,7 @@ from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import RunDetail, ScheduledTask
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.infrastructure.database import db
+from tests.people import People
 
 NIGHTLY: dict[str, Any] = {
     "name": "Nightly clusters",
@@ -27,6 +28,13 @@ ON_KEYWORDS: dict[str, Any] = {
     "trigger": "keyword_added",
     "actions": [{"type": "update_records", "params": {"labels_add": ["brand"]}}],
 }
+ON_RUNS: dict[str, Any] = {
+    "trigger": "run_finished",
+    "record_type": None,
+    "conditions": {},
+    "actions": [{"type": "notify", "params": {"message": "Look"}}],
+    "schedule": {},
+}
 
 
 def make_rule(session: Session, account: Account, **changes: Any) -> AutomationRule:
@@ -36,6 +44,18 @@ def make_rule(session: Session, account: Account, **changes: Any) -> AutomationR
     )
     session.commit()
     return rule
+
+
+def ring_of(session: Session, people: People, count: int) -> list[AutomationRule]:
+    """Rules that start one another in turn, each when a run of the one before has ended."""
+    rules: list[AutomationRule] = []
+    for number in range(count):
+        options = {"rule_id": rules[-1].id} if rules else {}
+        changes = ON_RUNS | {"name": f"Rule {number}"}
+        rules.append(make_rule(session, people.account, **changes, trigger_options=options))
+    rules[0].trigger_options = {"rule_id": rules[-1].id}
+    session.commit()
+    return rules
 
 
 def make_run(

@@ -9,16 +9,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule, RuleDraft
-from tests.modules.automation_pages import ON_KEYWORDS, counted, make_rule
+from tests.modules.automation_pages import ON_KEYWORDS, counted, make_rule, ring_of
 from tests.modules.automation_rest import RULES
-from tests.modules.test_wizard import ROW, begin, up_to_check
-from tests.modules.test_wizard import answer as answer_steps
+from tests.modules.wizard_answers import ROW, begin, up_to_check
+from tests.modules.wizard_answers import answer as answer_steps
 from tests.people import People, browser_of, make_people, program_of
 
 EVENT: dict[str, Any] = {"record_type": None, "conditions": {}, "schedule": {}}
 NEVER = {"conditions": {"field": "volume", "operator": "lt", "value": 0}}
 NEVER_SAID = "Condition 1 can never hold: volume is below 0."
-NOTIFY = {"type": "notify", "params": {"message": "Look"}}
 NOTHING = "Looked over: nothing stands in its way."
 
 
@@ -38,18 +37,6 @@ def editor(app: Flask, session: Session, people: People) -> FlaskClient:
 @pytest.fixture
 def api(app: Flask, session: Session, people: People) -> FlaskClient:
     return program_of(app, session, people.editor)
-
-
-def ring_of(session: Session, people: People, count: int) -> list[AutomationRule]:
-    """Rules that start one another in turn, each when a run of the one before has ended."""
-    rules: list[AutomationRule] = []
-    for number in range(count):
-        options = {"rule_id": rules[-1].id} if rules else {}
-        changes = EVENT | {"name": f"Rule {number}", "trigger": "run_finished", "actions": [NOTIFY]}
-        rules.append(make_rule(session, people.account, **changes, trigger_options=options))
-    rules[0].trigger_options = {"rule_id": rules[-1].id}
-    session.commit()
-    return rules
 
 
 def is_on(session: Session, rule_id: int) -> bool:

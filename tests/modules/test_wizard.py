@@ -16,25 +16,10 @@ from app.business.automation.services.rules.rule_versions import definition_of
 from app.business.planner.models import Keyword
 from tests.factories import make_keyword, make_sector, make_site
 from tests.modules.automation_pages import ON_KEYWORDS, make_rule
+from tests.modules.wizard_answers import DAILY, LABEL, LIMITS, ROW, answer, begin, up_to_check
 from tests.people import People, browser_of, make_people
 
 PARTIAL = {"HX-Request": "true", "HX-Request-Type": "partial"}
-ROW = {"c0-group": "0", "c0-field": "volume", "c0-operator": "gte", "c0-value": "500"}
-LABEL = {
-    "a0-type": "update_records",
-    "a0-sent": "update_records",
-    "a0-p-labels_add": "easy",
-    "a0-on_error": "stop",
-}
-DAILY = {"frequency": "daily", "at": "06:30", "timezone": "Europe/Berlin", "every": "15"} | {
-    "repeat": "once", "overlap": "skip", "catch_up": "latest", "split_by": "none"
-}  # fmt: skip
-LIMITS = {
-    "max_executions_per_day": "5",
-    "credit_limit_per_execution": "40",
-    "priority": "5",
-    "when_limited": "",
-}
 
 
 @pytest.fixture
@@ -55,29 +40,6 @@ def keywords(session: Session, people: People) -> list[Keyword]:
     ]
     session.commit()
     return found
-
-
-def begin(editor: FlaskClient) -> str:
-    """Answer the first question; gives the address of the draft."""
-    location = editor.post("/rules/new", data={"name": "Easy words"}).location
-    return location.rpartition("/")[0]
-
-
-def answer(editor: FlaskClient, draft: str, *steps: tuple[str, Any]) -> None:
-    """Answer steps; each must be taken."""
-    for step, data in steps:
-        assert editor.post(f"{draft}/{step}", data=data).status_code == 303, step
-
-
-def up_to_check(editor: FlaskClient) -> str:
-    """A draft with every question answered."""
-    draft = begin(editor)
-    which = {"record_type": "keyword", "record_minimum": "1"} | ROW
-    answer(
-        editor, draft, ("when", {"trigger": "schedule"}), ("where", {"place": ""}), ("which", which), ("do", LABEL),
-        ("often", DAILY), ("limits", LIMITS),
-    )  # fmt: skip
-    return draft
 
 
 def test_eight_answers_make_a_rule(editor: FlaskClient, session: Session) -> None:

@@ -1,0 +1,132 @@
+"""The rule form on a slow line: no answer that comes late undoes what was done meanwhile, no press is lost."""
+
+import time
+from datetime import datetime
+from typing import Any
+
+import pytest
+from playwright.sync_api import Route, expect
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.business.automation.models import AutomationRule, RuleDraft
+from app.business.automation.services.rules import rule_drafts
+from tests.browser.wizard_walk import finish, go_on, tab_to, to_conditions
+from tests.people import People
+
+
+def test_an_answer_that_comes_late_takes_nothing_back(
+    open_page: Any, people: People, session: Session, keywords: None
+) -> None:
+    """The answer to a chosen question is held back while a number is typed and a group is added."""
+    page = open_page(people.editor)
+    to_conditions(page)
+    page.get_by_role("button", name="Add a condition").click()
+    page.locator("#c0-field").select_option("volume")
+    expect(page.locator("#c0-operator option[value=gte]")).to_have_count(1)
+    page.locator("#c0-value").fill("400")
+    held: list[Route] = []
+    page.route("**/which", lambda route: held.append(route))
+    page.locator("#c0-operator").select_option("gte")
+    page.locator("#c0-value").fill("500")
+    page.locator("#g0-add-group").click()
+    page.locator("#c0-value").fill("600")
+    page.locator("#g0-add-group").focus()
+    late = held[:]
+    page.route("**/which", lambda route: route.continue_())
+    for route in reversed(late):
+        route.continue_()
+    expect(page.locator("#c1-field")).to_be_focused()
+    expect(page.locator("#c0-value")).to_have_value("600")
+    expect(page.locator("#c0-operator")).to_have_value("gte")
+    page.locator("#c1-remove").click()
+    expect(page.locator("#c1-field")).to_have_count(0)
+    finish(page)
+    volume = {"field": "volume", "operator": "gte", "value": 600}
+    assert session.scalars(select(AutomationRule)).one().conditions == {"all": [volume]}
+
+
+def test_an_answer_that_comes_late_leaves_the_keyboard_where_it_is(
+    open_page: Any, people: People, keywords: None
+) -> None:
+    """Else the next press would fall on something that nobody looks at."""
+    page = open_page(people.editor)
+    to_conditions(page)
+    for row in ("c0", "c1"):
+        page.locator("#g0-add").click()
+        expect(page.locator(f"#{row}-field")).to_be_focused()
+    held: list[Route] = []
+    page.route("**/which", lambda route: held.append(route))
+    page.locator("#c1-up").press("Enter")
+    tab_to(page, "c1-remove")
+    late = held[:]
+    page.route("**/which", lambda route: route.continue_())
+    for route in late:
+        route.continue_()
+    expect(page.locator("#c1-down")).to_be_visible()
+    expect(page.locator("#c1-remove")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("#c1-field")).to_have_count(0)
+    expect(page.locator("#c0-field")).to_be_visible()
+    expect(page.locator("#g0-add")).to_be_focused()
+
+
+def test_a_choice_made_before_the_page_listens_is_asked_for(
+    open_page: Any, people: People, keywords: None
+) -> None:
+    page = open_page(people.editor)
+    to_conditions(page)
+    page.locator("#g0-add").click()
+    expect(page.locator("#c0-field")).to_be_focused()
+    held: list[Route] = []
+    page.route("**/htmx.min.js*", lambda route: held.append(route))
+    page.goto(page.url, wait_until="commit")
+    page.locator("#c0-field").select_option("volume")
+    expect(page.locator("#c0-operator option[value=gte]")).to_have_count(0)
+    for route in held:
+        route.continue_()
+    expect(page.locator("#c0-operator option[value=gte]")).to_have_count(1)
+
+
+def test_presses_that_follow_at_once_are_all_kept(open_page: Any, people: People, keywords: None) -> None:
+    """Each is asked of the form that the one before left, however late its answer came."""
+    page = open_page(people.editor)
+    to_conditions(page)
+    page.locator("#g0-add").click()
+    expect(page.locator("#c0-field")).to_be_focused()
+    held: list[Route] = []
+    page.route("**/which", lambda route: held.append(route))
+    for button in ("#g0-add", "#g0-add-group", "#g0-add"):
+        page.locator(button).click()
+    late = held[:]
+    page.route("**/which", lambda route: route.continue_())
+    for route in late:
+        route.continue_()
+    expect(page.locator(".condition-part select[id$=-field]")).to_have_count(4)
+    expect(page.locator("#c3-field")).to_be_focused()
+
+
+def test_going_on_waits_for_what_is_on_its_way(
+    open_page: Any, people: People, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A slow answer to a choice must not come to the server's books after the press that followed it."""
+    keep_step = rule_drafts.keep_step
+
+    def keep_slowly(session: Session, draft: RuleDraft, step: str, typed: Any, now: datetime) -> None:
+        if step == "which" and ["c0-value", ""] in typed and ["c0-operator", "gte"] in typed:
+            time.sleep(1)
+        keep_step(session, draft, step, typed, now)
+
+    monkeypatch.setattr(rule_drafts, "keep_step", keep_slowly)
+    page = open_page(people.editor)
+    to_conditions(page)
+    page.get_by_role("button", name="Add a condition").click()
+    page.locator("#c0-field").select_option("volume")
+    expect(page.locator("#c0-operator option[value=gte]")).to_have_count(1)
+    page.locator("#c0-operator").select_option("gte")
+    page.locator("#c0-value").fill("700")
+    go_on(page)
+    expect(page.get_by_role("heading", name="What does it do?")).to_be_visible()
+    time.sleep(1.2)
+    session.expire_all()
+    assert ["c0-value", "700"] in session.scalars(select(RuleDraft)).one().steps["which"]
