@@ -1,11 +1,13 @@
 """The rule form on a slow line: no answer that comes late undoes what was done meanwhile, no press is lost."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
 import pytest
-from playwright.sync_api import Route, expect
+from playwright.sync_api import Page, Route, expect
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -15,27 +17,39 @@ from tests.browser.wizard_walk import finish, go_on, tab_to, to_conditions
 from tests.people import People
 
 
+@contextmanager
+def held_back(page: Page, address: str = "**/which") -> Iterator[None]:
+    """What is asked of that address meanwhile is answered at the end, the newest first."""
+    held: list[Route] = []
+    page.route(address, lambda route: held.append(route))
+    yield
+    late = held[::-1]
+    page.route(address, lambda route: route.continue_())
+    for route in late:
+        route.continue_()
+
+
+def with_one_condition(page: Page) -> None:
+    """At the conditions, with a first row about the volume."""
+    to_conditions(page)
+    page.locator("#g0-add").click()
+    page.locator("#c0-field").select_option("volume")
+    expect(page.locator("#c0-operator option[value=gte]")).to_have_count(1)
+
+
 def test_an_answer_that_comes_late_takes_nothing_back(
     open_page: Any, people: People, session: Session, keywords: None
 ) -> None:
     """The answer to a chosen question is held back while a number is typed and a group is added."""
     page = open_page(people.editor)
-    to_conditions(page)
-    page.get_by_role("button", name="Add a condition").click()
-    page.locator("#c0-field").select_option("volume")
-    expect(page.locator("#c0-operator option[value=gte]")).to_have_count(1)
+    with_one_condition(page)
     page.locator("#c0-value").fill("400")
-    held: list[Route] = []
-    page.route("**/which", lambda route: held.append(route))
-    page.locator("#c0-operator").select_option("gte")
-    page.locator("#c0-value").fill("500")
-    page.locator("#g0-add-group").click()
-    page.locator("#c0-value").fill("600")
-    page.locator("#g0-add-group").focus()
-    late = held[:]
-    page.route("**/which", lambda route: route.continue_())
-    for route in reversed(late):
-        route.continue_()
+    with held_back(page):
+        page.locator("#c0-operator").select_option("gte")
+        page.locator("#c0-value").fill("500")
+        page.locator("#g0-add-group").click()
+        page.locator("#c0-value").fill("600")
+        page.locator("#g0-add-group").focus()
     expect(page.locator("#c1-field")).to_be_focused()
     expect(page.locator("#c0-value")).to_have_value("600")
     expect(page.locator("#c0-operator")).to_have_value("gte")
@@ -55,14 +69,9 @@ def test_an_answer_that_comes_late_leaves_the_keyboard_where_it_is(
     for row in ("c0", "c1"):
         page.locator("#g0-add").click()
         expect(page.locator(f"#{row}-field")).to_be_focused()
-    held: list[Route] = []
-    page.route("**/which", lambda route: held.append(route))
-    page.locator("#c1-up").press("Enter")
-    tab_to(page, "c1-remove")
-    late = held[:]
-    page.route("**/which", lambda route: route.continue_())
-    for route in late:
-        route.continue_()
+    with held_back(page):
+        page.locator("#c1-up").press("Enter")
+        tab_to(page, "c1-remove")
     expect(page.locator("#c1-down")).to_be_visible()
     expect(page.locator("#c1-remove")).to_be_focused()
     page.keyboard.press("Enter")
@@ -78,13 +87,10 @@ def test_a_choice_made_before_the_page_listens_is_asked_for(
     to_conditions(page)
     page.locator("#g0-add").click()
     expect(page.locator("#c0-field")).to_be_focused()
-    held: list[Route] = []
-    page.route("**/htmx.min.js*", lambda route: held.append(route))
-    page.goto(page.url, wait_until="commit")
-    page.locator("#c0-field").select_option("volume")
-    expect(page.locator("#c0-operator option[value=gte]")).to_have_count(0)
-    for route in held:
-        route.continue_()
+    with held_back(page, "**/htmx.min.js*"):
+        page.goto(page.url, wait_until="commit")
+        page.locator("#c0-field").select_option("volume")
+        expect(page.locator("#c0-operator option[value=gte]")).to_have_count(0)
     expect(page.locator("#c0-operator option[value=gte]")).to_have_count(1)
 
 
@@ -94,14 +100,9 @@ def test_presses_that_follow_at_once_are_all_kept(open_page: Any, people: People
     to_conditions(page)
     page.locator("#g0-add").click()
     expect(page.locator("#c0-field")).to_be_focused()
-    held: list[Route] = []
-    page.route("**/which", lambda route: held.append(route))
-    for button in ("#g0-add", "#g0-add-group", "#g0-add"):
-        page.locator(button).click()
-    late = held[:]
-    page.route("**/which", lambda route: route.continue_())
-    for route in late:
-        route.continue_()
+    with held_back(page):
+        for button in ("#g0-add", "#g0-add-group", "#g0-add"):
+            page.locator(button).click()
     expect(page.locator(".condition-part select[id$=-field]")).to_have_count(4)
     expect(page.locator("#c3-field")).to_be_focused()
 
@@ -119,10 +120,7 @@ def test_going_on_waits_for_what_is_on_its_way(
 
     monkeypatch.setattr(rule_drafts, "keep_step", keep_slowly)
     page = open_page(people.editor)
-    to_conditions(page)
-    page.get_by_role("button", name="Add a condition").click()
-    page.locator("#c0-field").select_option("volume")
-    expect(page.locator("#c0-operator option[value=gte]")).to_have_count(1)
+    with_one_condition(page)
     page.locator("#c0-operator").select_option("gte")
     page.locator("#c0-value").fill("700")
     go_on(page)
