@@ -1,15 +1,27 @@
-"""One folding of letter case and one splitting into words: the same in Python, SQLite and PostgreSQL.
+"""Text compared without case: the fold of a text, the key of a name, and splitting into words.
 
-Both are tables from character to character, made here from Python's own Unicode data. SQLite calls the
-functions of this module (registered on each connection), PostgreSQL gets the tables as operands of
-`translate`. So no server's locale, ICU or Unicode version can make the three differ. The price: a letter
-stays one letter, so "ß" is not "ss". All three forms of sigma are one, and "İ" stays itself.
+`fold` takes every form of a letter for one, in no language in particular: "ß" is "ss", all forms of sigma are one,
+"I", "i", "İ" and "ı" are one, an accent may stand apart from its letter, and what cannot be seen does not count.
+So two texts are one exactly if they differ in nothing but case and invisible characters.
+
+`fold_letters` and `words` are tables from character to character, made here from Python's own Unicode data. SQLite
+calls the functions of this module (registered on each connection), PostgreSQL gets the tables as operands of
+`translate`. So no server's locale, ICU or Unicode version can make the three differ.
 """
 
 import re
 import string
+import unicodedata
 
 _SPACES = re.compile(" +")
+_WHITE = re.compile(r"\s+")
+
+# Unicode's Default_Ignorable_Code_Point: drawn as nothing. Python has no table of it.
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f"
+    "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
+    "\U000e0000-\U000e0fff]"
+)
 LAST_CASED = 0x1FFFF
 """No script with two cases lies beyond; looking further would only cost time at every start."""
 
@@ -44,7 +56,27 @@ _BREAK = str.maketrans(BREAKS, " " * len(BREAKS))
 
 
 def fold(text: str) -> str:
-    """`text` without the difference of upper and lower case."""
+    """`text` without the difference of case and without invisible characters."""
+    if text.isascii():
+        return text.lower()
+    plain = unicodedata.normalize("NFD", without_invisible(text)).casefold()
+    # Dotted and dotless i are one letter: both are written "I" somewhere.
+    plain = plain.replace("\u0131", "i").replace("i\u0307", "i")
+    return unicodedata.normalize("NFC", plain)
+
+
+def name_key(text: str) -> str:
+    """What makes a name unique: neither case, nor spaces around or repeated, nor what cannot be seen."""
+    return _WHITE.sub(" ", fold(text)).strip()
+
+
+def without_invisible(text: str) -> str:
+    """`text` without characters that are drawn as nothing."""
+    return text if text.isascii() else _INVISIBLE.sub("", text)
+
+
+def fold_letters(text: str) -> str:
+    """`text` with each letter in lower case, letter by letter."""
     return text.lower() if text.isascii() else text.translate(_FOLD)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from app.business.errors import Invalid
+from app.business.folding import without_invisible
 
 LINE_LIMIT = 255
 BODY_LIMIT = 1_000_000
@@ -19,6 +20,8 @@ _REFUSED = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 def clean_line(value: str, path: str, *, limit: int = LINE_LIMIT, required: bool = True) -> str:
     """`value` trimmed, single-spaced and in Unicode form NFC. Raises Invalid({path: …})."""
     text = _SPACES.sub(" ", _checked(value, path)).strip()
+    if not without_invisible(text).strip():
+        text = ""
     if required and not text:
         raise Invalid({path: ["This is empty. Type some text."]})
     return _within(text, path, limit)

@@ -18,7 +18,7 @@ class position(FunctionElement[int]):  # noqa: N801 - read as an SQL function
 
 
 class folded(FunctionElement[str]):  # noqa: N801
-    """`app.business.folding.fold` of a text."""
+    """`app.business.folding.fold_letters` of a text."""
 
     type = String()
     inherit_cache = True
@@ -75,7 +75,7 @@ def _(element: Any, compiler: Any, **options: Any) -> str:
 
 @compiles(folded, "sqlite")
 def _(element: Any, compiler: Any, **options: Any) -> str:
-    return f"fold({compiler.process(next(iter(element.clauses)), **options)})"
+    return f"fold_letters({compiler.process(next(iter(element.clauses)), **options)})"
 
 
 @compiles(folded, "postgresql")
