@@ -74,6 +74,11 @@ class ScheduledTask(AccountOwned, Base):
     scheduled_at: due instant, event time or click · not_before: earliest next try · lease_token: who may
     write · admitted_at: passed all gates · credits_needed: what a waiting run could not set aside ·
     count, first_at, last_at: of a row that stands for many missed times.
+
+    start_id: the first run of the start that this one continues (null on that one) · max_credits: on the first
+    run, the most that it and all its follow-ups may spend together (null: no total) · promised: records that
+    this run and those that follow owe (null: nothing was promised) · left_out: those of them that it will not
+    work on · remaining: those that nobody works on until a person says so.
     """
 
     __tablename__ = "scheduled_task"
@@ -122,6 +127,12 @@ class ScheduledTask(AccountOwned, Base):
             sqlite_where=text("waiting_for IS NOT NULL"),
             postgresql_where=text("waiting_for IS NOT NULL"),
         ),
+        Index(
+            "ix_scheduled_task_start",
+            "start_id",
+            sqlite_where=text("start_id IS NOT NULL"),
+            postgresql_where=text("start_id IS NOT NULL"),
+        ),
         Index(None, "account_id", "scheduled_at", "id"),
         Index(None, "account_id", "status", "scheduled_at", "id"),
         Index(
@@ -161,6 +172,11 @@ class ScheduledTask(AccountOwned, Base):
     batch_id: Mapped[int | None] = mapped_column(Id)
     part: Mapped[int | None]
     follows_id: Mapped[int | None] = mapped_column(Id)
+    start_id: Mapped[int | None] = mapped_column(Id)
+    max_credits: Mapped[int | None]
+    promised: Mapped[int | None]
+    left_out: Mapped[int] = mapped_column(default=0, server_default="0")
+    remaining: Mapped[int] = mapped_column(default=0, server_default="0")
     from_step: Mapped[int] = mapped_column(default=0)
     request_key: Mapped[str | None] = mapped_column(Text(255))
     request_hash: Mapped[str | None] = mapped_column(Text(64))
@@ -185,7 +201,8 @@ class RunDetail(AccountOwned, Base):
     """What only the run's own page and its worker need, kept apart so that lists stay quick.
 
     chain: rules that led here · records: ids the run works on (null: chosen when it starts) ·
-    options: `even_if_off`, explicit choices of the person · gates, trace: as product pages show them.
+    options: `even_if_off`, explicit choices of the person · gates, trace: as product pages show them ·
+    start_records: on a start's first run, all its records where one run does not take them at once.
     """
 
     __tablename__ = "run_detail"
@@ -197,6 +214,7 @@ class RunDetail(AccountOwned, Base):
     options: Mapped[dict[str, Any]] = mapped_column(default=dict)
     gates: Mapped[list[Any]] = mapped_column(default=list)
     trace: Mapped[dict[str, Any] | None]
+    start_records: Mapped[list[Any] | None] = mapped_column(deferred=True)
     error_detail: Mapped[str] = mapped_column(Text(), default="")
 
 

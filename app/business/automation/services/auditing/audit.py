@@ -39,6 +39,7 @@ LOOSE = {
     ("rule_record", "run_id"): "scheduled_task",
     ("scheduled_task", "batch_id"): "event_batch",
     ("scheduled_task", "follows_id"): "scheduled_task",
+    ("scheduled_task", "start_id"): "scheduled_task",
 }
 """References that no foreign key holds to their account."""
 

@@ -55,6 +55,7 @@ def open_follow_up(session: Session, context: RunContext, rest: list[dict[str, A
             user_id=run.user_id,
             api_key_id=run.api_key_id,
             follows_id=_last_follower(session, run.id),
+            start_id=run.start_id or run.id,
             from_step=first["from_step"],
             options={"rest": others} if others else {},
         ),

@@ -44,6 +44,8 @@ class Opening:
     request_key: str | None = None
     request_hash: str | None = None
     follows_id: int | None = None
+    start_id: int | None = None
+    max_credits: int | None = None
     from_step: int = 0
     options: dict[str, Any] = field(default_factory=dict)
 
@@ -100,6 +102,8 @@ def _row(rule: AutomationRule, opening: Opening, status: Status) -> ScheduledTas
         batch_id=opening.batch_id,
         part=opening.part,
         follows_id=opening.follows_id,
+        start_id=opening.start_id,
+        max_credits=opening.max_credits,
         from_step=opening.from_step,
         request_key=opening.request_key,
         request_hash=opening.request_hash,
