@@ -1,0 +1,124 @@
+"""A copy of release 0.3.0 is upgraded with work under way: every page answers, every run ends, the books agree."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from flask_migrate import downgrade, upgrade
+from redis import Redis
+from sqlalchemy import inspect, select, text
+
+from app import create_app
+from app.business.accounts.models import Account
+from app.business.automation.run_models import CLOSED, ScheduledTask, Status, Waiting
+from app.business.automation.services.runs import recovery, waiting
+from app.business.automation.services.runs.review import go_on
+from app.business.automation.services.triggering import planning
+from app.business.billing.models import EntryKind
+from app.business.billing.services import replenishment
+from app.business.billing.services.credit_service import CreditService
+from app.infrastructure.database import db
+from app.settings import Settings
+from tests import databases, release_0_3_0
+from tests.business.automation.machine import Machine
+from tests.release_0_3_0 import STOPPED_AT
+
+
+@pytest.fixture
+def old_app(
+    database_url: str, valkey: Redis, valkey_server: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Flask]:
+    """The application on a database that 0.3.0 left behind, not yet upgraded."""
+    if database_url.startswith("sqlite"):
+        yield from _app_on(f"sqlite:///{tmp_path / 'old.sqlite3'}", valkey_server, tmp_path)
+    else:
+        with databases.own_database(request.getfixturevalue("postgresql_server")) as url:
+            yield from _app_on(url, valkey_server, tmp_path)
+
+
+def _app_on(url: str, valkey_server: str, folder: Path) -> Iterator[Flask]:
+    secret = "a-key-that-only-the-tests-use-0123456789"
+    settings = Settings(database_url=url, redis_url=valkey_server, secret_key=secret, data_dir=folder)
+    app = create_app(settings)
+    app.config.update(TESTING=True, PROPAGATE_EXCEPTIONS=False)
+    with app.app_context():
+        release_0_3_0.restore()
+    yield app
+    with app.app_context():
+        db.session.remove()
+        db.engine.dispose()
+
+
+@pytest.fixture
+def upgraded(old_app: Flask) -> Flask:
+    with old_app.app_context():
+        upgrade()
+    return old_app
+
+
+def test_the_rows_of_0_3_0_survive_the_way_up_and_down(old_app: Flask) -> None:
+    with old_app.app_context():
+        before = _counts()
+        upgrade()
+        downgrade(revision=release_0_3_0.REVISION)
+        assert _counts() == before
+
+
+def test_every_run_of_0_3_0_ends_and_the_books_agree(upgraded: Flask) -> None:
+    with upgraded.app_context():
+        session = db.session()
+        machine = Machine(session, now=STOPPED_AT)
+        under_way = [run.id for run in machine.runs() if run.status not in CLOSED]
+        _let_waiting_runs_go_on(machine)
+        for hours in (1, 23, 24, 24, 8 * 24, 31 * 24, 31 * 24):
+            machine.pass_time(hours=hours)
+            _sweep(machine)
+        open_still = [
+            (run.id, run.rule_name, run.status, run.waiting_for)
+            for run in machine.runs(Status.PENDING, Status.RUNNING)
+            if run.id in under_way
+        ]
+        assert open_still == []
+        assert machine.breaches() == []
+
+
+def _let_waiting_runs_go_on(machine: Machine) -> None:
+    """What people do for runs that wait for them: resume, go on, add credits."""
+    session = machine.session
+    for account in session.scalars(select(Account)):
+        if account.paused_at:
+            account.paused_at = None
+            waiting.wake_after_pause(session, account.id)
+        CreditService().add(
+            session,
+            account_id=account.id,
+            kind=EntryKind.ADJUST,
+            amount=500,
+            key="test-credits",
+            reason="More credits",
+            now=machine.now,
+        )
+        waiting.wake_for_credits(session, account.id)
+    held_up = session.scalars(select(ScheduledTask).where(ScheduledTask.waiting_for == Waiting.REVIEW)).all()
+    for run in held_up:
+        go_on(session, run)
+    session.commit()
+
+
+def _sweep(machine: Machine) -> None:
+    """Rescue, grant, plan and work as the processes do."""
+    recovery.rescue(machine.transaction, machine.clock)
+    replenishment.replenish_monthly_credits(machine.transaction, machine.now)
+    planning.plan(machine.transaction, machine.now)
+    machine.settle()
+
+
+def _counts() -> dict[str, int]:
+    """Rows by table of 0.3.0."""
+    with db.engine.connect() as connection:
+        names = set(inspect(connection).get_table_names()) - {"alembic_version"}
+        return {
+            name: connection.execute(text(f'SELECT count(*) FROM "{name}"')).scalar_one()
+            for name in sorted(names)
+        }
