@@ -7,6 +7,8 @@ from app.modules.accounts import urls as accounts
 from app.modules.automation import pages as automation
 from app.modules.automation import urls as automation_api
 from app.modules.billing import urls as billing
+from app.modules.gate.numbers import init_gate
+from app.modules.gate.preconditions import init_preconditions
 from app.modules.planner import urls as planner
 from app.modules.system import urls as system
 from app.modules.writer import urls as writer
@@ -15,9 +17,11 @@ from app.settings import Settings
 
 def register(app: Flask, settings: Settings) -> None:
     """Everything that answers HTTP."""
+    init_gate(app)
     web.init_web(app, settings)
     throttle.init_throttle(app, settings)
     access.init_access(app, settings)
+    init_preconditions(app)
     errors.init_errors(app)
     app.register_blueprint(accounts.blueprint)
     app.register_blueprint(billing.blueprint)

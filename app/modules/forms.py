@@ -7,11 +7,12 @@ from typing import Any
 
 from flask import request
 from flask_wtf import FlaskForm
-from wtforms import Field, PasswordField, StringField, TextAreaField
-from wtforms.validators import DataRequired, Length, NumberRange, ValidationError
+from wtforms import DecimalField, Field, FloatField, IntegerField, PasswordField, StringField, TextAreaField
+from wtforms.validators import DataRequired, Length, NumberRange, StopValidation, ValidationError
 
 from app.business.errors import Invalid
 from app.business.time_zones import check_time_zone, time_zones, zone_of_place
+from app.modules.gate.numbers import is_decimal, is_whole
 
 NOT_PRINTABLE = "Remove the invisible control characters: this text contains one that cannot be stored."
 
@@ -40,6 +41,8 @@ class ConsoleForm(FlaskForm):
         def bind_field(self, form: Any, unbound_field: Any, options: dict[str, Any]) -> Field:
             """Make the field; text is stripped (a password is not) and checked before all else."""
             field = super().bind_field(form, unbound_field, options)
+            if isinstance(field, IntegerField | FloatField | DecimalField):
+                field.validators = (plain_number, *field.validators)
             if isinstance(field, StringField):
                 field.validators = (printable, *field.validators)
                 if not isinstance(field, PasswordField):
@@ -99,6 +102,18 @@ def printable(form: FlaskForm, field: Field) -> None:
     allowed = "\t\r\n" if isinstance(field, TextAreaField) else ""
     if any(unicodedata.category(sign) in ("Cc", "Cs") and sign not in allowed for sign in field.data or ""):
         raise ValidationError(NOT_PRINTABLE)
+
+
+def plain_number(form: FlaskForm, field: Field) -> None:
+    """Refuse what Python calls a number and people do not ("²", "1_000"), and what no column could hold."""
+    text = (field.raw_data or [""])[0]
+    if not isinstance(text, str) or not text.strip():
+        return
+    field.errors = []  # What the conversion said of it is said again below, in our words.
+    if isinstance(field, IntegerField) and not is_whole(text):
+        raise StopValidation("Enter a whole number.")
+    if not is_decimal(text):
+        raise StopValidation("Enter a number, like 12.5.")
 
 
 def _strip(value: str | None) -> str | None:

@@ -17,13 +17,9 @@ from app.business.planner.services.site_service import GENERAL, place_of
 from app.infrastructure.database import db
 from app.modules.access import current_person
 from app.modules.forms import ConsoleForm, FilterForm, at_most, between
+from app.modules.gate.numbers import chosen_id
 
 LARGEST = 2_147_483_647
-
-
-def optional_id(value: Any) -> int | None:
-    """What a select holds: an id, or nothing chosen."""
-    return int(value) if value else None
 
 
 class PlaceField(SelectField):
@@ -36,7 +32,7 @@ class PlaceField(SelectField):
         """The chosen sector. Only after validation."""
         site_id, _, sector_id = str(self.data).partition("-")
         session, account_id = db.session(), current_person().account.id
-        return place_of(session, account_id, int(site_id), optional_id(sector_id), now=now)
+        return place_of(session, account_id, int(site_id), chosen_id(sector_id), now=now)
 
 
 SECTOR_HINT = "A sector is a topic area of the site."
@@ -130,7 +126,7 @@ class RecordForm(ServiceForm):
     """The fields of every record; the kind's own stand before them."""
 
     labels = LabelsField("Labels", description="Words to find it by, with commas between them.")
-    assignee = SelectField("Assigned to", choices=people_choices, coerce=optional_id)
+    assignee = SelectField("Assigned to", choices=people_choices, coerce=chosen_id)
     note = TextAreaField("Note", [at_most(10_000)])
 
 
@@ -138,8 +134,8 @@ class RecordFilterForm(FilterForm):
     """Filters of every list of records."""
 
     text = StringField("Search", [at_most(255)])
-    site = SelectField("Site", choices=site_choices, coerce=optional_id)
-    sector = SelectField("Sector", choices=sector_choices, coerce=optional_id)
+    site = SelectField("Site", choices=site_choices, coerce=chosen_id)
+    sector = SelectField("Sector", choices=sector_choices, coerce=chosen_id)
 
 
 def number_field(label: str, high: int = LARGEST, **kwargs: Any) -> IntegerField:

@@ -21,6 +21,7 @@ from app.infrastructure.database import db
 from app.modules.access import current_person
 from app.modules.display import credits, plural
 from app.modules.forms import FilterForm
+from app.modules.gate.numbers import row_id
 
 Row = TypeVar("Row", bound=AccountOwned)
 IDS_MOST = 1_000
@@ -110,11 +111,10 @@ def ticked_ids(name: str = "ids") -> list[int]:
     texts = request.form.getlist(name)
     if not texts:
         raise Invalid({name: ["Tick at least one row first."]})
-    if len(texts) > IDS_MOST or not all(
-        text.isascii() and text.isdigit() and len(text) < 19 for text in texts
-    ):
+    ids = [row_id(text) for text in texts]
+    if len(ids) > IDS_MOST or None in ids:
         raise Invalid({name: [f"Tick at most {IDS_MOST:,} rows of the list."]})
-    return list(dict.fromkeys(map(int, texts)))
+    return list(dict.fromkeys(filter(None, ids)))
 
 
 def back_to(endpoint: str) -> str:

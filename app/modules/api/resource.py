@@ -6,10 +6,9 @@ All refusals are business ones; the error pages turn them into problem+json.
 
 import hashlib
 import json
-import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 from flask import Response, jsonify, request
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -17,6 +16,9 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.business.errors import Invalid, Refusal, Stale, TooLarge
 from app.business.paging import Page
+from app.modules.gate.json_text import Malformed, read_json
+from app.modules.gate.numbers import whole_number
+from app.modules.gate.preconditions import if_match
 
 BODY_LIMIT = 1_000_000
 """Bytes of a JSON body."""
@@ -27,12 +29,6 @@ DERIVED = frozenset({"updated_at"})
 
 Row = TypeVar("Row")
 Fields = TypeVar("Fields", bound="Schema")
-
-
-class Malformed(Refusal):
-    """The request cannot be read at all."""
-
-    status = 400
 
 
 class WrongContentType(Refusal):
@@ -74,7 +70,7 @@ def json_body() -> dict[str, Any]:
     """The JSON object sent. Raises WrongContentType, TooLarge, or Malformed saying what is wrong with it."""
     if request.mimetype != "application/json" or request.content_encoding not in (None, "identity"):
         raise WrongContentType("Send JSON with “Content-Type: application/json”, not compressed.")
-    body = _parsed(_raw_body())
+    body = read_json(_raw_body())
     if not isinstance(body, dict):
         raise Malformed('Send one JSON object, like {"name": "…"}.')
     return body
@@ -135,46 +131,6 @@ def _raw_body() -> bytes:
         raise TooLarge(f"The body is larger than {BODY_LIMIT:,} bytes. Send less at once.") from None
 
 
-def _parsed(raw: bytes) -> Any:
-    try:
-        return json.loads(
-            raw.decode("utf-8"),
-            object_pairs_hook=_without_repeats,
-            parse_constant=_not_a_number,
-            parse_float=_finite,
-        )
-    except RecursionError:
-        raise Malformed("This JSON is nested too deeply.") from None
-    except UnicodeDecodeError:
-        raise Malformed("The body is not UTF-8 text.") from None
-    except json.JSONDecodeError as error:
-        raise Malformed(
-            f"This is not JSON: {error.msg} at line {error.lineno}, column {error.colno}."
-        ) from None
-    except ValueError:
-        raise Malformed("A number in this JSON is too long.") from None
-
-
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise Malformed(f"The key “{twice[:64]}” stands twice in one object.")
-    return members
-
-
-def _not_a_number(name: str) -> NoReturn:
-    raise Malformed(f"{name} is not a JSON number.")
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if not math.isfinite(number):
-        raise Malformed("A number in this JSON is too large.")
-    return number
-
-
 def _equal(sent: Any, present: Any) -> bool:
     return isinstance(sent, bool) == isinstance(present, bool) and bool(sent == present)
 
@@ -204,10 +160,10 @@ def _sentence(schema: type[BaseModel], fault: dict[str, Any]) -> str:
 
 def window() -> Window:
     """`limit` and `cursor` of the address. Raises BadQuery for a limit that is not 1 to 200."""
-    text = request.args.get("limit", str(LIMIT_DEFAULT))
-    if not (text.isascii() and text.isdigit() and len(text) < 4 and 1 <= int(text) <= LIMIT_MOST):
+    limit = whole_number(request.args.get("limit", str(LIMIT_DEFAULT)), 1, LIMIT_MOST)
+    if limit is None:
         raise BadQuery({"limit": [f"Give a whole number from 1 to {LIMIT_MOST}."]})
-    return Window(int(text), request.args.get("cursor") or None)
+    return Window(limit, request.args.get("cursor") or None)
 
 
 def read_query(schema: type[Query]) -> dict[str, Any]:
@@ -247,8 +203,8 @@ def answer(shown: Mapping[str, Any], status: int = 200, *, version: int | str | 
 
 def require_match(shown: Mapping[str, Any], version: int | str | None = None) -> None:
     """Raises Stale when the caller's If-Match names another version than the present one."""
-    wanted = request.if_match
-    if wanted and not wanted.contains(entity_tag(shown, version)):
+    wanted = if_match()
+    if wanted and not wanted.holds(entity_tag(shown, version)):
         raise Stale(
             "Somebody else changed this meanwhile. Read it again, then make your change on the new version."
         )

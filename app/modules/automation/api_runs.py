@@ -23,7 +23,7 @@ from app.business.automation.services.runs import run_control
 from app.business.automation.services.runs.run_summary import steps_json
 from app.infrastructure.database import db, only_reading
 from app.modules.access import allow, current_person, owned_or_404
-from app.modules.api.resource import Malformed, answer, listed, read_optional, read_query, window
+from app.modules.api.resource import answer, listed, read_optional, read_query, window
 from app.modules.automation.api_rules import actor
 from app.modules.automation.serializers import (
     AttemptShown,
@@ -33,6 +33,7 @@ from app.modules.automation.serializers import (
     RunShown,
     SummaryQuery,
 )
+from app.modules.gate.json_text import Malformed
 
 LONGEST_KEY = 255
 LOOK_EVERY_SECONDS = 0.1

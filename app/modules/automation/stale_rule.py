@@ -4,8 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from flask import request
-
 from app.business.automation.models import AutomationRule, RuleVersion
 from app.business.automation.services.rules.rule_list import version_of
 from app.business.automation.services.rules.rule_versions import definition_of
@@ -14,6 +12,8 @@ from app.infrastructure.database import db
 from app.modules.api.resource import require_match
 from app.modules.automation.choices import Choices, load_choices
 from app.modules.automation.rule_diff import Change, rule_changes
+from app.modules.gate.numbers import NO_ROW, row_id
+from app.modules.gate.preconditions import if_match
 
 NOT_TYPED = ("is_active",)
 """Decided by the button pressed, not by what was typed."""
@@ -56,9 +56,11 @@ def require_present(rule: AutomationRule, shown: Mapping[str, Any]) -> None:
 def _named(rule: AutomationRule) -> dict[str, Any]:
     """The version that If-Match names, when there is one, and what changed since."""
     session = db.session()
-    tag = next(iter(request.if_match.as_set()), "")
+    wanted = if_match()
+    tags = wanted.tags if wanted else ()
+    number = next((number for tag in tags if (number := row_id(tag))), NO_ROW)
     try:
-        version, _ = version_of(session, rule, int(tag) if tag.isdigit() and len(tag) < 10 else 0)
+        version, _ = version_of(session, rule, number)
     except NotFound:
         return {"yours": None, "changes": []}
     changes = rule_changes(version.definition, definition_of(rule), load_choices(session, rule.account_id))

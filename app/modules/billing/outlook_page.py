@@ -14,6 +14,7 @@ from app.business.automation.services.forecast.rule_streams import PaidRule
 from app.business.planner.models import Site
 from app.infrastructure.database import db
 from app.modules.access import current_person
+from app.modules.gate.numbers import row_id
 
 AS_NOW = ""
 FACTORS = {"off": 0.0, "half": 0.5, "double": 2.0, "on": 1.0}
@@ -68,9 +69,9 @@ def context(now: datetime) -> dict[str, Any]:
 def _choices() -> dict[int, str]:
     """What somebody tries, by rule; anything else in the address is left out."""
     return {
-        int(name.removeprefix(PREFIX)): word
+        rule_id: word
         for name, word in request.args.items()
-        if name.removeprefix(PREFIX).isdecimal() and name.startswith(PREFIX) and word in FACTORS
+        if name.startswith(PREFIX) and word in FACTORS and (rule_id := row_id(name.removeprefix(PREFIX)))
     }
 
 

@@ -15,6 +15,7 @@ from app.business.planner.services.keyword_table import read_keyword_table
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
 from app.modules.api.resource import WrongContentType
+from app.modules.gate.numbers import row_id
 from app.modules.throttle import limiter
 
 FIELDS = ("site", "sector", "existing", "csrf_token")
@@ -91,6 +92,7 @@ def _id(name: str) -> int | None:
     text = request.form.get(name, "")
     if not text:
         return None
-    if not (text.isascii() and text.isdigit() and len(text) < 19):
+    found = row_id(text)
+    if found is None:
         raise Invalid({name: ["Send its id, a whole number."]})
-    return int(text)
+    return found

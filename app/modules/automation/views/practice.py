@@ -14,6 +14,7 @@ from app.business.errors import Conflict
 from app.infrastructure.database import db
 from app.modules.access import allow, owned_or_404
 from app.modules.automation.views.rules import actor, definition, place_of
+from app.modules.gate.numbers import row_id
 from app.modules.web import see_other
 
 
@@ -36,7 +37,7 @@ def ask(id: int) -> ResponseReturnValue:
 def make_real(id: int) -> ResponseReturnValue:
     """A new version that works for real."""
     rule, session = _rule(id), db.session()
-    version = request.form.get("version", type=int)
+    version = row_id(request.form.get("version"))
     practice.make_real(session, rule, actor(), datetime.now(UTC), expected_version=version)
     session.commit()
     state = "" if rule.is_active else " It is still switched off."

@@ -26,6 +26,7 @@ from app.modules.automation.run_words import run_price
 from app.modules.automation.step_form import offered
 from app.modules.automation.trace_lines import trace_lines
 from app.modules.automation.views.rules import actor, definition, matches_of, place_of, service
+from app.modules.gate.numbers import NO_ROW, row_id
 from app.modules.web import see_other
 
 OFFERED = 50
@@ -92,9 +93,9 @@ def _offered(rule: AutomationRule) -> Matches | None:
 
 def _again(rule: AutomationRule, now: datetime) -> RunAgain | None:
     """The run named in the address, whose records are to be run now. Raises NotFound where it is no such run."""
-    number = request.args.get("of_run", type=int)
-    if number is None:
+    if "of_run" not in request.args:
         return None
+    number = row_id(request.args["of_run"]) or NO_ROW
     skipped = find_run(db.session(), rule.account_id, number)
     again = run_again(db.session(), skipped, now) if skipped.automation_rule_id == rule.id else None
     if again is None:

@@ -27,6 +27,7 @@ from app.modules.automation.choices import load_sites
 from app.modules.automation.forms import RulesFilter
 from app.modules.automation.views.rules import actor
 from app.modules.display import plural
+from app.modules.gate.numbers import row_id
 from app.modules.record_forms import ServiceForm
 from app.modules.throttle import limiter
 from app.modules.web import see_other
@@ -121,7 +122,7 @@ def _address() -> dict[str, Any]:
 
 def _sites() -> dict[str, int]:
     pairs = zip(request.args.getlist("unknown"), request.args.getlist("take"), strict=False)
-    return {name: int(id) for name, id in pairs if id.isascii() and id.isdigit() and len(id) < 19}
+    return {name: id for name, text in pairs if (id := row_id(text))}
 
 
 def _typed(form: ImportForm) -> str:

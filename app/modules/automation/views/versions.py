@@ -19,6 +19,7 @@ from app.modules.access import allow, current_person, owned_or_404
 from app.modules.automation.choices import load_choices
 from app.modules.automation.rule_diff import Change, rule_changes
 from app.modules.automation.views.rules import actor, service
+from app.modules.gate.numbers import row_id
 from app.modules.web import see_other
 
 SHOWN = 25
@@ -29,7 +30,7 @@ NOW = "now"
 def index(id: int) -> ResponseReturnValue:
     """All versions, newest first, each with what it changed."""
     rule, session = owned_or_404(AutomationRule, id), db.session()
-    before = request.args.get("before", type=int)
+    before = row_id(request.args.get("before"))
     found = versions_of(session, rule, before=before, limit=SHOWN + 1)
     choices = load_choices(session, rule.account_id)
     older: list[RuleVersion | None] = [version for version, _ in found[1:]]
@@ -54,7 +55,7 @@ def restore(id: int, number: int) -> ResponseReturnValue:
     """Save an old version as the newest; the switch stays as it is."""
     rule, session = owned_or_404(AutomationRule, id), db.session()
     data = deepcopy(version_of(session, rule, number)[0].definition) | {"is_active": rule.is_active}
-    seen = request.form.get("seen", type=int, default=rule.version)
+    seen = row_id(request.form.get("seen")) or rule.version
     try:
         service.update_rule(session, rule, data, actor(), datetime.now(UTC), expected_version=seen)
     except Invalid:

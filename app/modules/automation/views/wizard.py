@@ -21,6 +21,7 @@ from app.modules.automation.stale_rule import meanwhile
 from app.modules.automation.step_form import Pairs
 from app.modules.automation.views import wizard_preview
 from app.modules.automation.wizard import KEYS, STEPS, RuleForm, has_errors, steps_of_rule
+from app.modules.gate.numbers import row_id
 from app.modules.web import htmx, see_other
 
 NOT_TYPED = ("csrf_token", "change", "go", "on", "backfill", "ceiling")
@@ -153,7 +154,7 @@ def _save(draft: RuleDraft, data: dict[str, Any], actor: Actor, now: datetime) -
         rule = service.create_rule(session, current_person().account, data, actor, now)
     else:
         rule = owned_or_404(AutomationRule, draft.rule_id)
-        version = request.form.get("overwrite", type=int) or draft.version
+        version = row_id(request.form.get("overwrite")) or draft.version
         rule = service.update_rule(session, rule, data, actor, now, expected_version=version)
     if rule.is_active and request.form.get("backfill"):
         service.enable(session, rule, actor, now, backfill=True)

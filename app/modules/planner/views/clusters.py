@@ -19,6 +19,7 @@ from app.business.planner.services.record_lists import (
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
 from app.modules.display import plural
+from app.modules.gate.numbers import row_id
 from app.modules.planner.forms import ClusterFilterForm, ClusterForm, KeywordFilterForm, NewClusterForm
 from app.modules.record_forms import place_choices
 from app.modules.record_pages import read_list, ticked_ids, trail_of
@@ -137,10 +138,10 @@ def _release(cluster: Cluster, ids: list[int], now: datetime) -> str:
 
 
 def _chosen_cluster() -> Cluster:
-    text = request.form.get("cluster", "")
-    if not (text.isascii() and text.isdigit() and len(text) < 19):
+    chosen = row_id(request.form.get("cluster"))
+    if chosen is None:
         raise Invalid({"cluster": ["Choose the other cluster first."]})
-    return owned_or_404(Cluster, int(text))
+    return owned_or_404(Cluster, chosen)
 
 
 def _page(cluster: Cluster) -> str:

@@ -13,6 +13,7 @@ from app.business.planner.services.record_lists import IDEAS
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
 from app.modules.display import plural
+from app.modules.gate.numbers import row_id
 from app.modules.planner.forms import IdeaFilterForm, IdeaForm, NewIdeaForm
 from app.modules.record_forms import place_choices
 from app.modules.record_pages import back_to, read_list, ticked_ids, trail_of
@@ -38,7 +39,7 @@ def add() -> ResponseReturnValue:
     """An idea written down by hand, for a cluster (`?cluster=`) or any sector."""
     if not place_choices():
         return see_other(url_for("planner.sites"))
-    cluster_id, now = request.args.get("cluster", type=int), datetime.now(UTC)
+    cluster_id, now = row_id(request.args.get("cluster")), datetime.now(UTC)
     cluster = owned_or_404(Cluster, cluster_id) if cluster_id else None
     form = IdeaForm() if cluster else NewIdeaForm()
     if form.validate_on_submit() and form.taken(

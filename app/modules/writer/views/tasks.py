@@ -16,6 +16,7 @@ from app.business.writer.services.record_lists import CONTENTS, TASKS
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
 from app.modules.display import plural
+from app.modules.gate.numbers import row_id
 from app.modules.record_forms import place_choices
 from app.modules.record_pages import back_to, read_list, ticked_ids, trail_of
 from app.modules.web import page_or_partial, see_other
@@ -46,7 +47,7 @@ def add() -> ResponseReturnValue:
     """A brief written by hand, of an idea (`?idea=`) or for any sector."""
     if not place_choices():
         return see_other(url_for("planner.sites"))
-    idea_id, now = request.args.get("idea", type=int), datetime.now(UTC)
+    idea_id, now = row_id(request.args.get("idea")), datetime.now(UTC)
     idea = owned_or_404(Idea, idea_id) if idea_id else None
     form = TaskForm(**_from_idea(idea)) if idea else NewTaskForm()
     if form.validate_on_submit() and form.taken(

@@ -1,0 +1,98 @@
+"""JSON as clients send it: read in linear time, and refused where two readers could differ about it."""
+
+import json
+import math
+from collections.abc import Iterable
+from typing import Any, NoReturn
+
+from app.business.errors import Refusal
+
+DEEPEST = 64
+LONGEST_NUMBER = 400
+"""Characters of a number; one that is longer is no double."""
+
+
+class Malformed(Refusal):
+    """The request cannot be read at all."""
+
+    status = 400
+
+
+def read_json(raw: bytes) -> Any:
+    """The value of a JSON text. Raises Malformed saying what is wrong with it."""
+    try:
+        value = json.loads(
+            raw.decode("utf-8"),
+            object_pairs_hook=_without_repeats,
+            parse_constant=_not_a_number,
+            parse_float=_finite,
+            parse_int=_whole,
+        )
+    except RecursionError:
+        raise _too_deep() from None
+    except UnicodeDecodeError:
+        raise Malformed("The body is not UTF-8 text.") from None
+    except json.JSONDecodeError as error:
+        raise Malformed(
+            f"This is not JSON: {error.msg} at line {error.lineno}, column {error.colno}."
+        ) from None
+    _check_depth(value)
+    return value
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        raise Malformed(
+            f"The key “{_first_repeat(name for name, _ in pairs)[:64]}” stands twice in one object."
+        )
+    return members
+
+
+def _first_repeat(names: Iterable[str]) -> str:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return ""
+
+
+def _not_a_number(name: str) -> NoReturn:
+    raise Malformed(f"{name} is not a JSON number.")
+
+
+def _finite(text: str) -> float:
+    number = float(text) if len(text) <= LONGEST_NUMBER else math.inf
+    if not math.isfinite(number):
+        raise _too_large()
+    return number
+
+
+def _whole(text: str) -> int:
+    """Whole numbers beyond a double would be other numbers wherever they are compared."""
+    _finite(text)
+    return int(text)
+
+
+def _check_depth(value: Any) -> None:
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [child for node in level for child in _children(node)]
+        if not level:
+            return
+    raise _too_deep()
+
+
+def _children(node: Any) -> Iterable[Any]:
+    if isinstance(node, dict):
+        return node.values()
+    return node if isinstance(node, list) else ()
+
+
+def _too_deep() -> Malformed:
+    return Malformed("This JSON is nested too deeply.")
+
+
+def _too_large() -> Malformed:
+    return Malformed("A number in this JSON is too large.")
