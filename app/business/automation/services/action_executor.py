@@ -2,14 +2,11 @@
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from concurrent.futures import TimeoutError as TooSlow
 from typing import Any, TypeVar
 
 from sqlalchemy import select
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from app.business.automation.run_models import Reason
 from app.business.automation.services.actions.action_work import Works
 from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.conditions.condition_evaluator import ConditionEvaluator
@@ -21,18 +18,16 @@ from app.business.automation.services.runs.run_lease import Lease, LeaseLost, re
 from app.business.automation.services.runs.run_price import affordable_units, step_price
 from app.business.automation.services.runs.run_steps import Step, finished_units, input_ids, steps_of
 from app.business.automation.services.runs.run_units import Done, Failure, LeftOut, Outcome, Unit, unit_key
+from app.business.automation.services.runs.unit_failure import failure_of
 from app.business.automation.services.transactions import Clock, Transaction
 from app.business.billing.services.credit_service import CreditService, Shortfall
-from app.business.errors import Refusal
 from app.business.events import close_batches_of_run
-from app.business.language_model import ProviderFault
 from app.business.planner.models import Keyword
 
 Answer = TypeVar("Answer")
 
 FAULTS_IN_A_ROW_TO_STOP = 3
 LOCAL_CHUNK = 100
-FAULT_REASONS = {"timeout": Reason.TIMED_OUT, "refused": Reason.PROVIDER_REFUSED}
 
 
 class Cancelled(Exception):  # noqa: N818 - a person's wish, not an error
@@ -78,7 +73,7 @@ class ActionExecutor:
         if step.entry.local:
             failures = self._do_local(context, lease, units)
         else:
-            failures = self._do_outside(context, lease, units)
+            failures = self._do_outside(context, lease, units, outcome)
         with self._writing(context, lease) as session:
             close_batches_of_run(session, context.account.id, context.run.id, context.now)
         return failures
@@ -131,7 +126,7 @@ class ActionExecutor:
                         with session.begin_nested():
                             self._do_at_once(session, context, unit)
                     except Exception as error:
-                        failures.append(_failure(unit, error))
+                        failures.append(failure_of(unit, error))
                         run_units.begin(session, context, unit, context.now)
                         run_units.fail(session, context, failures[-1], context.now)
         return failures
@@ -145,16 +140,19 @@ class ActionExecutor:
         run_units.begin(session, context, unit, context.now)
         self._save(session, context, unit, work.save(session, context, unit, work.work(request, unit.key)))
 
-    def _do_outside(self, context: RunContext, lease: Lease, units: list[Unit]) -> list[Failure]:
+    def _do_outside(
+        self, context: RunContext, lease: Lease, units: list[Unit], outcome: Outcome
+    ) -> list[Failure]:
         failures: list[Failure] = []
         in_a_row = 0
-        for unit in units:
+        for number, unit in enumerate(units, 1):
             failure = self._do_unit(context, lease, unit)
             in_a_row = in_a_row + 1 if failure and failure.is_passing else 0
             if failure:
                 failures.append(failure)
             if in_a_row == FAULTS_IN_A_ROW_TO_STOP:
                 # The service is away: asking for the others as well would only take time.
+                outcome.not_begun[unit.step.index] = len(units) - number
                 break
         return failures
 
@@ -173,7 +171,7 @@ class ActionExecutor:
         except LeaseLost:
             raise
         except Exception as error:
-            failure = _failure(unit, error)
+            failure = failure_of(unit, error)
             with self._writing(context, lease) as session:
                 work.give_up(session, context, unit)
                 run_units.fail(session, context, failure, context.now)
@@ -234,24 +232,6 @@ def _within(seconds: int, work: Callable[[], Answer]) -> Answer:
         return pool.submit(work).result(timeout=seconds)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _failure(unit: Unit, error: Exception) -> Failure:
-    if isinstance(error, ProviderFault):
-        reason = FAULT_REASONS.get(error.kind, Reason.ACTION_FAILED)
-        return Failure(unit, reason, error.message, error.detail, error.is_passing, error.retry_after)
-    if isinstance(error, TooSlow):
-        return Failure(
-            unit, Reason.TIMED_OUT, f"It took longer than {unit.step.entry.seconds} seconds.", "", True
-        )
-    if isinstance(error, Refusal):
-        return Failure(unit, Reason.ACTION_FAILED, error.message)
-    if isinstance(error, OperationalError):
-        return Failure(
-            unit, Reason.ACTION_FAILED, "The database was busy for too long.", str(error.orig), True
-        )
-    message = "Something went wrong on our side. Retry it; if it happens again, tell your administrator the run number."
-    return Failure(unit, Reason.ACTION_FAILED, message, f"{type(error).__name__}: {error}")
 
 
 def _units(session: Session, context: RunContext, step: Step, ids: list[int]) -> list[Unit]:

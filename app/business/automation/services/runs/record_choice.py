@@ -42,7 +42,7 @@ def choose_records(session: Session, context: RunContext) -> Choice:
     given = context.detail.records
     if given is not None:
         return _of_given(session, context, given)
-    clause = _may_take(session, context, ignore_handled=False)
+    clause = _may_take(context, ignore_handled=False)
     model = MODELS[context.definition.record_type or ""]
     limit = context.definition.record_limit or CHUNK
     ids = session.scalars(select(model.id).where(clause).order_by(model.id).limit(limit)).all()
@@ -56,7 +56,7 @@ def _of_given(session: Session, context: RunContext, given: Sequence[int]) -> Ch
     clause = (
         in_scope(model, context.account.id, None, None)
         if context.run.from_step
-        else _may_take(session, context, ignore_handled=True)
+        else _may_take(context, ignore_handled=True)
     )
     found: set[int] = set()
     for start in range(0, len(given), CHUNK):
@@ -66,30 +66,32 @@ def _of_given(session: Session, context: RunContext, given: Sequence[int]) -> Ch
     return Choice(ids, len(ids), offered=len(given))
 
 
-def _may_take(session: Session, context: RunContext, *, ignore_handled: bool) -> ColumnElement[bool]:
+def _may_take(context: RunContext, *, ignore_handled: bool) -> ColumnElement[bool]:
     definition, model = context.definition, MODELS[context.definition.record_type or ""]
     ignore = ignore_handled and context.run.cause != Cause.BACKFILL
     return and_(
-        _matches(session, context),
+        _matches(context),
         eligible(definition, model, context.now),
         free_to_take(context, model, ignore_handled=ignore),
     )
 
 
-def _matches(session: Session, context: RunContext) -> ColumnElement[bool]:
+def _matches(context: RunContext) -> ColumnElement[bool]:
     definition = context.definition
     model = MODELS[definition.record_type or ""]
     site_id = context.run.split_site_id or definition.site
-    return and_(
-        in_scope(model, context.account.id, site_id, definition.sector),
-        matching(
-            context.conditions,
-            record_type=definition.record_type or "",
-            account_id=context.account.id,
-            now=context.now,
-            zone=context.zone,
-            rule_id=context.rule.id,
-        ),
+    return and_(in_scope(model, context.account.id, site_id, definition.sector), meets_conditions(context))
+
+
+def meets_conditions(context: RunContext) -> ColumnElement[bool]:
+    """Records that meet the conditions of the run's rule version now."""
+    return matching(
+        context.conditions,
+        record_type=context.definition.record_type or "",
+        account_id=context.account.id,
+        now=context.now,
+        zone=context.zone,
+        rule_id=context.rule.id,
     )
 
 

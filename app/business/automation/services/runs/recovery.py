@@ -10,6 +10,7 @@ from app.business.automation.run_models import ActionRun, Reason, RunAttempt, Sc
 from app.business.automation.services.runs import run_close
 from app.business.automation.services.runs.opening import call_attention
 from app.business.automation.services.runs.run_context import load_context
+from app.business.automation.services.runs.run_credits import credits_of_attempt
 from app.business.automation.services.runs.run_lease import expired
 from app.business.automation.services.runs.run_stop import Stop
 from app.business.automation.services.transactions import Clock, Transaction
@@ -74,6 +75,7 @@ def _rescue(session: Session, run_id: int, now: datetime) -> bool:
             status=Status.FAILED,
             reason=Reason.WORKER_LOST,
             error_message="The worker stopped answering.",
+            credits_used=credits_of_attempt(session, run),
         )
     )
     run.status, run.not_before = Status.PENDING, now

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.services.notices import add_notice
@@ -27,6 +27,7 @@ from app.business.automation.services.runs.follow_up import merged_rest, open_fo
 from app.business.automation.services.runs.opening import call_attention
 from app.business.automation.services.runs.review import tell_editors
 from app.business.automation.services.runs.run_context import RunContext, load_context
+from app.business.automation.services.runs.run_credits import credits_of_attempt, credits_of_run
 from app.business.automation.services.runs.run_stop import Stop, stop_of
 from app.business.automation.services.runs.run_summary import failure_sentence, result_of
 from app.business.automation.services.runs.run_units import Outcome
@@ -36,7 +37,6 @@ from app.business.automation.services.runs.waiting import (
     wake_for_credits,
     wake_previous,
 )
-from app.business.billing.models import CreditEntry
 from app.business.billing.services.credit_service import CreditService, Shortfall
 from app.business.events import EventType, close_batches_of_run, open_batch, record_events
 from app.business.planner.models import Keyword
@@ -134,7 +134,7 @@ def settle(session: Session, context: RunContext, outcome: Outcome) -> None:
         open_follow_up(session, context, outcome.rest)
         _end(session, context, Status.COMPLETED, None, "", notes=notes)
         return
-    message = failure_sentence(session, context, outcome.failures)
+    message = failure_sentence(session, context, outcome)
     detail = "\n".join(dict.fromkeys(failure.detail for failure in outcome.failures if failure.detail))
     context.detail.error_detail = detail
     if _may_retry_alone(context, outcome):
@@ -176,7 +176,7 @@ def _end(
     run = context.run
     _release(session, context)
     run.status, run.reason, run.error_message, run.finished_at = status, reason, message, context.now
-    run.waiting_for, run.credits_used = None, _credits_used(session, run)
+    run.waiting_for, run.credits_used = None, credits_of_run(session, run)
     run.result = result_of(session, context, notes or [])
     if run.admitted_at:
         _settle_claims(session, context, failed=status == Status.FAILED)
@@ -228,7 +228,7 @@ def _let_go(session: Session, context: RunContext, status: str, reason: Reason |
             status=status,
             reason=reason,
             error_message=message,
-            credits_used=_credits_used(session, run),
+            credits_used=credits_of_attempt(session, run),
         )
     )
     run.lease_token = run.lease_until = None
@@ -243,15 +243,6 @@ def _release(session: Session, context: RunContext) -> None:
         budgets=context.budgets,
         now=context.now,
     )
-
-
-def _credits_used(session: Session, run: ScheduledTask) -> int:
-    total = session.scalar(
-        select(func.coalesce(func.sum(CreditEntry.amount), 0)).where(
-            CreditEntry.account_id == run.account_id, CreditEntry.run_id == run.id
-        )
-    )
-    return -(total or 0)
 
 
 def _settle_claims(session: Session, context: RunContext, *, failed: bool) -> None:

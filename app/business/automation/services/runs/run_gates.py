@@ -12,12 +12,12 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import AccountStatus
 from app.business.automation.models import RuleDay
 from app.business.automation.run_models import Cause, Reason, ScheduledTask, Status, Waiting
-from app.business.automation.services.catalogue.nouns import noun
 from app.business.automation.services.conditions.condition_evaluator import ConditionEvaluator
 from app.business.automation.services.conditions.record_fields import Facts, load_facts
 from app.business.automation.services.rules.rule_cost import credits_of_actions
 from app.business.automation.services.runs import missed, record_claims
 from app.business.automation.services.runs.chain_check import check_loop
+from app.business.automation.services.runs.choice_reasons import too_few
 from app.business.automation.services.runs.record_choice import choose_records
 from app.business.automation.services.runs.run_context import RunContext
 from app.business.automation.services.runs.run_price import affordable, known_price, price_of_one
@@ -145,13 +145,7 @@ def check_conditions(session: Session, context: RunContext, admission: Admission
         return f"{context.plural(choice.matched)} {'matches' if choice.matched == 1 else 'match'}."
     if choice.offered is not None:
         _sample_trace(session, context, list(context.detail.records or ())[:SAMPLE])
-        return Stop(Reason.CONDITIONS, f"None of the {context.plural(choice.offered)} matches now.")
-    if needed > 1:
-        return Stop(Reason.CONDITIONS, f"{choice.matched} of at least {context.plural(needed)} match.")
-    return Stop(
-        Reason.CONDITIONS,
-        f"There is no {noun(context.run.record_type)} that matches and that this rule may take.",
-    )
+    return Stop(Reason.CONDITIONS, too_few(session, context, choice, needed))
 
 
 def _check_account_figures(session: Session, context: RunContext) -> str | Stop:

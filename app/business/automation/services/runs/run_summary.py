@@ -1,7 +1,7 @@
 """What a run came to, in figures and plain words: its result, its steps, and the sentence of a failure."""
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import select
@@ -11,7 +11,7 @@ from app.business.automation.run_models import ActionRun, ScheduledTask, Status
 from app.business.automation.services.catalogue.action_catalogue import CATALOGUE
 from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.runs.run_context import RunContext
-from app.business.automation.services.runs.run_units import Failure
+from app.business.automation.services.runs.run_units import Outcome
 
 DONE_VERBS = {
     "cluster_keywords": "clustered",
@@ -30,11 +30,21 @@ def steps_json(
     session: Session, run: ScheduledTask, actions: Sequence[dict[str, Any]]
 ) -> list[dict[str, Any]]:
     """The steps of a run as the API and the run page show them, from the receipts."""
-    receipts: dict[int, list[ActionRun]] = defaultdict(list)
+    return _steps(run, actions, _receipts(session, run))
+
+
+def _receipts(session: Session, run: ScheduledTask) -> dict[int, list[ActionRun]]:
+    found: dict[int, list[ActionRun]] = defaultdict(list)
     for receipt in session.scalars(
         select(ActionRun).where(ActionRun.run_id == run.id).order_by(ActionRun.id)
     ):
-        receipts[receipt.step].append(receipt)
+        found[receipt.step].append(receipt)
+    return found
+
+
+def _steps(
+    run: ScheduledTask, actions: Sequence[dict[str, Any]], receipts: Mapping[int, list[ActionRun]]
+) -> list[dict[str, Any]]:
     return [
         _step_json(run, index, action, receipts.get(index, []))
         for index, action in enumerate(actions)
@@ -77,12 +87,13 @@ def result_of(session: Session, context: RunContext, notes: list[str]) -> dict[s
     """The stored result: one sentence, notes, what was made, and each step in short. Bounded in size."""
     if context.run.admitted_at is None:
         return {}
-    steps = steps_json(session, context.run, context.definition.actions)
+    receipts = _receipts(session, context.run)
+    steps = _steps(context.run, context.definition.actions, receipts)
     made: Counter[str] = Counter()
     for step in steps:
         made.update({record_type: len(ids) for record_type, ids in step["made"].items() if ids})
     return {
-        "summary": _sentence(context, steps, made),
+        "summary": _sentence(context, steps, made, receipts),
         "notes": notes,
         "records": len(context.detail.records or []),
         "made": dict(made),
@@ -91,35 +102,71 @@ def result_of(session: Session, context: RunContext, notes: list[str]) -> dict[s
     }
 
 
-def _sentence(context: RunContext, steps: list[dict[str, Any]], made: Counter[str]) -> str:
+def _sentence(
+    context: RunContext,
+    steps: list[dict[str, Any]],
+    made: Counter[str],
+    receipts: Mapping[int, list[ActionRun]],
+) -> str:
+    """What was made, then what else was done; where nothing was, why."""
+    said = []
     if made:
-        return "Made " + _listed([plural(count, record_type) for record_type, count in made.items()]) + "."
-    worked = [step for step in steps if step["records"]]
-    if not worked and any(step["type"] == "cluster_keywords" for step in steps):
+        made_words = [plural(count, record_type) for record_type, count in made.items()]
+        said.append(f"Made {_listed(made_words)}.")
+    said += [
+        _step_sentence(step, [unit for unit in receipts.get(step["index"], []) if unit.status == "done"])
+        for step in steps
+        if not step["made"]
+    ]
+    return " ".join(filter(None, said)) or _nothing_done(context, steps, receipts)
+
+
+def _step_sentence(step: dict[str, Any], done: list[ActionRun]) -> str:
+    """Of a step that makes nothing; empty when it did nothing."""
+    if done and CATALOGUE[step["type"]].unit_of == "run":
+        return f"{done[0].message or CATALOGUE[step['type']].label}."
+    if not step["records"]:
+        return ""
+    noun = "keyword" if CATALOGUE[step["type"]].unit_of == "sector" else done[0].record_type
+    return f"{plural(step['records'], noun).capitalize()} {DONE_VERBS[step['type']]}."
+
+
+def _nothing_done(
+    context: RunContext, steps: list[dict[str, Any]], receipts: Mapping[int, list[ActionRun]]
+) -> str:
+    if context.run.status == Status.FAILED:
+        return "Nothing was finished."
+    units = [unit for of_step in receipts.values() for unit in of_step]
+    left_out = [unit for unit in units if unit.status == "left_out"]
+    if left_out:
+        were = "was" if len(left_out) == 1 else "were"
+        example = ": " if len({unit.message for unit in left_out}) == 1 else ", for example: "
+        count = plural(len(left_out), left_out[0].record_type)
+        return f"Nothing was done. {count} {were} left out{example}{left_out[0].message}"
+    if units and any(step["type"] == "cluster_keywords" for step in steps):
         return "No keyword fitted a cluster; they stay new and are tried again in a week."
-    if not worked:
-        return "There was nothing to do."
-    last = worked[-1]
-    if CATALOGUE[last["type"]].unit_of == "run":
-        return f"{CATALOGUE[last['type']].label}: done."
-    return f"{plural(last['records'], context.run.record_type).capitalize()} {DONE_VERBS[last['type']]}."
+    if context.detail.records and any(action.get("when") for action in context.definition.actions):
+        return "There was nothing to do: no record met the conditions of the actions."
+    return "There was nothing to do."
 
 
-def failure_sentence(session: Session, context: RunContext, failures: list[Failure]) -> str:
+def failure_sentence(session: Session, context: RunContext, outcome: Outcome) -> str:
     """`9 of 10 tasks written; 1 failed: … Retry does only that one.`"""
-    first = failures[0]
+    first = outcome.failures[0]
     step = first.unit.step
-    of_step = [failure for failure in failures if failure.unit.step.index == step.index]
+    failed = sum(failure.unit.step.index == step.index for failure in outcome.failures)
     units = session.scalars(
         select(ActionRun.status).where(ActionRun.run_id == context.run.id, ActionRun.step == step.index)
     ).all()
-    done, total = units.count("done"), len(units)
+    not_begun = outcome.not_begun.get(step.index, 0)
+    done, total = units.count("done"), len(units) + not_begun
     if step.entry.unit_of == "run" or total <= 1:
         return f"{step.entry.label}: {first.message}"
-    only = "that one" if len(of_step) == 1 else "those"
     verb = DONE_VERBS[step.entry.key]
     noun = plural(total, "sector" if step.entry.unit_of == "sector" else step.record_type)
-    return f"{done} of {noun} {verb}; {len(of_step)} failed: {first.message} Retry does only {only}."
+    rest = f" The service did not answer, so {not_begun:,} were not begun." if not_begun else ""
+    only = "that one" if failed + not_begun == 1 else "those"
+    return f"{done} of {noun} {verb}; {failed} failed: {first.message}{rest} Retry does only {only}."
 
 
 def _listed(parts: list[str]) -> str:

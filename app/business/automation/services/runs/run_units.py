@@ -54,9 +54,13 @@ class Failure:
 
 @dataclass
 class Outcome:
-    """What the steps of a run came to: failed units, work left over for a follow-up, sentences for the result."""
+    """What the steps of a run came to: failed units, work left over for a follow-up, sentences for the result.
+
+    not_begun: step -> units that were not tried because the outside service had stopped answering.
+    """
 
     failures: list[Failure] = field(default_factory=list)
+    not_begun: dict[int, int] = field(default_factory=dict)
     rest: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 

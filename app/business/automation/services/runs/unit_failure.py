@@ -1,0 +1,60 @@
+"""Why a unit failed, in a sentence that says who could not do what, for each exception that can end one."""
+
+from concurrent.futures import TimeoutError as TooSlow
+
+from pydantic import ValidationError
+from sqlalchemy.exc import IntegrityError, OperationalError
+
+from app.business.automation.run_models import Reason
+from app.business.automation.services.runs.run_units import Failure, Unit
+from app.business.errors import Refusal
+from app.business.language_model import ProviderFault
+
+FAULT_REASONS = {"timeout": Reason.TIMED_OUT, "refused": Reason.PROVIDER_REFUSED}
+OURS = (
+    "Something went wrong on our side. Retry it; if it happens again, tell your administrator the run number."
+)
+MISFITS = {
+    "missing": "is missing",
+    "string_too_short": "is too short",
+    "string_too_long": "is too long",
+    "too_short": "is empty",
+    "too_long": "holds too many",
+}
+"""What is wrong with a part of an answer, by pydantic's type of error."""
+
+
+def failure_of(unit: Unit, error: Exception) -> Failure:
+    """The failure of the unit; the technical detail goes apart."""
+    if isinstance(error, ProviderFault):
+        reason = FAULT_REASONS.get(error.kind, Reason.ACTION_FAILED)
+        return Failure(unit, reason, error.message, error.detail, error.is_passing, error.retry_after)
+    if isinstance(error, TooSlow):
+        message = f"It took longer than {unit.step.entry.seconds} seconds."
+        return Failure(unit, Reason.TIMED_OUT, message, "", True)
+    message, detail = _said(unit, error)
+    is_passing = isinstance(error, (OperationalError, IntegrityError))
+    return Failure(unit, Reason.ACTION_FAILED, message, detail, is_passing)
+
+
+def _said(unit: Unit, error: Exception) -> tuple[str, str]:
+    """The sentence, and the technical detail."""
+    match error:
+        case Refusal():
+            return error.message, ""
+        case OperationalError():
+            return "The database was busy for too long.", str(error.orig)
+        case IntegrityError():
+            return "Somebody else changed the same records at that moment.", str(error.orig)
+        case ValidationError() if not unit.step.entry.local:
+            return unusable_answer(error), str(error)
+    return OURS, f"{type(error).__name__}: {error}"
+
+
+def unusable_answer(error: ValidationError) -> str:
+    """`The AI service sent an answer that cannot be used: the title is too short.`"""
+    first = error.errors()[0]
+    part = next((str(name).replace("_", " ") for name in reversed(first["loc"]) if isinstance(name, str)), "")
+    wrong = MISFITS.get(first["type"], "does not fit")
+    said = f"the {part} {wrong}" if part else "it is not in the form that was asked for"
+    return f"The AI service sent an answer that cannot be used: {said}. Retry it."

@@ -1,0 +1,222 @@
+"""What a run says of itself is true: why it took nothing, what it came to, why a unit failed, what each try used."""
+
+from concurrent.futures import TimeoutError as TooSlow
+from types import SimpleNamespace
+from typing import Any, get_args
+
+import pytest
+from pydantic import BaseModel, Field, ValidationError
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.orm import Session
+
+from app.business import errors
+from app.business.accounts.models import Account
+from app.business.automation.run_models import Reason, RunAttempt, ScheduledTask, Status
+from app.business.automation.services.catalogue.action_catalogue import CATALOGUE
+from app.business.automation.services.runs import run_control
+from app.business.automation.services.runs.unit_failure import OURS, failure_of
+from app.business.language_model import Completion, FaultKind, Prompt, ProviderFault
+from app.business.planner.models import Sector
+from tests.business.automation.machine import Machine
+from tests.business.automation.provider import FailingModel
+from tests.business.automation.rule_parts import HOURLY, IDEAS, LABEL, clusters_with_keywords, run_once
+from tests.factories import make_idea, make_keyword, make_task
+
+VOLUME = {"field": "volume", "operator": "gte", "value": 500}
+SCHEDULED = {"trigger": "schedule", "schedule": HOURLY}
+
+
+def attempts_of(session: Session, run: ScheduledTask) -> list[int]:
+    query = select(RunAttempt.credits_used).where(RunAttempt.run_id == run.id).order_by(RunAttempt.number)
+    return list(session.scalars(query))
+
+
+def with_idea(session: Session, cluster_id: int, sector: Sector) -> None:
+    make_idea(session, sector, cluster_id=cluster_id)
+
+
+def test_each_attempt_names_what_it_used_itself(
+    machine: Machine, session: Session, account: Account, sector: Sector
+) -> None:
+    ids = clusters_with_keywords(session, sector, 3)
+    machine.model = FailingModel("refused", only=f"-{ids[2]}", times=2)
+    run = machine.run_now(machine.make_rule(account, trigger="cluster_created", actions=[IDEAS]))
+    for _ in range(2):
+        run_control.retry(session, run, machine.now)
+        machine.settle()
+        session.refresh(run)
+    assert (run.status, run.credits_used) == (Status.COMPLETED, 15)
+    assert attempts_of(session, run) == [10, 0, 5]
+
+
+def test_one_cluster_that_has_ideas_is_said_to_have_ideas(
+    machine: Machine, session: Session, account: Account, sector: Sector
+) -> None:
+    (first,) = clusters_with_keywords(session, sector, 1)
+    with_idea(session, first, sector)
+    rule = machine.make_rule(account, **SCHEDULED, actions=[IDEAS])
+    run = machine.run_now(rule, record_ids=[first])
+    assert (run.reason, run.error_message) == (Reason.CONDITIONS, "This cluster has ideas already.")
+
+
+def test_records_given_by_hand_are_each_accounted_for(
+    machine: Machine, session: Session, account: Account, sector: Sector
+) -> None:
+    ids = clusters_with_keywords(session, sector, 4)
+    for cluster_id in ids[:2]:
+        with_idea(session, cluster_id, sector)
+    named = {"field": "name", "operator": "ne", "value": "running shoes 3"}
+    rule = machine.make_rule(account, **SCHEDULED, actions=[IDEAS], conditions=named)
+    assert machine.run_now(rule, record_ids=ids[:2]).error_message == "All 2 clusters have ideas already."
+    run = machine.run_now(rule, record_ids=[ids[0], ids[1], ids[3]])
+    assert run.error_message == (
+        "None of the 3 clusters could be taken: 1 does not match the conditions now, 2 have ideas already."
+    )
+
+
+def test_a_rule_that_looks_for_its_records_says_what_there_was(
+    machine: Machine, session: Session, account: Account, sector: Sector
+) -> None:
+    rule = machine.make_rule(account, **SCHEDULED, record_type="keyword", actions=[LABEL], conditions=VOLUME)
+    small = make_keyword(session, sector, volume=10)
+    assert machine.run_now(rule).error_message == "There is no keyword that matches the conditions now."
+    small.volume = 900
+    assert machine.run_now(rule).status == Status.COMPLETED
+    assert machine.run_now(rule).error_message == (
+        "1 keyword matches, but this rule takes none of them: "
+        "1 was taken by this rule before, or is held by another run of it."
+    )
+    make_keyword(session, sector, volume=900)
+    picky = machine.make_rule(
+        account, name="Picky", **SCHEDULED, record_type="keyword", actions=[LABEL], record_minimum=5
+    )
+    assert machine.run_now(picky).error_message == (
+        "Only 2 keywords can be taken now; this rule waits for at least 5."
+    )
+
+
+def test_a_failed_run_does_not_say_that_there_was_nothing_to_do(
+    machine: Machine, session: Session, account: Account, sector: Sector
+) -> None:
+    clusters_with_keywords(session, sector, 1)
+    machine.model = FailingModel("refused")
+    run = run_once(machine, account, IDEAS)
+    assert (run.status, run.result["summary"]) == (Status.FAILED, "Nothing was finished.")
+
+
+def test_what_was_not_even_tried_is_counted(
+    machine: Machine, session: Session, account: Account, sector: Sector
+) -> None:
+    clusters_with_keywords(session, sector, 5)
+    machine.model = FailingModel("timeout")
+    run = run_once(machine, account, IDEAS)
+    assert run.error_message == (
+        "0 of 5 clusters given ideas; 3 failed: The AI service said no. "
+        "The service did not answer, so 2 were not begun. Retry does only those."
+    )
+
+
+RESULTS: list[tuple[str, list[dict[str, Any]], str]] = [
+    ("keyword", [LABEL], "2 keywords updated."),
+    ("keyword", [LABEL, {"type": "notify", "params": {"message": "Hi"}}], "2 keywords updated. Notice sent."),
+    (
+        "keyword",
+        [{"type": "create_record", "params": {"type": "idea", "title": "On {text}"}}, LABEL],
+        "Made 2 ideas. 2 keywords updated.",
+    ),
+    (
+        "keyword",
+        [LABEL | {"when": VOLUME}],
+        "There was nothing to do: no record met the conditions of the actions.",
+    ),
+    ("idea", [{"type": "update_records", "params": {"status": "accepted"}}],
+     "Nothing was done. 1 idea was left out: This idea is “rejected” and cannot become “accepted”."),
+    ("keyword", [{"type": "cluster_keywords", "params": {}}],
+     "No keyword fitted a cluster; they stay new and are tried again in a week."),
+    ("task", [{"type": "pause_rule", "params": {"action": "generate_content"}}], "0 rules switched off."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("record_type", "actions", "sentence"), RESULTS)
+def test_a_result_names_what_was_done(
+    machine: Machine,
+    session: Session,
+    account: Account,
+    sector: Sector,
+    record_type: str,
+    actions: list[dict[str, Any]],
+    sentence: str,
+) -> None:
+    for text in ("espresso machine", "garden hose"):
+        make_keyword(session, sector, text=text, volume=10)
+    make_idea(session, sector, status="rejected")
+    make_task(session, sector)
+    run = run_once(machine, account, *actions, record_type=record_type)
+    assert (run.status, run.result["summary"]) == (Status.COMPLETED, sentence)
+
+
+class _Answer(BaseModel):
+    title: str = Field(min_length=3)
+
+
+def _misfit() -> ValidationError:
+    with pytest.raises(ValidationError) as found:
+        _Answer.model_validate({"title": "x"})
+    return found.value
+
+
+REFUSALS = [
+    errors.Invalid({"title": ["This is empty."]}),
+    errors.NotFound(),
+    errors.Forbidden("No."),
+    errors.Conflict("No."),
+    errors.Blocked({"a": ["No."]}),
+    errors.Stale("No."),
+    errors.TooLarge("No."),
+    errors.NotEnoughCredits(5, 1),
+]
+ENDS: list[Exception] = [
+    *(ProviderFault(kind, "The AI service said so.") for kind in get_args(FaultKind)),
+    *REFUSALS,
+    TooSlow(),
+    OperationalError("", {}, Exception("locked")),
+    IntegrityError("", {}, Exception("unique")),
+    _misfit(),
+]
+
+
+def test_the_table_knows_every_refusal() -> None:
+    def below(base: type) -> set[type]:
+        return {base} | {deeper for one in base.__subclasses__() for deeper in below(one)}
+
+    ours = {one for one in below(errors.Refusal) if one.__module__ == errors.__name__}
+    assert ours - {errors.Refusal} == {type(one) for one in REFUSALS}
+
+
+@pytest.mark.parametrize("error", ENDS, ids=lambda error: f"{type(error).__name__} {error}"[:40])
+def test_every_exception_that_can_end_a_unit_has_its_sentence(error: Exception) -> None:
+    step: Any = SimpleNamespace(entry=CATALOGUE["generate_ideas"])
+    unit: Any = SimpleNamespace(step=step)
+    said = failure_of(unit, error).message
+    assert said != OURS
+    assert said.strip().endswith(".")
+    assert failure_of(unit, KeyError("x")).message == OURS
+
+
+class _Short(FailingModel):
+    def write(self, prompt: Prompt, key: str) -> Completion:
+        answer = super().write(prompt, key)
+        return Completion({"ideas": [answer.data["ideas"][0] | {"title": "x"}]}, "test")
+
+
+def test_an_answer_that_cannot_be_used_is_named_so(
+    machine: Machine, session: Session, account: Account, sector: Sector
+) -> None:
+    clusters_with_keywords(session, sector, 1)
+    machine.model = _Short()
+    run = run_once(machine, account, IDEAS)
+    assert run.error_message == (
+        "Generate content ideas: The AI service sent an answer that cannot be used: "
+        "the title is too short. Retry it."
+    )
