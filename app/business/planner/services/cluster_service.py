@@ -23,6 +23,7 @@ from app.business.planner.services.record_changes import CLUSTER, KEYWORD, move_
 from app.business.planner.services.record_edit import Cleaner, edit_record, line
 
 OPEN_IDEAS = (IdeaStatus.NEW, IdeaStatus.ACCEPTED)
+_UNDONE = (ClusterStatus.NEW, ClusterStatus.PLANNED)
 _PLACEABLE = (KeywordStatus.NEW, KeywordStatus.IGNORED, KeywordStatus.CLUSTERED)
 
 
@@ -33,6 +34,14 @@ def create_cluster(
 
     `fields`: name, main_keyword?, main_intent?, labels?, note?, assignee?. Raises Invalid.
     """
+    cluster = _new_cluster(session, sector, fields, origin, now)
+    report(session, EventType.CLUSTER_CREATED, CLUSTER, [cluster], origin, now)
+    return cluster
+
+
+def _new_cluster(
+    session: Session, sector: Sector, fields: Mapping[str, Any], origin: Origin, now: datetime
+) -> Cluster:
     name = clean_line(fields.get("name") or "", "name")
     cluster = Cluster(
         **new_record(sector, ClusterStatus.NEW, origin, now), name=name, main_keyword=name.lower()
@@ -40,7 +49,6 @@ def create_cluster(
     session.add(cluster)
     extra = {key: value for key, value in fields.items() if key != "name"}
     edit_record(session, CLUSTER, cluster, extra, EDITABLE, origin=origin, now=now)
-    report(session, EventType.CLUSTER_CREATED, CLUSTER, [cluster], origin, now)
     return cluster
 
 
@@ -63,11 +71,16 @@ def move_keywords(
 def release_keywords(
     session: Session, cluster: Cluster, keyword_ids: Sequence[int], *, origin: Origin, now: datetime
 ) -> list[int]:
-    """Take keywords out of the cluster; they are new again. Raises Invalid for keywords not in it."""
+    """Take keywords out of the cluster: new again, but ignored ones stay ignored.
+
+    Returns the ids of those taken out. Raises Invalid for keywords not in it.
+    """
     ids = _own_keywords(session, keyword_ids, Keyword.cluster_id == cluster.id, cluster.account_id)
-    return move_status(
-        session, KEYWORD, ids, {KeywordStatus.CLUSTERED}, KeywordStatus.NEW, origin, now, cluster_id=None
-    )
+    freed = {KeywordStatus.NEW, KeywordStatus.CLUSTERED}
+    out = move_status(session, KEYWORD, ids, freed, KeywordStatus.NEW, origin, now)
+    ignored = {KeywordStatus.IGNORED}
+    out += move_status(session, KEYWORD, ids, ignored, KeywordStatus.IGNORED, origin, now, cluster_id=None)
+    return [key for key in ids if key in out]
 
 
 def split_cluster(
@@ -79,14 +92,19 @@ def split_cluster(
     origin: Origin,
     now: datetime,
 ) -> Cluster:
-    """Make a new cluster of some of the keywords. Raises Conflict when none would stay behind."""
+    """Make a new cluster of some of the keywords, with its cluster_created event.
+
+    Raises Conflict when none would stay behind.
+    """
     ids = _own_keywords(session, keyword_ids, Keyword.cluster_id == cluster.id, cluster.account_id)
     held = select(func.count()).where(Keyword.cluster_id == cluster.id)
     if len(ids) >= session.scalars(held).one():
         raise Conflict("At least one keyword must stay. To give the cluster another name, rename it.")
-    new = create_cluster(session, _sector(session, cluster), {"name": name}, origin=origin, now=now)
-    new.main_intent = cluster.main_intent
+    fields = {"name": name, "main_intent": cluster.main_intent}
+    new = _new_cluster(session, _sector(session, cluster), fields, origin, now)
     place_keywords(session, new, ids, _PLACEABLE, origin=origin, now=now)
+    # Reported last: the event of a cluster shows the keywords that are in it.
+    report(session, EventType.CLUSTER_CREATED, CLUSTER, [new], origin, now)
     return new
 
 
@@ -95,11 +113,15 @@ def merge_clusters(
 ) -> Cluster:
     """Move keywords and ideas of `others` into `target` and remove the others.
 
+    The target's status follows the ideas that came: planned with an open one, done when none is open.
     Raises Invalid when one of them is the target itself or of another sector.
     """
     ids = [cluster.id for cluster in others]
     if not ids or target.id in ids or any(cluster.sector_id != target.sector_id for cluster in others):
         raise Invalid({"clusters": ["Choose other clusters of the same sector to merge into this one."]})
+    # Nothing may be put into them from now on.
+    session.execute(select(Cluster.id).where(Cluster.id.in_(ids)).order_by(Cluster.id).with_for_update())
+    came = set(session.scalars(select(Idea.status).where(Idea.cluster_id.in_(ids))))
     for model in (Keyword, Idea):
         session.execute(
             update(model).where(model.cluster_id.in_(ids)).values(cluster_id=target.id, updated_at=now)
@@ -108,6 +130,10 @@ def merge_clusters(
         session.delete(cluster)
     target.updated_at = now
     session.flush()
+    if came & set(OPEN_IDEAS):
+        note_open_ideas(session, [target.id], origin=origin, now=now)
+    elif came:
+        note_closed_ideas(session, [target.id], origin=origin, now=now, came_from=_UNDONE)
     return target
 
 
@@ -127,19 +153,33 @@ def place_keywords(
     )
 
 
-def note_ideas(session: Session, cluster_ids: Iterable[int | None], *, origin: Origin, now: datetime) -> None:
-    """Keep clusters in step with their ideas: planned while one is open, done when none is left."""
-    ids = sorted({key for key in cluster_ids if key is not None})
-    if not ids:
-        return
+def note_open_ideas(
+    session: Session, cluster_ids: Iterable[int | None], *, origin: Origin, now: datetime
+) -> None:
+    """An idea of these clusters was made, or is open again: they are planned."""
+    ids = _known_ids(cluster_ids)
+    unplanned = {ClusterStatus.NEW, ClusterStatus.DONE}
+    move_status(session, CLUSTER, ids, unplanned, ClusterStatus.PLANNED, origin, now)
+
+
+def note_closed_ideas(
+    session: Session,
+    cluster_ids: Iterable[int | None],
+    *,
+    origin: Origin,
+    now: datetime,
+    came_from: Iterable[str] = (ClusterStatus.PLANNED,),
+) -> None:
+    """An idea of these clusters was rejected or used: those without an open one are done."""
+    ids = _known_ids(cluster_ids)
     query = select(Idea.cluster_id).where(Idea.cluster_id.in_(ids), Idea.status.in_(OPEN_IDEAS)).distinct()
-    with_open = set(session.scalars(query))
-    opened = [key for key in ids if key in with_open]
+    with_open = set(session.scalars(query)) if ids else set()
     closed = [key for key in ids if key not in with_open]
-    move_status(
-        session, CLUSTER, opened, {ClusterStatus.NEW, ClusterStatus.DONE}, ClusterStatus.PLANNED, origin, now
-    )
-    move_status(session, CLUSTER, closed, {ClusterStatus.PLANNED}, ClusterStatus.DONE, origin, now)
+    move_status(session, CLUSTER, closed, list(came_from), ClusterStatus.DONE, origin, now)
+
+
+def _known_ids(ids: Iterable[int | None]) -> list[int]:
+    return sorted({key for key in ids if key is not None})
 
 
 def _own_keywords(session: Session, ids: Sequence[int], where: Any, account_id: int) -> list[int]:

@@ -1,6 +1,6 @@
 """Ideas as people work on them: write one down, edit, accept, reject."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.business.events import EventType, Origin
 from app.business.planner.models import Cluster, Idea, IdeaStatus, Sector
-from app.business.planner.services.cluster_service import note_ideas
+from app.business.planner.services.cluster_service import note_closed_ideas, note_open_ideas
 from app.business.planner.services.plain_text import clean_line
 from app.business.planner.services.record_changes import IDEA, new_record, report, set_status
 from app.business.planner.services.record_edit import Cleaner, body, edit_record, line
@@ -36,7 +36,7 @@ def create_idea(
     extra = {key: value for key, value in fields.items() if key != "title"}
     edit_record(session, IDEA, idea, extra, EDITABLE, origin=origin, now=now)
     report(session, EventType.IDEA_CREATED, IDEA, [idea], origin, now)
-    note_ideas(session, [cluster_id], origin=origin, now=now)
+    note_open_ideas(session, [cluster_id], origin=origin, now=now)
     return idea
 
 
@@ -46,7 +46,7 @@ def update_idea(
     """Change the given fields only; status accepts, rejects or reopens. Raises Invalid, Conflict."""
     edit_record(session, IDEA, idea, changes, EDITABLE, origin=origin, now=now)
     if "status" in changes:
-        note_ideas(session, [idea.cluster_id], origin=origin, now=now)
+        _note(session, [idea.cluster_id], idea.status, origin, now)
     return idea
 
 
@@ -56,8 +56,19 @@ def decide_ideas(
     """Accept or reject many at once; returns the moved ids, those that may not be moved are left."""
     moved = set_status(session, IDEA, ids, status, origin, now)
     clusters = session.scalars(select(Idea.cluster_id).where(Idea.id.in_(moved)))
-    note_ideas(session, clusters, origin=origin, now=now)
+    _note(session, clusters, status, origin, now)
     return moved
+
+
+def _note(
+    session: Session, cluster_ids: Iterable[int | None], status: str, origin: Origin, now: datetime
+) -> None:
+    """The clusters of ideas that are `status` now follow them."""
+    if status == IdeaStatus.REJECTED:
+        note_closed_ideas(session, cluster_ids, origin=origin, now=now)
+    elif origin.run_id is None:
+        # Rules accept new ideas, which were open before: their cluster stays as people set it.
+        note_open_ideas(session, cluster_ids, origin=origin, now=now)
 
 
 EDITABLE: dict[str, Cleaner] = {

@@ -1,11 +1,11 @@
 """How records come to be and change status: the legal moves, and the events that report them."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import case, select, update
 from sqlalchemy.orm import Session
 
 from app.business.errors import Conflict, Invalid
@@ -32,12 +32,14 @@ class Kind:
     """A record type, and the status moves that rules, and that people may ask for.
 
     Moves that belong to a piece of work (keyword clustered, idea used, task writing): only its service.
+    `sets`: what else a status sets, whoever moves the record there.
     """
 
     name: str
     model: type[Record]
     by_rules: Moves
     by_people: Moves
+    sets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 KEYWORD = Kind(
@@ -48,6 +50,7 @@ KEYWORD = Kind(
         KeywordStatus.NEW: {KeywordStatus.IGNORED, KeywordStatus.CLUSTERED},
         KeywordStatus.IGNORED: {KeywordStatus.NEW, KeywordStatus.CLUSTERED},
     },
+    sets={KeywordStatus.NEW: {"cluster_id": None}},
 )
 CLUSTER = Kind(
     "cluster",
@@ -148,8 +151,17 @@ def move_status(
 ) -> list[int]:
     """Move those of `ids` whose status is one of `came_from`, setting `values` too; returns them in order.
 
-    Each move sets status_since and writes a status_changed event with `from` and `to`.
+    Each change of status sets status_since and writes a status_changed event with `from` and `to`; a record that
+    has the status already only takes the `values`.
     """
+    since = case((kind.model.status == status, kind.model.status_since), else_=now)
+    values = {
+        "status": status,
+        "status_since": since,
+        "updated_at": now,
+        **kind.sets.get(status, {}),
+        **values,
+    }
     moved: dict[int, Any] = {}
     for start in range(0, len(ids), IDS_AT_ONCE):
         some = _lock(session, kind.model, ids[start : start + IDS_AT_ONCE], came_from, origin.account_id)
@@ -159,7 +171,7 @@ def move_status(
         session.execute(
             update(kind.model)
             .where(kind.model.id.in_([row.id for row in some]), kind.model.status.in_(list(came_from)))
-            .values(status=status, status_since=now, updated_at=now, **values)
+            .values(values)
         )
     for old in sorted({row.status for row in moved.values()} - {status}):
         rows = [row for row in moved.values() if row.status == old]

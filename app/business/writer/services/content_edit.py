@@ -7,26 +7,36 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.business.errors import Conflict
-from app.business.events import Origin
+from app.business.events import EventType, Origin
 from app.business.planner.models import Sector
 from app.business.planner.services.plain_text import BODY_LIMIT, clean_body, clean_line
-from app.business.planner.services.record_changes import move_status, new_record
+from app.business.planner.services.record_changes import move_status, new_record, report
 from app.business.planner.services.record_edit import Cleaner, as_given, edit_record, line
-from app.business.writer.models import Content, ContentStatus, Task
+from app.business.writer.models import Content, ContentStatus, Task, TaskStatus
 from app.business.writer.services.article_html import clean_html, count_words
-from app.business.writer.services.record_kinds import CONTENT
+from app.business.writer.services.record_kinds import CONTENT, TASK
+
+_UNWRITTEN = (TaskStatus.DRAFT, TaskStatus.QUEUED, TaskStatus.FAILED)
+"""A task in writing is a run's, which ends it."""
 
 
 def create_content(
     session: Session, place: Sector | Task, fields: Mapping[str, Any], *, origin: Origin, now: datetime
 ) -> Content:
-    """An article written by hand, to check. `fields`: title, and any of EDITABLE. Raises Invalid."""
+    """An article written by hand, to check, with its content_generated event; a task it is written for is done.
+
+    `fields`: title, and any of EDITABLE, labels, note, assignee. Raises Invalid.
+    """
     title = clean_line(fields.get("title") or "", "title")
     task_id = place.id if isinstance(place, Task) else None
     content = Content(**new_record(place, ContentStatus.DRAFT, origin, now), title=title, task_id=task_id)
     session.add(content)
     extra = {key: value for key, value in fields.items() if key != "title"}
-    return update_content(session, content, extra, origin=origin, now=now)
+    update_content(session, content, extra, origin=origin, now=now)
+    if task_id is not None:
+        move_status(session, TASK, [task_id], _UNWRITTEN, TaskStatus.DONE, origin, now)
+    report(session, EventType.CONTENT_GENERATED, CONTENT, [content], origin, now)
+    return content
 
 
 def update_content(

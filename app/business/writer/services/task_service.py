@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.business.errors import Conflict, Invalid
 from app.business.events import EventType, Origin
 from app.business.planner.models import Idea, IdeaStatus, Sector
-from app.business.planner.services.cluster_service import OPEN_IDEAS, note_ideas
+from app.business.planner.services.cluster_service import OPEN_IDEAS, note_closed_ideas
 from app.business.planner.services.plain_text import clean_line
 from app.business.planner.services.record_changes import IDEA, move_status, new_record, report
 from app.business.planner.services.record_edit import Cleaner, as_given, body, edit_record, line
@@ -75,7 +75,7 @@ def update_task(
 def _use(session: Session, idea_ids: Sequence[int], origin: Origin, now: datetime) -> list[int]:
     used = move_status(session, IDEA, idea_ids, OPEN_IDEAS, IdeaStatus.USED, origin, now)
     clusters = session.scalars(select(Idea.cluster_id).where(Idea.id.in_(used)))
-    note_ideas(session, clusters.all(), origin=origin, now=now)
+    note_closed_ideas(session, clusters.all(), origin=origin, now=now)
     return used
 
 
