@@ -17,8 +17,8 @@ def people(session: Session) -> People:
 
 def test_it_shows_what_there_is_and_where_it_went(app: Flask, session: Session, people: People) -> None:
     credits, now = CreditService(), people.account.created_at
-    run = {"account_id": people.account.id, "run_id": 7, "budgets": [], "now": now}
-    credits.hold(session, amount=60, **run)
+    run = {"account_id": people.account.id, "run_id": 7, "now": now}
+    credits.hold(session, amount=60, budgets=[], **run)
     credits.post(session, amount=45, key="r7-s0-1", reason="3 ideas for “garden lamps”", **run)
     session.commit()
     text = browser_of(app, session, people.viewer).get("/credits").text

@@ -48,6 +48,7 @@ class CreditEntry(AccountOwned, Base):
     """One movement of credits. Never changed or deleted (database triggers); the balance is the sum.
 
     `key` makes a movement happen once: `grant-2026-12`, or the key of the unit of work it pays for.
+    `site_id`: of a charge, the site whose month it counts in.
     """
 
     __tablename__ = "credit_entry"
@@ -66,6 +67,7 @@ class CreditEntry(AccountOwned, Base):
     reason: Mapped[str] = mapped_column(Text(255))
     run_id: Mapped[int | None] = mapped_column(Id)
     user_id: Mapped[int | None] = mapped_column(Id)
+    site_id: Mapped[int | None] = mapped_column(Id)
     created_at: Mapped[datetime]
 
 
@@ -87,15 +89,47 @@ class CreditHold(AccountOwned, Base):
     closed_at: Mapped[datetime | None]
 
 
-class SpendCounter(AccountOwned, Base):
-    """Spent and held credits of one budget in one period (day `2026-11-24` or month `2026-11`).
+class BudgetScope(StrEnum):
+    """What a spend counter counts for: account (a day), rule and site (a month), start (a run with its follow-ups)."""
 
-    `scope` is account, site or rule; `scope_id` the row's id (the account's own for account).
+    ACCOUNT = "account"
+    RULE = "rule"
+    SITE = "site"
+    START = "start"
+
+
+class CreditHoldPart(AccountOwned, Base):
+    """What one run set aside on one spend counter, and what of it is spent: given back from here, never recomputed.
+
+    Over the parts of one scope, `amount` and `posted` add up to what the run's hold has set aside and charged.
+    """
+
+    __tablename__ = "credit_hold_part"
+    __table_args__ = owner_key(
+        one_of("scope", list(BudgetScope)),
+        UniqueConstraint("run_id", "scope", "scope_id", "period"),
+        Index(None, "account_id", "scope", "scope_id", "period"),
+        CheckConstraint("posted >= 0 AND posted <= amount", name="posted_within_amount"),
+    )
+
+    run_id: Mapped[int] = mapped_column(Id)
+    scope: Mapped[str] = mapped_column(Text(8))
+    scope_id: Mapped[int] = mapped_column(Id)
+    period: Mapped[str] = mapped_column(Text(10))
+    amount: Mapped[int]
+    posted: Mapped[int] = mapped_column(default=0)
+
+
+class SpendCounter(AccountOwned, Base):
+    """Spent and held credits of one budget in one period: day `2026-11-24`, month `2026-11`, or `total`.
+
+    `scope_id` is the row's id: the account's own for account, the first run's for start, 0 for no one site.
+    `opening`: what was spent before the parts of each run were kept.
     """
 
     __tablename__ = "spend_counter"
     __table_args__ = owner_key(
-        one_of("scope", ("account", "site", "rule")),
+        one_of("scope", list(BudgetScope)),
         UniqueConstraint("account_id", "scope", "scope_id", "period"),
         CheckConstraint("spent >= 0 AND held >= 0", name="not_negative"),
     )
@@ -105,3 +139,4 @@ class SpendCounter(AccountOwned, Base):
     period: Mapped[str] = mapped_column(Text(10))
     spent: Mapped[int] = mapped_column(default=0)
     held: Mapped[int] = mapped_column(default=0)
+    opening: Mapped[int] = mapped_column(default=0, server_default="0")

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.services.notices import add_notice
 from app.business.billing.services import spend_counters
-from app.business.billing.services.credit_service import Budget, CreditService
+from app.business.billing.services.credit_service import Budget, BudgetScope, CreditService
 from app.infrastructure.database import engine_options, prepare
 
 AMOUNT = 3
@@ -40,15 +40,15 @@ def spend(url: str, account_id: int, process: int, rounds: int, limit: int) -> i
     engine = create_engine(url, **engine_options(url))
     prepare(engine)
     credits, charged = CreditService(), 0
+    budgets = [Budget(BudgetScope.RULE, 1, "2026-11", limit)]
     for run_id in range(process * 1000, process * 1000 + rounds):
         common: dict[str, Any] = {
             "account_id": account_id,
             "run_id": run_id,
-            "budgets": [Budget("rule", 1, "2026-11", limit)],
             "now": datetime.now(UTC),
         }
         with _transaction(engine) as session:
-            held = credits.hold(session, amount=AMOUNT, **common) is None
+            held = credits.hold(session, amount=AMOUNT, budgets=budgets, **common) is None
         if held:
             with _transaction(engine) as session:
                 # What a unit makes is written before its charge, and refers to the account as well.

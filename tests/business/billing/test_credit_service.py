@@ -8,8 +8,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
-from app.business.billing.models import CreditEntry, CreditHold, EntryKind, SpendCounter
-from app.business.billing.services.credit_service import Budget, CreditService, Shortfall
+from app.business.billing.models import CreditEntry, CreditHold, CreditHoldPart, EntryKind, SpendCounter
+from app.business.billing.services.credit_service import Budget, BudgetScope, CreditService, Shortfall
+from app.business.billing.services.spend_counters import TOTAL
 from app.business.errors import NotEnoughCredits
 from tests.factories import make_account
 
@@ -24,12 +25,12 @@ class Case:
         self.session, self.now = session, now
         self.account = make_account(session, credits=100)
         self.budgets = [
-            Budget("rule", 3, "2026-11", 60),
-            Budget("account", self.account.id, "2026-11-24", None),
+            Budget(BudgetScope.RULE, 3, "2026-11", 60),
+            Budget(BudgetScope.ACCOUNT, self.account.id, "2026-11-24", None),
         ]
 
     def hold(self, amount: int, run_id: int = RUN) -> Shortfall | None:
-        return credits.hold(self.session, amount=amount, **self._common(run_id))
+        return credits.hold(self.session, amount=amount, budgets=self.budgets, **self._common(run_id))
 
     def post(self, amount: int, key: str = "r7-s0-1") -> int:
         return credits.post(self.session, amount=amount, key=key, reason="Ideas", **self._common(RUN))
@@ -38,8 +39,7 @@ class Case:
         return credits.release(self.session, **self._common(RUN))
 
     def _common(self, run_id: int) -> dict[str, Any]:
-        place = {"account_id": self.account.id, "run_id": run_id}
-        return place | {"budgets": self.budgets, "now": self.now}
+        return {"account_id": self.account.id, "run_id": run_id, "now": self.now}
 
     @property
     def figures(self) -> tuple[int, int]:
@@ -178,7 +178,76 @@ def test_taking_away_stops_at_what_is_free(case: Case) -> None:
 def test_no_account_spends_the_credits_of_another(case: Case) -> None:
     other = make_account(case.session, credits=100)
     case.hold(40)
-    common: dict[str, Any] = {"account_id": other.id, "run_id": RUN, "budgets": [], "now": case.now}
+    common: dict[str, Any] = {"account_id": other.id, "run_id": RUN, "now": case.now}
     assert credits.post(case.session, amount=10, key="x", reason="Theirs", **common) == 0
     assert credits.release(case.session, **common) == 0
     assert case.session.get_one(Account, other.id).credits_balance == 100
+
+
+def _sites(case: Case, **shares: int) -> list[Budget]:
+    month = {"period": "2026-11", "limit": 50}
+    return [
+        Budget(BudgetScope.SITE, int(name.removeprefix("site")), share=share, **month)
+        for name, share in shares.items()
+    ]
+
+
+def _counted(case: Case) -> dict[tuple[str, int], tuple[int, int]]:
+    rows = case.session.scalars(select(SpendCounter).execution_options(populate_existing=True))
+    return {(row.scope, row.scope_id): (row.spent, row.held) for row in rows}
+
+
+def test_each_site_counts_its_own_share(case: Case) -> None:
+    case.budgets = _sites(case, site1=30, site2=10)
+    assert case.hold(40) is None
+    credits.post(case.session, amount=8, key="a", reason="Ideas", site_id=2, **case._common(RUN))
+    assert _counted(case) == {("site", 1): (0, 30), ("site", 2): (8, 2)}
+    assert case.session.scalar(select(CreditEntry.site_id).where(CreditEntry.key == "a")) == 2
+    case.release()
+    assert _counted(case) == {("site", 1): (0, 0), ("site", 2): (8, 0)}
+
+
+def test_one_site_without_room_refuses_by_name_and_changes_nothing(case: Case) -> None:
+    case.budgets = _sites(case, site1=30, site2=51)
+    shortfall = case.hold(81)
+    assert shortfall is not None
+    assert shortfall.budget is not None
+    assert (shortfall.budget.scope_id, shortfall.needed, shortfall.available) == (2, 51, 50)
+    assert _counted(case) == {}
+
+
+def test_a_record_that_moved_is_paid_by_what_was_set_aside_where_it_was(case: Case) -> None:
+    case.budgets = _sites(case, site1=10)
+    case.hold(10)
+    assert credits.post(case.session, amount=5, key="a", reason="", site_id=9, **case._common(RUN)) == 5
+    assert _counted(case) == {("site", 1): (5, 5)}
+    assert case.session.scalar(select(CreditEntry.site_id).where(CreditEntry.key == "a")) == 1
+
+
+def test_credits_go_back_to_where_they_were_set_aside_whatever_the_day(case: Case) -> None:
+    yesterday = [Budget(BudgetScope.ACCOUNT, case.account.id, "2026-11-23", None)]
+    today = [Budget(BudgetScope.ACCOUNT, case.account.id, "2026-11-24", None)]
+    case.budgets = yesterday
+    case.hold(20)
+    case.post(5)
+    case.release()
+    case.budgets = today
+    case.hold(10)
+    case.post(4, key="r7-s0-2")
+    case.release()
+    parts = case.session.scalars(select(CreditHoldPart).order_by(CreditHoldPart.period)).all()
+    assert [(part.period, part.amount, part.posted) for part in parts] == [
+        ("2026-11-23", 5, 5), ("2026-11-24", 4, 4),
+    ]  # fmt: skip
+    assert case.session.scalar(select(func.sum(SpendCounter.held))) == 0
+
+
+def test_the_total_of_a_start_bounds_all_its_runs(case: Case) -> None:
+    case.budgets = [Budget(BudgetScope.START, 7, TOTAL, 50)]
+    assert case.hold(30) is None
+    shortfall = case.hold(30, run_id=8)
+    assert shortfall is not None
+    assert shortfall.sentence == "The total of this start is 50 credits, 20 left: needs 30."
+    case.post(12)
+    case.release()
+    assert case.hold(38, run_id=8) is None

@@ -104,9 +104,9 @@ def _carry(session: Session, lot: Lot) -> int:
 def _spend(session: Session, spending: Spending) -> int:
     credits, served = CreditService(), 0
     for run_id in spending.runs:
-        common: dict[str, Any] = {"account_id": spending.account_id, "run_id": run_id, "budgets": []}
+        common: dict[str, Any] = {"account_id": spending.account_id, "run_id": run_id}
         with _transaction(session):
-            refused = credits.hold(session, amount=spending.amount, now=spending.now, **common)
+            refused = credits.hold(session, amount=spending.amount, budgets=[], now=spending.now, **common)
         if refused:
             continue
         served += 1

@@ -215,7 +215,7 @@ def test_this_trial_would_notice_a_charge_before_the_work(
         with executor._writing(context, lease) as writing:
             executor.credits.post(
                 writing, account_id=context.account.id, run_id=context.run.id, amount=5,
-                key=f"{unit.key}-a{context.run.attempt}", reason="Before", budgets=[], now=context.now,
+                key=f"{unit.key}-a{context.run.attempt}", reason="Before", now=context.now,
             )  # fmt: skip
         return do_unit(executor, context, lease, unit)
 

@@ -189,7 +189,7 @@ class ActionExecutor:
             amount=done.credits,
             key=unit.key,
             reason=done.message or unit.step.entry.label,
-            budgets=context.budgets,
+            site_id=context.run.site_id,
             now=context.now,
         )
         run_units.finish(session, context, unit, done, charged, context.now)

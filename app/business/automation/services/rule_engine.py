@@ -86,7 +86,6 @@ class RuleEngine:
             session,
             account_id=context.account.id,
             run_id=context.run.id,
-            budgets=context.budgets,
             now=context.now,
         )
         if isinstance(verdict, Stop):

@@ -15,13 +15,13 @@ from sqlalchemy import ColumnElement, and_, case, select, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
-from app.business.billing.models import CreditEntry, CreditHold, EntryKind, Plan
+from app.business.billing.models import BudgetScope, CreditEntry, CreditHold, EntryKind, Plan
 from app.business.billing.services import spend_counters
 from app.business.billing.services.spend_counters import Budget, Shortfall
 from app.business.errors import NotEnoughCredits, NotFound
 from app.business.upsert import upsert
 
-__all__ = ["Balance", "Budget", "CreditService", "Shortfall"]
+__all__ = ["Balance", "Budget", "BudgetScope", "CreditService", "Shortfall"]
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ class CreditService:
             return None
         savepoint = session.begin_nested()
         shortfall = _set_aside(session, account_id, amount) or spend_counters.hold(
-            session, account_id, amount, budgets
+            session, account_id, run_id, amount, budgets
         )
         if shortfall:
             savepoint.rollback()
@@ -105,11 +105,12 @@ class CreditService:
         amount: int,
         key: str,
         reason: str,
-        budgets: Sequence[Budget],
         now: datetime,
+        site_id: int | None = None,
     ) -> int:
-        """Charge a finished unit, at most what is left of the run's hold; returns the credits charged.
+        """Charge a finished unit of a record of `site_id`, at most what is left of the run's hold.
 
+        Returns the credits charged, on the counters on which the run set them aside.
         A second call with the same `key` charges nothing and returns what the first one did.
         """
         if amount == 0:
@@ -118,20 +119,20 @@ class CreditService:
         known = _amount_of(session, account_id, key)
         if known is not None:
             return -known
-        charged = min(amount, _left_of_hold(session, account_id, run_id))
+        left = min(amount, _left_of_hold(session, account_id, run_id))
+        spent = spend_counters.spend(session, account_id, run_id, left, site_id)
+        charged = spent.amount
         if charged < amount:
             log.warning("run %d cost %d credits, %d were set aside", run_id, amount, charged)
         if charged == 0:
             return 0
         _draw_from_hold(session, account_id, run_id, charged)
         after = _move(session, account_id, balance=-charged, held=-charged)
-        spend_counters.spend(session, account_id, charged, budgets)
-        _write(session, account_id, EntryKind.CHARGE, -charged, after, key, reason, now, run_id=run_id)
+        origin = {"run_id": run_id, "site_id": spent.site_id}
+        _write(session, account_id, EntryKind.CHARGE, -charged, after, key, reason, now, **origin)
         return charged
 
-    def release(
-        self, session: Session, *, account_id: int, run_id: int, budgets: Sequence[Budget], now: datetime
-    ) -> int:
+    def release(self, session: Session, *, account_id: int, run_id: int, now: datetime) -> int:
         """Close the run's hold and give back what it did not use; returns those credits."""
         _lock(session, account_id)
         rest = session.execute(
@@ -144,7 +145,7 @@ class CreditService:
         if not rest:
             return 0
         _move(session, account_id, held=-rest)
-        spend_counters.free(session, account_id, rest, budgets)
+        spend_counters.free(session, account_id, run_id)
         return int(rest)
 
     def add(
@@ -275,6 +276,7 @@ def _write(
     *,
     run_id: int | None = None,
     user_id: int | None = None,
+    site_id: int | None = None,
 ) -> None:
     session.add(
         CreditEntry(
@@ -286,6 +288,7 @@ def _write(
             reason=reason[:255],
             run_id=run_id,
             user_id=user_id,
+            site_id=site_id,
             created_at=now,
         )
     )

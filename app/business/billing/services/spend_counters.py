@@ -3,54 +3,78 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, and_, case, select, true, update
 from sqlalchemy.orm import Session
 
-from app.business.billing.models import SpendCounter
-from app.business.upsert import insert_missing
+from app.business.billing.models import BudgetScope, CreditHoldPart, SpendCounter
+from app.business.upsert import insert_missing, upsert
+
+TOTAL = "total"
+"""The period of a counter that never begins anew."""
 
 NAMES = {
-    "account": "The account's daily ceiling",
-    "site": "This site's monthly budget",
-    "rule": "This rule's monthly budget",
+    BudgetScope.ACCOUNT: "The account's daily ceiling",
+    BudgetScope.SITE: "This site's monthly budget",
+    BudgetScope.RULE: "This rule's monthly budget",
+    BudgetScope.START: "The total of this start",
 }
 
 
 @dataclass(frozen=True)
 class Budget:
-    """A counter credits pass: `period` is a day `2026-11-24` or a month `2026-11`; no `limit` only counts."""
+    """A counter credits pass: `period` is a day, a month or TOTAL; no `limit` only counts.
 
-    scope: Literal["account", "site", "rule"]
+    `share`: how much of the credits count here (None: all of them), as of a run over several sites.
+    """
+
+    scope: BudgetScope
     scope_id: int
     period: str
     limit: int | None
+    share: int | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What was moved to spent, and the site whose month counts it."""
+
+    amount: int
+    site_id: int | None
 
 
 @dataclass(frozen=True)
 class Shortfall:
-    """Why credits could not be set aside: too few on the account, or a budget is used up."""
+    """Why credits could not be set aside: too few on the account, or `budget` is used up."""
 
     kind: Literal["credits", "budget"]
     needed: int
     available: int
     sentence: str
+    budget: Budget | None = None
 
 
-def hold(session: Session, account_id: int, amount: int, budgets: Sequence[Budget]) -> Shortfall | None:
+def hold(
+    session: Session, account_id: int, run_id: int, amount: int, budgets: Sequence[Budget]
+) -> Shortfall | None:
     """Count `amount` as set aside on every budget; the first one that has no room refuses."""
-    for budget in _in_order(budgets):
+    for budget in sorted(budgets, key=lambda budget: (budget.scope, budget.scope_id, budget.period)):
+        share = amount if budget.share is None else budget.share
+        if share == 0:
+            continue
         insert_missing(session, SpendCounter, _key(account_id, budget) | {"spent": 0, "held": 0})
         counted = session.execute(
             update(SpendCounter)
-            .where(_is(account_id, budget), has_room(budget, amount))
-            .values(held=SpendCounter.held + amount)
+            .where(_is(account_id, budget), has_room(budget, share))
+            .values(held=SpendCounter.held + share)
             .returning(SpendCounter.id)
             .execution_options(synchronize_session=False)
         ).one_or_none()
         if counted is None:
-            return _shortfall(session, account_id, amount, budget)
+            return _shortfall(session, account_id, share, budget)
+        _raise_part(session, account_id, run_id, share, budget)
     return None
 
 
@@ -61,22 +85,79 @@ def has_room(budget: Budget, amount: int) -> ColumnElement[bool]:
     return SpendCounter.spent + SpendCounter.held + amount <= budget.limit
 
 
-def spend(session: Session, account_id: int, amount: int, budgets: Sequence[Budget]) -> None:
-    """Move `amount` from set aside to spent."""
-    for budget in _in_order(budgets):
-        _change(session, account_id, budget, held=_less(amount), spent=SpendCounter.spent + amount)
+def spend(session: Session, account_id: int, run_id: int, amount: int, site_id: int | None) -> Spent:
+    """Move at most `amount` from set aside to spent on the run's counters; of its sites only on one.
+
+    That is `site_id` where the run set enough aside for it. A record may have moved since to another site: then
+    it is paid for by what was set aside where it was.
+    """
+    parts = _open_parts(session, account_id, run_id)
+    site = _paying_site([part for part in parts if part.scope == BudgetScope.SITE], amount, site_id)
+    if site is not None:
+        amount = min(amount, site.amount - site.posted)
+    left = dict.fromkeys({part.scope for part in parts}, amount)
+    for part in parts:
+        if part.scope == BudgetScope.SITE and part is not site:
+            continue
+        share = min(left[part.scope], part.amount - part.posted)
+        if share:
+            left[part.scope] -= share
+            _draw(session, part, posted=CreditHoldPart.posted + share)
+            _change(session, part, held=_less(share), spent=SpendCounter.spent + share)
+    return Spent(amount, (site.scope_id if site is not None else 0) or None)
 
 
-def free(session: Session, account_id: int, amount: int, budgets: Sequence[Budget]) -> None:
-    """Give `amount` back that was set aside."""
-    for budget in _in_order(budgets):
-        _change(session, account_id, budget, held=_less(amount))
+def free(session: Session, account_id: int, run_id: int) -> None:
+    """Give back on each counter what the run set aside there and did not spend."""
+    for part in _open_parts(session, account_id, run_id):
+        _draw(session, part, amount=CreditHoldPart.posted)
+        _change(session, part, held=_less(part.amount - part.posted))
 
 
-def _change(session: Session, account_id: int, budget: Budget, **values: ColumnElement[int]) -> None:
+def _raise_part(session: Session, account_id: int, run_id: int, amount: int, budget: Budget) -> None:
+    upsert(
+        session,
+        CreditHoldPart,
+        _key(account_id, budget) | {"run_id": run_id, "amount": amount, "posted": 0},
+        unique=["run_id", "scope", "scope_id", "period"],
+        change={"amount": CreditHoldPart.amount + amount},
+    )
+
+
+def _open_parts(session: Session, account_id: int, run_id: int) -> Sequence[CreditHoldPart]:
+    """Always in the same order, so that two workers never wait for each other's counters."""
+    part = CreditHoldPart
+    return session.scalars(
+        select(part)
+        .where(part.account_id == account_id, part.run_id == run_id, part.amount > part.posted)
+        .order_by(part.scope, part.scope_id, part.period)
+        .execution_options(populate_existing=True)
+    ).all()
+
+
+def _paying_site(sites: Sequence[CreditHoldPart], amount: int, site_id: int | None) -> CreditHoldPart | None:
+    own = [part for part in sites if part.scope_id == (site_id or 0) and part.amount - part.posted >= amount]
+    return next(iter(own), None) or max(sites, key=lambda part: part.amount - part.posted, default=None)
+
+
+def _draw(session: Session, part: CreditHoldPart, **values: Any) -> None:
+    session.execute(
+        update(CreditHoldPart)
+        .where(CreditHoldPart.id == part.id)
+        .values(**values)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _change(session: Session, part: CreditHoldPart, **values: ColumnElement[int]) -> None:
     session.execute(
         update(SpendCounter)
-        .where(_is(account_id, budget))
+        .where(
+            SpendCounter.account_id == part.account_id,
+            SpendCounter.scope == part.scope,
+            SpendCounter.scope_id == part.scope_id,
+            SpendCounter.period == part.period,
+        )
         .values(**values)
         .execution_options(synchronize_session=False)
     )
@@ -85,11 +166,6 @@ def _change(session: Session, account_id: int, budget: Budget, **values: ColumnE
 def _less(amount: int) -> ColumnElement[int]:
     # A run must be able to end even when its counter was made anew meanwhile: never below zero.
     return case((SpendCounter.held >= amount, SpendCounter.held - amount), else_=0)
-
-
-def _in_order(budgets: Sequence[Budget]) -> list[Budget]:
-    """Always the same order, so that two workers never wait for each other's rows."""
-    return sorted(budgets, key=lambda budget: (budget.scope, budget.scope_id, budget.period))
 
 
 def _key(account_id: int, budget: Budget) -> dict[str, str | int]:
@@ -116,9 +192,6 @@ def _shortfall(session: Session, account_id: int, amount: int, budget: Budget) -
     used = session.scalar(select(SpendCounter.spent + SpendCounter.held).where(_is(account_id, budget)))
     limit = budget.limit or 0
     free = max(limit - (used or 0), 0)
-    return Shortfall(
-        "budget",
-        amount,
-        free,
-        f"{NAMES[budget.scope]} is {limit:,} credits, {free:,} left for {_named(budget.period)}: needs {amount:,}.",
-    )
+    left = f"{free:,} left" if budget.period == TOTAL else f"{free:,} left for {_named(budget.period)}"
+    sentence = f"{budget.name or NAMES[budget.scope]} is {limit:,} credits, {left}: needs {amount:,}."
+    return Shortfall("budget", amount, free, sentence, budget)

@@ -11,7 +11,7 @@ from app.business.accounts.models import Account, Notice
 from app.business.automation.models import RuleDay
 from app.business.automation.run_models import ActionRun, BatchDelivery, RunAttempt, ScheduledTask
 from app.business.automation.services.auditing import audit
-from app.business.billing.models import CreditEntry, CreditHold
+from app.business.billing.models import CreditEntry, CreditHold, CreditHoldPart, SpendCounter
 from app.business.events import EventBatch, Origin
 from app.business.planner.models import Sector
 from app.business.planner.services.keyword_service import add_keyword
@@ -19,6 +19,7 @@ from tests.business.automation.machine import Machine
 from tests.business.automation.rule_parts import HOURLY, IDEAS, LABEL, clusters_with_keywords
 from tests.factories import NOW, make_account
 
+SITE = CreditHoldPart.scope == "site"
 PAID = ScheduledTask.credits_used > 0
 DAMAGE = {
     "balance": [update(Account).values(credits_balance=Account.credits_balance + 1)],
@@ -26,6 +27,10 @@ DAMAGE = {
     "run_credits": [update(ScheduledTask).where(PAID).values(credits_used=1)],
     "holds_closed": [update(CreditHold).values(state="open")],
     "charged_within_hold": [update(CreditHold).values(posted=CreditHold.amount + 1)],
+    "counters": [update(SpendCounter).values(held=SpendCounter.held + 1)],
+    "hold_parts": [update(CreditHoldPart).where(SITE).values(amount=CreditHoldPart.amount + 1)],
+    "charged_parts": [delete(CreditHoldPart).where(CreditHoldPart.scope == "account")],
+    "charged_sites": [update(CreditEntry).where(CreditEntry.kind == "charge").values(site_id=999)],
     "leases": [update(ScheduledTask).where(PAID).values(status="running")],
     "daily_slots": [update(RuleDay).values(used=RuleDay.used + 1)],
     "ended_runs": [update(ScheduledTask).where(PAID).values(finished_at=None)],

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import ScheduledTask
-from app.business.billing.services.credit_service import Budget, CreditService
+from app.business.billing.services.credit_service import Budget, BudgetScope, CreditService
 from tests.business.automation.run_rows import make_rule, make_run
 
 IDEAS: dict[str, Any] = {"type": "generate_ideas", "params": {}}
@@ -24,13 +24,13 @@ def use(session: Session, rule: AutomationRule, amount: int, at: datetime, **val
     """A run of the rule that used so many credits then."""
     run = make_run(session, rule, at, **{"cause": "event", "credits_used": amount} | values)
     budgets = [
-        Budget("account", rule.account_id, at.date().isoformat(), None),
-        Budget("rule", rule.id, f"{at:%Y-%m}", None),
+        Budget(BudgetScope.ACCOUNT, rule.account_id, at.date().isoformat(), None),
+        Budget(BudgetScope.RULE, rule.id, f"{at:%Y-%m}", None),
     ]
-    if run.site_id:
-        budgets.append(Budget("site", run.site_id, f"{at:%Y-%m}", None))
-    of: dict[str, Any] = {"account_id": rule.account_id, "run_id": run.id, "budgets": budgets, "now": at}
-    CreditService().hold(session, amount=amount, **of)
-    CreditService().post(session, amount=amount, key=f"r{run.id}", reason="Ideas", **of)
+    budgets.append(Budget(BudgetScope.SITE, run.site_id or 0, f"{at:%Y-%m}", None))
+    of: dict[str, Any] = {"account_id": rule.account_id, "run_id": run.id, "now": at}
+    CreditService().hold(session, amount=amount, budgets=budgets, **of)
+    charge = {"key": f"r{run.id}", "reason": "Ideas", "site_id": run.site_id}
+    CreditService().post(session, amount=amount, **charge, **of)
     CreditService().release(session, **of)
     return run

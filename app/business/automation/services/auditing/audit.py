@@ -32,7 +32,9 @@ ABOUT_RULES = (
 )
 LOOSE = {
     ("credit_entry", "run_id"): "scheduled_task",
+    ("credit_entry", "site_id"): "site",
     ("credit_hold", "run_id"): "scheduled_task",
+    ("credit_hold_part", "run_id"): "scheduled_task",
     ("event_batch", "run_id"): "scheduled_task",
     ("notice", "run_id"): "scheduled_task",
     ("notice", "rule_id"): "automation_rule",

@@ -34,6 +34,38 @@ QUERIES: dict[str, tuple[str, str]] = {
         "No run is charged more than it had set aside.",
         "SELECT account_id, run_id FROM credit_hold WHERE posted < 0 OR posted > amount",
     ),
+    "counters": (
+        "Every budget counts what its runs have set aside and spent.",
+        "SELECT c.account_id, c.scope, c.scope_id, c.period, c.spent, c.held FROM spend_counter c "
+        "LEFT JOIN (SELECT account_id, scope, scope_id, period, SUM(posted) AS posted, SUM(amount - posted) AS open "
+        "FROM credit_hold_part GROUP BY account_id, scope, scope_id, period) p ON p.account_id = c.account_id "
+        "AND p.scope = c.scope AND p.scope_id = c.scope_id AND p.period = c.period "
+        "WHERE c.spent <> c.opening + COALESCE(p.posted, 0) OR c.held <> COALESCE(p.open, 0)",
+    ),
+    "hold_parts": (
+        "What a run has set aside stands on the account's day, its rule's month, its sites' months and its start.",
+        "SELECT h.account_id, h.run_id, s.scope FROM credit_hold h CROSS JOIN (SELECT 'account' AS scope UNION ALL "
+        "SELECT 'rule' UNION ALL SELECT 'site' UNION ALL SELECT 'start') s WHERE (s.scope <> 'start' OR EXISTS "
+        "(SELECT 1 FROM credit_hold_part t WHERE t.run_id = h.run_id AND t.scope = 'start')) AND "
+        "CASE h.state WHEN 'open' THEN h.amount - h.posted ELSE 0 END <> COALESCE((SELECT SUM(p.amount - p.posted) "
+        "FROM credit_hold_part p WHERE p.run_id = h.run_id AND p.scope = s.scope), 0)",
+    ),
+    "charged_parts": (
+        "Every charge stands on the account's day, its rule's month, its sites' months and its start.",
+        "SELECT h.account_id, h.run_id, s.scope FROM credit_hold h CROSS JOIN (SELECT 'account' AS scope UNION ALL "
+        "SELECT 'rule' UNION ALL SELECT 'site' UNION ALL SELECT 'start') s WHERE (s.scope <> 'start' OR EXISTS "
+        "(SELECT 1 FROM credit_hold_part t WHERE t.run_id = h.run_id AND t.scope = 'start')) AND "
+        "COALESCE((SELECT -SUM(e.amount) FROM credit_entry e WHERE e.account_id = h.account_id "
+        "AND e.run_id = h.run_id AND e.kind = 'charge'), 0) <> COALESCE((SELECT SUM(p.posted) "
+        "FROM credit_hold_part p WHERE p.run_id = h.run_id AND p.scope = s.scope), 0)",
+    ),
+    "charged_sites": (
+        "Every charge counts in the month of the site it names.",
+        "SELECT e.account_id, e.run_id, e.site FROM (SELECT account_id, run_id, COALESCE(site_id, 0) AS site, "
+        "-SUM(amount) AS charged FROM credit_entry WHERE kind = 'charge' "
+        "GROUP BY account_id, run_id, COALESCE(site_id, 0)) e WHERE e.charged <> COALESCE((SELECT SUM(p.posted) "
+        "FROM credit_hold_part p WHERE p.run_id = e.run_id AND p.scope = 'site' AND p.scope_id = e.site), 0)",
+    ),
     "leases": (
         "A running run has a worker that was heard of lately.",
         "SELECT account_id, id FROM scheduled_task WHERE status = 'running' AND (lease_token IS "

@@ -240,7 +240,6 @@ def _release(session: Session, context: RunContext) -> None:
         session,
         account_id=context.account.id,
         run_id=context.run.id,
-        budgets=context.budgets,
         now=context.now,
     )
 

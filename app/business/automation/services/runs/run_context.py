@@ -15,7 +15,7 @@ from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.conditions.condition_tree import Node, parse_conditions
 from app.business.automation.services.conditions.record_facts import Facts
 from app.business.automation.services.rules.rule_definition import RuleDefinition, definition_from
-from app.business.billing.services.credit_service import Budget
+from app.business.billing.services.credit_service import Budget, BudgetScope
 from app.business.events import Origin
 from app.business.planner.models import Site
 
@@ -66,12 +66,11 @@ class RunContext:
         day = self.run.budget_day or self.local_day
         month = f"{day:%Y-%m}"
         lines = [
-            Budget("account", self.account.id, day.isoformat(), self.account.daily_ceiling),
-            Budget("rule", self.rule.id, month, self.rule.monthly_budget),
+            Budget(BudgetScope.ACCOUNT, self.account.id, day.isoformat(), self.account.daily_ceiling),
+            Budget(BudgetScope.RULE, self.rule.id, month, self.rule.monthly_budget),
         ]
-        if self.site:
-            lines.append(Budget("site", self.site.id, month, self.site.monthly_budget))
-        return lines
+        site_id, limit = (self.site.id, self.site.monthly_budget) if self.site else (0, None)
+        return [*lines, Budget(BudgetScope.SITE, site_id, month, limit)]
 
     def start_of_spending(self) -> None:
         """From here on credits count for today: a run that waited, or is tried again, spends when it goes on.
