@@ -14,13 +14,15 @@ from sqlalchemy.exc import IntegrityError
 
 from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule, RuleVersion
-from app.business.automation.run_models import CLOSED, RunAttempt, RunDetail, ScheduledTask
-from app.business.automation.services.automation_service import AutomationService, Request
+from app.business.automation.run_models import CLOSED, Cause, RunAttempt, RunDetail, ScheduledTask
+from app.business.automation.services.automation_service import AutomationService, Request, check_records
 from app.business.automation.services.history import figures
 from app.business.automation.services.history.history import RunFilters, runs_page
 from app.business.automation.services.operations import bulk_retry
+from app.business.automation.services.preflight.start_price import start_price
 from app.business.automation.services.runs import run_control
 from app.business.automation.services.runs.run_summary import steps_json
+from app.business.errors import Invalid
 from app.infrastructure.database import db, only_reading
 from app.modules.access import allow, current_person, owned_or_404
 from app.modules.api.resource import answer, listed, read_optional, read_query, window
@@ -31,12 +33,14 @@ from app.modules.automation.serializers import (
     NothingAsked,
     RunQuery,
     RunShown,
+    StartAsked,
     SummaryQuery,
 )
 from app.modules.gate.json_text import Malformed
 
 LONGEST_KEY = 255
 LOOK_EVERY_SECONDS = 0.1
+PRICE_SHOWN = ("records", "runs", "days", "credits", "credits_max")
 
 
 @allow(Role.OPERATOR)
@@ -49,6 +53,19 @@ def execute_rule(id: int) -> Response:
     if asked.wait:
         _await_end(run, asked.wait)
     return answer(_show(run), 200 if asked.wait and run.status in CLOSED else 202)
+
+
+@allow(Role.OPERATOR)
+def show_price(id: int) -> Response:
+    """POST price: what a start would come to with all its follow-ups; nothing is written."""
+    asked, rule = read_optional(StartAsked), owned_or_404(AutomationRule, id)
+    if asked.backfill and asked.record_ids is not None:
+        raise Invalid({"record_ids": ["Existing records are all that match. Leave record_ids out."]})
+    if asked.record_ids is not None:
+        check_records(db.session(), rule, asked.record_ids)
+    cause = Cause.BACKFILL if asked.backfill else actor().cause
+    price = start_price(db.session(), rule, datetime.now(UTC), record_ids=asked.record_ids, cause=cause)
+    return jsonify({name: getattr(price, name) for name in PRICE_SHOWN})
 
 
 @allow(Role.VIEWER)

@@ -125,6 +125,13 @@ class ExecuteRule(Schema):
     even_if_off: bool = False
 
 
+class StartAsked(Schema):
+    """What would be started: these records, else all that match; `backfill`: those that are here at switching on."""
+
+    record_ids: list[RowId] | None = Field(None, min_length=1, max_length=MOST_RECORDS)
+    backfill: bool = False
+
+
 class RuleTrial(Schema):
     """On one record, on values in place of a record (`{"volume": 5}`), or on what the rule would choose."""
 

@@ -22,6 +22,7 @@ for method, path, view in (
     ("POST", f"{RULE}preflight/", api_rules.look_over_rule),
     ("POST", f"{RULE}copy/", api_rules.copy_rule),
     ("POST", f"{RULE}execute/", api_runs.execute_rule),
+    ("POST", f"{RULE}price/", api_runs.show_price),
     ("GET", f"{RULE}why/", api_why.explain_rule),
     ("POST", f"{RULE}test/", api_preview.try_rule),
     ("POST", f"{RULE}back-test/", api_operations.back_test),

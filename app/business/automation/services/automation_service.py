@@ -191,7 +191,7 @@ class AutomationService:
         if request and (known := _answered(session, rule, request)):
             return known
         if record_ids is not None:
-            _check_records(session, rule, record_ids)
+            check_records(session, rule, record_ids)
         _check_operator(session, rule, actor)
         opening = Opening(
             cause=actor.cause,
@@ -278,7 +278,8 @@ def _answered(session: Session, rule: AutomationRule, request: Request) -> Sched
     return known
 
 
-def _check_records(session: Session, rule: AutomationRule, record_ids: list[int]) -> None:
+def check_records(session: Session, rule: AutomationRule, record_ids: list[int]) -> None:
+    """Raises NotFound for ids that are not the account's, Invalid where the rule works on no records."""
     if rule.record_type is None:
         raise Invalid({"record_ids": ["This rule works on no records. Leave record_ids out."]})
     known = known_ids(session, rule.record_type, record_ids, rule.account_id)

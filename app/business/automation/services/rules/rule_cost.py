@@ -1,6 +1,7 @@
 """What a rule may cost, reckoned before it runs: for a number of records, and at most in a day."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -25,16 +26,42 @@ def about_credits(definition: RuleDefinition, records: int) -> int:
 
 def credits_of_actions(definition: RuleDefinition, records: int) -> list[int]:
     """About what each action costs for that many records."""
+    return [use.credits for use in uses_of_actions(definition, records)]
+
+
+@dataclass(frozen=True)
+class ActionUse:
+    """What one action works on and makes, in numbers, and what that costs. words: of the tasks known by then."""
+
+    units: int
+    made: int
+    credits: int
+    words: int
+
+
+def uses_of_actions(
+    definition: RuleDefinition, records: int, *, most: bool = False, words: int = USUAL_WORDS
+) -> list[ActionUse]:
+    """What each action does for that many records: about, or at `most`. `words`: of tasks that are here already."""
     counts: dict[str, int] = {definition.record_type or "": records}
-    found, words = [], USUAL_WORDS
+    found = []
     for action in definition.actions:
         entry, params = CATALOGUE[action["type"]], action.get("params", {})
         count = counts.get(entry.takes[0], records) if len(entry.takes) == 1 else records
         words = params.get("word_count", words)
-        found.append(_price(action, count, words))
-        if made := made_by(action):
-            counts[made] = _made(action["type"], params, count)
+        made = made_from(action, count, most=most)
+        found.append(ActionUse(count, made, price_of_action(action, count, words), words))
+        if made_type := made_by(action):
+            counts[made_type] = made
     return found
+
+
+def made_from(action: Mapping[str, Any], count: int, *, most: bool = False) -> int:
+    """Records that an action makes from `count` others: about, or at most."""
+    params = action.get("params", {})
+    if action["type"] == "cluster_keywords":
+        return count // params.get("min_cluster_size", 2) if most else -(-count // USUAL_CLUSTER)
+    return count * int(params.get("ideas_per_cluster", 3)) if action["type"] == "generate_ideas" else count
 
 
 def most_per_run(definition: RuleDefinition) -> int:
@@ -55,7 +82,8 @@ def most_runs_per_day(definition: RuleDefinition, now: datetime) -> int:
     return min(limit, max(busiest, 1))
 
 
-def _price(action: Mapping[str, Any], count: int, words: int) -> int:
+def price_of_action(action: Mapping[str, Any], count: int, words: int) -> int:
+    """Credits of an action over `count` records, tasks with so many words each."""
     entry = CATALOGUE[action["type"]]
     if entry.unit_of == "run":
         return entry.price(None, 1)
@@ -63,9 +91,3 @@ def _price(action: Mapping[str, Any], count: int, words: int) -> int:
         return entry.price(None, count)
     params = entry.params.model_validate(action.get("params", {}))
     return count * entry.price(params, words if action["type"] == "generate_content" else 1)
-
-
-def _made(type: str, params: Mapping[str, Any], count: int) -> int:
-    if type == "cluster_keywords":
-        return -(-count // USUAL_CLUSTER)
-    return count * int(params.get("ideas_per_cluster", 3)) if type == "generate_ideas" else count

@@ -42,12 +42,24 @@ def choose_records(session: Session, context: RunContext) -> Choice:
     given = context.detail.records
     if given is not None:
         return _of_given(session, context, given)
-    clause = _may_take(context, ignore_handled=False)
-    model = MODELS[context.definition.record_type or ""]
     limit = context.definition.record_limit or CHUNK
-    ids = session.scalars(select(model.id).where(clause).order_by(model.id).limit(limit)).all()
+    ids = matching_ids(session, context, limit)
+    model = MODELS[context.definition.record_type or ""]
+    clause = _may_take(context, ignore_handled=False)
     matched = len(ids) if len(ids) < limit else _count(session, model, clause)
-    return Choice(list(ids), matched)
+    return Choice(ids, matched)
+
+
+def matching_ids(session: Session, context: RunContext, limit: int | None = None) -> list[int]:
+    """Records that match and that the rule may take, in the order in which its runs take them."""
+    model = MODELS[context.definition.record_type or ""]
+    clause = _may_take(context, ignore_handled=False)
+    return list(session.scalars(select(model.id).where(clause).order_by(model.id).limit(limit)))
+
+
+def matching_of(session: Session, context: RunContext, given: Sequence[int]) -> list[int]:
+    """Those of `given`, picked by hand, that a run would work on now."""
+    return _of_given(session, context, given).ids
 
 
 def _of_given(session: Session, context: RunContext, given: Sequence[int]) -> Choice:

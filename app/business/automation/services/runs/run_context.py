@@ -15,6 +15,7 @@ from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.conditions.condition_tree import Node, parse_conditions
 from app.business.automation.services.conditions.record_facts import Facts
 from app.business.automation.services.rules.rule_definition import RuleDefinition, definition_from
+from app.business.automation.services.rules.rule_versions import definition_of
 from app.business.billing.services.credit_service import Budget, BudgetScope
 from app.business.events import Origin
 from app.business.planner.models import Site
@@ -108,6 +109,23 @@ def handed_on(context: RunContext) -> set[tuple[int, int]]:
     """(step, record id) of the work that earlier attempts left to a follow-up."""
     items = context.detail.options.get("handed_on", [])
     return {(item["from_step"], record_id) for item in items for record_id in item["records"]}
+
+
+def context_of_start(session: Session, rule: AutomationRule, cause: Cause, now: datetime) -> RunContext:
+    """A run of the rule as it stands, that is only thought of: nothing is added to the session."""
+    run = ScheduledTask(
+        account_id=rule.account_id,
+        automation_rule_id=rule.id,
+        cause=cause,
+        record_type=rule.record_type,
+        site_id=rule.site_id,
+        split_site_id=0,
+        from_step=0,
+    )
+    detail = RunDetail(account_id=rule.account_id, chain=[], options={})
+    site = session.get(Site, rule.site_id) if rule.site_id else None
+    account = session.get_one(Account, rule.account_id)
+    return RunContext(run, detail, rule, definition_from(definition_of(rule)), account, site, now)
 
 
 def load_context(session: Session, run: ScheduledTask, now: datetime) -> RunContext:

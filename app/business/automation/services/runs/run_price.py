@@ -1,15 +1,24 @@
 """What a run costs at most, before and while it works; the records a credit limit pays for."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.business.automation.services.catalogue.action_catalogue import explicit_ids
+from app.business.automation.services.catalogue.record_models import known_ids
 from app.business.automation.services.runs.run_context import RunContext
-from app.business.automation.services.runs.run_steps import Step, finished_units, input_ids, steps_of
+from app.business.automation.services.runs.run_steps import (
+    IDS_IN_A_QUERY,
+    Step,
+    finished_units,
+    input_ids,
+    parents_of,
+    steps_of,
+)
 from app.business.planner.models import Keyword
 from app.business.writer.models import Task
 
@@ -43,8 +52,51 @@ def step_price(session: Session, step: Step, ids: list[int]) -> StepPrice:
     columns = measures.get(step.entry.key)
     if columns is None:
         return StepPrice(step, {})
-    rows = session.execute(select(*columns).where(columns[0].in_(ids)))
-    return StepPrice(step, dict(rows.all()))
+    measure: dict[int, Any] = {}
+    for start in range(0, len(ids), IDS_IN_A_QUERY):
+        chunk = ids[start : start + IDS_IN_A_QUERY]
+        measure.update(session.execute(select(*columns).where(columns[0].in_(chunk))).all())
+    return StepPrice(step, measure)
+
+
+class WorkPrices:
+    """The most that work on any of the records costs, read once: of the steps whose records are known by then.
+
+    Without receipts: for work that has not begun.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        account_id: int,
+        steps: Sequence[Step],
+        record_type: str | None,
+        ids: list[int],
+    ) -> None:
+        self._prices: list[tuple[StepPrice, dict[int, int] | None]] = []
+        self.explicit: dict[int, list[int]] = {}
+        """By step: records written into the rule, whatever the run's own are."""
+        self.fixed: dict[int, int] = {}
+        """By step: what those cost."""
+        for step in steps:
+            if step.source == "explicit":
+                written = explicit_ids(step.action) or []
+                known = sorted(known_ids(session, step.record_type or "", written, account_id))
+                self.explicit[step.index] = known
+                self.fixed[step.index] = step_price(session, step, known).amount(known)
+            elif step.source == "records":
+                self._prices.append((step_price(session, step, ids), None))
+            elif step.source == "parents":
+                parents = parents_of(session, record_type or "", step.record_type or "", ids)
+                of_parents = step_price(session, step, list(dict.fromkeys(parents.values())))
+                self._prices.append((of_parents, parents))
+
+    def amount(self, ids: list[int]) -> int:
+        """Credits for these records in one run."""
+        return sum(self.fixed.values()) + sum(
+            price.amount(ids if parents is None else list({parents[key] for key in ids if key in parents}))
+            for price, parents in self._prices
+        )
 
 
 def known_price(session: Session, context: RunContext, records: list[int]) -> int:
@@ -73,10 +125,15 @@ def affordable_units(price: StepPrice, ids: list[int], budget: int) -> list[int]
 
 
 def longest_within(price: Callable[[list[int]], int], ids: list[int], limit: int) -> list[int]:
-    """The longest beginning of `ids` that costs at most `limit`."""
-    if price(ids) <= limit:
-        return ids
-    low, high = 0, max(len(ids) - 1, 0)
+    """The longest beginning of `ids` that costs at most `limit`: looked for from the front, where it mostly ends."""
+    low, high = 0, 1
+    while high < len(ids) and price(ids[:high]) <= limit:
+        low, high = high, high * 2
+    if high >= len(ids):
+        if price(ids) <= limit:
+            return ids
+        high = len(ids)
+    high = max(high - 1, 0)
     while low < high:
         middle = (low + high + 1) // 2
         if price(ids[:middle]) <= limit:

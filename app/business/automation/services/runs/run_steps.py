@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 from sqlalchemy import select
@@ -18,6 +19,7 @@ from app.business.automation.services.catalogue.action_catalogue import (
 from app.business.automation.services.catalogue.record_models import MODELS, known_ids
 from app.business.automation.services.runs.run_context import RunContext
 
+IDS_IN_A_QUERY = 5_000
 Source = Literal["explicit", "records", "parents", "made", "run"]
 
 
@@ -31,7 +33,7 @@ class Step:
     source: Source
     record_type: str | None
 
-    @property
+    @cached_property
     def params(self) -> Any:
         """The action's parameters, typed."""
         return self.entry.params.model_validate(self.action.get("params", {}))
@@ -135,8 +137,12 @@ def parents_of(session: Session, child: str, wanted: str, ids: Sequence[int]) ->
         return {}
     model = MODELS[child]
     column = getattr(model, links[parent])
-    rows = session.execute(select(model.id, column).where(model.id.in_(ids))).all()
-    found = {record_id: parent_id for record_id, parent_id in rows if parent_id is not None}
+    found: dict[int, int] = {}
+    for start in range(0, len(ids), IDS_IN_A_QUERY):
+        rows = session.execute(
+            select(model.id, column).where(model.id.in_(ids[start : start + IDS_IN_A_QUERY]))
+        )
+        found.update((record_id, parent_id) for record_id, parent_id in rows if parent_id is not None)
     nearest = {record_id: found[record_id] for record_id in ids if record_id in found}
     if parent == wanted:
         return nearest

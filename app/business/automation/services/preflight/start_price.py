@@ -1,0 +1,153 @@
+"""What a start comes to before it is made: the runs of its whole chain, their days and credits, and what other
+rules may spend on what it makes. Nothing is written.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.business.automation.models import AutomationRule, RuleDay
+from app.business.automation.run_models import Cause
+from app.business.automation.services.catalogue.action_catalogue import is_paid
+from app.business.automation.services.preflight.rule_graph import RuleNode, Started, started_by
+from app.business.automation.services.rules.rule_cost import USUAL_WORDS, ActionUse, uses_of_actions
+from app.business.automation.services.rules.rule_definition import RuleDefinition
+from app.business.automation.services.rules.rule_versions import write
+from app.business.automation.services.runs.chain_work import ChainWork, Work
+from app.business.automation.services.runs.record_choice import matching_ids, matching_of
+from app.business.automation.services.runs.run_context import RunContext, context_of_start
+from app.business.automation.services.runs.run_price import WorkPrices
+from app.business.automation.services.runs.run_steps import steps_over
+from app.business.automation.services.runs.windows import window_of
+
+
+@dataclass(frozen=True)
+class StartPrice:
+    """credits: about · credits_max: the most · days: today included · runs_left: of today's limit ·
+    too_dear: matching records that cost more than one run may spend.
+    """
+
+    records: int
+    runs: int
+    days: int
+    credits: int
+    credits_max: int
+    runs_left: int
+    too_dear: int = 0
+
+
+@dataclass(frozen=True)
+class ListenerPrice:
+    """The most that a rule may spend on what a start makes happen."""
+
+    rule_id: int | None
+    name: str
+    credits: int
+
+
+def start_price(
+    session: Session,
+    rule: AutomationRule,
+    now: datetime,
+    *,
+    record_ids: Sequence[int] | None = None,
+    cause: Cause = Cause.MANUAL,
+) -> StartPrice:
+    """Of the given records, or of all that match and that the rule may take. `rule` need not be saved."""
+    context = context_of_start(session, rule, cause, now)
+    return price_of_records(session, context, _records(session, context, record_ids), record_ids is not None)
+
+
+def price_of_records(session: Session, context: RunContext, ids: list[int], picked: bool) -> StartPrice:
+    """Of just these records. picked: named by a person, not selected by the rule's conditions."""
+    definition, account_id = context.definition, context.account.id
+    steps = steps_over(definition.actions, definition.record_type)
+    prices = WorkPrices(session, account_id, steps, definition.record_type, ids)
+    most = ChainWork(definition, prices, most=True)
+    about = ChainWork(definition, prices, most=False)
+    window = window_of(definition, picked=picked)
+    fitting = most.affordable(ids)
+    work = _work(most, fitting, window)
+    credits = _work(about, fitting, window).credits
+    if definition.mode == "shadow":
+        work, credits = Work(work.runs, 0), 0
+    limit = definition.max_executions_per_day
+    left = max(limit - _runs_today(session, context), 0)
+    return StartPrice(
+        records=len(fitting),
+        runs=work.runs,
+        days=_days(work.runs, limit, left),
+        credits=min(credits, work.credits),
+        credits_max=work.credits,
+        runs_left=left,
+        too_dear=len(ids) - len(fitting),
+    )
+
+
+def listener_prices(
+    session: Session, account_id: int, definition: RuleDefinition, rule_id: int | None, records: int
+) -> list[ListenerPrice]:
+    """What active rules that hear of the start's doings, directly or through others, may spend; dearest first."""
+    sizes: dict[RuleNode, int] = {}
+    prices = []
+    for started in started_by(session, account_id, definition, rule_id):
+        source = started.path[-1].source
+        uses = uses_of_actions(source.definition, sizes.get(source, records), most=True)
+        heard = _heard(started, uses, sizes.get(source, records))
+        sizes[started.path[-1].target] = heard
+        if is_paid(started.definition.actions):
+            words = max((use.words for use in uses), default=USUAL_WORDS)
+            spent = sum(
+                use.credits for use in uses_of_actions(started.definition, heard, most=True, words=words)
+            )
+            prices.append(ListenerPrice(started.rule_id, started.name, _within_budget(started, spent)))
+    return sorted((price for price in prices if price.credits), key=lambda price: -price.credits)
+
+
+def unsaved_rule(account_id: int, definition: RuleDefinition) -> AutomationRule:
+    """A rule that is still being written, to ask its price."""
+    rule = AutomationRule(account_id=account_id)
+    write(rule, definition)
+    return rule
+
+
+def _records(session: Session, context: RunContext, record_ids: Sequence[int] | None) -> list[int]:
+    if context.definition.record_type is None:
+        return []
+    if record_ids is None:
+        return matching_ids(session, context)
+    return matching_of(session, context, list(dict.fromkeys(record_ids)))
+
+
+def _work(chain: ChainWork, ids: list[int], window: int) -> Work:
+    return chain.of(ids, window) if chain.definition.record_type else chain.without_records()
+
+
+def _runs_today(session: Session, context: RunContext) -> int:
+    used = select(RuleDay.used).where(
+        RuleDay.rule_id == context.rule.id,
+        RuleDay.local_day == context.local_day,
+        RuleDay.split_site_id == 0,
+    )
+    return session.scalar(used) or 0
+
+
+def _days(runs: int, limit: int, left: int) -> int:
+    return 0 if runs == 0 else 1 + -(-max(runs - left, 0) // limit)
+
+
+def _heard(started: Started, uses: list[ActionUse], records: int) -> int:
+    """How many records, or ends of runs, the rule hears of from the one before it."""
+    happening = started.path[-1].happening
+    if happening.action is None:
+        return records
+    use = uses[happening.action]
+    return use.units if happening.to else use.made
+
+
+def _within_budget(started: Started, credits: int) -> int:
+    budget = started.definition.monthly_budget
+    return credits if budget is None else min(credits, budget)

@@ -1,0 +1,110 @@
+"""What a chain of runs over given records comes to: how many runs, and how many credits.
+
+The chain is walked as the engine would: each run takes as many records as its window and its credit limit allow,
+and steps over what earlier steps make are counted with what those can make; what one run's limit does not pay for
+goes on in runs that begin at that step.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+
+from app.business.automation.services.catalogue.action_catalogue import CATALOGUE, made_by
+from app.business.automation.services.rules.rule_cost import USUAL_WORDS, made_from, price_of_action
+from app.business.automation.services.rules.rule_definition import RuleDefinition
+from app.business.automation.services.runs.run_price import WorkPrices, longest_within
+from app.business.automation.services.runs.run_steps import Step, steps_over
+
+
+@dataclass(frozen=True)
+class Work:
+    """Runs, and the credits they spend together."""
+
+    runs: int = 0
+    credits: int = 0
+
+    def __add__(self, other: "Work") -> "Work":
+        return Work(self.runs + other.runs, self.credits + other.credits)
+
+    def times(self, number: int) -> "Work":
+        """The same again and again."""
+        return Work(self.runs * number, self.credits * number)
+
+
+class ChainWork:
+    """Walks the chain; `most`: with the most that steps can make, else with about what they make."""
+
+    def __init__(self, definition: RuleDefinition, prices: WorkPrices, *, most: bool) -> None:
+        self.definition, self.prices, self.most = definition, prices, most
+        self.limit = definition.credit_limit_per_execution
+        self.steps = steps_over(definition.actions, definition.record_type)
+        self.words = _words_by_step(definition)
+        self.after, self.following = cache(self._after), cache(self._following)
+
+    def affordable(self, ids: list[int]) -> list[int]:
+        """Those that a run's limit pays for at all."""
+        return [key for key in ids if self.prices.amount([key]) <= self.limit]
+
+    def of(self, ids: list[int], window: int) -> Work:
+        """The whole chain over `ids`, each of them affordable, of which each run looks at `window`."""
+        total, position = Work(), 0
+        while position < len(ids):
+            taken = longest_within(self.prices.amount, ids[position : position + window], self.limit)
+            total += self._one(taken)
+            position += len(taken)
+        return total
+
+    def without_records(self) -> Work:
+        """The one run of a rule that works on no records."""
+        return self._one([])
+
+    def _one(self, taken: list[int]) -> Work:
+        known = self.prices.amount(taken)
+        return Work(1, known) + self.after(0, len(taken), known)
+
+    def _after(self, first: int, units: int, spent: int) -> Work:
+        """What the steps from `first` on add in a run over `units` records that has set `spent` aside already."""
+        counts = {self.steps[first].record_type if first else self.definition.record_type: units}
+        total = Work()
+        for step in self.steps[first:]:
+            count = self._units(step, units, counts)
+            one = self.price_of_one(step) if step.source == "made" and step.index > first else 0
+            if one:
+                fitting = min(count, max(self.limit - spent, 0) // one)
+                total += Work(0, fitting * one) + self.following(step.index, count - fitting)
+                count, spent = fitting, spent + fitting * one
+            if made := made_by(step.action):
+                counts[made] = made_from(step.action, count, most=self.most)
+        return total
+
+    def _following(self, index: int, count: int) -> Work:
+        """Runs that begin at that step and go through `count` records which earlier runs have made."""
+        one, fixed = self.price_of_one(self.steps[index]), self._fixed_from(index)
+        fitting = max(self.limit - fixed, 0) // one
+        if count <= 0 or fitting < 1:
+            return Work()
+        full, rest = divmod(count, fitting)
+        return self._begin_at(index, fitting).times(full) + (self._begin_at(index, rest) if rest else Work())
+
+    def _begin_at(self, index: int, count: int) -> Work:
+        spent = self._fixed_from(index) + count * self.price_of_one(self.steps[index])
+        return Work(1, spent) + self.after(index, count, spent)
+
+    def _units(self, step: Step, units: int, counts: dict[str | None, int]) -> int:
+        if step.source == "explicit":
+            return len(self.prices.explicit.get(step.index, ()))
+        return counts.get(step.record_type, units)
+
+    def _fixed_from(self, index: int) -> int:
+        return sum(amount for step, amount in self.prices.fixed.items() if step >= index)
+
+    def price_of_one(self, step: Step) -> int:
+        """Credits of one record that an earlier step made."""
+        return price_of_action(step.action, 1, self.words[step.index])
+
+
+def _words_by_step(definition: RuleDefinition) -> list[int]:
+    words, found = USUAL_WORDS, []
+    for action in definition.actions:
+        words = action.get("params", {}).get("word_count", words) if action["type"] in CATALOGUE else words
+        found.append(words)
+    return found

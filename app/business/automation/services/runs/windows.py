@@ -1,0 +1,24 @@
+"""How many records of a start one of its runs looks at, and how many one run of a batch of events takes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from app.business.automation.services.rules.rule_definition import RuleDefinition, usual_limit
+
+MOST_RECORDS = 500
+MOST_RECORDS_CLUSTERING = 5000
+
+
+def batch_size(actions: Sequence[dict[str, Any]], batching: str) -> int:
+    """Records of one run when they were named to it: by events, or by a person."""
+    if batching == "each":
+        return 1
+    clusters = any(action["type"] == "cluster_keywords" for action in actions)
+    return MOST_RECORDS_CLUSTERING if clusters else MOST_RECORDS
+
+
+def window_of(definition: RuleDefinition, *, picked: bool) -> int:
+    """Records that one run of a start by hand takes: all that match within the rule's limit, or as named."""
+    batching = "batch" if definition.trigger == "schedule" else definition.batching
+    size = batch_size(definition.actions, batching)
+    return size if picked else min(size, definition.record_limit or usual_limit(definition))
