@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Engine, Select, func, insert, select, text
 from sqlalchemy.orm import Session
 
+from app.business.automation.services.catalogue.field_types import Scope
 from app.business.automation.services.catalogue.record_models import in_scope
 from app.business.automation.services.conditions.condition_query import matching
 from app.business.automation.services.conditions.condition_tree import parse_conditions
@@ -55,7 +56,9 @@ def lines(engine: Engine) -> Iterator[Line]:
 def selection(account_id: int) -> Select[int]:
     """What a run asks: the oldest records in scope that match."""
     now, node = datetime.now(UTC), parse_conditions(CONDITIONS, record_type="keyword")
-    clause = matching(node, record_type="keyword", account_id=account_id, now=now, zone=ZoneInfo("UTC"))
+    clause = matching(
+        node, record_type="keyword", scope=Scope(account_id, None, None), now=now, zone=ZoneInfo("UTC")
+    )
     query = select(Keyword.id).where(in_scope(Keyword, account_id, None, None), clause)
     return query.order_by(Keyword.id).limit(TAKEN)
 

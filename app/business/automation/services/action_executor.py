@@ -267,7 +267,7 @@ def _filtered(session: Session, context: RunContext, step: Step, ids: list[int])
         session,
         step.record_type,
         ids,
-        account_id=context.account.id,
+        scope=context.scope,
         now=context.now,
         zone=context.zone,
         rule_id=context.rule.id,

@@ -28,7 +28,7 @@ from app.business.automation.services.rules.rule_sentence import (
     when_of,
 )
 from app.business.automation.services.rules.rule_versions import definition_of
-from app.business.automation.services.rules.rule_zone import rule_zone
+from app.business.automation.services.rules.rule_zone import rule_scope, rule_zone
 from app.business.automation.services.trials.practice import practice_report
 from app.business.errors import Blocked
 from app.business.planner.models import Sector, Site
@@ -172,8 +172,8 @@ def matches_of(rule: AutomationRule, now: datetime, shown: int = 10) -> Matches:
     """The records that the rule's conditions match now."""
     session = db.session()
     return preview_matches(
-        session, account_id=rule.account_id, record_type=rule.record_type or "", conditions=rule.conditions,
-        site_id=rule.site_id, sector_id=rule.sector_id, zone=rule_zone(session, rule), now=now, shown=shown,
+        session, scope=rule_scope(rule), record_type=rule.record_type or "", conditions=rule.conditions,
+        zone=rule_zone(session, rule), now=now, shown=shown,
     )  # fmt: skip
 
 

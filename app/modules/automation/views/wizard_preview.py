@@ -8,6 +8,7 @@ from flask import render_template
 
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.automation_service import AutomationService, shortest_interval
+from app.business.automation.services.catalogue.field_types import Scope
 from app.business.automation.services.conditions.condition_text import describe as describe_conditions
 from app.business.automation.services.conditions.condition_tree import parse_conditions
 from app.business.automation.services.conditions.match_preview import (
@@ -71,11 +72,9 @@ def _matching(
 ) -> Matches:
     return preview_matches(
         rule_form.session,
-        account_id=rule_form.account.id,
+        scope=Scope(rule_form.account.id, data.get("site"), data.get("sector")),
         record_type=data["record_type"],
         conditions=data.get("conditions", {}),
-        site_id=data.get("site"),
-        sector_id=data.get("sector"),
         zone=_zone(rule_form, data),
         now=now,
         counted_exactly=counted_exactly,

@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, Notice
+from app.business.automation.services.catalogue.field_types import Scope
 from app.business.automation.services.conditions.record_fields import load_facts
 from app.business.planner.models import Idea, Sector, Site
 from app.business.writer.models import Task
@@ -25,7 +26,9 @@ def idea(**params: Any) -> dict[str, Any]:
 def figures(machine: Machine, session: Session, account: Account) -> list[Any]:
     zone = machine.now.tzinfo
     assert zone is not None
-    facts = load_facts(session, None, [account.id], account_id=account.id, now=machine.now, zone=zone)
+    facts = load_facts(
+        session, None, [account.id], scope=Scope(account.id, None, None), now=machine.now, zone=zone
+    )
     return [facts[account.id][name] for name in FIGURES]
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.automation.services.catalogue.field_catalogue import fields_of
-from app.business.automation.services.catalogue.field_types import Field, FieldType
+from app.business.automation.services.catalogue.field_types import Field, FieldType, Scope
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.conditions.condition_evaluator import compile_node
 from app.business.automation.services.conditions.condition_nodes import (
@@ -294,7 +294,12 @@ def pipeline(session: Session, now: datetime) -> tuple[Session, int, int]:
 def test_no_record_contradicts_the_reasoning(pipeline: tuple[Session, int, int], now: datetime) -> None:
     """Whole trees over records of every type, with counts and comparisons of two fields."""
     session, account_id, rule_id = pipeline
-    frame = {"account_id": account_id, "now": now, "zone": ZoneInfo("Europe/Berlin"), "rule_id": rule_id}
+    frame = {
+        "scope": Scope(account_id, None, None),
+        "now": now,
+        "zone": ZoneInfo("Europe/Berlin"),
+        "rule_id": rule_id,
+    }
     facts = {
         name: load_facts(session, name, _ids(session, name, account_id), **frame) for name in (*MODELS, None)
     }

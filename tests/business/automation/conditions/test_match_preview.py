@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy.orm import Session
 
+from app.business.automation.services.catalogue.field_types import Scope
 from app.business.automation.services.conditions.match_preview import Matches, preview_matches
 from app.business.planner.models import Sector
 from tests import factories
@@ -27,8 +28,8 @@ def sector(session: Session) -> Sector:
 
 def count(session: Session, sector: Sector, leaf: dict[str, Any], **how: Any) -> Matches:
     return preview_matches(
-        session, account_id=sector.account_id, record_type="keyword", conditions={"all": [leaf]}, site_id=None,
-        sector_id=None, zone=ZoneInfo("UTC"), now=datetime.now(UTC), **how,
+        session, scope=Scope(sector.account_id, None, None), record_type="keyword", conditions={"all": [leaf]},
+        zone=ZoneInfo("UTC"), now=datetime.now(UTC), **how,
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Select, insert, select, text
 from sqlalchemy.orm import Session
 
+from app.business.automation.services.catalogue.field_types import Scope
 from app.business.automation.services.catalogue.record_models import in_scope
 from app.business.automation.services.conditions.condition_query import matching
 from app.business.automation.services.conditions.condition_tree import parse_conditions
@@ -36,7 +37,9 @@ def selection(session: Session, now: datetime, leaves: list[dict[str, object]]) 
         ],
     )
     node = parse_conditions({"all": leaves}, record_type="keyword")
-    clause = matching(node, record_type="keyword", account_id=account.id, now=now, zone=ZoneInfo("UTC"))
+    clause = matching(
+        node, record_type="keyword", scope=Scope(account.id, None, None), now=now, zone=ZoneInfo("UTC")
+    )
     query = select(Keyword.id).where(in_scope(Keyword, account.id, None, None), clause)
     return query.order_by(Keyword.id).limit(50)
 

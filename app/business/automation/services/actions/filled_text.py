@@ -37,7 +37,7 @@ def fill(
         record_type,
         record_id if record_type else context.account.id,
         {name for name in wanted.values() if name},
-        account_id=context.account.id,
+        scope=context.scope,
         now=context.now,
         zone=context.zone,
     )
@@ -48,7 +48,7 @@ def _of_finished_run(session: Session, context: RunContext, names: set[str]) -> 
     """Those fields of the run whose end started this one; null where no end did."""
     if not names:
         return {}
-    frame = Frame(context.account.id, context.now, context.zone)
+    frame = Frame(context.scope, context.now, context.zone)
     ended = select(Event.record_id).where(
         Event.account_id == context.account.id,
         Event.batch_id == context.run.batch_id,

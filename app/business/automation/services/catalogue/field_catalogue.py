@@ -31,6 +31,7 @@ from app.business.planner.models import (
     Intent,
     Keyword,
     KeywordStatus,
+    Record,
     Sector,
     Site,
     SiteStatus,
@@ -38,6 +39,8 @@ from app.business.planner.models import (
 from app.business.writer.models import Content, ContentStatus, TaskStatus, TaskType
 
 RECORD_TYPES = tuple(MODELS)
+LinkUp = Callable[[Any, Frame], Any]
+"""The id of the row further up that a row belongs to, as an expression over it."""
 
 
 def fields_of(record_type: str | None) -> Mapping[str, Field]:
@@ -109,9 +112,9 @@ OWN: dict[str, tuple[Field, ...]] = {
         MAIN_KEYWORD,
         _own("main_intent", "main intent", T.CHOICE, INTENTS),
         _own("status", "status", T.CHOICE, _choices(ClusterStatus)),
-        _figure("keyword_count", "number of keywords", lambda row, _frame: _of_cluster(row, Keyword)),
-        _figure("idea_count", "number of ideas", lambda row, _frame: _of_cluster(row, Idea)),
-        _figure("total_volume", "total volume", lambda row, _frame: _total_volume(row)),
+        _figure("keyword_count", "number of keywords", lambda row, frame: _of_cluster(row, Keyword, frame)),
+        _figure("idea_count", "number of ideas", lambda row, frame: _of_cluster(row, Idea, frame)),
+        _figure("total_volume", "total volume", lambda row, frame: _total_volume(row, frame)),
     ),
     "idea": (
         TITLE,
@@ -130,7 +133,9 @@ OWN: dict[str, tuple[Field, ...]] = {
         _own("due_on", "due day", T.DAY),
         _own("status", "status", T.CHOICE, _choices(TaskStatus, draft="Not ready")),
         _own("idea", "idea", T.REFERENCE, column="idea_id"),
-        Field("content_count", "number of content items", T.NUMBER, lambda row, _frame: _content_of(row)),
+        Field(
+            "content_count", "number of content items", T.NUMBER, lambda row, frame: _content_of(row, frame)
+        ),
     ),
     "content": (
         TITLE,
@@ -148,30 +153,35 @@ OWN: dict[str, tuple[Field, ...]] = {
 }
 
 
-def _of_cluster(cluster: Any, model: Any) -> ColumnElement[Any]:
+def _of_cluster(cluster: Any, model: Any, frame: Frame) -> ColumnElement[Any]:
     row = aliased(model)
-    counted = select(func.count()).select_from(row).where(row.cluster_id == cluster.id)
+    counted = (
+        select(func.count()).select_from(row).where(row.cluster_id == cluster.id, frame.scope.holds(row))
+    )
     return counted.correlate_except(row).scalar_subquery()
 
 
-def _content_of(task: Any) -> ColumnElement[Any]:
+def _content_of(task: Any, frame: Frame) -> ColumnElement[Any]:
     row = aliased(Content)
-    counted = select(func.count()).select_from(row).where(row.task_id == task.id)
+    counted = select(func.count()).select_from(row).where(row.task_id == task.id, frame.scope.holds(row))
     return counted.correlate_except(row).scalar_subquery()
 
 
-def _total_volume(cluster: Any) -> ColumnElement[Any]:
+def _total_volume(cluster: Any, frame: Frame) -> ColumnElement[Any]:
     row = aliased(Keyword)
-    total = select(func.coalesce(func.sum(row.volume), 0)).where(row.cluster_id == cluster.id)
+    mine = (row.cluster_id == cluster.id, frame.scope.holds(row))
+    total = select(func.coalesce(func.sum(row.volume), 0)).where(*mine)
     return total.correlate_except(row).scalar_subquery()
 
 
-def _related(prefix: str, model: Any, link: Callable[[Any], Any], field: Field) -> Field:
-    """`field` of the one row of `model` that `link` of a record names; null where there is none."""
+def _related(prefix: str, model: Any, link: LinkUp, field: Field) -> Field:
+    """`field` of the one row of `model` that `link` of a record names; null where there is none in scope."""
 
     def of(entity: Any, frame: Frame) -> ColumnElement[Any]:
         row = aliased(model)
-        value = select(field.of(row, frame)).where(row.id == link(entity))
+        value = select(field.of(row, frame)).where(row.id == link(entity, frame))
+        if issubclass(model, Record):
+            value = value.where(frame.scope.holds(row))
         return value.correlate_except(row).scalar_subquery()
 
     return replace(field, name=f"{prefix}.{field.name}", label=f"{prefix} {field.label}", of=of, column=None)
@@ -182,20 +192,20 @@ def parent_of(record_type: str) -> tuple[str, str] | None:
     return next(iter(PARENTS.get(record_type, {}).items()), None)
 
 
-def links_up(record_type: str) -> dict[str, Callable[[Any], Any]]:
+def links_up(record_type: str) -> dict[str, LinkUp]:
     """For each record type further up the pipeline: the expression of its id."""
     parent = parent_of(record_type)
     if parent is None:
         return {}
     type, column = parent
     above = {name: _through(MODELS[type], column, link) for name, link in links_up(type).items()}
-    return {type: lambda entity: getattr(entity, column)} | above
+    return {type: _column(column)} | above
 
 
-def _through(model: Any, column: str, link: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    def of(entity: Any) -> Any:
+def _through(model: Any, column: str, link: LinkUp) -> LinkUp:
+    def of(entity: Any, frame: Frame) -> Any:
         row = aliased(model)
-        found = select(link(row)).where(row.id == getattr(entity, column))
+        found = select(link(row, frame)).where(row.id == getattr(entity, column), frame.scope.holds(row))
         return found.correlate_except(row).scalar_subquery()
 
     return of
@@ -221,8 +231,8 @@ def _fields(record_type: str) -> dict[str, Field]:
     return {field.name: field for field in (*found, *ALWAYS_THERE)}
 
 
-def _column(name: str) -> Callable[[Any], Any]:
-    return lambda entity: getattr(entity, name)
+def _column(name: str) -> LinkUp:
+    return lambda entity, _frame: getattr(entity, name)
 
 
 _FIELDS: dict[str | None, dict[str, Field]] = {

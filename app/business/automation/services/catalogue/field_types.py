@@ -6,7 +6,7 @@ from datetime import datetime, tzinfo
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement
+from sqlalchemy import ColumnElement, and_
 
 
 class FieldType(StrEnum):
@@ -22,13 +22,42 @@ class FieldType(StrEnum):
 
 
 @dataclass(frozen=True)
-class Frame:
-    """Against what fields are read: whose account, when, in which zone, for which rule (its `handled_at`)."""
+class Scope:
+    """What a rule may read: the records of one account, and of one site or sector where it is bound to them."""
 
     account_id: int
+    site_id: int | None
+    sector_id: int | None
+
+    def holds(self, row: Any) -> ColumnElement[bool]:
+        """Clause over a row that another row leads to: whether it may be read.
+
+        The sums keep the databases from starting here, for the link between the two rows is the shorter way.
+        """
+        return and_(*(getattr(row, column) + 0 == id for column, id in self._places()))
+
+    def selects(self, row: Any) -> ColumnElement[bool]:
+        """Clause over a row that nothing leads to: whether it may be read."""
+        return and_(*(getattr(row, column) == id for column, id in self._places()))
+
+    def _places(self) -> list[tuple[str, int]]:
+        ids = {"account_id": self.account_id, "site_id": self.site_id, "sector_id": self.sector_id}
+        return [(column, id) for column, id in ids.items() if id is not None]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Against what fields are read: in which scope, when, in which zone, for which rule (its `handled_at`)."""
+
+    scope: Scope
     now: datetime
     zone: tzinfo
     rule_id: int | None = None
+
+    @property
+    def account_id(self) -> int:
+        """The account of the scope."""
+        return self.scope.account_id
 
     @property
     def local_now(self) -> datetime:

@@ -4,10 +4,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.orm import aliased
 
-from app.business.automation.services.catalogue.field_catalogue import RECORD_TYPES, links_up, parent_of
+from app.business.automation.services.catalogue.field_catalogue import (
+    RECORD_TYPES,
+    LinkUp,
+    links_up,
+    parent_of,
+)
 from app.business.automation.services.catalogue.field_types import Frame
 from app.business.automation.services.catalogue.record_models import MODELS
 
@@ -30,39 +35,38 @@ def relations_of(record_type: str | None) -> Mapping[str, Relation]:
 
 
 def _all_of(name: str) -> Relation:
-    return Relation(name, NOUNS[name], lambda _row, counted, frame: counted.account_id == frame.account_id)
+    return Relation(name, NOUNS[name], lambda _row, counted, frame: frame.scope.selects(counted))
 
 
 def _below(name: str, record_type: str) -> Relation:
-    def link(row: Any, counted: Any, _frame: Frame) -> ColumnElement[bool]:
-        return _belongs(name, counted, record_type, row.id)
+    def link(row: Any, counted: Any, frame: Frame) -> ColumnElement[bool]:
+        return _belongs(name, counted, record_type, row.id, frame)
 
     return Relation(name, f"{NOUNS[name]} of this {record_type}", link)
 
 
 def _beside(name: str, record_type: str) -> Relation:
-    def link(row: Any, counted: Any, _frame: Frame) -> ColumnElement[bool]:
-        same_cluster = _belongs(name, counted, "cluster", _cluster_of(record_type)(row))
+    def link(row: Any, counted: Any, frame: Frame) -> ColumnElement[bool]:
+        same_cluster = _belongs(name, counted, "cluster", _cluster_of(record_type)(row, frame), frame)
         return same_cluster & (counted.id != row.id) if name == record_type else same_cluster
 
     other = "other " if name == record_type else ""
     return Relation(name, f"{other}{NOUNS[name]} of the same cluster", link)
 
 
-def _cluster_of(record_type: str) -> Callable[[Any], Any]:
+def _cluster_of(record_type: str) -> LinkUp:
     return links_up(record_type)["cluster"]
 
 
-def _belongs(name: str, row: Any, ancestor: str, ancestor_id: Any) -> ColumnElement[bool]:
-    """Rows of type `name` below that ancestor. Goes down by IN, so that each level can use its index."""
+def _belongs(name: str, row: Any, ancestor: str, ancestor_id: Any, frame: Frame) -> ColumnElement[bool]:
+    """Rows of type `name` in scope below that ancestor. Goes down by IN, so that each level can use its index."""
     above, column = parent_of(name) or ("", "")
     reference: ColumnElement[Any] = getattr(row, column)
     if above == ancestor:
-        is_its_own: ColumnElement[bool] = reference == ancestor_id
-        return is_its_own
+        return and_(reference == ancestor_id, frame.scope.holds(row))
     parent = aliased(MODELS[above])
-    parents = select(parent.id).where(_belongs(above, parent, ancestor, ancestor_id))
-    return reference.in_(parents.correlate_except(parent))
+    parents = select(parent.id).where(_belongs(above, parent, ancestor, ancestor_id, frame))
+    return and_(reference.in_(parents.correlate_except(parent)), frame.scope.holds(row))
 
 
 def _relations(record_type: str) -> dict[str, Relation]:

@@ -28,7 +28,7 @@ from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from app.business.accounts.models import Account
 from app.business.automation.services.catalogue.field_catalogue import fields_of
-from app.business.automation.services.catalogue.field_types import FieldType, Frame
+from app.business.automation.services.catalogue.field_types import FieldType, Frame, Scope
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.catalogue.record_relations import relations_of
 from app.business.automation.services.conditions.condition_functions import (
@@ -56,17 +56,18 @@ def matching(
     node: Node,
     *,
     record_type: str | None,
-    account_id: int,
+    scope: Scope,
     now: datetime,
     zone: tzinfo,
     rule_id: int | None = None,
 ) -> Clause:
     """The clause for a select over the record's table (without a record type: over `account`).
 
-    It holds the conditions only: scope and account are the caller's. `rule_id` is whose `handled_at` counts.
+    scope: what the conditions may read of other records; that the record itself lies in it is the caller's.
+    rule_id: whose `handled_at` counts.
     """
     entity: Any = MODELS[record_type] if record_type else Account
-    return _Selection(record_type, entity, Frame(account_id, now, zone, rule_id)).clause(node)
+    return _Selection(record_type, entity, Frame(scope, now, zone, rule_id)).clause(node)
 
 
 class _Selection:

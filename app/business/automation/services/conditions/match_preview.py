@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import ColumnElement, func, select, true
 from sqlalchemy.orm import Session
 
+from app.business.automation.services.catalogue.field_types import Scope
 from app.business.automation.services.catalogue.record_models import MODELS, in_scope
 from app.business.automation.services.conditions.condition_nodes import (
     Leaf,
@@ -48,11 +49,9 @@ class Matches:
 def preview_matches(
     session: Session,
     *,
-    account_id: int,
+    scope: Scope,
     record_type: str,
     conditions: Mapping[str, Any],
-    site_id: int | None,
-    sector_id: int | None,
     zone: ZoneInfo,
     now: datetime,
     shown: int = SHOWN,
@@ -66,15 +65,15 @@ def preview_matches(
     """
     model = MODELS[record_type]
     node = parse_conditions(conditions, record_type=record_type)
-    scope = in_scope(model, account_id, site_id, sector_id)
-    total = _count(session, model, scope)
+    offered = in_scope(model, scope.account_id, scope.site_id, scope.sector_id)
+    total = _count(session, model, offered)
     is_about = counted_exactly is not None and total > counted_exactly and _is_slow(node)
     step = -(-total // sample) if is_about else 1
     # The remainder is compared first, so that the conditions are asked of few records.
     part: ColumnElement[bool] = model.id % step == 0 if is_about else true()
-    clause = part & matching(node, record_type=record_type, account_id=account_id, now=now, zone=zone)
-    rows = session.scalars(select(model).where(scope, clause).order_by(model.id).limit(shown)).all()
-    count = _count(session, model, scope, clause) if len(rows) == shown else len(rows)
+    clause = part & matching(node, record_type=record_type, scope=scope, now=now, zone=zone)
+    rows = session.scalars(select(model).where(offered, clause).order_by(model.id).limit(shown)).all()
+    count = _count(session, model, offered, clause) if len(rows) == shown else len(rows)
     first = [(row.id, title_of(row)) for row in rows]
     return Matches(record_type, min(count * step, total), total, first, is_about)
 

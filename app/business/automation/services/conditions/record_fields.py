@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session, aliased
 
 from app.business.accounts.models import Account
 from app.business.automation.services.catalogue.field_catalogue import fields_of
-from app.business.automation.services.catalogue.field_types import Field, Frame
+from app.business.automation.services.catalogue.field_types import Field, Frame, Scope
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.catalogue.record_relations import Relation, relations_of
 from app.business.automation.services.conditions.condition_nodes import Node, counts, field_names
@@ -25,7 +25,7 @@ def load_facts(
     record_type: str | None,
     ids: Sequence[int],
     *,
-    account_id: int,
+    scope: Scope,
     now: datetime,
     zone: tzinfo,
     rule_id: int | None = None,
@@ -33,10 +33,11 @@ def load_facts(
 ) -> dict[int, Facts]:
     """Facts of the account's records with those ids (without a record type: of the account, by its id).
 
+    scope: what may be read of other records, and whose records these are.
     conditions: read only what these ask for; absent, read all there is. One query for each thousand
     records, and one more for each kind of related records. `rule_id` is whose `handled_at` is read.
     """
-    frame = Frame(account_id, now, zone, rule_id)
+    frame = Frame(scope, now, zone, rule_id)
     asked = list(conditions) if conditions is not None else None
     found: dict[int, Facts] = {}
     for start in range(0, len(ids), CHUNK):
@@ -50,15 +51,15 @@ def load_values(
     record_id: int,
     names: set[str],
     *,
-    account_id: int,
+    scope: Scope,
     now: datetime,
     zone: tzinfo,
 ) -> dict[str, Any]:
     """The named fields of one record (without a record type: of the account), those that there are, in one query."""
     entity: Any = MODELS[record_type] if record_type else Account
-    frame = Frame(account_id, now, zone)
+    frame = Frame(scope, now, zone)
     fields = _fields(record_type, names)
-    mine = entity.account_id == account_id if record_type else entity.id == account_id
+    mine = (entity.account_id if record_type else entity.id) == scope.account_id
     query = select(*(field.of(entity, frame) for field in fields)).where(entity.id == record_id, mine)
     row = session.execute(query).one_or_none() if fields else None
     return {} if row is None else {field.name: value for field, value in zip(fields, row, strict=True)}

@@ -1,4 +1,4 @@
-"""The zone in which a rule reads `now`: its schedule's, else its site's, else the account's."""
+"""Where a rule reads records, and the zone in which it reads `now`."""
 
 from zoneinfo import ZoneInfo
 
@@ -6,7 +6,13 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
+from app.business.automation.services.catalogue.field_types import Scope
 from app.business.planner.models import Site
+
+
+def rule_scope(rule: AutomationRule) -> Scope:
+    """What the rule may read."""
+    return Scope(rule.account_id, rule.site_id, rule.sector_id)
 
 
 def rule_zone(session: Session, rule: AutomationRule) -> ZoneInfo:

@@ -89,10 +89,9 @@ def _may_take(context: RunContext, *, ignore_handled: bool) -> ColumnElement[boo
 
 
 def _matches(context: RunContext) -> ColumnElement[bool]:
-    definition = context.definition
-    model = MODELS[definition.record_type or ""]
-    site_id = context.run.split_site_id or definition.site
-    return and_(in_scope(model, context.account.id, site_id, definition.sector), meets_conditions(context))
+    model, scope = MODELS[context.definition.record_type or ""], context.scope
+    offered = in_scope(model, scope.account_id, scope.site_id, scope.sector_id)
+    return and_(offered, meets_conditions(context))
 
 
 def meets_conditions(context: RunContext) -> ColumnElement[bool]:
@@ -100,7 +99,7 @@ def meets_conditions(context: RunContext) -> ColumnElement[bool]:
     return matching(
         context.conditions,
         record_type=context.definition.record_type or "",
-        account_id=context.account.id,
+        scope=context.scope,
         now=context.now,
         zone=context.zone,
         rule_id=context.rule.id,

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule, RuleVersion
 from app.business.automation.run_models import Cause, RunDetail, ScheduledTask
+from app.business.automation.services.catalogue.field_types import Scope
 from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.conditions.condition_tree import Node, parse_conditions
 from app.business.automation.services.conditions.record_facts import Facts
@@ -45,6 +46,12 @@ class RunContext:
         """Zone of `now` in conditions: the schedule's, else the site's, else the account's."""
         site_zone = self.site.timezone if self.site else None
         return ZoneInfo(self.definition.schedule.get("timezone") or site_zone or self.account.timezone)
+
+    @property
+    def scope(self) -> Scope:
+        """What the run may read: the rule's scope, and of it one site where the rule is split by sites."""
+        site_id = self.run.split_site_id or self.definition.site
+        return Scope(self.account.id, site_id, self.definition.sector)
 
     @property
     def local_day(self) -> date:

@@ -178,7 +178,7 @@ def _facts(session: Session, context: RunContext, ids: list[int]) -> dict[int, F
         session,
         context.definition.record_type,
         ids,
-        account_id=context.account.id,
+        scope=context.scope,
         now=context.now,
         zone=context.zone,
         rule_id=context.rule.id,

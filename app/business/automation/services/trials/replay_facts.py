@@ -95,7 +95,7 @@ class Judge:
                 session,
                 self.record_type,
                 ids,
-                account_id=self.trial.account_id,
+                scope=self.trial.scope,
                 now=self.trial.until,
                 zone=self.trial.zone(),
                 rule_id=self.trial.rule_id,

@@ -100,7 +100,7 @@ class RecordTimeline:
     def _expression(self, name: str) -> Any:
         if name not in CLUSTER_FIGURES:
             return getattr(self.model, name)
-        frame = Frame(self.trial.account_id, self.trial.until, self.trial.account_zone)
+        frame = Frame(self.trial.scope, self.trial.until, self.trial.account_zone)
         return fields_of("cluster")[name].of(self.model, frame)
 
     def _histories(self) -> dict[int, list[Told]]:

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 
 from app.business.accounts.models import Account
+from app.business.automation.services.catalogue.field_types import Scope
 from app.business.automation.services.rules.rule_definition import RuleDefinition
 from app.business.automation.services.transactions import Transaction
 from app.business.planner.models import Site, SiteStatus
@@ -31,6 +32,11 @@ class Trial:
     definition: RuleDefinition
     start: datetime
     until: datetime
+
+    @property
+    def scope(self) -> Scope:
+        """What the rule may read."""
+        return Scope(self.account_id, self.definition.site, self.definition.sector)
 
     def zone(self, site_id: int = 0) -> ZoneInfo:
         """The zone of `now` in conditions: the schedule's, else the site's, else the account's."""

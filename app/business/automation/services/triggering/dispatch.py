@@ -17,7 +17,7 @@ from app.business.automation.services.conditions.condition_evaluator import Cond
 from app.business.automation.services.conditions.condition_query import matching
 from app.business.automation.services.conditions.condition_tree import parse_conditions
 from app.business.automation.services.conditions.record_fields import load_facts
-from app.business.automation.services.rules.rule_zone import rule_zone
+from app.business.automation.services.rules.rule_zone import rule_scope, rule_zone
 from app.business.automation.services.runs.opening import Opening, open_run, record_skip
 from app.business.automation.services.transactions import Transaction
 from app.business.events import Event, EventBatch, EventType
@@ -164,7 +164,7 @@ def _matching(session: Session, batch: EventBatch, rule: AutomationRule, now: da
     clause = matching(
         parse_conditions(rule.conditions, record_type=record_type),
         record_type=record_type,
-        account_id=rule.account_id,
+        scope=rule_scope(rule),
         now=now,
         zone=rule_zone(session, rule),
         rule_id=rule.id,
@@ -209,7 +209,7 @@ def _skip_unmatched(
         session,
         record_type,
         sample,
-        account_id=rule.account_id,
+        scope=rule_scope(rule),
         now=now,
         zone=zone,
         rule_id=rule.id,

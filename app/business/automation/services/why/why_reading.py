@@ -11,13 +11,14 @@ from sqlalchemy.orm import Session
 from app.business.automation.models import AutomationRule, RuleVersion
 from app.business.automation.run_models import ScheduledTask
 from app.business.automation.services.catalogue.field_catalogue import fields_of
+from app.business.automation.services.catalogue.field_types import Scope
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.conditions.condition_evaluator import ConditionEvaluator
 from app.business.automation.services.conditions.condition_nodes import Node, counts, field_names
 from app.business.automation.services.conditions.condition_tree import parse_conditions
 from app.business.automation.services.conditions.record_facts import Facts
 from app.business.automation.services.conditions.record_fields import load_facts
-from app.business.automation.services.rules.rule_zone import rule_zone
+from app.business.automation.services.rules.rule_zone import rule_scope, rule_zone
 from app.business.automation.services.why.change_text import turns_text
 from app.business.automation.services.why.smallest_change import Turn, smallest_change
 from app.business.automation.services.why.why_history import Heard
@@ -59,7 +60,7 @@ class Reading:
 def read_now(session: Session, rule: AutomationRule, record: Record, now: datetime) -> Reading:
     """The present conditions on the record as it is."""
     node = _parsed(rule.conditions, rule)
-    facts = _facts(session, rule, record, node, now)
+    facts = _facts(session, rule, rule_scope(rule), record, node, now)
     return _reading(rule, node, facts, now, rule.version, "now", [])
 
 
@@ -76,7 +77,8 @@ def read_then(
     node = _parsed(version.definition["conditions"], rule)
     if run is not None and (kept := _kept_trace(run, record)):
         return _told(rule, node, kept, at, version.version)
-    facts = _facts(session, rule, record, node, at)
+    scope = Scope(rule.account_id, version.definition["site"], version.definition["sector"])
+    facts = _facts(session, rule, scope, record, node, at)
     if record.updated_at <= at:
         return _reading(rule, node, facts, at, version.version, "unchanged", _others(node, _columns(rule)))
     heard = next(
@@ -97,9 +99,11 @@ def _parsed(conditions: Mapping[str, Any], rule: AutomationRule) -> Node:
     return parse_conditions(dict(conditions), record_type=rule.record_type)
 
 
-def _facts(session: Session, rule: AutomationRule, record: Record, node: Node, at: datetime) -> Facts:
+def _facts(
+    session: Session, rule: AutomationRule, scope: Scope, record: Record, node: Node, at: datetime
+) -> Facts:
     facts = load_facts(
-        session, rule.record_type, [record.id], account_id=rule.account_id, now=at,
+        session, rule.record_type, [record.id], scope=scope, now=at,
         zone=rule_zone(session, rule), rule_id=rule.id, conditions=[node],
     )  # fmt: skip
     return facts[record.id]
