@@ -37,6 +37,7 @@ def said(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
         ({"mode": "live"}, {"mode": "shadow"}, ["Practice mode: no → yes"]),
         ({"is_active": True}, {"is_active": False}, ["Switched on: yes → no"]),
         ({"monthly_budget": None}, {"monthly_budget": 0}, ["Credits per month: no limit → 0"]),
+        ({}, {"stop_after_failures": 0}, ["Stop after failures in a row: 5 → never"]),
     ],
 )  # fmt: skip
 def test_settings_are_said_as_the_form_calls_them(

@@ -13,7 +13,8 @@ class AutomationRule(AccountOwned, Stamped, Base):
     """When, where, on which records, do what, how often, within which limits.
 
     Scope: neither site nor sector = the whole account. `unplanned_from` is the first due instant
-    of an active schedule rule that has no run row yet.
+    of an active schedule rule that has no run row yet. failures_in_a_row: starts that failed since the last
+    completed run (`failing_since`: the first of them) · stopped_at: switched off because of them.
     """
 
     __tablename__ = "automation_rule"
@@ -65,6 +66,10 @@ class AutomationRule(AccountOwned, Stamped, Base):
     priority: Mapped[int] = mapped_column(default=5)
     mode: Mapped[str] = mapped_column(Text(16), default="live")
     monthly_budget: Mapped[int | None]
+    stop_after_failures: Mapped[int] = mapped_column(default=5)
+    failures_in_a_row: Mapped[int] = mapped_column(default=0)
+    failing_since: Mapped[datetime | None]
+    stopped_at: Mapped[datetime | None]
     version: Mapped[int] = mapped_column(default=1)
     unplanned_from: Mapped[datetime | None]
     created_by_id: Mapped[int | None] = mapped_column(Id)
@@ -157,3 +162,17 @@ class RuleDay(AccountOwned, Base):
     local_day: Mapped[date]
     split_site_id: Mapped[int] = mapped_column(Id, default=0)
     used: Mapped[int] = mapped_column(default=0)
+
+
+class RuleFailure(AccountOwned, Base):
+    """A start, batch or planned time that has failed since the rule's last completed run: it counts once."""
+
+    __tablename__ = "rule_failure"
+    __table_args__ = owner_key(
+        same_account("rule_id", "automation_rule"), UniqueConstraint("rule_id", "start_key")
+    )
+
+    rule_id: Mapped[int] = mapped_column(Id)
+    start_key: Mapped[str] = mapped_column(Text(64))
+    run_id: Mapped[int] = mapped_column(Id)
+    created_at: Mapped[datetime]

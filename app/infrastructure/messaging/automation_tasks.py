@@ -16,7 +16,7 @@ from app.business.automation.services.operations import operations
 from app.business.automation.services.runs import recovery, waiting
 from app.business.automation.services.runs.opening import LONG_QUEUE
 from app.business.automation.services.trials import back_test
-from app.business.automation.services.triggering import dispatch, planning, watch
+from app.business.automation.services.triggering import dispatch, failing_rules, planning, watch
 from app.business.billing.services import replenishment
 from app.business.events import EVENTS_QUEUE
 from app.infrastructure import ai
@@ -103,6 +103,13 @@ def _rescue(now: datetime) -> None:
         operations.rescue_operations(session, now)
 
 
+def _stop_failing(now: datetime) -> None:
+    with transaction() as session:
+        stopped = failing_rules.stop_failing_rules(session, now)
+    if stopped:
+        log.warning("failing_rules_switched_off", rules=stopped)
+
+
 def _wake_waiting(now: datetime) -> None:
     with transaction() as session:
         waiting.wake_what_is_due(session, now)
@@ -158,6 +165,7 @@ HEALING: tuple[Step, ...] = (
     _dispatch,
     _plan,
     _replenish,
+    _stop_failing,
     _wake_waiting,
     _wake_overdue,
     _arm_missing,

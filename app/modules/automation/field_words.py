@@ -29,6 +29,7 @@ FIELDS = {
     "priority": "Priority",
     "mode": "Practice mode",
     "monthly_budget": "Credits per month",
+    "stop_after_failures": "Stop after failures in a row",
 }
 
 VALUES: dict[str, dict[Any, str]] = {
@@ -50,5 +51,6 @@ VALUES: dict[str, dict[Any, str]] = {
     "catch_up": {"latest": "run the latest missed time", "all": "run every missed time", "none": "run none"},
     "when_limited": {None: "as usual", "wait": "the run waits", "skip": "the run is skipped"},
     "monthly_budget": {None: "no limit"},
+    "stop_after_failures": {0: "never"},
 }
 """Values that have words of their own."""

@@ -63,6 +63,7 @@ class RuleShown(_Shown):
     priority: int
     mode: str
     monthly_budget: int | None
+    stop_after_failures: int
     version: int
     last_executed_at: datetime | None = None
     execution_count_today: int = 0

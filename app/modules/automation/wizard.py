@@ -92,6 +92,7 @@ STEPS = (
             "credit_limit_per_execution",
             "record_limit",
             "monthly_budget",
+            "stop_after_failures",
             "when_limited",
             "priority",
         ),

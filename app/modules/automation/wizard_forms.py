@@ -240,6 +240,13 @@ class LimitsStep(Step):
         [Optional(), between(0, 10_000_000)],
         description="Leave it empty for no monthly limit.",
     )
+    stop_after_failures = NumberField(
+        "Stop after failures in a row",
+        [Optional(), between(0, 1000)],
+        default=5,
+        description="Then it switches itself off and tells you why. 0: never. A time-out of the AI service, "
+        "a lack of credits or a pause does not count.",
+    )
     when_limited = SelectField("When a limit is reached", choices=offered([
         ("", "As usual: event runs wait, others are skipped"),
         ("wait", "The run waits"),
@@ -265,6 +272,9 @@ class LimitsStep(Step):
         return numbers | {
             "max_executions_per_day": self.max_executions_per_day.data or 0,
             "credit_limit_per_execution": self.credit_limit_per_execution.data or 0,
+            "stop_after_failures": 5
+            if self.stop_after_failures.data is None
+            else self.stop_after_failures.data,
             "when_limited": self.when_limited.data or None,
             "priority": int(self.priority.data or 5),
         }

@@ -107,6 +107,7 @@ class AutomationService:
         before, definition = definition_of(rule), self.checked(session, account, data)
         if definition.is_active and not rule.is_active:
             require_ready(session, account, definition, now, rule.id)
+            rule_switch.forget_failures(session, rule)
         write(rule, definition)
         after = definition_of(rule)
         if before == after:

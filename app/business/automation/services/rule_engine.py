@@ -18,6 +18,7 @@ from app.business.automation.services.runs.run_lease import Lease, LeaseLost, cl
 from app.business.automation.services.runs.run_price import known_price
 from app.business.automation.services.runs.run_stop import Admission, Stop, stop_of
 from app.business.automation.services.transactions import Clock, Transaction
+from app.business.automation.services.triggering.failing_rules import stop_failing_rules
 from app.business.billing.services.credit_service import CreditService
 from app.business.errors import Invalid
 from app.business.events import wake
@@ -75,6 +76,7 @@ class RuleEngine:
                 )
             except Invalid as error:
                 run_close.fail_before_work(session, context, Reason.RULE_INVALID, error.message)
+                stop_failing_rules(session, now, context.rule.id)
                 return context, []
 
     def _readmit(self, session: Session, context: RunContext) -> list[int]:
@@ -128,6 +130,8 @@ class RuleEngine:
             renew(session, lease, context.now)
             session.refresh(context.run)
             close(session, context)
+            if context.run.status == Status.FAILED:
+                stop_failing_rules(session, context.now, context.rule.id)
 
 
 def _first_time(session: Session, context: RunContext) -> list[int]:

@@ -52,6 +52,7 @@ class RuleDefinition(BaseModel):
     priority: int = Field(5, ge=1, le=9)
     mode: Literal["live", "shadow"] = "live"
     monthly_budget: int | None = Field(None, ge=0, le=10_000_000)
+    stop_after_failures: int = Field(5, ge=0, le=1000)
 
     @field_validator("name", "description", mode="after")
     @classmethod

@@ -22,7 +22,7 @@ from app.business.automation.run_models import (
     Waiting,
 )
 from app.business.automation.services.rules.rule_sentence import summary_of
-from app.business.automation.services.runs import record_claims
+from app.business.automation.services.runs import consecutive_failures, record_claims
 from app.business.automation.services.runs.follow_up import merged_rest, open_follow_up
 from app.business.automation.services.runs.opening import call_attention
 from app.business.automation.services.runs.review import tell_editors
@@ -135,20 +135,20 @@ def settle(session: Session, context: RunContext, outcome: Outcome) -> None:
         _end(session, context, Status.COMPLETED, None, "", notes=notes)
         return
     message = failure_sentence(session, context, outcome)
+    is_passing = all(failure.is_passing for failure in outcome.failures)
     detail = "\n".join(dict.fromkeys(failure.detail for failure in outcome.failures if failure.detail))
     context.detail.error_detail = detail
-    if _may_retry_alone(context, outcome):
+    if is_passing and _may_retry_alone(context):
         _retry_later(session, context, outcome, message)
         return
     open_follow_up(session, context, outcome.rest)
     reasons = Counter(failure.reason for failure in outcome.failures)
     reason = Reason(reasons.most_common(1)[0][0]) if len(reasons) == 1 else Reason.ACTION_FAILED
-    _end(session, context, Status.FAILED, reason, message, notes=notes)
+    _end(session, context, Status.FAILED, reason, message, notes=notes, is_passing=is_passing)
 
 
-def _may_retry_alone(context: RunContext, outcome: Outcome) -> bool:
-    passing = all(failure.is_passing for failure in outcome.failures)
-    return passing and context.run.auto_retries < AUTO_RETRIES and context.rule.is_active
+def _may_retry_alone(context: RunContext) -> bool:
+    return context.run.auto_retries < AUTO_RETRIES and context.rule.is_active
 
 
 def _retry_later(session: Session, context: RunContext, outcome: Outcome, message: str) -> None:
@@ -171,6 +171,7 @@ def _end(
     message: str,
     *,
     notes: list[str] | None = None,
+    is_passing: bool = False,
 ) -> None:
     """The final state of this attempt, and everything that hangs on it."""
     run = context.run
@@ -191,6 +192,8 @@ def _end(
     if status != Status.SKIPPED:
         _report_end(session, context)
     session.flush()
+    # Before others are woken: whoever saves the rule takes its row first and then those of its runs.
+    consecutive_failures.count_end(session, run, context.now, is_passing=is_passing)
     wake_previous(session, run)
     wake_for_credits(session, run.account_id)
 

@@ -2,9 +2,10 @@
 
 from datetime import datetime
 
+from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
-from app.business.automation.models import AutomationRule
+from app.business.automation.models import AutomationRule, RuleFailure
 from app.business.automation.services.rules.rule_versions import keep_version
 from app.business.automation.services.triggering.planning import replan
 
@@ -16,6 +17,18 @@ def switch(
     if rule.is_active == on:
         return False
     rule.is_active = on
+    if on:
+        forget_failures(session, rule)
     keep_version(session, rule, now, user_id)
     replan(session, rule, now)
     return True
+
+
+def forget_failures(session: Session, rule: AutomationRule) -> None:
+    """A rule that is switched on begins anew to count its failures in a row."""
+    session.execute(
+        update(AutomationRule)
+        .where(AutomationRule.id == rule.id)
+        .values(failures_in_a_row=0, failing_since=None, stopped_at=None)
+    )
+    session.execute(delete(RuleFailure).where(RuleFailure.rule_id == rule.id))

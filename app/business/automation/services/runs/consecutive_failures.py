@@ -1,0 +1,76 @@
+"""How often a rule has failed in a row, kept in the closing transaction.
+
+A start, batch or planned time counts once, however many runs it has: its key is a unique row. What says nothing about
+the rule counts neither way: faults of outside services that pass, lack of credits, pause and cancel.
+"""
+
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import CursorResult, delete, func, select, update
+from sqlalchemy.orm import Session
+
+from app.business.automation.models import AutomationRule, RuleFailure
+from app.business.automation.run_models import Cause, Reason, ScheduledTask, Status
+from app.business.upsert import insert_missing
+
+NOT_ABOUT_THE_RULE = frozenset(
+    {Reason.INSUFFICIENT_CREDITS, Reason.BUDGET, Reason.PAUSED, Reason.ACCOUNT_INACTIVE, Reason.CANCELLED}
+)
+
+
+def count_end(session: Session, run: ScheduledTask, now: datetime, *, is_passing: bool = False) -> None:
+    """Count the end of `run`: completed sets the count to 0, a failure of another start raises it.
+
+    is_passing: all that failed may work later by itself.
+    """
+    if run.status == Status.COMPLETED:
+        reset(session, run.automation_rule_id)
+    elif run.status == Status.FAILED and not is_passing and run.reason not in NOT_ABOUT_THE_RULE:
+        _count_failure(session, run, now)
+
+
+def reset(session: Session, rule_id: int) -> None:
+    """Begin to count anew."""
+    changed = session.execute(
+        update(AutomationRule)
+        .where(AutomationRule.id == rule_id, AutomationRule.failures_in_a_row > 0)
+        .values(failures_in_a_row=0, failing_since=None)
+        .execution_options(synchronize_session=False)
+    )
+    if cast(CursorResult[Any], changed).rowcount:
+        session.execute(delete(RuleFailure).where(RuleFailure.rule_id == rule_id))
+
+
+def _count_failure(session: Session, run: ScheduledTask, now: datetime) -> None:
+    key = _start_key(session, run)
+    known = select(RuleFailure.id).where(
+        RuleFailure.rule_id == run.automation_rule_id, RuleFailure.start_key == key
+    )
+    if session.scalar(known) is not None:
+        return
+    counted = session.execute(
+        update(AutomationRule)
+        .where(AutomationRule.id == run.automation_rule_id, ~known.exists())
+        .values(
+            failures_in_a_row=AutomationRule.failures_in_a_row + 1,
+            failing_since=func.coalesce(AutomationRule.failing_since, now),
+        )
+        .execution_options(synchronize_session=False)
+    )
+    if not cast(CursorResult[Any], counted).rowcount:
+        return
+    row = {"account_id": run.account_id, "rule_id": run.automation_rule_id, "start_key": key}
+    insert_missing(session, RuleFailure, row | {"run_id": run.id, "created_at": now})
+
+
+def _start_key(session: Session, run: ScheduledTask) -> str:
+    """The same for all runs of one start: parts, sites, runs of one record each, and follow-ups."""
+    first = run
+    while first.follows_id is not None:
+        first = session.get_one(ScheduledTask, first.start_id or first.follows_id)
+    if first.batch_id is not None:
+        return f"batch-{first.batch_id}"
+    if first.cause == Cause.SCHEDULE:
+        return f"time-{first.scheduled_at.isoformat()}"
+    return f"run-{first.id}"
