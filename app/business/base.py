@@ -93,6 +93,12 @@ class Stamped:
     updated_at: Mapped[datetime] = mapped_column(sort_order=91)
 
 
+class Versioned:
+    """A row that people edit. `version` counts every change of what they can edit, whoever makes it."""
+
+    version: Mapped[int] = mapped_column(default=1, server_default="1", sort_order=92)
+
+
 class AccountOwned:
     """A row of one account. `(account_id, id)` is a key, so children can be held to the same account."""
 

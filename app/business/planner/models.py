@@ -7,7 +7,17 @@ from typing import Any
 from sqlalchemy import CheckConstraint, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column, relationship
 
-from app.business.base import AccountOwned, Base, Id, Stamped, Text, one_of, owner_key, same_account
+from app.business.base import (
+    AccountOwned,
+    Base,
+    Id,
+    Stamped,
+    Text,
+    Versioned,
+    one_of,
+    owner_key,
+    same_account,
+)
 
 
 class SiteStatus(StrEnum):
@@ -47,7 +57,7 @@ class Intent(StrEnum):
     NAVIGATIONAL = "navigational"
 
 
-class Site(AccountOwned, Stamped, Base):
+class Site(AccountOwned, Stamped, Versioned, Base):
     """A web site that content is made for."""
 
     __tablename__ = "site"
@@ -61,7 +71,7 @@ class Site(AccountOwned, Stamped, Base):
     monthly_budget: Mapped[int | None]
 
 
-class Sector(AccountOwned, Stamped, Base):
+class Sector(AccountOwned, Stamped, Versioned, Base):
     """A topic area of a site."""
 
     __tablename__ = "sector"
@@ -72,7 +82,7 @@ class Sector(AccountOwned, Stamped, Base):
     site: Mapped[Site] = relationship(foreign_keys="Sector.site_id", primaryjoin="Sector.site_id == Site.id")
 
 
-class Record(AccountOwned, Stamped):
+class Record(AccountOwned, Stamped, Versioned):
     """What keyword, cluster, idea, task and content share.
 
     `made_key` names the unit of work and the place in its output (`r12-s0-45-1`): the same unit,

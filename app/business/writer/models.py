@@ -3,10 +3,10 @@
 from datetime import date, datetime
 from enum import StrEnum
 
-from sqlalchemy import CheckConstraint, Index
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from app.business.base import Base, Id, Text, one_of, same_account
+from app.business.base import AccountOwned, Base, Id, Text, one_of, owner_key, same_account
 from app.business.planner.models import Idea, Record, record_table
 
 
@@ -75,3 +75,26 @@ class Content(Record, Base):
     published_url: Mapped[str] = mapped_column(Text(2000), default="")
     published_at: Mapped[datetime | None]
     task: Mapped[Task | None] = relationship(primaryjoin="foreign(Content.task_id) == Task.id", viewonly=True)
+
+
+class ContentVersion(AccountOwned, Base):
+    """An article as it read after one save of its text. `number`: the version that the save gave the article.
+
+    user_id, run_id: who saved it; neither where it was there before versions were kept.
+    """
+
+    __tablename__ = "content_version"
+    __table_args__ = owner_key(
+        same_account("content_id", "content"), UniqueConstraint("content_id", "number")
+    )
+
+    content_id: Mapped[int] = mapped_column(Id)
+    number: Mapped[int]
+    title: Mapped[str] = mapped_column(Text(255))
+    html: Mapped[str] = mapped_column(Text())
+    meta_title: Mapped[str] = mapped_column(Text(255))
+    meta_description: Mapped[str] = mapped_column(Text(512))
+    word_count: Mapped[int]
+    user_id: Mapped[int | None] = mapped_column(Id)
+    run_id: Mapped[int | None] = mapped_column(Id)
+    created_at: Mapped[datetime]

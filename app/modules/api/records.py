@@ -7,7 +7,8 @@ from typing import Annotated, Any, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from sqlalchemy import select
 
-from app.business.base import AccountOwned
+from app.business.base import AccountOwned, Versioned
+from app.business.errors import Stale
 from app.business.paging import Page
 from app.business.planner.services.record_lists import RecordList
 from app.infrastructure.database import db
@@ -96,7 +97,11 @@ def row_to_change(model: type[Row], id: int) -> Row:
     return db.session.scalars(locked).one()
 
 
-def sent_changes(schema: type[Schema], shown: Mapping[str, Any]) -> dict[str, Any]:
-    """What a PATCH changes of a resource that now reads `shown`. Raises Stale, Invalid."""
-    require_match(shown)
+def sent_changes(schema: type[Schema], row: Versioned, shown: Mapping[str, Any]) -> dict[str, Any]:
+    """What a PATCH changes of `row`, which now reads `shown`. Raises Stale with the present state, Invalid."""
+    try:
+        require_match(shown, row.version)
+    except Stale as refusal:
+        refusal.details = {"current": dict(shown)}
+        raise
     return read_changes(schema, shown).model_dump(exclude_unset=True)

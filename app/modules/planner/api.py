@@ -59,24 +59,25 @@ def create_site() -> Response:
     fields = read_new(SiteNew).model_dump()
     site = site_service.create_site(db.session(), current_person().account.id, fields, now=datetime.now(UTC))
     db.session.commit()
-    return answer(show(SiteShown, site), 201)
+    return answer(show(SiteShown, site), 201, version=site.version)
 
 
 @allow(Role.VIEWER)
 def get_site(id: int) -> Response:
     """GET one site."""
-    return answer(show(SiteShown, owned_or_404(Site, id)))
+    site = owned_or_404(Site, id)
+    return answer(show(SiteShown, site), version=site.version)
 
 
 @allow(Role.OWNER)
 def change_site(id: int) -> Response:
     """PATCH one site."""
     site = row_to_change(Site, id)
-    changes = sent_changes(SiteChanges, show(SiteShown, site))
+    changes = sent_changes(SiteChanges, site, show(SiteShown, site))
     site_service.update_site(db.session(), site, changes, now=datetime.now(UTC))
     wake_for_budget(db.session(), site.account_id, site.id)
     db.session.commit()
-    return answer(show(SiteShown, site))
+    return answer(show(SiteShown, site), version=site.version)
 
 
 @allow(Role.VIEWER)
@@ -92,24 +93,25 @@ def create_sector() -> Response:
     site = owned_or_404(Site, fields.site)
     sector = site_service.create_sector(db.session(), site, fields.name, now=datetime.now(UTC))
     db.session.commit()
-    return answer(show(SectorShown, sector), 201)
+    return answer(show(SectorShown, sector), 201, version=sector.version)
 
 
 @allow(Role.VIEWER)
 def get_sector(id: int) -> Response:
     """GET one sector."""
-    return answer(show(SectorShown, owned_or_404(Sector, id)))
+    sector = owned_or_404(Sector, id)
+    return answer(show(SectorShown, sector), version=sector.version)
 
 
 @allow(Role.OPERATOR)
 def change_sector(id: int) -> Response:
     """PATCH one sector."""
     sector = row_to_change(Sector, id)
-    changes = sent_changes(SectorChanges, show(SectorShown, sector))
+    changes = sent_changes(SectorChanges, sector, show(SectorShown, sector))
     if "name" in changes:
         site_service.rename_sector(db.session(), sector, changes["name"], now=datetime.now(UTC))
     db.session.commit()
-    return answer(show(SectorShown, sector))
+    return answer(show(SectorShown, sector), version=sector.version)
 
 
 @allow(Role.VIEWER)
@@ -127,25 +129,26 @@ def create_keyword() -> Response:
         db.session(), place, fields, origin=current_person().origin, now=now
     )
     db.session.commit()
-    return answer(show(KeywordShown, keyword), 201)
+    return answer(show(KeywordShown, keyword), 201, version=keyword.version)
 
 
 @allow(Role.VIEWER)
 def get_keyword(id: int) -> Response:
     """GET one keyword."""
-    return answer(show(KeywordShown, owned_or_404(Keyword, id)))
+    keyword = owned_or_404(Keyword, id)
+    return answer(show(KeywordShown, keyword), version=keyword.version)
 
 
 @allow(Role.OPERATOR)
 def change_keyword(id: int) -> Response:
     """PATCH one keyword; a cluster given moves it there, null takes it out."""
     keyword, now = row_to_change(Keyword, id), datetime.now(UTC)
-    changes = sent_changes(KeywordChanges, show(KeywordShown, keyword))
+    changes = sent_changes(KeywordChanges, keyword, show(KeywordShown, keyword))
     if "cluster" in changes:
         _move(keyword, changes.pop("cluster"), now)
     keyword_service.update_keyword(db.session(), keyword, changes, origin=current_person().origin, now=now)
     db.session.commit()
-    return answer(show(KeywordShown, keyword))
+    return answer(show(KeywordShown, keyword), version=keyword.version)
 
 
 @allow(Role.VIEWER)
@@ -165,25 +168,26 @@ def create_cluster() -> Response:
         db.session(), _place(fields, now), fields, origin=current_person().origin, now=now
     )
     db.session.commit()
-    return answer(_shown_cluster(cluster), 201)
+    return answer(_shown_cluster(cluster), 201, version=cluster.version)
 
 
 @allow(Role.VIEWER)
 def get_cluster(id: int) -> Response:
     """GET one cluster."""
-    return answer(_shown_cluster(owned_or_404(Cluster, id)))
+    cluster = owned_or_404(Cluster, id)
+    return answer(_shown_cluster(cluster), version=cluster.version)
 
 
 @allow(Role.OPERATOR)
 def change_cluster(id: int) -> Response:
     """PATCH one cluster."""
     cluster = row_to_change(Cluster, id)
-    changes = sent_changes(ClusterChanges, _shown_cluster(cluster))
+    changes = sent_changes(ClusterChanges, cluster, _shown_cluster(cluster))
     cluster_service.update_cluster(
         db.session(), cluster, changes, origin=current_person().origin, now=datetime.now(UTC)
     )
     db.session.commit()
-    return answer(_shown_cluster(cluster))
+    return answer(_shown_cluster(cluster), version=cluster.version)
 
 
 @allow(Role.VIEWER)
@@ -200,25 +204,26 @@ def create_idea() -> Response:
         db.session(), _place_of_idea(fields, now), fields, origin=current_person().origin, now=now
     )
     db.session.commit()
-    return answer(show(IdeaShown, idea), 201)
+    return answer(show(IdeaShown, idea), 201, version=idea.version)
 
 
 @allow(Role.VIEWER)
 def get_idea(id: int) -> Response:
     """GET one idea."""
-    return answer(show(IdeaShown, owned_or_404(Idea, id)))
+    idea = owned_or_404(Idea, id)
+    return answer(show(IdeaShown, idea), version=idea.version)
 
 
 @allow(Role.OPERATOR)
 def change_idea(id: int) -> Response:
     """PATCH one idea."""
     idea = row_to_change(Idea, id)
-    changes = sent_changes(IdeaChanges, show(IdeaShown, idea))
+    changes = sent_changes(IdeaChanges, idea, show(IdeaShown, idea))
     idea_service.update_idea(
         db.session(), idea, changes, origin=current_person().origin, now=datetime.now(UTC)
     )
     db.session.commit()
-    return answer(show(IdeaShown, idea))
+    return answer(show(IdeaShown, idea), version=idea.version)
 
 
 def _place(fields: dict[str, Any], now: datetime) -> Sector:

@@ -42,25 +42,26 @@ def create_task() -> Response:
         db.session(), _place(fields, "idea", Idea, now), fields, origin=current_person().origin, now=now
     )
     db.session.commit()
-    return answer(show(TaskShown, task), 201)
+    return answer(show(TaskShown, task), 201, version=task.version)
 
 
 @allow(Role.VIEWER)
 def get_task(id: int) -> Response:
     """GET one task."""
-    return answer(show(TaskShown, owned_or_404(Task, id)))
+    task = owned_or_404(Task, id)
+    return answer(show(TaskShown, task), version=task.version)
 
 
 @allow(Role.OPERATOR)
 def change_task(id: int) -> Response:
     """PATCH one task."""
     task = row_to_change(Task, id)
-    changes = sent_changes(TaskChanges, show(TaskShown, task))
+    changes = sent_changes(TaskChanges, task, show(TaskShown, task))
     task_service.update_task(
         db.session(), task, changes, origin=current_person().origin, now=datetime.now(UTC)
     )
     db.session.commit()
-    return answer(show(TaskShown, task))
+    return answer(show(TaskShown, task), version=task.version)
 
 
 @allow(Role.VIEWER)
@@ -77,25 +78,26 @@ def create_content() -> Response:
         db.session(), _place(fields, "task", Task, now), fields, origin=current_person().origin, now=now
     )
     db.session.commit()
-    return answer(show(ContentShown, content), 201)
+    return answer(show(ContentShown, content), 201, version=content.version)
 
 
 @allow(Role.VIEWER)
 def get_content(id: int) -> Response:
     """GET one content item."""
-    return answer(show(ContentShown, owned_or_404(Content, id)))
+    content = owned_or_404(Content, id)
+    return answer(show(ContentShown, content), version=content.version)
 
 
 @allow(Role.OPERATOR)
 def change_content(id: int) -> Response:
     """PATCH one content item."""
     content = row_to_change(Content, id)
-    changes = sent_changes(ContentChanges, show(ContentShown, content))
+    changes = sent_changes(ContentChanges, content, show(ContentShown, content))
     content_edit.update_content(
         db.session(), content, changes, origin=current_person().origin, now=datetime.now(UTC)
     )
     db.session.commit()
-    return answer(show(ContentShown, content))
+    return answer(show(ContentShown, content), version=content.version)
 
 
 def _place(fields: dict[str, Any], name: str, parent: type[Row], now: datetime) -> Row | Sector:

@@ -20,7 +20,7 @@ from app.business.planner.models import (
 )
 from app.business.planner.services.plain_text import clean_line
 from app.business.planner.services.record_changes import CLUSTER, KEYWORD, move_status, new_record, report
-from app.business.planner.services.record_edit import Cleaner, edit_record, line
+from app.business.planner.services.record_edit import Cleaner, edit_record, fill_record, line
 
 OPEN_IDEAS = (IdeaStatus.NEW, IdeaStatus.ACCEPTED)
 _UNDONE = (ClusterStatus.NEW, ClusterStatus.PLANNED)
@@ -46,17 +46,21 @@ def _new_cluster(
     cluster = Cluster(
         **new_record(sector, ClusterStatus.NEW, origin, now), name=name, main_keyword=name.lower()
     )
-    session.add(cluster)
-    extra = {key: value for key, value in fields.items() if key != "name"}
-    edit_record(session, CLUSTER, cluster, extra, EDITABLE, origin=origin, now=now)
+    fill_record(session, cluster, {key: fields[key] for key in fields if key != "name"}, EDITABLE)
     return cluster
 
 
 def update_cluster(
-    session: Session, cluster: Cluster, changes: Mapping[str, Any], *, origin: Origin, now: datetime
+    session: Session,
+    cluster: Cluster,
+    changes: Mapping[str, Any],
+    *,
+    seen: int | None = None,
+    origin: Origin,
+    now: datetime,
 ) -> Cluster:
-    """Rename, or change labels, note, assignee, status. Raises Invalid, Conflict."""
-    edit_record(session, CLUSTER, cluster, changes, EDITABLE, origin=origin, now=now)
+    """Rename, or change labels, note, assignee, status. Raises Invalid, Conflict, Stale."""
+    edit_record(session, CLUSTER, cluster, changes, EDITABLE, seen=seen, origin=origin, now=now)
     return cluster
 
 
@@ -123,9 +127,8 @@ def merge_clusters(
     session.execute(select(Cluster.id).where(Cluster.id.in_(ids)).order_by(Cluster.id).with_for_update())
     came = set(session.scalars(select(Idea.status).where(Idea.cluster_id.in_(ids))))
     for model in (Keyword, Idea):
-        session.execute(
-            update(model).where(model.cluster_id.in_(ids)).values(cluster_id=target.id, updated_at=now)
-        )
+        moved = {"cluster_id": target.id, "updated_at": now, "version": model.version + 1}
+        session.execute(update(model).where(model.cluster_id.in_(ids)).values(moved))
     for cluster in others:
         session.delete(cluster)
     target.updated_at = now

@@ -12,7 +12,7 @@ from app.business.planner.models import Cluster, Idea, IdeaStatus, Sector
 from app.business.planner.services.cluster_service import note_closed_ideas, note_open_ideas
 from app.business.planner.services.plain_text import clean_line
 from app.business.planner.services.record_changes import IDEA, new_record, report, set_status
-from app.business.planner.services.record_edit import Cleaner, body, edit_record, line
+from app.business.planner.services.record_edit import Cleaner, body, edit_record, fill_record, line
 
 
 def create_idea(
@@ -32,19 +32,23 @@ def create_idea(
     title = clean_line(fields.get("title") or "", "title")
     cluster_id = place.id if isinstance(place, Cluster) else None
     idea = Idea(**new_record(place, IdeaStatus.NEW, origin, now, ordinal), title=title, cluster_id=cluster_id)
-    session.add(idea)
-    extra = {key: value for key, value in fields.items() if key != "title"}
-    edit_record(session, IDEA, idea, extra, EDITABLE, origin=origin, now=now)
+    fill_record(session, idea, {key: fields[key] for key in fields if key != "title"}, EDITABLE)
     report(session, EventType.IDEA_CREATED, IDEA, [idea], origin, now)
     note_open_ideas(session, [cluster_id], origin=origin, now=now)
     return idea
 
 
 def update_idea(
-    session: Session, idea: Idea, changes: Mapping[str, Any], *, origin: Origin, now: datetime
+    session: Session,
+    idea: Idea,
+    changes: Mapping[str, Any],
+    *,
+    seen: int | None = None,
+    origin: Origin,
+    now: datetime,
 ) -> Idea:
-    """Change the given fields only; status accepts, rejects or reopens. Raises Invalid, Conflict."""
-    edit_record(session, IDEA, idea, changes, EDITABLE, origin=origin, now=now)
+    """Change the given fields only; status accepts, rejects or reopens. Raises Invalid, Conflict, Stale."""
+    edit_record(session, IDEA, idea, changes, EDITABLE, seen=seen, origin=origin, now=now)
     if "status" in changes:
         _note(session, [idea.cluster_id], idea.status, origin, now)
     return idea

@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import groupby
 from typing import Any, Literal
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from app.business.errors import Invalid
@@ -177,6 +178,16 @@ def _update(session: Session, rows: _Sorted, known: dict[tuple[int, str], Any], 
             changes.append({"id": found.id, "updated_at": now} | different)
     # Rows with the same fields stand together, so that they go out as one statement.
     changes.sort(key=lambda change: sorted(change))
-    if changes:
-        session.execute(update(Keyword), changes)
+    for names, alike in groupby(changes, key=lambda change: sorted(change)):
+        _write(session, names, list(alike))
     return len(changes)
+
+
+def _write(session: Session, names: Sequence[str], changes: Sequence[dict[str, Any]]) -> None:
+    table = Keyword.__table__
+    values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names if name != "id"}
+    statement = update(Keyword).where(table.c.id == bindparam("new_id"))
+    session.connection().execute(
+        statement.values(values | {"version": table.c.version + 1}),
+        [{f"new_{name}": change[name] for name in names} for change in changes],
+    )

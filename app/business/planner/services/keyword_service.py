@@ -44,10 +44,16 @@ def add_keyword(
 
 
 def update_keyword(
-    session: Session, keyword: Keyword, changes: Mapping[str, Any], *, origin: Origin, now: datetime
+    session: Session,
+    keyword: Keyword,
+    changes: Mapping[str, Any],
+    *,
+    seen: int | None = None,
+    origin: Origin,
+    now: datetime,
 ) -> Keyword:
-    """Change the given fields only: figures, labels, note, assignee, status. Raises Invalid, Conflict."""
-    edit_record(session, KEYWORD, keyword, changes, FIGURES, origin=origin, now=now)
+    """Change the given fields only: figures, labels, note, assignee, status. Raises Invalid, Conflict, Stale."""
+    edit_record(session, KEYWORD, keyword, changes, FIGURES, seen=seen, origin=origin, now=now)
     return keyword
 
 

@@ -159,6 +159,7 @@ def move_status(
         "status": status,
         "status_since": since,
         "updated_at": now,
+        "version": kind.model.version + 1,
         **kind.sets.get(status, {}),
         **values,
     }

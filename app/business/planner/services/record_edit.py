@@ -1,6 +1,6 @@
 """Edits that people and rules make to any record: texts, figures, labels, note, person, status."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -13,11 +13,24 @@ from app.business.events import Origin
 from app.business.planner.models import Record
 from app.business.planner.services.plain_text import clean_body, clean_line
 from app.business.planner.services.record_changes import Kind, require_move
+from app.business.planner.services.record_versions import differing, lock_version, write_changes
 
 LABELS_LIMIT = 50
 
 Cleaner = Callable[[Any, str], Any]
 """Takes a value and its field path; gives what is stored, or raises Invalid."""
+
+Derive = Callable[[Mapping[str, Any]], Mapping[str, Any]]
+
+
+def fill_record(
+    session: Session, record: Record, fields: Mapping[str, Any], cleaners: Mapping[str, Cleaner]
+) -> None:
+    """Give a new record its fields. Raises Invalid for one that is wrong or cannot be set."""
+    for name, value in _cleaned(session, record, fields, cleaners).items():
+        setattr(record, name, value)
+    session.add(record)
+    session.flush()
 
 
 def edit_record(
@@ -27,26 +40,36 @@ def edit_record(
     changes: Mapping[str, Any],
     cleaners: Mapping[str, Cleaner],
     *,
+    derived: Derive = lambda values: {},
+    seen: int | None = None,
     origin: Origin,
     now: datetime,
-) -> None:
-    """Apply `changes` (only the fields to change) to one record.
+) -> Collection[str]:
+    """Apply `changes` (only the fields to change) to one record; returns the columns that differ now.
 
     `cleaners` are the kind's own fields; labels, note, assignee (a person's id or None) and status belong to
-    every kind. Raises Invalid for a field that cannot be edited, Conflict for an illegal status move.
+    every kind. `derived`: columns that follow from the changed ones. `seen`: the version that the changes were
+    made from; without it the last one wins, for these fields only. Raises Invalid for a field that cannot be
+    edited, Conflict for an illegal status move, Stale.
     """
-    values = {
-        name: _clean(session, record, name, value, cleaners)
-        for name, value in changes.items()
-        if name != "status"
-    }
-    for name, value in values.items():
-        setattr(record, "assignee_id" if name == "assignee" else name, value)
+    lock_version(session, record, seen)
+    sent = {name: value for name, value in changes.items() if name != "status"}
+    values = differing(record, _cleaned(session, record, sent, cleaners))
     if values:
-        record.updated_at = now
-    session.flush()
+        write_changes(session, record, {**values, **derived(values)}, now)
     if "status" in changes:
         require_move(session, kind, record, changes["status"], origin, now)
+    return values
+
+
+def _cleaned(
+    session: Session, record: Record, fields: Mapping[str, Any], cleaners: Mapping[str, Cleaner]
+) -> dict[str, Any]:
+    """Column -> value."""
+    return {
+        "assignee_id" if name == "assignee" else name: _clean(session, record, name, value, cleaners)
+        for name, value in fields.items()
+    }
 
 
 def line(*, limit: int = 255, required: bool = False) -> Cleaner:

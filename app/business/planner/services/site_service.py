@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from app.business.errors import Conflict, Invalid, NotFound
 from app.business.planner.models import Sector, Site, SiteStatus
 from app.business.planner.services.plain_text import clean_line
+from app.business.planner.services.record_versions import differing, lock_version, write_changes
 from app.business.time_zones import check_time_zone
 
 GENERAL = "General"
@@ -28,12 +29,13 @@ def create_site(session: Session, account_id: int, fields: Mapping[str, Any], *,
     return site
 
 
-def update_site(session: Session, site: Site, changes: Mapping[str, Any], *, now: datetime) -> Site:
-    """Change the given fields only. Raises Invalid."""
-    for name, value in _site_values(changes).items():
-        setattr(site, name, value)
-    site.updated_at = now
-    session.flush()
+def update_site(
+    session: Session, site: Site, changes: Mapping[str, Any], *, seen: int | None = None, now: datetime
+) -> Site:
+    """Change the given fields only. `seen`: the version they were made from. Raises Invalid, Stale."""
+    lock_version(session, site, seen)
+    if values := differing(site, _site_values(changes)):
+        write_changes(session, site, values, now)
     return site
 
 
@@ -48,14 +50,17 @@ def create_sector(session: Session, site: Site, name: str, *, now: datetime) -> 
     return sector
 
 
-def rename_sector(session: Session, sector: Sector, name: str, *, now: datetime) -> Sector:
-    """Raises Invalid, or Conflict when another sector of the site has that name."""
+def rename_sector(
+    session: Session, sector: Sector, name: str, *, seen: int | None = None, now: datetime
+) -> Sector:
+    """Raises Invalid, Stale, or Conflict when another sector of the site has that name."""
+    lock_version(session, sector, seen)
     clean = clean_line(name, "name")
     other = find_sector(session, sector.site, clean)
     if other and other.id != sector.id:
         raise Conflict(f"{sector.site.name} already has a sector “{clean}”.")
-    sector.name, sector.updated_at = clean, now
-    session.flush()
+    if values := differing(sector, {"name": clean}):
+        write_changes(session, sector, values, now)
     return sector
 
 

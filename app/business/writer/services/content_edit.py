@@ -11,9 +11,11 @@ from app.business.events import EventType, Origin
 from app.business.planner.models import Sector
 from app.business.planner.services.plain_text import BODY_LIMIT, clean_body, clean_line
 from app.business.planner.services.record_changes import move_status, new_record, report
-from app.business.planner.services.record_edit import Cleaner, as_given, edit_record, line
+from app.business.planner.services.record_edit import Cleaner, as_given, edit_record, fill_record, line
+from app.business.planner.services.record_versions import lock_version
 from app.business.writer.models import Content, ContentStatus, Task, TaskStatus
 from app.business.writer.services.article_html import clean_html, count_words
+from app.business.writer.services.content_versions import KEPT, keep_first_version, keep_version
 from app.business.writer.services.record_kinds import CONTENT, TASK
 
 _UNWRITTEN = (TaskStatus.DRAFT, TaskStatus.QUEUED, TaskStatus.FAILED)
@@ -30,9 +32,9 @@ def create_content(
     title = clean_line(fields.get("title") or "", "title")
     task_id = place.id if isinstance(place, Task) else None
     content = Content(**new_record(place, ContentStatus.DRAFT, origin, now), title=title, task_id=task_id)
-    session.add(content)
-    extra = {key: value for key, value in fields.items() if key != "title"}
-    update_content(session, content, extra, origin=origin, now=now)
+    fill_record(session, content, {key: fields[key] for key in fields if key != "title"}, EDITABLE)
+    content.word_count = count_words(content.html)
+    keep_version(session, content, origin, now)
     if task_id is not None:
         move_status(session, TASK, [task_id], _UNWRITTEN, TaskStatus.DONE, origin, now)
     report(session, EventType.CONTENT_GENERATED, CONTENT, [content], origin, now)
@@ -40,14 +42,30 @@ def create_content(
 
 
 def update_content(
-    session: Session, content: Content, changes: Mapping[str, Any], *, origin: Origin, now: datetime
+    session: Session,
+    content: Content,
+    changes: Mapping[str, Any],
+    *,
+    seen: int | None = None,
+    origin: Origin,
+    now: datetime,
 ) -> Content:
-    """Change the given fields only; status approves, hands on for review or sends back. Raises Invalid, Conflict."""
-    edit_record(session, CONTENT, content, changes, EDITABLE, origin=origin, now=now)
-    if "html" in changes:
-        content.word_count = count_words(content.html)
-        session.flush()
+    """Change the given fields only; status approves, hands on for review or sends back.
+
+    `seen`: the version that the changes were made from. Raises Invalid, Conflict, Stale.
+    """
+    if not KEPT.isdisjoint(changes):
+        keep_first_version(session, lock_version(session, content, seen))
+    changed = edit_record(
+        session, CONTENT, content, changes, EDITABLE, derived=_counted, seen=seen, origin=origin, now=now
+    )
+    if not KEPT.isdisjoint(changed):
+        keep_version(session, content, origin, now)
     return content
+
+
+def _counted(values: Mapping[str, Any]) -> dict[str, int]:
+    return {"word_count": count_words(values["html"])} if "html" in values else {}
 
 
 def mark_published(

@@ -18,6 +18,7 @@ from app.business.planner.services.plain_text import LINE_LIMIT, ProviderText, c
 from app.business.planner.services.record_changes import move_status, new_record, report
 from app.business.writer.models import Content, ContentStatus, Task, TaskStatus
 from app.business.writer.services.article_html import count_words, from_markdown, shorten
+from app.business.writer.services.content_versions import keep_version
 from app.business.writer.services.record_kinds import CONTENT, TASK
 
 META_TITLE_LIMIT = 60
@@ -133,6 +134,7 @@ class ContentGenerationService:
         content = Content(**values | asdict(answer))
         session.add(content)
         session.flush()
+        keep_version(session, content, origin, now)
         _end(session, task.id, TaskStatus.DONE, origin, now)
         report(session, EventType.CONTENT_GENERATED, CONTENT, [content], origin, now)
         return content

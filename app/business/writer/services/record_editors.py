@@ -15,7 +15,7 @@ from app.business.writer.models import Content, Task
 from app.business.writer.services.content_edit import update_content
 from app.business.writer.services.task_service import update_task
 
-_EDITORS: Mapping[type[Record], Any] = {
+EDITORS: Mapping[type[Record], Any] = {
     Keyword: update_keyword,
     Cluster: update_cluster,
     Idea: update_idea,
@@ -28,4 +28,4 @@ def update_record(
     session: Session, record: Record, changes: Mapping[str, Any], *, origin: Origin, now: datetime
 ) -> None:
     """Change the given fields of a record of any kind. Raises Invalid, Conflict."""
-    _EDITORS[type(record)](session, record, changes, origin=origin, now=now)
+    EDITORS[type(record)](session, record, changes, origin=origin, now=now)

@@ -13,7 +13,7 @@ from app.business.planner.models import Idea, IdeaStatus, Sector
 from app.business.planner.services.cluster_service import OPEN_IDEAS, note_closed_ideas
 from app.business.planner.services.plain_text import clean_line
 from app.business.planner.services.record_changes import IDEA, move_status, new_record, report
-from app.business.planner.services.record_edit import Cleaner, as_given, body, edit_record, line
+from app.business.planner.services.record_edit import Cleaner, as_given, body, edit_record, fill_record, line
 from app.business.writer.models import Task, TaskStatus, TaskType
 from app.business.writer.services.record_kinds import TASK
 
@@ -65,10 +65,16 @@ def create_tasks(
 
 
 def update_task(
-    session: Session, task: Task, changes: Mapping[str, Any], *, origin: Origin, now: datetime
+    session: Session,
+    task: Task,
+    changes: Mapping[str, Any],
+    *,
+    seen: int | None = None,
+    origin: Origin,
+    now: datetime,
 ) -> Task:
-    """Change the given fields only. Raises Invalid, Conflict."""
-    edit_record(session, TASK, task, changes, EDITABLE, origin=origin, now=now)
+    """Change the given fields only. Raises Invalid, Conflict, Stale."""
+    edit_record(session, TASK, task, changes, EDITABLE, seen=seen, origin=origin, now=now)
     return task
 
 
@@ -97,9 +103,7 @@ def _add(
     task = Task(
         **new_record(place, status, origin, now, ordinal), title=title, idea_id=idea_id, word_count=1000
     )
-    extra = {key: value for key, value in fields.items() if key != "title"}
-    session.add(task)
-    edit_record(session, TASK, task, extra, EDITABLE, origin=origin, now=now)
+    fill_record(session, task, {key: fields[key] for key in fields if key != "title"}, EDITABLE)
     report(session, EventType.TASK_CREATED, TASK, [task], origin, now)
     return task
 

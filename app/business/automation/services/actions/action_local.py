@@ -29,6 +29,7 @@ from app.business.automation.services.triggering.rule_switch import switch
 from app.business.errors import Conflict
 from app.business.planner.models import Cluster, Record, Sector
 from app.business.planner.services.idea_service import create_idea
+from app.business.planner.services.record_versions import lock_version
 from app.business.writer.services import task_service
 from app.business.writer.services.record_editors import update_record
 
@@ -44,7 +45,8 @@ class UpdateRecordsWork(LocalWork):
         row = owned(session, MODELS[unit.record_type], unit.record_id, context.account.id)
         try:
             with session.begin_nested():
-                changes = _changes(context, row, params)
+                # Labels are added to those that it has when its turn comes.
+                changes = _changes(context, lock_version(session, row), params)
                 update_record(session, row, changes, origin=_origin(context, unit), now=context.now)
         except Conflict as refusal:
             return LeftOut(refusal.message)

@@ -1,0 +1,48 @@
+"""Versions of what people edit: every change counts, whoever makes it; a change of another version is refused."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import inspect, select, update
+from sqlalchemy.orm import Session
+
+from app.business.base import Versioned
+from app.business.errors import NotFound, Stale
+
+Row = TypeVar("Row", bound=Versioned)
+"""Of a table with an `id`."""
+
+STALE = "Somebody else changed this meanwhile. Read it again, then make your change on the new version."
+
+
+def lock_version(session: Session, row: Row, seen: int | None = None) -> Row:
+    """The row as it is now, locked; what was read of it before may be old.
+
+    Raises Stale when `seen`, the version that a change was made from, is another one; NotFound.
+    """
+    model: Any = type(row)
+    key: Any = inspect(row).identity
+    query = select(model).where(model.id == key[0]).with_for_update(key_share=True)
+    found: Row | None = session.scalar(query.execution_options(populate_existing=True))
+    if found is None:
+        raise NotFound
+    if seen is not None and found.version != seen:
+        raise Stale(STALE)
+    return found
+
+
+def write_changes(session: Session, row: Any, values: Mapping[str, Any], now: datetime) -> None:
+    """Set `values` on the version that `row` shows, as its next version. Raises Stale."""
+    model = type(row)
+    guarded = update(model).where(model.id == row.id, model.version == row.version)
+    changed = guarded.values(**values, updated_at=now, version=model.version + 1)
+    written: Any = session.execute(changed.execution_options(synchronize_session=False))
+    if written.rowcount != 1:
+        raise Stale(STALE)
+    session.refresh(row)
+
+
+def differing(row: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of `values` that `row` does not have already."""
+    return {name: value for name, value in values.items() if getattr(row, name) != value}
