@@ -32,6 +32,10 @@ def between(low: int, high: int) -> NumberRange:
     return NumberRange(low, high, f"Enter a number from {low:,} to {high:,}.")
 
 
+class SpacedField(StringField):
+    """A line of text in which spaces at the ends mean something."""
+
+
 class ConsoleForm(FlaskForm):
     """Base of all forms: spaces around text are dropped, control characters are refused beside the field."""
 
@@ -45,7 +49,7 @@ class ConsoleForm(FlaskForm):
                 field.validators = (plain_number, *field.validators)
             if isinstance(field, StringField):
                 field.validators = (printable, *field.validators)
-                if not isinstance(field, PasswordField):
+                if not isinstance(field, PasswordField | SpacedField):
                     field.filters = (_strip, *field.filters)
             return field
 

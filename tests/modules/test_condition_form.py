@@ -190,3 +190,12 @@ def test_input_that_no_page_sends_loses_no_condition(pairs: Pairs) -> None:
 def test_a_change_that_cannot_be_changes_nothing(change: str) -> None:
     pairs = pairs_from({"all": [VOLUME, WORD]}, "keyword")
     assert json_of(changed(pairs, change)[0]) == {"all": [VOLUME, WORD]}
+
+
+@pytest.mark.parametrize("operator", ["contains", "not_contains", "starts_with", "ends_with"])
+def test_a_space_at_the_end_of_a_part_is_kept(operator: str) -> None:
+    leaf = {"field": "text", "operator": operator, "value": " how ", "ignore_case": True}
+    typed = [["c0-group", "0"], ["c0-field", "text"], ["c0-operator", operator], ["c0-value", " how "]]
+    assert json_of(typed) == {"all": [leaf]}
+    assert json_of(pairs_from(leaf, "keyword")) == leaf
+    assert not any("kept" in name for name, _ in pairs_from(leaf, "keyword"))

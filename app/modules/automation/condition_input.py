@@ -20,6 +20,7 @@ from app.business.automation.services.conditions.condition_nodes import (
 from app.business.automation.services.conditions.condition_text import operator_text
 from app.modules.automation.step_form import offered
 from app.modules.display import viewer_zone
+from app.modules.forms import SpacedField
 
 AGES = [("d", "days"), ("h", "hours"), ("w", "weeks")]
 OTHER = ":field"
@@ -27,6 +28,9 @@ OTHER = ":field"
 
 _NOT_WITH_OTHERS = (*EMPTINESS, *AGE, *CHOICE, O.BETWEEN, O.NOT_HANDLED_WITHIN)
 _COMPARED_WITH_OTHERS = (T.TEXT, T.NUMBER, T.INSTANT, T.DAY)
+PARTS = (O.CONTAINS, O.NOT_CONTAINS, O.STARTS_WITH, O.ENDS_WITH)
+"""Questions about a part of a text, where `how ` is no part of "however"."""
+
 _INPUTS = {T.INSTANT: "datetime-local", T.DAY: "date"}
 
 
@@ -63,7 +67,7 @@ def value_fields(
     choices = list(field.choices) or named(field.name)
     if operator in CHOICE:
         return {"value": _several(choices) if choices else _text("Values, separated by commas", "text")}
-    return {"value": _choice(field, choices) or _typed("Value", field.type)}
+    return {"value": _choice(field, choices) or _single(field.type, operator)}
 
 
 def value_of(field: RecordField, operator: str, inputs: dict[str, Any]) -> Any:
@@ -99,6 +103,10 @@ def _choice(field: RecordField, choices: list[tuple[str, str]]) -> Field | None:
     if field.type is T.BOOLEAN:
         choices = [("true", "yes"), ("false", "no")]
     return SelectField("Value", choices=offered(choices)) if choices else None
+
+
+def _single(type: T, operator: str) -> Field:
+    return SpacedField("Value") if type is T.TEXT and operator in PARTS else _typed("Value", type)
 
 
 def _several(choices: list[tuple[str, str]]) -> Field:

@@ -341,7 +341,7 @@ def comparable(field: Field, operator: O, fields: list[Field]) -> list[str]:
         kinds = {FieldType.LIST} if operator in (O.IN, O.NOT_IN) else {FieldType.TEXT, FieldType.CHOICE}
     else:
         kinds = {field.type}
-    return [other.name for other in fields if other.type in kinds]
+    return [other.name for other in fields if other.type in kinds and other.name != field.name]
 
 
 @st.composite

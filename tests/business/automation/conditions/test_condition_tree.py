@@ -128,6 +128,61 @@ def test_keywords_are_compared_as_they_are_stored() -> None:
     assert (node.operand, node.value) == ("red shoes", "  Red  SHOES ")
 
 
+@pytest.mark.parametrize(
+    ("operator", "typed", "compared"),
+    [
+        ("starts_with", " How  ", "how "),
+        ("starts_with", "how\u00a0 to", "how to"),
+        ("ends_with", "  Shoes ", " shoes"),
+        ("contains", "  Of ", " of "),
+        ("not_contains", " of", " of"),
+        ("contains", "  ", " "),
+        ("eq", " How ", "how"),
+        ("has_word", " How ", "how"),
+    ],
+)
+def test_a_part_of_a_keyword_keeps_its_space_where_the_keyword_goes_on(
+    operator: str, typed: str, compared: str
+) -> None:
+    node = parse_conditions({"field": "text", "operator": operator, "value": typed}, record_type="keyword")
+    assert isinstance(node, Leaf)
+    assert node.operand == compared
+
+
+def test_how_with_a_space_does_not_begin_however() -> None:
+    node = parse_conditions(
+        {"field": "text", "operator": "starts_with", "value": "how ", "ignore_case": True},
+        record_type="keyword",
+    )
+    texts = ("however it goes", "how to bake", "how")
+    verdicts = [
+        ConditionEvaluator().evaluate(node, context_facts({"text": text}, now=NOW, zone=UTC))
+        for text in texts
+    ]
+    assert verdicts == [False, True, False]
+    assert describe(node, "keyword") == "keyword starts with “how ”"
+
+
+ITSELF = [
+    {"field": "volume", "operator": "gt", "value": {"field": "volume"}},
+    {"field": "text", "operator": "eq", "value": {"field": "text"}, "ignore_case": True},
+    {"field": "text", "operator": "not_contains", "value": {"field": "text"}},
+    {"field": "cluster.name", "operator": "starts_with", "value": {"field": "cluster.name"}},
+    {"field": "created_at", "operator": "lte", "value": {"field": "created_at"}},
+]
+
+
+@pytest.mark.parametrize("leaf", ITSELF, ids=str)
+def test_a_field_is_never_compared_with_itself(leaf: dict[str, Any]) -> None:
+    sentence = f"'{leaf['field']}' is compared with itself. Choose another field, or give a value."
+    counted = {"count": "keyword", "where": {"any": [{"not": leaf}]}, "operator": "gte", "value": 1}
+    assert refusal(leaf) == {"conditions.value": [f"Condition 1: {sentence}"]}
+    assert refusal({"not": {"any": [VOLUME, leaf]}})["conditions.not.any[1].value"]
+    assert list(refusal(counted, "cluster" if "cluster" not in leaf["field"] else "keyword")) == [
+        "conditions.where.any[0].not.value"
+    ]
+
+
 def test_without_records_only_the_accounts_figures_may_be_asked() -> None:
     few = {"field": "account.credits_percent", "operator": "lt", "value": 10}
     assert parse_conditions(few, record_type=None)

@@ -140,6 +140,8 @@ class Place:
         if set(value) != {"field"} or not isinstance(name, str):
             self.refuse("value", 'another field is written {"field": "its name"}.')
         other = self.field(name, "value", scope)
+        if other is not None and other is field:
+            self.refuse("value", f"'{name}' is compared with itself. Choose another field, or give a value.")
         if field is not None and other is not None:
             self.comparable(field, operator, other)
         return name

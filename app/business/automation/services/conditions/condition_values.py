@@ -26,6 +26,15 @@ LARGEST_NUMBER = 2**53
 LONGEST_AGE = timedelta(days=3660)
 _AGE = re.compile(r"([0-9]{1,5})([hdw])")
 _UNITS = {"h": "hours", "d": "days", "w": "weeks"}
+_SPACES = re.compile(r"\s+")
+_OPEN_ENDS = {
+    O.CONTAINS: (True, True),
+    O.NOT_CONTAINS: (True, True),
+    O.STARTS_WITH: (False, True),
+    O.ENDS_WITH: (True, False),
+}
+"""Questions about a part of a text: whether the text may go on before it, and after it."""
+
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 KIND = {
@@ -66,7 +75,7 @@ def operand_for(field: Field, operator: Operator, value: Any, *, ignore_case: bo
         return _range(field, value)
     if value is None and operator in EQUALITY:
         return None
-    return _scalar(field, value, ignore_case)
+    return _scalar(field, value, ignore_case, operator)
 
 
 def check_plain(value: Any) -> None:
@@ -143,7 +152,9 @@ def _range(field: Field, value: Any) -> tuple[Any, Any]:
     return low, high
 
 
-def _scalar(field: Field, value: Any, ignore_case: bool) -> Any:
+def _scalar(field: Field, value: Any, ignore_case: bool, operator: Operator = O.EQ) -> Any:
+    if field.keyword_text and operator in _OPEN_ENDS:
+        return _part_of_keyword(_storable(field, value), *_OPEN_ENDS[operator])
     if field.type is FieldType.CHOICE:
         return _choice(field, value, ignore_case)
     try:
@@ -164,17 +175,26 @@ def _choice(field: Field, value: Any, ignore_case: bool) -> str:
 
 
 def _text(field: Field, value: Any) -> str:
+    # As stored: every text in Unicode form NFC, keywords also trimmed, single-spaced and in lower case.
+    text = _storable(field, value)
+    return unicodedata.normalize("NFC", " ".join(text.split()).lower() if field.keyword_text else text)
+
+
+def _storable(field: Field, value: Any) -> str:
     if not isinstance(value, str):
-        raise TypeError
+        raise WrongValueError(f"'{field.name}' is {KIND[field.type]}; {shown(value)} is not.")
     if _UNSTORABLE.search(value):
         raise WrongValueError("The text holds a character that cannot be stored. Type it anew.")
-    return _normal(value, field)
+    return value
 
 
-def _normal(text: str, field: Field) -> str:
-    # As stored: every text in Unicode form NFC, keywords also trimmed, single-spaced and in lower case.
-    plain = " ".join(text.split()).lower() if field.keyword_text else text
-    return unicodedata.normalize("NFC", plain)
+def _part_of_keyword(text: str, goes_on_before: bool, goes_on_after: bool) -> str:
+    """A part as keywords are stored; a space stays where the text may go on: `how ` begins no "however"."""
+    plain = unicodedata.normalize("NFC", _SPACES.sub(" ", text).lower())
+    if plain == " ":
+        return plain
+    plain = plain if goes_on_before else plain.lstrip(" ")
+    return plain if goes_on_after else plain.rstrip(" ")
 
 
 def _member(field: Field, value: Any) -> str:
