@@ -88,7 +88,7 @@ def show(id: int) -> ResponseReturnValue:
         place=place,
         when=when_of(rule, others),
         conditions=conditions_of(rule),
-        actions=actions_of(rule),
+        actions=actions_of(rule, others),
         figures=rule_figures(session, rule.account_id, [rule.id], now)[rule.id],
         lines=live.folded(runs),
         aside=aside,

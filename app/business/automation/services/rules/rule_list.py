@@ -1,6 +1,6 @@
 """Rules as pages list them: filtered, with their versions and the records they set aside."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -56,13 +56,18 @@ def versions_of(
 
 
 def rules_waited_for(session: Session, account_id: int, rules: Iterable[AutomationRule]) -> dict[int, str]:
-    """Names of the rules that these wait for the end of; asks only where there is one."""
-    ids = {rule.trigger_options.get("rule_id") for rule in rules} - {None}
+    """Names of the rules that these wait for the end of, or switch; asks only where there is one."""
+    ids = {named for rule in rules for named in _named(rule)} - {None}
     if not ids:
         return {}
     query = select(AutomationRule.id, AutomationRule.name)
     mine = query.where(AutomationRule.account_id == account_id, AutomationRule.id.in_(ids))
     return {rule_id: name for rule_id, name in session.execute(mine)}  # noqa: C416 - rows are no pairs to mypy
+
+
+def _named(rule: AutomationRule) -> Iterator[int | None]:
+    yield rule.trigger_options.get("rule_id")
+    yield from (action.get("params", {}).get("rule_id") for action in rule.actions)
 
 
 def version_of(session: Session, rule: AutomationRule, number: int) -> tuple[RuleVersion, str | None]:

@@ -5,17 +5,17 @@ from typing import Any, Protocol
 
 from app.business.automation.services.catalogue.action_catalogue import CATALOGUE
 from app.business.automation.services.catalogue.field_catalogue import choices_of
-from app.business.automation.services.catalogue.nouns import plural
+from app.business.automation.services.catalogue.nouns import noun, plural
 from app.business.automation.services.catalogue.triggers import TRIGGERS, statuses_to
 from app.business.automation.services.conditions.condition_text import describe
 from app.business.automation.services.conditions.condition_tree import parse_conditions
+from app.business.automation.services.rules.action_sentence import Names, action_words, one
 from app.business.automation.services.schedules.calendar import parse_schedule
 from app.business.automation.services.schedules.schedule_text import describe as describe_schedule
 from app.business.errors import Invalid
 
 NEEDS_REPAIR = "something that needs repair"
 FREE = "free"
-LABELS = (("labels_add", "add the label"), ("labels_remove", "take off the label"))
 EACH_SITES_TIME = "in each site's own time"
 
 
@@ -30,12 +30,17 @@ class Sayable(Protocol):
     schedule: Any
     split_by: Any
     record_limit: Any
+    record_minimum: Any
+    batching: Any
+    repeat: Any
+    repeat_after_days: Any
+    monthly_budget: Any
     max_executions_per_day: Any
     credit_limit_per_execution: Any
     mode: Any
 
 
-def summary_of(rule: Sayable, place: str | None = None, rules: Mapping[int, str] | None = None) -> str:
+def summary_of(rule: Sayable, place: str | None = None, rules: Names | None = None) -> str:
     """`When keywords are added on Acme, for those where volume is at least 500: group keywords into clusters,
     at most 10 times a day for up to 100 credits each.`
 
@@ -43,11 +48,13 @@ def summary_of(rule: Sayable, place: str | None = None, rules: Mapping[int, str]
     """
     where = f" on {place}" if place else ""
     practice = "Practice mode, nothing is done. " if rule.mode == "shadow" else ""
-    actions = ", then ".join(actions_of(rule))
-    return f"{practice}{when_of(rule, rules)}{where}{_which(rule)}: {actions}, {_limits(rule)}."
+    actions = ", then ".join(actions_of(rule, rules, in_full=False))
+    return (
+        f"{practice}{when_of(rule, rules)}{where}{_which(rule)}{_spread(rule)}: {actions}, {_limits(rule)}."
+    )
 
 
-def when_of(rule: Sayable, rules: Mapping[int, str] | None = None) -> str:
+def when_of(rule: Sayable, rules: Names | None = None) -> str:
     """`Every day at 09:00 UTC`, `When keywords are added`."""
     if rule.trigger == "schedule":
         try:
@@ -68,9 +75,9 @@ def conditions_of(rule: Sayable) -> str:
     return _conditions(rule.conditions, rule.record_type)
 
 
-def actions_of(rule: Sayable) -> list[str]:
-    """`generate content ideas (3 for each cluster)`, one for each action."""
-    return [_action(action, rule.record_type) for action in rule.actions]
+def actions_of(rule: Sayable, rules: Names | None = None, *, in_full: bool = True) -> list[str]:
+    """`generate content ideas (3 for each cluster)`, one for each action; `in_full`: with its long texts."""
+    return [_action(action, rule.record_type, rules or {}, in_full) for action in rule.actions]
 
 
 def _status_change(options: Mapping[str, Any]) -> str:
@@ -78,18 +85,13 @@ def _status_change(options: Mapping[str, Any]) -> str:
     words = dict(choices_of(record_type, "status"))
     wanted = [f"“{words.get(status, status)}”" for status in statuses_to(dict(options))]
     becomes = f"becomes {' or '.join(wanted)}" if wanted else "changes"
-    return f"When the status of {_any(record_type)} {becomes}"
+    return f"When the status of {one(record_type)} {becomes}"
 
 
 def _run_end(options: Mapping[str, Any], rules: Mapping[int, str]) -> str:
     rule_id: int = options.get("rule_id") or 0
     rule = f"“{rules[rule_id]}”" if rule_id in rules else f"rule {rule_id}" if rule_id else "any rule"
     return f"When a run of {rule} has ended as {options.get('status') or 'completed or failed'}"
-
-
-def _any(record_type: str) -> str:
-    article = "an" if record_type[0] in "aeiou" else "a"
-    return f"{article} {plural(1, record_type)[2:]}"
 
 
 def _which(rule: Sayable) -> str:
@@ -111,40 +113,40 @@ def _conditions(conditions: Mapping[str, Any], record_type: str | None) -> str:
         return NEEDS_REPAIR
 
 
-def _action(action: Mapping[str, Any], record_type: str | None) -> str:
+def _action(action: Mapping[str, Any], record_type: str | None, rules: Names, in_full: bool) -> str:
     entry = CATALOGUE[action["type"]]
-    label = _label(action) + _detail(action.get("params", {}), record_type)
+    label = action_words(action, record_type, rules, in_full=in_full)
     taken = entry.takes[0] if len(entry.takes) == 1 else record_type
     when = _conditions(action.get("when") or {}, taken)
-    return f"{label} where {when}" if when else label
+    goes_on = ", going on if that fails" if action.get("on_error") == "continue" else ""
+    return f"{label}{f' where {when}' if when else ''}{goes_on}"
 
 
-def _label(action: Mapping[str, Any]) -> str:
-    if action["type"] == "create_record":
-        return f"create {_any(action['params']['type'])}"
-    label = CATALOGUE[action["type"]].label
-    return label[0].lower() + label[1:]
-
-
-def _detail(params: Mapping[str, Any], record_type: str | None) -> str:
-    """The one parameter that says most, where there is one."""
-    if status := params.get("status"):
-        words = dict(choices_of(record_type, "status")) if record_type else {}
-        return f" (status “{words.get(status, status)}”)"
-    for key, word in LABELS:
-        if labels := params.get(key):
-            return f" ({word} {' and '.join(f'“{label}”' for label in labels)})"
-    if title := params.get("title"):
-        return f" (“{title}”)"
-    if count := params.get("ideas_per_cluster"):
-        return f" ({count} for each cluster)"
-    return ""
+def _spread(rule: Sayable) -> str:
+    """How its records are spread over runs, and how often one record comes in them."""
+    parts = []
+    planned = rule.record_type and rule.trigger == "schedule"
+    if planned and rule.record_minimum > 1:
+        parts.append(f"if there are at least {rule.record_minimum:,}")
+    if rule.split_by == "site":
+        parts.append("one run for each site")
+    if rule.batching == "each" and rule.record_type and not planned:
+        parts.append(f"one run for each {noun(rule.record_type)}")
+    if planned and rule.repeat == "after_days":
+        parts.append(f"the same again after {plural(rule.repeat_after_days or 0, 'day')}")
+    if planned and rule.repeat == "always":
+        parts.append("the same again each time")
+    return "".join(f", {part}" for part in parts)
 
 
 def _limits(rule: Sayable) -> str:
-    times = f"at most {_times(rule.max_executions_per_day)} a day"
+    each_site = " for each site" if rule.split_by == "site" else ""
+    times = f"at most {_times(rule.max_executions_per_day)} a day{each_site}"
     paid = any(CATALOGUE[action["type"]].price_text != FREE for action in rule.actions)
-    return f"{times} for up to {rule.credit_limit_per_execution:,} credits each" if paid else times
+    if not paid:
+        return times
+    month = "" if rule.monthly_budget is None else f", {rule.monthly_budget:,} a month in all"
+    return f"{times} for up to {rule.credit_limit_per_execution:,} credits each{month}"
 
 
 def _times(count: int) -> str:

@@ -19,7 +19,7 @@ _WORDS = {
     "null": (r"~|null|Null|NULL|", ["~", "n", "N", ""]),
     "bool": (r"true|True|TRUE|false|False|FALSE", list("tTfF")),
     "int": (r"[-+]?[0-9]{1,18}", list("-+0123456789")),
-    "float": (r"[-+]?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]{1,2})?", list("-+0123456789")),
+    "float": (r"[-+]?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]{1,3})?", list("-+0123456789")),
 }
 
 
@@ -47,14 +47,33 @@ class _PlainLoader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML carries no 
         return super().construct_mapping(node, deep)
 
 
+class _PlainDumper(yaml.SafeDumper):  # type: ignore[misc]  # PyYAML carries no types
+    """The safe dumper, which also quotes every text that the loader above would read as something else."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+_PlainDumper.yaml_implicit_resolvers = {
+    first: list(known) for first, known in yaml.SafeDumper.yaml_implicit_resolvers.items()
+}
 for _name, (_pattern, _first) in _WORDS.items():
-    _PlainLoader.add_implicit_resolver(f"tag:yaml.org,2002:{_name}", re.compile(f"^(?:{_pattern})$"), _first)
+    for _class in (_PlainLoader, _PlainDumper):
+        _class.add_implicit_resolver(
+            f"tag:yaml.org,2002:{_name}", re.compile(rf"^(?:{_pattern})\Z"), _first
+        )
+_PlainLoader.add_constructor(
+    "tag:yaml.org,2002:int", lambda loader, node: int(loader.construct_scalar(node))
+)
+_PlainLoader.add_constructor(
+    "tag:yaml.org,2002:float", lambda loader, node: float(loader.construct_scalar(node))
+)
 
 
 def rules_text(rules: list[dict[str, Any]]) -> str:
     """The file of these rules."""
-    text: str = yaml.safe_dump(
-        {"format": FORMAT, "rules": rules}, sort_keys=False, allow_unicode=True, width=110
+    text: str = yaml.dump(
+        {"format": FORMAT, "rules": rules}, Dumper=_PlainDumper, sort_keys=False, allow_unicode=True, width=110
     )
     return HEADER + text
 
