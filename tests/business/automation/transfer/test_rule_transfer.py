@@ -261,6 +261,21 @@ def test_too_many_rules_are_refused_as_one(session: Session, source: Sector) -> 
         take(session, account_of(session, source), f"rules: [{', '.join(['{name: x}'] * 201)}]")
 
 
+def test_a_message_that_looks_like_a_number_comes_back(
+    session: Session, machine: Machine, source: Sector, target: Sector
+) -> None:
+    here, there = account_of(session, source), account_of(session, target)
+    machine.make_rule(here, name="1e5", actions=[{"type": "notify", "params": {"message": "1e5"}}])
+    assert states(take(session, there, text_of(session, here))) == ["new"]
+    assert saved(session, there) == saved(session, here) | {
+        "1e5": saved(session, here)["1e5"] | {"is_active": False}
+    }
+
+
+def test_a_number_with_a_nought_before_it_is_no_octal_one() -> None:
+    assert read_rules("rules: [{a: 08, b: 010}]") == [{"a": 8, "b": 10}]
+
+
 def test_words_that_look_like_something_else_stay_words() -> None:
     text = "rules: [{a: NO, b: 12:30, c: 2027-03-01, d: on, e: 0x10, f: .nan, g: 1_000, h: '5', i: 1e3, j: true, k: ~}]"
     assert read_rules(text) == [

@@ -155,7 +155,7 @@ class _Importer:
             return _refused(
                 number, name, {"name": [f"Two rules are called “{name}” {where}. Rename one of them."]}
             )
-        data, errors = self.with_ids(rule)
+        data, errors = with_ids(rule, self.directory, self.unknown_sites)
         if circle and errors:
             errors["name"] = ["Rules of this file name one another in a circle. Import one without it first."]
         if errors:
@@ -183,30 +183,41 @@ class _Importer:
         self.service.update_rule(session, rule, data, self.actor, self.now, origin=ORIGIN)
         return Arrival(number, name, "changed", before, after, {}, rule.id)
 
-    def with_ids(self, rule: Definition) -> tuple[Definition, Errors]:
-        """The rule with the ids of this account, or what is not known here, by place."""
-        errors: Errors = {}
-        data = deepcopy(rule)
-        if "is_active" in data:
-            del data["is_active"]
-        site = data.get("site")
-        if isinstance(site, str):
-            data["site"] = self.id_of("site", site, "site", errors)
-        if isinstance(data.get("sector"), str):
-            data["sector"] = self.sector_of(data.get("site"), data["sector"], site, errors)
 
-        def swap(whose: str, value: Any, path: str) -> Any:
-            return self.id_of(whose, value, path, errors) if isinstance(value, str) else value
+def with_ids(
+    rule: Definition, directory: Directory, unknown_sites: dict[str, None] | None = None
+) -> tuple[Definition, Errors]:
+    """The rule with the ids of this account, or what is not known here, by place."""
+    reader = _Names(directory, {} if unknown_sites is None else unknown_sites)
+    data = deepcopy(rule)
+    data.pop("is_active", None)
+    site = data.get("site")
+    if isinstance(site, str):
+        data["site"] = reader.id_of("site", site, "site")
+    if isinstance(data.get("sector"), str):
+        data["sector"] = reader.sector_of(data.get("site"), data["sector"], site)
 
-        return swap_references(data, swap), errors
+    def swap(whose: str, value: Any, path: str) -> Any:
+        return reader.id_of(whose, value, path) if isinstance(value, str) else value
 
-    def sector_of(self, site_id: Any, name: str, site: Any, errors: Errors) -> int | None:
+    return swap_references(data, swap), reader.errors
+
+
+@dataclass
+class _Names:
+    """Reads names as ids; `unknown_sites` and `errors` collect what is not known here."""
+
+    directory: Directory
+    unknown_sites: dict[str, None]
+    errors: Errors = field(default_factory=dict)
+
+    def sector_of(self, site_id: Any, name: str, site: Any) -> int | None:
         if site_id is None:
             return None
         whole = sector_name(self.directory.by_id["site"].get(site_id, str(site)), name)
-        return self.id_of("sector", whole, "sector", errors)
+        return self.id_of("sector", whole, "sector")
 
-    def id_of(self, whose: str, name: str, path: str, errors: Errors) -> int | None:
+    def id_of(self, whose: str, name: str, path: str) -> int | None:
         found = self.directory.ids(whose, name)
         if len(found) == 1:
             return found[0]
@@ -214,7 +225,7 @@ class _Importer:
             self.unknown_sites[name] = None
         many = f"Several are called “{name}” here: rename one, or write its number."
         none = f"There is no {WORDS[whose]} “{name}” in this account."
-        errors.setdefault(path, []).append(many if found else none)
+        self.errors.setdefault(path, []).append(many if found else none)
         return None
 
 

@@ -36,8 +36,9 @@ class Directory:
     sites_as: Mapping[str, int] = field(default_factory=dict)
 
     def name(self, whose: str, id: Any, _path: str) -> Any:
-        """The name of the row; what is gone, or no id, stays as it is."""
-        return self.by_id[whose].get(id, id) if isinstance(id, int) else id
+        """The name of the row; what is gone, or no id, or shares its name with another, stays as it is."""
+        name = self.by_id[whose].get(id) if isinstance(id, int) else None
+        return name if name is not None and len(self.ids(whose, name)) == 1 else id
 
     def ids(self, whose: str, name: str) -> list[int]:
         """Rows of that name; e-mail addresses in any case."""
@@ -90,8 +91,9 @@ def with_names(definition: Mapping[str, Any], directory: Directory) -> dict[str,
         plain["record_type"] = None  # Absent, it would be the first action's.
     site = definition["site"]
     if plain.get("sector") is not None:
-        named = str(directory.name("sector", plain["sector"], "sector"))
-        plain["sector"] = named.removeprefix(f"{directory.name('site', site, 'site')}: ")
+        named = directory.name("sector", plain["sector"], "sector")
+        if isinstance(named, str):
+            plain["sector"] = named.removeprefix(f"{directory.by_id['site'].get(site, site)}: ")
     if plain.get("site") is not None:
         plain["site"] = directory.name("site", site, "site")
     return swap_references(plain, directory.name)

@@ -15,6 +15,7 @@ MOST_BYTES = 256 * 1024
 FORMAT = 1
 HEADER = "# Rules of IGNY8 Automation. They name sites, rules and people, so they can be taken into another account.\n"
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_ODD_BREAKS = re.compile("[\r\x85\u2028\u2029]")
 _WORDS = {
     "null": (r"~|null|Null|NULL|", ["~", "n", "N", ""]),
     "bool": (r"true|True|TRUE|false|False|FALSE", list("tTfF")),
@@ -53,18 +54,20 @@ class _PlainDumper(yaml.SafeDumper):  # type: ignore[misc]  # PyYAML carries no 
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
+    def represent_str(self, data: str) -> Any:
+        # Other line breaks than \n are folded into spaces on reading unless they are written as escapes.
+        style = '"' if _ODD_BREAKS.search(data) else None
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style=style)
 
+
+_PlainDumper.add_representer(str, _PlainDumper.represent_str)
 _PlainDumper.yaml_implicit_resolvers = {
     first: list(known) for first, known in yaml.SafeDumper.yaml_implicit_resolvers.items()
 }
 for _name, (_pattern, _first) in _WORDS.items():
     for _class in (_PlainLoader, _PlainDumper):
-        _class.add_implicit_resolver(
-            f"tag:yaml.org,2002:{_name}", re.compile(rf"^(?:{_pattern})\Z"), _first
-        )
-_PlainLoader.add_constructor(
-    "tag:yaml.org,2002:int", lambda loader, node: int(loader.construct_scalar(node))
-)
+        _class.add_implicit_resolver(f"tag:yaml.org,2002:{_name}", re.compile(rf"^(?:{_pattern})\Z"), _first)
+_PlainLoader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(loader.construct_scalar(node)))
 _PlainLoader.add_constructor(
     "tag:yaml.org,2002:float", lambda loader, node: float(loader.construct_scalar(node))
 )
@@ -73,7 +76,11 @@ _PlainLoader.add_constructor(
 def rules_text(rules: list[dict[str, Any]]) -> str:
     """The file of these rules."""
     text: str = yaml.dump(
-        {"format": FORMAT, "rules": rules}, Dumper=_PlainDumper, sort_keys=False, allow_unicode=True, width=110
+        {"format": FORMAT, "rules": rules},
+        Dumper=_PlainDumper,
+        sort_keys=False,
+        allow_unicode=True,
+        width=110,
     )
     return HEADER + text
 
