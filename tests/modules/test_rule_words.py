@@ -55,6 +55,7 @@ IN_LIST: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("catch_up", PLANNED, {"catch_up": "all"}, "Run every missed time"),
     ("catch_up_hours", PLANNED, {"catch_up_hours": 6}, "up to 6 hours late"),
     ("when_limited", EVENT, {"when_limited": "skip"}, "The run is skipped"),
+    ("stop_after_failures", EVENT, {"stop_after_failures": 3}, "3 failures in a row"),
     ("priority", EVENT, {"priority": 2}, "2 (1 comes first"),
     ("repeat", EVENT, {"repeat": "always"}, "Every time it matches"),
     ("record_limit", EVENT, {"record_limit": 8}, "8 records a run"),
