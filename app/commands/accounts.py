@@ -52,18 +52,23 @@ def create_account(name: str, email: str, password_stdin: bool, plan: str, timez
 @click.command("reset-password")
 @click.option("--email", required=True)
 @password_from_stdin
+@click.option("--keep-keys", is_flag=True, help="Let the person's API keys go on working.")
 @with_appcontext
 @plain_refusals
-def reset_password(email: str, password_stdin: bool) -> None:
-    """Give a person a new password, and sign them out everywhere."""
+def reset_password(email: str, password_stdin: bool, keep_keys: bool) -> None:
+    """Give a person a new password, sign them out everywhere and end their API keys."""
     password, now = _password(password_stdin), datetime.now(UTC)
     if password is None:
         raise click.UsageError("Add --password-stdin and pass the new password on standard input.")
     with transaction() as session:
         user = team.person_with(session, email)
         sign_in.set_password(session, user, password, now)
-        audit_log.record(session, user.account_id, audit_log.Actor(), "user.password_reset", user, None, now)
-    click.echo(f"{user.email} has a new password and is signed out everywhere.", err=True)
+        working = api_keys.count_of(session, user)
+        ended = 0 if keep_keys else api_keys.revoke_all(session, user, now)
+        data = {"keys_ended": ended}
+        audit_log.record(session, user.account_id, audit_log.Actor(), "user.password_reset", user, data, now)
+    keys = f"API keys ended: {ended}, still working: {working - ended}."
+    click.echo(f"{user.email} has a new password and is signed out everywhere. {keys}", err=True)
 
 
 @api_key.command("create")

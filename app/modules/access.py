@@ -86,10 +86,6 @@ class Allow:
         """The view is for everyone, signed in or not: sign in, health, static files."""
         return declare(view, Permission(None))
 
-    def anyone_writing(self, view: View) -> View:
-        """Like `anyone`; even a GET of it changes rows (a one-use link)."""
-        return declare(view, Permission(None, writes=True))
-
 
 allow = Allow()
 

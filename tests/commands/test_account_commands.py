@@ -80,6 +80,19 @@ def test_a_reset_password_is_the_new_one(app: Flask, session: Session, harbour: 
     assert is_right("another long one", session.scalars(select(User.password_hash)).one())
 
 
+@pytest.mark.parametrize(("options", "kept"), [([], False), (["--keep-keys"], True)])
+def test_a_reset_password_ends_the_keys_unless_asked_to_keep_them(
+    app: Flask, session: Session, harbour: Account, options: list[str], kept: bool
+) -> None:
+    secret = _run(app, "api-key", "create", "--email", EMAIL, "--name", "Import").stdout.strip()
+    done = _run(
+        app, "reset-password", "--email", EMAIL, "--password-stdin", *options, given="another long one\n"
+    )
+    assert f"API keys ended: {int(not kept)}, still working: {int(kept)}." in done.stderr
+    session.expire_all()
+    assert (api_keys.find(session, secret) is not None) == kept
+
+
 def test_credits_are_added_and_taken_but_never_below_zero(
     app: Flask, session: Session, harbour: Account
 ) -> None:

@@ -1,9 +1,10 @@
 """Coming in: passwords, one-use links, limits of wrong tries; leaving."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
+import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
 from redis import Redis
@@ -12,9 +13,9 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import User, UserSession
 from app.business.accounts.services import welcome
-from app.business.accounts.services.passwords import HASHER
+from app.business.accounts.services.passwords import HASHER, is_right
 from app.modules.throttle import limiter
-from tests.people import People, browser_of, make_people
+from tests.people import People, browser_of, make_people, program_of
 
 PASSWORD = "correct horse battery"
 
@@ -146,10 +147,61 @@ def test_a_welcome_link_signs_in_once_and_offers_a_password(
 ) -> None:
     token = welcome.issue_for(session, people.editor, datetime.now(UTC))
     session.commit()
-    assert client.head(f"/welcome/{token}").status_code == 200
-    assert client.get(f"/welcome/{token}").location == "/profile/password"
+    for look in (client.head, client.get, client.get):
+        assert look(f"/welcome/{token}").status_code == 200
+    assert client.get("/profile").status_code == 302
+    assert "token" not in client.get(f"/welcome/{token}").headers.get("Set-Cookie", "")
+    used = client.post(f"/welcome/{token}", data={"csrf_token": _token(client)})
+    assert used.location == "/profile/password"
     assert "Set your password" in client.get("/profile/password").text
-    assert app.test_client().get(f"/welcome/{token}").status_code == 410
+    for look in (app.test_client().get, app.test_client().head):
+        assert look(f"/welcome/{token}").status_code == 410
+
+
+def test_a_link_without_the_token_of_its_own_page_signs_nobody_in(
+    session: Session, people: People, client: FlaskClient
+) -> None:
+    token = welcome.issue_for(session, people.editor, datetime.now(UTC))
+    session.commit()
+    assert client.post(f"/welcome/{token}").status_code == 400
+    assert welcome.find_user(session, token, datetime.now(UTC)) == people.editor
+
+
+@pytest.mark.parametrize("end_keys", [True, False])
+def test_a_forgotten_password_is_replaced_by_a_link(
+    app: Flask, session: Session, people: People, client: FlaskClient, end_keys: bool
+) -> None:
+    there = browser_of(app, session, people.owner)
+    program = program_of(app, session, people.owner)
+    token = welcome.issue_for(session, people.owner, datetime.now(UTC))
+    session.commit()
+    client.get(f"/welcome/{token}")
+    client.post(f"/welcome/{token}", data={"csrf_token": _token(client)})
+    page = client.get("/profile/password").text
+    assert "present" not in page
+    assert re.search(r'<input[^>]*checked[^>]*name="end_keys"', page)
+    form = {"csrf_token": _token(client), "password": "another long password"}
+    answer = client.post("/profile/password", data=form | ({"end_keys": "y"} if end_keys else {}))
+    assert answer.status_code == 303
+    session.expire_all()
+    assert is_right("another long password", people.owner.password_hash)
+    assert there.get("/profile").status_code == 302
+    assert program.get("/api/billing/credits/").status_code == (401 if end_keys else 200)
+
+
+def test_a_link_of_long_ago_does_not_spare_the_present_password(
+    session: Session, people: People, client: FlaskClient
+) -> None:
+    token = welcome.issue_for(session, people.owner, datetime.now(UTC))
+    session.commit()
+    client.get(f"/welcome/{token}")
+    client.post(f"/welcome/{token}", data={"csrf_token": _token(client)})
+    with time_machine.travel(datetime.now(UTC) + timedelta(hours=2)):
+        answer = client.post(
+            "/profile/password", data={"csrf_token": _token(client), "password": "a new long one"}
+        )
+    assert answer.status_code == 422
+    assert "present password" in answer.text
 
 
 def test_a_new_password_ends_every_other_session(app: Flask, session: Session, people: People) -> None:

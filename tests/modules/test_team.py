@@ -24,10 +24,13 @@ def test_a_new_person_comes_in_by_the_link_the_owner_passes_on(
 ) -> None:
     form = {"email": " New@Example.com ", "name": "Noor", "role": "operator"}
     answer = browser_of(app, session, people.owner).post("/team", data=form)
-    found = re.search(r"http://localhost(/welcome/[\w-]+)", answer.text)
+    found = re.search(r"http://127.0.0.1:8000(/welcome/[\w-]+)", answer.text)
     assert found
     newcomer = app.test_client()
-    assert newcomer.get(found.group(1)).location == "/profile/password"
+    token = re.search(r'name="csrf_token" value="([^"]+)"', newcomer.get(found.group(1)).text)
+    assert token
+    used = newcomer.post(found.group(1), data={"csrf_token": token.group(1)})
+    assert used.location == "/profile/password"
     assert "new@example.com, operator" in newcomer.get("/profile").text
 
 

@@ -1,6 +1,14 @@
 """Forms of signing in, the own profile, the team, keys and the account."""
 
-from wtforms import EmailField, HiddenField, IntegerField, PasswordField, SelectField, StringField
+from wtforms import (
+    BooleanField,
+    EmailField,
+    HiddenField,
+    IntegerField,
+    PasswordField,
+    SelectField,
+    StringField,
+)
 from wtforms.validators import Length, Optional
 
 from app.business.accounts.models import Role
@@ -25,13 +33,14 @@ class SignInForm(ConsoleForm):
 
 
 class NewPasswordForm(ConsoleForm):
-    """Without the present password: only for people who have none yet."""
+    """Without the present password: only for people who have none yet, or came by a link."""
 
     password = PasswordField(
         "New password",
         [required("a new password"), TOO_LONG],
         description=f"At least {SHORTEST} characters; several words make a good one.",
     )
+    end_keys = BooleanField("End my API keys too")
 
 
 class ChangePasswordForm(NewPasswordForm):

@@ -9,7 +9,8 @@ add = blueprint.add_url_rule
 
 add("/sign-in", "sign_in", sign_in.show, methods=["GET", "POST"])
 add("/sign-out", "sign_out", sign_in.leave, methods=["POST"])
-add("/welcome/<token>", "welcome", sign_in.follow_link)
+add("/welcome/<token>", "welcome", sign_in.show_link)
+add("/welcome/<token>", "use_welcome", sign_in.use_link, methods=["POST"])
 
 add("/profile", "profile", profile.show)
 add("/profile", "save_profile", profile.save, methods=["POST"])

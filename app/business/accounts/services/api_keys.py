@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, AccountStatus, ApiKey, User
@@ -75,8 +75,22 @@ def keys_of(session: Session, account_id: int) -> Sequence[tuple[ApiKey, User]]:
     return [(key, user) for key, user in rows]
 
 
+def count_of(session: Session, user: User) -> int:
+    """How many keys of this person work."""
+    working = select(func.count(ApiKey.id)).where(ApiKey.user_id == user.id, ApiKey.revoked_at.is_(None))
+    return session.scalar(working) or 0
+
+
 def revoke(session: Session, key: ApiKey, now: datetime) -> None:
     """The key stops working at once and for good."""
-    session.execute(
-        update(ApiKey).where(ApiKey.id == key.id, ApiKey.revoked_at.is_(None)).values(revoked_at=now)
-    )
+    _revoke(session, ApiKey.id == key.id, now)
+
+
+def revoke_all(session: Session, user: User, now: datetime) -> int:
+    """Every key of this person stops working at once and for good; returns how many did."""
+    return _revoke(session, ApiKey.user_id == user.id, now)
+
+
+def _revoke(session: Session, which: ColumnElement[bool], now: datetime) -> int:
+    working = update(ApiKey).where(which, ApiKey.revoked_at.is_(None)).values(revoked_at=now)
+    return len(session.scalars(working.returning(ApiKey.id)).all())

@@ -6,10 +6,11 @@ from datetime import datetime
 from zoneinfo import available_timezones
 
 from pwdlib import PasswordHash
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.business.accounts.models import Account, ApiKey, Role, User
+from app.business.accounts.models import Account, Role, User
+from app.business.accounts.services.api_keys import revoke_all
 from app.business.accounts.services.passwords import HASHER
 from app.business.accounts.services.sign_in import end_all, set_password
 from app.business.errors import Conflict, Invalid, NotFound
@@ -105,9 +106,7 @@ def deactivate(session: Session, user: User, now: datetime) -> None:
     _keep_an_owner(session, user)
     user.is_active, user.updated_at = False, now
     end_all(session, user)
-    session.execute(
-        update(ApiKey).where(ApiKey.user_id == user.id, ApiKey.revoked_at.is_(None)).values(revoked_at=now)
-    )
+    revoke_all(session, user, now)
     session.flush()
 
 

@@ -1,8 +1,8 @@
-"""One-use sign-in links, for people who have no password yet."""
+"""One-use sign-in links, for people who have no password yet or have forgotten it."""
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import ColumnElement, and_, delete, select, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, AccountStatus, Role, User, WelcomeLink
@@ -48,18 +48,25 @@ def issue_for(session: Session, user: User, now: datetime) -> str:
     return token
 
 
+def find_user(session: Session, token: str, now: datetime) -> User | None:
+    """The person the token is for, without using it up; None when it is unknown, used or too old."""
+    link = select(WelcomeLink.user_id).where(_is_usable(token, now))
+    return session.scalar(select(User).where(User.id.in_(link), User.is_active))
+
+
 def redeem(session: Session, token: str, now: datetime) -> User | None:
     """The person the token is for, once; None when it is unknown, used or too old."""
     user_id = session.execute(
-        update(WelcomeLink)
-        .where(
-            WelcomeLink.token_hash == fingerprint(token),
-            WelcomeLink.used_at.is_(None),
-            WelcomeLink.expires_at > now,
-        )
-        .values(used_at=now)
-        .returning(WelcomeLink.user_id)
+        update(WelcomeLink).where(_is_usable(token, now)).values(used_at=now).returning(WelcomeLink.user_id)
     ).scalar_one_or_none()
     if user_id is None:
         return None
     return session.scalar(select(User).where(User.id == user_id, User.is_active))
+
+
+def _is_usable(token: str, now: datetime) -> ColumnElement[bool]:
+    return and_(
+        WelcomeLink.token_hash == fingerprint(token),
+        WelcomeLink.used_at.is_(None),
+        WelcomeLink.expires_at > now,
+    )

@@ -2,19 +2,24 @@
 
 from datetime import UTC, datetime
 
-from flask import flash, render_template, url_for
+from flask import flash, render_template, request, url_for
+from flask import session as cookie
 from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role
-from app.business.accounts.services import audit_log, sign_in
+from app.business.accounts.services import api_keys, audit_log, sign_in
 from app.business.accounts.services.passwords import is_right
 from app.business.errors import Invalid
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person
 from app.modules.accounts.forms import ChangePasswordForm, NewPasswordForm, ProfileForm
 from app.modules.accounts.views.sign_in import begin_session
+from app.modules.display import plural
 from app.modules.throttle import limiter
 from app.modules.web import see_other
+
+BY_LINK_SECONDS = 3600
+"""How long after signing in by a link a password may be set without the present one."""
 
 
 @allow(Role.VIEWER)
@@ -40,13 +45,18 @@ def save() -> ResponseReturnValue:
 @allow(Role.VIEWER)
 @limiter.limit("10 per 15 minutes", methods=["POST"])
 def password() -> ResponseReturnValue:
-    """Set the first password, or change it; every other browser is signed out."""
-    user = current_person().user
-    form = ChangePasswordForm() if user.password_hash else NewPasswordForm()
+    """Set the first password, replace a forgotten one, or change it; every other browser is signed out."""
+    user, by_link = current_person().user, _came_by_link()
+    form = ChangePasswordForm() if user.password_hash and not by_link else NewPasswordForm()
+    keys = api_keys.count_of(db.session(), user)
+    if not keys:
+        del form.end_keys
+    elif request.method == "GET":
+        # Who has forgotten a password may have lost more; a mere change leaves programs alone.
+        form.end_keys.data = by_link
     if form.validate_on_submit() and _present_is_right(form) and _take(form):
-        flash("Your password is set. All other browsers are signed out.", "success")
         return see_other("/")
-    return render_template("pages/accounts/password.html", form=form), 422 if form.errors else 200
+    return render_template("pages/accounts/password.html", form=form, keys=keys), 422 if form.errors else 200
 
 
 @allow(Role.VIEWER)
@@ -77,6 +87,11 @@ def _zone() -> str:
     return person.user.timezone or person.account.timezone
 
 
+def _came_by_link() -> bool:
+    """Whether this browser signed in by a link just now: then the present password is not asked for."""
+    return bool(datetime.now(UTC).timestamp() - cookie.get("by_link_at", 0) < BY_LINK_SECONDS)
+
+
 def _present_is_right(form: NewPasswordForm) -> bool:
     if not isinstance(form, ChangePasswordForm):
         return True
@@ -93,8 +108,17 @@ def _take(form: NewPasswordForm) -> bool:
     except Invalid as refusal:
         form.password.errors = refusal.errors["password"]
         return False
+    ended = api_keys.revoke_all(session, user, now) if form.end_keys and form.end_keys.data else 0
     audit_log.record(
-        session, user.account_id, current_person().actor, "user.password_changed", user, None, now
+        session,
+        user.account_id,
+        current_person().actor,
+        "user.password_changed",
+        user,
+        {"keys_ended": ended},
+        now,
     )
     begin_session(user, now)
+    keys = f" {plural(ended, 'API key')} ended too." if ended else ""
+    flash(f"Your password is set. All other browsers are signed out.{keys}", "success")
     return True

@@ -74,16 +74,24 @@ def leave() -> ResponseReturnValue:
     return answer
 
 
-@allow.anyone_writing
-def follow_link(token: str) -> ResponseReturnValue:
-    """A one-use link signs in and then offers to set a password. Looking ahead (HEAD) does not use it up."""
-    if request.method == "HEAD":
-        return ""
+@allow.anyone
+def show_link(token: str) -> ResponseReturnValue:
+    """What a one-use link does, and a button that does it: mail scanners and chat previews fetch links as well."""
+    user = welcome.find_user(db.session(), token, datetime.now(UTC))
+    if user is None:
+        return render_template("pages/accounts/link_used.html"), 410
+    return render_template("pages/accounts/link.html", user=user, token=token)
+
+
+@allow.anyone
+def use_link(token: str) -> ResponseReturnValue:
+    """Use the link up: sign in, then offer to set a password."""
     now = datetime.now(UTC)
     user = welcome.redeem(db.session(), token, now)
     if user is None:
         return render_template("pages/accounts/link_used.html"), 410
     begin_session(user, now)
+    cookie["by_link_at"] = now.timestamp()
     return see_other(url_for("accounts.password"))
 
 

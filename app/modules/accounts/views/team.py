@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from flask import flash, render_template, request, url_for
+from flask import current_app, flash, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role, User
@@ -86,7 +86,8 @@ def _with_link(user: User, action: str, now: datetime) -> ResponseReturnValue:
     token = welcome.issue_for(db.session(), user, now)
     _note(action, user, now)
     db.session.commit()
-    address = url_for("accounts.welcome", token=token, _external=True)
+    # From the setting, not from the request: its Host header is whatever its sender wrote.
+    address = current_app.extensions["settings"].site_url + url_for("accounts.welcome", token=token)
     return _page(NewPersonForm(formdata=None), address, user), 201
 
 
