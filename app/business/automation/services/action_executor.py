@@ -8,19 +8,19 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.automation.services.actions.action_work import Works
-from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.conditions.condition_evaluator import ConditionEvaluator
 from app.business.automation.services.conditions.condition_tree import parse_conditions
 from app.business.automation.services.conditions.record_fields import load_facts
 from app.business.automation.services.runs import run_units
 from app.business.automation.services.runs.run_context import RunContext, handed_on
 from app.business.automation.services.runs.run_lease import Lease, LeaseLost, renew
-from app.business.automation.services.runs.run_price import affordable_units, step_price
 from app.business.automation.services.runs.run_steps import Step, finished_units, input_ids, steps_of
 from app.business.automation.services.runs.run_units import Done, Failure, LeftOut, Outcome, Unit, unit_key
+from app.business.automation.services.runs.site_budgets import site_of
+from app.business.automation.services.runs.site_choice import set_aside_step
 from app.business.automation.services.runs.unit_failure import failure_of
 from app.business.automation.services.transactions import Clock, Transaction
-from app.business.billing.services.credit_service import CreditService, Shortfall
+from app.business.billing.services.credit_service import CreditService
 from app.business.events import close_batches_of_run
 from app.business.planner.models import Keyword
 
@@ -36,14 +36,6 @@ class Cancelled(Exception):  # noqa: N818 - a person's wish, not an error
 
 class Draining(Exception):  # noqa: N818 - a wish of the supervisor, not an error
     """This worker is going away; the run is handed back between two units."""
-
-
-class OutOfCredits(Exception):  # noqa: N818 - an outcome that the engine settles
-    """Credits or a budget ran out between two steps."""
-
-    def __init__(self, shortfall: Shortfall) -> None:
-        super().__init__(shortfall.sentence)
-        self.shortfall = shortfall
 
 
 class ActionExecutor:
@@ -94,28 +86,13 @@ class ActionExecutor:
         elsewhere = handed_on(context)
         units = [unit for unit in units if (step.index, unit.record_id) not in elsewhere]
         ids = [unit.record_id for unit in units]
-        price = step_price(session, step, ids)
         held = self.credits.held_by(session, context.account.id, context.run.id)
-        taken = affordable_units(price, ids, context.definition.credit_limit_per_execution - held)
-        if len(taken) < len(ids):
-            outcome.rest.append(
-                {"from_step": step.index, "record_type": step.record_type, "records": ids[len(taken) :]}
-            )
-            outcome.notes.append(
-                f"{len(taken)} of {plural(len(ids), step.record_type)}: the limit of "
-                f"{context.definition.credit_limit_per_execution} credits per run allows no more."
-            )
-        shortfall = self.credits.hold(
-            session,
-            account_id=context.account.id,
-            run_id=context.run.id,
-            amount=price.amount(taken),
-            budgets=context.budgets,
-            now=context.now,
-        )
-        if shortfall is not None:
-            raise OutOfCredits(shortfall)
-        return units[: len(taken)]
+        left = context.definition.credit_limit_per_execution - held
+        taken, notes = set_aside_step(session, context, step, ids, left)
+        outcome.notes += notes
+        if rest := [record_id for record_id in ids if record_id not in taken]:
+            outcome.rest.append({"from_step": step.index, "record_type": step.record_type, "records": rest})
+        return [unit for unit in units if unit.record_id in taken]
 
     def _do_local(self, context: RunContext, lease: Lease, units: list[Unit]) -> list[Failure]:
         failures: list[Failure] = []
@@ -189,7 +166,7 @@ class ActionExecutor:
             amount=done.credits,
             key=unit.key,
             reason=done.message or unit.step.entry.label,
-            site_id=context.run.site_id,
+            site_id=site_of(session, unit) if done.credits else None,
             now=context.now,
         )
         run_units.finish(session, context, unit, done, charged, context.now)

@@ -9,14 +9,14 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import Reason, ScheduledTask, Status
-from app.business.automation.services.action_executor import ActionExecutor, Cancelled, Draining, OutOfCredits
+from app.business.automation.services.action_executor import ActionExecutor, Cancelled, Draining
 from app.business.automation.services.runs import run_close
 from app.business.automation.services.runs.run_again import keep_wanted
 from app.business.automation.services.runs.run_context import RunContext, load_context
 from app.business.automation.services.runs.run_gates import check_account, pass_gates
 from app.business.automation.services.runs.run_lease import Lease, LeaseLost, claim_run, renew
-from app.business.automation.services.runs.run_price import known_price
-from app.business.automation.services.runs.run_stop import Admission, Stop, stop_of
+from app.business.automation.services.runs.run_stop import Admission, OutOfCredits, Stop
+from app.business.automation.services.runs.site_choice import set_aside_again
 from app.business.automation.services.transactions import Clock, Transaction
 from app.business.automation.services.triggering.failing_rules import stop_failing_rules
 from app.business.billing.services.credit_service import CreditService
@@ -81,7 +81,6 @@ class RuleEngine:
 
     def _readmit(self, session: Session, context: RunContext) -> list[int]:
         """A retry or a rescued run keeps its slot and records; only account and credits are asked again."""
-        records = list(context.detail.records or [])
         verdict = check_account(session, context, Admission())
         credits = CreditService()
         credits.release(
@@ -93,23 +92,14 @@ class RuleEngine:
         if isinstance(verdict, Stop):
             run_close.stop_admitted(session, context, verdict)
             return []
-        # Its records may have grown since (a task's words): never more than the run's limit leaves.
         paid = credits.held_by(session, context.account.id, context.run.id)
-        left = max(context.definition.credit_limit_per_execution - paid, 0)
         context.start_of_spending()
-        shortfall = credits.hold(
-            session,
-            account_id=context.account.id,
-            run_id=context.run.id,
-            amount=min(known_price(session, context, records), left),
-            budgets=context.budgets,
-            now=context.now,
-        )
-        if shortfall is not None:
-            run_close.stop_admitted(session, context, stop_of(shortfall))
+        most = max(context.definition.credit_limit_per_execution - paid, 0)
+        if stop := set_aside_again(session, context, most):
+            run_close.stop_admitted(session, context, stop)
         else:
             context.run.waiting_since = None
-        return records
+        return list(context.detail.records or [])
 
     def _work(self, context: RunContext, lease: Lease, records: list[int]) -> None:
         close: Callable[[Session, RunContext], None]

@@ -85,6 +85,18 @@ def has_room(budget: Budget, amount: int) -> ColumnElement[bool]:
     return SpendCounter.spent + SpendCounter.held + amount <= budget.limit
 
 
+def rooms(session: Session, account_id: int, budgets: Sequence[Budget]) -> dict[int, int]:
+    """What each limited budget has left, by `scope_id`."""
+    left = {budget.scope_id: budget.limit for budget in budgets if budget.limit is not None}
+    for budget in budgets:
+        if budget.limit is not None:
+            used = session.scalar(
+                select(SpendCounter.spent + SpendCounter.held).where(_is(account_id, budget))
+            )
+            left[budget.scope_id] = max(budget.limit - (used or 0), 0)
+    return left
+
+
 def spend(session: Session, account_id: int, run_id: int, amount: int, site_id: int | None) -> Spent:
     """Move at most `amount` from set aside to spent on the run's counters; of its sites only on one.
 

@@ -83,6 +83,7 @@ def _may_take(context: RunContext, *, ignore_handled: bool) -> ColumnElement[boo
     ignore = ignore_handled and context.run.cause != Cause.BACKFILL
     return and_(
         _matches(context),
+        model.site_id.not_in(context.without_sites) if context.without_sites else true(),
         eligible(definition, model, context.now),
         free_to_take(context, model, ignore_handled=ignore),
     )

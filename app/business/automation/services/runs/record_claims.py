@@ -98,6 +98,16 @@ def give_back(session: Session, context: RunContext) -> None:
     session.execute(_mine(context).values(state="free", updated_at=context.now))
 
 
+def free(session: Session, context: RunContext, ids: list[int]) -> None:
+    """Free the run's claims on these records only."""
+    for chunk in _chunks(ids):
+        session.execute(
+            _mine(context)
+            .where(RuleRecord.record_type == context.run.record_type, RuleRecord.record_id.in_(chunk))
+            .values(state="free", updated_at=context.now)
+        )
+
+
 def _mine(context: RunContext) -> Any:
     return (
         update(RuleRecord)

@@ -35,6 +35,8 @@ class RunContext:
     now: datetime
     assumed: Facts | None = None
     """In a test: typed values that stand for the record."""
+    without_sites: frozenset[int] = frozenset()
+    """Sites whose budget pays for none of their records: the run looks for those of others."""
 
     @property
     def conditions(self) -> Node:
@@ -67,18 +69,20 @@ class RunContext:
 
     @property
     def budgets(self) -> list[Budget]:
-        """Counters that every credit of this run passes: the account's day, the rule's and the site's month.
+        """Counters that every credit of this run passes, beside its sites: the account's day, the rule's month.
 
         They are those of the day on which this attempt set its credits aside, or would: see `start_of_spending`.
         """
-        day = self.run.budget_day or self.local_day
-        month = f"{day:%Y-%m}"
-        lines = [
+        day = self.spending_day
+        return [
             Budget(BudgetScope.ACCOUNT, self.account.id, day.isoformat(), self.account.daily_ceiling),
-            Budget(BudgetScope.RULE, self.rule.id, month, self.rule.monthly_budget),
+            Budget(BudgetScope.RULE, self.rule.id, f"{day:%Y-%m}", self.rule.monthly_budget),
         ]
-        site_id, limit = (self.site.id, self.site.monthly_budget) if self.site else (0, None)
-        return [*lines, Budget(BudgetScope.SITE, site_id, month, limit)]
+
+    @property
+    def spending_day(self) -> date:
+        """The account's day on which credits of this attempt count."""
+        return self.run.budget_day or self.local_day
 
     def start_of_spending(self) -> None:
         """From here on credits count for today: a run that waited, or is tried again, spends when it goes on.
@@ -88,8 +92,15 @@ class RunContext:
         self.run.budget_day = self.local_day
 
     @property
+    def is_followed(self) -> bool:
+        """Whether what this run leaves over goes on in a follow-up; of a planned run it waits for the next time."""
+        return self.run.cause != Cause.SCHEDULE
+
+    @property
     def waits_when_limited(self) -> bool:
-        """Whether a limit makes the run wait instead of ending it."""
+        """Whether a limit makes the run wait instead of ending it. A follow-up owes its records: it always waits."""
+        if self.run.follows_id:
+            return True
         if self.definition.when_limited:
             return self.definition.when_limited == "wait"
         return self.run.cause in (Cause.EVENT, Cause.BACKFILL)

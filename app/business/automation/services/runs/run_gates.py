@@ -22,8 +22,8 @@ from app.business.automation.services.runs.record_choice import choose_records
 from app.business.automation.services.runs.run_context import RunContext
 from app.business.automation.services.runs.run_price import affordable, known_price, price_of_one
 from app.business.automation.services.runs.run_steps import steps_of
-from app.business.automation.services.runs.run_stop import Admission, Gate, Stop, stop_of
-from app.business.billing.services.credit_service import CreditService
+from app.business.automation.services.runs.run_stop import Admission, Gate, Stop
+from app.business.automation.services.runs.site_choice import leave_out_sites, set_aside
 from app.business.planner.models import SiteStatus
 
 SAMPLE = 10
@@ -216,6 +216,7 @@ def has_slot(limit: int) -> ColumnElement[bool]:
 def check_limit(session: Session, context: RunContext, admission: Admission) -> str | Stop:
     """The run takes on as many records as its credit limit pays for."""
     limit = context.definition.credit_limit_per_execution
+    leave_out_sites(session, context, admission)
     taken = affordable(session, context, admission.records, limit)
     if admission.records and not taken:
         one = price_of_one(session, context, admission.records)
@@ -223,8 +224,9 @@ def check_limit(session: Session, context: RunContext, admission: Admission) -> 
             f"One {context.run.record_type} costs {one} credits; the limit of {limit} per run is below that."
         )
         return Stop(Reason.LIMIT_BELOW_PRICE, message)
-    admission.left_over = admission.records[len(taken) :]
-    if admission.left_over:
+    left_over = admission.records[len(taken) :]
+    admission.left_over += left_over
+    if left_over:
         admission.notes.append(
             f"{len(taken)} of {context.plural(len(admission.records))}: "
             f"the limit of {limit} credits per run allows no more."
@@ -244,16 +246,8 @@ def check_credits(session: Session, context: RunContext, admission: Admission) -
             admission.records = got
             admission.price = known_price(session, context, got)
     context.start_of_spending()
-    shortfall = CreditService().hold(
-        session,
-        account_id=context.account.id,
-        run_id=context.run.id,
-        amount=admission.price,
-        budgets=context.budgets,
-        now=context.now,
-    )
-    if shortfall is not None:
-        return stop_of(shortfall)
+    if stop := set_aside(session, context, admission):
+        return stop
     return f"{admission.price} credits set aside." if admission.price else "Free."
 
 

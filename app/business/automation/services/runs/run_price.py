@@ -1,7 +1,7 @@
 """What a run costs at most, before and while it works; the records a credit limit pays for."""
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +41,15 @@ class StepPrice:
                 return sum(price(params, self.measure[key]) for key in ids if key in self.measure)
             case _:
                 return sum(price(params, 1) for _ in ids)
+
+    def by_site(self, ids: list[int], sites: Mapping[int, int]) -> Counter[int]:
+        """The same, by the sites of the records: a unit never works on records of two sites."""
+        grouped: dict[int, list[int]] = defaultdict(list)
+        for record_id in ids:
+            grouped[sites.get(record_id, 0)].append(record_id)
+        return Counter(
+            {site_id: amount for site_id, some in grouped.items() if (amount := self.amount(some))}
+        )
 
 
 def step_price(session: Session, step: Step, ids: list[int]) -> StepPrice:
@@ -101,12 +110,17 @@ class WorkPrices:
 
 def known_price(session: Session, context: RunContext, records: list[int]) -> int:
     """Most credits of all unfinished units whose records are known now."""
-    total = 0
+    return sum(price.amount(ids) for price, ids in known_prices(session, context, records))
+
+
+def known_prices(
+    session: Session, context: RunContext, records: list[int]
+) -> Iterator[tuple[StepPrice, list[int]]]:
+    """The paid steps whose records are known now: prices, and what is unfinished."""
     for step in steps_of(context):
-        if step.known_at_start and step.source != "run":
+        if step.known_at_start and step.source != "run" and step.entry.price_text != "free":
             ids = _unfinished(session, context, step, input_ids(session, context, step, records))
-            total += step_price(session, step, ids).amount(ids)
-    return total
+            yield step_price(session, step, ids), ids
 
 
 def price_of_one(session: Session, context: RunContext, records: list[int]) -> int:

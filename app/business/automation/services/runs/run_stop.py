@@ -26,6 +26,14 @@ class Stop:
     would: dict[str, int] | None = None
 
 
+class OutOfCredits(Exception):  # noqa: N818 - an outcome that the engine settles
+    """Credits or a budget ran out between two steps."""
+
+    def __init__(self, shortfall: Shortfall) -> None:
+        super().__init__(shortfall.sentence)
+        self.shortfall = shortfall
+
+
 @dataclass
 class Admission:
     """What the checks have decided so far: the records, and what the limit left over."""

@@ -81,7 +81,7 @@ def wake_for_budget(session: Session, account_id: int, site_id: int | None = Non
     """The account's daily ceiling, or the monthly budget of one of its sites, was changed: try again now."""
     mine = [ScheduledTask.account_id == account_id, ScheduledTask.waiting_for == Waiting.BUDGET]
     if site_id is not None:
-        mine.append(ScheduledTask.site_id == site_id)
+        mine.append(or_(ScheduledTask.site_id == site_id, ScheduledTask.site_id.is_(None)))
     _wake(session, *mine)
 
 

@@ -1,0 +1,109 @@
+"""Which of its records a run goes on with where the monthly budget of a site does not pay for all of them."""
+
+from collections.abc import Mapping
+from functools import partial
+
+from sqlalchemy.orm import Session
+
+from app.business.automation.services.catalogue.nouns import plural
+from app.business.automation.services.runs import record_claims, site_budgets
+from app.business.automation.services.runs.record_choice import Choice, choose_records
+from app.business.automation.services.runs.run_context import RunContext
+from app.business.automation.services.runs.run_price import affordable_units, known_price, step_price
+from app.business.automation.services.runs.run_steps import Step
+from app.business.automation.services.runs.run_stop import Admission, OutOfCredits, Stop, stop_of
+from app.business.automation.services.runs.site_budgets import LATER, SiteFit
+
+
+def leave_out_sites(session: Session, context: RunContext, admission: Admission) -> None:
+    """Go on without records that their site's budget does not pay for; the credits gate says so where that is all.
+
+    A site that pays for none of its records takes no place of others: the run looks for more of theirs.
+    """
+    first = choice = admission.choice
+    fit = _fit(session, context, choice)
+    while fit.full and choice.offered is None and choice.matched > len(choice.ids):
+        context.without_sites |= fit.full
+        choice = choose_records(session, context)
+        fit = _fit(session, context, choice)
+    if not fit.ids:
+        return
+    admission.records = fit.ids
+    _note(session, context, admission, fit)
+    if elsewhere := first.matched - choice.matched:
+        admission.notes.append(
+            f"{context.plural(elsewhere)} left out of sites whose monthly budget is used up. "
+            f"{LATER[context.is_followed]}"
+        )
+
+
+def set_aside(session: Session, context: RunContext, admission: Admission) -> Stop | None:
+    """Hold the price of the records, each on its site's month; the budgets may have changed since they were read."""
+    prices = partial(site_budgets.price_by_site, session, context)
+    fit = site_budgets.hold(session, context, context.run.record_type, admission.records, prices)
+    if fit.shortfall is not None:
+        return stop_of(fit.shortfall)
+    if fit.all_left_out:
+        record_claims.free(session, context, fit.all_left_out)
+        admission.records = fit.ids
+        admission.price = known_price(session, context, fit.ids)
+        _note(session, context, admission, fit)
+    return None
+
+
+def set_aside_again(session: Session, context: RunContext, most: int) -> Stop | None:
+    """Hold what a retried or rescued run still costs, `most` credits at most; what a site does not pay for follows."""
+    records, options = list(context.detail.records or []), context.detail.options
+    # Its records may have grown since (a task's words): never more than the run's limit leaves.
+    prices = site_budgets.capped(partial(site_budgets.price_by_site, session, context), most)
+    fit = site_budgets.hold(session, context, context.run.record_type, records, prices)
+    if fit.shortfall is not None:
+        return stop_of(fit.shortfall)
+    if left_out := fit.all_left_out:
+        record_claims.free(session, context, left_out)
+        notes = site_budgets.notes_of(session, context, context.run.record_type, fit.left_out)
+        context.detail.records = fit.ids
+        context.detail.options = options | {
+            "left_over": [*options.get("left_over", []), *left_out],
+            "notes": [*options.get("notes", []), *notes],
+        }
+    return None
+
+
+def set_aside_step(
+    session: Session, context: RunContext, step: Step, ids: list[int], left: int
+) -> tuple[set[int], list[str]]:
+    """Raise the hold by what a later step costs over what `left` credits of the run and the sites' budgets pay for.
+
+    Returns those records, and a note on what is left to a follow-up. Raises OutOfCredits where nothing is paid for.
+    """
+    if step.entry.price_text == "free":
+        return set(ids), []
+    price, sites = step_price(session, step, ids), site_budgets.sites_of(session, step.record_type, ids)
+
+    def prices(some: list[int]) -> Mapping[int, int]:
+        return price.by_site(some, sites)
+
+    fit = site_budgets.within_rooms(session, context, step.record_type, ids, prices)
+    notes = site_budgets.notes_of(session, context, step.record_type, fit.left_out) if fit.ids else []
+    wanted = fit.ids or ids
+    taken = affordable_units(price, wanted, left)
+    if len(taken) < len(wanted):
+        limit = context.definition.credit_limit_per_execution
+        of_all = f"{len(taken)} of {plural(len(wanted), step.record_type)}"
+        notes.append(f"{of_all}: the limit of {limit} credits per run allows no more.")
+    held = site_budgets.hold(session, context, step.record_type, taken, prices)
+    if held.shortfall is not None:
+        raise OutOfCredits(held.shortfall)
+    notes += site_budgets.notes_of(session, context, step.record_type, held.left_out)
+    return set(held.ids), notes
+
+
+def _fit(session: Session, context: RunContext, choice: Choice) -> SiteFit:
+    prices = partial(site_budgets.price_by_site, session, context)
+    return site_budgets.within_rooms(session, context, context.run.record_type, choice.ids, prices)
+
+
+def _note(session: Session, context: RunContext, admission: Admission, fit: SiteFit) -> None:
+    admission.left_over += fit.all_left_out
+    admission.notes += site_budgets.notes_of(session, context, context.run.record_type, fit.left_out)
