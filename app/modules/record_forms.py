@@ -127,7 +127,10 @@ class RecordForm(ServiceForm):
 
     labels = LabelsField("Labels", description="Words to find it by, with commas between them.")
     assignee = SelectField("Assigned to", choices=people_choices, coerce=chosen_id)
-    note = TextAreaField("Note", [at_most(10_000)])
+    note = TextAreaField("Note", [at_most(10_000)], render_kw={"rows": 3})
+
+
+SHARED_LAYOUT = (("labels", "assignee"), ("note",))
 
 
 class RecordFilterForm(FilterForm):
@@ -140,7 +143,7 @@ class RecordFilterForm(FilterForm):
 
 def number_field(label: str, high: int = LARGEST, **kwargs: Any) -> IntegerField:
     """A whole number that may be left empty."""
-    return IntegerField(label, [Optional(), between(0, high)], **kwargs)
+    return IntegerField(label, [Optional(), between(0, high)], render_kw={"inputmode": "numeric"}, **kwargs)
 
 
 def options(words: Mapping[str, str]) -> list[SelectChoice]:

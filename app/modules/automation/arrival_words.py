@@ -10,7 +10,8 @@ from app.infrastructure.database import db
 from app.modules.access import current_person
 from app.modules.automation.choices import Choices, load_choices
 from app.modules.automation.field_words import FIELDS
-from app.modules.automation.rule_diff import Change, rule_changes
+from app.modules.automation.rule_diff import rule_changes
+from app.modules.changes import Change
 
 
 @dataclass(frozen=True)

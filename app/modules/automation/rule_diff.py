@@ -2,10 +2,9 @@
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
 from datetime import datetime
 from types import SimpleNamespace
-from typing import Any, Literal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from app.business.automation.services.catalogue.triggers import TRIGGERS
@@ -17,38 +16,13 @@ from app.modules.automation.action_diff import action_changes
 from app.modules.automation.choices import Choices
 from app.modules.automation.field_words import FIELDS, VALUES
 from app.modules.automation.often_forms import MOMENTS
+from app.modules.changes import Change
 
 Definition = Mapping[str, Any]
 STARTS = ("trigger", "trigger_options")
 MOMENT_WORDS = {"starts_at": "Not before", "ends_at": "Not after", "paused_until": "Paused until"}
 JOINS = {"all": "all of these", "any": "any of these"}
 NOTHING = "–"
-
-
-@dataclass(frozen=True)
-class Change:
-    """One difference. Without `before` something was added, without `after` it was removed."""
-
-    field: str
-    before: str | None
-    after: str | None
-
-    @property
-    def kind(self) -> Literal["changed", "added", "removed"]:
-        """How it is marked."""
-        return "added" if self.before is None else "removed" if self.after is None else "changed"
-
-    def json(self) -> dict[str, Any]:
-        """For programs."""
-        return asdict(self) | {"kind": self.kind}
-
-    def __str__(self) -> str:
-        match self.kind:
-            case "added":
-                return f"{self.field}: {self.after} (added)"
-            case "removed":
-                return f"{self.field}: {self.before} (removed)"
-        return f"{self.field}: {self.before} → {self.after}"
 
 
 def rule_changes(before: Definition, after: Definition, choices: Choices) -> list[Change]:

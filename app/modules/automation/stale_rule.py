@@ -11,7 +11,8 @@ from app.business.errors import NotFound, Stale
 from app.infrastructure.database import db
 from app.modules.api.resource import require_match
 from app.modules.automation.choices import Choices, load_choices
-from app.modules.automation.rule_diff import Change, rule_changes
+from app.modules.automation.rule_diff import rule_changes
+from app.modules.changes import Change
 from app.modules.gate.numbers import NO_ROW, row_id
 from app.modules.gate.preconditions import if_match
 

@@ -35,11 +35,17 @@ from app.modules.record_forms import (
 
 INTENTS = {intent.value: intent.value.capitalize() for intent in Intent}
 NEWEST = {"newest": "Newest first"}
+DECIMAL = {"inputmode": "decimal"}
 
 
 class SiteForm(ServiceForm):
     name = StringField("Name", [required("a name"), at_most(255)])
-    url = StringField("Web address", [at_most(2000)], description="Such as https://example.com")
+    url = StringField(
+        "Web address",
+        [at_most(2000)],
+        description="Such as https://example.com",
+        render_kw={"inputmode": "url"},
+    )
     timezone = TimezoneField(
         may_be_empty=True,
         description="Days and hours of this site's rules are reckoned in this zone. Empty: the account's.",
@@ -57,6 +63,7 @@ class SiteForm(ServiceForm):
         "Most credits in a month",
         [Optional(), between(0, 1_000_000_000)],
         description="All rules on this site together stop at it. Leave it empty for no limit.",
+        render_kw={"inputmode": "numeric"},
     )
 
 
@@ -90,15 +97,21 @@ class KeywordForm(RecordForm):
     """Figures of a keyword; they come from an import as a rule."""
 
     volume = number_field("Volume", description="Searches a month")
-    difficulty = FloatField("Difficulty", [Optional(), between(0, 100)], description="0 to 100")
-    cpc = FloatField("CPC", [Optional(), between(0, 1_000_000)], description="Cost per click")
+    difficulty = FloatField(
+        "Difficulty", [Optional(), between(0, 100)], description="0 to 100", render_kw=DECIMAL
+    )
+    cpc = FloatField(
+        "CPC", [Optional(), between(0, 1_000_000)], description="Cost per click", render_kw=DECIMAL
+    )
     intent = choice_field("Intent", "Not known", INTENTS)
     country = StringField("Country", [at_most(64)])
     language = StringField("Language", [at_most(64)])
-    position = FloatField("Position", [Optional(), between(0, 1_000_000)], description="In search results")
+    position = FloatField(
+        "Position", [Optional(), between(0, 1_000_000)], description="In search results", render_kw=DECIMAL
+    )
     clicks = number_field("Clicks")
     impressions = number_field("Impressions")
-    url = StringField("Page that ranks", [at_most(2000)])
+    url = StringField("Page that ranks", [at_most(2000)], render_kw={"inputmode": "url"})
 
 
 class NewKeywordForm(KeywordForm):
@@ -188,7 +201,7 @@ class IdeaFilterForm(RecordFilterForm):
 
 class IdeaForm(RecordForm):
     title = StringField("Title", [required("a title"), at_most(255)])
-    description = TextAreaField("Description", [at_most(20_000)])
+    description = TextAreaField("Description", [at_most(20_000)], render_kw={"rows": 6})
     content_type = StringField("Kind of page", [required("a kind of page"), at_most(32)], default="article")
     main_keyword = StringField("Main keyword", [at_most(255)])
 

@@ -37,11 +37,16 @@ class TaskFilterForm(RecordFilterForm):
 class TaskForm(RecordForm):
     title = StringField("Title", [required("a title"), at_most(255)])
     brief = TextAreaField(
-        "Brief", [at_most(20_000)], description="What the article says, for whom, and what it must not miss."
+        "Brief",
+        [at_most(20_000)],
+        description="What the article says, for whom, and what it must not miss.",
+        render_kw={"rows": 7},
     )
     task_type = SelectField("Kind", choices=options(TASK_TYPES))
     main_keyword = StringField("Main keyword", [at_most(255)])
-    word_count = IntegerField("Words", [between(1, WORDS_LIMIT)], default=1000)
+    word_count = IntegerField(
+        "Words", [between(1, WORDS_LIMIT)], default=1000, render_kw={"inputmode": "numeric"}
+    )
     due_on = DateField("Due on", [Optional()])
 
 
@@ -69,6 +74,7 @@ class ContentForm(RecordForm):
         "Article",
         [at_most(1_000_000)],
         description="HTML. Scripts, styles and forms are removed when it is saved.",
+        render_kw={"rows": 20, "spellcheck": "true"},
     )
     meta_title = StringField("Title for search engines", [at_most(255)])
     meta_description = StringField("Description for search engines", [at_most(512)])

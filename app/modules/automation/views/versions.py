@@ -17,8 +17,9 @@ from app.business.errors import Invalid
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
 from app.modules.automation.choices import load_choices
-from app.modules.automation.rule_diff import Change, rule_changes
+from app.modules.automation.rule_diff import rule_changes
 from app.modules.automation.views.rules import actor, service
+from app.modules.changes import Change
 from app.modules.gate.numbers import row_id
 from app.modules.web import see_other
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from flask import flash, render_template, request, url_for
+from flask import flash, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role
@@ -21,9 +21,24 @@ from app.modules.access import allow, current_person, owned_or_404
 from app.modules.display import plural
 from app.modules.gate.numbers import row_id
 from app.modules.planner.forms import ClusterFilterForm, ClusterForm, KeywordFilterForm, NewClusterForm
-from app.modules.record_forms import place_choices
+from app.modules.record_editing import Editing, edit_page, form_page
+from app.modules.record_forms import SHARED_LAYOUT, place_choices
 from app.modules.record_pages import read_list, ticked_ids, trail_of
 from app.modules.web import page_or_partial, see_other
+
+EDITING = Editing(
+    noun="cluster",
+    model=Cluster,
+    form=ClusterForm,
+    layout=(("name", "place"), ("main_keyword", "main_intent"), *SHARED_LAYOUT),
+    path=lambda _row: [("Clusters", url_for("planner.clusters"))],
+    name=lambda row: row.name,
+    page=lambda row: url_for("planner.cluster", id=row.id),
+    here=lambda row: url_for("planner.edit_cluster", id=row.id),
+    save=lambda row, changes, seen, now: cluster_service.update_cluster(
+        db.session(), row, changes, seen=seen, origin=current_person().origin, now=now
+    ),
+)
 
 
 @allow(Role.VIEWER)
@@ -59,9 +74,7 @@ def add() -> ResponseReturnValue:
         db.session.commit()
         flash("The cluster is here. Move keywords into it from another cluster's page.", "success")
         return see_other(url_for("planner.clusters"))
-    return render_template(
-        "pages/planner/cluster_form.html", form=form, cluster=None
-    ), 422 if form.errors else 200
+    return form_page(EDITING, form, url_for("planner.new_cluster"))
 
 
 @allow(Role.VIEWER)
@@ -73,20 +86,7 @@ def show(id: int) -> str:
 @allow(Role.OPERATOR)
 def edit(id: int) -> ResponseReturnValue:
     """Rename, or change labels, note, person."""
-    cluster, person, now = owned_or_404(Cluster, id), current_person(), datetime.now(UTC)
-    form = ClusterForm(obj=cluster, assignee=cluster.assignee_id)
-    if form.validate_on_submit() and form.taken(
-        lambda: cluster_service.update_cluster(
-            db.session(), cluster, form.values(), origin=person.origin, now=now
-        )
-    ):
-        db.session.commit()
-        flash("Saved.", "success")
-        return see_other(url_for("planner.cluster", id=id))
-    return (
-        render_template("pages/planner/cluster_form.html", form=form, cluster=cluster),
-        422 if form.errors else 200,
-    )
+    return edit_page(EDITING, id)
 
 
 @allow(Role.OPERATOR)

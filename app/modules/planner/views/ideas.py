@@ -15,11 +15,26 @@ from app.modules.access import allow, current_person, owned_or_404
 from app.modules.display import plural
 from app.modules.gate.numbers import row_id
 from app.modules.planner.forms import IdeaFilterForm, IdeaForm, NewIdeaForm
-from app.modules.record_forms import place_choices
+from app.modules.record_editing import Editing, edit_page, form_page
+from app.modules.record_forms import SHARED_LAYOUT, place_choices
 from app.modules.record_pages import back_to, read_list, ticked_ids, trail_of
 from app.modules.web import page_or_partial, see_other
 
 SAID = {IdeaStatus.ACCEPTED: "accepted", IdeaStatus.REJECTED: "rejected", IdeaStatus.NEW: "open again"}
+
+EDITING = Editing(
+    noun="idea",
+    model=Idea,
+    form=IdeaForm,
+    layout=(("title",), ("place",), ("description",), ("main_keyword", "content_type"), *SHARED_LAYOUT),
+    path=lambda _row: [("Ideas", url_for("planner.ideas"))],
+    name=lambda row: row.title,
+    page=lambda row: url_for("planner.idea", id=row.id),
+    here=lambda row: url_for("planner.edit_idea", id=row.id),
+    save=lambda row, changes, seen, now: idea_service.update_idea(
+        db.session(), row, changes, seen=seen, origin=current_person().origin, now=now
+    ),
+)
 
 
 @allow(Role.VIEWER)
@@ -54,7 +69,7 @@ def add() -> ResponseReturnValue:
         db.session.commit()
         flash("The idea is here. Accept it to let rules make a task of it.", "success")
         return see_other(url_for("planner.ideas"))
-    return _form_page(form, None)
+    return form_page(EDITING, form, url_for("planner.new_idea", cluster=cluster and cluster.id))
 
 
 @allow(Role.VIEWER)
@@ -67,15 +82,7 @@ def show(id: int) -> str:
 @allow(Role.OPERATOR)
 def edit(id: int) -> ResponseReturnValue:
     """Change its texts, labels, note, person."""
-    idea, person, now = owned_or_404(Idea, id), current_person(), datetime.now(UTC)
-    form = IdeaForm(obj=idea, assignee=idea.assignee_id)
-    if form.validate_on_submit() and form.taken(
-        lambda: idea_service.update_idea(db.session(), idea, form.values(), origin=person.origin, now=now)
-    ):
-        db.session.commit()
-        flash("Saved.", "success")
-        return see_other(url_for("planner.idea", id=id))
-    return _form_page(form, idea)
+    return edit_page(EDITING, id)
 
 
 @allow(Role.OPERATOR)
@@ -98,7 +105,3 @@ def _origin_of_ticks(ids: list[int]) -> str:
     if request.form.get("from") == "idea" and len(ids) == 1:
         return url_for("planner.idea", id=ids[0])
     return back_to("planner.ideas")
-
-
-def _form_page(form: IdeaForm, idea: Idea | None) -> ResponseReturnValue:
-    return render_template("pages/planner/idea_form.html", form=form, idea=idea), 422 if form.errors else 200

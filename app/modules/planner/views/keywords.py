@@ -15,11 +15,32 @@ from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
 from app.modules.display import plural
 from app.modules.planner.forms import KeywordFilterForm, KeywordForm, NewKeywordForm
-from app.modules.record_forms import place_choices
+from app.modules.record_editing import Editing, edit_page, form_page
+from app.modules.record_forms import SHARED_LAYOUT, place_choices
 from app.modules.record_pages import back_to, read_list, ticked_ids, trail_of
 from app.modules.web import page_or_partial, see_other
 
 SAID = {KeywordStatus.IGNORED: "ignored: rules leave them alone", KeywordStatus.NEW: "new again"}
+
+EDITING = Editing(
+    noun="keyword",
+    model=Keyword,
+    form=KeywordForm,
+    layout=(
+        ("text", "place"),
+        ("volume", "difficulty", "cpc", "intent"),
+        ("country", "language", "position"),
+        ("clicks", "impressions", "url"),
+        *SHARED_LAYOUT,
+    ),
+    path=lambda _row: [("Keywords", url_for("planner.keywords"))],
+    name=lambda row: row.text,
+    page=lambda row: url_for("planner.keyword", id=row.id),
+    here=lambda row: url_for("planner.edit_keyword", id=row.id),
+    save=lambda row, changes, seen, now: keyword_service.update_keyword(
+        db.session(), row, changes, seen=seen, origin=current_person().origin, now=now
+    ),
+)
 
 
 @allow(Role.VIEWER)
@@ -44,9 +65,7 @@ def add() -> ResponseReturnValue:
         db.session.commit()
         flash(f"The keyword “{form.text.data}” is here.", "success")
         return see_other(url_for("planner.keywords"))
-    return render_template(
-        "pages/planner/keyword_form.html", form=form, keyword=None
-    ), 422 if form.errors else 200
+    return form_page(EDITING, form, url_for("planner.new_keyword"))
 
 
 @allow(Role.VIEWER)
@@ -59,20 +78,7 @@ def show(id: int) -> str:
 @allow(Role.OPERATOR)
 def edit(id: int) -> ResponseReturnValue:
     """Change a keyword's figures, labels, note, person."""
-    keyword, person, now = owned_or_404(Keyword, id), current_person(), datetime.now(UTC)
-    form = KeywordForm(obj=keyword, assignee=keyword.assignee_id)
-    if form.validate_on_submit() and form.taken(
-        lambda: keyword_service.update_keyword(
-            db.session(), keyword, form.values(), origin=person.origin, now=now
-        )
-    ):
-        db.session.commit()
-        flash("Saved.", "success")
-        return see_other(url_for("planner.keyword", id=id))
-    return (
-        render_template("pages/planner/keyword_form.html", form=form, keyword=keyword),
-        422 if form.errors else 200,
-    )
+    return edit_page(EDITING, id)
 
 
 @allow(Role.OPERATOR)

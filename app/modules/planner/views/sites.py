@@ -1,6 +1,7 @@
 """Sites and their sectors."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 from flask import flash, render_template, url_for
 from flask.typing import ResponseReturnValue
@@ -14,7 +15,45 @@ from app.business.planner.services.record_lists import places
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
 from app.modules.planner.forms import SectorForm, SiteForm
+from app.modules.record_editing import Editing, Steps, edit_page, form_page
 from app.modules.web import see_other
+
+
+def _save_site(site: Site, changes: dict[str, Any], seen: int | None, now: datetime) -> None:
+    site_service.update_site(db.session(), site, changes, seen=seen, now=now)
+    wake_for_budget(db.session(), site.account_id, site.id)
+
+
+def _save_sector(sector: Sector, changes: dict[str, Any], seen: int | None, now: datetime) -> None:
+    site_service.rename_sector(db.session(), sector, changes["name"], seen=seen, now=now)
+
+
+def _sites(_row: Any = None) -> Steps:
+    return [("Sites", url_for("planner.sites"))]
+
+
+SITE = Editing(
+    noun="site",
+    model=Site,
+    form=SiteForm,
+    layout=(("name", "url"), ("timezone", "language"), ("status", "monthly_budget")),
+    path=_sites,
+    name=lambda site: site.name,
+    page=lambda site: url_for("planner.site", id=site.id),
+    here=lambda site: url_for("planner.edit_site", id=site.id),
+    save=_save_site,
+)
+SECTOR = Editing(
+    noun="sector",
+    model=Sector,
+    form=SectorForm,
+    layout=(("name",),),
+    path=lambda sector: [*_sites(), (sector.site.name, url_for("planner.site", id=sector.site_id))],
+    name=lambda sector: sector.name,
+    page=lambda sector: url_for("planner.site", id=sector.site_id),
+    here=lambda sector: url_for("planner.edit_sector", id=sector.id),
+    save=_save_sector,
+)
 
 
 @allow(Role.VIEWER)
@@ -39,22 +78,13 @@ def add() -> ResponseReturnValue:
         db.session.commit()
         flash(f"The site “{form.name.data}” is here. Import its keywords next.", "success")
         return see_other(url_for("planner.sites"))
-    return render_template("pages/planner/site_form.html", form=form, site=None), 422 if form.errors else 200
+    return form_page(SITE, form, url_for("planner.new_site"))
 
 
 @allow(Role.OWNER)
 def edit(id: int) -> ResponseReturnValue:
     """Change a site."""
-    site = owned_or_404(Site, id)
-    form = SiteForm(obj=site)
-    if form.validate_on_submit() and form.taken(
-        lambda: site_service.update_site(db.session(), site, form.values(), now=datetime.now(UTC))
-    ):
-        wake_for_budget(db.session(), site.account_id, site.id)
-        db.session.commit()
-        flash("Saved.", "success")
-        return see_other(url_for("planner.site", id=id))
-    return render_template("pages/planner/site_form.html", form=form, site=site), 422 if form.errors else 200
+    return edit_page(SITE, id)
 
 
 @allow(Role.VIEWER)
@@ -79,17 +109,7 @@ def add_sector(id: int) -> ResponseReturnValue:
 @allow(Role.OPERATOR)
 def rename_sector(id: int) -> ResponseReturnValue:
     """Another name for a sector."""
-    sector = owned_or_404(Sector, id)
-    form = SectorForm(obj=sector)
-    if form.validate_on_submit() and form.taken(
-        lambda: site_service.rename_sector(db.session(), sector, form.name.data, now=datetime.now(UTC))
-    ):
-        db.session.commit()
-        flash("Saved.", "success")
-        return see_other(url_for("planner.site", id=sector.site_id))
-    return render_template(
-        "pages/planner/sector_form.html", form=form, sector=sector
-    ), 422 if form.errors else 200
+    return edit_page(SECTOR, id)
 
 
 def _page(site: Site, form: SectorForm) -> str:

@@ -17,6 +17,8 @@ from app.business.writer.services.record_lists import CONTENTS
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
 from app.modules.display import day
+from app.modules.record_editing import Editing, edit_page
+from app.modules.record_forms import SHARED_LAYOUT
 from app.modules.record_pages import read_list, trail_of
 from app.modules.web import CONTENT_POLICY, page_or_partial, see_other
 from app.modules.writer.forms import ContentFilterForm, ContentForm
@@ -28,6 +30,26 @@ SAID = {
     ContentStatus.DRAFT: "Sent back: it is to be checked again.",
 }
 NOTE_LIMIT = 2_000
+
+EDITING = Editing(
+    noun="article",
+    model=Content,
+    form=ContentForm,
+    layout=(
+        ("title",),
+        ("html",),
+        ("meta_title", "main_keyword"),
+        ("meta_description",),
+        *SHARED_LAYOUT,
+    ),
+    path=lambda _row: [("Content", url_for("writer.contents"))],
+    name=lambda row: row.title,
+    page=lambda row: url_for("writer.content", id=row.id),
+    here=lambda row: url_for("writer.edit_content", id=row.id),
+    save=lambda row, changes, seen, now: content_edit.update_content(
+        db.session(), row, changes, seen=seen, origin=current_person().origin, now=now
+    ),
+)
 
 
 @allow(Role.VIEWER)
@@ -71,20 +93,7 @@ def article(id: int) -> Response:
 @allow(Role.OPERATOR)
 def edit(id: int) -> ResponseReturnValue:
     """Change the article and its meta fields."""
-    content, person, now = owned_or_404(Content, id), current_person(), datetime.now(UTC)
-    form = ContentForm(obj=content, assignee=content.assignee_id)
-    if form.validate_on_submit() and form.taken(
-        lambda: content_edit.update_content(
-            db.session(), content, form.values(), origin=person.origin, now=now
-        )
-    ):
-        db.session.commit()
-        flash("Saved.", "success")
-        return see_other(url_for("writer.content", id=id))
-    return (
-        render_template("pages/writer/content_form.html", form=form, content=content),
-        422 if form.errors else 200,
-    )
+    return edit_page(EDITING, id)
 
 
 @allow(Role.OPERATOR)

@@ -17,7 +17,8 @@ from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
 from app.modules.display import plural
 from app.modules.gate.numbers import row_id
-from app.modules.record_forms import place_choices
+from app.modules.record_editing import Editing, edit_page, form_page
+from app.modules.record_forms import SHARED_LAYOUT, place_choices
 from app.modules.record_pages import back_to, read_list, ticked_ids, trail_of
 from app.modules.web import page_or_partial, see_other
 from app.modules.writer.forms import NewTaskForm, TaskFilterForm, TaskForm
@@ -27,6 +28,27 @@ SAID = {
     TaskStatus.DRAFT: "not ready: rules leave them alone",
     TaskStatus.DONE: "done",
 }
+
+EDITING = Editing(
+    noun="task",
+    model=Task,
+    form=TaskForm,
+    layout=(
+        ("title",),
+        ("place",),
+        ("brief",),
+        ("task_type", "main_keyword"),
+        ("word_count", "due_on"),
+        *SHARED_LAYOUT,
+    ),
+    path=lambda _row: [("Tasks", url_for("writer.tasks"))],
+    name=lambda row: row.title,
+    page=lambda row: url_for("writer.task", id=row.id),
+    here=lambda row: url_for("writer.edit_task", id=row.id),
+    save=lambda row, changes, seen, now: task_service.update_task(
+        db.session(), row, changes, seen=seen, origin=current_person().origin, now=now
+    ),
+)
 
 
 @allow(Role.VIEWER)
@@ -62,7 +84,7 @@ def add() -> ResponseReturnValue:
         db.session.commit()
         flash("The task is here, not ready yet. Mark it ready when the brief is whole.", "success")
         return see_other(url_for("writer.tasks"))
-    return _form_page(form, None)
+    return form_page(EDITING, form, url_for("writer.new_task", idea=idea and idea.id))
 
 
 @allow(Role.VIEWER)
@@ -76,15 +98,7 @@ def show(id: int) -> str:
 @allow(Role.OPERATOR)
 def edit(id: int) -> ResponseReturnValue:
     """Change the brief, its length, its due day."""
-    task, person, now = owned_or_404(Task, id), current_person(), datetime.now(UTC)
-    form = TaskForm(obj=task, assignee=task.assignee_id)
-    if form.validate_on_submit() and form.taken(
-        lambda: task_service.update_task(db.session(), task, form.values(), origin=person.origin, now=now)
-    ):
-        db.session.commit()
-        flash("Saved.", "success")
-        return see_other(url_for("writer.task", id=id))
-    return _form_page(form, task)
+    return edit_page(EDITING, id)
 
 
 @allow(Role.OPERATOR)
@@ -104,7 +118,3 @@ def decide() -> ResponseReturnValue:
 
 def _from_idea(idea: Idea) -> dict[str, str]:
     return {"title": idea.title, "brief": idea.description, "main_keyword": idea.main_keyword}
-
-
-def _form_page(form: TaskForm, task: Task | None) -> ResponseReturnValue:
-    return render_template("pages/writer/task_form.html", form=form, task=task), 422 if form.errors else 200
