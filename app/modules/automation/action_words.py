@@ -35,8 +35,11 @@ LABELS = {
 HINTS = {
     "title": "You can name fields of the record, like {name}, and figures, like {account.runs_this_month}.",
     "description": "You can name fields here too, like {name} or {account.credits_used_this_month}.",
-    "message": "You can name figures of the account, like {account.failed_runs_this_month}. When the end of a "
-    "run starts the rule, also {run.rule}, {run.site}, {run.status}, {run.reason} or {run.failures_in_a_row}.",
+    "message": "You can name fields of the records, like {title}: several become a list with their number. "
+    "{each: {title} ({site.name})} is written for each record. Figures of the account too, like "
+    "{account.failed_runs_this_month}. When the end of a run starts the rule, also {run.rule}, {run.site}, "
+    "{run.status}, {run.reason} or {run.failures_in_a_row}.",
+    "note": "You can name fields of the record, like {status} or {site.name}.",
     "due_in_days": "Leave it empty for no due day.",
     "labels_add": "Separate several with commas.",
     "again": "Costs again. Without it, a cluster with ideas or a task with content is left out.",

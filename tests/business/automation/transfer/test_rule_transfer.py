@@ -19,7 +19,7 @@ from app.business.planner.models import Sector
 from tests.business.automation.machine import Machine
 from tests.factories import NOW, make_account, make_sector, make_site, make_user
 
-TELL = {"type": "notify", "params": {"message": "Hi: “there”, {name} — no"}}
+TELL = {"type": "notify", "params": {"message": "Hi: “there”, {account.name} — no"}}
 HI = "actions: [{type: notify, params: {message: x}}]"
 
 

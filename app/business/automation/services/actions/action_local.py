@@ -22,7 +22,7 @@ from app.business.automation.services.catalogue.action_catalogue import (
     UpdateRecords,
 )
 from app.business.automation.services.catalogue.nouns import plural
-from app.business.automation.services.catalogue.record_models import MODELS
+from app.business.automation.services.catalogue.record_models import MODELS, record_type_of
 from app.business.automation.services.runs.run_context import RunContext
 from app.business.automation.services.runs.run_units import Done, LeftOut, Unit
 from app.business.automation.services.triggering.rule_switch import switch
@@ -33,6 +33,7 @@ from app.business.planner.services.record_versions import lock_version
 from app.business.writer.services import task_service
 from app.business.writer.services.record_editors import update_record
 
+LONGEST_NOTE = 2000
 SWITCHED = {True: "switched on", False: "switched off"}
 
 
@@ -46,20 +47,21 @@ class UpdateRecordsWork(LocalWork):
         try:
             with session.begin_nested():
                 # Labels are added to those that it has when its turn comes.
-                changes = _changes(context, lock_version(session, row), params)
+                changes = _changes(session, context, lock_version(session, row), params)
                 update_record(session, row, changes, origin=_origin(context, unit), now=context.now)
         except Conflict as refusal:
             return LeftOut(refusal.message)
         return Done(message="Updated")
 
 
-def _changes(context: RunContext, row: Record, params: UpdateRecords) -> dict[str, Any]:
+def _changes(session: Session, context: RunContext, row: Record, params: UpdateRecords) -> dict[str, Any]:
     changes: dict[str, Any] = {}
     if params.labels_add or params.labels_remove:
         kept = [label for label in row.labels if label not in params.labels_remove]
         changes["labels"] = list(dict.fromkeys([*kept, *params.labels_add]))
     if params.note is not None:
-        changes["note"] = params.note
+        whose = record_type_of(row)
+        changes["note"] = fill(session, context, params.note, whose, [row.id])[:LONGEST_NOTE]
     if params.assignee is not None:
         changes["assignee"] = params.assignee
     if params.due_in_days is not None and hasattr(row, "due_on"):
@@ -86,7 +88,9 @@ class CreateRecordWork(LocalWork):
         place = _place(session, context, source)
         if place is None:
             return LeftOut("There is no site and sector to put it in. Give the rule a site.")
-        whose = (unit.record_type, unit.record_id) if source is not None else (None, 0)
+        whose: tuple[Any, list[int]] = (
+            (unit.record_type, [unit.record_id]) if source is not None else (None, [])
+        )
         fields: dict[str, Any] = {"title": fill(session, context, params.title, *whose)[:255]}
         description = fill(session, context, params.description, *whose)
         if params.type == "idea":
@@ -160,7 +164,9 @@ class NotifyWork(LocalWork):
             account_id=context.account.id,
             level="info",
             title=f"{context.run.rule_name}{about}",
-            body=fill(session, context, params.message),
+            body=fill(
+                session, context, params.message, context.run.record_type, context.detail.records or []
+            ),
             role=Role(params.to) if params.to else None,
             key=unit.key,
             rule_id=context.rule.id,
@@ -187,7 +193,7 @@ class SwitchWork(LocalWork):
         changed = [rule for rule in rules if switch(session, rule, self.on, context.now)]
         for rule in changed:
             action = "rule.enabled" if self.on else "rule.disabled"
-            data = {"run": context.run.id, "reason": params.reason}
+            data = {"run": context.run.id, "reason": fill(session, context, params.reason)}
             record(session, context.account.id, Actor(), action, rule, data, context.now)
         return Done(records=len(changed), message=f"{plural(len(changed), 'rule')} {SWITCHED[self.on]}")
 

@@ -56,13 +56,32 @@ def load_values(
     zone: tzinfo,
 ) -> dict[str, Any]:
     """The named fields of one record (without a record type: of the account), those that there are, in one query."""
+    rows = load_rows(session, record_type, [record_id], names, scope=scope, now=now, zone=zone)
+    return rows.get(record_id, {})
+
+
+def load_rows(
+    session: Session,
+    record_type: str | None,
+    ids: Sequence[int],
+    names: set[str],
+    *,
+    scope: Scope,
+    now: datetime,
+    zone: tzinfo,
+    rule_id: int | None = None,
+) -> dict[int, dict[str, Any]]:
+    """The named fields of each of those records that is there; one query for each thousand."""
     entity: Any = MODELS[record_type] if record_type else Account
-    frame = Frame(scope, now, zone)
+    frame = Frame(scope, now, zone, rule_id)
     fields = _fields(record_type, names)
     mine = (entity.account_id if record_type else entity.id) == scope.account_id
-    query = select(*(field.of(entity, frame) for field in fields)).where(entity.id == record_id, mine)
-    row = session.execute(query).one_or_none() if fields else None
-    return {} if row is None else {field.name: value for field, value in zip(fields, row, strict=True)}
+    query = select(entity.id, *(field.of(entity, frame) for field in fields)).where(mine)
+    found: dict[int, dict[str, Any]] = {}
+    for start in range(0, len(ids) if fields else 0, CHUNK):
+        for row in session.execute(query.where(entity.id.in_(ids[start : start + CHUNK]))):
+            found[row[0]] = {field.name: value for field, value in zip(fields, row[1:], strict=True)}
+    return found
 
 
 def _load(

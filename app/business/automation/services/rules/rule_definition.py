@@ -13,6 +13,7 @@ from app.business.automation.services.catalogue.action_catalogue import (
     made_by,
 )
 from app.business.automation.services.conditions.condition_tree import parse_conditions
+from app.business.automation.services.rules.rule_texts import text_errors
 from app.business.automation.services.schedules.calendar import parse_schedule
 from app.business.errors import Invalid
 
@@ -76,6 +77,7 @@ def parse_definition(data: dict[str, Any], *, shortest_interval_minutes: int) ->
         _collect(errors, lambda: parse_conditions(rule.conditions, record_type=rule.record_type))
         _collect(errors, lambda: _check_inputs(rule))
         _collect(errors, lambda: _check_options(rule))
+        errors |= text_errors(rule)
     if errors:
         raise Invalid(errors)
     return rule
