@@ -3,11 +3,15 @@
 import sys
 
 from app import create_app
-from app.infrastructure import logs
+from app.infrastructure import data_folder, logs
 from app.settings import SettingsError, load_settings
 
 try:
     settings = load_settings()
+    data_folder.make_private(settings.data_dir)
+except data_folder.FolderUnusable as error:
+    sys.stderr.write(f"{error}\n")
+    raise SystemExit(1) from None
 except SettingsError as error:
     sys.stderr.write(f"This setting cannot be used. {error}\n")
     raise SystemExit(2) from None

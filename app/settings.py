@@ -10,6 +10,8 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+READ_BY_NOTHING_YET = ("smtp_url", "mail_from", "outbound_allow", "metrics_token", "history_days")
+
 
 class SettingsError(Exception):
     """A setting that cannot be used; the message names it."""
@@ -75,6 +77,16 @@ class Settings(BaseSettings):
         return self.public_url or f"http://{host}:{self.port}"
 
     @property
+    def takes_own_addresses(self) -> bool:
+        """Whether staff may use any address of this machine: it listens beyond loopback and has no PUBLIC_URL."""
+        return not self.public_url and self.host not in ("127.0.0.1", "::1", "localhost")
+
+    @property
+    def without_effect(self) -> list[str]:
+        """Names of settings that are set and that nothing reads yet."""
+        return [name.upper() for name in READ_BY_NOTHING_YET if name in self.model_fields_set]
+
+    @property
     def is_https(self) -> bool:
         """Whether cookies may be Secure and HSTS sent."""
         return self.site_url.startswith("https://")
@@ -94,7 +106,7 @@ class Settings(BaseSettings):
 
 
 def _kept_secret(path: Path) -> str:
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.exists():
         draft = path.with_name(f"{path.name}.{os.getpid()}")
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

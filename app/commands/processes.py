@@ -10,7 +10,7 @@ from app.infrastructure.messaging.automation_tasks import sweep as sweep_once
 from app.infrastructure.messaging.scheduler import run_scheduler
 from app.infrastructure.messaging.worker import run_clock_worker, run_step_worker
 from app.infrastructure.redis_connection import QueueServerAway, connect, require
-from app.infrastructure.web_server import WebServer
+from app.infrastructure.web_server import WebServer, warn_of_settings
 from app.settings import Settings
 
 
@@ -38,6 +38,7 @@ def _with_queue_server(run: Callable[[Settings], None]) -> Callable[[], None]:
 @click.command("web")
 def web() -> None:
     """Serve pages and the REST API."""
+    warn_of_settings(current_app.extensions["settings"])
     WebServer(current_app.wsgi_app, current_app.extensions["settings"]).run()
 
 

@@ -12,6 +12,7 @@ from flask import Flask, current_app
 from flask_migrate import upgrade
 from redis import Redis, RedisError
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 
 from app.business.accounts.models import Account
 from app.business.accounts.services import welcome
@@ -23,10 +24,10 @@ from app.infrastructure.messaging.scheduler import run_scheduler
 from app.infrastructure.messaging.worker import run_clock_worker, run_step_worker
 from app.infrastructure.redis_connection import QueueServerAway, become_embedded_server, connect, require
 from app.infrastructure.supervisor import Child, NotStarted, StopAsked, Supervisor
-from app.infrastructure.web_server import WebServer
+from app.infrastructure.web_server import WebServer, warn_of_settings
 from app.settings import Settings
 
-STOPS_CLEANLY = (data_folder.FolderInUse, NotStarted, QueueServerAway)
+STOPS_CLEANLY = (data_folder.FolderInUse, data_folder.FolderUnusable, NotStarted, QueueServerAway)
 
 
 def register(app: Flask) -> None:
@@ -42,6 +43,7 @@ def up(demo: bool) -> None:
     try:
         with data_folder.hold(settings.data_dir):
             _require_free_port(settings)
+            warn_of_settings(settings)
             _supervise(settings, demo)
     except STOPS_CLEANLY as error:
         raise click.ClickException(str(error)) from None
@@ -97,7 +99,13 @@ def _processes(settings: Settings, since: datetime) -> list[Child]:
 
 def _prepare_database(demo: bool) -> None:
     click.echo("Preparing the database", err=True)
-    upgrade()
+    try:
+        upgrade()
+    except OperationalError as error:
+        reason = str(error.orig).strip().partition("\n")[0]
+        raise NotStarted(
+            f"The database cannot be used: {reason}. Is DATABASE_URL right, and does it run?"
+        ) from None
     with transaction() as session:
         is_empty = session.scalar(select(Account.id).limit(1)) is None
     if demo and is_empty:

@@ -1,5 +1,6 @@
 """The data folder belongs to one running copy at a time."""
 
+import contextlib
 import fcntl
 import os
 from collections.abc import Iterator
@@ -11,13 +12,18 @@ class FolderInUse(Exception):  # noqa: N818 - says what happened
     """Another copy runs on this folder; the message says which process, and what to do."""
 
 
+class FolderUnusable(Exception):  # noqa: N818 - says what happened
+    """The folder cannot be made or written; the message says why, and what to do."""
+
+
 @contextmanager
 def hold(data_dir: Path) -> Iterator[None]:
-    """Own the folder while the block runs; the system gives it back however this process ends. Raises FolderInUse.
+    """Own the folder while the block runs; the system gives it back however this process ends.
 
     The lock passes on to forked children, so it is free only when the last of them has ended.
+    Raises FolderInUse, FolderUnusable.
     """
-    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(data_dir)
     descriptor = os.open(data_dir / "running", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         _lock(descriptor, data_dir)
@@ -26,6 +32,24 @@ def hold(data_dir: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def make_private(data_dir: Path) -> None:
+    """Let only its owner into the folder and to what lies in it, whoever made it; so for files made from here on."""
+    os.umask(0o077)
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        data_dir.chmod(0o700)
+        for path in data_dir.rglob("*"):
+            # A file may go meanwhile: the queue server and other processes of ours are at work here.
+            with contextlib.suppress(FileNotFoundError):
+                if not path.is_symlink():
+                    path.chmod(0o700 if path.is_dir() else 0o600)
+    except OSError as error:
+        raise FolderUnusable(
+            f"The data folder {data_dir} cannot be used: {error.strerror}. "
+            "Make it writable for this user, or set DATA_DIR to another folder."
+        ) from None
 
 
 def _lock(descriptor: int, data_dir: Path) -> None:

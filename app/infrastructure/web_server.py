@@ -3,14 +3,31 @@
 from collections.abc import Callable
 from typing import Any
 
+import structlog
 from gunicorn.app.base import BaseApplication
 
 from app.infrastructure.process_life import die_with_parent
 from app.settings import Settings
 
+log = structlog.get_logger(__name__)
+
 THREADS = 16
 GRACE_SECONDS = 30
 """Requests being answered get this long at a stop."""
+
+
+def warn_of_settings(settings: Settings) -> None:
+    """One line for each thing in the settings that does not do what whoever set it may expect."""
+    if settings.without_effect:
+        log.warning(
+            "settings_without_effect", names=settings.without_effect, message="Nothing reads them yet."
+        )
+    if settings.takes_own_addresses:
+        log.warning(
+            "public_url_missing",
+            host=settings.host,
+            message=f"Links lead to {settings.site_url}: set PUBLIC_URL to the address that people use.",
+        )
 
 
 class WebServer(BaseApplication):  # type: ignore[misc]
@@ -36,6 +53,9 @@ class WebServer(BaseApplication):  # type: ignore[misc]
             "keepalive": 5,
             "loglevel": "warning",
             "accesslog": None,
+            # Forwarded headers are read once, by the application, as TRUSTED_PROXIES says.
+            "forwarded_allow_ips": "",
+            "forwarder_headers": "",
             # It would open a socket in the home folder; nothing here uses it.
             "control_socket_disable": True,
             "proc_name": "igny8-web",

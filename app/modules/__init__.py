@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from app.modules import access, errors, throttle, web
+from app.modules import access, errors, hosts, throttle, web
 from app.modules.accounts import urls as accounts
 from app.modules.automation import pages as automation
 from app.modules.automation import urls as automation_api
@@ -18,6 +18,7 @@ from app.settings import Settings
 def register(app: Flask, settings: Settings) -> None:
     """Everything that answers HTTP."""
     init_gate(app)
+    hosts.init_hosts(app, settings)
     web.init_web(app, settings)
     throttle.init_throttle(app, settings)
     access.init_access(app, settings)

@@ -3,6 +3,7 @@
 Nothing is open by default: a view without `@allow(…)` answers nobody.
 """
 
+import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -24,8 +25,11 @@ from app.business.base import AccountOwned
 from app.business.errors import Forbidden
 from app.business.events import Origin
 from app.infrastructure.database import db, reading
+from app.modules.throttle import count_wrong_key
 from app.modules.web import csrf, htmx
 from app.settings import Settings
+
+log = logging.getLogger(__name__)
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 MEGABYTE = 2**20
@@ -105,7 +109,9 @@ def init_access(app: Flask, settings: Settings) -> None:
     """Guard every request; believe as many proxies as the settings name."""
     if settings.trusted_proxies:
         count = settings.trusted_proxies
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]
+        app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
+            app.wsgi_app, x_for=count, x_proto=count, x_host=count, x_prefix=count
+        )
     # Called below instead: a request with a key needs no token.
     app.config["WTF_CSRF_CHECK_DEFAULT"] = False
     # An import file is at most 5 MB.
@@ -173,7 +179,11 @@ def _identify(now: datetime) -> Person | None:
 def _by_key() -> Person | None:
     scheme, _, secret = request.headers["Authorization"].partition(" ")
     holder = api_keys.find(db.session(), secret.strip()) if scheme.lower() == "bearer" else None
-    return Person(holder.user, holder.account, key=holder.key) if holder else None
+    if holder is None:
+        log.warning("key refused from %s at %s %s", request.remote_addr, request.method, request.path)
+        count_wrong_key()
+        return None
+    return Person(holder.user, holder.account, key=holder.key)
 
 
 def _by_session(now: datetime) -> Person | None:

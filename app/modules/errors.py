@@ -7,14 +7,14 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, flash, make_response, render_template, request, url_for
+from flask import Flask, Response, flash, g, make_response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from markupsafe import Markup
 from sqlalchemy.exc import IntegrityError, OperationalError
 from werkzeug.exceptions import HTTPException, InternalServerError, TooManyRequests, Unauthorized
 
-from app.business.errors import Blocked, Invalid, NotFound, Refusal, Stale
+from app.business.errors import Blocked, Forbidden, Invalid, NotFound, Refusal, Stale
 from app.infrastructure.database import db
 from app.modules import carry_over
 from app.modules.access import is_api, own_path
@@ -42,6 +42,8 @@ def init_errors(app: Flask) -> None:
 
 
 def _refused(error: Refusal) -> ResponseReturnValue:
+    if isinstance(error, Forbidden):
+        _log_refusal("not allowed", error.message)
     message = None if isinstance(error, NotFound) else error.message
     if isinstance(error, Stale) and error.details and is_api():
         return _problem(error.status, message, more=error.details)
@@ -61,6 +63,7 @@ def _http(error: HTTPException) -> ResponseReturnValue:
 def _form_too_old(error: HTTPException) -> ResponseReturnValue:
     """The page was open longer than its session: nothing is saved, and what was typed can be sent after a sign-in."""
     code = error.code or HTTPStatus.BAD_REQUEST
+    _log_refusal("not signed in" if code == HTTPStatus.UNAUTHORIZED else "token missing or wrong", "")
     if is_api():
         answer = _problem(code, _no_key() if code == 401 else "Send the X-CSRFToken header of your session.")
         if code == 401:
@@ -82,6 +85,7 @@ def _signed_out() -> str:
 
 
 def _too_often(error: TooManyRequests) -> ResponseReturnValue:
+    _log_refusal("too often", str(error.description or ""))
     wait = seconds_to_wait()
     minutes = -(-wait // 60)
     answer = _answer(429, f"Try again in {minutes} minute{'' if minutes == 1 else 's'}.")
@@ -108,6 +112,15 @@ def _broken(error: InternalServerError) -> ResponseReturnValue:
     number = secrets.token_hex(4)
     log.error("error %s at %s %s", number, request.method, request.path, exc_info=error.original_exception)
     return _answer(HTTPStatus.INTERNAL_SERVER_ERROR, f"The log names this error {number}.")
+
+
+def _log_refusal(kind: str, why: str) -> None:
+    """Who knocks in vain leaves a line; never what was sent."""
+    person = g.get("person")
+    who = f"user {person.user.id}" if person else "nobody signed in"
+    log.info(
+        "refused, %s: %s %s, %s from %s %s", kind, request.method, request.path, who, request.remote_addr, why
+    )
 
 
 def _answer(code: int, message: str | None, errors: dict[str, Any] | None = None) -> Response:

@@ -3,7 +3,9 @@
 import os
 import re
 import signal
+import stat
 import subprocess
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,6 +51,59 @@ def test_a_taken_port_is_told_before_anything_starts(copy: Copy, tmp_path: Path)
     assert second.returncode == 1
     assert f"Cannot listen on 127.0.0.1 port {copy.port}: Address already in use." in second.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["running", "secret_key"]
+
+
+def test_a_database_that_does_not_answer_is_told_in_a_sentence(copy: Copy, tmp_path: Path) -> None:
+    unreachable = f"postgresql://nobody@127.0.0.1:{free_port()}/none"
+    secret = "a-key-that-only-the-tests-use-0123456789"
+    refused = up_again(
+        copy, PORT=str(free_port()), DATA_DIR=str(tmp_path), DATABASE_URL=unreachable, SECRET_KEY=secret
+    )
+    assert refused.returncode == 1
+    assert "Error: The database cannot be used: " in refused.stderr
+    assert "Is DATABASE_URL right, and does it run?" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_data_folder_that_cannot_be_written_is_told_in_a_sentence(copy: Copy, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    refused = up_again(copy, PORT=str(free_port()), DATA_DIR=str(tmp_path / "file" / "var"))
+    assert refused.returncode == 1
+    assert re.fullmatch(r"The data folder \S+ cannot be used: Not a directory\. [^\n]+\n", refused.stderr)
+
+
+def test_nobody_else_can_read_the_data(copy: Copy) -> None:
+    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in (copy.data_dir, *copy.data_dir.rglob("*"))}
+    assert len(modes) > 3
+    assert {mode for path, mode in modes.items() if path.is_dir()} == {0o700}
+    assert {mode & 0o077 for mode in modes.values()} == {0}
+
+
+def test_settings_without_effect_are_named_at_the_start(copy: Copy, tmp_path: Path) -> None:
+    given = {
+        "PORT": str(copy.port),
+        "DATA_DIR": str(tmp_path),
+        "HISTORY_DAYS": "30",
+        "MAIL_FROM": "a@example.com",
+    }
+    refused = up_again(
+        copy, PUBLIC_URL="", **given | {"PORT": str(free_port()), "REDIS_URL": "redis://127.0.0.1:1"}
+    )
+    assert "settings_without_effect" in refused.stderr
+    assert '["MAIL_FROM", "HISTORY_DAYS"]' in refused.stderr
+
+
+@pytest.mark.parametrize(
+    "header", ["X-Forwarded-Proto", "X-Forwarded-Host", "Script-Name", "X-Forwarded-Prefix"]
+)
+def test_forwarded_headers_are_not_believed_without_trusted_proxies(copy: Copy, header: str) -> None:
+    value = {"X-Forwarded-Proto": "https", "X-Forwarded-Host": "evil.example"}.get(header, "/elsewhere")
+    request = urllib.request.Request(f"http://127.0.0.1:{copy.port}/sign-in", headers={header: value})
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        page = answer.read().decode()
+    assert "/elsewhere/static" not in page
+    assert "evil.example" not in page
+    assert 'href="/static/' in page
 
 
 def test_a_bad_setting_stops_the_start_by_its_name(copy: Copy) -> None:

@@ -166,3 +166,32 @@ def test_foreign_targets_lead_to_the_dashboard(target: Any) -> None:
 
 def test_own_targets_are_followed() -> None:
     assert own_path("/rules/7?tab=runs&q=a%20b") == "/rules/7?tab=runs&q=a%20b"
+
+
+def test_wrong_keys_are_throttled_and_a_right_key_is_not(
+    app: Flask, session: Session, people: People
+) -> None:
+    right, wrong = program_of(app, session, people.owner), app.test_client()
+    asked = {"path": "/api/billing/credits/", "headers": {"Authorization": "Bearer igny8_no-such-key"}}
+    codes = [wrong.get(**asked).status_code for _ in range(31)]
+    assert codes == [401] * 30 + [429]
+    assert int(wrong.get(**asked).headers["Retry-After"]) > 0
+    assert right.get("/api/billing/credits/").status_code == 200
+
+
+def test_every_refusal_leaves_a_line(
+    app: Flask, session: Session, people: People, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    viewer, nobody = browser_of(app, session, people.viewer), app.test_client()
+    viewer.get("/team")
+    nobody.get("/api/billing/credits/", headers={"Authorization": "Bearer igny8_secret-of-somebody"})
+    browser_of(app, session, people.owner).post("/team", headers={"X-CSRFToken": "forged"})
+    lines = [record.getMessage() for record in caplog.records]
+    for said in (
+        f"refused, not allowed: GET /team, user {people.viewer.id} from 127.0.0.1",
+        "key refused from 127.0.0.1 at GET /api/billing/credits/",
+        f"refused, token missing or wrong: POST /team, user {people.owner.id}",
+    ):
+        assert any(line.startswith(said) for line in lines), said
+    assert not any("secret-of-somebody" in line or "forged" in line for line in lines)

@@ -118,6 +118,19 @@ def test_fifty_wrong_tries_close_the_address(app: Flask, client: FlaskClient, pe
     assert codes == [422] * 50 + [429]
 
 
+def test_a_known_browser_gets_in_while_its_address_is_closed(
+    app: Flask, client: FlaskClient, people: People
+) -> None:
+    _sign_in(client, people.owner)
+    client.post("/sign-out", data={"csrf_token": _token(client)})
+    stranger = app.test_client()
+    form = {"password": "x" * 400, "csrf_token": _token(stranger)}
+    for number in range(50):
+        stranger.post("/sign-in", data=form | {"email": f"user{number}@example.com"})
+    assert _sign_in(app.test_client(), people.owner) == 429
+    assert _sign_in(client, people.owner) == 303
+
+
 def test_while_the_queue_server_hangs_tries_are_counted_in_memory(
     client: FlaskClient, people: People, valkey: Redis
 ) -> None:

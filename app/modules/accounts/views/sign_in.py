@@ -32,6 +32,11 @@ def account_tried() -> str:
     return f"account-{name}-{'known' if cookie.get('known') == name else 'unknown'}"
 
 
+def is_known_browser() -> bool:
+    """Whether the person somebody tries to be has signed in with this browser before: their tries count apart."""
+    return is_no_try() or cookie.get("known") == _name_of(request.form.get("email", ""))
+
+
 def is_refused(response: Response) -> bool:
     """Only wrong answers count against an address: a whole office may sign in from it."""
     return response.status_code == 422
@@ -43,7 +48,13 @@ def is_no_try() -> bool:
 
 
 @allow.anyone
-@limiter.limit("50 per 15 minutes", key_func=get_remote_address, methods=["POST"], deduct_when=is_refused)
+@limiter.limit(
+    "50 per 15 minutes",
+    key_func=get_remote_address,
+    methods=["POST"],
+    deduct_when=is_refused,
+    exempt_when=is_known_browser,
+)
 @limiter.limit("10 per 15 minutes", key_func=account_tried, methods=["POST"], exempt_when=is_no_try)
 def show() -> ResponseReturnValue:
     """The sign-in page; every try counts until one is right."""
