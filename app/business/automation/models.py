@@ -128,7 +128,11 @@ class RuleActivation(AccountOwned, Base):
 
 
 class RuleRecord(AccountOwned, Base):
-    """That a rule has taken a record: claimed by a run, handled, free again, or set aside after failures."""
+    """That a rule has taken a record: claimed by a run, handled, free again, or set aside after failures.
+
+    run_id: the run that took it last · unfinished_run_id: the run that did part of the work on it, from where a
+    later run goes on (null: nothing is begun, or all is done).
+    """
 
     __tablename__ = "rule_record"
     __table_args__ = owner_key(
@@ -136,6 +140,13 @@ class RuleRecord(AccountOwned, Base):
         one_of("state", ("claimed", "handled", "free", "set_aside")),
         UniqueConstraint("rule_id", "record_type", "record_id"),
         Index(None, "run_id"),
+        Index(
+            "ix_rule_record_unfinished",
+            "rule_id",
+            "record_type",
+            sqlite_where=text("unfinished_run_id IS NOT NULL"),
+            postgresql_where=text("unfinished_run_id IS NOT NULL"),
+        ),
     )
 
     rule_id: Mapped[int] = mapped_column(Id)
@@ -143,6 +154,7 @@ class RuleRecord(AccountOwned, Base):
     record_id: Mapped[int] = mapped_column(Id)
     state: Mapped[str] = mapped_column(Text(16))
     run_id: Mapped[int] = mapped_column(Id)
+    unfinished_run_id: Mapped[int | None] = mapped_column(Id)
     failures: Mapped[int] = mapped_column(default=0)
     handled_at: Mapped[datetime | None]
     updated_at: Mapped[datetime]

@@ -239,6 +239,7 @@ class ActionRun(AccountOwned, Base):
     """The receipt of one unit: a step's work on one record (clustering: one sector; notify and pause: one).
 
     `provider_key` goes to the outside provider, so that the same work asked twice is the same work.
+    `done_by_run_id`: an earlier run of the rule did it, and this run, which goes on from there, does not do it again.
     """
 
     __tablename__ = "action_run"
@@ -260,6 +261,7 @@ class ActionRun(AccountOwned, Base):
     made: Mapped[dict[str, Any]] = mapped_column(default=dict)
     credits: Mapped[int] = mapped_column(default=0)
     message: Mapped[str] = mapped_column(Text(), default="")
+    done_by_run_id: Mapped[int | None] = mapped_column(Id)
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
 

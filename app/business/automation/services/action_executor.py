@@ -1,28 +1,24 @@
 """Carries a run's steps out, unit by unit: read, work outside any transaction, save under the lease."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.automation.services.actions.action_work import Works
-from app.business.automation.services.conditions.condition_evaluator import ConditionEvaluator
-from app.business.automation.services.conditions.condition_tree import parse_conditions
-from app.business.automation.services.conditions.record_fields import load_facts
 from app.business.automation.services.runs import run_units
-from app.business.automation.services.runs.run_context import RunContext, handed_on
+from app.business.automation.services.runs.run_context import RunContext
 from app.business.automation.services.runs.run_lease import Lease, LeaseLost, renew
-from app.business.automation.services.runs.run_steps import Step, finished_units, input_ids, steps_of
-from app.business.automation.services.runs.run_units import Done, Failure, LeftOut, Outcome, Unit, unit_key
+from app.business.automation.services.runs.run_steps import Step, steps_of
+from app.business.automation.services.runs.run_units import Done, Failure, LeftOut, Outcome, Unit
 from app.business.automation.services.runs.site_budgets import site_of
 from app.business.automation.services.runs.site_choice import set_aside_step
 from app.business.automation.services.runs.unit_failure import failure_of
+from app.business.automation.services.runs.unit_plan import open_units
 from app.business.automation.services.transactions import Clock, Transaction
 from app.business.billing.services.credit_service import CreditService
 from app.business.events import close_batches_of_run
-from app.business.planner.models import Keyword
 
 Answer = TypeVar("Answer")
 
@@ -73,18 +69,16 @@ class ActionExecutor:
     def _plan(
         self, session: Session, context: RunContext, step: Step, records: list[int], outcome: Outcome
     ) -> list[Unit]:
-        ids = _filtered(session, context, step, input_ids(session, context, step, records))
-        units = _units(session, context, step, ids)
-        done = finished_units(session, context.run.id, step.index)
-        units = [unit for unit in units if unit.record_id not in done]
-        return units if step.known_at_start else self._pay_for(session, context, step, units, outcome)
+        work = open_units(session, context, step, records)
+        run_units.skip(session, context, step, work.skipped, context.now)
+        return (
+            work.units if step.known_at_start else self._pay_for(session, context, step, work.units, outcome)
+        )
 
     def _pay_for(
         self, session: Session, context: RunContext, step: Step, units: list[Unit], outcome: Outcome
     ) -> list[Unit]:
         """Raise the hold by what this step's units cost; what the limit does not pay for is left to a follow-up."""
-        elsewhere = handed_on(context)
-        units = [unit for unit in units if (step.index, unit.record_id) not in elsewhere]
         ids = [unit.record_id for unit in units]
         held = self.credits.held_by(session, context.account.id, context.run.id)
         left = context.definition.credit_limit_per_execution - held
@@ -209,46 +203,3 @@ def _within(seconds: int, work: Callable[[], Answer]) -> Answer:
         return pool.submit(work).result(timeout=seconds)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _units(session: Session, context: RunContext, step: Step, ids: list[int]) -> list[Unit]:
-    if step.entry.unit_of == "sector":
-        return list(_sector_units(session, context, step, ids))
-    record_type = "run" if step.source == "run" else step.record_type or "run"
-    if step.entry.unit_of == "run":
-        record_type, keys, all_ids = "run", [context.run.id], tuple(ids)
-        return [Unit(step, record_type, keys[0], all_ids, unit_key(context.run.id, step.index, keys[0]))]
-    return [Unit(step, record_type, key, (key,), unit_key(context.run.id, step.index, key)) for key in ids]
-
-
-def _sector_units(session: Session, context: RunContext, step: Step, ids: list[int]) -> Iterable[Unit]:
-    sectors: dict[int, list[int]] = {}
-    query = (
-        select(Keyword.id, Keyword.sector_id)
-        .where(Keyword.id.in_(ids))
-        .order_by(Keyword.sector_id, Keyword.id)
-    )
-    for keyword_id, sector_id in session.execute(query):
-        sectors.setdefault(sector_id, []).append(keyword_id)
-    for sector_id, keyword_ids in sectors.items():
-        key = unit_key(context.run.id, step.index, sector_id)
-        yield Unit(step, "sector", sector_id, tuple(keyword_ids), key)
-
-
-def _filtered(session: Session, context: RunContext, step: Step, ids: list[int]) -> list[int]:
-    when = step.action.get("when")
-    if not when or step.source == "run":
-        return ids
-    node = parse_conditions(when, record_type=step.record_type)
-    facts = load_facts(
-        session,
-        step.record_type,
-        ids,
-        scope=context.scope,
-        now=context.now,
-        zone=context.zone,
-        rule_id=context.rule.id,
-        conditions=[node],
-    )
-    evaluate = ConditionEvaluator().evaluate
-    return [key for key in ids if key in facts and evaluate(node, facts[key])]

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule, RuleVersion
 from app.business.automation.run_models import ActionRun, ScheduledTask, Status
+from app.business.automation.services.catalogue.action_catalogue import CATALOGUE
 from app.business.automation.services.operations.retry_price import RetryPrice, retry_prices
 from app.business.automation.services.rules.rule_versions import definition_of
 from app.business.automation.services.runs import run_control
@@ -39,10 +40,12 @@ def failed(
     run = make_run(session, rule, NOW, Status.FAILED, attempt=2, admitted_at=NOW, **values)
     run.detail.records = records
     for step, ids in done.items():
+        entry = CATALOGUE[rule.actions[step]["type"]]
+        record_type = "sector" if entry.unit_of == "sector" else entry.takes[0]
         for record_id in ids:
             session.add(
                 ActionRun(
-                    account_id=run.account_id, run_id=run.id, step=step, type="x", record_type="x",
+                    account_id=run.account_id, run_id=run.id, step=step, type=entry.key, record_type=record_type,
                     record_id=record_id, status="done", provider_key=f"{run.id}-{step}-{record_id}", started_at=NOW,
                 )
             )  # fmt: skip

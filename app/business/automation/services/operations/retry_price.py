@@ -22,7 +22,7 @@ from app.business.automation.services.conditions.condition_tree import parse_con
 from app.business.automation.services.rules.rule_definition import definition_from
 from app.business.automation.services.runs.run_context import RunContext, handed_on
 from app.business.automation.services.runs.run_price import StepPrice
-from app.business.automation.services.runs.run_steps import Step, steps_of
+from app.business.automation.services.runs.run_steps import FINISHED, Step, steps_of
 from app.business.errors import Invalid
 from app.business.planner.models import Keyword
 from app.business.writer.models import Task
@@ -85,7 +85,7 @@ def _most(known: "_Known", context: RunContext) -> int:
 class _Receipts:
     """What one step of a run has finished and made."""
 
-    finished: set[int] = field(default_factory=set)
+    finished: set[tuple[str, int]] = field(default_factory=set)
     made: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
 
 
@@ -110,11 +110,14 @@ class _Known:
         if ids is None:
             return None
         done = self.receipts[context.run.id, step.index].finished
+        if step.source == "run":
+            return [] if ("run", context.run.id) in done else ids
+        ids = [key for key in ids if (step.record_type, key) not in done]
         if step.entry.unit_of == "sector":
             sectors = self.measures[step.entry.key]
-            return [key for key in ids if sectors.get(key) not in done]
+            return [key for key in ids if ("sector", sectors.get(key)) not in done]
         elsewhere = handed_on(context) if step.source == "made" else set()
-        return [key for key in ids if key not in done and (step.index, key) not in elsewhere]
+        return [key for key in ids if (step.index, key) not in elsewhere]
 
     def _inputs(self, context: RunContext, step: Step) -> list[int] | None:
         match step.source:
@@ -148,14 +151,19 @@ class _Known:
 
     def _read_receipts(self, contexts: Mapping[int, RunContext]) -> None:
         query = select(
-            ActionRun.run_id, ActionRun.step, ActionRun.record_id, ActionRun.status, ActionRun.made
+            ActionRun.run_id,
+            ActionRun.step,
+            ActionRun.record_type,
+            ActionRun.record_id,
+            ActionRun.status,
+            ActionRun.made,
         )
         for row in self.session.execute(
             query.where(ActionRun.run_id.in_(list(contexts))).order_by(ActionRun.id)
         ):
             receipts = self.receipts[row.run_id, row.step]
-            if row.status in ("done", "left_out"):
-                receipts.finished.add(row.record_id)
+            if row.status in FINISHED:
+                receipts.finished.add((row.record_type, row.record_id))
             self.finished[row.run_id] += row.status == "done"
             for record_type, ids in row.made.items():
                 receipts.made[record_type] += ids

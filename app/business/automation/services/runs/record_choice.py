@@ -13,7 +13,7 @@ from app.business.automation.services.catalogue.action_catalogue import explicit
 from app.business.automation.services.catalogue.record_models import MODELS, in_scope
 from app.business.automation.services.conditions.condition_query import matching
 from app.business.automation.services.rules.rule_definition import RuleDefinition, input_type
-from app.business.automation.services.runs.record_claims import free_to_take
+from app.business.automation.services.runs.record_claims import begun_before, free_to_take
 from app.business.automation.services.runs.run_context import RunContext
 from app.business.planner.models import Cluster, Idea, IdeaStatus, Keyword, KeywordStatus, Record
 from app.business.writer.models import Task, TaskStatus
@@ -45,7 +45,7 @@ def choose_records(session: Session, context: RunContext) -> Choice:
     limit = context.definition.record_limit or CHUNK
     ids = matching_ids(session, context, limit)
     model = MODELS[context.definition.record_type or ""]
-    clause = _may_take(context, ignore_handled=False)
+    clause = _may_take(session, context, ignore_handled=False)
     matched = len(ids) if len(ids) < limit else _count(session, model, clause)
     return Choice(ids, matched)
 
@@ -53,7 +53,7 @@ def choose_records(session: Session, context: RunContext) -> Choice:
 def matching_ids(session: Session, context: RunContext, limit: int | None = None) -> list[int]:
     """Records that match and that the rule may take, in the order in which its runs take them."""
     model = MODELS[context.definition.record_type or ""]
-    clause = _may_take(context, ignore_handled=False)
+    clause = _may_take(session, context, ignore_handled=False)
     return list(session.scalars(select(model.id).where(clause).order_by(model.id).limit(limit)))
 
 
@@ -68,7 +68,7 @@ def _of_given(session: Session, context: RunContext, given: Sequence[int]) -> Ch
     clause = (
         in_scope(model, context.account.id, None, None)
         if context.run.from_step
-        else _may_take(context, ignore_handled=True)
+        else _may_take(session, context, ignore_handled=True)
     )
     found: set[int] = set()
     for start in range(0, len(given), CHUNK):
@@ -78,21 +78,16 @@ def _of_given(session: Session, context: RunContext, given: Sequence[int]) -> Ch
     return Choice(ids, len(ids), offered=len(given))
 
 
-def _may_take(context: RunContext, *, ignore_handled: bool) -> ColumnElement[bool]:
-    definition, model = context.definition, MODELS[context.definition.record_type or ""]
+def _may_take(session: Session, context: RunContext, *, ignore_handled: bool) -> ColumnElement[bool]:
+    definition, model, scope = context.definition, MODELS[context.definition.record_type or ""], context.scope
     ignore = ignore_handled and context.run.cause != Cause.BACKFILL
+    fits = and_(meets_conditions(context), eligible(definition, model, context.now))
     return and_(
-        _matches(context),
+        in_scope(model, scope.account_id, scope.site_id, scope.sector_id),
         model.site_id.not_in(context.without_sites) if context.without_sites else true(),
-        eligible(definition, model, context.now),
+        or_(fits, begun_before(session, context, model)),
         free_to_take(context, model, ignore_handled=ignore),
     )
-
-
-def _matches(context: RunContext) -> ColumnElement[bool]:
-    model, scope = MODELS[context.definition.record_type or ""], context.scope
-    offered = in_scope(model, scope.account_id, scope.site_id, scope.sector_id)
-    return and_(offered, meets_conditions(context))
 
 
 def meets_conditions(context: RunContext) -> ColumnElement[bool]:

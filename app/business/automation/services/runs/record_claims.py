@@ -1,14 +1,15 @@
 """A rule takes a record once: claims by unique (rule, record) rows, guarded so that two runs never share one."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, or_, select, update
+from sqlalchemy import ColumnElement, and_, case, false, not_, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from app.business.automation.models import RuleRecord
+from app.business.automation.models import RuleRecord, RuleVersion
+from app.business.automation.run_models import Cause, ScheduledTask
 from app.business.automation.services.runs.run_context import RunContext
 from app.business.planner.models import Record
 
@@ -21,9 +22,7 @@ def free_to_take(context: RunContext, model: type[Record], *, ignore_handled: bo
 
     Always without those another run holds; without handled and set aside ones unless picked by hand or event.
     """
-    taken = RuleRecord.state == "claimed"
-    if not ignore_handled:
-        taken = or_(taken, RuleRecord.state == "set_aside", _handled(context))
+    taken = _taken(context, ignore_handled)
     held = select(RuleRecord.record_id).where(
         RuleRecord.rule_id == context.rule.id,
         RuleRecord.record_type == context.run.record_type,
@@ -33,10 +32,53 @@ def free_to_take(context: RunContext, model: type[Record], *, ignore_handled: bo
     return model.id.not_in(held)
 
 
+def _taken(context: RunContext, ignore_handled: bool) -> ColumnElement[bool]:
+    taken = RuleRecord.state == "claimed"
+    return (
+        taken if _ignores_handled(context) else or_(taken, RuleRecord.state == "set_aside", _handled(context))
+    )
+
+
+def _ignores_handled(context: RunContext) -> bool:
+    """Whether the run takes what the rule has handled already: records picked by hand, and those of an event."""
+    return context.detail.records is not None and context.run.cause != Cause.BACKFILL
+
+
+def begun_before(session: Session, context: RunContext, model: type[Record]) -> ColumnElement[bool]:
+    """Clause over `model`: records that a run of this rule has begun and not finished.
+
+    They matched when they were taken, and what is done has changed them since (a cluster has its ideas now): they
+    are not asked again, unless the rule's conditions were edited meanwhile.
+    """
+    row, run = RuleRecord, ScheduledTask
+    unfinished = (
+        row.rule_id == context.rule.id,
+        row.record_type == context.run.record_type,
+        row.unfinished_run_id.is_not(None),
+    )
+    of_runs = (
+        select(run.rule_version).join(row, row.unfinished_run_id == run.id).where(*unfinished).distinct()
+    )
+    versions = session.execute(
+        select(RuleVersion.version, RuleVersion.definition).where(
+            RuleVersion.rule_id == context.rule.id, RuleVersion.version.in_(of_runs)
+        )
+    )
+    same = [version for version, said in versions if said["conditions"] == context.definition.conditions]
+    if not same:
+        return false()
+    begun = (
+        select(row.record_id)
+        .join(run, run.id == row.unfinished_run_id)
+        .where(*unfinished, run.rule_version.in_(same))
+    )
+    return model.id.in_(begun)
+
+
 def _handled(context: RunContext) -> ColumnElement[bool]:
     match context.definition.repeat:
         case "always":
-            return RuleRecord.id.is_(None)
+            return false()
         case "after_days":
             days = timedelta(days=context.definition.repeat_after_days or 0)
             return and_(RuleRecord.state == "handled", RuleRecord.handled_at > context.now - days)
@@ -71,25 +113,74 @@ def _upsert(session: Session, context: RunContext, ids: Iterable[int]) -> Any:
     return statement.on_conflict_do_update(
         index_elements=["rule_id", "record_type", "record_id"],
         set_={"state": "claimed", "run_id": context.run.id, "updated_at": context.now},
-        where=or_(RuleRecord.state != "claimed", RuleRecord.run_id == context.run.id),
+        where=or_(not_(_taken(context, _ignores_handled(context))), RuleRecord.run_id == context.run.id),
     ).returning(RuleRecord.record_id)
 
 
-def settle(session: Session, context: RunContext, handled: Iterable[int], *, failed: bool) -> None:
-    """End the run's claims: `handled` ones are done; the others are free again, or set aside after failures."""
-    for chunk in _chunks(list(handled)):
+def claim_again(session: Session, context: RunContext, ids: list[int]) -> dict[int, int]:
+    """Take back the records that a failed run had, and its failure with them: it counts once, however often retried.
+
+    Gives those that another run has taken since, with that run.
+    """
+    failures = case((RuleRecord.failures > 0, RuleRecord.failures - 1), else_=0)
+    had = RuleRecord.run_id == context.run.id, RuleRecord.state.in_(["free", "set_aside"])
+    elsewhere: dict[int, int] = {}
+    for chunk in _chunks(ids):
         session.execute(
-            _mine(context)
-            .where(RuleRecord.record_id.in_(chunk))
-            .values(state="handled", handled_at=context.now, failures=0, updated_at=context.now)
+            update(RuleRecord)
+            .where(*had, _among(context, chunk))
+            .values(state="claimed", failures=failures, updated_at=context.now)
+            .execution_options(synchronize_session=False)
         )
-    failures = RuleRecord.failures + (1 if failed else 0)
+        taken = select(RuleRecord.record_id, RuleRecord.run_id).where(
+            _among(context, chunk), RuleRecord.run_id != context.run.id
+        )
+        elsewhere.update((record_id, run_id) for record_id, run_id in session.execute(taken))
+    return elsewhere
+
+
+def _among(context: RunContext, ids: Iterable[int]) -> ColumnElement[bool]:
+    return and_(
+        RuleRecord.rule_id == context.rule.id,
+        RuleRecord.record_type == context.run.record_type,
+        RuleRecord.record_id.in_(list(ids)),
+    )
+
+
+def settle(
+    session: Session,
+    context: RunContext,
+    handled: Collection[int],
+    *,
+    unfinished: Collection[int],
+    begun: Collection[int],
+) -> None:
+    """End the run's claims. `handled`: all is done · `unfinished`: free again, or set aside after failures ·
+    `begun`: those of them on which a later run goes on from here. All others are free as if never taken.
+    """
+    for chunk in _chunks(list(handled)):
+        _end(
+            session,
+            context,
+            chunk,
+            state="handled",
+            handled_at=context.now,
+            failures=0,
+            unfinished_run_id=None,
+        )
+    failures = RuleRecord.failures + 1
+    state = case((failures >= FAILURES_TO_SET_ASIDE, "set_aside"), else_="free")
+    for is_begun in (True, False):
+        origin = context.run.id if is_begun else None
+        ids = [record_id for record_id in unfinished if (record_id in begun) == is_begun]
+        for chunk in _chunks(ids):
+            _end(session, context, chunk, state=state, failures=failures, unfinished_run_id=origin)
+    give_back(session, context)
+
+
+def _end(session: Session, context: RunContext, ids: Iterable[int], **values: Any) -> None:
     session.execute(
-        _mine(context).values(
-            failures=failures,
-            state=case((failures >= FAILURES_TO_SET_ASIDE, "set_aside"), else_="free"),
-            updated_at=context.now,
-        )
+        _mine(context).where(RuleRecord.record_id.in_(list(ids))).values(updated_at=context.now, **values)
     )
 
 

@@ -13,7 +13,6 @@ from sqlalchemy.orm import Session
 from app.business.accounts.services.notices import add_notice
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import (
-    ActionRun,
     Cause,
     Reason,
     RunAttempt,
@@ -23,6 +22,7 @@ from app.business.automation.run_models import (
 )
 from app.business.automation.services.rules.rule_sentence import summary_of
 from app.business.automation.services.runs import consecutive_failures, record_claims
+from app.business.automation.services.runs.claim_settling import settle_claims
 from app.business.automation.services.runs.follow_up import merged_rest, open_follow_up
 from app.business.automation.services.runs.opening import call_attention
 from app.business.automation.services.runs.review import tell_editors
@@ -39,7 +39,6 @@ from app.business.automation.services.runs.waiting import (
 )
 from app.business.billing.services.credit_service import CreditService, Shortfall
 from app.business.events import EventType, close_batches_of_run, open_batch, record_events
-from app.business.planner.models import Keyword
 from app.business.writer.services.content_service import give_up_writing
 
 AUTO_RETRIES = 3
@@ -180,7 +179,7 @@ def _end(
     run.waiting_for, run.credits_used = None, credits_of_run(session, run)
     run.result = result_of(session, context, notes or [])
     if run.admitted_at:
-        _settle_claims(session, context, failed=status == Status.FAILED)
+        settle_claims(session, context, failed=status == Status.FAILED)
     else:
         record_claims.give_back(session, context)
     if status == Status.FAILED:
@@ -245,33 +244,6 @@ def _release(session: Session, context: RunContext) -> None:
         run_id=context.run.id,
         now=context.now,
     )
-
-
-def _settle_claims(session: Session, context: RunContext, *, failed: bool) -> None:
-    records = set(context.detail.records or [])
-    unfinished: set[int] = set()
-    if failed:
-        finished = set(
-            session.scalars(
-                select(ActionRun.record_id).where(
-                    ActionRun.run_id == context.run.id,
-                    ActionRun.record_type == context.run.record_type,
-                    ActionRun.status.in_(["done", "left_out"]),
-                )
-            )
-        )
-        unfinished = records - finished
-    record_claims.settle(
-        session, context, records - unfinished - _still_to_place(session, context), failed=failed
-    )
-
-
-def _still_to_place(session: Session, context: RunContext) -> set[int]:
-    """Keywords that fitted no cluster: the rule may take them again when their week is over."""
-    if not any(action["type"] == "cluster_keywords" for action in context.definition.actions):
-        return set()
-    records = context.detail.records or []
-    return set(session.scalars(select(Keyword.id).where(Keyword.id.in_(records), Keyword.status == "new")))
 
 
 def _report_end(session: Session, context: RunContext) -> None:

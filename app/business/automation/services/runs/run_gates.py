@@ -15,7 +15,7 @@ from app.business.automation.run_models import Cause, Reason, ScheduledTask, Sta
 from app.business.automation.services.conditions.condition_evaluator import ConditionEvaluator
 from app.business.automation.services.conditions.record_fields import Facts, load_facts
 from app.business.automation.services.rules.rule_cost import credits_of_actions
-from app.business.automation.services.runs import missed, record_claims
+from app.business.automation.services.runs import continuation, missed, record_claims
 from app.business.automation.services.runs.chain_check import check_loop
 from app.business.automation.services.runs.choice_reasons import too_few
 from app.business.automation.services.runs.record_choice import choose_records
@@ -140,7 +140,12 @@ def check_conditions(session: Session, context: RunContext, admission: Admission
     admission.records = choice.ids
     if choice.ids:
         _sample_trace(session, context, choice.ids[:1])
+    _go_on(session, context, admission, choice.ids)
     needed = context.definition.record_minimum if choice.offered is None else 1
+    if choice.matched < needed and admission.origins:
+        # Too few to begin with, but what was begun is finished.
+        choice.ids = admission.records = [key for key in choice.ids if key in admission.origins]
+        choice.matched, needed = len(choice.ids), 1
     if choice.matched >= needed:
         return f"{context.plural(choice.matched)} {'matches' if choice.matched == 1 else 'match'}."
     if choice.offered is not None:
@@ -242,13 +247,24 @@ def check_credits(session: Session, context: RunContext, admission: Admission) -
         got = record_claims.claim(session, context, admission.records)
         if not got:
             return Stop(Reason.CONDITIONS, "Another run of this rule holds these records now.")
-        if len(got) < len(admission.records):
+        if _go_on(session, context, admission, got) or len(got) < len(admission.records):
             admission.records = got
             admission.price = known_price(session, context, got)
     context.start_of_spending()
     if stop := set_aside(session, context, admission):
         return stop
+    _go_on(session, context, admission, admission.records)
     return f"{admission.price} credits set aside." if admission.price else "Free."
+
+
+def _go_on(session: Session, context: RunContext, admission: Admission, records: list[int]) -> bool:
+    """Take over what is done already for these records, all those of the run; whether that is news."""
+    origins = continuation.unfinished_of(session, context, records)
+    if origins == admission.origins and (not origins or records == admission.gone_on_with):
+        return False
+    continuation.take_over(session, context, records, origins)
+    admission.origins, admission.gone_on_with = origins, records
+    return True
 
 
 GATES: tuple[tuple[str, Gate], ...] = (

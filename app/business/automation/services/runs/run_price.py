@@ -158,12 +158,10 @@ def longest_within(price: Callable[[list[int]], int], ids: list[int], limit: int
 
 
 def _unfinished(session: Session, context: RunContext, step: Step, ids: list[int]) -> list[int]:
-    # Not by the attempt: one that waited between two steps is not counted, yet its units are finished.
-    if context.run.admitted_at is None:
-        return ids
     done = finished_units(session, context.run.id, step.index)
+    ids = [key for key in ids if (step.record_type, key) not in done]
     if step.entry.unit_of == "sector":
         rows = session.execute(select(Keyword.id, Keyword.sector_id).where(Keyword.id.in_(ids)))
         sectors = dict(rows.all())
-        return [key for key in ids if sectors.get(key) not in done]
-    return [key for key in ids if key not in done]
+        return [key for key in ids if ("sector", sectors.get(key)) not in done]
+    return ids

@@ -20,6 +20,7 @@ from app.business.automation.services.catalogue.record_models import MODELS, kno
 from app.business.automation.services.runs.run_context import RunContext
 
 IDS_IN_A_QUERY = 5_000
+FINISHED = ("done", "left_out")
 Source = Literal["explicit", "records", "parents", "made", "run"]
 
 
@@ -121,12 +122,20 @@ def made_in(session: Session, run_id: int, index: int) -> dict[str, list[int]]:
     return made
 
 
-def finished_units(session: Session, run_id: int, index: int) -> set[int]:
-    """Record ids of the step's units that need no more work."""
-    query = select(ActionRun.record_id).where(
-        ActionRun.run_id == run_id, ActionRun.step == index, ActionRun.status.in_(["done", "left_out"])
-    )
-    return set(session.scalars(query))
+def unit_states(session: Session, run_id: int, index: int) -> dict[tuple[str, int], str]:
+    """Status of each receipt of the step, by record type and id."""
+    query = select(ActionRun.record_type, ActionRun.record_id, ActionRun.status)
+    rows = session.execute(query.where(ActionRun.run_id == run_id, ActionRun.step == index))
+    return {(record_type, record_id): status for record_type, record_id, status in rows}
+
+
+def finished_units(session: Session, run_id: int, index: int) -> set[tuple[str, int]]:
+    """Type and id of what needs no more work in the step.
+
+    Where one unit stands for many records (a sector's keywords, a notice), those of them that it need not take.
+    """
+    states = unit_states(session, run_id, index)
+    return {unit for unit, status in states.items() if status in FINISHED}
 
 
 def parents_of(session: Session, child: str, wanted: str, ids: Sequence[int]) -> dict[int, int]:

@@ -36,10 +36,16 @@ class OutOfCredits(Exception):  # noqa: N818 - an outcome that the engine settle
 
 @dataclass
 class Admission:
-    """What the checks have decided so far: the records, and what the limit left over."""
+    """What the checks have decided so far: the records, and what the limit left over.
+
+    origins: the run that left a record unfinished, where one did · gone_on_with: the records for which what is done
+    was taken over.
+    """
 
     choice: Choice = field(default_factory=Choice)
     records: list[int] = field(default_factory=list)
+    origins: dict[int, int] = field(default_factory=dict)
+    gone_on_with: list[int] = field(default_factory=list)
     left_over: list[int] = field(default_factory=list)
     price: int = 0
     stop: Stop | None = None

@@ -11,7 +11,7 @@ from app.business.automation.run_models import ActionRun, ScheduledTask, Status
 from app.business.automation.services.catalogue.action_catalogue import CATALOGUE
 from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.runs.run_context import RunContext
-from app.business.automation.services.runs.run_units import Outcome
+from app.business.automation.services.runs.run_units import SKIPPED, Outcome
 
 DONE_VERBS = {
     "cluster_keywords": "clustered",
@@ -56,7 +56,9 @@ def _step_json(
     run: ScheduledTask, index: int, action: dict[str, Any], units: list[ActionRun]
 ) -> dict[str, Any]:
     made: dict[str, list[int]] = {}
-    for unit in units:
+    before = Counter(unit.done_by_run_id for unit in units if unit.done_by_run_id)
+    own = [unit for unit in units if unit.done_by_run_id is None]
+    for unit in own:
         for record_type, ids in unit.made.items():
             made.setdefault(record_type, []).extend(ids)
     failed = [unit.message for unit in units if unit.status == "failed"]
@@ -64,8 +66,9 @@ def _step_json(
         "index": index,
         "type": action["type"],
         "status": _step_status(run, units),
-        "records": sum(unit.records for unit in units if unit.status == "done"),
+        "records": sum(unit.records for unit in own if unit.status == "done"),
         "left_out": sum(1 for unit in units if unit.status == "left_out"),
+        "done_before": [{"run": run_id, "records": count} for run_id, count in sorted(before.items())],
         "made": made,
         "credits": sum(unit.credits for unit in units),
         "error_message": failed[0] if failed else "",
@@ -114,11 +117,15 @@ def _sentence(
         made_words = [plural(count, record_type) for record_type, count in made.items()]
         said.append(f"Made {_listed(made_words)}.")
     said += [
-        _step_sentence(step, [unit for unit in receipts.get(step["index"], []) if unit.status == "done"])
+        _step_sentence(step, [unit for unit in receipts.get(step["index"], []) if _is_own(unit)])
         for step in steps
         if not step["made"]
     ]
     return " ".join(filter(None, said)) or _nothing_done(context, steps, receipts)
+
+
+def _is_own(unit: ActionRun) -> bool:
+    return unit.status == "done" and unit.done_by_run_id is None
 
 
 def _step_sentence(step: dict[str, Any], done: list[ActionRun]) -> str:
@@ -137,7 +144,7 @@ def _nothing_done(
     if context.run.status == Status.FAILED:
         return "Nothing was finished."
     units = [unit for of_step in receipts.values() for unit in of_step]
-    left_out = [unit for unit in units if unit.status == "left_out"]
+    left_out = [unit for unit in units if unit.status == "left_out" and unit.message != SKIPPED]
     if left_out:
         were = "was" if len(left_out) == 1 else "were"
         example = ": " if len({unit.message for unit in left_out}) == 1 else ", for example: "
@@ -145,6 +152,8 @@ def _nothing_done(
         return f"Nothing was done. {count} {were} left out{example}{left_out[0].message}"
     if units and any(step["type"] == "cluster_keywords" for step in steps):
         return "No keyword fitted a cluster; they stay new and are tried again in a week."
+    if any(step["done_before"] for step in steps):
+        return "All was done already in an earlier run."
     if context.detail.records and any(action.get("when") for action in context.definition.actions):
         return "There was nothing to do: no record met the conditions of the actions."
     return "There was nothing to do."
@@ -156,7 +165,13 @@ def failure_sentence(session: Session, context: RunContext, outcome: Outcome) ->
     step = first.unit.step
     failed = sum(failure.unit.step.index == step.index for failure in outcome.failures)
     units = session.scalars(
-        select(ActionRun.status).where(ActionRun.run_id == context.run.id, ActionRun.step == step.index)
+        select(ActionRun.status).where(
+            ActionRun.run_id == context.run.id,
+            ActionRun.step == step.index,
+            ActionRun.record_type == first.unit.record_type,
+            ActionRun.done_by_run_id.is_(None),
+            ActionRun.status != "left_out",
+        )
     ).all()
     not_begun = outcome.not_begun.get(step.index, 0)
     done, total = units.count("done"), len(units) + not_begun

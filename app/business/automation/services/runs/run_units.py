@@ -1,15 +1,18 @@
 """The receipts of units: begun, done, left out or failed. One row for each unit, whatever happens between."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import ActionRun
 from app.business.automation.services.runs.run_context import RunContext
 from app.business.automation.services.runs.run_steps import Step
+
+SKIPPED = "The step's own condition does not hold for it."
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,28 @@ def leave_out(session: Session, context: RunContext, unit: Unit, reason: LeftOut
     """The record was not one for this action; counted in the result."""
     begin(session, context, unit, now)
     _write(session, context, unit, {"status": "left_out", "message": reason.message}, now)
+
+
+def skip(session: Session, context: RunContext, step: Step, ids: Sequence[int], now: datetime) -> None:
+    """The step's own condition leaves these records alone: noted, so that a later attempt does not ask again."""
+    rows = [
+        {
+            "account_id": context.account.id,
+            "run_id": context.run.id,
+            "step": step.index,
+            "type": step.entry.key,
+            "record_type": step.record_type,
+            "record_id": record_id,
+            "status": "left_out",
+            "provider_key": unit_key(context.run.id, step.index, record_id),
+            "message": SKIPPED,
+            "started_at": now,
+            "finished_at": now,
+        }
+        for record_id in ids
+    ]
+    if rows:
+        session.execute(insert(ActionRun), rows)
 
 
 def fail(session: Session, context: RunContext, failure: Failure, now: datetime) -> None:

@@ -1,0 +1,71 @@
+"""What becomes of a run's records: handled, free again or set aside when it ends; claimed again when it is retried."""
+
+from collections.abc import Mapping
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.business.automation.services.runs import record_claims, run_units
+from app.business.automation.services.runs.lineage import Lineage, receipts_of
+from app.business.automation.services.runs.run_context import RunContext
+from app.business.automation.services.runs.run_steps import steps_of
+from app.business.automation.services.runs.run_units import LeftOut, Unit
+from app.business.automation.services.runs.unit_plan import open_units
+from app.business.planner.models import Keyword
+
+
+def settle_claims(session: Session, context: RunContext, *, failed: bool) -> None:
+    """A record is handled when all work on it, and on what was made from it, is done or rightly left out."""
+    records = context.detail.records or []
+    unfinished, begun = _work_left(session, context, records) if failed else (set(), set())
+    handled = set(records) - unfinished - _still_to_place(session, context)
+    record_claims.settle(session, context, handled, unfinished=unfinished, begun=begun)
+
+
+def _work_left(session: Session, context: RunContext, records: list[int]) -> tuple[set[int], set[int]]:
+    """Records with units that are not done, and those for which anything is done."""
+    unfinished, begun = set[int](), set[int]()
+    lineage, receipts = Lineage(session, context, records), receipts_of(session, context.run.id)
+    for step in steps_of(context):
+        for unit in open_units(session, context, step, records).units:
+            unfinished |= lineage.of_unit(step, unit)
+        for receipt, roots in lineage.note(step, receipts.get(step.index, [])):
+            begun |= roots if receipt.status == "done" else set()
+    return unfinished, begun
+
+
+def _still_to_place(session: Session, context: RunContext) -> set[int]:
+    """Keywords that fitted no cluster: the rule may take them again when their week is over."""
+    if not any(action["type"] == "cluster_keywords" for action in context.definition.actions):
+        return set()
+    records = context.detail.records or []
+    return set(session.scalars(select(Keyword.id).where(Keyword.id.in_(records), Keyword.status == "new")))
+
+
+def claim_again(session: Session, context: RunContext) -> None:
+    """A retried run takes its records back. Those that another run of the rule took since are left to that one."""
+    records = context.detail.records or []
+    if context.run.record_type is None or not records:
+        return
+    elsewhere = record_claims.claim_again(session, context, records)
+    if elsewhere:
+        _leave(session, context, records, elsewhere)
+
+
+def _leave(session: Session, context: RunContext, records: list[int], elsewhere: Mapping[int, int]) -> None:
+    """Leave out the units that work only on records of other runs, which go on with them."""
+    lineage, receipts = Lineage(session, context, records), receipts_of(session, context.run.id)
+    for step in steps_of(context):
+        for unit in open_units(session, context, step, records).units:
+            for part in _parts(lineage, unit, elsewhere):
+                reason = LeftOut(f"Run {elsewhere[min(lineage.of_unit(step, part))]} goes on with it.")
+                run_units.leave_out(session, context, part, reason, context.now)
+        lineage.note(step, receipts.get(step.index, []))
+
+
+def _parts(lineage: Lineage, unit: Unit, elsewhere: Mapping[int, int]) -> list[Unit]:
+    """The unit, if other runs have all of its records; of one that is done at once for many, a part for each."""
+    roots = lineage.of_unit(unit.step, unit)
+    if unit.record_type in ("run", "sector") and unit.step.source in ("run", "records"):
+        return [lineage.part(unit, root) for root in sorted(roots & elsewhere.keys())]
+    return [unit] if roots and roots <= elsewhere.keys() else []

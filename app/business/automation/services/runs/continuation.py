@@ -1,0 +1,188 @@
+"""A run goes on where an earlier one left a record unfinished: what is done is taken over, free of charge.
+
+The receipts of finished units are copied with the run that did them. The earlier run's actions may differ from
+this run's: what made records is taken over when the action still makes the same (it is bought, and is there),
+whatever its other parameters; what only changed or told something is done anew once its parameters have changed,
+for that is what the person now wants, and it costs nothing.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import delete, insert, select
+from sqlalchemy.orm import Session
+
+from app.business.automation.models import RuleRecord
+from app.business.automation.run_models import ActionRun, ScheduledTask
+from app.business.automation.services.catalogue.action_catalogue import made_by
+from app.business.automation.services.runs.lineage import Lineage, Receipt, Roots, receipts_of
+from app.business.automation.services.runs.run_context import RunContext, load_context
+from app.business.automation.services.runs.run_steps import Step, input_ids, steps_of
+from app.business.automation.services.runs.run_units import unit_key
+
+Origins = dict[int, int]
+"""Record -> the run that left it unfinished."""
+Finished = dict[tuple[int, str, int], tuple[Receipt, Roots]]
+"""What earlier runs have done, by this run's step, record type and record id."""
+CHUNK = 500
+
+
+def unfinished_of(session: Session, context: RunContext, records: Sequence[int]) -> Origins:
+    """Those of the records that another run of this rule has begun and not finished."""
+    if context.run.record_type is None or not _has_unfinished(session, context):
+        return {}
+    row, found = RuleRecord, Origins()
+    for start in range(0, len(records), CHUNK):
+        query = select(row.record_id, row.unfinished_run_id).where(
+            row.rule_id == context.rule.id,
+            row.record_type == context.run.record_type,
+            row.record_id.in_(records[start : start + CHUNK]),
+            row.unfinished_run_id.is_not(None),
+            row.unfinished_run_id != context.run.id,
+        )
+        found.update((record_id, run_id) for record_id, run_id in session.execute(query) if run_id)
+    return found
+
+
+def _has_unfinished(session: Session, context: RunContext) -> bool:
+    query = select(RuleRecord.id).where(
+        RuleRecord.rule_id == context.rule.id,
+        RuleRecord.record_type == context.run.record_type,
+        RuleRecord.unfinished_run_id.is_not(None),
+    )
+    return session.scalar(query.limit(1)) is not None
+
+
+def take_over(session: Session, context: RunContext, records: Sequence[int], origins: Origins) -> None:
+    """Copy the receipts of what is done already for `records`, all those of this run, which has not begun.
+
+    Called again when fewer records are left: it then starts afresh.
+    """
+    session.execute(delete(ActionRun).where(ActionRun.run_id == context.run.id))
+    wanted = [record_id for record_id in records if record_id in origins]
+    if not wanted:
+        return
+    done = _finished_elsewhere(session, context, {key: origins[key] for key in wanted})
+    lineage = Lineage(session, context, records)
+    for step in steps_of(context):
+        rows = _rows(session, context, step, list(records), lineage, done)
+        for start in range(0, len(rows), CHUNK):
+            session.execute(insert(ActionRun), rows[start : start + CHUNK])
+        lineage.note(step, receipts_of(session, context.run.id).get(step.index, []))
+
+
+def _finished_elsewhere(session: Session, context: RunContext, origins: Origins) -> Finished:
+    by_run: dict[int, list[int]] = defaultdict(list)
+    for record_id, run_id in origins.items():
+        by_run[run_id].append(record_id)
+    done: Finished = {}
+    for run_id, records in by_run.items():
+        earlier = load_context(session, session.get_one(ScheduledTask, run_id), context.now)
+        _note_finished(session, context, earlier, records, done)
+    return done
+
+
+def _note_finished(
+    session: Session, context: RunContext, earlier: RunContext, records: Sequence[int], done: Finished
+) -> None:
+    lineage, receipts = Lineage(session, earlier, records), receipts_of(session, earlier.run.id)
+    places = _same_steps(steps_of(earlier), steps_of(context))
+    for step in steps_of(earlier):
+        for receipt, roots in lineage.note(step, receipts.get(step.index, [])):
+            if _is_taken_over(step, receipt) and roots and step.index in places:
+                for record_type, record_id, part in _parts(lineage, receipt, roots, context.run.record_type):
+                    _add(done, (places[step.index], record_type, record_id), part, roots)
+
+
+def _is_taken_over(step: Step, receipt: Receipt) -> bool:
+    """What is done; and of a step with a condition of its own what was begun, which is not asked for it again."""
+    is_begun = receipt.status in ("started", "failed") and receipt.record_type not in ("run", "sector")
+    return receipt.status == "done" or (is_begun and bool(step.action.get("when")))
+
+
+def _add(done: Finished, key: tuple[int, str, int], receipt: Receipt, roots: Roots) -> None:
+    before = done.get(key)
+    done[key] = (receipt, roots | before[1] if before else roots)
+
+
+def _parts(
+    lineage: Lineage, receipt: Receipt, roots: Roots, record_type: str | None
+) -> Iterable[tuple[str, int, Receipt]]:
+    """What was done at once for many records, as one part for each: the next run may have others beside them."""
+    if receipt.record_type not in ("run", "sector"):
+        yield receipt.record_type, receipt.record_id, receipt
+        return
+    made_of: dict[int, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for made_type, ids in receipt.made.items():
+        for made_id in ids:
+            if behind := lineage.behind(made_type, made_id, roots):
+                made_of[min(behind)][made_type].append(made_id)
+    for root in sorted(roots):
+        yield record_type or "", root, receipt.with_made(dict(made_of[root]))
+
+
+def _rows(
+    session: Session,
+    context: RunContext,
+    step: Step,
+    records: list[int],
+    lineage: Lineage,
+    done: Finished,
+) -> list[dict[str, Any]]:
+    """The receipts that this run begins the step with."""
+    own_type = context.run.record_type or ""
+    rows = [
+        _row(context, step, own_type, record_id, done[step.index, own_type, record_id][0])
+        for record_id in records
+        if (step.index, own_type, record_id) in done and step.source in ("records", "run")
+    ]
+    if step.source in ("records", "run"):
+        return rows
+    for record_id in input_ids(session, context, step, records):
+        known = done.get((step.index, step.record_type or "", record_id))
+        if known and lineage.of(step, step.record_type or "", record_id) <= known[1]:
+            rows.append(_row(context, step, step.record_type or "", record_id, known[0]))
+    return rows
+
+
+def _row(
+    context: RunContext, step: Step, record_type: str, record_id: int, receipt: Receipt
+) -> dict[str, Any]:
+    is_done = receipt.status == "done"
+    return {
+        "account_id": context.account.id,
+        "run_id": context.run.id,
+        "step": step.index,
+        "type": step.entry.key,
+        "record_type": record_type,
+        "record_id": record_id,
+        "status": "done" if is_done else "started",
+        "provider_key": receipt.provider_key if is_done else unit_key(context.run.id, step.index, record_id),
+        "attempts": receipt.attempts,
+        "records": receipt.records,
+        "made": receipt.made,
+        "message": receipt.message if is_done else "",
+        "done_by_run_id": receipt.run_id if is_done else None,
+        "started_at": receipt.started_at,
+        "finished_at": receipt.finished_at if is_done else None,
+    }
+
+
+def _same_steps(earlier: Sequence[Step], steps: Sequence[Step]) -> dict[int, int]:
+    """Index of the earlier run's step -> index of this run's step that need not do the same again."""
+    places: dict[int, int] = {}
+    for step in steps:
+        same = (old.index for old in earlier if old.index not in places and _is_same(old.action, step.action))
+        if (index := next(same, None)) is not None:
+            places[index] = step.index
+    return places
+
+
+def _is_same(earlier: Mapping[str, Any], action: Mapping[str, Any]) -> bool:
+    if earlier["type"] != action["type"]:
+        return False
+    made = made_by(dict(action))
+    if made is not None:
+        return made == made_by(dict(earlier))
+    return bool(earlier.get("params", {}) == action.get("params", {}))

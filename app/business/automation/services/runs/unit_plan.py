@@ -1,0 +1,107 @@
+"""What is still to be done in a step: its units that have no final receipt, and the records its own condition skips."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.business.automation.services.conditions.condition_evaluator import ConditionEvaluator
+from app.business.automation.services.conditions.condition_tree import parse_conditions
+from app.business.automation.services.conditions.record_fields import load_facts
+from app.business.automation.services.runs.run_context import RunContext, handed_on
+from app.business.automation.services.runs.run_steps import FINISHED, Step, input_ids, unit_states
+from app.business.automation.services.runs.run_units import Unit, unit_key
+from app.business.planner.models import Keyword
+
+
+@dataclass(frozen=True)
+class OpenUnits:
+    """`units`: to be done · `skipped`: records of the step that its own condition (`when`) leaves alone."""
+
+    units: list[Unit] = field(default_factory=list)
+    skipped: list[int] = field(default_factory=list)
+
+
+def open_units(session: Session, context: RunContext, step: Step, records: list[int]) -> OpenUnits:
+    """What a further attempt would do in this step. `records` are the run's own."""
+    states = unit_states(session, context.run.id, step.index)
+    finished = {unit for unit, status in states.items() if status in FINISHED}
+    if step.source == "run":
+        return OpenUnits(_of_run(context, step, records, finished))
+    record_type = step.record_type or ""
+    ids = input_ids(session, context, step, records)
+    ids = [record_id for record_id in ids if (record_type, record_id) not in finished]
+    if step.source == "made":
+        elsewhere = handed_on(context)
+        ids = [record_id for record_id in ids if (step.index, record_id) not in elsewhere]
+    if step.entry.unit_of == "sector":
+        return _of_sectors(session, context, step, ids, states)
+    # What has begun is gone through with: the work itself may have changed what the step's condition asks for.
+    begun = {record_id for record_id in ids if (record_type, record_id) in states}
+    wanted = _wanted(session, context, step, ids, begun)
+    units = [_unit(context, step, record_type, key, (key,)) for key in wanted]
+    return OpenUnits(units, _without(ids, wanted))
+
+
+def _of_run(
+    context: RunContext, step: Step, records: list[int], finished: set[tuple[str, int]]
+) -> list[Unit]:
+    """One unit for all records, but for those that an earlier run did it for; none when that was all."""
+    record_type = context.run.record_type or ""
+    ids = [record_id for record_id in records if (record_type, record_id) not in finished]
+    if ("run", context.run.id) in finished or (records and not ids):
+        return []
+    return [_unit(context, step, "run", context.run.id, tuple(ids))]
+
+
+def _of_sectors(
+    session: Session, context: RunContext, step: Step, ids: list[int], states: Mapping[tuple[str, int], str]
+) -> OpenUnits:
+    sectors: dict[int, list[int]] = {}
+    query = (
+        select(Keyword.id, Keyword.sector_id)
+        .where(Keyword.id.in_(ids))
+        .order_by(Keyword.sector_id, Keyword.id)
+    )
+    for keyword_id, sector_id in session.execute(query):
+        if states.get(("sector", sector_id)) not in FINISHED:
+            sectors.setdefault(sector_id, []).append(keyword_id)
+    ids = [keyword_id for keyword_ids in sectors.values() for keyword_id in keyword_ids]
+    begun = {key for sector_id, keys in sectors.items() if ("sector", sector_id) in states for key in keys}
+    wanted = set(_wanted(session, context, step, ids, begun))
+    units = []
+    for sector_id, keyword_ids in sectors.items():
+        if taken := tuple(keyword_id for keyword_id in keyword_ids if keyword_id in wanted):
+            units.append(_unit(context, step, "sector", sector_id, taken))
+    return OpenUnits(units, _without(ids, wanted))
+
+
+def _unit(context: RunContext, step: Step, record_type: str, key: int, ids: tuple[int, ...]) -> Unit:
+    return Unit(step, record_type, key, ids, unit_key(context.run.id, step.index, key))
+
+
+def _without(ids: Sequence[int], wanted: Collection[int]) -> list[int]:
+    known = set(wanted)
+    return [record_id for record_id in ids if record_id not in known]
+
+
+def _wanted(
+    session: Session, context: RunContext, step: Step, ids: list[int], begun: Collection[int]
+) -> list[int]:
+    when = step.action.get("when")
+    if not when or not ids:
+        return ids
+    node = parse_conditions(when, record_type=step.record_type)
+    facts = load_facts(
+        session,
+        step.record_type,
+        [record_id for record_id in ids if record_id not in begun],
+        scope=context.scope,
+        now=context.now,
+        zone=context.zone,
+        rule_id=context.rule.id,
+        conditions=[node],
+    )
+    evaluate = ConditionEvaluator().evaluate
+    return [key for key in ids if key in begun or (key in facts and evaluate(node, facts[key]))]
