@@ -11,7 +11,9 @@ from sqlalchemy import inspect, select, text
 
 from app import create_app
 from app.business.accounts.models import Account
-from app.business.automation.run_models import CLOSED, ScheduledTask, Status, Waiting
+from app.business.automation.models import AutomationRule
+from app.business.automation.run_models import CLOSED, BatchDelivery, Delivery, ScheduledTask, Status, Waiting
+from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.runs import recovery, waiting
 from app.business.automation.services.runs.review import go_on
 from app.business.automation.services.triggering import planning
@@ -80,7 +82,19 @@ def test_every_run_of_0_3_0_ends_and_the_books_agree(upgraded: Flask) -> None:
             if run.id in under_way
         ]
         assert open_still == []
+        _archive_what_needs_repair(machine)
         assert machine.breaches() == []
+
+
+def _archive_what_needs_repair(machine: Machine) -> None:
+    """Somebody acts on the batches that could not be handed to a rule, as the audit asks."""
+    (asked,) = machine.breaches()
+    assert asked.startswith("given_up")
+    given_up = select(BatchDelivery.rule_id).where(BatchDelivery.state == Delivery.FAILED)
+    for rule_id in machine.session.scalars(given_up).all():
+        rule = machine.session.get_one(AutomationRule, rule_id)
+        AutomationService().archive(machine.session, rule, Actor(None), machine.now)
+    machine.session.commit()
 
 
 def _let_waiting_runs_go_on(machine: Machine) -> None:

@@ -57,7 +57,6 @@ class EventBatch(AccountOwned, Base):
     dispatched_at: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(default=0)
     not_before: Mapped[datetime | None]
-    dead_at: Mapped[datetime | None]
     error: Mapped[str | None] = mapped_column(Text())
 
 

@@ -14,6 +14,11 @@ def insert_missing(session: Session, model: type[Base], values: Mapping[str, Any
     session.execute(_insert(session, model).values(**values).on_conflict_do_nothing())
 
 
+def insert_new(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> Any:
+    """The statement that adds the rows, but those whose unique key is there already."""
+    return _insert(session, model).values(list(rows)).on_conflict_do_nothing()
+
+
 def upsert(
     session: Session,
     model: type[Base],

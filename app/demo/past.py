@@ -15,7 +15,7 @@ from app.business.automation.services.actions.works import make_works
 from app.business.automation.services.rule_engine import RuleEngine
 from app.business.automation.services.runs import waiting
 from app.business.automation.services.triggering.activations import outdated_rules
-from app.business.automation.services.triggering.dispatch import deliver, listening_rules
+from app.business.automation.services.triggering.dispatch import dispatch_batch
 from app.business.automation.services.triggering.planning import WINDOW, plan_rule, replan
 from app.business.billing.services.replenishment import grant_month
 from app.business.events import EventBatch
@@ -105,8 +105,7 @@ class Past:
         ).all()
         for batch in batches:
             batch.dispatched_at = self.clock()
-            for rule in listening_rules(self.session, batch):
-                deliver(self.session, batch, rule, self.now)
+            dispatch_batch(self.session, batch, self.now)
         return len(batches)
 
     def _wake(self) -> None:

@@ -40,7 +40,8 @@ AT_ALL_TIMES = {name: query for name, (_, query) in audit.QUERIES.items() if ":"
 AT_THE_END = {
     "nothing runs": "SELECT id FROM scheduled_task WHERE status = 'running'",
     "nothing is set aside": "SELECT id FROM account WHERE credits_held <> 0",
-    "no batch is open or given up": "SELECT id FROM event_batch WHERE closed_at IS NULL OR dead_at IS NOT NULL",
+    "no batch is open": "SELECT id FROM event_batch WHERE closed_at IS NULL",
+    "every hand-over is done": "SELECT id FROM batch_delivery WHERE state <> 'done'",
     "deliveries have their runs": "SELECT d.batch_id, d.rule_id FROM batch_delivery d WHERE d.runs <> (SELECT "
     "COUNT(*) FROM scheduled_task t WHERE t.batch_id = d.batch_id AND t.automation_rule_id = d.rule_id "
     "AND t.part > 0)",

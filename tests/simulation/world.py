@@ -260,6 +260,6 @@ class World:
 def _dispatch(process: Process, now: datetime) -> None:
     while True:
         delivered = dispatch_batches(process.transaction, now)
-        assert not delivered.failed, "a batch of events could not be handed out"
+        assert not delivered.failures, "a batch of events could not be handed out"
         if not delivered.batches:
             return

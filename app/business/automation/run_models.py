@@ -266,14 +266,34 @@ class ActionRun(AccountOwned, Base):
     finished_at: Mapped[datetime | None]
 
 
+class Delivery(StrEnum):
+    """How far the hand-over of a batch to a rule is."""
+
+    PENDING = "pending"
+    DONE = "done"
+    FAILED = "failed"
+
+
 class BatchDelivery(AccountOwned, Base):
-    """That a batch was handled for a rule, once: how many of its records matched and how many did not."""
+    """The hand-over of a batch to a rule, once: how many of its records matched and how many did not.
+
+    state: pending after a failure, tried again at not_before; failed when given up, until somebody retries ·
+    run_id: the failed run that stands for a given up one.
+    """
 
     __tablename__ = "batch_delivery"
     __table_args__ = owner_key(
         same_account("batch_id", "event_batch"),
         same_account("rule_id", "automation_rule"),
+        one_of("state", list(Delivery)),
         UniqueConstraint("batch_id", "rule_id"),
+        Index(
+            "ix_batch_delivery_open",
+            "state",
+            "not_before",
+            sqlite_where=text("state <> 'done'"),
+            postgresql_where=text("state <> 'done'"),
+        ),
     )
 
     batch_id: Mapped[int] = mapped_column(Id)
@@ -281,4 +301,9 @@ class BatchDelivery(AccountOwned, Base):
     matched: Mapped[int] = mapped_column(default=0)
     unmatched: Mapped[int] = mapped_column(default=0)
     runs: Mapped[int] = mapped_column(default=0)
+    state: Mapped[str] = mapped_column(Text(16), default=Delivery.DONE)
+    attempts: Mapped[int] = mapped_column(default=0)
+    not_before: Mapped[datetime | None]
+    error: Mapped[str | None] = mapped_column(Text())
+    run_id: Mapped[int | None] = mapped_column(Id)
     created_at: Mapped[datetime]

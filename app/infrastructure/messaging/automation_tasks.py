@@ -91,8 +91,8 @@ def _replenish(now: datetime) -> None:
 
 
 def _dispatch(now: datetime) -> None:
-    while dispatch.dispatch_batches(transaction, now).batches:
-        pass
+    for failure in dispatch.dispatch_batches(transaction, now).failures:
+        log.error("events_not_delivered", **failure)
 
 
 def _rescue(now: datetime) -> None:

@@ -53,6 +53,8 @@ DAMAGE = {
     "run_limit": [update(ScheduledTask).where(PAID).values(credits_used=101)],
     "daily_limit": [update(RuleDay).values(used=11)],
     "deliveries": [delete(BatchDelivery)],
+    "given_up": [update(BatchDelivery).values(state="failed")],
+    "delivered_once": [update(ScheduledTask).where(ScheduledTask.part > 0).values(part=None)],
 }
 
 

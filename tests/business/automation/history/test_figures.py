@@ -155,5 +155,7 @@ def test_events_that_no_rule_was_asked_about_are_counted(
         close_batch(session, open_batch(session, EventType.KEYWORD_ADDED, Origin(account.id), at), at)
     session.flush()
     assert unaccounted(session, account.id, now) == 1
-    session.execute(update(EventBatch).values(dead_at=now - timedelta(hours=25)))
+    # Nobody forgets them with time.
+    assert unaccounted(session, account.id, now + timedelta(days=40)) == 2
+    session.execute(update(EventBatch).values(dispatched_at=now))
     assert unaccounted(session, account.id, now) == 0

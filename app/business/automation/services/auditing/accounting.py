@@ -8,11 +8,12 @@ from typing import Any
 from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
-from app.business.automation.models import RuleActivation, RuleVersion
-from app.business.automation.run_models import Cause, ScheduledTask
+from app.business.automation.models import AutomationRule, RuleActivation, RuleVersion
+from app.business.automation.run_models import BatchDelivery, Cause, Delivery, ScheduledTask
 from app.business.automation.services.rules.rule_definition import definition_from
 from app.business.automation.services.schedules.calendar import due_instants
 from app.business.automation.services.triggering.activations import site_schedules
+from app.business.automation.services.triggering.failed_deliveries import somebody_must_act
 from app.business.events import EventBatch
 
 WITHIN = timedelta(hours=24)
@@ -34,7 +35,9 @@ def unaccounted(session: Session, account_id: int, now: datetime) -> int:
     spans = session.execute(_spans(account_id, since, until)).all()
     runs = _planned_runs(session, account_id, since, until) if spans else {}
     missing = sum(_missing(span, runs, since, until) for span in spans)
-    return missing + (session.scalar(_unread_batches(account_id, since, until)) or 0)
+    unread, undelivered = _unread_batches(account_id, until), _open_deliveries(account_id, until)
+    both = select(unread.scalar_subquery() + undelivered.scalar_subquery())
+    return missing + (session.scalar(both) or 0)
 
 
 def _spans(account_id: int, since: datetime, until: datetime) -> Any:
@@ -98,8 +101,8 @@ def _without_run(due: Iterable[datetime], runs: list[Stretch]) -> int:
     )
 
 
-def _unread_batches(account_id: int, since: datetime, until: datetime) -> Any:
-    """Those given up on count for a day; those still waiting for as long as they wait."""
+def _unread_batches(account_id: int, until: datetime) -> Any:
+    """For as long as they wait."""
     return (
         select(func.count())
         .select_from(EventBatch)
@@ -107,6 +110,16 @@ def _unread_batches(account_id: int, since: datetime, until: datetime) -> Any:
             EventBatch.account_id == account_id,
             EventBatch.closed_at < until,
             EventBatch.dispatched_at.is_(None),
-            or_(EventBatch.dead_at.is_(None), EventBatch.dead_at > since),
         )
+    )
+
+
+def _open_deliveries(account_id: int, until: datetime) -> Any:
+    """Batches that have not reached a rule: those being tried again, and those given up until somebody acts."""
+    waits = (BatchDelivery.state == Delivery.PENDING) & (BatchDelivery.created_at < until)
+    return (
+        select(func.count())
+        .select_from(BatchDelivery)
+        .join(AutomationRule, AutomationRule.id == BatchDelivery.rule_id)
+        .where(BatchDelivery.account_id == account_id, or_(waits, somebody_must_act()))
     )

@@ -29,6 +29,12 @@ ABOUT_RULES = (
     ("run_limit", "A run uses at most the credit limit of its rule.", audit_rules.runs_over_their_limit),
     ("daily_limit", "A rule runs no more often a day than its limit.", audit_rules.days_over_their_limit),
     ("deliveries", "Every batch of events reached every rule that listened.", audit_rules.events_unheard),
+    ("given_up", "Every rule can be read when something starts it.", audit_rules.deliveries_given_up),
+    (
+        "delivered_once",
+        "Each record of a batch is in one run of the rule or counted as not matching.",
+        audit_rules.deliveries_without_their_runs,
+    ),
 )
 LOOSE = {
     ("credit_entry", "run_id"): "scheduled_task",

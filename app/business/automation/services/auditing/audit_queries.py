@@ -103,7 +103,7 @@ QUERIES: dict[str, tuple[str, str]] = {
     ),
     "events_in_time": (
         "Closed events reach the rules within two minutes.",
-        "SELECT account_id, id FROM event_batch WHERE closed_at < :cut AND dispatched_at IS NULL AND dead_at IS NULL",
+        "SELECT account_id, id FROM event_batch WHERE closed_at < :cut AND dispatched_at IS NULL",
     ),
     "ended_runs": (
         "A run that has ended says when, and why if it was not completed.",

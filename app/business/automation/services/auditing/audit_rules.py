@@ -10,11 +10,12 @@ from sqlalchemy import and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule, RuleActivation, RuleDay, RuleVersion
-from app.business.automation.run_models import BatchDelivery, ScheduledTask
+from app.business.automation.run_models import BatchDelivery, Delivery, ScheduledTask
 from app.business.automation.services.rules.rule_definition import definition_from
 from app.business.automation.services.schedules.calendar import Schedule, due_instants
 from app.business.automation.services.triggering.activations import site_schedules
-from app.business.automation.services.triggering.dispatch import listens
+from app.business.automation.services.triggering.event_matching import read_events
+from app.business.automation.services.triggering.failed_deliveries import somebody_must_act
 from app.business.automation.services.triggering.planning import WINDOW
 from app.business.events import Event, EventBatch
 
@@ -101,8 +102,36 @@ def events_unheard(session: Session, now: datetime) -> Rows:
     )
     for found, listener in session.execute(query).all():
         closed_at = found.closed_at or now
-        if listener.updated_at < closed_at - GRACE and listens(session, found, listener):
+        if listener.updated_at < closed_at - GRACE and read_events(session, found).has_something_for(
+            listener
+        ):
             yield found.account_id, f"events {found.id} for rule {listener.id}"
+
+
+def deliveries_given_up(session: Session, _now: datetime) -> Rows:
+    """Batches that could not be handed to a rule, until somebody retries their run or archives the rule."""
+    query = (
+        select(BatchDelivery)
+        .join(AutomationRule, AutomationRule.id == BatchDelivery.rule_id)
+        .where(somebody_must_act())
+    )
+    for row in session.scalars(query):
+        yield row.account_id, f"events {row.batch_id} for rule {row.rule_id} (run {row.run_id})"
+
+
+def deliveries_without_their_runs(session: Session, now: datetime) -> Rows:
+    """Batches handed out whose runs, or whose counted rest, are not all there."""
+    run, done = ScheduledTask, BatchDelivery
+    of_pair = (run.batch_id == done.batch_id, run.automation_rule_id == done.rule_id)
+    opened = select(func.count()).where(*of_pair, run.part > 0).scalar_subquery()
+    left_out = select(func.coalesce(func.sum(run.count), 0)).where(*of_pair, run.part == 0).scalar_subquery()
+    query = select(done).where(
+        done.state == Delivery.DONE,
+        done.created_at > now - MOST_DAYS,
+        or_(done.runs != opened, done.unmatched != left_out),
+    )
+    for row in session.scalars(query):
+        yield row.account_id, f"events {row.batch_id} for rule {row.rule_id}"
 
 
 def _limit_that_day(session: Session, day: RuleDay) -> int | None:

@@ -25,6 +25,7 @@ from app.business.automation.services.operations.retry_price import MOST_RUNS as
 from app.business.automation.services.operations.retry_price import retry_prices
 from app.business.automation.services.runs import run_control
 from app.business.automation.services.transactions import Clock, Transaction
+from app.business.automation.services.triggering import redelivery
 from app.business.errors import Conflict, Forbidden
 from app.business.planner.models import Site, SiteStatus
 
@@ -122,7 +123,7 @@ def retry_alone(session: Session, account: Account, run: ScheduledTask, actor: A
                 f"This retry may cost up to {price.most:,} credits; operators may start runs of up to "
                 f"{account.operator_credit_limit:,}. Ask an editor to retry it."
             )
-    run_control.retry(session, run, now)
+    redelivery.retry(session, run, now)
 
 
 def nothing_to_retry(report: RetryReport) -> str:
@@ -219,7 +220,7 @@ def _retry_chunk(session: Session, asked: Asked, chunk: Sequence[tuple[int, int]
     own = _own(ScheduledTask, asked).where(ScheduledTask.id.in_(attempts)).order_by(ScheduledTask.id)
     for run in session.scalars(own).all():
         try:
-            run_control.retry(
+            redelivery.retry(
                 session, run, now, failed_attempt=attempts[run.id], priority=run_control.BEHIND_ALL
             )
         except Conflict:

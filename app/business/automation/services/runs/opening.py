@@ -1,9 +1,11 @@
 """Opening runs: one pending row in the caller's transaction. The row is the truth; jobs only say "look"."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule
@@ -58,6 +60,39 @@ def open_run(session: Session, rule: AutomationRule, opening: Opening) -> Schedu
     return run
 
 
+def open_runs(session: Session, openings: Sequence[tuple[AutomationRule, Opening]]) -> None:
+    """Add many pending runs over events by set, as `open_run` adds one; batch, rule and part name each."""
+    if not openings:
+        return
+    rows = [_values(rule, opening, Status.PENDING) for rule, opening in openings]
+    session.execute(insert(ScheduledTask), rows)
+    known = _ids(session, {opening.batch_id for _, opening in openings}, {rule.id for rule, _ in openings})
+    details = [
+        _detail(rule.account_id, known[opening.batch_id, rule.id, opening.part], opening)
+        for rule, opening in openings
+    ]
+    session.execute(insert(RunDetail), details)
+    session.info.setdefault("alarms", set()).update((row["scheduled_at"], row["queue"]) for row in rows)
+
+
+def _ids(session: Session, batch_ids: set[int | None], rule_ids: set[int]) -> dict[Any, int]:
+    run = ScheduledTask
+    key = (run.batch_id, run.automation_rule_id, run.part)
+    query = select(*key, run.id).where(run.batch_id.in_(batch_ids), run.automation_rule_id.in_(rule_ids))
+    return {(batch_id, rule_id, part): run_id for batch_id, rule_id, part, run_id in session.execute(query)}
+
+
+def reopen(session: Session, run: ScheduledTask, rule: AutomationRule, opening: Opening) -> None:
+    """Make the row of a failed hand-over, read with its detail, the pending run that it should have been."""
+    ended = {"reason": None, "error_message": "", "finished_at": None, "count": None}
+    for name, value in (_values(rule, opening, Status.PENDING) | ended).items():
+        setattr(run, name, value)
+    for name, value in _detail(run.account_id, run.id, opening).items():
+        setattr(run.detail, name, value)
+    session.flush()
+    call_attention(session, run)
+
+
 def record_skip(
     session: Session,
     rule: AutomationRule,
@@ -69,14 +104,27 @@ def record_skip(
 ) -> ScheduledTask:
     """Add a row for something that was decided not to run, with its reason code and sentence."""
     run = _row(rule, opening, Status.SKIPPED)
-    run.reason, run.error_message, run.finished_at = reason, message, now
     trace = extra.pop("trace", None)
-    for name, value in extra.items():
-        setattr(run, name, value)
+    _skip(run, reason, message, now, extra)
     _add(session, run, opening)
     if trace is not None:
         run.detail.trace = trace
     return run
+
+
+def skip_instead(
+    session: Session, run: ScheduledTask, reason: Reason, message: str, now: datetime, **extra: Any
+) -> None:
+    """Make the row of a run, read with its detail, one that was decided not to run."""
+    run.status, run.detail.trace = Status.SKIPPED, extra.pop("trace", None)
+    _skip(run, reason, message, now, extra)
+    session.flush()
+
+
+def _skip(run: ScheduledTask, reason: Reason, message: str, now: datetime, extra: dict[str, Any]) -> None:
+    run.reason, run.error_message, run.finished_at = reason, message, now
+    for name, value in extra.items():
+        setattr(run, name, value)
 
 
 def call_attention(session: Session, run: ScheduledTask) -> None:
@@ -85,45 +133,53 @@ def call_attention(session: Session, run: ScheduledTask) -> None:
 
 
 def _row(rule: AutomationRule, opening: Opening, status: Status) -> ScheduledTask:
+    return ScheduledTask(**_values(rule, opening, status))
+
+
+def _values(rule: AutomationRule, opening: Opening, status: Status) -> dict[str, Any]:
     queue = LOCAL_QUEUES[opening.cause] if is_local(rule.actions) else LONG_QUEUE
-    return ScheduledTask(
-        account_id=rule.account_id,
-        automation_rule_id=rule.id,
-        rule_name=rule.name,
-        rule_version=rule.version,
-        site_id=opening.site_id or rule.site_id,
-        sector_id=rule.sector_id,
-        split_site_id=opening.split_site_id,
-        cause=opening.cause,
-        status=status,
-        queue=queue,
-        priority=rule.priority,
-        scheduled_at=opening.scheduled_at,
-        batch_id=opening.batch_id,
-        part=opening.part,
-        follows_id=opening.follows_id,
-        start_id=opening.start_id,
-        max_credits=opening.max_credits,
-        from_step=opening.from_step,
-        request_key=opening.request_key,
-        request_hash=opening.request_hash,
-        root_id=opening.root_id,
-        depth=opening.depth,
-        user_id=opening.user_id,
-        api_key_id=opening.api_key_id,
-        record_type=opening.record_type or rule.record_type,
-        record_count=len(opening.records or ()),
-    )
+    return {
+        "account_id": rule.account_id,
+        "automation_rule_id": rule.id,
+        "rule_name": rule.name,
+        "rule_version": rule.version,
+        "site_id": opening.site_id or rule.site_id,
+        "sector_id": rule.sector_id,
+        "split_site_id": opening.split_site_id,
+        "cause": opening.cause,
+        "status": status,
+        "queue": queue,
+        "priority": rule.priority,
+        "scheduled_at": opening.scheduled_at,
+        "batch_id": opening.batch_id,
+        "part": opening.part,
+        "follows_id": opening.follows_id,
+        "start_id": opening.start_id,
+        "max_credits": opening.max_credits,
+        "from_step": opening.from_step,
+        "request_key": opening.request_key,
+        "request_hash": opening.request_hash,
+        "root_id": opening.root_id,
+        "depth": opening.depth,
+        "user_id": opening.user_id,
+        "api_key_id": opening.api_key_id,
+        "record_type": opening.record_type or rule.record_type,
+        "record_count": len(opening.records or ()),
+    }
 
 
 def _add(session: Session, run: ScheduledTask, opening: Opening) -> None:
     session.add(run)
     session.flush()
-    run.detail = RunDetail(
-        account_id=run.account_id,
-        run_id=run.id,
-        chain=list(opening.chain),
-        records=opening.records,
-        options=dict(opening.options),
-    )
+    run.detail = RunDetail(**_detail(run.account_id, run.id, opening))
     session.flush()
+
+
+def _detail(account_id: int, run_id: int, opening: Opening) -> dict[str, Any]:
+    return {
+        "account_id": account_id,
+        "run_id": run_id,
+        "chain": list(opening.chain),
+        "records": opening.records,
+        "options": dict(opening.options),
+    }

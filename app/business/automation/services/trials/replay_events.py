@@ -18,7 +18,7 @@ from app.business.automation.services.trials.replay_eligible import Eligibility,
 from app.business.automation.services.trials.replay_facts import Judge, handled_before
 from app.business.automation.services.trials.replay_records import RecordTimeline
 from app.business.automation.services.trials.replay_trial import Hears, Trial
-from app.business.automation.services.triggering.dispatch import hears, parts
+from app.business.automation.services.triggering.event_matching import UNSPLIT, matches_trigger, parts
 from app.business.events import Event, EventBatch, EventType
 from app.business.planner.services.record_snapshot import restored
 
@@ -88,10 +88,14 @@ class EventSource:
     def _open_without_records(self, arrival: Arrival, batch: Any, events: Rows) -> None:
         ended = next((event.data or {} for event in events), {})
         options, rule_id = self.definition.trigger_options, self.trial.rule_id
-        if batch.type != EventType.RUN_FINISHED or hears(ended, options, rule_id):
-            arrival.offered += 1
-            arrival.matched += 1
-            arrival.opened.append(self._opened(arrival.at, batch, None, 1))
+        if batch.type == EventType.RUN_FINISHED and not matches_trigger(ended, options, rule_id):
+            return
+        arrival.offered += 1
+        arrival.matched += 1
+        splits = self.definition.split_by == "site"
+        sites = dict.fromkeys(event.site_id or UNSPLIT for event in events) if splits else [UNSPLIT]
+        for part, site_id in enumerate(sites, start=1):
+            arrival.opened.append(self._opened(arrival.at, batch, None, part, site_id))
 
     def _open(self, arrival: Arrival, batch: Any, events: Rows) -> None:
         offered = self._offered(events)
@@ -100,10 +104,20 @@ class EventSource:
         arrival.matched += len(matched)
         if len(matched) < len(offered):
             arrival.unmatched[batch.id] = len(offered) - len(matched)
-        for part, records in enumerate(
-            parts(self.definition.actions, self.definition.batching, matched), start=1
-        ):
-            arrival.opened.append(self._opened(arrival.at, batch, records, part))
+        part = 0
+        for site_id, of_site in self._by_site(matched, offered).items():
+            for records in parts(self.definition.actions, self.definition.batching, of_site):
+                part += 1
+                arrival.opened.append(self._opened(arrival.at, batch, records, part, site_id))
+
+    def _by_site(self, matched: list[int], offered: dict[int, Any]) -> dict[int, list[int]]:
+        """One series of runs, or one for each site in the order of the events."""
+        if self.definition.split_by != "site":
+            return {UNSPLIT: matched}
+        sites: dict[int, list[int]] = {event.site_id: [] for event in offered.values()}
+        for record_id in matched:
+            sites[offered[record_id].site_id].append(record_id)
+        return sites
 
     def _offered(self, events: Rows) -> dict[int, Any]:
         """By record its last event of the batch, in the scope and to a status that is asked for."""
@@ -163,9 +177,11 @@ class EventSource:
                 found.append(record_id)
         return found
 
-    def _opened(self, at: datetime, batch: Any, records: list[int] | None, part: int) -> Opened:
+    def _opened(
+        self, at: datetime, batch: Any, records: list[int] | None, part: int, site_id: int = UNSPLIT
+    ) -> Opened:
         is_loop = bool(batch.chain) and (self.trial.rule_id in batch.chain or batch.depth > MOST_DEPTH)
-        return Opened(at, records, batch_id=batch.id, part=part, is_loop=is_loop)
+        return Opened(at, records, site_id, batch.id, part, is_loop)
 
     def _events(self, batch_ids: list[int]) -> dict[int, list[Any]]:
         found: dict[int, list[Any]] = {}

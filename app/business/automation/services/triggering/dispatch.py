@@ -1,71 +1,101 @@
-"""Hands closed event batches to the rules: once for each batch and rule, runs over all matching records."""
+"""Hands closed event batches to the rules: once for each batch and rule, runs over all matching records.
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+The pairs of a batch share a transaction under savepoints, and are done one by one after a failure. What fails for one
+rule is put off by itself and undoes nothing of another. Faults of the database that pass count for nothing.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from sqlalchemy import or_, select, update
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule
-from app.business.automation.run_models import BatchDelivery, Cause, Reason
-from app.business.automation.services.catalogue.record_models import MODELS, in_scope
-from app.business.automation.services.catalogue.triggers import statuses_to
-from app.business.automation.services.conditions.condition_evaluator import ConditionEvaluator
-from app.business.automation.services.conditions.condition_query import matching
-from app.business.automation.services.conditions.condition_tree import parse_conditions
-from app.business.automation.services.conditions.record_fields import load_facts
-from app.business.automation.services.rules.rule_zone import rule_scope, rule_zone
-from app.business.automation.services.runs.opening import Opening, open_run, record_skip
+from app.business.automation.run_models import BatchDelivery, Delivery
 from app.business.automation.services.transactions import Transaction
-from app.business.events import Event, EventBatch, EventType
+from app.business.automation.services.triggering import failed_deliveries
+from app.business.automation.services.triggering.deliveries import (
+    HandOver,
+    deliver_again,
+    deliver_all,
+    hand_over,
+)
+from app.business.automation.services.triggering.event_matching import BatchEvents, match, read_events
+from app.business.database_faults import is_passing
+from app.business.events import EventBatch
 
-MOST_RECORDS = 500
-MOST_RECORDS_CLUSTERING = 5000
 MOST_TRIES = 5
-SAMPLE = 10
+LONGEST_BACK_OFF = timedelta(hours=1)
+CLOCK_SKEW = timedelta(minutes=2)
+"""A rule made so long after a batch was closed may have been there: two machines' clocks differ."""
+
+Failures = list[tuple[int, Exception]]
+"""By rule."""
 
 
-@dataclass(frozen=True)
-class Delivered:
-    """What came of one look at the outbox."""
+@dataclass
+class Dispatched:
+    """What came of one look at the outbox. failures: each for a line of the log, with what names it."""
 
     batches: int = 0
-    failed: int = 0
+    failures: list[dict[str, Any]] = field(default_factory=list)
+
+    def note(self, error: Exception, **names: int) -> None:
+        """Keep a failure for the log."""
+        self.failures.append(names | {"error": _text(error), "passing": is_passing(error)})
 
 
-def dispatch_batches(transaction: Transaction, now: datetime, *, most: int = 50) -> Delivered:
-    """Evaluate every closed batch for every rule that listens. A batch that cannot be read harms no other."""
-    with transaction() as session:
-        batch_ids = session.scalars(_undispatched(now).limit(most)).all()
-    failed = 0
-    for batch_id in batch_ids:
+def dispatch_batches(transaction: Transaction, now: datetime, *, most: int = 50) -> Dispatched:
+    """Hand every closed batch to every rule with its trigger, then try again what had failed and is due."""
+    done = Dispatched()
+    for batch_id in _pages(transaction, _undispatched(now), EventBatch.id, most):
         try:
             with transaction() as session:
-                _dispatch(session, batch_id, now)
+                failures = _dispatch(session, batch_id, now)
         except Exception as error:
-            failed += 1
-            with transaction() as session:
-                _set_back(session, batch_id, error, now)
-    return Delivered(len(batch_ids), failed)
+            done.note(error, batch=batch_id)
+            if not is_passing(error):
+                with transaction() as session:
+                    _set_back(session, batch_id, error, now)
+            continue
+        done.batches += 1
+        for rule_id, failure in failures:
+            done.note(failure, batch=batch_id, rule=rule_id)
+    for delivery_id in _pages(transaction, _due_again(now), BatchDelivery.id, most):
+        _try_again(transaction, delivery_id, now, done)
+    return done
+
+
+def _pages(transaction: Transaction, query: Any, key: Any, most: int) -> Iterator[int]:
+    """Every id of the query once, so that what stays due cannot hold up what comes after it."""
+    last = 0
+    while True:
+        with transaction() as session:
+            ids = session.scalars(query.where(key > last).order_by(key).limit(most)).all()
+        yield from ids
+        if len(ids) < most:
+            return
+        last = ids[-1]
 
 
 def _undispatched(now: datetime) -> Any:
-    return (
-        select(EventBatch.id)
-        .where(
-            EventBatch.closed_at.is_not(None),
-            EventBatch.dispatched_at.is_(None),
-            EventBatch.dead_at.is_(None),
-            or_(EventBatch.not_before.is_(None), EventBatch.not_before <= now),
-        )
-        .order_by(EventBatch.id)
+    return select(EventBatch.id).where(
+        EventBatch.closed_at.is_not(None),
+        EventBatch.dispatched_at.is_(None),
+        or_(EventBatch.not_before.is_(None), EventBatch.not_before <= now),
     )
 
 
-def _dispatch(session: Session, batch_id: int, now: datetime) -> None:
+def _due_again(now: datetime) -> Any:
+    return select(BatchDelivery.id).where(
+        BatchDelivery.state == Delivery.PENDING, BatchDelivery.not_before <= now
+    )
+
+
+def _dispatch(session: Session, batch_id: int, now: datetime) -> Failures:
     taken = session.scalar(
         update(EventBatch)
         .where(EventBatch.id == batch_id, EventBatch.dispatched_at.is_(None))
@@ -73,169 +103,111 @@ def _dispatch(session: Session, batch_id: int, now: datetime) -> None:
         .returning(EventBatch.id)
     )
     if taken is None:
-        return
-    batch = session.get_one(EventBatch, batch_id, populate_existing=True)
-    for rule in listening_rules(session, batch):
-        deliver(session, batch, rule, now)
+        return []
+    return dispatch_batch(session, session.get_one(EventBatch, batch_id, populate_existing=True), now)
 
 
-def listening_rules(session: Session, batch: EventBatch) -> Iterator[AutomationRule]:
-    """Active rules of the batch's account with its trigger."""
-    query = select(AutomationRule).where(
-        AutomationRule.account_id == batch.account_id,
-        AutomationRule.trigger == batch.type,
-        AutomationRule.is_active,
-        AutomationRule.archived_at.is_(None),
-    )
-    for rule in session.scalars(query.order_by(AutomationRule.priority, AutomationRule.id)).all():
-        if batch.type != EventType.RUN_FINISHED or hears(
-            _ended(session, batch), rule.trigger_options, rule.id
-        ):
-            yield rule
+def dispatch_batch(session: Session, batch: EventBatch, now: datetime) -> Failures:
+    """Hand the batch to all rules with its trigger. What fails is kept to be tried again, and returned."""
+    events = read_events(session, batch)
+    pairs: list[HandOver] = []
+    failures: Failures = []
+    for rule_id in _rules_with_trigger(session, batch):
+        if error := _within(session, partial(_match, session, events, rule_id, pairs, now)):
+            failures.append((rule_id, error))
+    if _within(session, partial(deliver_all, session, pairs, now)):
+        for pair in pairs:
+            if error := _within(session, partial(deliver_all, session, [pair], now)):
+                failures.append((pair.rule.id, error))
+    for rule_id, error in failures:
+        failed_deliveries.put_off(session, batch, rule_id, _text(error), _back_off(now, 1), now)
+    return failures
 
 
-def _ended(session: Session, batch: EventBatch) -> dict[str, Any]:
-    return session.scalars(select(Event.data).where(Event.batch_id == batch.id)).first() or {}
-
-
-def hears(ended: dict[str, Any], options: dict[str, Any], rule_id: int | None) -> bool:
-    """Whether a finished run is one that a rule's options ask for; never its own."""
-    wanted = options.get("status")
-    statuses = ["completed", "failed"] if wanted is None else [wanted] if isinstance(wanted, str) else wanted
-    of_rule = options.get("rule_id") in (None, ended.get("rule_id"))
-    return of_rule and ended.get("rule_id") != rule_id and ended.get("status") in statuses
-
-
-def listens(session: Session, batch: EventBatch, rule: AutomationRule) -> bool:
-    """Whether the batch holds something for this rule, which has its trigger."""
-    if batch.type == EventType.RUN_FINISHED and not hears(
-        _ended(session, batch), rule.trigger_options, rule.id
-    ):
-        return False
-    return rule.record_type is None or bool(_offered(session, batch, rule))
-
-
-def deliver(session: Session, batch: EventBatch, rule: AutomationRule, now: datetime) -> None:
-    """Open the runs of one rule for one batch, once: the unique delivery row refuses a second time."""
-    offered = _offered(session, batch, rule) if rule.record_type else []
-    if rule.record_type and not offered:
-        return
-    delivery = BatchDelivery(account_id=batch.account_id, batch_id=batch.id, rule_id=rule.id, created_at=now)
+def _within(session: Session, work: Callable[[], Any]) -> Exception | None:
+    """Do it in a savepoint of its own: what fails is undone alone. A passing fault ends the whole transaction."""
     try:
         with session.begin_nested():
-            session.add(delivery)
-            session.flush()
-    except IntegrityError:
-        return
-    if rule.record_type is None:
-        open_run(session, rule, _opening(batch, now, None, 1))
-        delivery.runs = 1
-        return
-    matched = _matching(session, batch, rule, now)
-    unmatched = [record_id for record_id in offered if record_id not in set(matched)]
-    delivery.matched, delivery.unmatched = len(matched), len(unmatched)
-    for part, records in enumerate(parts(rule.actions, rule.batching, matched), start=1):
-        open_run(session, rule, _opening(batch, now, records, part))
-        delivery.runs += 1
-    if unmatched:
-        _skip_unmatched(session, batch, rule, unmatched, now)
+            work()
+    except Exception as error:
+        if is_passing(error):
+            raise
+        return error
+    return None
 
 
-def _offered(session: Session, batch: EventBatch, rule: AutomationRule) -> list[int]:
-    query = select(Event.record_id).where(Event.batch_id == batch.id, Event.record_type == rule.record_type)
-    if rule.site_id is not None:
-        query = query.where(Event.site_id == rule.site_id)
-    if rule.sector_id is not None:
-        query = query.where(Event.sector_id == rule.sector_id)
-    ids = session.scalars(query.order_by(Event.id)).all()
-    wanted = statuses_to(rule.trigger_options) if batch.type == EventType.STATUS_CHANGED else []
-    if not wanted:
-        return list(dict.fromkeys(ids))
-    events = session.scalars(
-        select(Event).where(Event.batch_id == batch.id, Event.record_type == rule.record_type)
+def _rules_with_trigger(session: Session, batch: EventBatch) -> list[int]:
+    """Ids only, most urgent first: a rule whose row cannot be read must not keep the others from being read."""
+    rule = AutomationRule
+    query = select(rule.id).where(
+        rule.account_id == batch.account_id,
+        rule.trigger == batch.type,
+        rule.is_active,
+        rule.archived_at.is_(None),
+        rule.created_at <= (batch.closed_at or batch.created_at) + CLOCK_SKEW,
     )
-    moved = {event.record_id for event in events if (event.data or {}).get("to") in wanted}
-    return [record_id for record_id in dict.fromkeys(ids) if record_id in moved]
+    return list(session.scalars(query.order_by(rule.priority, rule.id)))
 
 
-def _matching(session: Session, batch: EventBatch, rule: AutomationRule, now: datetime) -> list[int]:
-    record_type = rule.record_type or ""
-    model = MODELS[record_type]
-    clause = matching(
-        parse_conditions(rule.conditions, record_type=record_type),
-        record_type=record_type,
-        scope=rule_scope(rule),
-        now=now,
-        zone=rule_zone(session, rule),
-        rule_id=rule.id,
+def _match(session: Session, events: BatchEvents, rule_id: int, pairs: list[HandOver], now: datetime) -> None:
+    rule = session.get_one(AutomationRule, rule_id, populate_existing=True)
+    found = match(session, events, rule, now)
+    if found is not None:
+        pairs.append(hand_over(events.batch, rule, found, now))
+
+
+def _try_again(transaction: Transaction, delivery_id: int, now: datetime, done: Dispatched) -> None:
+    try:
+        with transaction() as session:
+            delivery = _take(session, delivery_id)
+            if delivery is None:
+                return
+            error = _within(session, partial(redeliver, session, delivery, now))
+            if error:
+                done.note(error, batch=delivery.batch_id, rule=delivery.rule_id)
+                _fail_again(session, delivery, error, now)
+    except Exception as error:
+        # A passing fault: the next look tries it again.
+        done.note(error, delivery=delivery_id)
+
+
+def _take(session: Session, delivery_id: int) -> BatchDelivery | None:
+    query = select(BatchDelivery).where(
+        BatchDelivery.id == delivery_id, BatchDelivery.state == Delivery.PENDING
     )
-    offered = set(_offered(session, batch, rule))
-    in_batch = select(Event.record_id).where(Event.batch_id == batch.id, Event.record_type == record_type)
-    scope = in_scope(model, rule.account_id, rule.site_id, rule.sector_id)
-    ids = session.scalars(select(model.id).where(model.id.in_(in_batch), scope, clause).order_by(model.id))
-    return [record_id for record_id in ids if record_id in offered]
+    locked = query.with_for_update(skip_locked=True, key_share=True)
+    return session.scalar(locked.execution_options(populate_existing=True))
 
 
-def parts(actions: list[Any], batching: str, records: list[int]) -> Iterator[list[int]]:
-    """The records of one batch as its runs take them."""
-    clusters = any(action["type"] == "cluster_keywords" for action in actions)
-    size = 1 if batching == "each" else (MOST_RECORDS_CLUSTERING if clusters else MOST_RECORDS)
-    for start in range(0, len(records), size):
-        yield records[start : start + size]
+def redeliver(session: Session, delivery: BatchDelivery, now: datetime) -> None:
+    """Hand over one pair that had failed. Raises what is wrong with it."""
+    batch = session.get_one(EventBatch, delivery.batch_id)
+    rule = session.get_one(AutomationRule, delivery.rule_id, populate_existing=True)
+    found = match(session, read_events(session, batch), rule, now)
+    if found is None:
+        failed_deliveries.drop(session, delivery, now)
+    else:
+        deliver_again(session, delivery, hand_over(batch, rule, found, now), now)
 
 
-def _opening(batch: EventBatch, now: datetime, records: list[int] | None, part: int) -> Opening:
-    return Opening(
-        cause=Cause.EVENT,
-        scheduled_at=now,
-        records=records,
-        batch_id=batch.id,
-        part=part,
-        chain=list(batch.chain),
-        root_id=batch.root_run_id,
-        depth=batch.depth,
-        user_id=batch.user_id,
-    )
-
-
-def _skip_unmatched(
-    session: Session, batch: EventBatch, rule: AutomationRule, unmatched: list[int], now: datetime
-) -> None:
-    record_type = rule.record_type
-    zone = rule_zone(session, rule)
-    sample = unmatched[:SAMPLE]
-    node = parse_conditions(rule.conditions, record_type=record_type)
-    facts = load_facts(
-        session,
-        record_type,
-        sample,
-        scope=rule_scope(rule),
-        now=now,
-        zone=zone,
-        rule_id=rule.id,
-        conditions=[node],
-    )
-    trace = ConditionEvaluator().trace
-    traces = [{"id": key, "trace": trace(node, facts[key])} for key in sample if key in facts]
-    count = len(unmatched)
-    noun = f"{record_type} does" if count == 1 else f"{record_type}s do"
-    record_skip(
-        session,
-        rule,
-        _opening(batch, now, None, 0),
-        Reason.CONDITIONS,
-        f"{count:,} {noun} not match the conditions.",
-        now,
-        count=count,
-        record_count=count,
-        trace={"records": traces},
-    )
+def _fail_again(session: Session, delivery: BatchDelivery, error: Exception, now: datetime) -> None:
+    delivery.attempts, delivery.error = delivery.attempts + 1, _text(error)
+    delivery.not_before = _back_off(now, delivery.attempts)
+    if delivery.attempts >= MOST_TRIES:
+        failed_deliveries.give_up(session, delivery, now)
+    session.flush()
 
 
 def _set_back(session: Session, batch_id: int, error: Exception, now: datetime) -> None:
+    """The batch itself cannot be read: it is tried again for as long as it takes, and the audit names it."""
     batch = session.get_one(EventBatch, batch_id, populate_existing=True)
-    batch.attempts += 1
-    batch.error = f"{type(error).__name__}: {error}"[:2000]
-    batch.not_before = now + timedelta(seconds=10 * 2**batch.attempts)
-    if batch.attempts >= MOST_TRIES:
-        batch.dead_at = now
+    batch.attempts, batch.error = batch.attempts + 1, _text(error)
+    batch.not_before = _back_off(now, batch.attempts)
+
+
+def _back_off(now: datetime, attempts: int) -> datetime:
+    return now + min(timedelta(seconds=10 * 2 ** min(attempts, 10)), LONGEST_BACK_OFF)
+
+
+def _text(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:2000]

@@ -185,13 +185,11 @@ def _unheard(heard: Heard, rule: AutomationRule, versions: Sequence[RuleVersion]
     if heard.batch.type not in triggers:
         return
     number = version.version if version else None
-    kind: Kind = "not_taken" if heard.batch.dispatched_at or heard.batch.dead_at else "waiting"
+    kind: Kind = "not_taken" if heard.batch.dispatched_at else "waiting"
     yield Happening(heard.batch.created_at, kind, _why_unheard(heard, version), None, number, heard.event)
 
 
 def _why_unheard(heard: Heard, version: RuleVersion | None) -> str:
-    if heard.batch.dead_at:
-        return "What happened could not be handed to the rules. An owner finds it under System health."
     if heard.batch.dispatched_at is None:
         return "What happened is being handed to the rules now."
     if version is None:

@@ -1,0 +1,160 @@
+"""What a batch of events holds for a rule: the batch is read once for all rules, each condition asked once."""
+
+from collections.abc import Container, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import Account
+from app.business.automation.models import AutomationRule
+from app.business.automation.services.catalogue.record_models import MODELS, in_scope
+from app.business.automation.services.catalogue.triggers import statuses_to
+from app.business.automation.services.conditions.condition_query import matching
+from app.business.automation.services.conditions.condition_tree import parse_conditions
+from app.business.automation.services.rules.rule_zone import rule_scope, rule_zone
+from app.business.events import Event, EventBatch, EventType
+from app.business.planner.models import Site
+
+MOST_RECORDS = 500
+MOST_RECORDS_CLUSTERING = 5000
+UNSPLIT = 0
+"""The site id of what is not split."""
+
+
+@dataclass(frozen=True)
+class BatchEvents:
+    """The events of one batch, as they were recorded."""
+
+    batch: EventBatch
+    rows: Sequence[Any]
+    _offered: dict[Any, dict[int, int | None]] = field(default_factory=dict)
+
+    @cached_property
+    def ended(self) -> dict[str, Any]:
+        """What a batch of a finished run says of that run."""
+        return next((row.data or {} for row in self.rows), {})
+
+    def offered(self, rule: AutomationRule) -> dict[int, int | None]:
+        """The rule's records of the batch in the order of their events, each with its site."""
+        wanted = statuses_to(rule.trigger_options) if self.batch.type == EventType.STATUS_CHANGED else []
+        key = (rule.record_type, rule.site_id, rule.sector_id, tuple(wanted))
+        if key not in self._offered:
+            self._offered[key] = {
+                row.record_id: row.site_id
+                for row in self.rows
+                if row.record_type == rule.record_type
+                and rule.site_id in (None, row.site_id)
+                and rule.sector_id in (None, row.sector_id)
+                and (not wanted or (row.data or {}).get("to") in wanted)
+            }
+        return self._offered[key]
+
+    def has_something_for(self, rule: AutomationRule) -> bool:
+        """Whether the batch starts this rule, which has its trigger."""
+        if self.batch.type == EventType.RUN_FINISHED and not matches_trigger(
+            self.ended, rule.trigger_options, rule.id
+        ):
+            return False
+        return rule.record_type is None or bool(self.offered(rule))
+
+
+@dataclass(frozen=True)
+class Match:
+    """groups: for each run or series of runs its site (0 where not split) and its records (None: it has none) ·
+    unmatched: records that do not meet the conditions."""
+
+    groups: list[tuple[int, list[int] | None]]
+    unmatched: list[int] = field(default_factory=list)
+
+    @property
+    def count(self) -> int:
+        """How many records match."""
+        return sum(len(records or ()) for _, records in self.groups)
+
+
+def read_events(session: Session, batch: EventBatch) -> BatchEvents:
+    """All events of the batch in one statement."""
+    columns = (Event.record_type, Event.record_id, Event.site_id, Event.sector_id, Event.data)
+    query = select(*columns).where(Event.batch_id == batch.id).order_by(Event.id)
+    return BatchEvents(batch, session.execute(query).all())
+
+
+def matches_trigger(ended: dict[str, Any], options: dict[str, Any], rule_id: int | None) -> bool:
+    """Whether a finished run is one that a rule's options ask for; never its own."""
+    wanted = options.get("status")
+    statuses = ["completed", "failed"] if wanted is None else [wanted] if isinstance(wanted, str) else wanted
+    of_rule = options.get("rule_id") in (None, ended.get("rule_id"))
+    return of_rule and ended.get("rule_id") != rule_id and ended.get("status") in statuses
+
+
+def match(session: Session, events: BatchEvents, rule: AutomationRule, now: datetime) -> Match | None:
+    """What the batch holds for the rule; None where it is not for this rule. Raises where the rule cannot be read."""
+    if not events.has_something_for(rule):
+        return None
+    splits = rule.split_by == "site"
+    if rule.record_type is None:
+        sites = dict.fromkeys(row.site_id or UNSPLIT for row in events.rows) if splits else {UNSPLIT: None}
+        return Match([(site_id, None) for site_id in sites])
+    offered = events.offered(rule)
+    if not splits:
+        matched = _matching(session, events.batch, rule, offered, now, rule_zone(session, rule))
+        groups = [(UNSPLIT, matched)]
+    else:
+        sites = dict.fromkeys(site_id for site_id in offered.values() if site_id is not None)
+        groups = [
+            (site_id, _matching_on(session, events.batch, rule, offered, now, site_id)) for site_id in sites
+        ]
+    taken = {record_id for _, records in groups for record_id in records}
+    unmatched = [record_id for record_id in offered if record_id not in taken]
+    return Match([(site_id, records) for site_id, records in groups if records], unmatched)
+
+
+def parts(actions: list[Any], batching: str, records: list[int]) -> Iterator[list[int]]:
+    """The records of one batch (and site, where the rule is split) as its runs take them."""
+    clusters = any(action["type"] == "cluster_keywords" for action in actions)
+    size = 1 if batching == "each" else (MOST_RECORDS_CLUSTERING if clusters else MOST_RECORDS)
+    for start in range(0, len(records), size):
+        yield records[start : start + size]
+
+
+def _matching_on(
+    session: Session,
+    batch: EventBatch,
+    rule: AutomationRule,
+    offered: dict[int, int | None],
+    now: datetime,
+    site_id: int,
+) -> list[int]:
+    """The matching records of one site, in whose time zone `now` is read."""
+    here = {record_id for record_id, of_site in offered.items() if of_site == site_id}
+    zone = session.get_one(Site, site_id).timezone or session.get_one(Account, rule.account_id).timezone
+    return _matching(session, batch, rule, here, now, ZoneInfo(zone))
+
+
+def _matching(
+    session: Session,
+    batch: EventBatch,
+    rule: AutomationRule,
+    offered: Container[int],
+    now: datetime,
+    zone: ZoneInfo,
+) -> list[int]:
+    record_type = rule.record_type or ""
+    model = MODELS[record_type]
+    clause = matching(
+        parse_conditions(rule.conditions, record_type=record_type),
+        record_type=record_type,
+        scope=rule_scope(rule),
+        now=now,
+        zone=zone,
+        rule_id=rule.id,
+    )
+    in_batch = select(Event.record_id).where(Event.batch_id == batch.id, Event.record_type == record_type)
+    scope = in_scope(model, rule.account_id, rule.site_id, rule.sector_id)
+    ids = session.scalars(select(model.id).where(model.id.in_(in_batch), scope, clause).order_by(model.id))
+    return [record_id for record_id in ids if record_id in offered]

@@ -1,0 +1,38 @@
+"""Retrying a run by hand: one that stands for a failed hand-over is handed over again, all others are tried again."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from app.business.automation.run_models import ScheduledTask
+from app.business.automation.services.runs import run_control
+from app.business.automation.services.triggering import failed_deliveries
+from app.business.automation.services.triggering.dispatch import redeliver
+from app.business.database_faults import is_passing
+from app.business.errors import Conflict
+
+
+def retry(
+    session: Session,
+    run: ScheduledTask,
+    now: datetime,
+    *,
+    failed_attempt: int | None = None,
+    priority: int | None = None,
+) -> None:
+    """A further try of a failed run, as `run_control.retry` takes it. Raises Conflict where it cannot be."""
+    delivery = failed_deliveries.delivery_of(session, run)
+    if delivery is None:
+        run_control.retry(session, run, now, failed_attempt=failed_attempt, priority=priority)
+        return
+    try:
+        with session.begin_nested():
+            redeliver(session, delivery, now)
+            failed_deliveries.settle(session, run.account_id, run.automation_rule_id, now)
+    except Exception as error:
+        if is_passing(error):
+            raise
+        raise Conflict(
+            "The rule can still not be read. Open it, mend what is marked, save it, and retry this run."
+        ) from error
+    session.refresh(run)

@@ -1,0 +1,103 @@
+"""A batch is read once for all its rules and its rows are written by set: the size changes no number of statements."""
+
+import os
+import time
+
+import pytest
+from sqlalchemy import event, select
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import Account
+from app.business.automation.run_models import BatchDelivery, Reason, RunDetail, ScheduledTask, Status
+from app.business.automation.services.triggering.dispatch import dispatch_batches
+from app.business.planner.models import Sector
+from tests.business.automation.machine import Machine
+from tests.business.automation.rule_parts import LABEL
+from tests.business.automation.triggering.event_batches import SEARCHED, import_many
+
+FULL = os.environ.get("TRIALS") == "full"
+MANY = 50_000 if FULL else 4_000
+SECONDS_EACH_RULE = 0.5
+SLACK = 4
+"""Machines that are busy with other tests."""
+
+
+def handed_out(machine: Machine) -> list[str]:
+    """The statements of one look at the outbox."""
+    statements: list[str] = []
+
+    def note(*about: object) -> None:
+        statements.append(str(about[2]))
+
+    engine = machine.session.get_bind()
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        assert dispatch_batches(machine.transaction, machine.now).failures == []
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+    return statements
+
+
+def test_half_of_a_large_import_matches_and_is_dispatched_in_time(
+    machine: Machine, session: Session, account: Account, sector: Sector
+) -> None:
+    for number in range(3):
+        machine.make_rule(account, name=f"Rule {number}", actions=[LABEL], conditions=SEARCHED)
+    import_many(session, sector, MANY)
+    began = time.process_time()
+    dispatch_batches(machine.transaction, machine.now)
+    taken = time.process_time() - began
+    for delivery in session.scalars(select(BatchDelivery)).all():
+        assert (delivery.matched, delivery.unmatched) == (MANY // 2, MANY // 2)
+        assert delivery.runs == -(-MANY // 2 // 500)
+    assert taken < 3 * SECONDS_EACH_RULE * SLACK
+    assert machine.breaches() == []
+
+
+def test_each_record_is_in_exactly_one_run_or_in_the_counted_skip(
+    machine: Machine, session: Session, account: Account, sector: Sector
+) -> None:
+    machine.make_rule(account, actions=[LABEL], conditions=SEARCHED)
+    machine.make_rule(account, actions=[LABEL], conditions=SEARCHED, batching="each", name="One by one")
+    import_many(session, sector, 1_203)
+    dispatch_batches(machine.transaction, machine.now)
+    together, alone = session.scalars(select(BatchDelivery).order_by(BatchDelivery.rule_id)).all()
+    assert (together.matched, together.unmatched, together.runs) == (601, 602, 2)
+    assert (alone.matched, alone.unmatched, alone.runs) == (601, 602, 601)
+    for delivery in (together, alone):
+        runs = session.scalars(
+            select(ScheduledTask).where(ScheduledTask.automation_rule_id == delivery.rule_id)
+        ).all()
+        (skip,) = [run for run in runs if run.part == 0]
+        assert (skip.status, skip.reason, skip.count) == (Status.SKIPPED, Reason.CONDITIONS, 602)
+        assert skip.error_message == "602 keywords do not match the conditions."
+        assert sorted(run.part for run in runs if run.part) == list(range(1, delivery.runs + 1))
+        ids = select(RunDetail.records).where(RunDetail.run_id.in_([run.id for run in runs if run.part]))
+        taken = [record_id for records in session.scalars(ids) for record_id in records]
+        assert len(taken) == len(set(taken)) == 601
+
+
+@pytest.mark.parametrize("batching", ["batch", "each"])
+def test_more_records_take_no_more_statements(
+    machine: Machine, session: Session, account: Account, sector: Sector, batching: str
+) -> None:
+    machine.make_rule(account, actions=[LABEL], conditions=SEARCHED, batching=batching)
+    import_many(session, sector, 40, name="few")
+    few = handed_out(machine)
+    import_many(session, sector, 800, name="many")
+    many = handed_out(machine)
+    assert len(many) == len(few)
+
+
+def test_the_events_are_read_once_however_many_rules_there_are(
+    machine: Machine, session: Session, account: Account, sector: Sector
+) -> None:
+    for number in range(5):
+        machine.make_rule(account, name=f"Rule {number}", actions=[LABEL], conditions=SEARCHED)
+    import_many(session, sector, 20)
+    statements = handed_out(machine)
+    assert (
+        sum("FROM event \nWHERE event.batch_id" in text and "event.data" in text for text in statements) == 1
+    )
+    assert sum(text.startswith("INSERT INTO scheduled_task") for text in statements) == 1 + 5
+    assert sum(text.startswith("INSERT INTO batch_delivery") for text in statements) == 1
