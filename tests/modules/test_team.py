@@ -43,6 +43,28 @@ def test_an_address_that_is_taken_is_refused_beside_its_field(
     assert "has a sign-in already" in answer.text
 
 
+@pytest.mark.parametrize(
+    ("role", "sentence"),
+    [
+        ("owner", "They may also take your own role away."),
+        ("viewer", "change nothing"),
+        ("editor", "spend credits"),
+    ],
+)
+def test_another_role_says_first_what_it_means(
+    app: Flask, session: Session, people: People, role: str, sentence: str
+) -> None:
+    owner = browser_of(app, session, people.owner)
+    address = f"/team/{people.operator.id}/role?role={role}"
+    assert f'href="{address}"' in owner.get("/team").text
+    page = owner.get(address).text
+    assert sentence in page
+    assert "signed out everywhere" in page
+    session.expire_all()
+    assert session.get_one(User, people.operator.id).role == "operator"
+    assert owner.get(f"/team/{people.operator.id}/role?role=king").status_code == 422
+
+
 def test_changes_of_the_team_are_written_down(app: Flask, session: Session, people: People) -> None:
     owner = browser_of(app, session, people.owner)
     owner.post(f"/team/{people.viewer.id}/role", data={"role": "editor"})

@@ -23,6 +23,15 @@ ROLES = {
     Role.OWNER: "Owner: team, keys, plan, settings",
 }
 
+MAY = {
+    Role.VIEWER: "They may look at everything and change nothing.",
+    Role.OPERATOR: "They may start, retry and cancel runs, and import and edit records; they may not change rules.",
+    Role.EDITOR: "They may also create, change, switch and archive rules, which spend credits.",
+    Role.OWNER: "They may do all that you may: team, keys, plan, sites, settings and credits. "
+    "They may also take your own role away.",
+}
+"""What a change of role means, for the page that asks first."""
+
 
 class SignInForm(ConsoleForm):
     """`kept`: a form that was sent when the sign-in had expired, to be sent again afterwards."""

@@ -20,6 +20,7 @@ add("/profile/sessions/end", "end_all_sessions", profile.end_all_sessions, metho
 
 add("/team", "team", team.show)
 add("/team", "add_person", team.add, methods=["POST"])
+add("/team/<int:id>/role", "ask_role", team.ask_role)
 add("/team/<int:id>/role", "change_role", team.change_role, methods=["POST"])
 add("/team/<int:id>/link", "new_link", team.new_link, methods=["POST"])
 add("/team/<int:id>/off", "switch_off", team.switch_off, methods=["POST"])

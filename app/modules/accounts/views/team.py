@@ -11,7 +11,7 @@ from app.business.billing.services.plans import plan_of
 from app.business.errors import Invalid
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
-from app.modules.accounts.forms import ROLES, NewPersonForm
+from app.modules.accounts.forms import MAY, ROLES, NewPersonForm
 from app.modules.web import see_other
 
 
@@ -46,13 +46,18 @@ def new_link(id: int) -> ResponseReturnValue:
 
 
 @allow(Role.OWNER)
+def ask_role(id: int) -> ResponseReturnValue:
+    """What another role means, before it is given."""
+    user, role = owned_or_404(User, id), _role(request.args.get("role", ""))
+    return render_template("pages/accounts/role.html", user=user, role=role, may=MAY[role])
+
+
+@allow(Role.OWNER)
 def change_role(id: int) -> ResponseReturnValue:
     """Let a person do more or less."""
-    user, role, now = owned_or_404(User, id), request.form.get("role", ""), datetime.now(UTC)
-    if role not in list(Role):
-        raise Invalid({"role": ["Choose one of the four roles."]})
+    user, role, now = owned_or_404(User, id), _role(request.form.get("role", "")), datetime.now(UTC)
     before = user.role
-    team.change_role(db.session(), user, Role(role), now)
+    team.change_role(db.session(), user, role, now)
     _note("user.role_changed", user, now, {"from": before, "to": role})
     return _done(f"{user.email} is now {role}, and has to sign in again.")
 
@@ -73,6 +78,12 @@ def switch_on(id: int) -> ResponseReturnValue:
     team.reactivate(db.session(), user, now, most=_most())
     _note("user.switched_on", user, now)
     return _done(f"{user.email} can sign in again.")
+
+
+def _role(name: str) -> Role:
+    if name not in list(Role):
+        raise Invalid({"role": ["Choose one of the four roles."]})
+    return Role(name)
 
 
 def _page(form: NewPersonForm, link: str | None = None, user: User | None = None) -> str:
