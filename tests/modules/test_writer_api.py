@@ -122,3 +122,13 @@ def test_strangers_and_viewers_change_nothing(
         assert (viewer.get(address).status_code, viewer.patch(address, json={}).status_code) == (200, 403)
     body = {"title": "Mine", "task": task.id}
     assert stranger.post("/api/writer/content/", json=body).status_code == 404
+
+
+@pytest.mark.parametrize("outline", [True, False])
+def test_approving_an_outline_says_so(
+    api: FlaskClient, session: Session, sector: Sector, outline: bool
+) -> None:
+    content = make_content(session, sector, outline=outline)
+    session.commit()
+    answer = api.patch(f"/api/writer/content/{content.id}/", json={"status": "approved"})
+    assert ("not published" in answer.json.get("notice", "")) == outline

@@ -66,7 +66,7 @@ def test_drafts_read_to_check_and_outlines_say_so(
 ) -> None:
     content = made(session, sector, outline=True)
     assert "To check" in browser.get("/content").text
-    assert "Outline made without an AI connection" in browser.get(f"/content/{content.id}").text
+    assert "An outline, made without an AI connection" in browser.get(f"/content/{content.id}").text
 
 
 def test_the_article_stands_in_a_frame_in_which_nothing_runs(
@@ -135,3 +135,19 @@ def test_strangers_find_nothing_and_viewers_change_nothing(
     for path in (f"/content/{content.id}/edit", f"/content/{content.id}/decide", f"/tasks/{task.id}/edit"):
         assert (viewer.post(path).status_code, stranger.post(path).status_code) == (403, 404)
     assert viewer.post("/tasks/decide", data={"ids": task.id, "status": "queued"}).status_code == 403
+
+
+def test_approving_an_outline_says_that_it_is_no_article_yet(
+    browser: FlaskClient, session: Session, sector: Sector
+) -> None:
+    content = made(session, sector, outline=True)
+    address = f"/content/{content.id}"
+    assert "never published" in browser.get(address).text
+    browser.post(f"{address}/decide", data={"status": "approved"})
+    page = browser.get(address).text
+    assert "Approved as an outline." in page
+    assert "may be published now" not in page
+    browser.post(f"{address}/written-out")
+    session.refresh(content)
+    assert (content.outline, content.status) == (False, "approved")
+    assert "never published" not in browser.get(address).text

@@ -9,7 +9,7 @@ from app.business.accounts.models import Role
 from app.business.errors import Invalid
 from app.business.planner.models import Idea, Sector
 from app.business.planner.services.site_service import place_of
-from app.business.writer.models import Content, Task
+from app.business.writer.models import Content, ContentStatus, Task
 from app.business.writer.services import content_edit, task_service
 from app.business.writer.services.record_lists import CONTENTS, TASKS
 from app.infrastructure.database import db
@@ -97,7 +97,10 @@ def change_content(id: int) -> Response:
         db.session(), content, changes, origin=current_person().origin, now=datetime.now(UTC)
     )
     db.session.commit()
-    return answer(show(ContentShown, content), version=content.version)
+    shown = show(ContentShown, content)
+    if content.outline and changes.get("status") == ContentStatus.APPROVED:
+        shown["notice"] = content_edit.OUTLINE_APPROVED
+    return answer(shown, version=content.version)
 
 
 def _place(fields: dict[str, Any], name: str, parent: type[Row], now: datetime) -> Row | Sector:

@@ -19,6 +19,7 @@ add("/content/<int:id>", "content", contents.show)
 add("/content/<int:id>/article", "article", contents.article)
 add("/content/<int:id>/edit", "edit_content", contents.edit, methods=["GET", "POST"])
 add("/content/<int:id>/decide", "decide_content", contents.decide, methods=["POST"])
+add("/content/<int:id>/written-out", "written_out", contents.written_out, methods=["POST"])
 add("/content/<int:id>/article.html", "download_html", contents.download_html)
 add("/content/<int:id>/article.md", "download_markdown", contents.download_markdown)
 

@@ -18,6 +18,10 @@ from app.business.writer.services.article_html import clean_html, count_words
 from app.business.writer.services.content_versions import KEPT, keep_first_version, keep_version
 from app.business.writer.services.record_kinds import CONTENT, TASK
 
+OUTLINE_APPROVED = (
+    "Approved as an outline. It is a plan of the article, not the article: it is not published until somebody "
+    "has written it out."
+)
 _UNWRITTEN = (TaskStatus.DRAFT, TaskStatus.QUEUED, TaskStatus.FAILED)
 """A task in writing is a run's, which ends it."""
 

@@ -111,7 +111,22 @@ def decide(id: int) -> ResponseReturnValue:
         changes["note"] = "\n\n".join(filter(None, (said, content.note)))
     content_edit.update_content(db.session(), content, changes, origin=person.origin, now=now)
     db.session.commit()
-    flash(SAID[ContentStatus(status)], "success")
+    is_plan = content.outline and status == ContentStatus.APPROVED
+    flash(
+        content_edit.OUTLINE_APPROVED if is_plan else SAID[ContentStatus(status)],
+        "info" if is_plan else "success",
+    )
+    return see_other(url_for("writer.content", id=id))
+
+
+@allow(Role.OPERATOR)
+def written_out(id: int) -> ResponseReturnValue:
+    """Somebody has written the outline out: from now on it is an article, and may be published once approved."""
+    content, person = owned_or_404(Content, id), current_person()
+    changes = {"outline": False}
+    content_edit.update_content(db.session(), content, changes, origin=person.origin, now=datetime.now(UTC))
+    db.session.commit()
+    flash("It is an article now. Approve it to have it published.", "success")
     return see_other(url_for("writer.content", id=id))
 
 

@@ -10,10 +10,10 @@ from app.business.automation.services.catalogue.action_catalogue import (
     ClusterKeywords,
     GenerateContent,
     GenerateIdeas,
+    article_price,
     clustering_price,
     ideas_price,
     started,
-    words_price,
 )
 from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.runs.run_context import RunContext
@@ -128,15 +128,17 @@ class GenerateContentWork(Work):
         return self.service.generate(request, key)
 
     def save(self, session: Session, context: RunContext, unit: Unit, answer: Any) -> Done:
-        """Charged by started hundred words delivered, at most those asked for."""
+        """Charged for what was really made: an article by its words, an outline as a brief."""
         content = self.service.save(
             session, answer, origin=context.origin(unit.step.index, unit.key), now=context.now
         )
         asked = session.scalars(select(Task.word_count).where(Task.id == unit.record_id)).one()
         return Done(
             made={"content": [content.id]},
-            credits=words_price(min(answer.word_count, asked)),
-            message=f"Content “{content.title}”",
+            credits=article_price(answer.word_count, asked, outline=answer.outline),
+            message=f"Outline of “{content.title}”, made without an AI connection"
+            if answer.outline
+            else f"Content “{content.title}”",
         )
 
     def give_up(self, session: Session, context: RunContext, unit: Unit) -> None:

@@ -137,8 +137,18 @@ def words_price(words: int) -> int:
     return started(words, 100)
 
 
+BRIEF_PRICE = 1
+"""Credits of the outline that is made where there is no AI connection, however long the article was to be."""
+
+
+def article_price(words: int, asked: int, *, outline: bool) -> int:
+    """What a written article costs: its words, at most those asked for; an outline of one costs BRIEF_PRICE."""
+    return BRIEF_PRICE if outline else words_price(min(words, asked))
+
+
 def _content_price(_params: Any, words: int) -> int:
-    return words_price(words)
+    # The dearer of what may happen: whether there is a connection shows when the work is done.
+    return max(words_price(words), BRIEF_PRICE)
 
 
 CATALOGUE: dict[str, ActionType] = {
@@ -160,7 +170,8 @@ CATALOGUE: dict[str, ActionType] = {
         ),
         ActionType(
             "generate_content", "Write the content", GenerateContent, ("task",), "content", "record",
-            "1 credit for each started 100 words", _content_price, local=False, seconds=600,
+            "1 credit for each started 100 words, 1 in all for an outline made without an AI connection",
+            _content_price, local=False, seconds=600,
             ids="task_ids", events=("content_generated", "status_changed"),
         ),
         ActionType(
