@@ -82,7 +82,11 @@ def _reading(reading: Reading | None) -> dict[str, Any] | None:
 
 def _turn(turn: Turn) -> dict[str, Any]:
     question = turn.question
-    about = {"count": question.relation} if isinstance(question, Count) else {"field": question.field}
+    about = (
+        {"count": question.relation, "of": question.of}
+        if isinstance(question, Count)
+        else {"field": question.field}
+    )
     actual = turn.actual.isoformat() if hasattr(turn.actual, "isoformat") else turn.actual
     told = {"operator": question.operator.value, "value": question.value, "actual": actual}
     return about | told | {"wanted": turn.wanted}

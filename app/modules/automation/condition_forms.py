@@ -90,14 +90,15 @@ class ConditionTree:
     """All conditions of a rule, of one of its actions, or on the records that a condition counts.
 
     prefix: what the names of its inputs begin with · depth: of the groups around it · numbers: of the next row.
-    `named` gives choices for references such as `site`.
+    outside: the type of the record whose count it is · `named` gives choices for references such as `site`.
     """
 
     def __init__(
         self, pairs: Pairs, record_type: str | None, named: Named, prefix: str = "",
-        *, is_counted: bool = False, depth: int = 0, numbers: Iterator[int] | None = None,
+        *, is_counted: bool = False, outside: str | None = None, depth: int = 0, numbers: Iterator[int] | None = None,
     ) -> None:  # fmt: skip
         self.prefix, self.record_type, self.named, self.is_counted = prefix, record_type, named, is_counted
+        self.outside = outside
         self.numbers, self.group_numbers = numbers or count(1), count()
         outline = Outline(pairs, prefix)
         self.rows: list[ConditionRow] = []
@@ -134,14 +135,21 @@ class ConditionTree:
 
     def _row(self, branch: Branch, group: ConditionGroup) -> ConditionRow:
         name = f"{self.prefix}{branch.name}"
-        row = ConditionRow(name, branch.pairs, self.record_type, self.named, may_count=not self.is_counted)
+        row = ConditionRow(
+            name,
+            branch.pairs,
+            self.record_type,
+            self.named,
+            may_count=not self.is_counted,
+            outside=self.outside,
+        )
         row.number = next(self.numbers)
         self.rows.append(row)
         if row.counted and not self.is_counted:
             own: Pairs = [[f"{name}-{key}", value] for key, value in branch.pairs]
             row.where = ConditionTree(
                 own, row.counted, self.named, f"{name}-where-",
-                is_counted=True, depth=group.depth, numbers=self.numbers,
+                is_counted=True, outside=self.record_type, depth=group.depth, numbers=self.numbers,
             )  # fmt: skip
         return row
 

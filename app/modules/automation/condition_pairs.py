@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.business.automation.services.catalogue.field_catalogue import choices_of
+from app.business.automation.services.catalogue.field_types import RELATED, relation_key
 from app.business.automation.services.catalogue.record_relations import relations_of
 from app.business.automation.services.conditions.condition_nodes import EMPTINESS
 from app.modules.automation.condition_fields import COUNT, NAMED, field_named
@@ -14,26 +15,30 @@ from app.modules.automation.condition_outline import ROOT, Branch, Outline
 from app.modules.automation.step_form import Pairs
 
 
-def pairs_from(conditions: Mapping[str, Any], record_type: str | None, prefix: str = "") -> Pairs:
+def pairs_from(
+    conditions: Mapping[str, Any], record_type: str | None, prefix: str = "", *, outside: str | None = None
+) -> Pairs:
     """Rows and groups in order; a condition that the form has no inputs for is kept as it is."""
     outline = Outline([], prefix)
     if conditions:
         match, children = _opened(conditions) or ("all", [conditions])
         is_bare = children == [conditions] or conditions == {"all": []}
         outline.root.pairs = [("match", match)] + ([("bare", "y")] if is_bare else [])
-        _fill(outline, outline.root, children, record_type)
+        _fill(outline, outline.root, children, record_type, outside)
     return outline.pairs()
 
 
-def _fill(outline: Outline, group: Branch, children: list[Any], record_type: str | None) -> None:
+def _fill(
+    outline: Outline, group: Branch, children: list[Any], record_type: str | None, outside: str | None
+) -> None:
     for child in children:
         opened = _opened(child)
         if opened is None:
-            group.put(outline.added("c", *_row(child, record_type)))
+            group.put(outline.added("c", *_row(child, record_type, outside)))
             continue
         inner = outline.added("g", ("match", opened[0]))
         group.put(inner)
-        _fill(outline, inner, opened[1], record_type)
+        _fill(outline, inner, opened[1], record_type, outside)
 
 
 def _opened(node: Mapping[str, Any]) -> tuple[str, list[Any]] | None:
@@ -47,7 +52,7 @@ def _opened(node: Mapping[str, Any]) -> tuple[str, list[Any]] | None:
     return "not", inner["all"] if len(inner.get("all", [0])) != 1 else [inner]
 
 
-def _row(leaf: Mapping[str, Any], record_type: str | None) -> list[tuple[str, str]]:
+def _row(leaf: Mapping[str, Any], record_type: str | None, outside: str | None) -> list[tuple[str, str]]:
     """Its fields, if exactly this condition would come of them again."""
     try:
         fields = _fields(leaf, record_type)
@@ -55,7 +60,7 @@ def _row(leaf: Mapping[str, Any], record_type: str | None) -> list[tuple[str, st
         # Saved by an older version, or a field that is gone: nothing here may hide the rule from its author.
         return [("kept", json.dumps(leaf))]
     typed: Pairs = [["c0-group", ROOT[1:]], *([f"c0-{key}", value] for key, value in fields)]
-    read = ConditionTree(typed, record_type, _any_name).root.children[0].json()
+    read = ConditionTree(typed, record_type, _any_name, outside=outside).root.children[0].json()
     return fields if read == leaf else [("kept", json.dumps(leaf))]
 
 
@@ -82,9 +87,9 @@ def _fields(leaf: Mapping[str, Any], record_type: str | None) -> list[tuple[str,
 def _name_of(leaf: Mapping[str, Any], record_type: str | None) -> tuple[str, Pairs]:
     if "count" not in leaf:
         return str(leaf.get("field", "handled_at")), []
-    counted, where = str(leaf["count"]), leaf.get("where") or {}
-    relations_of(record_type)[counted]
-    for status, _ in choices_of(counted, "status"):
+    counted, of, where = str(leaf["count"]), leaf.get("of", RELATED), leaf.get("where") or {}
+    relation = relations_of(record_type)[relation_key(of, counted)]
+    for status, _ in choices_of(counted, "status") if of == RELATED else ():
         if where == {"field": "status", "operator": "eq", "value": status}:
             return f"{COUNT}{counted}:{status}", []
-    return f"{COUNT}{counted}", pairs_from(where, counted, "where-")
+    return f"{COUNT}{relation.key}", pairs_from(where, counted, "where-", outside=record_type)

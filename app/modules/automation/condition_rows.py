@@ -45,6 +45,7 @@ class ConditionRow:
         named: Named,
         *,
         may_count: bool,
+        outside: str | None = None,
     ) -> None:
         """`name`: its prefix and number (`a0-when-c3`), `typed`: its own fields by their keys."""
         self.name, self.record_type = name, record_type
@@ -64,7 +65,10 @@ class ConditionRow:
             "field": SelectField("Field", choices=offered(_fields(record_type, self.field_name, may_count))),
             "operator": SelectField("Question", choices=offered(asked)),
             **value_fields(
-                self.about, self.operator, named, other_fields(record_type, self.about.type, self.about.name)
+                self.about,
+                self.operator,
+                named,
+                other_fields(record_type, self.about.type, self.about.name, outside),
             ),
         }
         data = form_data([f"{name}-{key}", value] for key, value in typed)
@@ -79,7 +83,7 @@ class ConditionRow:
     def counted(self) -> str | None:
         """The record type whose rows it counts, where it may say more about them."""
         _, _, rest = self.field_name.partition(COUNT)
-        return rest if rest and ":" not in rest else None
+        return rest.rpartition("/")[2] if rest and ":" not in rest else None
 
     @property
     def said(self) -> str:
@@ -98,9 +102,9 @@ class ConditionRow:
         is_bare = bool(self.form.bare.data)
         if self.is_count:
             where = self._where()
-            leaf = {"count": self.field_name.split(":")[1]} | (
-                {} if is_bare and not where else {"where": where}
-            )
+            of, _, counted = self.field_name.split(":")[1].rpartition("/")
+            leaf = {"count": counted} | ({"of": of} if of else {})
+            leaf |= {} if is_bare and not where else {"where": where}
             return leaf | {"operator": operator, "value": value}
         leaf = ({} if is_bare else {"field": self.field_name}) | {"operator": operator}
         if operator in EMPTINESS:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.business.automation.services.catalogue.field_catalogue import fields_of
-from app.business.automation.services.catalogue.field_types import Field
+from app.business.automation.services.catalogue.field_types import RELATED, Field, relation_key
 from app.business.automation.services.catalogue.record_relations import relations_of
 from app.business.automation.services.conditions.condition_nodes import OPERATORS, O
 from app.business.automation.services.conditions.condition_text import operator_text
@@ -45,7 +45,7 @@ def _lines(trace: Mapping[str, Any], record_type: str | None, depth: int) -> Ite
 def _said(trace: Mapping[str, Any], record_type: str | None) -> str:
     operator, value = O(trace["operator"]), trace.get("value")
     if "count" in trace:
-        relation = relations_of(record_type).get(trace["count"])
+        relation = relations_of(record_type).get(relation_key(trace.get("of", RELATED), trace["count"]))
         what = relation.label if relation else trace["count"]
         return f"number of {what} {operator_text(operator, None)} {_shown(value)}"
     field = fields_of(record_type).get(trace["field"])

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule, RuleRecord
 from app.business.automation.services.catalogue.field_catalogue import RECORD_TYPES, fields_of
-from app.business.automation.services.catalogue.field_types import Field, FieldType
+from app.business.automation.services.catalogue.field_types import COUNTED, RELATED, Field, FieldType
 from app.business.automation.services.catalogue.record_relations import relations_of
 from app.business.automation.services.conditions.condition_nodes import (
     AGE,
@@ -288,28 +288,33 @@ def cases(draw: st.DrawFn) -> Case:
 
 
 @st.composite
-def trees(draw: st.DrawFn, record_type: str | None, depth: int, counting: bool = True) -> dict[str, Any]:
+def trees(
+    draw: st.DrawFn, record_type: str | None, depth: int, counting: bool = True, outside: str | None = None
+) -> dict[str, Any]:
     kind = draw(st.sampled_from(["all", "any", "not", "leaf"])) if depth else "leaf"
+    inner = trees(record_type, depth - 1, counting, outside)
     if kind == "not":
-        return {"not": draw(trees(record_type, depth - 1, counting))}
+        return {"not": draw(inner)}
     if kind == "leaf":
         may_count = counting and draw(st.integers(0, 7)) == 0
-        return draw(count_leaves(record_type) if may_count else leaves(record_type))
-    return {kind: draw(st.lists(trees(record_type, depth - 1, counting), min_size=draw(LEAST), max_size=3))}
+        return draw(count_leaves(record_type) if may_count else leaves(record_type, outside))
+    return {kind: draw(st.lists(inner, min_size=draw(LEAST), max_size=3))}
 
 
 @st.composite
 def count_leaves(draw: st.DrawFn, record_type: str | None) -> dict[str, Any]:
-    relation = draw(st.sampled_from(list(relations_of(record_type))))
+    of = draw(st.sampled_from(COUNTED))
+    relation = draw(st.sampled_from([one for one in relations_of(record_type).values() if one.of == of]))
     operator = draw(st.sampled_from(COUNT_OPERATORS))
     number = st.integers(0, 4)
     value = sorted(draw(st.tuples(number, number))) if operator is O.BETWEEN else draw(number)
-    where = draw(st.one_of(st.just({}), trees(relation, 1, counting=False)))
-    return {"count": relation, "where": where, "operator": operator.value, "value": value}
+    where = draw(st.one_of(st.just({}), trees(relation.name, 1, counting=False, outside=record_type)))
+    whose = {} if of == RELATED else {"of": of}
+    return {"count": relation.name, **whose, "where": where, "operator": operator.value, "value": value}
 
 
 @st.composite
-def leaves(draw: st.DrawFn, record_type: str | None) -> dict[str, Any]:
+def leaves(draw: st.DrawFn, record_type: str | None, outside: str | None = None) -> dict[str, Any]:
     fields = fields_of(record_type)
     # Evenly over types and operators, or the many text fields would leave little room for the others.
     kinds = sorted(
@@ -322,13 +327,17 @@ def leaves(draw: st.DrawFn, record_type: str | None) -> dict[str, Any]:
         leaf["ignore_case"] = True
     if operator in EMPTINESS:
         return leaf
+    if outside and draw(st.booleans()):
+        alike = comparable(field, operator, list(fields_of(outside).values()), may_be_itself=True)
+        if alike:
+            return leaf | {"value": {"field": f"record.{draw(st.sampled_from(alike))}"}}
     others = comparable(field, operator, list(fields.values()))
     if others and draw(st.integers(0, 4)) == 0:
         return leaf | {"value": {"field": draw(st.sampled_from(others))}}
     return leaf | {"value": draw(operands(field, operator))}
 
 
-def comparable(field: Field, operator: O, fields: list[Field]) -> list[str]:
+def comparable(field: Field, operator: O, fields: list[Field], *, may_be_itself: bool = False) -> list[str]:
     """Fields of the same kind that the operator may set against `field`."""
     if operator in (*AGE, O.BETWEEN, O.NOT_HANDLED_WITHIN) or field.type in (
         FieldType.REFERENCE,
@@ -341,7 +350,9 @@ def comparable(field: Field, operator: O, fields: list[Field]) -> list[str]:
         kinds = {FieldType.LIST} if operator in (O.IN, O.NOT_IN) else {FieldType.TEXT, FieldType.CHOICE}
     else:
         kinds = {field.type}
-    return [other.name for other in fields if other.type in kinds and other.name != field.name]
+    return [
+        other.name for other in fields if other.type in kinds and (may_be_itself or other.name != field.name)
+    ]
 
 
 @st.composite

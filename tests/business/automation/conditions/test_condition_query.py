@@ -15,6 +15,8 @@ from app.business.automation.services.catalogue.field_types import Scope
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.conditions import condition_query
 from app.business.automation.services.conditions.condition_evaluator import ConditionEvaluator
+from app.business.automation.services.conditions.condition_nodes import Count, O
+from app.business.automation.services.conditions.condition_operators import RELATIONS
 from app.business.automation.services.conditions.condition_query import matching
 from app.business.automation.services.conditions.condition_tree import parse_conditions
 from app.business.automation.services.conditions.record_fields import load_facts
@@ -101,6 +103,77 @@ def test_a_planted_difference_is_found(
 
     with pytest.raises(AssertionError):
         agree()
+
+
+AROUND: list[dict[str, Any]] = [
+    {"count": "keyword", "of": "site"},
+    {"count": "keyword", "of": "site", "where": TELLING[11]},
+    {"count": "keyword", "of": "account", "where": TELLING[12]},
+    {"count": "content", "of": "site", "where": TELLING[10]},
+    {"count": "content", "of": "account", "where": TELLING[10]},
+    {
+        "count": "keyword",
+        "of": "site",
+        "where": {"field": "volume", "operator": "eq", "value": {"field": "record.volume"}},
+    },
+    {
+        "count": "cluster",
+        "of": "account",
+        "where": {
+            "field": "name",
+            "operator": "contains",
+            "value": {"field": "record.text"},
+            "ignore_case": True,
+        },
+    },
+]
+
+
+@pytest.mark.parametrize("asked", AROUND, ids=str)
+def test_counts_around_a_record_are_those_of_reading_every_record(
+    pipeline: Pipeline, asked: dict[str, Any], now: datetime
+) -> None:
+    """What the database counts, against the evaluator over all the rows there are."""
+    session, account_id, rule_id = pipeline
+    frame = {"scope": Scope(account_id, None, None), "now": now, "zone": BERLIN, "rule_id": rule_id}
+    ids = session.scalars(select(Keyword.id)).all()
+    counted = _by_reading(session, asked, frame)
+    for number in {0, *counted.values()}:
+        for operator in ("eq", "gt"):
+            node = parse_conditions(asked | {"operator": operator, "value": number}, record_type="keyword")
+            selected = session.scalars(
+                select(Keyword.id).where(matching(node, record_type="keyword", **frame))
+            )
+            wanted = RELATIONS[O(operator)]
+            assert set(selected) == {key for key, found in counted.items() if wanted(found, number)}
+    facts = load_facts(session, "keyword", ids, conditions=[node], **frame)
+    assert {key: ConditionEvaluator().trace(node, facts[key])["actual"] for key in ids} == counted
+
+
+def _by_reading(session: Session, asked: dict[str, Any], frame: dict[str, Any]) -> dict[int, int]:
+    """The number for each keyword: the evaluator's, given all rows that there are of the site or the account."""
+    node = parse_conditions(asked | {"operator": "gte", "value": 0}, record_type="keyword")
+    assert isinstance(node, Count)
+    own = parse_conditions({"all": [_there("site"), _there("volume"), _there("text")]}, record_type="keyword")
+    placed = parse_conditions(_there("site"), record_type=node.relation)
+    keywords, ids = (
+        session.scalars(select(Keyword.id)).all(),
+        session.scalars(select(MODELS[node.relation].id)).all(),
+    )
+    whole = load_facts(session, "keyword", keywords, conditions=[own], **frame)
+    rows = load_facts(session, node.relation, ids, conditions=[placed, node.where], **frame)
+    for key, facts in whole.items():
+        facts.counted[node.key] = [
+            row
+            for number, row in rows.items()
+            if (node.of == "account" or row["site"] == facts["site"])
+            and (node.relation != "keyword" or number != key)
+        ]
+    return {key: ConditionEvaluator().trace(node, facts)["actual"] for key, facts in whole.items()}
+
+
+def _there(field: str) -> dict[str, str]:
+    return {"field": field, "operator": "is_not_empty"}
 
 
 def test_facts_read_whole_and_facts_read_by_need_say_the_same(pipeline: Pipeline, now: datetime) -> None:

@@ -21,6 +21,8 @@ from app.business.automation.services.conditions.condition_query import matching
 from app.business.automation.services.conditions.condition_tree import parse_conditions
 from app.business.automation.services.conditions.match_preview import preview_matches
 from app.business.automation.services.conditions.record_fields import load_facts, load_values
+from app.business.automation.services.rules.rule_definition import parse_definition
+from app.business.errors import Invalid
 from app.business.planner.models import Sector, Site
 from tests import factories
 from tests.business.automation.conditions.condition_cases import Case, a_pipeline, count_leaves, trees
@@ -210,3 +212,39 @@ def test_the_form_counts_within_the_scope_too(session: Session, now: datetime) -
         for site_id in (None, here.site_id)
     ]  # fmt: skip
     assert counts == [1, 0]
+
+
+def test_a_run_for_one_of_many_sites_counts_that_site(session: Session, now: datetime) -> None:
+    account = factories.make_account(session)
+    here, there = (factories.make_sector(session, factories.make_site(session, account)) for _ in range(2))
+    for sector in (here, there, there):
+        factories.make_content(session, sector)
+    counted = {}
+    for of in ("related", "site", "account"):
+        asked = {"count": "content", "of": of, "operator": "gte", "value": 0}
+        node = parse_conditions(asked, record_type=None)
+        scope = Scope(account.id, None, None, split_site_id=here.site_id)
+        facts = load_facts(session, None, [account.id], scope=scope, now=now, zone=BERLIN, conditions=[node])
+        counted[of] = ConditionEvaluator().trace(node, facts[account.id])["actual"]
+    assert counted == {"related": 1, "site": 1, "account": 3}
+
+
+@pytest.mark.parametrize(
+    ("place", "is_refused"), [({}, True), ({"site": 1}, False), ({"split_by": "site"}, False)]
+)
+def test_a_rule_without_a_site_counts_on_none(place: dict[str, Any], is_refused: bool) -> None:
+    asked = {"count": "content", "of": "site", "operator": "gte", "value": 5}
+    rule: dict[str, Any] = {
+        "name": "Much to check",
+        "trigger": "schedule",
+        "schedule": {"cron": "0 9 * * *"},
+        "record_type": None,
+        "conditions": {"any": [asked]},
+        "actions": [{"type": "notify", "params": {"message": "Look"}}],
+    }
+    try:
+        parse_definition(rule | place, shortest_interval_minutes=15)
+        refused: dict[str, list[str]] = {}
+    except Invalid as refusal:
+        refused = refusal.errors
+    assert list(refused) == (["conditions"] if is_refused else [])

@@ -49,6 +49,34 @@ def leaf(field: str, operator: str, *value: Any) -> dict[str, Any]:
             {"count": "content", "where": leaf("status", "eq", "published"), "operator": "gte", "value": 1},
             "the number of other content items of the same cluster where status is “Published” is at least 1",
         ),
+        (
+            "idea",
+            {
+                "count": "content",
+                "of": "site",
+                "where": leaf("title", "eq", {"field": "record.title"}),
+                "operator": "eq",
+                "value": 0,
+            },
+            "the number of content items of the same site where title is the title of this idea is 0",
+        ),
+        (
+            "content",
+            {
+                "count": "content",
+                "of": "account",
+                "where": leaf("cluster.name", "ne", {"field": "record.site.name"}),
+                "operator": "lt",
+                "value": 5,
+            },
+            "the number of other content items that the rule sees"
+            " where cluster name is not the site name of this content item is below 5",
+        ),
+        (
+            None,
+            {"count": "task", "of": "site", "operator": "gt", "value": 9},
+            "the number of tasks of the site is above 9",
+        ),
         ("task", leaf("due_on", "lt", "2026-12-01"), "due day is before 01 Dec 2026"),
         ("task", leaf("status_since", "older_than", "36h"), "in its status since is more than 36 hours ago"),
         (

@@ -183,6 +183,63 @@ def test_a_field_is_never_compared_with_itself(leaf: dict[str, Any]) -> None:
     ]
 
 
+SAME_TITLE: dict[str, Any] = {
+    "count": "content",
+    "of": "site",
+    "where": {"field": "title", "operator": "eq", "value": {"field": "record.text"}},
+    "operator": "eq",
+    "value": 0,
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "place", "word"),
+    [
+        ({"of": "sector"}, "conditions.of", "one of related, site, account; 'sector' is not"),
+        ({"of": None}, "conditions.of", "one of related, site, account"),
+        ({"of": ["site"]}, "conditions.of", "one of related, site, account"),
+        ({"count": "site"}, "conditions.count", "one of: keyword, cluster, idea, task, content"),
+        (
+            {"where": SAME_TITLE["where"] | {"value": {"field": "record.title"}}},
+            "conditions.where.value",
+            "'title'",
+        ),
+        (
+            {"where": SAME_TITLE["where"] | {"value": {"field": "record.volume"}}},
+            "conditions.where.value",
+            "compared",
+        ),
+        ({"where": SAME_TITLE["where"] | {"field": "record.text"}}, "conditions.where.field", "no field"),
+        ({"where": SAME_TITLE}, "conditions.where.count", "inside a count"),
+    ],
+    ids=str,
+)
+def test_what_a_count_says_wrongly_is_refused_in_its_place(
+    change: dict[str, Any], place: str, word: str
+) -> None:
+    assert parse_conditions(SAME_TITLE, record_type="keyword")
+    errors = refusal(SAME_TITLE | change)
+    assert list(errors) == [place]
+    assert word in errors[place][0]
+
+
+def test_the_outer_record_is_named_only_inside_a_count() -> None:
+    leaf = {"field": "text", "operator": "eq", "value": {"field": "record.url"}}
+    assert list(refusal(leaf)) == ["conditions.value"]
+    where = {"field": "title", "operator": "eq", "value": {"field": "record.account.name"}}
+    assert parse_conditions(SAME_TITLE | {"of": "account", "where": where}, record_type=None)
+    assert list(refusal(SAME_TITLE | {"of": "account"}, None)) == ["conditions.where.value"]
+
+
+def test_a_typed_context_holds_what_is_counted_and_the_record_outside() -> None:
+    facts = context_facts(
+        {"text": "pans", "content": [{"title": "pans"}, {"title": "pots"}]}, now=NOW, zone=UTC
+    )
+    for of in ("related", "site", "account"):
+        node = parse_free(SAME_TITLE | {"of": of})
+        assert ConditionEvaluator().trace(node, facts)["actual"] == 1
+
+
 def test_without_records_only_the_accounts_figures_may_be_asked() -> None:
     few = {"field": "account.credits_percent", "operator": "lt", "value": 10}
     assert parse_conditions(few, record_type=None)

@@ -21,13 +21,27 @@ class FieldType(StrEnum):
     HANDLED = "handled"
 
 
+RELATED, OF_SITE, OF_ACCOUNT = "related", "site", "account"
+COUNTED = (RELATED, OF_SITE, OF_ACCOUNT)
+"""Which records a condition counts: those that belong to its own, those of its site, all in the rule's scope."""
+
+
+def relation_key(of: str, name: str) -> str:
+    """The name of what is counted among the relations: `content` are the related ones, `site/content` the site's."""
+    return name if of == RELATED else f"{of}/{name}"
+
+
 @dataclass(frozen=True)
 class Scope:
-    """What a rule may read: the records of one account, and of one site or sector where it is bound to them."""
+    """What a rule may read: the records of one account, and of one site or sector where it is bound to them.
+
+    split_site_id: of a rule with a run for each site, the site of this run.
+    """
 
     account_id: int
     site_id: int | None
     sector_id: int | None
+    split_site_id: int | None = None
 
     def holds(self, row: Any) -> ColumnElement[bool]:
         """Clause over a row that another row leads to: whether it may be read.

@@ -13,7 +13,14 @@ from app.business.automation.services.catalogue.field_catalogue import (
     links_up,
     parent_of,
 )
-from app.business.automation.services.catalogue.field_types import Frame
+from app.business.automation.services.catalogue.field_types import (
+    COUNTED,
+    OF_ACCOUNT,
+    OF_SITE,
+    RELATED,
+    Frame,
+    relation_key,
+)
 from app.business.automation.services.catalogue.record_models import MODELS
 
 Link = Callable[[Any, Any, Frame], ColumnElement[bool]]
@@ -22,20 +29,46 @@ NOUNS = {name: f"{name}s" for name in RECORD_TYPES} | {"content": "content items
 
 @dataclass(frozen=True)
 class Relation:
-    """Records of type `name` that belong to a record. `link(entity, counted, frame)` says which."""
+    """Records of type `name` that a condition on a record may count. `link(entity, counted, frame)` says which."""
 
     name: str
     label: str
     link: Link
+    of: str = RELATED
+
+    @property
+    def key(self) -> str:
+        """Its name among the others."""
+        return relation_key(self.of, self.name)
 
 
 def relations_of(record_type: str | None) -> Mapping[str, Relation]:
-    """What conditions on this record type may count; None: the account's records."""
+    """What conditions on this record type may count, by key; None: what a rule without records may."""
     return _RELATIONS[record_type]
 
 
-def _all_of(name: str) -> Relation:
-    return Relation(name, NOUNS[name], lambda _row, counted, frame: frame.scope.selects(counted))
+def _all_of(name: str, of: str) -> Relation:
+    """Of a rule without records: all in scope, or those of the site that it or its run is about."""
+
+    def link(_row: Any, counted: Any, frame: Frame) -> ColumnElement[bool]:
+        found, site_id = frame.scope.selects(counted), frame.scope.split_site_id
+        return found if site_id is None or of == OF_ACCOUNT else and_(found, counted.site_id == site_id)
+
+    where = {OF_SITE: " of the site", OF_ACCOUNT: " of all sites that the rule sees"}.get(of, "")
+    return Relation(name, f"{NOUNS[name]}{where}", link, of)
+
+
+def _around(name: str, record_type: str, of: str) -> Relation:
+    """Records beside this one, related or not; never itself."""
+
+    def link(row: Any, counted: Any, frame: Frame) -> ColumnElement[bool]:
+        found = frame.scope.selects(counted)
+        found = and_(found, counted.site_id == row.site_id) if of == OF_SITE else found
+        return and_(found, counted.id != row.id) if name == record_type else found
+
+    other = "other " if name == record_type else ""
+    where = "of the same site" if of == OF_SITE else "that the rule sees"
+    return Relation(name, f"{other}{NOUNS[name]} {where}", link, of)
 
 
 def _below(name: str, record_type: str) -> Relation:
@@ -73,10 +106,16 @@ def _relations(record_type: str) -> dict[str, Relation]:
     below = [name for name in RECORD_TYPES if record_type in links_up(name)]
     beside = [name for name in RECORD_TYPES if name not in (*below, "cluster") and record_type != "cluster"]
     found = [_below(name, record_type) for name in below] + [_beside(name, record_type) for name in beside]
-    return {relation.name: relation for relation in found}
+    found += [_around(name, record_type, of) for of in (OF_SITE, OF_ACCOUNT) for name in RECORD_TYPES]
+    return {relation.key: relation for relation in found}
+
+
+def _without_records() -> dict[str, Relation]:
+    found = [_all_of(name, of) for of in COUNTED for name in RECORD_TYPES]
+    return {relation.key: relation for relation in found}
 
 
 _RELATIONS: dict[str | None, dict[str, Relation]] = {
-    None: {name: _all_of(name) for name in RECORD_TYPES},
+    None: _without_records(),
     **{record_type: _relations(record_type) for record_type in RECORD_TYPES},
 }

@@ -23,7 +23,10 @@ def catalog() -> dict[str, Any]:
 
 
 def _record_type(name: str | None) -> dict[str, Any]:
-    counts = [{"name": relation.name, "label": relation.label} for relation in relations_of(name).values()]
+    counts = [
+        {"name": relation.name, "of": relation.of, "label": relation.label}
+        for relation in relations_of(name).values()
+    ]
     return {
         "type": name,
         "fields": [_field(field) for field in fields_of(name).values()],

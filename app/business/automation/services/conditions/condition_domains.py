@@ -5,7 +5,6 @@ operators mean stands in one place. Texts have no such stretches: for them known
 Only one direction is promised: "cannot" is certain, "can" may be wrong.
 """
 
-import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -45,7 +44,7 @@ class Literal:
         """What it asks about; questions on one subject are looked at together."""
         question = self.question
         if isinstance(question, Count):
-            return f"count {question.relation} {json.dumps(question.where_value, sort_keys=True)}"
+            return f"count {question.subject}"
         if question.other is None:
             return question.field
         asked = NEGATED.get(question.operator, question.operator)

@@ -5,6 +5,7 @@ from datetime import date
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from app.business.automation.services.catalogue.field_types import RELATED
 from app.business.automation.services.conditions.condition_nodes import (
     AGE,
     ORDER,
@@ -13,6 +14,7 @@ from app.business.automation.services.conditions.condition_nodes import (
     Leaf,
     Node,
     O,
+    record_names,
 )
 from app.business.automation.services.conditions.condition_operators import (
     RELATIONS,
@@ -108,9 +110,21 @@ def _any(checks: tuple[Check, ...]) -> Check:
 
 def _two_fields(leaf: Leaf) -> Check:
     relation, field, other = RELATIONS[leaf.operator], leaf.field, str(leaf.other)
+    if leaf.of_record:
+        case = folded if leaf.ignore_case else _as_is
+        return lambda facts: relation(case(facts.get(field)), case(_outside(facts).get(other)))
     if leaf.ignore_case:
         return lambda facts: relation(folded(facts.get(field)), folded(facts.get(other)))
     return lambda facts: relation(facts.get(field), facts.get(other))
+
+
+def _outside(facts: Facts) -> Facts:
+    assert facts.outside is not None, "such a comparison stands inside of a count only"
+    return facts.outside
+
+
+def _as_is(value: Any) -> Any:
+    return value
 
 
 def _one_field(leaf: Leaf) -> Check:
@@ -167,8 +181,20 @@ def _count(node: Count) -> Check:
 
 
 def _counted(node: Count) -> Callable[[Facts], int]:
-    where, name = compile_node(node.where), node.relation
-    return lambda facts: sum(map(where, facts.counted.get(name, ())))
+    where, key, subject = compile_node(node.where), node.key, node.subject
+    looks_outside = bool(record_names(node.where))
+
+    def count(facts: Facts) -> int:
+        known = facts.numbers.get(subject)
+        if known is not None:
+            return known
+        rows = facts.counted.get(key, ())
+        if looks_outside:
+            for row in rows:
+                row.outside = facts
+        return sum(map(where, rows))
+
+    return count
 
 
 def compile_trace(node: Node) -> Tracer:
@@ -179,7 +205,8 @@ def compile_trace(node: Node) -> Tracer:
     told = {"operator": node.operator.value, "value": node.value}
     if isinstance(node, Count):
         count = _counted(node)
-        told = {"count": node.relation, "where": node.where_value} | told
+        of = {} if node.of == RELATED else {"of": node.of}
+        told = {"count": node.relation, **of, "where": node.where_value, **told}
         return lambda facts: told | {"actual": count(facts), "result": check(facts)}
     field = node.field
     told = {"field": field} | told | ({"ignore_case": True} if node.ignore_case else {})

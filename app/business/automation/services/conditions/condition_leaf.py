@@ -7,7 +7,13 @@ from typing import Any, NoReturn
 from sqlalchemy import null
 
 from app.business.automation.services.catalogue.field_catalogue import fields_of
-from app.business.automation.services.catalogue.field_types import Field, FieldType
+from app.business.automation.services.catalogue.field_types import (
+    COUNTED,
+    RELATED,
+    Field,
+    FieldType,
+    relation_key,
+)
 from app.business.automation.services.catalogue.record_relations import relations_of
 from app.business.automation.services.conditions import condition_nodes as nodes
 from app.business.automation.services.conditions.condition_nodes import Leaf, Operator
@@ -20,7 +26,10 @@ from app.business.automation.services.conditions.condition_values import (
 )
 
 LEAF_KEYS = {"field", "operator", "value", "ignore_case"}
-COUNT_KEYS = {"count", "where", "operator", "value"}
+COUNT_KEYS = {"count", "of", "where", "operator", "value"}
+RECORD = "record."
+"""Begins the names of the outer record's fields, inside the conditions on what is counted."""
+
 _TEXTUAL = (FieldType.TEXT, FieldType.CHOICE, FieldType.LIST)
 _SAME_KIND = {
     FieldType.REFERENCE: FieldType.NUMBER,
@@ -30,23 +39,23 @@ _SAME_KIND = {
 
 
 @dataclass(frozen=True)
-class Scope:
-    """Of which records the leaves speak. fields None: of any context."""
+class Subject:
+    """Of which records the leaves speak. fields None: of any context · outside: whose count they stand in."""
 
     record_type: str | None
     fields: Mapping[str, Field] | None
-    may_count: bool = True
+    outside: "Subject | None" = None
 
 
-def read_leaf(data: Any, place: "Place", scope: Scope) -> Leaf:
+def read_leaf(data: Any, place: "Place", subject: Subject) -> Leaf:
     """The checked leaf. Raises WrongPlaceError."""
     operator = place.operator(data, LEAF_KEYS)
     name = place.field_name(data, operator)
-    field = place.field(name, "field", scope)
+    field = place.field(name, "field", subject)
     place.suits(operator, field)
     ignore_case = place.ignore_case(data, field)
     value = place.value(data, operator)
-    other = place.other_field(value, operator, field, scope)
+    other, of_record = place.other_field(value, operator, field, subject)
     return Leaf(
         field=name,
         operator=operator,
@@ -56,15 +65,16 @@ def read_leaf(data: Any, place: "Place", scope: Scope) -> Leaf:
         type=field.type if field else None,
         ignore_case=ignore_case,
         number=place.number,
+        of_record=of_record,
     )
 
 
-def read_count(data: dict[str, Any], place: "Place", scope: Scope) -> tuple[Scope, Any, Operator, Any]:
+def read_count(data: dict[str, Any], place: "Place", subject: Subject) -> tuple[Subject, Any, Operator, Any]:
     """Of a counting leaf: whose conditions its `where` holds, the where, the operator and the number."""
     operator = place.operator(data, COUNT_KEYS)
     if operator not in nodes.COUNT_OPERATORS:
         place.refuse("operator", f"a count is a number: choose one of {', '.join(nodes.COUNT_OPERATORS)}.")
-    inner = place.counted(data["count"], scope)
+    inner = place.counted(data["count"], data.get("of", RELATED), subject)
     number = Field("count", "count", FieldType.NUMBER, lambda _row, _frame: null())
     value = place.value(data, operator)
     if value is None or isinstance(value, dict):
@@ -107,13 +117,13 @@ class Place:
             self.refuse("field", "'field' is missing. Say which field it looks at.")
         return name
 
-    def field(self, name: str, key: str, scope: Scope) -> Field | None:
-        if scope.fields is None:
+    def field(self, name: str, key: str, subject: Subject) -> Field | None:
+        if subject.fields is None:
             return None
-        if name not in scope.fields:
-            whose = f"of {scope.record_type}" if scope.record_type else "without a record type"
+        if name not in subject.fields:
+            whose = f"of {subject.record_type}" if subject.record_type else "without a record type"
             self.refuse(key, f"there is no field {shown(name)} {whose}. Choose one from the list.")
-        return scope.fields[name]
+        return subject.fields[name]
 
     def suits(self, operator: Operator, field: Field | None) -> None:
         if field is not None and operator not in nodes.OPERATORS[field.type]:
@@ -133,18 +143,23 @@ class Place:
             self.refuse("value", f"'{operator}' needs a value.")
         return data.get("value")
 
-    def other_field(self, value: Any, operator: Operator, field: Field | None, scope: Scope) -> str | None:
+    def other_field(
+        self, value: Any, operator: Operator, field: Field | None, subject: Subject
+    ) -> tuple[str | None, bool]:
+        """The name of the field to compare with, and whether it is one of the record outside."""
         if not isinstance(value, dict):
-            return None
+            return None, False
         name = value.get("field")
         if set(value) != {"field"} or not isinstance(name, str):
             self.refuse("value", 'another field is written {"field": "its name"}.')
-        other = self.field(name, "value", scope)
-        if other is not None and other is field:
+        of_record = subject.outside is not None and name.startswith(RECORD)
+        name = name.removeprefix(RECORD) if of_record else name
+        other = self.field(name, "value", subject.outside if of_record and subject.outside else subject)
+        if other is not None and other is field and not of_record:
             self.refuse("value", f"'{name}' is compared with itself. Choose another field, or give a value.")
         if field is not None and other is not None:
             self.comparable(field, operator, other)
-        return name
+        return name, of_record
 
     def comparable(self, field: Field, operator: Operator, other: Field) -> None:
         if operator in (*nodes.EMPTINESS, *nodes.AGE, Operator.BETWEEN, Operator.NOT_HANDLED_WITHIN):
@@ -169,18 +184,22 @@ class Place:
             self.refuse("value", str(wrong))
         return _free_operand(operator, value)
 
-    def counted(self, name: Any, scope: Scope) -> Scope:
-        if not scope.may_count:
+    def counted(self, name: Any, of: Any, subject: Subject) -> Subject:
+        if subject.outside is not None:
             self.refuse("count", "a count cannot stand inside a count.")
+        if of not in COUNTED:
+            self.refuse(
+                "of", f"'of' says which records count: one of {', '.join(COUNTED)}; {shown(of)} is not."
+            )
         if not isinstance(name, str):
             self.refuse("count", "'count' names the records to count.")
-        if scope.fields is None:
-            return Scope(None, None, may_count=False)
-        relations = relations_of(scope.record_type)
-        if name not in relations:
-            known = ", ".join(relations) or "nothing"
+        if subject.fields is None:
+            return Subject(None, None, subject)
+        relations = relations_of(subject.record_type)
+        if relation_key(of, name) not in relations:
+            known = ", ".join(relation.name for relation in relations.values() if relation.of == of)
             self.refuse("count", f"{shown(name)} cannot be counted here. Choose one of: {known}.")
-        return Scope(name, fields_of(name), may_count=False)
+        return Subject(name, fields_of(name), subject)
 
 
 def _kind(type: FieldType) -> FieldType | None:

@@ -1,11 +1,12 @@
 """A checked condition tree: what the parser makes, and what compilers, sentences and traces read."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Literal
 
-from app.business.automation.services.catalogue.field_types import FieldType
+from app.business.automation.services.catalogue.field_types import RELATED, FieldType, relation_key
 
 
 class Operator(StrEnum):
@@ -60,6 +61,7 @@ COUNT_OPERATORS = (*EQUALITY, *ORDER, O.BETWEEN)
 class Leaf:
     """One condition. `value` as written, `operand` ready to compare; `other` names a field to compare with.
 
+    of_record: inside a count, `other` is a field of the record whose count it is ·
     type: the field's, None where fields are looked up freely · number: its place among the leaves, from 1.
     """
 
@@ -71,11 +73,15 @@ class Leaf:
     type: FieldType | None
     ignore_case: bool
     number: int
+    of_record: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class Count:
-    """How many related records meet `where`, compared with a number."""
+    """How many records meet `where`, compared with a number.
+
+    relation: their type · of: which ones, the related ones, those of the site, or all in the rule's scope.
+    """
 
     relation: str
     where: "Node"
@@ -83,6 +89,17 @@ class Count:
     operator: Operator
     value: Any
     number: int
+    of: str = RELATED
+
+    @property
+    def key(self) -> str:
+        """The name of what is counted among the relations (`record_relations`)."""
+        return relation_key(self.of, self.relation)
+
+    @property
+    def subject(self) -> str:
+        """What is counted, with the conditions on it: two counts of one subject are the same number."""
+        return f"{self.key} {json.dumps(self.where_value, sort_keys=True)}"
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,9 +122,17 @@ def walk(node: Node) -> Iterator[Node]:
 
 
 def field_names(node: Node) -> set[str]:
-    """Fields of the record itself that `node` reads."""
+    """Fields of the record itself that `node` reads, also inside of counts."""
     leaves = [item for item in walk(node) if isinstance(item, Leaf)]
-    return {leaf.field for leaf in leaves} | {leaf.other for leaf in leaves if leaf.other}
+    names = {leaf.field for leaf in leaves}
+    names |= {leaf.other for leaf in leaves if leaf.other and not leaf.of_record}
+    return names.union(*(record_names(count.where) for count in counts(node)))
+
+
+def record_names(where: Node) -> set[str]:
+    """Fields of the record outside that the conditions inside of a count compare with."""
+    leaves = [item for item in walk(where) if isinstance(item, Leaf)]
+    return {leaf.other for leaf in leaves if leaf.other and leaf.of_record}
 
 
 def counts(node: Node) -> list[Count]:

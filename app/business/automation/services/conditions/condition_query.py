@@ -14,8 +14,10 @@ from sqlalchemy import (
     ColumnElement,
     Date,
     Double,
+    Select,
     String,
     and_,
+    case,
     false,
     func,
     literal,
@@ -28,7 +30,13 @@ from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from app.business.accounts.models import Account
 from app.business.automation.services.catalogue.field_catalogue import fields_of
-from app.business.automation.services.catalogue.field_types import FieldType, Frame, Scope
+from app.business.automation.services.catalogue.field_types import (
+    OF_ACCOUNT,
+    RELATED,
+    FieldType,
+    Frame,
+    Scope,
+)
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.catalogue.record_relations import relations_of
 from app.business.automation.services.conditions.condition_functions import (
@@ -45,7 +53,9 @@ from app.business.automation.services.conditions.condition_nodes import (
     Node,
     O,
     Operator,
+    record_names,
 )
+from app.business.automation.services.conditions.condition_operators import RELATIONS
 from app.business.base import UtcDateTime
 
 Clause = ColumnElement[bool]
@@ -73,8 +83,10 @@ def matching(
 class _Selection:
     """Compiles a tree for one entity."""
 
-    def __init__(self, record_type: str | None, entity: Any, frame: Frame) -> None:
-        self.record_type, self.entity, self.frame = record_type, entity, frame
+    def __init__(
+        self, record_type: str | None, entity: Any, frame: Frame, outside: "_Selection | None" = None
+    ) -> None:
+        self.record_type, self.entity, self.frame, self.outside = record_type, entity, frame, outside
 
     def clause(self, node: Node) -> Clause:
         if isinstance(node, Leaf):
@@ -116,11 +128,15 @@ class _Selection:
         return _compared(operator, case(column), case(self.operand(leaf)), column)
 
     def operand(self, leaf: Leaf) -> Side:
-        return self.side(leaf.other) if leaf.other else _literal(leaf.operand, leaf.type)
+        return self.other(leaf) if leaf.other else _literal(leaf.operand, leaf.type)
+
+    def other(self, leaf: Leaf) -> Side:
+        whose = self.outside if leaf.of_record and self.outside else self
+        return whose.side(str(leaf.other))
 
     def one_of(self, column: Side, leaf: Leaf, case: Callable[[Side], Side]) -> Clause:
         if leaf.other:
-            return _has_member(self.side(leaf.other), case(column), case)
+            return _has_member(self.other(leaf), case(column), case)
         values = [case(_literal(value, leaf.type)) for value in leaf.operand if value is not None]
         found = _certain(case(column).in_(values), column) if values else false()
         return or_(found, column.is_(None)) if None in leaf.operand else found
@@ -135,16 +151,74 @@ class _Selection:
         return or_(older, column.is_(None)) if operator is O.NOT_HANDLED_WITHIN else older
 
     def count(self, node: Count) -> Clause:
-        relation = relations_of(self.record_type)[node.relation]
-        counted: Any = aliased(MODELS[node.relation])
-        inner = _Selection(node.relation, counted, self.frame).clause(node.where)
-        query = select(func.count()).select_from(counted)
-        query = query.where(relation.link(self.entity, counted, self.frame), inner)
-        number = query.correlate_except(counted).scalar_subquery()
-        if node.operator is O.BETWEEN:
-            low, high = node.value
-            return number.between(_number(low), _number(high))
-        return _COMPARISONS[node.operator](number, _number(node.value))
+        if not self.is_alike(node):
+            return _holds(node, self.number(node))
+        if node.relation != self.record_type:
+            return self.place_holds(node)
+        itself = self.itself(node)
+        return or_(and_(itself, self.place_holds(node, 1)), and_(not_(itself), self.place_holds(node)))
+
+    def is_alike(self, node: Count) -> bool:
+        """Whether the number is the same for all records of a place, but for the record itself."""
+        return self.record_type is not None and node.of != RELATED and not record_names(node.where)
+
+    def itself(self, node: Count) -> Clause:
+        """Whether the record is one of those counted in its place."""
+        return _Selection(self.record_type, self.entity, self.frame).clause(node.where)
+
+    def number(self, node: Count) -> Side:
+        """The number for each record, counted for each."""
+        counted, inner = self.counted(node)
+        link = relations_of(self.record_type)[node.key].link
+        query = select(func.count()).select_from(counted).where(link(self.entity, counted, self.frame), inner)
+        return query.correlate_except(counted).scalar_subquery()
+
+    def counted(self, node: Count) -> tuple[Any, Clause]:
+        entity: Any = aliased(MODELS[node.relation])
+        return entity, _Selection(node.relation, entity, self.frame, self).clause(node.where)
+
+    def all_in_scope(self, node: Count) -> Side:
+        """The number in the whole scope."""
+        counted, inner = self.counted(node)
+        query = select(func.count()).select_from(counted).where(self.frame.scope.selects(counted), inner)
+        return query.correlate_except(counted).scalar_subquery()
+
+    def by_site(self, node: Count) -> Select[Any]:
+        """Site and number, for each site in scope where anything is counted."""
+        counted, inner = self.counted(node)
+        query = select(counted.site_id, func.count().label("number"))
+        return query.where(self.frame.scope.selects(counted), inner).group_by(counted.site_id)
+
+    def place_holds(self, node: Count, less: int = 0) -> Clause:
+        """Whether the number of the record's place, less itself, is as asked. Each place is counted once."""
+        if node.of == OF_ACCOUNT:
+            return _holds(node, self.all_in_scope(node) - less)
+        holds, sites = _holds(node, func.count() - less), self.by_site(node)
+        site_id: Side = self.entity.site_id
+        if less == 0 and RELATIONS[node.operator](0, node.value):
+            # Sites where nothing is counted are not among these rows.
+            return site_id.not_in(sites.having(not_(holds)).with_only_columns(sites.selected_columns[0]))
+        return site_id.in_(sites.having(holds).with_only_columns(sites.selected_columns[0]))
+
+
+def numbers(node: Count, *, record_type: str | None, entity: Any, frame: Frame) -> Select[Any]:
+    """The number for each record, as rows of its id and the number; which records is the caller's."""
+    chosen = _Selection(record_type, entity, frame)
+    if not chosen.is_alike(node):
+        return select(entity.id, chosen.number(node))
+    less = case((chosen.itself(node), 1), else_=0) if node.relation == record_type else literal(0)
+    if node.of == OF_ACCOUNT:
+        return select(entity.id, chosen.all_in_scope(node) - less)
+    sites = chosen.by_site(node).subquery()
+    query = select(entity.id, func.coalesce(sites.c.number, 0) - less).select_from(entity)
+    return query.outerjoin(sites, sites.c.site_id == entity.site_id)
+
+
+def _holds(node: Count, number: Side) -> Clause:
+    if node.operator is O.BETWEEN:
+        low, high = node.value
+        return number.between(_number(low), _number(high))
+    return _COMPARISONS[node.operator](number, _number(node.value))
 
 
 def _compared(operator: Operator, left: Side, right: Side, column: Side) -> Clause:

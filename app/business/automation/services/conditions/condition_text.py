@@ -5,6 +5,7 @@ from typing import Any
 
 from app.business.automation.services.catalogue.field_catalogue import fields_of
 from app.business.automation.services.catalogue.field_types import Field, FieldType
+from app.business.automation.services.catalogue.nouns import noun
 from app.business.automation.services.catalogue.record_relations import relations_of
 from app.business.automation.services.conditions.condition_nodes import Count, Group, Leaf, Node, O, Operator
 
@@ -38,13 +39,16 @@ _IN_LIST = {
 _TIMES = (FieldType.INSTANT, FieldType.DAY, FieldType.HANDLED)
 
 
-def describe(node: Node, record_type: str | None) -> str:
-    """The whole tree or one leaf of it, as staff would say it; "always" for no conditions."""
+def describe(node: Node, record_type: str | None, outside: str | None = None) -> str:
+    """The whole tree or one leaf of it, as staff would say it; "always" for no conditions.
+
+    outside: inside a count, the type of the record whose count it is.
+    """
     if isinstance(node, Group):
-        return _group(node, record_type)
+        return _group(node, record_type, outside)
     if isinstance(node, Count):
         return _count(node, record_type)
-    return _leaf(node, record_type)
+    return _leaf(node, record_type, outside)
 
 
 def operator_text(operator: Operator, type: FieldType | None) -> str:
@@ -55,31 +59,31 @@ def operator_text(operator: Operator, type: FieldType | None) -> str:
     return special.get(operator) or _IS[operator]
 
 
-def _group(node: Group, record_type: str | None) -> str:
+def _group(node: Group, record_type: str | None, outside: str | None) -> str:
     if node.kind == "not":
-        return f"not ({describe(node.children[0], record_type)})"
+        return f"not ({describe(node.children[0], record_type, outside)})"
     if not node.children:
         return "always" if node.kind == "all" else "never"
     word = " and " if node.kind == "all" else " or "
-    return word.join(_bracketed(child, node, record_type) for child in node.children)
+    return word.join(_bracketed(child, node, record_type, outside) for child in node.children)
 
 
-def _bracketed(child: Node, group: Group, record_type: str | None) -> str:
-    text = describe(child, record_type)
+def _bracketed(child: Node, group: Group, record_type: str | None, outside: str | None) -> str:
+    text = describe(child, record_type, outside)
     joined = isinstance(child, Group) and len(child.children) > 1 and child.kind != group.kind
     return f"({text})" if joined and len(group.children) > 1 else text
 
 
 def _count(node: Count, record_type: str | None) -> str:
-    relation = relations_of(record_type).get(node.relation)
+    relation = relations_of(record_type).get(node.key)
     what = relation.label if relation else node.relation
-    where = describe(node.where, node.relation if relation else None)
+    where = describe(node.where, node.relation if relation else None, record_type)
     which = "" if where == "always" else f" where {where}"
     values = " and ".join(f"{value:,}" for value in _listed(node.value))
     return f"the number of {what}{which} {operator_text(node.operator, FieldType.NUMBER)} {values}"
 
 
-def _leaf(leaf: Leaf, record_type: str | None) -> str:
+def _leaf(leaf: Leaf, record_type: str | None, outside: str | None) -> str:
     field = _known(leaf.field, leaf, record_type)
     label = field.label if field else leaf.field
     if leaf.value is None and leaf.operator in (O.EQ, O.NE):
@@ -88,8 +92,9 @@ def _leaf(leaf: Leaf, record_type: str | None) -> str:
     if leaf.operator in (O.IS_EMPTY, O.IS_NOT_EMPTY):
         return said
     if leaf.other:
-        other = _known(leaf.other, leaf, record_type)
-        return f"{said} the {other.label if other else leaf.other}"
+        other = _known(leaf.other, leaf, outside if leaf.of_record else record_type)
+        whose = f" of this {noun(outside)}" if leaf.of_record else ""
+        return f"{said} the {other.label if other else leaf.other}{whose}"
     return f"{said} {_operand(leaf, field)}"
 
 

@@ -5,7 +5,7 @@ from datetime import date, datetime, tzinfo
 from typing import Any
 
 from app.business.automation.services.catalogue.field_catalogue import fields_of
-from app.business.automation.services.catalogue.field_types import Field, FieldType
+from app.business.automation.services.catalogue.field_types import COUNTED, Field, FieldType, relation_key
 from app.business.automation.services.conditions.condition_values import day_of, instant_of
 
 _MOST_LEVELS = 20
@@ -14,15 +14,18 @@ _MOST_LEVELS = 20
 class Facts(dict[str, Any]):
     """Field name -> value of one record. Names that are not there read as null.
 
-    counted: the facts of related records, by what a condition may count · now, today: of the reading.
+    counted: the facts of records that a condition may count, by the name of the relation · numbers: counts that
+    are known already, by their subject · outside: of the record whose count it is · now, today: of the reading.
     """
 
-    __slots__ = ("counted", "now", "today")
+    __slots__ = ("counted", "now", "numbers", "outside", "today")
 
     def __init__(self, values: Mapping[str, Any], *, now: datetime, today: date) -> None:
         super().__init__(values)
         self.now, self.today = now, today
         self.counted: dict[str, list[Facts]] = {}
+        self.numbers: dict[str, int] = {}
+        self.outside: Facts | None = None
 
 
 def context_facts(
@@ -47,7 +50,8 @@ def context_facts(
         _read_times(facts, fields_of(record_type).values())
     for name, value in facts.items():
         if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
-            facts.counted[name] = [context_facts(item, now=now, zone=zone) for item in value]
+            rows = [context_facts(item, now=now, zone=zone) for item in value]
+            facts.counted |= {relation_key(of, name): rows for of in COUNTED}
     return facts
 
 

@@ -4,15 +4,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, tzinfo
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session, aliased
 
 from app.business.accounts.models import Account
 from app.business.automation.services.catalogue.field_catalogue import fields_of
-from app.business.automation.services.catalogue.field_types import Field, Frame, Scope
+from app.business.automation.services.catalogue.field_types import RELATED, Field, Frame, Scope
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.catalogue.record_relations import Relation, relations_of
 from app.business.automation.services.conditions.condition_nodes import Node, counts, field_names
+from app.business.automation.services.conditions.condition_query import numbers
 from app.business.automation.services.conditions.record_facts import Facts
 
 __all__ = ["Facts", "load_facts"]
@@ -96,7 +97,19 @@ def _load(
     for relation, inner in _counted(record_type, asked):
         for owner, related in _related(session, entity, mine, relation, inner, frame):
             facts[owner].counted.setdefault(relation.name, []).append(related)
+    for subject, query in _numbers(record_type, entity, asked or [], frame):
+        for owner, number in session.execute(query.where(*mine)):
+            facts[owner].numbers[subject] = number
     return facts
+
+
+def _numbers(
+    record_type: str | None, entity: Any, asked: list[Node], frame: Frame
+) -> Iterator[tuple[str, Select[Any]]]:
+    """The counts around records: the database counts, for there may be very many to read."""
+    found = {count.subject: count for node in asked for count in counts(node) if count.of != RELATED}
+    for subject, count in found.items():
+        yield subject, numbers(count, record_type=record_type, entity=entity, frame=frame)
 
 
 def _related(
@@ -117,9 +130,10 @@ def _fields(record_type: str | None, names: set[str] | None) -> list[Field]:
 def _counted(record_type: str | None, asked: list[Node] | None) -> list[tuple[Relation, list[Field]]]:
     relations: Mapping[str, Relation] = relations_of(record_type)
     if asked is None:
-        return [(relation, _fields(name, None)) for name, relation in relations.items()]
+        related = [relation for relation in relations.values() if relation.of == RELATED]
+        return [(relation, _fields(relation.name, None)) for relation in related]
     names: dict[str, set[str]] = {}
-    for count in (count for node in asked for count in counts(node)):
+    for count in (count for node in asked for count in counts(node) if count.of == RELATED):
         names.setdefault(count.relation, set()).update(field_names(count.where))
     return [(relations[name], _fields(name, inner)) for name, inner in names.items()]
 

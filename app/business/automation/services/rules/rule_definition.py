@@ -12,6 +12,8 @@ from app.business.automation.services.catalogue.action_catalogue import (
     explicit_ids,
     made_by,
 )
+from app.business.automation.services.catalogue.field_types import OF_SITE
+from app.business.automation.services.conditions.condition_nodes import counts
 from app.business.automation.services.conditions.condition_tree import parse_conditions
 from app.business.automation.services.rules.rule_texts import text_errors
 from app.business.automation.services.schedules.calendar import parse_schedule
@@ -74,7 +76,7 @@ def parse_definition(data: dict[str, Any], *, shortest_interval_minutes: int) ->
     if not errors:
         rule.record_type = working_record_type(rule)
         rule.record_limit = rule.record_limit or usual_limit(rule)
-        _collect(errors, lambda: parse_conditions(rule.conditions, record_type=rule.record_type))
+        _collect(errors, lambda: _check_conditions(rule))
         _collect(errors, lambda: _check_inputs(rule))
         _collect(errors, lambda: _check_options(rule))
         errors |= text_errors(rule)
@@ -172,6 +174,20 @@ def _check_params(index: int, action: dict[str, Any]) -> dict[str, list[str]]:
         }
     action["params"] = params.model_dump(exclude_none=True, exclude_defaults=False)
     return {}
+
+
+def _check_conditions(rule: RuleDefinition) -> None:
+    node = parse_conditions(rule.conditions, record_type=rule.record_type)
+    of_no_site = rule.record_type is None and rule.site is None and rule.split_by == "none"
+    if of_no_site and any(count.of == OF_SITE for count in counts(node)):
+        raise Invalid(
+            {
+                "conditions": [
+                    "'of': 'site' counts what is on one site, but this rule has no site. "
+                    "Choose a site, let it run once for each site, or count the whole account."
+                ]
+            }
+        )
 
 
 def _check_inputs(rule: RuleDefinition) -> None:

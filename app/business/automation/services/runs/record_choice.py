@@ -83,7 +83,7 @@ def _may_take(session: Session, context: RunContext, *, ignore_handled: bool) ->
     ignore = ignore_handled and context.run.cause != Cause.BACKFILL
     fits = and_(meets_conditions(context), eligible(definition, model, context.now))
     return and_(
-        in_scope(model, scope.account_id, scope.site_id, scope.sector_id),
+        in_scope(model, scope.account_id, scope.split_site_id or scope.site_id, scope.sector_id),
         model.site_id.not_in(context.without_sites) if context.without_sites else true(),
         or_(fits, begun_before(session, context, model)),
         free_to_take(context, model, ignore_handled=ignore),

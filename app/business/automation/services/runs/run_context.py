@@ -51,9 +51,9 @@ class RunContext:
 
     @property
     def scope(self) -> Scope:
-        """What the run may read: the rule's scope, and of it one site where the rule is split by sites."""
-        site_id = self.run.split_site_id or self.definition.site
-        return Scope(self.account.id, site_id, self.definition.sector)
+        """What the run may read."""
+        place = self.definition.site, self.definition.sector
+        return Scope(self.account.id, *place, self.run.split_site_id or None)
 
     @property
     def local_day(self) -> date:

@@ -7,6 +7,7 @@ parents, counts, long texts) as it is today, and so are own values of which noth
 
 from bisect import bisect_right
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date, datetime, tzinfo
 from typing import Any
 
@@ -17,8 +18,9 @@ from app.business.accounts.models import Account
 from app.business.automation.models import RuleRecord
 from app.business.automation.services.catalogue.account_fields import CLOCK
 from app.business.automation.services.catalogue.field_catalogue import fields_of
-from app.business.automation.services.catalogue.field_types import FieldType
+from app.business.automation.services.catalogue.field_types import FieldType, Scope
 from app.business.automation.services.catalogue.record_models import MODELS
+from app.business.automation.services.catalogue.record_relations import relations_of
 from app.business.automation.services.conditions.condition_evaluator import ConditionEvaluator
 from app.business.automation.services.conditions.condition_nodes import AGE, Leaf, counts, field_names, walk
 from app.business.automation.services.conditions.condition_tree import parse_conditions
@@ -57,9 +59,11 @@ class Judge:
         self.handled = [name for name in asked if fields[name].type is FieldType.HANDLED]
         elsewhere = asked - own.keys() - CLOCK.keys() - {AVAILABLE, PERCENT} - set(self.handled)
         self.as_today = sorted({fields[name].label for name in elsewhere - UNCHANGING})
-        self.as_today += sorted({f"number of {count.relation}" for count in counts(self.node)})
+        self.as_today += sorted(
+            {f"number of {relations_of(record_type)[count.key].label}" for count in counts(self.node)}
+        )
         self.needs_today = bool(elsewhere) or bool(counts(self.node))
-        self._account: Facts | None = None
+        self._account: dict[int, Facts] = {}
         self._credits = _Credits(trial, read) if self.credits else None
 
     @property
@@ -76,26 +80,31 @@ class Judge:
             common |= {name: value for name, value in self._credits.at(at).items() if name in self.credits}
         return Moment(self, at, zone, common)
 
-    def account(self) -> Facts:
-        """What a rule without records may ask, as it is today; the moment adds clock and credits."""
-        if self._account is None:
-            self._account = self.today([self.trial.account_id])[self.trial.account_id]
-        return self._account
+    def account(self, site_id: int = 0) -> Facts:
+        """What a rule without records may ask, as it is today; the moment adds clock and credits.
+
+        site_id: of a rule with a run for each site, the site of the run.
+        """
+        if site_id not in self._account:
+            scope = replace(self.trial.scope, split_site_id=site_id or None)
+            account_id = self.trial.account_id
+            self._account[site_id] = self._today([account_id], scope)[account_id]
+        return self._account[site_id]
 
     def today(self, ids: Sequence[int]) -> dict[int, Facts]:
         """What the records say today, of what the conditions ask; a page a transaction."""
         found: dict[int, Facts] = {}
         for start in range(0, len(ids), CHUNK):
-            found |= self._today(ids[start : start + CHUNK])
+            found |= self._today(ids[start : start + CHUNK], self.trial.scope)
         return found
 
-    def _today(self, ids: Sequence[int]) -> dict[int, Facts]:
+    def _today(self, ids: Sequence[int], scope: Scope) -> dict[int, Facts]:
         with self.read() as session:
             return load_facts(
                 session,
                 self.record_type,
                 ids,
-                scope=self.trial.scope,
+                scope=scope,
                 now=self.trial.until,
                 zone=self.trial.zone(),
                 rule_id=self.trial.rule_id,
@@ -117,7 +126,7 @@ class Moment:
         judge = self.judge
         facts = Facts(today or {}, now=self.at, today=self.day)
         if today is not None:
-            facts.counted = today.counted
+            facts.counted, facts.numbers = today.counted, today.numbers
         if values is not None:
             facts.update(zip(judge.names, values, strict=False))
         if self.common:

@@ -65,7 +65,11 @@ class TimeSource:
     def choose(self, opened: Opened, at: datetime) -> list[int] | None:
         """The oldest records that match and that the rule may take, at most as many as it takes at once."""
         if self._timeline is None:
-            return [] if self.judge.moment(at, opened.site_id).holds(None, self.judge.account()) else None
+            return (
+                []
+                if self.judge.moment(at, opened.site_id).holds(None, self.judge.account(opened.site_id))
+                else None
+            )
         self._advance(self._timeline, at, opened.site_id)
         enough = max(self.limit, self.definition.record_minimum)
         found = list(islice(self._free(self._timeline, at, opened.site_id), enough))

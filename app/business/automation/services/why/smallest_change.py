@@ -45,7 +45,7 @@ class _Found:
     def key(self) -> Key:
         """What one value decides: a field, or one count; a comparison of two fields stands alone."""
         if isinstance(self.question, Count):
-            return "count", f"{self.question.relation} {self.question.where_value}"
+            return "count", self.question.subject
         alone = f" {self.question.number}" if self.question.other else ""
         return "field", self.question.field + alone
 

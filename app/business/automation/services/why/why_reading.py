@@ -149,7 +149,7 @@ def _as_fields(values: Mapping[str, Any], rule: AutomationRule) -> dict[str, Any
 def _own(node: Node) -> set[str]:
     """Fields read, but for those that cannot have changed."""
     names = {name for name in field_names(node) if not name.startswith("now.") and name not in NEVER_CHANGES}
-    return names | {count.relation for count in counts(node)}
+    return names | {count.key for count in counts(node)}
 
 
 def _others(node: Node, known: set[str]) -> list[str]:
@@ -160,4 +160,4 @@ def _others(node: Node, known: set[str]) -> list[str]:
         if name not in known | NEVER_CHANGES and not name.startswith("now.")
     }
     foreign = {name for name in field_names(node) if "." in name and not name.startswith("now.")}
-    return sorted(names | foreign | {count.relation for count in counts(node)})
+    return sorted(names | foreign | {count.key for count in counts(node)})
