@@ -1,5 +1,6 @@
 """Times when we were offline, and runs that come while the last one is still going: each verdict is a row."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from app.business.automation.services.runs.run_lease import claim_run
 from app.business.automation.services.runs.waiting import wake_previous
 from app.business.automation.services.triggering import planning
 from tests.business.automation.machine import Machine
+from tests.factories import make_site
 
 HOURLY = {"cron": "0 * * * *", "timezone": "UTC"}
 MINUTELY = {"cron": "*/5 * * * *", "timezone": "UTC"}
@@ -90,8 +92,8 @@ def test_of_very_many_missed_times_the_old_ones_share_a_row(
     machine.settle()
     (folded,) = [run for run in machine.runs(Status.SKIPPED) if run.count]
     single = [run for run in machine.runs(Status.SKIPPED) if run.scheduled_at > folded.scheduled_at]
-    assert (folded.count, f"{folded.first_at:%d %H:%M}", len(single)) == (135, "24 09:20", 100)
-    assert folded.error_message.startswith("We were offline for 135 planned times. Replaced by the run")
+    assert (folded.count, f"{folded.first_at:%d %H:%M}", len(single)) == (136, "24 09:20", 100)
+    assert folded.error_message.startswith("We were offline for 136 planned times. Replaced by the run")
     assert (machine.breaches(), unaccounted(session, account.id, machine.now)) == ([], 0)
 
 
@@ -117,7 +119,48 @@ def test_runs_planned_before_the_outage_are_missed_as_well(machine: Machine, acc
     assert planned[0].error_message == (
         "It could not start at its time, 24 Nov 09:05 UTC. Replaced by the run planned for 24 Nov 10:00 UTC."
     )
-    assert times(machine.runs(Status.COMPLETED)) == ["24 09:55", "24 10:00"]
+    assert times(machine.runs(Status.COMPLETED)) == ["24 10:00"]
+
+
+@pytest.mark.parametrize("catch_up", ["latest", "none"])
+@pytest.mark.parametrize("overlap", ["skip", "allow"])
+@pytest.mark.parametrize("minutes", [14, 190])
+@pytest.mark.parametrize("plans_first", [True, False])
+def test_after_an_absence_of_any_length_at_most_one_time_runs(
+    machine: Machine, account: Account, catch_up: str, overlap: str, minutes: int, plans_first: bool
+) -> None:
+    hourly(machine, account, schedule=MINUTELY, catch_up=catch_up, overlap=overlap)
+    machine.pass_time(minutes=minutes, seconds=30)
+    if plans_first:
+        planning.plan(machine.transaction, machine.now)
+    machine.settle()
+    planning.plan(machine.transaction, machine.now)
+    machine.settle()
+    done = machine.runs(Status.COMPLETED)
+    assert len(done) <= 1
+    if catch_up == "latest":
+        latest = machine.now.replace(second=0, microsecond=0) - timedelta(minutes=machine.now.minute % 5)
+        assert [run.scheduled_at for run in done] == [latest]
+    assert {run.reason for run in machine.runs(Status.SKIPPED)} <= {Reason.MISSED}
+    assert machine.breaches() == []
+
+
+def test_each_site_of_a_split_rule_makes_up_for_one_time(
+    machine: Machine, session: Session, account: Account
+) -> None:
+    sites = [make_site(session, account, timezone=zone) for zone in ("Europe/Berlin", "Asia/Kolkata")]
+    hourly(machine, account, schedule={"cron": "*/5 * * * *"}, split_by="site")
+    machine.pass_time(minutes=14)
+    machine.settle()
+    done = [(run.split_site_id, f"{run.scheduled_at:%H:%M}") for run in machine.runs(Status.COMPLETED)]
+    assert sorted(done) == [(site.id, "09:10") for site in sites]
+
+
+def test_under_all_every_missed_time_still_runs(machine: Machine, account: Account) -> None:
+    hourly(machine, account, schedule=MINUTELY, catch_up="all", overlap="allow")
+    machine.pass_time(minutes=14)
+    machine.settle()
+    assert times(machine.runs(Status.COMPLETED)) == ["24 09:05", "24 09:10"]
 
 
 @pytest.mark.parametrize(("catch_up", "hours"), [("none", 1), ("latest", 13)])

@@ -9,6 +9,8 @@ from sqlalchemy.orm import Session
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Cause, Reason, ScheduledTask, Status
 from app.business.automation.services.runs.opening import Opening, record_skip
+from app.business.automation.services.runs.run_context import RunContext
+from app.business.automation.services.schedules.calendar import due_instants, parse_schedule
 
 LATE = timedelta(minutes=1)
 """A due instant found without a row this long after it was missed, not merely late."""
@@ -29,13 +31,20 @@ class Verdict:
     why: str = ""
 
 
-def judge(rule: AutomationRule, missed: list[datetime], now: datetime) -> Verdict:
-    """What the rule's choice for times when we were offline says about the `missed` ones."""
+def judge(
+    rule: AutomationRule, missed: list[datetime], now: datetime, due_at: datetime | None = None
+) -> Verdict:
+    """What the rule's choice for times when we were offline says about the `missed` ones.
+
+    due_at: a later time that is due just now and runs anyway.
+    """
     if rule.catch_up == "none":
         return Verdict([], missed, NONE_MADE_UP)
     if rule.catch_up == "all":
         why = f"Of the missed times the latest {MOST_ROWS} are made up for; this one is older."
         return Verdict(missed[-MOST_ROWS:], missed[:-MOST_ROWS], why)
+    if due_at is not None:
+        return Verdict([], missed, _replaced_by(due_at))
     *older, latest = missed
     if latest < now - timedelta(hours=rule.catch_up_hours):
         return Verdict([], missed, _too_long_ago(rule.catch_up_hours))
@@ -47,16 +56,27 @@ def began_late(run: ScheduledTask, now: datetime) -> bool:
     return run.waiting_since is None and now - run.scheduled_at > LATEST_START
 
 
-def why_not_now(
-    session: Session, run: ScheduledTask, catch_up: str, catch_up_hours: int, now: datetime
-) -> str | None:
-    """Why a run that comes to its turn that late does not start any more; None where it is made up for."""
+def why_not_now(session: Session, context: RunContext) -> str | None:
+    """Why a run that comes to its turn late does not start any more; None where it does.
+
+    Late for whatever reason, it gives way to a later time of its rule that is due as well: after an absence one
+    runs, not all that had been planned ahead.
+    """
+    run, rule, late = context.run, context.definition, context.now - context.run.scheduled_at
+    if run.waiting_since is not None or late <= LATE:
+        return None
     said = f"It could not start at its time, {run.scheduled_at:%d %b %H:%M} UTC."
-    if catch_up == "none":
-        return f"{said} {NONE_MADE_UP}"
-    if now - run.scheduled_at > timedelta(hours=catch_up_hours):
-        return f"{said} {_too_long_ago(catch_up_hours)}"
-    newer_at = session.scalar(
+    if began_late(run, context.now):
+        if rule.catch_up == "none":
+            return f"{said} {NONE_MADE_UP}"
+        if late > timedelta(hours=rule.catch_up_hours):
+            return f"{said} {_too_long_ago(rule.catch_up_hours)}"
+    newer_at = _newer_planned(session, run, context.now) or _newer_unplanned(context)
+    return f"{said} {_replaced_by(newer_at)}" if newer_at else None
+
+
+def _newer_planned(session: Session, run: ScheduledTask, now: datetime) -> datetime | None:
+    return session.scalar(
         select(func.max(ScheduledTask.scheduled_at)).where(
             ScheduledTask.automation_rule_id == run.automation_rule_id,
             ScheduledTask.split_site_id == run.split_site_id,
@@ -66,7 +86,18 @@ def why_not_now(
             ScheduledTask.scheduled_at <= now,
         )
     )
-    return f"{said} {_replaced_by(newer_at)}" if newer_at else None
+
+
+def _newer_unplanned(context: RunContext) -> datetime | None:
+    """A later time that nobody has planned yet: workers may be back before the planning is."""
+    unplanned_from = context.rule.unplanned_from
+    if unplanned_from is None or unplanned_from > context.now:
+        return None
+    schedule = parse_schedule(context.rule.schedule, shortest_interval_minutes=None)
+    if "timezone" not in context.rule.schedule:
+        schedule = replace(schedule, timezone=context.zone.key)
+    start = max(context.run.scheduled_at, unplanned_from - timedelta(microseconds=1))
+    return max(due_instants(schedule, start, context.now), default=None)
 
 
 def _too_long_ago(hours: int) -> str:

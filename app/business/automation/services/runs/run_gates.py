@@ -103,12 +103,11 @@ def check_overlap(session: Session, context: RunContext, _admission: Admission) 
     run, rule = context.run, context.definition
     if run.cause != Cause.SCHEDULE or run.follows_id:
         return None
-    is_late = missed.began_late(run, context.now)
-    in_turn = context.detail.options.get("in_turn") or (is_late and rule.catch_up == "all")
-    if is_late and not in_turn:
-        why = missed.why_not_now(session, run, rule.catch_up, rule.catch_up_hours, context.now)
-        if why:
-            return Stop(Reason.MISSED, why)
+    all_run = rule.catch_up == "all"
+    in_turn = context.detail.options.get("in_turn") or (all_run and missed.began_late(run, context.now))
+    why = None if in_turn or all_run else missed.why_not_now(session, context)
+    if why:
+        return Stop(Reason.MISSED, why)
     if rule.overlap == "allow" and not in_turn:
         return None
     earlier = session.scalar(

@@ -156,7 +156,8 @@ def _write_rows(
 ) -> None:
     missed = [instant for instant in due if instant < now - LATE]
     if missed:
-        verdict = judge(rule, missed, now)
+        due_at = max((instant for instant in due[len(missed) :] if instant <= now), default=None)
+        verdict = judge(rule, missed, now, due_at)
         record_missed(session, rule, verdict.lost, verdict.why, now, site_id=site_id, version=rule.version)
         # Under "all" they follow one another, whatever the rule says about a run that is still going.
         options = {"in_turn": True} if rule.catch_up == "all" else {}
