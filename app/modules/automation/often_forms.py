@@ -199,6 +199,7 @@ class EventStep(Step):
     batching = RadioField("Records that arrive together", choices=offered([
         ("batch", "All together: one run for all of them"), ("each", "One by one: a run for each record"),
     ]), default="batch")  # fmt: skip
+    split_by = SelectField("One run, or one for each site", choices=offered(SPLITS[:2]))
     repeat = SelectField("Again? When it runs on existing records", choices=offered(REPEATS))
     repeat_after_days = NumberField("After how many days", [Optional(), between(1, 3650)])
 
@@ -208,6 +209,7 @@ class EventStep(Step):
         return {
             "schedule": {},
             "batching": self.batching.data,
+            "split_by": self.split_by.data,
             "repeat": self.repeat.data,
             "repeat_after_days": days,
         }
