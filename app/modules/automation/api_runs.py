@@ -4,7 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -23,6 +23,7 @@ from app.business.automation.services.preflight.start_price import start_price
 from app.business.automation.services.runs import run_control
 from app.business.automation.services.runs.run_summary import steps_json
 from app.business.errors import Invalid
+from app.business.periods import last_days
 from app.infrastructure.database import db, only_reading
 from app.modules.access import allow, current_person, owned_or_404
 from app.modules.api.resource import answer, listed, read_optional, read_query, window
@@ -125,7 +126,8 @@ def cancel_run(id: int) -> Response:
 def show_summary() -> Response:
     """GET summary: figures of the last days, and whether anything is unaccounted for."""
     days, now = read_query(SummaryQuery).get("days", 30), datetime.now(UTC)
-    found = figures.summary(db.session(), current_person().account.id, now - timedelta(days=days), now)
+    account = current_person().account
+    found = figures.summary(db.session(), account.id, last_days(days, account.timezone, now).start, now)
     return jsonify(
         {
             "active_rules": found.active_rules,

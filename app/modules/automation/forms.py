@@ -20,13 +20,15 @@ from app.business.automation.services.catalogue.triggers import TRIGGERS
 from app.business.automation.services.history.history import RunFilters
 from app.business.automation.services.rules.rule_list import RuleFilter
 from app.business.automation.services.trials.back_test import MOST_DAYS, USUAL_DAYS
+from app.business.periods import last_days
+from app.modules.access import current_person
 from app.modules.automation.choices import Named
 from app.modules.automation.run_words import CAUSES, REASONS
 from app.modules.automation.step_form import PartForm, offered, optional
 from app.modules.display import day, viewer_zone
 from app.modules.forms import FilterForm, at_most, between
 
-SPANS = [("", "Any time"), ("1", "Last 24 hours"), ("7", "Last 7 days"), ("30", "Last 30 days")]
+SPANS = [("", "Any time"), ("1", "Today"), ("7", "Last 7 days"), ("30", "Last 30 days")]
 
 
 class HistoryFilter(FilterForm):
@@ -48,9 +50,9 @@ class HistoryFilter(FilterForm):
         self.rule.choices = offered(optional(rules, "All rules"))
 
     def chosen_runs(self, now: datetime) -> RunFilters:
-        """The filter; days are those of the reader's zone, both included."""
-        chosen = self.chosen()
-        after = now - timedelta(days=int(chosen["since"])) if "since" in chosen else None
+        """The filter; chosen days are those of the reader's zone, both included."""
+        chosen, zone = self.chosen(), current_person().account.timezone
+        after = last_days(int(chosen["since"]), zone, now).start if "since" in chosen else None
         if "start" in chosen:
             after = _midnight(chosen["start"])
         return RunFilters(

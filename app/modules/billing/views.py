@@ -8,17 +8,19 @@ from sqlalchemy import select
 
 from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule
+from app.business.automation.services.forecast.spend_history import used_by_rule
 from app.business.billing.models import CreditEntry
 from app.business.billing.services import ledger
 from app.business.billing.services.credit_service import CreditService
 from app.business.billing.services.plans import plan_of
-from app.business.billing.services.replenishment import month_of
+from app.business.periods import this_month
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person
 from app.modules.billing import outlook_page
 from app.modules.web import htmx, page_or_partial
 
 PAGE_SIZE = 50
+MOST_RULES = 10
 CHART = [("used", "Credits used", "accent")]
 
 
@@ -43,7 +45,7 @@ def credits() -> str:
         next_grant_on=ledger.next_grant_on(account.timezone, now),
         month=ledger.month_so_far(session, account.id, account.timezone, now),
         series=CHART,
-        rules=_rules(month_of(account.timezone, now)),
+        rules=_rules(now),
         **outlook_page.context(now),
         **_listed(page.rows, page.next_cursor),
     )
@@ -54,19 +56,20 @@ def _listed(rows: Sequence[CreditEntry], next_cursor: str | None) -> Mapping[str
     return {"entries": rows, "next_url": next_url, "run_page": _address("automation.run")}
 
 
-def _rules(month: str) -> list[tuple[str, str | None, int]]:
+def _rules(now: datetime) -> list[tuple[str, str | None, int]]:
     """Name, address and credits of the rules that used most this month."""
-    account_id = current_person().account.id
-    used = dict(ledger.used_by_rule(db.session(), account_id, month))
+    account = current_person().account
+    since = this_month(account.timezone, now).start
+    used = list(used_by_rule(db.session(), account.id, since, now).items())[:MOST_RULES]
     query = select(AutomationRule.id, AutomationRule.name).where(
-        AutomationRule.account_id == account_id, AutomationRule.id.in_(used)
+        AutomationRule.account_id == account.id, AutomationRule.id.in_([rule_id for rule_id, _ in used])
     )
     names = {row.id: row.name for row in db.session.execute(query)}
     page = _address("automation.rule")
     return [
         (names[id], url_for(page, id=id) if page else None, spent)
-        for id, spent in used.items()
-        if id in names
+        for id, (spent, _) in used
+        if id in names and spent > 0
     ]
 
 

@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
-from app.business.billing.models import CreditEntry, EntryKind, SpendCounter
+from app.business.billing.models import CreditEntry, EntryKind
 from app.business.paging import Page, keyset_page
+from app.business.periods import this_month
 from app.business.time_zones import start_of_day
 
 
@@ -36,30 +37,13 @@ def entries(
 
 def month_so_far(session: Session, account_id: int, zone: str, now: datetime) -> Month:
     """This month's figures; `days` as the chart takes them: `{"on": date, "used": credits}`."""
-    today = now.astimezone(ZoneInfo(zone)).date()
-    days = [today.replace(day=number) for number in range(1, today.day + 1)]
-    used = used_by_day(session, account_id, days, zone)
-    granted = _granted(session, account_id, start_of_day(days[0], zone))
+    month = this_month(zone, now)
+    used = used_by_day(session, account_id, month.dates, zone)
+    granted = _granted(session, account_id, month.start)
     bars: list[dict[str, date | int]] = [
-        {"on": day, "used": amount} for day, amount in zip(days, used, strict=True)
+        {"on": day, "used": amount} for day, amount in zip(month.dates, used, strict=True)
     ]
-    return Month(days[0], granted, sum(used), bars)
-
-
-def used_by_rule(session: Session, account_id: int, month: str, limit: int = 10) -> Sequence[tuple[int, int]]:
-    """`(rule id, credits)` of the rules that used most in `month` (`2026-11`)."""
-    rows = session.execute(
-        select(SpendCounter.scope_id, SpendCounter.spent)
-        .where(
-            SpendCounter.account_id == account_id,
-            SpendCounter.scope == "rule",
-            SpendCounter.period == month,
-            SpendCounter.spent > 0,
-        )
-        .order_by(SpendCounter.spent.desc(), SpendCounter.scope_id)
-        .limit(limit)
-    )
-    return [(rule_id, spent) for rule_id, spent in rows]
+    return Month(month.dates[0], granted, sum(used), bars)
 
 
 def used_between(session: Session, account_id: int, start: datetime, end: datetime) -> int:

@@ -1,6 +1,6 @@
 """The dashboard: what runs, how well, what it costs, what needs a person. And the switch that pauses everything."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from flask import flash, render_template, request, url_for
@@ -23,17 +23,17 @@ from app.business.automation.services.history.run_attention import (
 from app.business.automation.services.runs.waiting import wake_after_pause
 from app.business.automation.services.triggering.planning import replan_account
 from app.business.billing.services.ledger import used_by_day
+from app.business.periods import last_days
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, own_path
 from app.modules.automation import live
-from app.modules.display import viewer_zone
 from app.modules.web import see_other
 
 DAYS = 30
 RECENT = 20
 COMING = 6
 FAILURES = 5
-WEEK = timedelta(days=7)
+WEEK = 7
 
 
 @allow(Role.VIEWER)
@@ -44,12 +44,12 @@ def show() -> ResponseReturnValue:
     return render_template(
         "pages/automation/dashboard.html",
         rules=figures.rule_counts(session, account.id),
-        spans=figures.spans(session, account.id, now),
+        spans=figures.spans(session, account, now),
         days=days,
         credits_used=sum(day["credits"] for day in days),
         unaccounted=unaccounted(session, account.id, now),
         waiting=waiting_counts(session, account.id),
-        failures=failed_since(session, account.id, now - WEEK, FAILURES),
+        failures=failed_since(session, account.id, last_days(WEEK, account.timezone, now).start, FAILURES),
         **_notices(),
         **_recent(now),
     )
@@ -118,9 +118,9 @@ def _notices() -> dict[str, Notice | None]:
 
 
 def _days(now: datetime) -> list[dict[str, Any]]:
-    account, today = current_person().account, now.astimezone(viewer_zone()).date()
-    dates = [today - timedelta(days=back) for back in reversed(range(DAYS))]
-    used = used_by_day(db.session(), account.id, dates, viewer_zone().key)
+    account = current_person().account
+    dates = last_days(DAYS, account.timezone, now).dates
+    used = used_by_day(db.session(), account.id, dates, account.timezone)
     return [{"on": on, "credits": credits} for on, credits in zip(dates, used, strict=True)]
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import or_, select
 from app.business.accounts.models import Role
 from app.business.accounts.services.notices import mark_read, notices_for
 from app.business.automation.services.history.run_attention import failed_since
+from app.business.periods import last_days
 from app.business.writer.models import Content, ContentStatus, Task, TaskStatus
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person
@@ -16,7 +17,7 @@ from app.modules.display import viewer_zone
 from app.modules.web import see_other
 
 SHOWN = 15
-WEEK = timedelta(days=7)
+WEEK = 7
 SOON = timedelta(days=3)
 
 
@@ -38,7 +39,7 @@ def show() -> ResponseReturnValue:
         "pages/automation/my_work.html",
         contents=session.scalars(to_check.order_by(Content.status_since).limit(SHOWN)).all(),
         tasks=session.scalars(due.order_by(Task.due_on, Task.id).limit(SHOWN)).all(),
-        failures=failed_since(session, account.id, now - WEEK, SHOWN),
+        failures=failed_since(session, account.id, last_days(WEEK, account.timezone, now).start, SHOWN),
         today=today,
     )
 

@@ -18,6 +18,7 @@ from app.business.automation.services.forecast.rule_streams import NEW, PaidRule
 from app.business.automation.services.forecast.spend_history import Days
 from app.business.automation.services.rules.rule_definition import RuleDefinition
 from app.business.billing.models import Plan, SpendCounter
+from app.business.periods import last_days
 from app.business.planner.models import Site
 
 PAST_DAYS = 28
@@ -60,7 +61,12 @@ def look_ahead(session: Session, account: Account, now: datetime, *, tried: Sequ
     rules = _paid_rules(session, account.id)
     streams = Streams(session, account, days, coming, now)
     versions = history.versions_since(session, account.id, [rule.id for rule in rules], days.starts[0])
-    found = [streams.of_rule(rule, spent, versions.get(rule.id, []), rule.id in tried) for rule in rules]
+    # What is shown of a rule counts today and runs by hand too; its pace is measured over whole days without them.
+    shown = history.used_by_rule(session, account.id, last_days(PAST_DAYS, account.timezone, now).start, now)
+    found = [
+        streams.of_rule(rule, spent, versions.get(rule.id, []), rule.id in tried, *shown.get(rule.id, (0, 0)))
+        for rule in rules
+    ]
     hand = [
         Stream(None, None, past.used, streams.always, streams.every_day)
         for (rule_id, _), past in spent.items()

@@ -29,7 +29,7 @@ Rule = AutomationRule | RuleDefinition
 
 @dataclass
 class PaidRule:
-    """A rule that costs something. used, runs: of the last 28 whole days."""
+    """A rule that costs something. used, runs: of the last 28 days, today included, whatever started them."""
 
     rule: AutomationRule
     streams: list[Stream]
@@ -52,7 +52,13 @@ class Streams:
         self.every_day = self._days_due(None)
 
     def of_rule(
-        self, rule: AutomationRule, spent: Mapping[Source, Spent], versions: Sequence[Version], is_tried: bool
+        self,
+        rule: AutomationRule,
+        spent: Mapping[Source, Spent],
+        versions: Sequence[Version],
+        is_tried: bool,
+        used: int,
+        runs: int,
     ) -> PaidRule:
         """One stream, or one for each site that has used something where the rule is split by site."""
         stream = self.blank(rule.id, rule, None if rule.split_by == "site" else rule.site_id)
@@ -63,7 +69,6 @@ class Streams:
             definition = definition_from(definition_of(rule))
             stream = self.reckoned(stream, definition, rule_zone(self.session, rule))
         past = {site_id: found for (rule_id, site_id), found in spent.items() if rule_id == rule.id}
-        used, runs = sum(found.credits for found in past.values()), sum(found.runs for found in past.values())
         return PaidRule(rule, _parts(stream, past, rule.split_by == "site"), used, runs)
 
     def blank(self, rule_id: int, rule: Rule, site_id: int | None = None) -> Stream:

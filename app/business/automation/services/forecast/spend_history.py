@@ -59,6 +59,27 @@ def spent_by_source(session: Session, account_id: int, days: Days) -> dict[Sourc
     return dict(found)
 
 
+def used_by_rule(
+    session: Session, account_id: int, since: datetime, now: datetime
+) -> dict[int, tuple[int, int]]:
+    """Credits and runs of each rule since then, whatever started the runs; those that used most first."""
+    run, entry = ScheduledTask, CreditEntry
+    used = -func.sum(entry.amount)
+    rows = session.execute(
+        select(run.automation_rule_id, used, func.count(run.id.distinct()))
+        .join(entry, and_(entry.account_id == run.account_id, entry.run_id == run.id))
+        .where(
+            entry.account_id == account_id,
+            entry.created_at >= since,
+            entry.created_at <= now,
+            entry.kind.in_([EntryKind.CHARGE, EntryKind.REFUND]),
+        )
+        .group_by(run.automation_rule_id)
+        .order_by(used.desc(), run.automation_rule_id)
+    )
+    return {rule_id: (credits, runs) for rule_id, credits, runs in rows}
+
+
 def _spent(account_id: int, days: Days) -> Select[Any]:
     ends = enumerate(days.starts[1:])
     run, entry = ScheduledTask, CreditEntry

@@ -1,15 +1,17 @@
-"""Figures of the dashboard: rules by state, and runs with their success over 24 hours, 7 and 30 days."""
+"""Figures of the dashboard: rules by state, and runs with their success of today, 7 and 30 days."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, case, func, select
 from sqlalchemy.orm import Session
 
+from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import ScheduledTask, Status
+from app.business.periods import last_days
 
-SPANS = ((1, "24 hours"), (7, "7 days"), (30, "30 days"))
+SPANS = ((1, "today"), (7, "7 days"), (30, "30 days"))
 
 
 @dataclass(frozen=True)
@@ -53,19 +55,19 @@ def rule_counts(session: Session, account_id: int) -> RuleCounts:
     return RuleCounts(*row)
 
 
-def spans(session: Session, account_id: int, now: datetime) -> list[Span]:
-    """24 hours, 7 days and 30 days in one query."""
+def spans(session: Session, account: Account, now: datetime) -> list[Span]:
+    """Today, 7 days and 30 days in one query."""
     ended = (Status.COMPLETED, Status.FAILED, Status.SKIPPED)
+    starts = [last_days(days, account.timezone, now).start for days, _ in SPANS]
     columns = [
-        _count(and_(ScheduledTask.status == status, ScheduledTask.scheduled_at > now - timedelta(days=days)))
-        for days, _ in SPANS
+        _count(and_(ScheduledTask.status == status, ScheduledTask.scheduled_at >= start))
+        for start in starts
         for status in ended
     ]
-    first = now - timedelta(days=SPANS[-1][0])
     row = session.execute(
         select(*columns).where(
-            ScheduledTask.account_id == account_id,
-            ScheduledTask.scheduled_at > first,
+            ScheduledTask.account_id == account.id,
+            ScheduledTask.scheduled_at >= starts[-1],
             ScheduledTask.scheduled_at <= now,
         )
     ).one()

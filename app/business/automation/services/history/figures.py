@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
@@ -16,6 +16,7 @@ from app.business.automation.services.auditing.accounting import unaccounted
 from app.business.automation.services.history.history import RunFilters, runs_page
 from app.business.base import UtcDateTime
 from app.business.billing.services import ledger
+from app.business.periods import last_days
 from app.business.time_zones import start_of_day
 
 RECENT = 10
@@ -65,7 +66,7 @@ def days(session: Session, account_id: int, since: datetime, now: datetime) -> l
     """Every day of the account's zone from that of `since` to today, in two queries."""
     zone = session.get_one(Account, account_id).timezone
     first, last = (at.astimezone(ZoneInfo(zone)).date() for at in (since, now))
-    dates = [first + timedelta(days=number) for number in range((last - first).days + 1)]
+    dates = last_days((last - first).days + 1, zone, now).dates
     starts = [start_of_day(on, zone) for on in dates]
     runs = _runs_by_status(session, account_id, list(pairwise([*starts, _just_after(now)])))
     used = ledger.used_by_day(session, account_id, dates, zone)

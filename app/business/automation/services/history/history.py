@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime
 from itertools import product
 from types import SimpleNamespace
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import (
     ColumnElement,
@@ -28,8 +27,10 @@ from app.business.automation.models import AutomationRule, RuleDay, RuleVersion
 from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services.rules.rule_sentence import summary_of
 from app.business.paging import Page, newest_part, page_of
+from app.business.periods import Period, last_days
 
-FAILURES_WITHIN = timedelta(days=7)
+FAILURES_WITHIN = 7
+"""Days, today included."""
 KEYS = (ScheduledTask.scheduled_at, ScheduledTask.id)
 
 
@@ -114,8 +115,8 @@ def rule_figures(
     session: Session, account_id: int, rule_ids: Sequence[int], now: datetime
 ) -> dict[int, RuleFigures]:
     """Figures of those of the account's rules, in two queries however many they are."""
-    today = now.astimezone(ZoneInfo(session.get_one(Account, account_id).timezone)).date()
-    rows = session.execute(_figures(account_id, rule_ids, today, now)).mappings().all()
+    week = last_days(FAILURES_WITHIN, session.get_one(Account, account_id).timezone, now)
+    rows = session.execute(_figures(account_id, rule_ids, week, now)).mappings().all()
     latest = [row[status] for row in rows for status in Status if row[status]]
     known = select(ScheduledTask).where(ScheduledTask.account_id == account_id, ScheduledTask.id.in_(latest))
     runs: dict[int, list[ScheduledTask]] = {}
@@ -171,12 +172,12 @@ def _is_planned(now: datetime) -> ColumnElement[bool]:
     return and_(ScheduledTask.status == Status.PENDING, ScheduledTask.scheduled_at > now)
 
 
-def _figures(account_id: int, rule_ids: Sequence[int], today: date, now: datetime) -> Select[Any]:
+def _figures(account_id: int, rule_ids: Sequence[int], week: Period, now: datetime) -> Select[Any]:
     """One row for each rule; under each status the id of its latest run, planned ones left out."""
     used = select(func.coalesce(func.sum(RuleDay.used), 0)).where(
-        RuleDay.rule_id == AutomationRule.id, RuleDay.local_day == today
+        RuleDay.rule_id == AutomationRule.id, RuleDay.local_day == week.dates[-1]
     )
-    failed = [ScheduledTask.status == Status.FAILED, ScheduledTask.scheduled_at > now - FAILURES_WITHIN]
+    failed = [ScheduledTask.status == Status.FAILED, ScheduledTask.scheduled_at >= week.start]
     return select(
         AutomationRule.id,
         AutomationRule.unplanned_from,

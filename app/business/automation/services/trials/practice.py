@@ -1,9 +1,9 @@
 """Practice mode: what a rule that only practises would have done and spent, from its own practice runs."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -15,6 +15,7 @@ from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Reason, ScheduledTask, Status
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.rules.rule_versions import definition_of
+from app.business.periods import last_days
 
 DAYS = 30
 MOST_RUNS = 10_000
@@ -37,13 +38,13 @@ class PracticeReport:
 
 def practice_report(session: Session, rule: AutomationRule, now: datetime) -> PracticeReport:
     """The rule's practice runs of the last thirty days. Each stands for itself: practice takes no record."""
-    zone = ZoneInfo(session.scalars(select(Account.timezone).where(Account.id == rule.account_id)).one())
-    since = now - timedelta(days=DAYS)
+    zone = session.scalars(select(Account.timezone).where(Account.id == rule.account_id)).one()
+    period = last_days(DAYS, zone, now)
     mine = (
         ScheduledTask.account_id == rule.account_id,
         ScheduledTask.automation_rule_id == rule.id,
         ScheduledTask.status == Status.SKIPPED,
-        ScheduledTask.scheduled_at > since,
+        ScheduledTask.scheduled_at >= period.start,
     )
     practised = (
         select(ScheduledTask.scheduled_at, ScheduledTask.result)
@@ -53,8 +54,7 @@ def practice_report(session: Session, rule: AutomationRule, now: datetime) -> Pr
     runs = session.execute(practised.limit(MOST_RUNS)).all()
     skipped = select(ScheduledTask.reason, func.count()).where(*mine, ScheduledTask.reason != Reason.SHADOW)
     skips = {str(reason): count for reason, count in session.execute(skipped.group_by(ScheduledTask.reason))}
-    first, last = since.astimezone(zone).date(), now.astimezone(zone).date()
-    days = _days([first + timedelta(days=number) for number in range((last - first).days + 1)], runs, zone)
+    days = _days(period.dates, runs, ZoneInfo(zone))
     return PracticeReport(
         runs=len(runs),
         records=sum(day["records"] for day in days),
@@ -73,7 +73,7 @@ def make_real(
     AutomationService().update_rule(session, rule, data, actor, now, expected_version=expected_version)
 
 
-def _days(dates: list[date], runs: Iterable[Any], zone: ZoneInfo) -> list[dict[str, Any]]:
+def _days(dates: Sequence[date], runs: Iterable[Any], zone: ZoneInfo) -> list[dict[str, Any]]:
     found = {on: {"on": on, "runs": 0, "records": 0, "credits": 0} for on in dates}
     for at, result in runs:
         line: dict[str, Any] = found[at.astimezone(zone).date()]
