@@ -41,6 +41,7 @@ IN_SENTENCE: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("max_executions_per_day", EVENT, {"max_executions_per_day": 3}, "at most 3 times a day"),
     ("credit_limit_per_execution", EVENT, {"credit_limit_per_execution": 35}, "35 credits each"),
     ("record_limit", PLANNED, {"record_limit": 7}, "up to 7 clusters"),
+    ("order", PLANNED, {"order": "-total_volume"}, "for up to 50 clusters, the highest total volume first:"),
     ("record_minimum", PLANNED, {"record_minimum": 4}, "if there are at least 4"),
     ("batching", EVENT, {"batching": "each"}, "one run for each cluster"),
     ("split_by", PLANNED, {"split_by": "site"}, "one run for each site"),

@@ -55,6 +55,7 @@ class AutomationRule(AccountOwned, Stamped, Base):
     credit_limit_per_execution: Mapped[int] = mapped_column(default=100)
     record_limit: Mapped[int] = mapped_column(default=50)
     record_minimum: Mapped[int] = mapped_column(default=1)
+    order: Mapped[str] = mapped_column(Text(64), default="oldest")
     batching: Mapped[str] = mapped_column(Text(16), default="batch")
     split_by: Mapped[str] = mapped_column(Text(16), default="none")
     repeat: Mapped[str] = mapped_column(Text(16), default="once")

@@ -18,6 +18,7 @@ FIELDS = {
     "credit_limit_per_execution": "Credits per run",
     "record_limit": "Records per run",
     "record_minimum": "Fewest records",
+    "order": "Which come first",
     "batching": "All together or one by one",
     "split_by": "One run, or one for each site",
     "repeat": "Again?",

@@ -7,9 +7,11 @@ from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from app.business.automation.services.catalogue.record_order import order_words
 from app.business.automation.services.catalogue.triggers import TRIGGERS
 from app.business.automation.services.conditions.condition_text import describe
 from app.business.automation.services.conditions.condition_tree import parse_conditions
+from app.business.automation.services.rules.rule_definition import RuleDefinition
 from app.business.automation.services.rules.rule_sentence import NEEDS_REPAIR, when_of
 from app.business.errors import Invalid
 from app.modules.automation.action_diff import action_changes
@@ -36,7 +38,15 @@ def rule_changes(before: Definition, after: Definition, choices: Choices) -> lis
 
 def _differs(name: str, before: Definition, after: Definition) -> bool:
     names = STARTS if name == STARTS[0] else (name,)
-    return any(before.get(key) != after.get(key) for key in names)
+    return any(_kept(before, key) != _kept(after, key) for key in names)
+
+
+def _kept(definition: Definition, name: str) -> Any:
+    """A version of before the option was there says what the option is by default."""
+    if name in definition:
+        return definition[name]
+    info = RuleDefinition.model_fields[name]
+    return None if info.is_required() else info.get_default(call_default_factory=True)
 
 
 def _plain(name: str, before: Definition, after: Definition, choices: Choices) -> Iterator[Change]:
@@ -44,7 +54,9 @@ def _plain(name: str, before: Definition, after: Definition, choices: Choices) -
 
 
 def _value(name: str, definition: Definition, choices: Choices) -> str:
-    value = definition.get(name)
+    value = _kept(definition, name)
+    if name == "order":
+        return order_words(value, definition["record_type"])
     rows = {"site": choices.sites, "sector": choices.sectors}.get(name)
     if rows is not None and value is not None:
         return dict(rows).get(str(value), f"{name} {value}")

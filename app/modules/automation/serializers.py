@@ -52,6 +52,7 @@ class RuleShown(_Shown):
     credit_limit_per_execution: int
     record_limit: int
     record_minimum: int
+    order: str
     batching: str
     split_by: str
     repeat: str

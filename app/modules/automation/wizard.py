@@ -57,7 +57,7 @@ STEPS = (
         "Which records",
         "Which records does it work on?",
         "Without conditions it takes every record.",
-        ("record_type", "conditions", "record_minimum"),
+        ("record_type", "conditions", "record_minimum", "order"),
     ),
     StepInfo(
         "do",

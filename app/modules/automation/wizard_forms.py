@@ -7,6 +7,7 @@ from wtforms import BooleanField, Field, IntegerField, RadioField, SelectField, 
 from wtforms.validators import Optional
 
 from app.business.automation.services.catalogue.field_catalogue import RECORD_TYPES, choices_of
+from app.business.automation.services.catalogue.record_order import OLDEST
 from app.business.automation.services.catalogue.triggers import TRIGGERS
 from app.modules.automation import action_pairs
 from app.modules.automation.action_forms import ActionsInput
@@ -14,6 +15,7 @@ from app.modules.automation.action_params import FIRST
 from app.modules.automation.choices import Choices
 from app.modules.automation.condition_forms import ConditionTree
 from app.modules.automation.condition_pairs import pairs_from
+from app.modules.automation.order_choices import order_choices
 from app.modules.automation.step_form import Pairs, PartForm, form_data, offered, optional, pairs_of
 from app.modules.forms import at_most, between, required
 
@@ -166,18 +168,25 @@ class WhichStep(Step):
     record_minimum = NumberField(
         "Run only if at least this many match", [Optional(), between(1, 5000)], default=1
     )
+    order = SelectField("Which come first?", choices=[], validate_choice=False, default=OLDEST)
 
     def __init__(self, choices: Choices, pairs: Pairs, fixed: str | None) -> None:
         super().__init__(formdata=form_data(pairs) if pairs else None)
         self.fixed = fixed
         chosen = fixed or self.record_type.data
         self.working_type = None if chosen in (NO_RECORDS, None) else chosen
+        self.order.choices = offered(order_choices(self.working_type, self.order.data))
         self.conditions = ConditionTree(pairs, self.working_type, choices.named)
 
     def part(self) -> dict[str, Any]:
         """Record type and conditions."""
-        part = {"record_type": self.working_type, "record_minimum": self.record_minimum.data or 1}
-        return part | {"conditions": self.conditions.json()}
+        known = {value for value, *_ in self.order.iter_choices()}
+        return {
+            "record_type": self.working_type,
+            "record_minimum": self.record_minimum.data or 1,
+            "order": self.order.data if self.order.data in known else OLDEST,
+            "conditions": self.conditions.json(),
+        }
 
     def fields_by_path(self) -> dict[str, Field]:
         """Rule field -> field of the form; each condition beside its row."""
@@ -189,6 +198,7 @@ class WhichStep(Step):
         pairs = [
             ["record_type", rule["record_type"] or NO_RECORDS],
             ["record_minimum", str(rule["record_minimum"])],
+            ["order", rule["order"]],
         ]
         return pairs + pairs_from(rule["conditions"], rule["record_type"])
 

@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.automation_service import Actor, AutomationService
+from app.business.automation.services.catalogue.record_order import OLDEST, order_words
 from app.business.automation.services.conditions.match_preview import Matches, preview_matches
 from app.business.automation.services.history.history import RunFilters, rule_figures, runs_page
 from app.business.automation.services.history.run_page import record_names
@@ -89,6 +90,7 @@ def show(id: int) -> ResponseReturnValue:
         when=when_of(rule, others),
         conditions=conditions_of(rule),
         actions=actions_of(rule, others),
+        order=None if rule.order == OLDEST else order_words(rule.order, rule.record_type),
         figures=rule_figures(session, rule.account_id, [rule.id], now)[rule.id],
         lines=live.folded(runs),
         aside=aside,
@@ -173,7 +175,7 @@ def matches_of(rule: AutomationRule, now: datetime, shown: int = 10) -> Matches:
     session = db.session()
     return preview_matches(
         session, scope=rule_scope(rule), record_type=rule.record_type or "", conditions=rule.conditions,
-        zone=rule_zone(session, rule), now=now, shown=shown,
+        zone=rule_zone(session, rule), now=now, shown=shown, order=rule.order,
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from flask import render_template
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.automation_service import AutomationService, shortest_interval
 from app.business.automation.services.catalogue.field_types import Scope
+from app.business.automation.services.catalogue.record_order import OLDEST
 from app.business.automation.services.conditions.condition_text import describe as describe_conditions
 from app.business.automation.services.conditions.condition_tree import parse_conditions
 from app.business.automation.services.conditions.match_preview import (
@@ -78,6 +79,7 @@ def _matching(
         zone=_zone(rule_form, data),
         now=now,
         counted_exactly=counted_exactly,
+        order=data.get("order", OLDEST),
     )
 
 

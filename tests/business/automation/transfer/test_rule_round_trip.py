@@ -124,6 +124,7 @@ PLANNED: dict[str, st.SearchStrategy[Any]] = {
     "catch_up": st.sampled_from(["latest", "all", "none"]),
     "catch_up_hours": st.integers(1, 48),
     "repeat_after_days": st.integers(1, 30),
+    "order": st.sampled_from(["oldest", "newest", "random", "-created_at", "note"]),
 }
 
 
@@ -136,6 +137,8 @@ def rules(draw: st.DrawFn) -> dict[str, Any]:
         cron = draw(st.sampled_from(["0 9 * * *", "7 3 1 * *"]))
         rule |= {"trigger": "schedule", "schedule": {"cron": cron, "timezone": "Asia/Tokyo"}}
         rule |= draw(st.fixed_dictionaries({"record_type": st.just(record_type)}, optional=PLANNED))
+        if record_type is None:
+            rule.pop("order", None)
     else:
         to = draw(st.lists(st.sampled_from([value for value, _ in choices_of(record_type or "", "status")])))
         options = {"record_type": record_type, "to": to}

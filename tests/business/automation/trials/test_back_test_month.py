@@ -55,6 +55,7 @@ RULES: dict[str, dict[str, Any]] = {
             {"field": "difficulty", "operator": "gt", "value": 85},
         ]},
         "record_limit": 2,
+        "order": "-difficulty",
         "repeat": "always",
         "actions": [{"type": "update_records", "params": {"status": "ignored"}}],
     },

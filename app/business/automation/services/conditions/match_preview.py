@@ -9,8 +9,9 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import ColumnElement, func, select, true
 from sqlalchemy.orm import Session
 
-from app.business.automation.services.catalogue.field_types import Scope
+from app.business.automation.services.catalogue.field_types import Frame, Scope
 from app.business.automation.services.catalogue.record_models import MODELS, in_scope
+from app.business.automation.services.catalogue.record_order import OLDEST, check_order, order_clauses
 from app.business.automation.services.conditions.condition_nodes import (
     Leaf,
     Node,
@@ -34,7 +35,7 @@ COMPUTED = ("keyword_count", "idea_count", "total_volume", "content_count", "han
 
 @dataclass(frozen=True)
 class Matches:
-    """`count` of `total` records in scope match; the oldest of them as (id, title).
+    """`count` of `total` records in scope match; the first of them in the rule's order as (id, title).
 
     is_about: `count` is reckoned from a sample, and so are the first.
     """
@@ -57,6 +58,7 @@ def preview_matches(
     shown: int = SHOWN,
     counted_exactly: int | None = None,
     sample: int = SAMPLE,
+    order: str = OLDEST,
 ) -> Matches:
     """Count and show; which of them a rule has handled already is left aside. Raises Invalid.
 
@@ -65,6 +67,8 @@ def preview_matches(
     """
     model = MODELS[record_type]
     node = parse_conditions(conditions, record_type=record_type)
+    check_order(order, record_type)
+    first_of = order_clauses(order, record_type, model, Frame(scope, now, zone))
     offered = in_scope(model, scope.account_id, scope.site_id, scope.sector_id)
     total = _count(session, model, offered)
     is_about = counted_exactly is not None and total > counted_exactly and _is_slow(node)
@@ -72,7 +76,7 @@ def preview_matches(
     # The remainder is compared first, so that the conditions are asked of few records.
     part: ColumnElement[bool] = model.id % step == 0 if is_about else true()
     clause = part & matching(node, record_type=record_type, scope=scope, now=now, zone=zone)
-    rows = session.scalars(select(model).where(offered, clause).order_by(model.id).limit(shown)).all()
+    rows = session.scalars(select(model).where(offered, clause).order_by(*first_of).limit(shown)).all()
     count = _count(session, model, offered, clause) if len(rows) == shown else len(rows)
     first = [(row.id, title_of(row)) for row in rows]
     return Matches(record_type, min(count * step, total), total, first, is_about)

@@ -13,6 +13,7 @@ from app.business.automation.services.catalogue.action_catalogue import (
     made_by,
 )
 from app.business.automation.services.catalogue.field_types import OF_SITE
+from app.business.automation.services.catalogue.record_order import check_order
 from app.business.automation.services.conditions.condition_nodes import counts
 from app.business.automation.services.conditions.condition_tree import parse_conditions
 from app.business.automation.services.rules.rule_texts import text_errors
@@ -44,6 +45,7 @@ class RuleDefinition(BaseModel):
     credit_limit_per_execution: int = Field(100, ge=0, le=1_000_000)
     record_limit: int | None = Field(None, ge=1, le=5000)
     record_minimum: int = Field(1, ge=1, le=5000)
+    order: str = Field("oldest", max_length=64)
     batching: Literal["batch", "each"] = "batch"
     split_by: Literal["none", "site"] = "none"
     repeat: Literal["once", "after_days", "always"] = "once"
@@ -233,6 +235,7 @@ def _is_ancestor(needed: str, record_type: str | None) -> bool:
 def _check_options(rule: RuleDefinition) -> None:
     if rule.repeat == "after_days" and rule.repeat_after_days is None:
         raise Invalid({"repeat_after_days": ["Say after how many days the rule may take a record again."]})
+    check_order(rule.order, rule.record_type)
     if rule.sector is not None and rule.site is None:
         raise Invalid({"site": ["A sector belongs to a site. Name the site as well."]})
 

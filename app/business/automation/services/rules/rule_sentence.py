@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from app.business.automation.services.catalogue.action_catalogue import CATALOGUE
 from app.business.automation.services.catalogue.field_catalogue import choices_of
 from app.business.automation.services.catalogue.nouns import noun, plural
+from app.business.automation.services.catalogue.record_order import OLDEST, order_words
 from app.business.automation.services.catalogue.triggers import TRIGGERS, statuses_to
 from app.business.automation.services.conditions.condition_text import describe
 from app.business.automation.services.conditions.condition_tree import parse_conditions
@@ -100,8 +101,10 @@ def _which(rule: Sayable) -> str:
         return f", if {conditions}" if conditions else ""
     if rule.trigger != "schedule":
         return f", for those where {conditions}" if conditions else ""
-    records = f", for up to {plural(rule.record_limit, rule.record_type)}"
-    return f"{records} where {conditions}" if conditions else records
+    order = getattr(rule, "order", OLDEST)
+    first = "" if order == OLDEST else f", {order_words(order, rule.record_type)},"
+    records = f", for up to {plural(rule.record_limit, rule.record_type)}{first}"
+    return f"{records} where {conditions}" if conditions else records.removesuffix(",")
 
 
 def _conditions(conditions: Mapping[str, Any], record_type: str | None) -> str:

@@ -1,4 +1,4 @@
-"""Which records a run works on: those in scope that match, that the rule may take, oldest first."""
+"""Which records a run works on: those in scope that match, that the rule may take, in the rule's order."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -10,7 +10,9 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import Cause
 from app.business.automation.services.catalogue.action_catalogue import explicit_ids
+from app.business.automation.services.catalogue.field_types import Frame
 from app.business.automation.services.catalogue.record_models import MODELS, in_scope
+from app.business.automation.services.catalogue.record_order import OLDEST, order_clauses
 from app.business.automation.services.conditions.condition_query import matching
 from app.business.automation.services.rules.rule_definition import RuleDefinition, input_type
 from app.business.automation.services.runs.record_claims import begun_before, free_to_take
@@ -54,7 +56,7 @@ def matching_ids(session: Session, context: RunContext, limit: int | None = None
     """Records that match and that the rule may take, in the order in which its runs take them."""
     model = MODELS[context.definition.record_type or ""]
     clause = _may_take(session, context, ignore_handled=False)
-    return list(session.scalars(select(model.id).where(clause).order_by(model.id).limit(limit)))
+    return list(session.scalars(select(model.id).where(clause).order_by(*_order(context)).limit(limit)))
 
 
 def matching_of(session: Session, context: RunContext, given: Sequence[int]) -> list[int]:
@@ -70,12 +72,21 @@ def _of_given(session: Session, context: RunContext, given: Sequence[int]) -> Ch
         if context.run.from_step
         else _may_take(session, context, ignore_handled=True)
     )
-    found: set[int] = set()
+    found: list[int] = []
+    order = () if context.run.from_step else _order(context)
     for start in range(0, len(given), CHUNK):
         chunk = list(given[start : start + CHUNK])
-        found.update(session.scalars(select(model.id).where(clause, model.id.in_(chunk))))
-    ids = [record_id for record_id in given if record_id in found]
-    return Choice(ids, len(ids), offered=len(given))
+        found += session.scalars(select(model.id).where(clause, model.id.in_(chunk)).order_by(*order))
+    if context.run.from_step or context.definition.order == OLDEST:
+        places = {record_id: place for place, record_id in enumerate(given)}
+        found.sort(key=lambda record_id: places[record_id])
+    return Choice(found, len(found), offered=len(given))
+
+
+def _order(context: RunContext) -> Sequence[Any]:
+    record_type = context.definition.record_type or ""
+    frame = Frame(context.scope, context.now, context.zone, context.rule.id)
+    return order_clauses(context.definition.order, record_type, MODELS[record_type], frame)
 
 
 def _may_take(session: Session, context: RunContext, *, ignore_handled: bool) -> ColumnElement[bool]:

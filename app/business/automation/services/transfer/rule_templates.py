@@ -112,7 +112,7 @@ TEMPLATES = (
     Template(
         "ideas-every-monday", "cluster", "Ideas for the most searched clusters every Monday",
         "Ten clusters a week that have no ideas yet, so that the budget lasts.",
-        _at("0 6 * * 1") | {"record_type": "cluster", "record_limit": 10,
+        _at("0 6 * * 1") | {"record_type": "cluster", "record_limit": 10, "order": "-total_volume",
                             "conditions": _all(_is("status", "new"), _is("total_volume", 500, "gte")),
                             "actions": [_do("generate_ideas", ideas_per_cluster=3)],
                             "max_executions_per_day": 1, "credit_limit_per_execution": 50},

@@ -16,6 +16,7 @@ from app.business.automation.services.transactions import Transaction
 from app.business.automation.services.trials.replay import Arrival, Opened
 from app.business.automation.services.trials.replay_eligible import Eligibility, own_values
 from app.business.automation.services.trials.replay_facts import CHUNK, Judge, handled_before
+from app.business.automation.services.trials.replay_order import ReplayOrder
 from app.business.automation.services.trials.replay_records import RecordTimeline
 from app.business.automation.services.trials.replay_trial import Hears, Trial
 from app.business.automation.services.triggering.activations import site_schedules
@@ -37,6 +38,7 @@ class TimeSource:
         self.times = self._times()
         self.handled = handled_before(trial, read)
         self.limit = self.definition.record_limit or RECORD_LIMIT
+        self.order = ReplayOrder(trial, read)
         self._matching: set[int] = set()
         self._in_order: list[int] = []
         """Records that matched at some time and may be taken again, oldest first; not all of them match now."""
@@ -63,7 +65,7 @@ class TimeSource:
             yield Arrival(at, [Opened(at, None, site_id=site_id)], offered=1)
 
     def choose(self, opened: Opened, at: datetime) -> list[int] | None:
-        """The oldest records that match and that the rule may take, at most as many as it takes at once."""
+        """The first records that match and that the rule may take, at most as many as it takes at once."""
         if self._timeline is None:
             return (
                 []
@@ -72,7 +74,11 @@ class TimeSource:
             )
         self._advance(self._timeline, at, opened.site_id)
         enough = max(self.limit, self.definition.record_minimum)
-        found = list(islice(self._free(self._timeline, at, opened.site_id), enough))
+        free = self._free(self._timeline, at, opened.site_id)
+        if not self.order.is_by_age:
+            self._count_looks(len(self._in_order))
+            free = self.order.first(enough, free, self._own, at)
+        found = list(islice(free, enough))
         return found[: self.limit] if len(found) >= self.definition.record_minimum else None
 
     def took(self, records: list[int], at: datetime) -> None:
@@ -105,8 +111,9 @@ class TimeSource:
         return named or self.trial.sites[site_id]
 
     def _load(self) -> None:
-        extra = [name for name in self.eligibility.columns if name not in self.judge.columns]
-        self._timeline = RecordTimeline(self.trial, self.read, [*self.judge.columns, *extra], self.tell)
+        columns = dict.fromkeys([*self.judge.columns, *self.eligibility.columns, *self.order.columns])
+        self._timeline = RecordTimeline(self.trial, self.read, list(columns), self.tell)
+        self.order.load(list(self._timeline.site_of))
         if self.judge.needs_today:
             ids = list(self._timeline.site_of)
             for start in range(0, len(ids), CHUNK):
@@ -118,11 +125,7 @@ class TimeSource:
     def _advance(self, timeline: RecordTimeline, at: datetime, site_id: int) -> None:
         changed = timeline.advance(at)
         asked = changed if self.judge.is_timeless else timeline.state.keys()
-        self._looks += len(asked)
-        if self._looks > MOST_LOOKS:
-            raise Invalid(
-                {"days": ["There are too many records and planned times to go through. Choose fewer days."]}
-            )
+        self._count_looks(len(asked))
         moment = self.judge.moment(at, site_id)
         for record_id in asked:
             facts = self._today.get(record_id)
@@ -131,6 +134,18 @@ class TimeSource:
             elif record_id not in self._matching:
                 self._matching.add(record_id)
                 self._add(record_id)
+
+    def _count_looks(self, count: int) -> None:
+        self._looks += count
+        if self._looks > MOST_LOOKS:
+            raise Invalid(
+                {"days": ["There are too many records and planned times to go through. Choose fewer days."]}
+            )
+
+    def _own(self, record_id: int) -> dict[str, object]:
+        """The record's own values now, by column."""
+        timeline = self._timeline
+        return own_values(timeline.columns, timeline.state[record_id]) if timeline else {}
 
     def _add(self, record_id: int) -> None:
         place = bisect_left(self._in_order, record_id)
@@ -143,8 +158,7 @@ class TimeSource:
                 continue
             if self._is_handled(record_id, at):
                 continue
-            own = own_values(timeline.columns, timeline.state[record_id])
-            if self.eligibility.takes_all or self.eligibility.holds(record_id, own, at):
+            if self.eligibility.takes_all or self.eligibility.holds(record_id, self._own(record_id), at):
                 yield record_id
 
     def _is_done_with(self, record_id: int) -> bool:

@@ -12,6 +12,7 @@ from app.business.automation.models import AutomationRule, RuleVersion
 from app.business.automation.run_models import Cause, Reason, ScheduledTask, Status
 from app.business.automation.services.catalogue.field_catalogue import choices_of
 from app.business.automation.services.catalogue.nouns import noun, plural
+from app.business.automation.services.catalogue.record_order import OLDEST, order_words
 from app.business.automation.services.catalogue.triggers import TRIGGERS, statuses_to
 from app.business.events import Event, EventBatch, EventType
 from app.business.planner.models import Record
@@ -56,9 +57,14 @@ def happenings(
     """Newest first, from the rule's last hundred runs since the record was made, and the record's events."""
     runs = _runs(session, rule, record, until)
     heard = {heard.batch.id: heard for heard in events}
-    found = [item for run in runs for item in _of_run(run, rule, record, heard)]
-    known = {run.batch_id for run in runs if run.batch_id}
     versions = _versions(session, rule)
+    orders = {version.version: _order_of(version) for version in versions}
+    found = [
+        item
+        for run in runs
+        for item in _of_run(run, rule, record, heard, orders.get(run.rule_version, order_words(OLDEST, None)))
+    ]
+    known = {run.batch_id for run in runs if run.batch_id}
     found += [item for one in events if one.batch.id not in known for item in _unheard(one, rule, versions)]
     return _folded(sorted(found, key=lambda item: item.at, reverse=True))
 
@@ -90,6 +96,12 @@ def _versions(session: Session, rule: AutomationRule) -> Sequence[RuleVersion]:
     return session.scalars(query).all()
 
 
+def _order_of(version: RuleVersion) -> str:
+    """In words, which records the rule took first then."""
+    said = version.definition
+    return order_words(said.get("order", OLDEST), said["record_type"])
+
+
 def _runs(session: Session, rule: AutomationRule, record: Record, until: datetime) -> Sequence[ScheduledTask]:
     query = (
         select(ScheduledTask)
@@ -108,7 +120,7 @@ def _runs(session: Session, rule: AutomationRule, record: Record, until: datetim
 
 
 def _of_run(
-    run: ScheduledTask, rule: AutomationRule, record: Record, heard: dict[int, Heard]
+    run: ScheduledTask, rule: AutomationRule, record: Record, heard: dict[int, Heard], first: str
 ) -> Iterator[Happening]:
     """What this run was to the record; nothing for a run of other records."""
     chosen, left = run.detail.records, run.detail.options.get("left_over") or []
@@ -133,7 +145,7 @@ def _of_run(
         if event and run.part == 0:
             yield happened("not_taken", "It did not match the conditions when it came.")
     elif _looks_itself(run):
-        yield replace(happened(*_passed_by(run, record)), passed_by=True)
+        yield replace(happened(*_passed_by(run, record, first)), passed_by=True)
 
 
 def _looks_itself(run: ScheduledTask) -> bool:
@@ -159,7 +171,7 @@ def _taken(run: ScheduledTask) -> tuple[Kind, str]:
     return "waiting", "A run of it waits to start."
 
 
-def _passed_by(run: ScheduledTask, record: Record) -> tuple[Kind, str]:
+def _passed_by(run: ScheduledTask, record: Record, first: str) -> tuple[Kind, str]:
     """A run that chooses its records itself, and did not choose this one."""
     if run.split_site_id and run.split_site_id != record.site_id:
         return "not_taken", "The run was for another site."
@@ -170,7 +182,7 @@ def _passed_by(run: ScheduledTask, record: Record) -> tuple[Kind, str]:
     matched = run.detail.options.get("matched") or 0
     if matched > run.record_count:
         taken, all_of_them = plural(run.record_count, run.record_type), f"{matched:,}"
-        return "not_taken", f"The run took {taken} of the {all_of_them} that matched, the oldest first."
+        return "not_taken", f"The run took {taken} of the {all_of_them} that matched, {first}."
     return (
         "not_taken",
         f"The run took {plural(run.record_count, run.record_type)}; this one was not among them.",
