@@ -133,12 +133,16 @@ def test_a_rule_that_is_off_runs_only_when_that_is_confirmed(
     assert taken.status_code == 303
 
 
-def test_an_operator_may_not_start_what_costs_too_much(app: Flask, session: Session, people: People) -> None:
+def test_an_operator_may_not_start_what_costs_too_much(
+    app: Flask, session: Session, people: People, keyword: Keyword
+) -> None:
     rule = make_rule(session, people.account, credit_limit_per_execution=500)
+    people.account.operator_credit_limit = 0
+    session.commit()
     operator = browser_of(app, session, people.operator)
     answer = operator.post(f"/rules/{rule.id}/run", data={"how": "matching"})
     assert answer.status_code == 403
-    assert "Ask an editor to run it." in answer.text
+    assert "This start may cost up to 1 credit with all that follows" in answer.text
     assert operator.post(f"/rules/{rule.id}/switch", data={"on": 0}).status_code == 403
 
 

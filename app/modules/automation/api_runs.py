@@ -173,6 +173,7 @@ def _open(rule: AutomationRule, asked: ExecuteRule) -> ScheduledTask:
         datetime.now(UTC),
         record_ids=asked.record_ids,
         even_if_off=asked.even_if_off,
+        max_credits=asked.max_credits,
         request=_request(asked),
     )
 

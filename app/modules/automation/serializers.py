@@ -17,6 +17,7 @@ from app.modules.api.resource import Query, Schema
 LONGEST_WAIT_SECONDS = 30
 MOST_RECORDS = 5000
 MOST_RULES = 20
+MOST_CREDITS = 1_000_000_000
 
 
 def _within_reach(at: datetime) -> datetime:
@@ -120,11 +121,15 @@ class EnableRule(Schema):
 
 
 class ExecuteRule(Schema):
-    """Without `record_ids` the run takes the matching records that the rule may take."""
+    """Without `record_ids` the run takes the matching records that the rule may take.
+
+    `max_credits`: the most that it and its follow-ups may spend; by default what they are priced at now.
+    """
 
     record_ids: list[RowId] | None = Field(None, min_length=1, max_length=MOST_RECORDS)
     wait: float = Field(0, ge=0, le=LONGEST_WAIT_SECONDS)
     even_if_off: bool = False
+    max_credits: int | None = Field(None, ge=0, le=MOST_CREDITS)
 
 
 class StartAsked(Schema):
@@ -183,6 +188,8 @@ class RunShown(_Shown):
     result: dict[str, Any]
     error_message: str
     credits_used: int
+    max_credits: int | None
+    remaining: int
     attempt: int
     site: int | None = Field(validation_alias="site_id")
     sector: int | None = Field(validation_alias="sector_id")

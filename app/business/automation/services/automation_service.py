@@ -12,12 +12,13 @@ from app.business.accounts.services import audit_log
 from app.business.accounts.services.scope import owned
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Cause, ScheduledTask
-from app.business.automation.services.catalogue.action_catalogue import CATALOGUE, explicit_ids
+from app.business.automation.services.catalogue.action_catalogue import CATALOGUE, explicit_ids, is_paid
 from app.business.automation.services.catalogue.record_models import known_ids
 from app.business.automation.services.preflight.preflight import require_ready
+from app.business.automation.services.preflight.starting import open_start, plan_start
 from app.business.automation.services.rules.rule_definition import RuleDefinition, parse_definition
 from app.business.automation.services.rules.rule_versions import definition_of, keep_version, write
-from app.business.automation.services.runs.opening import Opening, open_run
+from app.business.automation.services.runs.opening import Opening
 from app.business.automation.services.runs.waiting import wake_rule
 from app.business.automation.services.triggering import rule_switch
 from app.business.automation.services.triggering.planning import replan
@@ -128,9 +129,18 @@ class AutomationService:
         return definition
 
     def enable(
-        self, session: Session, rule: AutomationRule, actor: Actor, now: datetime, *, backfill: bool
+        self,
+        session: Session,
+        rule: AutomationRule,
+        actor: Actor,
+        now: datetime,
+        *,
+        backfill: bool,
+        max_credits: int | None = None,
     ) -> None:
         """Switch the rule on, after looking it over. With `backfill`, records already here run too.
+
+        `max_credits`: the most that these may cost together; by default what they are priced at now.
 
         Raises Invalid when it no longer reads, Blocked when it could never do anything.
         """
@@ -144,11 +154,9 @@ class AutomationService:
         if rule_switch.switch(session, rule, True, now, actor.user_id):
             _note(session, rule, actor, "rule.enabled", now)
         if backfill and rule.trigger != "schedule":
-            open_run(
-                session,
-                rule,
-                Opening(Cause.BACKFILL, now, user_id=actor.user_id, api_key_id=actor.api_key_id),
-            )
+            opening = Opening(Cause.BACKFILL, now, user_id=actor.user_id, api_key_id=actor.api_key_id)
+            start = plan_start(session, rule, Cause.BACKFILL, now, None)
+            open_start(session, rule, start, opening, max_credits)
 
     def disable(self, session: Session, rule: AutomationRule, actor: Actor, now: datetime) -> None:
         """Switch the rule off; what was only planned is withdrawn."""
@@ -182,10 +190,12 @@ class AutomationService:
         *,
         record_ids: list[int] | None = None,
         even_if_off: bool = False,
+        max_credits: int | None = None,
         request: Request | None = None,
     ) -> ScheduledTask:
         """Open a run by hand or by a program; a repeated request gives the run it made first.
 
+        `max_credits`: the most that it and its follow-ups may spend; by default what they are priced at now.
         Raises NotFound for ids that are not the account's, Forbidden for operators above their limit,
         Invalid when the same Idempotency-Key comes with another body.
         """
@@ -193,18 +203,19 @@ class AutomationService:
             return known
         if record_ids is not None:
             check_records(session, rule, record_ids)
-        _check_operator(session, rule, actor)
+        start = plan_start(session, rule, actor.cause, now, record_ids)
+        total = start.price.credits_max if max_credits is None else max_credits
+        _check_operator(session, rule, actor, total)
         opening = Opening(
             cause=actor.cause,
             scheduled_at=now,
-            records=record_ids,
             user_id=actor.user_id,
             api_key_id=actor.api_key_id,
             request_key=request.key if request else None,
             request_hash=request.fingerprint if request else None,
             options={"even_if_off": True} if even_if_off else {},
         )
-        return open_run(session, rule, opening)
+        return open_start(session, rule, start, opening, total)
 
 
 def _lock(session: Session, rule: AutomationRule) -> None:
@@ -288,11 +299,10 @@ def check_records(session: Session, rule: AutomationRule, record_ids: list[int])
         raise NotFound()
 
 
-def _check_operator(session: Session, rule: AutomationRule, actor: Actor) -> None:
+def _check_operator(session: Session, rule: AutomationRule, actor: Actor, total: int) -> None:
     limit = session.get_one(Account, rule.account_id).operator_credit_limit
-    paid = any(CATALOGUE[action["type"]].price_text != "free" for action in rule.actions)
-    if actor.role == Role.OPERATOR and paid and rule.credit_limit_per_execution > limit:
+    if actor.role == Role.OPERATOR and is_paid(rule.actions) and total > limit:
         raise Forbidden(
-            f"A run of this rule may cost up to {rule.credit_limit_per_execution:,} credits; "
-            f"operators may start runs of up to {limit:,}. Ask an editor to run it."
+            f"This start may cost up to {total:,} credit{'' if total == 1 else 's'} with all that follows; "
+            f"operators may start up to {limit:,}. Choose fewer records, or ask an editor to run it."
         )

@@ -142,7 +142,10 @@ def _first_time(session: Session, context: RunContext) -> list[int]:
         "left_over": admission.left_over,
         "notes": admission.notes,
         "matched": admission.choice.matched,
+        **admission.place.as_option(),
     }
+    if run.promised is not None and not run.from_step:
+        run.left_out = admission.looked_at - len(admission.records) - len(admission.left_over)
     session.flush()
     return admission.records
 

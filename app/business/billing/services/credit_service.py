@@ -72,6 +72,10 @@ class CreditService:
             or 0
         )
 
+    def lock(self, session: Session, account_id: int) -> None:
+        """Let nobody else move the account's credits until the transaction ends."""
+        _lock(session, account_id)
+
     def hold(
         self,
         session: Session,

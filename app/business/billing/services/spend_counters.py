@@ -78,6 +78,12 @@ def hold(
     return None
 
 
+def used(session: Session, account_id: int, budget: Budget) -> int:
+    """Credits that count on it, spent and set aside."""
+    counted = select(SpendCounter.spent + SpendCounter.held).where(_is(account_id, budget))
+    return session.scalar(counted) or 0
+
+
 def has_room(budget: Budget, amount: int) -> ColumnElement[bool]:
     """The guard: spent and set aside together stay within the limit."""
     if budget.limit is None:
@@ -201,9 +207,8 @@ def _named(period: str) -> str:
 
 
 def _shortfall(session: Session, account_id: int, amount: int, budget: Budget) -> Shortfall:
-    used = session.scalar(select(SpendCounter.spent + SpendCounter.held).where(_is(account_id, budget)))
     limit = budget.limit or 0
-    free = max(limit - (used or 0), 0)
+    free = max(limit - used(session, account_id, budget), 0)
     left = f"{free:,} left" if budget.period == TOTAL else f"{free:,} left for {_named(budget.period)}"
     sentence = f"{budget.name or NAMES[budget.scope]} is {limit:,} credits, {left}: needs {amount:,}."
     return Shortfall("budget", amount, free, sentence, budget)

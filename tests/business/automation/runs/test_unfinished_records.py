@@ -108,7 +108,7 @@ def test_keywords_grouped_by_a_failed_run_get_their_ideas_from_a_later_one(
 def test_a_retry_leaves_to_a_later_run_what_that_one_took(
     machine: Machine, session: Session, account: Account, sector: Sector
 ) -> None:
-    clusters_with_keywords(session, sector, 2)
+    clusters_with_keywords(session, sector, 1)
     rule = planned(machine, account, [LABEL, IDEAS], record_limit=1)
     machine.model = FailingModel("refused")
     first = machine.run_now(rule)

@@ -165,8 +165,8 @@ def test_a_schedule_rule_that_took_others_says_how_many_matched(
 ) -> None:
     rule = machine.make_rule(account, **DAILY | {"record_limit": 1}, actions=[LABEL])
     first, second = (make_keyword(session, sector) for _ in range(2))
-    machine.run_now(rule)
-    machine.pass_time(hours=1)
+    machine.pass_time(days=1)
+    run_as_planned(machine)
     assert ask(machine, rule, first).verdict == "taken"
     answer = ask(machine, rule, second)
     assert answer.headline == "The run took 1 keyword of the 2 that matched, the oldest first."
@@ -246,8 +246,8 @@ def test_neighbours_that_say_the_same_are_counted(
     rule = machine.make_rule(account, **DAILY | {"record_limit": 1, "repeat": "always"}, actions=[LABEL])
     second = make_keyword(session, sector)
     for _ in range(3):
-        machine.run_now(rule)
-        machine.pass_time(hours=1)
+        machine.pass_time(days=1)
+        run_as_planned(machine)
     (line,) = ask(machine, rule, second).happenings
     assert line.count == 3
     assert line.first_at

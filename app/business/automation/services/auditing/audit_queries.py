@@ -130,4 +130,22 @@ QUERIES: dict[str, tuple[str, str]] = {
         "(SELECT 1 FROM action_run u WHERE "
         "u.account_id = e.account_id AND u.provider_key = e.key AND u.status = 'done' AND u.credits = -e.amount)",
     ),
+    "start_totals": (
+        "A start spends at most its total, over all its runs and retries, and its counter says what it spent.",
+        "SELECT s.account_id, s.id, s.max_credits, s.charged, s.counted FROM (SELECT f.account_id, f.id, "
+        "f.max_credits, COALESCE((SELECT -SUM(e.amount) FROM credit_entry e JOIN scheduled_task t ON t.id = e.run_id "
+        "WHERE (t.id = f.id OR t.start_id = f.id) AND e.kind = 'charge'), 0) AS charged, "
+        "COALESCE((SELECT SUM(c.spent) FROM spend_counter c WHERE c.scope = 'start' AND c.scope_id = f.id), 0) "
+        "AS counted FROM scheduled_task f WHERE f.max_credits IS NOT NULL) s "
+        "WHERE s.charged > s.max_credits OR s.charged <> s.counted",
+    ),
+    "promised_records": (
+        "Each record that a start promised is in one of its runs, or counted as left out or left.",
+        "SELECT account_id, start_id, promised, found FROM (SELECT account_id, COALESCE(start_id, id) AS start_id, "
+        "MAX(CASE WHEN start_id IS NULL THEN promised END) AS promised, "
+        "SUM(left_out + remaining + CASE WHEN from_step = 0 AND admitted_at IS NOT NULL THEN record_count ELSE 0 END) "
+        "AS found, MAX(CASE WHEN status IN ('pending', 'running') THEN 1 ELSE 0 END) AS is_open "
+        "FROM scheduled_task GROUP BY account_id, COALESCE(start_id, id)) s "
+        "WHERE is_open = 0 AND promised IS NOT NULL AND promised <> found",
+    ),
 }

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from sqlalchemy import ColumnElement, and_, case, func, select
 from sqlalchemy.orm import Session
 
-from app.business.automation.run_models import Cause
 from app.business.automation.services.catalogue.nouns import noun
 from app.business.automation.services.catalogue.record_models import MODELS, in_scope
 from app.business.automation.services.runs.record_choice import (
@@ -16,7 +15,7 @@ from app.business.automation.services.runs.record_choice import (
     eligible,
     meets_conditions,
 )
-from app.business.automation.services.runs.record_claims import free_to_take
+from app.business.automation.services.runs.record_claims import free_to_take, is_selected
 from app.business.automation.services.runs.run_context import RunContext
 
 TAKEN = {
@@ -64,10 +63,10 @@ class _Counts:
 
 def too_few(session: Session, context: RunContext, choice: Choice, needed: int) -> str:
     """The sentence of a run that stops for want of records."""
-    if choice.offered is not None:
-        return _none_of_given(session, context, choice.offered)
+    if choice.offered is not None and not choice.matched:
+        return _none_of_given(session, context, choice)
     if choice.matched:
-        found = context.plural(choice.matched)
+        found = context.plural(choice.matched + choice.place.beyond)
         return f"Only {found} can be taken now; this rule waits for at least {needed:,}."
     counts = _counts(session, context, None)
     if not counts.matched:
@@ -79,8 +78,8 @@ def too_few(session: Session, context: RunContext, choice: Choice, needed: int) 
     return f"{found}, but this rule takes none of them: {_listed(_parts(context, counts, counts.matched))}."
 
 
-def _none_of_given(session: Session, context: RunContext, offered: int) -> str:
-    given = context.detail.records or []
+def _none_of_given(session: Session, context: RunContext, choice: Choice) -> str:
+    given, offered = choice.window, len(choice.window)
     counts = _Counts()
     for start in range(0, len(given), CHUNK):
         counts += _counts(session, context, given[start : start + CHUNK])
@@ -95,7 +94,7 @@ def _none_of_given(session: Session, context: RunContext, offered: int) -> str:
 
 
 def _parts(context: RunContext, counts: _Counts, matched: int) -> list[tuple[int, Words]]:
-    by_hand = context.detail.records is not None and context.run.cause != Cause.BACKFILL
+    by_hand = context.detail.records is not None and not is_selected(context)
     unfit = TAKEN.get(choosy_action(context.definition) or "", NOT_AS_IT_IS)
     parts = [(matched - counts.fit, unfit), (counts.fit - counts.free, HELD if by_hand else HAD)]
     return [part for part in parts if part[0]]
@@ -113,12 +112,11 @@ def _counts(session: Session, context: RunContext, ids: Sequence[int] | None) ->
     if context.run.from_step:
         steps: list[ColumnElement[bool]] = [there]
     else:
-        ignore = ids is not None and context.run.cause != Cause.BACKFILL
         steps = [
             there,
             meets_conditions(context),
             eligible(definition, model, context.now),
-            free_to_take(context, model, ignore_handled=ignore),
+            free_to_take(context, model),
         ]
     sums = [
         func.coalesce(func.sum(case((and_(*steps[: end + 1]), 1), else_=0)), 0) for end in range(len(steps))

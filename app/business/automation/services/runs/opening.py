@@ -48,6 +48,8 @@ class Opening:
     follows_id: int | None = None
     start_id: int | None = None
     max_credits: int | None = None
+    promised: int | None = None
+    start_records: list[int] | None = None
     from_step: int = 0
     options: dict[str, Any] = field(default_factory=dict)
 
@@ -156,6 +158,7 @@ def _values(rule: AutomationRule, opening: Opening, status: Status) -> dict[str,
         "follows_id": opening.follows_id,
         "start_id": opening.start_id,
         "max_credits": opening.max_credits,
+        "promised": _promised(opening),
         "from_step": opening.from_step,
         "request_key": opening.request_key,
         "request_hash": opening.request_hash,
@@ -166,6 +169,13 @@ def _values(rule: AutomationRule, opening: Opening, status: Status) -> dict[str,
         "record_type": opening.record_type or rule.record_type,
         "record_count": len(opening.records or ()),
     }
+
+
+def _promised(opening: Opening) -> int | None:
+    """Records that the run and those that follow it owe; a planned run owes none, for it chooses them anew."""
+    if opening.promised is not None or opening.records is None or opening.from_step:
+        return opening.promised
+    return len(opening.records)
 
 
 def _add(session: Session, run: ScheduledTask, opening: Opening) -> None:
@@ -182,4 +192,5 @@ def _detail(account_id: int, run_id: int, opening: Opening) -> dict[str, Any]:
         "chain": list(opening.chain),
         "records": opening.records,
         "options": dict(opening.options),
+        "start_records": opening.start_records,
     }

@@ -1,22 +1,29 @@
 """Which records a run works on: those in scope that match, that the rule may take, in the rule's order."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, func, or_, select, true
 from sqlalchemy.orm import Session
 
-from app.business.automation.run_models import Cause
+from app.business.automation.models import RuleRecord
 from app.business.automation.services.catalogue.action_catalogue import explicit_ids
 from app.business.automation.services.catalogue.field_types import Frame
 from app.business.automation.services.catalogue.record_models import MODELS, in_scope
 from app.business.automation.services.catalogue.record_order import OLDEST, order_clauses
 from app.business.automation.services.conditions.condition_query import matching
 from app.business.automation.services.rules.rule_definition import RuleDefinition, input_type
-from app.business.automation.services.runs.record_claims import begun_before, free_to_take
+from app.business.automation.services.runs.record_claims import (
+    begun_before,
+    held_elsewhere,
+    is_selected,
+    not_handled,
+)
 from app.business.automation.services.runs.run_context import RunContext
+from app.business.automation.services.runs.start_list import NO_LIST, Stretch, start_records, stretch_of
+from app.business.automation.services.runs.windows import window_of
 from app.business.planner.models import Cluster, Idea, IdeaStatus, Keyword, KeywordStatus, Record
 from app.business.writer.models import Task, TaskStatus
 
@@ -32,22 +39,29 @@ TAKEABLE = {
 
 @dataclass
 class Choice:
-    """The records to take, how many matched in all, and how many were offered (given ids)."""
+    """The records to take, how many matched in all, and how many were offered (given ids).
+
+    held: matching ones that another run of the rule holds now · window: the given ids looked at last ·
+    place: the stretch of the start's list that ends the window.
+    """
 
     ids: list[int] = field(default_factory=list)
     matched: int = 0
     offered: int | None = None
+    held: list[int] = field(default_factory=list)
+    window: list[int] = field(default_factory=list)
+    place: Stretch = NO_LIST
 
 
 def choose_records(session: Session, context: RunContext) -> Choice:
     """The run's records as they match now: of the given ids, or by selection."""
     given = context.detail.records
     if given is not None:
-        return _of_given(session, context, given)
+        return _of_list(session, context, _of_given(session, context, given))
     limit = context.definition.record_limit or CHUNK
     ids = matching_ids(session, context, limit)
     model = MODELS[context.definition.record_type or ""]
-    clause = _may_take(session, context, ignore_handled=False)
+    clause = and_(_may_take(session, context), model.id.not_in(held_elsewhere(context)))
     matched = len(ids) if len(ids) < limit else _count(session, model, clause)
     return Choice(ids, matched)
 
@@ -55,12 +69,13 @@ def choose_records(session: Session, context: RunContext) -> Choice:
 def matching_ids(session: Session, context: RunContext, limit: int | None = None) -> list[int]:
     """Records that match and that the rule may take, in the order in which its runs take them."""
     model = MODELS[context.definition.record_type or ""]
-    clause = _may_take(session, context, ignore_handled=False)
+    clause = and_(_may_take(session, context), model.id.not_in(held_elsewhere(context)))
     return list(session.scalars(select(model.id).where(clause).order_by(*_order(context)).limit(limit)))
 
 
 def matching_of(session: Session, context: RunContext, given: Sequence[int]) -> list[int]:
     """Those of `given`, picked by hand, that a run would work on now."""
+    context.detail.records = list(given)
     return _of_given(session, context, given).ids
 
 
@@ -70,17 +85,26 @@ def _of_given(session: Session, context: RunContext, given: Sequence[int]) -> Ch
     clause = (
         in_scope(model, context.account.id, None, None)
         if context.run.from_step
-        else _may_take(session, context, ignore_handled=True)
+        else _may_take(session, context)
     )
+    held: set[int] = set()
     found: list[int] = []
     order = () if context.run.from_step else _order(context)
     for start in range(0, len(given), CHUNK):
         chunk = list(given[start : start + CHUNK])
         found += session.scalars(select(model.id).where(clause, model.id.in_(chunk)).order_by(*order))
-    if context.run.from_step or context.definition.order == OLDEST:
+        held.update(session.scalars(held_elsewhere(context).where(RuleRecord.record_id.in_(chunk))))
+    if context.run.from_step or context.definition.order == OLDEST or is_selected(context):
         places = {record_id: place for place, record_id in enumerate(given)}
         found.sort(key=lambda record_id: places[record_id])
-    return Choice(found, len(found), offered=len(given))
+    return Choice(
+        ids=[record_id for record_id in found if record_id not in held],
+        matched=len(found),
+        offered=len(given),
+        held=[record_id for record_id in found if record_id in held],
+        window=list(given),
+        place=stretch_of(context.detail),
+    )
 
 
 def _order(context: RunContext) -> Sequence[Any]:
@@ -89,15 +113,27 @@ def _order(context: RunContext) -> Sequence[Any]:
     return order_clauses(context.definition.order, record_type, MODELS[record_type], frame)
 
 
-def _may_take(session: Session, context: RunContext, *, ignore_handled: bool) -> ColumnElement[bool]:
+def _of_list(session: Session, context: RunContext, choice: Choice) -> Choice:
+    """Where nothing of the window matches any more: the next window of the start's list that holds something."""
+    size = window_of(context.definition, picked=not is_selected(context))
+    while not choice.matched and choice.place.beyond:
+        begin = choice.place.end
+        place = replace(choice.place, begin=begin, end=min(begin + size, choice.place.total))
+        window = start_records(session, context.run)[place.begin : place.end]
+        following = _of_given(session, context, window)
+        choice = replace(following, place=place, offered=(choice.offered or 0) + (following.offered or 0))
+    return choice
+
+
+def _may_take(session: Session, context: RunContext) -> ColumnElement[bool]:
+    """Clause: records of the run's scope that match and that the rule has not done; another run may hold them."""
     definition, model, scope = context.definition, MODELS[context.definition.record_type or ""], context.scope
-    ignore = ignore_handled and context.run.cause != Cause.BACKFILL
     fits = and_(meets_conditions(context), eligible(definition, model, context.now))
     return and_(
         in_scope(model, scope.account_id, scope.split_site_id or scope.site_id, scope.sector_id),
         model.site_id.not_in(context.without_sites) if context.without_sites else true(),
         or_(fits, begun_before(session, context, model)),
-        free_to_take(context, model, ignore_handled=ignore),
+        not_handled(context, model),
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, false, not_, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, case, false, not_, or_, select, true, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -17,22 +17,36 @@ FAILURES_TO_SET_ASIDE = 3
 CHUNK = 500
 
 
-def free_to_take(context: RunContext, model: type[Record], *, ignore_handled: bool) -> ColumnElement[bool]:
+def free_to_take(context: RunContext, model: type[Record]) -> ColumnElement[bool]:
     """Clause over `model`: records that this run may take.
 
     Always without those another run holds; without handled and set aside ones unless picked by hand or event.
     """
-    taken = _taken(context, ignore_handled)
-    held = select(RuleRecord.record_id).where(
+    return and_(model.id.not_in(held_elsewhere(context)), not_handled(context, model))
+
+
+def held_elsewhere(context: RunContext) -> Select[int]:
+    """Ids of the records that another run of the rule holds now."""
+    return select(RuleRecord.record_id).where(*_of_others(context), RuleRecord.state == "claimed")
+
+
+def not_handled(context: RunContext, model: type[Record]) -> ColumnElement[bool]:
+    """Clause over `model`: without what the rule has handled or set aside, unless the run takes that too."""
+    if _ignores_handled(context):
+        return true()
+    done = or_(RuleRecord.state == "set_aside", _handled(context))
+    return model.id.not_in(select(RuleRecord.record_id).where(*_of_others(context), done))
+
+
+def _of_others(context: RunContext) -> tuple[ColumnElement[bool], ...]:
+    return (
         RuleRecord.rule_id == context.rule.id,
         RuleRecord.record_type == context.run.record_type,
         RuleRecord.run_id != context.run.id,
-        taken,
     )
-    return model.id.not_in(held)
 
 
-def _taken(context: RunContext, ignore_handled: bool) -> ColumnElement[bool]:
+def _taken(context: RunContext) -> ColumnElement[bool]:
     taken = RuleRecord.state == "claimed"
     return (
         taken if _ignores_handled(context) else or_(taken, RuleRecord.state == "set_aside", _handled(context))
@@ -41,7 +55,12 @@ def _taken(context: RunContext, ignore_handled: bool) -> ColumnElement[bool]:
 
 def _ignores_handled(context: RunContext) -> bool:
     """Whether the run takes what the rule has handled already: records picked by hand, and those of an event."""
-    return context.detail.records is not None and context.run.cause != Cause.BACKFILL
+    return context.detail.records is not None and not is_selected(context)
+
+
+def is_selected(context: RunContext) -> bool:
+    """Whether the given records are those that the rule's conditions chose when somebody started it."""
+    return context.run.cause == Cause.BACKFILL or bool(context.detail.options.get("selected"))
 
 
 def begun_before(session: Session, context: RunContext, model: type[Record]) -> ColumnElement[bool]:
@@ -113,7 +132,7 @@ def _upsert(session: Session, context: RunContext, ids: Iterable[int]) -> Any:
     return statement.on_conflict_do_update(
         index_elements=["rule_id", "record_type", "record_id"],
         set_={"state": "claimed", "run_id": context.run.id, "updated_at": context.now},
-        where=or_(not_(_taken(context, _ignores_handled(context))), RuleRecord.run_id == context.run.id),
+        where=or_(not_(_taken(context)), RuleRecord.run_id == context.run.id),
     ).returning(RuleRecord.record_id)
 
 

@@ -23,7 +23,13 @@ from app.business.automation.run_models import (
 from app.business.automation.services.rules.rule_sentence import summary_of
 from app.business.automation.services.runs import consecutive_failures, record_claims
 from app.business.automation.services.runs.claim_settling import settle_claims
-from app.business.automation.services.runs.follow_up import merged_rest, open_follow_up
+from app.business.automation.services.runs.follow_up import (
+    HANDED_PROMISED,
+    merged_rest,
+    open_follow_up,
+    pass_over,
+    rest_of,
+)
 from app.business.automation.services.runs.opening import call_attention
 from app.business.automation.services.runs.review import tell_editors
 from app.business.automation.services.runs.run_context import RunContext, load_context
@@ -43,14 +49,17 @@ from app.business.writer.services.content_service import give_up_writing
 
 AUTO_RETRIES = 3
 GIVEN_UP = f"It has waited for {LONGEST_WAIT.days} days and waits no longer."
+PASSED_OVER = (Reason.CONDITIONS, Reason.LIMIT_BELOW_PRICE)
+"""The records of this run are not worked on; those that come after them in their start are."""
+LEFT_OUT = (Reason.CONDITIONS, Reason.LOOP, Reason.SUPERSEDED, Reason.SHADOW)
+"""A run that ended so will never work on its records, whatever a person does."""
 BACK_OFF = (timedelta(seconds=10), timedelta(seconds=60), timedelta(minutes=5))
 
 
 def stop_at_gate(session: Session, context: RunContext, stop: Stop) -> None:
     """A check said no before anything was done: the run waits, or is skipped with its reason."""
-    waits = stop.waiting and (
-        context.waits_when_limited or stop.waiting in (Waiting.PREVIOUS, Waiting.REVIEW)
-    )
+    always = (Waiting.PREVIOUS, Waiting.REVIEW)
+    waits = stop.waiting and (context.waits_when_limited or stop.waiting in always)
     if waits and waited_too_long(context.run, context.now):
         stop = replace(stop, message=f"{stop.message} {GIVEN_UP}")
     elif waits:
@@ -58,6 +67,8 @@ def stop_at_gate(session: Session, context: RunContext, stop: Stop) -> None:
             _replace_queued(session, context)
         _park(session, context, stop)
         return
+    if stop.reason in PASSED_OVER:
+        pass_over(session, context)
     _end(session, context, Status.SKIPPED, stop.reason, stop.message)
     if stop.would is not None:
         context.run.result = {"would": stop.would}
@@ -130,7 +141,7 @@ def settle(session: Session, context: RunContext, outcome: Outcome) -> None:
     """All steps are through: completed, or failed with named units, or once more later for passing faults."""
     notes = [*context.detail.options.get("notes", []), *outcome.notes]
     if not outcome.failures:
-        open_follow_up(session, context, outcome.rest)
+        notes += _go_on(session, context, outcome)
         _end(session, context, Status.COMPLETED, None, "", notes=notes)
         return
     message = failure_sentence(session, context, outcome)
@@ -140,10 +151,16 @@ def settle(session: Session, context: RunContext, outcome: Outcome) -> None:
     if is_passing and _may_retry_alone(context):
         _retry_later(session, context, outcome, message)
         return
-    open_follow_up(session, context, outcome.rest)
+    notes += _go_on(session, context, outcome)
     reasons = Counter(failure.reason for failure in outcome.failures)
     reason = Reason(reasons.most_common(1)[0][0]) if len(reasons) == 1 else Reason.ACTION_FAILED
     _end(session, context, Status.FAILED, reason, message, notes=notes, is_passing=is_passing)
+
+
+def _go_on(session: Session, context: RunContext, outcome: Outcome) -> list[str]:
+    """What is left over follows; what this run has not spent is free for it by then."""
+    _release(session, context)
+    return open_follow_up(session, context, outcome.rest)
 
 
 def _may_retry_alone(context: RunContext) -> bool:
@@ -178,6 +195,7 @@ def _end(
     run.status, run.reason, run.error_message, run.finished_at = status, reason, message, context.now
     run.waiting_for, run.credits_used = None, credits_of_run(session, run)
     run.result = result_of(session, context, notes or [])
+    _count_left(context, reason)
     if run.admitted_at:
         settle_claims(session, context, failed=status == Status.FAILED)
     else:
@@ -195,6 +213,15 @@ def _end(
     consecutive_failures.count_end(session, run, context.now, is_passing=is_passing)
     wake_previous(session, run)
     wake_for_credits(session, run.account_id)
+
+
+def _count_left(context: RunContext, reason: Reason | None) -> None:
+    """Count the promised records that nobody works on now: those that the checks left out, and those that could be."""
+    run = context.run
+    if run.promised is not None:
+        handed = context.detail.options.get(HANDED_PROMISED, 0)
+        left_out = run.promised - handed if reason in LEFT_OUT else run.left_out
+        run.left_out, run.remaining = left_out, 0 if reason in LEFT_OUT else rest_of(context).promised
 
 
 def _park(session: Session, context: RunContext, stop: Stop) -> None:

@@ -18,6 +18,7 @@ from app.business.automation.services.conditions.record_facts import Facts
 from app.business.automation.services.rules.rule_definition import RuleDefinition, definition_from
 from app.business.automation.services.rules.rule_versions import definition_of
 from app.business.billing.services.credit_service import Budget, BudgetScope
+from app.business.billing.services.spend_counters import TOTAL
 from app.business.events import Origin
 from app.business.planner.models import Site
 
@@ -33,6 +34,8 @@ class RunContext:
     account: Account
     site: Site | None
     now: datetime
+    max_credits: int | None = None
+    """The most that the run's start may spend, follow-ups and retries together; None: it has no total."""
     assumed: Facts | None = None
     """In a test: typed values that stand for the record."""
     without_sites: frozenset[int] = frozenset()
@@ -74,15 +77,23 @@ class RunContext:
         They are those of the day on which this attempt set its credits aside, or would: see `start_of_spending`.
         """
         day = self.spending_day
-        return [
+        lines = [
             Budget(BudgetScope.ACCOUNT, self.account.id, day.isoformat(), self.account.daily_ceiling),
             Budget(BudgetScope.RULE, self.rule.id, f"{day:%Y-%m}", self.rule.monthly_budget),
         ]
+        return [*lines, self.start_budget] if self.start_budget else lines
 
     @property
     def spending_day(self) -> date:
         """The account's day on which credits of this attempt count."""
         return self.run.budget_day or self.local_day
+
+    @property
+    def start_budget(self) -> Budget | None:
+        """The counter of the run's start, where that has a total."""
+        if self.max_credits is None:
+            return None
+        return Budget(BudgetScope.START, self.run.start_id or self.run.id, TOTAL, self.max_credits)
 
     def start_of_spending(self) -> None:
         """From here on credits count for today: a run that waited, or is tried again, spends when it goes on.
@@ -164,4 +175,10 @@ def load_context(session: Session, run: ScheduledTask, now: datetime) -> RunCont
         account=session.get_one(Account, run.account_id, populate_existing=True),
         site=session.get(Site, run.site_id) if run.site_id else None,
         now=now,
+        max_credits=_total_of_start(session, run),
     )
+
+
+def _total_of_start(session: Session, run: ScheduledTask) -> int | None:
+    first = ScheduledTask.id == (run.start_id or run.id)
+    return session.scalar(select(ScheduledTask.max_credits).where(first))

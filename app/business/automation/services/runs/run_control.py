@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, select, true, update
+from sqlalchemy import CursorResult, func, select, true, update
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule
@@ -61,6 +61,7 @@ def cancel(session: Session, run: ScheduledTask, now: datetime) -> None:
         status=Status.SKIPPED,
         reason=Reason.CANCELLED,
         error_message="Cancelled before it started.",
+        remaining=func.coalesce(ScheduledTask.promised, 0),
         waiting_for=None,
         finished_at=now,
     ):

@@ -12,18 +12,22 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import AccountStatus
 from app.business.automation.models import RuleDay
 from app.business.automation.run_models import Cause, Reason, ScheduledTask, Status, Waiting
+from app.business.automation.services.catalogue.nouns import noun
 from app.business.automation.services.conditions.condition_evaluator import ConditionEvaluator
 from app.business.automation.services.conditions.record_fields import Facts, load_facts
 from app.business.automation.services.rules.rule_cost import credits_of_actions
 from app.business.automation.services.runs import continuation, missed, record_claims
 from app.business.automation.services.runs.chain_check import check_loop
 from app.business.automation.services.runs.choice_reasons import too_few
-from app.business.automation.services.runs.record_choice import choose_records
+from app.business.automation.services.runs.limits import keep_left_over, limit_notes, within_limits
+from app.business.automation.services.runs.record_choice import Choice, choose_records
+from app.business.automation.services.runs.record_claims import is_selected
 from app.business.automation.services.runs.run_context import RunContext
-from app.business.automation.services.runs.run_price import affordable, known_price, price_of_one
+from app.business.automation.services.runs.run_price import WorkPrices, known_price
 from app.business.automation.services.runs.run_steps import steps_of
 from app.business.automation.services.runs.run_stop import Admission, Gate, Stop
 from app.business.automation.services.runs.site_choice import leave_out_sites, set_aside
+from app.business.automation.services.runs.start_total import start_left
 from app.business.planner.models import SiteStatus
 
 SAMPLE = 10
@@ -136,20 +140,30 @@ def check_conditions(session: Session, context: RunContext, admission: Admission
     if context.run.record_type is None:
         return _check_account_figures(session, context)
     choice = admission.choice = choose_records(session, context)
-    admission.records = choice.ids
+    admission.records, admission.place = choice.ids, choice.place
+    admission.looked_at = choice.offered or 0
     if choice.ids:
         _sample_trace(session, context, choice.ids[:1])
     _go_on(session, context, admission, choice.ids)
-    needed = context.definition.record_minimum if choice.offered is None else 1
-    if choice.matched < needed and admission.origins:
+    needed = _needed(context, choice)
+    if choice.matched + choice.place.beyond < needed and admission.origins:
         # Too few to begin with, but what was begun is finished.
         choice.ids = admission.records = [key for key in choice.ids if key in admission.origins]
         choice.matched, needed = len(choice.ids), 1
-    if choice.matched >= needed:
+    if choice.matched + choice.place.beyond >= needed and not choice.ids and choice.held:
+        held = f"Another run of this rule holds {context.plural(len(choice.held))} now."
+        return Stop(Reason.OVERLAP, held, Waiting.PREVIOUS)
+    if choice.matched and choice.matched + choice.place.beyond >= needed:
         return f"{context.plural(choice.matched)} {'matches' if choice.matched == 1 else 'match'}."
     if choice.offered is not None:
         _sample_trace(session, context, list(context.detail.records or ())[:SAMPLE])
     return Stop(Reason.CONDITIONS, too_few(session, context, choice, needed))
+
+
+def _needed(context: RunContext, choice: Choice) -> int:
+    """The rule's minimum is asked where it selects its records itself, and once for each start."""
+    selects = choice.offered is None or (is_selected(context) and not context.run.follows_id)
+    return context.definition.record_minimum if selects else 1
 
 
 def _check_account_figures(session: Session, context: RunContext) -> str | Stop:
@@ -218,26 +232,30 @@ def has_slot(limit: int) -> ColumnElement[bool]:
 
 
 def check_limit(session: Session, context: RunContext, admission: Admission) -> str | Stop:
-    """The run takes on as many records as its credit limit pays for."""
-    limit = context.definition.credit_limit_per_execution
+    """The run takes on as many records as its credit limit, and the total of its start, pay for."""
+    limit, left = context.definition.credit_limit_per_execution, start_left(session, context)
+    most = limit if left is None else min(limit, left)
     leave_out_sites(session, context, admission)
-    taken = affordable(session, context, admission.records, limit)
-    if admission.records and not taken:
-        one = price_of_one(session, context, admission.records)
-        message = (
-            f"One {context.run.record_type} costs {one} credits; the limit of {limit} per run is below that."
-        )
-        return Stop(Reason.LIMIT_BELOW_PRICE, message)
-    left_over = admission.records[len(taken) :]
-    admission.left_over += left_over
-    if left_over:
-        admission.notes.append(
-            f"{len(taken)} of {context.plural(len(admission.records))}: "
-            f"the limit of {limit} credits per run allows no more."
-        )
-    admission.records = taken
-    admission.price = known_price(session, context, taken)
-    return admission.notes[-1] if admission.notes else f"Price {admission.price} of at most {limit} credits."
+    steps, record_type = steps_of(context), context.run.record_type
+    prices = WorkPrices(session, context.account.id, steps, record_type, admission.records, context)
+    chosen = within_limits(prices, admission.records, limit, most)
+    if not chosen.taken and (admission.records or prices.amount([]) > most):
+        return _limit_below_price(context, admission, prices, limit)
+    admission.notes += limit_notes(context, keep_left_over(admission, chosen), limit, most)
+    admission.records = chosen.taken
+    admission.price = known_price(session, context, chosen.taken)
+    return admission.notes[-1] if admission.notes else f"Price {admission.price} of at most {most} credits."
+
+
+def _limit_below_price(context: RunContext, admission: Admission, prices: WorkPrices, limit: int) -> Stop:
+    least = min((prices.amount([key]) for key in admission.records), default=prices.amount([]))
+    what = f"One {noun(context.run.record_type)} costs" if admission.records else "Its actions cost"
+    named = f"limit of {limit:,} per run"
+    if least <= limit:
+        total = f"{context.max_credits:,} for this start"
+        named = f"rest of the {total}" if context.run.start_id else f"total of {total}"
+    message = f"{what} {least:,} credits; the {named} is below that."
+    return Stop(Reason.LIMIT_BELOW_PRICE, message)
 
 
 def check_credits(session: Session, context: RunContext, admission: Admission) -> str | Stop:
@@ -245,8 +263,10 @@ def check_credits(session: Session, context: RunContext, admission: Admission) -
     if context.run.record_type and admission.records:
         got = record_claims.claim(session, context, admission.records)
         if not got:
-            return Stop(Reason.CONDITIONS, "Another run of this rule holds these records now.")
+            held = "Another run of this rule holds these records now."
+            return Stop(Reason.OVERLAP, held, Waiting.PREVIOUS)
         if _go_on(session, context, admission, got) or len(got) < len(admission.records):
+            admission.left_over += [key for key in admission.records if key not in set(got)]
             admission.records = got
             admission.price = known_price(session, context, got)
     context.start_of_spending()

@@ -71,7 +71,7 @@ def step_price(session: Session, step: Step, ids: list[int]) -> StepPrice:
 class WorkPrices:
     """The most that work on any of the records costs, read once: of the steps whose records are known by then.
 
-    Without receipts: for work that has not begun.
+    context: of a run that may have receipts already; without it for work that nobody has begun.
     """
 
     def __init__(
@@ -81,7 +81,11 @@ class WorkPrices:
         steps: Sequence[Step],
         record_type: str | None,
         ids: list[int],
+        context: RunContext | None = None,
     ) -> None:
+        def open_units(step: Step, all_of_them: list[int]) -> list[int]:
+            return _unfinished(session, context, step, all_of_them) if context else all_of_them
+
         self._prices: list[tuple[StepPrice, dict[int, int] | None]] = []
         self.explicit: dict[int, list[int]] = {}
         """By step: records written into the rule, whatever the run's own are."""
@@ -92,13 +96,20 @@ class WorkPrices:
                 written = explicit_ids(step.action) or []
                 known = sorted(known_ids(session, step.record_type or "", written, account_id))
                 self.explicit[step.index] = known
-                self.fixed[step.index] = step_price(session, step, known).amount(known)
+                left = open_units(step, known)
+                self.fixed[step.index] = step_price(session, step, left).amount(left)
+            elif step.entry.price_text == "free":
+                continue
             elif step.source == "records":
-                self._prices.append((step_price(session, step, ids), None))
+                left = open_units(step, ids)
+                itself = None if len(left) == len(ids) else dict(zip(left, left, strict=True))
+                self._prices.append((step_price(session, step, left), itself))
             elif step.source == "parents":
                 parents = parents_of(session, record_type or "", step.record_type or "", ids)
-                of_parents = step_price(session, step, list(dict.fromkeys(parents.values())))
-                self._prices.append((of_parents, parents))
+                left = open_units(step, list(dict.fromkeys(parents.values())))
+                wanted = set(left)
+                of_parents = {key: parent for key, parent in parents.items() if parent in wanted}
+                self._prices.append((step_price(session, step, left), of_parents))
 
     def amount(self, ids: list[int]) -> int:
         """Credits for these records in one run."""
@@ -121,11 +132,6 @@ def known_prices(
         if step.known_at_start and step.source != "run" and step.entry.price_text != "free":
             ids = _unfinished(session, context, step, input_ids(session, context, step, records))
             yield step_price(session, step, ids), ids
-
-
-def price_of_one(session: Session, context: RunContext, records: list[int]) -> int:
-    """Most credits for the first record alone."""
-    return known_price(session, context, records[:1])
 
 
 def affordable(session: Session, context: RunContext, records: list[int], limit: int) -> list[int]:

@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 from app.business.automation.run_models import Reason, Waiting
 from app.business.automation.services.runs.record_choice import Choice
 from app.business.automation.services.runs.run_context import RunContext
-from app.business.billing.services.credit_service import Shortfall
+from app.business.automation.services.runs.start_list import NO_LIST, Stretch
+from app.business.billing.services.credit_service import BudgetScope, Shortfall
 
 
 @dataclass(frozen=True)
@@ -36,10 +37,10 @@ class OutOfCredits(Exception):  # noqa: N818 - an outcome that the engine settle
 
 @dataclass
 class Admission:
-    """What the checks have decided so far: the records, and what the limit left over.
+    """What the checks have decided so far: the records, and what limits left over.
 
     origins: the run that left a record unfinished, where one did · gone_on_with: the records for which what is done
-    was taken over.
+    was taken over · place: the stretch of the start's list that has been looked at · looked_at: records offered.
     """
 
     choice: Choice = field(default_factory=Choice)
@@ -47,6 +48,8 @@ class Admission:
     origins: dict[int, int] = field(default_factory=dict)
     gone_on_with: list[int] = field(default_factory=list)
     left_over: list[int] = field(default_factory=list)
+    place: Stretch = NO_LIST
+    looked_at: int = 0
     price: int = 0
     stop: Stop | None = None
     gates: list[dict[str, Any]] = field(default_factory=list)
@@ -59,6 +62,8 @@ Gate = Callable[[Session, RunContext, Admission], str | Stop | None]
 
 def stop_of(shortfall: Shortfall) -> Stop:
     """A refused hold as the check that says no."""
+    if shortfall.budget and shortfall.budget.scope == BudgetScope.START:
+        return Stop(Reason.BUDGET, shortfall.sentence)
     if shortfall.kind == "budget":
         return Stop(Reason.BUDGET, shortfall.sentence, Waiting.BUDGET)
     return Stop(Reason.INSUFFICIENT_CREDITS, shortfall.sentence, Waiting.CREDITS, shortfall.needed)

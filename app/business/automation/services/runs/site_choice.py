@@ -13,6 +13,7 @@ from app.business.automation.services.runs.run_price import affordable_units, kn
 from app.business.automation.services.runs.run_steps import Step
 from app.business.automation.services.runs.run_stop import Admission, OutOfCredits, Stop, stop_of
 from app.business.automation.services.runs.site_budgets import LATER, SiteFit
+from app.business.automation.services.runs.start_total import bound_of, start_left, total_used
 
 
 def leave_out_sites(session: Session, context: RunContext, admission: Admission) -> None:
@@ -56,13 +57,16 @@ def set_aside_again(session: Session, context: RunContext, most: int) -> Stop | 
     records, options = list(context.detail.records or []), context.detail.options
     # Its records may have grown since (a task's words): never more than the run's limit leaves.
     prices = site_budgets.capped(partial(site_budgets.price_by_site, session, context), most)
+    of_start, needed = start_left(session, context), sum(prices(records).values())
+    if of_start is not None and needed > of_start:
+        return total_used(context, needed, of_start)
     fit = site_budgets.hold(session, context, context.run.record_type, records, prices)
     if fit.shortfall is not None:
         return stop_of(fit.shortfall)
     if left_out := fit.all_left_out:
         record_claims.free(session, context, left_out)
         notes = site_budgets.notes_of(session, context, context.run.record_type, fit.left_out)
-        context.detail.records = fit.ids
+        context.detail.records, context.run.record_count = fit.ids, len(fit.ids)
         context.detail.options = options | {
             "left_over": [*options.get("left_over", []), *left_out],
             "notes": [*options.get("notes", []), *notes],
@@ -86,12 +90,11 @@ def set_aside_step(
 
     fit = site_budgets.within_rooms(session, context, step.record_type, ids, prices)
     notes = site_budgets.notes_of(session, context, step.record_type, fit.left_out) if fit.ids else []
-    wanted = fit.ids or ids
-    taken = affordable_units(price, wanted, left)
+    wanted, of_start = fit.ids or ids, start_left(session, context)
+    taken = affordable_units(price, wanted, left if of_start is None else min(left, of_start))
     if len(taken) < len(wanted):
-        limit = context.definition.credit_limit_per_execution
         of_all = f"{len(taken)} of {plural(len(wanted), step.record_type)}"
-        notes.append(f"{of_all}: the limit of {limit} credits per run allows no more.")
+        notes.append(f"{of_all}: {bound_of(context, left, of_start)} no more.")
     held = site_budgets.hold(session, context, step.record_type, taken, prices)
     if held.shortfall is not None:
         raise OutOfCredits(held.shortfall)

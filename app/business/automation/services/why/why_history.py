@@ -9,11 +9,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
 
 from app.business.automation.models import AutomationRule, RuleVersion
-from app.business.automation.run_models import Cause, Reason, ScheduledTask, Status
+from app.business.automation.run_models import Cause, Reason, RunDetail, ScheduledTask, Status
 from app.business.automation.services.catalogue.field_catalogue import choices_of
 from app.business.automation.services.catalogue.nouns import noun, plural
 from app.business.automation.services.catalogue.record_order import OLDEST, order_words
 from app.business.automation.services.catalogue.triggers import TRIGGERS, statuses_to
+from app.business.automation.services.runs.start_list import start_of, stretch_of
 from app.business.events import Event, EventBatch, EventType
 from app.business.planner.models import Record
 
@@ -57,12 +58,15 @@ def happenings(
     """Newest first, from the rule's last hundred runs since the record was made, and the record's events."""
     runs = _runs(session, rule, record, until)
     heard = {heard.batch.id: heard for heard in events}
+    listed = _lists(session, runs, record.id)
     versions = _versions(session, rule)
     orders = {version.version: _order_of(version) for version in versions}
     found = [
         item
         for run in runs
-        for item in _of_run(run, rule, record, heard, orders.get(run.rule_version, order_words(OLDEST, None)))
+        for item in _of_run(
+            run, rule, record, heard, listed, orders.get(run.rule_version, order_words(OLDEST, None))
+        )
     ]
     known = {run.batch_id for run in runs if run.batch_id}
     found += [item for one in events if one.batch.id not in known for item in _unheard(one, rule, versions)]
@@ -119,8 +123,26 @@ def _runs(session: Session, rule: AutomationRule, record: Record, until: datetim
     return session.scalars(query).all()
 
 
+def _lists(session: Session, runs: Sequence[ScheduledTask], record_id: int) -> dict[int, int]:
+    """By start: the record's place in the list of it. Only the last run of each start says anything of it."""
+    last = {start_of(run): run for run in reversed(runs) if stretch_of(run.detail).total}
+    query = select(RunDetail.run_id, RunDetail.start_records).where(
+        RunDetail.run_id.in_(last), RunDetail.start_records.is_not(None)
+    )
+    return {
+        last[start_id].id: records.index(record_id)
+        for start_id, records in session.execute(query)
+        if record_id in records
+    }
+
+
 def _of_run(
-    run: ScheduledTask, rule: AutomationRule, record: Record, heard: dict[int, Heard], first: str
+    run: ScheduledTask,
+    rule: AutomationRule,
+    record: Record,
+    heard: dict[int, Heard],
+    listed: Mapping[int, int],
+    first: str,
 ) -> Iterator[Happening]:
     """What this run was to the record; nothing for a run of other records."""
     chosen, left = run.detail.records, run.detail.options.get("left_over") or []
@@ -135,17 +157,22 @@ def _of_run(
     if record.id in (chosen or []):
         yield happened(*_taken(run))
     elif record.id in left:
-        sentence = "It was left over: the credits per run pay for no more records. "
-        follows = run.cause != Cause.SCHEDULE
-        yield happened(
-            "not_taken",
-            sentence + ("A follow-up run takes it." if follows else "It waits for the next planned time."),
-        )
+        yield happened("not_taken", f"It was left over: this run could take no more records. {_later(run)}")
+    elif listed.get(run.id, -1) >= stretch_of(run.detail).end:
+        kind: Kind = "not_taken" if run.remaining else "waiting"
+        yield happened(kind, f"It is among the records of this start, further down. {_later(run)}")
     elif run.batch_id:
         if event and run.part == 0:
             yield happened("not_taken", "It did not match the conditions when it came.")
     elif _looks_itself(run):
         yield replace(happened(*_passed_by(run, record, first)), passed_by=True)
+
+
+def _later(run: ScheduledTask) -> str:
+    """When a record that the run left over is worked on."""
+    if run.cause == Cause.SCHEDULE:
+        return "It waits for the next planned time."
+    return f"A person can let it go on from run {run.id}." if run.remaining else "A follow-up run takes it."
 
 
 def _looks_itself(run: ScheduledTask) -> bool:
