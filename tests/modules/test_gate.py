@@ -1,7 +1,10 @@
 """The one gate: odd ids, numbers, JSON and If-Match are refused plainly, wherever they come in, and change nothing."""
 
+import ast
 import json
+import re
 import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -217,6 +220,29 @@ def test_numbers_of_any_size_in_a_body_are_refused(api: FlaskClient, people: Peo
             answer = api.post(RULES, data=text, content_type="application/json")
             assert answer.status_code in (400, 422), (field, number, answer.text)
     assert len(api.get(RULES).json["results"]) == 1
+
+
+def test_nothing_is_committed_before_the_answer_can_be_made() -> None:
+    """After a commit a view only says where to go: what it shows has been made before."""
+    late = []
+    for path in Path("app/modules").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            for body in (getattr(node, name, None) for name in ("body", "orelse", "finalbody")):
+                late += [
+                    f"{path}:{line}" for line in _shown_after_commit(body if isinstance(body, list) else [])
+                ]
+    assert late == []
+
+
+COMMIT = re.compile(r".*session(\(\))?\.commit\(\)")
+SHOWS = re.compile(r"\b(answer|jsonify|render_template|_?show\w*|_page)\(")
+
+
+def _shown_after_commit(statements: list[ast.stmt]) -> list[int]:
+    texts = [ast.unparse(statement) for statement in statements]
+    commits = [number for number, text in enumerate(texts) if COMMIT.fullmatch(text)]
+    after = range(commits[0] + 1, len(texts)) if commits else ()
+    return [statements[number].lineno for number in after if SHOWS.search(texts[number])]
 
 
 def _site(site: Any, **changes: Any) -> dict[str, Any]:

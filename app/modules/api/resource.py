@@ -1,6 +1,6 @@
 """The ground of every REST resource: reading bodies, checking fields, lists by cursor, entity tags.
 
-A view reads as: `fields = read_new(KeywordNew)` → one service call → `commit` → `answer(show(row), 201)`.
+A view reads as: `fields = read_new(KeywordNew)` → one service call → `saved(answer(show(row), 201))`.
 All refusals are business ones; the error pages turn them into problem+json.
 """
 
@@ -16,6 +16,7 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.business.errors import Invalid, Refusal, Stale, TooLarge
 from app.business.paging import Page
+from app.infrastructure.database import db
 from app.modules.gate.json_text import Malformed, read_json
 from app.modules.gate.numbers import whole_number
 from app.modules.gate.preconditions import if_match
@@ -199,6 +200,12 @@ def answer(shown: Mapping[str, Any], status: int = 200, *, version: int | str | 
     response.status_code = status
     response.set_etag(entity_tag(shown, version))
     return response
+
+
+def saved(answer: Response) -> Response:
+    """The answer, now that what it says is committed: a change that cannot be answered is not kept."""
+    db.session.commit()
+    return answer
 
 
 def require_match(shown: Mapping[str, Any], version: int | str | None = None) -> None:

@@ -15,7 +15,7 @@ from app.business.automation.services.trials.back_test import begin_back_test
 from app.business.errors import Conflict
 from app.infrastructure.database import db, only_reading
 from app.modules.access import allow, current_person, owned_or_404
-from app.modules.api.resource import answer, read_optional
+from app.modules.api.resource import answer, read_optional, saved
 from app.modules.automation.api_rules import actor
 from app.modules.automation.api_runs import in_zone
 from app.modules.automation.serializers import BackTestAsked, OperationShown, RetryRuns
@@ -40,8 +40,7 @@ def retry_runs() -> Response:
     if asked.dry_run:
         return answer(_report(report))
     operation = bulk_retry.begin_bulk_retry(session, account, report, actor(), now)
-    session.commit()
-    return answer(_show(operation), 202)
+    return saved(answer(_show(operation), 202))
 
 
 @allow(Role.OPERATOR)
@@ -55,10 +54,9 @@ def back_test(id: int) -> Response:
         db.session(), person.account, days=asked.days, user_id=person.user.id, now=datetime.now(UTC), rule=rule,
         data=asked.definition,
     )  # fmt: skip
-    db.session.commit()
     response = answer(_show(operation), 202)
     response.location = url_for(".get_operation", id=operation.id)
-    return response
+    return saved(response)
 
 
 @allow(Role.VIEWER)

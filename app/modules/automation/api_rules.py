@@ -25,6 +25,7 @@ from app.modules.api.resource import (
     listed_as,
     read_optional,
     read_query,
+    saved,
     window,
     writable,
 )
@@ -56,10 +57,9 @@ def create_rule() -> Response:
     """POST rules: absent keys take the defaults that suit most rules."""
     now, account = datetime.now(UTC), current_person().account
     rule = service.create_rule(db.session(), account, _rule_body(), actor(), now)
-    db.session.commit()
     response = _shown(rule, now, 201)
     response.location = url_for(".get_rule", id=rule.id)
-    return response
+    return saved(response)
 
 
 @allow(Role.VIEWER)
@@ -94,8 +94,7 @@ def enable_rule(id: int) -> Response:
     """POST enable: switch it on, and run it on what is here already when asked to."""
     asked, now, rule = read_optional(EnableRule), datetime.now(UTC), _rule_to_switch(id)
     service.enable(db.session(), rule, actor(), now, backfill=asked.backfill)
-    db.session.commit()
-    return _shown(rule, now)
+    return saved(_shown(rule, now))
 
 
 @allow(Role.OPERATOR)
@@ -111,8 +110,7 @@ def disable_rule(id: int) -> Response:
     read_optional(NothingAsked)
     now, rule = datetime.now(UTC), _rule_to_switch(id)
     service.disable(db.session(), rule, actor(), now)
-    db.session.commit()
-    return _shown(rule, now)
+    return saved(_shown(rule, now))
 
 
 @allow(Role.EDITOR)
@@ -121,10 +119,9 @@ def copy_rule(id: int) -> Response:
     read_optional(NothingAsked)
     now, rule = datetime.now(UTC), owned_or_404(AutomationRule, id)
     copy = rule_copies.copy_rule(db.session(), rule, actor(), now)
-    db.session.commit()
     response = _shown(copy, now, 201)
     response.location = url_for(".get_rule", id=copy.id)
-    return response
+    return saved(response)
 
 
 def actor() -> Actor:
@@ -139,8 +136,7 @@ def _change(id: int, definition: Callable[[AutomationRule, Body], Body]) -> Resp
     require_present(rule, shown)
     changes = writable(RuleDefinition, sent, shown, RULE_DERIVED)
     service.update_rule(db.session(), rule, definition(rule, changes), actor(), now)
-    db.session.commit()
-    return _shown(rule, now)
+    return saved(_shown(rule, now))
 
 
 def _merged(rule: AutomationRule, changes: Body) -> Body:

@@ -26,7 +26,7 @@ from app.business.errors import Invalid
 from app.business.periods import last_days
 from app.infrastructure.database import db, only_reading
 from app.modules.access import allow, current_person, owned_or_404
-from app.modules.api.resource import answer, listed, read_optional, read_query, window
+from app.modules.api.resource import answer, listed, read_optional, read_query, saved, window
 from app.modules.automation.api_rules import actor
 from app.modules.automation.serializers import (
     AttemptShown,
@@ -50,10 +50,11 @@ def execute_rule(id: int) -> Response:
     asked = read_optional(ExecuteRule)
     rule = owned_or_404(AutomationRule, id)
     run = _opened(rule, asked)
-    db.session.commit()
-    if asked.wait:
-        _await_end(run, asked.wait)
-    return answer(_show(run), 200 if asked.wait and run.status in CLOSED else 202)
+    opened = saved(answer(_show(run), 202))
+    if not asked.wait:
+        return opened
+    _await_end(run, asked.wait)
+    return answer(_show(run), 200 if run.status in CLOSED else 202)
 
 
 @allow(Role.OPERATOR)
@@ -108,8 +109,7 @@ def retry_run(id: int) -> Response:
     read_optional(NothingAsked)
     run = owned_or_404(ScheduledTask, id)
     bulk_retry.retry_alone(db.session(), current_person().account, run, actor(), datetime.now(UTC))
-    db.session.commit()
-    return answer(_show(run), 202)
+    return saved(answer(_show(run), 202))
 
 
 @allow(Role.OPERATOR)
@@ -118,8 +118,7 @@ def cancel_run(id: int) -> Response:
     read_optional(NothingAsked)
     run = owned_or_404(ScheduledTask, id)
     run_control.cancel(db.session(), run, datetime.now(UTC))
-    db.session.commit()
-    return answer(_show(run))
+    return saved(answer(_show(run)))
 
 
 @allow(Role.VIEWER)

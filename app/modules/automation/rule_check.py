@@ -1,14 +1,14 @@
 """What looking a rule over has found, as pages and programs show it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.automation_service import AutomationService
-from app.business.automation.services.preflight.preflight import Finding, Level, look_over, require_ready
+from app.business.automation.services.preflight.preflight import Finding, Level, brought_by_change, look_over
 from app.business.automation.services.rules.rule_definition import definition_from
 from app.business.automation.services.rules.rule_versions import definition_of
 from app.infrastructure.database import db
@@ -45,18 +45,21 @@ def findings_of(rule: AutomationRule, now: datetime) -> list[Finding]:
     return look_over(session, account, definition_from(definition_of(rule)), now, rule.id)
 
 
-def of_draft(form: RuleForm, rule_id: int | None, now: datetime) -> RuleCheck | None:
-    """What was typed into the rule form; None while a step is not answered well."""
+def of_draft(form: RuleForm, rule: AutomationRule | None, now: datetime) -> RuleCheck | None:
+    """What was typed into the rule form; None while a step is not answered well.
+
+    `rule`: the saved one that it changes. While that is on, only what the change brings keeps it from being saved.
+    """
     if form.first_open():
         return None
-    definition = AutomationService().checked(form.session, form.account, form.data())
-    return _shown(look_over(form.session, form.account, definition, now, rule_id))
-
-
-def require_draft_ready(form: RuleForm, rule_id: int | None, now: datetime) -> None:
-    """Raise Blocked when what was typed could never do anything once it is on."""
-    definition = AutomationService().checked(form.session, form.account, form.data())
-    require_ready(form.session, form.account, definition, now, rule_id)
+    session, account = form.session, form.account
+    definition = AutomationService().checked(session, account, form.data(), form.rule)
+    shown = _shown(look_over(session, account, definition, now, rule.id if rule else None))
+    if form.rule is None or rule is None:
+        return shown
+    before = definition_from(definition_of(rule))
+    brought = brought_by_change(session, account, before, definition, now, rule.id)
+    return replace(shown, is_blocked=bool(brought))
 
 
 def as_json(findings: Sequence[Finding]) -> dict[str, Any]:

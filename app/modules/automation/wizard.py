@@ -1,13 +1,15 @@
 """The rule form as a whole: its steps, the rule they add up to, and which of them need another look."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
+from app.business.automation.models import AutomationRule
 from app.business.automation.services.automation_service import AutomationService
+from app.business.automation.services.catalogue.action_catalogue import RECORD_TYPES
 from app.business.automation.services.catalogue.triggers import TRIGGERS
 from app.business.errors import Invalid
 from app.modules.automation import wizard_forms as forms
@@ -116,8 +118,15 @@ class RuleForm:
     """What was typed into all steps. Forms are built anew from it for each request."""
 
     def __init__(
-        self, session: Session, account: Account, steps: Mapping[str, Pairs], choices: Choices
+        self,
+        session: Session,
+        account: Account,
+        steps: Mapping[str, Pairs],
+        choices: Choices,
+        rule: AutomationRule | None = None,
     ) -> None:
+        """`rule`: the saved one that is being changed, if it is on: what is gone of what it names stops no save."""
+        self.rule = rule
         self.session, self.account, self.steps, self.choices = session, account, dict(steps), choices
 
     def form(self, key: str) -> Any:
@@ -150,7 +159,8 @@ class RuleForm:
     def fixed_record_type(self) -> str | None:
         """The record type that the trigger brings; None where the rule chooses."""
         trigger = self.trigger()
-        return TRIGGERS[trigger["trigger"]].record_type or trigger["trigger_options"].get("record_type")
+        given = TRIGGERS[trigger["trigger"]].record_type or trigger["trigger_options"].get("record_type")
+        return given if given in RECORD_TYPES else None
 
     def data(self) -> dict[str, Any]:
         """The rule as typed so far; steps not answered yet have something harmless in their place."""
@@ -162,7 +172,7 @@ class RuleForm:
     def errors(self) -> dict[str, dict[str, list[str]]]:
         """Refusals of the whole rule by step."""
         try:
-            AutomationService().checked(self.session, self.account, self.data())
+            AutomationService().checked(self.session, self.account, self.data(), self.rule)
         except Invalid as refusal:
             found: dict[str, dict[str, list[str]]] = {}
             for path, messages in refusal.errors.items():
@@ -213,18 +223,28 @@ class RuleForm:
 
 
 def steps_of_rule(rule: Mapping[str, Any], choices: Choices) -> dict[str, Pairs]:
-    """All answers that stand for an existing rule."""
+    """All answers that stand for an existing rule. A part that an older version saved and no input can show has
+    none: the form asks that question anew."""
     often: Any = ScheduleStep if rule["trigger"] == SCHEDULE else EventStep
-    return {
-        "name": forms.NameStep.pairs(rule),
-        "when": forms.WhenStep.pairs(rule, choices),
-        "where": forms.WhereStep.pairs(rule, choices),
-        "which": forms.WhichStep.pairs(rule),
-        "do": forms.DoStep.pairs(rule),
-        "often": often.pairs(rule),
-        "limits": forms.LimitsStep.pairs(rule),
-        "check": forms.CheckStep.pairs(rule),
+    answers: dict[str, Callable[[], Pairs]] = {
+        "name": lambda: forms.NameStep.pairs(rule),
+        "when": lambda: forms.WhenStep.pairs(rule, choices),
+        "where": lambda: forms.WhereStep.pairs(rule, choices),
+        "which": lambda: forms.WhichStep.pairs(rule),
+        "do": lambda: forms.DoStep.pairs(rule),
+        "often": lambda: often.pairs(rule),
+        "limits": lambda: forms.LimitsStep.pairs(rule),
+        "check": lambda: forms.CheckStep.pairs(rule),
     }
+    found = {key: _answer(pairs) for key, pairs in answers.items()}
+    return {key: pairs for key, pairs in found.items() if pairs is not None}
+
+
+def _answer(pairs: Callable[[], Pairs]) -> Pairs | None:
+    try:
+        return pairs()
+    except (Invalid, TypeError, KeyError, ValueError, AttributeError):
+        return None
 
 
 def has_errors(form: Any) -> bool:

@@ -22,7 +22,7 @@ from app.business.planner.services.record_lists import (
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
 from app.modules.api.records import list_rows, row_to_change, sent_changes, show
-from app.modules.api.resource import answer, listed, listed_as, read_new
+from app.modules.api.resource import answer, listed, listed_as, read_new, saved
 from app.modules.planner.serializers import (
     ClusterChanges,
     ClusterNew,
@@ -58,8 +58,7 @@ def create_site() -> Response:
     """POST sites."""
     fields = read_new(SiteNew).model_dump()
     site = site_service.create_site(db.session(), current_person().account.id, fields, now=datetime.now(UTC))
-    db.session.commit()
-    return answer(show(SiteShown, site), 201, version=site.version)
+    return saved(answer(show(SiteShown, site), 201, version=site.version))
 
 
 @allow(Role.VIEWER)
@@ -76,8 +75,7 @@ def change_site(id: int) -> Response:
     changes = sent_changes(SiteChanges, site, show(SiteShown, site))
     site_service.update_site(db.session(), site, changes, now=datetime.now(UTC))
     wake_for_budget(db.session(), site.account_id, site.id)
-    db.session.commit()
-    return answer(show(SiteShown, site), version=site.version)
+    return saved(answer(show(SiteShown, site), version=site.version))
 
 
 @allow(Role.VIEWER)
@@ -92,8 +90,7 @@ def create_sector() -> Response:
     fields = read_new(SectorNew)
     site = owned_or_404(Site, fields.site)
     sector = site_service.create_sector(db.session(), site, fields.name, now=datetime.now(UTC))
-    db.session.commit()
-    return answer(show(SectorShown, sector), 201, version=sector.version)
+    return saved(answer(show(SectorShown, sector), 201, version=sector.version))
 
 
 @allow(Role.VIEWER)
@@ -110,8 +107,7 @@ def change_sector(id: int) -> Response:
     changes = sent_changes(SectorChanges, sector, show(SectorShown, sector))
     if "name" in changes:
         site_service.rename_sector(db.session(), sector, changes["name"], now=datetime.now(UTC))
-    db.session.commit()
-    return answer(show(SectorShown, sector), version=sector.version)
+    return saved(answer(show(SectorShown, sector), version=sector.version))
 
 
 @allow(Role.VIEWER)
@@ -128,8 +124,7 @@ def create_keyword() -> Response:
     keyword = keyword_service.add_keyword(
         db.session(), place, fields, origin=current_person().origin, now=now
     )
-    db.session.commit()
-    return answer(show(KeywordShown, keyword), 201, version=keyword.version)
+    return saved(answer(show(KeywordShown, keyword), 201, version=keyword.version))
 
 
 @allow(Role.VIEWER)
@@ -147,8 +142,7 @@ def change_keyword(id: int) -> Response:
     if "cluster" in changes:
         _move(keyword, changes.pop("cluster"), now)
     keyword_service.update_keyword(db.session(), keyword, changes, origin=current_person().origin, now=now)
-    db.session.commit()
-    return answer(show(KeywordShown, keyword), version=keyword.version)
+    return saved(answer(show(KeywordShown, keyword), version=keyword.version))
 
 
 @allow(Role.VIEWER)
@@ -167,8 +161,7 @@ def create_cluster() -> Response:
     cluster = cluster_service.create_cluster(
         db.session(), _place(fields, now), fields, origin=current_person().origin, now=now
     )
-    db.session.commit()
-    return answer(_shown_cluster(cluster), 201, version=cluster.version)
+    return saved(answer(_shown_cluster(cluster), 201, version=cluster.version))
 
 
 @allow(Role.VIEWER)
@@ -186,8 +179,7 @@ def change_cluster(id: int) -> Response:
     cluster_service.update_cluster(
         db.session(), cluster, changes, origin=current_person().origin, now=datetime.now(UTC)
     )
-    db.session.commit()
-    return answer(_shown_cluster(cluster), version=cluster.version)
+    return saved(answer(_shown_cluster(cluster), version=cluster.version))
 
 
 @allow(Role.VIEWER)
@@ -203,8 +195,7 @@ def create_idea() -> Response:
     idea = idea_service.create_idea(
         db.session(), _place_of_idea(fields, now), fields, origin=current_person().origin, now=now
     )
-    db.session.commit()
-    return answer(show(IdeaShown, idea), 201, version=idea.version)
+    return saved(answer(show(IdeaShown, idea), 201, version=idea.version))
 
 
 @allow(Role.VIEWER)
@@ -222,8 +213,7 @@ def change_idea(id: int) -> Response:
     idea_service.update_idea(
         db.session(), idea, changes, origin=current_person().origin, now=datetime.now(UTC)
     )
-    db.session.commit()
-    return answer(show(IdeaShown, idea), version=idea.version)
+    return saved(answer(show(IdeaShown, idea), version=idea.version))
 
 
 def _place(fields: dict[str, Any], now: datetime) -> Sector:

@@ -14,7 +14,7 @@ from app.business.planner.services.keyword_import import import_keywords as take
 from app.business.planner.services.keyword_table import read_keyword_table
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
-from app.modules.api.resource import WrongContentType
+from app.modules.api.resource import WrongContentType, saved
 from app.modules.gate.numbers import row_id
 from app.modules.throttle import limiter
 
@@ -47,10 +47,9 @@ def import_keywords() -> Response:
         now=datetime.now(UTC),
         existing="leave" if existing == "leave" else "update",
     )
-    db.session.commit()
     answer = jsonify(shown(result))
     answer.status_code = 201
-    return answer
+    return saved(answer)
 
 
 def shown(result: ImportResult) -> dict[str, object]:

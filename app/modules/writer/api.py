@@ -15,7 +15,7 @@ from app.business.writer.services.record_lists import CONTENTS, TASKS
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
 from app.modules.api.records import Row, list_rows, row_to_change, sent_changes, show
-from app.modules.api.resource import answer, listed, read_new
+from app.modules.api.resource import answer, listed, read_new, saved
 from app.modules.writer.serializers import (
     ContentChanges,
     ContentNew,
@@ -41,8 +41,7 @@ def create_task() -> Response:
     task = task_service.create_task(
         db.session(), _place(fields, "idea", Idea, now), fields, origin=current_person().origin, now=now
     )
-    db.session.commit()
-    return answer(show(TaskShown, task), 201, version=task.version)
+    return saved(answer(show(TaskShown, task), 201, version=task.version))
 
 
 @allow(Role.VIEWER)
@@ -60,8 +59,7 @@ def change_task(id: int) -> Response:
     task_service.update_task(
         db.session(), task, changes, origin=current_person().origin, now=datetime.now(UTC)
     )
-    db.session.commit()
-    return answer(show(TaskShown, task), version=task.version)
+    return saved(answer(show(TaskShown, task), version=task.version))
 
 
 @allow(Role.VIEWER)
@@ -77,8 +75,7 @@ def create_content() -> Response:
     content = content_edit.create_content(
         db.session(), _place(fields, "task", Task, now), fields, origin=current_person().origin, now=now
     )
-    db.session.commit()
-    return answer(show(ContentShown, content), 201, version=content.version)
+    return saved(answer(show(ContentShown, content), 201, version=content.version))
 
 
 @allow(Role.VIEWER)
@@ -96,11 +93,10 @@ def change_content(id: int) -> Response:
     content_edit.update_content(
         db.session(), content, changes, origin=current_person().origin, now=datetime.now(UTC)
     )
-    db.session.commit()
     shown = show(ContentShown, content)
     if content.outline and changes.get("status") == ContentStatus.APPROVED:
         shown["notice"] = content_edit.OUTLINE_APPROVED
-    return answer(shown, version=content.version)
+    return saved(answer(shown, version=content.version))
 
 
 def _place(fields: dict[str, Any], name: str, parent: type[Row], now: datetime) -> Row | Sector:

@@ -12,11 +12,17 @@ from app.business.accounts.services import audit_log
 from app.business.accounts.services.scope import owned
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Cause, ScheduledTask
-from app.business.automation.services.catalogue.action_catalogue import CATALOGUE, explicit_ids, is_paid
+from app.business.automation.services.catalogue.action_catalogue import is_paid
 from app.business.automation.services.catalogue.record_models import known_ids
-from app.business.automation.services.preflight.preflight import require_ready
+from app.business.automation.services.preflight.preflight import require_no_worse, require_ready
 from app.business.automation.services.preflight.starting import open_start, plan_start
-from app.business.automation.services.rules.rule_definition import RuleDefinition, parse_definition
+from app.business.automation.services.rules.rule_definition import (
+    RuleDefinition,
+    definition_from,
+    parse_definition,
+)
+from app.business.automation.services.rules.rule_references import unknown_references
+from app.business.automation.services.rules.rule_restraint import restrained
 from app.business.automation.services.rules.rule_versions import definition_of, keep_version, write
 from app.business.automation.services.runs.opening import Opening
 from app.business.automation.services.runs.waiting import wake_rule
@@ -71,11 +77,13 @@ class AutomationService:
         *,
         origin: dict[str, Any] | None = None,
     ) -> AutomationRule:
-        """A new rule, checked as a whole, planned at once when it is on. Raises Invalid.
+        """A new rule, checked as a whole, planned at once when it is on. Raises Invalid, Blocked.
 
         `origin`: where it came from (a copy, a file), for the audit log.
         """
         definition = self.checked(session, account, data)
+        if definition.is_active:
+            require_ready(session, account, definition, now)
         rule = AutomationRule(
             account_id=account.id, created_by_id=actor.user_id, created_at=now, updated_at=now
         )
@@ -104,12 +112,8 @@ class AutomationService:
             raise Stale(
                 f"Somebody else saved version {rule.version} meanwhile. Load it, then repeat your change."
             )
-        account = session.get_one(Account, rule.account_id)
-        before, definition = definition_of(rule), self.checked(session, account, data)
-        if definition.is_active and not rule.is_active:
-            require_ready(session, account, definition, now, rule.id)
-            rule_switch.forget_failures(session, rule)
-        write(rule, definition)
+        before = definition_of(rule)
+        self._write_change(session, rule, data, now)
         after = definition_of(rule)
         if before == after:
             return rule
@@ -120,13 +124,46 @@ class AutomationService:
         _note(session, rule, actor, "rule.changed", now, origin)
         return rule
 
-    def checked(self, session: Session, account: Account, data: dict[str, Any]) -> RuleDefinition:
-        """The definition, with every id in it checked against the account and the scope. Raises Invalid."""
+    def checked(
+        self, session: Session, account: Account, data: dict[str, Any], stored: AutomationRule | None = None
+    ) -> RuleDefinition:
+        """The definition, with every id in it checked against the account and the scope. Raises Invalid.
+
+        `stored`: the rule that it changes; what that names already and is gone meanwhile does not count.
+        """
         definition = parse_definition(data, shortest_interval_minutes=shortest_interval(session, account))
-        errors = _scope_errors(session, account.id, definition) or _id_errors(session, account.id, definition)
+        named = {"new": definition.model_dump(mode="json")} | (
+            {"old": definition_of(stored)} if stored else {}
+        )
+        unknown = unknown_references(session, account.id, named)
+        old = unknown.get("old", {})
+        errors = {path: texts for path, texts in unknown["new"].items() if texts != old.get(path)}
+        errors |= _scope_errors(session, account.id, definition)
         if errors:
             raise Invalid(errors)
         return definition
+
+    def _write_change(
+        self, session: Session, rule: AutomationRule, data: dict[str, Any], now: datetime
+    ) -> None:
+        """Check the change as far as it is one, and write it. Raises Invalid, Blocked."""
+        account = session.get_one(Account, rule.account_id)
+        before, is_switched_on = definition_of(rule), bool(data.get("is_active", True)) and not rule.is_active
+        try:
+            definition = self.checked(session, account, data, None if is_switched_on else rule)
+        except Invalid:
+            values = restrained(before, data)
+            if values is None:
+                raise
+            for name, value in values.items():
+                setattr(rule, name, value)
+            return
+        if is_switched_on:
+            require_ready(session, account, definition, now, rule.id)
+            rule_switch.forget_failures(session, rule)
+        elif definition.is_active:
+            require_no_worse(session, account, definition_from(before), definition, now, rule.id)
+        write(rule, definition)
 
     def enable(
         self,
@@ -253,30 +290,6 @@ def _scope_errors(session: Session, account_id: int, definition: RuleDefinition)
         if isinstance(row, Sector) and row.site_id != definition.site:
             errors[name] = [f"Sector {row_id} does not belong to site {definition.site}."]
     return errors
-
-
-def _id_errors(session: Session, account_id: int, definition: RuleDefinition) -> dict[str, list[str]]:
-    errors: dict[str, list[str]] = {}
-    for index, action in enumerate(definition.actions):
-        entry, ids = CATALOGUE[action["type"]], explicit_ids(action) or []
-        missing = sorted(set(ids) - known_ids(session, entry.takes[0], ids, account_id)) if ids else []
-        if missing:
-            errors[f"actions[{index}].params"] = [
-                f"Action {index + 1}: {entry.takes[0]} {missing[0]} was not found."
-            ]
-        rule_id = action["params"].get("rule_id")
-        if rule_id and not _rule_exists(session, account_id, rule_id):
-            errors[f"actions[{index}].params.rule_id"] = [
-                f"Action {index + 1}: rule {rule_id} was not found."
-            ]
-    return errors
-
-
-def _rule_exists(session: Session, account_id: int, rule_id: int) -> bool:
-    query = select(AutomationRule.id).where(
-        AutomationRule.account_id == account_id, AutomationRule.id == rule_id
-    )
-    return session.scalar(query) is not None
 
 
 def _answered(session: Session, rule: AutomationRule, request: Request) -> ScheduledTask | None:

@@ -29,8 +29,9 @@ def add() -> ResponseReturnValue:
     audit_log.record(
         db.session(), person.account.id, person.actor, "api_key.made", key, {"name": key.name}, now
     )
+    page = _page(NewKeyForm(formdata=None), secret)
     db.session.commit()
-    return _page(NewKeyForm(formdata=None), secret), 201
+    return page, 201
 
 
 @allow(Role.OWNER)

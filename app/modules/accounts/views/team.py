@@ -96,10 +96,11 @@ def _page(form: NewPersonForm, link: str | None = None, user: User | None = None
 def _with_link(user: User, action: str, now: datetime) -> ResponseReturnValue:
     token = welcome.issue_for(db.session(), user, now)
     _note(action, user, now)
-    db.session.commit()
     # From the setting, not from the request: its Host header is whatever its sender wrote.
     address = current_app.extensions["settings"].site_url + url_for("accounts.welcome", token=token)
-    return _page(NewPersonForm(formdata=None), address, user), 201
+    page = _page(NewPersonForm(formdata=None), address, user)
+    db.session.commit()
+    return page, 201
 
 
 def _most() -> int | None:

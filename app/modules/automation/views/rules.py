@@ -1,5 +1,6 @@
 """Rules: the list, one rule, its switch, its test, its start by hand, its versions."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -22,6 +23,8 @@ from app.business.automation.services.rules.rule_list import (
     set_aside_of,
     versions_of,
 )
+from app.business.automation.services.rules.rule_references import Errors
+from app.business.automation.services.rules.rule_repair import faults_of, faults_of_rules, repair_sentence
 from app.business.automation.services.rules.rule_sentence import (
     actions_of,
     conditions_of,
@@ -59,14 +62,17 @@ def index() -> ResponseReturnValue:
     figures = rule_figures(session, account.id, [rule.id for rule in page.rows], now)
     names = dict(sites)
     kept: dict[str, Any] = {name: value for name, value in request.args.items() if name in FILTERS and value}
-    others = rules_waited_for(session, account.id, page.rows)
+    others, repairs = (
+        rules_waited_for(session, account.id, page.rows),
+        faults_of_rules(session, account.id, page.rows),
+    )
     return page_or_partial(
         "pages/automation/rules.html",
         "partials/automation/rules_table.html",
         form=form,
         kept=kept,
         rules=[
-            (rule, summary_of(rule, names.get(str(rule.site_id)), others), figures[rule.id])
+            (rule, _sentence(rule, names.get(str(rule.site_id)), others, repairs), figures[rule.id])
             for rule in page.rows
         ],
         next_url=url_for(".rules", cursor=page.next_cursor, **kept) if page.next_cursor else None,
@@ -85,12 +91,8 @@ def show(id: int) -> ResponseReturnValue:
     return render_template(
         "pages/automation/rule.html",
         rule=rule,
-        sentence=summary_of(rule, place, others),
-        place=place,
-        when=when_of(rule, others),
-        conditions=conditions_of(rule),
-        actions=actions_of(rule, others),
-        order=None if rule.order == OLDEST else order_words(rule.order, rule.record_type),
+        sentence=_sentence(rule, place, others, faults_of_rules(session, rule.account_id, [rule])),
+        words=None if faults_of(rule) else _words(rule, place, others),
         figures=rule_figures(session, rule.account_id, [rule.id], now)[rule.id],
         lines=live.folded(runs),
         aside=aside,
@@ -182,6 +184,17 @@ def matches_of(rule: AutomationRule, now: datetime, shown: int = 10) -> Matches:
 def definition(rule: AutomationRule) -> RuleDefinition:
     """The rule's definition as the reckoning of prices reads it."""
     return definition_from(definition_of(rule))
+
+
+def _words(rule: AutomationRule, place: str | None, others: Mapping[int, str]) -> tuple[Any, ...]:
+    order = None if rule.order == OLDEST else order_words(rule.order, rule.record_type)
+    return when_of(rule, others), place, conditions_of(rule), actions_of(rule, others), order
+
+
+def _sentence(
+    rule: AutomationRule, place: str | None, others: Mapping[int, str], repairs: Mapping[int, Errors]
+) -> str:
+    return repair_sentence(repairs[rule.id]) if rule.id in repairs else summary_of(rule, place, others)
 
 
 def _done(rule: AutomationRule, message: str) -> ResponseReturnValue:

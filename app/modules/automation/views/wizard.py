@@ -64,7 +64,7 @@ def edit(id: int) -> ResponseReturnValue:
 def show(id: int, step: str) -> ResponseReturnValue:
     """One question with what was typed so far."""
     draft = _draft(id, step)
-    rule_form = _rule_form(draft.steps)
+    rule_form = _rule_form(draft.steps, draft)
     reachable = rule_form.reachable(step)
     if reachable != step:
         return see_other(url_for(".wizard", id=id, step=reachable))
@@ -78,19 +78,27 @@ def keep(id: int, step: str) -> ResponseReturnValue:
     change = request.form.get("change")
     if change and step in CHANGES:
         typed, focus = CHANGES[step](typed, change)
-    rule_form = _rule_form(draft.steps | {step: typed})
+    rule_form = _rule_form(draft.steps | {step: typed}, draft)
     rule_drafts.keep_step(db.session(), draft, step, typed, datetime.now(UTC))
+    # Answered before it is committed: what breaks a page is not kept to break the next ones.
+    answer = _kept(draft, step, rule_form, change, focus)
     db.session.commit()
+    return answer
+
+
+def _kept(
+    draft: RuleDraft, step: str, rule_form: RuleForm, change: str | None, focus: str
+) -> ResponseReturnValue:
     if change:
         return _rows(rule_form, step, draft, focus)
     if request.form.get("go") == "try":
-        return see_other(url_for(".try_draft", id=id))
+        return see_other(url_for(".try_draft", id=draft.id))
     if request.form.get("go") in KEYS:
-        return see_other(url_for(".wizard", id=id, step=request.form["go"]))
+        return see_other(url_for(".wizard", id=draft.id, step=request.form["go"]))
     form = rule_form.checked_form(step)
     if has_errors(form):
         return _page(rule_form, step, form, draft), 422
-    return see_other(url_for(".wizard", id=id, step=_following(draft, step)))
+    return see_other(url_for(".wizard", id=draft.id, step=_following(draft, step)))
 
 
 @allow(Role.EDITOR)
@@ -98,7 +106,7 @@ def preview(id: int, step: str) -> ResponseReturnValue:
     """What the rows typed just now would match, or when they would run. Writes nothing."""
     with only_reading():
         draft = _draft(id, step)
-        rule_form = _rule_form(draft.steps | {step: _typed()})
+        rule_form = _rule_form(draft.steps | {step: _typed()}, draft)
         return wizard_preview.fragment(rule_form, step, datetime.now(UTC))
 
 
@@ -107,16 +115,15 @@ def save(id: int) -> ResponseReturnValue:
     """Save the rule, on or off, when every step is answered well."""
     draft, person, now, session = _draft(id, "check"), current_person(), datetime.now(UTC), db.session()
     rule_drafts.keep_step(session, draft, "check", _typed(), now)
-    rule_form = _rule_form(draft.steps)
+    rule_form = _rule_form(draft.steps, draft)
     open_step = rule_form.first_open()
     if open_step:
-        session.commit()
         flash("Answer this question before the rule can be saved.", "warning")
-        return _page(rule_form, open_step, rule_form.checked_form(open_step), draft), 422
+        page = _page(rule_form, open_step, rule_form.checked_form(open_step), draft)
+        session.commit()
+        return page, 422
     is_on = request.form.get("on") == "1"
     try:
-        if is_on:
-            rule_check.require_draft_ready(rule_form, draft.rule_id, now)
         rule = _save(
             draft,
             rule_form.data() | {"is_active": is_on},
@@ -124,8 +131,11 @@ def save(id: int) -> ResponseReturnValue:
             now,
         )
     except Blocked as refusal:
+        session.rollback()
+        rule_drafts.keep_step(session, draft, "check", _typed(), now)
+        page = _page(rule_form, "check", draft=draft)
         session.commit()
-        return _page(rule_form, "check", draft=draft), refusal.status
+        return page, refusal.status
     except Stale as refusal:
         session.rollback()
         return _meanwhile(_draft(id, "check"), rule_form, refusal), refusal.status
@@ -198,9 +208,10 @@ def _draft_name(draft: RuleDraft) -> str:
     return dict(map(tuple, draft.steps.get("name", []))).get("name") or "Without a name"
 
 
-def _rule_form(steps: dict[str, Pairs]) -> RuleForm:
-    account = current_person().account
-    return RuleForm(db.session(), account, steps, load_choices(db.session(), account.id))
+def _rule_form(steps: dict[str, Pairs], draft: RuleDraft | None = None) -> RuleForm:
+    account, rule = current_person().account, _rule_of(draft) if draft else None
+    active = rule if rule and rule.is_active else None
+    return RuleForm(db.session(), account, steps, load_choices(db.session(), account.id), active)
 
 
 def _typed() -> Pairs:
@@ -215,7 +226,9 @@ def _typed() -> Pairs:
 
 
 def _following(draft: RuleDraft, step: str) -> str:
-    return "check" if draft.rule_id or request.form.get("go") == "summary" else KEYS[KEYS.index(step) + 1]
+    if draft.rule_id or request.form.get("go") == "summary":
+        return KEYS[-1]
+    return KEYS[min(KEYS.index(step) + 1, len(KEYS) - 1)]
 
 
 def _rows(rule_form: RuleForm, step: str, draft: RuleDraft, focus: str) -> ResponseReturnValue:
@@ -264,6 +277,6 @@ def _context(rule_form: RuleForm, step: str, form: Any, draft: RuleDraft | None)
         "action": action,
         "addresses": addresses,
         "before": KEYS[number - 1] if number else None,
-        "check": rule_check.of_draft(rule_form, draft.rule_id, now) if draft and step == "check" else None,
+        "check": rule_check.of_draft(rule_form, _rule_of(draft), now) if draft and step == "check" else None,
         "preview": wizard_preview.context(rule_form, step, now, _rule_of(draft)) if draft else {},
     }

@@ -138,7 +138,7 @@ def _check(rule_form: RuleForm, now: datetime, rule: AutomationRule | None) -> d
     open_step = rule_form.first_open()
     if open_step:
         return {"open_step": open_step}
-    definition = AutomationService().checked(rule_form.session, rule_form.account, data)
+    definition = AutomationService().checked(rule_form.session, rule_form.account, data, rule_form.rule)
     is_event = data["trigger"] != SCHEDULE
     matches = _matching(rule_form, data, now) if definition.record_type and is_event else None
     return {

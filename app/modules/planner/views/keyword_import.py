@@ -82,9 +82,10 @@ def _take(table: KeywordTable, form: PreviewForm, name: str) -> ResponseReturnVa
         now=datetime.now(UTC),
         existing="leave" if request.form.get("existing") == "leave" else "update",
     )
+    page = render_template("pages/planner/import_result.html", result=result, site=site)
     db.session.commit()
     uploads.drop(_data_dir(), _owner(), name)
-    return render_template("pages/planner/import_result.html", result=result, site=site)
+    return page
 
 
 def _read(data: bytes, form: PreviewForm) -> tuple[KeywordTable | None, dict[str, list[str]]]:

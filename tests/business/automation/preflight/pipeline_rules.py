@@ -30,5 +30,14 @@ def becomes(record_type: str, to: str | None = None) -> dict[str, Any]:
 
 
 def add(session: Session, account: Account, *actions: dict[str, Any], **changes: Any) -> AutomationRule:
-    data = {"name": "A rule", "trigger": "keyword_added", "actions": list(actions)} | changes
-    return AutomationService().create_rule(session, account, data, Actor(None), NOW)
+    """A rule that is on, also one that the preflight check would leave off."""
+    data = {
+        "name": "A rule",
+        "trigger": "keyword_added",
+        "actions": list(actions),
+        "is_active": False,
+    } | changes
+    rule = AutomationService().create_rule(session, account, data, Actor(None), NOW)
+    rule.is_active = changes.get("is_active", True)
+    session.flush()
+    return rule

@@ -102,7 +102,9 @@ def test_the_place_is_named() -> None:
 def test_a_stored_rule_that_no_longer_reads_is_still_told() -> None:
     rule = definition(trigger="keyword_added", actions=[NOTIFY])
     rule.conditions = {"field": "gone", "operator": "eq", "value": 1}
-    assert "for those where something that needs repair" in summary_of(rule)
+    assert summary_of(rule).startswith(
+        "This rule needs repair (conditions.field): Condition 1: there is no field"
+    )
 
 
 def test_labels_are_said() -> None:

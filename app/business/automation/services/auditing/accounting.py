@@ -14,6 +14,7 @@ from app.business.automation.services.rules.rule_definition import definition_fr
 from app.business.automation.services.schedules.calendar import due_instants
 from app.business.automation.services.triggering.activations import site_schedules
 from app.business.automation.services.triggering.failed_deliveries import somebody_must_act
+from app.business.errors import Invalid
 from app.business.events import EventBatch
 
 WITHIN = timedelta(hours=24)
@@ -84,7 +85,10 @@ def _planned_runs(session: Session, account_id: int, since: datetime, until: dat
 
 def _missing(span: Span, runs: Times, since: datetime, until: datetime) -> int:
     definition = definition_from(span.definition)
-    schedules = site_schedules(definition.schedule, definition.split_by, span.zones)
+    try:
+        schedules = site_schedules(definition.schedule, definition.split_by, span.zones)
+    except Invalid:
+        return 0  # Nobody can say when it was due; the watch names the rule.
     start, end = max(span.from_at, since), min(span.to_at or until, until)
     return sum(
         _without_run(due_instants(schedule, start, end), runs.get((span.rule_id, site_id), []))

@@ -3,6 +3,7 @@
 from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.orm import Session
 
+from app.business.accounts.services.scope import LARGEST_ID
 from app.business.planner.models import Cluster, Idea, Keyword, Record, Site, SiteStatus
 from app.business.writer.models import Content, Task
 
@@ -35,5 +36,7 @@ def in_scope(
 
 def known_ids(session: Session, record_type: str, ids: list[int], account_id: int) -> set[int]:
     """Those of `ids` that are the account's own rows."""
-    model = MODELS[record_type]
-    return set(session.scalars(select(model.id).where(model.account_id == account_id, model.id.in_(ids))))
+    model, possible = MODELS[record_type], [id for id in ids if 0 < id <= LARGEST_ID]
+    return set(
+        session.scalars(select(model.id).where(model.account_id == account_id, model.id.in_(possible)))
+    )

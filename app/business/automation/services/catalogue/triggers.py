@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from app.business.accounts.services.scope import LARGEST_ID
 from app.business.automation.services.catalogue.field_catalogue import RECORD_TYPES, choices_of
 from app.business.automation.services.catalogue.run_fields import RUN_FIELDS
 from app.business.errors import Invalid
@@ -58,7 +59,7 @@ def check_options(trigger: str, options: dict[str, Any]) -> None:
 def statuses_to(options: dict[str, Any]) -> list[str]:
     """The statuses that checked status_changed options ask for; empty means any."""
     to = options.get("to")
-    return [] if to is None else [to] if isinstance(to, str) else list(to)
+    return [] if to is None else list(to) if isinstance(to, list) else [to]
 
 
 def trigger_catalog() -> list[dict[str, Any]]:
@@ -98,10 +99,14 @@ def _status_errors(options: dict[str, Any]) -> dict[str, list[str]]:
     }
 
 
+def _is_row_id(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= LARGEST_ID
+
+
 def _run_errors(options: dict[str, Any]) -> dict[str, list[str]]:
     errors: dict[str, list[str]] = {}
     rule_id, status = options.get("rule_id"), options.get("status")
-    if rule_id is not None and (isinstance(rule_id, bool) or not isinstance(rule_id, int) or rule_id < 1):
+    if rule_id is not None and not _is_row_id(rule_id):
         errors["trigger_options.rule_id"] = ["Name one rule by its number, or leave it out."]
     if status is not None and status not in RUN_ENDS:
         errors["trigger_options.status"] = [f"A run ends as one of {', '.join(RUN_ENDS)}."]

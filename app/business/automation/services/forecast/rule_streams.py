@@ -15,6 +15,7 @@ from app.business.automation.services.forecast.rule_pace import ENOUGH, Stream
 from app.business.automation.services.forecast.rule_reckoning import reckon
 from app.business.automation.services.forecast.spend_history import Days, Source, Spent, Version
 from app.business.automation.services.rules.rule_definition import RuleDefinition, definition_from
+from app.business.automation.services.rules.rule_repair import faults_of
 from app.business.automation.services.rules.rule_versions import definition_of
 from app.business.automation.services.rules.rule_zone import rule_zone
 from app.business.automation.services.schedules.calendar import Schedule, parse_schedule
@@ -64,7 +65,8 @@ class Streams:
         stream = self.blank(rule.id, rule, None if rule.split_by == "site" else rule.site_id)
         on = history.parts_on(versions, self.days, lambda before: self._due(before, rule))
         stream = replace(stream, on=on, factor=1.0 if rule.is_active else 0.0)
-        if sum(on) < ENOUGH and (rule.is_active or is_tried) and self.reckonings < MOST_RECKONED:
+        is_new = sum(on) < ENOUGH and (rule.is_active or is_tried)
+        if is_new and self.reckonings < MOST_RECKONED and not faults_of(rule):
             self.reckonings += 1
             definition = definition_from(definition_of(rule))
             stream = self.reckoned(stream, definition, rule_zone(self.session, rule))

@@ -12,6 +12,7 @@ from app.business.automation.services.catalogue.action_catalogue import CATALOGU
 from app.business.automation.services.catalogue.record_models import known_ids
 from app.business.automation.services.preflight.preflight_finding import Finding, Level
 from app.business.automation.services.rules.rule_definition import RuleDefinition
+from app.business.automation.services.rules.rule_references import unknown_references
 from app.business.planner.models import Sector, Site
 
 MOST_NAMED = 3
@@ -28,6 +29,11 @@ def id_findings(session: Session, account_id: int, rule: RuleDefinition) -> Iter
     for name, model, row_id in (("site", Site, rule.site), ("sector", Sector, rule.sector)):
         if row_id is not None and not _is_known(session, model, row_id, account_id):
             yield _gone(f"{name.capitalize()} {row_id} was not found.", name)
+    for path, sentences in unknown_references(session, account_id, {0: rule.model_dump(mode="json")})[
+        0
+    ].items():
+        if path.startswith("conditions") or ".when" in path:
+            yield from (_gone(sentence, path) for sentence in sentences)
     for index, action in enumerate(rule.actions):
         yield from _records(session, account_id, index, action)
         for param, (noun, model) in NAMED.items():

@@ -24,6 +24,7 @@ from app.business.automation.services.conditions.condition_reasoning import poss
 from app.business.automation.services.conditions.condition_tree import parse_conditions
 from app.business.automation.services.preflight.action_effects import Effects, Happening
 from app.business.automation.services.rules.rule_definition import RuleDefinition, definition_from
+from app.business.automation.services.rules.rule_repair import faults_of
 from app.business.automation.services.rules.rule_versions import definition_of
 from app.business.automation.services.runs.chain_check import MOST_DEPTH
 from app.business.errors import Invalid
@@ -192,7 +193,7 @@ class RuleGraph:
 
 
 def active_rules(session: Session, account_id: int, but: int | None = None) -> Sequence[AutomationRule]:
-    """The account's rules that are on and really work, without the one of id `but`. One query."""
+    """The account's rules that are on, can be read and really work, without the one of id `but`. One query."""
     query = select(AutomationRule).where(
         AutomationRule.account_id == account_id,
         AutomationRule.is_active,
@@ -201,7 +202,8 @@ def active_rules(session: Session, account_id: int, but: int | None = None) -> S
     )
     if but is not None:
         query = query.where(AutomationRule.id != but)
-    return session.scalars(query.order_by(AutomationRule.id).limit(MOST_RULES)).all()
+    rules = session.scalars(query.order_by(AutomationRule.id).limit(MOST_RULES))
+    return [rule for rule in rules if not faults_of(rule)]
 
 
 def rule_graph(

@@ -9,6 +9,7 @@ from app.business.automation.services.catalogue.action_catalogue import (
     CATALOGUE,
     PARENTS,
     RECORD_TYPES,
+    RowId,
     explicit_ids,
     made_by,
 )
@@ -34,8 +35,8 @@ class RuleDefinition(BaseModel):
     description: str = Field("", max_length=5000)
     trigger: str
     trigger_options: dict[str, Any] = Field(default_factory=dict)
-    site: int | None = Field(None, ge=1)
-    sector: int | None = Field(None, ge=1)
+    site: RowId | None = None
+    sector: RowId | None = None
     record_type: str | None = None
     conditions: dict[str, Any] = Field(default_factory=dict)
     actions: list[dict[str, Any]] = Field(min_length=1, max_length=MOST_ACTIONS)
@@ -65,8 +66,8 @@ class RuleDefinition(BaseModel):
         return value.strip()
 
 
-def parse_definition(data: dict[str, Any], *, shortest_interval_minutes: int) -> RuleDefinition:
-    """The checked definition. Raises Invalid with every mistake by field path."""
+def parse_definition(data: dict[str, Any], *, shortest_interval_minutes: int | None) -> RuleDefinition:
+    """The checked definition (None: times however near). Raises Invalid with every mistake by field path."""
     try:
         rule = RuleDefinition.model_validate(data)
     except ValidationError as error:
@@ -133,7 +134,7 @@ def _check_trigger(rule: RuleDefinition) -> None:
     triggers.check_options(rule.trigger, rule.trigger_options)
 
 
-def _check_schedule(rule: RuleDefinition, shortest_interval_minutes: int) -> None:
+def _check_schedule(rule: RuleDefinition, shortest_interval_minutes: int | None) -> None:
     if rule.trigger == "schedule":
         parsed = parse_schedule(rule.schedule, shortest_interval_minutes=shortest_interval_minutes)
         in_each_sites_zone = rule.split_by == "site" and "timezone" not in rule.schedule

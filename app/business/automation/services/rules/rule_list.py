@@ -1,6 +1,6 @@
 """Rules as pages list them: filtered, with their versions and the records they set aside."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,7 +9,9 @@ from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import User
+from app.business.accounts.services.scope import LARGEST_ID
 from app.business.automation.models import AutomationRule, RuleRecord, RuleVersion
+from app.business.automation.services.rules.rule_references import references_of
 from app.business.errors import NotFound
 from app.business.paging import Page, keyset_page
 
@@ -57,17 +59,14 @@ def versions_of(
 
 def rules_waited_for(session: Session, account_id: int, rules: Iterable[AutomationRule]) -> dict[int, str]:
     """Names of the rules that these wait for the end of, or switch; asks only where there is one."""
-    ids = {named for rule in rules for named in _named(rule)} - {None}
+    said = ({"trigger_options": rule.trigger_options, "actions": rule.actions} for rule in rules)
+    named = (one for words in said for one in references_of(words))
+    ids = {one.id for one in named if one.kind == "rule" and 0 < one.id <= LARGEST_ID}
     if not ids:
         return {}
     query = select(AutomationRule.id, AutomationRule.name)
     mine = query.where(AutomationRule.account_id == account_id, AutomationRule.id.in_(ids))
     return {rule_id: name for rule_id, name in session.execute(mine)}  # noqa: C416 - rows are no pairs to mypy
-
-
-def _named(rule: AutomationRule) -> Iterator[int | None]:
-    yield rule.trigger_options.get("rule_id")
-    yield from (action.get("params", {}).get("rule_id") for action in rule.actions)
 
 
 def version_of(session: Session, rule: AutomationRule, number: int) -> tuple[RuleVersion, str | None]:

@@ -11,6 +11,7 @@ from app.business.automation.services.catalogue.triggers import TRIGGERS, status
 from app.business.automation.services.conditions.condition_text import describe
 from app.business.automation.services.conditions.condition_tree import parse_conditions
 from app.business.automation.services.rules.action_sentence import Names, action_words, one
+from app.business.automation.services.rules.rule_repair import faults_of, repair_sentence
 from app.business.automation.services.schedules.calendar import parse_schedule
 from app.business.automation.services.schedules.schedule_text import describe as describe_schedule
 from app.business.errors import Invalid
@@ -47,6 +48,8 @@ def summary_of(rule: Sayable, place: str | None = None, rules: Names | None = No
 
     `place`: the site or sector as people know it; `rules`: names of rules, for one that waits for another.
     """
+    if faults := faults_of(rule):
+        return repair_sentence(faults)
     where = f" on {place}" if place else ""
     practice = "Practice mode, nothing is done. " if rule.mode == "shadow" else ""
     actions = ", then ".join(actions_of(rule, rules, in_full=False))

@@ -20,6 +20,7 @@ from app.business.automation.services.runs.opening import open_run
 from app.business.automation.services.schedules.calendar import Schedule, due_instants, first_due_after
 from app.business.automation.services.transactions import Transaction
 from app.business.automation.services.triggering import activations
+from app.business.errors import Invalid
 
 WINDOW = timedelta(minutes=17)
 """The 15-minute job and two minutes for its lateness."""
@@ -77,10 +78,18 @@ def replan(session: Session, rule: AutomationRule, now: datetime) -> None:
     withdraw(session, rule, now)
     activations.close_span(session, rule.id, now)
     rule.unplanned_from = None
-    if _owes(session, rule):
-        span = activations.open_span(session, rule, now)
+    if not _owes(session, rule):
+        session.flush()
+        return
+    span = activations.open_span(session, rule, now)
+    try:
         schedules = activations.site_schedules(rule.schedule, rule.split_by, span.zones)
-        rule.unplanned_from = _first_after(schedules.values(), now)
+    except Invalid:
+        # It keeps no other rule from being planned, and the watch names it until it is repaired.
+        rule.unplanned_from = now
+        session.flush()
+        return
+    rule.unplanned_from = _first_after(schedules.values(), now)
     session.flush()
     plan_rule(session, rule, now)
 
@@ -176,7 +185,10 @@ def _record_owed(session: Session, rule: AutomationRule, now: datetime) -> None:
         RuleVersion.rule_id == rule.id, RuleVersion.version == span.version
     )
     before = session.scalars(version).one()
-    schedules = activations.site_schedules(before["schedule"], before["split_by"], span.zones)
+    try:
+        schedules = activations.site_schedules(before["schedule"], before["split_by"], span.zones)
+    except Invalid:
+        return
     for site_id, schedule in schedules.items():
         lost = _unwritten(session, rule, schedule, start, now, site_id)
         record_missed(session, rule, lost, EDITED, now, site_id=site_id, version=span.version)
