@@ -10,7 +10,7 @@ from flask import Response, jsonify
 from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.catalogue.action_catalogue import CATALOGUE, RECORD_TYPES
-from app.business.automation.services.catalogue.triggers import TRIGGERS
+from app.business.automation.services.catalogue.triggers import TRIGGERS, subject_of
 from app.business.automation.services.conditions.condition_catalog import catalog
 from app.business.automation.services.conditions.condition_evaluator import ConditionEvaluator
 from app.business.automation.services.conditions.condition_tree import Node, parse_conditions, parse_free
@@ -112,7 +112,7 @@ def _conditions(asked: PreviewAsked, record_type: str | None) -> Node | None:
         return None
     if asked.trigger is None:
         return parse_free(asked.conditions)
-    return parse_conditions(asked.conditions, record_type=record_type)
+    return parse_conditions(asked.conditions, record_type=subject_of(asked.trigger, record_type))
 
 
 def _times(schedule: Schedule, after: datetime, count: int) -> dict[str, Any]:

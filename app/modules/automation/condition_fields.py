@@ -2,7 +2,7 @@
 
 from functools import cache
 
-from app.business.automation.services.catalogue.field_catalogue import choices_of, fields_of
+from app.business.automation.services.catalogue.field_catalogue import RECORD_TYPES, choices_of, fields_of
 from app.business.automation.services.catalogue.field_types import (
     OF_ACCOUNT,
     OF_SITE,
@@ -23,7 +23,14 @@ COUNTS = {
 """The groups of counts, by what they are of."""
 NAMED = ("site", "sector", "assignee", "now.weekday")
 """Fields whose value is chosen by name, not typed as a number."""
-PLACES = {"site": "Site", "sector": "Sector", "assignee": "Assignee", "account": "Account", "now": "Today"}
+PLACES = {
+    "run": "The finished run",
+    "site": "Site",
+    "sector": "Sector",
+    "assignee": "Assignee",
+    "account": "Account",
+    "now": "Today",
+}
 
 Choices = dict[str, list[tuple[str, str]]]
 
@@ -32,7 +39,7 @@ Choices = dict[str, list[tuple[str, str]]]
 def field_choices(record_type: str | None, may_count: bool = True) -> Choices:
     """Every field by the group it stands in: the record's own first. A count cannot stand inside a count."""
     own = (record_type or "").capitalize()
-    groups: Choices = {own: []} if record_type else {}
+    groups: Choices = {own: []} if record_type in RECORD_TYPES else {}
     for field in fields_of(record_type).values():
         prefix, dot, _ = field.name.partition(".")
         title = PLACES.get(prefix, prefix.capitalize()) if dot else own

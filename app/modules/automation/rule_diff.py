@@ -8,7 +8,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from app.business.automation.services.catalogue.record_order import order_words
-from app.business.automation.services.catalogue.triggers import TRIGGERS
+from app.business.automation.services.catalogue.triggers import TRIGGERS, subject_of
 from app.business.automation.services.conditions.condition_text import describe
 from app.business.automation.services.conditions.condition_tree import parse_conditions
 from app.business.automation.services.rules.rule_definition import RuleDefinition
@@ -133,9 +133,9 @@ def _about(part: Mapping[str, Any]) -> tuple[str, Any]:
 
 
 def _said(part: Any, definition: Definition) -> str:
-    record_type = definition["record_type"]
+    subject = subject_of(definition["trigger"], definition["record_type"])
     try:
-        return describe(parse_conditions(part, record_type=record_type), record_type)
+        return describe(parse_conditions(part, record_type=subject), subject)
     except Invalid:
         return NEEDS_REPAIR
 

@@ -139,7 +139,9 @@ class RuleForm:
             case "where":
                 return forms.WhereStep(self.choices, formdata=data)
             case "which":
-                return forms.WhichStep(self.choices, pairs, self.fixed_record_type())
+                return forms.WhichStep(
+                    self.choices, pairs, self.fixed_record_type(), self.trigger()["trigger"]
+                )
             case "do":
                 return forms.DoStep(self.choices, pairs, self.form("which").working_type)
             case "often" if self.trigger()["trigger"] == SCHEDULE:

@@ -8,7 +8,7 @@ from wtforms.validators import Optional
 
 from app.business.automation.services.catalogue.field_catalogue import RECORD_TYPES, choices_of
 from app.business.automation.services.catalogue.record_order import OLDEST
-from app.business.automation.services.catalogue.triggers import TRIGGERS
+from app.business.automation.services.catalogue.triggers import TRIGGERS, subject_of
 from app.modules.automation import action_pairs
 from app.modules.automation.action_forms import ActionsInput
 from app.modules.automation.action_params import FIRST
@@ -170,13 +170,13 @@ class WhichStep(Step):
     )
     order = SelectField("Which come first?", choices=[], validate_choice=False, default=OLDEST)
 
-    def __init__(self, choices: Choices, pairs: Pairs, fixed: str | None) -> None:
+    def __init__(self, choices: Choices, pairs: Pairs, fixed: str | None, trigger: str) -> None:
         super().__init__(formdata=form_data(pairs) if pairs else None)
         self.fixed = fixed
         chosen = fixed or self.record_type.data
         self.working_type = None if chosen in (NO_RECORDS, None) else chosen
         self.order.choices = offered(order_choices(self.working_type, self.order.data))
-        self.conditions = ConditionTree(pairs, self.working_type, choices.named)
+        self.conditions = ConditionTree(pairs, subject_of(trigger, self.working_type), choices.named)
 
     def part(self) -> dict[str, Any]:
         """Record type and conditions."""
@@ -200,7 +200,7 @@ class WhichStep(Step):
             ["record_minimum", str(rule["record_minimum"])],
             ["order", rule["order"]],
         ]
-        return pairs + pairs_from(rule["conditions"], rule["record_type"])
+        return pairs + pairs_from(rule["conditions"], subject_of(rule["trigger"], rule["record_type"]))
 
 
 class DoStep:

@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role
 from app.business.automation.run_models import ScheduledTask, Status
+from app.business.automation.services.catalogue.triggers import subject_of
 from app.business.automation.services.history.run_page import find_run, lateness_seconds, load_run_page
 from app.business.automation.services.operations import bulk_retry
 from app.business.automation.services.operations.retry_price import RetryPrice, retry_prices
@@ -69,14 +70,14 @@ def _rendered(template: str, run: ScheduledTask, tag: str, now: datetime) -> str
 
 
 def _context(page: Any, run: ScheduledTask, tag: str, now: datetime) -> dict[str, Any]:
-    record_type = page.definition.get("record_type")
+    subject = subject_of(page.definition["trigger"], page.definition.get("record_type"))
     samples = (run.detail.trace or {}).get("records", [])
     return {
         "page": page, "run": run, "tag": tag, "poll": live.trigger([run], None, now), "late": lateness_seconds(run),
         "retry": _retry_price(run, now), "again": run_again(db.session(), run, now),
         "review": review.review_of(db.session(), run), "waits_until": waits_until(run),
         "sentence": summary_of(SimpleNamespace(**page.definition), page.site),
-        "traces": [(sample["id"], trace_lines(sample["trace"], record_type)) for sample in samples],
+        "traces": [(sample["id"], trace_lines(sample["trace"], subject)) for sample in samples],
     }  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.catalogue.action_catalogue import CATALOGUE
 from app.business.automation.services.catalogue.nouns import plural
+from app.business.automation.services.catalogue.triggers import subject_of
 from app.business.automation.services.conditions.match_preview import Matches
 from app.business.automation.services.history.history import rule_figures
 from app.business.automation.services.history.run_page import find_run
@@ -52,7 +53,7 @@ def test(id: int) -> ResponseReturnValue:
         "pages/automation/test.html",
         rule=rule, form=form, matches=matches, record_id=record_id, report=report, refusal=refusal,
         labels={entry.key: entry.label for entry in CATALOGUE.values()},
-        lines=trace_lines(trace, rule.record_type) if "result" in trace else [],
+        lines=trace_lines(trace, subject_of(rule.trigger, rule.record_type)) if "result" in trace else [],
     )  # fmt: skip
 
 

@@ -10,6 +10,7 @@ from app.business.automation.models import AutomationRule
 from app.business.automation.services.automation_service import AutomationService, shortest_interval
 from app.business.automation.services.catalogue.field_types import Scope
 from app.business.automation.services.catalogue.record_order import OLDEST
+from app.business.automation.services.catalogue.triggers import subject_of
 from app.business.automation.services.conditions.condition_text import describe as describe_conditions
 from app.business.automation.services.conditions.condition_tree import parse_conditions
 from app.business.automation.services.conditions.match_preview import (
@@ -59,9 +60,10 @@ def fragment(rule_form: RuleForm, step: str, now: datetime) -> str:
 def _matches(rule_form: RuleForm, now: datetime) -> dict[str, Any]:
     data = rule_form.data()
     record_type = data.get("record_type")
+    subject = subject_of(rule_form.trigger()["trigger"], record_type)
     try:
-        node = parse_conditions(data["conditions"], record_type=record_type) if "conditions" in data else None
-        said = describe_conditions(node, record_type) if node else "always"
+        node = parse_conditions(data["conditions"], record_type=subject) if "conditions" in data else None
+        said = describe_conditions(node, subject) if node else "always"
         matches = _matching(rule_form, data, now, COUNTED_EXACTLY) if record_type else None
         return {"said": said, "matches": matches}
     except Invalid as refusal:

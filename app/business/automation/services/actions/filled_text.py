@@ -22,8 +22,9 @@ from app.business.automation.services.catalogue.named_fields import (
 )
 from app.business.automation.services.catalogue.run_fields import RUN_FIELDS
 from app.business.automation.services.conditions.record_fields import load_rows
+from app.business.automation.services.runs.finished_run import finished_run_id
 from app.business.automation.services.runs.run_context import RunContext
-from app.business.events import Event, EventType
+from app.business.events import EventType
 
 MOST_LISTED = 10
 """So many records are named; the others are counted."""
@@ -91,17 +92,12 @@ def _filling(
 
 
 def _of_finished_run(session: Session, context: RunContext, names: set[str]) -> dict[str, Any]:
-    """Those fields of the run whose end started this one; null where no end did."""
+    """Those fields of the run that it follows; null where there is none."""
     if not names:
         return {}
     frame = Frame(context.scope, context.now, context.zone)
-    ended = select(Event.record_id).where(
-        Event.account_id == context.account.id,
-        Event.batch_id == context.run.batch_id,
-        Event.record_type == "run",
-    )
     query = select(*(RUN_FIELDS[name].of(ScheduledTask, frame) for name in names)).where(
-        ScheduledTask.account_id == context.account.id, ScheduledTask.id == ended.limit(1).scalar_subquery()
+        ScheduledTask.account_id == context.account.id, ScheduledTask.id == finished_run_id(session, context)
     )
     row = session.execute(query).one_or_none() or [None] * len(names)
     return dict(zip(names, row, strict=True))

@@ -24,6 +24,7 @@ from app.business.automation.services.catalogue.field_types import (
     Frame,
 )
 from app.business.automation.services.catalogue.record_models import MODELS
+from app.business.automation.services.catalogue.run_fields import FINISHED_RUN, RUN_FIELDS
 from app.business.planner.models import (
     ClusterStatus,
     Idea,
@@ -44,7 +45,7 @@ LinkUp = Callable[[Any, Frame], Any]
 
 
 def fields_of(record_type: str | None) -> Mapping[str, Field]:
-    """Name -> field; None gives what a rule without records may ask."""
+    """Name -> field; None gives what a rule without records may ask, `run` one that follows a finished run."""
     return _FIELDS[record_type]
 
 
@@ -237,5 +238,6 @@ def _column(name: str) -> LinkUp:
 
 _FIELDS: dict[str | None, dict[str, Field]] = {
     None: {field.name: field for field in ALWAYS_THERE},
+    FINISHED_RUN: {**RUN_FIELDS, **{field.name: field for field in ALWAYS_THERE}},
     **{record_type: _fields(record_type) for record_type in RECORD_TYPES},
 }

@@ -1,9 +1,13 @@
 """The table behind each record type, and what "in scope" means for it."""
 
+from typing import Any
+
 from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.orm import Session
 
+from app.business.accounts.models import Account
 from app.business.accounts.services.scope import LARGEST_ID
+from app.business.automation.run_models import ScheduledTask
 from app.business.planner.models import Cluster, Idea, Keyword, Record, Site, SiteStatus
 from app.business.writer.models import Content, Task
 
@@ -14,6 +18,11 @@ MODELS: dict[str, type[Record]] = {
     "task": Task,
     "content": Content,
 }
+
+
+def table_of(subject: str | None) -> Any:
+    """The table whose rows conditions speak of: records, finished runs (`run`), or accounts."""
+    return {None: Account, "run": ScheduledTask}.get(subject) or MODELS[subject or ""]
 
 
 def record_type_of(record: Record) -> str:

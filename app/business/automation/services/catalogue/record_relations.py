@@ -22,6 +22,7 @@ from app.business.automation.services.catalogue.field_types import (
     relation_key,
 )
 from app.business.automation.services.catalogue.record_models import MODELS
+from app.business.automation.services.catalogue.run_fields import FINISHED_RUN
 
 Link = Callable[[Any, Any, Frame], ColumnElement[bool]]
 NOUNS = {name: f"{name}s" for name in RECORD_TYPES} | {"content": "content items"}
@@ -117,5 +118,6 @@ def _without_records() -> dict[str, Relation]:
 
 _RELATIONS: dict[str | None, dict[str, Relation]] = {
     None: _without_records(),
+    FINISHED_RUN: _without_records(),
     **{record_type: _relations(record_type) for record_type in RECORD_TYPES},
 }

@@ -1,4 +1,4 @@
-"""What texts of a rule that follows a finished run may name of that run: `{run.rule}`, `{run.reason}`."""
+"""What a rule that follows a finished run may ask of that run, and name in its texts: `{run.rule}`, `{run.reason}`."""
 
 from typing import Any
 
@@ -6,12 +6,22 @@ from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import aliased
 
 from app.business.automation.run_models import ScheduledTask, Status
-from app.business.automation.services.catalogue.field_types import Expression, Field, FieldType, Frame
+from app.business.automation.services.catalogue.field_types import (
+    Choices,
+    Expression,
+    Field,
+    FieldType,
+    Frame,
+)
 from app.business.planner.models import Site
 
+FINISHED_RUN = "run"
+"""Whose fields and counts these are in the catalogue, beside the types of records."""
+ENDS = tuple((status.value, status.value) for status in (Status.COMPLETED, Status.FAILED, Status.SKIPPED))
 
-def _run(name: str, label: str, type: FieldType, of: Expression) -> Field:
-    return Field(f"run.{name}", label, type, of)
+
+def _run(name: str, label: str, type: FieldType, of: Expression, choices: Choices = ()) -> Field:
+    return Field(f"run.{name}", label, type, of, choices)
 
 
 def _site_name(run: Any, _frame: Frame) -> ColumnElement[Any]:
@@ -51,7 +61,7 @@ RUN_FIELDS: dict[str, Field] = {
         _run("rule", "rule of the finished run", T.TEXT, lambda run, _frame: run.rule_name),
         _run("number", "number of the finished run", T.REFERENCE, lambda run, _frame: run.id),
         _run("site", "site of the finished run", T.TEXT, _site_name),
-        _run("status", "how the run ended", T.TEXT, lambda run, _frame: run.status),
+        _run("status", "how the run ended", T.CHOICE, lambda run, _frame: run.status, ENDS),
         _run("reason", "why it failed or was skipped", T.TEXT, lambda run, _frame: run.error_message),
         _run("credits", "credits it used", T.NUMBER, lambda run, _frame: run.credits_used),
         _run("records", "records it worked on", T.NUMBER, lambda run, _frame: run.record_count),

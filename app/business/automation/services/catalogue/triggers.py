@@ -5,7 +5,7 @@ from typing import Any
 
 from app.business.accounts.services.scope import LARGEST_ID
 from app.business.automation.services.catalogue.field_catalogue import RECORD_TYPES, choices_of
-from app.business.automation.services.catalogue.run_fields import RUN_FIELDS
+from app.business.automation.services.catalogue.run_fields import ENDS, FINISHED_RUN, RUN_FIELDS
 from app.business.errors import Invalid
 
 
@@ -34,7 +34,12 @@ TRIGGERS: dict[str, Trigger] = {
     )
 }
 
-RUN_ENDS = ("completed", "failed", "skipped")
+RUN_ENDS = tuple(end for end, _ in ENDS)
+
+
+def subject_of(trigger: str, record_type: str | None) -> str | None:
+    """What a rule's conditions speak of: its records, the finished run that it follows (`run`), or the account."""
+    return record_type or (FINISHED_RUN if trigger == "run_finished" else None)
 
 
 def check_options(trigger: str, options: dict[str, Any]) -> None:
@@ -60,6 +65,14 @@ def statuses_to(options: dict[str, Any]) -> list[str]:
     """The statuses that checked status_changed options ask for; empty means any."""
     to = options.get("to")
     return [] if to is None else list(to) if isinstance(to, list) else [to]
+
+
+def wanted_ends(options: dict[str, Any]) -> list[str]:
+    """The ends of runs that checked run_finished options ask for."""
+    wanted = options.get("status")
+    return (
+        ["completed", "failed"] if wanted is None else [wanted] if isinstance(wanted, str) else list(wanted)
+    )
 
 
 def trigger_catalog() -> list[dict[str, Any]]:

@@ -5,19 +5,22 @@ from typing import Any
 from app.business.automation.services.catalogue.field_catalogue import RECORD_TYPES, fields_of
 from app.business.automation.services.catalogue.field_types import Field, FieldType
 from app.business.automation.services.catalogue.record_relations import relations_of
+from app.business.automation.services.catalogue.run_fields import FINISHED_RUN
 from app.business.automation.services.catalogue.triggers import trigger_catalog
 from app.business.automation.services.conditions.condition_nodes import COUNT_OPERATORS, OPERATORS
 from app.business.automation.services.conditions.condition_text import operator_text
 
 
 def catalog() -> dict[str, Any]:
-    """{"triggers": […], "record_types": [{"type", "fields", "counts"}], "operators": {field type: […]}}.
+    """{"triggers", "record_types": [{"type", "fields", "counts"}], "finished_run", "operators": {field type: […]}}.
 
-    The record type null is that of rules without records: they may ask account figures only.
+    The record type null is that of rules without records: they may ask account figures only. Those that follow
+    a finished run may ask what `finished_run` holds.
     """
     return {
         "triggers": trigger_catalog(),
         "record_types": [_record_type(name) for name in (*RECORD_TYPES, None)],
+        "finished_run": _record_type(FINISHED_RUN),
         "operators": {type.value: _operators(type) for type in FieldType},
     }
 

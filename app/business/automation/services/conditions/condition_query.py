@@ -28,7 +28,6 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import InstrumentedAttribute, aliased
 
-from app.business.accounts.models import Account
 from app.business.automation.services.catalogue.field_catalogue import fields_of
 from app.business.automation.services.catalogue.field_types import (
     OF_ACCOUNT,
@@ -37,7 +36,7 @@ from app.business.automation.services.catalogue.field_types import (
     Frame,
     Scope,
 )
-from app.business.automation.services.catalogue.record_models import MODELS
+from app.business.automation.services.catalogue.record_models import MODELS, table_of
 from app.business.automation.services.catalogue.record_relations import relations_of
 from app.business.automation.services.conditions.condition_functions import (
     folded,
@@ -76,7 +75,7 @@ def matching(
     scope: what the conditions may read of other records; that the record itself lies in it is the caller's.
     rule_id: whose `handled_at` counts.
     """
-    entity: Any = MODELS[record_type] if record_type else Account
+    entity: Any = table_of(record_type)
     return _Selection(record_type, entity, Frame(scope, now, zone, rule_id)).clause(node)
 
 
@@ -160,7 +159,7 @@ class _Selection:
 
     def is_alike(self, node: Count) -> bool:
         """Whether the number is the same for all records of a place, but for the record itself."""
-        return self.record_type is not None and node.of != RELATED and not record_names(node.where)
+        return self.record_type in MODELS and node.of != RELATED and not record_names(node.where)
 
     def itself(self, node: Count) -> Clause:
         """Whether the record is one of those counted in its place."""

@@ -7,12 +7,11 @@ from typing import Any
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session, aliased
 
-from app.business.accounts.models import Account
 from app.business.automation.services.catalogue.field_catalogue import fields_of
 from app.business.automation.services.catalogue.field_types import RELATED, Field, Frame, Scope
-from app.business.automation.services.catalogue.record_models import MODELS
+from app.business.automation.services.catalogue.record_models import MODELS, table_of
 from app.business.automation.services.catalogue.record_relations import Relation, relations_of
-from app.business.automation.services.conditions.condition_nodes import Node, counts, field_names
+from app.business.automation.services.conditions.condition_nodes import Count, Node, counts, field_names
 from app.business.automation.services.conditions.condition_query import numbers
 from app.business.automation.services.conditions.record_facts import Facts
 
@@ -73,7 +72,7 @@ def load_rows(
     rule_id: int | None = None,
 ) -> dict[int, dict[str, Any]]:
     """The named fields of each of those records that is there; one query for each thousand."""
-    entity: Any = MODELS[record_type] if record_type else Account
+    entity: Any = table_of(record_type)
     frame = Frame(scope, now, zone, rule_id)
     fields = _fields(record_type, names)
     mine = (entity.account_id if record_type else entity.id) == scope.account_id
@@ -88,7 +87,7 @@ def load_rows(
 def _load(
     session: Session, record_type: str | None, ids: list[int], frame: Frame, asked: list[Node] | None
 ) -> dict[int, Facts]:
-    entity: Any = MODELS[record_type] if record_type else Account
+    entity: Any = table_of(record_type)
     mine = [entity.id.in_(ids)]
     mine.append(entity.account_id == frame.account_id if record_type else entity.id == frame.account_id)
     fields = _fields(record_type, None if asked is None else set().union(*map(field_names, asked)))
@@ -107,7 +106,8 @@ def _numbers(
     record_type: str | None, entity: Any, asked: list[Node], frame: Frame
 ) -> Iterator[tuple[str, Select[Any]]]:
     """The counts around records: the database counts, for there may be very many to read."""
-    found = {count.subject: count for node in asked for count in counts(node) if count.of != RELATED}
+    found = {count.subject: count for node in asked for count in counts(node)}
+    found = {key: count for key, count in found.items() if not _is_read(count, record_type)}
     for subject, count in found.items():
         yield subject, numbers(count, record_type=record_type, entity=entity, frame=frame)
 
@@ -133,9 +133,14 @@ def _counted(record_type: str | None, asked: list[Node] | None) -> list[tuple[Re
         related = [relation for relation in relations.values() if relation.of == RELATED]
         return [(relation, _fields(relation.name, None)) for relation in related]
     names: dict[str, set[str]] = {}
-    for count in (count for node in asked for count in counts(node) if count.of == RELATED):
+    for count in (count for node in asked for count in counts(node) if _is_read(count, record_type)):
         names.setdefault(count.relation, set()).update(field_names(count.where))
     return [(relations[name], _fields(name, inner)) for name, inner in names.items()]
+
+
+def _is_read(count: Count, record_type: str | None) -> bool:
+    """Whether what is counted belongs to one record, so that it is little and its rows are read."""
+    return count.of == RELATED and record_type in MODELS
 
 
 def _facts(fields: list[Field], values: Sequence[Any], frame: Frame) -> Facts:

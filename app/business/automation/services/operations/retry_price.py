@@ -58,7 +58,7 @@ def _price(known: "_Known", context: RunContext) -> RetryPrice | None:
     try:
         if context.run.admitted_at is None:
             # It has not passed its checks yet, so these are read first.
-            parse_conditions(context.definition.conditions, record_type=context.definition.record_type)
+            parse_conditions(context.definition.conditions, record_type=context.definition.subject)
         return RetryPrice(known.finished[context.run.id], _most(known, context))
     except (Invalid, KeyError):
         return None

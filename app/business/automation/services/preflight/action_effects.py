@@ -79,7 +79,7 @@ class Effects:
 
     def __init__(self, definition: RuleDefinition) -> None:
         self._steps = list(_steps(definition))
-        self._known: Node = parse_conditions(definition.conditions, record_type=definition.record_type)
+        self._known: Node = parse_conditions(definition.conditions, record_type=definition.subject)
         self._asks_of_records = any(
             step.source == "records" and (step.doing.takes or step.action.get("when")) for step in self._steps
         )

@@ -21,8 +21,8 @@ ADVICE = {
 
 def condition_findings(rule: RuleDefinition) -> Iterator[Finding]:
     """Never, always, contradicting and repeated conditions; actions that these leave without work."""
-    node = parse_conditions(rule.conditions, record_type=rule.record_type)
-    remarks = remarks_on(node, rule.record_type)
+    node = parse_conditions(rule.conditions, record_type=rule.subject)
+    remarks = remarks_on(node, rule.subject)
     for remark in remarks:
         level = LEVELS.get(remark.code, Level.HINT)
         yield Finding(f"conditions_{remark.code}", level, remark.sentence, ADVICE[remark.code], "conditions")

@@ -74,7 +74,7 @@ def _limited(account: Account, rule: RuleDefinition, schedule: Schedule, now: da
 
 
 def _another_hour(rule: RuleDefinition, schedule: Schedule, now: datetime) -> Iterator[Finding]:
-    conditions = parse_conditions(rule.conditions, record_type=rule.record_type)
+    conditions = parse_conditions(rule.conditions, record_type=rule.subject)
     in_each_sites_time = rule.split_by == "site" and "timezone" not in rule.schedule
     if in_each_sites_time or not field_names(conditions) & {"now.hour", "now.weekday"}:
         return
@@ -87,8 +87,8 @@ def _another_hour(rule: RuleDefinition, schedule: Schedule, now: datetime) -> It
         facts.append(_one_of("now.weekday", {time.isoweekday() for time in times}))
     elif times[-1] - times[0] < timedelta(hours=25):
         return
-    at_these = parse_conditions({"all": facts}, record_type=rule.record_type)
-    if possible(rule.record_type, conditions) and not possible(rule.record_type, conditions, at_these):
+    at_these = parse_conditions({"all": facts}, record_type=rule.subject)
+    if possible(rule.subject, conditions) and not possible(rule.subject, conditions, at_these):
         sentence = "At its planned times the conditions never hold: they ask for another hour or weekday."
         advice = "Make the planned times and the conditions name the same hours and days."
         yield Finding("schedule_against_conditions", Level.WARN, sentence, advice, "schedule")

@@ -64,12 +64,12 @@ class RuleNode:
     @cached_property
     def conditions(self) -> Node:
         """Its conditions, parsed."""
-        return parse_conditions(self.definition.conditions, record_type=self.definition.record_type)
+        return parse_conditions(self.definition.conditions, record_type=self.definition.subject)
 
     @cached_property
     def can_hold(self) -> bool:
         """Whether its conditions can hold at all."""
-        return possible(self.definition.record_type, self.conditions)
+        return possible(self.definition.subject, self.conditions)
 
     @cached_property
     def place(self) -> tuple[int | None, int | None]:

@@ -60,6 +60,11 @@ class RuleDefinition(BaseModel):
     monthly_budget: int | None = Field(None, ge=0, le=10_000_000)
     stop_after_failures: int = Field(5, ge=0, le=1000)
 
+    @property
+    def subject(self) -> str | None:
+        """What the conditions speak of (`triggers.subject_of`)."""
+        return triggers.subject_of(self.trigger, self.record_type)
+
     @field_validator("name", "description", mode="after")
     @classmethod
     def _strip(cls, value: str) -> str:
@@ -180,7 +185,7 @@ def _check_params(index: int, action: dict[str, Any]) -> dict[str, list[str]]:
 
 
 def _check_conditions(rule: RuleDefinition) -> None:
-    node = parse_conditions(rule.conditions, record_type=rule.record_type)
+    node = parse_conditions(rule.conditions, record_type=rule.subject)
     of_no_site = rule.record_type is None and rule.site is None and rule.split_by == "none"
     if of_no_site and any(count.of == OF_SITE for count in counts(node)):
         raise Invalid(

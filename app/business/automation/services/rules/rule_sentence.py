@@ -7,7 +7,7 @@ from app.business.automation.services.catalogue.action_catalogue import CATALOGU
 from app.business.automation.services.catalogue.field_catalogue import choices_of
 from app.business.automation.services.catalogue.nouns import noun, plural
 from app.business.automation.services.catalogue.record_order import OLDEST, order_words
-from app.business.automation.services.catalogue.triggers import TRIGGERS, statuses_to
+from app.business.automation.services.catalogue.triggers import TRIGGERS, statuses_to, subject_of
 from app.business.automation.services.conditions.condition_text import describe
 from app.business.automation.services.conditions.condition_tree import parse_conditions
 from app.business.automation.services.rules.action_sentence import Names, action_words, one
@@ -76,7 +76,7 @@ def when_of(rule: Sayable, rules: Names | None = None) -> str:
 
 def conditions_of(rule: Sayable) -> str:
     """`volume is at least 500`; empty where there are none."""
-    return _conditions(rule.conditions, rule.record_type)
+    return _conditions(rule.conditions, subject_of(rule.trigger, rule.record_type))
 
 
 def actions_of(rule: Sayable, rules: Names | None = None, *, in_full: bool = True) -> list[str]:

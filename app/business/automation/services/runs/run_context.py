@@ -44,7 +44,7 @@ class RunContext:
     @property
     def conditions(self) -> Node:
         """The parsed tree of the run's rule version."""
-        return parse_conditions(self.definition.conditions, record_type=self.definition.record_type)
+        return parse_conditions(self.definition.conditions, record_type=self.definition.subject)
 
     @property
     def zone(self) -> ZoneInfo:

@@ -13,12 +13,14 @@ from app.business.accounts.models import AccountStatus
 from app.business.automation.models import RuleDay
 from app.business.automation.run_models import Cause, Reason, ScheduledTask, Status, Waiting
 from app.business.automation.services.catalogue.nouns import noun
+from app.business.automation.services.catalogue.run_fields import FINISHED_RUN
 from app.business.automation.services.conditions.condition_evaluator import ConditionEvaluator
 from app.business.automation.services.conditions.record_fields import Facts, load_facts
 from app.business.automation.services.rules.rule_cost import credits_of_actions
 from app.business.automation.services.runs import continuation, missed, record_claims
 from app.business.automation.services.runs.chain_check import check_loop
 from app.business.automation.services.runs.choice_reasons import too_few
+from app.business.automation.services.runs.finished_run import finished_run_id
 from app.business.automation.services.runs.limits import keep_left_over, limit_notes, within_limits
 from app.business.automation.services.runs.record_choice import Choice, choose_records
 from app.business.automation.services.runs.record_claims import is_selected
@@ -167,7 +169,11 @@ def _needed(context: RunContext, choice: Choice) -> int:
 
 
 def _check_account_figures(session: Session, context: RunContext) -> str | Stop:
-    return _check_facts(context, _facts(session, context, [context.account.id])[context.account.id])
+    run_id = finished_run_id(session, context) if context.definition.subject == FINISHED_RUN else None
+    if run_id is not None:
+        return _check_facts(context, _facts(session, context, FINISHED_RUN, [run_id])[run_id])
+    account_id = context.account.id
+    return _check_facts(context, _facts(session, context, None, [account_id])[account_id])
 
 
 def _check_facts(context: RunContext, facts: Facts) -> str | Stop:
@@ -186,15 +192,15 @@ def _sample_trace(session: Session, context: RunContext, ids: list[int]) -> None
 
 def sample_traces(session: Session, context: RunContext, ids: list[int]) -> list[dict[str, Any]]:
     """The evaluation of the rule's conditions on each of `ids`, leaf by leaf."""
-    facts = _facts(session, context, ids)
+    facts = _facts(session, context, context.definition.record_type, ids)
     trace = ConditionEvaluator().trace
     return [{"id": key, "trace": trace(context.conditions, facts[key])} for key in ids if key in facts]
 
 
-def _facts(session: Session, context: RunContext, ids: list[int]) -> dict[int, Facts]:
+def _facts(session: Session, context: RunContext, subject: str | None, ids: list[int]) -> dict[int, Facts]:
     return load_facts(
         session,
-        context.definition.record_type,
+        subject,
         ids,
         scope=context.scope,
         now=context.now,

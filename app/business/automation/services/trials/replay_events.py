@@ -43,6 +43,7 @@ class EventSource:
         self.handled = handled_before(trial, read) if self.judge.handled else {}
         self.gone = 0
         self._finished: dict[int, set[int]] = {}
+        self._ended: dict[int, int] = {}
         self._timeline: RecordTimeline | None = None
 
     def total(self) -> int:
@@ -64,7 +65,8 @@ class EventSource:
     def choose(self, opened: Opened, at: datetime) -> list[int] | None:
         """At once: what matched, less what is finished already. Later: what still matches."""
         if opened.records is None:
-            return [] if self.judge.moment(at).holds(None, self.judge.account()) else None
+            account = self.judge.account(opened.site_id, self._ended.get(opened.batch_id or 0))
+            return [] if self.judge.moment(at, opened.site_id).holds(None, account) else None
         if at == opened.at and not opened.waits_for:
             finished = self._finished.get(opened.batch_id or 0, set())
             return [record_id for record_id in opened.records if record_id not in finished] or None
@@ -90,6 +92,8 @@ class EventSource:
         options, rule_id = self.definition.trigger_options, self.trial.rule_id
         if batch.type == EventType.RUN_FINISHED and not matches_trigger(ended, options, rule_id):
             return
+        if batch.type == EventType.RUN_FINISHED:
+            self._ended[batch.id] = events[0].record_id
         arrival.offered += 1
         arrival.matched += 1
         splits = self.definition.split_by == "site"

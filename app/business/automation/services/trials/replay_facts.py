@@ -21,6 +21,7 @@ from app.business.automation.services.catalogue.field_catalogue import fields_of
 from app.business.automation.services.catalogue.field_types import FieldType, Scope
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.catalogue.record_relations import relations_of
+from app.business.automation.services.catalogue.run_fields import RUN_FIELDS
 from app.business.automation.services.conditions.condition_evaluator import ConditionEvaluator
 from app.business.automation.services.conditions.condition_nodes import AGE, Leaf, counts, field_names, walk
 from app.business.automation.services.conditions.condition_tree import parse_conditions
@@ -44,10 +45,10 @@ class Judge:
 
     def __init__(self, trial: Trial, read: Transaction) -> None:
         record_type = trial.definition.record_type
-        self.trial, self.read, self.record_type = trial, read, record_type
-        self.node = parse_conditions(trial.definition.conditions, record_type=record_type)
+        self.trial, self.read, self.subject = trial, read, trial.definition.subject
+        self.node = parse_conditions(trial.definition.conditions, record_type=self.subject)
         self.check = ConditionEvaluator().compiled(self.node)
-        fields, asked = fields_of(record_type), field_names(self.node)
+        fields, asked = fields_of(self.subject), field_names(self.node)
         kept = kept_names(MODELS[record_type]) if record_type else frozenset()
         if trial.definition.trigger == "schedule":
             # A cluster's counts change without an event of its own: at a planned time today's are nearer.
@@ -57,13 +58,15 @@ class Judge:
         self.clock = sorted(asked & CLOCK.keys())
         self.credits = asked & {AVAILABLE, PERCENT}
         self.handled = [name for name in asked if fields[name].type is FieldType.HANDLED]
+        # What a finished run says is final.
+        asked_of_run = asked & RUN_FIELDS.keys()
         elsewhere = asked - own.keys() - CLOCK.keys() - {AVAILABLE, PERCENT} - set(self.handled)
-        self.as_today = sorted({fields[name].label for name in elsewhere - UNCHANGING})
+        self.as_today = sorted({fields[name].label for name in elsewhere - UNCHANGING - asked_of_run})
         self.as_today += sorted(
-            {f"number of {relations_of(record_type)[count.key].label}" for count in counts(self.node)}
+            {f"number of {relations_of(self.subject)[count.key].label}" for count in counts(self.node)}
         )
         self.needs_today = bool(elsewhere) or bool(counts(self.node))
-        self._account: dict[int, Facts] = {}
+        self._account: dict[tuple[int, int | None], Facts] = {}
         self._credits = _Credits(trial, read) if self.credits else None
 
     @property
@@ -80,29 +83,30 @@ class Judge:
             common |= {name: value for name, value in self._credits.at(at).items() if name in self.credits}
         return Moment(self, at, zone, common)
 
-    def account(self, site_id: int = 0) -> Facts:
+    def account(self, site_id: int = 0, run_id: int | None = None) -> Facts:
         """What a rule without records may ask, as it is today; the moment adds clock and credits.
 
-        site_id: of a rule with a run for each site, the site of the run.
+        site_id: of a rule with a run for each site, the site of the run · run_id: the finished run that it follows.
         """
-        if site_id not in self._account:
+        asked = site_id, run_id
+        if asked not in self._account:
             scope = replace(self.trial.scope, split_site_id=site_id or None)
-            account_id = self.trial.account_id
-            self._account[site_id] = self._today([account_id], scope)[account_id]
-        return self._account[site_id]
+            id, subject = (self.trial.account_id, None) if run_id is None else (run_id, self.subject)
+            self._account[asked] = self._today([id], scope, subject)[id]
+        return self._account[asked]
 
     def today(self, ids: Sequence[int]) -> dict[int, Facts]:
         """What the records say today, of what the conditions ask; a page a transaction."""
         found: dict[int, Facts] = {}
         for start in range(0, len(ids), CHUNK):
-            found |= self._today(ids[start : start + CHUNK], self.trial.scope)
+            found |= self._today(ids[start : start + CHUNK], self.trial.scope, self.subject)
         return found
 
-    def _today(self, ids: Sequence[int], scope: Scope) -> dict[int, Facts]:
+    def _today(self, ids: Sequence[int], scope: Scope, subject: str | None) -> dict[int, Facts]:
         with self.read() as session:
             return load_facts(
                 session,
-                self.record_type,
+                subject,
                 ids,
                 scope=scope,
                 now=self.trial.until,

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.catalogue.record_models import MODELS, in_scope
-from app.business.automation.services.catalogue.triggers import statuses_to
+from app.business.automation.services.catalogue.triggers import statuses_to, wanted_ends
 from app.business.automation.services.conditions.condition_query import matching
 from app.business.automation.services.conditions.condition_tree import parse_conditions
 from app.business.automation.services.rules.rule_zone import rule_scope, rule_zone
@@ -86,10 +86,8 @@ def read_events(session: Session, batch: EventBatch) -> BatchEvents:
 
 def matches_trigger(ended: dict[str, Any], options: dict[str, Any], rule_id: int | None) -> bool:
     """Whether a finished run is one that a rule's options ask for; never its own."""
-    wanted = options.get("status")
-    statuses = ["completed", "failed"] if wanted is None else [wanted] if isinstance(wanted, str) else wanted
     of_rule = options.get("rule_id") in (None, ended.get("rule_id"))
-    return of_rule and ended.get("rule_id") != rule_id and ended.get("status") in statuses
+    return of_rule and ended.get("rule_id") != rule_id and ended.get("status") in wanted_ends(options)
 
 
 def match(session: Session, events: BatchEvents, rule: AutomationRule, now: datetime) -> Match | None:

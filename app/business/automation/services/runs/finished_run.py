@@ -1,0 +1,31 @@
+"""The run that a rule looks at which follows finished runs."""
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.business.automation.run_models import ScheduledTask
+from app.business.automation.services.catalogue.triggers import wanted_ends
+from app.business.automation.services.runs.run_context import RunContext
+from app.business.events import Event
+
+
+def finished_run_id(session: Session, context: RunContext) -> int | None:
+    """The run whose end started this one; where a person did, the latest that the rule asks for."""
+    if context.run.batch_id is not None:
+        return session.scalar(
+            select(Event.record_id).where(
+                Event.account_id == context.account.id,
+                Event.batch_id == context.run.batch_id,
+                Event.record_type == "run",
+            )
+        )
+    options = context.definition.trigger_options
+    query = select(ScheduledTask.id).where(
+        ScheduledTask.account_id == context.account.id,
+        ScheduledTask.status.in_(wanted_ends(options)),
+        ScheduledTask.finished_at.is_not(None),
+        ScheduledTask.automation_rule_id != context.rule.id,
+    )
+    if options.get("rule_id") is not None:
+        query = query.where(ScheduledTask.automation_rule_id == options["rule_id"])
+    return session.scalar(query.order_by(ScheduledTask.finished_at.desc(), ScheduledTask.id.desc()).limit(1))
