@@ -58,6 +58,10 @@ def _twin(
     return next(iter([*same, *alike]), None)
 
 
+ASSUMED = {"inherit"}
+"""Parameters that are so unless an action says no."""
+
+
 class _Words:
     """Actions and their parameters as the form calls them."""
 
@@ -87,7 +91,7 @@ class _Words:
         said = {
             LABELS.get(name, name): self.value(name, value, record_type)
             for name, value in params.items()
-            if value not in (None, False, [], "")
+            if value not in (None, [], "") and (value is not False or name in ASSUMED)
         }
         if action.get("on_error", "stop") != "stop":
             said["If it fails"] = dict(ON_ERROR)[action["on_error"]]
@@ -98,7 +102,7 @@ class _Words:
     def value(self, name: str, value: Any, record_type: str | None) -> str:
         """One parameter's value in words."""
         if isinstance(value, bool):
-            return "yes"
+            return "yes" if value else "no"
         if isinstance(value, list):
             return ", ".join(map(str, value))
         if name in self.lookups:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from app.business.automation.services.catalogue.action_catalogue import made_by
+from app.business.automation.services.catalogue.action_catalogue import CATALOGUE, made_by
 from app.business.automation.services.rules.rule_definition import input_type
 from app.modules.automation.action_params import FIRST, text_of
 from app.modules.automation.condition_changes import changed as conditions_changed
@@ -51,7 +51,7 @@ def pairs_from(actions: list[dict[str, Any]], record_type: str | None) -> Pairs:
         pairs += [
             [f"{prefix}p-{name}", text_of(value)]
             for name, value in action.get("params", {}).items()
-            if value is not False
+            if value is not False or CATALOGUE[action["type"]].params.model_fields[name].default is True
         ]
     return pairs
 

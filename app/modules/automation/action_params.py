@@ -12,6 +12,7 @@ from app.modules.automation.action_words import HINTS, LABELS, LITERALS
 from app.modules.automation.step_form import offered, optional
 
 LONG_TEXT = 300
+YES_OR_NO = [("yes", "Yes"), ("no", "No")]
 FIRST = "cluster_keywords"
 """The action that a new row begins with."""
 
@@ -37,7 +38,7 @@ def input_for(name: str, info: FieldInfo, lookups: Lookups) -> Field:
             description=hint,
         )
     if kind is bool:
-        return BooleanField(label, description=hint)
+        return _yes_or_no(info, label, hint)
     if kind is int:
         return StringField(
             label, widget=NumberInput(min=bounds.get("ge"), max=bounds.get("le")), description=hint
@@ -45,6 +46,13 @@ def input_for(name: str, info: FieldInfo, lookups: Lookups) -> Field:
     if get_origin(kind) is list:
         return StringField(label, description=hint or "Separate several with commas.")
     return (TextAreaField if bounds.get("longest", 0) > LONG_TEXT else StringField)(label, description=hint)
+
+
+def _yes_or_no(info: FieldInfo, label: str, hint: str) -> Field:
+    # A box that is not ticked is not sent, so that it could not be told from a row that never had it.
+    if info.default is True:
+        return SelectField(label, choices=offered(YES_OR_NO), description=hint)
+    return BooleanField(label, description=hint)
 
 
 def _with_none(info: FieldInfo, choices: list[tuple[str, str]]) -> list[tuple[str, str]]:
@@ -82,7 +90,7 @@ def defaults(infos: Mapping[str, FieldInfo]) -> dict[str, Any]:
         if not info.is_required()
     }
     return {
-        name: value if isinstance(value, bool) else text_of(value)
+        name: False if value is False else text_of(value)
         for name, value in values.items()
         if value is not None
     }
@@ -92,7 +100,7 @@ def value_of(info: FieldInfo, data: Any) -> Any:
     """The parameter as a rule keeps it; None where it is left out."""
     kind = _kind(info)
     if kind is bool:
-        return bool(data)
+        return {"yes": True, "no": False}.get(data, data) if isinstance(data, str) else bool(data)
     text = (data or "").strip()
     if get_origin(kind) is list:
         parts = [part.strip() for part in text.split(",") if part.strip()]
@@ -115,5 +123,5 @@ def _number(text: str) -> Any:
 def text_of(value: Any) -> str:
     """A parameter as it stands in its input."""
     if isinstance(value, bool):
-        return "y"
+        return "yes" if value else "no"
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

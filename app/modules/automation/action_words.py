@@ -29,6 +29,7 @@ LABELS = {
     "site": "All rules of this site",
     "action": "All rules with this action",
     "reason": "Why",
+    "inherit": "Take over cluster, idea and main keyword",
     "url": "Address to send it to",
     "unapproved": "Also content that nobody approved (owners only)",
 }
@@ -42,6 +43,7 @@ HINTS = {
     "note": "You can name fields of the record, like {status} or {site.name}.",
     "due_in_days": "Leave it empty for no due day.",
     "labels_add": "Separate several with commas.",
+    "inherit": "What is made belongs to the cluster and idea of the record it is made from, and has its main keyword.",
     "again": "Costs again. Without it, a cluster with ideas or a task with content is left out.",
     "min_cluster_size": "Keywords that fit nowhere stay new and are tried again after 7 days.",
 }
@@ -68,5 +70,6 @@ MORE = {
     "unapproved",
     "content_type",
     "description",
+    "inherit",
 }
 """Parameters that stand under "More options"."""

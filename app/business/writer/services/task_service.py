@@ -25,6 +25,7 @@ def create_task(
     place: Sector | Idea,
     fields: Mapping[str, Any],
     *,
+    idea_id: int | None = None,
     origin: Origin,
     now: datetime,
     ordinal: int | None = None,
@@ -32,7 +33,8 @@ def create_task(
     """A task written by hand, not ready yet (draft) unless `fields` say queued, with its task_created event.
 
     From an idea, which is used then. `fields`: title, brief?, task_type?, main_keyword?, word_count?, due_on?,
-    status?, labels?, note?, assignee?. `ordinal`: which one of its unit of work it is. Raises Invalid, or
+    status?, labels?, note?, assignee?. `idea_id`: an idea of the same place that it belongs to without using it.
+    `ordinal`: which one of its unit of work it is. Raises Invalid, or
     Conflict for a rejected or used idea.
     """
     idea = place if isinstance(place, Idea) else None
@@ -41,7 +43,7 @@ def create_task(
     values = _from_idea(idea) if idea else {}
     status = _first_status(fields.get("status", TaskStatus.DRAFT))
     extra = {key: value for key, value in fields.items() if key != "status"}
-    return _add(session, place, status, values | extra, origin, now, ordinal)
+    return _add(session, place, status, values | extra, origin, now, ordinal, idea.id if idea else idea_id)
 
 
 def create_tasks(
@@ -51,15 +53,22 @@ def create_tasks(
     word_count: int = 1000,
     task_type: str = TaskType.WRITE,
     due_on: date | None = None,
+    inherit: bool = True,
     origin: Origin,
     now: datetime,
 ) -> list[Task]:
-    """A queued task from each new or accepted idea, which is used then; other ideas are left out."""
+    """A queued task from each new or accepted idea, which is used then; other ideas are left out.
+
+    Without `inherit` it has the idea's title and text, but no main keyword.
+    """
     used = _use(session, idea_ids, origin, now)
     ideas = {idea.id: idea for idea in session.scalars(select(Idea).where(Idea.id.in_(used)))}
-    common = {"word_count": word_count, "task_type": task_type, "due_on": due_on}
+    common: dict[str, Any] = {"word_count": word_count, "task_type": task_type, "due_on": due_on}
+    common |= {} if inherit else {"main_keyword": ""}
     return [
-        _add(session, ideas[key], TaskStatus.QUEUED, _from_idea(ideas[key]) | common, origin, now, ordinal)
+        _add(
+            session, ideas[key], TaskStatus.QUEUED, _from_idea(ideas[key]) | common, origin, now, ordinal, key
+        )
         for ordinal, key in enumerate(used)
     ]
 
@@ -97,9 +106,9 @@ def _add(
     origin: Origin,
     now: datetime,
     ordinal: int | None = None,
+    idea_id: int | None = None,
 ) -> Task:
     title = clean_line(fields.get("title") or "", "title")
-    idea_id = place.id if isinstance(place, Idea) else None
     task = Task(
         **new_record(place, status, origin, now, ordinal), title=title, idea_id=idea_id, word_count=1000
     )

@@ -15,7 +15,7 @@ from app.business.writer.models import Content, Task
 from tests.business.automation.machine import Machine
 from tests.business.automation.provider import FailingModel
 from tests.business.automation.rule_parts import IDEAS, clusters_with_keywords, run_once
-from tests.factories import make_cluster, make_idea, make_keyword, make_task, make_user
+from tests.factories import make_cluster, make_content, make_idea, make_keyword, make_task, make_user
 
 LABEL = {"type": "update_records", "params": {"labels_add": ["done"]}}
 
@@ -65,6 +65,42 @@ def test_a_record_is_created_from_each_record(
         date(2026, 12, 1),
         run.id,
     )
+
+
+@pytest.mark.parametrize("source", ["keyword", "cluster", "idea", "task", "content"])
+@pytest.mark.parametrize("inherit", [True, False])
+def test_what_is_made_takes_cluster_idea_and_main_keyword_from_its_record(
+    machine: Machine, session: Session, account: Account, sector: Sector, source: str, inherit: bool
+) -> None:
+    cluster = make_cluster(session, sector, name="shoes", main_keyword="trail shoes")
+    make_keyword(session, sector, text="trail shoes", cluster_id=cluster.id, status="clustered")
+    idea = make_idea(session, sector, cluster_id=cluster.id, main_keyword="trail shoes")
+    task = make_task(session, sector, idea_id=idea.id, main_keyword="trail shoes")
+    make_content(session, sector, task_id=task.id, main_keyword="trail shoes")
+    known = {"idea": {idea.id}, "task": {task.id}}
+    create = [
+        {"type": "create_record", "params": {"type": made, "title": "New", "inherit": inherit}}
+        for made in ("idea", "task")
+    ]
+    run_once(machine, account, *create, record_type=source)
+    new_idea = session.scalars(select(Idea).where(Idea.id.not_in(known["idea"]))).one()
+    new_task = session.scalars(select(Task).where(Task.id.not_in(known["task"]))).one()
+    of_idea = idea.id if source in ("idea", "task", "content") else None
+    assert (new_idea.cluster_id, new_idea.main_keyword) == (
+        (cluster.id, "trail shoes") if inherit else (None, "")
+    )
+    assert (new_task.idea_id, new_task.main_keyword) == ((of_idea, "trail shoes") if inherit else (None, ""))
+    assert {new_idea.sector_id, new_task.sector_id} == {sector.id}
+
+
+@pytest.mark.parametrize(("params", "main_keyword"), [({}, "trail shoes"), ({"inherit": False}, "")])
+def test_a_task_takes_the_main_keyword_of_its_idea(
+    machine: Machine, session: Session, account: Account, sector: Sector, params: dict[str, bool], main_keyword: str
+) -> None:  # fmt: skip
+    idea = make_idea(session, sector, main_keyword="trail shoes")
+    run_once(machine, account, {"type": "create_tasks", "params": params}, record_type="idea")
+    task = session.scalars(select(Task)).one()
+    assert (task.idea_id, task.title, task.main_keyword) == (idea.id, idea.title, main_keyword)
 
 
 def test_a_notice_reaches_its_role(machine: Machine, session: Session, account: Account) -> None:

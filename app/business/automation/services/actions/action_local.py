@@ -14,6 +14,7 @@ from app.business.accounts.services.scope import owned
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.actions.action_work import LocalWork
 from app.business.automation.services.actions.filled_text import fill
+from app.business.automation.services.actions.inheritance import Inherited, inherited
 from app.business.automation.services.catalogue.action_catalogue import (
     CreateRecord,
     CreateTasks,
@@ -27,7 +28,7 @@ from app.business.automation.services.runs.run_context import RunContext
 from app.business.automation.services.runs.run_units import Done, LeftOut, Unit
 from app.business.automation.services.triggering.rule_switch import switch
 from app.business.errors import Conflict
-from app.business.planner.models import Cluster, Record, Sector
+from app.business.planner.models import Record, Sector
 from app.business.planner.services.idea_service import create_idea
 from app.business.planner.services.record_versions import lock_version
 from app.business.writer.services import task_service
@@ -93,14 +94,20 @@ class CreateRecordWork(LocalWork):
         )
         fields: dict[str, Any] = {"title": fill(session, context, params.title, *whose)[:255]}
         description = fill(session, context, params.description, *whose)
+        taken = inherited(session, source) if params.inherit and source is not None else Inherited()
+        fields["main_keyword"] = taken.main_keyword
         if params.type == "idea":
-            cluster = source if isinstance(source, Cluster) else place
             fields |= {
                 "description": description,
                 "content_type": params.content_type,
             }
             idea = create_idea(
-                session, cluster, fields, origin=_origin(context, unit), now=context.now, ordinal=1
+                session,
+                taken.cluster or place,
+                fields,
+                origin=_origin(context, unit),
+                now=context.now,
+                ordinal=1,
             )
             return Done(made={"idea": [idea.id]}, message=f"Idea “{idea.title}”")
         fields |= {
@@ -111,7 +118,13 @@ class CreateRecordWork(LocalWork):
         if params.due_in_days is not None:
             fields["due_on"] = due_day(context, params.due_in_days)
         task = task_service.create_task(
-            session, place, fields, origin=_origin(context, unit), now=context.now, ordinal=1
+            session,
+            place,
+            fields,
+            idea_id=taken.idea_id,
+            origin=_origin(context, unit),
+            now=context.now,
+            ordinal=1,
         )
         return Done(made={"task": [task.id]}, message=f"Task “{task.title}”")
 
@@ -140,6 +153,7 @@ class CreateTasksWork(LocalWork):
             word_count=params.word_count,
             task_type=params.task_type,
             due_on=due_on,
+            inherit=params.inherit,
             origin=_origin(context, unit),
             now=context.now,
         )

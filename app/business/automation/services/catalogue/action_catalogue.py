@@ -47,6 +47,7 @@ class CreateTasks(Params):
     word_count: int = Field(1000, ge=100, le=10_000)
     task_type: Literal["write", "refresh", "link", "report"] = "write"
     due_in_days: Days | None = None
+    inherit: bool = True
 
 
 class GenerateContent(Params):
@@ -76,6 +77,7 @@ class CreateRecord(Params):
         "write", json_schema_extra={"for_type": "task"}
     )
     due_in_days: Days | None = Field(None, json_schema_extra={"for_type": "task"})
+    inherit: bool = True
 
 
 class Notify(Params):

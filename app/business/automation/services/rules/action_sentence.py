@@ -107,5 +107,8 @@ PHRASES: dict[str, Phrase] = {
     "site": lambda value, _type, _rules: f"all of site {value}",
     "action": _with_action,
     "reason": _quote("because "),
+    "inherit": lambda _value, _type, _rules: (
+        "without the cluster and main keyword of what they are made from"
+    ),
 }
 """Parameter -> how it is said: its value, the record type, names of rules."""
