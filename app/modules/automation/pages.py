@@ -79,6 +79,7 @@ add("/runs/<int:id>", "run", runs.show)
 add("/runs/<int:id>/retry", "retry", runs.retry, methods=["POST"])
 add("/runs/<int:id>/cancel", "cancel", runs.cancel, methods=["POST"])
 add("/runs/<int:id>/go-on", "go_on", runs.go_on, methods=["POST"])
+add("/runs/<int:id>/left/<int:credits>", "do_left_over", runs.do_left_over, methods=["POST"])
 
 add("/operations/<int:id>", "operation", operations.show)
 add("/operations/<int:id>/cancel", "cancel_operation", operations.cancel, methods=["POST"])

@@ -13,10 +13,13 @@ from app.business.automation.services.catalogue.triggers import subject_of
 from app.business.automation.services.history.run_page import find_run, lateness_seconds, load_run_page
 from app.business.automation.services.operations import bulk_retry
 from app.business.automation.services.operations.retry_price import RetryPrice, retry_prices
+from app.business.automation.services.preflight.continuing import LeftOver, left_over, let_go_on
 from app.business.automation.services.rules.rule_sentence import summary_of
 from app.business.automation.services.runs import review, run_control
-from app.business.automation.services.runs.run_again import run_again
+from app.business.automation.services.runs.run_again import RunAgain, run_again
+from app.business.automation.services.runs.start_list import stretch_of
 from app.business.automation.services.runs.waiting import waits_until
+from app.business.errors import Forbidden
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person
 from app.modules.automation import live
@@ -60,6 +63,17 @@ def go_on(id: int) -> ResponseReturnValue:
     return _done(run, "It goes on." if runs == 1 else f"All {runs:,} go on.")
 
 
+@allow(Role.OPERATOR)
+def do_left_over(id: int, credits: int) -> ResponseReturnValue:
+    """Let what the run left over follow, for the price that was shown."""
+    run, person = _run(id), current_person()
+    limit = person.account.operator_credit_limit
+    if not person.can(Role.EDITOR) and credits > limit:
+        raise Forbidden(f"Operators may start up to {limit:,} credits. Ask an editor to go on.")
+    following = let_go_on(db.session(), run, credits, datetime.now(UTC))
+    return _done(following, "It goes on here with what was left over.")
+
+
 def _run(id: int) -> ScheduledTask:
     return find_run(db.session(), current_person().account.id, id)
 
@@ -71,14 +85,24 @@ def _rendered(template: str, run: ScheduledTask, tag: str, now: datetime) -> str
 
 def _context(page: Any, run: ScheduledTask, tag: str, now: datetime) -> dict[str, Any]:
     subject = subject_of(page.definition["trigger"], page.definition.get("record_type"))
+    left, again = _left_over(run, now)
     samples = (run.detail.trace or {}).get("records", [])
     return {
         "page": page, "run": run, "tag": tag, "poll": live.trigger([run], None, now), "late": lateness_seconds(run),
-        "retry": _retry_price(run, now), "again": run_again(db.session(), run, now),
+        "retry": _retry_price(run, now), "again": again, "left": left,
         "review": review.review_of(db.session(), run), "waits_until": waits_until(run),
         "sentence": summary_of(SimpleNamespace(**page.definition), page.site),
         "traces": [(sample["id"], trace_lines(sample["trace"], subject)) for sample in samples],
     }  # fmt: skip
+
+
+def _left_over(run: ScheduledTask, now: datetime) -> tuple[LeftOver | None, RunAgain | None]:
+    """What may go on after this run, or be started in its place where that is all its start would do."""
+    again = run_again(db.session(), run, now)
+    if again and not stretch_of(run.detail).total:
+        return None, again
+    left = left_over(db.session(), run, now)
+    return left, None if left else again
 
 
 def _retry_price(run: ScheduledTask, now: datetime) -> RetryPrice | None:

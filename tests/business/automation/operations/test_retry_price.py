@@ -132,7 +132,7 @@ def test_what_an_earlier_step_has_still_to_make_may_cost_all_that_the_limit_leav
     rule = machine.make_rule(
         account, trigger="cluster_created", actions=ARTICLES, credit_limit_per_execution=60
     )
-    run = machine.run_now(rule)
+    run = machine.run_now(rule, max_credits=1000)
     assert (run.status, run.credits_used) == (Status.FAILED, 5)
     assert price_of(session, account, run) == RetryPrice(finished=1, most=55)
 

@@ -10,9 +10,12 @@ from app.business.accounts.models import Account, Role
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Reason, ScheduledTask, Status, Waiting
 from app.business.automation.services.automation_service import Actor, AutomationService
+from app.business.automation.services.operations.bulk_retry import retry_alone
+from app.business.automation.services.operations.retry_price import retry_prices
+from app.business.automation.services.preflight.continuing import LeftOver, left_over, let_go_on
 from app.business.automation.services.runs import run_control
 from app.business.billing.models import CreditEntry
-from app.business.errors import Forbidden
+from app.business.errors import Conflict, Forbidden
 from app.business.planner.models import Sector
 from app.business.writer.models import Task
 from tests.business.automation.machine import Machine
@@ -174,4 +177,35 @@ def test_an_engine_retry_never_goes_beyond_the_total(
     assert run.error_message == (
         "It needs 5 more credits; 0 of the 5 of this start are left. Retry it to allow them."
     )
+    assert machine.breaches() == []
+
+
+def test_a_retry_by_a_person_names_what_it_adds_and_adds_no_more(
+    machine: Machine, session: Session, account: Account, sector: Sector
+) -> None:
+    run = failed_one(machine, session, account, sector)
+    price = retry_prices(session, account, [run], machine.now)[run.id]
+    assert price
+    assert (price.most, price.adds) == (5, 5)
+    retry_alone(session, account, run, Actor(None), machine.now)
+    machine.settle()
+    session.refresh(run)
+    assert (run.status, run.max_credits, spent(session)) == (Status.COMPLETED, 10, 10)
+    assert machine.breaches() == []
+
+
+def test_what_is_left_goes_on_for_the_price_shown_and_only_once(
+    machine: Machine, session: Session, account: Account, sector: Sector
+) -> None:
+    clusters_with_keywords(session, sector, 12)
+    rule = idea_rule(machine, account, credit_limit_per_execution=20, record_limit=5)
+    machine.run_now(rule, max_credits=20)
+    (run,) = machine.runs()
+    assert left_over(session, run, machine.now) == LeftOver("8 clusters", 2, 40)
+    let_go_on(session, run, 30, machine.now)
+    machine.settle()
+    with pytest.raises(Conflict):
+        let_go_on(session, run, 40, machine.now)
+    assert spent(session) == 50
+    assert [run.remaining for run in machine.runs()] == [0, 0, 2]
     assert machine.breaches() == []

@@ -24,6 +24,7 @@ from app.business.automation.services.operations.operations import Asked, Progre
 from app.business.automation.services.operations.retry_price import MOST_RUNS as PRICED_TOGETHER
 from app.business.automation.services.operations.retry_price import retry_prices
 from app.business.automation.services.runs import run_control
+from app.business.automation.services.runs.start_total import allow
 from app.business.automation.services.transactions import Clock, Transaction
 from app.business.automation.services.triggering import redelivery
 from app.business.errors import Conflict, Forbidden
@@ -115,15 +116,19 @@ def begin_bulk_retry(
 
 
 def retry_alone(session: Session, account: Account, run: ScheduledTask, actor: Actor, now: datetime) -> None:
-    """A person's retry of one run. Raises Conflict, and Forbidden where it may cost more than operators may start."""
-    if actor.role == Role.OPERATOR and run.status == Status.FAILED:
-        price = retry_prices(session, account, [run], now)[run.id]
-        if price and price.most > account.operator_credit_limit:
-            raise Forbidden(
-                f"This retry may cost up to {price.most:,} credits; operators may start runs of up to "
-                f"{account.operator_credit_limit:,}. Ask an editor to retry it."
-            )
+    """A person's retry of one run, with what it needs beyond the total of its start.
+
+    Raises Conflict, and Forbidden where it may cost more than operators may start.
+    """
+    price = retry_prices(session, account, [run], now)[run.id] if run.status == Status.FAILED else None
+    if actor.role == Role.OPERATOR and price and price.most > account.operator_credit_limit:
+        raise Forbidden(
+            f"This retry may cost up to {price.most:,} credits; operators may start runs of up to "
+            f"{account.operator_credit_limit:,}. Ask an editor to retry it."
+        )
     redelivery.retry(session, run, now)
+    if price:
+        allow(session, account.id, {run.id: price.needs})
 
 
 def nothing_to_retry(report: RetryReport) -> str:
@@ -218,7 +223,9 @@ def _retry_chunk(session: Session, asked: Asked, chunk: Sequence[tuple[int, int]
     attempts: dict[int, int] = dict(chunk)
     retried = []
     own = _own(ScheduledTask, asked).where(ScheduledTask.id.in_(attempts)).order_by(ScheduledTask.id)
-    for run in session.scalars(own).all():
+    runs = session.scalars(own).all()
+    prices = retry_prices(session, session.get_one(Account, asked.account_id), runs, now)
+    for run in runs:
         try:
             redelivery.retry(
                 session, run, now, failed_attempt=attempts[run.id], priority=run_control.BEHIND_ALL
@@ -228,6 +235,8 @@ def _retry_chunk(session: Session, asked: Asked, chunk: Sequence[tuple[int, int]
         retried.append(run.id)
     for detail in session.scalars(_own(RunDetail, asked).where(RunDetail.run_id.in_(retried))):
         detail.options = detail.options | {"operation": asked.id}
+    needs = {run_id: price.needs for run_id in retried if (price := prices[run_id])}
+    allow(session, asked.account_id, needs)
 
 
 def _own(model: Any, asked: Asked) -> Any:

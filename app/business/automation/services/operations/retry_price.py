@@ -1,12 +1,12 @@
 """What a further attempt of failed runs keeps and may cost, for many runs at once.
 
-At most 14 queries for up to 500 runs, however many records they have (and one more for each further 10,000
+At most 15 queries for up to 500 runs, however many records they have (and one more for each further 10,000
 records of a type). The figures are those by which the engine sets credits aside: run_price, run_steps.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +23,7 @@ from app.business.automation.services.rules.rule_definition import definition_fr
 from app.business.automation.services.runs.run_context import RunContext, handed_on
 from app.business.automation.services.runs.run_price import StepPrice
 from app.business.automation.services.runs.run_steps import FINISHED, Step, steps_of
+from app.business.automation.services.runs.start_total import rooms
 from app.business.errors import Invalid
 from app.business.planner.models import Keyword
 from app.business.writer.models import Task
@@ -39,10 +40,15 @@ MEASURES: dict[str, tuple[InstrumentedAttribute[int], InstrumentedAttribute[Any]
 
 @dataclass(frozen=True)
 class RetryPrice:
-    """`finished`: units that are kept · `most`: credits that the attempt may cost, within the run's limit."""
+    """`finished`: units that are kept · `most`: credits that the attempt may cost, within the run's limit ·
+    `adds`: what goes beyond the total of its start · `needs`: credits of what is known; what is still to be made is
+    done within the total.
+    """
 
     finished: int
     most: int
+    adds: int = 0
+    needs: int = field(default=0, compare=False)
 
 
 def retry_prices(
@@ -50,8 +56,17 @@ def retry_prices(
 ) -> dict[int, RetryPrice | None]:
     """By run id; None where the run's rule version cannot be read any more. At most 500 runs of the account."""
     contexts = _contexts(session, account, runs, now)
-    known = _Known(session, account.id, contexts)
-    return {run_id: _price(known, context) for run_id, context in contexts.items()}
+    known, left = _Known(session, account.id, contexts), rooms(session, list(contexts))
+    prices = {run_id: _price(known, context) for run_id, context in contexts.items()}
+    return {
+        run_id: _within_total(price, left[run_id]) if price and run_id in left else price
+        for run_id, price in prices.items()
+    }
+
+
+def _within_total(price: RetryPrice, left: int) -> RetryPrice:
+    adds = max(price.needs - left, 0)
+    return replace(price, most=min(price.most, left + adds), adds=adds)
 
 
 def _price(known: "_Known", context: RunContext) -> RetryPrice | None:
@@ -59,13 +74,17 @@ def _price(known: "_Known", context: RunContext) -> RetryPrice | None:
         if context.run.admitted_at is None:
             # It has not passed its checks yet, so these are read first.
             parse_conditions(context.definition.conditions, record_type=context.definition.subject)
-        return RetryPrice(known.finished[context.run.id], _most(known, context))
+        most, needs = _most(known, context)
+        return RetryPrice(known.finished[context.run.id], most, needs=needs)
     except (Invalid, KeyError):
         return None
 
 
-def _most(known: "_Known", context: RunContext) -> int:
-    """The price of all unfinished units; all that the limit leaves where it depends on what is still to be made."""
+def _most(known: "_Known", context: RunContext) -> tuple[int, int]:
+    """The price of all unfinished units; all that the limit leaves where it depends on what is still to be made.
+
+    And the part of it that is known.
+    """
     left = max(context.definition.credit_limit_per_execution - context.run.credits_used, 0)
     to_come: set[str | None] = set()
     total = 0
@@ -76,9 +95,9 @@ def _most(known: "_Known", context: RunContext) -> int:
         if step.entry.price_text == "free":
             continue
         if rest is None:
-            return left
+            return left, min(total, left)
         total += StepPrice(step, known.measures.get(step.entry.key, {})).amount(rest)
-    return min(total, left)
+    return min(total, left), min(total, left)
 
 
 @dataclass

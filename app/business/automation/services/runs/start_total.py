@@ -1,14 +1,18 @@
 """The total of a start: one counter over its runs and retries, raised by each hold and lowered by each release."""
 
-from sqlalchemy import update
-from sqlalchemy.orm import Session
+from collections import Counter
+from collections.abc import Collection, Mapping
+
+from sqlalchemy import and_, func, select, update
+from sqlalchemy.orm import Session, aliased
 
 from app.business.automation.run_models import Reason, ScheduledTask
 from app.business.automation.services.runs.run_context import RunContext
 from app.business.automation.services.runs.run_stop import Stop
-from app.business.automation.services.runs.start_list import start_of
+from app.business.billing.models import BudgetScope, SpendCounter
 from app.business.billing.services import spend_counters
 from app.business.billing.services.credit_service import CreditService
+from app.business.billing.services.spend_counters import TOTAL
 
 
 def start_left(session: Session, context: RunContext) -> int | None:
@@ -37,11 +41,44 @@ def bound_of(context: RunContext, limit: int, of_start: int | None) -> str:
     return f"the limit of {context.definition.credit_limit_per_execution:,} credits per run allows"
 
 
-def raise_total(session: Session, run: ScheduledTask, added: int) -> None:
-    """Let the run's start spend `added` credits more; a start without a total has none to raise."""
+def rooms(session: Session, run_ids: Collection[int]) -> dict[int, int]:
+    """By run: credits that its start may still set aside; runs of starts without a total are left out."""
+    first, counter = aliased(ScheduledTask), SpendCounter
+    is_start = and_(
+        counter.account_id == first.account_id,
+        counter.scope == BudgetScope.START,
+        counter.scope_id == first.id,
+        counter.period == TOTAL,
+    )
+    used = func.coalesce(counter.spent + counter.held, 0)
+    query = (
+        select(ScheduledTask.id, first.max_credits - used)
+        .join(first, first.id == func.coalesce(ScheduledTask.start_id, ScheduledTask.id))
+        .outerjoin(counter, is_start)
+        .where(ScheduledTask.id.in_(run_ids), first.max_credits.is_not(None))
+    )
+    return {run_id: max(left or 0, 0) for run_id, left in session.execute(query)}
+
+
+def allow(session: Session, account_id: int, needs: Mapping[int, int]) -> None:
+    """Raise the totals of these runs' starts by what the runs need beyond them: a person has said yes to it."""
+    CreditService().lock(session, account_id)
+    query = select(ScheduledTask.id, ScheduledTask.start_id).where(ScheduledTask.id.in_(needs))
+    left = rooms(session, needs)
+    needed: Counter[int] = Counter()
+    free: dict[int, int] = {}
+    for run_id, start_id in session.execute(query):
+        if run_id in left:
+            needed[start_id or run_id] += needs[run_id]
+            free[start_id or run_id] = left[run_id]
+    for first_id, amount in sorted(needed.items()):
+        _raise(session, first_id, max(amount - free[first_id], 0))
+
+
+def _raise(session: Session, first_id: int, added: int) -> None:
     session.execute(
         update(ScheduledTask)
-        .where(ScheduledTask.id == start_of(run), ScheduledTask.max_credits.is_not(None))
+        .where(ScheduledTask.id == first_id, ScheduledTask.max_credits.is_not(None))
         .values(max_credits=ScheduledTask.max_credits + added)
-        .execution_options(synchronize_session=False)
+        .execution_options(synchronize_session="fetch")
     )
