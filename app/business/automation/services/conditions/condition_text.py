@@ -104,7 +104,9 @@ def _known(name: str, leaf: Leaf, record_type: str | None) -> Field | None:
 
 def _operand(leaf: Leaf, field: Field | None) -> str:
     if isinstance(leaf.operand, timedelta):
-        ago = "" if leaf.operator is O.NOT_HANDLED_WITHIN else " ago"
+        # Times are of what has happened; a day may lie ahead, and then it is newer than any age.
+        ahead = " or still to come" if leaf.operator is O.NEWER_THAN and leaf.type is FieldType.DAY else ""
+        ago = "" if leaf.operator is O.NOT_HANDLED_WITHIN else f" ago{ahead}"
         return f"{_age(leaf.operand)}{ago}"
     shown = [value_text(value, field) for value in _listed(leaf.operand)]
     last = " and " if leaf.operator is O.BETWEEN else " or "
