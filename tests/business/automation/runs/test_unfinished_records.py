@@ -3,17 +3,19 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Update, select, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule, RuleRecord
 from app.business.automation.run_models import ActionRun, Cause, Reason, Status
+from app.business.automation.services.auditing import audit
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.rules.rule_list import free_set_aside
 from app.business.automation.services.rules.rule_versions import definition_of
 from app.business.automation.services.runs import run_control
 from app.business.automation.services.runs.run_summary import steps_json
+from app.business.automation.services.why.why import why
 from app.business.planner.models import Cluster, Idea, Sector
 from app.business.writer.models import Content, Task
 from tests.business.automation.machine import Machine
@@ -78,10 +80,10 @@ def test_what_was_bought_is_not_bought_again_and_goes_on(
     machine.pass_time(minutes=7)
     machine.settle()
     second = next(run for run in machine.runs() if run.cause == Cause.SCHEDULE)
-    assert (second.status, second.credits_used) == (Status.COMPLETED, len(machine.model.asked) * 3)
+    assert (second.status, second.credits_used) == (Status.COMPLETED, len(machine.model.asked))
     assert len(session.scalars(select(Idea)).all()) == len(session.scalars(select(Task)).all()) == 3
     assert len(session.scalars(select(Content)).all()) == 3
-    assert first.credits_used + second.credits_used == 5 + 9
+    assert first.credits_used + second.credits_used == 5 + 3
     assert machine.breaches() == []
 
 
@@ -215,5 +217,51 @@ def test_what_a_step_of_its_own_condition_began_is_gone_through_with(
     assert first.error_message.startswith("Write the content: ")
     machine.model = FailingModel()
     second = machine.run_now(rule)  # the task is “failed” now, not “queued”
-    assert (second.status, second.credits_used) == (Status.COMPLETED, 3)
+    assert (second.status, second.credits_used) == (Status.COMPLETED, 1)
     assert machine.breaches() == []
+
+
+def test_why_says_that_a_later_run_goes_on_with_the_record(
+    machine: Machine, session: Session, account: Account, sector: Sector
+) -> None:
+    (cluster,) = clusters_with_keywords(session, sector, 1)
+    conditions = {"field": "status", "operator": "eq", "value": "new"}
+    rule = planned(machine, account, ARTICLES, conditions=conditions)
+    machine.model = FailingModel("refused", only=f"-{cluster + 1}")
+    run = machine.run_now(rule)
+    checks = why(session, rule, session.get_one(Cluster, cluster), machine.now).checks
+    assert [check["result"] for check in checks] == ["pass"] * 6
+    assert checks[3]["message"] == f"Run {run.id} has begun it; the next run goes on where that one stopped."
+
+
+@pytest.mark.parametrize(
+    ("name", "breach"),
+    [
+        ("handled", update(RuleRecord).values(state="handled")),
+        ("taken_over", update(ActionRun).where(ActionRun.done_by_run_id.is_not(None)).values(credits=5)),
+    ],
+)
+def test_the_audit_finds_what_is_called_handled_and_what_is_charged_twice(
+    machine: Machine, session: Session, account: Account, sector: Sector, name: str, breach: Update
+) -> None:
+    (cluster,) = clusters_with_keywords(session, sector, 1)
+    rule = planned(machine, account, ARTICLES)
+    machine.model = FailingModel("refused", only=f"-{cluster + 1}")
+    for _ in range(2):
+        assert machine.run_now(rule).status == Status.FAILED
+    assert machine.breaches() == []
+    session.execute(breach)
+    session.commit()
+    assert name in {breach.name for breach in audit.audit(session, machine.now)}
+
+
+def test_a_rule_that_asks_for_more_records_still_finishes_what_it_began(
+    machine: Machine, session: Session, account: Account, sector: Sector
+) -> None:
+    _, bad = clusters_with_keywords(session, sector, 2)
+    machine.model = FailingModel("refused", only=f"-{bad}")
+    rule = planned(machine, account, [LABEL, IDEAS], record_minimum=2)
+    machine.run_now(rule)
+    machine.model = FailingModel()
+    second = machine.run_now(rule)
+    assert (second.status, second.record_count) == (Status.COMPLETED, 1)

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, AccountStatus, Role
 from app.business.accounts.services.notices import add_notice, mark_settled
-from app.business.automation.services.auditing import audit_rules
+from app.business.automation.services.auditing import audit_records, audit_rules
 from app.business.automation.services.auditing.audit_queries import QUERIES
 from app.business.base import Base, UtcDateTime
 from app.business.billing.services.replenishment import accounts_without_grant
@@ -28,6 +28,7 @@ ABOUT_RULES = (
     ("never_due", "Every planned run stands for a due time of its rule.", audit_rules.times_never_due),
     ("run_limit", "A run uses at most the credit limit of its rule.", audit_rules.runs_over_their_limit),
     ("daily_limit", "A rule runs no more often a day than its limit.", audit_rules.days_over_their_limit),
+    ("handled", "All work on a record that a rule calls handled is done.", audit_records.handled_too_early),
     ("deliveries", "Every batch of events reached every rule that listened.", audit_rules.events_unheard),
     ("given_up", "Every rule can be read when something starts it.", audit_rules.deliveries_given_up),
     (

@@ -124,6 +124,12 @@ QUERIES: dict[str, tuple[str, str]] = {
         "NOT EXISTS (SELECT 1 FROM "
         "credit_entry e WHERE e.account_id = u.account_id AND e.key = u.provider_key AND e.amount = -u.credits)",
     ),
+    "taken_over": (
+        "What an earlier run has done is not charged again by the run that goes on from there.",
+        "SELECT u.account_id, u.id FROM action_run u WHERE u.done_by_run_id IS NOT NULL AND (u.credits <> 0 OR "
+        "NOT EXISTS (SELECT 1 FROM action_run o WHERE o.run_id = u.done_by_run_id AND o.provider_key = u.provider_key "
+        "AND o.status = 'done' AND o.done_by_run_id IS NULL))",
+    ),
     "explained_charges": (
         "Every charge belongs to a finished unit.",
         "SELECT e.account_id, e.id FROM credit_entry e WHERE e.kind = 'charge' AND NOT EXISTS "

@@ -22,6 +22,13 @@ def settle_claims(session: Session, context: RunContext, *, failed: bool) -> Non
     record_claims.settle(session, context, handled, unfinished=unfinished, begun=begun)
 
 
+def free_begun(session: Session, context: RunContext, records: list[int]) -> None:
+    """Free some records of a run that has begun, for a further run that goes on where it left them."""
+    _, begun = _work_left(session, context, records)
+    record_claims.free(session, context, [key for key in records if key not in begun])
+    record_claims.free(session, context, sorted(begun), unfinished_run_id=context.run.id)
+
+
 def _work_left(session: Session, context: RunContext, records: list[int]) -> tuple[set[int], set[int]]:
     """Records with units that are not done, and those for which anything is done."""
     unfinished, begun = set[int](), set[int]()

@@ -128,11 +128,12 @@ def _of_list(session: Session, context: RunContext, choice: Choice) -> Choice:
 def _may_take(session: Session, context: RunContext) -> ColumnElement[bool]:
     """Clause: records of the run's scope that match and that the rule has not done; another run may hold them."""
     definition, model, scope = context.definition, MODELS[context.definition.record_type or ""], context.scope
+    begun = begun_before(session, context.rule.id, context.run.record_type, definition.conditions, model)
     fits = and_(meets_conditions(context), eligible(definition, model, context.now))
     return and_(
         in_scope(model, scope.account_id, scope.split_site_id or scope.site_id, scope.sector_id),
         model.site_id.not_in(context.without_sites) if context.without_sites else true(),
-        or_(fits, begun_before(session, context, model)),
+        or_(fits, begun),
         not_handled(context, model),
     )
 

@@ -1,6 +1,6 @@
 """A rule takes a record once: claims by unique (rule, record) rows, guarded so that two runs never share one."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -63,7 +63,13 @@ def is_selected(context: RunContext) -> bool:
     return context.run.cause == Cause.BACKFILL or bool(context.detail.options.get("selected"))
 
 
-def begun_before(session: Session, context: RunContext, model: type[Record]) -> ColumnElement[bool]:
+def begun_before(
+    session: Session,
+    rule_id: int,
+    record_type: str | None,
+    conditions: Mapping[str, Any],
+    model: type[Record],
+) -> ColumnElement[bool]:
     """Clause over `model`: records that a run of this rule has begun and not finished.
 
     They matched when they were taken, and what is done has changed them since (a cluster has its ideas now): they
@@ -71,8 +77,8 @@ def begun_before(session: Session, context: RunContext, model: type[Record]) -> 
     """
     row, run = RuleRecord, ScheduledTask
     unfinished = (
-        row.rule_id == context.rule.id,
-        row.record_type == context.run.record_type,
+        row.rule_id == rule_id,
+        row.record_type == record_type,
         row.unfinished_run_id.is_not(None),
     )
     of_runs = (
@@ -80,10 +86,10 @@ def begun_before(session: Session, context: RunContext, model: type[Record]) -> 
     )
     versions = session.execute(
         select(RuleVersion.version, RuleVersion.definition).where(
-            RuleVersion.rule_id == context.rule.id, RuleVersion.version.in_(of_runs)
+            RuleVersion.rule_id == rule_id, RuleVersion.version.in_(of_runs)
         )
     )
-    same = [version for version, said in versions if said["conditions"] == context.definition.conditions]
+    same = [version for version, said in versions if said["conditions"] == conditions]
     if not same:
         return false()
     begun = (
@@ -208,13 +214,13 @@ def give_back(session: Session, context: RunContext) -> None:
     session.execute(_mine(context).values(state="free", updated_at=context.now))
 
 
-def free(session: Session, context: RunContext, ids: list[int]) -> None:
+def free(session: Session, context: RunContext, ids: list[int], **values: Any) -> None:
     """Free the run's claims on these records only."""
     for chunk in _chunks(ids):
         session.execute(
             _mine(context)
             .where(RuleRecord.record_type == context.run.record_type, RuleRecord.record_id.in_(chunk))
-            .values(state="free", updated_at=context.now)
+            .values(state="free", updated_at=context.now, **values)
         )
 
 

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.runs import record_claims, site_budgets
+from app.business.automation.services.runs.claim_settling import free_begun
 from app.business.automation.services.runs.record_choice import Choice, choose_records
 from app.business.automation.services.runs.run_context import RunContext
 from app.business.automation.services.runs.run_price import affordable_units, known_price, step_price
@@ -64,7 +65,7 @@ def set_aside_again(session: Session, context: RunContext, most: int) -> Stop | 
     if fit.shortfall is not None:
         return stop_of(fit.shortfall)
     if left_out := fit.all_left_out:
-        record_claims.free(session, context, left_out)
+        free_begun(session, context, left_out)
         notes = site_budgets.notes_of(session, context, context.run.record_type, fit.left_out)
         context.detail.records, context.run.record_count = fit.ids, len(fit.ids)
         context.detail.options = options | {

@@ -15,6 +15,7 @@ from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.rules.rule_definition import definition_from
 from app.business.automation.services.rules.rule_versions import definition_of
 from app.business.automation.services.runs.record_choice import eligible
+from app.business.automation.services.runs.record_claims import begun_before
 from app.business.automation.services.why import why_reading
 from app.business.automation.services.why.why_history import (
     Happening,
@@ -125,20 +126,39 @@ def present_checks(
         else f"The site {site.name} is paused." if site.status == SiteStatus.PAUSED else None
     )  # fmt: skip
     met = None if reading is None else reading.is_met
+    if begun := _begun_by(session, rule, record):
+        # What is done on it has changed it since: it is gone on with as it is.
+        going = f"Run {begun} has begun it; the next run goes on where that one stopped."
+        checks = [_check("conditions", None, going), _check("state", None, going)]
+    else:
+        conditions = None if met else REPAIR if met is None else "It does not match the conditions now."
+        checks = [
+            _check("conditions", conditions, "It matches the conditions now."),
+            _check("state", _unfit(session, rule, record, now), "The first action takes it."),
+        ]
     return [
         _check("active", off, "The rule is switched on."),
         _check("account", paused, "The account and the site are active."),
         _check("place", None if in_place else "It belongs to another place than the one the rule works on.",
                "It lies where the rule works."),
-        _check("conditions", None if met else REPAIR if met is None else "It does not match the conditions now.",
-               "It matches the conditions now."),
-        _check("state", _unfit(session, rule, record, now), "The first action takes it."),
+        *checks,
         _check("taken", _taken_before(session, rule, record, now), "The rule may take it."),
     ]  # fmt: skip
 
 
 def _check(name: str, stop: str | None, passed: str) -> Check:
     return {"gate": name, "result": "stop" if stop else "pass", "message": stop or passed}
+
+
+def _begun_by(session: Session, rule: AutomationRule, record: Record) -> int | None:
+    model = MODELS[rule.record_type or ""]
+    clause = begun_before(session, rule.id, rule.record_type, rule.conditions, model)
+    if session.scalar(select(model.id).where(model.id == record.id, clause)) is None:
+        return None
+    row = select(RuleRecord.unfinished_run_id).where(RuleRecord.rule_id == rule.id)
+    return session.scalar(
+        row.where(RuleRecord.record_type == rule.record_type, RuleRecord.record_id == record.id)
+    )
 
 
 def _unfit(session: Session, rule: AutomationRule, record: Record, now: datetime) -> str | None:

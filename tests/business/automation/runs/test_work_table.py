@@ -1,0 +1,70 @@
+"""Rows of actions, stopped at each step in each way and taken up again: done once, charged once, done in the end.
+
+The actions, and which of them fit together, are read from the catalogue. Every pair of them is tried, each in the
+next way of its table; with TRIALS=full in all ways over all types of records, and so is every tenth row of three.
+"""
+
+import os
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
+
+import pytest
+from sqlalchemy.orm import Session
+
+from app.business.automation.run_models import Status
+from tests.business.automation.runs.work_table import BreakingMachine, Case, rules_of, tried, ways_of
+
+FULL = os.environ.get("TRIALS") == "full"
+AT_ONCE = 12
+
+
+def all_pairs() -> list[Case]:
+    """Each pair of actions, over one type of records; the ways of all tables are gone through one after the other."""
+    rules = {rule.actions: rule for rule in rules_of(2)}
+    return [_next_way(number, rule) for number, rule in enumerate(rules.values())]
+
+
+def some_triples() -> list[Case]:
+    return [_next_way(number, rule) for number, rule in enumerate(islice(rules_of(3), 29, None, 307))]
+
+
+def _next_way(number: int, rule: Case) -> Case:
+    ways = list(ways_of(rule))
+    return ways[number * 7 % len(ways)]
+
+
+def everything() -> Iterator[Case]:
+    for rule in [*rules_of(1), *rules_of(2), *islice(rules_of(3), 0, None, 10)]:
+        yield from ways_of(rule)
+
+
+def check(session: Session, cases: list[Case]) -> None:
+    """What it comes to is what the same rule comes to undisturbed."""
+    machine = BreakingMachine(session)
+    undisturbed = {replace(case, at=0, end="", recovery="") for case in cases}
+    outcomes = tried(machine, [*undisturbed, *cases])
+    for case in cases:
+        whole = outcomes[replace(case, at=0, end="", recovery="")]
+        assert (whole.twice, whole.left, whole.status) == ([], 0, Status.COMPLETED), case
+        assert outcomes[case] == whole, case
+    assert machine.breaches() == []
+
+
+def test_every_pair_of_actions_is_tried() -> None:
+    assert len(all_pairs()) > 60
+    assert {case.end for case in all_pairs()} == {way.end for way in ways_of(all_pairs()[0])}
+
+
+def test_all_is_done_once_and_charged_once(session: Session) -> None:
+    cases = [*all_pairs(), *some_triples()]
+    # The other database runs the same statements: a sample of them tells whether it takes them.
+    is_sqlite = session.get_bind().dialect.name == "sqlite"
+    check(session, cases if is_sqlite else cases[::12])
+
+
+@pytest.mark.skipif(not FULL, reason="An hour of trials; made with TRIALS=full.")
+def test_all_is_done_once_in_every_way(session: Session) -> None:
+    cases = everything()
+    while some := list(islice(cases, AT_ONCE)):
+        check(session, some)

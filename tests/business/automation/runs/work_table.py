@@ -1,0 +1,310 @@
+"""Rules of all actions that fit together, each stopped somewhere, and what they have done when all is over."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import product
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import Account
+from app.business.automation.models import AutomationRule, RuleRecord
+from app.business.automation.run_models import ScheduledTask, Status
+from app.business.automation.services.action_executor import ActionExecutor
+from app.business.automation.services.actions.action_work import Work
+from app.business.automation.services.actions.works import make_works
+from app.business.automation.services.automation_service import Actor, AutomationService
+from app.business.automation.services.catalogue.action_catalogue import CATALOGUE, RECORD_TYPES
+from app.business.automation.services.rule_engine import RuleEngine
+from app.business.automation.services.rules.rule_definition import parse_definition
+from app.business.automation.services.runs import recovery, run_control
+from app.business.automation.services.runs.run_context import RunContext
+from app.business.automation.services.runs.run_lease import LEASE
+from app.business.automation.services.runs.run_steps import Step
+from app.business.automation.services.runs.run_stop import OutOfCredits
+from app.business.automation.services.runs.run_units import Done, Unit
+from app.business.billing.models import CreditEntry
+from app.business.billing.services.credit_service import Shortfall
+from app.business.errors import Conflict, Invalid
+from tests.business.automation.machine import Machine
+from tests.factories import (
+    make_account,
+    make_cluster,
+    make_content,
+    make_idea,
+    make_keyword,
+    make_sector,
+    make_site,
+    make_task,
+)
+
+PARAMS: dict[str, dict[str, Any]] = {
+    "update_records": {"labels_add": ["seen"]},
+    "create_record": {"type": "task", "title": "From a record", "word_count": 100},
+    "create_tasks": {"word_count": 100},
+    "notify": {"message": "Done"},
+    "pause_rule": {"rule_id": 1},
+    "resume_rule": {"rule_id": 1},
+}
+"""What an action needs to do anything; a new one without parameters joins by itself."""
+LATE = {"cron": "59 * * * *", "timezone": "UTC"}
+ENDS = ("fails", "fails, the others go on", "is cancelled", "is out of credits", "is killed")
+RECOVERIES = ("a later run", "a retry")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A rule of `actions` over `record_type` that ends as `end` says at step `at`, and how it is taken up again."""
+
+    actions: tuple[str, ...]
+    record_type: str
+    at: int = 0
+    end: str = ""
+    recovery: str = ""
+
+    @property
+    def rule(self) -> dict[str, Any]:
+        on_error = "continue" if self.end.endswith("go on") else "stop"
+        actions = [
+            {"type": name, "params": PARAMS.get(name, {}), "on_error": on_error} for name in self.actions
+        ]
+        return {"actions": actions, "record_type": self.record_type}
+
+
+def rules_of(length: int) -> Iterator[Case]:
+    """Every row of so many actions that can be saved, over every type of records."""
+    for actions in product(CATALOGUE, repeat=length):
+        for record_type in RECORD_TYPES:
+            case = Case(actions, record_type)
+            if is_accepted(case):
+                yield case
+
+
+def is_accepted(case: Case) -> bool:
+    data = case.rule | {"name": "A rule", "trigger": "schedule", "schedule": LATE}
+    try:
+        parse_definition(data, shortest_interval_minutes=5)
+    except Invalid:
+        return False
+    return True
+
+
+def ways_of(case: Case) -> Iterator[Case]:
+    """The rule stopped at each of its steps in each way, taken up in each way."""
+    for at, end, recovery_by in product(range(len(case.actions)), ENDS, RECOVERIES):
+        yield replace(case, at=at, end=end, recovery=recovery_by)
+
+
+class Killed(BaseException):
+    """The process is gone: no handler of its own acts on this."""
+
+
+@dataclass
+class Trial:
+    """What is to happen to the run of a rule, and what the units of all its runs have done."""
+
+    case: Case
+    rule: AutomationRule
+    run: ScheduledTask
+    is_over: bool = False
+    done: Counter[tuple[str, str, int]] = field(default_factory=Counter)
+
+    def is_due(self, end: str, step: Step) -> bool:
+        return end in self.case.end and step.index == self.case.at and not self.is_over
+
+    def note(self, context: RunContext, unit: Unit) -> None:
+        """Of what is done at once for many, the part of each record."""
+        joint = unit.record_type in ("run", "sector")
+        ids = unit.ids if joint else (unit.record_id,)
+        record_type = context.run.record_type or "" if joint else unit.record_type
+        self.done.update((f"{unit.step.index} {unit.step.entry.key}", record_type, key) for key in ids)
+
+
+Trials = dict[int, Trial]
+"""By rule."""
+
+
+@dataclass
+class WatchedWork:
+    """An action's own work, that notes what it did and fails or is cancelled when its turn comes."""
+
+    own: Work
+    trials: Trials
+    now: datetime
+
+    def read(self, session: Session, context: RunContext, unit: Unit) -> Any:
+        return self.own.read(session, context, unit)
+
+    def work(self, request: Any, key: str) -> Any:
+        return self.own.work(request, key)
+
+    def give_up(self, session: Session, context: RunContext, unit: Unit) -> None:
+        self.own.give_up(session, context, unit)
+
+    def save(self, session: Session, context: RunContext, unit: Unit, answer: Any) -> Any:
+        trial = self.trials[context.rule.id]
+        if trial.is_due("fails", unit.step):
+            trial.is_over = True
+            raise Conflict("Not this time.")
+        done = self.own.save(session, context, unit, answer)
+        if trial.is_due("is cancelled", unit.step):
+            trial.is_over = True
+            run_control.cancel(session, context.run, self.now)
+        if isinstance(done, Done):
+            trial.note(context, unit)
+        return done
+
+
+class BreakingExecutor(ActionExecutor):
+    """Runs out of credits, or dies with its process, before it plans the step."""
+
+    trials: Trials
+
+    def _plan(self, session: Session, context: RunContext, step: Step, *others: Any) -> list[Unit]:
+        trial = self.trials[context.rule.id]
+        if trial.is_due("is out of credits", step):
+            trial.is_over = True
+            raise OutOfCredits(Shortfall("credits", 9, 3, "Needs 9 credits, 3 free."))
+        if trial.is_due("is killed", step):
+            raise Killed
+        return super()._plan(session, context, step, *others)
+
+
+@dataclass
+class BreakingMachine(Machine):
+    """Workers to whose runs the trials happen."""
+
+    trials: Trials = field(default_factory=dict)
+
+    @property
+    def engine(self) -> RuleEngine:
+        engine = super().engine
+        own = make_works(self.model)
+        works = {name: WatchedWork(work, self.trials, self.now) for name, work in own.items()}
+        executor = BreakingExecutor(self.transaction, works, self.clock, lambda: False)
+        executor.trials = self.trials
+        engine.executor = executor
+        return engine
+
+    def settle(self, rounds: int = 50) -> None:
+        """As workers do; the run of one that dies is rescued, until it is given up."""
+        while not self._survives() or self.runs(Status.RUNNING):
+            if not self._is_one_ready():
+                self.now += 2 * LEASE
+                recovery.rescue(self.transaction, self.clock)
+
+    def _survives(self) -> bool:
+        try:
+            super().settle()
+        except Killed:
+            return False
+        return True
+
+    def _is_one_ready(self) -> bool:
+        query = select(ScheduledTask.id).where(
+            ScheduledTask.status == Status.PENDING, ScheduledTask.scheduled_at <= self.now
+        )
+        return self.session.scalar(query.limit(1)) is not None
+
+    def begin(self, case: Case) -> Trial:
+        """A rule as the case says, on records of its own, and its first run."""
+        account = make_account(self.session, credits=1000)
+        make_records(self.session, account, case.record_type)
+        bystander = self.make_rule(account, name="Bystander", is_active=False)
+        rule = self.make_rule(account, **_with_rule(case.rule, bystander.id), **PLANNED)
+        run = AutomationService().execute(self.session, rule, Actor(None), self.now)
+        trial = self.trials[rule.id] = Trial(case, rule, run, is_over=not case.end)
+        return trial
+
+    def take_up(self, trial: Trial) -> None:
+        """Go on with what the run left, as the case says."""
+        trial.is_over = True
+        self.session.refresh(trial.run)
+        if trial.run.status == Status.FAILED and trial.case.recovery == "a retry":
+            run_control.retry(self.session, trial.run, self.now)
+        elif trial.run.status == Status.FAILED:
+            trial.run = AutomationService().execute(self.session, trial.rule, Actor(None), self.now)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How often each type of action was done for a record, what more than once, credits charged, records left."""
+
+    done: Counter[str]
+    twice: list[tuple[str, str, int]]
+    credits: int
+    left: int
+    status: str
+
+
+def tried(machine: BreakingMachine, cases: Iterable[Case]) -> dict[Case, Outcome]:
+    """What it all comes to when each case has happened to a rule of its own and was taken up again."""
+    trials = [machine.begin(case) for case in cases]
+    machine.settle()
+    for trial in trials:
+        machine.take_up(trial)
+    machine.settle()
+    return {trial.case: _outcome(machine.session, trial) for trial in trials}
+
+
+def _outcome(session: Session, trial: Trial) -> Outcome:
+    session.refresh(trial.run)
+    twice = [key for key, times in trial.done.items() if times > 1]
+    charged = _charged(session, trial.rule.account_id)
+    return Outcome(_by_type(trial.done), twice, charged, _left(session, trial.rule), trial.run.status)
+
+
+OWN = {"field": "labels", "operator": "contains", "value": "own"}
+PLANNED = {
+    "conditions": OWN,
+    "trigger": "schedule",
+    "schedule": LATE,
+    "credit_limit_per_execution": 500,
+    "max_executions_per_day": 100,
+}
+
+
+def make_records(session: Session, account: Account, record_type: str) -> None:
+    """Two of the type with all their ancestors; keywords that make a cluster. Those are the rule's own."""
+    own = {"labels": ["own"]}
+    sector = make_sector(session, make_site(session, account))
+    if record_type == "keyword":
+        for text in ("trail running shoes", "best trail running shoes", "trail running shoes men"):
+            make_keyword(session, sector, text=text, **own)
+        return
+    for number in range(2):
+        cluster = make_cluster(session, sector, **own)
+        make_keyword(session, sector, text=f"shoes {number}", cluster_id=cluster.id, status="clustered")
+        if record_type != "cluster":
+            idea = make_idea(session, sector, cluster_id=cluster.id, **own)
+        if record_type in ("task", "content"):
+            task = make_task(session, sector, idea_id=idea.id, word_count=100, **own)
+        if record_type == "content":
+            make_content(session, sector, task_id=task.id, **own)
+
+
+def _with_rule(rule: dict[str, Any], rule_id: int) -> dict[str, Any]:
+    actions = [
+        action | {"params": {"rule_id": rule_id}} if "rule_id" in action["params"] else action
+        for action in rule["actions"]
+    ]
+    return rule | {"actions": actions}
+
+
+def _by_type(done: Counter[tuple[str, str, int]]) -> Counter[str]:
+    return Counter(name.partition(" ")[2] for name, _, _ in done.elements())
+
+
+def _charged(session: Session, account_id: int) -> int:
+    query = select(func.sum(CreditEntry.amount))
+    return -(
+        session.scalar(query.where(CreditEntry.account_id == account_id, CreditEntry.kind == "charge")) or 0
+    )
+
+
+def _left(session: Session, rule: AutomationRule) -> int:
+    query = select(func.count()).where(RuleRecord.rule_id == rule.id, RuleRecord.state != "handled")
+    return session.scalar(query) or 0
