@@ -71,7 +71,8 @@ class Reason(StrEnum):
 class ScheduledTask(AccountOwned, Base):
     """One run of a rule: its row is the truth, jobs only say "look".
 
-    scheduled_at: due instant, event time or click · not_before: earliest next try · lease_token: who may
+    scheduled_at: due instant, event time or click · not_before: earliest next try ·
+    retry_at: when a run that failed for want of a service is tried again · lease_token: who may
     write · admitted_at: passed all gates · credits_needed: what a waiting run could not set aside ·
     count, first_at, last_at: of a row that stands for many missed times.
 
@@ -133,6 +134,13 @@ class ScheduledTask(AccountOwned, Base):
             sqlite_where=text("start_id IS NOT NULL"),
             postgresql_where=text("start_id IS NOT NULL"),
         ),
+        Index(
+            "ix_scheduled_task_retry",
+            "account_id",
+            "retry_at",
+            sqlite_where=text("retry_at IS NOT NULL"),
+            postgresql_where=text("retry_at IS NOT NULL"),
+        ),
         Index(None, "account_id", "scheduled_at", "id"),
         Index(None, "account_id", "status", "scheduled_at", "id"),
         Index(
@@ -167,6 +175,7 @@ class ScheduledTask(AccountOwned, Base):
     attempt: Mapped[int] = mapped_column(default=0)
     rescues: Mapped[int] = mapped_column(default=0)
     auto_retries: Mapped[int] = mapped_column(default=0)
+    retry_at: Mapped[datetime | None]
     counted_day: Mapped[date | None]
     budget_day: Mapped[date | None]
     batch_id: Mapped[int | None] = mapped_column(Id)

@@ -13,7 +13,7 @@ from app.business.automation.services.auditing import audit
 from app.business.automation.services.forecast import credit_watch
 from app.business.automation.services.operation_kinds import KINDS
 from app.business.automation.services.operations import operations
-from app.business.automation.services.runs import recovery, waiting
+from app.business.automation.services.runs import outages, recovery, waiting
 from app.business.automation.services.runs.opening import LONG_QUEUE
 from app.business.automation.services.trials import back_test
 from app.business.automation.services.triggering import dispatch, failing_rules, planning, watch
@@ -103,6 +103,11 @@ def _rescue(now: datetime) -> None:
         operations.rescue_operations(session, now)
 
 
+def _probe_services(now: datetime) -> None:
+    with transaction() as session:
+        outages.probe(session, now)
+
+
 def _stop_failing(now: datetime) -> None:
     with transaction() as session:
         stopped = failing_rules.stop_failing_rules(session, now)
@@ -165,6 +170,7 @@ HEALING: tuple[Step, ...] = (
     _dispatch,
     _plan,
     _replenish,
+    _probe_services,
     _stop_failing,
     _wake_waiting,
     _wake_overdue,

@@ -21,7 +21,7 @@ from app.business.automation.run_models import (
     Waiting,
 )
 from app.business.automation.services.rules.rule_sentence import summary_of
-from app.business.automation.services.runs import consecutive_failures, record_claims
+from app.business.automation.services.runs import consecutive_failures, outages, record_claims
 from app.business.automation.services.runs.claim_settling import settle_claims
 from app.business.automation.services.runs.follow_up import (
     HANDED_PROMISED,
@@ -30,7 +30,7 @@ from app.business.automation.services.runs.follow_up import (
     pass_over,
     rest_of,
 )
-from app.business.automation.services.runs.opening import call_attention
+from app.business.automation.services.runs.opening import LONG_QUEUE, call_attention
 from app.business.automation.services.runs.review import tell_editors
 from app.business.automation.services.runs.run_context import RunContext, load_context
 from app.business.automation.services.runs.run_credits import credits_of_attempt, credits_of_run
@@ -47,7 +47,6 @@ from app.business.billing.services.credit_service import CreditService, Shortfal
 from app.business.events import EventType, close_batches_of_run, open_batch, record_events
 from app.business.writer.services.content_service import give_up_writing
 
-AUTO_RETRIES = 3
 GIVEN_UP = f"It has waited for {LONGEST_WAIT.days} days and waits no longer."
 PASSED_OVER = (Reason.CONDITIONS, Reason.LIMIT_BELOW_PRICE)
 """The records of this run are not worked on; those that come after them in their start are."""
@@ -154,6 +153,8 @@ def settle(session: Session, context: RunContext, outcome: Outcome) -> None:
     notes += _go_on(session, context, outcome)
     reasons = Counter(failure.reason for failure in outcome.failures)
     reason = Reason(reasons.most_common(1)[0][0]) if len(reasons) == 1 else Reason.ACTION_FAILED
+    if is_passing:
+        outages.keep_for_later(context)
     _end(session, context, Status.FAILED, reason, message, notes=notes, is_passing=is_passing)
 
 
@@ -164,7 +165,7 @@ def _go_on(session: Session, context: RunContext, outcome: Outcome) -> list[str]
 
 
 def _may_retry_alone(context: RunContext) -> bool:
-    return context.run.auto_retries < AUTO_RETRIES and context.rule.is_active
+    return context.run.auto_retries < outages.AUTO_RETRIES and context.rule.is_active
 
 
 def _retry_later(session: Session, context: RunContext, outcome: Outcome, message: str) -> None:
@@ -204,13 +205,16 @@ def _end(
         give_up_writing(session, origin=context.origin(run.from_step, None), now=context.now)
     close_batches_of_run(session, run.account_id, run.id, context.now)
     _let_go(session, context, status, reason, message)
-    if status == Status.FAILED:
+    known = status == Status.FAILED and outages.is_tried_again(run) and is_passing
+    if status == Status.FAILED and not known:
         _tell(session, context, message)
-    if status != Status.SKIPPED:
+    if status != Status.SKIPPED and not known:
         _report_end(session, context)
     session.flush()
     # Before others are woken: whoever saves the rule takes its row first and then those of its runs.
     consecutive_failures.count_end(session, run, context.now, is_passing=is_passing)
+    if status == Status.COMPLETED and run.queue == LONG_QUEUE:
+        outages.follow_completed(session, run, context.now)
     wake_previous(session, run)
     wake_for_credits(session, run.account_id)
 
@@ -291,12 +295,13 @@ def _report_end(session: Session, context: RunContext) -> None:
 
 
 def _tell(session: Session, context: RunContext, message: str) -> None:
+    later = f" {outages.TRIED_AGAIN}" if context.run.retry_at else ""
     add_notice(
         session,
         account_id=context.account.id,
         level="danger",
         title=f"“{context.run.rule_name}” failed",
-        body=f"{message} The rule says: {summary_of(context.definition)}",
+        body=f"{message}{later} The rule says: {summary_of(context.definition)}",
         key=f"rule-failed-{context.rule.id}-{context.local_day.isoformat()}",
         rule_id=context.rule.id,
         run_id=context.run.id,

@@ -41,6 +41,7 @@ def retry(
         cancel_requested_at=None,
         waiting_for=None,
         not_before=now,
+        retry_at=None,
         rescues=0,
         auto_retries=0,
         priority=priority or _priority_of_rule(run),
