@@ -27,6 +27,7 @@ from app.business.automation.services.rules.rule_versions import definition_of, 
 from app.business.automation.services.runs.opening import Opening
 from app.business.automation.services.runs.waiting import wake_rule
 from app.business.automation.services.triggering import rule_switch
+from app.business.automation.services.triggering.meanwhile import records_meanwhile
 from app.business.automation.services.triggering.planning import replan
 from app.business.billing.models import Plan
 from app.business.errors import Conflict, Forbidden, Invalid, NotFound, Stale
@@ -175,7 +176,8 @@ class AutomationService:
         backfill: bool,
         max_credits: int | None = None,
     ) -> None:
-        """Switch the rule on, after looking it over. With `backfill`, records already here run too.
+        """Switch the rule on, after looking it over. With `backfill`, records already here run too; of a rule that
+        stopped itself those that came meanwhile.
 
         `max_credits`: the most that these may cost together; by default what they are priced at now.
 
@@ -188,12 +190,15 @@ class AutomationService:
         definition = self.checked(session, account, definition_of(rule))
         if not rule.is_active:
             require_ready(session, account, definition, now, rule.id)
+        stopped_at = rule.stopped_at
         if rule_switch.switch(session, rule, True, now, actor.user_id):
             _note(session, rule, actor, "rule.enabled", now)
         if backfill and rule.trigger != "schedule":
             opening = Opening(Cause.BACKFILL, now, user_id=actor.user_id, api_key_id=actor.api_key_id)
-            start = plan_start(session, rule, Cause.BACKFILL, now, None)
-            open_start(session, rule, start, opening, max_credits)
+            chosen = records_meanwhile(session, rule, stopped_at, now) if stopped_at else None
+            if chosen is None or chosen:
+                start = plan_start(session, rule, Cause.BACKFILL, now, chosen)
+                open_start(session, rule, start, opening, max_credits)
 
     def disable(self, session: Session, rule: AutomationRule, actor: Actor, now: datetime) -> None:
         """Switch the rule off; what was only planned is withdrawn."""

@@ -34,6 +34,7 @@ from app.business.automation.services.rules.rule_sentence import (
 from app.business.automation.services.rules.rule_versions import definition_of
 from app.business.automation.services.rules.rule_zone import rule_scope, rule_zone
 from app.business.automation.services.trials.practice import practice_report
+from app.business.automation.services.triggering.meanwhile import records_meanwhile
 from app.business.errors import Blocked
 from app.business.planner.models import Sector, Site
 from app.infrastructure.database import db
@@ -127,10 +128,13 @@ def ask_switch_on(id: int) -> ResponseReturnValue:
 
 def _ask(rule: AutomationRule, now: datetime) -> str:
     matches = matches_of(rule, now) if rule.record_type and rule.trigger != "schedule" else None
-    credits = about_credits(definition(rule), matches.count) if matches else 0
+    since = rule.stopped_at if rule.trigger != "schedule" else None
+    came = len(records_meanwhile(db.session(), rule, since, now)) if since and matches else None
+    credits = about_credits(definition(rule), matches.count if came is None else came) if matches else 0
     return render_template(
         "pages/automation/switch_on.html", rule=rule, sentence=summary_of(rule, place_of(rule)), matches=matches,
-        credits=credits, check=rule_check.of_rule(rule, now), **rule_ahead.context(definition(rule), now, rule),
+        credits=credits, came=came,
+        check=rule_check.of_rule(rule, now), **rule_ahead.context(definition(rule), now, rule),
     )  # fmt: skip
 
 
