@@ -105,13 +105,13 @@ TEMPLATES = (
     ),
     Template(
         "ideas-for-larger-clusters", "cluster", "Three ideas for every larger cluster",
-        "Clusters with enough keywords behind them get ideas at once; small ones wait for more.",
+        "Clusters that come with enough keywords get ideas at once; small ones are left to another rule or a person.",
         {"trigger": "cluster_created", "conditions": _all(_is("keyword_count", 4, "gte")),
          "actions": [_do("generate_ideas", ideas_per_cluster=3)], "credit_limit_per_execution": 50},
     ),
     Template(
         "ideas-every-monday", "cluster", "Ideas for the most searched clusters every Monday",
-        "Ten clusters a week that have no ideas yet, so that the budget lasts.",
+        "Ten clusters a week that have no ideas yet, the most searched first, so that the budget lasts.",
         _at("0 6 * * 1") | {"record_type": "cluster", "record_limit": 10, "order": "-total_volume",
                             "conditions": _all(_is("status", "new"), _is("total_volume", 500, "gte")),
                             "actions": [_do("generate_ideas", ideas_per_cluster=3)],
@@ -136,7 +136,7 @@ TEMPLATES = (
         "Every Monday, when ideas have waited a week for a yes or a no.",
         _at("0 9 * * 1") | {"record_type": "idea", "repeat": "always",
                             "conditions": _all(_is("status", "new"), _is("created_at", "7d", "older_than")),
-                            "actions": [_tell("editor", "Ideas have waited a week for your yes or no.")]},
+                            "actions": [_tell("editor", "Ideas have waited a week for your yes or no: {title}.")]},
     ),
     Template(
         "drafts-in-the-morning", "task", "Drafts before the team starts",
@@ -155,9 +155,9 @@ TEMPLATES = (
         "Each working morning, once for every task whose day has passed.",
         _at("0 8 * * 1-5") | {"record_type": "task",
                               "conditions": _all(_is("status", ["draft", "queued"], "in"),
-                                                 _is("due_on", "1d", "older_than")),
+                                                 _is("due_on", "0d", "older_than")),
                               "actions": [_do("update_records", labels_add=["overdue"]),
-                                          _tell("operator", "Tasks are overdue. They carry the label “overdue”.")]},
+                                          _tell("operator", "Overdue, with a label that says so: {title}.")]},
     ),
     Template(
         "hand-on-for-review", "content", "Hand full drafts on for review",
@@ -167,20 +167,20 @@ TEMPLATES = (
     ),
     Template(
         "mark-short-drafts", "content", "Mark drafts that came out too short",
-        "A label, so that a writer finds them before an editor does.",
-        {"trigger": "content_generated", "conditions": _all(_is("word_count", 300, "lt")),
+        "A label, so that a writer finds them before an editor does. Outlines are short anyway and get none.",
+        {"trigger": "content_generated", "conditions": _all(_is("word_count", 300, "lt"), _is("outline", False)),
          "actions": [_do("update_records", labels_add=["too short"])]},
     ),
     Template(
         "drafts-to-check", "content", "Tell editors of new drafts",
         "One notice for all drafts of a run, not one for each.",
-        {"trigger": "content_generated", "actions": [_tell("editor", "New drafts are here to check.")]},
+        {"trigger": "content_generated", "actions": [_tell("editor", "New drafts are here to check: {title}.")]},
     ),
     Template(
         "refresh-old-content", "content", "Plan a refresh of older articles",
-        "Once a month, a task for every article that was published half a year ago.",
+        "Once a month, a task for each of the twenty articles that were published longest ago, at least half a year.",
         _at("0 7 1 * *") | {"record_type": "content", "repeat": "after_days", "repeat_after_days": 180,
-                            "record_limit": 20,
+                            "record_limit": 20, "order": "published_at",
                             "conditions": _all(_is("status", "published"), _is("published_at", "180d", "older_than")),
                             "actions": [_do("create_record", type="task", title="Refresh: {title}", task_type="refresh",
                                             due_in_days=30)]},
@@ -193,7 +193,7 @@ TEMPLATES = (
     ),
     Template(
         "runs-that-fail", "watch", "Tell editors when a run has failed",
-        "On top of the notice that owners get; at most five a day.",
+        "On top of the notice that everybody gets: why, and how often in a row. At most five a day; more wait.",
         {"trigger": "run_finished", "trigger_options": {"status": "failed"}, "max_executions_per_day": 5,
          "actions": [_tell("editor", "“{run.rule}” has failed: {run.reason} "
                                    "Failed runs in a row: {run.failures_in_a_row}.")]},
