@@ -161,7 +161,7 @@ class AutomationService:
             return
         if is_switched_on:
             require_ready(session, account, definition, now, rule.id)
-            rule_switch.forget_failures(session, rule)
+            rule_switch.forget_failures(session, rule, now)
         elif definition.is_active:
             require_no_worse(session, account, definition_from(before), definition, now, rule.id)
         write(rule, definition)

@@ -156,5 +156,6 @@ def test_switched_on_again_it_counts_from_nothing(
     session.commit()
     session.refresh(rule)
     assert (rule.is_active, rule.failures_in_a_row, rule.stopped_at) == (True, 0, None)
+    assert session.scalar(select(Notice).where(Notice.key == f"rule-stopped-{rule.id}")) is None
     fail(machine, rule, 2)
     assert (rule.is_active, rule.failures_in_a_row) == (True, 2)

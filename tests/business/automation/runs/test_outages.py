@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, Notice
+from app.business.automation.models import RuleRecord
 from app.business.automation.run_models import Status
 from app.business.automation.services.runs import outages, run_control
 from app.business.automation.services.runs.outages import LONGEST_OUTAGE
@@ -14,7 +15,7 @@ from app.business.events import EventType
 from app.business.planner.models import Idea, Sector
 from tests.business.automation.machine import Machine
 from tests.business.automation.provider import FailingModel
-from tests.business.automation.rule_parts import IDEAS, clusters_with_keywords
+from tests.business.automation.rule_parts import HOURLY, IDEAS, clusters_with_keywords
 from tests.business.automation.triggering.event_batches import batch_of
 
 
@@ -86,3 +87,20 @@ def test_nothing_is_tried_while_the_account_is_paused(
     session.commit()
     let_pass(started, minutes=40)
     assert [run.attempt for run in started.runs()] == attempts
+
+
+def test_an_outage_counts_against_no_record_of_a_planned_rule(
+    machine: Machine, session: Session, account: Account, sector: Sector
+) -> None:
+    clusters_with_keywords(session, sector, 1)
+    machine.model = FailingModel("connection")
+    rule = machine.make_rule(account, trigger="schedule", schedule=HOURLY, actions=[IDEAS])
+    for _ in range(4):
+        machine.run_now(rule)
+        for _ in range(3):
+            machine.pass_time(minutes=6)
+            machine.settle()
+    (record,) = session.execute(select(RuleRecord.state, RuleRecord.failures)).all()
+    assert record == ("free", 0)
+    machine.model = FailingModel()
+    assert machine.run_now(rule).status == Status.COMPLETED

@@ -14,12 +14,16 @@ from app.business.automation.services.runs.unit_plan import open_units
 from app.business.planner.models import Keyword
 
 
-def settle_claims(session: Session, context: RunContext, *, failed: bool) -> None:
-    """A record is handled when all work on it, and on what was made from it, is done or rightly left out."""
+def settle_claims(session: Session, context: RunContext, *, failed: bool, is_passing: bool = False) -> None:
+    """A record is handled when all work on it, and on what was made from it, is done or rightly left out.
+
+    is_passing: what failed may work later by itself, which counts against no record.
+    """
     records = context.detail.records or []
     unfinished, begun = _work_left(session, context, records) if failed else (set(), set())
     handled = set(records) - unfinished - _still_to_place(session, context)
-    record_claims.settle(session, context, handled, unfinished=unfinished, begun=begun)
+    failures = 0 if is_passing else 1
+    record_claims.settle(session, context, handled, unfinished=unfinished, begun=begun, failures=failures)
 
 
 def free_begun(session: Session, context: RunContext, records: list[int]) -> None:

@@ -179,9 +179,11 @@ def settle(
     *,
     unfinished: Collection[int],
     begun: Collection[int],
+    failures: int,
 ) -> None:
     """End the run's claims. `handled`: all is done · `unfinished`: free again, or set aside after failures ·
     `begun`: those of them on which a later run goes on from here. All others are free as if never taken.
+    failures: what this run counts against an unfinished record.
     """
     for chunk in _chunks(list(handled)):
         _end(
@@ -193,13 +195,13 @@ def settle(
             failures=0,
             unfinished_run_id=None,
         )
-    failures = RuleRecord.failures + 1
-    state = case((failures >= FAILURES_TO_SET_ASIDE, "set_aside"), else_="free")
+    count = RuleRecord.failures + failures
+    state = case((count >= FAILURES_TO_SET_ASIDE, "set_aside"), else_="free")
     for is_begun in (True, False):
         origin = context.run.id if is_begun else None
         ids = [record_id for record_id in unfinished if (record_id in begun) == is_begun]
         for chunk in _chunks(ids):
-            _end(session, context, chunk, state=state, failures=failures, unfinished_run_id=origin)
+            _end(session, context, chunk, state=state, failures=count, unfinished_run_id=origin)
     give_back(session, context)
 
 

@@ -198,7 +198,7 @@ def _end(
     run.result = result_of(session, context, notes or [])
     _count_left(context, reason)
     if run.admitted_at:
-        settle_claims(session, context, failed=status == Status.FAILED)
+        settle_claims(session, context, failed=status == Status.FAILED, is_passing=is_passing)
     else:
         record_claims.give_back(session, context)
     if status == Status.FAILED:

@@ -44,7 +44,7 @@ def _stop(session: Session, rule: AutomationRule, now: datetime) -> None:
         title=f"“{rule.name}” has failed {times} and is switched off",
         body=f"{_why(session, rule, run, now)} {_missed(session, rule)} {_what_to_do(rule)}",
         role=Role.OPERATOR,
-        key=f"rule-stopped-{rule.id}",
+        key=rule_switch.stopped_key(rule.id),
         rule_id=rule.id,
         run_id=run.id,
         now=now,

@@ -5,6 +5,7 @@ from datetime import datetime
 from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
+from app.business.accounts.services.notices import settle_notice
 from app.business.automation.models import AutomationRule, RuleFailure
 from app.business.automation.services.rules.rule_versions import keep_version
 from app.business.automation.services.triggering.planning import replan
@@ -18,13 +19,18 @@ def switch(
         return False
     rule.is_active = on
     if on:
-        forget_failures(session, rule)
+        forget_failures(session, rule, now)
     keep_version(session, rule, now, user_id)
     replan(session, rule, now)
     return True
 
 
-def forget_failures(session: Session, rule: AutomationRule) -> None:
+def stopped_key(rule_id: int) -> str:
+    """The key of the notice that a rule has switched itself off."""
+    return f"rule-stopped-{rule_id}"
+
+
+def forget_failures(session: Session, rule: AutomationRule, now: datetime) -> None:
     """A rule that is switched on begins anew to count its failures in a row."""
     session.execute(
         update(AutomationRule)
@@ -32,3 +38,4 @@ def forget_failures(session: Session, rule: AutomationRule) -> None:
         .values(failures_in_a_row=0, failing_since=None, stopped_at=None)
     )
     session.execute(delete(RuleFailure).where(RuleFailure.rule_id == rule.id))
+    settle_notice(session, rule.account_id, stopped_key(rule.id), now)
