@@ -11,7 +11,7 @@ from app.business.automation.run_models import ScheduledTask
 from app.business.planner.models import Sector
 from tests.business.automation.run_rows import make_rule
 from tests.factories import make_account, make_sector, make_site, make_task
-from tests.modules.automation_rest import RULES
+from tests.modules.automation_rest import RULES, execute
 from tests.people import People, make_people, program_of
 
 
@@ -70,3 +70,16 @@ def test_records_of_others_are_not_found_and_odd_questions_are_refused(
     both = api.post(address, json={"record_ids": [foreign], "backfill": True})
     assert (both.status_code, list(both.json["errors"])) == (422, ["record_ids"])
     assert api.post(address, json={"records": []}).status_code == 422
+
+
+def test_an_answer_carries_the_total_that_was_asked_for_or_computed(
+    api: FlaskClient, session: Session, rule: AutomationRule, sector: Sector
+) -> None:
+    for _ in range(5):
+        make_task(session, sector, word_count=300)
+    session.commit()
+    assert execute(api, rule).json["max_credits"] == 15
+    assert execute(api, rule, max_credits=9).json["max_credits"] == 9
+    for odd in (-1, "9", 1.5, 10**30):
+        refused = execute(api, rule, max_credits=odd)
+        assert (refused.status_code, list(refused.json["errors"])) == (422, ["max_credits"])

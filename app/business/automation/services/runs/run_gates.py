@@ -64,7 +64,8 @@ def _would(context: RunContext, admission: Admission) -> dict[str, int]:
     records = len(admission.records)
     reckoned = credits_of_actions(context.definition, records)
     later = sum(reckoned[step.index] for step in steps_of(context) if not step.known_at_start)
-    return {"records": records, "left_over": len(admission.left_over), "credits": admission.price + later}
+    left_over = len(admission.left_over) + admission.place.beyond
+    return {"records": records, "left_over": left_over, "credits": admission.price + later}
 
 
 def _would_have(context: RunContext, admission: Admission, would: dict[str, int]) -> str:

@@ -17,11 +17,10 @@ from app.business.automation.services.catalogue.triggers import statuses_to, wan
 from app.business.automation.services.conditions.condition_query import matching
 from app.business.automation.services.conditions.condition_tree import parse_conditions
 from app.business.automation.services.rules.rule_zone import rule_scope, rule_zone
+from app.business.automation.services.runs.windows import batch_size
 from app.business.events import Event, EventBatch, EventType
 from app.business.planner.models import Site
 
-MOST_RECORDS = 500
-MOST_RECORDS_CLUSTERING = 5000
 UNSPLIT = 0
 """The site id of what is not split."""
 
@@ -114,8 +113,7 @@ def match(session: Session, events: BatchEvents, rule: AutomationRule, now: date
 
 def parts(actions: list[Any], batching: str, records: list[int]) -> Iterator[list[int]]:
     """The records of one batch (and site, where the rule is split) as its runs take them."""
-    clusters = any(action["type"] == "cluster_keywords" for action in actions)
-    size = 1 if batching == "each" else (MOST_RECORDS_CLUSTERING if clusters else MOST_RECORDS)
+    size = batch_size(actions, batching)
     for start in range(0, len(records), size):
         yield records[start : start + size]
 
