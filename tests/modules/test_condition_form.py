@@ -8,11 +8,13 @@ import pytest
 from flask import Flask, g
 
 from app.business.automation.services.conditions.condition_tree import parse_conditions
+from app.business.errors import Invalid
 from app.modules.automation.choices import Choices
 from app.modules.automation.condition_changes import changed
 from app.modules.automation.condition_forms import ConditionTree
 from app.modules.automation.condition_pairs import pairs_from
 from app.modules.automation.step_form import Pairs
+from app.modules.automation.wizard_forms import NO_RECORDS, WhichStep
 
 VOLUME = {"field": "volume", "operator": "gte", "value": 500}
 WORD = {"field": "text", "operator": "contains", "value": "pan", "ignore_case": True}
@@ -204,3 +206,17 @@ def test_a_space_at_the_end_of_a_part_is_kept(operator: str) -> None:
     assert json_of(typed) == {"all": [leaf]}
     assert json_of(pairs_from(leaf, "keyword")) == leaf
     assert not any("kept" in name for name, _ in pairs_from(leaf, "keyword"))
+
+
+def test_a_rule_that_follows_a_run_is_asked_about_that_run() -> None:
+    step = WhichStep(Choices(), [], None, "run_finished")
+    assert (step.record_type.data, step.working_type) == (NO_RECORDS, None)
+    conditions = {"all": [{"field": "run.failures_in_a_row", "operator": "gte", "value": 3},
+                          {"field": "run.status", "operator": "eq", "value": "failed"}]}  # fmt: skip
+    pairs = pairs_from(conditions, "run")
+    typed = WhichStep(Choices(), [["record_type", NO_RECORDS], *pairs], None, "run_finished")
+    assert typed.part()["conditions"] == conditions
+    assert not any("kept" in name for name, _ in pairs)
+    other = WhichStep(Choices(), [["record_type", NO_RECORDS], *pairs], None, "credits_granted")
+    with pytest.raises(Invalid):
+        parse_conditions(other.part()["conditions"], record_type=None)

@@ -159,6 +159,11 @@ class WhereStep(Step):
         return pairs_of(cls(choices, formdata=None, data={"place": place}))
 
 
+OF_THE_RUN = "None: it looks at the finished run and at account figures"
+WITHOUT_RECORDS = ("run_finished", "credits_granted")
+"""Triggers whose events are of no records."""
+
+
 class WhichStep(Step):
     record_type = RadioField(
         "Which records does it work on?",
@@ -172,7 +177,11 @@ class WhichStep(Step):
 
     def __init__(self, choices: Choices, pairs: Pairs, fixed: str | None, trigger: str) -> None:
         super().__init__(formdata=form_data(pairs) if pairs else None)
-        self.fixed = fixed
+        self.fixed, self.follows_run = fixed, trigger == "run_finished"
+        if self.follows_run:
+            self.record_type.choices = offered([*RECORD_WORDS, (NO_RECORDS, OF_THE_RUN)])
+        if trigger in WITHOUT_RECORDS and not pairs:
+            self.record_type.data = NO_RECORDS
         chosen = fixed or self.record_type.data
         self.working_type = None if chosen in (NO_RECORDS, None) else chosen
         self.order.choices = offered(order_choices(self.working_type, self.order.data))

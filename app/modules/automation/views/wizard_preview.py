@@ -10,6 +10,7 @@ from app.business.automation.models import AutomationRule
 from app.business.automation.services.automation_service import AutomationService, shortest_interval
 from app.business.automation.services.catalogue.field_types import Scope
 from app.business.automation.services.catalogue.record_order import OLDEST
+from app.business.automation.services.catalogue.run_fields import FINISHED_RUN
 from app.business.automation.services.catalogue.triggers import subject_of
 from app.business.automation.services.conditions.condition_text import describe as describe_conditions
 from app.business.automation.services.conditions.condition_tree import parse_conditions
@@ -65,7 +66,7 @@ def _matches(rule_form: RuleForm, now: datetime) -> dict[str, Any]:
         node = parse_conditions(data["conditions"], record_type=subject) if "conditions" in data else None
         said = describe_conditions(node, subject) if node else "always"
         matches = _matching(rule_form, data, now, COUNTED_EXACTLY) if record_type else None
-        return {"said": said, "matches": matches}
+        return {"said": said, "matches": matches, "follows_run": subject == FINISHED_RUN}
     except Invalid as refusal:
         return {"refusal": refusal.message}
 
