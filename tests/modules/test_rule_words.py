@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
+from sqlalchemy.orm import Session
 
 from app.business.automation.services.catalogue.action_catalogue import CATALOGUE
 from app.business.automation.services.rules.rule_definition import RuleDefinition, parse_definition
@@ -14,6 +15,9 @@ from app.business.automation.services.rules.rule_sentence import (
     summary_of,
     when_of,
 )
+from app.modules.automation.choices import Choices
+from app.modules.automation.wizard import RuleForm, steps_of_rule
+from tests.factories import make_account
 
 LABEL = {"type": "update_records", "params": {"labels_add": ["seen"]}}
 IDEAS = {"type": "generate_ideas", "params": {}}
@@ -147,3 +151,29 @@ def test_that_a_rule_goes_on_after_a_failure_and_where_an_action_works_is_said()
     assert actions_of(rule) == [
         "update the records (add the label “seen”) where volume is at least 700, going on if that fails"
     ]
+
+
+@pytest.mark.parametrize(
+    "order", ["oldest", "newest", "random", "-volume", "created_at", "-cluster.total_volume"]
+)
+@pytest.mark.parametrize("inherit", [True, False])
+def test_the_form_gives_back_order_and_what_is_inherited(session: Session, order: str, inherit: bool) -> None:
+    account = make_account(session)
+    create = {"type": "create_record", "params": {"type": "task", "title": "On {text}", "inherit": inherit}}
+    rule = definition(PLANNED | {"record_type": "keyword", "order": order, "actions": [create]}).model_dump(
+        mode="json"
+    )
+    form = RuleForm(session, account, steps_of_rule(rule, Choices()), Choices())
+    data = form.data()
+    assert (data["order"], data["actions"][0]["params"]["inherit"]) == (order, inherit)
+    assert definition(data).model_dump(mode="json")["actions"] == rule["actions"]
+
+
+def test_an_order_of_another_kind_of_records_is_forgotten(session: Session) -> None:
+    rule = definition(PLANNED | {"order": "-total_volume"}).model_dump(mode="json")
+    steps = steps_of_rule(rule, Choices())
+    steps["which"] = [
+        ["record_type", "keyword"] if name == "record_type" else [name, value]
+        for name, value in steps["which"]
+    ]
+    assert RuleForm(session, make_account(session), steps, Choices()).data()["order"] == "oldest"
