@@ -1,5 +1,6 @@
 """A copy of release 0.3.0 is upgraded with work under way: every page answers, every run ends, the books agree."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -136,3 +137,31 @@ def _counts() -> dict[str, int]:
             name: connection.execute(text(f'SELECT count(*) FROM "{name}"')).scalar_one()
             for name in sorted(names)
         }
+
+
+def test_keywords_that_become_the_same_are_kept_and_named(old_app: Flask) -> None:
+    with old_app.app_context():
+        with db.engine.begin() as connection:
+            row = connection.execute(text("SELECT * FROM keyword ORDER BY id LIMIT 1")).mappings().one()
+            for word in ("straße", "strasse", "stras\u00adse"):
+                copy = {**row, "id": None, "text": word, "made_key": None}
+                names = [name for name in copy if name != "id"]
+                values = ", ".join(f":{name}" for name in names)
+                insert = f"INSERT INTO keyword ({', '.join(names)}) VALUES ({values})"
+                connection.execute(text(insert), {name: _stored(copy[name]) for name in names})
+        upgrade()
+        query = "SELECT text, text_key, text_folded FROM keyword WHERE text LIKE 'stra%e' ORDER BY id"
+        rows = db.session.execute(text(query)).all()
+        assert [tuple(row)[0::2] for row in rows] == [
+            ("straße", "strasse"),
+            ("strasse", "strasse"),
+            ("stras\u00adse", "strasse"),
+        ]
+        assert len({row.text_key for row in rows}) == 3
+        notice = db.session.execute(text("SELECT title, body FROM notice WHERE key = 'same-keywords'")).one()
+        assert "“straße” = “strasse”" in notice.body
+        assert "Nothing was merged" in notice.body
+
+
+def _stored(value: object) -> object:
+    return json.dumps(value) if isinstance(value, list | dict) else value

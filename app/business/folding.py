@@ -4,9 +4,9 @@
 "I", "i", "İ" and "ı" are one, an accent may stand apart from its letter, and what cannot be seen does not count.
 So two texts are one exactly if they differ in nothing but case and invisible characters.
 
-`fold_letters` and `words` are tables from character to character, made here from Python's own Unicode data. SQLite
-calls the functions of this module (registered on each connection), PostgreSQL gets the tables as operands of
-`translate`. So no server's locale, ICU or Unicode version can make the three differ.
+Databases never fold: they compare what is stored folded (`app.business.folded_columns`). `words` is a table from
+character to character; SQLite calls the function of this module (registered on each connection), PostgreSQL gets the
+table as operand of `translate`. So no server's locale, ICU or Unicode version can make the three differ.
 """
 
 import re
@@ -22,27 +22,6 @@ _INVISIBLE = re.compile(
     "\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufff8\U0001bca0-\U0001bca3\U0001d173-\U0001d17a"
     "\U000e0000-\U000e0fff]"
 )
-LAST_CASED = 0x1FFFF
-"""No script with two cases lies beyond; looking further would only cost time at every start."""
-
-
-def _folded_character(character: str) -> str:
-    for form in (character.casefold(), character.lower()):
-        if len(form) == 1:
-            return form
-    return character
-
-
-_FOLDED = {
-    character: folded
-    for character in map(chr, range(128, LAST_CASED + 1))
-    if (folded := _folded_character(character)) != character
-}
-FOLD_FROM, FOLD_TO = "".join(_FOLDED), "".join(_FOLDED.values())
-"""Letters beyond ASCII and what each folds to."""
-
-_FOLD = str.maketrans(string.ascii_uppercase + FOLD_FROM, string.ascii_lowercase + FOLD_TO)
-
 _SIGNS = ((1, 0xBF), (0xD7, 0xD7), (0xF7, 0xF7), (0x2000, 0x206F), (0x3000, 0x3020), (0xFF01, 0xFF0F))
 BREAKS = "".join(
     character
@@ -73,11 +52,6 @@ def name_key(text: str) -> str:
 def without_invisible(text: str) -> str:
     """`text` without characters that are drawn as nothing."""
     return text if text.isascii() else _INVISIBLE.sub("", text)
-
-
-def fold_letters(text: str) -> str:
-    """`text` with each letter in lower case, letter by letter."""
-    return text.lower() if text.isascii() else text.translate(_FOLD)
 
 
 def words(text: str) -> str:

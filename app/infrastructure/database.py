@@ -20,7 +20,7 @@ import app.business.events
 import app.business.planner.models
 import app.business.writer.models  # noqa: F401
 from app.business.base import Base
-from app.business.folding import fold_letters, words
+from app.business.folding import words
 from app.crash_points import crash_point
 
 db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
@@ -61,8 +61,7 @@ def _open_sqlite(connection: Any, _record: Any) -> None:
         f"busy_timeout={LOCK_WAIT_SECONDS * 1000}",
     ):
         connection.execute(f"PRAGMA {pragma}")
-    for function in (fold_letters, words):
-        connection.create_function(function.__name__, 1, _null_safe(function), deterministic=True)
+    connection.create_function("words", 1, _null_safe(words), deterministic=True)
 
 
 def _open_postgresql(connection: Any, _record: Any) -> None:

@@ -8,6 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.business.base import AccountOwned, Base, Id, Stamped, Text, one_of, owner_key, same_account
+from app.business.folded_columns import folded_text
 
 
 class AccountStatus(StrEnum):
@@ -54,6 +55,7 @@ class Account(Stamped, Base):
     operator_credit_limit: Mapped[int] = mapped_column(default=100)
     paused_at: Mapped[datetime | None]
     paused_by_id: Mapped[int | None] = mapped_column(Id)
+    name_folded: Mapped[str] = folded_text("name")
 
     @property
     def credits_available(self) -> int:
@@ -74,6 +76,8 @@ class User(AccountOwned, Stamped, Base):
     timezone: Mapped[str | None] = mapped_column(Text(64))
     is_active: Mapped[bool] = mapped_column(default=True)
     signed_in_at: Mapped[datetime | None]
+    email_folded: Mapped[str] = folded_text("email")
+    name_folded: Mapped[str] = folded_text("name")
     account: Mapped[Account] = relationship(foreign_keys="User.account_id")
 
 

@@ -7,6 +7,7 @@ from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.business.base import AccountOwned, Base, Id, Stamped, Text, one_of, owner_key, same_account
+from app.business.folded_columns import folded_text
 
 
 class AutomationRule(AccountOwned, Stamped, Base):
@@ -44,6 +45,8 @@ class AutomationRule(AccountOwned, Stamped, Base):
     sector_id: Mapped[int | None] = mapped_column(Id)
     name: Mapped[str] = mapped_column(Text(255))
     description: Mapped[str] = mapped_column(Text(), default="")
+    name_folded: Mapped[str] = folded_text("name")
+    description_folded: Mapped[str] = folded_text("description")
     trigger: Mapped[str] = mapped_column(Text(50))
     trigger_options: Mapped[dict[str, Any]] = mapped_column(default=dict)
     record_type: Mapped[str | None] = mapped_column(Text(16))

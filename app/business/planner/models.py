@@ -18,6 +18,7 @@ from app.business.base import (
     owner_key,
     same_account,
 )
+from app.business.folded_columns import folded_default, folded_list, folded_text
 
 
 class SiteStatus(StrEnum):
@@ -69,6 +70,10 @@ class Site(AccountOwned, Stamped, Versioned, Base):
     language: Mapped[str] = mapped_column(Text(16), default="en")
     status: Mapped[str] = mapped_column(Text(20), default=SiteStatus.ACTIVE)
     monthly_budget: Mapped[int | None]
+    name_folded: Mapped[str] = folded_text("name")
+    url_folded: Mapped[str] = folded_text("url")
+    timezone_folded: Mapped[str | None] = folded_text("timezone", nullable=True)
+    language_folded: Mapped[str] = folded_text("language")
 
 
 class Sector(AccountOwned, Stamped, Versioned, Base):
@@ -79,6 +84,7 @@ class Sector(AccountOwned, Stamped, Versioned, Base):
 
     site_id: Mapped[int] = mapped_column(Id)
     name: Mapped[str] = mapped_column(Text(255))
+    name_folded: Mapped[str] = folded_text("name")
     site: Mapped[Site] = relationship(foreign_keys="Sector.site_id", primaryjoin="Sector.site_id == Site.id")
 
 
@@ -98,6 +104,8 @@ class Record(AccountOwned, Stamped, Versioned):
     assignee_id: Mapped[int | None] = mapped_column(Id)
     made_by_run_id: Mapped[int | None] = mapped_column(Id)
     made_key: Mapped[str | None] = mapped_column(Text(128))
+    labels_folded: Mapped[list[Any]] = folded_list("labels")
+    note_folded: Mapped[str] = folded_text("note")
 
     @declared_attr
     def site(self) -> Mapped[Site]:
@@ -142,12 +150,18 @@ class Keyword(Record, Base):
         KeywordStatus,
         same_account("cluster_id", "cluster"),
         UniqueConstraint("site_id", "text"),
+        Index("uq_keyword_site_id_text_key", "site_id", "text_key", unique=True),
         Index(None, "cluster_id"),
         Index(None, "account_id", "status", "volume"),
         CheckConstraint("volume >= 0", name="volume_not_negative"),
     )
 
     text: Mapped[str] = mapped_column(Text(255))
+    text_folded: Mapped[str] = folded_text("text")
+    text_key: Mapped[str] = mapped_column(
+        Text(), default=folded_default("text"), server_default="", sort_order=96
+    )
+    """`text_folded`, once in a site; with the row's number where more of that fold were there before."""
     volume: Mapped[int | None]
     difficulty: Mapped[float | None]
     cpc: Mapped[float | None]
@@ -158,6 +172,9 @@ class Keyword(Record, Base):
     clicks: Mapped[int | None]
     impressions: Mapped[int | None]
     url: Mapped[str] = mapped_column(Text(2000), default="")
+    country_folded: Mapped[str] = folded_text("country")
+    language_folded: Mapped[str] = folded_text("language")
+    url_folded: Mapped[str] = folded_text("url")
     cluster_id: Mapped[int | None] = mapped_column(Id)
     cluster_tried_at: Mapped[datetime | None]
     cluster: Mapped["Cluster | None"] = relationship(
@@ -174,6 +191,8 @@ class Cluster(Record, Base):
     name: Mapped[str] = mapped_column(Text(255))
     main_keyword: Mapped[str] = mapped_column(Text(255))
     main_intent: Mapped[str | None] = mapped_column(Text(20))
+    name_folded: Mapped[str] = folded_text("name")
+    main_keyword_folded: Mapped[str] = folded_text("main_keyword")
 
 
 class Idea(Record, Base):
@@ -189,6 +208,10 @@ class Idea(Record, Base):
     description: Mapped[str] = mapped_column(Text(), default="")
     content_type: Mapped[str] = mapped_column(Text(32), default="article")
     main_keyword: Mapped[str] = mapped_column(Text(255), default="")
+    title_folded: Mapped[str] = folded_text("title")
+    description_folded: Mapped[str] = folded_text("description")
+    content_type_folded: Mapped[str] = folded_text("content_type")
+    main_keyword_folded: Mapped[str] = folded_text("main_keyword")
     cluster: Mapped[Cluster | None] = relationship(
         primaryjoin="foreign(Idea.cluster_id) == Cluster.id", viewonly=True
     )

@@ -7,6 +7,7 @@ from sqlalchemy import CheckConstraint, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.business.base import AccountOwned, Base, Id, Text, one_of, owner_key, same_account
+from app.business.folded_columns import folded_text
 from app.business.planner.models import Idea, Record, record_table
 
 
@@ -55,6 +56,9 @@ class Task(Record, Base):
     due_on: Mapped[date | None]
     writing_run_id: Mapped[int | None] = mapped_column(Id)
     """The run that is writing it now; another run leaves it alone."""
+    title_folded: Mapped[str] = folded_text("title")
+    brief_folded: Mapped[str] = folded_text("brief")
+    main_keyword_folded: Mapped[str] = folded_text("main_keyword")
     idea: Mapped[Idea | None] = relationship(primaryjoin="foreign(Task.idea_id) == Idea.id", viewonly=True)
 
 
@@ -74,6 +78,12 @@ class Content(Record, Base):
     outline: Mapped[bool] = mapped_column(default=False)
     published_url: Mapped[str] = mapped_column(Text(2000), default="")
     published_at: Mapped[datetime | None]
+    title_folded: Mapped[str] = folded_text("title")
+    html_folded: Mapped[str] = folded_text("html")
+    meta_title_folded: Mapped[str] = folded_text("meta_title")
+    meta_description_folded: Mapped[str] = folded_text("meta_description")
+    main_keyword_folded: Mapped[str] = folded_text("main_keyword")
+    published_url_folded: Mapped[str] = folded_text("published_url")
     task: Mapped[Task | None] = relationship(primaryjoin="foreign(Content.task_id) == Task.id", viewonly=True)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from app.business.folding import name_key
 from app.infrastructure.ai.search_phrases import (
     and_list,
     as_title,
@@ -90,11 +91,11 @@ _BUYING = (
 
 def draft_ideas(facts: dict[str, Any]) -> dict[str, Any]:
     """`count` ideas with different titles; those drawn from real questions and comparisons come first."""
-    taken = {title.casefold() for title in facts["titles_already_there"]}
+    taken = {name_key(title) for title in facts["titles_already_there"]}
     ideas: list[Idea] = []
     for idea in _candidates(facts):
-        if idea["title"].casefold() not in taken:
-            taken.add(idea["title"].casefold())
+        if name_key(idea["title"]) not in taken:
+            taken.add(name_key(idea["title"]))
             ideas.append(idea)
         if len(ideas) == facts["count"]:
             break

@@ -85,6 +85,7 @@ class KeywordFilterForm(RecordFilterForm):
     volume_from = number_field("Volume from")
     volume_to = number_field("Volume to")
     cluster = number_field("Cluster", 2**63 - 1)
+    doubles = choice_field("Doubles", "All keywords", {"yes": "Same as another but for case or hidden signs"})
     sort = SelectField(
         "Sort by",
         choices=options(

@@ -18,7 +18,7 @@ from app.business.planner.models import (
     KeywordStatus,
     Sector,
 )
-from app.business.planner.services.plain_text import clean_line
+from app.business.planner.services.plain_text import clean_line, lower_case
 from app.business.planner.services.record_changes import CLUSTER, KEYWORD, move_status, new_record, report
 from app.business.planner.services.record_edit import Cleaner, edit_record, fill_record, line
 
@@ -44,7 +44,9 @@ def _new_cluster(
 ) -> Cluster:
     name = clean_line(fields.get("name") or "", "name")
     cluster = Cluster(
-        **new_record(sector, ClusterStatus.NEW, origin, now), name=name, main_keyword=name.lower()
+        **new_record(sector, ClusterStatus.NEW, origin, now),
+        name=name,
+        main_keyword=lower_case(name, sector.site.language),
     )
     fill_record(session, cluster, {key: fields[key] for key in fields if key != "name"}, EDITABLE)
     return cluster

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.business.errors import Conflict, NotFound
 from app.business.events import Origin
+from app.business.folding import name_key
 from app.business.language_model import LanguageModel, Prompt, ProviderFault
 from app.business.planner.models import Cluster, Idea, Keyword, KeywordStatus, Site
 from app.business.planner.services.idea_service import create_idea
@@ -114,8 +115,8 @@ class IdeasService:
         del facts["cluster_id"]
         prompt = Prompt(kind="ideas", facts=facts, answer=IdeaDrafts, instructions=INSTRUCTIONS)
         answer = IdeaDrafts.model_validate(self.language_model.write(prompt, key).data)
-        taken = {title.casefold() for title in request.titles_already_there}
-        ideas = [idea for idea in _distinct(answer.ideas) if idea.title.casefold() not in taken]
+        taken = {name_key(title) for title in request.titles_already_there}
+        ideas = [idea for idea in _distinct(answer.ideas) if name_key(idea.title) not in taken]
         if not ideas:
             raise ProviderFault("bad_answer", "The AI service proposed no new idea for this cluster.")
         return IdeasAnswer(request.cluster_id, ideas[: request.count])
@@ -154,4 +155,4 @@ def _fields(draft: IdeaDraft, cluster: Cluster) -> dict[str, Any]:
 
 
 def _distinct(ideas: list[IdeaDraft]) -> list[IdeaDraft]:
-    return list({idea.title.casefold(): idea for idea in reversed(ideas)}.values())[::-1]
+    return list({name_key(idea.title): idea for idea in reversed(ideas)}.values())[::-1]

@@ -1,10 +1,10 @@
 """Which column of a sheet is which field: the header line, its tool's names, and corrections by hand."""
 
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 
 from app.business.errors import Invalid
+from app.business.folding import fold
 
 PREAMBLE_LIMIT = 30
 """Lines above the header that are looked through (Keyword Planner writes two)."""
@@ -101,6 +101,6 @@ def _is_recent(name: str, field: str) -> bool:
 
 def _plain_name(header: str) -> str:
     """A header without case, marks and currency: `CPC (USD)` -> `cpc`, `L2_Intent` -> `l2 intent`."""
-    text = unicodedata.normalize("NFC", header).casefold().replace("\ufeff", "")
+    text = fold(header)
     words = re.sub(r"[\W_]+", " ", text).strip()
     return _CURRENCY.sub("", words)

@@ -11,9 +11,12 @@ from sqlalchemy.orm import Session
 
 from app.business.errors import Invalid
 from app.business.events import EventType, Origin
+from app.business.folded_columns import folds_of, with_folded
+from app.business.folding import fold, name_key
 from app.business.planner.models import Keyword, Sector, Site
 from app.business.planner.services.keyword_service import FIGURES, insert_keywords, new_keyword
 from app.business.planner.services.keyword_table import KeywordRow, KeywordTable, RowError
+from app.business.planner.services.plain_text import keyword_text
 from app.business.planner.services.record_changes import KEYWORD, report
 from app.business.planner.services.site_service import sector_named
 
@@ -41,7 +44,10 @@ class ImportResult:
 
 @dataclass
 class _Sorted:
-    """The rows that can be placed, first of each keyword only, and what happened to the others."""
+    """The rows that can be placed, first of each keyword only, and what happened to the others.
+
+    wanted: by site and folded keyword.
+    """
 
     wanted: dict[tuple[int, str], tuple[Sector, KeywordRow]] = field(default_factory=dict)
     repeats: int = 0
@@ -68,9 +74,9 @@ def import_keywords(
     rows = _sort(session, table, site, sector, origin, now)
     known = _known(session, rows)
     new = [
-        new_keyword(_Place(place), text, _figures(row), origin, now)
-        for (site_id, text), (place, row) in rows.wanted.items()
-        if (site_id, text) not in known
+        new_keyword(_Place(place), _text(place, row), _figures(row), origin, now)
+        for key, (place, row) in rows.wanted.items()
+        if key not in known
     ]
     added = insert_keywords(session, new)
     updated = _update(session, rows, known, now) if existing == "update" else 0
@@ -101,11 +107,15 @@ def _sort(
         place = places[_named_place(row)]
         if isinstance(place, str):
             sorted_rows.errors.append(RowError(row.row, place))
-        elif (key := (place.site_id, row.values["keyword"])) in sorted_rows.wanted:
+        elif (key := (place.site_id, fold(row.values["keyword"]))) in sorted_rows.wanted:
             sorted_rows.repeats += 1
         else:
             sorted_rows.wanted[key] = (place, row)
     return sorted_rows
+
+
+def _text(place: Sector, row: KeywordRow) -> str:
+    return keyword_text(row.typed, "keyword", language=place.site.language)
 
 
 def _named_place(row: KeywordRow) -> Place:
@@ -130,7 +140,7 @@ def _places(
     sites = {} if site else _sites_by_name(session, origin.account_id)
     places: dict[Place, Sector | str] = {}
     for site_name, sector_name in named:
-        found = site or sites.get((site_name or "").casefold())
+        found = site or sites.get(name_key(site_name or ""))
         if found is None:
             message = f"There is no site “{site_name}”." if site_name else "The row names no site."
             places[site_name, sector_name] = message
@@ -141,7 +151,7 @@ def _places(
 
 def _sites_by_name(session: Session, account_id: int) -> dict[str, Site]:
     sites = session.scalars(select(Site).where(Site.account_id == account_id).order_by(Site.id.desc()))
-    return {site.name.casefold(): site for site in sites}
+    return {name_key(site.name): site for site in sites}
 
 
 def _figures(row: KeywordRow) -> dict[str, Any]:
@@ -153,10 +163,10 @@ def _known(session: Session, rows: _Sorted) -> dict[tuple[int, str], Any]:
     columns = [getattr(Keyword, name) for name in FIGURES]
     known: dict[tuple[int, str], Any] = {}
     for site_id, texts in _chunks(rows):
-        query = select(Keyword.id, Keyword.text, *columns).where(
-            Keyword.site_id == site_id, Keyword.text.in_(texts)
+        query = select(Keyword.id, Keyword.text, Keyword.text_key, *columns).where(
+            Keyword.site_id == site_id, Keyword.text_key.in_(texts)
         )
-        known |= {(site_id, found.text): found for found in session.execute(query)}
+        known |= {(site_id, found.text_key): found for found in session.execute(query)}
     return known
 
 
@@ -186,8 +196,13 @@ def _update(session: Session, rows: _Sorted, known: dict[tuple[int, str], Any], 
 def _write(session: Session, names: Sequence[str], changes: Sequence[dict[str, Any]]) -> None:
     table = Keyword.__table__
     values: dict[str, Any] = {name: bindparam(f"new_{name}") for name in names if name != "id"}
+    folds = {name: of for name, of in folds_of(table).items() if of in names}
+    values |= {name: bindparam(f"new_{name}") for name in folds}
     statement = update(Keyword).where(table.c.id == bindparam("new_id"))
     session.connection().execute(
         statement.values(values | {"version": table.c.version + 1}),
-        [{f"new_{name}": change[name] for name in names} for change in changes],
+        [
+            {f"new_{name}": value for name, value in with_folded(Keyword, change).items()}
+            for change in changes
+        ],
     )

@@ -5,12 +5,13 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row
+from sqlalchemy import Row, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from app.business.errors import Conflict, Invalid
 from app.business.events import EventType, Origin
+from app.business.folding import fold
 from app.business.planner.models import Intent, Keyword, KeywordStatus, Sector
 from app.business.planner.services.plain_text import keyword_text
 from app.business.planner.services.record_changes import KEYWORD, new_record, report
@@ -27,7 +28,7 @@ def add_keyword(
     `fields`: text, and any of the figures, labels, note, assignee.
     Raises Invalid, or Conflict when the site has it.
     """
-    text = keyword_text(fields.get("text") or "")
+    text = keyword_text(fields.get("text") or "", language=sector.site.language)
     extra = {name: value for name, value in fields.items() if name != "text"}
     labels, assignee = clean_labels(extra.pop("labels", [])), extra.pop("assignee", None)
     note = line(limit=10_000)(extra.pop("note", ""), "note")
@@ -38,7 +39,7 @@ def add_keyword(
     }
     added = insert_keywords(session, [row])
     if not added:
-        raise Conflict(f"This site already has the keyword “{text}”.")
+        raise Conflict(f"This site already has the keyword “{_known_text(session, row)}”.")
     report(session, EventType.KEYWORD_ADDED, KEYWORD, added, origin, now)
     return session.get_one(Keyword, added[0].id)
 
@@ -71,17 +72,20 @@ def new_keyword(
 
 
 def insert_keywords(session: Session, rows: Sequence[dict[str, Any]]) -> Sequence[Row[Any]]:
-    """Insert those the site does not have yet; gives id, site_id, sector_id of each new row."""
+    """Insert those that the site does not have in any letter case; gives id, site_id, sector_id of each new row."""
     if not rows:
         return []
     dialect = session.get_bind().dialect.name
     insert: Any = postgresql.insert if dialect == "postgresql" else sqlite.insert
     statement = (
-        insert(Keyword)
-        .on_conflict_do_nothing(index_elements=["site_id", "text"])
-        .returning(Keyword.id, Keyword.site_id, Keyword.sector_id)
+        insert(Keyword).on_conflict_do_nothing().returning(Keyword.id, Keyword.site_id, Keyword.sector_id)
     )
     return sorted(session.execute(statement, list(rows)).all())
+
+
+def _known_text(session: Session, row: Mapping[str, Any]) -> str:
+    same = Keyword.site_id == row["site_id"], Keyword.text_folded == fold(row["text"])
+    return session.scalar(select(Keyword.text).where(*same).limit(1)) or row["text"]
 
 
 def clean_figures(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -23,10 +23,11 @@ class RowError:
 
 @dataclass(frozen=True)
 class KeywordRow:
-    """One row to import: field -> value, fields without a figure left out."""
+    """One row to import: field -> value, fields without a figure left out; `typed`: the keyword's cell as it is."""
 
     row: int
     values: dict[str, Any]
+    typed: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,8 @@ def _read_rows(
     errors: list[RowError] = []
     for number, cells in body:
         try:
-            rows.append(KeywordRow(number, _read_row(cells, places, decimal_comma)))
+            values = _read_row(cells, places, decimal_comma)
+            rows.append(KeywordRow(number, values, (cells or [])[places["keyword"]]))
         except Invalid as refusal:
             errors.append(RowError(number, refusal.message))
     return rows, errors

@@ -15,10 +15,19 @@ BODY_LIMIT = 1_000_000
 _SPACES = re.compile(r"\s+")
 # Controls (but tab and line ends) and lone surrogates: no text needs them, and databases refuse some.
 _REFUSED = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+# What separates nothing and joins nothing: pasted along with a text, never meant.
+_HIDDEN = re.compile("[\u00ad\u200b\u200e\u200f\u2060\ufeff]")
+# Embedded, overridden and isolated directions: they turn round what stands beside them on a page.
+_TURNED = re.compile("[\u202a-\u202e\u2066-\u2069]")
+DOTLESS = ("tr", "az")
 
 
 def clean_line(value: str, path: str, *, limit: int = LINE_LIMIT, required: bool = True) -> str:
     """`value` trimmed, single-spaced and in Unicode form NFC. Raises Invalid({path: …})."""
+    if _TURNED.search(value):
+        raise Invalid(
+            {path: ["It holds a character that turns the direction of text. Remove it and try again."]}
+        )
     text = _SPACES.sub(" ", _checked(value, path)).strip()
     if not without_invisible(text).strip():
         text = ""
@@ -33,9 +42,19 @@ def clean_body(value: str, path: str, *, limit: int = BODY_LIMIT) -> str:
     return _within(text, path, limit)
 
 
-def keyword_text(value: str, path: str = "text") -> str:
-    """A search term as it is stored: trimmed, single-spaced, lower case. Raises Invalid({path: …})."""
-    return clean_line(clean_line(value, path).lower(), path)
+def keyword_text(value: str, path: str = "text", *, language: str = "") -> str:
+    """A search term as it is stored: trimmed, single-spaced, in the lower case of `language`, nothing hidden in it.
+
+    Raises Invalid({path: …}).
+    """
+    return clean_line(lower_case(_HIDDEN.sub("", clean_line(value, path)), language), path)
+
+
+def lower_case(text: str, language: str = "") -> str:
+    """Lower case as people of the language write it: Turkish and Azeri know a dotted and a dotless i."""
+    if re.split("[-_]", language.lower())[0] in DOTLESS:
+        text = text.replace("I", "ı")
+    return text.replace("İ", "i").lower()
 
 
 def _checked(value: str, path: str) -> str:
@@ -51,7 +70,7 @@ def _within(text: str, path: str, limit: int) -> str:
 
 
 def _without_controls(value: str) -> str:
-    return _REFUSED.sub("", value)
+    return _TURNED.sub("", _REFUSED.sub("", value))
 
 
 ProviderText = Annotated[str, AfterValidator(_without_controls)]

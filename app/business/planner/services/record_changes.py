@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.business.errors import Conflict, Invalid
 from app.business.events import EventType, Origin, close_batch, open_batch, record_events
+from app.business.folded_columns import with_folded
 from app.business.planner.models import (
     Cluster,
     ClusterStatus,
@@ -161,7 +162,7 @@ def move_status(
         "updated_at": now,
         "version": kind.model.version + 1,
         **kind.sets.get(status, {}),
-        **values,
+        **with_folded(kind.model, values),
     }
     moved: dict[int, Any] = {}
     for start in range(0, len(ids), IDS_AT_ONCE):

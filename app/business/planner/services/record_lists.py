@@ -7,12 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Select, and_, func, select
-from sqlalchemy.orm import InstrumentedAttribute, Session, joinedload
+from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select, true, tuple_
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased, joinedload
 
 from app.business.base import AccountOwned
+from app.business.folding import fold
 from app.business.paging import Order, Page, sorted_page
 from app.business.planner.models import Cluster, Idea, Keyword, Record, Sector, Site
+from app.business.sql_functions import position
 
 TEXTS_AT_ONCE = 1_000
 Row = TypeVar("Row", bound=AccountOwned)
@@ -95,8 +97,8 @@ def count_known(session: Session, site_id: int, texts: Sequence[str]) -> int:
     """How many of these keywords the site has already."""
     known = 0
     for start in range(0, len(texts), TEXTS_AT_ONCE):
-        some = set(texts[start : start + TEXTS_AT_ONCE])
-        counted = select(func.count(Keyword.id)).where(Keyword.site_id == site_id, Keyword.text.in_(some))
+        some = set(map(fold, texts[start : start + TEXTS_AT_ONCE]))
+        counted = select(func.count(Keyword.id)).where(Keyword.site_id == site_id, Keyword.text_key.in_(some))
         known += session.scalar(counted) or 0
     return known
 
@@ -112,9 +114,9 @@ def record_filters(model: type[Record]) -> dict[str, Filter]:
     }
 
 
-def holds(*columns: InstrumentedAttribute[str]) -> Filter:
-    """Text found in any of `columns`, upper and lower case alike."""
-    return lambda text: and_(*[_any_of(columns, word) for word in text.split()[:10]])
+def holds(*folded: InstrumentedAttribute[str]) -> Filter:
+    """Text found in any of these columns, upper and lower case alike; a text of no word finds all."""
+    return lambda text: and_(true(), *[_any_of(folded, word) for word in fold(text).split()[:10]])
 
 
 def newest(model: type[Any]) -> dict[str, Order]:
@@ -128,10 +130,7 @@ def alphabetical(column: InstrumentedAttribute[str]) -> Order:
 
 
 def _any_of(columns: Sequence[InstrumentedAttribute[str]], word: str) -> ColumnElement[bool]:
-    found = columns[0].icontains(word, autoescape=True)
-    for column in columns[1:]:
-        found = found | column.icontains(word, autoescape=True)
-    return found
+    return or_(*(position(column, literal(word)) > 0 for column in columns))
 
 
 def _figure(column: InstrumentedAttribute[Any]) -> Order:
@@ -142,9 +141,16 @@ def _figure(column: InstrumentedAttribute[Any]) -> Order:
     )
 
 
+def _is_double() -> ColumnElement[bool]:
+    """Keywords of one site that were there before they counted as the same."""
+    other = aliased(Keyword)
+    later = select(other.site_id, other.text_folded).where(other.text_key != other.text_folded)
+    return tuple_(Keyword.site_id, Keyword.text_folded).in_(later)
+
+
 SITES: RecordList[Site] = RecordList(
     Site,
-    {"status": lambda statuses: Site.status.in_(statuses), "text": holds(Site.name, Site.url)},
+    {"status": lambda statuses: Site.status.in_(statuses), "text": holds(Site.name_folded, Site.url_folded)},
     newest(Site) | {"name": alphabetical(Site.name)},
 )
 SECTORS: RecordList[Sector] = RecordList(
@@ -154,11 +160,12 @@ KEYWORDS: RecordList[Keyword] = RecordList(
     Keyword,
     record_filters(Keyword)
     | {
-        "text": holds(Keyword.text),
+        "text": holds(Keyword.text_folded),
         "volume_from": lambda volume: Keyword.volume >= volume,
         "volume_to": lambda volume: Keyword.volume <= volume,
         "intent": lambda intent: Keyword.intent == intent,
         "cluster": lambda cluster: Keyword.cluster_id == cluster,
+        "doubles": lambda _doubles: _is_double(),
     },
     newest(Keyword)
     | {
@@ -170,14 +177,17 @@ KEYWORDS: RecordList[Keyword] = RecordList(
 )
 CLUSTERS: RecordList[Cluster] = RecordList(
     Cluster,
-    record_filters(Cluster) | {"text": holds(Cluster.name, Cluster.main_keyword)},
+    record_filters(Cluster) | {"text": holds(Cluster.name_folded, Cluster.main_keyword_folded)},
     newest(Cluster) | {"name": alphabetical(Cluster.name)},
     (Cluster.site, Cluster.sector),
 )
 IDEAS: RecordList[Idea] = RecordList(
     Idea,
     record_filters(Idea)
-    | {"text": holds(Idea.title, Idea.main_keyword), "cluster": lambda cluster: Idea.cluster_id == cluster},
+    | {
+        "text": holds(Idea.title_folded, Idea.main_keyword_folded),
+        "cluster": lambda cluster: Idea.cluster_id == cluster,
+    },
     newest(Idea) | {"title": alphabetical(Idea.title)},
     (Idea.site, Idea.sector, Idea.cluster),
 )

@@ -15,11 +15,12 @@ from sqlalchemy import String, func, inspect, select
 from sqlalchemy.orm import Session
 
 from app.business.base import Json
+from app.business.folded_columns import FOLDS
 from app.business.planner.models import Cluster, Idea, Keyword, Record
 
 IDS_AT_ONCE = 5_000
 NEVER_CHANGES = {"id", "account_id", "site_id", "sector_id", "made_key", "created_at"}
-NOT_KEPT = {"updated_at", "version", "writing_run_id"}
+NOT_KEPT = {"updated_at", "version", "writing_run_id", "text_key"}
 CLUSTER_FIGURES = ("keyword_count", "idea_count", "total_volume")
 
 Snapshot = dict[str, Any]
@@ -36,13 +37,14 @@ def kept_columns(model: type[Record]) -> Mapping[str, Any]:
         _KEPT[model] = {
             attribute.key: attribute.columns[0]
             for attribute in inspect(model).column_attrs
-            if attribute.key not in NEVER_CHANGES | NOT_KEPT and not _is_endless(attribute.columns[0].type)
+            if attribute.key not in NEVER_CHANGES | NOT_KEPT and not _is_left_out(attribute.columns[0])
         }
     return _KEPT[model]
 
 
-def _is_endless(type: Any) -> bool:
-    return isinstance(type, String) and type.length is None
+def _is_left_out(column: Any) -> bool:
+    is_endless = isinstance(column.type, String) and column.type.length is None
+    return is_endless or FOLDS in column.info
 
 
 def snapshots(session: Session, model: type[Record], ids: Sequence[int], at: datetime) -> dict[int, Snapshot]:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.business.base import Versioned
 from app.business.errors import NotFound, Stale
+from app.business.folded_columns import with_folded
 
 Row = TypeVar("Row", bound=Versioned)
 """Of a table with an `id`."""
@@ -36,7 +37,7 @@ def write_changes(session: Session, row: Any, values: Mapping[str, Any], now: da
     """Set `values` on the version that `row` shows, as its next version. Raises Stale."""
     model = type(row)
     guarded = update(model).where(model.id == row.id, model.version == row.version)
-    changed = guarded.values(**values, updated_at=now, version=model.version + 1)
+    changed = guarded.values(**with_folded(model, values), updated_at=now, version=model.version + 1)
     written: Any = session.execute(changed.execution_options(synchronize_session=False))
     if written.rowcount != 1:
         raise Stale(STALE)

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.errors import Conflict, Invalid, NotFound
+from app.business.folding import fold
 from app.business.planner.models import Sector, Site, SiteStatus
 from app.business.planner.services.plain_text import clean_line
 from app.business.planner.services.record_versions import differing, lock_version, write_changes
@@ -65,8 +66,9 @@ def rename_sector(
 
 
 def find_sector(session: Session, site: Site, name: str) -> Sector | None:
-    """The site's sector of exactly that name."""
-    return session.scalar(select(Sector).where(Sector.site_id == site.id, Sector.name == name))
+    """The site's sector of that name, exactly so or else in another letter case."""
+    named = select(Sector).where(Sector.site_id == site.id, Sector.name_folded == fold(name))
+    return session.scalar(named.order_by((Sector.name == name).desc(), Sector.id).limit(1))
 
 
 def sector_named(session: Session, site: Site, name: str | None, *, now: datetime) -> Sector:

@@ -21,7 +21,7 @@ TASKS: RecordList[Task] = RecordList(
     Task,
     record_filters(Task)
     | {
-        "text": holds(Task.title, Task.main_keyword),
+        "text": holds(Task.title_folded, Task.main_keyword_folded),
         "idea": lambda idea: Task.idea_id == idea,
         "task_type": lambda kind: Task.task_type == kind,
         "due_before": lambda day: Task.due_on <= day,
@@ -39,7 +39,7 @@ CONTENTS: RecordList[Content] = RecordList(
     Content,
     record_filters(Content)
     | {
-        "text": holds(Content.title, Content.main_keyword),
+        "text": holds(Content.title_folded, Content.main_keyword_folded),
         "task": lambda task: Content.task_id == task,
         "outline": lambda outline: Content.outline.is_(outline),
     },

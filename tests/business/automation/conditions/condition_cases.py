@@ -20,6 +20,7 @@ from app.business.automation.services.conditions.condition_nodes import (
     OPERATORS,
     O,
 )
+from app.business.folding import fold, without_invisible
 from app.business.planner.services.plain_text import keyword_text
 from tests import factories
 
@@ -43,6 +44,11 @@ TEXTS = [
     "ΣΊΣΥΦΟΣ",
     "σίσυφος",
     "İstanbul",
+    "ıstanbul",
+    "co\u00adop",
+    "COOP",
+    "\u200b\u200e",
+    "\ufeffred Shoes",
     "i̇stanbul",
     "ISTANBUL",
     "ǅ",
@@ -186,7 +192,8 @@ def _shared(pick: Any, user_id: int) -> Any:
 
 
 def _keywords(session: Session, pick: Any, shared: Any, places: Any, clusters: list[Any]) -> None:
-    for text in dict.fromkeys(keyword_text(text) for text in TEXTS if text.strip()):
+    stored = [keyword_text(text) for text in TEXTS if without_invisible(text).strip()]
+    for text in {fold(text): text for text in stored}.values():
         factories.make_keyword(
             session,
             next(places),

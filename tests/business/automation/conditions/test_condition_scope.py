@@ -23,6 +23,7 @@ from app.business.automation.services.conditions.match_preview import preview_ma
 from app.business.automation.services.conditions.record_fields import load_facts, load_values
 from app.business.automation.services.rules.rule_definition import parse_definition
 from app.business.errors import Invalid
+from app.business.folded_columns import folds_of, with_folded
 from app.business.planner.models import Sector, Site
 from tests import factories
 from tests.business.automation.conditions.condition_cases import Case, a_pipeline, count_leaves, trees
@@ -112,7 +113,9 @@ class World:
                 values: dict[str, Any] = {NAMED[record_type]: f"changed {key}", "labels": ["changed"]}
                 if record_type == "keyword":
                     values |= {"volume": 77, "cluster_id": self._any_parent("cluster", key)}
-                self.session.execute(update(model).where(model.id == key).values(**values))
+                self.session.execute(
+                    update(model).where(model.id == key).values(**with_folded(model, values))
+                )
 
     def _any_parent(self, record_type: str, key: int) -> int | None:
         ids = self.ids(record_type)
@@ -123,7 +126,8 @@ class World:
         where = {"account_id": place.account_id, "site_id": place.site_id, "sector_id": place.id}
         is_ours, made = place.account_id == self.account_id, {}
         for row in self._originals(record_type):
-            values = {key: value for key, value in row.items() if key not in ("id", "made_key")} | where
+            left = {"id", "made_key", "text_key", *folds_of(table)}
+            values = {key: value for key, value in row.items() if key not in left} | where
             if record_type == "keyword" and place.site_id == self.scope.site_id:
                 values["text"] += f" {place.id}"
             if not is_ours:

@@ -80,7 +80,13 @@ def _clock(name: str, label: str, type: FieldType = FieldType.NUMBER) -> Field:
 
 
 ALWAYS_THERE = (
-    Field("account.name", "account name", FieldType.TEXT, _account(lambda row: row.name)),
+    Field(
+        "account.name",
+        "account name",
+        FieldType.TEXT,
+        _account(lambda row: row.name),
+        folded=_account(lambda row: row.name_folded),
+    ),
     Field(
         "account.credits_available",
         "credits available",

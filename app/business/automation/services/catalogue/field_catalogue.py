@@ -54,9 +54,15 @@ def choices_of(record_type: str, name: str) -> Choices:
     return _FIELDS[record_type][name].choices
 
 
+def _column(name: str) -> LinkUp:
+    return lambda entity, _frame: getattr(entity, name)
+
+
 def _own(name: str, label: str, type: FieldType, choices: Choices = (), column: str | None = None) -> Field:
     own = column or name
-    return Field(name, label, type, lambda entity, _frame: getattr(entity, own), choices, column=own)
+    is_text = type in (FieldType.TEXT, FieldType.LIST)
+    folded = _column(f"{own}_folded") if is_text else None
+    return Field(name, label, type, _column(own), choices, column=own, folded=folded)
 
 
 def _figure(name: str, label: str, of: Expression) -> Field:
@@ -178,14 +184,19 @@ def _total_volume(cluster: Any, frame: Frame) -> ColumnElement[Any]:
 def _related(prefix: str, model: Any, link: LinkUp, field: Field) -> Field:
     """`field` of the one row of `model` that `link` of a record names; null where there is none in scope."""
 
-    def of(entity: Any, frame: Frame) -> ColumnElement[Any]:
-        row = aliased(model)
-        value = select(field.of(row, frame)).where(row.id == link(entity, frame))
-        if issubclass(model, Record):
-            value = value.where(frame.scope.holds(row))
-        return value.correlate_except(row).scalar_subquery()
+    def through(expression: Expression) -> Expression:
+        def of(entity: Any, frame: Frame) -> ColumnElement[Any]:
+            row = aliased(model)
+            value = select(expression(row, frame)).where(row.id == link(entity, frame))
+            if issubclass(model, Record):
+                value = value.where(frame.scope.holds(row))
+            return value.correlate_except(row).scalar_subquery()
 
-    return replace(field, name=f"{prefix}.{field.name}", label=f"{prefix} {field.label}", of=of, column=None)
+        return of
+
+    name, label = f"{prefix}.{field.name}", f"{prefix} {field.label}"
+    folded = through(field.folded) if field.folded else None
+    return replace(field, name=name, label=label, of=through(field.of), folded=folded, column=None)
 
 
 def parent_of(record_type: str) -> tuple[str, str] | None:
@@ -230,10 +241,6 @@ def _fields(record_type: str) -> dict[str, Field]:
         shared = [field for field in SHARED if field.name in ("labels", "note", "status_since", "created_at")]
         found += [_related(above, MODELS[above], link, field) for field in (*OWN[above], *shared)]
     return {field.name: field for field in (*found, *ALWAYS_THERE)}
-
-
-def _column(name: str) -> LinkUp:
-    return lambda entity, _frame: getattr(entity, name)
 
 
 _FIELDS: dict[str | None, dict[str, Field]] = {

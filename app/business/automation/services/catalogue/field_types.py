@@ -88,6 +88,7 @@ class Field:
     """One value of a record. `of(entity, frame)` is its SQL expression over a row of `entity`.
 
     column: under which name the record itself has it; None for what belongs to others.
+    folded: the same of the stored fold, for comparisons without case; every text and list has one.
     """
 
     name: str
@@ -97,3 +98,8 @@ class Field:
     choices: Choices = ()
     keyword_text: bool = False
     column: str | None = None
+    folded: Expression | None = None
+
+    def side(self, entity: Any, frame: Frame, *, ignore_case: bool = False) -> ColumnElement[Any]:
+        """The expression to compare. What is no text has no case."""
+        return (self.folded or self.of if ignore_case else self.of)(entity, frame)

@@ -20,13 +20,24 @@ FINISHED_RUN = "run"
 ENDS = tuple((status.value, status.value) for status in (Status.COMPLETED, Status.FAILED, Status.SKIPPED))
 
 
-def _run(name: str, label: str, type: FieldType, of: Expression, choices: Choices = ()) -> Field:
-    return Field(f"run.{name}", label, type, of, choices)
+def _run(
+    name: str,
+    label: str,
+    type: FieldType,
+    of: Expression,
+    choices: Choices = (),
+    folded: Expression | None = None,
+) -> Field:
+    return Field(f"run.{name}", label, type, of, choices, folded=folded)
 
 
-def _site_name(run: Any, _frame: Frame) -> ColumnElement[Any]:
-    site = aliased(Site)
-    return select(site.name).where(site.id == run.site_id).correlate_except(site).scalar_subquery()
+def _site(column: str) -> Expression:
+    def of(run: Any, _frame: Frame) -> ColumnElement[Any]:
+        site = aliased(Site)
+        value = select(getattr(site, column)).where(site.id == run.site_id)
+        return value.correlate_except(site).scalar_subquery()
+
+    return of
 
 
 def _failures_in_a_row(run: Any, _frame: Frame) -> ColumnElement[Any]:
@@ -60,7 +71,7 @@ RUN_FIELDS: dict[str, Field] = {
     for field in (
         _run("rule", "rule of the finished run", T.TEXT, lambda run, _frame: run.rule_name),
         _run("number", "number of the finished run", T.REFERENCE, lambda run, _frame: run.id),
-        _run("site", "site of the finished run", T.TEXT, _site_name),
+        _run("site", "site of the finished run", T.TEXT, _site("name"), folded=_site("name_folded")),
         _run("status", "how the run ended", T.CHOICE, lambda run, _frame: run.status, ENDS),
         _run("reason", "why it failed or was skipped", T.TEXT, lambda run, _frame: run.error_message),
         _run("credits", "credits it used", T.NUMBER, lambda run, _frame: run.credits_used),

@@ -19,7 +19,7 @@ from app.business.automation.services.conditions.condition_evaluator import comp
 from app.business.automation.services.conditions.condition_nodes import NEGATED, Count, Leaf, O
 from app.business.automation.services.conditions.condition_texts import texts_can
 from app.business.automation.services.conditions.record_facts import Facts
-from app.business.folding import fold_letters
+from app.business.folding import fold
 
 _NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 _CLOCK: dict[str, Sequence[int]] = {
@@ -187,5 +187,5 @@ def _is_member(inside: Leaf | Count, outside: Leaf | Count) -> bool:
     assert isinstance(inside, Leaf)
     assert isinstance(outside, Leaf)
     if outside.ignore_case:
-        return fold_letters(inside.operand) == fold_letters(outside.operand)
+        return fold(inside.operand) == fold(outside.operand)
     return not inside.ignore_case and bool(inside.operand == outside.operand)

@@ -20,9 +20,9 @@ from app.business.automation.services.conditions.condition_operators import (
     RELATIONS,
     Check,
     age_check,
-    folded,
 )
 from app.business.automation.services.conditions.record_facts import Facts
+from app.business.folded_columns import folded_value
 
 Tracer = Callable[[Facts], dict[str, Any]]
 
@@ -111,10 +111,10 @@ def _any(checks: tuple[Check, ...]) -> Check:
 def _two_fields(leaf: Leaf) -> Check:
     relation, field, other = RELATIONS[leaf.operator], leaf.field, str(leaf.other)
     if leaf.of_record:
-        case = folded if leaf.ignore_case else _as_is
+        case = folded_value if leaf.ignore_case else _as_is
         return lambda facts: relation(case(facts.get(field)), case(_outside(facts).get(other)))
     if leaf.ignore_case:
-        return lambda facts: relation(folded(facts.get(field)), folded(facts.get(other)))
+        return lambda facts: relation(folded_value(facts.get(field)), folded_value(facts.get(other)))
     return lambda facts: relation(facts.get(field), facts.get(other))
 
 
@@ -130,8 +130,8 @@ def _as_is(value: Any) -> Any:
 def _one_field(leaf: Leaf) -> Check:
     relation, field, operand = RELATIONS[leaf.operator], leaf.field, leaf.operand
     if leaf.ignore_case:
-        operand = folded(operand)
-        return lambda facts: relation(folded(facts.get(field)), operand)
+        operand = folded_value(operand)
+        return lambda facts: relation(folded_value(facts.get(field)), operand)
     return _quick(leaf, relation) or (lambda facts: relation(facts.get(field), operand))
 
 

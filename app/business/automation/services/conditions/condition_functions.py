@@ -6,26 +6,7 @@ from sqlalchemy import ColumnElement, Integer, String, bindparam
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from app.business.folding import BREAKS, FOLD_FROM, FOLD_TO
-
-
-class position(FunctionElement[int]):  # noqa: N801 - read as an SQL function
-    """Where the second text first stands in the first, from 1; 0 when it does not."""
-
-    type = Integer()
-    inherit_cache = True
-    name = "position"
-
-
-class folded(FunctionElement[str]):  # noqa: N801
-    """`app.business.folding.fold_letters` of a text."""
-
-    type = String()
-    inherit_cache = True
-    name = "folded"
-
-    def __init__(self, text: ColumnElement[Any]) -> None:
-        super().__init__(text, _constant(FOLD_FROM), _constant(FOLD_TO))
+from app.business.folding import BREAKS
 
 
 class words_of(FunctionElement[str]):  # noqa: N801
@@ -61,32 +42,6 @@ def _constant(text: str) -> Any:
 
 def _arguments(element: Any, compiler: Any, **options: Any) -> list[str]:
     return [compiler.process(clause, **options) for clause in element.clauses]
-
-
-@compiles(position, "sqlite")
-def _(element: Any, compiler: Any, **options: Any) -> str:
-    return "instr({}, {})".format(*_arguments(element, compiler, **options))
-
-
-@compiles(position, "postgresql")
-def _(element: Any, compiler: Any, **options: Any) -> str:
-    return "strpos({}, {})".format(*_arguments(element, compiler, **options))
-
-
-@compiles(folded, "sqlite")
-def _(element: Any, compiler: Any, **options: Any) -> str:
-    return f"fold_letters({compiler.process(next(iter(element.clauses)), **options)})"
-
-
-@compiles(folded, "postgresql")
-def _(element: Any, compiler: Any, **options: Any) -> str:
-    # Most texts are ASCII; for them the cheap lower() suffices, which in collation C folds ASCII alone.
-    text, before, after = _arguments(element, compiler, **options)
-    lowered = f'lower({text} COLLATE "C")'
-    return (
-        f"CASE WHEN octet_length({text}) = length({text}) THEN {lowered}"
-        f" ELSE translate({lowered}, {before}, {after}) END"
-    )
 
 
 @compiles(words_of, "sqlite")

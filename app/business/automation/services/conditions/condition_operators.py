@@ -28,7 +28,7 @@ from typing import Any
 from app.business.automation.services.conditions.condition_nodes import O, Operator
 from app.business.automation.services.conditions.condition_values import instant_of
 from app.business.automation.services.conditions.record_facts import Facts
-from app.business.folding import fold_letters, words
+from app.business.folding import words
 
 Check = Callable[[Facts], bool]
 Relation = Callable[[Any, Any], bool]
@@ -43,13 +43,6 @@ def same(actual: Any, operand: Any) -> bool:
     if isinstance(actual, list) and isinstance(operand, list):
         return len(actual) == len(operand) and all(map(same, actual, operand))
     return bool(actual == operand) and not isinstance(actual, dict)
-
-
-def folded(value: Any) -> Any:
-    """A text, or the texts in a list, without the difference of case; anything else as it is."""
-    if isinstance(value, str):
-        return fold_letters(value)
-    return [folded(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _comparable(actual: Any, operand: Any) -> bool:

@@ -39,9 +39,7 @@ from app.business.automation.services.catalogue.field_types import (
 from app.business.automation.services.catalogue.record_models import MODELS, table_of
 from app.business.automation.services.catalogue.record_relations import relations_of
 from app.business.automation.services.conditions.condition_functions import (
-    folded,
     members,
-    position,
     size,
     words_of,
 )
@@ -56,6 +54,8 @@ from app.business.automation.services.conditions.condition_nodes import (
 )
 from app.business.automation.services.conditions.condition_operators import RELATIONS
 from app.business.base import UtcDateTime
+from app.business.folding import fold
+from app.business.sql_functions import position
 
 Clause = ColumnElement[bool]
 Side = ColumnElement[Any]
@@ -97,8 +97,8 @@ class _Selection:
             return not_(clauses[0])
         return and_(true(), *clauses) if node.kind == "all" else or_(false(), *clauses)
 
-    def side(self, name: str) -> Side:
-        return fields_of(self.record_type)[name].of(self.entity, self.frame)
+    def side(self, name: str, leaf: Leaf) -> Side:
+        return fields_of(self.record_type)[name].side(self.entity, self.frame, ignore_case=leaf.ignore_case)
 
     def leaf(self, leaf: Leaf) -> Clause:
         if leaf.operator in NEGATED:
@@ -106,44 +106,43 @@ class _Selection:
         return self.asked(leaf, leaf.operator)
 
     def asked(self, leaf: Leaf, operator: Operator) -> Clause:
-        column = self.side(leaf.field)
+        column = self.side(leaf.field, leaf)
         if operator is O.IS_EMPTY:
             return _is_empty(column, leaf)
         if isinstance(leaf.operand, timedelta):
             return self.age(column, leaf, operator)
-        case = folded if leaf.ignore_case else _as_is
         if leaf.type is FieldType.LIST:
-            return _has_member(column, case(self.operand(leaf)), case)
+            return _has_member(column, self.operand(leaf))
         if operator is O.IN:
-            return self.one_of(column, leaf, case)
-        return self.compared(column, leaf, operator, case)
+            return self.one_of(column, leaf)
+        return self.compared(column, leaf, operator)
 
-    def compared(self, column: Side, leaf: Leaf, operator: Operator, case: Callable[[Side], Side]) -> Clause:
+    def compared(self, column: Side, leaf: Leaf, operator: Operator) -> Clause:
         if operator is O.BETWEEN:
-            low, high = (_literal(value, leaf.type) for value in leaf.operand)
+            low, high = (_literal(value, leaf) for value in leaf.operand)
             return _certain(column.between(low, high), column)
         if operator is O.EQ and leaf.operand is None and leaf.other is None:
             return column.is_(None)
-        return _compared(operator, case(column), case(self.operand(leaf)), column)
+        return _compared(operator, column, self.operand(leaf))
 
     def operand(self, leaf: Leaf) -> Side:
-        return self.other(leaf) if leaf.other else _literal(leaf.operand, leaf.type)
+        return self.other(leaf) if leaf.other else _literal(leaf.operand, leaf)
 
     def other(self, leaf: Leaf) -> Side:
         whose = self.outside if leaf.of_record and self.outside else self
-        return whose.side(str(leaf.other))
+        return whose.side(str(leaf.other), leaf)
 
-    def one_of(self, column: Side, leaf: Leaf, case: Callable[[Side], Side]) -> Clause:
+    def one_of(self, column: Side, leaf: Leaf) -> Clause:
         if leaf.other:
-            return _has_member(self.other(leaf), case(column), case)
-        values = [case(_literal(value, leaf.type)) for value in leaf.operand if value is not None]
-        found = _certain(case(column).in_(values), column) if values else false()
+            return _has_member(self.other(leaf), column)
+        values = [_literal(value, leaf) for value in leaf.operand if value is not None]
+        found = _certain(column.in_(values), column) if values else false()
         return or_(found, column.is_(None)) if None in leaf.operand else found
 
     def age(self, column: Side, leaf: Leaf, operator: Operator) -> Clause:
         frame = self.frame
         now = frame.local_now.date() if leaf.type is FieldType.DAY else frame.now
-        since = _literal(now - leaf.operand, leaf.type)
+        since = _literal(now - leaf.operand, leaf)
         if operator is O.NEWER_THAN:
             return _certain(column > since, column)
         older = _certain(column < since, column)
@@ -220,11 +219,11 @@ def _holds(node: Count, number: Side) -> Clause:
     return _COMPARISONS[node.operator](number, _number(node.value))
 
 
-def _compared(operator: Operator, left: Side, right: Side, column: Side) -> Clause:
+def _compared(operator: Operator, left: Side, right: Side) -> Clause:
     if operator in _COMPARISONS:
         if operator is O.EQ and not _is_literal(right):
             return left.is_not_distinct_from(right)
-        return _certain(_COMPARISONS[operator](left, right), column, right)
+        return _certain(_COMPARISONS[operator](left, right), left, right)
     return func.coalesce(_TEXT_QUESTIONS[operator](left, right), false())
 
 
@@ -273,9 +272,9 @@ def _is_empty(column: Side, leaf: Leaf) -> Clause:
     return column.is_(None)
 
 
-def _has_member(texts: Side, wanted: Side, case: Callable[[Side], Side]) -> Clause:
+def _has_member(texts: Side, wanted: Side) -> Clause:
     member = members(texts).table_valued("value")
-    return select(literal(1)).select_from(member).where(case(member.c.value) == wanted).exists()
+    return select(literal(1)).select_from(member).where(member.c.value == wanted).exists()
 
 
 def _certain(clause: Clause, *sides: Side) -> Clause:
@@ -290,15 +289,13 @@ def _is_literal(side: Side) -> bool:
     return getattr(side, "__visit_name__", "") == "bindparam"
 
 
-def _as_is(side: Side) -> Side:
-    return side
-
-
 def _number(value: float) -> Side:
     return literal(value, BigInteger() if isinstance(value, int) else Double())
 
 
-def _literal(value: Any, type: FieldType | None) -> Side:
+def _literal(value: Any, leaf: Leaf) -> Side:
+    if leaf.ignore_case and isinstance(value, str):
+        value = fold(value)
     if isinstance(value, bool):
         return literal(value, Boolean())
     if isinstance(value, int | float):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from app.business.automation.services.conditions.condition_nodes import Leaf, O
-from app.business.folding import fold_letters, words
+from app.business.folding import fold, words
 
 
 class TextLiteral(Protocol):
@@ -50,7 +50,7 @@ def _may_suit(literal: TextLiteral, text: str) -> bool:
         return literal.suits(text)
     operator, wanted = literal.asked
     part = PARTS.get(operator)
-    return not wanted or part is None or part(fold_letters(text), fold_letters(leaf.operand))
+    return not wanted or part is None or part(fold(text), fold(leaf.operand))
 
 
 PARTS: dict[O, Callable[[str, str], bool]] = {
@@ -79,7 +79,7 @@ def _fit(operator: O, one: Leaf, other: Leaf) -> bool:
     """Whether one text can begin (or end) in both ways."""
     left, right = one.operand, other.operand
     if one.ignore_case or other.ignore_case:
-        left, right = fold_letters(left), fold_letters(right)
+        left, right = fold(left), fold(right)
     return PARTS[operator](left, right) or PARTS[operator](right, left)
 
 
@@ -89,7 +89,7 @@ def _implies(operator: O, one: Leaf, against: O, other: Leaf) -> bool:
         return False
     left, right = one.operand, other.operand
     if other.ignore_case:
-        left, right = fold_letters(left), fold_letters(right)
+        left, right = fold(left), fold(right)
     if operator is O.HAS_WORD:
         return against is O.HAS_WORD and bool(words(right)) and f" {words(right)} " in f" {words(left)} "
     if against is O.CONTAINS:

@@ -17,7 +17,7 @@ from app.business.automation.services.conditions.condition_nodes import (
     O,
     Operator,
 )
-from app.business.folding import fold_letters
+from app.business.folding import fold
 
 MOST_VALUES = 500
 LARGEST_NUMBER = 2**53
@@ -167,9 +167,7 @@ def _scalar(field: Field, value: Any, ignore_case: bool, operator: Operator = O.
 
 def _choice(field: Field, value: Any, ignore_case: bool) -> str:
     known = [choice for choice, _ in field.choices]
-    if isinstance(value, str) and (
-        value in known or (ignore_case and fold_letters(value) in map(fold_letters, known))
-    ):
+    if isinstance(value, str) and (value in known or (ignore_case and fold(value) in map(fold, known))):
         return value
     raise WrongValueError(f"'{field.name}' is one of {', '.join(known)}; {shown(value)} is not.")
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import func, literal, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import User
@@ -13,7 +13,9 @@ from app.business.accounts.services.scope import LARGEST_ID
 from app.business.automation.models import AutomationRule, RuleRecord, RuleVersion
 from app.business.automation.services.rules.rule_references import references_of
 from app.business.errors import NotFound
+from app.business.folding import fold
 from app.business.paging import Page, keyset_page
+from app.business.sql_functions import position
 
 
 @dataclass(frozen=True)
@@ -40,8 +42,9 @@ def rules_page(
     if chosen.site_id:
         query = query.where(AutomationRule.site_id == chosen.site_id)
     if chosen.text:
-        found = AutomationRule.name.icontains(chosen.text, autoescape=True)
-        query = query.where(or_(found, AutomationRule.description.icontains(chosen.text, autoescape=True)))
+        text = literal(fold(chosen.text))
+        found = position(AutomationRule.name_folded, text) > 0
+        query = query.where(or_(found, position(AutomationRule.description_folded, text) > 0))
     return keyset_page(
         session, query, keys=(AutomationRule.created_at, AutomationRule.id), cursor=cursor, limit=limit
     )
