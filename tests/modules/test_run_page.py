@@ -9,6 +9,8 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import ActionRun, RunAttempt, ScheduledTask
 from app.business.billing.models import CreditEntry
+from tests.business.automation.machine import Machine
+from tests.business.automation.rule_parts import IDEAS, clusters_with_keywords
 from tests.factories import NOW, make_content, make_sector, make_site, make_task
 from tests.modules.automation_pages import counted, make_rule, make_run
 from tests.people import People, browser_of, make_people
@@ -147,3 +149,30 @@ def test_viewers_see_it_and_may_not_touch_it(
     viewer = browser_of(app, session, people.viewer)
     assert viewer.get(f"/runs/{failed.id}").status_code == 200
     assert viewer.post(f"/runs/{failed.id}/retry").status_code == 403
+
+
+def start_with_a_rest(session: Session, people: People) -> ScheduledTask:
+    """A run of a start over six clusters whose total paid for two."""
+    sector = make_sector(session, make_site(session, people.account))
+    clusters_with_keywords(session, sector, 6)
+    session.commit()
+    machine = Machine(session, now=datetime.now(UTC))
+    values = {"trigger": "cluster_created", "actions": [IDEAS], "credit_limit_per_execution": 10}
+    rule = machine.make_rule(people.account, **values)
+    return machine.run_now(rule, max_credits=10)
+
+
+def test_what_the_total_left_is_named_and_goes_on_once(
+    app: Flask, session: Session, people: People, owner: FlaskClient
+) -> None:
+    run = start_with_a_rest(session, people)
+    shown = owner.get(f"/runs/{run.id}").text
+    assert "4 clusters left: the 10 credits of this start are used." in shown
+    assert "Go on, at most 20 credits" in shown
+    address = f"/runs/{run.id}/left/20"
+    people.account.operator_credit_limit = 19
+    session.commit()
+    assert browser_of(app, session, people.operator).post(address).status_code == 403
+    assert owner.post(address).status_code == 303
+    assert owner.post(address).status_code == 409
+    assert "Go on, at most" not in owner.get(f"/runs/{run.id}").text
