@@ -16,6 +16,7 @@ from app.business.automation.services.conditions.match_preview import Matches
 from app.business.automation.services.history.history import rule_figures
 from app.business.automation.services.history.run_page import find_run
 from app.business.automation.services.rules.rule_cost import about_credits, most_per_run
+from app.business.automation.services.rules.rule_repair import faults_of, repair_sentence
 from app.business.automation.services.rules.rule_sentence import summary_of
 from app.business.automation.services.runs.run_again import RunAgain, run_again
 from app.business.automation.services.trials.dry_run import dry_run
@@ -37,7 +38,7 @@ OF_RUN = "of_run"
 @allow(Role.OPERATOR, writes=True)
 def test(id: int) -> ResponseReturnValue:
     """The very checks of a real run, on one record or the first that matches; nothing is kept."""
-    rule, session, now = owned_or_404(AutomationRule, id), db.session(), datetime.now(UTC)
+    rule, session, now = _readable(id), db.session(), datetime.now(UTC)
     form = TestForm()
     chosen = form.chosen().get("record")
     matches = matches_of(rule, now) if rule.record_type else None
@@ -60,7 +61,7 @@ def test(id: int) -> ResponseReturnValue:
 @allow(Role.OPERATOR)
 def ask(id: int) -> ResponseReturnValue:
     """Which records, at what price, and how many runs are left today."""
-    rule = owned_or_404(AutomationRule, id)
+    rule = _readable(id)
     if rule.archived_at:
         raise Conflict("This rule is archived. Restore it before you run it.")
     again = _again(rule, datetime.now(UTC))
@@ -70,7 +71,7 @@ def ask(id: int) -> ResponseReturnValue:
 @allow(Role.OPERATOR)
 def run(id: int) -> ResponseReturnValue:
     """Open the run."""
-    rule, session, now = owned_or_404(AutomationRule, id), db.session(), datetime.now(UTC)
+    rule, session, now = _readable(id), db.session(), datetime.now(UTC)
     again = _again(rule, now)
     form = _form(rule, _offered(rule), again, is_sent=True)
     if not form.validate() or not _is_complete(form, rule):
@@ -86,6 +87,14 @@ def run(id: int) -> ResponseReturnValue:
     session.commit()
     flash("Started. This page shows how it goes.", "success")
     return see_other(url_for(".run", id=opened.id))
+
+
+def _readable(id: int) -> AutomationRule:
+    """The rule. Raises Conflict where it needs repair: neither a test nor a run could say anything true."""
+    rule = owned_or_404(AutomationRule, id)
+    if faults := faults_of(rule):
+        raise Conflict(f"{repair_sentence(faults)} Edit it, then try again.")
+    return rule
 
 
 def _offered(rule: AutomationRule) -> Matches | None:

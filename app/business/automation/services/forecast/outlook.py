@@ -17,6 +17,7 @@ from app.business.automation.services.forecast.rule_pace import Stream
 from app.business.automation.services.forecast.rule_streams import NEW, PaidRule, Streams
 from app.business.automation.services.forecast.spend_history import Days
 from app.business.automation.services.rules.rule_definition import RuleDefinition
+from app.business.automation.services.rules.rule_repair import faults_of
 from app.business.billing.models import Plan, SpendCounter
 from app.business.periods import last_days
 from app.business.planner.models import Site
@@ -107,7 +108,7 @@ def _paid_rules(session: Session, account_id: int) -> list[AutomationRule]:
         AutomationRule.mode == "live",
     )
     rules = session.scalars(query.order_by(AutomationRule.is_active.desc(), AutomationRule.id)).all()
-    return [rule for rule in rules if is_paid(rule.actions)][:MOST_RULES]
+    return [rule for rule in rules if not faults_of(rule) and is_paid(rule.actions)][:MOST_RULES]
 
 
 def _purse(

@@ -13,6 +13,7 @@ from app.business.automation.models import AutomationRule, RuleRecord, RuleVersi
 from app.business.automation.services.catalogue.nouns import noun
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.rules.rule_definition import definition_from
+from app.business.automation.services.rules.rule_repair import faults_of, repair_sentence
 from app.business.automation.services.rules.rule_versions import definition_of
 from app.business.automation.services.runs.record_choice import eligible
 from app.business.automation.services.runs.record_claims import begun_before
@@ -162,6 +163,8 @@ def _begun_by(session: Session, rule: AutomationRule, record: Record) -> int | N
 
 
 def _unfit(session: Session, rule: AutomationRule, record: Record, now: datetime) -> str | None:
+    if faults := faults_of(rule):
+        return repair_sentence(faults)
     model = MODELS[rule.record_type or ""]
     clause = eligible(definition_from(definition_of(rule)), model, now)
     fits = session.scalar(select(model.id).where(model.id == record.id, clause))
