@@ -27,7 +27,7 @@ from app.business.errors import Invalid
 from app.business.planner.models import Sector
 from tests.business.automation.machine import Machine
 from tests.business.automation.provider import FailingModel
-from tests.factories import make_cluster, make_keyword
+from tests.factories import make_cluster, make_keyword, make_sector, make_site
 
 THREE = {"field": "run.failures_in_a_row", "operator": "gte", "value": 3}
 IDEAS = {"type": "generate_ideas", "params": {"again": True}}
@@ -108,7 +108,7 @@ ASKED: list[dict[str, Any]] = [
     THREE,
     {"field": "run.failures_in_a_row", "operator": "between", "value": [1, 2]},
     {"field": "run.status", "operator": "in", "value": ["completed", "skipped"]},
-    {"field": "run.reason", "operator": "contains", "value": "ai service", "ignore_case": True},
+    {"field": "run.reason", "operator": "contains", "value": "AI service"},
     {"field": "run.rule", "operator": "starts_with", "value": "Id"},
     {"field": "run.site", "operator": "is_empty"},
     {"field": "run.credits", "operator": "lt", "value": {"field": "run.records"}},
@@ -141,13 +141,56 @@ def test_both_compilers_read_a_run_alike(
     assert parted >= 6
 
 
+def test_a_rule_on_one_site_follows_no_run_of_another(
+    machine: Machine, session: Session, account: Account, failing: AutomationRule, sector: Sector
+) -> None:
+    elsewhere = make_sector(session, make_site(session, account))
+    session.commit()
+    places: dict[str, dict[str, Any]] = {
+        "here": {"site": sector.site_id},
+        "there": {"site": elsewhere.site_id},
+        "named": {"site": elsewhere.site_id, "trigger_options": {"rule_id": failing.id, "status": "failed"}},
+        "anywhere": {},
+    }
+    failed = {"trigger_options": {"status": "failed"}}
+    watching = {
+        name: follower(machine, account, {}, name=name, **failed | place) for name, place in places.items()
+    }
+    fail(machine, failing, 1)
+    heard = session.scalars(select(ScheduledTask.rule_name).where(ScheduledTask.batch_id.is_not(None))).all()
+    # A run of no site is anywhere; it is heard on a site only where its rule is named.
+    assert sorted(heard) == ["anywhere", "named"]
+    on_site = machine.make_rule(
+        account,
+        name="On the site",
+        trigger="cluster_created",
+        actions=[IDEAS],
+        repeat="always",
+        site=sector.site_id,
+    )
+    machine.run_now(on_site)
+    heard = session.scalars(select(ScheduledTask.rule_name).where(ScheduledTask.batch_id.is_not(None))).all()
+    assert sorted(heard) == ["anywhere", "anywhere", "here", "named"]
+    by_hand = machine.run_now(watching["there"])
+    assert by_hand.status == Status.COMPLETED
+    assert " failed  times" in session.scalars(select(Notice.body)).all()
+
+
 def test_only_a_rule_that_follows_a_run_may_ask_about_one(machine: Machine, account: Account) -> None:
     with pytest.raises(Invalid) as refused:
         follower(machine, account, {"all": [THREE]}, trigger="credits_granted", actions=[
             {"type": "notify", "params": {"message": "Hello"}}
         ])  # fmt: skip
     assert list(refused.value.errors) == ["conditions.all[0].field"]
-    for wrong in (THREE | {"value": "3"}, THREE | {"field": "run.cost"}, ASKED[2] | {"value": ["pending"]}):
+    inside = {"field": "text", "operator": "contains", "value": {"field": "record.run.rule"}}
+    counted = {"count": "keyword", "operator": "gte", "value": 1}
+    assert parse_conditions(counted | {"where": inside}, record_type=FINISHED_RUN)
+    for wrong in (
+        counted | {"where": inside | {"ignore_case": True}},
+        THREE | {"value": "3"},
+        THREE | {"field": "run.cost"},
+        ASKED[2] | {"value": ["pending"]},
+    ):
         with pytest.raises(Invalid):
             follower(machine, account, wrong)
 

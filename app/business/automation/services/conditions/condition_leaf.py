@@ -56,6 +56,8 @@ def read_leaf(data: Any, place: "Place", subject: Subject) -> Leaf:
     ignore_case = place.ignore_case(data, field)
     value = place.value(data, operator)
     other, of_record = place.other_field(value, operator, field, subject)
+    if of_record and ignore_case:
+        place.has_fold(str(other), subject)
     return Leaf(
         field=name,
         operator=operator,
@@ -160,6 +162,12 @@ class Place:
         if field is not None and other is not None:
             self.comparable(field, operator, other)
         return name, of_record
+
+    def has_fold(self, name: str, subject: Subject) -> None:
+        """The database counts, and compares without case by stored texts: those of runs are not stored so."""
+        fields = subject.outside.fields if subject.outside else None
+        if fields and fields[name].type is FieldType.TEXT and fields[name].folded is None:
+            self.refuse("ignore_case", f"'{RECORD}{name}' can only be compared with upper and lower case.")
 
     def comparable(self, field: Field, operator: Operator, other: Field) -> None:
         if operator in (*nodes.EMPTINESS, *nodes.AGE, Operator.BETWEEN, Operator.NOT_HANDLED_WITHIN):

@@ -1,6 +1,6 @@
 """The run that a rule looks at which follows finished runs."""
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import ScheduledTask
@@ -26,6 +26,11 @@ def finished_run_id(session: Session, context: RunContext) -> int | None:
         ScheduledTask.finished_at.is_not(None),
         ScheduledTask.automation_rule_id != context.rule.id,
     )
-    if options.get("rule_id") is not None:
+    is_named = options.get("rule_id") is not None
+    if is_named:
         query = query.where(ScheduledTask.automation_rule_id == options["rule_id"])
+    place = context.definition.site, context.definition.sector
+    for column, id in zip((ScheduledTask.site_id, ScheduledTask.sector_id), place, strict=True):
+        if id is not None:
+            query = query.where(or_(column == id, column.is_(None)) if is_named else column == id)
     return session.scalar(query.order_by(ScheduledTask.finished_at.desc(), ScheduledTask.id.desc()).limit(1))

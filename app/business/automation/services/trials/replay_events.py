@@ -18,7 +18,12 @@ from app.business.automation.services.trials.replay_eligible import Eligibility,
 from app.business.automation.services.trials.replay_facts import Judge, handled_before
 from app.business.automation.services.trials.replay_records import RecordTimeline
 from app.business.automation.services.trials.replay_trial import Hears, Trial
-from app.business.automation.services.triggering.event_matching import UNSPLIT, matches_trigger, parts
+from app.business.automation.services.triggering.event_matching import (
+    UNSPLIT,
+    ended_in_scope,
+    matches_trigger,
+    parts,
+)
 from app.business.events import Event, EventBatch, EventType
 from app.business.planner.services.record_snapshot import restored
 
@@ -90,7 +95,11 @@ class EventSource:
     def _open_without_records(self, arrival: Arrival, batch: Any, events: Rows) -> None:
         ended = next((event.data or {} for event in events), {})
         options, rule_id = self.definition.trigger_options, self.trial.rule_id
-        if batch.type == EventType.RUN_FINISHED and not matches_trigger(ended, options, rule_id):
+        place = self.definition.site, self.definition.sector
+        if batch.type == EventType.RUN_FINISHED and not (
+            any(ended_in_scope(place, options, event) for event in events)
+            and matches_trigger(ended, options, rule_id)
+        ):
             return
         if batch.type == EventType.RUN_FINISHED:
             self._ended[batch.id] = events[0].record_id

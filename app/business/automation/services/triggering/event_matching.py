@@ -55,10 +55,11 @@ class BatchEvents:
 
     def has_something_for(self, rule: AutomationRule) -> bool:
         """Whether the batch starts this rule, which has its trigger."""
-        if self.batch.type == EventType.RUN_FINISHED and not matches_trigger(
-            self.ended, rule.trigger_options, rule.id
-        ):
-            return False
+        if self.batch.type == EventType.RUN_FINISHED:
+            place, options = (rule.site_id, rule.sector_id), rule.trigger_options
+            in_scope = any(ended_in_scope(place, options, row) for row in self.rows)
+            if not (in_scope and matches_trigger(self.ended, options, rule.id)):
+                return False
         return rule.record_type is None or bool(self.offered(rule))
 
 
@@ -81,6 +82,18 @@ def read_events(session: Session, batch: EventBatch) -> BatchEvents:
     columns = (Event.record_type, Event.record_id, Event.site_id, Event.sector_id, Event.data)
     query = select(*columns).where(Event.batch_id == batch.id).order_by(Event.id)
     return BatchEvents(batch, session.execute(query).all())
+
+
+def ended_in_scope(place: tuple[int | None, int | None], options: dict[str, Any], run: Any) -> bool:
+    """Whether a finished run (or its event) is of the site and sector of a rule that follows runs.
+
+    One of no site is in scope where the options name its rule.
+    """
+    is_named = options.get("rule_id") is not None
+    return all(
+        mine is None or mine == its or (its is None and is_named)
+        for mine, its in zip(place, (run.site_id, run.sector_id), strict=True)
+    )
 
 
 def matches_trigger(ended: dict[str, Any], options: dict[str, Any], rule_id: int | None) -> bool:
