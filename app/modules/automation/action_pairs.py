@@ -1,5 +1,6 @@
 """The list of actions as flat input: their order, what the buttons do with it, and the input for a rule's actions."""
 
+import re
 from typing import Any
 
 from app.business.automation.services.catalogue.action_catalogue import CATALOGUE, made_by
@@ -8,12 +9,15 @@ from app.modules.automation.action_params import FIRST, text_of
 from app.modules.automation.condition_changes import changed as conditions_changed
 from app.modules.automation.condition_pairs import pairs_from as condition_pairs
 from app.modules.automation.step_form import Pairs
+from app.modules.gate.numbers import whole_number
+
+ROW = re.compile(r"a(0|[1-9][0-9]{0,5})-type")
 
 
 def order_of(pairs: Pairs) -> list[int]:
     """Numbers of the actions in their order."""
-    numbers = [name[1:-5] for name, _ in pairs if name.startswith("a") and name.endswith("-type")]
-    return [int(number) for number in numbers if number.isdigit()]
+    found = (ROW.fullmatch(name) for name, _ in pairs)
+    return list(dict.fromkeys(int(row[1]) for row in found if row))
 
 
 def changed(pairs: Pairs, change: str) -> tuple[Pairs, str]:
@@ -28,12 +32,13 @@ def changed(pairs: Pairs, change: str) -> tuple[Pairs, str]:
     if what == "add":
         number = max(order, default=-1) + 1
         return [*pairs, [f"a{number}-type", FIRST]], f"a{number}-type"
-    if not where[1:].isdigit() or int(where[1:]) not in order:
+    chosen = whole_number(where[1:])
+    if chosen is None or chosen not in order:
         return pairs, ""
     if what == "remove":
         return [pair for pair in pairs if not pair[0].startswith(f"{where}-")], "add_action"
     if what in ("up", "down"):
-        return _moved(pairs, order, int(where[1:]), what)
+        return _moved(pairs, order, chosen, what)
     return pairs, ""
 
 

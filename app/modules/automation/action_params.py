@@ -10,6 +10,7 @@ from wtforms.widgets import NumberInput
 
 from app.modules.automation.action_words import HINTS, LABELS, LITERALS
 from app.modules.automation.step_form import offered, optional
+from app.modules.gate.numbers import whole_number
 
 LONG_TEXT = 300
 YES_OR_NO = [("yes", "Yes"), ("no", "No")]
@@ -117,7 +118,8 @@ def _is_ids(kind: Any) -> bool:
 
 def _number(text: str) -> Any:
     """Text that is no number stays text: the check of the rule refuses it by name."""
-    return int(text) if text.lstrip("-").isdigit() else text
+    number = whole_number(text)
+    return text if number is None else number
 
 
 def text_of(value: Any) -> str:

@@ -124,9 +124,10 @@ class ScheduleStep(Step):
 
     def validate_window_until(self, field: SelectField) -> None:
         """Hours lie within one day: after midnight the chosen days would be others."""
-        if self.frequency.data == "window" and int(field.data) <= int(self.window_from.data):
+        first, until = _chosen(self.window_from), _chosen(field)
+        if self.frequency.data == "window" and until <= first:
             raise ValidationError(
-                f"Choose an hour after {int(self.window_from.data):02}:00; hours across midnight need two rules."
+                f"Choose an hour after {first:02}:00; hours across midnight need two rules."
             )
 
     def schedule(self) -> dict[str, Any]:
@@ -177,17 +178,17 @@ class ScheduleStep(Step):
         if self.frequency.data == "window":
             return {"cron": self._window().cron}
         clock = time(0, self.minute.data or 0) if self.frequency.data == "hourly" else _clock(self.at.data)
-        weekdays = tuple(int(day) for day in self.weekdays.data or ["1"])
-        every, day = int(self.every.data or 15), self.day.data or 1
+        weekdays = _days(self.weekdays)
+        every, day = _chosen(self.every), self.day.data or 1
         return {"cron": Preset(self.frequency.data, every, clock, weekdays, day).cron}
 
     def _window(self) -> Preset:
-        first, until = int(self.window_from.data), int(self.window_until.data)
+        first, until = _chosen(self.window_from), _chosen(self.window_until)
         return Preset(
             "window",
-            every=int(self.window_every.data),
+            every=_chosen(self.window_every),
             at=time(first),
-            weekdays=tuple(int(day) for day in self.window_days.data or ["1"]),
+            weekdays=_days(self.window_days),
             # Hours that end before they begin are refused beside their field; the preview meanwhile shows one.
             until=max(until, first + 1),
         )
@@ -221,6 +222,19 @@ class EventStep(Step):
     def pairs(cls, rule: Mapping[str, Any]) -> Pairs:
         """The input that stands for this rule."""
         return pairs_of(cls(formdata=None, data=dict(rule)))
+
+
+def _chosen(field: SelectField) -> int:
+    """The number that was chosen; for anything that was not offered, which is refused beside it, the usual one."""
+    return int(field.data if field.data in _offered(field) else field.default)
+
+
+def _days(field: SelectMultipleField) -> tuple[int, ...]:
+    return tuple(int(day) for day in field.data or () if day in _offered(field)) or (1,)
+
+
+def _offered(field: Any) -> list[Any]:
+    return [choice.value for choice in field.choices]
 
 
 def _choice(schedule: Mapping[str, Any], zone: ZoneInfo) -> dict[str, Any]:

@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 from werkzeug.datastructures import MultiDict
-from wtforms import BooleanField, Field, Form, FormField, SelectMultipleField
-from wtforms.fields.choices import SelectChoice
+from wtforms import BooleanField, Field, Form, FormField, IntegerField, SelectMultipleField
+from wtforms.fields.choices import SelectChoice, SelectFieldBase
 
 from app.modules.forms import ConsoleForm
+from app.modules.gate.numbers import is_whole
 
 Pairs = list[list[str]]
 Choice = tuple[str, str]
@@ -40,6 +41,19 @@ def _field_pairs(field: Field) -> Pairs:
         return [[field.name, str(value)] for value in field.data or ()]
     value = field._value() if hasattr(field, "_value") else field.data
     return [[field.name, "" if value is None else str(value)]]
+
+
+def is_forged(form: Form) -> bool:
+    """Whether it holds what no browser sends: a value that was not offered, or a number that is none."""
+    return any(_is_forged(field) for field in form)
+
+
+def _is_forged(field: Field) -> bool:
+    sent = [text for text in field.raw_data or () if text]
+    if isinstance(field, SelectFieldBase):
+        offered = {str(choice.value) for choice in field.choices or ()}
+        return any(text not in offered for text in sent)
+    return isinstance(field, IntegerField) and any(not is_whole(text) for text in sent)
 
 
 def add_error(field: Field, message: str) -> None:

@@ -18,6 +18,7 @@ from app.modules.automation.condition_pairs import pairs_from
 from app.modules.automation.order_choices import order_choices
 from app.modules.automation.step_form import Pairs, PartForm, form_data, offered, optional, pairs_of
 from app.modules.forms import at_most, between, required
+from app.modules.gate.numbers import row_id, whole_number
 
 EVERYWHERE = "The whole account"
 NO_RECORDS = "none"
@@ -110,7 +111,8 @@ class WhenStep(Step):
             options = {"record_type": record_type} | ({"to": _one_or_list(to)} if to else {})
         if self.trigger.data == "run_finished":
             rule_id, ended = self.of_rule.data, self.ended.data
-            options = ({"rule_id": int(rule_id)} if (rule_id or "").isdigit() else {}) | (
+            # What is no number stays text: the check of the rule refuses it beside the field.
+            options = ({"rule_id": row_id(rule_id) or rule_id} if rule_id else {}) | (
                 {"status": ended} if ended else {}
             )
         return {"trigger": self.trigger.data or "", "trigger_options": options}
@@ -145,11 +147,12 @@ class WhereStep(Step):
     def part(self) -> dict[str, Any]:
         """Site and sector."""
         kind, _, number = (self.place.data or "").partition(":")
-        if not number.isdigit():
+        place = row_id(number)
+        if place is None:
             return {"site": None, "sector": None}
         if kind == "site":
-            return {"site": int(number), "sector": None}
-        return {"site": self.choices.site_of_sector.get(int(number)), "sector": int(number)}
+            return {"site": place, "sector": None}
+        return {"site": self.choices.site_of_sector.get(place), "sector": place}
 
     @classmethod
     def pairs(cls, rule: Mapping[str, Any], choices: Choices) -> Pairs:
@@ -183,7 +186,7 @@ class WhichStep(Step):
         if trigger in WITHOUT_RECORDS and not pairs:
             self.record_type.data = NO_RECORDS
         chosen = fixed or self.record_type.data
-        self.working_type = None if chosen in (NO_RECORDS, None) else chosen
+        self.working_type = chosen if chosen in RECORD_TYPES else None
         self.order.choices = offered(order_choices(self.working_type, self.order.data))
         self.conditions = ConditionTree(pairs, subject_of(trigger, self.working_type), choices.named)
 
@@ -216,7 +219,8 @@ class DoStep:
     """The actions, in order."""
 
     def __init__(self, choices: Choices, pairs: Pairs, record_type: str | None) -> None:
-        self.actions = ActionsInput(pairs or [["a0-type", FIRST]], choices, record_type)
+        known = pairs if action_pairs.order_of(pairs) else [["a0-type", FIRST]]
+        self.actions = ActionsInput(known, choices, record_type)
 
     def validate(self) -> bool:
         """What has to be filled in; all else is checked with the rule."""
@@ -295,7 +299,7 @@ class LimitsStep(Step):
             if self.stop_after_failures.data is None
             else self.stop_after_failures.data,
             "when_limited": self.when_limited.data or None,
-            "priority": int(self.priority.data or 5),
+            "priority": whole_number(self.priority.data or "5", 1, 9) or 0,
         }
 
     @classmethod

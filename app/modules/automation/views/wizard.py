@@ -18,7 +18,7 @@ from app.modules.access import allow, current_person, owned_or_404
 from app.modules.automation import action_pairs, condition_changes, rule_ahead, rule_check
 from app.modules.automation.choices import load_choices
 from app.modules.automation.stale_rule import meanwhile
-from app.modules.automation.step_form import Pairs
+from app.modules.automation.step_form import Pairs, PartForm, is_forged
 from app.modules.automation.views import wizard_preview
 from app.modules.automation.wizard import KEYS, STEPS, RuleForm, has_errors, steps_of_rule
 from app.modules.gate.numbers import row_id
@@ -79,6 +79,10 @@ def keep(id: int, step: str) -> ResponseReturnValue:
     if change and step in CHANGES:
         typed, focus = CHANGES[step](typed, change)
     rule_form = _rule_form(draft.steps | {step: typed}, draft)
+    form = rule_form.form(step)
+    if isinstance(form, PartForm) and is_forged(form):
+        # No page of ours sends this: it is refused beside its field and not kept for the pages that follow.
+        return _page(rule_form, step, rule_form.checked_form(step), draft), 422
     rule_drafts.keep_step(db.session(), draft, step, typed, datetime.now(UTC))
     # Answered before it is committed: what breaks a page is not kept to break the next ones.
     answer = _kept(draft, step, rule_form, change, focus)

@@ -119,7 +119,7 @@ def _shown_fields(form: PreviewForm, table: KeywordTable | None) -> list[str]:
     that is sent back overrules recognition, and there is nothing recognised to put into the others yet.
     """
     data = form.place.data or ""
-    left_out = ({"site"} if data else set()) | ({"sector"} if data[-1:].isdigit() else set())
+    left_out = ({"site"} if data else set()) | ({"sector"} if data.partition("-")[2] else set())
     asked = set(FIELDS) if table else {"keyword", "site", *form.columns()}
     return [field for field in FIELDS if field in asked - left_out]
 

@@ -1,0 +1,1 @@
+"""Random and odd input to every address of the URL map."""
