@@ -21,7 +21,7 @@ from tests.people import People, make_people, program_of
 NAMES = [
     "id", "automation_rule", "rule_name", "rule_version", "cause", "scheduled_at", "executed_at", "started_at",
     "finished_at", "not_before", "waiting_for", "status", "reason", "result", "error_message", "credits_used",
-    "attempt", "site", "sector",
+    "attempt", "site", "sector", "max_credits", "remaining",
 ]  # fmt: skip
 MINUTE = timedelta(minutes=1)
 
