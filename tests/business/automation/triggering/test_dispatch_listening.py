@@ -74,15 +74,18 @@ def test_the_end_of_a_run_starts_the_rules_that_ask_for_it_and_never_itself(
     machine: Machine, session: Session, account: Account, sector: Sector
 ) -> None:
     make_keyword(session, sector)
-    worker = machine.make_rule(
-        account, trigger="schedule", schedule=HOURLY, actions=[LABEL], record_type="keyword"
+    worker, another = (
+        machine.make_rule(
+            account, name=name, trigger="schedule", schedule=HOURLY, actions=[LABEL], record_type="keyword"
+        )
+        for name in ("Worker", "Another")
     )
     rules = {
         name: machine.make_rule(account, name=name, trigger="run_finished", trigger_options=options, actions=[NOTIFY])
         for name, options in {
             "completed": {"status": "completed", "rule_id": worker.id},
             "failed": {"status": "failed"},
-            "of another": {"rule_id": worker.id + 1000},
+            "of another": {"rule_id": another.id},
         }.items()
     }  # fmt: skip
     machine.run_now(worker)
