@@ -14,7 +14,7 @@ from app.business.planner.models import Sector
 from app.infrastructure.database import db
 from tests.business.automation.machine import Machine
 from tests.business.automation.run_rows import make_rule, make_run
-from tests.factories import make_keyword, make_sector, make_site
+from tests.factories import make_cluster, make_keyword, make_sector, make_site
 from tests.modules.automation_rest import HOURLY, LABEL, RUNS, execute
 from tests.people import People, make_people, program_of
 
@@ -177,11 +177,14 @@ def test_a_run_is_cancelled_before_it_starts_and_not_after_it_ended(
 def test_an_operator_may_not_start_what_is_dearer_than_their_limit(
     api: FlaskClient, session: Session, people: People
 ) -> None:
-    paid = {"type": "cluster_keywords", "params": {}}
-    rule = make_rule(session, people.account, actions=[paid], credit_limit_per_execution=101)
+    sector = make_sector(session, make_site(session, people.account))
+    clusters = [make_cluster(session, sector).id for _ in range(21)]
+    paid = {"type": "generate_ideas", "params": {}}
+    rule = make_rule(session, people.account, trigger="cluster_created", actions=[paid])
     session.commit()
     answer = execute(api, rule)
-    assert (answer.status_code, "Ask an editor" in answer.json["detail"]) == (403, True)
+    assert (answer.status_code, "105 credits" in answer.json["detail"]) == (403, True)
+    assert execute(api, rule, record_ids=clusters[:20]).status_code == 202
 
 
 def test_the_summary_has_every_figure_and_counts_what_is_lost(
