@@ -12,6 +12,7 @@ from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import RunDetail, ScheduledTask
 from app.business.automation.services.automation_service import Actor, AutomationService
+from app.business.automation.services.rules.rule_naming import free_name
 from app.infrastructure.database import db
 from tests.people import People
 
@@ -39,9 +40,9 @@ ON_RUNS: dict[str, Any] = {
 
 def make_rule(session: Session, account: Account, **changes: Any) -> AutomationRule:
     """A rule of the service, committed."""
-    rule = AutomationService().create_rule(
-        session, account, NIGHTLY | changes, Actor(None), datetime.now(UTC)
-    )
+    data = NIGHTLY | changes
+    data["name"] = free_name(session, account.id, data["name"])
+    rule = AutomationService().create_rule(session, account, data, Actor(None), datetime.now(UTC))
     session.commit()
     return rule
 

@@ -12,6 +12,7 @@ from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import ScheduledTask, Status, Waiting
 from app.business.automation.services.automation_service import Actor, AutomationService
+from app.business.automation.services.rules.rule_naming import free_name
 from app.business.automation.services.rules.rule_versions import definition_of
 from app.business.automation.services.runs import run_control, waiting
 from app.business.automation.services.triggering.planning import replan_account
@@ -90,7 +91,9 @@ class Person:
         account = self.pick(select(Account).order_by(Account.id))
         if len(self.session.scalars(select(AutomationRule.id)).all()) >= MOST_RULES:
             raise Refusal("enough rules")
-        rule = SERVICE.create_rule(self.session, account, random_rule(self.rng), ME, self.now)
+        data = random_rule(self.rng)
+        data["name"] = free_name(self.session, account.id, data["name"])
+        rule = SERVICE.create_rule(self.session, account, data, ME, self.now)
         return f"rule {rule.id} {rule.trigger} {rule.schedule.get('cron', '')}"
 
     def edit_rule(self) -> str:

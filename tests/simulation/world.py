@@ -19,6 +19,7 @@ from app.business.automation.services import attention, rule_engine
 from app.business.automation.services.action_executor import ActionExecutor
 from app.business.automation.services.actions.works import make_works
 from app.business.automation.services.automation_service import AutomationService
+from app.business.automation.services.rules.rule_naming import free_name
 from app.business.automation.services.runs import recovery, waiting
 from app.business.automation.services.runs.run_lease import LEASE
 from app.business.automation.services.triggering import planning
@@ -84,7 +85,9 @@ class World:
                 for _ in range(self.rng.choice([1, 2])):
                     make_sector(session, make_site(session, account))
                 for _ in range(self.rng.randint(2, 3)):
-                    AutomationService().create_rule(session, account, random_rule(self.rng), ME, self.now)
+                    data = random_rule(self.rng)
+                    data["name"] = free_name(session, account.id, data["name"])
+                    AutomationService().create_rule(session, account, data, ME, self.now)
             session.commit()
 
     # Time

@@ -4,10 +4,11 @@ from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
-from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Mapped, mapped_column, validates
 
 from app.business.base import AccountOwned, Base, Id, Stamped, Text, one_of, owner_key, same_account
 from app.business.folded_columns import folded_text
+from app.business.folding import name_key
 
 
 class AutomationRule(AccountOwned, Stamped, Base):
@@ -15,7 +16,8 @@ class AutomationRule(AccountOwned, Stamped, Base):
 
     Scope: neither site nor sector = the whole account. `unplanned_from` is the first due instant
     of an active schedule rule that has no run row yet. failures_in_a_row: starts that failed since the last
-    completed run (`failing_since`: the first of them) · stopped_at: switched off because of them.
+    completed run (`failing_since`: the first of them) · stopped_at: switched off because of them ·
+    name_key: what makes its name unique.
     """
 
     __tablename__ = "automation_rule"
@@ -37,6 +39,14 @@ class AutomationRule(AccountOwned, Stamped, Base):
             sqlite_where=text("unplanned_from IS NOT NULL"),
             postgresql_where=text("unplanned_from IS NOT NULL"),
         ),
+        Index(
+            "uq_automation_rule_name_key",
+            "account_id",
+            "name_key",
+            unique=True,
+            sqlite_where=text("archived_at IS NULL"),
+            postgresql_where=text("archived_at IS NULL"),
+        ),
         Index(None, "account_id", "trigger", "is_active"),
         Index(None, "account_id", "created_at"),
     )
@@ -44,6 +54,7 @@ class AutomationRule(AccountOwned, Stamped, Base):
     site_id: Mapped[int | None] = mapped_column(Id)
     sector_id: Mapped[int | None] = mapped_column(Id)
     name: Mapped[str] = mapped_column(Text(255))
+    name_key: Mapped[str] = mapped_column(Text(), default="", server_default="")
     description: Mapped[str] = mapped_column(Text(), default="")
     name_folded: Mapped[str] = folded_text("name")
     description_folded: Mapped[str] = folded_text("description")
@@ -79,6 +90,11 @@ class AutomationRule(AccountOwned, Stamped, Base):
     created_by_id: Mapped[int | None] = mapped_column(Id)
     updated_by_id: Mapped[int | None] = mapped_column(Id)
     archived_at: Mapped[datetime | None]
+
+    @validates("name")
+    def _key_of_name(self, _attribute: str, name: str) -> str:
+        self.name_key = name_key(name)
+        return name
 
 
 class RuleVersion(AccountOwned, Base):

@@ -104,7 +104,8 @@ def _record_type(asked: PreviewAsked) -> str | None:
 def _schedule(asked: PreviewAsked) -> Schedule | None:
     if asked.schedule is None:
         return None
-    return parse_schedule(asked.schedule, shortest_interval_minutes=None)
+    zone = {} if asked.schedule.get("timezone") else {"timezone": current_person().account.timezone}
+    return parse_schedule(asked.schedule | zone, shortest_interval_minutes=None)
 
 
 def _conditions(asked: PreviewAsked, record_type: str | None) -> Node | None:

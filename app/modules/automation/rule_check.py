@@ -55,7 +55,7 @@ def of_draft(form: RuleForm, rule: AutomationRule | None, now: datetime) -> Rule
     session, account = form.session, form.account
     definition = AutomationService().checked(session, account, form.data(), form.rule)
     shown = _shown(look_over(session, account, definition, now, rule.id if rule else None))
-    if form.rule is None or rule is None:
+    if rule is None or not rule.is_active:
         return shown
     before = definition_from(definition_of(rule))
     brought = brought_by_change(session, account, before, definition, now, rule.id)

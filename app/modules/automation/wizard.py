@@ -125,7 +125,7 @@ class RuleForm:
         choices: Choices,
         rule: AutomationRule | None = None,
     ) -> None:
-        """`rule`: the saved one that is being changed, if it is on: what is gone of what it names stops no save."""
+        """`rule`: the saved one that is being changed."""
         self.rule = rule
         self.session, self.account, self.steps, self.choices = session, account, dict(steps), choices
 

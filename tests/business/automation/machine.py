@@ -17,6 +17,7 @@ from app.business.automation.services.actions.works import make_works
 from app.business.automation.services.auditing import audit
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.rule_engine import RuleEngine, drain
+from app.business.automation.services.rules.rule_naming import free_name
 from app.business.automation.services.runs import waiting
 from app.business.automation.services.runs.opening import RUN_QUEUES
 from app.business.automation.services.triggering.dispatch import dispatch_batches
@@ -75,9 +76,9 @@ class Machine:
             "trigger": "keyword_added",
             "actions": [{"type": "notify", "params": {"message": "Hi"}}],
         }
-        rule = AutomationService().create_rule(
-            self.session, account, defaults | values, Actor(None), self.now
-        )
+        data = defaults | values
+        data["name"] = free_name(self.session, account.id, str(data["name"]))
+        rule = AutomationService().create_rule(self.session, account, data, Actor(None), self.now)
         self.session.commit()
         return rule
 

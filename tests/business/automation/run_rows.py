@@ -9,6 +9,7 @@ from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Cause, ScheduledTask, Status
 from app.business.automation.services.automation_service import Actor, AutomationService
+from app.business.automation.services.rules.rule_naming import free_name
 from app.business.automation.services.runs.opening import Opening, open_run
 from tests.factories import NOW
 
@@ -19,6 +20,7 @@ def make_rule(session: Session, account: Account, **values: Any) -> AutomationRu
     """A rule that only sends a notice, made as people make rules."""
     now = values.pop("now", NOW)
     data = {"name": "A rule", "trigger": "keyword_added", "actions": [NOTIFY]} | values
+    data["name"] = free_name(session, account.id, data["name"])
     return AutomationService().create_rule(session, account, data, Actor(None), now)
 
 

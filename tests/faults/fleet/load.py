@@ -26,6 +26,7 @@ from app.business.automation.run_models import (
 )
 from app.business.automation.services.auditing import audit
 from app.business.automation.services.automation_service import Actor, AutomationService
+from app.business.automation.services.rules.rule_naming import free_name
 from app.business.automation.services.runs import run_control
 from app.business.automation.services.runs.opening import LONG_QUEUE
 from app.business.billing.models import CreditEntry
@@ -93,7 +94,9 @@ class Load:
 
     def _rule(self, session: Session, values: dict[str, Any]) -> AutomationRule:
         account = session.get_one(Account, self.account_id)
-        return AutomationService().create_rule(session, account, GENEROUS | values, ME, utc_now())
+        data = GENEROUS | values
+        data["name"] = free_name(session, account.id, data["name"])
+        return AutomationService().create_rule(session, account, data, ME, utc_now())
 
     def feed(self, seconds: float = 2) -> None:
         """One portion of everything, due so many seconds from now."""

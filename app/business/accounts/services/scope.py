@@ -13,6 +13,11 @@ Owned = TypeVar("Owned", bound=AccountOwned)
 LARGEST_ID = 2**63 - 1
 
 
+def is_row_id(value: object) -> bool:
+    """Whether a row could have this id."""
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= LARGEST_ID
+
+
 def owned(session: Session, model: type[Owned], id: int, account_id: int) -> Owned:
     """The account's row. Raises NotFound, the same for a missing row and for another account's."""
     if not isinstance(account_id, int):

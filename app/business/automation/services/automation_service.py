@@ -1,5 +1,6 @@
 """The life of rules (create, edit, switch, archive) and the opening of runs by people and programs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,9 +22,11 @@ from app.business.automation.services.rules.rule_definition import (
     definition_from,
     parse_definition,
 )
+from app.business.automation.services.rules.rule_naming import free_name, is_taken
 from app.business.automation.services.rules.rule_references import unknown_references
 from app.business.automation.services.rules.rule_restraint import restrained
 from app.business.automation.services.rules.rule_versions import definition_of, keep_version, write
+from app.business.automation.services.rules.rule_zone import with_time_zone
 from app.business.automation.services.runs.opening import Opening
 from app.business.automation.services.runs.waiting import wake_rule
 from app.business.automation.services.triggering import rule_switch
@@ -126,20 +129,23 @@ class AutomationService:
         return rule
 
     def checked(
-        self, session: Session, account: Account, data: dict[str, Any], stored: AutomationRule | None = None
+        self, session: Session, account: Account, data: dict[str, Any], rule: AutomationRule | None = None
     ) -> RuleDefinition:
         """The definition, with every id in it checked against the account and the scope. Raises Invalid.
 
-        `stored`: the rule that it changes; what that names already and is gone meanwhile does not count.
+        `rule`: the one that it changes; while that is on, what it names already and is gone does not count.
         """
+        data = with_time_zone(session, account, data)
         definition = parse_definition(data, shortest_interval_minutes=shortest_interval(session, account))
-        named = {"new": definition.model_dump(mode="json")} | (
-            {"old": definition_of(stored)} if stored else {}
-        )
+        named = {"new": definition.model_dump(mode="json")}
+        if rule and rule.is_active:
+            named["old"] = definition_of(rule)
         unknown = unknown_references(session, account.id, named)
         old = unknown.get("old", {})
         errors = {path: texts for path, texts in unknown["new"].items() if texts != old.get(path)}
         errors |= _scope_errors(session, account.id, definition)
+        if is_taken(session, account.id, definition.name, rule.id if rule else None):
+            errors["name"] = [_taken(definition.name)]
         if errors:
             raise Invalid(errors)
         return definition
@@ -151,11 +157,12 @@ class AutomationService:
         account = session.get_one(Account, rule.account_id)
         before, is_switched_on = definition_of(rule), bool(data.get("is_active", True)) and not rule.is_active
         try:
-            definition = self.checked(session, account, data, None if is_switched_on else rule)
+            definition = self.checked(session, account, data, rule)
         except Invalid:
             values = restrained(before, data)
             if values is None:
                 raise
+            _check_free(session, rule, values)
             for name, value in values.items():
                 setattr(rule, name, value)
             return
@@ -187,7 +194,7 @@ class AutomationService:
         if rule.archived_at:
             raise Conflict("This rule is archived. Restore it before you switch it on.")
         account = session.get_one(Account, rule.account_id)
-        definition = self.checked(session, account, definition_of(rule))
+        definition = self.checked(session, account, definition_of(rule), rule)
         if not rule.is_active:
             require_ready(session, account, definition, now, rule.id)
         stopped_at = rule.stopped_at
@@ -216,9 +223,10 @@ class AutomationService:
             _note(session, rule, actor, "rule.archived", now)
 
     def restore(self, session: Session, rule: AutomationRule, actor: Actor, now: datetime) -> None:
-        """Bring an archived rule back, switched off."""
+        """Bring an archived rule back, switched off; where its name is taken meanwhile as “name (2)”."""
         _lock(session, rule)
         if rule.archived_at is not None:
+            rule.name = free_name(session, rule.account_id, rule.name, rule.id)
             rule.archived_at = None
             keep_version(session, rule, now, actor.user_id)
             _note(session, rule, actor, "rule.restored", now)
@@ -258,6 +266,16 @@ class AutomationService:
             options={"even_if_off": True} if even_if_off else {},
         )
         return open_start(session, rule, start, opening, total)
+
+
+def _check_free(session: Session, rule: AutomationRule, values: Mapping[str, Any]) -> None:
+    name = values.get("name", rule.name)
+    if is_taken(session, rule.account_id, name, rule.id):
+        raise Invalid({"name": [_taken(name)]})
+
+
+def _taken(name: str) -> str:
+    return f"Another rule is called “{name}” already. Choose another name."
 
 
 def _lock(session: Session, rule: AutomationRule) -> None:

@@ -64,7 +64,8 @@ def _draft_page(draft: RuleDraft, form: BackTestForm, status: int = 200) -> Resp
 
 def _rule_form(draft: RuleDraft) -> RuleForm:
     account, session = current_person().account, db.session()
-    return RuleForm(session, account, draft.steps, load_choices(session, account.id))
+    rule = owned_or_404(AutomationRule, draft.rule_id) if draft.rule_id else None
+    return RuleForm(session, account, draft.steps, load_choices(session, account.id), rule)
 
 
 def _rule(id: int) -> AutomationRule:

@@ -9,6 +9,7 @@ from app.business.accounts.models import Role
 from app.business.automation.services.catalogue.action_catalogue import CATALOGUE
 from app.business.automation.services.rules.rule_cost import most_per_run
 from app.business.automation.services.rules.rule_definition import RuleDefinition
+from app.business.automation.services.rules.rule_naming import free_name
 from app.business.automation.services.rules.rule_sentence import FREE, summary_of
 from app.business.automation.services.transfer import rule_templates
 from app.infrastructure.database import db
@@ -45,6 +46,7 @@ def use(key: str) -> ResponseReturnValue:
     """Open it in the form, all answered but for the place."""
     account, session = current_person().account, db.session()
     definition = rule_templates.template(key).definition(account.timezone)
+    definition.name = free_name(session, account.id, definition.name)
     steps = steps_of_rule(definition.model_dump(mode="json"), load_choices(session, account.id))
     draft = start_draft(steps)
     flash("Everything is filled in. Choose where it may work, then look at the summary.", "info")

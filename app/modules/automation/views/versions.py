@@ -79,7 +79,7 @@ def _page(rule: AutomationRule, number: int) -> str:
     return render_template(
         "pages/automation/version.html", rule=rule, version=version, saved_by=saved_by, against=against,
         sentence=summary_of(SimpleNamespace(**version.definition)), changes=changes,
-        refusals=_refusals(version.definition) if number != rule.version else [],
+        refusals=_refusals(rule, version.definition) if number != rule.version else [],
     )  # fmt: skip
 
 
@@ -87,10 +87,10 @@ def _changes(before: RuleVersion | None, after: RuleVersion, choices: Any) -> li
     return rule_changes(before.definition, after.definition, choices) if before else []
 
 
-def _refusals(definition: dict[str, Any]) -> list[str]:
+def _refusals(rule: AutomationRule, definition: dict[str, Any]) -> list[str]:
     """Why the version could not be saved today: a site that is gone, an action that changed."""
     try:
-        service.checked(db.session(), current_person().account, deepcopy(definition))
+        service.checked(db.session(), current_person().account, deepcopy(definition), rule)
     except Invalid as refusal:
         return [sentence for sentences in refusal.errors.values() for sentence in sentences]
     return []

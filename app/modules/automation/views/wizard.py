@@ -214,8 +214,7 @@ def _draft_name(draft: RuleDraft) -> str:
 
 def _rule_form(steps: dict[str, Pairs], draft: RuleDraft | None = None) -> RuleForm:
     account, rule = current_person().account, _rule_of(draft) if draft else None
-    active = rule if rule and rule.is_active else None
-    return RuleForm(db.session(), account, steps, load_choices(db.session(), account.id), active)
+    return RuleForm(db.session(), account, steps, load_choices(db.session(), account.id), rule)
 
 
 def _typed() -> Pairs:

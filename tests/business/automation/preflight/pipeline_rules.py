@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.automation_service import Actor, AutomationService
+from app.business.automation.services.rules.rule_naming import free_name
 from tests.factories import NOW
 
 CLUSTER: dict[str, Any] = {"type": "cluster_keywords", "params": {}}
@@ -37,6 +38,7 @@ def add(session: Session, account: Account, *actions: dict[str, Any], **changes:
         "actions": list(actions),
         "is_active": False,
     } | changes
+    data["name"] = free_name(session, account.id, str(data["name"]))
     rule = AutomationService().create_rule(session, account, data, Actor(None), NOW)
     rule.is_active = changes.get("is_active", True)
     session.flush()

@@ -217,12 +217,19 @@ def test_what_cannot_be_taken_is_named_by_its_place(
 
 def test_two_of_one_name_are_refused(session: Session, machine: Machine, source: Sector) -> None:
     account = account_of(session, source)
-    for _ in range(2):
-        machine.make_rule(account, name="Same")
-    arrivals = take(session, account, text_of(session, account))
-    assert states(arrivals) == ["refused"] * 2
-    first = text_of(session, account).split("- name: Same")[1]
-    assert states(take(session, account, f"rules:\n- name: Same{first}")) == ["refused"]
+    machine.make_rule(account, name="Same")
+    text = text_of(session, account)
+    first = text.split("- name: Same")[1]
+    for other in ("Same", "SAME", "same\u200b"):
+        assert states(take(session, account, f"{text}\n- name: {other}{first}")) == ["refused"] * 2
+
+
+def test_a_rule_is_found_by_its_name_in_any_case(session: Session, machine: Machine, source: Sector) -> None:
+    account = account_of(session, source)
+    rule = machine.make_rule(account, name="Same  name")
+    text = text_of(session, account).replace("Same  name", "SAME NAME")
+    assert states(take(session, account, text)) == ["changed"]
+    assert rule.name == "SAME NAME"
 
 
 @pytest.mark.parametrize(

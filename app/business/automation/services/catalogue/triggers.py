@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from app.business.accounts.services.scope import LARGEST_ID
+from app.business.accounts.services.scope import is_row_id
 from app.business.automation.services.catalogue.field_catalogue import RECORD_TYPES, choices_of
 from app.business.automation.services.catalogue.run_fields import ENDS, FINISHED_RUN, RUN_FIELDS
 from app.business.errors import Invalid
@@ -112,14 +112,10 @@ def _status_errors(options: dict[str, Any]) -> dict[str, list[str]]:
     }
 
 
-def _is_row_id(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= LARGEST_ID
-
-
 def _run_errors(options: dict[str, Any]) -> dict[str, list[str]]:
     errors: dict[str, list[str]] = {}
     rule_id, status = options.get("rule_id"), options.get("status")
-    if rule_id is not None and not _is_row_id(rule_id):
+    if rule_id is not None and not is_row_id(rule_id):
         errors["trigger_options.rule_id"] = ["Name one rule by its number, or leave it out."]
     if status is not None and status not in RUN_ENDS:
         errors["trigger_options.status"] = [f"A run ends as one of {', '.join(RUN_ENDS)}."]

@@ -17,6 +17,7 @@ from app.business.automation.services.catalogue.field_types import OF_SITE
 from app.business.automation.services.catalogue.record_order import check_order
 from app.business.automation.services.conditions.condition_nodes import counts
 from app.business.automation.services.conditions.condition_tree import parse_conditions
+from app.business.automation.services.rules.rule_naming import check_name
 from app.business.automation.services.rules.rule_texts import text_errors
 from app.business.automation.services.schedules.calendar import parse_schedule
 from app.business.errors import Invalid
@@ -65,7 +66,12 @@ class RuleDefinition(BaseModel):
         """What the conditions speak of (`triggers.subject_of`)."""
         return triggers.subject_of(self.trigger, self.record_type)
 
-    @field_validator("name", "description", mode="after")
+    @field_validator("name", mode="after")
+    @classmethod
+    def _name(cls, value: str) -> str:
+        return check_name(value)
+
+    @field_validator("description", mode="after")
     @classmethod
     def _strip(cls, value: str) -> str:
         return value.strip()
@@ -99,7 +105,9 @@ def field_errors(error: ValidationError) -> dict[str, list[str]]:
     for item in error.errors():
         path = _path(item["loc"])
         sentence = (
-            f"Unknown key '{item['loc'][-1]}'." if item["type"] == "extra_forbidden" else f"{item['msg']}."
+            f"Unknown key '{item['loc'][-1]}'."
+            if item["type"] == "extra_forbidden"
+            else _sentence(item["msg"])
         )
         errors.setdefault(path, []).append(sentence)
     return errors
@@ -259,6 +267,11 @@ def _collect(errors: dict[str, list[str]], check: Any, prefix: str | None = None
         for path, messages in refusal.errors.items():
             full = path if prefix is None else prefix + path.removeprefix("conditions")
             errors.setdefault(full, []).extend(messages)
+
+
+def _sentence(message: str) -> str:
+    """Our own sentences end with a point, those of pydantic do not."""
+    return f"{message.removeprefix('Value error, ').removesuffix('.')}."
 
 
 def _path(location: tuple[int | str, ...]) -> str:

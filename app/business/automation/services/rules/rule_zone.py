@@ -1,10 +1,13 @@
 """Where a rule reads records, and the zone in which it reads `now`."""
 
+from typing import Any
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
+from app.business.accounts.services.scope import is_row_id
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.catalogue.field_types import Scope
 from app.business.planner.models import Site
@@ -13,6 +16,21 @@ from app.business.planner.models import Site
 def rule_scope(rule: AutomationRule) -> Scope:
     """What the rule may read."""
     return Scope(rule.account_id, rule.site_id, rule.sector_id)
+
+
+def with_time_zone(session: Session, account: Account, data: dict[str, Any]) -> dict[str, Any]:
+    """The rule as it is sent, its schedule in the zone of its site or account where it names none.
+
+    Split by site it may name none: each site's own is meant then.
+    """
+    schedule, site_id = data.get("schedule"), data.get("site")
+    if data.get("trigger") != "schedule" or data.get("split_by") == "site" or not isinstance(schedule, dict):
+        return data
+    if schedule.get("timezone") is not None:
+        return data
+    own = select(Site.timezone).where(Site.account_id == account.id, Site.id == site_id)
+    zone = session.scalar(own) if is_row_id(site_id) else None
+    return data | {"schedule": schedule | {"timezone": zone or account.timezone}}
 
 
 def rule_zone(session: Session, rule: AutomationRule) -> ZoneInfo:

@@ -25,6 +25,7 @@ from app.business.automation.services.transfer.rule_names import (
     swap_references,
 )
 from app.business.errors import Invalid
+from app.business.folding import name_key
 from app.business.planner.models import Site
 
 MOST_RULES = 200
@@ -117,7 +118,7 @@ class _Importer:
         self.made: dict[int, str] = {}
 
     def all(self, rules: list[Any]) -> Arrivals:
-        names = [rule.get("name") if isinstance(rule, dict) else None for rule in rules]
+        names = [_key(rule.get("name")) if isinstance(rule, dict) else None for rule in rules]
         arrivals: dict[int, Arrival] = {}
         waiting = list(range(len(rules)))
         # A rule may name another one of the file: whoever names one that is still to come waits for it.
@@ -138,7 +139,7 @@ class _Importer:
 
         def note(whose: str, value: Any, _path: str) -> Any:
             if whose == "rule" and isinstance(value, str) and not self.directory.ids("rule", value):
-                found.add(value)
+                found.add(name_key(value))
             return value
 
         if isinstance(rule, dict):
@@ -177,7 +178,7 @@ class _Importer:
             return Arrival(number, name, "new", None, deepcopy(definition_of(rule)), {}, rule.id)
         rule = session.get_one(AutomationRule, known[0])
         before = deepcopy(definition_of(rule))
-        after = self.service.checked(session, self.account, data).model_dump(mode="json")
+        after = self.service.checked(session, self.account, data, rule).model_dump(mode="json")
         if after | {"is_active": before["is_active"]} == before:
             return Arrival(number, name, "unchanged", before, before, {}, rule.id)
         self.service.update_rule(session, rule, data, self.actor, self.now, origin=ORIGIN)
@@ -231,6 +232,10 @@ class _Names:
 
 def _refused(number: int, name: str, errors: Mapping[str, list[str]]) -> Arrival:
     return Arrival(number, name[:255], "refused", errors=dict(errors))
+
+
+def _key(name: Any) -> Any:
+    return name_key(name) if isinstance(name, str) else name
 
 
 def _without_ids(after: Definition | None) -> Definition | None:

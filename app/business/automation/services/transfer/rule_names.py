@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import User
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.rules.rule_definition import RuleDefinition, usual_limit
+from app.business.folding import name_key
 from app.business.planner.models import Sector, Site
 
 LEFT_OUT = ("is_active",)
@@ -48,6 +49,8 @@ class Directory:
             if not colon:
                 return [chosen]
             name = sector_name(self.by_id["site"][chosen], sector)
+        if whose == "rule":
+            return [id for id, known in self.by_id[whose].items() if name_key(known) == name_key(name)]
         if whose == "person":
             return [id for id, known in self.by_id[whose].items() if known.lower() == name.lower()]
         return [id for id, known in self.by_id[whose].items() if known == name]

@@ -87,7 +87,7 @@ def begin_back_test(
     params: dict[str, Any] = {"days": days, "rule": rule.id if rule else None, "draft": draft_id}
     if data is not None:
         params["definition"] = (
-            AutomationService().checked(session, account, dict(data)).model_dump(mode="json")
+            AutomationService().checked(session, account, dict(data), rule).model_dump(mode="json")
         )
     if rule is not None:
         params |= {"saved": definition_of(rule), "version": rule.version}
