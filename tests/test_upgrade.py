@@ -226,7 +226,7 @@ def _stored(value: object) -> object:
 
 
 def _broken_pages(browser: FlaskClient) -> dict[str, int]:
-    """Follow every link from the dashboard; addresses that answer neither 200 nor a way elsewhere."""
+    """Follow every link from the dashboard; addresses that answer neither 200 (or 204: no news) nor a way elsewhere."""
     seen, waiting_paths, broken = {"/"}, ["/"], {}
     while waiting_paths:
         path = waiting_paths.pop()

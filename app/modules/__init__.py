@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from app.modules import access, errors, hosts, throttle, web
+from app.modules import access, errors, hosts, sent_once, throttle, web
 from app.modules.accounts import urls as accounts
 from app.modules.automation import pages as automation
 from app.modules.automation import urls as automation_api
@@ -20,6 +20,7 @@ def register(app: Flask, settings: Settings) -> None:
     init_gate(app)
     hosts.init_hosts(app, settings)
     web.init_web(app, settings)
+    app.add_template_global(sent_once.request_key)
     throttle.init_throttle(app, settings)
     access.init_access(app, settings)
     init_preconditions(app)

@@ -116,7 +116,8 @@ def test_running_by_hand_shows_price_and_what_is_left_today(
     rule = make_rule(session, people.account)
     text = owner.get(f"/rules/{rule.id}/run").text
     assert "10 of 10" in text
-    assert "about 1 credit" in text
+    assert "1 keyword, 1 credit in 1 run." in text
+    assert 'name="max_credits" value="1"' in text
     data = {"how": "chosen", "records": keyword.id}
     location = owner.post(f"/rules/{rule.id}/run", data=data).location
     assert "Started by" in owner.get(location).text

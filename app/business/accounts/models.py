@@ -107,6 +107,22 @@ class WelcomeLink(AccountOwned, Base):
     used_at: Mapped[datetime | None]
 
 
+class FormRequest(AccountOwned, Base):
+    """That a form was sent: its key is used up, and `location` is where the first sending led."""
+
+    __tablename__ = "form_request"
+    __table_args__ = owner_key(
+        same_account("user_id", "user"),
+        UniqueConstraint("account_id", "key"),
+        Index(None, "account_id", "created_at"),
+    )
+
+    user_id: Mapped[int] = mapped_column(Id)
+    key: Mapped[str] = mapped_column(Text(64))
+    location: Mapped[str] = mapped_column(Text(2000))
+    created_at: Mapped[datetime]
+
+
 class ApiKey(AccountOwned, Base):
     """A key for the REST API: acts with its creator's role. Shown once; only its hash is kept."""
 

@@ -24,6 +24,7 @@ from app.business.periods import last_days
 from app.modules.access import current_person
 from app.modules.automation.choices import Named
 from app.modules.automation.run_words import CAUSES, REASONS
+from app.modules.automation.start_words import StartCost
 from app.modules.automation.step_form import PartForm, offered, optional
 from app.modules.display import day, viewer_zone
 from app.modules.forms import FilterForm, at_most, between
@@ -104,6 +105,8 @@ class RunNowForm(PartForm):
         default="matching",
     )
     even_if_off = BooleanField("The rule is switched off. Run it anyway, this once.")
+    cost_of_run: StartCost | None = None
+    """Of the records of the run named in the address."""
 
     def record_ids(self) -> list[int] | None:
         """The ticked records; None for all that match."""

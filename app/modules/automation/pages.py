@@ -4,7 +4,7 @@ from flask import Blueprint
 
 from app.business.automation.services.catalogue.action_catalogue import is_paid
 from app.modules.automation.bell import unread_notices
-from app.modules.automation.run_words import CAUSES, CHECKS, REASONS, RESULTS, advice, outcome, run_price
+from app.modules.automation.run_words import CAUSES, CHECKS, REASONS, RESULTS, advice, outcome
 from app.modules.automation.views import (
     back_test,
     bulk_retry,
@@ -91,7 +91,7 @@ add("/my-work", "my_work", my_work.show)
 add("/notices", "notices", my_work.notices)
 add("/notices/read", "read_notices", my_work.read_notices, methods=["POST"])
 
-for function in (unread_notices, outcome, advice, run_price):
+for function in (unread_notices, outcome, advice):
     blueprint.add_app_template_global(function)
 # Globals of the environment, not of a context: macros see no context.
 words = {"CAUSES": CAUSES, "CHECKS": CHECKS, "REASONS": REASONS, "RESULTS": RESULTS, "is_paid": is_paid}

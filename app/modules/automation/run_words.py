@@ -1,8 +1,6 @@
 """What runs are called on pages: causes, reasons, waits and checks in the words of staff, and what to do next."""
 
 from app.business.automation.run_models import ScheduledTask, Status
-from app.business.automation.services.runs.run_again import RunAgain
-from app.modules.display import credits
 
 CAUSES = {
     "schedule": "Schedule",
@@ -91,11 +89,6 @@ def outcome(run: ScheduledTask) -> str:
     if run.status == Status.RUNNING:
         return "Working"
     return run.error_message or REASONS.get(run.reason or "", "")
-
-
-def run_price(again: RunAgain) -> str:
-    """What running the records of a skipped run costs."""
-    return "price depends on what it makes" if again.credits is None else credits(again.credits)
 
 
 def advice(run: ScheduledTask) -> str:

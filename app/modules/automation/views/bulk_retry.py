@@ -18,6 +18,7 @@ from app.modules.automation.choices import rule_names
 from app.modules.automation.forms import HistoryFilter
 from app.modules.automation.views.rules import actor
 from app.modules.display import credits as credits_text
+from app.modules.sent_once import sent_once
 from app.modules.web import see_other
 
 SHOWN = 50
@@ -57,6 +58,12 @@ def begin() -> ResponseReturnValue:
     with only_reading():
         report = _report(_filter(), as_of)
         session.commit()
+    return _begin(report, now)
+
+
+@sent_once
+def _begin(report: RetryReport, now: datetime) -> ResponseReturnValue:
+    session = db.session()
     operation = bulk_retry.begin_bulk_retry(session, current_person().account, report, actor(), now)
     session.commit()
     flash("Begun. This page shows how far it is.", "success")

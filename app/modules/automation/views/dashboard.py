@@ -27,6 +27,7 @@ from app.business.periods import last_days
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, own_path
 from app.modules.automation import live
+from app.modules.sent_once import sent_once
 from app.modules.web import see_other
 
 DAYS = 30
@@ -95,6 +96,7 @@ def resume_all() -> ResponseReturnValue:
 
 
 @allow(Role.EDITOR)
+@sent_once
 def resume_all_now() -> ResponseReturnValue:
     """Wake what waits for the pause."""
     person, now = current_person(), datetime.now(UTC)

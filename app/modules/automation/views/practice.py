@@ -7,14 +7,17 @@ from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule
+from app.business.automation.services.preflight.start_price import unsaved_rule
 from app.business.automation.services.rules.rule_cost import most_per_run, most_runs_per_day
 from app.business.automation.services.rules.rule_sentence import summary_of
 from app.business.automation.services.trials import practice
 from app.business.errors import Conflict
 from app.infrastructure.database import db
 from app.modules.access import allow, owned_or_404
+from app.modules.automation.start_words import cost_of_start
 from app.modules.automation.views.rules import actor, definition, place_of
 from app.modules.gate.numbers import row_id
+from app.modules.sent_once import sent_once
 from app.modules.web import see_other
 
 
@@ -30,10 +33,12 @@ def ask(id: int) -> ResponseReturnValue:
         practice=practice.practice_report(db.session(), rule, now),
         per_run=most_per_run(reckoned),
         per_day=most_runs_per_day(reckoned, now),
+        cost=cost_of_start(unsaved_rule(rule.account_id, reckoned.model_copy(update={"mode": "live"})), now),
     )
 
 
 @allow(Role.EDITOR)
+@sent_once
 def make_real(id: int) -> ResponseReturnValue:
     """A new version that works for real."""
     rule, session = _rule(id), db.session()

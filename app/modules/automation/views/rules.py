@@ -9,12 +9,12 @@ from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule
+from app.business.automation.run_models import Cause
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.catalogue.record_order import OLDEST, order_words
 from app.business.automation.services.conditions.match_preview import Matches, preview_matches
 from app.business.automation.services.history.history import RunFilters, rule_figures, runs_page
 from app.business.automation.services.history.run_page import record_names
-from app.business.automation.services.rules.rule_cost import about_credits
 from app.business.automation.services.rules.rule_definition import RuleDefinition, definition_from
 from app.business.automation.services.rules.rule_list import (
     free_set_aside,
@@ -42,6 +42,8 @@ from app.modules.access import allow, current_person, owned_or_404
 from app.modules.automation import live, rule_ahead, rule_check
 from app.modules.automation.choices import load_sites
 from app.modules.automation.forms import RulesFilter
+from app.modules.automation.start_words import cost_of_start, shown_total
+from app.modules.sent_once import sent_once
 from app.modules.web import page_or_partial, see_other
 
 LIMIT = 30
@@ -105,6 +107,7 @@ def show(id: int) -> ResponseReturnValue:
 
 
 @allow(Role.EDITOR)
+@sent_once
 def switch(id: int) -> ResponseReturnValue:
     """On, after looking it over and asking about records already here; or off."""
     rule, session, now = owned_or_404(AutomationRule, id), db.session(), datetime.now(UTC)
@@ -113,7 +116,9 @@ def switch(id: int) -> ResponseReturnValue:
         return _done(rule, f"“{rule.name}” is switched off. What was only planned is withdrawn.")
     rule_ahead.keep_ceiling(now, rule)
     try:
-        service.enable(session, rule, actor(), now, backfill=request.form.get("backfill") == "1")
+        backfill = request.form.get("backfill") == "1"
+        total = shown_total() if backfill else None
+        service.enable(session, rule, actor(), now, backfill=backfill, max_credits=total)
     except Blocked as refusal:
         session.rollback()
         return _ask(rule, now), refusal.status
@@ -129,11 +134,13 @@ def ask_switch_on(id: int) -> ResponseReturnValue:
 def _ask(rule: AutomationRule, now: datetime) -> str:
     matches = matches_of(rule, now) if rule.record_type and rule.trigger != "schedule" else None
     since = rule.stopped_at if rule.trigger != "schedule" else None
-    came = len(records_meanwhile(db.session(), rule, since, now)) if since and matches else None
-    credits = about_credits(definition(rule), matches.count if came is None else came) if matches else 0
+    meanwhile = records_meanwhile(db.session(), rule, since, now) if since and matches else None
+    cost = None
+    if matches and matches.count:
+        cost = cost_of_start(rule, now, record_ids=meanwhile, cause=Cause.BACKFILL)
     return render_template(
         "pages/automation/switch_on.html", rule=rule, sentence=summary_of(rule, place_of(rule)), matches=matches,
-        credits=credits, came=came,
+        cost=cost, came=None if meanwhile is None else len(meanwhile),
         check=rule_check.of_rule(rule, now), **rule_ahead.context(definition(rule), now, rule),
     )  # fmt: skip
 

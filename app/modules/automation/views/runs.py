@@ -8,6 +8,7 @@ from flask import flash, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role
+from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services.catalogue.triggers import subject_of
 from app.business.automation.services.history.run_page import find_run, lateness_seconds, load_run_page
@@ -23,8 +24,10 @@ from app.business.errors import Forbidden
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person
 from app.modules.automation import live
+from app.modules.automation.start_words import StartCost, cost_of_start
 from app.modules.automation.trace_lines import trace_lines
 from app.modules.automation.views.rules import actor
+from app.modules.sent_once import sent_once
 from app.modules.web import htmx, see_other
 
 
@@ -40,6 +43,7 @@ def show(id: int) -> ResponseReturnValue:
 
 
 @allow(Role.OPERATOR)
+@sent_once
 def retry(id: int) -> ResponseReturnValue:
     """A further attempt: only what is unfinished."""
     run = _run(id)
@@ -56,6 +60,7 @@ def cancel(id: int) -> ResponseReturnValue:
 
 
 @allow(Role.EDITOR)
+@sent_once
 def go_on(id: int) -> ResponseReturnValue:
     """A person has looked at a long chain of runs and lets those that wait continue."""
     run = _run(id)
@@ -64,6 +69,7 @@ def go_on(id: int) -> ResponseReturnValue:
 
 
 @allow(Role.OPERATOR)
+@sent_once
 def do_left_over(id: int, credits: int) -> ResponseReturnValue:
     """Let what the run left over follow, for the price that was shown."""
     run, person = _run(id), current_person()
@@ -89,7 +95,7 @@ def _context(page: Any, run: ScheduledTask, tag: str, now: datetime) -> dict[str
     samples = (run.detail.trace or {}).get("records", [])
     return {
         "page": page, "run": run, "tag": tag, "poll": live.trigger([run], None, now), "late": lateness_seconds(run),
-        "retry": _retry_price(run, now), "again": again, "left": left,
+        "retry": _retry_price(run, now), "again": again, "cost": _cost(again, run, now), "left": left,
         "review": review.review_of(db.session(), run), "waits_until": waits_until(run),
         "sentence": summary_of(SimpleNamespace(**page.definition), page.site),
         "traces": [(sample["id"], trace_lines(sample["trace"], subject)) for sample in samples],
@@ -103,6 +109,14 @@ def _left_over(run: ScheduledTask, now: datetime) -> tuple[LeftOver | None, RunA
         return None, again
     left = left_over(db.session(), run, now)
     return left, None if left else again
+
+
+def _cost(again: RunAgain | None, run: ScheduledTask, now: datetime) -> StartCost | None:
+    """What running the records that a limit left out now comes to."""
+    if again is None or not current_person().can(Role.OPERATOR):
+        return None
+    rule = db.session.get_one(AutomationRule, run.automation_rule_id)
+    return cost_of_start(rule, now, record_ids=again.records)
 
 
 def _retry_price(run: ScheduledTask, now: datetime) -> RetryPrice | None:

@@ -15,7 +15,6 @@ from app.business.automation.services.catalogue.triggers import subject_of
 from app.business.automation.services.conditions.match_preview import Matches
 from app.business.automation.services.history.history import rule_figures
 from app.business.automation.services.history.run_page import find_run
-from app.business.automation.services.rules.rule_cost import about_credits, most_per_run
 from app.business.automation.services.rules.rule_repair import faults_of, repair_sentence
 from app.business.automation.services.rules.rule_sentence import summary_of
 from app.business.automation.services.runs.run_again import RunAgain, run_again
@@ -24,11 +23,12 @@ from app.business.errors import Conflict, Invalid, NotFound
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
 from app.modules.automation.forms import RunNowForm, TestForm
-from app.modules.automation.run_words import run_price
+from app.modules.automation.start_words import cost_of_start, shown_total
 from app.modules.automation.step_form import offered
 from app.modules.automation.trace_lines import trace_lines
-from app.modules.automation.views.rules import actor, definition, matches_of, place_of, service
+from app.modules.automation.views.rules import actor, matches_of, place_of, service
 from app.modules.gate.numbers import NO_ROW, row_id
+from app.modules.sent_once import sent_once
 from app.modules.web import see_other
 
 OFFERED = 50
@@ -64,18 +64,20 @@ def ask(id: int) -> ResponseReturnValue:
     rule = _readable(id)
     if rule.archived_at:
         raise Conflict("This rule is archived. Restore it before you run it.")
-    again = _again(rule, datetime.now(UTC))
-    return _page(rule, _form(rule, _offered(rule), again), again)
+    now = datetime.now(UTC)
+    again = _again(rule, now)
+    return _page(rule, _form(rule, _offered(rule), again, now), again, now)
 
 
 @allow(Role.OPERATOR)
+@sent_once
 def run(id: int) -> ResponseReturnValue:
     """Open the run."""
     rule, session, now = _readable(id), db.session(), datetime.now(UTC)
     again = _again(rule, now)
-    form = _form(rule, _offered(rule), again, is_sent=True)
+    form = _form(rule, _offered(rule), again, now, is_sent=True)
     if not form.validate() or not _is_complete(form, rule):
-        return _page(rule, form, again), 422
+        return _page(rule, form, again, now), 422
     opened = service.execute(
         session,
         rule,
@@ -83,6 +85,7 @@ def run(id: int) -> ResponseReturnValue:
         now,
         record_ids=_record_ids(form, again),
         even_if_off=bool(form.even_if_off.data),
+        max_credits=_total(form),
     )
     session.commit()
     flash("Started. This page shows how it goes.", "success")
@@ -95,6 +98,12 @@ def _readable(id: int) -> AutomationRule:
     if faults := faults_of(rule):
         raise Conflict(f"{repair_sentence(faults)} Edit it, then try again.")
     return rule
+
+
+def _total(form: RunNowForm) -> int | None:
+    """The most that was named for the records chosen; what a few ticked ones cost is found when they start."""
+    names = {"matching": "max_credits", OF_RUN: "max_credits_of_run"}
+    return shown_total(names[form.how.data]) if form.how.data in names else None
 
 
 def _offered(rule: AutomationRule) -> Matches | None:
@@ -118,13 +127,20 @@ def _record_ids(form: RunNowForm, again: RunAgain | None) -> list[int] | None:
 
 
 def _form(
-    rule: AutomationRule, matches: Matches | None, again: RunAgain | None, *, is_sent: bool = False
+    rule: AutomationRule,
+    matches: Matches | None,
+    again: RunAgain | None,
+    now: datetime,
+    *,
+    is_sent: bool = False,
 ) -> RunNowForm:
     form = RunNowForm(formdata=request.form if is_sent else None)
     if again:
         count = plural(len(again.records), again.record_type)
+        cost = cost_of_start(rule, now, record_ids=again.records)
+        form.cost_of_run = cost
         form.how.choices = [
-            *offered([(OF_RUN, f"The {count} of run {again.run_id} ({run_price(again)})")]),
+            *offered([(OF_RUN, f"The {count} of run {again.run_id} ({cost.money})")]),
             *form.how.choices,
         ]
         form.how.data = form.how.data if is_sent else OF_RUN
@@ -144,11 +160,9 @@ def _is_complete(form: RunNowForm, rule: AutomationRule) -> bool:
     return True
 
 
-def _page(rule: AutomationRule, form: RunNowForm, again: RunAgain | None) -> str:
-    account, session, now = current_person().account, db.session(), datetime.now(UTC)
+def _page(rule: AutomationRule, form: RunNowForm, again: RunAgain | None, now: datetime) -> str:
+    account, session = current_person().account, db.session()
     matches: Any = _offered(rule)
-    reckoned = definition(rule)
-    count = min(matches.count, rule.record_limit) if matches else 1
     return render_template(
         "pages/automation/run_now.html",
         rule=rule,
@@ -157,7 +171,6 @@ def _page(rule: AutomationRule, form: RunNowForm, again: RunAgain | None) -> str
         matches=matches,
         again=again,
         figures=rule_figures(session, account.id, [rule.id], now)[rule.id],
-        credits=min(about_credits(reckoned, count), rule.credit_limit_per_execution),
-        most=most_per_run(reckoned),
+        cost=cost_of_start(rule, now),
         today=now.astimezone(ZoneInfo(account.timezone)).date(),
     )

@@ -18,13 +18,15 @@ from app.modules.access import allow, current_person, owned_or_404
 from app.modules.automation import action_pairs, condition_changes, rule_ahead, rule_check
 from app.modules.automation.choices import load_choices
 from app.modules.automation.stale_rule import meanwhile
+from app.modules.automation.start_words import shown_total
 from app.modules.automation.step_form import Pairs, PartForm, is_forged
 from app.modules.automation.views import wizard_preview
 from app.modules.automation.wizard import KEYS, STEPS, RuleForm, has_errors, steps_of_rule
 from app.modules.gate.numbers import row_id
+from app.modules.sent_once import sent_once
 from app.modules.web import htmx, see_other
 
-NOT_TYPED = ("csrf_token", "change", "go", "on", "backfill", "ceiling")
+NOT_TYPED = ("csrf_token", "request_key", "change", "go", "on", "backfill", "max_credits", "ceiling")
 MOST_TYPED = 200_000
 CHANGES: dict[str, Any] = {"which": condition_changes.changed, "do": action_pairs.changed}
 PARTIALS = {"which": "partials/automation/step_which.html", "do": "partials/automation/step_do.html"}
@@ -115,6 +117,7 @@ def preview(id: int, step: str) -> ResponseReturnValue:
 
 
 @allow(Role.EDITOR)
+@sent_once
 def save(id: int) -> ResponseReturnValue:
     """Save the rule, on or off, when every step is answered well."""
     draft, person, now, session = _draft(id, "check"), current_person(), datetime.now(UTC), db.session()
@@ -171,7 +174,7 @@ def _save(draft: RuleDraft, data: dict[str, Any], actor: Actor, now: datetime) -
         version = row_id(request.form.get("overwrite")) or draft.version
         rule = service.update_rule(session, rule, data, actor, now, expected_version=version)
     if rule.is_active and request.form.get("backfill"):
-        service.enable(session, rule, actor, now, backfill=True)
+        service.enable(session, rule, actor, now, backfill=True, max_credits=shown_total())
     return rule
 
 

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from flask import render_template
 
 from app.business.automation.models import AutomationRule
+from app.business.automation.run_models import Cause
 from app.business.automation.services.automation_service import AutomationService, shortest_interval
 from app.business.automation.services.catalogue.field_types import Scope
 from app.business.automation.services.catalogue.record_order import OLDEST
@@ -19,7 +20,8 @@ from app.business.automation.services.conditions.match_preview import (
     Matches,
     preview_matches,
 )
-from app.business.automation.services.rules.rule_cost import about_credits, most_per_run
+from app.business.automation.services.preflight.start_price import unsaved_rule
+from app.business.automation.services.rules.rule_cost import most_per_run
 from app.business.automation.services.rules.rule_definition import RuleDefinition
 from app.business.automation.services.rules.rule_sentence import (
     actions_of,
@@ -32,6 +34,7 @@ from app.business.automation.services.schedules.schedule_text import describe
 from app.business.errors import Invalid
 from app.business.planner.models import Site
 from app.modules.automation import rule_ahead
+from app.modules.automation.start_words import StartCost, cost_of_start
 from app.modules.automation.wizard import SCHEDULE, RuleForm
 from app.modules.automation.wizard_forms import EVERYWHERE, RECORD_WORDS
 
@@ -136,6 +139,14 @@ def _times(rule_form: RuleForm, now: datetime) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def _cost(rule_form: RuleForm, definition: RuleDefinition, now: datetime) -> StartCost | None:
+    """Of a start on all that match now: existing records of an event rule, or started by hand."""
+    if definition.record_type is None:
+        return None
+    cause = Cause.MANUAL if definition.trigger == SCHEDULE else Cause.BACKFILL
+    return cost_of_start(unsaved_rule(rule_form.account.id, definition), now, cause=cause)
+
+
 def _check(rule_form: RuleForm, now: datetime, rule: AutomationRule | None) -> dict[str, Any]:
     data = rule_form.data()
     open_step = rule_form.first_open()
@@ -148,5 +159,5 @@ def _check(rule_form: RuleForm, now: datetime, rule: AutomationRule | None) -> d
         "data": data, "per_run": most_per_run(definition),
         "answers": _answers(rule_form, definition),
         "sentence": summary_of(definition, _place(rule_form, data)),
-        "matches": matches, "backfill": about_credits(definition, matches.count) if matches else 0,
+        "matches": matches, "cost": _cost(rule_form, definition, now),
     } | rule_ahead.context(definition, now, rule) | (_times(rule_form, now) if not is_event else {})  # fmt: skip

@@ -45,7 +45,7 @@ def test_one_skipped_for_credits_runs_its_own_choice_for_the_price_it_says(
     rule = rule_of(machine, account)
     account.daily_ceiling = 14
     run = skipped(machine, rule, "budget")
-    assert offered(machine, run) == RunAgain(run.id, "cluster", clusters, 15)
+    assert offered(machine, run) == RunAgain(run.id, "cluster", clusters)
     account.daily_ceiling = None
     again = machine.run_now(rule, record_ids=clusters)
     assert (again.status, again.credits_used) == (Status.COMPLETED, 15)
@@ -58,7 +58,7 @@ def test_one_skipped_at_the_daily_limit_knows_what_it_would_have_taken(
     rule = rule_of(machine, account, max_executions_per_day=1)
     machine.run_now(rule, record_ids=clusters[:1])
     run = skipped(machine, rule, "daily_limit")
-    assert offered(machine, run) == RunAgain(run.id, "cluster", clusters[1:], 5)
+    assert offered(machine, run) == RunAgain(run.id, "cluster", clusters[1:])
 
 
 def test_records_given_by_hand_are_kept_as_given_and_those_gone_are_left_out(
@@ -70,7 +70,7 @@ def test_records_given_by_hand_are_kept_as_given_and_those_gone_are_left_out(
     run = skipped(machine, rule, "daily_limit", record_ids=clusters[1:])
     find_run(session, account.id, run.id).detail.records = [*clusters[1:], 10**9]
     session.commit()
-    assert offered(machine, run) == RunAgain(run.id, "cluster", clusters[1:], 5)
+    assert offered(machine, run) == RunAgain(run.id, "cluster", clusters[1:])
 
 
 def test_below_the_price_of_one_record_it_is_offered_once_the_limit_is_raised(
@@ -81,10 +81,10 @@ def test_below_the_price_of_one_record_it_is_offered_once_the_limit_is_raised(
     run = skipped(machine, rule, "limit_below_price")
     assert offered(machine, run) is None
     change(machine, rule, credit_limit_per_execution=5)
-    assert offered(machine, run) == RunAgain(run.id, "cluster", clusters, 10)
+    assert offered(machine, run) == RunAgain(run.id, "cluster", clusters)
 
 
-def test_no_price_is_promised_for_what_a_step_has_still_to_make(
+def test_the_records_of_several_steps_are_offered_too(
     machine: Machine, session: Session, account: Account, sector: Sector
 ) -> None:
     clusters_with_keywords(session, sector, 1)
@@ -93,8 +93,8 @@ def test_no_price_is_promised_for_what_a_step_has_still_to_make(
     actions = [IDEAS, {"type": "create_tasks", "params": {}}, {"type": "generate_content", "params": {}}]
     change(machine, rule, actions=actions)
     found = offered(machine, skipped(machine, rule, "budget"))
-    assert found
-    assert found.credits is None
+    assert found is not None
+    assert len(found.records) == 1
 
 
 @pytest.mark.parametrize("reason", ["conditions", "inactive"])

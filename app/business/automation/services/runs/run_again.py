@@ -1,4 +1,4 @@
-"""The records of a run that a limit skipped, and what running them now costs."""
+"""The records of a run that a limit skipped: a person may run them now."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,8 +12,7 @@ from app.business.automation.services.catalogue.record_models import known_ids
 from app.business.automation.services.rules.rule_definition import definition_from
 from app.business.automation.services.rules.rule_versions import definition_of
 from app.business.automation.services.runs.run_context import RunContext
-from app.business.automation.services.runs.run_price import affordable, known_price
-from app.business.automation.services.runs.run_steps import steps_of
+from app.business.automation.services.runs.run_price import affordable
 from app.business.automation.services.runs.run_stop import Admission
 
 LIMITS = (Reason.DAILY_LIMIT, Reason.INSUFFICIENT_CREDITS, Reason.BUDGET, Reason.LIMIT_BELOW_PRICE)
@@ -23,14 +22,11 @@ WANTED = "wanted"
 
 @dataclass(frozen=True)
 class RunAgain:
-    """The skipped run's records that are still here · `credits`: most they cost together, None where a later step
-    works on what an earlier one makes.
-    """
+    """The records of the run that are still here."""
 
     run_id: int
     record_type: str
     records: list[int]
-    credits: int | None
 
 
 def keep_wanted(run: ScheduledTask, detail: RunDetail, admission: Admission) -> None:
@@ -53,9 +49,7 @@ def run_again(session: Session, run: ScheduledTask, now: datetime) -> RunAgain |
     context = _as_started_now(session, run, rule, now)
     if not affordable(session, context, records, rule.credit_limit_per_execution):
         return None
-    open_ended = any(step.source == "made" and step.entry.price_text != "free" for step in steps_of(context))
-    price = None if open_ended else known_price(session, context, records)
-    return RunAgain(run.id, record_type, records, price)
+    return RunAgain(run.id, record_type, records)
 
 
 def _as_started_now(session: Session, run: ScheduledTask, rule: AutomationRule, now: datetime) -> RunContext:

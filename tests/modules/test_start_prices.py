@@ -1,0 +1,126 @@
+"""What pages say before something starts: the whole chain in records, credits, runs and days, and that bounds it."""
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.business.automation.run_models import ScheduledTask
+from app.business.billing.models import CreditEntry
+from tests.business.automation.actions.test_article_price import Connected
+from tests.business.automation.machine import Machine
+from tests.factories import make_sector, make_site, make_task
+from tests.modules.automation_pages import make_rule
+from tests.people import People, browser_of, make_people
+
+WRITE: dict[str, Any] = {
+    "name": "Write", "trigger": "task_created", "record_type": "task", "schedule": {}, "conditions": {},
+    "actions": [{"type": "generate_content", "params": {}}], "credit_limit_per_execution": 6,
+    "max_executions_per_day": 2,
+}  # fmt: skip
+CHAIN = "7 tasks, 21 credits in 4 runs; 2 runs a day allow 2 more today, so it takes 2 days."
+
+
+@pytest.fixture
+def people(session: Session) -> People:
+    people = make_people(session)
+    sector = make_sector(session, make_site(session, people.account))
+    for number in range(7):
+        make_task(session, sector, title=f"Task {number}", word_count=300, status="queued")
+    session.commit()
+    return people
+
+
+@pytest.fixture
+def owner(app: Flask, session: Session, people: People) -> FlaskClient:
+    return browser_of(app, session, people.owner)
+
+
+def words_of(page: str) -> str:
+    return " ".join(re.sub(r"<[^>]*>", " ", page).split())
+
+
+def total_in(page: str) -> str:
+    found = re.search(r'name="max_credits" value="(\d+)"', page)
+    assert found
+    return found[1]
+
+
+def spent(session: Session) -> int:
+    return session.scalar(select(-func.sum(CreditEntry.amount)).where(CreditEntry.kind == "charge")) or 0
+
+
+def settled(session: Session) -> Machine:
+    machine = Machine(session, model=Connected(300), now=datetime.now(UTC))
+    for _ in range(5):
+        machine.settle()
+        machine.pass_time(days=1)
+    return machine
+
+
+def test_run_now_says_what_all_its_runs_take_and_takes_no_more(
+    owner: FlaskClient, session: Session, people: People
+) -> None:
+    rule = make_rule(session, people.account, **WRITE)
+    page = owner.get(f"/rules/{rule.id}/run").text
+    assert CHAIN in words_of(page)
+    assert total_in(page) == "21"
+    owner.post(f"/rules/{rule.id}/run", data={"how": "matching", "max_credits": total_in(page)})
+    sector = make_sector(session, make_site(session, people.account))
+    make_task(session, sector, title="Came meanwhile", word_count=300, status="queued")
+    settled(session)
+    assert spent(session) == 21
+
+
+def test_the_figure_that_was_shown_bounds_the_start(
+    owner: FlaskClient, session: Session, people: People
+) -> None:
+    rule = make_rule(session, people.account, **WRITE)
+    owner.post(f"/rules/{rule.id}/run", data={"how": "matching", "max_credits": "10"})
+    settled(session)
+    assert spent(session) == 9
+
+
+@pytest.mark.parametrize("figure", ["", "²", "-1", "1e9", "9999999999999999999999"])
+def test_a_damaged_figure_starts_nothing(
+    owner: FlaskClient, session: Session, people: People, figure: str
+) -> None:
+    rule = make_rule(session, people.account, **WRITE)
+    answer = owner.post(f"/rules/{rule.id}/run", data={"how": "matching", "max_credits": figure})
+    assert answer.status_code == 422
+    assert session.scalars(select(ScheduledTask.id)).all() == []
+
+
+def test_existing_records_are_priced_as_the_chain_that_they_become(
+    owner: FlaskClient, session: Session, people: People
+) -> None:
+    rule = make_rule(session, people.account, **WRITE, is_active=False)
+    page = owner.get(f"/rules/{rule.id}/switch").text
+    assert CHAIN in words_of(page)
+    owner.post(f"/rules/{rule.id}/switch", data={"on": "1", "backfill": "1", "max_credits": total_in(page)})
+    settled(session)
+    assert spent(session) == 21
+
+
+def test_the_wizard_and_the_end_of_practice_name_the_chain_too(
+    owner: FlaskClient, session: Session, people: People
+) -> None:
+    rule = make_rule(session, people.account, **WRITE, mode="shadow")
+    assert CHAIN in words_of(owner.get(f"/rules/{rule.id}/real").text)
+    live = make_rule(session, people.account, **WRITE | {"name": "Write more"})
+    step = owner.post(f"/rules/{live.id}/edit").location
+    assert CHAIN in words_of(owner.get(re.sub(r"/[a-z]+$", "/check", step)).text)
+
+
+def test_other_rules_money_stands_beside_it(owner: FlaskClient, session: Session, people: People) -> None:
+    ideas = {"name": "Think", "trigger": "schedule", "record_type": "cluster", "conditions": {}}
+    rule = make_rule(session, people.account, **ideas, actions=[{"type": "generate_ideas", "params": {}}])
+    tasks = {"type": "create_tasks", "params": {"word_count": 200}}
+    brief = {"name": "Brief", "trigger": "idea_created", "record_type": "idea"}
+    make_rule(session, people.account, **WRITE | brief | {"actions": [tasks, *WRITE["actions"]]})
+    assert "Rules that listen may spend up to" in words_of(owner.get(f"/rules/{rule.id}/run").text)
