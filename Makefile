@@ -55,7 +55,7 @@ test: check chromium
 # Everything whose counts follow TRIALS. One after the other where lateness is measured; simulated months, which have
 # a clock of their own, on all cores. Several hours.
 test-faults: $(VENV)/.tested
-	TRIALS=full $(BIN)/python -m pytest -v tests/faults \
+	TRIALS=full $(BIN)/python -m pytest -v tests/faults tests/fuzz \
 		$$(grep -rl --include='test_*.py' '"TRIALS"' tests | grep -v -e ^tests/faults/ -e ^tests/simulation/)
 	TRIALS=full $(BIN)/python -m pytest tests/simulation -n auto --dist worksteal
 
