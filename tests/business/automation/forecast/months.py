@@ -13,6 +13,7 @@ from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import ScheduledTask
 from app.business.automation.services.automation_service import Actor, AutomationService
+from app.business.automation.services.rules.rule_naming import free_name
 from app.business.automation.services.triggering.rule_switch import switch
 from app.business.billing.models import CreditEntry
 from tests.factories import make_account
@@ -98,7 +99,8 @@ def _course(rng: Random, days: Sequence[date]) -> _Course:
 
 def _make_rule(session: Session, account: Account, course: _Course, days: Sequence[date]) -> AutomationRule:
     """Made on the first day; one that begins later is switched on that midnight."""
-    data = IDEAS | KINDS[course.kind] | {"name": course.kind, "is_active": not course.begins}
+    name = free_name(session, account.id, course.kind)
+    data = IDEAS | KINDS[course.kind] | {"name": name, "is_active": not course.begins}
     rule = AutomationService().create_rule(session, account, data, Actor(None), _at(days[0], 0))
     if course.begins:
         switch(session, rule, True, _at(days[course.begins], 0))

@@ -100,7 +100,7 @@ def test_it_says_first_what_is_kept_and_what_it_costs(
     assert report.credits_available == 1000 - 20
     assert [(part.name, part.runs, part.credits_most) for part in report.by_rule.values()] == [
         ("First", 1, 5),
-        ("First", 1, 5),
+        ("First (2)", 1, 5),
         ("Second", 1, 5),
     ]
     assert all(run.status == Status.FAILED for run in machine.runs())

@@ -77,7 +77,8 @@ def test_below_the_price_of_one_record_it_is_offered_once_the_limit_is_raised(
     machine: Machine, session: Session, account: Account, sector: Sector
 ) -> None:
     clusters = clusters_with_keywords(session, sector, 2)
-    rule = rule_of(machine, account, credit_limit_per_execution=4)
+    rule = rule_of(machine, account)
+    change(machine, rule, credit_limit_per_execution=4)
     run = skipped(machine, rule, "limit_below_price")
     assert offered(machine, run) is None
     change(machine, rule, credit_limit_per_execution=5)
