@@ -145,6 +145,8 @@ def test_practice_is_reported_and_ended_by_one_button(
 ) -> None:
     blank = {"record_type": None, "schedule": {}, "conditions": LARGE, "mode": "shadow"}
     rule = make_rule(session, people.account, **blank | ON_KEYWORDS)
+    # Rules take what happens from their making on.
+    rule.created_at = datetime.now(UTC) - timedelta(days=3)
     machine = Machine(session, now=datetime.now(UTC) - timedelta(hours=1))
     machine.settle()
     (run,) = [run for run in machine.runs() if run.reason == "shadow"]

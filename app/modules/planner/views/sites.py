@@ -25,7 +25,8 @@ def _save_site(site: Site, changes: dict[str, Any], seen: int | None, now: datet
 
 
 def _save_sector(sector: Sector, changes: dict[str, Any], seen: int | None, now: datetime) -> None:
-    site_service.rename_sector(db.session(), sector, changes["name"], seen=seen, now=now)
+    # A form that was sent without its name renames nothing.
+    site_service.rename_sector(db.session(), sector, changes.get("name", sector.name), seen=seen, now=now)
 
 
 def _sites(_row: Any = None) -> Steps:

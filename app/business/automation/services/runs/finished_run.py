@@ -1,8 +1,9 @@
 """The run that a rule looks at which follows finished runs."""
 
-from sqlalchemy import or_, select
+from sqlalchemy import false, or_, select
 from sqlalchemy.orm import Session
 
+from app.business.accounts.services.scope import is_row_id
 from app.business.automation.run_models import ScheduledTask
 from app.business.automation.services.catalogue.triggers import wanted_ends
 from app.business.automation.services.runs.run_context import RunContext
@@ -26,11 +27,12 @@ def finished_run_id(session: Session, context: RunContext) -> int | None:
         ScheduledTask.finished_at.is_not(None),
         ScheduledTask.automation_rule_id != context.rule.id,
     )
-    is_named = options.get("rule_id") is not None
-    if is_named:
-        query = query.where(ScheduledTask.automation_rule_id == options["rule_id"])
+    named = options.get("rule_id")
+    if named is not None:
+        # A rule stored before ids were checked may name what no row has.
+        query = query.where(ScheduledTask.automation_rule_id == named if is_row_id(named) else false())
     place = context.definition.site, context.definition.sector
     for column, id in zip((ScheduledTask.site_id, ScheduledTask.sector_id), place, strict=True):
         if id is not None:
-            query = query.where(or_(column == id, column.is_(None)) if is_named else column == id)
+            query = query.where(column == id if named is None else or_(column == id, column.is_(None)))
     return session.scalar(query.order_by(ScheduledTask.finished_at.desc(), ScheduledTask.id.desc()).limit(1))
