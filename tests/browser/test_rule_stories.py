@@ -21,9 +21,9 @@ on_one_database = pytest.mark.parametrize("database_url", ["sqlite"], indirect=T
 
 def meant(session: Session, people: People, story: Story, name: str) -> dict[str, Any]:
     """The rule as the API would have saved it."""
-    data = story.rule | {"name": name, "is_active": False}
+    data = story.rule | {"name": f"{name} by program", "is_active": False}
     rule = AutomationService().create_rule(session, people.account, data, Actor(None), datetime.now(UTC))
-    return definition_of(rule)
+    return definition_of(rule) | {"name": name}
 
 
 @on_one_database

@@ -78,7 +78,7 @@ def move_on_before_the_rows_are_written(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def keep_the_records(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_close, "_settle_claims", lambda *_, **__: None)
+    monkeypatch.setattr(run_close, "settle_claims", lambda *_, **__: None)
 
 
 @pytest.mark.parametrize(

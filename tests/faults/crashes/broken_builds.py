@@ -11,8 +11,7 @@ from rq_scheduler import Scheduler
 from sqlalchemy import event, exists, select
 from sqlalchemy.orm import Session
 
-from app.business.automation.services import action_executor
-from app.business.automation.services.runs import run_price
+from app.business.automation.services.runs import run_price, unit_plan
 from app.business.billing.models import CreditEntry
 from app.business.billing.services import replenishment
 from app.business.billing.services.credit_service import CreditService
@@ -25,9 +24,9 @@ from app.infrastructure.messaging.scheduler import AutomationScheduler
 
 def forget_receipts() -> None:
     """No unit is known to be done, and each attempt has keys of its own."""
-    known = action_executor.unit_key
-    action_executor.unit_key = lambda *place: f"{known(*place)}-{secrets.token_hex(3)}"
-    action_executor.finished_units = lambda *_: set()
+    known = unit_plan.unit_key
+    unit_plan.unit_key = lambda *place: f"{known(*place)}-{secrets.token_hex(3)}"
+    unit_plan.unit_states = lambda *_: {}
     run_price.finished_units = lambda *_: set()
 
 

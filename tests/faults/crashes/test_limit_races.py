@@ -14,6 +14,7 @@ from app.business.automation.models import RuleDay
 from app.business.automation.run_models import Reason, ScheduledTask, Status
 from app.business.automation.services.auditing.audit import audit
 from app.business.automation.services.automation_service import Actor, AutomationService
+from app.business.automation.services.rules.rule_naming import free_name
 from app.business.billing.models import CreditEntry
 from tests.factories import NOW, make_account
 from tests.faults.crashes.limit_races import PROCESSES, Lot, Spending, race
@@ -37,7 +38,11 @@ NOTIFY = {"type": "notify", "params": {"message": "Hi"}}
 
 def lots(session: Session, account: Account, moments: Sequence[datetime]) -> list[Lot]:
     """One lot for each process: runs of one rule, by clocks that read `moments` in turn."""
-    values = {"name": "Limited", "trigger": "run_finished", "actions": [NOTIFY]}
+    values = {
+        "name": free_name(session, account.id, "Limited"),
+        "trigger": "run_finished",
+        "actions": [NOTIFY],
+    }
     values |= {"max_executions_per_day": LIMIT, "record_type": None}
     due = min(moments)
     rule = AutomationService().create_rule(session, account, values, Actor(None), due - timedelta(days=1))

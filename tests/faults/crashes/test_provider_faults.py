@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.automation.run_models import Reason, ScheduledTask, Status
-from app.business.automation.services import action_executor
 from app.business.automation.services.action_executor import ActionExecutor
+from app.business.automation.services.runs import unit_plan
 from app.business.billing.models import CreditEntry
 from app.business.planner.models import Idea
 from app.infrastructure.ai.openai_compatible import OpenAICompatible
@@ -88,8 +88,9 @@ def working(session: Session, *replies: Reply) -> Iterator[tuple[Machine, Any, A
         yield Machine(session, model), chat, account
 
 
-def start(machine: Machine, account: Account) -> ScheduledTask:
-    return machine.run_now(machine.make_rule(account, trigger="cluster_created", actions=[IDEAS]))
+def start(machine: Machine, account: Account, **values: Any) -> ScheduledTask:
+    rule = machine.make_rule(account, trigger="cluster_created", actions=[IDEAS])
+    return machine.run_now(rule, **values)
 
 
 def charges(session: Session, account: Account) -> list[int]:
@@ -186,7 +187,8 @@ def lose_answers(session: Session) -> tuple[int, list[int], ScheduledTask]:
     """How many pieces of work the service did, what was charged, and the run."""
     service = Working(lost=2)
     with working(session, service) as (machine, _chat, account):
-        run = start(machine, account)
+        # Far more than it costs: the total of the start shall not be what keeps it from being charged twice.
+        run = start(machine, account, max_credits=100)
         for seconds in (10, 60):
             machine.pass_time(seconds=seconds)
             machine.settle()
@@ -203,7 +205,7 @@ def test_a_lost_answer_is_asked_for_under_its_key_and_charged_once(session: Sess
 
 def test_this_trial_would_notice_keys_that_change(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     count = iter(range(100))
-    monkeypatch.setattr(action_executor, "unit_key", lambda *place: f"r{place[0]}-{next(count)}")
+    monkeypatch.setattr(unit_plan, "unit_key", lambda *place: f"r{place[0]}-{next(count)}")
     pieces, _, _ = lose_answers(session)
     assert pieces > 1
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import Reason, ScheduledTask, Status
 from app.business.automation.services import action_executor, rule_engine
-from app.business.automation.services.runs import recovery, run_close, run_lease
+from app.business.automation.services.runs import recovery, run_close, run_lease, unit_plan
 from app.business.automation.services.runs.run_context import RunContext
 from app.business.automation.services.runs.run_lease import Lease
 from app.business.automation.services.runs.run_stop import Stop
@@ -80,7 +80,7 @@ def fail_when_told_to_stop() -> None:
 
 def new_key_for_each_try() -> None:
     """The provider cannot know that it is asked for the same work again."""
-    action_executor.unit_key = lambda run_id, step, record_id: (  # type: ignore[attr-defined]
+    unit_plan.unit_key = lambda run_id, step, record_id: (  # type: ignore[attr-defined]
         f"r{run_id}-s{step}-{record_id}-{secrets.token_hex(4)}"
     )
 

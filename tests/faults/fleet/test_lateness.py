@@ -37,7 +37,7 @@ def test_many_rules_due_in_one_second_all_start(control_site: Site, figure: Call
     with control_site.storm(pace=AS_SHIPPED) as storm:
         storm.await_crew()
         began = time.monotonic()
-        storm.load.add_ticks_at_once(AT_ONCE, seconds=5 + AT_ONCE / 12)
+        storm.load.add_ticks_at_once(AT_ONCE, seconds=5 + AT_ONCE / 4)
         saved = time.monotonic() - began
         storm.must_hold()
         late = storm.load.lateness()

@@ -47,7 +47,8 @@ def left_over(session: Session, run: ScheduledTask, now: datetime) -> LeftOver |
 
 def let_go_on(session: Session, run: ScheduledTask, credits: int, now: datetime) -> ScheduledTask:
     """Let what is left over follow, for `credits` at most beside what the start may spend. Raises Conflict."""
-    session.refresh(run, with_for_update={"key_share": True})
+    # Only its own row: PostgreSQL locks nothing that is joined to it from outside.
+    session.refresh(run, with_for_update={"key_share": True, "of": ScheduledTask})
     found = left_over(session, run, now)
     if found is None:
         raise Conflict("Nothing is left over by this run: it goes on already, or was done meanwhile.")
