@@ -98,7 +98,7 @@ def test_it_says_first_what_is_kept_and_what_it_costs(
     assert [run_id for run_id, _ in report.runs] == [run.id for run in half_done]
     assert (report.finished_units, report.credits_most, report.left_out) == (4, 15, {})
     assert report.credits_available == 1000 - 20
-    assert [(part.name, part.runs, part.credits_most) for part in report.by_rule.values()] == [
+    assert sorted((part.name, part.runs, part.credits_most) for part in report.by_rule.values()) == [
         ("First", 1, 5),
         ("First (2)", 1, 5),
         ("Second", 1, 5),
