@@ -8,12 +8,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from sqlalchemy import select
 
 from app.business.base import AccountOwned, Versioned
-from app.business.errors import Stale
 from app.business.paging import Page
 from app.business.planner.services.record_lists import RecordList
 from app.infrastructure.database import db
 from app.modules.access import current_person, owned_or_404
-from app.modules.api.resource import Query, Schema, read_changes, read_query, require_match, window
+from app.modules.api.resource import Query, Schema, read_changes, read_query, require_present, window
 
 Row = TypeVar("Row", bound=AccountOwned)
 RowId = Annotated[int, Field(ge=1, lt=2**63)]
@@ -99,9 +98,5 @@ def row_to_change(model: type[Row], id: int) -> Row:
 
 def sent_changes(schema: type[Schema], row: Versioned, shown: Mapping[str, Any]) -> dict[str, Any]:
     """What a PATCH changes of `row`, which now reads `shown`. Raises Stale with the present state, Invalid."""
-    try:
-        require_match(shown, row.version)
-    except Stale as refusal:
-        refusal.details = {"current": dict(shown)}
-        raise
+    require_present(shown, row.version)
     return read_changes(schema, shown).model_dump(exclude_unset=True)

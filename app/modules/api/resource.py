@@ -196,6 +196,8 @@ def listed_as(results: Iterable[Mapping[str, Any]], next_cursor: str | None) -> 
 
 def answer(shown: Mapping[str, Any], status: int = 200, *, version: int | str | None = None) -> Response:
     """One resource with its ETag: its version, or a fingerprint of what it reads."""
+    if request.method in ("GET", "HEAD"):
+        require_present(shown, version)
     response = jsonify(shown)
     response.status_code = status
     response.set_etag(entity_tag(shown, version))
@@ -215,6 +217,15 @@ def require_match(shown: Mapping[str, Any], version: int | str | None = None) ->
         raise Stale(
             "Somebody else changed this meanwhile. Read it again, then make your change on the new version."
         )
+
+
+def require_present(shown: Mapping[str, Any], version: int | str | None = None) -> None:
+    """The same, with the present state in the refusal."""
+    try:
+        require_match(shown, version)
+    except Stale as refusal:
+        refusal.details = {"current": dict(shown)}
+        raise
 
 
 def entity_tag(shown: Mapping[str, Any], version: int | str | None = None) -> str:

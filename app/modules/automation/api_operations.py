@@ -6,7 +6,6 @@ from typing import Any
 from flask import Response, url_for
 
 from app.business.accounts.models import Role
-from app.business.automation.models import AutomationRule
 from app.business.automation.operation_models import Operation
 from app.business.automation.services.history.history import RunFilters
 from app.business.automation.services.operations import bulk_retry
@@ -19,6 +18,7 @@ from app.modules.api.resource import answer, read_optional, saved
 from app.modules.automation.api_rules import actor
 from app.modules.automation.api_runs import in_zone
 from app.modules.automation.serializers import BackTestAsked, OperationShown, RetryRuns
+from app.modules.automation.stale_rule import present_rule
 
 
 @allow(Role.OPERATOR)
@@ -47,7 +47,7 @@ def retry_runs() -> Response:
 def back_test(id: int) -> Response:
     """POST back-test: 202 and the operation; its result is there when its state is done."""
     asked, person = read_optional(BackTestAsked), current_person()
-    rule = owned_or_404(AutomationRule, id)
+    rule = present_rule(id)
     if rule.archived_at:
         raise Conflict("This rule is archived. Restore it before you try it.")
     operation = begin_back_test(

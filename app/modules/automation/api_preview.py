@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 from flask import Response, jsonify
 
 from app.business.accounts.models import Role
-from app.business.automation.models import AutomationRule
 from app.business.automation.services.catalogue.action_catalogue import CATALOGUE, RECORD_TYPES
 from app.business.automation.services.catalogue.triggers import TRIGGERS, subject_of
 from app.business.automation.services.conditions.condition_catalog import catalog
@@ -20,9 +19,10 @@ from app.business.automation.services.schedules.schedule_text import describe
 from app.business.automation.services.trials.dry_run import dry_run
 from app.business.errors import Invalid
 from app.infrastructure.database import db
-from app.modules.access import allow, current_person, owned_or_404
+from app.modules.access import allow, current_person
 from app.modules.api.resource import read_new, read_optional
 from app.modules.automation.serializers import PreviewAsked, RuleTrial
+from app.modules.automation.stale_rule import present_rule
 
 Read = TypeVar("Read")
 Errors = dict[str, list[str]]
@@ -32,7 +32,7 @@ Errors = dict[str, list[str]]
 def try_rule(id: int) -> Response:
     """POST test: every check of a real run, the conditions leaf by leaf, the price."""
     asked = read_optional(RuleTrial)
-    rule = owned_or_404(AutomationRule, id)
+    rule = present_rule(id)
     report = dry_run(db.session(), rule, datetime.now(UTC), record_id=asked.record_id, values=asked.context)
     db.session.rollback()
     return jsonify(report)

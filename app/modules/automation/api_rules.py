@@ -32,7 +32,7 @@ from app.modules.api.resource import (
 from app.modules.automation.rule_answers import show_rule, show_rules
 from app.modules.automation.rule_check import as_json, findings_of
 from app.modules.automation.serializers import RULE_DERIVED, EnableRule, NothingAsked, RuleQuery
-from app.modules.automation.stale_rule import require_present
+from app.modules.automation.stale_rule import present_rule, require_version, rule_to_change
 
 Body = dict[str, Any]
 
@@ -83,7 +83,7 @@ def change_rule(id: int) -> Response:
 @allow(Role.EDITOR)
 def archive_rule(id: int) -> tuple[str, int]:
     """DELETE one rule: it never runs again, its history stays."""
-    now, rule = datetime.now(UTC), _rule_to_switch(id)
+    now, rule = datetime.now(UTC), rule_to_change(id)
     service.archive(db.session(), rule, actor(), now)
     db.session.commit()
     return "", 204
@@ -92,7 +92,7 @@ def archive_rule(id: int) -> tuple[str, int]:
 @allow(Role.EDITOR)
 def enable_rule(id: int) -> Response:
     """POST enable: switch it on, and run it on what is here already when asked to."""
-    asked, now, rule = read_optional(EnableRule), datetime.now(UTC), _rule_to_switch(id)
+    asked, now, rule = read_optional(EnableRule), datetime.now(UTC), rule_to_change(id)
     service.enable(db.session(), rule, actor(), now, backfill=asked.backfill)
     return saved(_shown(rule, now))
 
@@ -101,14 +101,14 @@ def enable_rule(id: int) -> Response:
 def look_over_rule(id: int) -> Response:
     """POST preflight: what would keep it from working, or make it work too much, once it is on."""
     read_optional(NothingAsked)
-    return jsonify(as_json(findings_of(owned_or_404(AutomationRule, id), datetime.now(UTC))))
+    return jsonify(as_json(findings_of(present_rule(id), datetime.now(UTC))))
 
 
 @allow(Role.EDITOR)
 def disable_rule(id: int) -> Response:
     """POST disable: switch it off; what was only planned is withdrawn."""
     read_optional(NothingAsked)
-    now, rule = datetime.now(UTC), _rule_to_switch(id)
+    now, rule = datetime.now(UTC), rule_to_change(id)
     service.disable(db.session(), rule, actor(), now)
     return saved(_shown(rule, now))
 
@@ -117,7 +117,7 @@ def disable_rule(id: int) -> Response:
 def copy_rule(id: int) -> Response:
     """POST copy: the same rule again, switched off, under a name of its own."""
     read_optional(NothingAsked)
-    now, rule = datetime.now(UTC), owned_or_404(AutomationRule, id)
+    now, rule = datetime.now(UTC), present_rule(id)
     copy = rule_copies.copy_rule(db.session(), rule, actor(), now)
     response = _shown(copy, now, 201)
     response.location = url_for(".get_rule", id=copy.id)
@@ -133,7 +133,7 @@ def actor() -> Actor:
 def _change(id: int, definition: Callable[[AutomationRule, Body], Body]) -> Response:
     sent, now, rule = _rule_body(), datetime.now(UTC), row_to_change(AutomationRule, id)
     shown = show_rule(rule, now)
-    require_present(rule, shown)
+    require_version(rule, shown)
     changes = writable(RuleDefinition, sent, shown, RULE_DERIVED)
     service.update_rule(db.session(), rule, definition(rule, changes), actor(), now)
     return saved(_shown(rule, now))
@@ -145,12 +145,6 @@ def _merged(rule: AutomationRule, changes: Body) -> Body:
         # The old trigger's record type was never the author's choice.
         del kept["record_type"]
     return kept | changes
-
-
-def _rule_to_switch(id: int) -> AutomationRule:
-    rule = row_to_change(AutomationRule, id)
-    require_present(rule, show_rule(rule, datetime.now(UTC)))
-    return rule
 
 
 def _shown(rule: AutomationRule, now: datetime, status: int = 200) -> Response:

@@ -26,7 +26,16 @@ from app.business.errors import Invalid
 from app.business.periods import last_days
 from app.infrastructure.database import db, only_reading
 from app.modules.access import allow, current_person, owned_or_404
-from app.modules.api.resource import answer, listed, read_optional, read_query, saved, window
+from app.modules.api.resource import (
+    answer,
+    entity_tag,
+    listed,
+    read_optional,
+    read_query,
+    require_present,
+    saved,
+    window,
+)
 from app.modules.automation.api_rules import actor
 from app.modules.automation.serializers import (
     AttemptShown,
@@ -37,7 +46,9 @@ from app.modules.automation.serializers import (
     StartAsked,
     SummaryQuery,
 )
+from app.modules.automation.stale_rule import present_rule
 from app.modules.gate.json_text import Malformed
+from app.modules.gate.preconditions import if_match
 
 LONGEST_KEY = 255
 LOOK_EVERY_SECONDS = 0.1
@@ -48,19 +59,18 @@ PRICE_SHOWN = ("records", "runs", "days", "credits", "credits_max")
 def execute_rule(id: int) -> Response:
     """POST execute: 202 and the run; 200 and the finished run when `wait` was long enough."""
     asked = read_optional(ExecuteRule)
-    rule = owned_or_404(AutomationRule, id)
-    run = _opened(rule, asked)
-    opened = saved(answer(_show(run), 202))
+    run = _opened(present_rule(id), asked)
+    opened = saved(_answer(run, 202))
     if not asked.wait:
         return opened
     _await_end(run, asked.wait)
-    return answer(_show(run), 200 if run.status in CLOSED else 202)
+    return _answer(run, 200 if run.status in CLOSED else 202)
 
 
 @allow(Role.OPERATOR)
 def show_price(id: int) -> Response:
     """POST price: what a start would come to with all its follow-ups; nothing is written."""
-    asked, rule = read_optional(StartAsked), owned_or_404(AutomationRule, id)
+    asked, rule = read_optional(StartAsked), present_rule(id)
     if asked.backfill and asked.record_ids is not None:
         raise Invalid({"record_ids": ["Existing records are all that match. Leave record_ids out."]})
     if asked.record_ids is not None:
@@ -90,7 +100,12 @@ def list_runs() -> Response:
 @allow(Role.VIEWER)
 def get_run(id: int) -> Response:
     """GET one run, with its steps, tries, checks, conditions and records."""
-    run, session = owned_or_404(ScheduledTask, id), db.session()
+    return answer(_whole(owned_or_404(ScheduledTask, id)))
+
+
+def _whole(run: ScheduledTask) -> dict[str, Any]:
+    """The run as GET shows it; its entity tag is the fingerprint of this."""
+    session = db.session()
     detail = session.scalars(select(RunDetail).where(RunDetail.run_id == run.id)).one()
     tries = session.scalars(select(RunAttempt).where(RunAttempt.run_id == run.id).order_by(RunAttempt.number))
     more = {
@@ -100,25 +115,25 @@ def get_run(id: int) -> Response:
         "trace": detail.trace,
         "records": detail.records,
     }
-    return answer(_show(run) | more)
+    return _show(run) | more
 
 
 @allow(Role.OPERATOR)
 def retry_run(id: int) -> Response:
     """POST retry: a further attempt of a failed run, only of what is unfinished."""
     read_optional(NothingAsked)
-    run = owned_or_404(ScheduledTask, id)
+    run = _present_run(id)
     bulk_retry.retry_alone(db.session(), current_person().account, run, actor(), datetime.now(UTC))
-    return saved(answer(_show(run), 202))
+    return saved(_answer(run, 202))
 
 
 @allow(Role.OPERATOR)
 def cancel_run(id: int) -> Response:
     """POST cancel: what has not begun is skipped, what works stops before its next record."""
     read_optional(NothingAsked)
-    run = owned_or_404(ScheduledTask, id)
+    run = _present_run(id)
     run_control.cancel(db.session(), run, datetime.now(UTC))
-    return saved(answer(_show(run)))
+    return saved(_answer(run))
 
 
 @allow(Role.VIEWER)
@@ -139,6 +154,18 @@ def show_summary() -> Response:
             "to": found.to_at.isoformat(),
         }
     )
+
+
+def _present_run(id: int) -> ScheduledTask:
+    """The run to act on, in the state that the caller's If-Match names. Raises NotFound, Stale."""
+    run = owned_or_404(ScheduledTask, id)
+    if if_match():
+        require_present(_whole(run))
+    return run
+
+
+def _answer(run: ScheduledTask, status: int = 200) -> Response:
+    return answer(_show(run), status, version=entity_tag(_whole(run)))
 
 
 def _show(run: ScheduledTask) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from app.business.automation.models import AutomationRule, RuleVersion
@@ -9,8 +10,11 @@ from app.business.automation.services.rules.rule_list import version_of
 from app.business.automation.services.rules.rule_versions import definition_of
 from app.business.errors import NotFound, Stale
 from app.infrastructure.database import db
+from app.modules.access import owned_or_404
+from app.modules.api.records import row_to_change
 from app.modules.api.resource import require_match
 from app.modules.automation.choices import Choices, load_choices
+from app.modules.automation.rule_answers import show_rule
 from app.modules.automation.rule_diff import rule_changes
 from app.modules.changes import Change
 from app.modules.gate.numbers import NO_ROW, row_id
@@ -45,7 +49,21 @@ def meanwhile(rule: AutomationRule, begun_at: int, typed: Mapping[str, Any], cho
     )
 
 
-def require_present(rule: AutomationRule, shown: Mapping[str, Any]) -> None:
+def present_rule(id: int) -> AutomationRule:
+    """The rule to act on; locked in its version where the caller's If-Match names one. Raises NotFound, Stale."""
+    if if_match() is None:
+        return owned_or_404(AutomationRule, id)
+    return rule_to_change(id)
+
+
+def rule_to_change(id: int) -> AutomationRule:
+    """The rule, locked, in the version that the caller's If-Match names. Raises NotFound, Stale."""
+    rule = row_to_change(AutomationRule, id)
+    require_version(rule, show_rule(rule, datetime.now(UTC)))
+    return rule
+
+
+def require_version(rule: AutomationRule, shown: Mapping[str, Any]) -> None:
     """Raises Stale with both versions when the caller's If-Match names another one than the present."""
     try:
         require_match({}, rule.version)

@@ -1,0 +1,109 @@
+"""If-Match is compared by every call that acts on one resource, and by every reading of one, as RFC 9110 says."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy.orm import Session
+
+from app.business.automation.services.operations.operations import begin_operation
+from tests.factories import (
+    make_cluster,
+    make_content,
+    make_idea,
+    make_keyword,
+    make_sector,
+    make_site,
+    make_task,
+)
+from tests.fuzz.world import fingerprint
+from tests.modules.automation_pages import ON_KEYWORDS, make_rule, make_run
+from tests.people import People, make_people, program_of
+
+WITHOUT_TAG = {"automation_api.explain_rule"}
+"""Readings about a resource that are no representation of it."""
+
+
+@pytest.fixture
+def people(session: Session) -> People:
+    return make_people(session)
+
+
+@pytest.fixture
+def rows(session: Session, people: People) -> dict[str, int]:
+    """Collection -> id of a row in it."""
+    sector = make_sector(session, make_site(session, people.account))
+    made = {
+        "sites": sector.site_id, "sectors": sector.id, "keywords": make_keyword(session, sector).id,
+        "clusters": make_cluster(session, sector).id, "ideas": make_idea(session, sector).id,
+        "tasks": make_task(session, sector).id, "content": make_content(session, sector).id,
+    }  # fmt: skip
+    rule = make_rule(session, people.account, **ON_KEYWORDS, schedule={}, conditions={})
+    operation = begin_operation(
+        session,
+        account_id=people.account.id,
+        kind="bulk_retry",
+        params={"runs": []},
+        user_id=None,
+        now=datetime.now(UTC),
+    )
+    run = make_run(session, rule, "failed", reason="action_failed")
+    session.commit()
+    return made | {"rules": rule.id, "scheduled-tasks": run.id, "operations": operation.id}
+
+
+def calls(app: Flask, rows: dict[str, int]) -> list[tuple[str, str, str]]:
+    """Method, address, and the address of the resource that it acts on."""
+    found = []
+    for entry in app.url_map.iter_rules():
+        if entry.rule.startswith("/api/") and "<int:id>" in entry.rule and entry.endpoint not in WITHOUT_TAG:
+            base, _, action = entry.rule.partition("<int:id>")
+            resource = f"{base}{rows[base.strip('/').rpartition('/')[2]]}"
+            for method in sorted((entry.methods or set()) - {"OPTIONS"}):
+                found.append((method, f"{resource}{action}", f"{resource}/"))
+    return found
+
+
+def test_a_stale_tag_stops_every_call(
+    app: Flask, session: Session, people: People, rows: dict[str, int]
+) -> None:
+    api = program_of(app, session, people.owner)
+    asked = calls(app, rows)
+    assert len(asked) > 35
+    for method, address, resource in asked:
+        present = api.get(resource).headers["ETag"]
+        before = fingerprint(session)
+        for header in ('"stale"', '"77", "stale"', f"W/{present}", '""'):
+            answer = send(api, method, address, header)
+            assert answer.status_code == 412, (method, address, header, answer.text)
+        assert fingerprint(session) == before, (method, address)
+
+
+def test_the_present_tag_a_list_with_it_and_a_star_let_every_call_pass(
+    app: Flask, session: Session, people: People, rows: dict[str, int]
+) -> None:
+    api = program_of(app, session, people.owner)
+    for method, address, resource in calls(app, rows):
+        for header in ("*", "{}", '"stale", {}'):
+            answer = send(api, method, address, header.format(api.get(resource).headers["ETag"]))
+            assert answer.status_code != 412, (method, address, header)
+
+
+def test_what_an_action_answers_carries_the_tag_of_the_resource(
+    app: Flask, session: Session, people: People, rows: dict[str, int]
+) -> None:
+    api = program_of(app, session, people.owner)
+    run = f"/api/automation/scheduled-tasks/{rows['scheduled-tasks']}/"
+    for action in ("retry", "cancel"):
+        answer = api.post(f"{run}{action}/", headers={"If-Match": api.get(run).headers["ETag"]})
+        assert answer.status_code in (200, 202), answer.text
+        assert answer.headers["ETag"] == api.get(run).headers["ETag"]
+    late = api.post(f"{run}retry/", headers={"If-Match": '"0"'})
+    assert (late.status_code, late.json["current"]["id"]) == (412, rows["scheduled-tasks"])
+
+
+def send(api: FlaskClient, method: str, address: str, header: str) -> Any:
+    json = {} if method in ("POST", "PUT", "PATCH") else None
+    return api.open(address, method=method, json=json, headers={"If-Match": header})
