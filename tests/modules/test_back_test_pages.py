@@ -153,7 +153,7 @@ def test_practice_is_reported_and_ended_by_one_button(
     assert (run.record_count, run.result) == (1, {"would": {"records": 1, "left_over": 0, "credits": 0}})
     page = owner.get(f"/rules/{rule.id}").text
     assert "What practice shows" in page
-    assert f"/history?rule={rule.id}&amp;reason=shadow" in page
+    assert f"/history?rule={rule.id}&amp;status=practised" in page
     asked = owner.get(f"/rules/{rule.id}/real").text
     assert "Nothing: all its actions are free" in asked
     stale = owner.post(f"/rules/{rule.id}/real", data={"version": rule.version + 1})

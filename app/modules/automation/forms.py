@@ -15,7 +15,7 @@ from wtforms import (
 from wtforms.validators import InputRequired, Optional
 from wtforms.widgets import CheckboxInput, ListWidget
 
-from app.business.automation.run_models import Cause, Status
+from app.business.automation.run_models import Cause, Reason, Status
 from app.business.automation.services.catalogue.triggers import TRIGGERS
 from app.business.automation.services.history.history import RunFilters
 from app.business.automation.services.rules.rule_list import RuleFilter
@@ -23,19 +23,20 @@ from app.business.automation.services.trials.back_test import MOST_DAYS, USUAL_D
 from app.business.periods import last_days
 from app.modules.access import current_person
 from app.modules.automation.choices import Named
-from app.modules.automation.run_words import CAUSES, REASONS
+from app.modules.automation.run_words import CAUSES, REASONS, STATUSES
 from app.modules.automation.start_words import StartCost
 from app.modules.automation.step_form import PartForm, offered, optional
 from app.modules.display import day, viewer_zone
 from app.modules.forms import FilterForm, at_most, between
 
+PRACTISED = "practised"
 SPANS = [("", "Any time"), ("1", "Today"), ("7", "Last 7 days"), ("30", "Last 30 days")]
 
 
 class HistoryFilter(FilterForm):
     status = SelectField(
         "Status",
-        choices=offered(optional([(status.value, status.value.capitalize()) for status in Status], "Any")),
+        choices=offered(optional([(state, STATUSES[state]) for state in (*Status, PRACTISED)], "Any")),
     )
     rule = SelectField("Rule", choices=[])
     cause = SelectField(
@@ -57,7 +58,7 @@ class HistoryFilter(FilterForm):
         if "start" in chosen:
             after = _midnight(chosen["start"])
         return RunFilters(
-            status=_one(chosen.get("status")),
+            **_state(chosen.get("status"), chosen.get("reason")),
             rules=[int(chosen["rule"])] if "rule" in chosen else [],
             cause=chosen.get("cause"),
             reason=chosen.get("reason"),
@@ -132,8 +133,12 @@ def _in_words(field: Any, value: Any) -> str:
     return next(str(choice.label) for choice in field.choices if choice.value == value)
 
 
-def _one(value: Any) -> list[str]:
-    return [value] if value else []
+def _state(state: str | None, reason: str | None) -> dict[str, Any]:
+    """Practice runs are skipped ones to the database, and a state of their own to people."""
+    if state == PRACTISED:
+        return {"status": [Status.SKIPPED], "practised": True}
+    apart = state == Status.SKIPPED and reason != Reason.SHADOW
+    return {"status": [state] if state else [], "practised": False if apart else None}
 
 
 def _midnight(day: Any) -> datetime:

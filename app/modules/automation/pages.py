@@ -4,7 +4,16 @@ from flask import Blueprint
 
 from app.business.automation.services.catalogue.action_catalogue import is_paid
 from app.modules.automation.bell import unread_notices
-from app.modules.automation.run_words import CAUSES, CHECKS, REASONS, RESULTS, advice, outcome
+from app.modules.automation.run_words import (
+    CAUSES,
+    CHECKS,
+    REASONS,
+    RESULTS,
+    STATUSES,
+    advice,
+    outcome,
+    run_state,
+)
 from app.modules.automation.views import (
     back_test,
     bulk_retry,
@@ -23,7 +32,7 @@ from app.modules.automation.views import (
     why,
     wizard,
 )
-from app.modules.automation.why_words import SOURCES, VERDICTS
+from app.modules.automation.why_words import SOURCES, VERDICTS, verdict
 
 blueprint = Blueprint("automation", __name__)
 add = blueprint.add_url_rule
@@ -95,5 +104,11 @@ for function in (unread_notices, outcome, advice):
     blueprint.add_app_template_global(function)
 # Globals of the environment, not of a context: macros see no context.
 words = {"CAUSES": CAUSES, "CHECKS": CHECKS, "REASONS": REASONS, "RESULTS": RESULTS, "is_paid": is_paid}
-words |= {"VERDICTS": VERDICTS, "SOURCES": SOURCES}
+words |= {
+    "VERDICTS": VERDICTS,
+    "SOURCES": SOURCES,
+    "STATUSES": STATUSES,
+    "run_state": run_state,
+    "verdict": verdict,
+}
 blueprint.record_once(lambda setup: setup.app.jinja_env.globals.update(words))

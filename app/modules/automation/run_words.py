@@ -1,6 +1,19 @@
 """What runs are called on pages: causes, reasons, waits and checks in the words of staff, and what to do next."""
 
-from app.business.automation.run_models import ScheduledTask, Status
+from typing import Any
+
+from app.business.automation.run_models import Reason, ScheduledTask, Status
+
+STATUSES = {
+    "pending": "Pending",
+    "waiting": "Waiting",
+    "running": "Running",
+    "completed": "Completed",
+    "failed": "Failed",
+    "skipped": "Skipped",
+    "practised": "Practised",
+}
+"""Every state that pages show: those of the API, and two that they tell apart."""
 
 CAUSES = {
     "schedule": "Schedule",
@@ -76,6 +89,18 @@ ADVICE = {
     "inactive": "Switch the rule on.",
     "missed": "Under “More options” the rule can say what to do about missed times.",
 }
+
+
+def run_state(run: Any) -> str:
+    """The key of STATUSES for a run, an attempt or a step."""
+    if is_practised(run):
+        return "practised"
+    return "waiting" if getattr(run, "waiting_for", None) else str(run.status)
+
+
+def is_practised(run: ScheduledTask) -> bool:
+    """Whether it is a run in practice mode that passed its checks. The API calls it skipped, for its reason."""
+    return run.status == Status.SKIPPED and run.reason == Reason.SHADOW
 
 
 def outcome(run: ScheduledTask) -> str:

@@ -1,8 +1,10 @@
 """Verdicts in words, and which values of a reading are not those of then."""
 
+from app.business.automation.run_models import ScheduledTask
 from app.business.automation.services.catalogue.field_catalogue import fields_of
 from app.business.automation.services.catalogue.record_relations import relations_of
 from app.business.automation.services.why.why_reading import Reading
+from app.modules.automation.run_words import is_practised
 
 VERDICTS = {
     "taken": ("Taken", "good", "circle-check"),
@@ -10,12 +12,18 @@ VERDICTS = {
     "not_taken": ("Not taken", "quiet", "player-skip-forward"),
     "would": ("Would take it", "info", "info-circle"),
 }
+PRACTISED = ("Practised", "info", "flask")
 SOURCES = {
     "run": "The values are those kept with the run.",
     "event": "The values are those kept when it happened.",
     "unchanged": "The record has not changed since, so these are the values of then.",
     "now": "What the record said then was not kept: the values are as they are now.",
 }
+
+
+def verdict(kind: str, run: ScheduledTask | None) -> tuple[str, str, str]:
+    """Word, tone and icon of what came of a record in `run`."""
+    return PRACTISED if run is not None and is_practised(run) else VERDICTS[kind]
 
 
 def as_now_words(reading: Reading) -> str:

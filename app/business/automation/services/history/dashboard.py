@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
-from app.business.automation.run_models import ScheduledTask, Status
+from app.business.automation.run_models import Reason, ScheduledTask, Status
 from app.business.periods import last_days
 
 SPANS = ((1, "today"), (7, "7 days"), (30, "30 days"))
@@ -16,12 +16,13 @@ SPANS = ((1, "today"), (7, "7 days"), (30, "30 days"))
 
 @dataclass(frozen=True)
 class Span:
-    """Runs of a time span. Skipped runs did not try, so they are no part of the rate."""
+    """Runs of a time span. Skipped and practised runs did not try, so they are no part of the rate."""
 
     label: str
     completed: int
     failed: int
     skipped: int
+    practised: int
 
     @property
     def success_rate(self) -> float | None:
@@ -57,12 +58,13 @@ def rule_counts(session: Session, account_id: int) -> RuleCounts:
 
 def spans(session: Session, account: Account, now: datetime) -> list[Span]:
     """Today, 7 days and 30 days in one query."""
-    ended = (Status.COMPLETED, Status.FAILED, Status.SKIPPED)
+    practised = and_(ScheduledTask.status == Status.SKIPPED, ScheduledTask.reason == Reason.SHADOW)
+    skipped = and_(ScheduledTask.status == Status.SKIPPED, ScheduledTask.reason != Reason.SHADOW)
+    ended = [ScheduledTask.status == status for status in (Status.COMPLETED, Status.FAILED)]
+    ended += [skipped, practised]
     starts = [last_days(days, account.timezone, now).start for days, _ in SPANS]
     columns = [
-        _count(and_(ScheduledTask.status == status, ScheduledTask.scheduled_at >= start))
-        for start in starts
-        for status in ended
+        _count(and_(state, ScheduledTask.scheduled_at >= start)) for start in starts for state in ended
     ]
     row = session.execute(
         select(*columns).where(
@@ -71,7 +73,7 @@ def spans(session: Session, account: Account, now: datetime) -> list[Span]:
             ScheduledTask.scheduled_at <= now,
         )
     ).one()
-    return [Span(label, *row[index * 3 : index * 3 + 3]) for index, (_, label) in enumerate(SPANS)]
+    return [Span(label, *row[index * 4 : index * 4 + 4]) for index, (_, label) in enumerate(SPANS)]
 
 
 def _count(clause: ColumnElement[bool]) -> ColumnElement[int]:

@@ -24,7 +24,7 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule, RuleDay, RuleVersion
-from app.business.automation.run_models import ScheduledTask, Status
+from app.business.automation.run_models import Reason, ScheduledTask, Status
 from app.business.automation.services.rules.rule_sentence import summary_of
 from app.business.paging import Page, newest_part, page_of
 from app.business.periods import Period, last_days
@@ -36,7 +36,10 @@ KEYS = (ScheduledTask.scheduled_at, ScheduledTask.id)
 
 @dataclass(frozen=True)
 class RunFilters:
-    """Which runs a list shows; what is left out does not narrow it. `after` <= scheduled_at < `before`."""
+    """Which runs a list shows; what is left out does not narrow it. `after` <= scheduled_at < `before`.
+
+    `practised`: only practice runs, or all others.
+    """
 
     status: Sequence[str] = ()
     rules: Sequence[int] = ()
@@ -44,6 +47,7 @@ class RunFilters:
     before: datetime | None = None
     cause: str | None = None
     reason: str | None = None
+    practised: bool | None = None
     upcoming: bool = False
 
 
@@ -134,6 +138,9 @@ def _narrowed(filters: RunFilters) -> Iterator[ColumnElement[bool]]:
         yield ScheduledTask.cause == filters.cause
     if filters.reason:
         yield ScheduledTask.reason == filters.reason
+    if filters.practised is not None:
+        is_practised = func.coalesce(ScheduledTask.reason, "") == Reason.SHADOW
+        yield is_practised if filters.practised else ~is_practised
 
 
 def _branches(filters: RunFilters, now: datetime) -> list[list[ColumnElement[bool]]]:
