@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account, AccountStatus, User, UserSession, WelcomeLink
 from app.business.accounts.services.passwords import HASHER, check_new_password, normal
 from app.business.accounts.services.tokens import fingerprint, new_secret
+from app.business.errors import NotFound
 
 IDLE = timedelta(hours=12)
 LONGEST = timedelta(days=30)
@@ -83,8 +84,10 @@ def end(session: Session, token: str) -> None:
 
 
 def end_one(session: Session, user: User, session_id: int) -> None:
-    """Sign one of the person's browsers out."""
-    session.execute(delete(UserSession).where(UserSession.user_id == user.id, UserSession.id == session_id))
+    """Sign one of the person's browsers out. Raises NotFound."""
+    own = (UserSession.user_id == user.id, UserSession.id == session_id)
+    if session.scalar(delete(UserSession).where(*own).returning(UserSession.id)) is None:
+        raise NotFound()
 
 
 def end_all(session: Session, user: User) -> None:

@@ -1,0 +1,164 @@
+"""Who may use which address: the table that every new address has to be entered in, and one of everything to ask for.
+
+Names are those of the URL map's endpoints.
+"""
+
+from datetime import UTC, datetime
+
+from flask import Flask
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import UserSession
+from app.business.accounts.services import api_keys
+from app.business.automation.models import RuleDraft
+from app.business.automation.services.operations.operations import begin_operation
+from app.infrastructure import uploads
+from tests.factories import (
+    make_cluster,
+    make_content,
+    make_idea,
+    make_keyword,
+    make_sector,
+    make_site,
+    make_task,
+)
+from tests.modules.automation_pages import ON_KEYWORDS, make_rule, make_run
+from tests.people import People, browser_of
+
+ROLES = ("viewer", "operator", "editor", "owner")
+WITH_OWN_SIGNATURE: set[str] = set()
+"""Addresses whose POST needs no token of ours because what is sent is signed otherwise."""
+
+TABLE = {
+    "anyone": """
+        static accounts.sign_in accounts.sign_out accounts.welcome accounts.use_welcome
+        system.healthz system.readyz
+    """,
+    "viewer": """
+        accounts.profile accounts.save_profile accounts.password accounts.end_session accounts.end_all_sessions
+        accounts.settings
+        billing.credits billing.api_credits billing.api_ledger
+        automation.dashboard automation.recent_runs automation.rules automation.rule automation.versions
+        automation.version automation.templates automation.history automation.run automation.operation
+        automation.why automation.why_rule automation.notices automation.read_notices
+        automation_api.list_rules automation_api.get_rule automation_api.explain_rule automation_api.show_catalog
+        automation_api.list_runs automation_api.get_run automation_api.get_operation automation_api.show_summary
+        planner.sites planner.site planner.keywords planner.keyword planner.clusters planner.cluster
+        planner.ideas planner.idea
+        planner.api_list_sites planner.api_get_site planner.api_list_sectors planner.api_get_sector
+        planner.api_list_keywords planner.api_get_keyword planner.api_list_clusters planner.api_get_cluster
+        planner.api_list_ideas planner.api_get_idea
+        writer.tasks writer.task writer.contents writer.content writer.article writer.download_html
+        writer.download_markdown
+        writer.api_list_tasks writer.api_get_task writer.api_list_content writer.api_get_content
+        system.health system.trouble
+    """,
+    "operator": """
+        automation.test automation.ask_run automation.run_now automation.try_past automation.begin_past
+        automation.ask_retry_all automation.retry_all automation.retry automation.cancel
+        automation.do_left_over automation.cancel_operation automation.my_work
+        automation_api.look_over_rule automation_api.execute_rule automation_api.show_price
+        automation_api.try_rule automation_api.back_test automation_api.show_preview automation_api.retry_run
+        automation_api.cancel_run automation_api.retry_runs
+        planner.add_sector planner.edit_sector planner.new_keyword planner.decide_keywords planner.edit_keyword
+        planner.import_keywords planner.preview_import planner.new_cluster planner.edit_cluster
+        planner.merge_cluster planner.regroup_keywords planner.new_idea planner.decide_ideas planner.edit_idea
+        planner.api_create_sector planner.api_change_sector planner.api_create_keyword
+        planner.api_change_keyword planner.api_create_cluster planner.api_change_cluster
+        planner.api_create_idea planner.api_change_idea planner.api_import_keywords
+        writer.new_task writer.decide_tasks writer.edit_task writer.edit_content writer.decide_content
+        writer.written_out
+        writer.api_create_task writer.api_change_task writer.api_create_content writer.api_change_content
+    """,
+    "editor": """
+        automation.pause_all automation.resume_all automation.resume_all_now automation.ask_switch_on
+        automation.switch automation.archive automation.restore automation.give_back automation.ask_real
+        automation.make_real automation.restore_version automation.copy_rule automation.export_rule
+        automation.export_rules automation.import_rules automation.look_at_import automation.take_import
+        automation.use_template automation.new_rule automation.begin_rule automation.edit_rule
+        automation.try_draft automation.begin_draft_past automation.wizard automation.keep automation.preview
+        automation.save automation.discard automation.go_on
+        automation_api.create_rule automation_api.export_rules automation_api.import_rules
+        automation_api.replace_rule automation_api.change_rule automation_api.archive_rule
+        automation_api.enable_rule automation_api.disable_rule automation_api.copy_rule
+    """,
+    "owner": """
+        accounts.team accounts.add_person accounts.ask_role accounts.change_role accounts.new_link
+        accounts.switch_off accounts.switch_on accounts.api_keys accounts.add_key accounts.revoke_key
+        accounts.save_settings
+        planner.new_site planner.edit_site planner.api_create_site planner.api_change_site
+    """,
+}
+NEEDED = {endpoint: role for role, endpoints in TABLE.items() for endpoint in endpoints.split()}
+
+COLLECTIONS = {
+    "rules": "rule", "drafts": "draft", "runs": "run", "scheduled-tasks": "run", "operations": "operation",
+    "sites": "site", "sectors": "sector", "keywords": "keyword", "clusters": "cluster", "ideas": "idea",
+    "tasks": "task", "content": "content", "team": "user", "sessions": "session", "api-keys": "key",
+    "rule": "rule", "<record_type>": "keyword",
+}  # fmt: skip
+"""The part of an address before an id, and the row that it means."""
+FIXED = {
+    "<record_type>": "keyword",
+    "<key>": "nightly-clusters",
+    "<step>": "when",
+    "<int:number>": "1",
+    "<int:credits>": "1",
+    "<token>": "nobody-has-this",
+    "<path:filename>": "nothing.css",
+}
+"""Variable parts of addresses that name no row."""
+PRIVATE = ("/drafts/<int:id>", "/sessions/<int:id>", "/import/<name>")
+"""Parts of addresses whose rows are one person's alone, not the account's."""
+MISSING = dict.fromkeys(COLLECTIONS.values(), "987654321") | {
+    "keyword file": "x" * 32,
+    "rule file": "x" * 32,
+}
+
+
+def make_rows(app: Flask, session: Session, people: People) -> dict[str, str]:
+    """One of everything in the account, committed; the id of each by its kind."""
+    now, account = datetime.now(UTC), people.account
+    sector = make_sector(session, make_site(session, account))
+    rule = make_rule(session, account, **ON_KEYWORDS, schedule={}, conditions={})
+    rows = {
+        "rule": rule, "run": make_run(session, rule, "failed", reason="action_failed"), "sector": sector,
+        "keyword": make_keyword(session, sector), "cluster": make_cluster(session, sector),
+        "idea": make_idea(session, sector), "task": make_task(session, sector),
+        "content": make_content(session, sector), "user": people.viewer,
+        "key": api_keys.issue(session, people.operator, "Import", now)[0],
+        "operation": begin_operation(
+            session, account_id=account.id, kind="bulk_retry", params={"runs": []}, user_id=None, now=now
+        ),
+    }  # fmt: skip
+    session.commit()
+    browser_of(app, session, people.editor).post(f"/rules/{rule.id}/edit")
+    ids = {name: str(row.id) for name, row in rows.items()} | {"site": str(sector.site_id)}
+    ids["draft"] = str(session.scalars(select(RuleDraft.id)).one())
+    ids["session"] = str(
+        session.scalars(select(UserSession.id).where(UserSession.user_id == people.editor.id)).one()
+    )
+    owner = f"{account.id}.{people.editor.id}"
+    data_dir = app.extensions["settings"].data_dir
+    ids["keyword file"] = uploads.keep(data_dir, owner, b"keyword\nshoes\n")
+    ids["rule file"] = uploads.keep(data_dir, f"{owner}.rules", b"rules: []\n")
+    return ids
+
+
+def address(rule: str, ids: dict[str, str]) -> str:
+    """An address of the URL map with the ids of these rows."""
+    parts = rule.split("/")
+    for at, part in enumerate(parts):
+        if part in FIXED:
+            parts[at] = FIXED[part]
+        elif part == "<name>":
+            parts[at] = ids["rule file" if parts[1] == "rules" else "keyword file"]
+        elif part.startswith("<"):
+            parts[at] = ids[COLLECTIONS[rule.split("/")[at - 1]]]
+    return "/".join(parts)
+
+
+def names_a_row(rule: str) -> bool:
+    """Whether an id or the name of an upload stands in the address."""
+    return any(part.startswith("<") and part not in FIXED for part in rule.split("/"))

@@ -1,0 +1,229 @@
+"""The permission matrix over the whole URL map: two accounts, four roles and nobody, sessions and API keys."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
+
+from app.business.accounts.models import Account, Role
+from app.modules.access import Permission, declare, permission_of
+from tests.factories import make_user
+from tests.fuzz.world import fingerprint
+from tests.modules.permissions import (
+    MISSING,
+    NEEDED,
+    PRIVATE,
+    ROLES,
+    WITH_OWN_SIGNATURE,
+    address,
+    make_rows,
+    names_a_row,
+)
+from tests.people import People, browser_of, make_people, program_of
+
+pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True, scope="session")
+READING = ("GET", "HEAD")
+REACHED = "the view was reached"
+
+
+@pytest.fixture
+def people(session: Session) -> People:
+    return make_people(session)
+
+
+@pytest.fixture
+def rows(app: Flask, session: Session, people: People) -> dict[str, str]:
+    app.config["RATELIMIT_ENABLED"] = False
+    return make_rows(app, session, people)
+
+
+@pytest.fixture(autouse=True)
+def limits(app: Flask) -> Iterator[None]:
+    yield
+    app.config["RATELIMIT_ENABLED"] = True
+
+
+def calls(app: Flask) -> list[tuple[str, str, str]]:
+    """Endpoint, method and rule of every address."""
+    return [
+        (entry.endpoint, method, entry.rule)
+        for entry in app.url_map.iter_rules()
+        for method in sorted((entry.methods or set()) - {"HEAD", "OPTIONS"})
+    ]
+
+
+def test_every_address_is_in_the_table_with_the_role_that_it_declares(app: Flask) -> None:
+    with app.app_context():
+        declared = {
+            name: permission.role.value if permission.role else "anyone"
+            for name in app.view_functions
+            if (permission := permission_of(name))
+        }
+    assert declared == NEEDED, "Enter new addresses in tests/modules/permissions.py."
+
+
+def test_nobody_below_the_role_gets_in_and_nothing_changes(
+    app: Flask, session: Session, people: People, rows: dict[str, str]
+) -> None:
+    clients = everybody(app, session, people)
+    before = fingerprint(session)
+    for endpoint, method, rule in calls(app):
+        for who, (role, client) in clients.items():
+            if is_let_in(endpoint, rule, role, who):
+                continue
+            answer = client.open(address(rule, rows), method=method)
+            signed_out = role is None or (who.startswith("key") and not is_api(rule))
+            if signed_out and method in READING and not is_api(rule):
+                assert (answer.status_code, answer.location.partition("?")[0]) == (302, "/sign-in"), rule
+            else:
+                assert answer.status_code == (401 if signed_out else 403), (who, method, rule)
+    assert fingerprint(session) == before
+
+
+def test_everybody_from_the_role_up_gets_in(
+    app: Flask, session: Session, people: People, rows: dict[str, str]
+) -> None:
+    clients = everybody(app, session, people)
+    with stubbed(app):
+        for endpoint, method, rule in calls(app):
+            for who, (role, client) in clients.items():
+                if who.startswith(("nobody", "key")) and method not in READING and not is_api(rule):
+                    continue  # Without a session no form has a token.
+                if is_let_in(endpoint, rule, role, who):
+                    answer = client.open(address(rule, rows), method=method)
+                    assert answer.text == REACHED, (who, method, rule, answer.status_code)
+
+
+def test_who_may_read_a_page_can_also_open_it(
+    app: Flask, session: Session, people: People, rows: dict[str, str]
+) -> None:
+    """Not the guard alone: the views themselves ask for no more than the table says."""
+    clients = everybody(app, session, people)
+    for endpoint, method, rule in calls(app):
+        # An upload is its sender's alone, whatever the role.
+        if method == "GET" and NEEDED[endpoint] != "anyone" and "<name>" not in rule:
+            for way in ("session", "key") if is_api(rule) else ("session",):
+                answer = clients[f"{way} {NEEDED[endpoint]}"][1].get(address(rule, rows) + query_of(endpoint))
+                # 409: what the page is about is in another state.
+                assert answer.status_code in (200, 303, 409), (endpoint, answer.status_code)
+
+
+def test_foreign_and_missing_rows_answer_alike(
+    app: Flask, session: Session, people: People, rows: dict[str, str]
+) -> None:
+    """For every role of another account, by session and by key: the same 404, byte for byte, and nothing changes."""
+    account = session.get_one(Account, people.stranger.account_id)
+    strangers = {role: make_user(session, account, Role(role)) for role in ROLES[:-1]}
+    others = People(people.account, **strangers, owner=people.stranger, stranger=people.owner)
+    clients = everybody(app, session, others)
+    before = fingerprint(session)
+    for endpoint, method, rule in calls(app):
+        for who, (role, client) in clients.items():
+            if names_a_row(rule) and is_let_in(endpoint, rule, role, who):
+                foreign, missing = (
+                    client.open(address(rule, ids), method=method, json={} if is_api(rule) else None)
+                    for ids in (rows, MISSING)
+                )
+                assert foreign.status_code == missing.status_code == 404, (who, method, rule)
+                assert comparable(foreign) == comparable(missing), (who, method, rule)
+                assert foreign.headers["Content-Type"] == missing.headers["Content-Type"]
+    assert fingerprint(session) == before
+
+
+def test_what_is_one_persons_alone_is_hidden_from_their_owner_too(
+    app: Flask, session: Session, people: People, rows: dict[str, str]
+) -> None:
+    owner = browser_of(app, session, people.owner)
+    before = fingerprint(session)
+    private = [(method, rule) for _, method, rule in calls(app) if any(part in rule for part in PRIVATE)]
+    assert len(private) > 8
+    for method, rule in private:
+        foreign, missing = (owner.open(address(rule, ids), method=method) for ids in (rows, MISSING))
+        assert foreign.status_code == missing.status_code == 404, (method, rule)
+        assert comparable(foreign) == comparable(missing), (method, rule)
+    assert fingerprint(session) == before
+
+
+@pytest.mark.parametrize("token", [None, "forged"])
+def test_no_change_is_taken_without_the_token_of_the_session(
+    app: Flask, session: Session, people: People, rows: dict[str, str], token: str | None
+) -> None:
+    owner, nobody = browser_of(app, session, people.owner), app.test_client()
+    del owner.environ_base["HTTP_X_CSRFTOKEN"]
+    headers = {"X-CSRFToken": token} if token else {}
+    before = fingerprint(session)
+    for endpoint, method, rule in calls(app):
+        if method not in READING and endpoint not in WITH_OWN_SIGNATURE:
+            answer = owner.open(address(rule, rows), method=method, headers=headers)
+            assert answer.status_code == 400, (method, rule)
+            if NEEDED[endpoint] == "anyone":
+                answer = nobody.open(address(rule, rows), method=method, headers=headers)
+                assert answer.status_code == 400, (method, rule)
+    assert fingerprint(session) == before
+    assert owner.get("/team").status_code == 200
+
+
+def test_addresses_with_a_signature_of_their_own_are_real_ones(app: Flask) -> None:
+    assert {endpoint for endpoint, *_ in calls(app)} >= WITH_OWN_SIGNATURE
+
+
+def everybody(app: Flask, session: Session, people: People) -> dict[str, tuple[str | None, FlaskClient]]:
+    """Name -> role and client: each role by session and by key, nobody, and a key that is none."""
+    clients: dict[str, tuple[str | None, FlaskClient]] = {"nobody": (None, app.test_client())}
+    for role in ROLES:
+        clients[f"session {role}"] = (role, browser_of(app, session, getattr(people, role)))
+        clients[f"key {role}"] = (role, program_of(app, session, getattr(people, role)))
+    return clients
+
+
+def is_let_in(endpoint: str, rule: str, role: str | None, who: str) -> bool:
+    """What the table says; keys open the REST API alone."""
+    needed = NEEDED[endpoint]
+    if needed == "anyone":
+        return True
+    if role is None or (who.startswith("key") and not is_api(rule)):
+        return False
+    return ROLES.index(role) >= ROLES.index(needed)
+
+
+def is_api(rule: str) -> bool:
+    return rule.startswith("/api/")
+
+
+def query_of(endpoint: str) -> str:
+    """What an address cannot do without."""
+    return {"automation_api.explain_rule": "?record_id=1", "accounts.ask_role": "?role=editor"}.get(
+        endpoint, ""
+    )
+
+
+@contextmanager
+def stubbed(app: Flask) -> Iterator[None]:
+    """Every view answers that it was reached, and does nothing; what it declares stays."""
+    real = dict(app.view_functions)
+    with app.app_context():
+        for name in real:
+            permission = permission_of(name)
+            assert permission
+            app.view_functions[name] = _stub(permission)
+    try:
+        yield
+    finally:
+        app.view_functions.update(real)
+
+
+def _stub(permission: Permission) -> Any:
+    return declare(lambda **_values: REACHED, permission)
+
+
+def comparable(answer: TestResponse) -> bytes:
+    """The answer without the token of its form, which differs from second to second."""
+    return re.sub(
+        rb'(name="csrf[^>]*content|name="csrf_token"[^>]*value|"X-CSRFToken"\s*:)[^>]*', b"", answer.data
+    )
