@@ -5,7 +5,7 @@ from pathlib import Path
 from flask import Flask
 
 from app import commands
-from app.infrastructure import database
+from app.infrastructure import database, run_log  # noqa: F401 - listens to all sessions
 from app.infrastructure.messaging import relay
 from app.settings import Settings, load_settings
 

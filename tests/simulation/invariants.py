@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule, RuleActivation, RuleVersion
-from app.business.automation.run_models import Cause, ScheduledTask, Status
+from app.business.automation.run_models import CLOSED, Cause, ScheduledTask, Status
 from app.business.automation.services.auditing import audit
 from app.business.automation.services.schedules.calendar import due_instants
 from app.business.automation.services.triggering.activations import site_schedules
@@ -33,7 +33,7 @@ AT_ALL_TIMES = {name: query for name, (_, query) in audit.QUERIES.items() if ":"
     "SUM(c.held) FROM spend_counter c WHERE c.account_id = a.id AND c.scope = 'account'), 0)",
     "legal moves of a run": "SELECT run_id, was, became FROM moved WHERE was || '-' || became NOT IN ("
     "'pending-running', 'pending-skipped', 'running-pending', 'running-completed', 'running-failed', "
-    "'running-skipped', 'failed-pending')",
+    "'running-skipped', 'failed-pending', 'new-pending', 'new-skipped', 'new-failed')",
 }
 """Queries that give no row, whatever was killed or stands still just now."""
 
@@ -58,12 +58,20 @@ AT_THE_END = {
 }
 
 WATCH = {
-    "sqlite": "CREATE TRIGGER watch_moves AFTER UPDATE OF status ON scheduled_task WHEN old.status <> new.status "
-    "BEGIN INSERT INTO moved VALUES (new.id, old.status, new.status); END",
-    "postgresql": "CREATE FUNCTION watch_moves() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-    "IF old.status <> new.status THEN INSERT INTO moved VALUES (new.id, old.status, new.status); END IF; "
-    "RETURN NULL; END $$; CREATE TRIGGER watch_moves AFTER UPDATE ON scheduled_task FOR EACH ROW "
-    "EXECUTE FUNCTION watch_moves()",
+    "sqlite": (
+        "CREATE TRIGGER watch_moves AFTER UPDATE OF status ON scheduled_task WHEN old.status <> new.status "
+        "BEGIN INSERT INTO moved VALUES (new.id, old.status, new.status); END",
+        "CREATE TRIGGER watch_births AFTER INSERT ON scheduled_task "
+        "BEGIN INSERT INTO moved VALUES (new.id, 'new', new.status); END",
+    ),
+    "postgresql": (
+        "CREATE FUNCTION watch_moves() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        "IF TG_OP = 'INSERT' THEN INSERT INTO moved VALUES (new.id, 'new', new.status); "
+        "ELSIF old.status <> new.status THEN INSERT INTO moved VALUES (new.id, old.status, new.status); END IF; "
+        "RETURN NULL; END $$",
+        "CREATE TRIGGER watch_moves AFTER INSERT OR UPDATE ON scheduled_task FOR EACH ROW "
+        "EXECUTE FUNCTION watch_moves()",
+    ),
 }
 
 
@@ -71,7 +79,8 @@ def watch(engine: Engine) -> None:
     """Have the database itself write down every move of a run's status."""
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE moved (run_id BIGINT, was TEXT, became TEXT)"))
-        connection.exec_driver_sql(WATCH[engine.dialect.name])
+        for statement in WATCH[engine.dialect.name]:
+            connection.exec_driver_sql(statement)
 
 
 class Watcher:
@@ -115,6 +124,14 @@ def broken_at_the_end(session: Session, now: datetime, answered: set[str], retri
     return found + (
         [f"{again} failed runs were set going again by {retries} retries"] if again > retries else []
     )
+
+
+def wrong_lines(session: Session, lines: list[Any]) -> list[str]:
+    """Each real end of a run is one line of the log, and each line a real end."""
+    said = Counter((line["run"], line["status"]) for line in lines if line["event"] == "run_ended")
+    moves = session.execute(text("SELECT run_id, became FROM moved")).all()
+    ended = Counter((run_id, status) for run_id, status in moves if status in CLOSED)
+    return [f"ends without a line: {ended - said}, lines without an end: {said - ended}"] * (said != ended)
 
 
 def _broken(session: Session, queries: dict[str, str]) -> list[str]:

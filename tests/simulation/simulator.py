@@ -8,11 +8,13 @@ from tempfile import TemporaryDirectory
 
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.orm import Session
+from structlog.testing import capture_logs
 
 from app.business.base import Base
+from app.infrastructure import run_log
 from app.infrastructure.database import engine_options, prepare
 from app.infrastructure.schema import protect_history
-from tests.simulation.invariants import Watcher, broken_at_the_end, watch
+from tests.simulation.invariants import Watcher, broken_at_the_end, watch, wrong_lines
 from tests.simulation.world import Broken, World
 
 DAYS, QUIET_DAYS = 30, 2
@@ -21,10 +23,14 @@ DAYS, QUIET_DAYS = 30, 2
 def failure_of(engine: Engine, seed: int, days: int = DAYS) -> str | None:
     """Simulate one seed on an empty database; None when everything held."""
     world = World(engine, seed)
-    try:
-        broken = _live(world, engine, days)
-    except (Exception, Broken) as error:
-        broken = [f"{type(error).__name__}: {error}"]
+    run_log.listen(world.sessions)
+    with capture_logs() as lines:
+        try:
+            broken = _live(world, engine, days)
+        except (Exception, Broken) as error:
+            broken = [f"{type(error).__name__}: {error}"]
+    with Session(engine) as session:
+        broken += wrong_lines(session, lines)
     if not broken:
         return None
     return "\n".join([f"SEED={seed}, after {world.elapsed}:", *broken, "The last acts:", *world.trail])

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from app.business.automation.models import AutomationRule, RuleDay
 from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services import action_executor, rule_engine
-from app.business.automation.services.runs import run_close, run_gates, run_lease
+from app.business.automation.services.runs import run_close, run_control, run_gates, run_lease
 from app.business.automation.services.runs.run_context import RunContext
 from app.business.automation.services.runs.run_lease import Lease
 from app.business.automation.services.transactions import Transaction
@@ -81,6 +81,10 @@ def keep_the_records(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(run_close, "settle_claims", lambda *_, **__: None)
 
 
+def do_not_tell_what_a_statement_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_control, "note_end", lambda *_: None)
+
+
 @pytest.mark.parametrize(
     "plant",
     [
@@ -89,6 +93,7 @@ def keep_the_records(monkeypatch: pytest.MonkeyPatch) -> None:
         count_days_without_a_limit,
         move_on_before_the_rows_are_written,
         keep_the_records,
+        do_not_tell_what_a_statement_ended,
     ],
 )
 def test_a_broken_build_is_found(

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Reason, ScheduledTask, Status
 from app.business.automation.services.runs.opening import call_attention
+from app.business.automation.services.runs.run_ends import note_end
 from app.business.automation.services.runs.waiting import wake_previous
 from app.business.errors import Conflict
 
@@ -66,6 +67,7 @@ def cancel(session: Session, run: ScheduledTask, now: datetime) -> None:
         waiting_for=None,
         finished_at=now,
     ):
+        note_end(session, run)
         wake_previous(session, run)
         return
     if _guarded(session, run, [Status.PENDING], cancel_requested_at=now, waiting_for=None, not_before=now):

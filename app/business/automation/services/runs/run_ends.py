@@ -1,0 +1,58 @@
+"""Runs that have ended in the caller's transaction, for a line of the log once that is committed."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.orm import Session, SessionTransaction
+
+from app.business.automation.run_models import ScheduledTask
+
+NOTED = "run_ends"
+
+
+@dataclass(frozen=True)
+class RunEnd:
+    """What the log says about a run, and the savepoints that must all hold for it to be true."""
+
+    run_id: int
+    line: dict[str, Any]
+    within: tuple[SessionTransaction, ...]
+
+
+def note_end(session: Session, run: ScheduledTask) -> None:
+    """Note the end of `run` as its row reads now; no statement is sent."""
+    took = run.finished_at - (run.started_at or run.finished_at) if run.finished_at else None
+    line = {
+        "run": run.id,
+        "rule": run.automation_rule_id,
+        "account": run.account_id,
+        "status": str(run.status),
+        "reason": str(run.reason) if run.reason else None,
+        "credits": run.credits_used or 0,
+        "milliseconds": round(took.total_seconds() * 1000) if took else 0,
+    }
+    session.info.setdefault(NOTED, []).append(RunEnd(run.id, line, _open_transactions(session)))
+
+
+def noted_runs(session: Session) -> set[int]:
+    """Ids of the runs whose end is noted."""
+    return {end.run_id for end in session.info.get(NOTED, ())}
+
+
+def forget_ends(session: Session, undone: SessionTransaction) -> None:
+    """Drop what was noted in a transaction or savepoint that has been rolled back."""
+    if noted := session.info.get(NOTED):
+        session.info[NOTED] = [end for end in noted if undone not in end.within]
+
+
+def take_ends(session: Session) -> list[dict[str, Any]]:
+    """The lines of all noted ends, one a run as it read last, in the order of their ends; they are noted no more."""
+    return list({end.run_id: end.line for end in session.info.pop(NOTED, ())}.values())
+
+
+def _open_transactions(session: Session) -> tuple[SessionTransaction, ...]:
+    found, one = [], session.get_nested_transaction() or session.get_transaction()
+    while one is not None:
+        found.append(one)
+        one = one.parent
+    return tuple(found)

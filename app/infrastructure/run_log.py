@@ -1,0 +1,44 @@
+"""One line of the log for each run that ends, whatever ends it, written after the commit that makes it true.
+
+What is changed as an object is seen here; a statement that ends a run by itself calls `note_end`.
+"""
+
+from typing import Any
+
+import structlog
+from sqlalchemy import event, inspect
+from sqlalchemy.orm import Session
+
+from app.business.automation.run_models import CLOSED, ScheduledTask
+from app.business.automation.services.runs.run_ends import forget_ends, note_end, noted_runs, take_ends
+from app.infrastructure.database import db
+
+log = structlog.get_logger(__name__)
+
+
+def listen(sessions: Any) -> None:
+    """Write the lines of all sessions that `sessions` makes."""
+    event.listen(sessions, "after_flush", _note_ends)
+    event.listen(sessions, "after_soft_rollback", forget_ends)
+    event.listen(sessions, "after_commit", _write_lines)
+
+
+def _note_ends(session: Session, _context: Any) -> None:
+    for row in (*session.new, *session.dirty):
+        if isinstance(row, ScheduledTask) and row.status in CLOSED and _has_news(session, row):
+            note_end(session, row)
+
+
+def _has_news(session: Session, run: ScheduledTask) -> bool:
+    """Whether it has just ended, or something was written to it since in the same transaction."""
+    return inspect(run).attrs.status.history.has_changes() or run.id in noted_runs(session)
+
+
+def _write_lines(session: Session) -> None:
+    # SQLAlchemy calls this when a savepoint is released, too: nothing is real yet.
+    if not session.in_nested_transaction():
+        for line in take_ends(session):
+            log.info("run_ended", **line)
+
+
+listen(db.session)
