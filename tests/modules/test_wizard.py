@@ -78,9 +78,11 @@ def test_posting_the_last_step_skips_none(editor: FlaskClient, session: Session)
 def test_back_keeps_what_was_typed_even_when_it_is_wrong(editor: FlaskClient) -> None:
     draft = begin(editor)
     answer(editor, draft, ("when", {"trigger": "keyword_added"}), ("where", {"place": ""}))
-    wrong = ROW | {"c0-value": "many", "go": "where"}
+    wrong = ROW | {"c0-operator": "between", "c0-value2": "", "go": "where"}
     assert editor.post(f"{draft}/which", data=wrong).location.endswith("/where")
-    assert 'value="many"' in editor.get(f"{draft}/which").text
+    page = editor.get(f"{draft}/which").text
+    assert 'value="500"' in page
+    assert 'name="c0-value2"' in page
 
 
 def test_a_wrong_value_is_refused_beside_its_row_with_the_focus_on_it(editor: FlaskClient) -> None:

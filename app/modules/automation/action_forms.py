@@ -29,8 +29,8 @@ class ActionRow:
         self, number: int, data: MultiDict[str, str], lookups: Lookups, record_type: str | None
     ) -> None:
         self.number, prefix = number, f"a{number}-"
-        chosen = data.get(f"{prefix}type") or ""
-        self.entry = CATALOGUE.get(chosen) or CATALOGUE[FIRST]
+        self.chosen = data.get(f"{prefix}type") or ""
+        self.entry = CATALOGUE.get(self.chosen) or CATALOGUE[FIRST]
         infos = self.entry.params.model_fields
         if self.entry.key == "update_records" and record_type:
             lookups = {**lookups, "status": list(choices_of(record_type, "status"))}
@@ -43,7 +43,7 @@ class ActionRow:
             **{f"p-{name}": field for name, field in params.items()},
         }
         # A new row is filled with the defaults of its parameters, one that was sent with what was typed.
-        is_sent = f"{prefix}sent" in data and data.get(f"{prefix}sent") == self.entry.key
+        is_sent = self.is_sent = f"{prefix}sent" in data and data.get(f"{prefix}sent") == self.entry.key
         known = data if is_sent else MultiDict([(f"{prefix}type", self.entry.key)])
         self.form: Any = type("Action", (PartForm,), fields)(formdata=known, prefix=prefix)
         for name, value in defaults(infos).items():

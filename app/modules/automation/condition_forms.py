@@ -101,6 +101,7 @@ class ConditionTree:
         self.outside = outside
         self.numbers, self.group_numbers = numbers or count(1), count()
         outline = Outline(pairs, prefix)
+        self.astray = {f"{prefix}{name}" for name in outline.astray}
         self.rows: list[ConditionRow] = []
         self.root = self._group(outline.root, None, depth)
         self.first, self.last = [

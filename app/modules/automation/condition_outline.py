@@ -53,6 +53,8 @@ class Outline:
         own = re.compile(rf"{re.escape(prefix)}([cg]\d{{1,6}})-(.+)")
         self.others: Pairs = []
         self.branches: dict[str, Branch] = {}
+        self.astray: set[str] = set()
+        """Names of those that claim to stand where nothing can: they stand in the outermost group."""
         places: dict[str, str] = {}
         for name, value in pairs:
             found = own.fullmatch(name)
@@ -74,6 +76,7 @@ class Outline:
         seen, above = {name}, places.get(name, ROOT)
         while above != ROOT:
             if above in seen or above not in self.branches:
+                self.astray.add(name)
                 return self.root
             seen.add(above)
             above = places.get(above, ROOT)

@@ -48,7 +48,7 @@ class ConditionRow:
         outside: str | None = None,
     ) -> None:
         """`name`: its prefix and number (`a0-when-c3`), `typed`: its own fields by their keys."""
-        self.name, self.record_type = name, record_type
+        self.name, self.record_type, self.may_count = name, record_type, may_count
         keys = dict(typed)
         chosen = keys.get("field", "")
         self.about = field_named(record_type, chosen)

@@ -17,9 +17,10 @@ from app.infrastructure.database import db, only_reading
 from app.modules.access import allow, current_person, owned_or_404
 from app.modules.automation import action_pairs, condition_changes, rule_ahead, rule_check
 from app.modules.automation.choices import load_choices
+from app.modules.automation.forged_rows import refuse_forged
 from app.modules.automation.stale_rule import meanwhile
 from app.modules.automation.start_words import shown_total
-from app.modules.automation.step_form import Pairs, PartForm, is_forged
+from app.modules.automation.step_form import Pairs, PartForm, focus_first_error, is_forged
 from app.modules.automation.views import wizard_preview
 from app.modules.automation.wizard import KEYS, STEPS, RuleForm, has_errors, steps_of_rule
 from app.modules.gate.numbers import row_id
@@ -81,15 +82,27 @@ def keep(id: int, step: str) -> ResponseReturnValue:
     if change and step in CHANGES:
         typed, focus = CHANGES[step](typed, change)
     rule_form = _rule_form(draft.steps | {step: typed}, draft)
-    form = rule_form.form(step)
-    if isinstance(form, PartForm) and is_forged(form):
-        # No page of ours sends this: it is refused beside its field and not kept for the pages that follow.
-        return _page(rule_form, step, rule_form.checked_form(step), draft), 422
+    refused = _refused(rule_form, step, draft)
+    if refused:
+        return _page(rule_form, step, refused, draft), 422
     rule_drafts.keep_step(db.session(), draft, step, typed, datetime.now(UTC))
     # Answered before it is committed: what breaks a page is not kept to break the next ones.
     answer = _kept(draft, step, rule_form, change, focus)
     db.session.commit()
     return answer
+
+
+def _refused(rule_form: RuleForm, step: str, draft: RuleDraft) -> Any:
+    """The step with an error beside what no page of ours sends: it is not kept for the pages that follow."""
+    form = rule_form.form(step)
+    shown, kept = _rule_form(draft.steps, draft).form(step), draft.steps.get(step, [])
+    is_part_forged = isinstance(form, PartForm) and is_forged(form)
+    if not refuse_forged(form, shown, kept) and not is_part_forged:
+        return None
+    checked = rule_form.checked_form(step)
+    refuse_forged(checked, shown, kept)
+    focus_first_error(checked.fields_by_path().values())
+    return checked
 
 
 def _kept(
