@@ -79,7 +79,8 @@ class ScheduledTask(AccountOwned, Base):
     start_id: the first run of the start that this one continues (null on that one) · max_credits: on the first
     run, the most that it and all its follow-ups may spend together (null: no total) · promised: records that
     this run and those that follow owe (null: nothing was promised) · left_out: those of them that it will not
-    work on · remaining: those that nobody works on until a person says so.
+    work on · remaining: those that nobody works on until a person says so · budget: the one that stopped it or
+    that it waits for: scope, id, name and period.
     """
 
     __tablename__ = "scheduled_task"
@@ -178,6 +179,7 @@ class ScheduledTask(AccountOwned, Base):
     retry_at: Mapped[datetime | None]
     counted_day: Mapped[date | None]
     budget_day: Mapped[date | None]
+    budget: Mapped[dict[str, Any] | None]
     batch_id: Mapped[int | None] = mapped_column(Id)
     part: Mapped[int | None]
     follows_id: Mapped[int | None] = mapped_column(Id)

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from app.business.automation.run_models import Reason, ScheduledTask, Status
+from app.business.automation.run_models import Reason, ScheduledTask, Status, Waiting
+from app.modules.automation.limit_words import waits_for_budget, waits_for_credits
 
 STATUSES = {
     "pending": "Pending",
@@ -45,8 +46,6 @@ REASONS = {
 }
 WAITS = {
     "day": "Waits for tomorrow: daily limit reached",
-    "credits": "Waits for credits",
-    "budget": "Waits for budget",
     "pause": "Waits until automation is resumed",
     "review": "Waits for a person to say go on",
     "previous": "Waits for the run before it",
@@ -108,12 +107,18 @@ def outcome(run: ScheduledTask) -> str:
     if run.status == Status.COMPLETED:
         return str(run.result.get("summary") or "Done.")
     if run.waiting_for:
-        return WAITS[run.waiting_for]
+        return _wait(run)
     if run.status == Status.PENDING:
         return "Tries again" if run.attempt else "Planned"
     if run.status == Status.RUNNING:
         return "Working"
     return run.error_message or REASONS.get(run.reason or "", "")
+
+
+def _wait(run: ScheduledTask) -> str:
+    if run.waiting_for == Waiting.BUDGET:
+        return waits_for_budget(run)
+    return waits_for_credits(run) if run.waiting_for == Waiting.CREDITS else WAITS[run.waiting_for or ""]
 
 
 def advice(run: ScheduledTask) -> str:

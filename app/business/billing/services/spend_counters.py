@@ -36,6 +36,11 @@ class Budget:
     share: int | None = None
     name: str | None = None
 
+    @property
+    def title(self) -> str:
+        """What people call it."""
+        return self.name or NAMES[self.scope]
+
 
 @dataclass(frozen=True)
 class Spent:
@@ -210,5 +215,5 @@ def _shortfall(session: Session, account_id: int, amount: int, budget: Budget) -
     limit = budget.limit or 0
     free = max(limit - used(session, account_id, budget), 0)
     left = f"{free:,} left" if budget.period == TOTAL else f"{free:,} left for {_named(budget.period)}"
-    sentence = f"{budget.name or NAMES[budget.scope]} is {limit:,} credits, {left}: needs {amount:,}."
+    sentence = f"{budget.title} is {limit:,} credits, {left}: needs {amount:,}."
     return Shortfall("budget", amount, free, sentence, budget)

@@ -10,6 +10,7 @@ from sqlalchemy import update
 from app.business.accounts.models import Account, Notice, Role
 from app.business.accounts.services import audit_log
 from app.business.accounts.services.notices import notices_by_key
+from app.business.automation.run_models import Waiting
 from app.business.automation.services.auditing.accounting import unaccounted
 from app.business.automation.services.auditing.audit import NOTICE_KEY
 from app.business.automation.services.forecast.credit_watch import RUN_OUT
@@ -17,6 +18,7 @@ from app.business.automation.services.history import dashboard as figures
 from app.business.automation.services.history.history import RunFilters, runs_page, upcoming
 from app.business.automation.services.history.run_attention import (
     failed_since,
+    waiting_budgets,
     waiting_counts,
     waiting_for_pause,
 )
@@ -34,6 +36,7 @@ DAYS = 30
 RECENT = 20
 COMING = 6
 FAILURES = 5
+BUDGETS = 3
 WEEK = 7
 
 
@@ -41,7 +44,7 @@ WEEK = 7
 def show() -> ResponseReturnValue:
     """Figures and the latest runs."""
     account, session, now = current_person().account, db.session(), datetime.now(UTC)
-    days = _days(now)
+    days, waiting = _days(now), waiting_counts(session, account.id)
     return render_template(
         "pages/automation/dashboard.html",
         rules=figures.rule_counts(session, account.id),
@@ -49,7 +52,8 @@ def show() -> ResponseReturnValue:
         days=days,
         credits_used=sum(day["credits"] for day in days),
         unaccounted=unaccounted(session, account.id, now),
-        waiting=waiting_counts(session, account.id),
+        waiting=waiting,
+        budgets=waiting_budgets(session, account.id)[:BUDGETS] if waiting.get(Waiting.BUDGET) else [],
         failures=failed_since(session, account.id, last_days(WEEK, account.timezone, now).start, FAILURES),
         **_notices(),
         **_recent(now),

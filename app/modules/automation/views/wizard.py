@@ -60,7 +60,8 @@ def edit(id: int) -> ResponseReturnValue:
         raise Conflict("This rule is archived. Restore it before you change it.")
     choices = load_choices(db.session(), rule.account_id)
     draft = start_draft(steps_of_rule(definition_of(rule), choices), rule)
-    return see_other(url_for(".wizard", id=draft.id, step="check"))
+    step = request.args.get("step")
+    return see_other(url_for(".wizard", id=draft.id, step=step if step in KEYS else "check"))
 
 
 @allow(Role.EDITOR)

@@ -1,12 +1,15 @@
 """Runs that need a person: those that failed lately, and those that wait."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import ScheduledTask, Status, Waiting
+
+MOST_WAITING = 500
 
 
 def failed_since(session: Session, account_id: int, since: datetime, limit: int) -> list[ScheduledTask]:
@@ -27,6 +30,18 @@ def waiting_counts(session: Session, account_id: int) -> dict[str, int]:
         .group_by(ScheduledTask.waiting_for)
     )
     return {str(waiting): count for waiting, count in rows}
+
+
+def waiting_budgets(session: Session, account_id: int) -> list[tuple[ScheduledTask, int]]:
+    """For each budget that runs wait for, one of them and how many they are; the most waited for first."""
+    query = select(ScheduledTask).where(
+        ScheduledTask.account_id == account_id, ScheduledTask.waiting_for == Waiting.BUDGET
+    )
+    found: dict[tuple[Any, ...], list[ScheduledTask]] = {}
+    for run in session.scalars(query.order_by(ScheduledTask.scheduled_at).limit(MOST_WAITING)):
+        if run.budget:
+            found.setdefault(tuple(sorted(run.budget.items())), []).append(run)
+    return sorted(((runs[0], len(runs)) for runs in found.values()), key=lambda pair: -pair[1])
 
 
 def waiting_for_pause(session: Session, account_id: int) -> list[tuple[ScheduledTask, int]]:

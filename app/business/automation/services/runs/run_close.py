@@ -58,6 +58,7 @@ BACK_OFF = (timedelta(seconds=10), timedelta(seconds=60), timedelta(minutes=5))
 def stop_at_gate(session: Session, context: RunContext, stop: Stop) -> None:
     """A check said no before anything was done: the run waits, or is skipped with its reason."""
     always = (Waiting.PREVIOUS, Waiting.REVIEW)
+    context.run.budget = stop.kept_budget()
     waits = stop.waiting and (context.waits_when_limited or stop.waiting in always)
     if waits and waited_too_long(context.run, context.now):
         stop = replace(stop, message=f"{stop.message} {GIVEN_UP}")
@@ -97,6 +98,7 @@ def _replace_queued(session: Session, context: RunContext) -> None:
 
 def stop_admitted(session: Session, context: RunContext, stop: Stop) -> None:
     """A run that had begun may not go on now: it waits, or fails with its reason. Finished units stay."""
+    context.run.budget = stop.kept_budget()
     if stop.waiting and context.waits_when_limited:
         if not waited_too_long(context.run, context.now):
             _park(session, context, stop)

@@ -10,14 +10,14 @@ from app.business.automation.run_models import Reason, Waiting
 from app.business.automation.services.runs.record_choice import Choice
 from app.business.automation.services.runs.run_context import RunContext
 from app.business.automation.services.runs.start_list import NO_LIST, Stretch
-from app.business.billing.services.credit_service import BudgetScope, Shortfall
+from app.business.billing.services.credit_service import Budget, BudgetScope, Shortfall
 
 
 @dataclass(frozen=True)
 class Stop:
     """A check that says no: reason code, sentence, and what a waiting run would wait for.
 
-    would: of a practice run, what it would have done, in figures.
+    would: of a practice run, what it would have done, in figures · budget: the one that is used up.
     """
 
     reason: Reason
@@ -25,6 +25,19 @@ class Stop:
     waiting: Waiting | None = None
     credits_needed: int | None = None
     would: dict[str, int] | None = None
+    budget: Budget | None = None
+
+    def kept_budget(self) -> dict[str, Any] | None:
+        """The budget as the run keeps it: whose it is, and until when it is used up."""
+        if self.budget is None:
+            return None
+        budget = self.budget
+        return {
+            "scope": str(budget.scope),
+            "id": budget.scope_id,
+            "name": budget.title,
+            "period": budget.period,
+        }
 
 
 class OutOfCredits(Exception):  # noqa: N818 - an outcome that the engine settles
@@ -65,5 +78,5 @@ def stop_of(shortfall: Shortfall) -> Stop:
     if shortfall.budget and shortfall.budget.scope == BudgetScope.START:
         return Stop(Reason.BUDGET, shortfall.sentence)
     if shortfall.kind == "budget":
-        return Stop(Reason.BUDGET, shortfall.sentence, Waiting.BUDGET)
+        return Stop(Reason.BUDGET, shortfall.sentence, Waiting.BUDGET, budget=shortfall.budget)
     return Stop(Reason.INSUFFICIENT_CREDITS, shortfall.sentence, Waiting.CREDITS, shortfall.needed)

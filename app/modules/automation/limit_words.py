@@ -1,0 +1,95 @@
+"""What holds a run up, until when, and where those who may can raise it."""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from flask import url_for
+
+from app.business.accounts.models import Role
+from app.business.automation.run_models import Reason, ScheduledTask, Waiting
+from app.business.billing.models import BudgetScope
+from app.business.billing.services.ledger import next_grant_on
+from app.business.time_zones import start_of_day
+from app.modules.access import current_person
+from app.modules.display import credits, day, when
+
+MONTH = re.compile(r"\d{4}-\d{2}")
+OF_THE_RULE = {
+    Reason.DAILY_LIMIT: "Raise the rule's runs per day",
+    Reason.LIMIT_BELOW_PRICE: "Raise the rule's credits per run",
+}
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """Where a limit is raised. `opens_rule`: by a press that opens the rule's limits in its form."""
+
+    label: str
+    url: str
+    role: Role
+    opens_rule: bool = False
+
+    @property
+    def who(self) -> str:
+        """Whom those have to ask who may not."""
+        return "An owner" if self.role == Role.OWNER else "An editor"
+
+
+def waits_for_budget(run: ScheduledTask) -> str:
+    """`Waits for the account's daily ceiling until 29 Nov 2026, 00:00 UTC`."""
+    if run.budget is None:
+        return "Waits for budget"
+    name, end = str(run.budget["name"]), _end_of(str(run.budget["period"]))
+    if run.budget["scope"] != BudgetScope.SITE:
+        name = name[:1].lower() + name[1:]
+    return f"Waits for {name}" + (f" until {when(end)}" if end else "")
+
+
+def waits_for_credits(run: ScheduledTask) -> str:
+    """`Waits for 40 credits of the account, next grant on 1 Dec 2026`."""
+    account = current_person().account
+    grant = f", next grant on {day(next_grant_on(account.timezone, datetime.now(UTC)))}"
+    needed = credits(run.credits_needed) if run.credits_needed else "credits"
+    return f"Waits for {needed} of the account{grant if account.plan_id else ''}"
+
+
+def remedy(run: ScheduledTask) -> Remedy | None:
+    """Where the limit that holds the run up, or has stopped it, is raised."""
+    if run.waiting_for == Waiting.BUDGET or (run.reason == Reason.BUDGET and not run.waiting_for):
+        return _of_budget(run, run.budget) if run.budget else None
+    if run.waiting_for == Waiting.DAY:
+        return _of_rule(run, OF_THE_RULE[Reason.DAILY_LIMIT])
+    if run.waiting_for is None and run.reason in OF_THE_RULE and run.finished_at:
+        return _of_rule(run, OF_THE_RULE[Reason(run.reason)])
+    return None
+
+
+def _of_budget(run: ScheduledTask, budget: dict[str, Any]) -> Remedy | None:
+    match budget["scope"]:
+        case BudgetScope.ACCOUNT:
+            url = url_for("accounts.settings", _anchor="daily_ceiling")
+            return Remedy("Raise the daily ceiling", url, Role.OWNER)
+        case BudgetScope.SITE:
+            url = url_for("planner.edit_site", id=budget["id"], _anchor="monthly_budget")
+            return Remedy(f"Raise {budget['name']}", url, Role.OWNER)
+        case BudgetScope.RULE:
+            return _of_rule(run, "Raise the rule's monthly budget")
+    return None
+
+
+def _of_rule(run: ScheduledTask, label: str) -> Remedy:
+    url = url_for("automation.edit_rule", id=run.automation_rule_id, step="limits")
+    return Remedy(label, url, Role.EDITOR, opens_rule=True)
+
+
+def _end_of(period: str) -> datetime | None:
+    """The first instant after the day or month, in the account's zone; None of what has no end."""
+    if MONTH.fullmatch(period):
+        on = (date.fromisoformat(f"{period}-01") + timedelta(days=32)).replace(day=1)
+    elif MONTH.match(period):
+        on = date.fromisoformat(period) + timedelta(days=1)
+    else:
+        return None
+    return start_of_day(on, current_person().account.timezone)
