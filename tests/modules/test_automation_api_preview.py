@@ -60,7 +60,7 @@ def test_a_test_says_what_a_run_would_do_and_writes_nothing(
     assert [(action["type"], action["price"]) for action in shown["actions"]] == [
         ("generate_ideas", 5), ("create_tasks", None)
     ]  # fmt: skip
-    assert (shown["price"], shown["price_max"]) == (None, 100)
+    assert (shown["price"], shown["price_max"]) == (None, 5)
     assert rows(session) == [0, 0, 0, 0]
 
 

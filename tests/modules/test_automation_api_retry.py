@@ -65,8 +65,8 @@ def test_unless_told_to_it_only_says_what_it_would_do(
     answer = ask(operator)
     assert answer.status_code == 200
     assert {name: value for name, value in answer.json.items() if name != "as_of"} == {
-        "dry_run": True, "runs": 2, "finished_units": 0, "credits_most": 12, "credits_available": 1000,
-        "left_out": {}, "beyond": 0,
+        "dry_run": True, "runs": 2, "finished_units": 0, "credits_most": 12, "credits_added": 0,
+        "credits_available": 1000, "left_out": {}, "beyond": 0,
     }  # fmt: skip
     assert states(session, runs) == ["failed", "failed", "completed"]
 

@@ -71,6 +71,7 @@ def _report(report: RetryReport) -> dict[str, Any]:
         "runs": len(report.runs),
         "finished_units": report.finished_units,
         "credits_most": report.credits_most,
+        "credits_added": report.adds,
         "credits_available": report.credits_available,
         "left_out": dict(report.left_out),
         "beyond": report.beyond,

@@ -18,7 +18,7 @@ from app.business.automation.run_models import CLOSED, Cause, RunAttempt, RunDet
 from app.business.automation.services.automation_service import AutomationService, Request, check_records
 from app.business.automation.services.history import figures
 from app.business.automation.services.history.history import RunFilters, runs_page
-from app.business.automation.services.operations import bulk_retry
+from app.business.automation.services.operations import bulk_retry, going_on
 from app.business.automation.services.preflight.start_price import start_price
 from app.business.automation.services.runs import run_control
 from app.business.automation.services.runs.run_summary import steps_json
@@ -40,6 +40,7 @@ from app.modules.automation.api_rules import actor
 from app.modules.automation.serializers import (
     AttemptShown,
     ExecuteRule,
+    GoOn,
     NothingAsked,
     RunQuery,
     RunShown,
@@ -114,6 +115,7 @@ def _whole(run: ScheduledTask) -> dict[str, Any]:
         "gates": detail.gates,
         "trace": detail.trace,
         "records": detail.records,
+        "go_on": _what_may_go_on(run),
     }
     return _show(run) | more
 
@@ -134,6 +136,14 @@ def cancel_run(id: int) -> Response:
     run = _present_run(id)
     run_control.cancel(db.session(), run, datetime.now(UTC))
     return saved(_answer(run))
+
+
+@allow(Role.OPERATOR)
+def go_on(id: int) -> Response:
+    """POST go-on: a chain that waits for a person, or what an ended run left over: 202 and the run that goes on."""
+    asked, run = read_optional(GoOn), owned_or_404(ScheduledTask, id)
+    following = going_on.go_on(db.session(), run, actor(), asked.max_credits, datetime.now(UTC))
+    return saved(answer(_show(following), 202))
 
 
 @allow(Role.VIEWER)
@@ -213,6 +223,14 @@ def _request(asked: ExecuteRule) -> Request | None:
     person = current_person()
     canonical = asked.model_dump() | {"user": person.user.id, "key": person.key.id if person.key else None}
     return Request(key, hashlib.sha256(json.dumps(canonical, sort_keys=True).encode()).hexdigest())
+
+
+def _what_may_go_on(run: ScheduledTask) -> dict[str, Any] | None:
+    """What POST go-on would let happen, and what that comes to; None where nothing waits for it."""
+    found = going_on.offered(db.session(), run, datetime.now(UTC))
+    if found is None:
+        return None
+    return {"what": found.what, "runs": found.runs, "days": found.days, "credits_max": found.credits}
 
 
 def _await_end(run: ScheduledTask, seconds: float) -> None:

@@ -165,6 +165,12 @@ class PreviewAsked(Schema):
     count: int = Field(10, ge=1, le=100)
 
 
+class GoOn(Schema):
+    """`max_credits`: the most that going on may cost; by default what it is priced at now."""
+
+    max_credits: int | None = Field(None, ge=0, le=MOST_CREDITS)
+
+
 class NothingAsked(Schema):
     """A body that may only be empty."""
 

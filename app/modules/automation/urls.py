@@ -32,6 +32,7 @@ for method, path, view in (
     ("GET", RUN, api_runs.get_run),
     ("POST", f"{RUN}retry/", api_runs.retry_run),
     ("POST", f"{RUN}cancel/", api_runs.cancel_run),
+    ("POST", f"{RUN}go-on/", api_runs.go_on),
     ("POST", "/scheduled-tasks/retry/", api_operations.retry_runs),
     ("GET", "/operations/<int:id>/", api_operations.get_operation),
     ("GET", "/summary/", api_runs.show_summary),

@@ -5,10 +5,17 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal
 
-from sqlalchemy import ColumnElement, and_, case, select, true, update
+from sqlalchemy import ColumnElement, ScalarSelect, and_, case, func, select, true, update
 from sqlalchemy.orm import Session
 
-from app.business.billing.models import BudgetScope, CreditHoldPart, SpendCounter
+from app.business.billing.models import (
+    BudgetScope,
+    CreditEntry,
+    CreditHold,
+    CreditHoldPart,
+    EntryKind,
+    SpendCounter,
+)
 from app.business.upsert import insert_missing, upsert
 
 TOTAL = "total"
@@ -106,6 +113,39 @@ def rooms(session: Session, account_id: int, budgets: Sequence[Budget]) -> dict[
             )
             left[budget.scope_id] = max(budget.limit - (used or 0), 0)
     return left
+
+
+def begin(session: Session, account_id: int, budget: Budget, run_ids: Sequence[int]) -> int:
+    """Begin to count on it what these runs have set aside and spent already. Returns how much that is.
+
+    The account is locked meanwhile, so that no credits move.
+    """
+    is_open, hold = CreditHold.state == "open", CreditHold
+    rows = session.execute(
+        select(hold.run_id, _charged(), case((is_open, hold.amount - hold.posted), else_=0)).where(
+            hold.account_id == account_id, hold.run_id.in_(run_ids)
+        )
+    ).all()
+    insert_missing(session, SpendCounter, _key(account_id, budget) | {"spent": 0, "held": 0})
+    for run_id, charged, held in rows:
+        session.add(
+            CreditHoldPart(**_key(account_id, budget), run_id=run_id, amount=charged + held, posted=charged)
+        )
+    spent, held = sum(row[1] for row in rows), sum(row[2] for row in rows)
+    session.execute(update(SpendCounter).where(_is(account_id, budget)).values(spent=spent, held=held))
+    session.flush()
+    return int(spent + held)
+
+
+def _charged() -> ScalarSelect[int]:
+    """What the ledger charged the run of the hold."""
+    entry = CreditEntry
+    mine = select(func.coalesce(-func.sum(entry.amount), 0)).where(
+        entry.account_id == CreditHold.account_id,
+        entry.run_id == CreditHold.run_id,
+        entry.kind == EntryKind.CHARGE,
+    )
+    return mine.correlate(CreditHold).scalar_subquery()
 
 
 def spend(session: Session, account_id: int, run_id: int, amount: int, site_id: int | None) -> Spent:

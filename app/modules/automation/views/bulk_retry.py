@@ -16,6 +16,7 @@ from app.modules.access import allow, current_person
 from app.modules.automation import live
 from app.modules.automation.choices import rule_names
 from app.modules.automation.forms import HistoryFilter
+from app.modules.automation.start_words import shown_total
 from app.modules.automation.views.rules import actor
 from app.modules.display import credits as credits_text
 from app.modules.sent_once import sent_once
@@ -36,7 +37,7 @@ def ask() -> ResponseReturnValue:
     """How many runs, what is kept, what it costs at most, what is left out and why."""
     form, now = _filter(), datetime.now(UTC)
     report = _report(form, now)
-    by_cost = sorted(report.by_rule.items(), key=lambda item: (-item[1].credits_most, -item[1].runs))
+    by_cost = list(report.by_rule.items())
     return render_template(
         "pages/automation/retry_all.html",
         report=report,
@@ -64,7 +65,9 @@ def begin() -> ResponseReturnValue:
 @sent_once
 def _begin(report: RetryReport, now: datetime) -> ResponseReturnValue:
     session = db.session()
-    operation = bulk_retry.begin_bulk_retry(session, current_person().account, report, actor(), now)
+    operation = bulk_retry.begin_bulk_retry(
+        session, current_person().account, report, actor(), now, named=shown_total()
+    )
     session.commit()
     flash("Begun. This page shows how far it is.", "success")
     return see_other(url_for(".operation", id=operation.id))

@@ -12,19 +12,20 @@ from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services.catalogue.triggers import subject_of
 from app.business.automation.services.history.run_page import find_run, lateness_seconds, load_run_page
-from app.business.automation.services.operations import bulk_retry
-from app.business.automation.services.operations.retry_price import RetryPrice, retry_prices
-from app.business.automation.services.preflight.continuing import LeftOver, left_over, let_go_on
+from app.business.automation.services.operations import bulk_retry, going_on
+from app.business.automation.services.operations.retry_chain import retry_chain
+from app.business.automation.services.operations.retry_price import RetryPrice
+from app.business.automation.services.preflight import reviewing
+from app.business.automation.services.preflight.continuing import LeftOver, left_over
 from app.business.automation.services.rules.rule_sentence import summary_of
-from app.business.automation.services.runs import review, run_control
+from app.business.automation.services.runs import run_control
 from app.business.automation.services.runs.run_again import RunAgain, run_again
 from app.business.automation.services.runs.start_list import stretch_of
 from app.business.automation.services.runs.waiting import waits_until
-from app.business.errors import Forbidden
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person
 from app.modules.automation import live
-from app.modules.automation.start_words import StartCost, cost_of_start
+from app.modules.automation.start_words import StartCost, cost_of_start, shown_total
 from app.modules.automation.trace_lines import trace_lines
 from app.modules.automation.views.rules import actor
 from app.modules.sent_once import sent_once
@@ -47,7 +48,8 @@ def show(id: int) -> ResponseReturnValue:
 def retry(id: int) -> ResponseReturnValue:
     """A further attempt: only what is unfinished."""
     run = _run(id)
-    bulk_retry.retry_alone(db.session(), current_person().account, run, actor(), datetime.now(UTC))
+    account, now = current_person().account, datetime.now(UTC)
+    bulk_retry.retry_alone(db.session(), account, run, actor(), now, named=shown_total())
     return _done(run, "It is tried again now: only what was not finished.")
 
 
@@ -64,7 +66,7 @@ def cancel(id: int) -> ResponseReturnValue:
 def go_on(id: int) -> ResponseReturnValue:
     """A person has looked at a long chain of runs and lets those that wait continue."""
     run = _run(id)
-    runs = review.go_on(db.session(), run)
+    runs = reviewing.go_on(db.session(), run, datetime.now(UTC), shown_total())
     return _done(run, "It goes on." if runs == 1 else f"All {runs:,} go on.")
 
 
@@ -72,11 +74,7 @@ def go_on(id: int) -> ResponseReturnValue:
 @sent_once
 def do_left_over(id: int, credits: int) -> ResponseReturnValue:
     """Let what the run left over follow, for the price that was shown."""
-    run, person = _run(id), current_person()
-    limit = person.account.operator_credit_limit
-    if not person.can(Role.EDITOR) and credits > limit:
-        raise Forbidden(f"Operators may start up to {limit:,} credits. Ask an editor to go on.")
-    following = let_go_on(db.session(), run, credits, datetime.now(UTC))
+    following = going_on.go_on(db.session(), _run(id), actor(), credits, datetime.now(UTC))
     return _done(following, "It goes on here with what was left over.")
 
 
@@ -96,7 +94,7 @@ def _context(page: Any, run: ScheduledTask, tag: str, now: datetime) -> dict[str
     return {
         "page": page, "run": run, "tag": tag, "poll": live.trigger([run], None, now), "late": lateness_seconds(run),
         "retry": _retry_price(run, now), "again": again, "cost": _cost(again, run, now), "left": left,
-        "review": review.review_of(db.session(), run), "waits_until": waits_until(run),
+        "review": reviewing.review_of(db.session(), run, now), "waits_until": waits_until(run),
         "sentence": summary_of(SimpleNamespace(**page.definition), page.site),
         "traces": [(sample["id"], trace_lines(sample["trace"], subject)) for sample in samples],
     }  # fmt: skip
@@ -122,7 +120,7 @@ def _cost(again: RunAgain | None, run: ScheduledTask, now: datetime) -> StartCos
 def _retry_price(run: ScheduledTask, now: datetime) -> RetryPrice | None:
     if run.status != Status.FAILED or not current_person().can(Role.OPERATOR):
         return None
-    return retry_prices(db.session(), current_person().account, [run], now)[run.id]
+    return retry_chain(db.session(), current_person().account, run, now)
 
 
 def _done(run: ScheduledTask, message: str) -> ResponseReturnValue:

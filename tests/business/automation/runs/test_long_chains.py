@@ -7,9 +7,9 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account, Notice, Role
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Cause, Reason, ScheduledTask, Status, Waiting
-from app.business.automation.services.runs import chain_check, review
+from app.business.automation.services.preflight.reviewing import Review, go_on, review_of
+from app.business.automation.services.runs import chain_check
 from app.business.automation.services.runs.opening import Opening, open_run
-from app.business.automation.services.runs.review import Review
 from app.business.errors import Conflict
 from app.business.planner.models import Sector
 from tests.business.automation.machine import Machine
@@ -62,8 +62,8 @@ def test_the_rest_waits_and_editors_are_told_once(
     notice = session.scalars(select(Notice)).one()
     assert (notice.role, notice.run_id) == (Role.EDITOR, runs[-1].id)
     assert "More than 2 runs came from one start" in notice.body
-    assert review.review_of(session, runs[3]) == Review(3, 120)
-    assert review.review_of(session, runs[0]) is None
+    assert review_of(session, runs[3], machine.now) == Review(waiting=3, runs=3, days=1, credits=15)
+    assert review_of(session, runs[0], machine.now) is None
 
 
 def test_one_word_lets_all_of_them_go_on(
@@ -72,13 +72,13 @@ def test_one_word_lets_all_of_them_go_on(
     clusters = clusters_with_keywords(session, sector, 4)
     rule = machine.make_rule(account, trigger="cluster_created", actions=[IDEAS])
     runs = caused(machine, session, rule, root, clusters)
-    assert review.go_on(session, runs[2]) == 2
+    assert go_on(session, runs[2], machine.now) == 2
     machine.settle()
     for run in runs:
         session.refresh(run)
     assert [run.status for run in runs] == [Status.COMPLETED] * 4
     with pytest.raises(Conflict):
-        review.go_on(session, runs[2])
+        go_on(session, runs[2], machine.now)
     assert machine.breaches() == []
 
 
@@ -88,7 +88,7 @@ def test_runs_that_cost_nothing_are_said_to_cost_nothing(
     clusters = clusters_with_keywords(session, sector, 3)
     rule = machine.make_rule(account, trigger="cluster_created", actions=[LABEL])
     *_, last = caused(machine, session, rule, root, clusters)
-    assert review.review_of(session, last) == Review(1, 0)
+    assert review_of(session, last, machine.now) == Review(waiting=1, runs=1, days=1, credits=0)
 
 
 def test_another_chain_waits_for_its_own_word(
@@ -99,7 +99,7 @@ def test_another_chain_waits_for_its_own_word(
     mine = caused(machine, session, rule, root, clusters[:3])
     other_root = machine.run_now(machine.make_rule(account, actions=[LABEL]))
     others = caused(machine, session, rule, other_root, clusters[3:])
-    assert review.go_on(session, mine[2]) == 1
+    assert go_on(session, mine[2], machine.now) == 1
     machine.settle()
     session.refresh(others[2])
     assert others[2].waiting_for == Waiting.REVIEW

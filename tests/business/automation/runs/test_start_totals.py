@@ -201,7 +201,7 @@ def test_what_is_left_goes_on_for_the_price_shown_and_only_once(
     rule = idea_rule(machine, account, credit_limit_per_execution=20, record_limit=5)
     machine.run_now(rule, max_credits=20)
     (run,) = machine.runs()
-    assert left_over(session, run, machine.now) == LeftOver("8 clusters", 2, 40)
+    assert left_over(session, run, machine.now) == LeftOver("8 clusters", runs=2, days=1, credits=40)
     let_go_on(session, run, 30, machine.now)
     machine.settle()
     with pytest.raises(Conflict):

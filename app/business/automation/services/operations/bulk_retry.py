@@ -21,9 +21,11 @@ from app.business.automation.run_models import RunDetail, ScheduledTask, Status
 from app.business.automation.services.automation_service import Actor
 from app.business.automation.services.history.history import RunFilters, failed_runs
 from app.business.automation.services.operations.operations import Asked, Progress, begin_operation
+from app.business.automation.services.operations.retry_chain import retry_chain
 from app.business.automation.services.operations.retry_price import MOST_RUNS as PRICED_TOGETHER
 from app.business.automation.services.operations.retry_price import retry_prices
 from app.business.automation.services.runs import run_control
+from app.business.automation.services.runs.start_list import start_of
 from app.business.automation.services.runs.start_total import allow
 from app.business.automation.services.transactions import Clock, Transaction
 from app.business.automation.services.triggering import redelivery
@@ -48,17 +50,33 @@ class LeftOut(StrEnum):
 
 @dataclass
 class OfRule:
-    """The part of one rule: runs, finished units that are kept, credits at most."""
+    """The part of one rule: runs, finished units that are kept, credits at most; `adds` as in the report."""
 
     name: str
     runs: int = 0
     finished_units: int = 0
     credits_most: int = 0
+    adds: int = 0
+
+
+@dataclass
+class OfStart:
+    """The part of one start with a total. `left`: what it may still spend."""
+
+    left: int
+    needs: int = 0
+    most: int = 0
+
+    @property
+    def adds(self) -> int:
+        """What goes beyond the total."""
+        return max(self.needs - self.left, 0)
 
 
 @dataclass
 class RetryReport:
     """What a retry of all would do. `runs`: (id, number of the attempt that failed) · `left_out`: runs by reason ·
+    `adds`: credits of `credits_most` that go beyond the totals of starts · `by_rule`: the dearest first ·
     `beyond`: failed runs more than one operation takes · `as_of`: runs that failed later are not among them.
     """
 
@@ -67,6 +85,7 @@ class RetryReport:
     runs: list[tuple[int, int]] = field(default_factory=list)
     finished_units: int = 0
     credits_most: int = 0
+    adds: int = 0
     left_out: Counter[LeftOut] = field(default_factory=Counter)
     by_rule: dict[int, OfRule] = field(default_factory=dict)
     beyond: int = 0
@@ -87,17 +106,35 @@ def dry_report(
         total = session.scalar(select(func.count()).select_from(ScheduledTask).where(*clauses)) or 0
         report.beyond = total - MOST_RUNS
     paused = set(session.scalars(_paused_sites(account.id)))
+    starts: dict[tuple[int, int], OfStart] = {}
     for runs in _loaded(session, ids):
-        _judge(session, account, runs, actor, paused, report)
+        _judge(session, account, runs, actor, paused, report, starts)
+    for (rule_id, _), start in starts.items():
+        # Runs of one start share what its total leaves: together they spend no more than that and what they add.
+        shared = start.most - min(start.most, start.left + start.adds)
+        for part in (report, report.by_rule[rule_id]):
+            part.credits_most -= shared
+            part.adds += start.adds
+    report.by_rule = dict(sorted(report.by_rule.items(), key=_dearest_first))
     # Everybody puts runs back in one order, so two operations never wait for each other crosswise.
     report.runs.sort()
     return report
 
 
 def begin_bulk_retry(
-    session: Session, account: Account, report: RetryReport, actor: Actor, now: datetime
+    session: Session,
+    account: Account,
+    report: RetryReport,
+    actor: Actor,
+    now: datetime,
+    *,
+    named: int | None = None,
 ) -> Operation:
-    """Ask for the retry of just what the report speaks of. Raises Conflict."""
+    """Ask for the retry of just what the report speaks of. `named`: the most credits that the page named.
+
+    Raises Conflict, also where it costs more by now.
+    """
+    require_as_named(report.credits_most, named)
     if not report.runs:
         raise Conflict(nothing_to_retry(report))
     params = {
@@ -115,12 +152,22 @@ def begin_bulk_retry(
     return operation
 
 
-def retry_alone(session: Session, account: Account, run: ScheduledTask, actor: Actor, now: datetime) -> None:
+def retry_alone(
+    session: Session,
+    account: Account,
+    run: ScheduledTask,
+    actor: Actor,
+    now: datetime,
+    *,
+    named: int | None = None,
+) -> None:
     """A person's retry of one run, with what it needs beyond the total of its start.
 
-    Raises Conflict, and Forbidden where it may cost more than operators may start.
+    `named`: the most credits that the page named. Raises Conflict, also where it costs more by now, and Forbidden
+    where it may cost more than operators may start.
     """
-    price = retry_prices(session, account, [run], now)[run.id] if run.status == Status.FAILED else None
+    price = retry_chain(session, account, run, now)
+    require_as_named(price.most if price else 0, named)
     if actor.role == Role.OPERATOR and price and price.most > account.operator_credit_limit:
         raise Forbidden(
             f"This retry may cost up to {price.most:,} credits; operators may start runs of up to "
@@ -129,6 +176,15 @@ def retry_alone(session: Session, account: Account, run: ScheduledTask, actor: A
     redelivery.retry(session, run, now)
     if price:
         allow(session, account.id, {run.id: price.needs})
+
+
+def require_as_named(most: int, named: int | None) -> None:
+    """Raises Conflict where a retry costs more than what a person has said yes to."""
+    if named is not None and most > named:
+        raise Conflict(
+            f"This retry may cost up to {most:,} credits by now, more than the {named:,} that were named. "
+            "Look at it once more, then retry."
+        )
 
 
 def nothing_to_retry(report: RetryReport) -> str:
@@ -187,6 +243,7 @@ def _judge(
     actor: Actor,
     paused_sites: set[int],
     report: RetryReport,
+    starts: dict[tuple[int, int], OfStart],
 ) -> None:
     prices = retry_prices(session, account, runs, report.as_of)
     for run in runs:
@@ -206,6 +263,15 @@ def _judge(
                 part.finished_units += price.finished
                 part.credits_most += price.most
             of_rule.runs += 1
+            if price.left is not None:
+                of_start = starts.setdefault((run.automation_rule_id, start_of(run)), OfStart(price.left))
+                of_start.needs += price.needs
+                of_start.most += price.most
+
+
+def _dearest_first(item: tuple[int, OfRule]) -> tuple[int, int, str, int]:
+    rule_id, part = item
+    return -part.credits_most, -part.runs, part.name, rule_id
 
 
 def _paused_sites(account_id: int) -> Any:

@@ -42,20 +42,27 @@ MEASURES: dict[str, tuple[InstrumentedAttribute[int], InstrumentedAttribute[Any]
 class RetryPrice:
     """`finished`: units that are kept · `most`: credits that the attempt may cost, within the run's limit ·
     `adds`: what goes beyond the total of its start · `needs`: credits of what is known; what is still to be made is
-    done within the total.
+    done within the total · `left`: what its start may still spend; None where it has no total.
     """
 
     finished: int
     most: int
     adds: int = 0
     needs: int = field(default=0, compare=False)
+    left: int | None = field(default=None, compare=False)
 
 
 def retry_prices(
     session: Session, account: Account, runs: Sequence[ScheduledTask], now: datetime
 ) -> dict[int, RetryPrice | None]:
     """By run id; None where the run's rule version cannot be read any more. At most 500 runs of the account."""
-    contexts = _contexts(session, account, runs, now)
+    return prices_within(session, account, contexts_of(session, account, runs, now))
+
+
+def prices_within(
+    session: Session, account: Account, contexts: Mapping[int, RunContext]
+) -> dict[int, RetryPrice | None]:
+    """The same, of runs whose contexts are loaded."""
     known, left = _Known(session, account.id, contexts), rooms(session, list(contexts))
     prices = {run_id: _price(known, context) for run_id, context in contexts.items()}
     return {
@@ -66,7 +73,7 @@ def retry_prices(
 
 def _within_total(price: RetryPrice, left: int) -> RetryPrice:
     adds = max(price.needs - left, 0)
-    return replace(price, most=min(price.most, left + adds), adds=adds)
+    return replace(price, most=min(price.most, left + adds), adds=adds, left=left)
 
 
 def _price(known: "_Known", context: RunContext) -> RetryPrice | None:
@@ -241,7 +248,7 @@ def _has(steps: _Steps, key: str) -> bool:
     return any(step.entry.key == key for _, step in steps)
 
 
-def _contexts(
+def contexts_of(
     session: Session, account: Account, runs: Sequence[ScheduledTask], now: datetime
 ) -> dict[int, RunContext]:
     """What the engine would load for each run, without its site."""

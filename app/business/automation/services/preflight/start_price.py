@@ -74,16 +74,33 @@ def price_of_records(session: Session, context: RunContext, ids: list[int], pick
     credits = _work(about, fitting, window).credits
     if definition.mode == "shadow":
         work, credits = Work(work.runs, 0), 0
-    limit = definition.max_executions_per_day
-    left = max(limit - _runs_today(session, context), 0)
     return StartPrice(
         records=len(fitting),
         runs=work.runs,
-        days=_days(work.runs, limit, left),
+        days=days_of(session, context, work.runs),
         credits=min(credits, work.credits),
         credits_max=work.credits,
-        runs_left=left,
+        runs_left=_runs_left(session, context),
         too_dear=len(ids) - len(fitting),
+    )
+
+
+def price_of_one(session: Session, rule: AutomationRule, now: datetime, known: int) -> StartPrice:
+    """Of one record that is only thought of and costs `known` credits, without what is made of it on the way."""
+    context = context_of_start(session, rule, Cause.MANUAL, now)
+    definition = context.definition
+    steps = steps_over(definition.actions, definition.record_type)
+    prices = WorkPrices(session, context.account.id, steps, definition.record_type, [])
+    most = ChainWork(definition, prices, most=True).costing(known)
+    about = ChainWork(definition, prices, most=False).costing(known)
+    return StartPrice(
+        records=min(most.runs, 1),
+        runs=most.runs,
+        days=days_of(session, context, most.runs),
+        credits=min(about.credits, most.credits),
+        credits_max=most.credits,
+        runs_left=_runs_left(session, context),
+        too_dear=0 if most.runs else 1,
     )
 
 
@@ -126,17 +143,20 @@ def _work(chain: ChainWork, ids: list[int], window: int) -> Work:
     return chain.of(ids, window) if chain.definition.record_type else chain.without_records()
 
 
-def _runs_today(session: Session, context: RunContext) -> int:
+def days_of(session: Session, context: RunContext, runs: int) -> int:
+    """Days until so many runs have had their turn, today included."""
+    left, limit = _runs_left(session, context), context.definition.max_executions_per_day
+    return 0 if runs == 0 else 1 + -(-max(runs - left, 0) // limit)
+
+
+def _runs_left(session: Session, context: RunContext) -> int:
+    """Of today's limit."""
     used = select(RuleDay.used).where(
         RuleDay.rule_id == context.rule.id,
         RuleDay.local_day == context.local_day,
-        RuleDay.split_site_id == 0,
+        RuleDay.split_site_id == context.run.split_site_id,
     )
-    return session.scalar(used) or 0
-
-
-def _days(runs: int, limit: int, left: int) -> int:
-    return 0 if runs == 0 else 1 + -(-max(runs - left, 0) // limit)
+    return max(context.definition.max_executions_per_day - (session.scalar(used) or 0), 0)
 
 
 def _heard(started: Started, uses: list[ActionUse], records: int) -> int:

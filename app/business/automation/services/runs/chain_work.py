@@ -57,6 +57,10 @@ class ChainWork:
         """The one run of a rule that works on no records."""
         return self._one([])
 
+    def costing(self, known: int) -> Work:
+        """The chain over one record of which only that price is known."""
+        return Work(1, known) + self.after(0, 1, known) if known <= self.limit else Work()
+
     def _one(self, taken: list[int]) -> Work:
         known = self.prices.amount(taken)
         return Work(1, known) + self.after(0, len(taken), known)

@@ -29,8 +29,8 @@ from app.business.automation.services.runs.windows import window_of
 
 FOLLOWING_CAUSES = (Cause.EVENT, Cause.BACKFILL, Cause.MANUAL, Cause.API)
 """A planned run is not followed: what is left of its matches waits for the next planned time."""
-PASSED_ON = ("even_if_off", "selected")
-"""What a person chose for the start holds for all its runs."""
+PASSED_ON = ("even_if_off", "selected", "reviewed")
+"""What a person chose or looked at holds for all that follows."""
 HANDED_PROMISED = "handed_promised"
 """Option of a run: how many of its start's records went over to the runs that follow."""
 

@@ -1,9 +1,9 @@
 """The total of a start: one counter over its runs and retries, raised by each hold and lowered by each release."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
-from sqlalchemy import and_, func, select, update
+from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from app.business.automation.run_models import Reason, ScheduledTask
@@ -12,7 +12,7 @@ from app.business.automation.services.runs.run_stop import Stop
 from app.business.billing.models import BudgetScope, SpendCounter
 from app.business.billing.services import spend_counters
 from app.business.billing.services.credit_service import CreditService
-from app.business.billing.services.spend_counters import TOTAL
+from app.business.billing.services.spend_counters import TOTAL, Budget
 
 
 def start_left(session: Session, context: RunContext) -> int | None:
@@ -73,6 +73,32 @@ def allow(session: Session, account_id: int, needs: Mapping[int, int]) -> None:
             free[start_id or run_id] = left[run_id]
     for first_id, amount in sorted(needed.items()):
         _raise(session, first_id, max(amount - free[first_id], 0))
+
+
+def bound(session: Session, account_id: int, amounts: Mapping[int, int]) -> None:
+    """Let the starts of these runs spend so much more for them: those without a total get one."""
+    allow(session, account_id, amounts)
+    run = ScheduledTask
+    query = select(run.id, run.start_id).where(run.id.in_(amounts))
+    more: Counter[int] = Counter()
+    for run_id, start_id in session.execute(query):
+        more[start_id or run_id] += amounts[run_id]
+    unbound = select(run.id).where(run.id.in_(more), run.max_credits.is_(None)).order_by(run.id)
+    for first_id in session.scalars(unbound).all():
+        spent = spend_counters.begin(
+            session, account_id, _budget(first_id), _runs_of_start(session, first_id)
+        )
+        session.get_one(ScheduledTask, first_id).max_credits = spent + more[first_id]
+    session.flush()
+
+
+def _budget(first_id: int) -> Budget:
+    return Budget(BudgetScope.START, first_id, TOTAL, None)
+
+
+def _runs_of_start(session: Session, first_id: int) -> Sequence[int]:
+    run = ScheduledTask
+    return session.scalars(select(run.id).where(or_(run.id == first_id, run.start_id == first_id))).all()
 
 
 def _raise(session: Session, first_id: int, added: int) -> None:

@@ -13,6 +13,7 @@ from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Cause, ScheduledTask
 from app.business.automation.services.catalogue.record_models import MODELS, in_scope, known_ids
 from app.business.automation.services.conditions.record_facts import context_facts
+from app.business.automation.services.preflight.start_price import price_of_one, start_price
 from app.business.automation.services.runs.opening import Opening, open_run
 from app.business.automation.services.runs.run_context import RunContext, load_context
 from app.business.automation.services.runs.run_gates import pass_gates, sample_traces
@@ -30,9 +31,10 @@ def dry_run(
     record_id: int | None = None,
     values: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """`{"would_run", "gates", "conditions", "matched", "actions", "price", "price_max"}`. Raises NotFound, Invalid.
+    """`{"would_run", "gates", "conditions", "matched", "actions", "records", "runs", "days", "price", "price_max"}`.
 
-    With `values` (a JSON object of fields) these stand for the record.
+    What it comes to is that of the run and all that follow it; the prices of the actions are those of the run.
+    With `values` (a JSON object of fields) these stand for the record. Raises NotFound, Invalid.
     """
     wishes = {name: set(session.info.get(name, ())) for name in ("wake", "alarms")}
     savepoint = session.begin_nested()
@@ -46,6 +48,7 @@ def dry_run(
     finally:
         savepoint.rollback()
         session.info.update(wishes)
+    report |= _costs(session, rule, report, now, record_id, is_assumed=values is not None)
     if not rule.is_active:
         report["gates"][0] = {"gate": "active", "result": "stop", "message": "The rule is switched off."}
         report["would_run"] = False
@@ -67,18 +70,36 @@ def _report(
     session: Session, context: RunContext, admission: Admission, record_id: int | None
 ) -> dict[str, Any]:
     traces = _traces(session, context, admission, record_id)
-    prices = [_action(session, context, step, admission.records) for step in steps_of(context)]
-    known = [action["price"] for action in prices if action["price"] is not None]
     return {
         "would_run": admission.stop is None,
         "gates": admission.gates,
         "conditions": traces[0]["trace"] if traces else {},
         "matched": admission.choice.matched,
-        "actions": prices,
-        "price": sum(known) if len(known) == len(prices) else None,
-        "price_max": context.definition.credit_limit_per_execution
-        if len(known) < len(prices)
-        else min(sum(known), context.definition.credit_limit_per_execution),
+        "actions": [_action(session, context, step, admission.records) for step in steps_of(context)],
+    }
+
+
+def _costs(
+    session: Session,
+    rule: AutomationRule,
+    report: dict[str, Any],
+    now: datetime,
+    record_id: int | None,
+    *,
+    is_assumed: bool,
+) -> dict[str, Any]:
+    """What starting it comes to; `price` is null where it depends on what a step makes."""
+    prices = [action["price"] for action in report["actions"]]
+    if is_assumed:
+        start = price_of_one(session, rule, now, sum(price or 0 for price in prices))
+    else:
+        start = start_price(session, rule, now, record_ids=None if record_id is None else [record_id])
+    return {
+        "records": start.records,
+        "runs": start.runs,
+        "days": start.days,
+        "price": None if None in prices else start.credits_max,
+        "price_max": start.credits_max,
     }
 
 

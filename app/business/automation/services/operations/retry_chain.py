@@ -1,0 +1,41 @@
+"""What one retry may cost with all that follows it: a further attempt, and the runs that go on from there."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import Account
+from app.business.automation.run_models import ScheduledTask, Status
+from app.business.automation.services.operations.retry_price import RetryPrice, contexts_of, prices_within
+from app.business.automation.services.preflight.chain_prices import price_of_made, price_of_rest
+from app.business.automation.services.runs.follow_up import Rest, rest_of
+from app.business.automation.services.runs.run_context import RunContext
+from app.business.errors import Invalid
+
+
+def retry_chain(session: Session, account: Account, run: ScheduledTask, now: datetime) -> RetryPrice | None:
+    """None where the run has not failed, or its rule cannot be read any more."""
+    if run.status != Status.FAILED:
+        return None
+    contexts = contexts_of(session, account, [run], now)
+    price, context = prices_within(session, account, contexts)[run.id], contexts[run.id]
+    if price is None:
+        return None
+    try:
+        made = price_of_made(session, context) - run.credits_used
+        most = (
+            max(price.most, made) + price_of_rest(session, context, _handed_on_after(context)).total.credits
+        )
+    except (Invalid, KeyError):
+        return None
+    return replace(price, most=most if price.left is None else min(most, price.left + price.adds))
+
+
+def _handed_on_after(context: RunContext) -> Rest:
+    """What the run leaves to others once it is through; of one that never began its own records are not among it."""
+    rest = rest_of(context)
+    if context.run.admitted_at:
+        return rest
+    own = (context.run.from_step, context.detail.records or [])
+    return replace(rest, items=[item for item in rest.items if (item["from_step"], item["records"]) != own])

@@ -1,0 +1,142 @@
+"""What work that was promised already comes to: of runs that wait for a person, and of what an ended run left over."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.business.automation.run_models import Cause, RunDetail, ScheduledTask
+from app.business.automation.services.preflight.start_price import days_of, price_of_records
+from app.business.automation.services.rules.rule_definition import RuleDefinition, definition_from
+from app.business.automation.services.rules.rule_versions import definition_of
+from app.business.automation.services.runs.chain_work import ChainWork, Work
+from app.business.automation.services.runs.follow_up import Item, Rest, rest_of
+from app.business.automation.services.runs.record_choice import matching_of
+from app.business.automation.services.runs.record_claims import is_selected
+from app.business.automation.services.runs.run_context import RunContext, context_of_start, load_context
+from app.business.automation.services.runs.run_price import WorkPrices
+from app.business.automation.services.runs.run_steps import steps_over
+from app.business.automation.services.runs.start_list import start_records
+
+
+@dataclass(frozen=True)
+class ChainPrices:
+    """by_run: what each run and its follow-ups come to · days: until all of them have had their turn."""
+
+    by_run: Mapping[int, Work]
+    days: int
+
+    @property
+    def total(self) -> Work:
+        """All of them together."""
+        return sum(self.by_run.values(), Work())
+
+
+def price_of_rest(session: Session, context: RunContext, rest: Rest) -> ChainPrices:
+    """Of what an ended run leaves over: its follow-ups work by the rule as it is now."""
+    if not rest:
+        return ChainPrices({}, 0)
+    definition = definition_from(definition_of(context.rule))
+    started = _like(session, context, definition)
+    picked = not is_selected(context)
+    work = _own_work(session, started, _own_records(session, context, rest), picked)
+    work += _later_work(session, started, rest.items)
+    return ChainPrices({context.run.id: work}, days_of(session, started, work.runs))
+
+
+def price_of_made(session: Session, context: RunContext) -> int:
+    """The most that a run over its records comes to from its first unit on, where steps work on what others make."""
+    steps = steps_over(context.definition.actions, context.run.record_type, context.run.from_step)
+    if all(step.known_at_start or step.entry.price_text == "free" for step in steps):
+        return 0
+    records = list(context.detail.records or ())
+    walk = _walk(session, context, records)
+    if first := context.run.from_step:
+        return walk.following(first, len(records)).credits
+    return walk.of(walk.affordable(records), len(records) or 1).credits
+
+
+def price_of_waiting(session: Session, runs: Sequence[ScheduledTask], now: datetime) -> ChainPrices:
+    """Of runs over named records that have not begun: each works by its own version of its rule."""
+    groups: dict[tuple[int, int, int], list[ScheduledTask]] = defaultdict(list)
+    for run in runs:
+        groups[run.automation_rule_id, run.rule_version, run.split_site_id].append(run)
+    by_run: dict[int, Work] = {}
+    days = 0
+    for same in groups.values():
+        context = load_context(session, same[0], now)
+        found = _of_group(session, context, same)
+        by_run |= found
+        days = max(days, days_of(session, context, sum(work.runs for work in found.values())))
+    return ChainPrices(by_run, days)
+
+
+def _of_group(session: Session, context: RunContext, runs: Sequence[ScheduledTask]) -> dict[int, Work]:
+    """Of runs of one version of a rule; what the prices depend on is read once for all of them."""
+    started = _like(session, context, context.definition)
+    ids = [run.id for run in runs]
+    details = session.scalars(select(RunDetail).where(RunDetail.run_id.in_(ids)))
+    by_run = {detail.run_id: detail for detail in details}
+    found: dict[int, Work] = {}
+    own: dict[int, list[int]] = {}
+    for run in runs:
+        mine = replace(context, run=run, detail=by_run[run.id])
+        rest = rest_of(mine)
+        own[run.id] = _own_records(session, mine, rest)
+        found[run.id] = _later_work(session, started, rest.items)
+    if context.definition.record_type is None:
+        return dict.fromkeys(ids, _own_work(session, started, [], picked=True))
+    offered = list(dict.fromkeys(record_id for records in own.values() for record_id in records))
+    matching = set(matching_of(session, started, offered))
+    walk = _walk(session, started, sorted(matching))
+    for run_id, records in own.items():
+        fitting = walk.affordable([record_id for record_id in records if record_id in matching])
+        found[run_id] += _in_its_mode(started, walk.of(fitting, len(records)))
+    return found
+
+
+def _like(session: Session, context: RunContext, definition: RuleDefinition) -> RunContext:
+    """A start that is thought of, with the run's cause and site."""
+    started = context_of_start(session, context.rule, Cause(context.run.cause), context.now)
+    started.run.split_site_id = context.run.split_site_id
+    return replace(started, definition=definition, site=context.site)
+
+
+def _own_records(session: Session, context: RunContext, rest: Rest) -> list[int]:
+    """Records of the start that the rest begins with."""
+    own = [key for item in rest.items if not item["from_step"] for key in item["records"]]
+    if rest.place.beyond:
+        own += start_records(session, context.run)[rest.place.end : rest.place.total]
+    return own
+
+
+def _own_work(session: Session, started: RunContext, own: list[int], picked: bool) -> Work:
+    if not own and started.definition.record_type:
+        return Work()
+    price = price_of_records(session, started, own, picked)
+    return Work(price.runs, price.credits_max)
+
+
+def _later_work(session: Session, started: RunContext, items: Sequence[Item]) -> Work:
+    """Of what earlier steps have made, each from its step on."""
+    later = [item for item in items if item["from_step"]]
+    if not later:
+        return Work()
+    walk = _walk(session, started, [])
+    works = (walk.following(item["from_step"], len(item["records"])) for item in later)
+    return _in_its_mode(started, sum(works, Work()))
+
+
+def _in_its_mode(started: RunContext, work: Work) -> Work:
+    """Practice costs nothing."""
+    return replace(work, credits=0) if started.definition.mode == "shadow" else work
+
+
+def _walk(session: Session, started: RunContext, ids: list[int]) -> ChainWork:
+    definition = started.definition
+    steps = steps_over(definition.actions, definition.record_type)
+    prices = WorkPrices(session, started.account.id, steps, definition.record_type, ids)
+    return ChainWork(definition, prices, most=True)
