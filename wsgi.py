@@ -1,4 +1,4 @@
-"""The entry point of every process: `flask --app wsgi …` and gunicorn."""
+"""The entry point of every process: `flask --app wsgi …`."""
 
 import sys
 

@@ -10,7 +10,7 @@ from app.infrastructure.messaging.automation_tasks import sweep as sweep_once
 from app.infrastructure.messaging.scheduler import run_scheduler
 from app.infrastructure.messaging.worker import run_clock_worker, run_step_worker
 from app.infrastructure.redis_connection import QueueServerAway, connect, require
-from app.infrastructure.web_server import WebServer, warn_of_settings
+from app.infrastructure.web_server import CannotListen, WebServer, warn_of_settings
 from app.settings import Settings
 
 
@@ -39,7 +39,10 @@ def _with_queue_server(run: Callable[[Settings], None]) -> Callable[[], None]:
 def web() -> None:
     """Serve pages and the REST API."""
     warn_of_settings(current_app.extensions["settings"])
-    WebServer(current_app.wsgi_app, current_app.extensions["settings"]).run()
+    try:
+        WebServer(current_app.wsgi_app, current_app.extensions["settings"]).run()
+    except CannotListen as error:
+        raise click.ClickException(str(error)) from None
 
 
 @click.command("worker")

@@ -1,9 +1,7 @@
 """`up`: one command that migrates, starts everything, and keeps it running."""
 
 import http.client
-import os
 import signal
-import socket
 from datetime import UTC, datetime
 from http import HTTPStatus
 
@@ -24,10 +22,16 @@ from app.infrastructure.messaging.scheduler import run_scheduler
 from app.infrastructure.messaging.worker import run_clock_worker, run_step_worker
 from app.infrastructure.redis_connection import QueueServerAway, become_embedded_server, connect, require
 from app.infrastructure.supervisor import Child, NotStarted, StopAsked, Supervisor
-from app.infrastructure.web_server import WebServer, warn_of_settings
+from app.infrastructure.web_server import CannotListen, WebServer, listen, warn_of_settings
 from app.settings import Settings
 
-STOPS_CLEANLY = (data_folder.FolderInUse, data_folder.FolderUnusable, NotStarted, QueueServerAway)
+STOPS_CLEANLY = (
+    CannotListen,
+    data_folder.FolderInUse,
+    data_folder.FolderUnusable,
+    NotStarted,
+    QueueServerAway,
+)
 
 
 def register(app: Flask) -> None:
@@ -42,7 +46,7 @@ def up(demo: bool) -> None:
     settings: Settings = current_app.extensions["settings"]
     try:
         with data_folder.hold(settings.data_dir):
-            _require_free_port(settings)
+            listen(settings).close()
             warn_of_settings(settings)
             _supervise(settings, demo)
     except STOPS_CLEANLY as error:
@@ -130,17 +134,6 @@ def _let_go() -> None:
     """Close what this process used: children are forked from it, now and at every restart."""
     db.session.remove()
     db.engine.dispose()
-
-
-def _require_free_port(settings: Settings) -> None:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    try:
-        socket.create_server((settings.host, settings.port), family=family).close()
-    except OSError as error:
-        raise NotStarted(
-            f"Cannot listen on {settings.host} port {settings.port}: {os.strerror(error.errno or 0)}. "
-            f"Stop what uses it, or choose another, for example PORT={settings.port + 1}."
-        ) from None
 
 
 def _answers(settings: Settings) -> bool:

@@ -11,7 +11,7 @@ QUIET = (
     "rq.job",
     "rq_scheduler.scheduler",
     "alembic",
-    "gunicorn.error",
+    "waitress",
     "httpx2",
     "openai",
 )
@@ -54,3 +54,5 @@ def configure(level: str) -> None:
     logging.basicConfig(handlers=[handler], level=level, force=True)
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
+    # It warns of every request that waits for a moment.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)

@@ -4,10 +4,14 @@ import ctypes
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
 STOPPED = "T"
+
+stopping = threading.Event()
+"""Set in a web process that was asked to stop: requests that wait for something are answered now."""
 
 
 def die_with_parent(parent: int, by: signal.Signals = signal.SIGKILL) -> None:

@@ -1,19 +1,34 @@
-"""The web process: gunicorn with threads, configured here and nowhere else."""
+"""The web process: a threaded server whose threads never wait for a slow client, configured here and nowhere else."""
 
+import os
+import resource
+import signal
+import socket
 from collections.abc import Callable
 from typing import Any
 
 import structlog
-from gunicorn.app.base import BaseApplication
+from waitress.adjustments import Adjustments
 
-from app.infrastructure.process_life import die_with_parent
+from app.infrastructure.http_connections import HttpServer, Threads
 from app.settings import Settings
 
 log = structlog.get_logger(__name__)
 
 THREADS = 16
-GRACE_SECONDS = 30
-"""Requests being answered get this long at a stop."""
+MEGABYTE = 2**20
+LARGEST_HEADERS = 32 * 1024
+LARGEST_BODY = 16 * MEGABYTE
+"""The application refuses from 6 MB on, in words for people; what is larger still is not even read."""
+MOST_CONNECTIONS = 2000
+FILES_PER_CONNECTION = 3
+"""Itself, and a large request or answer that lies on the disk meanwhile."""
+OTHER_FILES = 200
+NEVER = 2**40
+
+
+class CannotListen(Exception):  # noqa: N818 - says what happened
+    """HOST and PORT cannot be used; the message says why."""
 
 
 def warn_of_settings(settings: Settings) -> None:
@@ -30,46 +45,74 @@ def warn_of_settings(settings: Settings) -> None:
         )
 
 
-class WebServer(BaseApplication):  # type: ignore[misc]
+def listen(settings: Settings) -> socket.socket:
+    """A socket bound to HOST and PORT. Raises CannotListen."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    address, every = (settings.host, settings.port), settings.host == "::"
+    try:
+        return socket.create_server(
+            address, family=family, dualstack_ipv6=every and socket.has_dualstack_ipv6()
+        )
+    except OSError as error:
+        raise CannotListen(
+            f"Cannot listen on {settings.host} port {settings.port}: {os.strerror(error.errno or 0)}. "
+            f"Stop what uses it, or choose another, for example PORT={settings.port + 1}."
+        ) from None
+
+
+class WebServer:
     """Serves one WSGI application, already built."""
 
     def __init__(self, application: Callable[..., Any], settings: Settings) -> None:
         self.application, self.settings = application, settings
-        super().__init__()
 
-    def load_config(self) -> None:
-        """The few settings that differ from gunicorn's own."""
-        for name, value in self._options().items():
-            self.cfg.set(name, value)
+    def run(self) -> None:
+        """Until SIGTERM or SIGINT, and the requests at work are answered. Raises CannotListen."""
+        server = self.open()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, server.ask_to_stop)
+        server.serve()
 
-    def _options(self) -> dict[str, Any]:
-        return {
-            "bind": f"{_bracketed(self.settings.host)}:{self.settings.port}",
-            "worker_class": "gthread",
-            "workers": 1,
-            "threads": THREADS,
-            "timeout": 120,
-            "graceful_timeout": GRACE_SECONDS,
-            "keepalive": 5,
-            "loglevel": "warning",
-            "accesslog": None,
-            # Forwarded headers are read once, by the application, as TRUSTED_PROXIES says.
-            "forwarded_allow_ips": "",
-            "forwarder_headers": "",
-            # It would open a socket in the home folder; nothing here uses it.
-            "control_socket_disable": True,
-            "proc_name": "igny8-web",
-            "post_fork": _die_with_arbiter,
-        }
-
-    def load(self) -> Callable[..., Any]:
-        """The application."""
-        return self.application
+    def open(self) -> HttpServer:
+        """The server, listening. Raises CannotListen."""
+        bound = listen(self.settings)
+        return HttpServer(
+            self.application,
+            map={},
+            _sock=bound,
+            dispatcher=Threads(THREADS),
+            adj=_adjustments(bound),
+            bind_socket=False,
+            sockinfo=(bound.family, bound.type, bound.proto, bound.getsockname()),
+        )
 
 
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
+def _adjustments(bound: socket.socket) -> Adjustments:
+    """The settings that differ from waitress's own."""
+    return Adjustments(
+        sockets=[bound],
+        threads=THREADS,
+        connection_limit=min(MOST_CONNECTIONS, (_open_files() - OTHER_FILES) // FILES_PER_CONNECTION),
+        cleanup_interval=1,
+        recv_bytes=65536,
+        max_request_header_size=LARGEST_HEADERS,
+        max_request_body_size=LARGEST_BODY,
+        # A thread never waits for a reader: what the reader has not taken lies in memory, then on the disk.
+        outbuf_high_watermark=NEVER,
+        outbuf_overflow=MEGABYTE // 2,
+        # Forwarded headers are read once, by the application, as TRUSTED_PROXIES says.
+        clear_untrusted_proxy_headers=False,
+        ident="",
+        # Somebody who goes away in the middle is no fault of ours.
+        log_socket_errors=False,
+    )
 
 
-def _die_with_arbiter(_arbiter: Any, worker: Any) -> None:
-    die_with_parent(worker.ppid)
+def _open_files() -> int:
+    """How many files this process may have open, raised as far as it is allowed to."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_CONNECTIONS * FILES_PER_CONNECTION + OTHER_FILES
+    most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < most:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    return most

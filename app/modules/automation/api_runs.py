@@ -25,6 +25,7 @@ from app.business.automation.services.runs.run_summary import steps_json
 from app.business.errors import Invalid
 from app.business.periods import last_days
 from app.infrastructure.database import db, only_reading
+from app.infrastructure.process_life import stopping
 from app.modules.access import allow, current_person, owned_or_404
 from app.modules.api.resource import (
     answer,
@@ -50,6 +51,7 @@ from app.modules.automation.serializers import (
 from app.modules.automation.stale_rule import present_rule
 from app.modules.gate.json_text import Malformed
 from app.modules.gate.preconditions import if_match
+from app.modules.waiting import waiting_room
 
 LONGEST_KEY = 255
 LOOK_EVERY_SECONDS = 0.1
@@ -58,13 +60,18 @@ PRICE_SHOWN = ("records", "runs", "days", "credits", "credits_max")
 
 @allow(Role.OPERATOR)
 def execute_rule(id: int) -> Response:
-    """POST execute: 202 and the run; 200 and the finished run when `wait` was long enough."""
+    """POST execute: 202 and the run; 200 and the finished run when `wait` was long enough.
+
+    Where too many wait already, the answer comes at once.
+    """
     asked = read_optional(ExecuteRule)
     run = _opened(present_rule(id), asked)
     opened = saved(_answer(run, 202))
     if not asked.wait:
         return opened
-    _await_end(run, asked.wait)
+    with waiting_room.seat(run.account_id) as may_wait:
+        if may_wait:
+            _await_end(run, asked.wait)
     return _answer(run, 200 if run.status in CLOSED else 202)
 
 
@@ -234,10 +241,11 @@ def _what_may_go_on(run: ScheduledTask) -> dict[str, Any] | None:
 
 
 def _await_end(run: ScheduledTask, seconds: float) -> None:
-    """Look at the row until the run has ended or the time is over; no transaction stays open meanwhile."""
+    """Look at the row until the run has ended, the time is over, or the server stops; no transaction stays open."""
     until = time.monotonic() + seconds
     while run.status not in CLOSED and (left := until - time.monotonic()) > 0:
-        time.sleep(min(LOOK_EVERY_SECONDS, left))
+        if stopping.wait(min(LOOK_EVERY_SECONDS, left)):
+            return
         with only_reading():
             db.session.refresh(run)
             db.session.commit()
