@@ -43,7 +43,7 @@ class Copy:
         return family_of(self.process.pid)
 
     def is_whole(self) -> bool:
-        return len(family_of(self.process.pid)) > PROCESSES and self.get("/readyz") == 200
+        return len(family_of(self.process.pid)) >= PROCESSES and self.get("/readyz") == 200
 
 
 @contextmanager

@@ -157,7 +157,7 @@ def test_ctrl_c_stops_everything_gracefully_and_a_second_start_keeps_the_data(tm
 def test_kill_9_of_the_supervisor_leaves_nothing(tmp_path: Path) -> None:
     with started(tmp_path) as copy:
         family = copy.family()
-        assert len(family) > PROCESSES
+        assert len(family) >= PROCESSES
         copy.process.kill()
         copy.process.wait()
         eventually(lambda: not any(is_alive(pid) for pid in family), within=5, what="all ended")
