@@ -3,8 +3,10 @@
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -45,14 +47,22 @@ def postgresql_server() -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Every test that reaches this fixture runs once on each database."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path_factory.mktemp('sqlite') / 'test.sqlite3'}"
-        return
-    with databases.own_database(request.getfixturevalue("postgresql_server")) as url:
+@pytest.fixture(scope="session")
+def sqlite_url(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return f"sqlite:///{tmp_path_factory.mktemp('sqlite') / 'test.sqlite3'}"
+
+
+@pytest.fixture(scope="session")
+def postgresql_url(postgresql_server: str) -> Iterator[str]:
+    with databases.own_database(postgresql_server) as url:
         yield url
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """Every test that reaches this fixture runs once on each database; both are kept until the last test."""
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return url
 
 
 @pytest.fixture(scope="session")
@@ -75,23 +85,39 @@ def valkey(valkey_server: str) -> Iterator[Redis]:
 
 
 @pytest.fixture(scope="session")
-def shared_app(
-    database_url: str, valkey_server: str, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Flask]:
-    settings = Settings(
-        database_url=database_url,
-        redis_url=valkey_server,
-        secret_key="a-key-that-only-the-tests-use-0123456789",
-        data_dir=tmp_path_factory.mktemp("data"),
-    )
-    app = create_app(settings)
-    app.config["TESTING"] = True
-    # Requests of a test share the context of its `session`: each begins without what the last one left there.
-    app.before_request_funcs[None].insert(0, lambda: vars(g).clear())
-    databases.create_schema(app)
-    yield app
+def kept_apps(
+    valkey_server: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], Flask]]:
+    """The application on each database, with its tables, made once in a process of the tests."""
+    with ExitStack() as made:
+
+        @cache
+        def application(database_url: str) -> Flask:
+            settings = Settings(
+                database_url=database_url,
+                redis_url=valkey_server,
+                secret_key="a-key-that-only-the-tests-use-0123456789",
+                data_dir=tmp_path_factory.mktemp("data"),
+            )
+            app = create_app(settings)
+            app.config["TESTING"] = True
+            # Requests of a test share the context of its `session`: each begins without what the last one left there.
+            app.before_request_funcs[None].insert(0, lambda: vars(g).clear())
+            databases.create_schema(app)
+            made.callback(_close, app)
+            return app
+
+        yield application
+
+
+def _close(app: Flask) -> None:
     with app.app_context():
         db.engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def shared_app(database_url: str, kept_apps: Callable[[str], Flask]) -> Flask:
+    return kept_apps(database_url)
 
 
 @pytest.fixture
