@@ -29,7 +29,12 @@ migrate = Migrate(db=db, render_as_batch=True)
 reading: ContextVar[bool] = ContextVar("reading", default=False)
 """True while a request only reads: on SQLite it then takes no write lock."""
 
+impatient: ContextVar[bool] = ContextVar("impatient", default=False)
+"""True while a write lock that somebody else holds is hardly waited for."""
+
 LOCK_WAIT_SECONDS = 10
+HARDLY_SECONDS = 0.5
+CONNECT_SECONDS = 5
 STANDSTILL_SECONDS = 60
 """PostgreSQL ends a transaction in which nothing happens for so long: its process stands still or is cut off, and
 would keep its rows from those who go on with its work."""
@@ -37,9 +42,12 @@ would keep its rows from those who go on with its work."""
 
 def engine_options(url: str) -> dict[str, Any]:
     """Options of `create_engine` for this database address."""
+    # What is written is nobody's business who reads the log of a fault.
+    shared: dict[str, Any] = {"hide_parameters": True}
     if url.startswith("sqlite"):
-        return {"connect_args": {"timeout": LOCK_WAIT_SECONDS}}
-    return {"pool_pre_ping": True, "pool_size": 10, "max_overflow": 10}
+        return shared | {"connect_args": {"timeout": LOCK_WAIT_SECONDS}}
+    waits = {"connect_args": {"connect_timeout": CONNECT_SECONDS}}
+    return shared | waits | {"pool_pre_ping": True, "pool_size": 10, "max_overflow": 10}
 
 
 def prepare(engine: Engine) -> None:
@@ -76,7 +84,14 @@ def _null_safe(function: Callable[[str], str]) -> Callable[[Any], Any]:
 def _begin_sqlite(connection: Connection) -> None:
     # IMMEDIATE: a transaction that will write waits for its turn at its start, where waiting is safe;
     # a deferred one that turns into a writer later is refused at once when somebody else wrote meanwhile.
-    connection.exec_driver_sql("BEGIN" if reading.get() else "BEGIN IMMEDIATE")
+    if not impatient.get():
+        connection.exec_driver_sql("BEGIN" if reading.get() else "BEGIN IMMEDIATE")
+        return
+    connection.exec_driver_sql(f"PRAGMA busy_timeout={HARDLY_SECONDS * 1000:.0f}")
+    try:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    finally:
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={LOCK_WAIT_SECONDS * 1000}")
 
 
 @contextmanager
@@ -87,6 +102,17 @@ def only_reading() -> Iterator[None]:
         yield
     finally:
         reading.reset(token)
+
+
+@contextmanager
+def hardly_waiting() -> Iterator[None]:
+    """Transactions begun inside write or are refused, without waiting for a lock on SQLite for long."""
+    token, reads = impatient.set(True), reading.set(False)
+    try:
+        yield
+    finally:
+        reading.reset(reads)
+        impatient.reset(token)
 
 
 @contextmanager

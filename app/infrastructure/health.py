@@ -7,12 +7,15 @@ from datetime import datetime
 from redis import Redis, RedisError
 
 from app.business.automation.services.runs.opening import LONG_QUEUE
+from app.business.database_faults import FAULTS
 from app.infrastructure.messaging import heartbeats, queues
 from app.infrastructure.messaging.heartbeats import Audited, WorkerState
-from app.infrastructure.readiness import check_readiness
+from app.infrastructure.readiness import WAITS, check_readiness
 from app.infrastructure.redis_connection import connect
 from app.settings import Settings
 
+BY_STATE = {fault.state: fault.advice for fault in FAULTS}
+"""What to do about the database, where it can say what is wrong."""
 LATER = "Planned runs start late until then; none is lost."
 NAMES = {
     "database": ("Database", "Check that the database runs and that DATABASE_URL names it."),
@@ -73,7 +76,11 @@ def _services(states: Mapping[str, str], connection: Redis | None) -> Iterator[P
         is_well = states[key] == "ok"
         heard_at = heartbeats.heard_at(connection, key) if connection and key in BEATING else None
         state = "" if is_well else f"{states[key][:1].upper()}{states[key][1:]}."
-        yield Part(name, is_well, state, "" if is_well else advice, heard_at)
+        if is_well or states[key].startswith(WAITS):
+            advice = ""
+        yield Part(
+            name, is_well, state, BY_STATE.get(states[key], advice) if key == "database" else advice, heard_at
+        )
 
 
 def _workers(connection: Redis, now: datetime) -> Iterator[Part]:

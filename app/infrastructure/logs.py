@@ -2,8 +2,12 @@
 
 import logging
 import sys
+from typing import Any
 
 import structlog
+from redis import RedisError
+
+from app.business.database_faults import fault_of, in_one_line
 
 QUIET = (
     "rq",
@@ -18,11 +22,24 @@ QUIET = (
 """Libraries that tell what we tell already; only their warnings are kept."""
 
 
+def tell_cause(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Of a fault of the database or the queue server the cause only: where it was met says nothing about it."""
+    given = event.get("exc_info")
+    error = sys.exc_info()[1] if given is True else given[1] if isinstance(given, tuple) else given
+    if isinstance(error, BaseException) and (fault_of(error) or isinstance(error, RedisError)):
+        del event["exc_info"]
+        fault = fault_of(error)
+        event["cause"] = f"database {fault.state}" if fault else "queue server away"
+        event["error"] = in_one_line(error)
+    return event
+
+
 SHARED: list[structlog.typing.Processor] = [
     structlog.contextvars.merge_contextvars,
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
+    tell_cause,
     structlog.processors.format_exc_info,
 ]
 

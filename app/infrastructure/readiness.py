@@ -1,15 +1,19 @@
 """Is everything there that requests and runs need? Each check is named and answers `ok` or what is wrong."""
 
 import logging
+import tempfile
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from redis import RedisError
+from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.infrastructure.database import db, migrate
+from app.business.database_faults import AWAY, BY_ERRNO, READ_ONLY, fault_of, in_one_line
+from app.infrastructure.database import db, hardly_waiting, migrate, only_reading
 from app.infrastructure.messaging import heartbeats, queues
 from app.infrastructure.redis_connection import connect
 from app.settings import Settings
@@ -18,40 +22,76 @@ log = logging.getLogger(__name__)
 
 SCHEDULER_SILENCE = timedelta(seconds=5)
 SWEEP_SILENCE = timedelta(seconds=60)
+WAITS = "waits for"
+
+
+PROBE_BYTES = 64 * 1024
+SPILLED = text("SELECT COUNT(*) FROM generate_series(1, 4000)")
+"""More than the working memory given to it: the server writes it to its disk."""
+
+NEEDS = {
+    "migrations": ("database",),
+    "scheduler": ("queue",),
+    "sweep": ("database", "queue"),
+    "workers": ("queue",),
+}
+"""What a check cannot do without: where that is ill, this one is not to blame."""
+NAMES = {"database": "the database", "queue": "the queue server"}
 
 
 def check_readiness(settings: Settings) -> Mapping[str, str]:
     """State by check: database, migrations, queue, scheduler, sweep, workers.
 
-    Details go to the log, never to whoever asks.
+    Only the part that is ill says so; what needs it waits for it. Details go to the log, never to whoever asks.
     """
     checks: dict[str, Callable[[], str]] = {
         "database": _database,
-        "migrations": _migrations,
         "queue": lambda: _queue(settings),
+        "migrations": _migrations,
         "scheduler": lambda: _heard(settings, heartbeats.SCHEDULER, SCHEDULER_SILENCE),
         "sweep": lambda: _heard(settings, heartbeats.SWEEP, SWEEP_SILENCE),
         "workers": lambda: _workers(settings),
     }
-    return {name: _state(name, check) for name, check in checks.items()}
+    states: dict[str, str] = {}
+    for name, check in checks.items():
+        ill = next((NAMES[part] for part in NEEDS.get(name, ()) if states[part] != "ok"), None)
+        states[name] = f"{WAITS} {ill}" if ill else _state(name, check)
+    return states
 
 
 def _state(name: str, check: Callable[[], str]) -> str:
     try:
         return check()
     except (SQLAlchemyError, RedisError, OSError) as error:
-        log.warning("not ready: %s: %s", name, error)
-        return "does not answer"
+        log.warning("not ready: %s: %s", name, in_one_line(error))
+        fault = fault_of(error) or (BY_ERRNO.get(error.errno or 0) if isinstance(error, OSError) else None)
+        return fault.state if fault else AWAY.state
 
 
 def _database() -> str:
-    with db.engine.connect():
-        return "ok"
+    """Whether it can be written: most of what may be wrong with it leaves it readable."""
+    with hardly_waiting(), db.engine.connect() as connection:
+        if connection.dialect.name == "sqlite":
+            connection.execute(text("SELECT 1"))
+            _write_beside(db.engine.url.database)
+        else:
+            connection.execute(text("SET LOCAL work_mem = '64kB'"))
+            connection.execute(SPILLED)
+            if connection.scalar(text("SHOW transaction_read_only")) == "on":
+                return READ_ONLY.state
+    return "ok"
+
+
+def _write_beside(path: str | None) -> None:
+    """A full disk is met by what is written only: SQLite itself writes nothing before a commit."""
+    if path and path != ":memory:":
+        with tempfile.TemporaryFile(dir=Path(path).parent, buffering=0) as file:
+            file.write(bytes(PROBE_BYTES))
 
 
 def _migrations() -> str:
     wanted = ScriptDirectory.from_config(migrate.get_config()).get_heads()
-    with db.engine.connect() as connection:
+    with only_reading(), db.engine.connect() as connection:
         present = MigrationContext.configure(connection).get_current_heads()
     return "ok" if set(present) == set(wanted) else "the database needs `flask --app wsgi db upgrade`"
 

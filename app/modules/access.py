@@ -3,7 +3,6 @@
 Nothing is open by default: a view without `@allow(…)` answers nobody.
 """
 
-import logging
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +12,8 @@ from typing import Any, Literal, TypeVar, cast
 from flask import Flask, current_app, flash, g, redirect, request, url_for
 from flask import session as cookie
 from flask.typing import ResponseReturnValue
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
 from werkzeug.exceptions import Unauthorized
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.urls import iri_to_uri
@@ -22,14 +23,14 @@ from app.business.accounts.services import api_keys, sign_in
 from app.business.accounts.services.audit_log import Actor
 from app.business.accounts.services.scope import owned
 from app.business.base import AccountOwned
+from app.business.database_faults import is_passing
 from app.business.errors import Forbidden
 from app.business.events import Origin
-from app.infrastructure.database import db, reading
+from app.infrastructure.database import db, hardly_waiting, reading
+from app.modules.refusal_log import note_refusal
 from app.modules.throttle import count_wrong_key
 from app.modules.web import csrf, htmx
 from app.settings import Settings
-
-log = logging.getLogger(__name__)
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 MEGABYTE = 2**20
@@ -146,7 +147,7 @@ def own_path(target: str | None) -> str:
 
 def _guard() -> ResponseReturnValue | None:
     """1. What does the view need? 2. Who asks? 3. Did our own page send it? 4. May they?"""
-    g.person = None
+    g.person = g.user_id = None
     if request.endpoint is None:
         return None
     permission = permission_of(request.endpoint)
@@ -171,8 +172,9 @@ def _identify(now: datetime) -> Person | None:
         db.session.commit()
     finally:
         _end_reading()
-    if person and _note_use(person, now):
-        db.session.commit()
+    if person:
+        g.user_id = person.user.id
+        _note_use(person, now)
     return person
 
 
@@ -180,7 +182,7 @@ def _by_key() -> Person | None:
     scheme, _, secret = request.headers["Authorization"].partition(" ")
     holder = api_keys.find(db.session(), secret.strip()) if scheme.lower() == "bearer" else None
     if holder is None:
-        log.warning("key refused from %s at %s %s", request.remote_addr, request.method, request.path)
+        note_refusal("wrong key")
         count_wrong_key()
         return None
     return Person(holder.user, holder.account, key=holder.key)
@@ -192,10 +194,18 @@ def _by_session(now: datetime) -> Person | None:
     return Person(found.user, found.account, session=found.session) if found else None
 
 
-def _note_use(person: Person, now: datetime) -> bool:
-    if person.key:
-        return api_keys.keep_used(db.session(), person.key, now)
-    return person.session is not None and sign_in.keep_alive(db.session(), person.session, now)
+def _note_use(person: Person, now: datetime) -> None:
+    """While the database cannot be written pages are still read: that somebody is here is then not noted."""
+    try:
+        # Apart, so that a refusal undoes nothing of what this request has read.
+        with hardly_waiting(), Session(db.engine) as session, session.begin():
+            if person.key:
+                api_keys.keep_used(session, person.key, now)
+            elif person.session:
+                sign_in.keep_alive(session, person.session, now)
+    except DBAPIError as error:
+        if not is_passing(error):
+            raise
 
 
 def _check(person: Person, role: Role) -> None:

@@ -7,17 +7,19 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, flash, g, make_response, render_template, request, url_for
+from flask import Flask, Response, flash, make_response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from markupsafe import Markup
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, TimeoutError
 from werkzeug.exceptions import HTTPException, InternalServerError, TooManyRequests, Unauthorized
 
-from app.business.errors import Blocked, Forbidden, Invalid, NotFound, Refusal, Stale
+from app.business.database_faults import fault_of, in_one_line
+from app.business.errors import Blocked, Invalid, NotFound, Refusal, Stale
 from app.infrastructure.database import db
 from app.modules import carry_over
-from app.modules.access import is_api, own_path
+from app.modules.access import SAFE_METHODS, is_api, own_path
+from app.modules.refusal_log import init_refusal_log, note_refusal, note_refused, place
 from app.modules.throttle import seconds_to_wait
 from app.modules.web import htmx
 
@@ -31,19 +33,20 @@ AT_THE_SAME_MOMENT = (
 
 def init_errors(app: Flask) -> None:
     """Answer every refusal and fault."""
+    init_refusal_log(app)
     app.register_error_handler(Refusal, _refused)
     app.register_error_handler(CSRFError, _form_too_old)
     app.register_error_handler(Unauthorized, _form_too_old)
     app.register_error_handler(TooManyRequests, _too_often)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(IntegrityError, _at_the_same_moment)
-    app.register_error_handler(OperationalError, _database_away)
+    app.register_error_handler(DBAPIError, _database_fault)
+    app.register_error_handler(TimeoutError, _database_fault)
     app.register_error_handler(InternalServerError, _broken)
 
 
 def _refused(error: Refusal) -> ResponseReturnValue:
-    if isinstance(error, Forbidden):
-        _log_refusal("not allowed", error.message)
+    note_refused(error)
     message = None if isinstance(error, NotFound) else error.message
     if isinstance(error, Stale) and error.details and is_api():
         return _problem(error.status, message, more=error.details)
@@ -63,7 +66,8 @@ def _http(error: HTTPException) -> ResponseReturnValue:
 def _form_too_old(error: HTTPException) -> ResponseReturnValue:
     """The page was open longer than its session: nothing is saved, and what was typed can be sent after a sign-in."""
     code = error.code or HTTPStatus.BAD_REQUEST
-    _log_refusal("not signed in" if code == HTTPStatus.UNAUTHORIZED else "token missing or wrong", "")
+    if code != HTTPStatus.UNAUTHORIZED:
+        note_refusal("token missing or wrong")
     if is_api():
         answer = _problem(code, _no_key() if code == 401 else "Send the X-CSRFToken header of your session.")
         if code == 401:
@@ -85,7 +89,7 @@ def _signed_out() -> str:
 
 
 def _too_often(error: TooManyRequests) -> ResponseReturnValue:
-    _log_refusal("too often", str(error.description or ""))
+    note_refusal("too often", str(error.description or ""))
     wait = seconds_to_wait()
     minutes = -(-wait // 60)
     answer = _answer(429, f"Try again in {minutes} minute{'' if minutes == 1 else 's'}.")
@@ -95,15 +99,19 @@ def _too_often(error: TooManyRequests) -> ResponseReturnValue:
 
 def _at_the_same_moment(error: IntegrityError) -> ResponseReturnValue:
     db.session.rollback()
-    log.warning("refused by the database: %s", error.orig)
+    note_refusal("not possible now", in_one_line(error))
     return _answer(HTTPStatus.CONFLICT, AT_THE_SAME_MOMENT)
 
 
-def _database_away(error: OperationalError) -> ResponseReturnValue:
+def _database_fault(error: DBAPIError | TimeoutError) -> ResponseReturnValue:
+    fault = fault_of(error)
+    if fault is None:
+        raise error
     db.session.rollback()
-    log.error("the database did not answer: %s", error.orig)
-    answer = _answer(HTTPStatus.SERVICE_UNAVAILABLE, None)
-    answer.headers["Retry-After"] = "5"
+    log.error("database %s: %s %s, %s", fault.state, request.method, place(), in_one_line(error))
+    nothing = "" if request.method in SAFE_METHODS else " Nothing was saved."
+    answer = _answer(HTTPStatus.SERVICE_UNAVAILABLE, f"{fault.sentence}{nothing}")
+    answer.headers["Retry-After"] = str(fault.retry_after)
     return answer
 
 
@@ -112,15 +120,6 @@ def _broken(error: InternalServerError) -> ResponseReturnValue:
     number = secrets.token_hex(4)
     log.error("error %s at %s %s", number, request.method, request.path, exc_info=error.original_exception)
     return _answer(HTTPStatus.INTERNAL_SERVER_ERROR, f"The log names this error {number}.")
-
-
-def _log_refusal(kind: str, why: str) -> None:
-    """Who knocks in vain leaves a line; never what was sent."""
-    person = g.get("person")
-    who = f"user {person.user.id}" if person else "nobody signed in"
-    log.info(
-        "refused, %s: %s %s, %s from %s %s", kind, request.method, request.path, who, request.remote_addr, why
-    )
 
 
 def _answer(code: int, message: str | None, errors: dict[str, Any] | None = None) -> Response:

@@ -2,7 +2,6 @@
 
 import contextlib
 import ipaddress
-import logging
 import socket
 from functools import cache
 from urllib.parse import urlsplit
@@ -10,12 +9,11 @@ from urllib.parse import urlsplit
 from flask import Flask, request
 
 from app.business.errors import Refusal
+from app.modules.refusal_log import note_refusal
 from app.settings import Settings
 
 ANY_HOST = ("system.healthz", "system.readyz", "system.metrics")
 """Asked by machines under whatever address they know; nothing in these answers is for a browser."""
-
-log = logging.getLogger(__name__)
 
 
 class UnknownHost(Refusal):
@@ -30,7 +28,7 @@ def init_hosts(app: Flask, settings: Settings) -> None:
     def check() -> None:
         name = host_name(request.host)
         if request.endpoint not in ANY_HOST and not is_known(name, settings):
-            log.warning("host refused: %r from %s", name, request.remote_addr)
+            note_refusal("unknown host", repr(name)[:100])
             raise UnknownHost(f"This console is reached at {settings.site_url}. Open it there.")
 
     app.before_request(check)

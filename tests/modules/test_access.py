@@ -190,7 +190,7 @@ def test_every_refusal_leaves_a_line(
     lines = [record.getMessage() for record in caplog.records]
     for said in (
         f"refused, not allowed: GET /team, user {people.viewer.id} from 127.0.0.1",
-        "key refused from 127.0.0.1 at GET /api/billing/credits/",
+        "refused, wrong key: GET /api/billing/credits/, nobody signed in from 127.0.0.1",
         f"refused, token missing or wrong: POST /team, user {people.owner.id}",
     ):
         assert any(line.startswith(said) for line in lines), said

@@ -105,6 +105,6 @@ def test_a_queue_server_that_is_away_hides_nothing(
     away = app.extensions["settings"].model_copy(update={"redis_url": "redis://127.0.0.1:1/0"})
     monkeypatch.setitem(app.extensions, "settings", away)
     text = viewer.get("/system").text
-    assert "Does not answer." in part(text, "Queue server")
+    assert "Not answering." in part(text, "Queue server")
     assert "Not known while the queue server does not answer." in text
-    assert "Not working: Tables, Queue server, Scheduler, Sweep." in viewer.get("/system/trouble").text
+    assert "Not working: Tables, Queue server." in viewer.get("/system/trouble").text

@@ -18,6 +18,7 @@ from app.business.automation.services.runs.opening import LONG_QUEUE
 from app.business.automation.services.trials import back_test
 from app.business.automation.services.triggering import dispatch, failing_rules, planning, watch
 from app.business.billing.services import replenishment
+from app.business.database_faults import in_one_line, stops_all
 from app.business.events import EVENTS_QUEUE
 from app.infrastructure import ai
 from app.infrastructure.database import only_reading, reading_transaction, transaction
@@ -52,18 +53,23 @@ def sweep() -> None:
 
     What was due while nobody swept is only being caught up with at first, so nobody is told that it is late.
     """
-    _take(HEALING)
+    if not _take(HEALING):
+        return
     if _unbroken_for(utc_now()) >= CAUGHT_UP:
         _take(JUDGING)
 
 
-def _take(steps: Iterable[Step]) -> None:
+def _take(steps: Iterable[Step]) -> bool:
+    """Whether the sweep may go on: what one step meets in the database all others would meet as well."""
     for step in steps:
         try:
             step(utc_now())
-        except Exception:
+        except Exception as error:
             # The other steps heal other things.
             log.exception("sweep_step_failed", step=step.__name__)
+            if stops_all(error):
+                return False
+    return True
 
 
 def drain(queue: str) -> None:
@@ -87,7 +93,7 @@ def _plan(now: datetime) -> None:
 def _replenish(now: datetime) -> None:
     report = replenishment.replenish_monthly_credits(transaction, now)
     for account_id, error in report.failed.items():
-        log.error("credits_not_granted", account=account_id, error=f"{type(error).__name__}: {error}")
+        log.error("credits_not_granted", account=account_id, error=in_one_line(error))
 
 
 def _dispatch(now: datetime) -> None:
@@ -158,7 +164,7 @@ def _watch_credits(now: datetime) -> None:
         return
     looked = credit_watch.watch_credits(transaction, now)
     for account_id, error in looked.failed.items():
-        log.error("credits_not_looked_at", account=account_id, error=f"{type(error).__name__}: {error}")
+        log.error("credits_not_looked_at", account=account_id, error=in_one_line(error))
 
 
 def _unbroken_for(now: datetime) -> timedelta:

@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 
 import structlog
 from sqlalchemy import Engine
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from app.business.automation.services.action_executor import ActionExecutor
 from app.business.automation.services.actions.works import make_works
 from app.business.automation.services.rule_engine import RuleEngine
 from app.business.automation.services.runs.run_lease import BEAT_SECONDS, Lease, LeaseLost, renew
+from app.business.database_faults import in_one_line
 from app.business.language_model import LanguageModel
 from app.infrastructure.database import db, transaction
 
@@ -50,6 +51,6 @@ def _beat(engine: Engine, lease: Lease, stop: threading.Event) -> None:
                 renew(session, lease, utc_now())
         except LeaseLost:
             return
-        except DBAPIError as error:
+        except SQLAlchemyError as error:
             # The database is away for a moment; the lease outlasts three missed beats.
-            log.warning("heartbeat_failed", run=lease.run_id, error=type(error).__name__)
+            log.warning("heartbeat_failed", run=lease.run_id, error=in_one_line(error))

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account, AccountStatus
 from app.business.billing.models import CreditEntry, EntryKind, Plan, Rollover
 from app.business.billing.services.credit_service import CreditService
+from app.business.database_faults import stops_all
 from app.business.events import EventType, Origin, close_batch, open_batch, record_events
 
 
@@ -42,6 +43,8 @@ def replenish_monthly_credits(
                     report.granted.append(account_id)
         # Whatever is wrong with one account, the others get theirs.
         except Exception as error:
+            if stops_all(error):
+                raise
             report.failed[account_id] = error
     return report
 

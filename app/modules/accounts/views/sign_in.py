@@ -1,7 +1,6 @@
 """Coming in and leaving."""
 
 import hashlib
-import logging
 from datetime import UTC, datetime
 
 from flask import Response, flash, render_template, request, url_for
@@ -16,10 +15,9 @@ from app.infrastructure.database import db, only_reading
 from app.modules import carry_over
 from app.modules.access import allow, own_path
 from app.modules.accounts.forms import SignInForm
+from app.modules.refusal_log import note_refusal
 from app.modules.throttle import limiter
 from app.modules.web import see_other
-
-log = logging.getLogger(__name__)
 
 NO_MATCH = (
     "That address and password do not match. Try again, or ask an owner of your account for a new link."
@@ -65,7 +63,6 @@ def show() -> ResponseReturnValue:
             _forget_tries()
             begin_session(user, datetime.now(UTC))
             return _go_on(form.kept.data)
-        log.warning("sign-in refused for %s from %s", form.email.data, request.remote_addr)
         form.password.errors = [NO_MATCH]
     return render_template("pages/accounts/sign_in.html", form=form), 422 if form.errors else 200
 
@@ -140,7 +137,10 @@ def _right_user(form: SignInForm) -> User | None:
         user = sign_in.find_user(db.session(), form.email.data)
         # The check takes a while on purpose: no transaction stays open meanwhile.
         db.session.commit()
-    return user if is_right(form.password.data, user.password_hash if user else None) else None
+    if is_right(form.password.data, user.password_hash if user else None):
+        return user
+    note_refusal("wrong password", f"of user {user.id}" if user else "of nobody we know")
+    return None
 
 
 def _forget_tries() -> None:

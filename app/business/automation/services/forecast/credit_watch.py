@@ -17,6 +17,7 @@ from app.business.accounts.services.notices import add_notice, notice_of, settle
 from app.business.automation.services.forecast.forecast import Forecast
 from app.business.automation.services.forecast.outlook import Outlook, look_ahead
 from app.business.billing.models import Plan, SpendCounter
+from app.business.database_faults import stops_all
 
 RUN_OUT, LOW = "credits-run-out", "credits-low"
 AHEAD = timedelta(days=7)
@@ -54,6 +55,8 @@ def watch_credits(transaction: Callable[[], AbstractContextManager[Session]], no
             looked.accounts += 1
         # Whatever is wrong with one account, the others are told.
         except Exception as error:
+            if stops_all(error):
+                raise
             looked.failed[account_id] = error
     return looked
 

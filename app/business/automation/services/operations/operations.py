@@ -14,6 +14,7 @@ from app.business.accounts.services.scope import owned
 from app.business.automation.operation_models import ENDED, Operation, OperationState
 from app.business.automation.services.runs.opening import LONG_QUEUE
 from app.business.automation.services.transactions import Clock, Transaction
+from app.business.database_faults import is_passing
 from app.business.errors import Conflict, Refusal
 from app.business.events import wake
 
@@ -198,7 +199,10 @@ def _outcome(
         return {"state": OperationState.CANCELLED}
     except Refusal as refusal:
         return {"state": OperationState.FAILED, "error_message": refusal.message}
-    except Exception:
+    except Exception as error:
+        if is_passing(error):
+            # As after the death of its worker: the sweep sets it going again.
+            raise
         log.exception("operation %d failed", asked.id)
         return {"state": OperationState.FAILED, "error_message": BROKEN}
 

@@ -3,10 +3,11 @@
 from concurrent.futures import TimeoutError as TooSlow
 
 from pydantic import ValidationError
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from app.business.automation.run_models import Reason
 from app.business.automation.services.runs.run_units import Failure, Unit
+from app.business.database_faults import fault_of, in_one_line
 from app.business.errors import Refusal
 from app.business.language_model import ProviderFault
 
@@ -33,19 +34,20 @@ def failure_of(unit: Unit, error: Exception) -> Failure:
         message = f"It took longer than {unit.step.entry.seconds} seconds."
         return Failure(unit, Reason.TIMED_OUT, message, "", True)
     message, detail = _said(unit, error)
-    is_passing = isinstance(error, (OperationalError, IntegrityError))
+    is_passing = fault_of(error) is not None or isinstance(error, IntegrityError)
     return Failure(unit, Reason.ACTION_FAILED, message, detail, is_passing)
 
 
 def _said(unit: Unit, error: Exception) -> tuple[str, str]:
     """The sentence, and the technical detail."""
+    fault = fault_of(error)
+    if fault and fault.stops_all:
+        return f"The database was {fault.state} at that moment.", in_one_line(error)
     match error:
         case Refusal():
             return error.message, ""
-        case OperationalError():
-            return "The database was busy for too long.", str(error.orig)
-        case IntegrityError():
-            return "Somebody else changed the same records at that moment.", str(error.orig)
+        case DBAPIError() if fault or isinstance(error, IntegrityError):
+            return "Somebody else changed the same records at that moment.", in_one_line(error)
         case ValidationError() if not unit.step.entry.local:
             return unusable_answer(error), str(error)
     return OURS, f"{type(error).__name__}: {error}"

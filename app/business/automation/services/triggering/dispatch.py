@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from sqlalchemy import or_, select, update
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule
@@ -24,7 +25,7 @@ from app.business.automation.services.triggering.deliveries import (
     hand_over,
 )
 from app.business.automation.services.triggering.event_matching import BatchEvents, match, read_events
-from app.business.database_faults import is_passing
+from app.business.database_faults import in_one_line, is_passing, stops_all
 from app.business.events import EventBatch
 
 MOST_TRIES = 5
@@ -56,6 +57,8 @@ def dispatch_batches(transaction: Transaction, now: datetime, *, most: int = 50)
             with transaction() as session:
                 failures = _dispatch(session, batch_id, now)
         except Exception as error:
+            if stops_all(error):
+                raise
             done.note(error, batch=batch_id)
             if not is_passing(error):
                 with transaction() as session:
@@ -167,6 +170,8 @@ def _try_again(transaction: Transaction, delivery_id: int, now: datetime, done: 
                 done.note(error, batch=delivery.batch_id, rule=delivery.rule_id)
                 _fail_again(session, delivery, error, now)
     except Exception as error:
+        if stops_all(error):
+            raise
         # A passing fault: the next look tries it again.
         done.note(error, delivery=delivery_id)
 
@@ -210,4 +215,4 @@ def _back_off(now: datetime, attempts: int) -> datetime:
 
 
 def _text(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"[:2000]
+    return in_one_line(error) if isinstance(error, DBAPIError) else f"{type(error).__name__}: {error}"[:2000]

@@ -20,6 +20,7 @@ from app.business.automation.services.runs.opening import open_run
 from app.business.automation.services.schedules.calendar import Schedule, due_instants, first_due_after
 from app.business.automation.services.transactions import Transaction
 from app.business.automation.services.triggering import activations
+from app.business.database_faults import in_one_line, stops_all
 from app.business.errors import Invalid
 
 WINDOW = timedelta(minutes=17)
@@ -52,7 +53,9 @@ def plan(transaction: Transaction, now: datetime) -> Planned:
             with transaction() as session:
                 work(session, session.get_one(AutomationRule, rule_id), now)
         except Exception as error:
-            failed.append((rule_id, f"{type(error).__name__}: {error}"))
+            if stops_all(error):
+                raise
+            failed.append((rule_id, in_one_line(error)))
     return Planned(len(rule_ids) - len(failed), tuple(failed))
 
 
