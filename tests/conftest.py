@@ -33,6 +33,18 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
                 terminalreporter.write("".join(f"{line}\n" for line in lines))
 
 
+LONG_FIRST = ("faults", "journeys", "simulation", "fuzz", "browser")
+"""Folders whose files take longest: begun first, so that at the end no process waits for another's long file."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def place(item: pytest.Item) -> int:
+        folder = item.nodeid.split("/")[1]
+        return LONG_FIRST.index(folder) if folder in LONG_FIRST else len(LONG_FIRST)
+
+    items.sort(key=place)
+
+
 @pytest.fixture(scope="session")
 def now() -> datetime:
     """A quiet Tuesday morning."""
