@@ -1,6 +1,5 @@
 """What the forms of all pages share: clean text, one set of messages, the choice of a time zone."""
 
-import unicodedata
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -11,10 +10,10 @@ from wtforms import DecimalField, Field, FloatField, IntegerField, PasswordField
 from wtforms.validators import DataRequired, Length, NumberRange, StopValidation, ValidationError
 
 from app.business.errors import Invalid
+from app.business.folding import without_invisible
+from app.business.plain_characters import CONTROL, fault_of_body, fault_of_line
 from app.business.time_zones import check_time_zone, time_zones, zone_of_place
 from app.modules.gate.numbers import is_decimal, is_whole
-
-NOT_PRINTABLE = "Remove the invisible control characters: this text contains one that cannot be stored."
 
 
 def required(what: str) -> DataRequired:
@@ -102,10 +101,12 @@ class TimezoneField(StringField):
 
 
 def printable(form: FlaskForm, field: Field) -> None:
-    """Refuse control characters (NUL breaks PostgreSQL); line breaks are allowed in text areas only."""
-    allowed = "\t\r\n" if isinstance(field, TextAreaField) else ""
-    if any(unicodedata.category(sign) in ("Cc", "Cs") and sign not in allowed for sign in field.data or ""):
-        raise ValidationError(NOT_PRINTABLE)
+    """Refuse control characters (NUL breaks PostgreSQL) and, on one line, line ends and what turns directions."""
+    text, is_body = field.data or "", isinstance(field, TextAreaField)
+    # A password is never shown.
+    fault = fault_of_body(text) if is_body or isinstance(field, PasswordField) else fault_of_line(text)
+    if fault or (not is_body and any(sign in "\t\r\n" for sign in text)):
+        raise ValidationError(fault or CONTROL)
 
 
 def plain_number(form: FlaskForm, field: Field) -> None:
@@ -121,7 +122,10 @@ def plain_number(form: FlaskForm, field: Field) -> None:
 
 
 def _strip(value: str | None) -> str | None:
-    return value.strip() if value else value
+    """Without the spaces around it; of invisible characters alone there is nothing to keep."""
+    if not value:
+        return value
+    return value.strip() if without_invisible(value).strip() else ""
 
 
 @cache

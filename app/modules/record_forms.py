@@ -6,11 +6,12 @@ from typing import Any
 from sqlalchemy import select
 from wtforms import Field, IntegerField, SelectField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice
-from wtforms.validators import Optional
+from wtforms.validators import Optional, ValidationError
 from wtforms.widgets import TextInput
 
 from app.business.accounts.models import User
 from app.business.errors import Conflict, Invalid
+from app.business.plain_characters import fault_of_line
 from app.business.planner.models import Sector
 from app.business.planner.services.record_lists import places
 from app.business.planner.services.site_service import GENERAL, place_of
@@ -89,6 +90,11 @@ class LabelsField(Field):
         """Keep each label once, in its order."""
         parts = [part.strip() for part in valuelist[0].split(",")] if valuelist else []
         self.data = list(dict.fromkeys(part for part in parts if part))
+
+    def pre_validate(self, form: Any) -> None:
+        """Refuse a label that cannot stand on one line among others."""
+        if fault := next(filter(None, map(fault_of_line, self.data or [])), None):
+            raise ValidationError(fault)
 
 
 class ServiceForm(ConsoleForm):

@@ -8,27 +8,21 @@ from pydantic import AfterValidator
 
 from app.business.errors import Invalid
 from app.business.folding import without_invisible
+from app.business.plain_characters import fault_of_body, fault_of_line, without_faults
 
 LINE_LIMIT = 255
 BODY_LIMIT = 1_000_000
 
 _SPACES = re.compile(r"\s+")
-# Controls (but tab and line ends) and lone surrogates: no text needs them, and databases refuse some.
-_REFUSED = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 # What separates nothing and joins nothing: pasted along with a text, never meant.
 _HIDDEN = re.compile("[\u00ad\u200b\u200e\u200f\u2060\ufeff]")
-# Embedded, overridden and isolated directions: they turn round what stands beside them on a page.
-_TURNED = re.compile("[\u202a-\u202e\u2066-\u2069]")
 DOTLESS = ("tr", "az")
 
 
 def clean_line(value: str, path: str, *, limit: int = LINE_LIMIT, required: bool = True) -> str:
     """`value` trimmed, single-spaced and in Unicode form NFC. Raises Invalid({path: …})."""
-    if _TURNED.search(value):
-        raise Invalid(
-            {path: ["It holds a character that turns the direction of text. Remove it and try again."]}
-        )
-    text = _SPACES.sub(" ", _checked(value, path)).strip()
+    _refuse(fault_of_line(value), path)
+    text = _SPACES.sub(" ", unicodedata.normalize("NFC", value)).strip()
     if not without_invisible(text).strip():
         text = ""
     if required and not text:
@@ -38,7 +32,8 @@ def clean_line(value: str, path: str, *, limit: int = LINE_LIMIT, required: bool
 
 def clean_body(value: str, path: str, *, limit: int = BODY_LIMIT) -> str:
     """Text of several lines: NFC, line ends as \\n. Raises Invalid({path: …})."""
-    text = _checked(value, path).replace("\r\n", "\n").replace("\r", "\n").strip()
+    _refuse(fault_of_body(value), path)
+    text = unicodedata.normalize("NFC", value).replace("\r\n", "\n").replace("\r", "\n").strip()
     return _within(text, path, limit)
 
 
@@ -57,10 +52,9 @@ def lower_case(text: str, language: str = "") -> str:
     return text.replace("İ", "i").lower()
 
 
-def _checked(value: str, path: str) -> str:
-    if _REFUSED.search(value):
-        raise Invalid({path: ["It holds a control character. Remove it and try again."]})
-    return unicodedata.normalize("NFC", value)
+def _refuse(fault: str | None, path: str) -> None:
+    if fault:
+        raise Invalid({path: [fault]})
 
 
 def _within(text: str, path: str, limit: int) -> str:
@@ -69,9 +63,5 @@ def _within(text: str, path: str, limit: int) -> str:
     return text
 
 
-def _without_controls(value: str) -> str:
-    return _TURNED.sub("", _REFUSED.sub("", value))
-
-
-ProviderText = Annotated[str, AfterValidator(_without_controls)]
+ProviderText = Annotated[str, AfterValidator(without_faults)]
 """Text of an AI provider: characters that `clean_line` and `clean_body` refuse are dropped."""

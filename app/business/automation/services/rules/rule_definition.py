@@ -18,7 +18,7 @@ from app.business.automation.services.catalogue.record_order import check_order
 from app.business.automation.services.conditions.condition_nodes import counts
 from app.business.automation.services.conditions.condition_tree import parse_conditions
 from app.business.automation.services.rules.rule_naming import check_name
-from app.business.automation.services.rules.rule_texts import text_errors
+from app.business.automation.services.rules.rule_texts import character_errors, text_errors
 from app.business.automation.services.schedules.calendar import parse_schedule
 from app.business.errors import Invalid
 
@@ -93,7 +93,7 @@ def parse_definition(data: dict[str, Any], *, shortest_interval_minutes: int | N
         _collect(errors, lambda: _check_conditions(rule))
         _collect(errors, lambda: _check_inputs(rule))
         _collect(errors, lambda: _check_options(rule))
-        errors |= text_errors(rule)
+        errors |= text_errors(rule) | character_errors(rule)
     if errors:
         raise Invalid(errors)
     return rule
