@@ -11,6 +11,7 @@ from app.business.automation.services.rules.rule_definition import RuleDefinitio
 from app.business.automation.services.transfer.rule_import import with_ids
 from app.business.automation.services.transfer.rule_names import Directory, with_names
 from app.business.automation.services.transfer.rule_yaml import read_rules, rules_text
+from app.business.plain_characters import fault_of_line, without_faults
 from tests.business.automation.conditions.condition_cases import trees
 
 FULL = os.environ.get("TRIALS") == "full"
@@ -149,7 +150,16 @@ def rules(draw: st.DrawFn) -> dict[str, Any]:
     if place:
         rule["sector"] = draw(st.sampled_from(list(SECTORS))) if place == "sector" else None
         rule["site"] = SECTORS.get(rule["sector"] or 0, 1)
-    return rule
+    return dict(storable(rule))
+
+
+def storable(node: Any) -> Any:
+    """`node` without the characters that rules refuse in their texts."""
+    if isinstance(node, dict):
+        return {key: storable(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [storable(value) for value in node]
+    return without_faults(node) or "x" if isinstance(node, str) and fault_of_line(node) else node
 
 
 def definition(values: dict[str, Any]) -> RuleDefinition:
