@@ -1,8 +1,14 @@
 """What a run says of itself is true: why it took nothing, what it came to, why a unit failed, what each try used."""
 
+import ast
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Mapping
 from concurrent.futures import TimeoutError as TooSlow
+from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 import pytest
 from pydantic import BaseModel, Field, ValidationError
@@ -166,35 +172,70 @@ def _misfit() -> ValidationError:
     return found.value
 
 
-REFUSALS = [
-    errors.Invalid({"title": ["This is empty."]}),
-    errors.NotFound(),
-    errors.Forbidden("No."),
-    errors.Conflict("No."),
-    errors.Blocked({"a": ["No."]}),
-    errors.Stale("No."),
-    errors.TooLarge("No."),
-    errors.NotEnoughCredits(5, 1),
-]
-ENDS: list[Exception] = [
-    *(ProviderFault(kind, "The AI service said so.") for kind in get_args(FaultKind)),
-    *REFUSALS,
+WORKING = ("app.business", "app.infrastructure.ai")
+"""Whose code works on a unit."""
+GIVEN: dict[Any, Any] = {str: "No.", int: 5, inspect.Parameter.empty: "No."}
+OTHERS: list[Exception] = [
     TooSlow(),
     OperationalError("", {}, Exception("locked")),
     IntegrityError("", {}, Exception("unique")),
     _misfit(),
 ]
+"""Those of libraries."""
 
 
-def test_the_table_knows_every_refusal() -> None:
-    def below(base: type) -> set[type]:
-        return {base} | {deeper for one in base.__subclasses__() for deeper in below(one)}
+def own_exceptions() -> list[type[Exception]]:
+    """Every class of exception that the code which works on units defines."""
+    for package in map(importlib.import_module, WORKING):
+        for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            importlib.import_module(module.name)
 
-    ours = {one for one in below(errors.Refusal) if one.__module__ == errors.__name__}
-    assert ours - {errors.Refusal} == {type(one) for one in REFUSALS}
+    def below(base: type[Exception]) -> set[type[Exception]]:
+        return {deeper for one in base.__subclasses__() for deeper in {one} | below(one)}
+
+    return sorted(
+        (one for one in below(Exception) if one.__module__.startswith(WORKING)), key=lambda one: one.__name__
+    )
 
 
-@pytest.mark.parametrize("error", ENDS, ids=lambda error: f"{type(error).__name__} {error}"[:40])
+def caught_names() -> set[str]:
+    """The exceptions that this code handles by name, so that they end no unit."""
+    names: set[str] = set()
+    for package in WORKING:
+        for path in Path(*package.split(".")).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.ExceptHandler) and node.type:
+                    names |= {part.id for part in ast.walk(node.type) if isinstance(part, ast.Name)}
+    return names
+
+
+def made(kind: type[Exception]) -> list[Exception]:
+    """The exception as its code raises it; one for each of the kinds that it distinguishes."""
+    first, *more = inspect.signature(kind, eval_str=True).parameters.values()
+    needed = [one for one in more if one.default is one.empty and one.kind is one.POSITIONAL_OR_KEYWORD]
+    values = get_args(first.annotation) if get_origin(first.annotation) is Literal else [_sample(first)]
+    return [kind(value, *map(_sample, needed)) for value in values]
+
+
+def _sample(parameter: inspect.Parameter) -> Any:
+    is_mapping = get_origin(parameter.annotation) is Mapping
+    return {"title": ["This is empty."]} if is_mapping else GIVEN.get(parameter.annotation, "No.")
+
+
+def ends() -> list[Exception]:
+    """Every exception that can end a unit. Refusals are handled by name in some places, and end units in others."""
+    caught = caught_names()
+    own = [one for one in own_exceptions() if issubclass(one, errors.Refusal) or one.__name__ not in caught]
+    return [error for kind in own for error in made(kind)] + OTHERS
+
+
+def test_the_exceptions_are_found() -> None:
+    found = {type(error) for error in ends()}
+    assert {errors.Invalid, errors.Blocked, errors.NotEnoughCredits, ProviderFault} <= found
+    assert len([error for error in ends() if isinstance(error, ProviderFault)]) == len(get_args(FaultKind))
+
+
+@pytest.mark.parametrize("error", ends(), ids=lambda error: f"{type(error).__name__} {error}"[:40])
 def test_every_exception_that_can_end_a_unit_has_its_sentence(error: Exception) -> None:
     step: Any = SimpleNamespace(entry=CATALOGUE["generate_ideas"])
     unit: Any = SimpleNamespace(step=step)
