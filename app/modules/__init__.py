@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from app.modules import access, errors, hosts, sent_once, throttle, web
+from app.modules import access, errors, hosts, quotas, sent_once, throttle, web
 from app.modules.accounts import urls as accounts
 from app.modules.automation import pages as automation
 from app.modules.automation import urls as automation_api
@@ -23,6 +23,7 @@ def register(app: Flask, settings: Settings) -> None:
     app.add_template_global(sent_once.request_key)
     throttle.init_throttle(app, settings)
     access.init_access(app, settings)
+    quotas.init_quotas(app)
     init_preconditions(app)
     errors.init_errors(app)
     app.register_blueprint(accounts.blueprint)

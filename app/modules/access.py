@@ -27,8 +27,8 @@ from app.business.database_faults import is_passing
 from app.business.errors import Forbidden
 from app.business.events import Origin
 from app.infrastructure.database import db, hardly_waiting, reading
+from app.modules.quotas import count_wrong_key
 from app.modules.refusal_log import note_refusal
-from app.modules.throttle import count_wrong_key
 from app.modules.web import csrf, htmx
 from app.settings import Settings
 

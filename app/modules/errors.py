@@ -90,11 +90,16 @@ def _signed_out() -> str:
 
 def _too_often(error: TooManyRequests) -> ResponseReturnValue:
     note_refusal("too often", str(error.description or ""))
-    wait = seconds_to_wait()
-    minutes = -(-wait // 60)
-    answer = _answer(429, f"Try again in {minutes} minute{'' if minutes == 1 else 's'}.")
+    wait = error.retry_after if isinstance(error.retry_after, int) else seconds_to_wait()
+    which = f"{error.description} " if isinstance(error.retry_after, int) else ""
+    answer = _answer(429, f"{which}Try again in {_span(wait)}.")
     answer.headers["Retry-After"] = str(wait)
     return answer
+
+
+def _span(seconds: int) -> str:
+    number, unit = (seconds, "second") if seconds < 60 else (-(-seconds // 60), "minute")
+    return f"{number} {unit}{'' if number == 1 else 's'}"
 
 
 def _at_the_same_moment(error: IntegrityError) -> ResponseReturnValue:

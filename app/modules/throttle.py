@@ -6,9 +6,6 @@ import time
 from flask import Flask, g
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
-from limits import parse
-from redis import RedisError
-from werkzeug.exceptions import TooManyRequests
 
 from app.infrastructure.redis_connection import redis_url
 from app.settings import Settings
@@ -19,9 +16,6 @@ def who() -> str:
     person = g.get("person")
     return f"user-{person.user.id}" if person else get_remote_address()
 
-
-WRONG_KEYS = parse("30 per 15 minutes")
-"""From one address. A right key is let through whatever others from there have tried."""
 
 limiter = Limiter(key_func=who, strategy="moving-window", in_memory_fallback_enabled=True)
 
@@ -39,14 +33,3 @@ def seconds_to_wait() -> int:
     """Until the limit that was just passed lets somebody try again."""
     passed = limiter.current_limit
     return max(1, math.ceil(passed.reset_at - time.time())) if passed else 60
-
-
-def count_wrong_key() -> None:
-    """Count a wrong API key against its address. Raises TooManyRequests once there were too many."""
-    try:
-        may_try_again = limiter.limiter.hit(WRONG_KEYS, "wrong-key", get_remote_address())
-    except RedisError:
-        # Like the limits of views: without the queue server keys are still checked, only not counted.
-        return
-    if not may_try_again:
-        raise TooManyRequests()

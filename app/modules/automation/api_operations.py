@@ -19,6 +19,7 @@ from app.modules.automation.api_rules import actor
 from app.modules.automation.api_runs import in_zone
 from app.modules.automation.serializers import BackTestAsked, OperationShown, RetryRuns
 from app.modules.automation.stale_rule import present_rule
+from app.modules.quotas import BACK_TESTS, limited
 
 
 @allow(Role.OPERATOR)
@@ -44,6 +45,7 @@ def retry_runs() -> Response:
 
 
 @allow(Role.OPERATOR)
+@limited(BACK_TESTS)
 def back_test(id: int) -> Response:
     """POST back-test: 202 and the operation; its result is there when its state is done."""
     asked, person = read_optional(BackTestAsked), current_person()

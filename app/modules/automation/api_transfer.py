@@ -18,10 +18,11 @@ from app.modules.api.resource import checked, json_body, read_query
 from app.modules.automation.api_rules import actor
 from app.modules.automation.arrival_words import told
 from app.modules.automation.serializers import ExportQuery, ImportRules
-from app.modules.throttle import limiter
+from app.modules.quotas import EXPORTS, IMPORTS, limited
 
 
 @allow(Role.EDITOR)
+@limited(EXPORTS)
 def export_rules() -> Response:
     """GET export: the rules of the filter, or those named by `rule`."""
     chosen, session, account_id = read_query(ExportQuery), db.session(), current_person().account.id
@@ -37,7 +38,7 @@ def export_rules() -> Response:
 
 
 @allow(Role.EDITOR)
-@limiter.limit("60 per hour")
+@limited(IMPORTS)
 def import_rules() -> Response:
     """POST import: what would come of it; with `"dry_run": false` all of it, or nothing when one is refused."""
     asked = checked(ImportRules, json_body())

@@ -16,13 +16,13 @@ from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
 from app.modules.api.resource import WrongContentType, saved
 from app.modules.gate.numbers import row_id
-from app.modules.throttle import limiter
+from app.modules.quotas import IMPORTS, limited
 
 FIELDS = ("site", "sector", "existing", "csrf_token")
 
 
 @allow(Role.OPERATOR)
-@limiter.limit("60 per hour")
+@limited(IMPORTS)
 def import_keywords() -> Response:
     """POST keywords/import: multipart `file`, `site`, `sector`?, `existing` (update, leave)?."""
     data = _file()

@@ -19,6 +19,7 @@ from app.modules.automation.forms import BackTestForm
 from app.modules.automation.views import wizard_preview
 from app.modules.automation.views.rules import place_of
 from app.modules.automation.wizard import RuleForm
+from app.modules.quotas import BACK_TESTS, limited
 from app.modules.sent_once import sent_once
 from app.modules.web import see_other
 
@@ -31,6 +32,7 @@ def ask(id: int) -> ResponseReturnValue:
 
 
 @allow(Role.OPERATOR)
+@limited(BACK_TESTS)
 @sent_once
 def begin(id: int) -> ResponseReturnValue:
     """The rule as it is saved."""
@@ -47,6 +49,7 @@ def ask_draft(id: int) -> ResponseReturnValue:
 
 
 @allow(Role.EDITOR)
+@limited(BACK_TESTS)
 @sent_once
 def begin_draft(id: int) -> ResponseReturnValue:
     """The rule as it is typed; of a change, beside the rule as it is saved."""

@@ -28,8 +28,8 @@ from app.modules.automation.forms import RulesFilter
 from app.modules.automation.views.rules import actor
 from app.modules.display import plural
 from app.modules.gate.numbers import row_id
+from app.modules.quotas import EXPORTS, IMPORTS, limited
 from app.modules.record_forms import ServiceForm
-from app.modules.throttle import limiter
 from app.modules.web import see_other
 
 NOT_TEXT = "This file is not UTF-8 text. Save it as UTF-8 and choose it again."
@@ -42,6 +42,7 @@ class ImportForm(ServiceForm):
 
 
 @allow(Role.EDITOR)
+@limited(EXPORTS)
 def export_one(id: int) -> ResponseReturnValue:
     """One rule as a file."""
     rule = owned_or_404(AutomationRule, id)
@@ -49,6 +50,7 @@ def export_one(id: int) -> ResponseReturnValue:
 
 
 @allow(Role.EDITOR)
+@limited(EXPORTS)
 def export_all() -> ResponseReturnValue:
     """The rules of the list's filter as a file."""
     session, account_id = db.session(), current_person().account.id
@@ -57,7 +59,7 @@ def export_all() -> ResponseReturnValue:
 
 
 @allow(Role.EDITOR)
-@limiter.limit("60 per hour", methods=["POST"])
+@limited(IMPORTS, methods=["POST"])
 def choose() -> ResponseReturnValue:
     """Choose the file or paste its text; nothing is imported yet."""
     form = ImportForm()

@@ -21,15 +21,15 @@ from app.infrastructure import uploads
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person
 from app.modules.planner.forms import ImportForm, PreviewForm
+from app.modules.quotas import IMPORTS, limited
 from app.modules.record_forms import place_choices
-from app.modules.throttle import limiter
 from app.modules.web import page_or_partial, see_other
 
 HEADER_CELLS = 100
 
 
 @allow(Role.OPERATOR)
-@limiter.limit("60 per hour", methods=["POST"])
+@limited(IMPORTS, methods=["POST"])
 def choose() -> ResponseReturnValue:
     """Choose the file and where its keywords go."""
     if not place_choices():

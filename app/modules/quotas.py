@@ -1,0 +1,172 @@
+"""How much each key and each person may ask for. Every answer says what is left, as RateLimit fields (IETF draft).
+
+Counted in the queue server, where all web processes see it, and in memory while that is away.
+"""
+
+import math
+import time
+from collections.abc import Callable, Collection
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeVar
+
+from flask import Flask, Response, current_app, g, request
+from flask_limiter.util import get_remote_address
+from limits import RateLimitItemPerSecond
+from limits.storage import MemoryStorage, Storage
+from limits.strategies import MovingWindowRateLimiter
+from redis import RedisError
+from werkzeug.exceptions import TooManyRequests
+
+from app.modules.throttle import limiter
+
+MINUTE, HOUR = 60, 3600
+SPANS = {MINUTE: "a minute", HOUR: "an hour"}
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+AWAY_SECONDS = 5.0
+"""So long the queue server is not asked again after it has not answered."""
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True)
+class Quota:
+    """`amount` of something in so many seconds."""
+
+    name: str
+    amount: int
+    seconds: int
+
+    @property
+    def words(self) -> str:
+        """As a sentence."""
+        span = SPANS.get(self.seconds) or f"in {self.seconds // MINUTE} minutes"
+        return f"There may be {self.amount:,} {self.name} {span}."
+
+
+REQUESTS = Quota("requests", 6000, MINUTE)
+CHANGES = Quota("changes", 1200, MINUTE)
+"""Everything that is not a mere question: also executing, testing and previewing rules."""
+IMPORTS = Quota("imports", 60, HOUR)
+EXPORTS = Quota("exports", 60, HOUR)
+BACK_TESTS = Quota("back-tests", 60, HOUR)
+WRONG_KEYS = Quota("wrong keys", 30, 15 * MINUTE)
+"""From one address. A right key is let through whatever others from there have tried."""
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What is left of a quota, and when it is whole again."""
+
+    quota: Quota
+    left: int
+    seconds: int
+
+    @property
+    def is_over(self) -> bool:
+        """Whether this request was one too many."""
+        return self.left < 0
+
+
+class Counts:
+    """Uses by name and caller."""
+
+    def __init__(self) -> None:
+        self.away_until = 0.0
+
+    @cached_property
+    def own(self) -> Storage:
+        """Of this process alone; made when it is first needed, because it starts a thread."""
+        return MemoryStorage()
+
+    def spend(self, quota: Quota, who: str) -> Spent:
+        """Count one use."""
+        if time.monotonic() >= self.away_until and limiter.storage:
+            try:
+                return _spend(limiter.storage, quota, who)
+            except RedisError:
+                self.away_until = time.monotonic() + AWAY_SECONDS
+        return _spend(self.own, quota, who)
+
+
+counts = Counts()
+
+
+def _spend(storage: Storage, quota: Quota, who: str) -> Spent:
+    now, key = time.time(), f"igny8-limits/{quota.name}/{who}"
+    if quota.seconds <= MINUTE:
+        # One number for each minute of the clock: a single question, however many requests there are.
+        window, begun = divmod(now, quota.seconds)
+        used = storage.incr(f"{key}/{int(window)}", quota.seconds)
+        return Spent(quota, quota.amount - used, math.ceil(quota.seconds - begun))
+    moving, item = MovingWindowRateLimiter(storage), RateLimitItemPerSecond(quota.amount, quota.seconds)
+    may, stats = moving.hit(item, key), moving.get_window_stats(item, key)
+    return Spent(quota, stats.remaining if may else -1, max(1, math.ceil(stats.reset_time - now)))
+
+
+def limited(quota: Quota, methods: Collection[str] = ()) -> Callable[[View], View]:
+    """Above a view: each request, or each with one of `methods`, also counts against `quota`."""
+
+    def declare(view: View) -> View:
+        view.quota = (quota, methods)  # type: ignore[attr-defined]
+        return view
+
+    return declare
+
+
+def init_quotas(app: Flask) -> None:
+    """Count every request of somebody known; to be called after access is guarded."""
+    app.before_request(_count)
+    app.after_request(_tell)
+
+
+def count_wrong_key() -> None:
+    """Count a wrong API key against its address. Raises TooManyRequests once there were too many."""
+    g.spent = [counts.spend(WRONG_KEYS, get_remote_address())]
+    _refuse_what_is_over()
+
+
+def _count() -> None:
+    g.spent = []
+    person = g.get("person")
+    if person is None or not current_app.config.get("RATELIMIT_ENABLED", True):
+        return
+    who = f"key-{person.key.id}" if person.key else f"user-{person.user.id}"
+    g.spent = [counts.spend(quota, who) for quota in _quotas()]
+    _refuse_what_is_over()
+
+
+def _refuse_what_is_over() -> None:
+    if over := [spent for spent in g.spent if spent.is_over]:
+        longest = max(over, key=lambda spent: spent.seconds)
+        raise TooManyRequests(longest.quota.words, retry_after=longest.seconds)
+
+
+def _quotas() -> list[Quota]:
+    quotas = [REQUESTS] if request.method in SAFE_METHODS else [REQUESTS, CHANGES]
+    own, methods = getattr(current_app.view_functions[request.endpoint or ""], "quota", (None, ()))
+    return [*quotas, own] if own and (not methods or request.method in methods) else quotas
+
+
+def _tell(response: Response) -> Response:
+    spent = [*g.get("spent", ())]
+    with suppress(RedisError):
+        spent += _throttles()
+    if spent:
+        policies = (f'"{part.quota.name}";q={part.quota.amount};w={part.quota.seconds}' for part in spent)
+        left = (f'"{part.quota.name}";r={max(0, part.left)};t={part.seconds}' for part in spent)
+        response.headers["RateLimit-Policy"] = ", ".join(policies)
+        response.headers["RateLimit"] = ", ".join(left)
+    return response
+
+
+def _throttles() -> list[Spent]:
+    """The throttles of signing in and of passwords, where the request came under one."""
+    return [
+        Spent(
+            Quota("tries", passed.limit.amount, passed.limit.get_expiry()),
+            passed.remaining,
+            max(1, math.ceil(passed.reset_at - time.time())),
+        )
+        for passed in limiter.current_limits[:1]
+    ]
