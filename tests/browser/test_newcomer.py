@@ -1,7 +1,8 @@
-"""The way of the README's newcomer on an empty account; what pages said of money is what the ledger says afterwards."""
+"""The README's first rule, step by step on an empty account; what pages say of money is what the ledger says."""
 
 import re
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,64 +11,34 @@ from playwright.sync_api import Page, expect
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from app import ROOT
 from app.business.automation.run_models import ScheduledTask, Status
 from app.business.billing.models import CreditEntry
-from tests.browser.wizard_walk import go_on
+from tests.browser.newcomer_walk import add_site, answer_questions, import_keywords, save_and_switch_on
 from tests.business.automation.machine import Machine
 from tests.people import People
 
 # Credits are tried on both databases elsewhere: one shows whether pages say what is then charged.
 on_one_database = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True, scope="session")
-KEYWORDS = """Keyword,Search Volume
-trail running shoes,5400
-best trail running shoes,2900
-trail running shoes for women,1900
-how to clean trail running shoes,320
-hiking boots,8100
-waterproof hiking boots,1600
-how to waterproof hiking boots,700
-"""
+README = (ROOT / "README.md").read_text()
+PRESS = re.compile(r"\*\*(\w+)\*\* → \*([^*]+)\*")
+"""A page of the menu and what is pressed there, as the README writes it."""
 
 
-def add_site(page: Page) -> None:
-    page.goto("/sites/new")
-    page.get_by_label("Name").fill("Outdoor shop")
-    page.locator("main form button[type=submit]").last.click()
-    expect(page.get_by_role("link", name="Outdoor shop")).to_be_visible()
-
-
-def import_keywords(page: Page, folder: Path) -> None:
-    file = folder / "export.csv"
-    file.write_text(KEYWORDS)
-    page.goto("/keywords/import")
-    page.locator("input[type=file]").set_input_files(file)
-    page.get_by_role("button", name="Check the file").click()
-    page.get_by_role("button", name="Import 7 rows").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Imported")
+def first_rule_steps() -> list[tuple[str, str]]:
+    section = README.partition("## Your first rule")[2].partition("\n## ")[0]
+    return PRESS.findall(section)
 
 
 def write_rule(page: Page, name: str, trigger: str, *actions: str) -> int:
-    """Through the eight questions, also on what is here already; returns the credits named for that, at most."""
+    """A rule that also takes what is here already; returns the credits named for that, at most."""
     page.goto("/rules/new")
-    page.get_by_label("Name", exact=True).fill(name)
-    go_on(page)
-    page.get_by_label(trigger).check()
-    for heading in ("Where may it work?", "Which records does it work on?", "What does it do?"):
-        go_on(page)
-        expect(page.get_by_role("heading", name=heading)).to_be_visible()
-    for number, action in enumerate(actions, start=1):
-        if number > 1:
-            page.get_by_role("button", name="Add an action").click()
-        page.get_by_label(f"Action {number}", exact=True).select_option(action)
-    for heading in ("How often?", "What are its limits?", "Is this the rule you want?"):
-        go_on(page)
-        expect(page.get_by_role("heading", name=heading)).to_be_visible()
+    answer_questions(page, name, trigger, *actions)
     existing = page.get_by_label("Existing records")
     most = credits_in(existing.locator("xpath=ancestor::label").inner_text())
     assert page.locator("input[name=max_credits]").input_value() == str(most)
     existing.check()
-    page.get_by_role("button", name="Save and switch on").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text(name)
+    save_and_switch_on(page, name)
     return most
 
 
@@ -95,18 +66,34 @@ def settle(session: Session) -> Machine:
     return machine
 
 
+def plan_on_import(page: Page) -> None:
+    answer_questions(page, "Plan", "When keywords are added", "cluster_keywords", "generate_ideas")
+    save_and_switch_on(page, "Plan")
+
+
 @on_one_database
-def test_what_was_said_of_money_is_what_the_ledger_says(
+def test_the_readme_s_first_rule_works_and_costs_what_pages_say(
     open_page: Any, people: People, session: Session, tmp_path: Path
 ) -> None:
     page = open_page(people.owner)
-    add_site(page)
-    import_keywords(page, tmp_path)
-    settle(session)
-    planned = write_rule(page, "Plan", "When keywords are added", "cluster_keywords", "generate_ideas")
-    settle(session)
+    steps = {
+        "Add site": add_site,
+        "New rule": plan_on_import,
+        "Import": partial(import_keywords, folder=tmp_path),
+    }
+    assert [pressed for _, pressed in first_rule_steps()] == list(steps)
+    page.goto("/")
+    for menu, pressed in first_rule_steps():
+        page.get_by_role("navigation").get_by_role("link", name=menu, exact=True).first.click()
+        page.get_by_role("link", name=pressed).first.click()
+        steps[pressed](page)
+        # Rules take what happens after they were made.
+        settle(session)
     for_ideas = used(session)
-    assert 0 < for_ideas <= planned
+    (planned,) = session.scalars(select(ScheduledTask))
+    assert (planned.status, planned.cause) == (Status.COMPLETED, "event")
+    assert 0 < for_ideas <= planned.credits_used
+    session.commit()
     written = write_rule(page, "Write", "When ideas are made", "create_tasks", "generate_content")
     machine = settle(session)
     assert for_ideas < used(session) <= for_ideas + written

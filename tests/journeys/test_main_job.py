@@ -8,19 +8,11 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from app import ROOT
+from tests.browser.newcomer_walk import add_site, answer_questions, import_keywords, save_and_switch_on
 from tests.journeys.running_copy import Copy, started
 from tests.processes import FLASK, eventually
 
 EMAIL, PASSWORD = "owner@example.com", "a quiet long password"
-KEYWORDS = """Keyword,Search Volume,Keyword Difficulty,Intent
-trail running shoes,5400,41,Commercial
-best trail running shoes,2900,38,Commercial
-trail running shoes for women,1900,30,Commercial
-how to clean trail running shoes,320,12,Informational
-hiking boots,8100,55,Commercial
-waterproof hiking boots,1600,44,Commercial
-how to waterproof hiking boots,700,15,Informational
-"""
 
 
 def flask(copy: Copy, *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
@@ -44,45 +36,10 @@ def sign_in(page: Page) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text("Dashboard")
 
 
-def add_site(page: Page) -> None:
-    page.goto("/sites/new")
-    page.get_by_label("Name").fill("Outdoor shop")
-    page.locator("main form button[type=submit]").last.click()
-    expect(page.get_by_role("link", name="Outdoor shop")).to_be_visible()
-
-
 def make_rule(page: Page, name: str, trigger: str, *actions: str) -> None:
-    """Through the eight questions, with their defaults."""
-
-    def go_on() -> None:
-        page.get_by_role("button", name="Next", exact=True).last.click()
-
     page.goto("/rules/new")
-    page.get_by_label("Name", exact=True).fill(name)
-    go_on()
-    page.get_by_label(trigger).check()
-    for heading in ("Where may it work?", "Which records does it work on?", "What does it do?"):
-        go_on()
-        expect(page.get_by_role("heading", name=heading)).to_be_visible()
-    for number, action in enumerate(actions, start=1):
-        if number > 1:
-            page.get_by_role("button", name="Add an action").click()
-        page.get_by_label(f"Action {number}", exact=True).select_option(action)
-    for heading in ("How often?", "What are its limits?", "Is this the rule you want?"):
-        go_on()
-        expect(page.get_by_role("heading", name=heading)).to_be_visible()
-    page.get_by_role("button", name="Save and switch on").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text(name)
-
-
-def import_keywords(page: Page, folder: Path) -> None:
-    file = folder / "export.csv"
-    file.write_text(KEYWORDS)
-    page.goto("/keywords/import")
-    page.locator("input[type=file]").set_input_files(file)
-    page.get_by_role("button", name="Check the file").click()
-    page.get_by_role("button", name="Import 7 rows").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Imported")
+    answer_questions(page, name, trigger, *actions)
+    save_and_switch_on(page, name)
 
 
 @pytest.fixture
@@ -98,9 +55,11 @@ def page(chromium: Browser, tmp_path: Path) -> Any:
 def test_keywords_become_drafts_in_a_live_history(page: tuple[Copy, Page], tmp_path: Path) -> None:
     copy, browser = page
     sign_in(browser)
+    browser.goto("/sites/new")
     add_site(browser)
     make_rule(browser, "Plan", "When keywords are added", "cluster_keywords", "generate_ideas")
     make_rule(browser, "Write", "When ideas are made", "create_tasks", "generate_content")
+    browser.goto("/keywords/import")
     import_keywords(browser, tmp_path)
     browser.goto("/")
     # Nothing is pressed here: the table renews itself while runs are on their way.

@@ -1,16 +1,19 @@
 """Actions in the rule form: an ordered list, each with the inputs that its catalogue entry asks for."""
 
+from dataclasses import dataclass, field
 from typing import Any
 
 from pydantic.fields import FieldInfo
 from werkzeug.datastructures import MultiDict
 from wtforms import Field, SelectField
+from wtforms.fields.choices import SelectChoice
 
-from app.business.automation.services.catalogue.action_catalogue import CATALOGUE
+from app.business.automation.services.catalogue.action_catalogue import CATALOGUE, ActionType
 from app.business.automation.services.catalogue.field_catalogue import choices_of
+from app.business.automation.services.rules.fitting_actions import fitting_actions
 from app.business.automation.services.rules.rule_definition import input_type
 from app.modules.automation.action_pairs import order_of
-from app.modules.automation.action_params import FIRST, Lookups, defaults, input_for, value_of
+from app.modules.automation.action_params import Lookups, defaults, input_for, value_of
 from app.modules.automation.action_words import MORE
 from app.modules.automation.choices import Choices
 from app.modules.automation.condition_forms import ConditionTree
@@ -20,25 +23,45 @@ from app.modules.automation.step_form import Pairs, PartForm, form_data, offered
 ON_ERROR = [("stop", "Stop the run there"), ("continue", "Go on with the next action")]
 
 
+@dataclass
+class Before:
+    """What the actions before one are, and the record types that they make."""
+
+    made: list[str] = field(default_factory=list)
+    types: list[str] = field(default_factory=list)
+
+
+def _choices(fitting: list[ActionType], chosen: ActionType) -> list[SelectChoice]:
+    """What fits; and what was chosen and does not fit any more, so that it can be seen and changed."""
+    choices = [(entry.key, entry.label) for entry in fitting]
+    if chosen in fitting:
+        return offered(choices)
+    return offered({"Does not fit here": [(chosen.key, chosen.label)], "Fits here": choices})
+
+
 class ActionRow:
     """One action: its type, the inputs of its parameters, and on which of the records it works (`when`)."""
 
     when: ConditionTree
 
     def __init__(
-        self, number: int, data: MultiDict[str, str], lookups: Lookups, record_type: str | None
+        self,
+        number: int,
+        data: MultiDict[str, str],
+        lookups: Lookups,
+        record_type: str | None,
+        before: "Before",
     ) -> None:
         self.number, prefix = number, f"a{number}-"
         self.chosen = data.get(f"{prefix}type") or ""
-        self.entry = CATALOGUE.get(self.chosen) or CATALOGUE[FIRST]
+        fitting = fitting_actions(record_type, before.made, before.types)
+        self.entry = CATALOGUE.get(self.chosen) or fitting[0]
         infos = self.entry.params.model_fields
         if self.entry.key == "update_records" and record_type:
             lookups = {**lookups, "status": list(choices_of(record_type, "status"))}
         params = {name: input_for(name, info, lookups) for name, info in infos.items()}
         fields = {
-            "type": SelectField(
-                "Action", choices=offered([(entry.key, entry.label) for entry in CATALOGUE.values()])
-            ),
+            "type": SelectField("Action", choices=_choices(fitting, self.entry)),
             "on_error": SelectField("If it fails", choices=offered(ON_ERROR)),
             **{f"p-{name}": field for name, field in params.items()},
         }
@@ -121,11 +144,14 @@ class ActionsInput:
 
     def __init__(self, pairs: Pairs, choices: Choices, record_type: str | None) -> None:
         data = form_data(pairs)
-        self.rows = [ActionRow(number, data, choices.lookups, record_type) for number in order_of(pairs)]
-        made: list[str] = []
-        for row in self.rows:
-            row.read_when(pairs, choices.named, record_type, made)
-            made += [row.makes] if row.makes else []
+        self.rows: list[ActionRow] = []
+        before = Before()
+        for number in order_of(pairs):
+            row = ActionRow(number, data, choices.lookups, record_type, before)
+            row.read_when(pairs, choices.named, record_type, before.made)
+            self.rows.append(row)
+            before.made += [row.makes] if row.makes else []
+            before.types.append(row.entry.key)
 
     def json(self) -> list[dict[str, Any]]:
         """The list as a rule keeps it."""

@@ -5,12 +5,14 @@ from typing import Any
 
 from app.business.automation.services.catalogue.action_catalogue import CATALOGUE, made_by
 from app.business.automation.services.rules.rule_definition import input_type
-from app.modules.automation.action_params import FIRST, text_of
+from app.modules.automation.action_params import text_of
 from app.modules.automation.condition_changes import changed as conditions_changed
 from app.modules.automation.condition_pairs import pairs_from as condition_pairs
 from app.modules.automation.step_form import Pairs
 from app.modules.gate.numbers import whole_number
 
+NOT_CHOSEN = ""
+"""The type of a new action: the form chooses the one that fits best."""
 ROW = re.compile(r"a(0|[1-9][0-9]{0,5})-type")
 
 
@@ -31,7 +33,7 @@ def changed(pairs: Pairs, change: str) -> tuple[Pairs, str]:
     order = order_of(pairs)
     if what == "add":
         number = max(order, default=-1) + 1
-        return [*pairs, [f"a{number}-type", FIRST]], f"a{number}-type"
+        return [*pairs, [f"a{number}-type", NOT_CHOSEN]], f"a{number}-type"
     chosen = whole_number(where[1:])
     if chosen is None or chosen not in order:
         return pairs, ""

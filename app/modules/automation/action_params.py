@@ -14,9 +14,6 @@ from app.modules.gate.numbers import whole_number
 
 LONG_TEXT = 300
 YES_OR_NO = [("yes", "Yes"), ("no", "No")]
-FIRST = "cluster_keywords"
-"""The action that a new row begins with."""
-
 Lookups = Mapping[str, list[tuple[str, str]]]
 """Choices for parameters that name a row: parameter -> (id, name)."""
 

@@ -54,7 +54,7 @@ def _in_actions(actions: ActionsInput, shown: ActionsInput, kept: Kept) -> Itera
     rows = {row.number: row for row in shown.rows}
     for row in actions.rows:
         before = rows.get(row.number)
-        if row.chosen not in CATALOGUE and (row.form.type.name, row.chosen) not in kept:
+        if row.chosen and row.chosen not in CATALOGUE and (row.form.type.name, row.chosen) not in kept:
             yield row.form.type, CHOOSE
         yield from _in_input(row.form.on_error, kept)
         if row.is_sent:

@@ -78,6 +78,21 @@ def focus_first_error(fields: Iterable[Field]) -> None:
             return
 
 
+def ask_again(fields: Iterable[Field], address: str, redrawn: Mapping[str, str]) -> None:
+    """Let each field at fault be checked again when it is changed, so that its error goes with the fault."""
+    checks = {
+        "hx-post": address,
+        "hx-trigger": "change",
+        "hx-vals": '{"change": "refresh"}',
+        "hx-swap": "outerMorph",
+        "hx-sync": "closest form:queue all",
+        **redrawn,
+    }
+    for field in fields:
+        if field.errors:
+            field.render_kw = {**(field.render_kw or {}), **checks}
+
+
 def offered(choices: Iterable[Choice] | Mapping[str, Iterable[Choice]]) -> list[SelectChoice]:
     """Pairs of value and label, or groups of them by title, as WTForms wants them."""
     if isinstance(choices, Mapping):

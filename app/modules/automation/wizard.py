@@ -1,6 +1,6 @@
 """The rule form as a whole: its steps, the rule they add up to, and which of them need another look."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -183,12 +183,23 @@ class RuleForm:
         return {}
 
     def checked_form(self, key: str) -> Any:
-        """The form of the step with every refusal beside its field."""
+        """The form of the step with every refusal beside its field, and the keyboard on the first."""
+        form = self._checked(key)
+        focus_first_error(form.fields_by_path().values())
+        return form
+
+    def form_without(self, key: str, faulty: Collection[str]) -> Any:
+        """The form of the step with the refusals that are left of those fields, named by their ids."""
+        form = self._checked(key) if faulty else self.form(key)
+        for field in form.fields_by_path().values():
+            if field.errors and field.id not in faulty:
+                field.errors = []
+        return form
+
+    def _checked(self, key: str) -> Any:
         form = self.form(key)
         if form.validate():
-            fields = form.fields_by_path()
-            place_errors(self.errors().get(key, {}), fields)
-        focus_first_error(form.fields_by_path().values())
+            place_errors(self.errors().get(key, {}), form.fields_by_path())
         return form
 
     def first_open(self) -> str | None:

@@ -6,29 +6,23 @@ from typing import Any, ClassVar
 from wtforms import BooleanField, Field, IntegerField, RadioField, SelectField, StringField, TextAreaField
 from wtforms.validators import Optional
 
-from app.business.automation.services.catalogue.field_catalogue import RECORD_TYPES, choices_of
+from app.business.automation.services.catalogue.field_catalogue import RECORD_TYPES
 from app.business.automation.services.catalogue.record_order import OLDEST
 from app.business.automation.services.catalogue.triggers import TRIGGERS, subject_of
 from app.modules.automation import action_pairs
 from app.modules.automation.action_forms import ActionsInput
-from app.modules.automation.action_params import FIRST
 from app.modules.automation.choices import Choices
 from app.modules.automation.condition_forms import ConditionTree
 from app.modules.automation.condition_pairs import pairs_from
+from app.modules.automation.empty_values import refuse_empty_values
 from app.modules.automation.order_choices import order_choices
+from app.modules.automation.status_choices import RECORD_WORDS, status_changes
 from app.modules.automation.step_form import Pairs, PartForm, form_data, offered, optional, pairs_of
 from app.modules.forms import at_most, between, required
 from app.modules.gate.numbers import row_id, whole_number
 
 EVERYWHERE = "The whole account"
 NO_RECORDS = "none"
-RECORD_WORDS = [
-    ("keyword", "Keywords"),
-    ("cluster", "Clusters"),
-    ("idea", "Ideas"),
-    ("task", "Tasks"),
-    ("content", "Content"),
-]
 RUN_ENDS = [
     ("", "has ended (completed or failed)"),
     ("completed", "is completed"),
@@ -190,6 +184,11 @@ class WhichStep(Step):
         self.order.choices = offered(order_choices(self.working_type, self.order.data))
         self.conditions = ConditionTree(pairs, subject_of(trigger, self.working_type), choices.named)
 
+    def validate(self, *args: Any, **kwargs: Any) -> bool:
+        """Every value is filled in; all else of the conditions is checked with the rule."""
+        is_valid = super().validate(*args, **kwargs)
+        return refuse_empty_values(self.conditions) and is_valid
+
     def part(self) -> dict[str, Any]:
         """Record type and conditions."""
         known = {value for value, *_ in self.order.iter_choices()}
@@ -219,7 +218,7 @@ class DoStep:
     """The actions, in order."""
 
     def __init__(self, choices: Choices, pairs: Pairs, record_type: str | None) -> None:
-        known = pairs if action_pairs.order_of(pairs) else [["a0-type", FIRST]]
+        known = pairs if action_pairs.order_of(pairs) else [["a0-type", action_pairs.NOT_CHOSEN]]
         self.actions = ActionsInput(known, choices, record_type)
 
     def validate(self) -> bool:
@@ -227,7 +226,8 @@ class DoStep:
         missing = [field for row in self.actions.rows for field in row.missing()]
         for field in missing:
             field.errors = ["Fill this in."]
-        return not missing
+        filled = [refuse_empty_values(row.when) for row in self.actions.rows]
+        return not missing and all(filled)
 
     def part(self) -> dict[str, Any]:
         """The actions."""
@@ -323,24 +323,6 @@ class CheckStep(Step):
     def pairs(cls, rule: Mapping[str, Any]) -> Pairs:
         """The input that stands for this rule."""
         return [["practice", "y"]] if rule["mode"] == "shadow" else []
-
-
-def status_changes(chosen: str | None) -> dict[str, list[tuple[str, str]]]:
-    """Every record type with its statuses; several statuses at once only where a rule has them already."""
-    groups = {
-        word: [(f"{name}:", f"{name.capitalize()}: any change of status")]
-        + [
-            (f"{name}:{value}", f"{name.capitalize()} becomes {label.lower()}")
-            for value, label in choices_of(name, "status")
-        ]
-        for name, word in RECORD_WORDS
-    }
-    record_type, _, to = (chosen or "").partition(":")
-    if record_type in RECORD_TYPES and "," in to:
-        groups[dict(RECORD_WORDS)[record_type]].append(
-            (chosen or "", f"{record_type.capitalize()} becomes one of: {to}")
-        )
-    return groups
 
 
 def _one_or_list(to: str) -> Any:

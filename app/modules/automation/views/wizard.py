@@ -20,14 +20,24 @@ from app.modules.automation.choices import load_choices
 from app.modules.automation.forged_rows import refuse_forged
 from app.modules.automation.stale_rule import meanwhile
 from app.modules.automation.start_words import shown_total
-from app.modules.automation.step_form import Pairs, PartForm, focus_first_error, is_forged
+from app.modules.automation.step_form import Pairs, PartForm, ask_again, focus_first_error, is_forged
 from app.modules.automation.views import wizard_preview
 from app.modules.automation.wizard import KEYS, STEPS, RuleForm, has_errors, steps_of_rule
 from app.modules.gate.numbers import row_id
 from app.modules.sent_once import sent_once
 from app.modules.web import htmx, see_other
 
-NOT_TYPED = ("csrf_token", "request_key", "change", "go", "on", "backfill", "max_credits", "ceiling")
+NOT_TYPED = (
+    "csrf_token",
+    "request_key",
+    "change",
+    "go",
+    "on",
+    "faulty",
+    "backfill",
+    "max_credits",
+    "ceiling",
+)
 MOST_TYPED = 200_000
 CHANGES: dict[str, Any] = {"which": condition_changes.changed, "do": action_pairs.changed}
 PARTIALS = {"which": "partials/automation/step_which.html", "do": "partials/automation/step_do.html"}
@@ -253,10 +263,20 @@ def _following(draft: RuleDraft, step: str) -> str:
 
 def _rows(rule_form: RuleForm, step: str, draft: RuleDraft, focus: str) -> ResponseReturnValue:
     """The step again. `focus`: id of the element that the keyboard goes on from."""
-    if not htmx().is_partial or step not in PARTIALS:
+    if not htmx().is_partial:
         return see_other(url_for(".wizard", id=draft.id, step=step, _anchor=focus or None))
-    context = _context(rule_form, step, rule_form.form(step), draft)
+    form = rule_form.form_without(step, request.form.getlist("faulty"))
+    if step not in PARTIALS:
+        return _page(rule_form, step, form, draft)
+    context = _context(rule_form, step, form, draft)
     return render_template(PARTIALS[step], **context | {"focused": focused_on(focus)})
+
+
+def _redrawn(step: str) -> dict[str, str]:
+    """What of the page an answer to a change replaces."""
+    if step in PARTIALS:
+        return {"hx-target": f"#step_{step}"}
+    return {"hx-target": "closest form", "hx-select": ".wizard-form"}
 
 
 def focused_on(focus: str) -> Callable[[str], dict[str, bool]]:
@@ -278,6 +298,8 @@ def _page(
 
 def _context(rule_form: RuleForm, step: str, form: Any, draft: RuleDraft | None) -> dict[str, Any]:
     now, number = datetime.now(UTC), KEYS.index(step)
+    if draft:
+        ask_again(form.fields_by_path().values(), url_for(".keep", id=draft.id, step=step), _redrawn(step))
     answered = [key for key in KEYS if key in rule_form.steps]
     action = url_for(".keep", id=draft.id, step=step) if draft else url_for(".begin_rule")
     addresses = [

@@ -35,8 +35,9 @@ from app.business.errors import Invalid
 from app.business.planner.models import Site
 from app.modules.automation import rule_ahead
 from app.modules.automation.start_words import StartCost, cost_of_start
+from app.modules.automation.status_choices import RECORD_WORDS
 from app.modules.automation.wizard import SCHEDULE, RuleForm
-from app.modules.automation.wizard_forms import EVERYWHERE, RECORD_WORDS
+from app.modules.automation.wizard_forms import EVERYWHERE
 
 TIMES = 10
 

@@ -1,0 +1,32 @@
+"""Which actions a rule form offers at a place in the list: those that have something to work on, the best first."""
+
+from collections.abc import Sequence
+
+from app.business.automation.services.catalogue.action_catalogue import CATALOGUE, ActionType
+from app.business.automation.services.rules.rule_definition import input_type
+
+
+def fitting_actions(
+    record_type: str | None, made_before: Sequence[str], types_before: Sequence[str] = ()
+) -> list[ActionType]:
+    """The actions that fit a run over `record_type` behind actions that made these records, and were of these types.
+
+    Those that go on with what was made last come first, then those that work on the rule's own records.
+    """
+    fitting = [entry for entry in CATALOGUE.values() if _fits(entry, record_type, made_before)]
+    sources = [*reversed(made_before), record_type]
+
+    def rank(entry: ActionType) -> tuple[bool, int]:
+        if len(entry.takes) == 1:
+            # What only the parents of the records are there for is rarely meant.
+            place = sources.index(entry.takes[0]) if entry.takes[0] in sources else len(CATALOGUE)
+            return entry.key in types_before, place
+        return entry.key in types_before, len(sources) + (entry.unit_of == "run")
+
+    return sorted(fitting, key=rank)
+
+
+def _fits(entry: ActionType, record_type: str | None, made_before: Sequence[str]) -> bool:
+    if entry.unit_of == "run":
+        return True
+    return input_type({"type": entry.key, "params": {}}, record_type, list(made_before)) is not None
