@@ -5,7 +5,7 @@ from pathlib import Path
 from flask import Flask
 
 from app import commands
-from app.infrastructure import database, run_log  # noqa: F401 - listens to all sessions
+from app.infrastructure import change_hints, database, run_log  # noqa: F401 - listens to all sessions
 from app.infrastructure.messaging import relay
 from app.settings import Settings, load_settings
 
@@ -20,6 +20,7 @@ def create_app(settings: Settings | None = None, *, web: bool = True) -> Flask:
     app.config["SECRET_KEY"] = settings.signing_key
     database.init_app(app, settings.sqlalchemy_url)
     relay.init_app(app, settings)
+    change_hints.init_app(app, settings)
     commands.register(app)
     if web:
         # Imported here so that workers do not load pages, forms and API schemas that they never serve.

@@ -10,7 +10,7 @@ from app.business.automation.services.runs.opening import LONG_QUEUE
 from app.business.database_faults import FAULTS
 from app.infrastructure.messaging import heartbeats, queues
 from app.infrastructure.messaging.heartbeats import Audited, WorkerState
-from app.infrastructure.readiness import WAITS, check_readiness
+from app.infrastructure.readiness import SCHEDULER_SILENCE, SWEEP_SILENCE, WAITS, check_readiness
 from app.infrastructure.redis_connection import connect
 from app.settings import Settings
 
@@ -25,6 +25,8 @@ NAMES = {
     "sweep": ("Sweep", "The clock worker sweeps every 15 seconds: look whether it runs."),
 }
 BEATING = (heartbeats.SCHEDULER, heartbeats.SWEEP)
+SILENCE = {heartbeats.SCHEDULER: SCHEDULER_SILENCE, heartbeats.SWEEP: SWEEP_SILENCE}
+HINT_SECONDS = 0.3
 KINDS = (
     (queues.CLOCK_QUEUE, "Clock worker", f"Start “flask --app wsgi clock”, or everything with “up”. {LATER}"),
     (
@@ -69,6 +71,20 @@ def look(settings: Settings, now: datetime) -> Health:
             return Health(parts, queues.waiting_tickets(connection), heartbeats.last_audit(connection))
     except (RedisError, OSError):
         return Health(list(_services(states, None)), {}, None)
+
+
+def silent_parts(settings: Settings, now: datetime) -> str:
+    """A quick look for open pages: what has not been heard of lately, which says that `look` would find more."""
+    try:
+        with connect(settings, answer_within=HINT_SECONDS) as connection:
+            heard = {name: heartbeats.heard_at(connection, name) for name in BEATING}
+            queues_looked_at = {
+                queue for worker in heartbeats.workers(connection, now) for queue in worker.queues
+            }
+    except (RedisError, OSError):
+        return "queue"
+    silent = [name for name, at in heard.items() if at is None or now - at > SILENCE[name]]
+    return " ".join([*silent, *(queue for queue, _, _ in KINDS if queue not in queues_looked_at)])
 
 
 def _services(states: Mapping[str, str], connection: Redis | None) -> Iterator[Part]:

@@ -56,7 +56,7 @@ def connect(settings: Settings, *, answer_within: float | None = QUICK_SECONDS) 
     """
     return Redis.from_url(
         redis_url(settings),
-        socket_connect_timeout=QUICK_SECONDS,
+        socket_connect_timeout=min(QUICK_SECONDS, answer_within or QUICK_SECONDS),
         socket_timeout=answer_within,
         retry=Retry(NoBackoff(), 0),
     )

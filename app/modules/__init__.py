@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from app.modules import access, errors, hosts, quotas, sent_once, throttle, web
+from app.modules import access, errors, hosts, live, quotas, sent_once, throttle, web
 from app.modules.accounts import urls as accounts
 from app.modules.automation import pages as automation
 from app.modules.automation import urls as automation_api
@@ -24,6 +24,7 @@ def register(app: Flask, settings: Settings) -> None:
     throttle.init_throttle(app, settings)
     access.init_access(app, settings)
     quotas.init_quotas(app)
+    live.init_live(app)
     init_preconditions(app)
     errors.init_errors(app)
     app.register_blueprint(accounts.blueprint)

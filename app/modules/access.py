@@ -29,7 +29,7 @@ from app.business.events import Origin
 from app.infrastructure.database import db, hardly_waiting, reading
 from app.modules.quotas import count_wrong_key
 from app.modules.refusal_log import note_refusal
-from app.modules.web import csrf, htmx
+from app.modules.web import asks_by_itself, csrf, htmx
 from app.settings import Settings
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -174,7 +174,8 @@ def _identify(now: datetime) -> Person | None:
         _end_reading()
     if person:
         g.user_id = person.user.id
-        _note_use(person, now)
+        if not asks_by_itself():
+            _note_use(person, now)
     return person
 
 

@@ -31,6 +31,8 @@ SECURITY_HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 YEAR = 31_536_000
+REDRAW_HEADER = "Console-Redraw"
+"""Sent by a page that asks by itself: nobody is at work, and no message may be used up."""
 
 
 class HtmxFour(HtmxHeaders):
@@ -77,7 +79,7 @@ def init_web(app: Flask, settings: Settings) -> None:
     app.request_class = ConsoleRequest
     csrf.init_app(app)
     init_display(app)
-    for function in (asset, navigation, address_of, viewer_zone):
+    for function in (asset, navigation, address_of, viewer_zone, asks_by_itself):
         app.add_template_global(function)
     app.after_request(_protect)
 
@@ -85,6 +87,11 @@ def init_web(app: Flask, settings: Settings) -> None:
 def htmx() -> HtmxFour:
     """What htmx says about the present request; false when the browser itself asked."""
     return cast(ConsoleRequest, request).htmx
+
+
+def asks_by_itself() -> bool:
+    """Whether an open page asks for news, and not a person for something."""
+    return REDRAW_HEADER in request.headers
 
 
 def page_or_partial(page: str, partial: str, **context: Any) -> str:

@@ -67,16 +67,6 @@ function fadeToasts() {
 }
 fadeToasts();
 
-// A hidden page asks nothing; it asks once when it is looked at again.
-document.addEventListener("htmx:before:request", (event) => {
-  const polls = event.detail.ctx.sourceEvent?.type === "every";
-  if (polls && document.hidden) event.preventDefault();
-});
-document.addEventListener("visibilitychange", () => {
-  if (document.hidden) return;
-  for (const element of document.querySelectorAll("[hx-trigger^='every']")) htmx.trigger(element, "every");
-});
-
 // An answer knows only what was typed before it was asked for: what was typed since stays.
 const typedAt = new WeakMap();
 const askedAt = new WeakMap();
@@ -131,6 +121,7 @@ function showChoices(part) {
 }
 
 document.addEventListener("htmx:after:swap", ({ detail: { ctx } }) => {
+  if (ctx.isLive) return; // redrawn by itself: what is chosen and typed stays
   showChoices(ctx.target);
   for (const [id, value] of typedSince.get(ctx) ?? []) {
     const field = document.getElementById(id);

@@ -72,25 +72,6 @@ def test_what_goes_on_later_says_so_in_every_list(
         assert "Pending</span>" not in text, page
 
 
-def test_the_table_asks_again_only_while_something_moves(
-    owner: FlaskClient, session: Session, people: People
-) -> None:
-    rule = make_rule(session, people.account, is_active=False)
-    run = make_run(session, rule, "completed")
-    assert "hx-trigger" not in owner.get("/recent-runs").text
-    run.status, run.finished_at = "running", None
-    session.commit()
-    assert 'hx-trigger="every 3s"' in owner.get("/recent-runs").text
-
-
-def test_it_asks_once_when_the_next_run_is_due(owner: FlaskClient, session: Session, people: People) -> None:
-    rule = make_rule(session, people.account, is_active=False)
-    make_run(session, rule, "pending", timedelta(minutes=-5), attempt=0)
-    found = re.search(r'hx-trigger="load delay:(\d+)s"', owner.get("/recent-runs").text)
-    assert found
-    assert 290 <= int(found[1]) <= 302
-
-
 def test_owners_see_broken_books_by_row_until_all_is_well(
     app: Flask, owner: FlaskClient, session: Session, people: People
 ) -> None:
@@ -104,18 +85,6 @@ def test_owners_see_broken_books_by_row_until_all_is_well(
     tell_owners(session, [], datetime.now(UTC))
     session.commit()
     assert "A balance is off" not in owner.get("/").text
-
-
-def test_what_has_not_changed_is_not_sent_again(owner: FlaskClient, session: Session, people: People) -> None:
-    run = make_run(session, make_rule(session, people.account), "running", started_at=None)
-    tag = owner.get("/recent-runs").headers["ETag"].strip('"')
-    with counted() as sent:
-        assert owner.get(f"/recent-runs?seen={tag}").status_code == 204
-    assert len(sent) <= 5
-    assert owner.get("/recent-runs", headers={"If-None-Match": f'"{tag}"'}).status_code == 304
-    run.credits_used = 3
-    session.commit()
-    assert owner.get(f"/recent-runs?seen={tag}").status_code == 200
 
 
 def test_neighbouring_skips_stand_in_one_line(owner: FlaskClient, session: Session, people: People) -> None:

@@ -1,5 +1,6 @@
 """System health: what works, what does not, and what to do about it."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -61,8 +62,8 @@ def test_a_scheduler_that_fell_silent_is_red(viewer: FlaskClient, valkey: Redis)
     tell_all_alive(valkey)
     heartbeats.beat(valkey, heartbeats.SCHEDULER, datetime.now(UTC) - timedelta(seconds=40))
     row = part(viewer.get("/system").text, "Scheduler")
-    assert "Silent for 40 s." in row
-    assert "40 seconds ago" in row
+    assert re.search(r"Silent for 4\d s\.", row)
+    assert re.search(r"4\d seconds ago", row)
 
 
 def test_the_account_sees_its_own_backlog_and_the_last_audit(

@@ -131,18 +131,6 @@ def test_a_person_lets_a_long_chain_go_on(owner: FlaskClient, session: Session, 
     assert session.get_one(ScheduledTask, run.id).waiting_for is None
 
 
-def test_while_it_works_the_page_asks_and_when_it_has_ended_it_stops(
-    owner: FlaskClient, session: Session, people: People
-) -> None:
-    run = make_run(session, make_rule(session, people.account), "running")
-    assert 'hx-trigger="every 3s"' in owner.get(f"/runs/{run.id}").text
-    run.status = "completed"
-    session.commit()
-    assert (
-        "hx-trigger" not in owner.get(f"/runs/{run.id}").text.partition('id="run_body"')[2].partition(">")[0]
-    )
-
-
 def test_viewers_see_it_and_may_not_touch_it(
     app: Flask, session: Session, people: People, failed: ScheduledTask
 ) -> None:

@@ -20,8 +20,7 @@ class KindPage:
     """`above`: label and endpoint of the page that leads to it · `counts`: singular noun of what `done` and `total`
     count · `result`: template that gets `operation`, and what `more` reads for it.
 
-    `follow`: of a kind that sets runs going, what the template shows of them once the operation has ended, with
-    `tag` (changes when they do) and `moves` (whether the page goes on asking).
+    `follow`: of a kind that sets runs going, what the template shows of them once the operation has ended.
     """
 
     title: str

@@ -39,7 +39,6 @@ blueprint = Blueprint("automation", __name__)
 add = blueprint.add_url_rule
 
 add("/", "dashboard", dashboard.show)
-add("/recent-runs", "recent_runs", dashboard.recent_runs)
 add("/pause-all", "pause_all", dashboard.pause_all, methods=["POST"])
 add("/resume-all", "resume_all", dashboard.resume_all)
 add("/resume-all", "resume_all_now", dashboard.resume_all_now, methods=["POST"])

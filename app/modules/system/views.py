@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from flask import current_app, jsonify, render_template
+from flask import Response, current_app, jsonify, render_template, request
 from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role
@@ -12,6 +12,7 @@ from app.infrastructure.database import db
 from app.infrastructure.health import look
 from app.infrastructure.readiness import check_readiness
 from app.modules.access import allow, current_person
+from app.modules.live import live_mark
 
 WEB_WORKS_WITHOUT = {"workers"}
 """Named by readyz, yet no reason to take the console out of service."""
@@ -29,6 +30,21 @@ def readyz() -> ResponseReturnValue:
     checks = check_readiness(current_app.extensions["settings"])
     ready = all(state == "ok" for name, state in checks.items() if name not in WEB_WORKS_WITHOUT)
     return jsonify(status="ready" if ready else "not ready", checks=checks), 200 if ready else 503
+
+
+@allow(Role.VIEWER)
+def moved() -> ResponseReturnValue:
+    """Whether anything has moved since the mark that the page names: 304 while nothing has."""
+    mark = live_mark()
+    response = Response(status=304 if request.if_none_match.contains(mark) else 204)
+    response.set_etag(mark)
+    return response
+
+
+@allow(Role.VIEWER)
+def header() -> str:
+    """The parts above every page, for pages that cannot be loaded anew or must stay as they were read."""
+    return render_template("layouts/console.html")
 
 
 @allow(Role.VIEWER)

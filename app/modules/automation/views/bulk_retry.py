@@ -13,9 +13,9 @@ from app.business.automation.services.operations.bulk_retry import LeftOut, Retr
 from app.business.errors import Invalid
 from app.infrastructure.database import db, only_reading
 from app.modules.access import allow, current_person
-from app.modules.automation import live
 from app.modules.automation.choices import rule_names
 from app.modules.automation.forms import HistoryFilter
+from app.modules.automation.run_lines import RunLine
 from app.modules.automation.start_words import shown_total
 from app.modules.automation.views.rules import actor
 from app.modules.display import credits as credits_text
@@ -76,13 +76,10 @@ def _begin(report: RetryReport, now: datetime) -> ResponseReturnValue:
 def follow(operation: Operation) -> dict[str, Any]:
     """How the runs that were put back go, for the operation's page."""
     counts, runs = bulk_retry.runs_of(db.session(), operation, SHOWN)
-    moves = bool(counts["pending"] or counts["running"])
     return {
         "counts": counts,
-        "lines": [live.RunLine(run) for run in runs],
+        "lines": [RunLine(run) for run in runs],
         "beyond": counts.total() - len(runs),
-        "tag": live.tag_of(runs, sorted(counts.items())),
-        "moves": moves,
     }
 
 

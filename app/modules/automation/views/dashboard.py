@@ -15,26 +15,27 @@ from app.business.automation.services.auditing.accounting import unaccounted
 from app.business.automation.services.auditing.audit import NOTICE_KEY
 from app.business.automation.services.forecast.credit_watch import RUN_OUT
 from app.business.automation.services.history import dashboard as figures
-from app.business.automation.services.history.history import RunFilters, runs_page, upcoming
+from app.business.automation.services.history.history import RunFilters, runs_page
 from app.business.automation.services.history.run_attention import (
     failed_since,
     waiting_budgets,
     waiting_counts,
     waiting_for_pause,
 )
+from app.business.automation.services.history.upcoming import upcoming
 from app.business.automation.services.runs.waiting import wake_after_pause
 from app.business.automation.services.triggering.planning import replan_account
 from app.business.billing.services.ledger import used_by_day
 from app.business.periods import last_days
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, own_path
-from app.modules.automation import live
+from app.modules.automation.run_lines import folded
 from app.modules.sent_once import sent_once
 from app.modules.web import see_other
 
 DAYS = 30
 RECENT = 20
-COMING = 6
+COMING = 3
 FAILURES = 5
 BUDGETS = 3
 WEEK = 7
@@ -57,15 +58,6 @@ def show() -> ResponseReturnValue:
         failures=failed_since(session, account.id, last_days(WEEK, account.timezone, now).start, FAILURES),
         **_notices(),
         **_recent(now),
-    )
-
-
-@allow(Role.VIEWER)
-def recent_runs() -> ResponseReturnValue:
-    """The table of recent runs alone; nothing when it has not changed."""
-    context = _recent(datetime.now(UTC))
-    return live.answer(
-        context["tag"], lambda: render_template("partials/automation/recent_runs.html", **context)
     )
 
 
@@ -142,9 +134,4 @@ def _set_paused(at: datetime | None) -> None:
 def _recent(now: datetime) -> dict[str, Any]:
     account, session = current_person().account, db.session()
     runs = list(runs_page(session, account.id, RunFilters(), None, RECENT, now).rows)
-    coming = upcoming(session, account.id, now, COMING)
-    next_at = coming[0].scheduled_at if coming else None
-    return {
-        "lines": live.folded(runs), "coming": coming, "tag": live.tag_of([*runs, *coming]),
-        "poll": live.trigger(runs, next_at, now),
-    }  # fmt: skip
+    return {"lines": folded(runs), "coming": upcoming(session, account.id, now, COMING)}

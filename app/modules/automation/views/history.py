@@ -9,12 +9,13 @@ from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role
 from app.business.automation.run_models import ScheduledTask, Status
-from app.business.automation.services.history.history import runs_page, sentences_of, upcoming
+from app.business.automation.services.history.history import runs_page, sentences_of
+from app.business.automation.services.history.upcoming import Upcoming, upcoming
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person
-from app.modules.automation import live
 from app.modules.automation.choices import rule_names
 from app.modules.automation.forms import HistoryFilter
+from app.modules.automation.run_lines import folded
 from app.modules.web import htmx
 
 LIMIT = 50
@@ -24,15 +25,14 @@ FILTERS = ("status", "rule", "cause", "reason", "since", "start", "end")
 
 @allow(Role.VIEWER)
 def show() -> ResponseReturnValue:
-    """The table; htmx gets it alone, and nothing when it has not changed."""
+    """The table; htmx gets it alone."""
     account, session, now = current_person().account, db.session(), datetime.now(UTC)
     form = HistoryFilter(rule_names(session, account.id))
     cursor = request.args.get("cursor")
     page = runs_page(session, account.id, form.chosen_runs(now), cursor, LIMIT, now)
     kept: dict[str, Any] = {name: value for name, value in request.args.items() if name in FILTERS and value}
     context: dict[str, Any] = {
-        "form": form, "lines": live.folded(page.rows), "tag": live.tag_of(page.rows), "kept": kept, "cursor": cursor,
-        "poll": live.trigger(page.rows, None, now) if cursor is None else None,
+        "form": form, "lines": folded(page.rows), "kept": kept, "cursor": cursor,
         "next_url": url_for(".history", cursor=page.next_cursor, **kept) if page.next_cursor else None,
         "here": url_for(".history", cursor=cursor, **kept), "retry_url": retry_url(page.rows, kept),
     }  # fmt: skip
@@ -42,8 +42,8 @@ def show() -> ResponseReturnValue:
         return render_template(template, sentences=said, **context, **more)
 
     if htmx().is_partial:
-        return live.answer(context["tag"], lambda: render("partials/automation/history_table.html"))
-    coming = [] if cursor else upcoming(session, account.id, now, COMING)
+        return render("partials/automation/history_table.html")
+    coming = Upcoming((), 0) if cursor else upcoming(session, account.id, now, COMING)
     return render("pages/automation/history.html", coming=coming)
 
 

@@ -39,9 +39,10 @@ from app.business.errors import Blocked
 from app.business.planner.models import Sector, Site
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
-from app.modules.automation import live, rule_ahead, rule_check
+from app.modules.automation import rule_ahead, rule_check
 from app.modules.automation.choices import load_sites
 from app.modules.automation.forms import RulesFilter
+from app.modules.automation.run_lines import folded
 from app.modules.automation.start_words import cost_of_start, shown_total
 from app.modules.sent_once import sent_once
 from app.modules.web import page_or_partial, see_other
@@ -97,7 +98,7 @@ def show(id: int) -> ResponseReturnValue:
         sentence=_sentence(rule, place, others, faults_of_rules(session, rule.account_id, [rule])),
         words=None if faults_of(rule) else _words(rule, place, others),
         figures=rule_figures(session, rule.account_id, [rule.id], now)[rule.id],
-        lines=live.folded(runs),
+        lines=folded(runs),
         aside=aside,
         names=record_names(session, rule.account_id, ids),
         check=None if rule.archived_at else rule_check.of_rule(rule, now),

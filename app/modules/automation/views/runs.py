@@ -24,23 +24,19 @@ from app.business.automation.services.runs.start_list import stretch_of
 from app.business.automation.services.runs.waiting import waits_until
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person
-from app.modules.automation import live
 from app.modules.automation.start_words import StartCost, cost_of_start, shown_total
 from app.modules.automation.trace_lines import trace_lines
 from app.modules.automation.views.rules import actor
 from app.modules.sent_once import sent_once
-from app.modules.web import htmx, see_other
+from app.modules.web import see_other
 
 
 @allow(Role.VIEWER)
 def show(id: int) -> ResponseReturnValue:
-    """Why it ran or did not, what it did, what it cost. While it moves, the page asks for news."""
-    now, run = datetime.now(UTC), _run(id)
-    # A step's work is charged unit by unit, so credits and status say whether anything is new.
-    tag = live.tag_of([run], run.result, run.cancel_requested_at)
-    if htmx().is_partial:
-        return live.answer(tag, lambda: _rendered("partials/automation/run_body.html", run, tag, now))
-    return _rendered("pages/automation/run.html", run, tag, now)
+    """Why it ran or did not, what it did, what it cost."""
+    run = _run(id)
+    page = load_run_page(db.session(), run)
+    return render_template("pages/automation/run.html", **_context(page, run, datetime.now(UTC)))
 
 
 @allow(Role.OPERATOR)
@@ -82,17 +78,12 @@ def _run(id: int) -> ScheduledTask:
     return find_run(db.session(), current_person().account.id, id)
 
 
-def _rendered(template: str, run: ScheduledTask, tag: str, now: datetime) -> str:
-    page = load_run_page(db.session(), run)
-    return render_template(template, **_context(page, run, tag, now))
-
-
-def _context(page: Any, run: ScheduledTask, tag: str, now: datetime) -> dict[str, Any]:
+def _context(page: Any, run: ScheduledTask, now: datetime) -> dict[str, Any]:
     subject = subject_of(page.definition["trigger"], page.definition.get("record_type"))
     left, again = _left_over(run, now)
     samples = (run.detail.trace or {}).get("records", [])
     return {
-        "page": page, "run": run, "tag": tag, "poll": live.trigger([run], None, now), "late": lateness_seconds(run),
+        "page": page, "run": run, "late": lateness_seconds(run),
         "retry": _retry_price(run, now), "again": again, "cost": _cost(again, run, now), "left": left,
         "review": reviewing.review_of(db.session(), run, now), "waits_until": waits_until(run),
         "sentence": summary_of(SimpleNamespace(**page.definition), page.site),

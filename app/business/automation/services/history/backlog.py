@@ -8,12 +8,16 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import ScheduledTask, Status
+from app.business.automation.services.history.upcoming import is_upcoming
 from app.business.automation.services.triggering.watch import GRACE
 
 
 @dataclass(frozen=True)
 class Backlog:
-    """Runs by state. planned_before: every planned time earlier than this has its run; None without schedules."""
+    """Runs, each in one of running, due, waiting, upcoming.
+
+    planned_before: every planned time earlier than this has its run; None without schedules.
+    """
 
     running: int
     due: int
@@ -27,13 +31,14 @@ def backlog(session: Session, account_id: int, now: datetime) -> Backlog:
     """Two queries. Overdue: free to start for more than two minutes, and not begun."""
     run = ScheduledTask
     begins_at = func.coalesce(run.not_before, run.scheduled_at)
-    pending, is_free = run.status == Status.PENDING, run.waiting_for.is_(None)
+    pending = (run.status == Status.PENDING) & ~is_upcoming(now)
+    starts = run.waiting_for.is_(None) & (begins_at <= now)
     kinds = (
         run.status == Status.RUNNING,
-        pending & is_free & (begins_at <= now),
-        pending & is_free & (begins_at < now - GRACE),
-        pending & ~is_free,
-        pending & is_free & (begins_at > now),
+        pending & starts,
+        pending & starts & (begins_at < now - GRACE),
+        pending & ~starts,
+        is_upcoming(now),
     )
     counted = select(*(func.count(case((kind, 1))) for kind in kinds))
     mine = run.account_id == account_id

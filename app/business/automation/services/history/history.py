@@ -12,7 +12,6 @@ from sqlalchemy import (
     RowMapping,
     ScalarSelect,
     Select,
-    and_,
     false,
     func,
     or_,
@@ -25,6 +24,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule, RuleDay, RuleVersion
 from app.business.automation.run_models import Reason, ScheduledTask, Status
+from app.business.automation.services.history.upcoming import is_upcoming
 from app.business.automation.services.rules.rule_sentence import summary_of
 from app.business.paging import Page, newest_part, page_of
 from app.business.periods import Period, last_days
@@ -104,17 +104,6 @@ def sentences_of(
     return {(rule_id, number): summary_of(SimpleNamespace(**said)) for rule_id, number, said in rows}
 
 
-def upcoming(session: Session, account_id: int, now: datetime, limit: int) -> Sequence[ScheduledTask]:
-    """Planned runs whose time has not come, the next one first."""
-    query = (
-        select(ScheduledTask)
-        .where(ScheduledTask.account_id == account_id, _is_planned(now))
-        .order_by(*KEYS)
-        .limit(limit)
-    )
-    return session.scalars(query).all()
-
-
 def rule_figures(
     session: Session, account_id: int, rule_ids: Sequence[int], now: datetime
 ) -> dict[int, RuleFigures]:
@@ -175,10 +164,6 @@ def _merged(parts: Sequence[Select[Any]], limit: int) -> Select[Any]:
     return newest.order_by(*(key.desc() for key in KEYS)).limit(limit + 1)
 
 
-def _is_planned(now: datetime) -> ColumnElement[bool]:
-    return and_(ScheduledTask.status == Status.PENDING, ScheduledTask.scheduled_at > now)
-
-
 def _figures(account_id: int, rule_ids: Sequence[int], week: Period, now: datetime) -> Select[Any]:
     """One row for each rule; under each status the id of its latest run, planned ones left out."""
     used = select(func.coalesce(func.sum(RuleDay.used), 0)).where(
@@ -190,7 +175,7 @@ def _figures(account_id: int, rule_ids: Sequence[int], week: Period, now: dateti
         AutomationRule.unplanned_from,
         *(_latest(status, now).label(status.value) for status in Status),
         _of_rule(func.count(), *failed).label("failures"),
-        _of_rule(func.min(ScheduledTask.scheduled_at), _is_planned(now)).label("planned_at"),
+        _of_rule(func.min(ScheduledTask.scheduled_at), is_upcoming(now)).label("planned_at"),
         used.scalar_subquery().label("runs_today"),
     ).where(AutomationRule.account_id == account_id, AutomationRule.id.in_(rule_ids))
 

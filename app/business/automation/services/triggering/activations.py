@@ -52,11 +52,15 @@ def present_span(session: Session, rule_id: int) -> RuleActivation | None:
     )
 
 
-def close_span(session: Session, rule_id: int, now: datetime) -> None:
+def close_span(session: Session, rule: AutomationRule, now: datetime) -> None:
     """Times later than `now` are not owed by what was in force."""
     session.execute(
         update(RuleActivation)
-        .where(RuleActivation.rule_id == rule_id, RuleActivation.to_at.is_(None))
+        .where(
+            RuleActivation.account_id == rule.account_id,
+            RuleActivation.rule_id == rule.id,
+            RuleActivation.to_at.is_(None),
+        )
         .values(to_at=now)
     )
 

@@ -79,7 +79,7 @@ def replan(session: Session, rule: AutomationRule, now: datetime) -> None:
     _hold(session, rule)
     _record_owed(session, rule, now)
     withdraw(session, rule, now)
-    activations.close_span(session, rule.id, now)
+    activations.close_span(session, rule, now)
     rule.unplanned_from = None
     if not _owes(session, rule):
         session.flush()
@@ -118,8 +118,11 @@ def withdraw(session: Session, rule: AutomationRule, now: datetime) -> None:
         ScheduledTask.scheduled_at > now,
     )
     ids = session.scalars(planned.with_for_update()).all()
-    session.execute(delete(RunDetail).where(RunDetail.run_id.in_(ids)))
-    session.execute(delete(ScheduledTask).where(ScheduledTask.id.in_(ids)))
+    account_id = rule.account_id
+    session.execute(delete(RunDetail).where(RunDetail.account_id == account_id, RunDetail.run_id.in_(ids)))
+    session.execute(
+        delete(ScheduledTask).where(ScheduledTask.account_id == account_id, ScheduledTask.id.in_(ids))
+    )
 
 
 def _hold(session: Session, rule: AutomationRule) -> None:

@@ -1,0 +1,34 @@
+"""What is upcoming, for every page that shows or counts it: pending runs whose planned time has not come."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy.orm import Session
+
+from app.business.automation.run_models import ScheduledTask, Status
+
+
+@dataclass(frozen=True)
+class Upcoming:
+    """The next runs, and how many there are in all."""
+
+    runs: Sequence[ScheduledTask]
+    count: int
+
+
+def is_upcoming(now: datetime) -> ColumnElement[bool]:
+    """Clause: the run is planned for later than `now`."""
+    return and_(ScheduledTask.status == Status.PENDING, ScheduledTask.scheduled_at > now)
+
+
+def upcoming(session: Session, account_id: int, now: datetime, limit: int) -> Upcoming:
+    """The next `limit` of them, the soonest first; one query."""
+    rows = session.execute(
+        select(ScheduledTask, func.count().over())
+        .where(ScheduledTask.account_id == account_id, is_upcoming(now))
+        .order_by(ScheduledTask.scheduled_at, ScheduledTask.id)
+        .limit(limit)
+    ).all()
+    return Upcoming([run for run, _ in rows], rows[0][1] if rows else 0)

@@ -1,0 +1,191 @@
+"""Whether anything of an account has moved: a hint in the queue server, renewed after each commit.
+
+Open pages ask for it every few seconds, so it must cost nearly nothing, and no write may wait for it: a counter in a
+row of the account would make all its transactions wait for one another. So the hint is a random word in a hash of the
+queue server, one field for each account, set when a connection that has committed goes back to its pool: outside every
+transaction, and whatever has written: ORM, statement, or plain SQL. A writer cannot forget it. A write whose account
+cannot be read off the statement counts for everybody, which costs a look; one that is missed would cost the truth.
+
+Without a queue server pages compare the database's own mark of its latest commit, which moves with any account's.
+A process that dies between a commit and its hint loses the hint; pages are drawn anew now and then for that.
+"""
+
+import os
+import re
+import secrets
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Set
+from functools import partial
+from typing import Any, cast
+from weakref import WeakKeyDictionary
+
+import structlog
+from redis import Redis, RedisError
+from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import Account
+from app.business.base import AccountOwned
+from app.infrastructure.database import db
+from app.infrastructure.redis_connection import connect
+from app.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+HINTS_KEY = "igny8:moved"
+EVERYBODY = 0
+"""No account has this id."""
+ANSWER_WITHIN = 0.3
+SHOWN_NOWHERE = frozenset({"user_session", "form_request"})
+"""Tables whose rows no live part of a page shows."""
+WRITES = ("INSERT", "UPDATE", "DELETE")
+
+Tell = Callable[[Set[int]], None]
+
+
+class Hints:
+    """The hints of one database: where they are kept, and which are still to be sent."""
+
+    def __init__(self, server: Redis) -> None:
+        self._server, self._unsent, self._lock = server, set[int](), threading.Lock()
+        self._mark: SqliteMark | None = None
+
+    def send(self, accounts: Set[int]) -> None:
+        """Renew the hints of `accounts`; what could not be sent goes with the next."""
+        with self._lock:
+            self._unsent |= accounts
+            words: dict[Any, Any] = {str(account): secrets.token_hex(6) for account in self._unsent}
+        try:
+            self._server.hset(HINTS_KEY, mapping=words)
+        except (RedisError, OSError) as error:
+            log.debug("change_hint_not_sent", error=str(error))
+            return
+        with self._lock:
+            self._unsent -= {int(account) for account in words}
+
+    def read(self, account_id: int) -> str:
+        """Of the account and of everybody. Raises RedisError, OSError."""
+        words = cast(list[bytes | None], self._server.hmget(HINTS_KEY, [str(account_id), str(EVERYBODY)]))
+        return " ".join((word or b"-").decode() for word in words)
+
+    def sqlite_mark(self, engine: Engine) -> str:
+        """Of this process: a forked one has to open its own connection."""
+        with self._lock:
+            if self._mark is None or self._mark.pid != os.getpid():
+                self._mark = SqliteMark(engine)
+            return self._mark.read()
+
+
+_hints: WeakKeyDictionary[Engine, Hints] = WeakKeyDictionary()
+
+
+def init_app(app: Any, settings: Settings) -> None:
+    """Commits to the application's database leave hints in its queue server."""
+    with app.app_context():
+        hints = _hints[db.engine] = Hints(connect(settings, answer_within=ANSWER_WITHIN))
+        watch(db.engine, hints.send)
+
+
+def watch(engine: Engine, tell: Tell) -> None:
+    """After each commit `tell` gets the accounts whose rows it has changed."""
+    event.listen(engine, "begin", partial(_begin, tell))
+    event.listen(engine, "before_cursor_execute", _note_statement)
+    event.listen(engine, "rollback_savepoint", _end_flush)
+    event.listen(engine, "commit", _make_real)
+    event.listen(engine, "checkin", lambda _connection, record: _tell(tell, record.info))
+
+
+def hint_of(account_id: int) -> str:
+    """Changes whenever something of the account does. Read it before the rows: then it is never newer than they."""
+    hints, engine = _hints[db.engine], db.engine
+    try:
+        return hints.read(account_id)
+    except (RedisError, OSError):
+        # Moves with every commit of any account: at worst a look too many.
+        if engine.dialect.name == "sqlite":
+            return f"sqlite {hints.sqlite_mark(engine)}"
+        return f"postgresql {db.session().scalar(text('SELECT pg_current_snapshot()::text'))}"
+
+
+class SqliteMark:
+    """SQLite's `data_version`: only one connection's own answers can be compared, and it must not write itself."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.pid, self._word = os.getpid(), secrets.token_hex(4)
+        self._connection = sqlite3.connect(engine.url.database or "", check_same_thread=False)
+
+    def read(self) -> str:
+        """Different after each commit of another connection; never the same in two processes."""
+        return f"{self._word} {self._connection.execute('PRAGMA data_version').fetchone()[0]}"
+
+
+def _begin(tell: Tell, connection: Connection) -> None:
+    _tell(tell, connection.info)
+    connection.info["written"] = set()
+    connection.info["flushing"] = False
+
+
+def _make_real(connection: Connection) -> None:
+    connection.info["committed"] = connection.info.pop("written", set())
+
+
+def _tell(tell: Tell, info: Any) -> None:
+    if accounts := info.pop("committed", None):
+        tell(accounts)
+
+
+def _end_flush(connection: Connection, _name: str, _context: Any) -> None:
+    # A flush that failed inside a savepoint never says that it has ended.
+    connection.info["flushing"] = False
+
+
+def _note_statement(
+    connection: Connection, _cursor: Any, statement: str, _parameters: Any, context: Any, _many: bool
+) -> None:
+    writes = context.isinsert or context.isupdate or context.isdelete or statement.startswith(WRITES)
+    if not writes or connection.info.get("flushing"):
+        return
+    table = getattr(getattr(context.compiled, "compile_state", None), "dml_table", None)
+    name = table.name if table is not None else None
+    if name not in SHOWN_NOWHERE:
+        named = set(_named(context, "id" if name == Account.__tablename__ else "account_id"))
+        connection.info.setdefault("written", set()).update(named or {EVERYBODY})
+
+
+def _named(context: Any, column: str) -> Iterator[int]:
+    """The accounts among the statement's values: bound as `account_id`, `account_id_1`, `account_id_m0`."""
+    rows = context.compiled_parameters if context.compiled is not None else []
+    names = [name for name in rows[0] if _is_of(name, column)] if rows else []
+    for row in rows:
+        for name in names:
+            value = row[name]
+            yield from value if isinstance(value, (list, tuple)) else (value,)
+
+
+def _is_of(name: str, column: str) -> bool:
+    return re.fullmatch(rf"{column}(_m?\d+)*", name) is not None
+
+
+@event.listens_for(db.session, "before_flush")
+def _begin_flush(session: Session, _context: Any, _instances: Any) -> None:
+    session.connection().info["flushing"] = True
+
+
+@event.listens_for(db.session, "after_flush")
+def _note_flush(session: Session, _context: Any) -> None:
+    # An UPDATE of the ORM names only the row's key; the object knows its account.
+    info = session.connection().info
+    info["flushing"] = False
+    rows = [row for row in (*session.new, *session.dirty, *session.deleted) if _is_shown(row)]
+    info.setdefault("written", set()).update(map(_account_of, rows))
+
+
+def _is_shown(row: Any) -> bool:
+    return row.__tablename__ not in SHOWN_NOWHERE
+
+
+def _account_of(row: Any) -> int:
+    if isinstance(row, Account):
+        return row.id
+    return row.account_id if isinstance(row, AccountOwned) else EVERYBODY
