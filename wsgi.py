@@ -9,6 +9,8 @@ from app.settings import SettingsError, load_settings
 try:
     settings = load_settings()
     data_folder.make_private(settings.data_dir)
+    with data_folder.written(settings.data_dir):
+        _ = settings.signing_key
 except data_folder.FolderUnusable as error:
     sys.stderr.write(f"{error}\n")
     raise SystemExit(1) from None

@@ -6,11 +6,16 @@ import secrets
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 READ_BY_NOTHING_YET = ("smtp_url", "mail_from", "outbound_allow", "metrics_token", "history_days")
+
+
+DATABASES = ("postgresql://", "postgres://", "postgresql+psycopg://", "sqlite://")
+QUEUE_SERVERS = ("redis://", "rediss://", "unix://")
 
 
 class SettingsError(Exception):
@@ -56,6 +61,20 @@ class Settings(BaseSettings):
         if value and not value.startswith(("http://", "https://")):
             raise ValueError("must start with http:// or https://")
         return value.rstrip("/")
+
+    @field_validator("database_url")
+    @classmethod
+    def _database_address(cls, value: str) -> str:
+        if value and not value.startswith(DATABASES):
+            raise ValueError("must start with postgresql:// (SQLite needs no address)")
+        return _whole_address(value)
+
+    @field_validator("redis_url")
+    @classmethod
+    def _queue_address(cls, value: str) -> str:
+        if value and not value.startswith(QUEUE_SERVERS):
+            raise ValueError("must start with redis://, rediss:// or unix://")
+        return _whole_address(value)
 
     @field_validator("data_dir")
     @classmethod
@@ -105,6 +124,15 @@ class Settings(BaseSettings):
         return self.secret_key.get_secret_value() or _kept_secret(self.data_dir / "secret_key")
 
 
+def _whole_address(value: str) -> str:
+    """The address as it is. Raises ValueError where its port or host cannot be read; never names its password."""
+    try:
+        _ = urlsplit(value).port
+    except ValueError:
+        raise ValueError("must be a whole address, with a number as its port") from None
+    return value
+
+
 def _kept_secret(path: Path) -> str:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not path.exists():
@@ -130,4 +158,4 @@ def load_settings() -> Settings:
 
 def _sentence(location: tuple[int | str, ...], message: str) -> str:
     name = str(location[0]).upper() if location else ""
-    return f"{name}: {message}".removeprefix(": ").removeprefix("Value error, ")
+    return f"{name}: {message.removeprefix('Value error, ')}".removeprefix(": ")

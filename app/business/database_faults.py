@@ -145,6 +145,13 @@ def stops_all(error: BaseException) -> bool:
 
 def in_one_line(error: BaseException) -> str:
     """Its kind and first line; never the statement, nor what was to be written."""
-    told = error.orig if isinstance(error, DBAPIError) and error.orig else error
-    line = str(told).strip().partition("\n")[0]
-    return f"{type(told).__name__}: {line}"[:LONGEST_LINE]
+    return f"{type(_told(error)).__name__}: {first_line(error)}"[:LONGEST_LINE]
+
+
+def first_line(error: BaseException) -> str:
+    """What the database says, without its kind."""
+    return str(_told(error)).strip().partition("\n")[0][:LONGEST_LINE].rstrip(".")
+
+
+def _told(error: BaseException) -> BaseException:
+    return error.orig if isinstance(error, DBAPIError) and error.orig else error

@@ -7,6 +7,7 @@ import click
 from flask import Flask
 
 from app.business.automation.services.auditing.audit import audit as find_breaches
+from app.commands.refusals import plain_refusals
 from app.infrastructure.database import only_reading, transaction
 
 
@@ -16,6 +17,7 @@ def register(app: Flask) -> None:
 
 
 @click.command("audit")
+@plain_refusals
 def audit() -> None:
     """Check every invariant; ends with 1 and names the rows where one does not hold."""
     with only_reading(), transaction() as session:

@@ -10,16 +10,18 @@ from flask import Flask, current_app
 from flask_migrate import upgrade
 from redis import Redis, RedisError
 from sqlalchemy import select
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError
 
 from app.business.accounts.models import Account
 from app.business.accounts.services import welcome
+from app.business.database_faults import fault_of, first_line
 from app.demo.loading import load_demo
 from app.infrastructure import data_folder
 from app.infrastructure.database import db, transaction
 from app.infrastructure.messaging import heartbeats
 from app.infrastructure.messaging.scheduler import run_scheduler
 from app.infrastructure.messaging.worker import run_clock_worker, run_step_worker
+from app.infrastructure.readiness import revision_of_a_newer_version
 from app.infrastructure.redis_connection import QueueServerAway, become_embedded_server, connect, require
 from app.infrastructure.supervisor import Child, NotStarted, StopAsked, Supervisor
 from app.infrastructure.web_server import CannotListen, WebServer, listen, warn_of_settings
@@ -31,6 +33,11 @@ STOPS_CLEANLY = (
     data_folder.FolderUnusable,
     NotStarted,
     QueueServerAway,
+)
+
+NEWER = (
+    "The tables of the database (version {}) are of a newer version of this console. "
+    "Start that version, or restore a backup made before it."
 )
 
 
@@ -103,19 +110,26 @@ def _processes(settings: Settings, since: datetime) -> list[Child]:
 
 def _prepare_database(demo: bool) -> None:
     click.echo("Preparing the database", err=True)
-    try:
-        upgrade()
-    except OperationalError as error:
-        reason = str(error.orig).strip().partition("\n")[0]
-        raise NotStarted(
-            f"The database cannot be used: {reason}. Is DATABASE_URL right, and does it run?"
-        ) from None
+    _bring_tables_up_to_date()
     with transaction() as session:
         is_empty = session.scalar(select(Account.id).limit(1)) is None
     if demo and is_empty:
         click.echo("Loading the demo account", err=True)
         load_demo(transaction, datetime.now(UTC))
     _let_go()
+
+
+def _bring_tables_up_to_date() -> None:
+    try:
+        if revision := revision_of_a_newer_version():
+            raise NotStarted(NEWER.format(revision))
+        upgrade()
+    except DatabaseError as error:
+        fault = fault_of(error)
+        advice = (
+            fault.advice if fault else "Restore a backup of it, or move it away to begin with an empty one."
+        )
+        raise NotStarted(f"The database cannot be used: {first_line(error)}. {advice}") from None
 
 
 def _announce(settings: Settings) -> None:

@@ -1,11 +1,14 @@
 """The data folder belongs to one running copy at a time."""
 
 import contextlib
+import errno
 import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class FolderInUse(Exception):  # noqa: N818 - says what happened
@@ -24,11 +27,13 @@ def hold(data_dir: Path) -> Iterator[None]:
     Raises FolderInUse, FolderUnusable.
     """
     make_private(data_dir)
-    descriptor = os.open(data_dir / "running", os.O_RDWR | os.O_CREAT, 0o600)
+    with written(data_dir):
+        descriptor = os.open(data_dir / "running", os.O_RDWR | os.O_CREAT, 0o600)
     try:
         _lock(descriptor, data_dir)
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        with written(data_dir):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         yield
     finally:
         os.close(descriptor)
@@ -37,7 +42,7 @@ def hold(data_dir: Path) -> Iterator[None]:
 def make_private(data_dir: Path) -> None:
     """Let only its owner into the folder and to what lies in it, whoever made it; so for files made from here on."""
     os.umask(0o077)
-    try:
+    with written(data_dir):
         data_dir.mkdir(parents=True, exist_ok=True)
         data_dir.chmod(0o700)
         for path in data_dir.rglob("*"):
@@ -45,10 +50,17 @@ def make_private(data_dir: Path) -> None:
             with contextlib.suppress(FileNotFoundError):
                 if not path.is_symlink():
                     path.chmod(0o700 if path.is_dir() else 0o600)
+
+
+@contextmanager
+def written(data_dir: Path) -> Iterator[None]:
+    """What is written in the block is. Raises FolderUnusable, which says why not."""
+    try:
+        yield
     except OSError as error:
+        do = "Free space on its disk" if error.errno in FULL else "Make it writable for this user"
         raise FolderUnusable(
-            f"The data folder {data_dir} cannot be used: {error.strerror}. "
-            "Make it writable for this user, or set DATA_DIR to another folder."
+            f"The data folder {data_dir} cannot be used: {error.strerror}. {do}, or set DATA_DIR to another folder."
         ) from None
 
 

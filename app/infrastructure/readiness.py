@@ -90,10 +90,23 @@ def _write_beside(path: str | None) -> None:
 
 
 def _migrations() -> str:
-    wanted = ScriptDirectory.from_config(migrate.get_config()).get_heads()
+    wanted, present = ScriptDirectory.from_config(migrate.get_config()).get_heads(), _present()
+    if set(present) == set(wanted):
+        return "ok"
+    if revision_of_a_newer_version():
+        return "the database is of a newer version of this console"
+    return "the database needs `flask --app wsgi db upgrade`"
+
+
+def revision_of_a_newer_version() -> str | None:
+    """The revision of the tables that is present and that this version does not know."""
+    known = {script.revision for script in ScriptDirectory.from_config(migrate.get_config()).walk_revisions()}
+    return next((revision for revision in _present() if revision not in known), None)
+
+
+def _present() -> tuple[str, ...]:
     with only_reading(), db.engine.connect() as connection:
-        present = MigrationContext.configure(connection).get_current_heads()
-    return "ok" if set(present) == set(wanted) else "the database needs `flask --app wsgi db upgrade`"
+        return MigrationContext.configure(connection).get_current_heads()
 
 
 def _queue(settings: Settings) -> str:

@@ -1,5 +1,6 @@
 """The web process: a threaded server whose threads never wait for a slow client, configured here and nowhere else."""
 
+import errno
 import os
 import resource
 import signal
@@ -57,10 +58,15 @@ def listen(settings: Settings) -> socket.socket:
             address, family=family, dualstack_ipv6=every and socket.has_dualstack_ipv6()
         )
     except OSError as error:
-        raise CannotListen(
-            f"Cannot listen on {settings.host} port {settings.port}: {os.strerror(error.errno or 0)}. "
-            f"Stop what uses it, or choose another, for example PORT={settings.port + 1}."
-        ) from None
+        # A name that nobody knows has no number of the system's.
+        why = os.strerror(error.errno) if (error.errno or 0) > 0 else "nobody knows this name"
+        is_elsewhere = (error.errno or 0) <= 0 or error.errno == errno.EADDRNOTAVAIL
+        do = (
+            "HOST must be a name or an address of this machine."
+            if is_elsewhere
+            else f"Stop what uses it, or choose another, for example PORT={settings.port + 1}."
+        )
+        raise CannotListen(f"Cannot listen on {settings.host} port {settings.port}: {why}. {do}") from None
 
 
 class WebServer:

@@ -61,7 +61,7 @@ def test_a_database_that_does_not_answer_is_told_in_a_sentence(copy: Copy, tmp_p
     )
     assert refused.returncode == 1
     assert "Error: The database cannot be used: " in refused.stderr
-    assert "Is DATABASE_URL right, and does it run?" in refused.stderr
+    assert "Check that the database runs and that DATABASE_URL names it." in refused.stderr
     assert "Traceback" not in refused.stderr
 
 

@@ -1,0 +1,34 @@
+"""`flask --app wsgi …` of builds that lack one of their safeguards: what the trials of outages must find."""
+
+import sys
+from collections.abc import Callable
+
+from flask.cli import main
+
+from app.business.automation.services.triggering import dispatch
+from app.infrastructure import logs
+from app.infrastructure.messaging import automation_tasks
+
+
+def write_tracebacks() -> None:
+    """The log shows where a fault was met, with pages of frames."""
+    logs.SHARED.remove(logs.tell_cause)
+
+
+def lose_what_was_not_delivered() -> None:
+    """Whatever the queue server did not hear of is never looked for again."""
+    automation_tasks.HEALING = tuple(
+        step for step in automation_tasks.HEALING if step.__name__ not in ("_dispatch", "_wake_overdue")
+    )
+    dispatch.dispatch_batches = lambda *_, **__: dispatch.Dispatched()
+
+
+PLANTS: dict[str, Callable[[], None]] = {
+    "write_tracebacks": write_tracebacks,
+    "lose_what_was_not_delivered": lose_what_was_not_delivered,
+}
+
+if __name__ == "__main__":
+    for plant in sys.argv.pop(1).split(","):
+        PLANTS[plant]()
+    main()
