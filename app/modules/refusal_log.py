@@ -37,7 +37,12 @@ def note_refusal(kind: str, reason: str = "") -> None:
 
 
 def note_refused(refusal: Refusal) -> None:
-    """What a refusal says of its reason: a sentence where it holds our words only, else the names of fields."""
+    """What a refusal says of its reason: a sentence where it holds our words only, else the names of fields.
+
+    Whoever raised it may have said it more exactly.
+    """
+    if g.get("refusal"):
+        return
     if isinstance(refusal, Forbidden):
         note_refusal(REFUSED[403], refusal.message)
     elif isinstance(refusal, Invalid):
