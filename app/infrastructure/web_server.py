@@ -59,8 +59,9 @@ def listen(settings: Settings) -> socket.socket:
         )
     except OSError as error:
         # A name that nobody knows has no number of the system's.
-        why = os.strerror(error.errno) if (error.errno or 0) > 0 else "nobody knows this name"
-        is_elsewhere = (error.errno or 0) <= 0 or error.errno == errno.EADDRNOTAVAIL
+        number = error.errno or -1
+        why = os.strerror(number) if number > 0 else "nobody knows this name"
+        is_elsewhere = number < 0 or number == errno.EADDRNOTAVAIL
         do = (
             "HOST must be a name or an address of this machine."
             if is_elsewhere
