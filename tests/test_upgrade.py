@@ -20,8 +20,8 @@ from app.business.accounts.models import Account, Role, User
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import CLOSED, BatchDelivery, Delivery, ScheduledTask, Status, Waiting
 from app.business.automation.services.automation_service import Actor, AutomationService
+from app.business.automation.services.preflight.reviewing import go_on
 from app.business.automation.services.runs import recovery, waiting
-from app.business.automation.services.runs.review import go_on
 from app.business.automation.services.triggering import planning
 from app.business.billing.models import EntryKind
 from app.business.billing.services import replenishment
@@ -171,7 +171,7 @@ def _let_waiting_runs_go_on(machine: Machine) -> None:
         waiting.wake_for_credits(session, account.id)
     held_up = session.scalars(select(ScheduledTask).where(ScheduledTask.waiting_for == Waiting.REVIEW)).all()
     for run in held_up:
-        go_on(session, run)
+        go_on(session, run, machine.now)
     session.commit()
 
 
