@@ -74,7 +74,8 @@ class ScheduledTask(AccountOwned, Base):
     scheduled_at: due instant, event time or click · not_before: earliest next try ·
     retry_at: when a run that failed for want of a service is tried again · lease_token: who may
     write · admitted_at: passed all gates · credits_needed: what a waiting run could not set aside ·
-    count, first_at, last_at: of a row that stands for many missed times.
+    count, first_at, last_at: of a row that stands for many missed times · waits_for_run_id: of a run that waits for
+    the previous one, the run that holds its records (null: it waits for its turn).
 
     start_id: the first run of the start that this one continues (null on that one) · max_credits: on the first
     run, the most that it and all its follow-ups may spend together (null: no total) · promised: records that
@@ -161,6 +162,7 @@ class ScheduledTask(AccountOwned, Base):
     reason: Mapped[str | None] = mapped_column(Text(32))
     waiting_for: Mapped[str | None] = mapped_column(Text(16))
     waiting_since: Mapped[datetime | None]
+    waits_for_run_id: Mapped[int | None] = mapped_column(Id)
     credits_needed: Mapped[int | None]
     queue: Mapped[str] = mapped_column(Text(16))
     priority: Mapped[int] = mapped_column(default=5)

@@ -106,6 +106,8 @@ def outcome(run: ScheduledTask) -> str:
     """One line on what the run has come to, or what it waits for."""
     if run.status == Status.COMPLETED:
         return str(run.result.get("summary") or "Done.")
+    if run.waits_for_run_id:
+        return f"Waits for run {run.waits_for_run_id}, which holds its records"
     if run.waiting_for:
         return _wait(run)
     if run.status == Status.PENDING:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from app.business.automation.run_models import Reason, ScheduledTask, Status
 from app.business.automation.services.action_executor import ActionExecutor, Cancelled, Draining
 from app.business.automation.services.runs import claim_settling, run_close
+from app.business.automation.services.runs.held_records import wait_for_holder
 from app.business.automation.services.runs.run_again import keep_wanted
 from app.business.automation.services.runs.run_context import RunContext, load_context
 from app.business.automation.services.runs.run_gates import check_account, pass_gates
@@ -92,7 +93,9 @@ class RuleEngine:
         if isinstance(verdict, Stop):
             run_close.stop_admitted(session, context, verdict)
             return []
-        claim_settling.claim_again(session, context)
+        if holders := claim_settling.claim_again(session, context):
+            run_close.stop_admitted(session, context, wait_for_holder(context, holders))
+            return []
         paid = credits.held_by(session, context.account.id, context.run.id)
         context.start_of_spending()
         most = max(context.definition.credit_limit_per_execution - paid, 0)

@@ -19,6 +19,7 @@ from app.business.automation.services.preflight import reviewing
 from app.business.automation.services.preflight.continuing import LeftOver, left_over
 from app.business.automation.services.rules.rule_sentence import summary_of
 from app.business.automation.services.runs import run_control
+from app.business.automation.services.runs.held_records import held_until, holder_of
 from app.business.automation.services.runs.run_again import RunAgain, run_again
 from app.business.automation.services.runs.start_list import stretch_of
 from app.business.automation.services.runs.waiting import waits_until
@@ -85,10 +86,17 @@ def _context(page: Any, run: ScheduledTask, now: datetime) -> dict[str, Any]:
     return {
         "page": page, "run": run, "late": lateness_seconds(run),
         "retry": _retry_price(run, now), "again": again, "cost": _cost(again, run, now), "left": left,
-        "review": reviewing.review_of(db.session(), run, now), "waits_until": waits_until(run),
+        "review": reviewing.review_of(db.session(), run, now), "waits_until": waits_until(run), **_holder(run, now),
         "sentence": summary_of(SimpleNamespace(**page.definition), page.site),
         "traces": [(sample["id"], trace_lines(sample["trace"], subject)) for sample in samples],
     }  # fmt: skip
+
+
+def _holder(run: ScheduledTask, now: datetime) -> dict[str, Any]:
+    """The run whose records this one waits for, and what that one does now."""
+    holder = holder_of(db.session(), run)
+    zone = current_person().account.timezone
+    return {"holder": holder, "held": held_until(holder, zone, now) if holder else ""}
 
 
 def _left_over(run: ScheduledTask, now: datetime) -> tuple[LeftOver | None, RunAgain | None]:

@@ -53,14 +53,22 @@ def _still_to_place(session: Session, context: RunContext) -> set[int]:
     return set(session.scalars(select(Keyword.id).where(Keyword.id.in_(records), Keyword.status == "new")))
 
 
-def claim_again(session: Session, context: RunContext) -> None:
-    """A retried run takes its records back. Those that another run of the rule took since are left to that one."""
+def claim_again(session: Session, context: RunContext) -> dict[int, int]:
+    """A retried run takes its records back. Those that another run of the rule took since are left to that one.
+
+    Returns the runs that hold its records now, by record, where they leave it none to work on.
+    """
     records = context.detail.records or []
     if context.run.record_type is None or not records:
-        return
+        return {}
     elsewhere = record_claims.claim_again(session, context, records)
-    if elsewhere:
-        _leave(session, context, records, elsewhere)
+    if not elsewhere:
+        return {}
+    holders = record_claims.holders_of(session, context, elsewhere)
+    if holders and not record_claims.holds_any(session, context):
+        return holders
+    _leave(session, context, records, elsewhere)
+    return {}
 
 
 def _leave(session: Session, context: RunContext, records: list[int], elsewhere: Mapping[int, int]) -> None:
@@ -69,7 +77,7 @@ def _leave(session: Session, context: RunContext, records: list[int], elsewhere:
     for step in steps_of(context):
         for unit in open_units(session, context, step, records).units:
             for part in _parts(lineage, unit, elsewhere):
-                reason = LeftOut(f"Run {elsewhere[min(lineage.of_unit(step, part))]} goes on with it.")
+                reason = LeftOut(f"Run {elsewhere[min(lineage.of_unit(step, part))]} has taken it over.")
                 run_units.leave_out(session, context, part, reason, context.now)
         lineage.note(step, receipts.get(step.index, []))
 

@@ -41,8 +41,8 @@ TAKEABLE = {
 class Choice:
     """The records to take, how many matched in all, and how many were offered (given ids).
 
-    held: matching ones that another run of the rule holds now · window: the given ids looked at last ·
-    place: the stretch of the start's list that ends the window.
+    held: matching ones that another run of the rule holds now, counted in `matched` · window: the given ids looked at
+    last · place: the stretch of the start's list that ends the window.
     """
 
     ids: list[int] = field(default_factory=list)
@@ -52,6 +52,11 @@ class Choice:
     window: list[int] = field(default_factory=list)
     place: Stretch = NO_LIST
 
+    @property
+    def free(self) -> int:
+        """How many match and are held by no other run."""
+        return self.matched - len(self.held)
+
 
 def choose_records(session: Session, context: RunContext) -> Choice:
     """The run's records as they match now: of the given ids, or by selection."""
@@ -59,24 +64,37 @@ def choose_records(session: Session, context: RunContext) -> Choice:
     if given is not None:
         return _of_list(session, context, _of_given(session, context, given))
     limit = context.definition.record_limit or CHUNK
-    ids = matching_ids(session, context, limit)
     model = MODELS[context.definition.record_type or ""]
-    clause = and_(_may_take(session, context), model.id.not_in(held_elsewhere(context)))
-    matched = len(ids) if len(ids) < limit else _count(session, model, clause)
-    return Choice(ids, matched)
+    held = model.id.in_(held_elsewhere(context))
+    ids = _matching(session, context, ~held, limit)
+    if len(ids) == limit:
+        # Enough without those that others hold.
+        return Choice(ids, _count(session, model, and_(_may_take(session, context), ~held)))
+    of_others = _matching(session, context, held, limit)
+    return Choice(ids, len(ids) + len(of_others), held=of_others)
 
 
-def matching_ids(session: Session, context: RunContext, limit: int | None = None) -> list[int]:
-    """Records that match and that the rule may take, in the order in which its runs take them."""
+def matching_ids(session: Session, context: RunContext) -> list[int]:
+    """Records that match and that the rule may take, in the order in which its runs take them.
+
+    Those that another run holds are among them: a start waits for them.
+    """
+    return _matching(session, context, true())
+
+
+def _matching(
+    session: Session, context: RunContext, clause: ColumnElement[bool], limit: int | None = None
+) -> list[int]:
     model = MODELS[context.definition.record_type or ""]
-    clause = and_(_may_take(session, context), model.id.not_in(held_elsewhere(context)))
-    return list(session.scalars(select(model.id).where(clause).order_by(*_order(context)).limit(limit)))
+    query = select(model.id).where(_may_take(session, context), clause)
+    return list(session.scalars(query.order_by(*_order(context)).limit(limit)))
 
 
 def matching_of(session: Session, context: RunContext, given: Sequence[int]) -> list[int]:
-    """Those of `given`, picked by hand, that a run would work on now."""
+    """Those of `given`, picked by hand, that a run would work on, now or once another run lets go of them."""
     context.detail.records = list(given)
-    return _of_given(session, context, given).ids
+    choice = _of_given(session, context, given)
+    return [*choice.ids, *choice.held]
 
 
 def _of_given(session: Session, context: RunContext, given: Sequence[int]) -> Choice:

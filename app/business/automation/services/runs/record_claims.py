@@ -164,6 +164,23 @@ def claim_again(session: Session, context: RunContext, ids: list[int]) -> dict[i
     return elsewhere
 
 
+def holders_of(session: Session, context: RunContext, ids: Collection[int]) -> dict[int, int]:
+    """Record -> the other run of the rule that holds it now."""
+    row, found = RuleRecord, dict[int, int]()
+    for chunk in _chunks(list(ids)):
+        query = select(row.record_id, row.run_id).where(
+            *_of_others(context), row.state == "claimed", row.record_id.in_(chunk)
+        )
+        found.update((record_id, run_id) for record_id, run_id in session.execute(query))
+    return found
+
+
+def holds_any(session: Session, context: RunContext) -> bool:
+    """Whether the run holds a record now."""
+    mine = select(RuleRecord.id).where(RuleRecord.run_id == context.run.id, RuleRecord.state == "claimed")
+    return session.scalar(mine.limit(1)) is not None
+
+
 def _among(context: RunContext, ids: Iterable[int]) -> ColumnElement[bool]:
     return and_(
         RuleRecord.rule_id == context.rule.id,

@@ -41,6 +41,7 @@ from app.business.automation.services.runs.waiting import (
     LONGEST_WAIT,
     waited_too_long,
     wake_for_credits,
+    wake_next_in_turn,
     wake_previous,
 )
 from app.business.billing.services.credit_service import CreditService, Shortfall
@@ -76,14 +77,18 @@ def stop_at_gate(session: Session, context: RunContext, stop: Stop) -> None:
 
 
 def _replace_queued(session: Session, context: RunContext) -> None:
-    """Only one run queues behind the one that is going on: the latest. Missed times that are made up for all stay."""
+    """Only one planned run queues behind the one that is going on: the latest. What is owed stays: missed times that
+    are made up for all, and follow-ups.
+    """
     run = context.run
-    if context.detail.options.get("in_turn"):
+    if context.detail.options.get("in_turn") or run.cause != Cause.SCHEDULE or run.follows_id:
         return
     queued = select(ScheduledTask).where(
         ScheduledTask.automation_rule_id == run.automation_rule_id,
         ScheduledTask.split_site_id == run.split_site_id,
         ScheduledTask.cause == Cause.SCHEDULE,
+        ScheduledTask.follows_id.is_(None),
+        ScheduledTask.admitted_at.is_(None),
         ScheduledTask.waiting_for == Waiting.PREVIOUS,
         ScheduledTask.scheduled_at < run.scheduled_at,
     )
@@ -99,7 +104,7 @@ def _replace_queued(session: Session, context: RunContext) -> None:
 def stop_admitted(session: Session, context: RunContext, stop: Stop) -> None:
     """A run that had begun may not go on now: it waits, or fails with its reason. Finished units stay."""
     context.run.budget = stop.kept_budget()
-    if stop.waiting and context.waits_when_limited:
+    if stop.waiting and (context.waits_when_limited or stop.waiting == Waiting.PREVIOUS):
         if not waited_too_long(context.run, context.now):
             _park(session, context, stop)
             return
@@ -180,6 +185,7 @@ def _retry_later(session: Session, context: RunContext, outcome: Outcome, messag
     _release(session, context)
     _let_go(session, context, Status.FAILED, Reason.ACTION_FAILED, message)
     call_attention(session, run)
+    wake_next_in_turn(session, run)
 
 
 def _end(
@@ -196,7 +202,8 @@ def _end(
     run = context.run
     _release(session, context)
     run.status, run.reason, run.error_message, run.finished_at = status, reason, message, context.now
-    run.waiting_for, run.credits_used = None, credits_of_run(session, run)
+    run.waiting_for = run.waits_for_run_id = None
+    run.credits_used = credits_of_run(session, run)
     run.result = result_of(session, context, notes or [])
     _count_left(context, reason)
     if run.admitted_at:
@@ -242,15 +249,16 @@ def _park(session: Session, context: RunContext, stop: Stop) -> None:
     if run.admitted_at is None:
         run.started_at = None
     run.waiting_for, run.credits_needed = stop.waiting, stop.credits_needed
+    run.waits_for_run_id = stop.waits_for_run_id
     run.waiting_since, run.error_message = run.waiting_since or context.now, stop.message
     if stop.waiting in (Waiting.DAY, Waiting.BUDGET):
         run.not_before = context.next_local_day
     if stop.waiting == Waiting.REVIEW:
         tell_editors(session, context)
     session.flush()
-    if stop.waiting != Waiting.PREVIOUS:
+    if stop.waiting != Waiting.PREVIOUS or stop.waits_for_run_id:
         # Two runs that wait for the same one would wake each other without end.
-        wake_previous(session, run)
+        wake_next_in_turn(session, run)
 
 
 def _let_go(session: Session, context: RunContext, status: str, reason: Reason | None, message: str) -> None:

@@ -41,6 +41,7 @@ def retry(
         finished_at=None,
         cancel_requested_at=None,
         waiting_for=None,
+        waits_for_run_id=None,
         not_before=now,
         retry_at=None,
         rescues=0,
@@ -65,12 +66,14 @@ def cancel(session: Session, run: ScheduledTask, now: datetime) -> None:
         error_message="Cancelled before it started.",
         remaining=func.coalesce(ScheduledTask.promised, 0),
         waiting_for=None,
+        waits_for_run_id=None,
         finished_at=now,
     ):
         note_end(session, run)
         wake_previous(session, run)
         return
-    if _guarded(session, run, [Status.PENDING], cancel_requested_at=now, waiting_for=None, not_before=now):
+    goes_on = {"cancel_requested_at": now, "waiting_for": None, "waits_for_run_id": None, "not_before": now}
+    if _guarded(session, run, [Status.PENDING], None, **goes_on):
         call_attention(session, run)
         return
     raise Conflict(f"This run has already ended ({run.status}).")

@@ -21,9 +21,10 @@ from app.business.automation.services.runs import continuation, missed, record_c
 from app.business.automation.services.runs.chain_check import check_loop
 from app.business.automation.services.runs.choice_reasons import too_few
 from app.business.automation.services.runs.finished_run import finished_run_id
+from app.business.automation.services.runs.held_records import left_to_holders, wait_for_holder
 from app.business.automation.services.runs.limits import keep_left_over, limit_notes, within_limits
 from app.business.automation.services.runs.record_choice import Choice, choose_records
-from app.business.automation.services.runs.record_claims import is_selected
+from app.business.automation.services.runs.record_claims import holders_of, is_selected
 from app.business.automation.services.runs.run_context import RunContext
 from app.business.automation.services.runs.run_price import WorkPrices, known_price
 from app.business.automation.services.runs.run_steps import steps_of
@@ -153,14 +154,18 @@ def check_conditions(session: Session, context: RunContext, admission: Admission
         # Too few to begin with, but what was begun is finished.
         choice.ids = admission.records = [key for key in choice.ids if key in admission.origins]
         choice.matched, needed = len(choice.ids), 1
-    if choice.matched + choice.place.beyond >= needed and not choice.ids and choice.held:
-        held = f"Another run of this rule holds {context.plural(len(choice.held))} now."
-        return Stop(Reason.OVERLAP, held, Waiting.PREVIOUS)
+    if choice.matched + choice.place.beyond >= needed and _waits_for_records(choice, needed):
+        return wait_for_holder(context, holders_of(session, context, choice.held))
     if choice.matched and choice.matched + choice.place.beyond >= needed:
         return f"{context.plural(choice.matched)} {'matches' if choice.matched == 1 else 'match'}."
     if choice.offered is not None:
         _sample_trace(session, context, list(context.detail.records or ())[:SAMPLE])
     return Stop(Reason.CONDITIONS, too_few(session, context, choice, needed))
+
+
+def _waits_for_records(choice: Choice, needed: int) -> bool:
+    """Whether what the run may take now is too little, and another run may let go of more."""
+    return bool(choice.held) and (not choice.ids or choice.free + choice.place.beyond < needed)
 
 
 def _needed(context: RunContext, choice: Choice) -> int:
@@ -243,6 +248,8 @@ def check_limit(session: Session, context: RunContext, admission: Admission) -> 
     limit, left = context.definition.credit_limit_per_execution, start_left(session, context)
     most = limit if left is None else min(limit, left)
     leave_out_sites(session, context, admission)
+    if holders := holders_of(session, context, admission.choice.held):
+        admission.notes.append(left_to_holders(context, holders))
     steps, record_type = steps_of(context), context.run.record_type
     prices = WorkPrices(session, context.account.id, steps, record_type, admission.records, context)
     chosen = within_limits(prices, admission.records, limit, most)
@@ -270,10 +277,12 @@ def check_credits(session: Session, context: RunContext, admission: Admission) -
     if context.run.record_type and admission.records:
         got = record_claims.claim(session, context, admission.records)
         if not got:
-            held = "Another run of this rule holds these records now."
-            return Stop(Reason.OVERLAP, held, Waiting.PREVIOUS)
+            return wait_for_holder(context, holders_of(session, context, admission.records))
         if _go_on(session, context, admission, got) or len(got) < len(admission.records):
-            admission.left_over += [key for key in admission.records if key not in set(got)]
+            lost = [key for key in admission.records if key not in set(got)]
+            if holders := holders_of(session, context, lost):
+                admission.notes.append(left_to_holders(context, holders))
+            admission.left_over += lost
             admission.records = got
             admission.price = known_price(session, context, got)
     context.start_of_spending()

@@ -90,7 +90,11 @@ def _wait_for_previous(session: Session, run: ScheduledTask, now: datetime) -> N
             ScheduledTask.waiting_for.is_(None),
             running.exists(),
         )
-        .values(waiting_for=Waiting.PREVIOUS, waiting_since=func.coalesce(ScheduledTask.waiting_since, now)),
+        .values(
+            waiting_for=Waiting.PREVIOUS,
+            waits_for_run_id=None,
+            waiting_since=func.coalesce(ScheduledTask.waiting_since, now),
+        ),
     )
 
 

@@ -17,13 +17,15 @@ from app.business.billing.services.credit_service import Budget, BudgetScope, Sh
 class Stop:
     """A check that says no: reason code, sentence, and what a waiting run would wait for.
 
-    would: of a practice run, what it would have done, in figures · budget: the one that is used up.
+    waits_for_run_id: the run that holds the records it waits for · would: of a practice run, what it would have done,
+    in figures · budget: the one that is used up.
     """
 
     reason: Reason
     message: str
     waiting: Waiting | None = None
     credits_needed: int | None = None
+    waits_for_run_id: int | None = None
     would: dict[str, int] | None = None
     budget: Budget | None = None
 

@@ -24,7 +24,7 @@ def leave_out_sites(session: Session, context: RunContext, admission: Admission)
     """
     first = choice = admission.choice
     fit = _fit(session, context, choice)
-    while fit.full and choice.offered is None and choice.matched > len(choice.ids):
+    while fit.full and choice.offered is None and choice.free > len(choice.ids):
         context.without_sites |= fit.full
         choice = choose_records(session, context)
         fit = _fit(session, context, choice)
@@ -32,7 +32,7 @@ def leave_out_sites(session: Session, context: RunContext, admission: Admission)
         return
     admission.records = fit.ids
     _note(session, context, admission, fit)
-    if elsewhere := first.matched - choice.matched:
+    if elsewhere := first.free - choice.free:
         admission.notes.append(
             f"{context.plural(elsewhere)} left out of sites whose monthly budget is used up. "
             f"{LATER[context.is_followed]}"

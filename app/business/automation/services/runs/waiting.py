@@ -4,10 +4,11 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, or_, select, update
+from sqlalchemy import CursorResult, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from app.business.accounts.models import Account
+from app.business.automation.models import RuleRecord
 from app.business.automation.run_models import Cause, ScheduledTask, Status, Waiting
 from app.business.automation.services.runs.opening import RUN_QUEUES
 from app.business.automation.services.runs.run_lease import SERIAL_CAUSES
@@ -16,18 +17,42 @@ from app.business.events import wake
 LONGEST_WAIT = timedelta(days=30)
 """After so long without a start a run is looked at once more, and ends if it would have to wait again."""
 
-CREDIT_WAKES_AT_ONCE = 20
-"""Runs woken together when credits come: those that do not fit wait again, so that nobody is blocked."""
+WAKES_AT_ONCE = 20
+"""Runs woken together when credits or records come: those that do not fit wait again, so that nobody is blocked."""
 
 
 def wake_previous(session: Session, run: ScheduledTask) -> None:
-    """`run` has closed or waits: the next of its rule that waited for it may go."""
+    """`run` has closed: the next of its rule that waited for its turn may go, and those that waited for its records."""
+    wake_next_in_turn(session, run)
+    waiter = ScheduledTask
+    chosen = (
+        select(waiter.id)
+        .where(
+            waiter.automation_rule_id == run.automation_rule_id,
+            waiter.waiting_for == Waiting.PREVIOUS,
+            waiter.waits_for_run_id.is_not(None),
+            waiter.id != run.id,
+        )
+        # Others of the rule may find what they need among its records too.
+        .order_by(waiter.waits_for_run_id != run.id, waiter.priority, waiter.scheduled_at, waiter.id)
+        .limit(WAKES_AT_ONCE)
+    )
+    if ids := session.scalars(chosen).all():
+        _wake(session, waiter.id.in_(ids))
+
+
+def wake_next_in_turn(session: Session, run: ScheduledTask) -> None:
+    """`run` has closed or waits: the next of its rule that waited for its turn may go.
+
+    Runs that wait for records are not woken: two of them would wake each other without end.
+    """
     following = session.scalar(
         select(ScheduledTask.id)
         .where(
             ScheduledTask.automation_rule_id == run.automation_rule_id,
             ScheduledTask.split_site_id == run.split_site_id,
             ScheduledTask.waiting_for == Waiting.PREVIOUS,
+            ScheduledTask.waits_for_run_id.is_(None),
             ScheduledTask.id != run.id,
         )
         .order_by(ScheduledTask.priority, ScheduledTask.scheduled_at, ScheduledTask.id)
@@ -52,7 +77,7 @@ def wake_for_credits(session: Session, account_id: int) -> None:
             ScheduledTask.credits_needed <= free,
         )
         .order_by(ScheduledTask.priority, ScheduledTask.scheduled_at, ScheduledTask.id)
-        .limit(CREDIT_WAKES_AT_ONCE)
+        .limit(WAKES_AT_ONCE)
     )
     _wake(session, ScheduledTask.id.in_(session.scalars(chosen).all()))
 
@@ -109,13 +134,27 @@ def wake_what_is_due(session: Session, now: datetime) -> int:
     woken += _wake(
         session, ScheduledTask.waiting_for.is_not(None), ScheduledTask.waiting_since <= now - LONGEST_WAIT
     )
-    return woken + _wake_forgotten(session)
+    return woken + _wake_when_records_are_free(session) + _wake_in_turn(session, now)
 
 
-def _wake_forgotten(session: Session) -> int:
+def _wake_when_records_are_free(session: Session) -> int:
+    """The run that held their records has let go, and nobody has told them."""
+    row = RuleRecord
+    held = select(row.id).where(row.run_id == ScheduledTask.waits_for_run_id, row.state == "claimed").exists()
+    return _wake(
+        session,
+        ScheduledTask.waiting_for == Waiting.PREVIOUS,
+        ScheduledTask.waits_for_run_id.is_not(None),
+        ~held,
+    )
+
+
+def _wake_in_turn(session: Session, now: datetime) -> int:
+    """Runs that waited for their turn and have nobody before them. What waits itself holds up nobody."""
     other = aliased(ScheduledTask)
     is_earlier = other.scheduled_at < ScheduledTask.scheduled_at
-    is_next = or_(other.waiting_for.is_(None), other.waiting_for == Waiting.PREVIOUS)
+    is_due = other.waiting_for.is_(None) & (func.coalesce(other.not_before, other.scheduled_at) <= now)
+    is_next = or_(is_due, (other.waiting_for == Waiting.PREVIOUS) & other.waits_for_run_id.is_(None))
     serial = (
         ScheduledTask.cause.in_(SERIAL_CAUSES)
         & other.cause.in_(SERIAL_CAUSES)
@@ -130,14 +169,15 @@ def _wake_forgotten(session: Session) -> int:
     )
     same_rule = other.automation_rule_id == ScheduledTask.automation_rule_id
     busy = select(other.id).where(same_rule, other.id != ScheduledTask.id, or_(serial, planned)).exists()
-    return _wake(session, ScheduledTask.waiting_for == Waiting.PREVIOUS, ~busy)
+    in_turn = ScheduledTask.waiting_for == Waiting.PREVIOUS, ScheduledTask.waits_for_run_id.is_(None)
+    return _wake(session, *in_turn, ~busy)
 
 
 def _wake(session: Session, *where: Any) -> int:
     result = session.execute(
         update(ScheduledTask)
         .where(ScheduledTask.status == Status.PENDING, *where)
-        .values(waiting_for=None, not_before=None)
+        .values(waiting_for=None, waits_for_run_id=None, not_before=None)
         .execution_options(synchronize_session=False)
     )
     count = cast(CursorResult[Any], result).rowcount

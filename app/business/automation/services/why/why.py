@@ -10,11 +10,13 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule, RuleRecord, RuleVersion
+from app.business.automation.run_models import ScheduledTask
 from app.business.automation.services.catalogue.nouns import noun
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.rules.rule_definition import definition_from
 from app.business.automation.services.rules.rule_repair import faults_of, repair_sentence
 from app.business.automation.services.rules.rule_versions import definition_of
+from app.business.automation.services.runs.held_records import held_until
 from app.business.automation.services.runs.record_choice import eligible
 from app.business.automation.services.runs.record_claims import begun_before
 from app.business.automation.services.why import why_reading
@@ -182,7 +184,11 @@ def _taken_before(session: Session, rule: AutomationRule, record: Record, now: d
     if row is None or row.state == "free":
         return None
     if row.state == "claimed":
-        return f"Run {row.run_id} of this rule holds it now."
+        holder, account = (
+            session.get_one(ScheduledTask, row.run_id),
+            session.get_one(Account, rule.account_id),
+        )
+        return f"Run {row.run_id} of this rule holds it now. {held_until(holder, account.timezone, now)}"
     # Event runs ask no further: what happens again is taken again.
     return _handled(rule, row, now) if rule.trigger == "schedule" else None
 

@@ -1,0 +1,24 @@
+"""The run whose records a waiting run waits for.
+
+Revision ID: 0019
+Revises: 0018
+"""
+
+import sqlalchemy as sa
+from alembic import op
+
+from app.business.base import Id
+
+
+revision = '0019'
+down_revision = '0018'
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.add_column('scheduled_task', sa.Column('waits_for_run_id', Id, nullable=True))
+
+
+def downgrade() -> None:
+    op.drop_column('scheduled_task', 'waits_for_run_id')

@@ -1,0 +1,93 @@
+"""Workers that die while they hold records, in the test's own process: their runs stay as a power cut leaves them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.business.automation.services.action_executor import ActionExecutor
+from app.business.automation.services.actions.action_work import Work
+from app.business.automation.services.actions.works import make_works
+from app.business.automation.services.rule_engine import RuleEngine
+from app.business.automation.services.runs import recovery
+from app.business.automation.services.runs.run_context import RunContext
+from app.business.automation.services.runs.run_steps import Step
+from app.business.automation.services.runs.run_units import Unit
+from app.business.errors import Conflict
+from tests.business.automation.machine import Machine
+
+Chance = Callable[[], bool]
+
+
+def never() -> bool:
+    return False
+
+
+class Killed(BaseException):
+    """The process is gone: no handler of its own acts on this."""
+
+
+class DyingExecutor(ActionExecutor):
+    """Dies before it plans a step, when its time has come."""
+
+    dies: Chance
+
+    def _plan(self, session: Session, context: RunContext, step: Step, *others: Any) -> list[Unit]:
+        if self.dies():
+            raise Killed
+        return super()._plan(session, context, step, *others)
+
+
+@dataclass
+class FailingWork:
+    """An action's own work, that fails when its time has come."""
+
+    own: Work
+    fails: Chance
+
+    def read(self, session: Session, context: RunContext, unit: Unit) -> Any:
+        return self.own.read(session, context, unit)
+
+    def work(self, request: Any, key: str) -> Any:
+        return self.own.work(request, key)
+
+    def give_up(self, session: Session, context: RunContext, unit: Unit) -> None:
+        self.own.give_up(session, context, unit)
+
+    def save(self, session: Session, context: RunContext, unit: Unit, answer: Any) -> Any:
+        if self.fails():
+            raise Conflict("Not this time.")
+        return self.own.save(session, context, unit, answer)
+
+
+@dataclass
+class DyingMachine(Machine):
+    """Workers that die with their run, and actions that fail, whenever they are told to."""
+
+    dies: Chance = never
+    fails: Chance = never
+
+    @property
+    def engine(self) -> RuleEngine:
+        engine = super().engine
+        works = {name: FailingWork(work, self.fails) for name, work in make_works(self.model).items()}
+        engine.executor = DyingExecutor(self.transaction, works, self.clock, never)
+        engine.executor.dies = self.dies
+        return engine
+
+    def look_around(self, rounds: int = 50) -> None:
+        """Other workers go on where one has died, until nothing is left that is due."""
+        self.session.commit()
+        for _ in range(rounds):
+            try:
+                if self.look() == 0:
+                    return
+            except Killed:
+                continue
+        raise AssertionError("the machine does not come to rest")
+
+    def sweep(self) -> None:
+        """What the sweep does every 15 seconds, and the work that comes of it."""
+        recovery.rescue(self.transaction, self.clock)
+        self.look_around()
