@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule, RuleRecord
-from app.business.automation.run_models import ActionRun, Cause, Reason, Status
+from app.business.automation.run_models import ActionRun, Cause, Reason, ScheduledTask, Status
 from app.business.automation.services.auditing import audit
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.rules.rule_list import free_set_aside
@@ -265,3 +265,126 @@ def test_a_rule_that_asks_for_more_records_still_finishes_what_it_began(
     machine.model = FailingModel()
     second = machine.run_now(rule)
     assert (second.status, second.record_count) == (Status.COMPLETED, 1)
+
+
+FEW = {"credit_limit_per_execution": 8}
+"""Pays for the ideas and one article of three; the two others go on in a run of their own."""
+
+
+def followed(machine: Machine, rule: AutomationRule) -> tuple[ScheduledTask, ScheduledTask]:
+    """The run of a start, and the one that goes on with the articles it had no credits for."""
+    first = machine.run_now(rule)
+    return first, next(run for run in machine.runs() if run.follows_id == first.id)
+
+
+def state_of(session: Session, cluster: int) -> str | None:
+    query = select(RuleRecord.state).where(RuleRecord.record_type == "cluster")
+    return session.scalar(query.where(RuleRecord.record_id == cluster))
+
+
+def articles(session: Session) -> int:
+    return len(session.scalars(select(Content)).all())
+
+
+def test_a_follow_up_that_fails_opens_the_record_for_a_later_run(
+    machine: Machine, session: Session, account: Account, sector: Sector
+) -> None:
+    (cluster,) = clusters_with_keywords(session, sector, 1)
+    rule = planned(machine, account, ARTICLES, **FEW)
+    machine.model = FailingModel("refused", only=f"-{cluster + 1}")
+    first, second = followed(machine, rule)
+    assert (first.status, second.status) == (Status.COMPLETED, Status.FAILED)
+    assert (state_of(session, cluster), articles(session)) == ("free", 2)
+    machine.model = FailingModel()
+    later = machine.run_now(rule)
+    assert (later.status, later.credits_used, articles(session)) == (Status.COMPLETED, 1, 3)
+    assert state_of(session, cluster) == "handled"
+    run_control.retry(session, second, machine.now)
+    machine.settle()
+    session.refresh(second)
+    assert (second.status, second.credits_used, len(machine.model.asked)) == (Status.COMPLETED, 1, 1)
+    assert machine.breaches() == []
+
+
+def test_a_follow_up_that_never_began_opens_the_record_for_a_later_run(
+    machine: Machine, session: Session, account: Account, sector: Sector
+) -> None:
+    (cluster,) = clusters_with_keywords(session, sector, 1)
+    rule = planned(machine, account, ARTICLES, max_executions_per_day=1, **FEW)
+    _, second = followed(machine, rule)
+    run_control.cancel(session, second, machine.now)
+    machine.settle()
+    session.refresh(second)
+    assert (second.status, second.reason) == (Status.SKIPPED, Reason.CANCELLED)
+    assert state_of(session, cluster) == "free"
+    rule.max_executions_per_day = 10
+    later = machine.run_now(rule)
+    assert (later.status, later.credits_used, articles(session)) == (Status.COMPLETED, 2, 3)
+    assert state_of(session, cluster) == "handled"
+    assert machine.breaches() == []
+
+
+def test_a_later_run_leaves_to_a_follow_up_what_that_one_has_in_hand(
+    machine: Machine, session: Session, account: Account, sector: Sector
+) -> None:
+    (cluster,) = clusters_with_keywords(session, sector, 1)
+    rule = planned(machine, account, ARTICLES, max_executions_per_day=1, **FEW)
+    machine.model = FailingModel("refused", only=f"-s2-{cluster}")
+    first, second = followed(machine, rule)
+    assert (first.status, second.waiting_for) == (Status.FAILED, "day")
+    machine.model = FailingModel()
+    rule.max_executions_per_day = 10
+    later = machine.run_now(rule)
+    assert (later.status, later.credits_used, articles(session)) == (Status.COMPLETED, 1, 1)
+    machine.pass_time(days=1)
+    machine.settle()
+    session.refresh(second)
+    assert (second.status, second.credits_used, articles(session)) == (Status.COMPLETED, 2, 3)
+    # The rule's own times of that day were not planned here.
+    assert [found for found in machine.breaches() if not found.startswith("occurrences")] == []
+
+
+def test_a_follow_up_that_fails_after_a_later_run_opens_the_record_again(
+    machine: Machine, session: Session, account: Account, sector: Sector
+) -> None:
+    (cluster,) = clusters_with_keywords(session, sector, 1)
+    rule = planned(machine, account, ARTICLES, max_executions_per_day=1, **FEW)
+    machine.model = FailingModel("refused", only=f"-s2-{cluster}")
+    _, second = followed(machine, rule)
+    machine.model = FailingModel()
+    rule.max_executions_per_day = 10
+    assert machine.run_now(rule).status == Status.COMPLETED
+    assert state_of(session, cluster) == "handled"
+    run_control.cancel(session, second, machine.now)
+    machine.settle()
+    assert state_of(session, cluster) == "free"
+    last = machine.run_now(rule)
+    assert (last.status, last.credits_used, articles(session)) == (Status.COMPLETED, 2, 3)
+    assert state_of(session, cluster) == "handled"
+    assert machine.breaches() == []
+
+
+def test_a_follow_up_does_not_do_to_made_records_what_the_rule_does_to_its_own(
+    machine: Machine, session: Session, account: Account, sector: Sector
+) -> None:
+    (cluster,) = clusters_with_keywords(session, sector, 1)
+    rule = planned(machine, account, [*ARTICLES, LABEL], **FEW)
+    _, second = followed(machine, rule)
+    assert (second.status, articles(session)) == (Status.COMPLETED, 3)
+    assert session.get_one(Cluster, cluster).labels == ["seen"]
+    assert session.scalars(select(Task.labels)).all() == [[], [], []]
+
+
+def test_a_record_that_was_begun_is_not_said_to_match_no_more(
+    machine: Machine, session: Session, account: Account, sector: Sector
+) -> None:
+    (cluster,) = clusters_with_keywords(session, sector, 1)
+    conditions = {"field": "status", "operator": "eq", "value": "new"}
+    rule = planned(machine, account, ARTICLES, conditions=conditions)
+    machine.model = FailingModel("refused", only=f"-{cluster + 1}")
+    for _ in range(3):
+        machine.run_now(rule)
+    assert state_of(session, cluster) == "set_aside"
+    assert machine.run_now(rule).error_message == (
+        "1 cluster matches, but this rule takes none of them: 1 was set aside after three failed runs."
+    )

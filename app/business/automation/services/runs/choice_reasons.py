@@ -1,9 +1,9 @@
 """Why a run found no record, or too few: how many there were, and what each part of them was left for."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
-from sqlalchemy import ColumnElement, and_, case, func, select
+from sqlalchemy import ColumnElement, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.business.automation.services.catalogue.nouns import noun
@@ -15,7 +15,12 @@ from app.business.automation.services.runs.record_choice import (
     eligible,
     meets_conditions,
 )
-from app.business.automation.services.runs.record_claims import free_to_take, is_selected
+from app.business.automation.services.runs.record_claims import (
+    begun_before,
+    held_elsewhere,
+    not_handled,
+    not_set_aside,
+)
 from app.business.automation.services.runs.run_context import RunContext
 
 TAKEN = {
@@ -35,30 +40,27 @@ GONE = (
 NO_MATCH = ("does not match the conditions now", "do not match the conditions now")
 NOT_AS_IT_IS = ("is not in a state that the action takes", "are not in a state that the action takes")
 HELD = ("is held by another run of this rule", "are held by another run of this rule")
-HAD = (
-    "was taken by this rule before, or is held by another run of it",
-    "were taken by this rule before, or are held by another run of it",
-)
+HAD = ("was taken by this rule before", "were taken by this rule before")
+SET_ASIDE = ("was set aside after three failed runs", "were set aside after three failed runs")
 
 Words = tuple[str, str]
 
 
 @dataclass(frozen=True)
 class _Counts:
-    """there: in the account and in scope · matched: those that meet the conditions · fit: that the action takes."""
+    """there: in the account and in scope · matched: those that meet the conditions, or whose work has begun · fit:
+    that the action takes, or has begun · kept: not set aside · new: not taken before · free: held by no other run.
+    """
 
     there: int = 0
     matched: int = 0
     fit: int = 0
+    kept: int = 0
+    new: int = 0
     free: int = 0
 
     def __add__(self, other: "_Counts") -> "_Counts":
-        return _Counts(
-            self.there + other.there,
-            self.matched + other.matched,
-            self.fit + other.fit,
-            self.free + other.free,
-        )
+        return _Counts(*(mine + its for mine, its in zip(astuple(self), astuple(other), strict=True)))
 
 
 def too_few(session: Session, context: RunContext, choice: Choice, needed: int) -> str:
@@ -94,9 +96,13 @@ def _none_of_given(session: Session, context: RunContext, choice: Choice) -> str
 
 
 def _parts(context: RunContext, counts: _Counts, matched: int) -> list[tuple[int, Words]]:
-    by_hand = context.detail.records is not None and not is_selected(context)
     unfit = TAKEN.get(choosy_action(context.definition) or "", NOT_AS_IT_IS)
-    parts = [(matched - counts.fit, unfit), (counts.fit - counts.free, HELD if by_hand else HAD)]
+    parts = [
+        (matched - counts.fit, unfit),
+        (counts.fit - counts.kept, SET_ASIDE),
+        (counts.kept - counts.new, HAD),
+        (counts.new - counts.free, HELD),
+    ]
     return [part for part in parts if part[0]]
 
 
@@ -112,11 +118,14 @@ def _counts(session: Session, context: RunContext, ids: Sequence[int] | None) ->
     if context.run.from_step:
         steps: list[ColumnElement[bool]] = [there]
     else:
+        begun = begun_before(session, context.rule.id, context.run.record_type, definition.conditions, model)
         steps = [
             there,
-            meets_conditions(context),
-            eligible(definition, model, context.now),
-            free_to_take(context, model),
+            or_(meets_conditions(context), begun),
+            or_(eligible(definition, model, context.now), begun),
+            not_set_aside(context, model),
+            not_handled(context, model),
+            model.id.not_in(held_elsewhere(context)),
         ]
     sums = [
         func.coalesce(func.sum(case((and_(*steps[: end + 1]), 1), else_=0)), 0) for end in range(len(steps))
@@ -124,4 +133,4 @@ def _counts(session: Session, context: RunContext, ids: Sequence[int] | None) ->
     query = select(*sums).select_from(model)
     query = query.where(there) if ids is None else query.where(model.id.in_(ids))
     found = list(session.execute(query).one())
-    return _Counts(*(found + [found[-1]] * (4 - len(found))))
+    return _Counts(*(found + [found[-1]] * (6 - len(found))))

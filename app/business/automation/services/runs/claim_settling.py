@@ -1,13 +1,24 @@
 """What becomes of a run's records: handled, free again or set aside when it ends; claimed again when it is retried."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.business.automation.run_models import ScheduledTask
 from app.business.automation.services.runs import record_claims, run_units
+from app.business.automation.services.runs.follow_up import rest_of
+from app.business.automation.services.runs.handed_work import (
+    OF_START,
+    behind_first_runs,
+    followers,
+    handed_items,
+    is_under_way,
+    made_roots,
+    starts_of,
+)
 from app.business.automation.services.runs.lineage import Lineage, receipts_of
-from app.business.automation.services.runs.run_context import RunContext
+from app.business.automation.services.runs.run_context import RunContext, load_context
 from app.business.automation.services.runs.run_steps import steps_of
 from app.business.automation.services.runs.run_units import LeftOut, Unit
 from app.business.automation.services.runs.unit_plan import open_units
@@ -21,9 +32,47 @@ def settle_claims(session: Session, context: RunContext, *, failed: bool, is_pas
     """
     records = context.detail.records or []
     unfinished, begun = _work_left(session, context, records) if failed else (set(), set())
+    left = _left_by_followers(session, context)
+    unfinished, begun = unfinished | left, begun | left
     handled = set(records) - unfinished - _still_to_place(session, context)
     failures = 0 if is_passing else 1
     record_claims.settle(session, context, handled, unfinished=unfinished, begun=begun, failures=failures)
+
+
+def open_origins(session: Session, context: RunContext, *, is_passing: bool) -> None:
+    """A follow-up over made records ended with some undone: the records that they come from are open again."""
+    records = context.detail.records or []
+    left = _work_left(session, context, records)[0] if context.run.admitted_at else set(records)
+    kept = [(context.run.record_type, sorted(left))]
+    kept += [(item["record_type"], item["records"]) for item in rest_of(context).items if item["from_step"]]
+    behind = behind_first_runs(session, context)
+    roots = frozenset[int]().union(*(made_roots(behind, record_type, ids) for record_type, ids in kept))
+    record_claims.open_again(session, context, roots, 0 if is_passing else 1)
+
+
+def _left_by_followers(session: Session, context: RunContext) -> set[int]:
+    """The run's records of which other runs had work in hand when it began, and have ended without doing it."""
+    items = [item for item in handed_items(context) if OF_START in item]
+    left: set[int] = set()
+    for start_id in starts_of(context, items):
+        runs = followers(session, start_id)
+        if is_under_way(runs):
+            continue
+        done = _done_by(session, context, runs)
+        for item in items:
+            undone = [key for key in item["records"] if (item["record_type"], key) not in done]
+            left |= made_roots(behind_first_runs(session, context), item["record_type"], undone)
+    return left & set(context.detail.records or ())
+
+
+def _done_by(session: Session, context: RunContext, runs: Sequence[ScheduledTask]) -> set[tuple[str, int]]:
+    done: set[tuple[str, int]] = set()
+    for run in runs:
+        if run.admitted_at:
+            records = run.detail.records or []
+            left, _ = _work_left(session, load_context(session, run, context.now), records)
+            done |= {(run.record_type or "", key) for key in records if key not in left}
+    return done
 
 
 def free_begun(session: Session, context: RunContext, records: list[int]) -> None:

@@ -16,10 +16,22 @@ from sqlalchemy.orm import Session
 from app.business.automation.models import RuleRecord
 from app.business.automation.run_models import ActionRun, ScheduledTask
 from app.business.automation.services.catalogue.action_catalogue import made_by
+from app.business.automation.services.runs.handed_work import (
+    OF_START,
+    Behind,
+    followers,
+    handed_items,
+    is_under_way,
+    roots_behind,
+    starts_of,
+    walked,
+)
 from app.business.automation.services.runs.lineage import Lineage, Receipt, Roots, receipts_of
+from app.business.automation.services.runs.record_claims import take_from
 from app.business.automation.services.runs.run_context import RunContext, load_context
 from app.business.automation.services.runs.run_steps import Step, input_ids, steps_of
 from app.business.automation.services.runs.run_units import unit_key
+from app.business.automation.services.runs.start_list import start_of
 
 Origins = dict[int, int]
 """Record -> the run that left it unfinished."""
@@ -60,6 +72,7 @@ def take_over(session: Session, context: RunContext, records: Sequence[int], ori
     Called again when fewer records are left: it then starts afresh.
     """
     session.execute(delete(ActionRun).where(ActionRun.run_id == context.run.id))
+    _forget_handed_on(context)
     wanted = [record_id for record_id in records if record_id in origins]
     if not wanted:
         return
@@ -79,13 +92,62 @@ def _finished_elsewhere(session: Session, context: RunContext, origins: Origins)
     done: Finished = {}
     for run_id, records in by_run.items():
         earlier = load_context(session, session.get_one(ScheduledTask, run_id), context.now)
-        _note_finished(session, context, earlier, records, done)
+        lineage = _note_finished(session, context, earlier, records, done)
+        _note_followers(session, context, earlier, lineage, done)
     return done
+
+
+def _forget_handed_on(context: RunContext) -> None:
+    items = context.detail.options.get("handed_on", [])
+    if any(OF_START in item for item in items):
+        own = [item for item in items if OF_START not in item]
+        context.detail.options = context.detail.options | {"handed_on": own}
+
+
+def _note_followers(
+    session: Session, context: RunContext, earlier: RunContext, lineage: Lineage, done: Finished
+) -> None:
+    """What the earlier run handed on of its records is left to the runs that have it, or taken over from them."""
+    behind = dict(lineage.made)
+    for start_id in starts_of(earlier, handed_items(earlier)):
+        runs = followers(session, start_id)
+        if is_under_way(runs):
+            _leave_to_followers(context, earlier, start_id, behind)
+            continue
+        for run in runs:
+            _take_over_from(session, context, load_context(session, run, context.now), behind, done)
+
+
+def _leave_to_followers(context: RunContext, earlier: RunContext, start_id: int, behind: Behind) -> None:
+    places = _same_steps(steps_of(earlier), steps_of(context))
+    left = []
+    for item in handed_items(earlier):
+        if (item.get(OF_START) or start_of(earlier.run)) == start_id and item["from_step"] in places:
+            ours = [key for key in item["records"] if behind.get((item["record_type"], key))]
+            left.append(item | {"from_step": places[item["from_step"]], "records": ours, OF_START: start_id})
+    options = context.detail.options
+    context.detail.options = options | {"handed_on": [*options.get("handed_on", []), *left]}
+
+
+def _take_over_from(
+    session: Session, context: RunContext, later: RunContext, behind: Behind, done: Finished
+) -> None:
+    places = _same_steps(steps_of(later), steps_of(context))
+    for step, receipt, own, lineage in walked(session, later):
+        roots = roots_behind(later, own, behind)
+        if receipt.status == "done" and roots and step.index in places:
+            for record_type, record_id, part in _parts(lineage, receipt, roots, context.run.record_type):
+                _add(done, (places[step.index], record_type, record_id), part, roots)
+        for made_type, ids in receipt.made.items():
+            behind.update({(made_type, key): roots for key in ids})
+    record_type = later.run.record_type or ""
+    ours = [key for key in later.detail.records or () if behind.get((record_type, key))]
+    take_from(session, context, later.run, ours)
 
 
 def _note_finished(
     session: Session, context: RunContext, earlier: RunContext, records: Sequence[int], done: Finished
-) -> None:
+) -> Lineage:
     lineage, receipts = Lineage(session, earlier, records), receipts_of(session, earlier.run.id)
     places = _same_steps(steps_of(earlier), steps_of(context))
     for step in steps_of(earlier):
@@ -93,6 +155,7 @@ def _note_finished(
             if _is_taken_over(step, receipt) and roots and step.index in places:
                 for record_type, record_id, part in _parts(lineage, receipt, roots, context.run.record_type):
                     _add(done, (places[step.index], record_type, record_id), part, roots)
+    return lineage
 
 
 def _is_taken_over(step: Step, receipt: Receipt) -> bool:

@@ -16,7 +16,7 @@ from app.business.automation.services.runs.opening import Opening, open_run
 from app.business.automation.services.runs.record_claims import is_selected
 from app.business.automation.services.runs.run_context import RunContext, handed_on
 from app.business.automation.services.runs.run_price import WorkPrices
-from app.business.automation.services.runs.run_steps import steps_over
+from app.business.automation.services.runs.run_steps import steps_after, steps_over
 from app.business.automation.services.runs.start_list import (
     NO_LIST,
     Stretch,
@@ -172,7 +172,12 @@ def _payable(session: Session, context: RunContext, rest: Rest) -> Rest | None:
 
 
 def _cheapest(session: Session, context: RunContext, item: Item) -> int:
-    steps = steps_over(context.rule.actions, item["record_type"], item["from_step"])
+    actions, own_type = context.rule.actions, context.rule.record_type
+    steps = (
+        steps_after(actions, own_type, item["record_type"], item["from_step"])
+        if item["from_step"]
+        else steps_over(actions, item["record_type"])
+    )
     prices = WorkPrices(session, context.account.id, steps, item["record_type"], item["records"])
     return min(prices.amount([record_id]) for record_id in item["records"])
 

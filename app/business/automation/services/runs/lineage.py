@@ -64,7 +64,7 @@ class Lineage:
     def __init__(self, session: Session, context: RunContext, records: Sequence[int]) -> None:
         self.session, self.context = session, context
         self.records: Roots = frozenset(records)
-        self._made: dict[tuple[str, int], Roots] = {}
+        self.made: dict[tuple[str, int], Roots] = {}
         self._parents: dict[str, dict[int, Roots]] = {}
         self._keywords: dict[int, tuple[int, int | None]] | None = None
 
@@ -95,7 +95,7 @@ class Lineage:
             found.append((receipt, roots))
             for record_type, ids in receipt.made.items():
                 for record_id in ids:
-                    self._made[record_type, record_id] = self.behind(record_type, record_id, roots)
+                    self.made[record_type, record_id] = self.behind(record_type, record_id, roots)
         return found
 
     def of(self, step: Step, record_type: str, record_id: int) -> Roots:
@@ -106,7 +106,7 @@ class Lineage:
             case "records":
                 return self._of_sector(record_id)
             case "made":
-                return self._made.get((record_type, record_id), frozenset())
+                return self.made.get((record_type, record_id), frozenset())
             case "parents":
                 return self._children(record_type).get(record_id, frozenset())
             case _:

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, false, not_, or_, select, true, update
+from sqlalchemy import ColumnElement, Select, and_, case, false, func, not_, or_, select, true, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -15,14 +15,6 @@ from app.business.planner.models import Record
 
 FAILURES_TO_SET_ASIDE = 3
 CHUNK = 500
-
-
-def free_to_take(context: RunContext, model: type[Record]) -> ColumnElement[bool]:
-    """Clause over `model`: records that this run may take.
-
-    Always without those another run holds; without handled and set aside ones unless picked by hand or event.
-    """
-    return and_(model.id.not_in(held_elsewhere(context)), not_handled(context, model))
 
 
 def held_elsewhere(context: RunContext) -> Select[int]:
@@ -36,6 +28,14 @@ def not_handled(context: RunContext, model: type[Record]) -> ColumnElement[bool]
         return true()
     done = or_(RuleRecord.state == "set_aside", _handled(context))
     return model.id.not_in(select(RuleRecord.record_id).where(*_of_others(context), done))
+
+
+def not_set_aside(context: RunContext, model: type[Record]) -> ColumnElement[bool]:
+    """Clause over `model`: without what was set aside after failures, unless the run takes that too."""
+    if _ignores_handled(context):
+        return true()
+    aside = RuleRecord.state == "set_aside"
+    return model.id.not_in(select(RuleRecord.record_id).where(*_of_others(context), aside))
 
 
 def _of_others(context: RunContext) -> tuple[ColumnElement[bool], ...]:
@@ -224,8 +224,54 @@ def settle(
 
 def _end(session: Session, context: RunContext, ids: Iterable[int], **values: Any) -> None:
     session.execute(
-        _mine(context).where(RuleRecord.record_id.in_(list(ids))).values(updated_at=context.now, **values)
+        _mine(context)
+        .where(RuleRecord.record_type == context.run.record_type, RuleRecord.record_id.in_(list(ids)))
+        .values(updated_at=context.now, **values)
     )
+
+
+def open_again(session: Session, context: RunContext, ids: Collection[int], failures: int) -> None:
+    """What follow-ups of the rule's runs left undone: free for a later run, or set aside after failures.
+
+    Those that a run holds now are left to it.
+    """
+    row = RuleRecord
+    count = row.failures + failures
+    for chunk in _chunks(sorted(ids)):
+        session.execute(
+            update(row)
+            .where(
+                row.rule_id == context.rule.id,
+                row.record_type == context.rule.record_type,
+                row.record_id.in_(chunk),
+                row.state != "claimed",
+            )
+            .values(
+                state=case((count >= FAILURES_TO_SET_ASIDE, "set_aside"), else_="free"),
+                failures=count,
+                unfinished_run_id=func.coalesce(row.unfinished_run_id, row.run_id),
+                updated_at=context.now,
+            )
+            .execution_options(synchronize_session=False)
+        )
+
+
+def take_from(session: Session, context: RunContext, run: ScheduledTask, ids: Collection[int]) -> None:
+    """Hold records of another run of the rule that has ended without finishing them, so that its retry leaves them."""
+    row = RuleRecord
+    for chunk in _chunks(sorted(ids)):
+        session.execute(
+            update(row)
+            .where(
+                row.rule_id == context.rule.id,
+                row.record_type == run.record_type,
+                row.record_id.in_(chunk),
+                row.run_id == run.id,
+                row.state.in_(["free", "set_aside"]),
+            )
+            .values(state="claimed", run_id=context.run.id, updated_at=context.now)
+            .execution_options(synchronize_session=False)
+        )
 
 
 def give_back(session: Session, context: RunContext) -> None:

@@ -16,6 +16,7 @@ from app.business.automation.services.runs.run_stop import Stop
 from app.business.automation.services.transactions import Clock, Transaction
 
 MOST_RESCUES = 3
+SILENT = "Its worker did not report in time; another one goes on."
 GIVEN_UP = (
     f"The worker stopped answering {MOST_RESCUES} times without finishing anything. "
     "Retry it, or ask your administrator to look at the workers."
@@ -74,7 +75,7 @@ def _rescue(session: Session, run_id: int, now: datetime) -> bool:
             finished_at=now,
             status=Status.FAILED,
             reason=Reason.WORKER_LOST,
-            error_message="The worker stopped answering.",
+            error_message=SILENT,
             credits_used=credits_of_attempt(session, run),
         )
     )

@@ -22,7 +22,7 @@ from app.business.automation.run_models import (
 )
 from app.business.automation.services.rules.rule_sentence import summary_of
 from app.business.automation.services.runs import consecutive_failures, outages, record_claims
-from app.business.automation.services.runs.claim_settling import settle_claims
+from app.business.automation.services.runs.claim_settling import open_origins, settle_claims
 from app.business.automation.services.runs.follow_up import (
     HANDED_PROMISED,
     merged_rest,
@@ -212,6 +212,8 @@ def _end(
         record_claims.give_back(session, context)
     if status == Status.FAILED:
         give_up_writing(session, origin=context.origin(run.from_step, None), now=context.now)
+    if run.from_step and status != Status.COMPLETED:
+        open_origins(session, context, is_passing=is_passing)
     close_batches_of_run(session, run.account_id, run.id, context.now)
     _let_go(session, context, status, reason, message)
     known = status == Status.FAILED and outages.is_tried_again(run) and is_passing

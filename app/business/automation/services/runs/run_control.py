@@ -57,17 +57,22 @@ def cancel(session: Session, run: ScheduledTask, now: datetime) -> None:
     """Not begun: skipped at once. Working: it stops before its next unit. Raises Conflict when it has ended."""
     if _guarded(session, run, [Status.RUNNING], cancel_requested_at=now):
         return
-    if run.admitted_at is None and _guarded(
-        session,
-        run,
-        [Status.PENDING],
-        status=Status.SKIPPED,
-        reason=Reason.CANCELLED,
-        error_message="Cancelled before it started.",
-        remaining=func.coalesce(ScheduledTask.promised, 0),
-        waiting_for=None,
-        waits_for_run_id=None,
-        finished_at=now,
+    # What a follow-up leaves undone is open again for the records that it comes from: the engine ends it.
+    if (
+        run.admitted_at is None
+        and not run.from_step
+        and _guarded(
+            session,
+            run,
+            [Status.PENDING],
+            status=Status.SKIPPED,
+            reason=Reason.CANCELLED,
+            error_message="Cancelled before it started.",
+            remaining=func.coalesce(ScheduledTask.promised, 0),
+            waiting_for=None,
+            waits_for_run_id=None,
+            finished_at=now,
+        )
     ):
         note_end(session, run)
         wake_previous(session, run)

