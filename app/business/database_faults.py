@@ -68,6 +68,7 @@ WITHOUT_TABLES = DatabaseFault(
     "Whoever runs this machine must update them. Try again after that.",
     "Stop the console, run “flask --app wsgi db upgrade”, and start it again.",
     retry_after=60,
+    stops_all=False,
 )
 RACE = DatabaseFault(
     "in a deadlock",

@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 from redis import RedisError
 
-from app.business.database_faults import fault_of, in_one_line
+from app.business.database_faults import fault_of, in_one_line, is_passing
 
 QUIET = (
     "rq",
@@ -26,7 +26,7 @@ def tell_cause(_logger: Any, _method: str, event: structlog.typing.EventDict) ->
     """Of a fault of the database or the queue server the cause only: where it was met says nothing about it."""
     given = event.get("exc_info")
     error = sys.exc_info()[1] if given is True else given[1] if isinstance(given, tuple) else given
-    if isinstance(error, BaseException) and (fault_of(error) or isinstance(error, RedisError)):
+    if isinstance(error, BaseException) and (is_passing(error) or isinstance(error, RedisError)):
         del event["exc_info"]
         fault = fault_of(error)
         event["cause"] = f"database {fault.state}" if fault else "queue server away"
