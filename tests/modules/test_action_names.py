@@ -104,3 +104,15 @@ def test_no_text_of_ours_names_an_action_by_hand() -> None:
         if name in labels or re.match(r"[A-Z][a-z]+ (?:the |content |writing )?[a-z]+", name)
     }
     assert not typed
+
+
+def test_a_kind_of_task_has_one_name(owner: FlaskClient, session: Session, people: People) -> None:
+    sector = make_sector(session, make_site(session, people.account))
+    actions = [{"type": "create_tasks", "params": {"task_type": "link"}}]
+    rule = make_rule(session, people.account, record_type="idea", conditions={}, actions=actions)
+    task = make_task(session, sector, task_type="link")
+    session.commit()
+    form = owner.post(f"/rules/{rule.id}/edit?step=do").location
+    for address in (f"/tasks/{task.id}", f"/tasks/{task.id}/edit", "/tasks", form):
+        assert "Set links" in words(owner, address), address
+    assert "“set links”" in words(owner, f"/rules/{rule.id}")

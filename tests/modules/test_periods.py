@@ -43,7 +43,7 @@ def test_what_was_used_today_stands_in_every_sum(
     viewer = browser_of(app, session, people.viewer)
     credits, dashboard = text_of(viewer.get("/credits").text), text_of(viewer.get("/").text)
     assert "Used this month 7 " in credits
-    assert "Last 28 days 7 " in credits or re.search(r"A rule 7 7", credits)
+    assert "28 days to yesterday 7 " in credits or re.search(r"A rule 7 7", credits)
     assert "Credits, 30 days 7 " in dashboard
     summary = program_of(app, session, people.viewer).get("/api/automation/summary/?days=1").json
     assert summary["credits_used"] == 7

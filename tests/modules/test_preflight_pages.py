@@ -18,7 +18,7 @@ from tests.people import People, browser_of, make_people, program_of
 EVENT: dict[str, Any] = {"record_type": None, "conditions": {}, "schedule": {}}
 NEVER = {"conditions": {"field": "volume", "operator": "lt", "value": 0}}
 NEVER_SAID = "Condition 1 can never hold: volume is below 0."
-NOTHING = "Looked over: nothing stands in its way."
+NOTHING = "Checked: nothing stands in its way."
 
 
 @pytest.fixture

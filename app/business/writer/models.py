@@ -26,6 +26,15 @@ class TaskType(StrEnum):
     REPORT = "report"
 
 
+TASK_TYPES: dict[str, str] = {
+    TaskType.WRITE: "Write an article",
+    TaskType.REFRESH: "Refresh an article",
+    TaskType.LINK: "Set links",
+    TaskType.REPORT: "Write a report",
+}
+"""What pages call each kind of task."""
+
+
 class ContentStatus(StrEnum):
     """draft is shown as "To check"."""
 

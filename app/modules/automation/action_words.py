@@ -1,5 +1,7 @@
 """What the parameters of actions are called in the rule form."""
 
+from app.business.writer.models import TASK_TYPES
+
 LABELS = {
     "keyword_ids": "Only these keywords, by number",
     "cluster_ids": "Only these clusters, by number",
@@ -48,10 +50,7 @@ HINTS = {
     "min_cluster_size": "Keywords that fit nowhere stay new and are tried again after 7 days.",
 }
 LITERALS = {
-    "write": "Write an article",
-    "refresh": "Refresh a page",
-    "link": "Add internal links",
-    "report": "Write a report",
+    **TASK_TYPES,
     "draft": "Unpublished in WordPress",
     "publish": "Published at once",
     "viewer": "Everybody of the account",

@@ -108,5 +108,5 @@ def _rests(result: dict[str, Any]) -> list[str]:
         "It is taken that there were credits enough, that nothing was paused, and that all work succeeds."
     )
     if result["outcomes"][0]["is_estimate"]:
-        said.append("What later actions cost on newly made records is reckoned.")
+        said.append("What later actions cost on newly made records is estimated.")
     return said

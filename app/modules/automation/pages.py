@@ -3,6 +3,7 @@
 from flask import Blueprint
 
 from app.business.automation.services.catalogue.action_catalogue import CATALOGUE, is_paid
+from app.business.writer.models import TASK_TYPES
 from app.modules.automation.bell import unread_notices
 from app.modules.automation.limit_words import remedy
 from app.modules.automation.run_words import (
@@ -104,7 +105,7 @@ for function in (unread_notices, outcome, advice):
     blueprint.add_app_template_global(function)
 # Globals of the environment, not of a context: macros see no context.
 words = {"CAUSES": CAUSES, "CHECKS": CHECKS, "REASONS": REASONS, "RESULTS": RESULTS, "is_paid": is_paid}
-words |= {"remedy": remedy, "ACTIONS": CATALOGUE}
+words |= {"remedy": remedy, "ACTIONS": CATALOGUE, "TASK_TYPES": TASK_TYPES}
 words |= {
     "VERDICTS": VERDICTS,
     "SOURCES": SOURCES,

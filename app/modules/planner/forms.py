@@ -48,7 +48,7 @@ class SiteForm(ServiceForm):
     )
     timezone = TimezoneField(
         may_be_empty=True,
-        description="Days and hours of this site's rules are reckoned in this zone. Empty: the account's.",
+        description="Days and hours of this site's rules are those of this zone. Empty: the account's.",
     )
     language = StringField(
         "Language", [required("a language"), at_most(16)], default="en", description="Such as en, de or pt-BR"

@@ -3,18 +3,12 @@
 from wtforms import DateField, IntegerField, SelectField, StringField, TextAreaField
 from wtforms.validators import Optional
 
-from app.business.writer.models import ContentStatus, TaskStatus, TaskType
+from app.business.writer.models import TASK_TYPES, ContentStatus, TaskStatus
 from app.business.writer.services.task_service import WORDS_LIMIT
 from app.modules.forms import at_most, between, required
 from app.modules.record_forms import PlaceField, RecordFilterForm, RecordForm, choice_field, options
 
 NEWEST = {"newest": "Newest first"}
-TASK_TYPES: dict[str, str] = {
-    TaskType.WRITE: "Write an article",
-    TaskType.REFRESH: "Refresh an article",
-    TaskType.LINK: "Set links",
-    TaskType.REPORT: "Report",
-}
 
 
 class TaskFilterForm(RecordFilterForm):

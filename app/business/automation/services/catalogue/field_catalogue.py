@@ -37,7 +37,7 @@ from app.business.planner.models import (
     Site,
     SiteStatus,
 )
-from app.business.writer.models import Content, ContentStatus, TaskStatus, TaskType
+from app.business.writer.models import TASK_TYPES, Content, ContentStatus, TaskStatus, TaskType
 
 RECORD_TYPES = tuple(MODELS)
 LinkUp = Callable[[Any, Frame], Any]
@@ -134,7 +134,7 @@ OWN: dict[str, tuple[Field, ...]] = {
     "task": (
         TITLE,
         _own("brief", "brief", T.TEXT),
-        _own("task_type", "task type", T.CHOICE, _choices(TaskType)),
+        _own("task_type", "task type", T.CHOICE, _choices(TaskType, **TASK_TYPES)),
         MAIN_KEYWORD,
         _own("word_count", "word count", T.NUMBER),
         _own("due_on", "due day", T.DAY),

@@ -6,6 +6,7 @@ from typing import Any
 from app.business.automation.services.catalogue.action_catalogue import CATALOGUE
 from app.business.automation.services.catalogue.field_catalogue import choices_of
 from app.business.automation.services.catalogue.nouns import noun, plural
+from app.business.writer.models import TASK_TYPES
 
 ROLES = {
     "viewer": "everybody of the account",
@@ -91,7 +92,7 @@ PHRASES: dict[str, Phrase] = {
     "ideas_per_cluster": lambda value, _type, _rules: f"{value:,} for each cluster",
     "again": lambda _value, _type, _rules: "also where there are some already",
     "word_count": lambda value, _type, _rules: f"{value:,} words each",
-    "task_type": lambda value, _type, _rules: f"of the kind “{value}”",
+    "task_type": lambda value, _type, _rules: f"of the kind “{TASK_TYPES.get(value, str(value)).lower()}”",
     "content_type": lambda value, _type, _rules: f"of the kind “{value}”",
     "due_in_days": lambda value, _type, _rules: f"due in {plural(value, 'day')}" if value else "due that day",
     "status": _status,

@@ -20,7 +20,6 @@ from app.business.automation.run_models import (
     Status,
     Waiting,
 )
-from app.business.automation.services.rules.rule_sentence import summary_of
 from app.business.automation.services.runs import consecutive_failures, outages, record_claims
 from app.business.automation.services.runs.claim_settling import open_origins, settle_claims
 from app.business.automation.services.runs.follow_up import (
@@ -313,7 +312,7 @@ def _tell(session: Session, context: RunContext, message: str) -> None:
         account_id=context.account.id,
         level="danger",
         title=f"“{context.run.rule_name}” failed",
-        body=f"{message}{later} The rule says: {summary_of(context.definition)}",
+        body=f"{message}{later}",
         key=f"rule-failed-{context.rule.id}-{context.local_day.isoformat()}",
         rule_id=context.rule.id,
         run_id=context.run.id,
