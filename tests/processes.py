@@ -84,6 +84,14 @@ def family_of(pid: int) -> list[int]:
     return children + [grandchild for child in children for grandchild in family_of(child)]
 
 
+def title_of(pid: int) -> str:
+    """How the process calls itself, as `ps` shows it; empty when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").replace(b"\0", b" ").decode()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+
+
 def is_alive(pid: int) -> bool:
     """Whether the process runs; one that only waits to be collected does not."""
     try:

@@ -9,6 +9,7 @@ from flask import Flask, current_app
 from app.infrastructure.messaging.automation_tasks import sweep as sweep_once
 from app.infrastructure.messaging.scheduler import run_scheduler
 from app.infrastructure.messaging.worker import run_clock_worker, run_step_worker
+from app.infrastructure.process_life import set_title
 from app.infrastructure.redis_connection import QueueServerAway, connect, require
 from app.infrastructure.web_server import CannotListen, WebServer, warn_of_settings
 from app.settings import Settings
@@ -38,6 +39,7 @@ def _with_queue_server(run: Callable[[Settings], None]) -> Callable[[], None]:
 @click.command("web")
 def web() -> None:
     """Serve pages and the REST API."""
+    set_title("web server")
     warn_of_settings(current_app.extensions["settings"])
     try:
         WebServer(current_app.wsgi_app, current_app.extensions["settings"]).run()
@@ -49,6 +51,7 @@ def web() -> None:
 @_with_queue_server
 def worker(settings: Settings) -> None:
     """Run one step worker: runs with outside calls or clustering."""
+    set_title("step worker")
     run_step_worker(lambda: connect(settings, answer_within=None))
 
 
@@ -56,6 +59,7 @@ def worker(settings: Settings) -> None:
 @_with_queue_server
 def clock(settings: Settings) -> None:
     """Run one clock worker: planning, sweep, events, and runs whose actions are all local."""
+    set_title("clock worker")
     run_clock_worker(lambda: connect(settings, answer_within=None))
 
 
@@ -63,6 +67,7 @@ def clock(settings: Settings) -> None:
 @_with_queue_server
 def scheduler(settings: Settings) -> None:
     """Run one scheduler; several may run, one of them acts."""
+    set_title("scheduler")
     run_scheduler(connect(settings))
 
 

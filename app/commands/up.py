@@ -21,6 +21,7 @@ from app.infrastructure.database import db, transaction
 from app.infrastructure.messaging import heartbeats
 from app.infrastructure.messaging.scheduler import run_scheduler
 from app.infrastructure.messaging.worker import run_clock_worker, run_step_worker
+from app.infrastructure.process_life import set_title
 from app.infrastructure.readiness import revision_of_a_newer_version
 from app.infrastructure.redis_connection import QueueServerAway, become_embedded_server, connect, require
 from app.infrastructure.supervisor import Child, NotStarted, StopAsked, Supervisor
@@ -61,6 +62,7 @@ def up(demo: bool) -> None:
 
 
 def _supervise(settings: Settings, demo: bool) -> None:
+    set_title("supervisor")
     supervisor = Supervisor(lambda line: click.echo(line, err=True))
     try:
         if not settings.redis_url:

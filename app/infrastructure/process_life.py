@@ -7,11 +7,27 @@ import sys
 import threading
 from pathlib import Path
 
+from setproctitle import getproctitle, setproctitle
+
 PR_SET_PDEATHSIG = 1
 STOPPED = "T"
 
 stopping = threading.Event()
 """Set in a web process that was asked to stop: requests that wait for something are answered now."""
+
+
+TITLE = "igny8: "
+
+
+def set_title(name: str) -> None:
+    """Let `ps` and `top` say what this process is."""
+    setproctitle(f"{TITLE}{name}")
+
+
+def title() -> str:
+    """What `set_title` was given; empty before."""
+    whole = getproctitle()
+    return whole.removeprefix(TITLE) if whole.startswith(TITLE) else ""
 
 
 def die_with_parent(parent: int, by: signal.Signals = signal.SIGKILL) -> None:

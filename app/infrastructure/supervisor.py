@@ -19,7 +19,8 @@ from typing import NoReturn
 
 import structlog
 
-from app.infrastructure.process_life import die_with_parent, family_of, is_stopped
+from app.infrastructure.process_life import die_with_parent, family_of, is_stopped, set_title
+from app.infrastructure.process_restarts import STOOD_STILL, cause_of
 
 TICK_SECONDS = 0.05
 READY_WITHIN_SECONDS = 60.0
@@ -51,6 +52,7 @@ class Child:
     pid: int = 0
     started_at: float = 0.0
     deaths: int = 0
+    cause: str = ""
     start_again_at: float = 0.0
 
     def start(self) -> None:
@@ -67,6 +69,7 @@ class Child:
         code = 1
         try:
             os.setpgid(0, 0)
+            set_title(self.name)
             die_with_parent(parent, self.dies_by)
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, signal.SIG_DFL)
@@ -82,9 +85,11 @@ class Child:
             os._exit(code)
 
     def has_ended(self) -> bool:
-        """Whether it is gone; collects it."""
-        if self.pid and os.waitpid(self.pid, os.WNOHANG)[0]:
-            self.pid = 0
+        """Whether it is gone; collects it, and why."""
+        if self.pid:
+            gone, status = os.waitpid(self.pid, os.WNOHANG)
+            if gone:
+                self.pid, self.cause = 0, self.cause or cause_of(status)
         return not self.pid
 
     def send(self, number: signal.Signals, *, group: bool = False) -> None:
@@ -157,17 +162,21 @@ class Supervisor:
         self.stopped_since = {pid: self.stopped_since.get(pid, now) for pid in stopped}
         for pid, since in self.stopped_since.items():
             if now - since >= STANDSTILL_SECONDS:
-                self.tell(f"The {families[pid].name} was stopped and does not go on; ending process {pid}")
+                child = families[pid]
+                child.cause = STOOD_STILL if pid == child.pid else child.cause
+                self.tell(f"The {child.name} was stopped and does not go on; ending process {pid}")
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
 
     def _restart_if_dead(self, child: Child) -> None:
-        now = time.monotonic()
-        if child.pid and child.has_ended():
+        now, pid = time.monotonic(), child.pid
+        if pid and child.has_ended():
             child.deaths = 1 if now - child.started_at > LIVED_LONG_SECONDS else child.deaths + 1
             pause = min(0.5 * 2 ** (child.deaths - 1), LONGEST_BACK_OFF_SECONDS)
             child.start_again_at = now + pause
-            self.tell(f"The {child.name} ended unexpectedly; starting it again in {pause:g} s")
+            self.tell(f"The {child.name} ended unexpectedly; starting it again in {pause:g} s. {child.cause}")
+            log.warning("process_restarted", process=child.name, pid=pid, cause=child.cause)
+            child.cause = ""
         if not child.pid and now >= child.start_again_at:
             child.start()
 

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from app.infrastructure import supervisor
 from app.infrastructure.process_life import family_of, is_stopped
+from app.infrastructure.process_restarts import STOOD_STILL
 from app.infrastructure.supervisor import Child, Supervisor
 
 
@@ -39,6 +41,30 @@ def ask_for_an_end() -> None:
     time.sleep(60)
 
 
+@pytest.mark.parametrize(
+    ("number", "cause"),
+    [
+        (signal.SIGKILL, "It was killed (SIGKILL): by somebody, or by the system because memory ran out."),
+        (signal.SIGUSR1, "It was ended by a signal (SIGUSR1)."),
+        (3, "It ended with an error (exit code 3); the log says which."),
+        (0, "It ended by itself."),
+    ],
+)
+def test_a_restart_is_told_with_its_cause(tmp_path: Path, number: int, cause: str) -> None:
+    lives = tmp_path / "lives"
+
+    def live() -> None:
+        if lives.exists():
+            ask_for_an_end()
+        lives.touch()
+        if isinstance(number, signal.Signals):
+            os.kill(os.getpid(), number)
+        sys.exit(number)
+
+    told = supervise(Child("worker", live, lambda _pid: True))
+    assert any(line.endswith(cause) for line in told)
+
+
 @pytest.mark.usefixtures("quick")
 def test_a_process_that_was_stopped_is_replaced(tmp_path: Path) -> None:
     lives = tmp_path / "lives"
@@ -51,7 +77,7 @@ def test_a_process_that_was_stopped_is_replaced(tmp_path: Path) -> None:
 
     told = supervise(Child("worker", live, lambda _pid: True))
     assert any("The worker was stopped and does not go on" in line for line in told)
-    assert any("starting it again" in line for line in told)
+    assert any("starting it again" in line and line.endswith(STOOD_STILL) for line in told)
 
 
 @pytest.mark.usefixtures("quick")

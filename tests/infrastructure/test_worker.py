@@ -5,6 +5,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from app.infrastructure.messaging import automation_tasks, heartbeats, queues, w
 from app.infrastructure.messaging.engine import utc_now
 from app.infrastructure.messaging.queues import waiting_tickets, wake
 from app.infrastructure.messaging.worker import ClockWorker, StepWorker
-from tests.processes import eventually
+from tests.processes import eventually, title_of
 
 
 @pytest.fixture
@@ -107,6 +108,17 @@ def test_a_step_worker_looks_in_a_child_process(
     queue, child, parent = valkey.get("looked-at").decode().split()
     assert (queue, int(parent)) == ("long", os.getpid())
     assert int(child) != os.getpid()
+
+
+def test_a_work_horse_says_whose_it_is(
+    app: Flask, valkey: Redis, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    said = tmp_path / "said"
+    monkeypatch.setattr(automation_tasks, "drain", lambda _queue: said.write_text(title_of(os.getpid())))
+    with app.app_context():
+        wake(valkey, ["long"])
+        StepWorker(queues.STEP_WORKER_QUEUES, valkey).work(burst=True)
+    assert said.read_text() == "igny8: work horse of a step worker, for queue long"
 
 
 def test_the_first_stop_signal_asks_to_hand_back(clock_worker: ClockWorker, monkeypatch: Any) -> None:

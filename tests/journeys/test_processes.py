@@ -12,8 +12,11 @@ from pathlib import Path
 import pytest
 
 from app import ROOT
+from app.infrastructure.process_restarts import SIGNALS
 from tests.journeys.running_copy import PROCESSES, Copy, started
 from tests.processes import FLASK, eventually, free_port, is_alive
+
+KILLED = SIGNALS[signal.SIGKILL]
 
 
 def up_again(copy: Copy, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -37,6 +40,13 @@ def copy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Copy]:
 def test_everything_is_ready_when_it_says_so(copy: Copy) -> None:
     assert (copy.get("/healthz"), copy.get("/readyz")) == (200, 200)
     assert copy.is_whole()
+
+
+def test_each_process_says_what_it_is(copy: Copy) -> None:
+    names = ["supervisor", "web server", "clock worker", "step worker 1", "step worker 2", "scheduler"]
+    titles = copy.titles()
+    assert [f"igny8: {name}" in titles for name in names] == [True] * 6
+    assert any("valkey-server" in title for title in titles)
 
 
 def test_a_second_copy_on_the_same_folder_is_refused(copy: Copy) -> None:
@@ -135,6 +145,7 @@ def test_a_process_that_dies_is_started_again(copy: Copy, position: int) -> None
     os.kill(victim, signal.SIGKILL)
     eventually(lambda: victim not in copy.family() and copy.is_whole(), within=60, what=copy.log.read_text())
     assert copy.process.poll() is None
+    assert copy.said(f'"pid": {victim}, "cause": "{KILLED}"')
 
 
 def test_ctrl_c_stops_everything_gracefully_and_a_second_start_keeps_the_data(tmp_path: Path) -> None:

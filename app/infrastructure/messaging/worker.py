@@ -28,7 +28,7 @@ from app.infrastructure import ai
 from app.infrastructure.database import db
 from app.infrastructure.messaging import queues
 from app.infrastructure.messaging.queues import AllowedJob, AllowedQueue
-from app.infrastructure.process_life import die_with_parent
+from app.infrastructure.process_life import die_with_parent, set_title, title
 from app.settings import load_settings
 
 WORKER_TTL_SECONDS = 20
@@ -66,6 +66,9 @@ class TicketWorker(BaseWorker):
         """Appear. RQ's own log handlers and its channel for remote commands stay off."""
         self.register_birth()  # type: ignore[no-untyped-call]
         self.set_state(WorkerStatus.STARTED)
+
+    def procline(self, message: str) -> None:
+        """RQ would rename the process at each step; its title says which one it is."""
 
     def check_for_suspension(self, burst: bool) -> None:
         """Before each look. Pausing is the account's switch, not the queue's, but a stop must not be missed.
@@ -170,6 +173,7 @@ class StepWorker(TicketWorker, Worker):
     def main_work_horse(self, job: Job, queue: Queue) -> None:
         """In the child. Connections of the parent are left alone, and the child never outlives it."""
         die_with_parent(self.pid or 0)
+        set_title(f"work horse of {title() or 'a step worker'}, for queue {queue.name}")
         db.engine.dispose(close=False)
         self.setup_work_horse_signals()
         self._is_horse = True
