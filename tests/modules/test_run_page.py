@@ -164,3 +164,32 @@ def test_what_the_total_left_is_named_and_goes_on_once(
     assert owner.post(address).status_code == 303
     assert owner.post(address).status_code == 409
     assert "Go on, at most" not in owner.get(f"/runs/{run.id}").text
+
+
+def test_a_run_that_waits_for_records_names_the_run_that_holds_them(
+    session: Session, people: People, owner: FlaskClient
+) -> None:
+    rule = make_rule(session, people.account)
+    holder = make_run(
+        session,
+        rule,
+        status="pending",
+        finished_at=None,
+        waiting_for="credits",
+        waiting_since=datetime.now(UTC),
+    )
+    message = f"Run {holder.id} of this rule holds 3 keywords that this run works on."
+    run = make_run(
+        session,
+        rule,
+        status="pending",
+        finished_at=None,
+        waiting_for="previous",
+        waits_for_run_id=holder.id,
+        error_message=message,
+    )
+    session.commit()
+    page = owner.get(f"/runs/{run.id}").text
+    assert f"Waits for run {holder.id}, which holds its records" in page
+    assert f"{message} Run {holder.id} waits for credits, until " in page
+    assert f'<a href="/runs/{holder.id}">Run {holder.id}</a>' in page
