@@ -28,7 +28,7 @@ ROLES = ("viewer", "operator", "editor", "owner")
 LIMITS = {
     "account": ("the account&#39;s daily ceiling", "/settings#daily_ceiling", "An owner"),
     "site": ("Café&#39;s monthly budget", "/sites/{site}/edit#monthly_budget", "An owner"),
-    "rule": ("this rule&#39;s monthly budget", "/rules/{rule}/edit?step=limits", "An editor"),
+    "rule": ("the monthly budget of “Make ideas”", "/rules/{rule}/edit?step=limits", "An editor"),
 }
 
 

@@ -9,6 +9,8 @@ from tests.modules.wizard_answers import DAILY, LABEL, LIMITS, answer, begin
 from tests.people import browser_of, make_people
 
 PARTIAL = {"HX-Request": "true", "HX-Request-Type": "partial"}
+FULL = PARTIAL | {"HX-Request-Type": "full"}
+"""What htmx sends where it takes the form out of the whole page."""
 BOX = "error-summary"
 WHICH = {"record_type": "keyword", "record_minimum": "1"}
 EMPTY = WHICH | {
@@ -53,13 +55,14 @@ def test_a_change_takes_its_own_fault_away(
     faulty = [*mended, *rest] if step != "do" else ["a0-type"]
     assert all(f'name="faulty" value="{name}"' in refused.text for name in faulty)
     again = {"change": "refresh", "faulty": faulty}
-    unchanged = editor.post(f"{draft}/{step}", data=wrong | again, headers=PARTIAL).text
+    headers = PARTIAL if step in ("which", "do") else FULL
+    unchanged = editor.post(f"{draft}/{step}", data=wrong | again, headers=headers).text
     assert all(f'id="{name}-error"' in unchanged for name in faulty)
-    half = editor.post(f"{draft}/{step}", data=wrong | mended | again, headers=PARTIAL).text
+    half = editor.post(f"{draft}/{step}", data=wrong | mended | again, headers=headers).text
     assert (BOX in half) == bool(rest)
     assert not any(f'id="{name}-error"' in half for name in mended)
     assert all(f'id="{name}-error"' in half for name in rest)
-    done = editor.post(f"{draft}/{step}", data=wrong | mended | rest | again, headers=PARTIAL)
+    done = editor.post(f"{draft}/{step}", data=wrong | mended | rest | again, headers=headers)
     assert (done.status_code, BOX in done.text) == (200, False)
     following = editor.post(f"{draft}/{step}", data=wrong | mended | rest, follow_redirects=True)
     assert (following.status_code, BOX in following.text) == (200, False)

@@ -42,7 +42,9 @@ def waits_for_budget(run: ScheduledTask) -> str:
     if run.budget is None:
         return "Waits for budget"
     name, end = str(run.budget["name"]), _end_of(str(run.budget["period"]))
-    if run.budget["scope"] != BudgetScope.SITE:
+    if run.budget["scope"] == BudgetScope.RULE:
+        name = f"the monthly budget of “{run.rule_name}”"
+    elif run.budget["scope"] != BudgetScope.SITE:
         name = name[:1].lower() + name[1:]
     return f"Waits for {name}" + (f" until {when(end)}" if end else "")
 

@@ -263,7 +263,9 @@ def _following(draft: RuleDraft, step: str) -> str:
 
 def _rows(rule_form: RuleForm, step: str, draft: RuleDraft, focus: str) -> ResponseReturnValue:
     """The step again. `focus`: id of the element that the keyboard goes on from."""
-    if not htmx().is_partial:
+    # htmx asks for a full page where it takes a part out of it: see _redrawn.
+    is_redrawn = htmx().is_partial if step in PARTIALS else bool(htmx()) and not htmx().boosted
+    if not is_redrawn:
         return see_other(url_for(".wizard", id=draft.id, step=step, _anchor=focus or None))
     form = rule_form.form_without(step, request.form.getlist("faulty"))
     if step not in PARTIALS:
