@@ -21,6 +21,7 @@ from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import CLOSED, BatchDelivery, Delivery, ScheduledTask, Status, Waiting
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.preflight.reviewing import go_on
+from app.business.automation.services.rules.rule_repair import faults_of
 from app.business.automation.services.runs import recovery, waiting
 from app.business.automation.services.triggering import planning
 from app.business.billing.models import EntryKind
@@ -120,6 +121,19 @@ def test_rules_with_values_refused_today_say_what_needs_repair(upgraded: Flask) 
             page = owner.get(f"/rules/{ids[name]}")
             assert page.status_code == 200, name
             assert f"This rule needs repair ({field}" in page.text, name
+
+
+def test_options_that_did_nothing_are_no_reason_for_repair(old_app: Flask) -> None:
+    with old_app.app_context():
+        with db.engine.begin() as connection:
+            for values in ("batching = 'each', overlap = 'queue', record_minimum = 2", "catch_up = 'none'"):
+                connection.execute(text(f"UPDATE automation_rule SET {values}, catch_up_hours = 3"))
+        upgrade()
+        rules = db.session.scalars(select(AutomationRule)).all()
+        assert {rule.batching for rule in rules if rule.trigger == "schedule"} == {"batch"}
+        assert "each" in {rule.batching for rule in rules if rule.trigger != "schedule"}
+        faults = {field for rule in rules if rule.name not in IN_NEED_OF_REPAIR for field in faults_of(rule)}
+        assert faults & {"batching", "overlap", "record_minimum", "catch_up", "catch_up_hours"} == set()
 
 
 def test_every_run_of_0_3_0_ends_and_the_books_agree(upgraded: Flask) -> None:

@@ -75,7 +75,7 @@ def test_only_what_a_change_brings_counts(api: FlaskClient, session: Session) ->
     address = f"{RULES}{rule.id}/"
     for harmless in (
         {"name": "Renamed"}, {"description": "Why"}, {"max_executions_per_day": 1}, {"credit_limit_per_execution": 0},
-        {"record_limit": 1}, {"monthly_budget": 3}, {"overlap": "queue"}, {"priority": 1}, {"is_active": False},
+        {"record_limit": 1}, {"monthly_budget": 3}, {"when_limited": "wait"}, {"priority": 1}, {"is_active": False},
     ):  # fmt: skip
         answer = api.patch(address, json=harmless)
         assert (answer.status_code, answer.json | harmless) == (200, answer.json), harmless

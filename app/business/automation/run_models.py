@@ -77,7 +77,8 @@ class ScheduledTask(AccountOwned, Base):
     count, first_at, last_at: of a row that stands for many missed times · waits_for_run_id: of a run that waits for
     the previous one, the run that holds its records (null: it waits for its turn).
 
-    start_id: the first run of the start that this one continues (null on that one) · max_credits: on the first
+    start_id: the first run of the start that this one continues, or shares with other sites (null on that one) ·
+    max_credits: on the first
     run, the most that it and all its follow-ups may spend together (null: no total) · promised: records that
     this run and those that follow owe (null: nothing was promised) · left_out: those of them that it will not
     work on · remaining: those that nobody works on until a person says so · budget: the one that stopped it or

@@ -176,7 +176,10 @@ class NothingAsked(Schema):
 
 
 class RunShown(_Shown):
-    """A run. `executed_at` is `started_at` under the name it had first."""
+    """A run. `executed_at` is `started_at` under the name it had first.
+
+    `start`: the first run of the start that it continues, or shares with those of other sites; null on that one.
+    """
 
     id: int
     automation_rule: int = Field(validation_alias="automation_rule_id")
@@ -194,6 +197,7 @@ class RunShown(_Shown):
     result: dict[str, Any]
     error_message: str
     credits_used: int
+    start: int | None = Field(validation_alias="start_id")
     max_credits: int | None
     remaining: int
     attempt: int

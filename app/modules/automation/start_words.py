@@ -58,7 +58,8 @@ class StartCost:
         dear = self._too_dear()
         if self.record_type and not price.records:
             return f"Nothing that a run could take matches now.{dear}"
-        records = f"{plural(price.records, self.record_type)}, " if self.record_type else ""
+        on_sites = f" on {price.sites:,} sites" if price.sites > 1 else ""
+        records = f"{plural(price.records, self.record_type)}{on_sites}, " if self.record_type else ""
         return f"{records}{self.money} in {_runs(price.runs)}{self._days()}.{dear}"
 
     @property
@@ -78,8 +79,9 @@ class StartCost:
         if self.price.days <= 1:
             return ""
         allow = "allows" if self.runs_a_day == 1 else "allow"
+        each = " for each site" if self.price.sites > 1 else ""
         left = f"{self.price.runs_left:,}" if self.price.runs_left else "no"
-        return f"; {_runs(self.runs_a_day)} a day {allow} {left} more today, so it takes {self.price.days:,} days"
+        return f"; {_runs(self.runs_a_day)} a day{each} {allow} {left} more today, so it takes {self.price.days:,} days"
 
     def _too_dear(self) -> str:
         if not self.price.too_dear:

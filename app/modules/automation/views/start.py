@@ -13,7 +13,6 @@ from app.business.automation.services.catalogue.action_catalogue import CATALOGU
 from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.catalogue.triggers import subject_of
 from app.business.automation.services.conditions.match_preview import Matches
-from app.business.automation.services.history.history import rule_figures
 from app.business.automation.services.history.run_page import find_run
 from app.business.automation.services.rules.rule_repair import faults_of, repair_sentence
 from app.business.automation.services.rules.rule_sentence import summary_of
@@ -161,7 +160,7 @@ def _is_complete(form: RunNowForm, rule: AutomationRule) -> bool:
 
 
 def _page(rule: AutomationRule, form: RunNowForm, again: RunAgain | None, now: datetime) -> str:
-    account, session = current_person().account, db.session()
+    account = current_person().account
     matches: Any = _offered(rule)
     return render_template(
         "pages/automation/run_now.html",
@@ -170,7 +169,6 @@ def _page(rule: AutomationRule, form: RunNowForm, again: RunAgain | None, now: d
         sentence=summary_of(rule, place_of(rule)),
         matches=matches,
         again=again,
-        figures=rule_figures(session, account.id, [rule.id], now)[rule.id],
         cost=cost_of_start(rule, now),
         today=now.astimezone(ZoneInfo(account.timezone)).date(),
     )

@@ -139,7 +139,8 @@ def rules(draw: st.DrawFn) -> dict[str, Any]:
         rule |= {"trigger": "schedule", "schedule": {"cron": cron, "timezone": "Asia/Tokyo"}}
         rule |= draw(st.fixed_dictionaries({"record_type": st.just(record_type)}, optional=PLANNED))
         if record_type is None:
-            rule.pop("order", None)
+            for name in ("order", "record_limit", "record_minimum", "repeat_after_days"):
+                rule.pop(name, None)
     else:
         to = draw(st.lists(st.sampled_from([value for value, _ in choices_of(record_type or "", "status")])))
         options = {"record_type": record_type, "to": to}

@@ -148,7 +148,7 @@ QUERIES: dict[str, tuple[str, str]] = {
     "promised_records": (
         "Each record that a start promised is in one of its runs, or counted as left out or left.",
         "SELECT account_id, start_id, promised, found FROM (SELECT account_id, COALESCE(start_id, id) AS start_id, "
-        "MAX(CASE WHEN start_id IS NULL THEN promised END) AS promised, "
+        "SUM(CASE WHEN follows_id IS NULL THEN promised END) AS promised, "
         "SUM(left_out + remaining + CASE WHEN from_step = 0 AND admitted_at IS NOT NULL THEN record_count ELSE 0 END) "
         "AS found, MAX(CASE WHEN status IN ('pending', 'running') THEN 1 ELSE 0 END) AS is_open "
         "FROM scheduled_task GROUP BY account_id, COALESCE(start_id, id)) s "

@@ -1,21 +1,22 @@
 """Everything that the page of one run shows, read in a fixed number of queries."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session, joinedload
 
 from app.business.accounts.models import ApiKey, User
 from app.business.accounts.services.scope import LARGEST_ID
 from app.business.automation.models import RuleVersion
-from app.business.automation.run_models import ActionRun, RunAttempt, ScheduledTask
+from app.business.automation.run_models import ActionRun, Cause, RunAttempt, ScheduledTask
 from app.business.automation.services.catalogue.action_catalogue import CATALOGUE
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.conditions.match_preview import title_of
 from app.business.automation.services.runs.run_summary import steps_json
+from app.business.automation.services.runs.start_list import start_of
 from app.business.billing.models import CreditEntry
 from app.business.errors import NotFound
 from app.business.events import EventBatch
@@ -29,7 +30,8 @@ Names = dict[str, dict[int, str]]
 
 @dataclass(frozen=True)
 class RunPage:
-    """`names`: record type -> id -> what people call it; `started_by`: a person's or key's name."""
+    """`names`: record type -> id -> what people call it; `started_by`: a person's or key's name ·
+    `beside`: runs of the same start for other sites."""
 
     run: ScheduledTask
     steps: list[dict[str, Any]]
@@ -42,6 +44,7 @@ class RunPage:
     started_by: str | None
     batch: EventBatch | None
     following: ScheduledTask | None
+    beside: Sequence[int]
 
 
 def find_run(session: Session, account_id: int, run_id: int) -> ScheduledTask:
@@ -84,7 +87,18 @@ def load_run_page(session: Session, run: ScheduledTask) -> RunPage:
         started_by=_started_by(session, run),
         batch=session.get(EventBatch, run.batch_id) if run.batch_id else None,
         following=session.scalar(select(ScheduledTask).where(ScheduledTask.follows_id == run.id)),
+        beside=_beside(session, run),
     )
+
+
+def _beside(session: Session, run: ScheduledTask) -> Sequence[int]:
+    """Runs of the same start for other sites; a follow-up leads to the first of its own site."""
+    if not run.split_site_id or run.follows_id or run.cause in (Cause.SCHEDULE, Cause.EVENT):
+        return []
+    first, other = start_of(run), ScheduledTask
+    same_start = or_(other.id == first, other.start_id == first)
+    query = select(other.id).where(same_start, other.follows_id.is_(None), other.id != run.id)
+    return session.scalars(query.order_by(other.id).limit(NAMED)).all()
 
 
 def record_names(session: Session, account_id: int, ids: Mapping[str, Iterable[int]]) -> Names:

@@ -20,6 +20,7 @@ from app.business.automation.services.runs.run_context import RunContext, contex
 from app.business.automation.services.runs.run_price import WorkPrices
 from app.business.automation.services.runs.run_steps import steps_over
 from app.business.automation.services.runs.start_list import start_records
+from app.business.planner.models import Site
 
 
 @dataclass(frozen=True)
@@ -100,9 +101,10 @@ def _of_group(session: Session, context: RunContext, runs: Sequence[ScheduledTas
 
 def _like(session: Session, context: RunContext, definition: RuleDefinition) -> RunContext:
     """A start that is thought of, with the run's cause and site."""
-    started = context_of_start(session, context.rule, Cause(context.run.cause), context.now)
-    started.run.split_site_id = context.run.split_site_id
-    return replace(started, definition=definition, site=context.site)
+    run = context.run
+    site = session.get(Site, run.split_site_id) if run.split_site_id else None
+    started = context_of_start(session, context.rule, Cause(run.cause), context.now, site)
+    return replace(started, definition=definition)
 
 
 def _own_records(session: Session, context: RunContext, rest: Rest) -> list[int]:

@@ -13,11 +13,11 @@ from app.business.automation.models import AutomationRule, RuleDay
 from app.business.automation.run_models import Cause
 from app.business.automation.services.catalogue.action_catalogue import is_paid
 from app.business.automation.services.preflight.rule_graph import RuleNode, Started, started_by
+from app.business.automation.services.preflight.start_parts import Part, parts_of_start
 from app.business.automation.services.rules.rule_cost import USUAL_WORDS, ActionUse, uses_of_actions
 from app.business.automation.services.rules.rule_definition import RuleDefinition
 from app.business.automation.services.rules.rule_versions import write
 from app.business.automation.services.runs.chain_work import ChainWork, Work
-from app.business.automation.services.runs.record_choice import matching_ids, matching_of
 from app.business.automation.services.runs.run_context import RunContext, context_of_start
 from app.business.automation.services.runs.run_price import WorkPrices
 from app.business.automation.services.runs.run_steps import steps_over
@@ -27,7 +27,7 @@ from app.business.automation.services.runs.windows import window_of
 @dataclass(frozen=True)
 class StartPrice:
     """credits: about · credits_max: the most · days: today included · runs_left: of today's limit ·
-    too_dear: matching records that cost more than one run may spend.
+    too_dear: matching records that cost more than one run may spend · sites: that have runs of their own.
     """
 
     records: int
@@ -37,6 +37,7 @@ class StartPrice:
     credits_max: int
     runs_left: int
     too_dear: int = 0
+    sites: int = 1
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,23 @@ def start_price(
     cause: Cause = Cause.MANUAL,
 ) -> StartPrice:
     """Of the given records, or of all that match and that the rule may take. `rule` need not be saved."""
-    context = context_of_start(session, rule, cause, now)
-    return price_of_records(session, context, _records(session, context, record_ids), record_ids is not None)
+    parts = parts_of_start(session, rule, cause, now, record_ids)
+    return price_of_parts(session, parts, record_ids is not None)
+
+
+def price_of_parts(session: Session, parts: Sequence[Part], picked: bool) -> StartPrice:
+    """Of all parts together; each has a daily limit of its own."""
+    prices = [price_of_records(session, part.context, part.matching, picked) for part in parts]
+    return StartPrice(
+        records=sum(price.records for price in prices),
+        runs=sum(price.runs for price in prices),
+        days=max(price.days for price in prices),
+        credits=sum(price.credits for price in prices),
+        credits_max=sum(price.credits_max for price in prices),
+        runs_left=min(price.runs_left for price in prices),
+        too_dear=sum(price.too_dear for price in prices),
+        sites=len(parts),
+    )
 
 
 def price_of_records(session: Session, context: RunContext, ids: list[int], picked: bool) -> StartPrice:
@@ -129,14 +145,6 @@ def unsaved_rule(account_id: int, definition: RuleDefinition) -> AutomationRule:
     rule = AutomationRule(account_id=account_id)
     write(rule, definition)
     return rule
-
-
-def _records(session: Session, context: RunContext, record_ids: Sequence[int] | None) -> list[int]:
-    if context.definition.record_type is None:
-        return []
-    if record_ids is None:
-        return matching_ids(session, context)
-    return matching_of(session, context, list(dict.fromkeys(record_ids)))
 
 
 def _work(chain: ChainWork, ids: list[int], window: int) -> Work:

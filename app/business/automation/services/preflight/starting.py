@@ -1,6 +1,6 @@
 """Opening a start: its records are fixed at the call, and its total is what it may cost at most."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -8,23 +8,18 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Cause, ScheduledTask
-from app.business.automation.services.preflight.start_price import StartPrice, price_of_records
+from app.business.automation.services.preflight.start_parts import Part, parts_of_start
+from app.business.automation.services.preflight.start_price import StartPrice, price_of_parts
 from app.business.automation.services.runs.opening import Opening, open_run
-from app.business.automation.services.runs.record_choice import matching_ids, matching_of
-from app.business.automation.services.runs.run_context import RunContext, context_of_start
 from app.business.automation.services.runs.start_list import NO_LIST, Stretch
 from app.business.automation.services.runs.windows import window_of
 
 
 @dataclass(frozen=True)
 class Start:
-    """A start that is thought of: the records it promises to work on, and what that comes to.
+    """A start that is thought of: the records it promises to work on, and what that comes to."""
 
-    offered: those it was given or found · price: of those that match now.
-    """
-
-    context: RunContext
-    offered: list[int] | None
+    parts: list[Part]
     picked: bool
     price: StartPrice
 
@@ -33,39 +28,54 @@ def plan_start(
     session: Session, rule: AutomationRule, cause: Cause, now: datetime, record_ids: Sequence[int] | None
 ) -> Start:
     """What starting the rule now would do: on these records, or on all that match and that it may take."""
-    context = context_of_start(session, rule, cause, now)
     picked = record_ids is not None
-    if context.definition.record_type is None:
-        return Start(context, None, picked, price_of_records(session, context, [], picked))
-    if record_ids is None:
-        offered = matching = matching_ids(session, context)
-    else:
-        offered = list(dict.fromkeys(record_ids))
-        matching = matching_of(session, context, offered)
-    return Start(context, offered, picked, price_of_records(session, context, matching, picked))
+    parts = parts_of_start(session, rule, cause, now, record_ids)
+    return Start(parts, picked, price_of_parts(session, parts, picked))
 
 
 def open_start(
     session: Session, rule: AutomationRule, start: Start, opening: Opening, max_credits: int | None
 ) -> ScheduledTask:
-    """Open its first run. Without `max_credits` it may spend its price at most."""
+    """Open the first run of each part, and give that of the first. Without `max_credits` all of them together may
+    spend their price at most.
+    """
     total = start.price.credits_max if max_credits is None else max_credits
-    opening = replace(opening, max_credits=None if rule.mode == "shadow" else total)
-    if not start.offered:
+    places = list(_places(start))
+    listed = [
+        key
+        for part, place in zip(start.parts, places, strict=True)
+        if place.total
+        for key in part.offered or ()
+    ]
+    first = replace(
+        opening, max_credits=None if rule.mode == "shadow" else total, start_records=listed or None
+    )
+    head = open_run(session, rule, _of_part(start, start.parts[0], places[0], first))
+    further = replace(opening, start_id=head.id, request_key=None, request_hash=None)
+    for part, place in zip(start.parts[1:], places[1:], strict=True):
+        open_run(session, rule, _of_part(start, part, place, further))
+    return head
+
+
+def _places(start: Start) -> Iterator[Stretch]:
+    """The stretch that the first run of each part looks at, in the one list of all that one run does not take."""
+    begin = 0
+    for part in start.parts:
+        count, size = len(part.offered or ()), window_of(part.context.definition, picked=start.picked)
+        yield Stretch(begin, begin + size, begin + count) if count > size else NO_LIST
+        begin += count if count > size else 0
+
+
+def _of_part(start: Start, part: Part, place: Stretch, opening: Opening) -> Opening:
+    site_id = part.context.run.split_site_id
+    opening = replace(opening, site_id=site_id or None, split_site_id=site_id)
+    if not part.offered:
         # Nothing is there to promise: the run looks once more when it begins, and says why it finds nothing.
-        return open_run(session, rule, opening)
-    size = window_of(start.context.definition, picked=start.picked)
-    count = len(start.offered)
-    place = Stretch(0, size, count) if count > size else NO_LIST
+        return opening
     selected = {} if start.picked else {"selected": True}
-    return open_run(
-        session,
-        rule,
-        replace(
-            opening,
-            records=start.offered[:size],
-            start_records=start.offered if count > size else None,
-            promised=count,
-            options=opening.options | selected | place.as_option(),
-        ),
+    return replace(
+        opening,
+        records=part.offered[: place.end - place.begin] if place.total else part.offered,
+        promised=len(part.offered),
+        options=opening.options | selected | place.as_option(),
     )

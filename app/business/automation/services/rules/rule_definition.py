@@ -18,6 +18,7 @@ from app.business.automation.services.catalogue.record_order import check_order
 from app.business.automation.services.conditions.condition_nodes import counts
 from app.business.automation.services.conditions.condition_tree import parse_conditions
 from app.business.automation.services.rules.rule_naming import check_name
+from app.business.automation.services.rules.rule_options import idle_options
 from app.business.automation.services.rules.rule_texts import character_errors, text_errors
 from app.business.automation.services.schedules.calendar import parse_schedule
 from app.business.errors import Invalid
@@ -250,6 +251,8 @@ def _check_options(rule: RuleDefinition) -> None:
     if rule.repeat == "after_days" and rule.repeat_after_days is None:
         raise Invalid({"repeat_after_days": ["Say after how many days the rule may take a record again."]})
     check_order(rule.order, rule.record_type)
+    if idle := {name: [why] for name, why in idle_options(rule, usual_options(rule))}:
+        raise Invalid(idle)
     if rule.sector is not None and rule.site is None:
         raise Invalid({"site": ["A sector belongs to a site. Name the site as well."]})
 
@@ -258,6 +261,12 @@ def usual_limit(rule: RuleDefinition) -> int:
     """Records per run where the author says nothing."""
     clusters = any(action["type"] == "cluster_keywords" for action in rule.actions)
     return CLUSTERING_RECORD_LIMIT if clusters else RECORD_LIMIT
+
+
+def usual_options(rule: RuleDefinition) -> dict[str, Any]:
+    """What each option is where the author says nothing."""
+    usual = {name: field.default for name, field in RuleDefinition.model_fields.items()}
+    return usual | {"record_limit": usual_limit(rule)}
 
 
 def _collect(errors: dict[str, list[str]], check: Any, prefix: str | None = None) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule, RuleFailure
 from app.business.automation.run_models import Cause, Reason, ScheduledTask, Status
+from app.business.automation.services.runs.start_list import start_of
 from app.business.upsert import insert_missing
 
 NOT_ABOUT_THE_RULE = frozenset(
@@ -73,4 +74,4 @@ def _start_key(session: Session, run: ScheduledTask) -> str:
         return f"batch-{first.batch_id}"
     if first.cause == Cause.SCHEDULE:
         return f"time-{first.scheduled_at.isoformat()}"
-    return f"run-{first.id}"
+    return f"run-{start_of(first)}"

@@ -140,19 +140,25 @@ def handed_on(context: RunContext) -> set[tuple[int, int]]:
     return {(item["from_step"], record_id) for item in items for record_id in item["records"]}
 
 
-def context_of_start(session: Session, rule: AutomationRule, cause: Cause, now: datetime) -> RunContext:
-    """A run of the rule as it stands, that is only thought of: nothing is added to the session."""
+def context_of_start(
+    session: Session, rule: AutomationRule, cause: Cause, now: datetime, site: Site | None = None
+) -> RunContext:
+    """A run of the rule as it stands, that is only thought of: nothing is added to the session.
+
+    `site`: the one whose run it is, of a rule that is split by site.
+    """
     run = ScheduledTask(
         account_id=rule.account_id,
         automation_rule_id=rule.id,
         cause=cause,
         record_type=rule.record_type,
-        site_id=rule.site_id,
-        split_site_id=0,
+        site_id=site.id if site else rule.site_id,
+        split_site_id=site.id if site else 0,
         from_step=0,
     )
     detail = RunDetail(account_id=rule.account_id, chain=[], options={})
-    site = session.get(Site, rule.site_id) if rule.site_id else None
+    if site is None and rule.site_id:
+        site = session.get(Site, rule.site_id)
     account = session.get_one(Account, rule.account_id)
     return RunContext(run, detail, rule, definition_from(definition_of(rule)), account, site, now)
 

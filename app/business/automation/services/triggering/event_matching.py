@@ -19,7 +19,7 @@ from app.business.automation.services.conditions.condition_tree import parse_con
 from app.business.automation.services.rules.rule_zone import rule_scope, rule_zone
 from app.business.automation.services.runs.windows import batch_size
 from app.business.events import Event, EventBatch, EventType
-from app.business.planner.models import Site
+from app.business.planner.models import Site, SiteStatus
 
 UNSPLIT = 0
 """The site id of what is not split."""
@@ -106,12 +106,10 @@ def match(session: Session, events: BatchEvents, rule: AutomationRule, now: date
     """What the batch holds for the rule; None where it is not for this rule. Raises where the rule cannot be read."""
     if not events.has_something_for(rule):
         return None
-    splits = rule.split_by == "site"
     if rule.record_type is None:
-        sites = dict.fromkeys(row.site_id or UNSPLIT for row in events.rows) if splits else {UNSPLIT: None}
-        return Match([(site_id, None) for site_id in sites])
+        return Match([(site_id, None) for site_id in _sites_of(session, events, rule)])
     offered = events.offered(rule)
-    if not splits:
+    if rule.split_by != "site":
         matched = _matching(session, events.batch, rule, offered, now, rule_zone(session, rule))
         groups = [(UNSPLIT, matched)]
     else:
@@ -122,6 +120,19 @@ def match(session: Session, events: BatchEvents, rule: AutomationRule, now: date
     taken = {record_id for _, records in groups for record_id in records}
     unmatched = [record_id for record_id in offered if record_id not in taken]
     return Match([(site_id, records) for site_id, records in groups if records], unmatched)
+
+
+def _sites_of(session: Session, events: BatchEvents, rule: AutomationRule) -> list[int]:
+    """Of a rule that works on no records: the sites of the events, or all of its own where these name none."""
+    if rule.split_by != "site":
+        return [UNSPLIT]
+    named = list(dict.fromkeys(row.site_id for row in events.rows if row.site_id is not None))
+    if named:
+        return named
+    active = select(Site.id).where(Site.account_id == rule.account_id, Site.status == SiteStatus.ACTIVE)
+    if rule.site_id is not None:
+        active = active.where(Site.id == rule.site_id)
+    return list(session.scalars(active.order_by(Site.id))) or [UNSPLIT]
 
 
 def parts(actions: list[Any], batching: str, records: list[int]) -> Iterator[list[int]]:

@@ -125,15 +125,17 @@ def _runs(session: Session, rule: AutomationRule, record: Record, until: datetim
 
 def _lists(session: Session, runs: Sequence[ScheduledTask], record_id: int) -> dict[int, int]:
     """By start: the record's place in the list of it. Only the last run of each start says anything of it."""
-    last = {start_of(run): run for run in reversed(runs) if stretch_of(run.detail).total}
+    listed = [run for run in reversed(runs) if stretch_of(run.detail).total]
+    last = {(start_of(run), run.split_site_id): run for run in listed}
     query = select(RunDetail.run_id, RunDetail.start_records).where(
-        RunDetail.run_id.in_(last), RunDetail.start_records.is_not(None)
+        RunDetail.run_id.in_({start_id for start_id, _ in last}), RunDetail.start_records.is_not(None)
     )
-    return {
-        last[start_id].id: records.index(record_id)
+    places = {
+        start_id: records.index(record_id)
         for start_id, records in session.execute(query)
         if record_id in records
     }
+    return {run.id: places[start_id] for (start_id, _), run in last.items() if start_id in places}
 
 
 def _of_run(
@@ -158,7 +160,7 @@ def _of_run(
         yield happened(*_taken(run))
     elif record.id in left:
         yield happened("not_taken", f"It was left over: this run could take no more records. {_later(run)}")
-    elif listed.get(run.id, -1) >= stretch_of(run.detail).end:
+    elif stretch_of(run.detail).end <= listed.get(run.id, -1) < stretch_of(run.detail).total:
         kind: Kind = "not_taken" if run.remaining else "waiting"
         yield happened(kind, f"It is among the records of this start, further down. {_later(run)}")
     elif run.batch_id:
