@@ -1,7 +1,7 @@
 """What pages say before something starts: the whole chain in records, credits, runs and days, and that bounds it."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,11 +10,12 @@ from flask.testing import FlaskClient
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.business.automation.run_models import ScheduledTask
+from app.business.automation.run_models import RunDetail, ScheduledTask
 from app.business.billing.models import CreditEntry
+from app.business.events import EventType, Origin, open_batch, record_events
 from tests.business.automation.actions.test_article_price import Connected
 from tests.business.automation.machine import Machine
-from tests.factories import make_sector, make_site, make_task
+from tests.factories import make_cluster, make_idea, make_sector, make_site, make_task
 from tests.modules.automation_pages import make_rule
 from tests.people import People, browser_of, make_people
 
@@ -124,3 +125,53 @@ def test_other_rules_money_stands_beside_it(owner: FlaskClient, session: Session
     brief = {"name": "Brief", "trigger": "idea_created", "record_type": "idea"}
     make_rule(session, people.account, **WRITE | brief | {"actions": [tasks, *WRITE["actions"]]})
     assert "Rules that listen may spend up to" in words_of(owner.get(f"/rules/{rule.id}/run").text)
+
+
+THINK: dict[str, Any] = {
+    "name": "Think", "trigger": "cluster_created", "record_type": "cluster", "schedule": {}, "conditions": {},
+    "actions": [{"type": "generate_ideas", "params": {}}],
+}  # fmt: skip
+
+
+def test_run_now_says_which_of_the_matching_records_it_leaves_out_and_why(
+    owner: FlaskClient, session: Session, people: People
+) -> None:
+    sector = make_sector(session, make_site(session, people.account))
+    clusters = [make_cluster(session, sector) for _ in range(7)]
+    for cluster in clusters[:3]:
+        make_idea(session, sector, cluster_id=cluster.id)
+    rule = make_rule(session, people.account, **THINK)
+    words = words_of(owner.get(f"/rules/{rule.id}/run").text)
+    assert "Matching now 7 of 7 clusters" in words
+    assert "4 clusters, 20 credits in 1 run." in words
+    assert "Of the 7 clusters that match 3 are left out: 3 have ideas already." in words
+
+
+@pytest.mark.parametrize("came", [2, 0])
+def test_an_edited_rule_that_had_stopped_offers_what_came_meanwhile_and_runs_on_just_that(
+    owner: FlaskClient, session: Session, people: People, came: int
+) -> None:
+    rule = make_rule(session, people.account, **THINK)
+    sector = make_sector(session, make_site(session, people.account))
+    for _ in range(3):
+        make_cluster(session, sector)
+    rule.is_active, rule.stopped_at = False, datetime.now(UTC) - timedelta(minutes=1)
+    clusters = [make_cluster(session, sector) for _ in range(came)]
+    batch = open_batch(session, EventType.CLUSTER_CREATED, Origin(people.account.id), datetime.now(UTC))
+    places = {"site_id": sector.site_id, "sector_id": sector.id, "data": {}}
+    record_events(session, batch, "cluster", [{"record_id": cluster.id} | places for cluster in clusters])
+    batch.closed_at = datetime.now(UTC)
+    session.commit()
+    machine = Machine(session, now=datetime.now(UTC))
+    machine.settle()
+    step = re.sub(r"/[a-z]+$", "/check", owner.post(f"/rules/{rule.id}/edit").location)
+    page = owner.get(step).text
+    assert ("2 clusters that came meanwhile?" in page) == bool(came)
+    assert "already here that match" not in page
+    data = {"on": "1"} | ({"backfill": "1", "max_credits": total_in(page)} if came else {})
+    owner.post(step.replace("/check", "/save"), data=data)
+    machine.now = datetime.now(UTC)
+    machine.settle()
+    taken = session.scalars(select(RunDetail.records).order_by(RunDetail.run_id)).all()
+    assert taken == ([[cluster.id for cluster in clusters]] if came else [])
+    assert spent(session) == 5 * came

@@ -17,6 +17,8 @@ from app.business.automation.services.preflight.start_price import (
 )
 from app.business.automation.services.rules.rule_definition import definition_from
 from app.business.automation.services.rules.rule_versions import definition_of
+from app.business.automation.services.runs.choice_reasons import left_out_of_matching
+from app.business.automation.services.runs.run_context import context_of_start
 from app.business.errors import Invalid
 from app.infrastructure.database import db
 from app.modules.access import current_person
@@ -36,6 +38,8 @@ class StartCost:
     runs_a_day: int
     credits_a_run: int
     listeners: Sequence[ListenerPrice] = ()
+    left_out: str = ""
+    """Which of the records that match the rule leaves out, and why."""
 
     @property
     def most(self) -> int:
@@ -55,7 +59,7 @@ class StartCost:
     def sentence(self) -> str:
         """`150 tasks, 450 credits in 9 runs; 10 runs a day allow no more today, so it takes 2 days.`"""
         price = self.price
-        dear = self._too_dear()
+        dear = self._too_dear() + (f" {self.left_out}" if self.left_out else "")
         if self.record_type and not price.records:
             return f"Nothing that a run could take matches now.{dear}"
         on_sites = f" on {price.sites:,} sites" if price.sites > 1 else ""
@@ -104,6 +108,9 @@ def cost_of_start(
     session, account_id = db.session(), current_person().account.id
     price = start_price(session, rule, now, record_ids=record_ids, cause=cause)
     definition = definition_from(definition_of(rule))
+    left_out = ""
+    if definition.record_type and record_ids is None:
+        left_out = left_out_of_matching(session, context_of_start(session, rule, cause, now))
     listeners: Sequence[ListenerPrice] = ()
     if definition.mode != "shadow":
         listeners = listener_prices(session, account_id, definition, rule.id, price.records or 1)
@@ -113,6 +120,7 @@ def cost_of_start(
         definition.max_executions_per_day,
         definition.credit_limit_per_execution,
         listeners,
+        left_out,
     )
 
 

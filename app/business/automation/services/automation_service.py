@@ -16,7 +16,7 @@ from app.business.automation.run_models import Cause, ScheduledTask
 from app.business.automation.services.catalogue.action_catalogue import is_paid
 from app.business.automation.services.catalogue.record_models import known_ids
 from app.business.automation.services.preflight.preflight import require_no_worse, require_ready
-from app.business.automation.services.preflight.starting import open_start, plan_start
+from app.business.automation.services.preflight.starting import open_backfill, open_start, plan_start
 from app.business.automation.services.rules.rule_definition import (
     RuleDefinition,
     definition_from,
@@ -30,7 +30,6 @@ from app.business.automation.services.rules.rule_zone import with_time_zone
 from app.business.automation.services.runs.opening import Opening
 from app.business.automation.services.runs.waiting import wake_rule
 from app.business.automation.services.triggering import rule_switch
-from app.business.automation.services.triggering.meanwhile import records_meanwhile
 from app.business.automation.services.triggering.planning import replan
 from app.business.billing.models import Plan
 from app.business.errors import Conflict, Forbidden, Invalid, NotFound, Stale
@@ -182,9 +181,10 @@ class AutomationService:
         *,
         backfill: bool,
         max_credits: int | None = None,
+        stopped_at: datetime | None = None,
     ) -> None:
         """Switch the rule on, after looking it over. With `backfill`, records already here run too; of a rule that
-        stopped itself those that came meanwhile.
+        stopped itself (at `stopped_at` where it was switched on just now) those that came meanwhile.
 
         `max_credits`: the most that these may cost together; by default what they are priced at now.
 
@@ -197,15 +197,12 @@ class AutomationService:
         definition = self.checked(session, account, definition_of(rule), rule)
         if not rule.is_active:
             require_ready(session, account, definition, now, rule.id)
-        stopped_at = rule.stopped_at
+        stopped_at = stopped_at or rule.stopped_at
         if rule_switch.switch(session, rule, True, now, actor.user_id):
             _note(session, rule, actor, "rule.enabled", now)
-        if backfill and rule.trigger != "schedule":
+        if backfill:
             opening = Opening(Cause.BACKFILL, now, user_id=actor.user_id, api_key_id=actor.api_key_id)
-            chosen = records_meanwhile(session, rule, stopped_at, now) if stopped_at else None
-            if chosen is None or chosen:
-                start = plan_start(session, rule, Cause.BACKFILL, now, chosen)
-                open_start(session, rule, start, opening, max_credits)
+            open_backfill(session, rule, opening, stopped_at, max_credits)
 
     def disable(self, session: Session, rule: AutomationRule, actor: Actor, now: datetime) -> None:
         """Switch the rule off; what was only planned is withdrawn."""

@@ -191,14 +191,16 @@ def _save(draft: RuleDraft, data: dict[str, Any], actor: Actor, now: datetime) -
     service, session = AutomationService(), db.session()
     if data["is_active"]:
         rule_ahead.keep_ceiling(now, _rule_of(draft))
+    stopped_at = None
     if draft.rule_id is None:
         rule = service.create_rule(session, current_person().account, data, actor, now)
     else:
         rule = owned_or_404(AutomationRule, draft.rule_id)
-        version = row_id(request.form.get("overwrite")) or draft.version
+        version, stopped_at = row_id(request.form.get("overwrite")) or draft.version, rule.stopped_at
         rule = service.update_rule(session, rule, data, actor, now, expected_version=version)
     if rule.is_active and request.form.get("backfill"):
-        service.enable(session, rule, actor, now, backfill=True, max_credits=shown_total())
+        total = shown_total()
+        service.enable(session, rule, actor, now, backfill=True, max_credits=total, stopped_at=stopped_at)
     return rule
 
 

@@ -31,8 +31,10 @@ from app.business.automation.services.rules.rule_sentence import (
 )
 from app.business.automation.services.schedules.calendar import due_instants, parse_schedule, preview
 from app.business.automation.services.schedules.schedule_text import describe
+from app.business.automation.services.triggering.meanwhile import records_meanwhile
 from app.business.errors import Invalid
 from app.business.planner.models import Site
+from app.infrastructure.database import db
 from app.modules.automation import rule_ahead
 from app.modules.automation.start_words import StartCost, cost_of_start
 from app.modules.automation.status_choices import RECORD_WORDS
@@ -140,12 +142,19 @@ def _times(rule_form: RuleForm, now: datetime) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _cost(rule_form: RuleForm, definition: RuleDefinition, now: datetime) -> StartCost | None:
-    """Of a start on all that match now: existing records of an event rule, or started by hand."""
-    if definition.record_type is None:
+def _cost(edited: AutomationRule, now: datetime, came: list[int] | None) -> StartCost | None:
+    """Of a start on all that match now: existing records of an event rule, or started by hand; or on what came."""
+    if edited.record_type is None:
         return None
-    cause = Cause.MANUAL if definition.trigger == SCHEDULE else Cause.BACKFILL
-    return cost_of_start(unsaved_rule(rule_form.account.id, definition), now, cause=cause)
+    cause = Cause.MANUAL if edited.trigger == SCHEDULE else Cause.BACKFILL
+    return cost_of_start(edited, now, record_ids=came, cause=cause)
+
+
+def _came_meanwhile(edited: AutomationRule, now: datetime, saved: AutomationRule | None) -> list[int] | None:
+    """What came since the saved rule had stopped itself; None where it had not, or is not started by events."""
+    if saved is None or saved.stopped_at is None or SCHEDULE in (edited.trigger, saved.trigger):
+        return None
+    return records_meanwhile(db.session(), edited, saved.stopped_at, now) if edited.record_type else None
 
 
 def _check(rule_form: RuleForm, now: datetime, rule: AutomationRule | None) -> dict[str, Any]:
@@ -156,9 +165,11 @@ def _check(rule_form: RuleForm, now: datetime, rule: AutomationRule | None) -> d
     definition = AutomationService().checked(rule_form.session, rule_form.account, data, rule_form.rule)
     is_event = data["trigger"] != SCHEDULE
     matches = _matching(rule_form, data, now) if definition.record_type and is_event else None
+    edited = unsaved_rule(rule_form.account.id, definition, rule.id if rule else None)
+    came = _came_meanwhile(edited, now, rule)
     return {
         "data": data, "per_run": most_per_run(definition),
         "answers": _answers(rule_form, definition),
         "sentence": summary_of(definition, _place(rule_form, data)),
-        "matches": matches, "cost": _cost(rule_form, definition, now),
+        "matches": matches, "came": came, "cost": _cost(edited, now, came),
     } | rule_ahead.context(definition, now, rule) | (_times(rule_form, now) if not is_event else {})  # fmt: skip

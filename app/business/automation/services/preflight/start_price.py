@@ -140,9 +140,9 @@ def listener_prices(
     return sorted((price for price in prices if price.credits), key=lambda price: -price.credits)
 
 
-def unsaved_rule(account_id: int, definition: RuleDefinition) -> AutomationRule:
-    """A rule that is still being written, to ask its price."""
-    rule = AutomationRule(account_id=account_id)
+def unsaved_rule(account_id: int, definition: RuleDefinition, rule_id: int | None = None) -> AutomationRule:
+    """A rule that is still being written, to ask its price. `rule_id`: of the saved one that it changes."""
+    rule = AutomationRule(id=rule_id, account_id=account_id)
     write(rule, definition)
     return rule
 

@@ -13,6 +13,7 @@ from app.business.automation.services.preflight.start_price import StartPrice, p
 from app.business.automation.services.runs.opening import Opening, open_run
 from app.business.automation.services.runs.start_list import NO_LIST, Stretch
 from app.business.automation.services.runs.windows import window_of
+from app.business.automation.services.triggering.meanwhile import records_meanwhile
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,19 @@ def open_start(
     for part, place in zip(start.parts[1:], places[1:], strict=True):
         open_run(session, rule, _of_part(start, part, place, further))
     return head
+
+
+def open_backfill(
+    session: Session, rule: AutomationRule, opening: Opening, since: datetime | None, max_credits: int | None
+) -> None:
+    """Open runs of an event rule over the records already here; where it had stopped itself over those since then."""
+    if rule.trigger == "schedule":
+        return
+    now = opening.scheduled_at
+    chosen = records_meanwhile(session, rule, since, now) if since else None
+    if chosen is None or chosen:
+        start = plan_start(session, rule, Cause.BACKFILL, now, chosen)
+        open_start(session, rule, start, opening, max_credits)
 
 
 def _places(start: Start) -> Iterator[Stretch]:

@@ -80,6 +80,19 @@ def too_few(session: Session, context: RunContext, choice: Choice, needed: int) 
     return f"{found}, but this rule takes none of them: {_listed(_parts(context, counts, counts.matched))}."
 
 
+def left_out_of_matching(session: Session, context: RunContext) -> str:
+    """`Of the 7 clusters that match 3 are left out: 3 have ideas already.` Empty where the rule may take them all."""
+    counts = _counts(session, context, None)
+    out = counts.matched - counts.free
+    if out <= 0:
+        return ""
+    parts = _listed(_parts(context, counts, counts.matched))
+    if counts.matched == 1:
+        return f"The 1 {noun(context.run.record_type)} that matches is left out: {parts}."
+    verb = "is" if out == 1 else "are"
+    return f"Of the {context.plural(counts.matched)} that match {out:,} {verb} left out: {parts}."
+
+
 def _none_of_given(session: Session, context: RunContext, choice: Choice) -> str:
     given, offered = choice.window, len(choice.window)
     counts = _Counts()
