@@ -188,7 +188,7 @@ def matches_of(rule: AutomationRule, now: datetime, shown: int = 10) -> Matches:
     """The records that the rule's conditions match now."""
     session = db.session()
     return preview_matches(
-        session, scope=rule_scope(rule), record_type=rule.record_type or "", conditions=rule.conditions,
+        session, scope=rule_scope(session, rule), record_type=rule.record_type or "", conditions=rule.conditions,
         zone=rule_zone(session, rule), now=now, shown=shown, order=rule.order,
     )  # fmt: skip
 

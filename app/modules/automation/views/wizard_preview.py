@@ -82,7 +82,12 @@ def _matching(
 ) -> Matches:
     return preview_matches(
         rule_form.session,
-        scope=Scope(rule_form.account.id, data.get("site"), data.get("sector")),
+        scope=Scope(
+            rule_form.account.id,
+            data.get("site"),
+            data.get("sector"),
+            account_zone=rule_form.account.timezone,
+        ),
         record_type=data["record_type"],
         conditions=data.get("conditions", {}),
         zone=_zone(rule_form, data),

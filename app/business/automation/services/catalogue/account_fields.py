@@ -12,6 +12,7 @@ from app.business.accounts.models import Account
 from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services.catalogue.field_types import Expression, Field, FieldType, Frame
 from app.business.billing.models import CreditEntry, EntryKind, Plan
+from app.business.periods import this_month
 
 
 def _account(column: Callable[[Any], Any]) -> Expression:
@@ -32,6 +33,9 @@ def _credits_percent(_entity: Any, frame: Frame) -> ColumnElement[Any]:
 
 
 def _month_began(frame: Frame) -> datetime:
+    """As on the credits page: in the account's zone, whatever the rule's own is."""
+    if frame.scope.account_zone:
+        return this_month(frame.scope.account_zone, frame.now).start
     return frame.local_now.replace(day=1, hour=0, minute=0, second=0, microsecond=0, fold=0).astimezone(UTC)
 
 
@@ -56,7 +60,7 @@ def _credits_used_this_month(_entity: Any, frame: Frame) -> ColumnElement[Any]:
     entry = aliased(CreditEntry)
     used = select(func.coalesce(-func.sum(entry.amount), 0)).where(
         entry.account_id == frame.account_id,
-        entry.kind == EntryKind.CHARGE,
+        entry.kind.in_([EntryKind.CHARGE, EntryKind.REFUND]),
         entry.created_at >= _month_began(frame),
     )
     return used.correlate_except(entry).scalar_subquery()

@@ -35,13 +35,15 @@ def relation_key(of: str, name: str) -> str:
 class Scope:
     """What a rule may read: the records of one account, and of one site or sector where it is bound to them.
 
-    split_site_id: of a rule with a run for each site, the site of this run.
+    split_site_id: of a rule with a run for each site, the site of this run · account_zone: in which its months begin
+    (None: as the clock that is read).
     """
 
     account_id: int
     site_id: int | None
     sector_id: int | None
     split_site_id: int | None = None
+    account_zone: str | None = None
 
     def holds(self, row: Any) -> ColumnElement[bool]:
         """Clause over a row that another row leads to: whether it may be read.

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import ColumnElement, and_, case, func, select
 from sqlalchemy.orm import Session
 
+from app.business.accounts.models import Account
 from app.business.automation.services.catalogue.field_types import Scope
 from app.business.automation.services.catalogue.record_models import MODELS, in_scope
 from app.business.automation.services.conditions.condition_query import matching
@@ -61,7 +62,8 @@ def _counts(
     model: Any = MODELS[record_type]
     came_at = model.status_since if definition.trigger == "status_changed" else model.created_at
     node = parse_conditions(definition.conditions, record_type=record_type)
-    scope = Scope(account_id, definition.site, definition.sector)
+    account_zone = session.get_one(Account, account_id).timezone
+    scope = Scope(account_id, definition.site, definition.sector, account_zone=account_zone)
     matches = and_(
         in_scope(model, account_id, definition.site, definition.sector),
         matching(node, record_type=record_type, scope=scope, now=now, zone=zone),

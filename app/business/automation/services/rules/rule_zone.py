@@ -13,9 +13,10 @@ from app.business.automation.services.catalogue.field_types import Scope
 from app.business.planner.models import Site
 
 
-def rule_scope(rule: AutomationRule) -> Scope:
+def rule_scope(session: Session, rule: AutomationRule) -> Scope:
     """What the rule may read."""
-    return Scope(rule.account_id, rule.site_id, rule.sector_id)
+    account = session.get_one(Account, rule.account_id)
+    return Scope(account.id, rule.site_id, rule.sector_id, account_zone=account.timezone)
 
 
 def with_time_zone(session: Session, account: Account, data: dict[str, Any]) -> dict[str, Any]:

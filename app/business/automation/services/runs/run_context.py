@@ -56,7 +56,7 @@ class RunContext:
     def scope(self) -> Scope:
         """What the run may read."""
         place = self.definition.site, self.definition.sector
-        return Scope(self.account.id, *place, self.run.split_site_id or None)
+        return Scope(self.account.id, *place, self.run.split_site_id or None, self.account.timezone)
 
     @property
     def local_day(self) -> date:

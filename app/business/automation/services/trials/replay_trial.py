@@ -36,7 +36,8 @@ class Trial:
     @property
     def scope(self) -> Scope:
         """What the rule may read."""
-        return Scope(self.account_id, self.definition.site, self.definition.sector)
+        place = self.definition.site, self.definition.sector
+        return Scope(self.account_id, *place, account_zone=self.account_zone.key)
 
     def zone(self, site_id: int = 0) -> ZoneInfo:
         """The zone of `now` in conditions: the schedule's, else the site's, else the account's."""

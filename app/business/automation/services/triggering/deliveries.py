@@ -150,7 +150,7 @@ def _traces(session: Session, pair: HandOver, now: datetime) -> list[dict[str, A
         session,
         rule.record_type,
         sample,
-        scope=rule_scope(rule),
+        scope=rule_scope(session, rule),
         now=now,
         zone=rule_zone(session, rule),
         rule_id=rule.id,

@@ -169,7 +169,7 @@ def _matching(
     clause = matching(
         parse_conditions(rule.conditions, record_type=record_type),
         record_type=record_type,
-        scope=rule_scope(rule),
+        scope=rule_scope(session, rule),
         now=now,
         zone=zone,
         rule_id=rule.id,

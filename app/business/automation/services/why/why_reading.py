@@ -1,7 +1,7 @@
 """A rule's conditions on one record as they were: from what was kept then, and, said plainly, else as it is now."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -60,7 +60,7 @@ class Reading:
 def read_now(session: Session, rule: AutomationRule, record: Record, now: datetime) -> Reading:
     """The present conditions on the record as it is."""
     node = _parsed(rule.conditions, rule)
-    facts = _facts(session, rule, rule_scope(rule), record, node, now)
+    facts = _facts(session, rule, rule_scope(session, rule), record, node, now)
     return _reading(rule, node, facts, now, rule.version, "now", [])
 
 
@@ -77,7 +77,8 @@ def read_then(
     node = _parsed(version.definition["conditions"], rule)
     if run is not None and (kept := _kept_trace(run, record)):
         return _told(rule, node, kept, at, version.version)
-    scope = Scope(rule.account_id, version.definition["site"], version.definition["sector"])
+    said = version.definition
+    scope = replace(rule_scope(session, rule), site_id=said["site"], sector_id=said["sector"])
     facts = _facts(session, rule, scope, record, node, at)
     if record.updated_at <= at:
         return _reading(rule, node, facts, at, version.version, "unchanged", _others(node, _columns(rule)))
