@@ -21,6 +21,7 @@ def register(app: Flask, settings: Settings) -> None:
     hosts.init_hosts(app, settings)
     web.init_web(app, settings)
     app.add_template_global(sent_once.request_key)
+    live.init_short_answer(app)
     throttle.init_throttle(app, settings)
     access.init_access(app, settings)
     quotas.init_quotas(app)

@@ -10,16 +10,45 @@ import threading
 import time
 from datetime import UTC, datetime
 
-from flask import Flask, current_app, g, request
+from flask import Flask, Response, current_app, g, request
+from flask import session as cookie
 
+from app.business.accounts.models import Role
+from app.business.accounts.services.tokens import fingerprint
 from app.infrastructure.change_hints import hint_of
 from app.infrastructure.health import silent_parts
-from app.modules.access import current_person, is_api
+from app.modules.access import is_api
 
+MOVED = "system.moved"
 LOOK_SECONDS = 3.0
 """All pages of this process share one look at the machinery."""
 AT_LEAST_EVERY = 300
 """Seconds: so often a page is drawn anew without a hint, for days that end and hints that were lost."""
+
+
+KNOWN_SECONDS = 60.0
+MOST_KNOWN = 10_000
+
+
+class Askers:
+    """Whose page asks, by the fingerprint of its session, so that "nothing" is answered without the database.
+
+    A session that ended meanwhile hears no more than that, and no longer than a minute.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[str, tuple[int, Role, float]] = {}
+
+    def note(self, token: str, account_id: int, role: Role) -> None:
+        """The session was just found to be good."""
+        if len(self._known) >= MOST_KNOWN:
+            self._known.clear()
+        self._known[fingerprint(token)] = (account_id, role, time.monotonic() + KNOWN_SECONDS)
+
+    def find(self, token: str) -> tuple[int, Role] | None:
+        """The account and role of the session's person."""
+        account_id, role, until = self._known.get(fingerprint(token), (0, Role.VIEWER, 0.0))
+        return (account_id, role) if time.monotonic() < until else None
 
 
 class Machinery:
@@ -39,8 +68,14 @@ class Machinery:
         return self._found
 
 
+def init_short_answer(app: Flask) -> None:
+    """Answer that nothing has moved before anything else is looked at; to be called before access is guarded."""
+    app.extensions["askers"] = Askers()
+    app.before_request(_say_nothing_moved)
+
+
 def init_live(app: Flask) -> None:
-    """Read the mark before any view reads rows; to be called after the guard is in place."""
+    """Read the mark before any view reads rows; to be called after access is guarded."""
     app.extensions["machinery"] = Machinery()
     app.before_request(_read_mark)
     app.add_template_global(live_mark)
@@ -57,10 +92,30 @@ def live_now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
+def _say_nothing_moved() -> Response | None:
+    if request.endpoint != MOVED:
+        return None
+    asker = current_app.extensions["askers"].find(cookie.get("token", ""))
+    mark = _mark(*asker) if asker else ""
+    return unchanged(mark) if request.if_none_match.contains(mark) else None
+
+
+def unchanged(mark: str) -> Response:
+    """Nothing has moved since."""
+    response = Response(status=304, headers={"Cache-Control": "no-store"})
+    response.set_etag(mark)
+    return response
+
+
 def _read_mark() -> None:
     person = g.get("person")
     if person is None or is_api() or request.headers.get("HX-Request"):
         return
+    g.live_mark = _mark(person.account.id, person.role)
+    current_app.extensions["askers"].note(cookie["token"], person.account.id, person.role)
+
+
+def _mark(account_id: int, role: Role) -> str:
     silent = current_app.extensions["machinery"].silent()
-    seen = (hint_of(current_person().account.id), silent, int(time.time()) // AT_LEAST_EVERY, person.role)
-    g.live_mark = hashlib.sha256(repr(seen).encode()).hexdigest()[:16]
+    seen = (hint_of(account_id), silent, int(time.time()) // AT_LEAST_EVERY, role)
+    return hashlib.sha256(repr(seen).encode()).hexdigest()[:16]

@@ -10,7 +10,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from redis import Redis
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from app import ROOT
@@ -251,12 +251,23 @@ def test_another_account_is_not_disturbed(app: Flask, session: Session, scene: S
     assert asks(stranger, mark) == 304
 
 
-def test_an_idle_question_sends_one_statement(owner: FlaskClient, scene: Scene) -> None:
+def test_an_idle_question_asks_the_database_nothing(owner: FlaskClient, scene: Scene) -> None:
     mark = mark_of(owner.get("/").text)
-    asks(owner, mark)
     with counted() as sent:
         assert asks(owner, mark) == 304
-    assert len(sent) == 1, sent
+    assert sent == []
+
+
+def test_a_session_that_ended_hears_no_more_than_that_nothing_moved(
+    owner: FlaskClient, session: Session, scene: Scene
+) -> None:
+    mark = mark_of(owner.get("/").text)
+    session.execute(delete(UserSession))
+    session.commit()
+    assert asks(owner, mark) == 304
+    assert asks(owner, "older") == 302
+    owner.application.extensions["askers"] = live.Askers()
+    assert asks(owner, mark) == 302
 
 
 @pytest.mark.usefixtures("without_queue_server")

@@ -12,7 +12,7 @@ from app.infrastructure.database import db
 from app.infrastructure.health import look
 from app.infrastructure.readiness import check_readiness
 from app.modules.access import allow, current_person
-from app.modules.live import live_mark
+from app.modules.live import live_mark, unchanged
 
 WEB_WORKS_WITHOUT = {"workers"}
 """Named by readyz, yet no reason to take the console out of service."""
@@ -36,7 +36,9 @@ def readyz() -> ResponseReturnValue:
 def moved() -> ResponseReturnValue:
     """Whether anything has moved since the mark that the page names: 304 while nothing has."""
     mark = live_mark()
-    response = Response(status=304 if request.if_none_match.contains(mark) else 204)
+    if request.if_none_match.contains(mark):
+        return unchanged(mark)
+    response = Response(status=204)
     response.set_etag(mark)
     return response
 
