@@ -3,8 +3,11 @@
 Open pages ask for it every few seconds, so it must cost nearly nothing, and no write may wait for it: a counter in a
 row of the account would make all its transactions wait for one another. So the hint is a random word in a hash of the
 queue server, one field for each account, set when a connection that has committed goes back to its pool: outside every
-transaction, and whatever has written: ORM, statement, or plain SQL. A writer cannot forget it. A write whose account
-cannot be read off the statement counts for everybody, which costs a look; one that is missed would cost the truth.
+transaction, and whatever has written: ORM, statement, or plain SQL. A writer cannot forget it.
+
+A write whose account cannot be read off the statement counts for everybody, which costs a look; one that is missed
+would cost the truth. A statement says `is_shown=False` where no page shows what it changes, or another one beside it
+tells of it.
 
 Without a queue server pages compare the database's own mark of its latest commit, which moves with any account's.
 A process that dies between a commit and its hint loses the hint; pages are drawn anew now and then for that.
@@ -90,7 +93,7 @@ def init_app(app: Any, settings: Settings) -> None:
 def watch(engine: Engine, tell: Tell) -> None:
     """After each commit `tell` gets the accounts whose rows it has changed."""
     event.listen(engine, "begin", partial(_begin, tell))
-    event.listen(engine, "before_cursor_execute", _note_statement)
+    event.listen(engine, "after_cursor_execute", _note_statement)
     event.listen(engine, "rollback_savepoint", _end_flush)
     event.listen(engine, "commit", _make_real)
     event.listen(engine, "checkin", lambda _connection, record: _tell(tell, record.info))
@@ -141,10 +144,12 @@ def _end_flush(connection: Connection, _name: str, _context: Any) -> None:
 
 
 def _note_statement(
-    connection: Connection, _cursor: Any, statement: str, _parameters: Any, context: Any, _many: bool
+    connection: Connection, cursor: Any, statement: str, _parameters: Any, context: Any, _many: bool
 ) -> None:
     writes = context.isinsert or context.isupdate or context.isdelete or statement.startswith(WRITES)
-    if not writes or connection.info.get("flushing"):
+    if not writes or connection.info.get("flushing") or not context.execution_options.get("is_shown", True):
+        return
+    if cursor.rowcount == 0 and not cursor.description:
         return
     table = getattr(getattr(context.compiled, "compile_state", None), "dml_table", None)
     name = table.name if table is not None else None

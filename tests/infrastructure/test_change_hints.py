@@ -120,6 +120,13 @@ def test_nothing_is_said_of_what_was_rolled_back_or_only_read(site: Site) -> Non
     assert hint_of(site.account_id) == before
 
 
+def test_a_statement_that_finds_no_row_says_nothing(site: Site) -> None:
+    before = hint_of(site.account_id)
+    with transaction() as session:
+        session.execute(update(Site).where(Site.id == 0).values(name="Changed"))
+    assert hint_of(site.account_id) == before
+
+
 @pytest.fixture
 def without_queue_server(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
     with app.app_context():

@@ -206,7 +206,7 @@ def _paying_site(sites: Sequence[CreditHoldPart], amount: int, site_id: int | No
 def _draw(session: Session, part: CreditHoldPart, **values: Any) -> None:
     session.execute(
         update(CreditHoldPart)
-        .where(CreditHoldPart.id == part.id)
+        .where(CreditHoldPart.account_id == part.account_id, CreditHoldPart.id == part.id)
         .values(**values)
         .execution_options(synchronize_session=False)
     )

@@ -71,7 +71,11 @@ def take_over(session: Session, context: RunContext, records: Sequence[int], ori
 
     Called again when fewer records are left: it then starts afresh.
     """
-    session.execute(delete(ActionRun).where(ActionRun.run_id == context.run.id))
+    session.execute(
+        delete(ActionRun).where(
+            ActionRun.account_id == context.run.account_id, ActionRun.run_id == context.run.id
+        )
+    )
     _forget_handed_on(context)
     wanted = [record_id for record_id in records if record_id in origins]
     if not wanted:

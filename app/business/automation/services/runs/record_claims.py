@@ -40,6 +40,7 @@ def not_set_aside(context: RunContext, model: type[Record]) -> ColumnElement[boo
 
 def _of_others(context: RunContext) -> tuple[ColumnElement[bool], ...]:
     return (
+        RuleRecord.account_id == context.run.account_id,
         RuleRecord.rule_id == context.rule.id,
         RuleRecord.record_type == context.run.record_type,
         RuleRecord.run_id != context.run.id,
@@ -292,7 +293,11 @@ def free(session: Session, context: RunContext, ids: list[int], **values: Any) -
 def _mine(context: RunContext) -> Any:
     return (
         update(RuleRecord)
-        .where(RuleRecord.run_id == context.run.id, RuleRecord.state == "claimed")
+        .where(
+            RuleRecord.account_id == context.run.account_id,
+            RuleRecord.run_id == context.run.id,
+            RuleRecord.state == "claimed",
+        )
         .execution_options(synchronize_session=False)
     )
 

@@ -266,7 +266,11 @@ def _let_go(session: Session, context: RunContext, status: str, reason: Reason |
     run = context.run
     session.execute(
         update(RunAttempt)
-        .where(RunAttempt.run_id == run.id, RunAttempt.number == run.attempt)
+        .where(
+            RunAttempt.account_id == run.account_id,
+            RunAttempt.run_id == run.id,
+            RunAttempt.number == run.attempt,
+        )
         .values(
             finished_at=context.now,
             status=status,

@@ -97,7 +97,12 @@ def _guarded(
     is_same = true() if attempt is None else ScheduledTask.attempt == attempt
     result = session.execute(
         update(ScheduledTask)
-        .where(ScheduledTask.id == run.id, ScheduledTask.status.in_(states), is_same)
+        .where(
+            ScheduledTask.account_id == run.account_id,
+            ScheduledTask.id == run.id,
+            ScheduledTask.status.in_(states),
+            is_same,
+        )
         .values(**values)
         .execution_options(synchronize_session=False)
     )

@@ -227,7 +227,11 @@ def check_daily_limit(session: Session, context: RunContext, _admission: Admissi
     limit = rule.max_executions_per_day
     used = session.scalar(
         update(RuleDay)
-        .where(*(getattr(RuleDay, name) == value for name, value in key.items()), has_slot(limit))
+        .where(
+            RuleDay.account_id == context.account.id,
+            *(getattr(RuleDay, name) == value for name, value in key.items()),
+            has_slot(limit),
+        )
         .values(used=RuleDay.used + 1)
         .returning(RuleDay.used)
     )

@@ -70,7 +70,9 @@ def _take(session: Session, run_id: int, worker: str, token: str, now: datetime)
             worker=worker,
             attempt=ScheduledTask.attempt + 1,
             started_at=func.coalesce(ScheduledTask.started_at, now),
-        ),
+        )
+        # The attempt that is written beside it tells open pages.
+        .execution_options(is_shown=False),
     )
 
 
@@ -112,7 +114,8 @@ def renew(session: Session, lease: Lease, now: datetime) -> datetime | None:
         )
         .values(lease_until=now + LEASE)
         .returning(ScheduledTask.cancel_requested_at)
-        .execution_options(synchronize_session=False)
+        # No page shows the lease, and every minute has several of these writes.
+        .execution_options(synchronize_session=False, is_shown=False)
     ).one_or_none()
     if row is None:
         raise LeaseLost

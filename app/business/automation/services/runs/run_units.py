@@ -157,6 +157,7 @@ def _receipt(session: Session, context: RunContext, unit: Unit) -> ActionRun | N
 
 def _where(context: RunContext, unit: Unit) -> tuple[Any, ...]:
     return (
+        ActionRun.account_id == context.run.account_id,
         ActionRun.run_id == context.run.id,
         ActionRun.step == unit.step.index,
         ActionRun.record_type == unit.record_type,
