@@ -2,15 +2,17 @@
 
 import http.client
 import signal
+import time
 from datetime import UTC, datetime
 from http import HTTPStatus
 
 import click
+import structlog
 from flask import Flask, current_app
 from flask_migrate import upgrade
 from redis import Redis, RedisError
 from sqlalchemy import select
-from sqlalchemy.exc import DatabaseError
+from sqlalchemy.exc import DatabaseError, DBAPIError
 
 from app.business.accounts.models import Account
 from app.business.accounts.services import welcome
@@ -22,6 +24,7 @@ from app.infrastructure.messaging import heartbeats
 from app.infrastructure.messaging.scheduler import run_scheduler
 from app.infrastructure.messaging.worker import run_clock_worker, run_step_worker
 from app.infrastructure.process_life import set_title
+from app.infrastructure.process_restarts import Ended, note_restart
 from app.infrastructure.readiness import revision_of_a_newer_version
 from app.infrastructure.redis_connection import QueueServerAway, become_embedded_server, connect, require
 from app.infrastructure.supervisor import Child, NotStarted, StopAsked, Supervisor
@@ -40,6 +43,9 @@ NEWER = (
     "The tables of the database (version {}) are of a newer version of this console. "
     "Start that version, or restore a backup made before it."
 )
+RECORD_TRIES, RECORD_PAUSE_SECONDS = 60, 5
+
+log = structlog.get_logger(__name__)
 
 
 def register(app: Flask) -> None:
@@ -63,7 +69,7 @@ def up(demo: bool) -> None:
 
 def _supervise(settings: Settings, demo: bool) -> None:
     set_title("supervisor")
-    supervisor = Supervisor(lambda line: click.echo(line, err=True))
+    supervisor = Supervisor(lambda line: click.echo(line, err=True), _record_restart)
     try:
         if not settings.redis_url:
             supervisor.start(_queue_server(settings))
@@ -78,6 +84,19 @@ def _supervise(settings: Settings, demo: bool) -> None:
         pass
     finally:
         supervisor.stop()
+
+
+def _record_restart(ended: Ended) -> None:
+    """Keep it; where the database does not answer, try for some minutes."""
+    for _ in range(RECORD_TRIES):
+        try:
+            with transaction() as session:
+                note_restart(session, ended)
+        except DBAPIError:
+            time.sleep(RECORD_PAUSE_SECONDS)
+        else:
+            return
+    log.warning("restart_not_recorded", process=ended.process, message="The database did not answer.")
 
 
 def _queue_server(settings: Settings) -> Child:

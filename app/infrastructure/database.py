@@ -18,7 +18,8 @@ import app.business.automation.run_models
 import app.business.billing.models
 import app.business.events
 import app.business.planner.models
-import app.business.writer.models  # noqa: F401
+import app.business.writer.models
+import app.infrastructure.process_restarts  # noqa: F401
 from app.business.base import Base
 from app.business.folding import words
 from app.crash_points import crash_point

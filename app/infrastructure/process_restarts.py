@@ -1,7 +1,17 @@
-"""Why a process that the supervisor had to start again was gone, in words."""
+"""Which processes the supervisor had to start again, when and why: rows that are only ever added to."""
 
 import signal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
+from sqlalchemy import Index, func, select
+from sqlalchemy.orm import Mapped, Session, mapped_column
+
+from app.business.base import Base, Id, Text
+
+SHOWN_FOR = timedelta(days=7)
+MOST_SHOWN = 50
 STOOD_STILL = "It had been stopped by a signal and did not go on, so it was ended."
 SIGNALS = {
     signal.SIGKILL: "It was killed (SIGKILL): by somebody, or by the system because memory ran out.",
@@ -10,6 +20,39 @@ SIGNALS = {
     signal.SIGSEGV: "It crashed (SIGSEGV), which is a fault in a library.",
     signal.SIGABRT: "It gave up (SIGABRT), which is a fault in a library.",
 }
+
+
+class ProcessRestart(Base):
+    """One end of a process that nobody had asked the supervisor for."""
+
+    __tablename__ = "process_restart"
+    __table_args__ = (Index("ix_process_restart_ended_at", "ended_at"),)
+
+    id: Mapped[int] = mapped_column(Id, primary_key=True)
+    process: Mapped[str] = mapped_column(Text(64))
+    host: Mapped[str] = mapped_column(Text(255))
+    pid: Mapped[int]
+    cause: Mapped[str] = mapped_column(Text(255))
+    ended_at: Mapped[datetime]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A process of this machine that is gone."""
+
+    process: str
+    host: str
+    pid: int
+    cause: str
+    at: datetime
+
+
+@dataclass(frozen=True)
+class Restarts:
+    """The latest restarts, newest first, and how many there were."""
+
+    shown: Sequence[ProcessRestart]
+    count: int
 
 
 def cause_of(status: int) -> str:
@@ -27,3 +70,25 @@ def cause_of(status: int) -> str:
     except ValueError:
         return f"It was ended by signal {number}."
     return SIGNALS.get(name) or f"It was ended by a signal ({name.name})."
+
+
+def note_restart(session: Session, ended: Ended) -> None:
+    """Keep it."""
+    session.add(
+        ProcessRestart(
+            process=ended.process, host=ended.host, pid=ended.pid, cause=ended.cause, ended_at=ended.at
+        )
+    )
+
+
+def restarts(session: Session, now: datetime) -> Restarts:
+    """Those of the last week."""
+    recent = ProcessRestart.ended_at > now - SHOWN_FOR
+    latest = (
+        select(ProcessRestart)
+        .where(recent)
+        .order_by(ProcessRestart.ended_at.desc(), ProcessRestart.id.desc())
+    )
+    shown = session.scalars(latest.limit(MOST_SHOWN)).all()
+    count = session.scalar(select(func.count()).select_from(ProcessRestart).where(recent)) or 0
+    return Restarts(shown, count)

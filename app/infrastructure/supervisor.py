@@ -10,17 +10,19 @@ them share memory. So nothing here may start a thread or keep a connection open.
 import gc
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import NoReturn
 
 import structlog
 
 from app.infrastructure.process_life import die_with_parent, family_of, is_stopped, set_title
-from app.infrastructure.process_restarts import STOOD_STILL, cause_of
+from app.infrastructure.process_restarts import STOOD_STILL, Ended, cause_of
 
 TICK_SECONDS = 0.05
 READY_WITHIN_SECONDS = 60.0
@@ -99,10 +101,11 @@ class Child:
 
 
 class Supervisor:
-    """Children in the order of their start; `tell` says in one line what happens."""
+    """Children in the order of their start; `tell` says in one line what happens, `record` keeps each restart."""
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        self.tell = tell
+    def __init__(self, tell: Callable[[str], None], record: Callable[[Ended], object]) -> None:
+        self.tell, self.record = tell, record
+        self.recorders: set[int] = set()
         self.children: list[Child] = []
         self.asked_to_stop = 0
         self.stopped_since: dict[int, float] = {}
@@ -125,6 +128,7 @@ class Supervisor:
             self._kill_what_stands_still()
             for child in self.children:
                 self._restart_if_dead(child)
+            self.recorders = {pid for pid in self.recorders if not os.waitpid(pid, os.WNOHANG)[0]}
             time.sleep(TICK_SECONDS * 4)
 
     def stop(self) -> None:
@@ -175,10 +179,28 @@ class Supervisor:
             pause = min(0.5 * 2 ** (child.deaths - 1), LONGEST_BACK_OFF_SECONDS)
             child.start_again_at = now + pause
             self.tell(f"The {child.name} ended unexpectedly; starting it again in {pause:g} s. {child.cause}")
-            log.warning("process_restarted", process=child.name, pid=pid, cause=child.cause)
+            self._record(Ended(child.name, socket.gethostname(), pid, child.cause, datetime.now(UTC)))
             child.cause = ""
         if not child.pid and now >= child.start_again_at:
             child.start()
+
+    def _record(self, ended: Ended) -> None:
+        """In a process of its own: the database may keep it waiting, and connections must not be shared by forks."""
+        log.warning("process_restarted", process=ended.process, pid=ended.pid, cause=ended.cause)
+        parent, pid = os.getpid(), os.fork()
+        if pid:
+            self.recorders.add(pid)
+            return
+        try:
+            die_with_parent(parent)
+            set_title(f"recorder of a restart ({ended.process})")
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_DFL)
+            self.record(ended)
+        except Exception:
+            log.exception("restart_not_recorded", process=ended.process)
+        finally:
+            os._exit(0)
 
     def _await_end(self, child: Child) -> None:
         until = time.monotonic() + child.grace

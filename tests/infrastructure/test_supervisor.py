@@ -4,14 +4,16 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from app.infrastructure import supervisor
 from app.infrastructure.process_life import family_of, is_stopped
-from app.infrastructure.process_restarts import STOOD_STILL
+from app.infrastructure.process_restarts import STOOD_STILL, Ended
 from app.infrastructure.supervisor import Child, Supervisor
+from tests.processes import eventually
 
 
 @pytest.fixture
@@ -20,13 +22,13 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "LOOK_SECONDS", 0.05)
 
 
-def supervise(child: Child) -> list[str]:
+def supervise(child: Child, record: Callable[[Ended], object] = lambda _ended: None) -> list[str]:
     """What was told until the child asked for an end; the signal handlers are as before afterwards."""
     told: list[str] = []
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = [signal.getsignal(number) for number in numbers]
     try:
-        watching = Supervisor(told.append)
+        watching = Supervisor(told.append, record)
         watching.start(child)
         watching.watch()
         watching.stop()
@@ -50,18 +52,25 @@ def ask_for_an_end() -> None:
         (0, "It ended by itself."),
     ],
 )
-def test_a_restart_is_told_with_its_cause(tmp_path: Path, number: int, cause: str) -> None:
-    lives = tmp_path / "lives"
+def test_a_restart_is_told_and_recorded_with_its_cause(tmp_path: Path, number: int, cause: str) -> None:
+    lives, recorded = tmp_path / "lives", tmp_path / "recorded"
 
     def live() -> None:
         if lives.exists():
+            eventually(recorded.exists, what="the restart is recorded")
             ask_for_an_end()
-        lives.touch()
+        lives.write_text(str(os.getpid()))
         if isinstance(number, signal.Signals):
             os.kill(os.getpid(), number)
         sys.exit(number)
 
-    told = supervise(Child("worker", live, lambda _pid: True))
+    def record(ended: Ended) -> None:
+        # A name appears with its whole content.
+        (tmp_path / "draft").write_text(f"{ended.process} {ended.pid} {ended.cause}")
+        (tmp_path / "draft").rename(recorded)
+
+    told = supervise(Child("worker", live, lambda _pid: True), record)
+    assert recorded.read_text() == f"worker {lives.read_text()} {cause}"
     assert any(line.endswith(cause) for line in told)
 
 

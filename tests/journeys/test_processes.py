@@ -3,10 +3,12 @@
 import os
 import re
 import signal
+import sqlite3
 import stat
 import subprocess
 import urllib.request
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,12 @@ from tests.journeys.running_copy import PROCESSES, Copy, started
 from tests.processes import FLASK, eventually, free_port, is_alive
 
 KILLED = SIGNALS[signal.SIGKILL]
+
+
+def restarts(copy: Copy) -> list[tuple[int, str]]:
+    """What the database keeps of them: process id and cause."""
+    with closing(sqlite3.connect(copy.data_dir / "igny8.sqlite3")) as database:
+        return database.execute("SELECT pid, cause FROM process_restart").fetchall()
 
 
 def up_again(copy: Copy, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -145,6 +153,7 @@ def test_a_process_that_dies_is_started_again(copy: Copy, position: int) -> None
     os.kill(victim, signal.SIGKILL)
     eventually(lambda: victim not in copy.family() and copy.is_whole(), within=60, what=copy.log.read_text())
     assert copy.process.poll() is None
+    eventually(lambda: (victim, KILLED) in restarts(copy), within=30, what="the restart is recorded")
     assert copy.said(f'"pid": {victim}, "cause": "{KILLED}"')
 
 

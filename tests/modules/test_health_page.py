@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.infrastructure.messaging import heartbeats, queues
 from app.infrastructure.messaging.worker import ClockWorker, StepWorker
+from app.infrastructure.process_restarts import Ended, note_restart
 from tests.modules.automation_pages import make_rule, make_run
 from tests.people import People, browser_of, make_people
 
@@ -109,3 +110,30 @@ def test_a_queue_server_that_is_away_hides_nothing(
     assert "Not answering." in part(text, "Queue server")
     assert "Not known while the queue server does not answer." in text
     assert "Not working: Tables, Queue server." in viewer.get("/system/trouble").text
+
+
+def test_restarts_of_the_last_week_are_shown_with_their_cause(viewer: FlaskClient, session: Session) -> None:
+    now = datetime.now(UTC)
+    assert "No process had to be started again" in viewer.get("/system").text
+    for process, days in (("step worker 1", 6), ("scheduler", 8)):
+        note_restart(session, Ended(process, "host-1", 77, "It was killed.", now - timedelta(days=days)))
+    session.commit()
+    text = viewer.get("/system").text
+    restarts = text[text.index("Restarts of the last week") :]
+    assert "Step worker 1" in restarts
+    assert "host-1" in restarts
+    assert "It was killed." in restarts
+    assert ">Scheduler<" not in restarts
+
+
+def test_of_many_restarts_the_latest_are_shown_and_all_counted(viewer: FlaskClient, session: Session) -> None:
+    now = datetime.now(UTC)
+    for minutes in range(60):
+        note_restart(
+            session,
+            Ended("web server", "host-1", minutes, "It was killed.", now - timedelta(minutes=minutes)),
+        )
+    session.commit()
+    text = viewer.get("/system").text
+    assert text.count("It was killed.") == 50
+    assert "The latest 50 of 60." in text

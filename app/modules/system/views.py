@@ -10,6 +10,7 @@ from app.business.automation.services.auditing.accounting import unaccounted
 from app.business.automation.services.history.backlog import backlog
 from app.infrastructure.database import db
 from app.infrastructure.health import look
+from app.infrastructure.process_restarts import restarts
 from app.infrastructure.readiness import check_readiness
 from app.modules.access import allow, current_person
 from app.modules.live import live_mark, unchanged
@@ -65,4 +66,5 @@ def health() -> str:
         health=look(current_app.extensions["settings"], now),
         backlog=backlog(db.session(), account.id, now),
         unaccounted=unaccounted(db.session(), account.id, now),
+        restarts=restarts(db.session(), now),
     )
