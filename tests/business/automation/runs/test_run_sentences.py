@@ -210,6 +210,8 @@ def caught_names() -> set[str]:
 
 def made(kind: type[Exception]) -> list[Exception]:
     """The exception as its code raises it; one for each of the kinds that it distinguishes."""
+    if "__init__" not in vars(kind) and kind.__base__ in (Exception, ValueError):
+        return [kind("No.")]
     first, *more = inspect.signature(kind, eval_str=True).parameters.values()
     needed = [one for one in more if one.default is one.empty and one.kind is one.POSITIONAL_OR_KEYWORD]
     values = get_args(first.annotation) if get_origin(first.annotation) is Literal else [_sample(first)]
