@@ -28,6 +28,7 @@ from app.business.billing.models import EntryKind
 from app.business.billing.services import replenishment
 from app.business.billing.services.credit_service import CreditService
 from app.infrastructure.database import db
+from app.modules.automation.wizard import STEPS, step_of
 from app.settings import Settings
 from tests import databases, release_0_3_0
 from tests.business.automation.machine import Machine
@@ -120,7 +121,9 @@ def test_rules_with_values_refused_today_say_what_needs_repair(upgraded: Flask) 
         for name, field in IN_NEED_OF_REPAIR.items():
             page = owner.get(f"/rules/{ids[name]}")
             assert page.status_code == 200, name
-            assert f"This rule needs repair ({field}" in page.text, name
+            title = next(step.title for step in STEPS if step.key == step_of(field))
+            assert f"This rule needs repair. {title}" in page.text, name
+            assert field not in page.text, name
 
 
 def test_options_that_did_nothing_are_no_reason_for_repair(old_app: Flask) -> None:
@@ -245,7 +248,7 @@ def _broken_pages(browser: FlaskClient) -> dict[str, int]:
     while waiting_paths:
         path = waiting_paths.pop()
         answer = browser.get(path)
-        needs_repair = answer.status_code == 409 and "This rule needs repair (" in answer.text
+        needs_repair = answer.status_code == 409 and "This rule needs repair. " in answer.text
         if answer.status_code not in (200, 204, 302, 303) and not needs_repair:
             broken[path] = answer.status_code
         links = (

@@ -14,7 +14,8 @@ from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import ScheduledTask
 from app.business.automation.services.rules.rule_versions import keep_version
 from app.business.planner.models import Keyword
-from app.modules.automation.wizard import KEYS
+from app.modules.automation.repair_words import repairs_of
+from app.modules.automation.wizard import KEYS, STEPS, step_of
 from tests.factories import make_keyword, make_sector, make_site
 from tests.modules.automation_pages import NIGHTLY, ON_KEYWORDS, ON_RUNS, make_rule, make_run
 from tests.modules.automation_rest import RULES, rule_body
@@ -176,6 +177,44 @@ def test_their_form_opens_at_every_step(app: Flask, session: Session, people: Pe
         for step in KEYS:
             page = browser.get(answer.location.rpartition("/")[0] + f"/{step}", follow_redirects=True)
             assert page.status_code == 200, (values, step)
+
+
+def test_a_page_names_the_input_as_the_form_does_and_leads_to_its_step(
+    app: Flask, session: Session, people: People
+) -> None:
+    """Never by its path in the rule, which only programs know."""
+    viewer, browser = browser_of(app, session, people.viewer), browser_of(app, session, people.owner)
+    for base, values, field in STORED:
+        rule = stored(session, people, base, values)
+        page, step = browser.get(f"/rules/{rule.id}").text, step_of(field)
+        title = next(one.title for one in STEPS if one.key == step)
+        assert f"This rule needs repair. {title}" in page, (values, field)
+        assert f"({field}" not in page, (values, field)
+        assert f"/rules/{rule.id}/edit?step={step}" in page, (values, field)
+        assert f"/rules/{rule.id}/edit" not in viewer.get(f"/rules/{rule.id}").text
+        opened = browser.post(f"/rules/{rule.id}/edit?step={step}", follow_redirects=True)
+        assert opened.request.path.endswith(f"/{step}"), (values, field)
+        assert f"({field}" not in browser.get(f"/rules/{rule.id}/test").text, values
+    assert "(trigger_options" not in browser.get("/rules").text
+
+
+LABELLED = [
+    ("trigger_options.rule_id", "When", "Of which rule?"),
+    ("trigger_options", "When", "Which change of status?"),
+    ("record_minimum", "Which records", "Run only if at least this many match"),
+    ("conditions.all[0].value", "Which records", "Conditions"),
+    ("actions[1].params.rule_id", "Do what", "Action 2: This rule"),
+    ("actions[0].when.not.value", "Do what", "Actions"),
+    ("credit_limit_per_execution", "Limits", "Credits per run"),
+    ("site", "Where", "Where may it work?"),
+    ("name", "Name", "Name"),
+]
+
+
+@pytest.mark.parametrize(("path", "title", "label"), LABELLED)
+def test_a_path_has_the_words_of_the_form(path: str, title: str, label: str) -> None:
+    (repair,) = repairs_of({path: ["It is wrong."]})
+    assert (repair.step.title, repair.label, repair.sentence) == (title, label, "It is wrong.")
 
 
 def test_none_is_taken_when_it_is_saved_anew(app: Flask, session: Session, people: People) -> None:

@@ -178,7 +178,7 @@ class RuleForm:
         except Invalid as refusal:
             found: dict[str, dict[str, list[str]]] = {}
             for path, messages in refusal.errors.items():
-                found.setdefault(_step_of(path), {})[path] = messages
+                found.setdefault(step_of(path), {})[path] = messages
             return found
         return {}
 
@@ -265,6 +265,7 @@ def has_errors(form: Any) -> bool:
     return any(field.errors for field in form.fields_by_path().values())
 
 
-def _step_of(path: str) -> str:
+def step_of(path: str) -> str:
+    """The key of the step that decides the field at this path of a rule."""
     root = path.partition(".")[0].partition("[")[0]
     return next((step.key for step in STEPS if root in step.owns), "check")

@@ -24,7 +24,7 @@ from app.business.automation.services.rules.rule_list import (
     versions_of,
 )
 from app.business.automation.services.rules.rule_references import Errors
-from app.business.automation.services.rules.rule_repair import faults_of, faults_of_rules, repair_sentence
+from app.business.automation.services.rules.rule_repair import faults_of, faults_of_rules
 from app.business.automation.services.rules.rule_sentence import (
     actions_of,
     conditions_of,
@@ -43,6 +43,7 @@ from app.modules.automation import rule_ahead, rule_check
 from app.modules.automation.choices import load_sites
 from app.modules.automation.forms import RulesFilter
 from app.modules.automation.run_lines import folded
+from app.modules.automation.repair_words import repair_text, repairs_of
 from app.modules.automation.start_words import cost_of_start, shown_total
 from app.modules.sent_once import sent_once
 from app.modules.web import page_or_partial, see_other
@@ -90,12 +91,13 @@ def show(id: int) -> ResponseReturnValue:
     place = place_of(rule)
     others = rules_waited_for(session, rule.account_id, [rule])
     runs = runs_page(session, rule.account_id, RunFilters(rules=[rule.id]), None, RUNS, now).rows
-    aside = set_aside_of(session, rule)
+    aside, repairs = set_aside_of(session, rule), faults_of_rules(session, rule.account_id, [rule])
     ids = {rule.record_type: [record.record_id for record in aside]} if rule.record_type else {}
     return render_template(
         "pages/automation/rule.html",
         rule=rule,
-        sentence=_sentence(rule, place, others, faults_of_rules(session, rule.account_id, [rule])),
+        sentence=_sentence(rule, place, others, repairs),
+        repairs=repairs_of(repairs.get(rule.id, {})),
         words=None if faults_of(rule) else _words(rule, place, others),
         figures=rule_figures(session, rule.account_id, [rule.id], now)[rule.id],
         lines=folded(runs),
@@ -206,7 +208,7 @@ def _words(rule: AutomationRule, place: str | None, others: Mapping[int, str]) -
 def _sentence(
     rule: AutomationRule, place: str | None, others: Mapping[int, str], repairs: Mapping[int, Errors]
 ) -> str:
-    return repair_sentence(repairs[rule.id]) if rule.id in repairs else summary_of(rule, place, others)
+    return repair_text(repairs[rule.id]) if rule.id in repairs else summary_of(rule, place, others)
 
 
 def _done(rule: AutomationRule, message: str) -> ResponseReturnValue:

@@ -14,7 +14,7 @@ from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.catalogue.triggers import subject_of
 from app.business.automation.services.conditions.match_preview import Matches
 from app.business.automation.services.history.run_page import find_run
-from app.business.automation.services.rules.rule_repair import faults_of, repair_sentence
+from app.business.automation.services.rules.rule_repair import faults_of
 from app.business.automation.services.rules.rule_sentence import summary_of
 from app.business.automation.services.runs.run_again import RunAgain, run_again
 from app.business.automation.services.trials.dry_run import dry_run
@@ -22,6 +22,7 @@ from app.business.errors import Conflict, Invalid, NotFound
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
 from app.modules.automation.forms import RunNowForm, TestForm
+from app.modules.automation.repair_words import repair_text
 from app.modules.automation.start_words import cost_of_start, shown_total
 from app.modules.automation.step_form import offered
 from app.modules.automation.trace_lines import trace_lines
@@ -95,7 +96,7 @@ def _readable(id: int) -> AutomationRule:
     """The rule. Raises Conflict where it needs repair: neither a test nor a run could say anything true."""
     rule = owned_or_404(AutomationRule, id)
     if faults := faults_of(rule):
-        raise Conflict(f"{repair_sentence(faults)} Edit it, then try again.")
+        raise Conflict(f"{repair_text(faults)} Edit it, then try again.")
     return rule
 
 
