@@ -18,6 +18,7 @@ from app.business.planner.services.record_lists import (
 )
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
+from app.modules.ask_first import ask, is_confirmed
 from app.modules.display import plural
 from app.modules.gate.numbers import row_id
 from app.modules.planner.forms import ClusterFilterForm, ClusterForm, KeywordFilterForm, NewClusterForm
@@ -94,12 +95,29 @@ def merge(id: int) -> ResponseReturnValue:
     """Take another cluster's keywords and ideas into this one; the other is gone then."""
     target, other = owned_or_404(Cluster, id), _chosen_cluster()
     name = other.name
+    if not is_confirmed():
+        return _ask_merge(target, other)
     cluster_service.merge_clusters(
         db.session(), target, [other], origin=current_person().origin, now=datetime.now(UTC)
     )
     db.session.commit()
     flash(f"“{name}” is now part of “{target.name}”.", "success")
     return see_other(url_for("planner.cluster", id=id))
+
+
+def _ask_merge(target: Cluster, other: Cluster) -> str:
+    figures = cluster_figures(db.session(), [other.id])[other.id]
+    keywords, ideas = plural(figures.keyword_count, "keyword"), plural(figures.idea_count, "idea")
+    lines = [
+        f"{keywords} and {ideas} go over to “{target.name}”.",
+        f"The cluster “{other.name}” is gone then: this cannot be taken back.",
+    ]
+    return ask(
+        f"Merge “{other.name}” into “{target.name}”?",
+        lines,
+        "Merge",
+        url_for("planner.cluster", id=target.id),
+    )
 
 
 @allow(Role.OPERATOR)

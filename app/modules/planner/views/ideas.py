@@ -9,9 +9,11 @@ from app.business.accounts.models import Role
 from app.business.errors import Invalid
 from app.business.planner.models import Cluster, Idea, IdeaStatus
 from app.business.planner.services import idea_service
+from app.business.planner.services.record_changes import IDEA
 from app.business.planner.services.record_lists import IDEAS
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
+from app.modules.ask_first import ask_status, is_confirmed
 from app.modules.display import plural
 from app.modules.gate.numbers import row_id
 from app.modules.planner.forms import IdeaFilterForm, IdeaForm, NewIdeaForm
@@ -20,6 +22,17 @@ from app.modules.record_forms import SHARED_LAYOUT, place_choices
 from app.modules.record_pages import back_to, read_list, ticked_ids, trail_of
 from app.modules.web import page_or_partial, see_other
 
+ASKED = {
+    IdeaStatus.ACCEPTED: (
+        "Accept",
+        "Rules may make tasks of them, and articles of those, which cost credits.",
+    ),
+    IdeaStatus.REJECTED: ("Reject", "Rules make no tasks of them."),
+    IdeaStatus.NEW: (
+        "Decide again on",
+        "They wait for a decision: rules that take accepted ideas leave them alone.",
+    ),
+}
 SAID = {IdeaStatus.ACCEPTED: "accepted", IdeaStatus.REJECTED: "rejected", IdeaStatus.NEW: "open again"}
 
 EDITING = Editing(
@@ -91,6 +104,9 @@ def decide() -> ResponseReturnValue:
     status, ids = request.form.get("status", ""), ticked_ids()
     if status not in SAID:
         raise Invalid({"status": ["Choose whether to accept or to reject the ideas."]})
+    if not is_confirmed(ids):
+        verb, means = ASKED[IdeaStatus(status)]
+        return ask_status(IDEA, ids, status, verb, means, back_to("planner.ideas"))
     moved = idea_service.decide_ideas(
         db.session(), ids, status, origin=current_person().origin, now=datetime.now(UTC)
     )

@@ -13,6 +13,7 @@ from app.business.planner.services.record_changes import KEYWORD, set_status
 from app.business.planner.services.record_lists import KEYWORDS
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
+from app.modules.ask_first import ask_status, is_confirmed
 from app.modules.display import plural
 from app.modules.planner.forms import KeywordFilterForm, KeywordForm, NewKeywordForm
 from app.modules.record_editing import Editing, edit_page, form_page
@@ -20,6 +21,16 @@ from app.modules.record_forms import SHARED_LAYOUT, place_choices
 from app.modules.record_pages import back_to, read_list, ticked_ids, trail_of
 from app.modules.web import page_or_partial, see_other
 
+ASKED = {
+    KeywordStatus.IGNORED: (
+        "Ignore",
+        "Rules leave them alone: they are put in no cluster and nothing is made of them.",
+    ),
+    KeywordStatus.NEW: (
+        "Take back",
+        "They are new again: in no cluster, and rules may work on them, which can cost credits.",
+    ),
+}
 SAID = {KeywordStatus.IGNORED: "ignored: rules leave them alone", KeywordStatus.NEW: "new again"}
 
 EDITING = Editing(
@@ -87,9 +98,11 @@ def decide() -> ResponseReturnValue:
     status = request.form.get("status", "")
     if status not in SAID:
         raise Invalid({"status": ["Choose whether to ignore the keywords or to take them back."]})
-    moved = set_status(
-        db.session(), KEYWORD, ticked_ids(), status, current_person().origin, datetime.now(UTC)
-    )
+    ids = ticked_ids()
+    if not is_confirmed(ids):
+        verb, means = ASKED[KeywordStatus(status)]
+        return ask_status(KEYWORD, ids, status, verb, means, back_to("planner.keywords"))
+    moved = set_status(db.session(), KEYWORD, ids, status, current_person().origin, datetime.now(UTC))
     db.session.commit()
     flash(f"{plural(len(moved), 'keyword')} {SAID[KeywordStatus(status)]}.", "success")
     return see_other(back_to("planner.keywords"))

@@ -15,6 +15,7 @@ from app.business.writer.services.record_kinds import TASK
 from app.business.writer.services.record_lists import CONTENTS, TASKS
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
+from app.modules.ask_first import ask_status, is_confirmed
 from app.modules.display import plural
 from app.modules.gate.numbers import row_id
 from app.modules.record_editing import Editing, edit_page, form_page
@@ -23,6 +24,11 @@ from app.modules.record_pages import back_to, read_list, ticked_ids, trail_of
 from app.modules.web import page_or_partial, see_other
 from app.modules.writer.forms import NewTaskForm, TaskFilterForm, TaskForm
 
+ASKED = {
+    TaskStatus.QUEUED: ("Mark ready", "Rules may have their articles written, which costs credits."),
+    TaskStatus.DRAFT: ("Mark not ready", "Rules that take queued tasks leave them alone."),
+    TaskStatus.DONE: ("Mark done", "Rules write no articles for them any more."),
+}
 SAID = {
     TaskStatus.QUEUED: "ready: rules may write them now",
     TaskStatus.DRAFT: "not ready: rules leave them alone",
@@ -107,6 +113,9 @@ def decide() -> ResponseReturnValue:
     status, ids = request.form.get("status", ""), ticked_ids()
     if status not in SAID:
         raise Invalid({"status": ["Choose what the ticked tasks are: ready, not ready, or done."]})
+    if not is_confirmed(ids):
+        verb, means = ASKED[TaskStatus(status)]
+        return ask_status(TASK, ids, status, verb, means, back_to("writer.tasks"))
     moved = set_status(db.session(), TASK, ids, status, current_person().origin, datetime.now(UTC))
     db.session.commit()
     left = f" {len(ids) - len(moved)} were left as they are." if len(moved) < len(ids) else ""
