@@ -10,6 +10,7 @@ from app.business.planner.models import Cluster, Idea, Keyword, Sector, Site
 from tests.factories import make_cluster, make_idea, make_keyword, make_sector, make_site
 from tests.people import People, browser_of, make_people
 
+SURE = {"confirmed": "1"}
 PARTIAL = {"HX-Request": "true", "HX-Request-Type": "partial"}
 
 
@@ -168,10 +169,10 @@ def test_ticked_keywords_are_ignored_and_taken_back(
 ) -> None:
     ids = [make_keyword(session, sector).id for _ in range(2)]
     session.commit()
-    answer = browser.post("/keywords/decide?sort=text", data={"ids": ids, "status": "ignored"})
+    answer = browser.post("/keywords/decide?sort=text", data=SURE | {"ids": ids, "status": "ignored"})
     assert answer.location == "/keywords?sort=text"
     assert set(session.scalars(select(Keyword.status))) == {"ignored"}
-    browser.post("/keywords/decide", data={"ids": ids, "status": "new"})
+    browser.post("/keywords/decide", data=SURE | {"ids": ids, "status": "new"})
     assert set(session.scalars(select(Keyword.status))) == {"new"}
     assert browser.post("/keywords/decide", data={"status": "ignored"}).status_code == 422
     assert browser.post("/keywords/decide", data={"ids": ["1;2"], "status": "ignored"}).status_code == 422
@@ -199,7 +200,7 @@ def test_a_merged_cluster_is_gone_and_its_keywords_stay(
     make_keyword(session, sector, cluster_id=other.id, status="clustered", volume=1200)
     session.commit()
     assert "Other" in browser.get(f"/clusters/{one.id}").text
-    assert browser.post(f"/clusters/{one.id}/merge", data={"cluster": other.id}).status_code == 303
+    assert browser.post(f"/clusters/{one.id}/merge", data=SURE | {"cluster": other.id}).status_code == 303
     assert "1,200" in browser.get(f"/clusters/{one.id}").text
     assert browser.get(f"/clusters/{other.id}").status_code == 404
     assert browser.post(f"/clusters/{one.id}/merge", data={"cluster": ""}).status_code == 422

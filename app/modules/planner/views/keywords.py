@@ -22,10 +22,7 @@ from app.modules.record_pages import back_to, read_list, ticked_ids, trail_of
 from app.modules.web import page_or_partial, see_other
 
 ASKED = {
-    KeywordStatus.IGNORED: (
-        "Ignore",
-        "Rules leave them alone: they are put in no cluster and nothing is made of them.",
-    ),
+    KeywordStatus.IGNORED: ("Ignore", "Rules leave them alone: nothing is made of them any more."),
     KeywordStatus.NEW: (
         "Take back",
         "They are new again: in no cluster, and rules may work on them, which can cost credits.",
