@@ -148,9 +148,9 @@ def cancel_run(id: int) -> Response:
 @allow(Role.OPERATOR)
 def go_on(id: int) -> Response:
     """POST go-on: a chain that waits for a person, or what an ended run left over: 202 and the run that goes on."""
-    asked, run = read_optional(GoOn), owned_or_404(ScheduledTask, id)
+    asked, run = read_optional(GoOn), _present_run(id)
     following = going_on.go_on(db.session(), run, actor(), asked.max_credits, datetime.now(UTC))
-    return saved(answer(_show(following), 202))
+    return saved(_answer(following, 202))
 
 
 @allow(Role.VIEWER)
