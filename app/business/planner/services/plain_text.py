@@ -42,7 +42,12 @@ def keyword_text(value: str, path: str = "text", *, language: str = "") -> str:
 
     Raises Invalid({path: …}).
     """
-    return clean_line(lower_case(_HIDDEN.sub("", clean_line(value, path)), language), path)
+    return clean_line(lower_case(without_hidden(clean_line(value, path)), language), path)
+
+
+def without_hidden(text: str) -> str:
+    """`text` without what is pasted along and never meant."""
+    return _HIDDEN.sub("", text)
 
 
 def lower_case(text: str, language: str = "") -> str:

@@ -134,3 +134,30 @@ def test_the_options_of_a_trigger_are_checked() -> None:
         with pytest.raises(Invalid) as caught:
             check_options(trigger, options)
         assert list(caught.value.errors) == [place]
+
+
+ANY = "(upper or lower case)"
+
+
+@pytest.mark.parametrize(
+    ("record_type", "condition", "is_said"),
+    [
+        ("keyword", leaf("country", "eq", "de"), True),
+        ("keyword", leaf("labels", "contains", "Brand"), True),
+        ("content", leaf("title", "contains", {"field": "main_keyword"}), True),
+        ("keyword", leaf("country", "in", ["12", "at"]), True),
+        ("keyword", leaf("country", "eq", "49"), False),
+        ("keyword", leaf("text", "contains", "shoes"), False),
+        ("keyword", leaf("intent", "eq", "commercial"), False),
+        ("keyword", leaf("url", "is_empty"), False),
+    ],
+)
+def test_that_case_does_not_count_is_said_where_it_could(
+    record_type: str, condition: dict[str, Any], is_said: bool
+) -> None:
+    exact, folded = (
+        describe(parse_conditions(one, record_type=record_type), record_type)
+        for one in (condition, condition | {"ignore_case": True})
+    )
+    assert ANY not in exact
+    assert folded == (f"{exact} {ANY}" if is_said else exact)

@@ -16,6 +16,7 @@ from app.business.automation.services.conditions.condition_text import describe
 from app.business.automation.services.conditions.condition_tree import parse_conditions, parse_free
 from app.business.automation.services.conditions.record_facts import context_facts
 from app.business.errors import Invalid
+from app.business.planner.services.plain_text import keyword_text
 from tests.factories import NOW
 
 VOLUME = {"field": "volume", "operator": "gte", "value": 500}
@@ -139,6 +140,10 @@ def test_keywords_are_compared_as_they_are_stored() -> None:
         ("contains", "  ", " "),
         ("eq", " How ", "how"),
         ("has_word", " How ", "how"),
+        ("eq", "İSTANBUL", keyword_text("İSTANBUL")),
+        ("contains", "İstan", "istan"),
+        ("eq", "Kaf\u200bfee", keyword_text("kaf\u200bfee")),
+        ("starts_with", "\ufeffHow ", "how "),
     ],
 )
 def test_a_part_of_a_keyword_keeps_its_space_where_the_keyword_goes_on(

@@ -36,6 +36,7 @@ _IN_LIST = {
     O.IS_EMPTY: "are empty",
     O.IS_NOT_EMPTY: "are not empty",
 }
+ANY_CASE = " (upper or lower case)"
 _TIMES = (FieldType.INSTANT, FieldType.DAY, FieldType.HANDLED)
 
 
@@ -94,8 +95,22 @@ def _leaf(leaf: Leaf, record_type: str | None, outside: str | None) -> str:
     if leaf.other:
         other = _known(leaf.other, leaf, outside if leaf.of_record else record_type)
         whose = f" of this {noun(outside)}" if leaf.of_record else ""
-        return f"{said} the {other.label if other else leaf.other}{whose}"
-    return f"{said} {_operand(leaf, field)}"
+        return f"{said} the {other.label if other else leaf.other}{whose}{_case(leaf, field)}"
+    return f"{said} {_operand(leaf, field)}{_case(leaf, field)}"
+
+
+def _case(leaf: Leaf, field: Field | None) -> str:
+    """That case does not count, where it could: texts compare exactly unless the condition says otherwise."""
+    if (
+        not leaf.ignore_case
+        or leaf.type not in (FieldType.TEXT, FieldType.LIST)
+        or (field and field.keyword_text)
+    ):
+        return ""
+    cased = leaf.other or any(
+        isinstance(text, str) and text.lower() != text.upper() for text in _listed(leaf.operand)
+    )
+    return ANY_CASE if cased else ""
 
 
 def _known(name: str, leaf: Leaf, record_type: str | None) -> Field | None:

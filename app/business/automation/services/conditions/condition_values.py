@@ -18,6 +18,7 @@ from app.business.automation.services.conditions.condition_nodes import (
     Operator,
 )
 from app.business.folding import fold
+from app.business.planner.services.plain_text import lower_case, without_hidden
 
 MOST_VALUES = 500
 LARGEST_NUMBER = 2**53
@@ -175,7 +176,12 @@ def _choice(field: Field, value: Any, ignore_case: bool) -> str:
 def _text(field: Field, value: Any) -> str:
     # As stored: every text in Unicode form NFC, keywords also trimmed, single-spaced and in lower case.
     text = _storable(field, value)
-    return unicodedata.normalize("NFC", " ".join(text.split()).lower() if field.keyword_text else text)
+    return unicodedata.normalize("NFC", _as_keyword(" ".join(text.split())) if field.keyword_text else text)
+
+
+def _as_keyword(text: str) -> str:
+    """As keywords are stored: `İstanbul` is `istanbul`, and nothing hidden is in it."""
+    return lower_case(without_hidden(text))
 
 
 def _storable(field: Field, value: Any) -> str:
@@ -188,7 +194,7 @@ def _storable(field: Field, value: Any) -> str:
 
 def _part_of_keyword(text: str, goes_on_before: bool, goes_on_after: bool) -> str:
     """A part as keywords are stored; a space stays where the text may go on: `how ` begins no "however"."""
-    plain = unicodedata.normalize("NFC", _SPACES.sub(" ", text).lower())
+    plain = unicodedata.normalize("NFC", _as_keyword(_SPACES.sub(" ", text)))
     if plain == " ":
         return plain
     plain = plain if goes_on_before else plain.lstrip(" ")
