@@ -13,8 +13,10 @@ from typing import Any
 
 import structlog
 from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser
 from waitress.server import TcpWSGIServer
 from waitress.task import ErrorTask, ThreadedTaskDispatcher, WSGITask
+from waitress.utilities import RequestEntityTooLarge
 
 from app.infrastructure.process_life import stopping
 
@@ -81,9 +83,27 @@ class Refused(ErrorTask):  # type: ignore[misc]
         self.write(body.encode())
 
 
+class Request(HTTPRequestParser):  # type: ignore[misc]
+    """A request being read; a chunk that announces more than may come is refused before anybody waits for it."""
+
+    completed: bool = False
+
+    def received(self, data: bytes) -> int:
+        """Take bytes and give how many belonged to it."""
+        consumed: int = super().received(data)
+        if (
+            not self.completed
+            and getattr(self.body_rcv, "chunk_remainder", 0) > self.adj.max_request_body_size
+        ):
+            self.error = RequestEntityTooLarge("a chunk is larger than a body may be")
+            self.completed = True
+        return consumed
+
+
 class Connection(HTTPChannel):  # type: ignore[misc]
     """One connection, and since when it does what it does."""
 
+    parser_class = Request
     task_class = Answer
     error_task_class = Refused
     request: Any = None
