@@ -39,7 +39,7 @@ TABLE = {
         accounts.profile accounts.save_profile accounts.password accounts.end_session accounts.end_all_sessions
         accounts.settings
         billing.credits billing.api_credits billing.api_ledger
-        automation.dashboard automation.recent_runs automation.rules automation.rule automation.versions
+        automation.dashboard automation.rules automation.rule automation.versions
         automation.version automation.templates automation.history automation.run automation.operation
         automation.why automation.why_rule automation.notices automation.read_notices
         automation_api.list_rules automation_api.get_rule automation_api.explain_rule automation_api.show_catalog
@@ -52,7 +52,7 @@ TABLE = {
         writer.tasks writer.task writer.contents writer.content writer.article writer.download_html
         writer.download_markdown
         writer.api_list_tasks writer.api_get_task writer.api_list_content writer.api_get_content
-        system.health system.trouble
+        system.health system.trouble system.moved system.header
     """,
     "operator": """
         automation.test automation.ask_run automation.run_now automation.try_past automation.begin_past

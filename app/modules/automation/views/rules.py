@@ -42,8 +42,8 @@ from app.modules.access import allow, current_person, owned_or_404
 from app.modules.automation import rule_ahead, rule_check
 from app.modules.automation.choices import load_sites
 from app.modules.automation.forms import RulesFilter
-from app.modules.automation.run_lines import folded
 from app.modules.automation.repair_words import repair_text, repairs_of
+from app.modules.automation.run_lines import folded
 from app.modules.automation.start_words import cost_of_start, shown_total
 from app.modules.sent_once import sent_once
 from app.modules.web import page_or_partial, see_other
