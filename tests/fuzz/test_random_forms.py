@@ -5,18 +5,17 @@ from random import Random
 from flask import Flask
 from sqlalchemy.orm import Session
 
-from tests.fuzz.world import FULL, NAMES, ODD, fingerprint, make_world, steady, within_time
-
-POSTS = 5000 if FULL else 500
+from tests.fuzz.world import NAMES, ODD, fingerprint, make_world, share, steady, within_time
 
 
 def test_random_forms(app: Flask, session: Session) -> None:
-    world, rng, faults = make_world(app, session), Random(14), []
+    (posts, seed), faults = share(session), []
+    world, rng = make_world(app, session), Random(seed)
     steady(app)
     try:
         forms = world.forms()
         assert len(forms) > 30
-        for number in range(POSTS):
+        for number in range(posts):
             action, fields = forms[number % len(forms)] if number < len(forms) else rng.choice(forms)
             data = mutated(rng, fields)
             before = fingerprint(session) if number % 5 == 0 else None
