@@ -42,14 +42,19 @@ class World:
         account = make_account(session)
         sector = make_sector(session, make_site(session, account))
         self.records = [make_keyword(session, sector).id for _ in range(RECORDS)]
-        trigger = self.rng.choice([{"trigger": "schedule", "schedule": HOURLY}, {"trigger": "keyword_added"}])
+        options = self.rng.choice(
+            [
+                {"trigger": "schedule", "schedule": HOURLY, "repeat": "always", "overlap": "queue"},
+                {"trigger": "schedule", "schedule": HOURLY, "repeat": "always", "overlap": "allow"},
+                {"trigger": "keyword_added"},
+                {"trigger": "keyword_added"},
+            ]
+        )
         self.rule: AutomationRule = self.machine.make_rule(
             account,
-            **trigger,
+            **options,
             record_type="keyword",
             actions=[LABEL, NOTIFY],
-            repeat="always",
-            overlap=self.rng.choice(["queue", "allow"]),
             max_executions_per_day=500,
             stop_after_failures=0,
         )
