@@ -24,7 +24,7 @@ from tests.people import People, browser_of, make_people, program_of
 NAMES = [
     "id", "automation_rule", "rule_name", "rule_version", "cause", "scheduled_at", "executed_at", "started_at",
     "finished_at", "not_before", "waiting_for", "status", "reason", "result", "error_message", "credits_used",
-    "max_credits", "remaining", "attempt", "site", "sector",
+    "start", "max_credits", "remaining", "attempt", "site", "sector",
 ]  # fmt: skip
 MINUTE = timedelta(minutes=1)
 

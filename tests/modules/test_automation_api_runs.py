@@ -21,7 +21,7 @@ from tests.people import People, make_people, program_of
 NAMES = [
     "id", "automation_rule", "rule_name", "rule_version", "cause", "scheduled_at", "executed_at", "started_at",
     "finished_at", "not_before", "waiting_for", "status", "reason", "result", "error_message", "credits_used",
-    "attempt", "site", "sector", "max_credits", "remaining",
+    "attempt", "site", "sector", "start", "max_credits", "remaining",
 ]  # fmt: skip
 MINUTE = timedelta(minutes=1)
 
@@ -65,7 +65,7 @@ def test_a_run_shows_its_steps_tries_checks_and_conditions(
     run_id = execute(api, rule).json["id"]
     now_machine.settle()
     shown = api.get(f"{RUNS}{run_id}/").json
-    assert sorted(shown) == sorted([*NAMES, "steps", "attempts", "gates", "trace", "records"])
+    assert sorted(shown) == sorted([*NAMES, "steps", "attempts", "gates", "trace", "records", "go_on"])
     (step,) = shown["steps"]
     assert (step["index"], step["type"], step["status"], step["records"]) == (
         0,
