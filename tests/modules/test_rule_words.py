@@ -75,7 +75,7 @@ PARAMETERS: list[tuple[str, str | None, dict[str, Any], str]] = [
     ("generate_ideas", "cluster", {"again": True}, "also where there are some already"),
     ("create_tasks", "idea", {"idea_ids": [9]}, "only number 9"),
     ("create_tasks", "idea", {"word_count": 700}, "700 words each"),
-    ("create_tasks", "idea", {"task_type": "refresh"}, "“refresh”"),
+    ("create_tasks", "idea", {"task_type": "refresh"}, "“refresh an article”"),
     ("create_tasks", "idea", {"due_in_days": 1}, "due in 1 day"),
     ("create_tasks", "idea", {"inherit": False}, "without the cluster and main keyword"),
     ("create_record", "keyword", {"type": "idea", "title": "T", "inherit": False}, "without the cluster"),
