@@ -71,6 +71,12 @@ class TooLarge(Refusal):
     status = 413
 
 
+class Busy(Refusal):
+    """Too much is going on at this moment; the same again a little later will do."""
+
+    status = 503
+
+
 class NotEnoughCredits(Refusal):
     """The account cannot pay for this."""
 

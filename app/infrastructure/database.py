@@ -12,11 +12,13 @@ from sqlalchemy.orm import Session
 
 # All tables, so that every process and the migrations know the whole schema.
 import app.business.accounts.models
+import app.business.accounts.upload_models
 import app.business.automation.models
 import app.business.automation.operation_models
 import app.business.automation.run_models
 import app.business.billing.models
 import app.business.events
+import app.business.planner.import_models
 import app.business.planner.models
 import app.business.writer.models
 import app.infrastructure.process_restarts  # noqa: F401

@@ -1,20 +1,20 @@
 """Importing a keyword file: in three steps in the browser, and in one request over REST."""
 
 import io
-import os
 import re
-from pathlib import Path
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
+from app.business.accounts.services import uploads
+from app.business.accounts.upload_models import Upload
 from app.business.events import EventBatch
 from app.business.planner.models import Keyword, Sector, Site
-from app.infrastructure.uploads import KEPT_SECONDS
 from tests.factories import make_keyword, make_sector, make_site
 from tests.people import People, browser_of, make_people, program_of
 
@@ -78,19 +78,34 @@ def test_three_steps_bring_a_file_in(browser: FlaskClient, session: Session, sec
     assert session.scalar(select(func.count(EventBatch.id)).where(EventBatch.closed_at.is_not(None))) == 1
 
 
-def test_the_file_is_gone_after_the_import(app: Flask, browser: FlaskClient, sector: Sector) -> None:
+def test_the_file_is_gone_after_the_import(browser: FlaskClient, session: Session, sector: Sector) -> None:
     preview = upload(browser, SHEET, f"{sector.site_id}-{sector.id}")
+    assert session.scalar(select(func.count(Upload.id))) == 1
+    session.rollback()
     browser.post(preview, data={"existing": "update"})
-    assert list((app.extensions["settings"].data_dir / "uploads").iterdir()) == []
+    assert session.scalar(select(func.count(Upload.id))) == 0
+    session.rollback()
     assert browser.post(preview, data={"existing": "update"}).status_code == 404
     assert "Choose the file again" in browser.get(preview).text
 
 
-def test_a_file_waits_for_an_hour_only(app: Flask, browser: FlaskClient, sector: Sector) -> None:
+def test_a_file_waits_for_a_day_only(browser: FlaskClient, session: Session, sector: Sector) -> None:
     preview = upload(browser, SHEET, f"{sector.site_id}-{sector.id}")
-    kept: Path = next((app.extensions["settings"].data_dir / "uploads").iterdir())
-    os.utime(kept, (kept.stat().st_atime, kept.stat().st_mtime - KEPT_SECONDS - 1))
+    ends = session.scalars(select(Upload.expires_at)).one()
+    assert abs(ends - datetime.now(UTC) - timedelta(hours=24)) < timedelta(minutes=1)
+    session.execute(update(Upload).values(expires_at=datetime.now(UTC)))
+    session.commit()
     assert browser.get(preview).status_code == 404
+    assert uploads.any_expired(session, datetime.now(UTC))
+    uploads.delete_expired(session, datetime.now(UTC))
+    assert session.scalar(select(func.count(Upload.id))) == 0
+
+
+def test_of_one_persons_files_the_last_five_wait(
+    browser: FlaskClient, session: Session, sector: Sector
+) -> None:
+    previews = [upload(browser, SHEET, f"{sector.site_id}-{sector.id}") for _ in range(6)]
+    assert [browser.get(preview).status_code for preview in previews] == [404, *[200] * 5]
 
 
 def test_nobody_else_gets_the_file(

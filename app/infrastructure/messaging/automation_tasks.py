@@ -8,11 +8,12 @@ from functools import cache
 
 import structlog
 
+from app.business.accounts.services import uploads
 from app.business.automation.services import attention, rule_engine
 from app.business.automation.services.auditing import audit
 from app.business.automation.services.forecast import credit_watch
 from app.business.automation.services.operation_kinds import KINDS
-from app.business.automation.services.operations import operations
+from app.business.automation.services.operations import keyword_import, operations
 from app.business.automation.services.runs import outages, recovery, waiting
 from app.business.automation.services.runs.opening import LONG_QUEUE
 from app.business.automation.services.trials import back_test
@@ -109,6 +110,15 @@ def _rescue(now: datetime) -> None:
         operations.rescue_operations(session, now)
 
 
+def _settle_imports(now: datetime) -> None:
+    with only_reading(), transaction() as session:
+        imports, files = keyword_import.any_to_settle(session), uploads.any_expired(session, now)
+    if imports or files:
+        with transaction() as session:
+            keyword_import.settle_imports(session, now)
+            uploads.delete_expired(session, now)
+
+
 def _probe_services(now: datetime) -> None:
     with transaction() as session:
         outages.probe(session, now)
@@ -173,6 +183,7 @@ def _unbroken_for(now: datetime) -> timedelta:
 
 HEALING: tuple[Step, ...] = (
     _rescue,
+    _settle_imports,
     _dispatch,
     _plan,
     _replenish,

@@ -1,21 +1,23 @@
 """REST: a whole keyword file in one request."""
 
+from collections.abc import Mapping
 from contextlib import closing
-from datetime import UTC, datetime
+from typing import Any
 
 from flask import Response, jsonify, request
 
 from app.business.accounts.models import Role
-from app.business.errors import Invalid
+from app.business.automation.operation_models import Operation, OperationState
+from app.business.errors import Conflict, Invalid
 from app.business.planner.models import Sector, Site
+from app.business.planner.services.import_file import ImportFile
+from app.business.planner.services.import_parts import Destination
 from app.business.planner.services.keyword_file import BYTES_LIMIT
-from app.business.planner.services.keyword_import import ImportResult
-from app.business.planner.services.keyword_import import import_keywords as take_keywords
-from app.business.planner.services.keyword_table import read_keyword_table
-from app.infrastructure.database import db
-from app.modules.access import allow, current_person, owned_or_404
-from app.modules.api.resource import WrongContentType, saved
+from app.infrastructure.database import db, only_reading
+from app.modules.access import allow, owned_or_404
+from app.modules.api.resource import WrongContentType
 from app.modules.gate.numbers import row_id
+from app.modules.planner.importing import ask, execute, read_sent
 from app.modules.quotas import IMPORTS, limited
 
 FIELDS = ("site", "sector", "existing", "csrf_token")
@@ -26,42 +28,45 @@ FIELDS = ("site", "sector", "existing", "csrf_token")
 def import_keywords() -> Response:
     """POST keywords/import: multipart `file`, `site`, `sector`?, `existing` (update, leave)?."""
     data = _file()
-    place, fields = _place(), request.form
+    with only_reading():
+        to = _place()
+    existing = _existing()
+    file = read_sent(data, to)
+    operation = ask(file, to, existing, here=True)
+    db.session.commit()
+    execute(operation)
+    if operation.state != OperationState.DONE:
+        raise Conflict(_not_done(operation))
+    answer = jsonify(shown(operation.result, file))
+    answer.status_code = 201
+    return answer
+
+
+def shown(result: Mapping[str, Any], file: ImportFile) -> dict[str, object]:
+    """What came of the import, as JSON values."""
+    counts = {name: result[name] for name in ("created", "updated", "duplicates", "rejected")}
+    errors = [{"row": error.row, "message": error.message} for error in file.errors]
+    return {**counts, "errors": errors, "columns": file.columns}
+
+
+def _not_done(operation: Operation) -> str:
+    if operation.state == OperationState.CANCELLED:
+        return "The import was cancelled. What it had made and nobody had touched was taken back."
+    if operation.state == OperationState.FAILED:
+        return operation.error_message
+    return f"The import was interrupted and goes on by itself. Look at operation {operation.id}: do not send it again."
+
+
+def _existing() -> str:
+    fields = request.form
     unknown = sorted(({*fields} - {*FIELDS}) | ({*request.files} - {"file"}))
     if unknown:
-        raise Invalid(
-            {
-                name[:64]: ["This field is unknown. Known here: file, site, sector, existing."]
-                for name in unknown
-            }
-        )
+        known = "This field is unknown. Known here: file, site, sector, existing."
+        raise Invalid({name[:64]: [known] for name in unknown})
     existing = fields.get("existing", "update")
     if existing not in ("update", "leave"):
         raise Invalid({"existing": ["Choose one of: update, leave."]})
-    result = take_keywords(
-        db.session(),
-        read_keyword_table(data),
-        site=place[0],
-        sector=place[1],
-        origin=current_person().origin,
-        now=datetime.now(UTC),
-        existing="leave" if existing == "leave" else "update",
-    )
-    answer = jsonify(shown(result))
-    answer.status_code = 201
-    return saved(answer)
-
-
-def shown(result: ImportResult) -> dict[str, object]:
-    """The result as JSON values."""
-    return {
-        "created": result.created,
-        "updated": result.updated,
-        "duplicates": result.duplicates,
-        "rejected": result.rejected,
-        "errors": [{"row": error.row, "message": error.message} for error in result.errors],
-        "columns": result.columns,
-    }
+    return existing
 
 
 def _file() -> bytes:
@@ -74,17 +79,17 @@ def _file() -> bytes:
         return file.stream.read(BYTES_LIMIT + 1)
 
 
-def _place() -> tuple[Site | None, Sector | None]:
+def _place() -> Destination:
     site_id, sector_id = _id("site"), _id("sector")
     if site_id is None:
         if sector_id is not None:
             raise Invalid({"site": ["Send the site that the sector belongs to."]})
-        return None, None
+        return Destination()
     site = owned_or_404(Site, site_id)
     sector = owned_or_404(Sector, sector_id) if sector_id is not None else None
     if sector and sector.site_id != site.id:
         raise Invalid({"sector": [f"Sector {sector.id} was not found on {site.name}."]})
-    return site, sector
+    return Destination(site, sector)
 
 
 def _id(name: str) -> int | None:

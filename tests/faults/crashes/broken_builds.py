@@ -15,7 +15,7 @@ from app.business.automation.services.runs import run_price, unit_plan
 from app.business.billing.models import CreditEntry
 from app.business.billing.services import replenishment
 from app.business.billing.services.credit_service import CreditService
-from app.business.planner.services import keyword_import
+from app.business.planner.services import import_parts
 from app.crash_points import crash_point
 from app.infrastructure.database import db
 from app.infrastructure.messaging import automation_tasks
@@ -66,19 +66,17 @@ def hand_over_in_three_commands() -> None:
     AutomationScheduler.get_queue_for_job = Scheduler.get_queue_for_job
 
 
-def import_in_pieces() -> None:
-    """Each piece of an import is committed."""
-    keyword_import.ROWS_AT_ONCE = 100
-    insert = keyword_import.insert_keywords
+def import_told_in_pieces() -> None:
+    """Rules hear of the keywords of each part of an import, not of the whole."""
+    finish = import_parts.Part.finish
 
-    def piecewise(session: Session, rows: list[Any]) -> list[Any]:
-        added = []
-        for start in range(0, len(rows), 100):
-            added += insert(session, rows[start : start + 100])
-            session.commit()
-        return added
+    def and_tell(self: import_parts.Part) -> bool:
+        is_ours = finish(self)
+        if self.batch:
+            self.batch.closed_at = self.now
+        return is_ours
 
-    keyword_import.insert_keywords = piecewise
+    import_parts.Part.finish = and_tell
 
 
 def migrate_statement_by_statement() -> None:
@@ -118,7 +116,7 @@ BROKEN: dict[str, Callable[[], None]] = {
     "dispatch": sweep_without("_dispatch"),
     "alarms": sweep_without("_arm_missing"),
     "hand-over": hand_over_in_three_commands,
-    "whole import": import_in_pieces,
+    "whole import": import_told_in_pieces,
     "whole migration": migrate_statement_by_statement,
     "month key": months_without_a_key,
     "catch-up": months_begun_are_done,

@@ -2,14 +2,16 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 
 from flask_migrate import upgrade
 
+from app.business.automation.services.operations import keyword_import, operations
 from app.business.events import Origin
 from app.business.planner.models import Sector
-from app.business.planner.services.keyword_import import import_keywords
+from app.business.planner.services.import_file import read_import_file
+from app.business.planner.services.import_parts import Destination, Pace, choices_for
 from app.business.planner.services.keyword_service import add_keyword
-from app.business.planner.services.keyword_table import read_keyword_table
 from app.infrastructure.database import transaction
 from app.infrastructure.messaging import automation_tasks, queues, relay
 from app.infrastructure.messaging.scheduler import AutomationScheduler
@@ -44,13 +46,20 @@ def type_keyword(sector_id: int, text: str) -> None:
 
 
 def import_many(sector_id: int, count: int) -> None:
-    """A person imports a file of that many keywords."""
+    """A person imports a file of that many keywords, in a request; written a few at a time."""
     lines = ["Keyword", *(f"garden lamp {number}" for number in range(count))]
-    table = read_keyword_table("\n".join(lines).encode())
+    keyword_import.Pace = partial(Pace, seconds=0, rows=Pace.LARGEST)
     with transaction() as session:
         sector = session.get_one(Sector, sector_id)
-        origin, now = Origin(sector.account_id), datetime.now(UTC)
-        import_keywords(session, table, site=sector.site, sector=sector, origin=origin, now=now)
+        to = Destination(sector.site, sector)
+        choices = choices_for(session, sector.account_id, to)
+    file = read_import_file("\n".join(lines).encode(), choices)
+    with transaction() as session:
+        operation = keyword_import.ask_import(
+            session, file, to, account_id=sector.account_id, user_id=None, existing="update", here=True,
+            now=datetime.now(UTC),
+        )  # fmt: skip
+    operations.execute_here(transaction, operation, keyword_import.execute_import, lambda: datetime.now(UTC))
 
 
 WORKS: dict[str, Callable[..., None]] = {

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 
-from app.business.automation.services.operations import bulk_retry
+from app.business.automation.services.operations import bulk_retry, keyword_import
 from app.business.automation.services.operations.operations import Handler
 from app.business.automation.services.trials import back_test
 
 KINDS: Mapping[str, Handler] = {
     bulk_retry.KIND: bulk_retry.carry_bulk_retry,
+    keyword_import.KIND: keyword_import.execute_import,
     back_test.KIND: back_test.carry_back_test,
 }

@@ -1,7 +1,7 @@
 """A keyword export as lines of cells: what kind of file it is, its encoding and separator, by its bytes."""
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from io import StringIO
 from itertools import islice
@@ -10,10 +10,12 @@ from charset_normalizer import from_bytes
 
 from app.business.errors import Invalid, TooLarge
 from app.business.planner.services.keyword_columns import PREAMBLE_LIMIT, find_header, recognise
-from app.business.planner.services.keyword_workbook import workbook_lines
+from app.business.planner.services.keyword_workbook import CELLS_LIMIT, COLUMNS_LIMIT, workbook_lines
 
 BYTES_LIMIT = 5 * 1024 * 1024
 ROWS_LIMIT = 50_000
+LINES_LIMIT = 2 * ROWS_LIMIT
+"""Blank lines included."""
 SEPARATORS = ("\t", ";", ",")
 WORKBOOK = "xlsx"
 
@@ -42,16 +44,21 @@ def read_sheet(data: bytes, *, encoding: str | None = None, chosen: Mapping[str,
 
     Raises TooLarge over 5 MB, Invalid({"file" or "encoding": …}) for what is no table of text.
     """
-    if len(data) > BYTES_LIMIT:
-        raise TooLarge(f"The file has {len(data) / 1024 / 1024:.1f} MB; at most 5 MB are taken. Split it.")
+    check_size(data)
     if data.startswith(b"PK\x03\x04"):
-        return Sheet(WORKBOOK, "", list(workbook_lines(data)))
+        return Sheet(WORKBOOK, "", _within_limits(workbook_lines(data)))
     if data.startswith(b"\xd0\xcf\x11\xe0"):
         raise Invalid({"file": ["This is an old Excel file (.xls). Save it as .xlsx or .csv and try again."]})
     name = encoding or detect_encoding(data)
     text = decode(data, name)
     separator = detect_separator(text, chosen or {})
     return Sheet(name, separator, split_lines(text, separator))
+
+
+def check_size(data: bytes) -> None:
+    """Raises TooLarge over 5 MB."""
+    if len(data) > BYTES_LIMIT:
+        raise TooLarge("Files of at most 5 MB are taken. Split it, or keep only the columns you need.")
 
 
 def detect_encoding(data: bytes) -> str:
@@ -84,7 +91,9 @@ def detect_separator(text: str, chosen: Mapping[str, str]) -> str:
     """The separator under which the header line names the most fields; between equals, the widest line."""
 
     def merit(separator: str) -> tuple[int, int]:
-        lines = [line or [] for line in split_lines(text[:_SAMPLE], separator)[:PREAMBLE_LIMIT]]
+        # Wider lines than we take are cut: under a wrong separator an honest text may have them.
+        read = islice(_lines(text[:_SAMPLE], separator), PREAMBLE_LIMIT)
+        lines = [(line or [])[:COLUMNS_LIMIT] for line in read]
         header = find_header(lines, chosen)
         if header is None:
             return 0, max((len(line) for line in lines), default=0)
@@ -95,14 +104,17 @@ def detect_separator(text: str, chosen: Mapping[str, str]) -> str:
 
 def split_lines(text: str, separator: str) -> list[list[str] | None]:
     """Lines of cells. A quotation mark that is never closed spoils its own line only. Raises TooLarge."""
+    return _within_limits(_lines(text, separator))
+
+
+def _lines(text: str, separator: str) -> Iterator[list[str] | None]:
     # Not str.splitlines: it also breaks at form feeds and U+2028, which spreadsheets keep within a cell.
-    physical = list(StringIO(text, newline=""))
     try:
-        return _within_limit(
-            list(islice(csv.reader(physical, delimiter=separator, strict=True), ROWS_LIMIT * 2))
-        )
+        for _ in csv.reader(StringIO(text, newline=""), delimiter=separator, strict=True):
+            pass
     except csv.Error:
-        return _within_limit([_one_line(line, separator) for line in physical])
+        return (_one_line(line, separator) for line in StringIO(text, newline=""))
+    return iter(csv.reader(StringIO(text, newline=""), delimiter=separator, strict=True))
 
 
 def _one_line(line: str, separator: str) -> list[str] | None:
@@ -112,10 +124,22 @@ def _one_line(line: str, separator: str) -> list[str] | None:
         return None
 
 
-def _within_limit(lines: Sequence[list[str] | None]) -> list[list[str] | None]:
-    if sum(1 for line in lines if line) > ROWS_LIMIT + PREAMBLE_LIMIT:
-        raise TooLarge(f"The file has more than {ROWS_LIMIT:,} rows. Split it.")
-    return list(lines)
+def _within_limits(read: Iterable[list[str] | None]) -> list[list[str] | None]:
+    """The lines; refused at the first one that is too many or too wide."""
+    lines: list[list[str] | None] = []
+    filled = cells = 0
+    for line in read:
+        lines.append(line)
+        filled, cells = filled + bool(line), cells + len(line or ())
+        if len(line or ()) > COLUMNS_LIMIT:
+            raise TooLarge(
+                f"Line {len(lines):,} has more than {COLUMNS_LIMIT} columns. Keep only those you need."
+            )
+        if cells > CELLS_LIMIT:
+            raise TooLarge(f"The file has more than {CELLS_LIMIT:,} cells. Keep only the columns you need.")
+        if filled > ROWS_LIMIT + PREAMBLE_LIMIT or len(lines) > LINES_LIMIT:
+            raise TooLarge(f"The file has more than {ROWS_LIMIT:,} rows. Split it.")
+    return lines
 
 
 def _likeliest(data: bytes) -> str:

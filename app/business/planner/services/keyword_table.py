@@ -6,11 +6,20 @@ from typing import Any
 
 from app.business.errors import Invalid, TooLarge
 from app.business.planner.services.keyword_cells import decimal_number, main_intent, whole_number
-from app.business.planner.services.keyword_columns import choose, find_header
+from app.business.planner.services.keyword_columns import PREAMBLE_LIMIT, choose, find_header
 from app.business.planner.services.keyword_file import ROWS_LIMIT, Sheet, read_sheet
 from app.business.planner.services.plain_text import clean_line, keyword_text
 
 PREVIEW_ROWS = 10
+HEADER_CELLS = 100
+
+
+class NoKeywordColumn(Invalid):
+    """No line names a keyword column. `headers`: cells of the likeliest line, to choose it from."""
+
+    def __init__(self, errors: Mapping[str, Sequence[str]], headers: Sequence[str]) -> None:
+        super().__init__(errors)
+        self.headers = list(headers)
 
 
 @dataclass(frozen=True)
@@ -56,11 +65,13 @@ def read_keyword_table(
     sheet = read_sheet(data, encoding=encoding, chosen=chosen)
     index = find_header([line or [] for line in sheet.lines], chosen)
     if index is None:
-        raise Invalid({"file": [_no_header(sheet, chosen)]})
+        raise NoKeywordColumn({"file": [_no_header(sheet, chosen)]}, _likely_headers(sheet))
     headers = [cell.strip() for cell in sheet.lines[index] or []]
     places = choose(headers, chosen)
     if "keyword" not in places:
-        raise Invalid({"columns.keyword": ["Choose the column that holds the keywords."]})
+        raise NoKeywordColumn(
+            {"columns.keyword": ["Choose the column that holds the keywords."]}, _likely_headers(sheet)
+        )
     body = [
         (number, cells)
         for number, cells in enumerate(sheet.lines, 1)
@@ -97,7 +108,9 @@ def _read_rows(
 
 def _read_row(cells: list[str] | None, places: Mapping[str, int], decimal_comma: bool) -> dict[str, Any]:
     if cells is None:
-        raise Invalid({"row": ["A quotation mark in this row is opened and never closed."]})
+        raise Invalid(
+            {"row": ["A quotation mark in this row is opened and never closed, or a cell is far too long."]}
+        )
     values: dict[str, Any] = {}
     for field, column in places.items():
         cell = cells[column] if column < len(cells) else ""
@@ -146,6 +159,11 @@ _HIGHEST = {"difficulty": 100}
 
 def _has_text(cells: list[str] | None) -> bool:
     return cells is None or any(cell.strip() for cell in cells)
+
+
+def _likely_headers(sheet: Sheet) -> list[str]:
+    lines = [line for line in sheet.lines[:PREAMBLE_LIMIT] if line]
+    return [cell.strip()[:255] for cell in max(lines, key=len, default=[])][:HEADER_CELLS]
 
 
 def _no_header(sheet: Sheet, chosen: Mapping[str, str]) -> str:

@@ -4,6 +4,7 @@ import re
 import sys
 import zipfile
 import zlib
+from collections.abc import Iterator
 from datetime import date
 from io import BytesIO
 from typing import Any
@@ -15,7 +16,8 @@ from app.business.errors import Invalid, TooLarge
 UNPACKED_LIMIT = 50 * 1024 * 1024
 RATIO_LIMIT = 100
 MEMBERS_LIMIT = 100
-CELLS_LIMIT = 5_000_000
+CELLS_LIMIT = 2_000_000
+COLUMNS_LIMIT = 500
 
 _CELL = re.compile(rb"""\sr=["']([A-Z]{1,3})(\d{1,7})["']""")
 _DAMAGED = {
@@ -25,7 +27,7 @@ _DAMAGED = {
 }
 
 
-def workbook_lines(data: bytes) -> list[list[str]]:
+def workbook_lines(data: bytes) -> Iterator[list[str] | None]:
     """The cells of the first sheet that has any. Raises TooLarge, or Invalid({"file": …})."""
     _check_archive(data)
     try:
@@ -35,7 +37,7 @@ def workbook_lines(data: bytes) -> list[list[str]]:
         rows = filled.to_python(skip_empty_area=False) if filled else []
     except (CalamineError, ValueError):
         raise Invalid(_DAMAGED) from None
-    return [[_as_text(cell) for cell in row] for row in rows]
+    return ([_as_text(cell) for cell in row] for row in rows)
 
 
 def _check_archive(data: bytes) -> None:
@@ -79,6 +81,8 @@ def _check_area(sheet: bytes) -> None:
     width = max((_column_number(letters) for letters, _ in cells), default=0)
     if height * width > CELLS_LIMIT:
         raise TooLarge(f"A sheet reaches over {height:,} rows and {width:,} columns. Remove far-away cells.")
+    if width > COLUMNS_LIMIT:
+        raise TooLarge(f"A sheet reaches over {width:,} columns; at most {COLUMNS_LIMIT} are taken.")
 
 
 def _column_number(letters: bytes) -> int:

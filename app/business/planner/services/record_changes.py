@@ -9,7 +9,14 @@ from sqlalchemy import case, select, update
 from sqlalchemy.orm import Session
 
 from app.business.errors import Conflict, Invalid
-from app.business.events import EventType, Origin, close_batch, open_batch, record_events
+from app.business.events import (
+    EventBatch,
+    EventType,
+    Origin,
+    close_batch,
+    open_batch,
+    record_events,
+)
 from app.business.folded_columns import with_folded
 from app.business.planner.models import (
     Cluster,
@@ -111,6 +118,12 @@ def report(
     if not places:
         return
     batch = open_batch(session, event, origin, now)
+    add_events(session, batch, kind, places, **data)
+    close_batch(session, batch, now)
+
+
+def add_events(session: Session, batch: EventBatch, kind: Kind, places: Sequence[Any], **data: Any) -> None:
+    """The same for an open batch that goes on afterwards."""
     said = snapshots(session, kind.model, [row.id for row in places], batch.created_at)
     rows = [
         {
@@ -123,7 +136,6 @@ def report(
         for row in places
     ]
     record_events(session, batch, kind.name, rows)
-    close_batch(session, batch, now)
 
 
 def set_status(

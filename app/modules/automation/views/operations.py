@@ -32,11 +32,11 @@ def show(id: int) -> ResponseReturnValue:
 
 @allow(Role.OPERATOR)
 def cancel(id: int) -> ResponseReturnValue:
-    """Stop it; what it has done stays."""
+    """Stop it; its kind says what becomes of what it has done."""
     operation = _operation(id)
     operations.cancel_operation(db.session(), operation, datetime.now(UTC))
     db.session.commit()
-    flash("It stops. What is done already stays.", "success")
+    flash(KIND_PAGES[operation.kind].stopping, "success")
     return see_other(url_for(".operation", id=operation.id))
 
 

@@ -4,21 +4,20 @@ Between the steps the file waits under a random name; the sites chosen for unkno
 """
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-from flask import current_app, flash, render_template, request, url_for
+from flask import flash, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf.file import FileField
 from wtforms import TextAreaField
 
 from app.business.accounts.models import Role
+from app.business.accounts.services import uploads
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.transfer.rule_export import export_rules, rules_of_filter
 from app.business.automation.services.transfer.rule_import import Arrivals, look_at, take_in
 from app.business.automation.services.transfer.rule_yaml import MOST_BYTES, read_rules
 from app.business.errors import NotFound, Refusal, TooLarge
-from app.infrastructure import uploads
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
 from app.modules.automation.api_transfer import yaml_file
@@ -70,7 +69,8 @@ def choose() -> ResponseReturnValue:
         except Refusal as refusal:
             form.refuse({"text" if form.text.data else "file": [refusal.message]})
             return render_template("pages/automation/import_rules.html", form=form), refusal.status
-        name = uploads.keep(_data_dir(), _owner(), text.encode())
+        name = uploads.keep(db.session(), _owner(), uploads.pack(text.encode()), datetime.now(UTC))
+        db.session.commit()
         return see_other(url_for(".look_at_import", name=name))
     return render_template("pages/automation/import_rules.html", form=form), 422 if form.errors else 200
 
@@ -98,8 +98,8 @@ def take(name: str) -> ResponseReturnValue:
         session.rollback()
         flash("Something changed since you looked. Look again: nothing has been imported yet.", "warning")
         return see_other(url_for(".look_at_import", name=name, **_address()))
+    uploads.take(session, _owner(), name)
     session.commit()
-    uploads.drop(_data_dir(), _owner(), name)
     taken = found.count("new") + found.count("changed")
     flash(
         f"{plural(taken, 'rule')} imported, switched off. Look through them, then switch them on.", "success"
@@ -143,13 +143,10 @@ def _typed(form: ImportForm) -> str:
 
 
 def _waiting(name: str) -> list[Any]:
-    return read_rules(uploads.fetch(_data_dir(), _owner(), name).decode())
+    packed = uploads.fetch(db.session(), _owner(), name, datetime.now(UTC))
+    return read_rules(uploads.unpack(packed).decode())
 
 
-def _data_dir() -> Path:
-    return Path(current_app.extensions["settings"].data_dir)
-
-
-def _owner() -> str:
+def _owner() -> uploads.Uploader:
     person = current_person()
-    return f"{person.account.id}.{person.user.id}.rules"
+    return uploads.Uploader(person.account.id, person.user.id, "rules")

@@ -5,116 +5,133 @@ Between the steps the file waits under a random name; all corrections stand in t
 
 from contextlib import closing
 from datetime import UTC, datetime
-from pathlib import Path
 
-from flask import current_app, render_template, request, url_for
+from flask import render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role
+from app.business.accounts.services import uploads
+from app.business.automation.operation_models import OperationState
+from app.business.automation.services.operations.keyword_import import ROWS_IN_REQUEST
 from app.business.errors import Invalid, NotFound, Refusal
-from app.business.planner.services.keyword_columns import FIELDS, PREAMBLE_LIMIT
-from app.business.planner.services.keyword_file import BYTES_LIMIT, read_sheet
-from app.business.planner.services.keyword_import import import_keywords
-from app.business.planner.services.keyword_table import KeywordTable, read_keyword_table
+from app.business.planner.services.import_file import ImportFile, read_rows, unpack_lines
+from app.business.planner.services.import_parts import Destination
+from app.business.planner.services.keyword_columns import FIELDS
+from app.business.planner.services.keyword_file import BYTES_LIMIT
+from app.business.planner.services.keyword_table import NoKeywordColumn
 from app.business.planner.services.record_lists import count_known
-from app.infrastructure import uploads
-from app.infrastructure.database import db
+from app.infrastructure.database import db, only_reading
 from app.modules.access import allow, current_person
 from app.modules.planner.forms import ImportForm, PreviewForm
+from app.modules.planner.importing import ask, execute, read_sent
 from app.modules.quotas import IMPORTS, limited
 from app.modules.record_forms import place_choices
 from app.modules.web import page_or_partial, see_other
 
-HEADER_CELLS = 100
+Errors = dict[str, list[str]]
 
 
 @allow(Role.OPERATOR)
 @limited(IMPORTS, methods=["POST"])
 def choose() -> ResponseReturnValue:
     """Choose the file and where its keywords go."""
-    if not place_choices():
-        return render_template("pages/planner/import_file.html", form=None)
-    form = ImportForm()
-    if request.method == "POST" and form.validate():
-        with closing(request.files["file"]) as file:
-            data = file.stream.read(BYTES_LIMIT + 1)
-        try:
-            read_sheet(data)
-        except Refusal as refusal:
-            form.refuse({"file": [refusal.message]})
+    with only_reading():
+        if not place_choices():
+            return render_template("pages/planner/import_file.html", form=None)
+        form = ImportForm()
+        if request.method != "POST" or not form.validate():
+            return render_template("pages/planner/import_file.html", form=form), 422 if form.errors else 200
+    with closing(request.files["file"]) as file:
+        data = file.stream.read(BYTES_LIMIT + 1)
+    if refusal := _cannot_be_read(data):
+        form.refuse({"file": [refusal.message]})
+        with only_reading():
             return render_template("pages/planner/import_file.html", form=form), refusal.status
-        name = uploads.keep(_data_dir(), _owner(), data)
-        return see_other(url_for("planner.preview_import", name=name, place=form.place.data))
-    return render_template("pages/planner/import_file.html", form=form), 422 if form.errors else 200
+    packed = uploads.pack(data)
+    name = uploads.keep(db.session(), _owner(), packed, datetime.now(UTC))
+    db.session.commit()
+    return see_other(url_for("planner.preview_import", name=name, place=form.place.data))
+
+
+def _cannot_be_read(data: bytes) -> Refusal | None:
+    """Why the next step could not show this file; what can be corrected there is no reason."""
+    try:
+        read_sent(data, Destination())
+    except NoKeywordColumn:
+        return None
+    except Invalid as refusal:
+        return refusal if "file" in refusal.errors else None
+    except Refusal as refusal:
+        return refusal
+    return None
 
 
 @allow(Role.OPERATOR)
 def preview(name: str) -> ResponseReturnValue:
     """What was recognised, correctable; a POST takes the keywords in and shows what became of each row."""
+    with only_reading():
+        try:
+            packed = uploads.fetch(db.session(), _owner(), name, datetime.now(UTC))
+        except NotFound:
+            return render_template("pages/planner/import_gone.html"), 404
+        form = PreviewForm()
+        is_placed = form.place.data is not None and not form.place.errors
+        to = Destination(*form.place.chosen()) if is_placed else Destination()
+    file, errors, headers = _read(uploads.unpack(packed), form, to, is_placed)
+    if request.method == "POST" and file is not None:
+        return _take(file, to, name)
+    with only_reading():
+        return page_or_partial(
+            "pages/planner/import_preview.html",
+            "partials/planner/import_preview.html",
+            form=form,
+            table=file,
+            errors=errors,
+            headers=headers,
+            fields=_shown_fields(form, file),
+            known=_known(file, to) if file else None,
+        ), 422 if request.method == "POST" else 200
+
+
+def _take(file: ImportFile, to: Destination, name: str) -> ResponseReturnValue:
+    """Import it: a small file while the page waits, a large one as an operation that the page shows."""
+    here = file.to_write <= ROWS_IN_REQUEST
     try:
-        data = uploads.fetch(_data_dir(), _owner(), name)
+        uploads.take(db.session(), _owner(), name)
     except NotFound:
         return render_template("pages/planner/import_gone.html"), 404
-    form = PreviewForm()
-    table, errors = _read(data, form)
-    if request.method == "POST" and table is not None:
-        return _take(table, form, name)
-    return page_or_partial(
-        "pages/planner/import_preview.html",
-        "partials/planner/import_preview.html",
-        form=form,
-        table=table,
-        errors=errors,
-        headers=table.headers if table else _likely_headers(data, form),
-        fields=_shown_fields(form, table),
-        known=_known(table, form) if table else None,
-    ), 422 if request.method == "POST" else 200
-
-
-def _take(table: KeywordTable, form: PreviewForm, name: str) -> ResponseReturnValue:
-    site, sector = form.place.chosen()
-    result = import_keywords(
-        db.session(),
-        table,
-        site=site,
-        sector=sector,
-        origin=current_person().origin,
-        now=datetime.now(UTC),
-        existing="leave" if request.form.get("existing") == "leave" else "update",
-    )
-    page = render_template("pages/planner/import_result.html", result=result, site=site)
+    existing = "leave" if request.form.get("existing") == "leave" else "update"
+    operation = ask(file, to, existing, here=here)
     db.session.commit()
-    uploads.drop(_data_dir(), _owner(), name)
-    return page
+    if here:
+        execute(operation)
+    if operation.state != OperationState.DONE:
+        return see_other(url_for("automation.operation", id=operation.id))
+    with only_reading():
+        return render_template("pages/planner/import_result.html", result=operation.result, site=to.site)
 
 
-def _read(data: bytes, form: PreviewForm) -> tuple[KeywordTable | None, dict[str, list[str]]]:
-    """The table, or why there is none, by field."""
-    chosen = form.chosen()
+def _read(
+    data: bytes, form: PreviewForm, to: Destination, is_placed: bool
+) -> tuple[ImportFile | None, Errors, list[str]]:
+    """The file, or why there is none by field; and the headers to choose columns from."""
     try:
-        table = read_keyword_table(data, columns=form.columns(), encoding=chosen.get("encoding"))
+        file = read_sent(data, to, columns=form.columns(), encoding=form.chosen().get("encoding"))
+    except NoKeywordColumn as refusal:
+        return None, refusal.errors, refusal.headers
     except Invalid as refusal:
-        return None, refusal.errors
+        return None, refusal.errors, []
     except Refusal as refusal:
-        return None, {"file": [refusal.message]}
-    if form.place.data is None or form.place.errors:
-        return None, {"place": ["Choose where the keywords go."]}
-    if not form.place.data and "site" not in table.columns:
-        return None, {"column-site": ["Choose the column that names the site, or choose one site above."]}
-    return table, {}
+        return None, {"file": [refusal.message]}, []
+    if not is_placed:
+        return None, {"place": ["Choose where the keywords go."]}, file.headers
+    if to.site is None and "site" not in file.columns:
+        words = "Choose the column that names the site, or choose one site above."
+        return None, {"column-site": [words]}, file.headers
+    return file, {}, file.headers
 
 
-def _likely_headers(data: bytes, form: PreviewForm) -> list[str]:
-    """Cells to choose the keyword column from when no header line was recognised."""
-    try:
-        sheet = read_sheet(data, encoding=form.chosen().get("encoding"))
-    except Refusal:
-        return []
-    lines = [line for line in sheet.lines[:PREAMBLE_LIMIT] if line]
-    return [cell.strip() for cell in max(lines, key=len, default=[])][:HEADER_CELLS]
-
-
-def _shown_fields(form: PreviewForm, table: KeywordTable | None) -> list[str]:
+def _shown_fields(form: PreviewForm, table: ImportFile | None) -> list[str]:
     """Columns that can be corrected. Without a table only what is missing or was chosen by hand: a select
     that is sent back overrules recognition, and there is nothing recognised to put into the others yet.
     """
@@ -124,16 +141,13 @@ def _shown_fields(form: PreviewForm, table: KeywordTable | None) -> list[str]:
     return [field for field in FIELDS if field in asked - left_out]
 
 
-def _known(table: KeywordTable, form: PreviewForm) -> int | None:
+def _known(file: ImportFile, to: Destination) -> int | None:
     """How many of the keywords the chosen site has already; None while the rows name their sites."""
-    site, _ = form.place.chosen()
-    return count_known(db.session(), site.id, [row.values["keyword"] for row in table.rows]) if site else None
+    if to.site is None:
+        return None
+    return count_known(db.session(), to.site.id, [row.key for row in read_rows(unpack_lines(file.rows))])
 
 
-def _data_dir() -> Path:
-    return Path(current_app.extensions["settings"].data_dir)
-
-
-def _owner() -> str:
+def _owner() -> uploads.Uploader:
     person = current_person()
-    return f"{person.account.id}.{person.user.id}"
+    return uploads.Uploader(person.account.id, person.user.id, "keywords")

@@ -31,7 +31,11 @@ class OperationLost(Exception):  # noqa: N818 - says what happened
 
 
 class OperationCancelled(Exception):  # noqa: N818 - a person's wish, not an error
-    """A person asked it to stop."""
+    """A person asked it to stop. `result`: what came of it all the same."""
+
+    def __init__(self, result: dict[str, Any] | None = None) -> None:
+        super().__init__()
+        self.result = result or {}
 
 
 class OperationHandedBack(Exception):  # noqa: N818 - a wish of the supervisor, not an error
@@ -53,21 +57,36 @@ class Progress:
 
         Raises OperationCancelled, OperationLost, OperationHandedBack.
         """
+        self.hand_back_if_draining()
+        with self.transaction() as session:
+            cancelled = self.hold(session, done, total)
+        if cancelled:
+            raise OperationCancelled
+
+    def hand_back_if_draining(self) -> None:
+        """Raises OperationHandedBack when this worker is going away."""
         if self.draining():
             raise OperationHandedBack
+
+    def hold(self, session: Session, done: int, total: int | None = None, *, gets_on: bool = False) -> bool:
+        """The same in the caller's transaction, whose other writes count only while the operation is ours.
+
+        `gets_on`: what this transaction writes is not done again, so a worker lost later counts as the first.
+        Returns whether somebody wants it cancelled. Raises OperationLost.
+        """
         values: dict[str, Any] = {"done": done, "lease_until": self.clock() + LEASE}
-        with self.transaction() as session:
-            row = session.execute(
-                update(Operation)
-                .where(_held(self.operation_id, self.token))
-                .values(values if total is None else values | {"total": total})
-                .returning(Operation.cancel_requested_at)
-                .execution_options(synchronize_session=False)
-            ).one_or_none()
+        if gets_on:
+            values["attempts"] = 1
+        row = session.execute(
+            update(Operation)
+            .where(_held(self.operation_id, self.token))
+            .values(values if total is None else values | {"total": total})
+            .returning(Operation.cancel_requested_at)
+            .execution_options(synchronize_session=False)
+        ).one_or_none()
         if row is None:
             raise OperationLost
-        if row[0] is not None:
-            raise OperationCancelled
+        return row[0] is not None
 
 
 @dataclass(frozen=True)
@@ -94,12 +113,39 @@ def begin_operation(
     now: datetime,
 ) -> Operation:
     """Add the row and ask the step workers for a look after the commit."""
+    operation = _add(session, account_id, kind, params, user_id, now)
+    wake(session, [LONG_QUEUE])
+    return operation
+
+
+def begin_here(
+    session: Session,
+    *,
+    account_id: int,
+    kind: str,
+    params: dict[str, Any],
+    user_id: int | None,
+    now: datetime,
+) -> Operation:
+    """Add the row of one that this process executes itself (`execute_here`) once the transaction is committed.
+
+    If it dies, a worker goes on as with every other one.
+    """
+    operation = _add(session, account_id, kind, params, user_id, now)
+    operation.state, operation.attempts, operation.started_at = OperationState.RUNNING, 1, now
+    operation.lease_token, operation.lease_until = secrets.token_hex(8), now + LEASE
+    session.flush()
+    return operation
+
+
+def _add(
+    session: Session, account_id: int, kind: str, params: dict[str, Any], user_id: int | None, now: datetime
+) -> Operation:
     operation = Operation(
         account_id=account_id, kind=kind, params=params, user_id=user_id, created_at=now, result={}
     )
     session.add(operation)
     session.flush()
-    wake(session, [LONG_QUEUE])
     return operation
 
 
@@ -109,16 +155,19 @@ def find_operation(session: Session, account_id: int, id: int) -> Operation:
 
 
 def cancel_operation(session: Session, operation: Operation, now: datetime) -> None:
-    """Stop it: at once where it has not begun, else at its next word. Raises Conflict when it has ended."""
+    """Stop it: at once where it has not begun, else at its next word. Raises Conflict when it has ended.
+
+    One that waits to be taken again is stopped by the worker that takes it: what it has done may have to be ended.
+    """
     if operation.state in ENDED:
         raise Conflict("It has ended already.")
     mine = update(Operation).where(Operation.id == operation.id)
     session.execute(
-        mine.where(Operation.state == OperationState.PENDING).values(
+        mine.where(Operation.state == OperationState.PENDING, Operation.attempts == 0).values(
             state=OperationState.CANCELLED, finished_at=now, cancel_requested_at=now
         )
     )
-    session.execute(mine.where(Operation.state == OperationState.RUNNING).values(cancel_requested_at=now))
+    session.execute(mine.where(Operation.state.not_in(ENDED)).values(cancel_requested_at=now))
     session.refresh(operation)
 
 
@@ -143,6 +192,13 @@ def carry_next(
         if any_waiting(session):
             wake(session, [LONG_QUEUE])
     return True
+
+
+def execute_here(transaction: Transaction, operation: Operation, handler: Handler, clock: Clock) -> None:
+    """Execute one of `begin_here` to its end, in the process that has begun it."""
+    asked = Asked(operation.id, operation.account_id, operation.user_id, operation.params)
+    progress = Progress(transaction, clock, lambda: False, operation.id, operation.lease_token or "")
+    _end(progress, _outcome(transaction, handler, asked, progress, clock))
 
 
 def any_waiting(session: Session) -> bool:
@@ -195,16 +251,20 @@ def _outcome(
         return None
     except OperationHandedBack:
         return {"state": OperationState.PENDING}
-    except OperationCancelled:
-        return {"state": OperationState.CANCELLED}
-    except Refusal as refusal:
-        return {"state": OperationState.FAILED, "error_message": refusal.message}
+    except OperationCancelled as cancelled:
+        return {"state": OperationState.CANCELLED, "result": cancelled.result}
     except Exception as error:
         if is_passing(error):
             # As after the death of its worker: the sweep sets it going again.
             raise
-        log.exception("operation %d failed", asked.id)
-        return {"state": OperationState.FAILED, "error_message": BROKEN}
+        return _after_fault(asked, error)
+
+
+def _after_fault(asked: Asked, error: Exception) -> dict[str, Any]:
+    if isinstance(error, Refusal):
+        return {"state": OperationState.FAILED, "error_message": error.message}
+    log.error("operation %d failed", asked.id, exc_info=error)
+    return {"state": OperationState.FAILED, "error_message": BROKEN}
 
 
 def _end(progress: Progress, outcome: dict[str, Any] | None) -> None:

@@ -1,0 +1,222 @@
+"""The import of a keyword file as an operation: written in parts, resumed where it stood, taken back when cancelled."""
+
+import time
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.business.automation.models import RuleRecord
+from app.business.automation.operation_models import ENDED, Operation, OperationState
+from app.business.automation.run_models import RunDetail, ScheduledTask, Status
+from app.business.automation.services.operations import operations
+from app.business.automation.services.operations.operations import (
+    Asked,
+    OperationCancelled,
+    OperationLost,
+    Progress,
+)
+from app.business.automation.services.transactions import Clock, Transaction
+from app.business.database_faults import is_passing
+from app.business.planner.import_models import OPEN_STATES, ImportState, KeywordImport
+from app.business.planner.services.import_file import ImportFile, read_rows, unpack_lines
+from app.business.planner.services.import_parts import (
+    Destination,
+    Pace,
+    Part,
+    begin_import,
+    end_import,
+    import_of,
+    result_of,
+    stored_rows,
+    target_of,
+)
+from app.business.planner.services.import_undo import start_taking_back, take_back_some
+from app.business.planner.services.import_writing import ReadyRow, make_ready
+
+KIND = "keyword_import"
+ROWS_IN_REQUEST = 5_000
+"""A page waits for so many; above, it shows the operation."""
+ERRORS_KEPT = 200
+READY_AT_ONCE = 1_000
+TAKEN_BACK_AT_ONCE = 100
+REPEATS = 5
+Answer = TypeVar("Answer")
+PAUSE_AFTER_FAULT = 0.5
+
+pause: Callable[[float], None] = time.sleep
+
+
+def ask_import(
+    session: Session,
+    file: ImportFile,
+    to: Destination,
+    *,
+    account_id: int,
+    user_id: int | None,
+    existing: str,
+    here: bool,
+    now: datetime,
+) -> Operation:
+    """Add the import and its operation. `here`: this process executes it. Raises Invalid, Conflict."""
+    params = {
+        "columns": file.columns,
+        "errors": [[error.row, error.message] for error in file.errors[:ERRORS_KEPT]],
+    }
+    begin = operations.begin_here if here else operations.begin_operation
+    operation = begin(session, account_id=account_id, kind=KIND, params=params, user_id=user_id, now=now)
+    operation.total = file.to_write
+    begin_import(
+        session, file, to, account_id=account_id, user_id=user_id, operation_id=operation.id,
+        existing=existing, now=now,
+    )  # fmt: skip
+    return operation
+
+
+def execute_import(
+    transaction: Transaction, asked: Asked, progress: Progress, clock: Clock
+) -> dict[str, Any]:
+    """Write what is left of the rows, or take back what was written. Begun again, it goes on where it stood."""
+    with transaction() as session:
+        found = import_of(session, asked.id)
+        has_ended = found.state not in OPEN_STATES
+        cancelled = progress.hold(session, found.position, gets_on=has_ended)
+        if cancelled:
+            start_taking_back(session, found)
+        packed = b"" if has_ended else stored_rows(session, found.id)
+    work = _Execution(transaction, progress, clock, found)
+    if found.state == ImportState.IMPORTING and not cancelled:
+        work.write(unpack_lines(packed))
+    state = work.take_back()
+    with transaction() as session:
+        result = result_of(import_of(session, asked.id)) | dict(asked.params)
+    if state == ImportState.CANCELLED:
+        raise OperationCancelled(result)
+    return result
+
+
+class _Execution:
+    """One process's work on an import, from `position` on."""
+
+    def __init__(
+        self, transaction: Transaction, progress: Progress, clock: Clock, found: KeywordImport
+    ) -> None:
+        self.transaction, self.progress, self.clock = transaction, progress, clock
+        self.operation_id, self.position = found.operation_id, found.position
+        self.target, self.total = target_of(found), found.total
+        self.pace = Pace()
+        self.begin, self.ready = self.position, list[ReadyRow]()
+
+    def write(self, lines: Sequence[bytes]) -> None:
+        """Write the rows part by part, until all are in or somebody cancels."""
+        self._prepare(lines)
+        while self._once(self._write_part):
+            self.progress.hand_back_if_draining()
+            self._let_others_in()
+            if self.position == self.begin + len(self.ready):
+                self._prepare(lines)
+
+    def _prepare(self, lines: Sequence[bytes]) -> None:
+        """Make the next rows ready, outside of transactions; they begin at row `begin`."""
+        self.begin = self.position
+        some = lines[self.begin : self.begin + READY_AT_ONCE]
+        self.ready = make_ready(read_rows(some), self.target, self.clock())
+
+    def _write_part(self) -> bool:
+        """One transaction. Returns whether rows are left to write."""
+        with self.transaction() as session:
+            cancelled = self.progress.hold(session, self.position, gets_on=True)
+            self.pace.start()
+            found = import_of(session, self.operation_id)
+            position = found.position
+            if cancelled:
+                start_taking_back(session, found)
+            elif position == self.position:
+                part = Part(session, found, self.clock())
+                position += self._write_slices(part, self.ready[position - self.begin :])
+            # Else the part before was committed, and only its confirmation was lost.
+        self.position = position
+        return not cancelled and position < self.total
+
+    def _write_slices(self, part: Part, rows: Sequence[ReadyRow]) -> int:
+        while part.rows < len(rows):
+            part.write(rows[part.rows : part.rows + self.pace.rows])
+            if not self.pace.goes_on():
+                break
+        if not part.finish():
+            raise OperationLost
+        return part.rows
+
+    def take_back(self) -> str:
+        """Undo a cancelled import part by part. Returns the state in which the import is at the end."""
+        while (state := self._once(self._take_back_part)) == ImportState.TAKING_BACK:
+            self.progress.hand_back_if_draining()
+            self._let_others_in()
+        return state
+
+    def _take_back_part(self) -> str:
+        with self.transaction() as session:
+            self.progress.hold(session, self.position, gets_on=True)
+            self.pace.start()
+            found = import_of(session, self.operation_id)
+            if found.state == ImportState.TAKING_BACK:
+                take_back_some(session, found, TAKEN_BACK_AT_ONCE, used_by_runs, self.clock())
+            return found.state
+
+    def _once(self, work: Callable[[], Answer]) -> Answer:
+        """The transaction, again where the database was only locked or away: then nothing of it was written."""
+        for _ in range(REPEATS):
+            try:
+                return work()
+            except Exception as error:
+                if not is_passing(error):
+                    raise
+                pause(PAUSE_AFTER_FAULT)
+        return work()
+
+    def _let_others_in(self) -> None:
+        """As long as this has kept others waiting they now have for themselves."""
+        pause(self.pace.held())
+
+
+def used_by_runs(session: Session, account_id: int, ids: Sequence[int]) -> Collection[int]:
+    """Keywords among `ids` that a rule has taken, or that a run which has not ended is to work on."""
+    taken = select(RuleRecord.record_id).where(
+        RuleRecord.account_id == account_id,
+        RuleRecord.record_type == "keyword",
+        RuleRecord.record_id.in_(ids),
+    )
+    awaited = (
+        select(RunDetail.records, RunDetail.start_records)
+        .join(ScheduledTask, ScheduledTask.id == RunDetail.run_id)
+        .where(
+            ScheduledTask.account_id == account_id,
+            ScheduledTask.status.in_((Status.PENDING, Status.RUNNING)),
+            ScheduledTask.record_type == "keyword",
+            RunDetail.records.is_not(None),
+        )
+    )
+    named = {id for row in session.execute(awaited) for records in row for id in records or ()}
+    return {*session.scalars(taken), *named.intersection(ids)}
+
+
+def settle_imports(session: Session, now: datetime) -> None:
+    """End the imports whose operation has ended without them: what they have written is there, and rules hear of it."""
+    left_open = session.execute(
+        select(KeywordImport, Operation)
+        .join(Operation, Operation.id == KeywordImport.operation_id)
+        .where(KeywordImport.state.in_(OPEN_STATES), Operation.state.in_(ENDED))
+    ).all()
+    for found, operation in left_open:
+        cancelled = operation.state == OperationState.CANCELLED
+        end_import(session, found, ImportState.CANCELLED if cancelled else ImportState.FAILED, now)
+        operation.result = result_of(found) | dict(operation.params)
+
+
+def any_to_settle(session: Session) -> bool:
+    """Whether `settle_imports` has something to do."""
+    ended = select(Operation.id).where(Operation.id == KeywordImport.operation_id, Operation.state.in_(ENDED))
+    left_open = select(KeywordImport.id).where(KeywordImport.state.in_(OPEN_STATES), ended.exists())
+    return session.scalar(left_open.limit(1)) is not None

@@ -1,0 +1,149 @@
+"""An uploaded keyword file made ready for its import: rows with their site, each keyword once, what is refused.
+
+Nothing here knows the database: it runs before any transaction, and in a process of its own
+(`app.infrastructure.file_reader`) that loads no more than this module imports.
+"""
+
+import json
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from app.business.errors import Invalid
+from app.business.folding import fold, name_key
+from app.business.planner.services.keyword_table import KeywordRow, KeywordTable, RowError, read_keyword_table
+from app.business.planner.services.plain_text import keyword_text
+
+NEW_SECTORS_LIMIT = 200
+
+SiteOfRow = tuple[int, str]
+"""Id and language of the site that a row goes to."""
+
+
+@dataclass(frozen=True)
+class FileChoices:
+    """How a file is to be read: corrections by hand, and where its rows go.
+
+    site: where all rows go; None: their site column names it, one of `sites` (by `name_key`).
+    one_sector: all rows go to one sector, whatever a sector column says.
+    """
+
+    columns: Mapping[str, str]
+    encoding: str | None = None
+    site: SiteOfRow | None = None
+    one_sector: bool = False
+    sites: Mapping[str, SiteOfRow] | None = None
+
+
+@dataclass(frozen=True)
+class ImportRow:
+    """One keyword to write: `key` is its fold, `figures` what the file says of it."""
+
+    row: int
+    site_id: int
+    sector: str | None
+    key: str
+    text: str
+    figures: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ImportFile:
+    """What was recognised, and the rows. `found`: rows that can be taken, with `repeats` of earlier rows.
+
+    rows: what `unpack_rows` reads; kept as it is between the steps of an import.
+    """
+
+    encoding: str
+    separator: str
+    header_row: int
+    headers: list[str]
+    columns: dict[str, str]
+    preview: list[list[str]]
+    errors: list[RowError]
+    found: int
+    repeats: int
+    rows: bytes
+
+    @property
+    def to_write(self) -> int:
+        """Different keywords of the file."""
+        return self.found - self.repeats
+
+
+def read_import_file(data: bytes, choices: FileChoices) -> ImportFile:
+    """Read and check the whole file. Raises TooLarge and Invalid as `read_keyword_table` does."""
+    table = read_keyword_table(data, columns=choices.columns, encoding=choices.encoding)
+    return prepare(table, choices)
+
+
+def prepare(table: KeywordTable, choices: FileChoices) -> ImportFile:
+    """The table's rows with their sites, each keyword of a site once. Raises Invalid for too many sectors."""
+    if not (choices.site and choices.one_sector):
+        _check_sectors(table.rows)
+    rows: dict[tuple[int | None, str], list[Any]] = {}
+    errors: list[RowError] = []
+    for row in table.rows:
+        site = _site_of(row, table, choices)
+        if isinstance(site, str):
+            errors.append(RowError(row.row, site))
+            continue
+        key = (site[0] if site else None, fold(row.values["keyword"]))
+        if key not in rows:
+            rows[key] = _packed(row, site, key[1], choices.one_sector)
+    found = len(table.rows) - len(errors)
+    return ImportFile(
+        table.encoding,
+        table.separator,
+        table.header_row,
+        table.headers,
+        table.columns,
+        table.preview,
+        sorted(table.errors + errors, key=lambda error: error.row),
+        found,
+        found - len(rows),
+        pack_rows(rows.values()),
+    )
+
+
+def pack_rows(rows: Any) -> bytes:
+    """The rows as compressed lines of JSON."""
+    lines = (json.dumps(row, ensure_ascii=False, separators=(",", ":")) for row in rows)
+    return zlib.compress("\n".join(lines).encode(), 1)
+
+
+def unpack_lines(packed: bytes) -> list[bytes]:
+    """The lines, not yet read: reading fifty thousand at once would stop every other thread for a while."""
+    lines = zlib.decompress(packed)
+    return lines.split(b"\n") if lines else []
+
+
+def read_rows(lines: Sequence[bytes]) -> Iterator[ImportRow]:
+    """The rows of these lines."""
+    return (ImportRow(*json.loads(line)) for line in lines)
+
+
+def _site_of(row: KeywordRow, table: KeywordTable, choices: FileChoices) -> SiteOfRow | str | None:
+    """The row's site, or the sentence why there is none; None while nobody has chosen one."""
+    if choices.site or "site" not in table.columns:
+        return choices.site
+    name = row.values.get("site")
+    if not name:
+        return "The row names no site."
+    return (choices.sites or {}).get(name_key(name)) or f"There is no site “{name}”."
+
+
+def _packed(row: KeywordRow, site: SiteOfRow | None, key: str, one_sector: bool) -> list[Any]:
+    site_id, language = site or (None, "")
+    figures = {name: value for name, value in row.values.items() if name not in ("keyword", "site", "sector")}
+    sector = None if one_sector else row.values.get("sector")
+    text = keyword_text(row.typed, "keyword", language=language)
+    return [row.row, site_id, sector, key, text, figures]
+
+
+def _check_sectors(rows: Sequence[KeywordRow]) -> None:
+    named = len({(row.values.get("site"), row.values.get("sector")) for row in rows})
+    if named > NEW_SECTORS_LIMIT:
+        message = f"The column names {named:,} different sectors; at most {NEW_SECTORS_LIMIT} are taken."
+        raise Invalid({"columns.sector": [f"{message} Is it the right column?"]})

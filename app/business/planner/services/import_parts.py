@@ -1,0 +1,220 @@
+"""The import of a keyword file: rows written in parts, one batch of events that closes with the last.
+
+Each part is a transaction of the caller, who holds the import's operation in it (a fencing token): so two processes
+never write the same rows, and one that is ended anywhere is followed by another from where it stood.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from time import monotonic
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.orm import Session
+
+from app.business.errors import Conflict, Invalid
+from app.business.events import EventBatch, EventType, close_batch, open_batch
+from app.business.folding import name_key
+from app.business.planner.import_models import OPEN_STATES, ImportState, KeywordImport, KeywordImportRows
+from app.business.planner.models import Sector, Site
+from app.business.planner.services.import_file import FileChoices, ImportFile, SiteOfRow
+from app.business.planner.services.import_writing import ReadyRow, Target, write_rows
+from app.business.planner.services.record_changes import KEYWORD, add_events
+
+OPEN_LIMIT = 5
+"""Imports of one account at the same time: each keeps its rows in the database until it ends."""
+
+
+@dataclass(frozen=True)
+class Destination:
+    """Where all rows of an import go; without a site the rows name it, without a sector too (or "General")."""
+
+    site: Site | None = None
+    sector: Sector | None = None
+
+
+def sites_of(session: Session, account_id: int) -> dict[str, SiteOfRow]:
+    """The account's sites by the key of their names; of two with one name the older."""
+    sites = session.scalars(select(Site).where(Site.account_id == account_id).order_by(Site.id.desc()))
+    return {name_key(site.name): (site.id, site.language) for site in sites}
+
+
+def choices_for(
+    session: Session,
+    account_id: int,
+    to: Destination,
+    *,
+    columns: dict[str, str] | None = None,
+    encoding: str | None = None,
+) -> FileChoices:
+    """How to read a file whose rows go there."""
+    return FileChoices(
+        columns or {},
+        encoding,
+        (to.site.id, to.site.language) if to.site else None,
+        to.sector is not None,
+        None if to.site else sites_of(session, account_id),
+    )
+
+
+def require_site(to: Destination, columns: Mapping[str, str]) -> None:
+    """Raises Invalid when neither a site is chosen nor a site column there."""
+    if to.site is None and "site" not in columns:
+        raise Invalid({"site": ["Choose the site, or the column that names it."]})
+
+
+def begin_import(
+    session: Session,
+    file: ImportFile,
+    to: Destination,
+    *,
+    account_id: int,
+    user_id: int | None,
+    operation_id: int,
+    existing: str,
+    now: datetime,
+) -> KeywordImport:
+    """Add the import and its rows; nothing is written of them yet. Raises Invalid, Conflict."""
+    require_site(to, file.columns)
+    open_ones = select(func.count(KeywordImport.id)).where(
+        KeywordImport.account_id == account_id, KeywordImport.state.in_(OPEN_STATES)
+    )
+    if (session.scalar(open_ones) or 0) >= OPEN_LIMIT:
+        raise Conflict(f"{OPEN_LIMIT} imports of this account are under way. Wait until one has ended.")
+    begun = KeywordImport(
+        account_id=account_id,
+        user_id=user_id,
+        operation_id=operation_id,
+        site_id=to.site.id if to.site else None,
+        sector_id=to.sector.id if to.sector else None,
+        existing=existing,
+        total=file.to_write,
+        duplicates=file.repeats,
+        rejected=len(file.errors),
+        created_at=now,
+    )
+    session.add(begun)
+    session.flush()
+    session.add(KeywordImportRows(account_id=account_id, import_id=begun.id, data=file.rows))
+    session.flush()
+    return begun
+
+
+def target_of(found: KeywordImport) -> Target:
+    """What writing its rows needs to know of an import."""
+    return Target(found.account_id, found.user_id, found.sector_id, found.existing)
+
+
+def import_of(session: Session, operation_id: int) -> KeywordImport:
+    """The import that the operation executes, as it is now."""
+    query = select(KeywordImport).where(KeywordImport.operation_id == operation_id)
+    return session.scalars(query.execution_options(populate_existing=True)).one()
+
+
+def stored_rows(session: Session, import_id: int) -> bytes:
+    """The rows of an open import."""
+    query = select(KeywordImportRows.data).where(KeywordImportRows.import_id == import_id)
+    return session.scalars(query).one()
+
+
+class Part:
+    """One transaction's share of an import: slices of rows, until the lock has been held for long enough."""
+
+    def __init__(self, session: Session, found: KeywordImport, now: datetime) -> None:
+        self.session, self.found, self.now = session, found, now
+        self.rows = self.created = self.updated = self.duplicates = 0
+        self.sectors: list[int] = []
+        self.batch = session.get(EventBatch, found.batch_id) if found.batch_id else None
+
+    def write(self, rows: Sequence[ReadyRow]) -> None:
+        """Write one slice."""
+        written = write_rows(self.session, rows, target_of(self.found), self.now)
+        if written.new and self.batch is None:
+            origin = target_of(self.found).origin
+            self.batch = open_batch(self.session, EventType.KEYWORD_ADDED, origin, self.now)
+        if self.batch:
+            add_events(self.session, self.batch, KEYWORD, written.new)
+        self.rows += len(rows)
+        self.created += len(written.new)
+        self.updated += written.updated
+        self.duplicates += written.duplicates
+        self.sectors += written.sectors
+
+    def finish(self) -> bool:
+        """Note what was written, and end the import with its last row. False where somebody else went on with it.
+
+        The position is part of the condition: rows that another process has written are never counted twice.
+        """
+        found = self.found
+        moved = self.session.execute(
+            update(KeywordImport)
+            .where(
+                KeywordImport.id == found.id,
+                KeywordImport.position == found.position,
+                KeywordImport.state == ImportState.IMPORTING,
+            )
+            .values(
+                position=KeywordImport.position + self.rows,
+                created=KeywordImport.created + self.created,
+                updated=KeywordImport.updated + self.updated,
+                duplicates=KeywordImport.duplicates + self.duplicates,
+                sectors=[*found.sectors, *self.sectors],
+                batch_id=self.batch.id if self.batch else None,
+            )
+            .returning(KeywordImport.position)
+            .execution_options(synchronize_session=False)
+        ).one_or_none()
+        if moved is not None and moved[0] == found.total:
+            end_import(self.session, found, ImportState.DONE, self.now)
+        return moved is not None
+
+
+def end_import(session: Session, found: KeywordImport, state: ImportState, now: datetime) -> None:
+    """Close its batch, so that rules hear of its keywords, and forget its rows."""
+    session.refresh(found)
+    if found.batch_id and (batch := session.get(EventBatch, found.batch_id)):
+        close_batch(session, batch, now)
+    found.state, found.finished_at = state, now
+    session.execute(delete(KeywordImportRows).where(KeywordImportRows.import_id == found.id))
+    session.flush()
+
+
+def result_of(found: KeywordImport) -> dict[str, int]:
+    """created + duplicates + rejected = rows of the file (of one that is done); duplicates includes updated."""
+    counts = ("created", "updated", "duplicates", "rejected", "taken_back", "left")
+    return {name: getattr(found, name) for name in counts} | {"sectors": len(found.sectors)}
+
+
+@dataclass
+class Pace:
+    """How much is written in one transaction: slices of rows, by the time that slices have taken.
+
+    On SQLite everybody who saves waits for such a transaction; on PostgreSQL who saves one of its keywords.
+    """
+
+    seconds: float = 0.04
+    rows: int = 50
+    timer: Callable[[], float] = monotonic
+
+    SMALLEST, LARGEST = 5, 200
+
+    def __post_init__(self) -> None:
+        self.began = self.last = self.timer()
+
+    def start(self) -> None:
+        """The lock is held from now on."""
+        self.began = self.last = self.timer()
+
+    def goes_on(self) -> bool:
+        """After a slice: whether another one fits. Also sets how many rows the next one has."""
+        now = self.timer()
+        took, self.last = now - self.last, now
+        if took > self.seconds / 2:
+            self.rows = max(self.SMALLEST, self.rows // 2)
+        elif took < self.seconds / 8:
+            self.rows = min(self.LARGEST, self.rows * 2)
+        return now - self.began + took <= self.seconds
+
+    def held(self) -> float:
+        """Seconds since the lock was taken."""
+        return self.timer() - self.began

@@ -1,0 +1,97 @@
+"""A cancelled import takes back the keywords that it made and nobody has touched, and its empty sectors."""
+
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from app.business.events import Event, EventBatch
+from app.business.planner.import_models import ImportState, KeywordImport
+from app.business.planner.models import Keyword, KeywordStatus, Sector
+from app.business.planner.services.import_parts import end_import
+
+UsedByRuns = Callable[[Session, int, Sequence[int]], Collection[int]]
+"""(session, account, ids of keywords): those that runs have taken or are about to take."""
+
+
+def start_taking_back(session: Session, found: KeywordImport) -> None:
+    """From now on the import is undone; whoever goes on with it does that too."""
+    importing = KeywordImport.id == found.id, KeywordImport.state == ImportState.IMPORTING
+    session.execute(update(KeywordImport).where(*importing).values(state=ImportState.TAKING_BACK))
+
+
+def take_back_some(
+    session: Session, found: KeywordImport, most: int, used_by_runs: UsedByRuns, now: datetime
+) -> bool:
+    """One transaction's share of the undoing; False when it was the last. The events say what the import made."""
+    events = session.execute(
+        select(Event.id, Event.record_id)
+        .where(Event.batch_id == found.batch_id, Event.id > found.undone_to)
+        .order_by(Event.id)
+        .limit(most)
+    ).all()
+    if not events:
+        _end(session, found, now)
+        return False
+    ids = [event.record_id for event in events]
+    gone = _delete_untouched(session, found, ids, used_by_runs)
+    session.execute(delete(Event).where(Event.batch_id == found.batch_id, Event.record_id.in_(gone)))
+    session.execute(
+        update(KeywordImport)
+        .where(KeywordImport.id == found.id, KeywordImport.undone_to == found.undone_to)
+        .values(
+            undone_to=events[-1].id,
+            taken_back=KeywordImport.taken_back + len(gone),
+            left=KeywordImport.left + len(ids) - len(gone),
+        )
+        .execution_options(synchronize_session=False)
+    )
+    return True
+
+
+def _delete_untouched(
+    session: Session, found: KeywordImport, ids: Sequence[int], used_by_runs: UsedByRuns
+) -> Sequence[int]:
+    """Every change by a person, a rule or another import counts the version up."""
+    untouched = (
+        Keyword.account_id == found.account_id,
+        Keyword.version == 1,
+        Keyword.status == KeywordStatus.NEW,
+        Keyword.cluster_id.is_(None),
+        Keyword.cluster_tried_at.is_(None),
+    )
+    free = select(Keyword.id).where(Keyword.id.in_(ids), *untouched).order_by(Keyword.id)
+    candidates = session.scalars(free.with_for_update()).all()
+    used = used_by_runs(session, found.account_id, candidates) if candidates else ()
+    mine = [id for id in candidates if id not in used]
+    session.execute(delete(Keyword).where(Keyword.id.in_(mine)).execution_options(synchronize_session=False))
+    return mine
+
+
+def _end(session: Session, found: KeywordImport, now: datetime) -> None:
+    empty = [id for id in found.sectors if _delete_sector(session, found.account_id, id)]
+    batch_id = found.batch_id
+    end_import(session, found, ImportState.CANCELLED, now)
+    found.sectors = [id for id in found.sectors if id not in empty]
+    session.flush()
+    if batch_id and not session.scalar(select(func.count(Event.id)).where(Event.batch_id == batch_id)):
+        # Nothing is left that rules could hear of.
+        found.batch_id = None
+        session.flush()
+        session.execute(delete(EventBatch).where(EventBatch.id == batch_id))
+
+
+def _delete_sector(session: Session, account_id: int, id: int) -> bool:
+    """Whether it could go: the database refuses while anything refers to it."""
+    try:
+        with session.begin_nested():
+            session.execute(
+                delete(Sector)
+                .where(Sector.account_id == account_id, Sector.id == id, Sector.version == 1)
+                .execution_options(synchronize_session=False)
+            )
+    except IntegrityError:
+        return False
+    return True

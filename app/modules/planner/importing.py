@@ -1,0 +1,43 @@
+"""What pages and REST share of an import: read the file without a transaction, then write it part by part."""
+
+from datetime import UTC, datetime
+
+from app.business.automation.operation_models import Operation
+from app.business.automation.services.operations import operations
+from app.business.automation.services.operations.keyword_import import ask_import, execute_import
+from app.business.planner.services.import_file import ImportFile
+from app.business.planner.services.import_parts import Destination, choices_for
+from app.infrastructure.database import db, only_reading, transaction
+from app.infrastructure.file_reader import read_in_bounds
+from app.modules.access import current_person
+
+
+def read_sent(
+    data: bytes, to: Destination, *, columns: dict[str, str] | None = None, encoding: str | None = None
+) -> ImportFile:
+    """Read and check a file that was sent. Ends the transaction that is open: reading may take its time.
+
+    Raises Invalid, TooLarge, Busy.
+    """
+    with only_reading():
+        account_id = current_person().account.id
+        choices = choices_for(db.session(), account_id, to, columns=columns, encoding=encoding)
+        db.session.commit()
+    return read_in_bounds(data, choices)
+
+
+def ask(file: ImportFile, to: Destination, existing: str, *, here: bool) -> Operation:
+    """Add the import; the caller commits. Raises Invalid, Conflict."""
+    person = current_person()
+    return ask_import(
+        db.session(), file, to, account_id=person.account.id, user_id=person.user.id, existing=existing,
+        here=here, now=datetime.now(UTC),
+    )  # fmt: skip
+
+
+def execute(operation: Operation) -> None:
+    """Execute an import of this request to its end; its row then says how it ended."""
+    operations.execute_here(transaction, operation, execute_import, lambda: datetime.now(UTC))
+    with only_reading():
+        db.session.refresh(operation)
+        db.session.commit()
