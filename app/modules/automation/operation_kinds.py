@@ -16,7 +16,9 @@ def cancelled_import(operation: Operation) -> str:
     """What a cancelled import has taken back, and what stays."""
     result = operation.result
     if not result:
-        return "Nothing was imported yet, so nothing had to be taken back."
+        return "It had not begun yet."
+    if not result["created"] and not result["updated"]:
+        return "No keyword was in yet, so nothing had to be taken back."
     sentences = [f"{plural(result['taken_back'], 'new keyword')} taken back."]
     if result["left"]:
         stay = plural(result["left"], "new keyword stays", "new keywords stay")

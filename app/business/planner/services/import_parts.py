@@ -196,7 +196,7 @@ class Pace:
     rows: int = 50
     timer: Callable[[], float] = monotonic
 
-    SMALLEST, LARGEST = 5, 200
+    SMALLEST, LARGEST = 20, 200
 
     def __post_init__(self) -> None:
         self.began = self.last = self.timer()
@@ -209,9 +209,10 @@ class Pace:
         """After a slice: whether another one fits. Also sets how many rows the next one has."""
         now = self.timer()
         took, self.last = now - self.last, now
-        if took > self.seconds / 2:
+        # Every slice costs some statements, however few rows it has: small ones do not make a busy machine quicker.
+        if took > 2 * self.seconds:
             self.rows = max(self.SMALLEST, self.rows // 2)
-        elif took < self.seconds / 8:
+        elif took < self.seconds / 4:
             self.rows = min(self.LARGEST, self.rows * 2)
         return now - self.began + took <= self.seconds
 

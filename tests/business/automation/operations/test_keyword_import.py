@@ -26,10 +26,14 @@ from tests.faults.crashes.trials import times
 PARTS = 10
 
 
+class SmallParts(Pace):
+    SMALLEST = 5
+
+
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Five rows a part, and no pause between them."""
-    monkeypatch.setattr(keyword_import, "Pace", lambda: Pace(seconds=0, rows=5))
+    monkeypatch.setattr(keyword_import, "Pace", lambda: SmallParts(seconds=0, rows=5))
     monkeypatch.setattr(keyword_import, "pause", lambda _seconds: None)
 
 
@@ -250,6 +254,6 @@ def test_parts_follow_the_clock() -> None:
     assert [slice_takes(0.015), slice_takes(0.015)] == [True, False]
     assert (pace.rows, round(pace.held(), 3)) == (50, 0.03)
     pace.start()
-    assert (slice_takes(0.06), pace.rows) == (False, 25)
+    assert (slice_takes(0.09), pace.rows) == (False, 25)
     pace.start()
     assert (slice_takes(0.001), pace.rows) == (True, 50)
