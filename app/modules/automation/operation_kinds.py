@@ -39,8 +39,8 @@ class KindPage:
     count · `result`: template that gets `operation`, and what `more` reads for it.
 
     `follow`: of a kind that sets runs going, what the template shows of them once the operation has ended.
-    cancel: label of its button · consequence: what it asks first · stopping: what happens after it was used · cancelled: what came of that ·
-    note: what else there is to know while it goes on.
+    cancel: label of its button · consequence: what it says before · stopping: what happens after it ·
+    cancelled: what came of that · note: what else there is to know while it goes on.
     """
 
     title: str
