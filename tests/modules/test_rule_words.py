@@ -92,7 +92,7 @@ PARAMETERS: list[tuple[str, str | None, dict[str, Any], str]] = [
     ("create_record", "keyword", {"type": "idea", "title": "T", "description": "Why"}, "text “Why”"),
     ("create_record", "keyword", {"type": "idea", "title": "T", "content_type": "guide"}, "“guide”"),
     ("create_record", "keyword", {"type": "task", "title": "T", "word_count": 800}, "800 words"),
-    ("create_record", "keyword", {"type": "task", "title": "T", "task_type": "report"}, "“report”"),
+    ("create_record", "keyword", {"type": "task", "title": "T", "task_type": "report"}, "“write a report”"),
     ("create_record", "keyword", {"type": "task", "title": "T", "due_in_days": 3}, "due in 3 days"),
     ("notify", None, {"message": "Hello there"}, "“Hello there”"),
     ("notify", None, {"message": "Hello", "to": "owner"}, "to owners"),
