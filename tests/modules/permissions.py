@@ -10,10 +10,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import UserSession
-from app.business.accounts.services import api_keys
+from app.business.accounts.services import api_keys, uploads
 from app.business.automation.models import RuleDraft
 from app.business.automation.services.operations.operations import begin_operation
-from app.infrastructure import uploads
 from tests.factories import (
     make_cluster,
     make_content,
@@ -139,10 +138,11 @@ def make_rows(app: Flask, session: Session, people: People) -> dict[str, str]:
     ids["session"] = str(
         session.scalars(select(UserSession.id).where(UserSession.user_id == people.editor.id)).one()
     )
-    owner = f"{account.id}.{people.editor.id}"
-    data_dir = app.extensions["settings"].data_dir
-    ids["keyword file"] = uploads.keep(data_dir, owner, b"keyword\nshoes\n")
-    ids["rule file"] = uploads.keep(data_dir, f"{owner}.rules", b"rules: []\n")
+    for purpose, data in (("keywords", b"keyword\nshoes\n"), ("rules", b"rules: []\n")):
+        uploader = uploads.Uploader(account.id, people.editor.id, purpose)
+        name = uploads.keep(session, uploader, uploads.pack(data), now)
+        ids[f"{purpose.removesuffix('s')} file"] = name
+    session.commit()
     return ids
 
 
