@@ -72,7 +72,8 @@ def execute_rule(id: int) -> Response:
     with waiting_room.seat(run.account_id) as may_wait:
         if may_wait:
             _await_end(run, asked.wait)
-    return _answer(run, 200 if run.status in CLOSED else 202)
+    with only_reading():
+        return _answer(run, 200 if run.status in CLOSED else 202)
 
 
 @allow(Role.OPERATOR)
