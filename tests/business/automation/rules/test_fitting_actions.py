@@ -60,5 +60,5 @@ def test_what_is_offered_is_what_the_check_of_the_rule_takes(
     before = [first] if first and not is_refused(record_type, [first]) else []
     made = [type for key in before if (type := made_by({"type": key, "params": PARAMS.get(key, {})}))]
     offered = {entry.key for entry in fitting_actions(record_type, made, before)}
-    of_records = {"update_records", "create_record"} if record_type is None else set()
+    of_records = {"update_records"} if record_type is None else set()
     assert offered == {key for key in CATALOGUE if not is_refused(record_type, [*before, key])} - of_records
