@@ -21,7 +21,8 @@ def fitting_actions(
             # What only the parents of the records are there for is rarely meant.
             place = sources.index(entry.takes[0]) if entry.takes[0] in sources else len(CATALOGUE)
             return entry.key in types_before, place
-        return entry.key in types_before, len(sources) + (entry.unit_of == "run")
+        is_second = (entry.unit_of == "run") == (record_type is not None)
+        return entry.key in types_before, len(sources) + is_second
 
     return sorted(fitting, key=rank)
 
