@@ -1,0 +1,121 @@
+"""What others notice of an import: their saves while fifty thousand keywords come in."""
+
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session, sessionmaker
+
+from app.business.automation.services.operations import operations
+from app.business.automation.services.operations.keyword_import import KIND, ask_import, execute_import
+from app.business.planner.models import Keyword, Sector
+from app.business.planner.services.import_file import read_import_file
+from app.business.planner.services.import_parts import Destination, choices_for
+from app.business.planner.services.keyword_service import update_keyword
+from tests.bench.table import Line
+from tests.business.planner.stories import person
+from tests.factories import make_account, make_keyword, make_sector, make_site
+
+ROWS = 50_000
+SOON_ENOUGH = 100.0
+"""Milliseconds that nobody minds waiting for a save, however fast an idle one is."""
+PAUSE = 0.02
+
+
+@dataclass
+class Saver:
+    """A person who saves one thing after the other."""
+
+    sessions: sessionmaker[Session]
+    keyword_id: int
+    milliseconds: list[float] = field(default_factory=list)
+    refused: int = 0
+
+    def save(self) -> None:
+        begun = time.perf_counter()
+        try:
+            with self.sessions.begin() as session:
+                keyword = session.get_one(Keyword, self.keyword_id)
+                changes = {"volume": len(self.milliseconds)}
+                update_keyword(session, keyword, changes, origin=_nobody(keyword), now=datetime.now(UTC))
+        except Exception:
+            self.refused += 1
+        self.milliseconds.append((time.perf_counter() - begun) * 1000)
+        time.sleep(PAUSE)
+
+    def p95(self) -> float:
+        return statistics.quantiles(self.milliseconds, n=20)[-1] if not self.refused else float("inf")
+
+
+def lines(engine: Engine) -> Iterator[Line]:
+    """Saves beside an import against idle ones."""
+    sessions = sessionmaker(engine, expire_on_commit=False)
+    name = engine.dialect.name
+    idle, busy = _saver(sessions), _saver(sessions)
+    for _ in range(100):
+        idle.save()
+    _while(_import(sessions, ROWS), busy.save)
+    reference = max(idle.p95(), SOON_ENOUGH / 3)
+    yield Line(f"others' saves (p95) during an import of {ROWS:,}, {name}", busy.p95(), reference, "ms", 3)
+
+
+def _import(sessions: sessionmaker[Session], rows: int) -> Callable[[], None]:
+    """The import as a web process or a worker executes it, its file read already."""
+
+    @contextmanager
+    def transaction() -> Iterator[Session]:
+        with sessions.begin() as session:
+            yield session
+
+    sector, account_id = _place(sessions)
+    with sessions.begin() as session:
+        choices = choices_for(session, account_id, Destination(sector.site, sector))
+    file = read_import_file(_csv(rows), choices)
+    with sessions.begin() as session:
+        ask_import(
+            session, file, Destination(sector.site, sector), account_id=account_id, user_id=None,
+            existing="update", here=False, now=datetime.now(UTC),
+        )  # fmt: skip
+    return lambda: _done(
+        operations.carry_next(transaction, {KIND: execute_import}, lambda: datetime.now(UTC))
+    )
+
+
+def _csv(rows: int) -> bytes:
+    return b"keyword,volume\n" + b"".join(b"garden lamp %d,%d\n" % (row, row) for row in range(rows))
+
+
+def _place(sessions: sessionmaker[Session]) -> tuple[Sector, int]:
+    with sessions.begin() as session:
+        sector = make_sector(session, make_site(session, make_account(session)))
+        assert sector.site.id
+        return sector, sector.account_id
+
+
+def _saver(sessions: sessionmaker[Session]) -> Saver:
+    sector, _ = _place(sessions)
+    with sessions.begin() as session:
+        return Saver(sessions, make_keyword(session, session.merge(sector)).id)
+
+
+def _nobody(keyword: Keyword) -> object:
+    return person(keyword)  # type: ignore[arg-type]
+
+
+def _while(work: Callable[[], None], meanwhile: Callable[[], None]) -> None:
+    """Until `work` is done `meanwhile` is called again and again."""
+    with ThreadPoolExecutor(1) as pool:
+        working = pool.submit(work)
+        while not working.done():
+            meanwhile()
+    working.result()
+
+
+def _done(is_done: bool) -> None:
+    if not is_done:
+        raise RuntimeError("no import was waiting")
