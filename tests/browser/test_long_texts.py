@@ -27,7 +27,7 @@ from tests.people import People, browser_of
 
 WIDTHS = (390, 1280)
 SCRIPTS = ("w", "W", "ﷺ", "𒐫", "😀", "漢", "ש", "ۏ", "ẞ", "👨‍👩‍👧‍👦", "_", "%", "&lt;", "i")
-SKIPPED = ("/static/", "/api/", "/sign-out", "/welcome/", "/healthz", "/readyz", "/metrics")
+SKIPPED = ("/static/", "/api/", "/sign-out", "/welcome/", "/healthz", "/readyz", "/metrics", "/system/moved")
 NO_PAGES = (".html", ".md", "/export")
 TOO_WIDE = """() => {
     const root = document.documentElement, width = root.clientWidth;

@@ -99,6 +99,7 @@ def altered(engine: Engine, change: str, back: str) -> Iterator[None]:
             throw_out(connection, name)
             engine.dispose()
     admin.dispose()
+    admin.dispose()
 
 
 def throw_out(connection: Connection, name: str | None) -> None:

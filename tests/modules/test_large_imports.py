@@ -213,6 +213,7 @@ def test_a_file_that_one_web_process_took_is_seen_by_another(
     other = create_app(settings)
     with other.app_context():
         page = browser_of(other, db.session(), people.operator).get(preview)
+        db.session.remove()
         db.engine.dispose()
     assert (page.status_code, "2 rows to import" in page.text or "3 rows to import" in page.text) == (
         200,

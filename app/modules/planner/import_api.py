@@ -13,11 +13,11 @@ from app.business.planner.models import Sector, Site
 from app.business.planner.services.import_file import ImportFile
 from app.business.planner.services.import_parts import Destination
 from app.business.planner.services.keyword_file import BYTES_LIMIT
-from app.infrastructure.database import db, only_reading
+from app.infrastructure.database import only_reading
 from app.modules.access import allow, owned_or_404
 from app.modules.api.resource import WrongContentType
 from app.modules.gate.numbers import row_id
-from app.modules.planner.importing import ask, execute, read_sent
+from app.modules.planner.importing import begin, read_sent
 from app.modules.quotas import IMPORTS, limited
 
 FIELDS = ("site", "sector", "existing", "csrf_token")
@@ -32,9 +32,7 @@ def import_keywords() -> Response:
         to = _place()
     existing = _existing()
     file = read_sent(data, to)
-    operation = ask(file, to, existing, here=True)
-    db.session.commit()
-    execute(operation)
+    operation = begin(file, to, existing, here=True)
     if operation.state != OperationState.DONE:
         raise Conflict(_not_done(operation))
     answer = jsonify(shown(operation.result, file))

@@ -26,17 +26,24 @@ def read_sent(
     return read_in_bounds(data, choices)
 
 
-def ask(file: ImportFile, to: Destination, existing: str, *, here: bool) -> Operation:
-    """Add the import; the caller commits. Raises Invalid, Conflict."""
+def begin(file: ImportFile, to: Destination, existing: str, *, here: bool) -> Operation:
+    """Commit the import, and with `here` execute it to its end: the row then says how it ended.
+
+    An answer that fails after that undoes nothing; the operation's page shows what came of it.
+    Raises Invalid, Conflict.
+    """
     person = current_person()
-    return ask_import(
+    operation = ask_import(
         db.session(), file, to, account_id=person.account.id, user_id=person.user.id, existing=existing,
         here=here, now=datetime.now(UTC),
     )  # fmt: skip
+    db.session.commit()
+    if here:
+        _execute(operation)
+    return operation
 
 
-def execute(operation: Operation) -> None:
-    """Execute an import of this request to its end; its row then says how it ended."""
+def _execute(operation: Operation) -> None:
     operations.execute_here(transaction, operation, execute_import, lambda: datetime.now(UTC))
     with only_reading():
         db.session.refresh(operation)

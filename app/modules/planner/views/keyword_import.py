@@ -23,7 +23,7 @@ from app.business.planner.services.record_lists import count_known
 from app.infrastructure.database import db, only_reading
 from app.modules.access import allow, current_person
 from app.modules.planner.forms import ImportForm, PreviewForm
-from app.modules.planner.importing import ask, execute, read_sent
+from app.modules.planner.importing import begin, read_sent
 from app.modules.quotas import IMPORTS, limited
 from app.modules.record_forms import place_choices
 from app.modules.web import page_or_partial, see_other
@@ -101,10 +101,7 @@ def _take(file: ImportFile, to: Destination, name: str) -> ResponseReturnValue:
     except NotFound:
         return render_template("pages/planner/import_gone.html"), 404
     existing = "leave" if request.form.get("existing") == "leave" else "update"
-    operation = ask(file, to, existing, here=here)
-    db.session.commit()
-    if here:
-        execute(operation)
+    operation = begin(file, to, existing, here=here)
     if operation.state != OperationState.DONE:
         return see_other(url_for("automation.operation", id=operation.id))
     with only_reading():

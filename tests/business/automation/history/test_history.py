@@ -11,6 +11,7 @@ from app.business.automation.models import AutomationRule, RuleDay
 from app.business.automation.run_models import Cause, ScheduledTask, Status
 from app.business.automation.services.history import history
 from app.business.automation.services.history.history import RunFilters
+from app.business.automation.services.history.upcoming import Upcoming, upcoming
 from app.business.errors import Invalid
 from tests.business.automation.run_rows import make_rule, make_run
 from tests.factories import make_account
@@ -98,8 +99,9 @@ def test_planned_runs_stand_apart(
     soon = make_run(session, rule, now + MINUTE, Status.PENDING)
     assert ids_of(session, account, now, status=[Status.PENDING]) == [due.id]
     assert ids_of(session, account, now, upcoming=True) == [later.id, soon.id, due.id]
-    assert [run.id for run in history.upcoming(session, account.id, now, 10)] == [soon.id, later.id]
-    assert history.upcoming(session, make_account(session).id, now, 10) == []
+    found = upcoming(session, account.id, now, 10)
+    assert ([run.id for run in found.runs], found.count) == ([soon.id, later.id], 2)
+    assert upcoming(session, make_account(session).id, now, 10) == Upcoming([], 0)
 
 
 def test_a_cursor_that_we_did_not_give_is_refused(session: Session, account: Account, now: datetime) -> None:

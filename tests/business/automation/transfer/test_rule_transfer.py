@@ -47,8 +47,8 @@ def account_of(session: Session, sector: Sector) -> Account:
 
 
 def text_of(session: Session, account: Account) -> str:
-    rules = session.scalars(select(AutomationRule).where(AutomationRule.account_id == account.id))
-    return export_rules(session, account.id, list(rules))
+    rules = select(AutomationRule).where(AutomationRule.account_id == account.id).order_by(AutomationRule.id)
+    return export_rules(session, account.id, list(session.scalars(rules)))
 
 
 def take(session: Session, account: Account, text: str, **more: Any) -> Arrivals:
@@ -117,7 +117,7 @@ def test_names_stand_for_ids_everywhere(
     arrivals = take(session, there, text.replace(person, theirs))
     assert states(arrivals) == ["new"] * 3
     found = saved(session, there)
-    new_first = session.scalars(select(AutomationRule).where(AutomationRule.account_id == there.id)).first()
+    new_first = session.scalars(select(AutomationRule).filter_by(account_id=there.id, name="First: no")).one()
     assert new_first
     assert found["All"]["site"] == target.site_id
     assert found["All"]["sector"] == target.id
