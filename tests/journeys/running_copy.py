@@ -1,6 +1,7 @@
 """A copy of the product that runs as a person starts it: `up` in a folder of its own."""
 
 import http.client
+import re
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,11 +46,13 @@ class Copy:
     def titles(self) -> list[str]:
         return [title_of(pid) for pid in [self.process.pid, *self.family()]]
 
+    def members(self) -> list[int]:
+        """The processes at work. Left out: copies of the supervisor that are to become one, or record a restart."""
+        titles = {pid: title_of(pid) for pid in self.family()}
+        return [pid for pid, title in titles.items() if title and not re.search("supervisor|recorder", title)]
+
     def is_whole(self) -> bool:
-        is_recording = any("recorder" in title for title in self.titles())
-        return (
-            not is_recording and len(family_of(self.process.pid)) >= PROCESSES and self.get("/readyz") == 200
-        )
+        return len(self.members()) >= PROCESSES and self.get("/readyz") == 200
 
 
 @contextmanager

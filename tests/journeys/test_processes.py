@@ -149,7 +149,7 @@ def test_single_processes_say_when_there_is_no_queue_server(copy: Copy, tmp_path
 
 @pytest.mark.parametrize("position", range(PROCESSES))
 def test_a_process_that_dies_is_started_again(copy: Copy, position: int) -> None:
-    victim = eventually(lambda: copy.is_whole() and copy.family())[position]
+    victim = eventually(lambda: copy.is_whole() and copy.members())[position]
     os.kill(victim, signal.SIGKILL)
     eventually(lambda: victim not in copy.family() and copy.is_whole(), within=60, what=copy.log.read_text())
     assert copy.process.poll() is None
