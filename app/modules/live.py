@@ -33,7 +33,7 @@ MOST_KNOWN = 10_000
 class Askers:
     """Whose page asks, by the fingerprint of its session, so that "nothing" is answered without the database.
 
-    A session that ended meanwhile hears no more than that, and no longer than a minute.
+    A session that ended meanwhile learns no more than that, and no longer than a minute.
     """
 
     def __init__(self) -> None:

@@ -196,7 +196,7 @@ def asks(browser: FlaskClient, mark: str) -> int:
 
 
 def stays_true(browser: FlaskClient, scene: Scene, change: Change, places: Places) -> bool:
-    """Whether every page hears of the change that then stands on it."""
+    """Whether every page notices the change that then stands on it."""
     before = [(scene.address(page), wanted) for page, wanted in places]
     marks = []
     for address, wanted in before:

@@ -129,12 +129,12 @@ def listener_prices(
     for started in started_by(session, account_id, definition, rule_id):
         source = started.path[-1].source
         uses = uses_of_actions(source.definition, sizes.get(source, records), most=True)
-        heard = _heard(started, uses, sizes.get(source, records))
-        sizes[started.path[-1].target] = heard
+        count = _record_count(started, uses, sizes.get(source, records))
+        sizes[started.path[-1].target] = count
         if is_paid(started.definition.actions):
             words = max((use.words for use in uses), default=USUAL_WORDS)
             spent = sum(
-                use.credits for use in uses_of_actions(started.definition, heard, most=True, words=words)
+                use.credits for use in uses_of_actions(started.definition, count, most=True, words=words)
             )
             prices.append(ListenerPrice(started.rule_id, started.name, _within_budget(started, spent)))
     return sorted((price for price in prices if price.credits), key=lambda price: -price.credits)
@@ -167,8 +167,8 @@ def _runs_left(session: Session, context: RunContext) -> int:
     return max(context.definition.max_executions_per_day - (session.scalar(used) or 0), 0)
 
 
-def _heard(started: Started, uses: list[ActionUse], records: int) -> int:
-    """How many records, or ends of runs, the rule hears of from the one before it."""
+def _record_count(started: Started, uses: list[ActionUse], records: int) -> int:
+    """How many records, or ends of runs, the rule gets from the one before it."""
     happening = started.path[-1].happening
     if happening.action is None:
         return records
