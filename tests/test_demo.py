@@ -11,7 +11,7 @@ from app.business.accounts.models import Account, AccountStatus, User
 from app.business.accounts.services import welcome
 from app.business.automation.models import AutomationRule, RuleActivation
 from app.business.automation.run_models import Cause, RunAttempt, ScheduledTask
-from app.business.automation.services.auditing.audit import audit
+from app.business.automation.services.auditing.invariants import audit
 from app.business.automation.services.runs.opening import Opening, open_run
 from app.business.billing.models import CreditEntry
 from app.business.errors import Invalid

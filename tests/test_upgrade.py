@@ -20,15 +20,15 @@ from app.business.accounts.models import Account, Role, User
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import CLOSED, BatchDelivery, Delivery, ScheduledTask, Status, Waiting
 from app.business.automation.services.automation_service import Actor, AutomationService
-from app.business.automation.services.preflight.reviewing import go_on
-from app.business.automation.services.rules.rule_repair import faults_of
+from app.business.automation.services.preflight.chain_release import go_on
+from app.business.automation.services.rules.repair import faults_of
 from app.business.automation.services.runs import recovery, waiting
 from app.business.automation.services.triggering import planning
 from app.business.billing.models import EntryKind
 from app.business.billing.services import replenishment
 from app.business.billing.services.credit_service import CreditService
 from app.infrastructure.database import db
-from app.modules.automation.wizard import STEPS, step_of
+from app.modules.automation.rule_form.form import STEPS, step_of
 from app.settings import Settings
 from tests import databases, release_0_3_0
 from tests.business.automation.machine import Machine

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import click
 from flask import Flask
 
-from app.business.automation.services.auditing.audit import audit as find_breaches
+from app.business.automation.services.auditing.invariants import audit as find_breaches
 from app.commands.refusals import plain_refusals
 from app.infrastructure.database import only_reading, transaction
 

@@ -12,7 +12,7 @@ from app.business.accounts.services import audit_log, sign_in, team
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services.automation_service import Actor, AutomationService
-from app.business.automation.services.runs import run_control
+from app.business.automation.services.runs import commands
 from app.business.billing.services.new_accounts import open_account
 from app.business.events import Origin
 from app.business.planner.models import Site
@@ -122,4 +122,4 @@ def _end_automation(session: Session, account_id: int, now: datetime) -> None:
         ScheduledTask.account_id == account_id, ScheduledTask.status.in_([Status.PENDING, Status.RUNNING])
     )
     for run in session.scalars(open_runs).all():
-        run_control.cancel(session, run, now)
+        commands.cancel(session, run, now)

@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import ScheduledTask, Status, Waiting
 from app.business.automation.services.action_executor import ActionExecutor
-from app.business.automation.services.actions.action_outside import ClusterKeywordsWork
-from app.business.automation.services.actions.works import make_works
+from app.business.automation.services.actions.provider_handlers import ClusterKeywordsWork
+from app.business.automation.services.actions.registry import make_works
 from app.business.automation.services.rule_engine import RuleEngine
 from app.business.automation.services.runs import waiting
 from app.business.automation.services.triggering.activations import outdated_rules

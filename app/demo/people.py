@@ -12,8 +12,8 @@ from app.business.accounts.services import audit_log
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services.automation_service import Actor, AutomationService
-from app.business.automation.services.rules.rule_versions import definition_of
-from app.business.automation.services.runs import run_control
+from app.business.automation.services.rules.versions import definition_of
+from app.business.automation.services.runs import commands
 from app.business.billing.models import EntryKind
 from app.business.billing.services.credit_service import CreditService
 from app.business.planner.models import Idea, IdeaStatus, Keyword, KeywordStatus
@@ -122,7 +122,7 @@ class People:
             ScheduledTask.account_id == self.account_id, ScheduledTask.status == Status.FAILED
         )
         for run in self.session.scalars(failed).all():
-            run_control.retry(self.session, run, self.clock())
+            commands.retry(self.session, run, self.clock())
 
     def start_draft(self) -> None:
         """The writer does not wait for the morning."""

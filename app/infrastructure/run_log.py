@@ -10,7 +10,7 @@ from sqlalchemy import event, inspect
 from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import CLOSED, ScheduledTask
-from app.business.automation.services.runs.run_ends import forget_ends, note_end, noted_runs, take_ends
+from app.business.automation.services.runs.ended_runs import forget_ends, note_end, noted_runs, take_ends
 from app.infrastructure.database import db
 
 log = structlog.get_logger(__name__)

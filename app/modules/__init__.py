@@ -5,7 +5,7 @@ from flask import Flask
 from app.modules import access, errors, hosts, live, quotas, sent_once, throttle, web
 from app.modules.accounts import urls as accounts
 from app.modules.automation import pages as automation
-from app.modules.automation import urls as automation_api
+from app.modules.automation.api import urls as automation_api
 from app.modules.billing import urls as billing
 from app.modules.gate.numbers import init_gate
 from app.modules.gate.preconditions import init_preconditions

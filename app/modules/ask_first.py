@@ -10,7 +10,7 @@ from flask import render_template, request
 from sqlalchemy import func, select
 
 from app.business.automation.models import AutomationRule
-from app.business.automation.services.catalogue.field_catalogue import choices_of
+from app.business.automation.services.catalogue.fields import choices_of
 from app.business.planner.services.record_changes import Kind
 from app.infrastructure.database import db
 from app.modules.access import current_person

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
-from app.business.automation.services.operations import operations
+from app.business.automation.services.operations import lifecycle
 from app.business.automation.services.operations.keyword_import import KIND, ask_import, execute_import
 from app.business.planner.models import Keyword, Sector
 from app.business.planner.services.import_file import read_import_file
@@ -81,9 +81,7 @@ def _import(sessions: sessionmaker[Session], rows: int) -> Callable[[], None]:
             session, file, Destination(sector.site, sector), account_id=account_id, user_id=None,
             existing="update", here=False, now=datetime.now(UTC),
         )  # fmt: skip
-    return lambda: _done(
-        operations.carry_next(transaction, {KIND: execute_import}, lambda: datetime.now(UTC))
-    )
+    return lambda: _done(lifecycle.carry_next(transaction, {KIND: execute_import}, lambda: datetime.now(UTC)))
 
 
 def _csv(rows: int) -> bytes:

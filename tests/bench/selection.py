@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.services.catalogue.field_types import Scope
 from app.business.automation.services.catalogue.record_models import in_scope
-from app.business.automation.services.conditions.condition_query import matching
-from app.business.automation.services.conditions.condition_tree import parse_conditions
+from app.business.automation.services.conditions.parser import parse_conditions
+from app.business.automation.services.conditions.query import matching
 from app.business.planner.models import Keyword
 from tests.bench.table import Line, milliseconds
 from tests.factories import make_account, make_sector, make_site

@@ -8,8 +8,8 @@ from playwright.sync_api import Page, expect
 from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import ScheduledTask
-from app.business.automation.services.operation_kinds import KINDS
-from app.business.automation.services.operations import operations
+from app.business.automation.services.operation_registry import KINDS
+from app.business.automation.services.operations import lifecycle
 from tests.browser.conftest import serious_faults
 from tests.business.automation.machine import Machine
 from tests.factories import make_sector, make_site, make_task
@@ -48,7 +48,7 @@ def to_the_question(page: Page) -> None:
 
 def carry(session: Session) -> Machine:
     machine = Machine(session, now=datetime.now(UTC))
-    operations.carry_next(machine.transaction, KINDS, machine.clock)
+    lifecycle.carry_next(machine.transaction, KINDS, machine.clock)
     return machine
 
 

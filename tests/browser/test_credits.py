@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 from sqlalchemy.orm import Session
 
 from tests.browser.conftest import serious_faults
-from tests.business.automation.trials.past_use import make_paid_rule, use
+from tests.business.automation.forecast.past_use import make_paid_rule, use
 from tests.people import People
 
 

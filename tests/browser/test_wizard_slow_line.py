@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule, RuleDraft
-from app.business.automation.services.rules import rule_drafts
+from app.business.automation.services.rules import drafts
 from tests.browser.wizard_walk import finish, go_on, tab_to, to_conditions
 from tests.people import People
 
@@ -111,14 +111,14 @@ def test_going_on_waits_for_what_is_on_its_way(
     open_page: Any, people: People, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A slow answer to a choice must not come to the server's books after the press that followed it."""
-    keep_step = rule_drafts.keep_step
+    keep_step = drafts.keep_step
 
     def keep_slowly(session: Session, draft: RuleDraft, step: str, typed: Any, now: datetime) -> None:
         if step == "which" and ["c0-value", ""] in typed and ["c0-operator", "gte"] in typed:
             time.sleep(1)
         keep_step(session, draft, step, typed, now)
 
-    monkeypatch.setattr(rule_drafts, "keep_step", keep_slowly)
+    monkeypatch.setattr(drafts, "keep_step", keep_slowly)
     page = open_page(people.editor)
     with_one_condition(page)
     page.locator("#c0-operator").select_option("gte")

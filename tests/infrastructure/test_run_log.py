@@ -12,11 +12,11 @@ from structlog.testing import capture_logs
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Cause, Reason, ScheduledTask, Status
-from app.business.automation.services.runs import run_close, run_control
-from app.business.automation.services.runs.missed import record_missed
+from app.business.automation.services.runs import closing, commands
+from app.business.automation.services.runs.context import load_context
+from app.business.automation.services.runs.gate_verdict import Stop
+from app.business.automation.services.runs.missed_times import record_missed
 from app.business.automation.services.runs.opening import Opening, open_run, skip_instead
-from app.business.automation.services.runs.run_context import load_context
-from app.business.automation.services.runs.run_stop import Stop
 from tests.business.automation.run_rows import make_rule
 from tests.factories import NOW, make_account, make_sector, make_site
 
@@ -47,7 +47,7 @@ def opened(session: Session, rule: AutomationRule, *, begun: bool = True) -> Sch
 
 
 def ended(session: Session, run: ScheduledTask, status: Status, reason: Reason | None) -> None:
-    run_close._end(session, load_context(session, run, LATER), status, reason, SECRET)
+    closing._end(session, load_context(session, run, LATER), status, reason, SECRET)
 
 
 def missed(session: Session, rule: AutomationRule) -> None:
@@ -55,12 +55,12 @@ def missed(session: Session, rule: AutomationRule) -> None:
 
 
 def cancelled(session: Session, rule: AutomationRule) -> None:
-    run_control.cancel(session, opened(session, rule, begun=False), LATER)
+    commands.cancel(session, opened(session, rule, begun=False), LATER)
 
 
 def given_up(session: Session, rule: AutomationRule) -> None:
     context = load_context(session, opened(session, rule), LATER)
-    run_close.give_up(session, context, Stop(Reason.WORKER_LOST, SECRET))
+    closing.give_up(session, context, Stop(Reason.WORKER_LOST, SECRET))
 
 
 def left(session: Session, rule: AutomationRule) -> None:

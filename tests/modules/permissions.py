@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import UserSession
 from app.business.accounts.services import api_keys, uploads
 from app.business.automation.models import RuleDraft
-from app.business.automation.services.operations.operations import begin_operation
+from app.business.automation.services.operations.lifecycle import begin_operation
 from tests.factories import (
     make_cluster,
     make_content,

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule, RuleVersion
 from app.business.automation.run_models import ScheduledTask, Status
-from app.business.automation.services.operations.operations import begin_operation
+from app.business.automation.services.operations.lifecycle import begin_operation
 from tests.business.automation.run_rows import make_rule, make_run
 from tests.factories import NOW
 from tests.modules.automation_rest import rule_body

@@ -9,8 +9,8 @@ from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import ScheduledTask, Status
-from app.business.automation.services.operation_kinds import KINDS
-from app.business.automation.services.operations import operations
+from app.business.automation.services.operation_registry import KINDS
+from app.business.automation.services.operations import lifecycle
 from tests.business.automation.machine import Machine
 from tests.business.automation.run_rows import make_rule, make_run
 from tests.factories import make_sector, make_site, make_task
@@ -79,7 +79,7 @@ def test_the_operation_retries_what_the_figures_spoke_of(
     assert (answer.status_code, answer.json["state"], answer.json["total"]) == (202, "pending", 2)
     address = f"/api/automation/operations/{answer.json['id']}/"
     machine = Machine(session, now=datetime.now(UTC))
-    operations.carry_next(machine.transaction, KINDS, machine.clock)
+    lifecycle.carry_next(machine.transaction, KINDS, machine.clock)
     shown = operator.get(address).json
     assert (shown["kind"], shown["state"], shown["done"]) == ("bulk_retry", "done", 2)
     assert shown["result"] == {"retried": 2, "left_alone": 0}

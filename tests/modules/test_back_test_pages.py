@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule
 from app.business.automation.operation_models import Operation
-from app.business.automation.services.operations import operations
-from app.business.automation.services.rules.rule_versions import definition_of
+from app.business.automation.services.operations import lifecycle
+from app.business.automation.services.rules.versions import definition_of
 from app.business.events import Origin
 from app.business.planner.models import Keyword
 from app.business.planner.services.keyword_service import add_keyword
@@ -59,7 +59,7 @@ def rule(session: Session, people: People, keywords: list[Keyword]) -> Automatio
 
 def carried(session: Session, address: str) -> Operation:
     """The operation of that page when a worker has done it."""
-    assert operations.carry_next(transaction, OPERATIONS, utc_now)
+    assert lifecycle.carry_next(transaction, OPERATIONS, utc_now)
     operation = session.get_one(Operation, int(address.rsplit("/", 1)[-1]))
     session.refresh(operation)
     assert operation.state == "done", operation.error_message

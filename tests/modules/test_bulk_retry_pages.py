@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.operation_models import Operation
 from app.business.automation.run_models import ScheduledTask, Status
-from app.business.automation.services.operation_kinds import KINDS
-from app.business.automation.services.operations import operations
+from app.business.automation.services.operation_registry import KINDS
+from app.business.automation.services.operations import lifecycle
 from tests.business.automation.machine import Machine
 from tests.factories import make_sector, make_site, make_task
 from tests.modules.automation_pages import make_rule, make_run
@@ -69,7 +69,7 @@ def begun(operator: FlaskClient, session: Session, query: str = "") -> Operation
 
 def carry(session: Session) -> None:
     machine = Machine(session, now=datetime.now(UTC))
-    operations.carry_next(machine.transaction, KINDS, machine.clock)
+    lifecycle.carry_next(machine.transaction, KINDS, machine.clock)
     session.expire_all()
 
 

@@ -7,14 +7,14 @@ from typing import Any
 import pytest
 from flask import Flask, g
 
-from app.business.automation.services.conditions.condition_tree import parse_conditions
+from app.business.automation.services.conditions.parser import parse_conditions
 from app.business.errors import Invalid
-from app.modules.automation.choices import Choices
-from app.modules.automation.condition_changes import changed
-from app.modules.automation.condition_forms import ConditionTree
-from app.modules.automation.condition_pairs import pairs_from
-from app.modules.automation.step_form import Pairs
-from app.modules.automation.wizard_forms import NO_RECORDS, WhichStep
+from app.modules.automation.rule_form.base import Pairs
+from app.modules.automation.rule_form.choices import Choices
+from app.modules.automation.rule_form.conditions.edits import changed
+from app.modules.automation.rule_form.conditions.from_rule import pairs_from
+from app.modules.automation.rule_form.conditions.tree import ConditionTree
+from app.modules.automation.rule_form.steps import NO_RECORDS, WhichStep
 
 VOLUME = {"field": "volume", "operator": "gte", "value": 500}
 WORD = {"field": "text", "operator": "contains", "value": "pan", "ignore_case": True}

@@ -14,7 +14,7 @@ from app.business.accounts.services.notices import add_notice, settle_notice
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.forecast.credit_watch import RUN_OUT
 from app.business.automation.services.triggering.rule_switch import switch
-from tests.business.automation.trials.past_use import make_paid_rule, use
+from tests.business.automation.forecast.past_use import make_paid_rule, use
 from tests.factories import make_cluster, make_sector, make_site
 from tests.modules.automation_pages import counted
 from tests.people import People, browser_of, make_people

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.automation.run_models import ScheduledTask
-from app.business.automation.services.auditing.audit import Breach, tell_owners
+from app.business.automation.services.auditing.invariants import Breach, tell_owners
 from tests.modules.automation_pages import counted, make_rule, make_run
 from tests.people import People, browser_of, make_people
 

@@ -7,14 +7,14 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
-from app.business.automation.services.catalogue.field_catalogue import RECORD_TYPES, fields_of
 from app.business.automation.services.catalogue.field_types import Field, FieldType
-from app.business.automation.services.conditions.condition_nodes import EMPTINESS
-from app.modules.automation.choices import Choices
-from app.modules.automation.condition_forms import ConditionTree
-from app.modules.automation.condition_input import operator_choices
-from app.modules.automation.empty_values import refuse_empty_values
-from app.modules.automation.step_form import Pairs
+from app.business.automation.services.catalogue.fields import RECORD_TYPES, fields_of
+from app.business.automation.services.conditions.nodes import EMPTINESS
+from app.modules.automation.rule_form.base import Pairs
+from app.modules.automation.rule_form.choices import Choices
+from app.modules.automation.rule_form.conditions.empty_values import refuse_empty_values
+from app.modules.automation.rule_form.conditions.tree import ConditionTree
+from app.modules.automation.rule_form.conditions.value import operator_choices
 from tests.modules.wizard_answers import LABEL, ROW, answer, begin
 from tests.people import browser_of, make_people
 

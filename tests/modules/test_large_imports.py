@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 
 from app import create_app
 from app.business.automation.operation_models import Operation
-from app.business.automation.services.operation_kinds import KINDS
-from app.business.automation.services.operations import keyword_import, operations
+from app.business.automation.services.operation_registry import KINDS
+from app.business.automation.services.operations import keyword_import, lifecycle
 from app.business.events import Event, EventBatch
 from app.business.planner.models import Keyword, Sector
 from app.infrastructure.database import db
@@ -125,7 +125,7 @@ def work(session: Session, meanwhile: Callable[[int], None] = lambda _commits: N
         commits += 1
         meanwhile(commits)
 
-    operations.carry_next(transaction, KINDS, machine.clock)
+    lifecycle.carry_next(transaction, KINDS, machine.clock)
 
 
 def ask(browser: FlaskClient, sector: Sector) -> str:
@@ -196,7 +196,7 @@ def test_a_request_whose_import_is_cancelled_meanwhile_says_so(
     def stop(_seconds: float) -> None:
         operation = session.scalars(select(Operation)).one()
         if operation.cancel_requested_at is None:
-            operations.cancel_operation(session, operation, operation.created_at)
+            lifecycle.cancel_operation(session, operation, operation.created_at)
             session.commit()
 
     monkeypatch.setattr(keyword_import, "pause", stop)

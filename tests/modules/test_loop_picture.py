@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.modules.automation.loop_picture import BOX_HEIGHT, BOX_WIDTH, WIDTH, Box, Picture, picture_of
+from app.modules.automation.loop_diagram import BOX_HEIGHT, BOX_WIDTH, WIDTH, Box, Picture, picture_of
 
 LONG = "Nightly clusters of all the new keywords that somebody imported on the last three sites"
 

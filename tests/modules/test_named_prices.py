@@ -17,9 +17,9 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Cause, ScheduledTask
-from app.business.automation.services.operation_kinds import KINDS
-from app.business.automation.services.operations import operations
-from app.business.automation.services.runs import chain_check
+from app.business.automation.services.operation_registry import KINDS
+from app.business.automation.services.operations import lifecycle
+from app.business.automation.services.runs import loop_guard
 from app.business.automation.services.runs.opening import Opening, open_run
 from app.business.billing.models import CreditEntry
 from tests.business.automation.actions.test_article_price import Connected
@@ -109,7 +109,7 @@ class Scene:
 
 @pytest.fixture
 def scene(app: Flask, session: Session, monkeypatch: pytest.MonkeyPatch) -> Scene:
-    monkeypatch.setattr(chain_check, "MOST_RUNS_FROM_ONE_ROOT", 0)
+    monkeypatch.setattr(loop_guard, "MOST_RUNS_FROM_ONE_ROOT", 0)
     people = make_people(session)
     sector = make_sector(session, make_site(session, people.account))
     tasks = [
@@ -180,7 +180,7 @@ def retry_all(scene: Scene) -> int:
     fields = scene.form("/history/retry", "/history/retry")
     assert scene.page.post("/history/retry", data=fields).status_code == 303
     machine = scene.machine()
-    operations.carry_next(machine.transaction, KINDS, machine.clock)
+    lifecycle.carry_next(machine.transaction, KINDS, machine.clock)
     return int(fields["max_credits"])
 
 
@@ -254,7 +254,7 @@ def api_retry(scene: Scene) -> int:
     report = scene.api.post(f"{RUNS}/retry/", json={}).json
     scene.api.post(f"{RUNS}/retry/", json={"dry_run": False})
     machine = scene.machine()
-    operations.carry_next(machine.transaction, KINDS, machine.clock)
+    lifecycle.carry_next(machine.transaction, KINDS, machine.clock)
     return int(report["credits_most"])
 
 

@@ -11,8 +11,8 @@ from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
 from app.business.automation.services.catalogue.action_catalogue import CATALOGUE
-from app.business.automation.services.rules.rule_definition import RuleDefinition
-from app.business.automation.services.rules.rule_texts import SEVERAL_LINES
+from app.business.automation.services.rules.definition import RuleDefinition
+from app.business.automation.services.rules.texts import SEVERAL_LINES
 from app.business.plain_characters import CONTROL, DIRECTION
 from app.modules.api.resource import Schema
 from tests.fuzz.world import STEPS, World, fingerprint, make_world, steady

@@ -11,7 +11,7 @@ from app.business.automation.run_models import Cause
 from app.business.automation.services.forecast.outlook import look_ahead
 from app.business.billing.services import ledger
 from app.business.periods import last_days, this_month
-from tests.business.automation.trials.past_use import make_paid_rule, use
+from tests.business.automation.forecast.past_use import make_paid_rule, use
 from tests.people import People, browser_of, make_people, program_of
 
 

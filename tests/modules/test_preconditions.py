@@ -8,7 +8,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
-from app.business.automation.services.operations.operations import begin_operation
+from app.business.automation.services.operations.lifecycle import begin_operation
 from tests.factories import (
     make_cluster,
     make_content,

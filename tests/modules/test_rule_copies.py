@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import AuditEntry
 from app.business.automation.models import AutomationRule, RuleDraft
-from app.business.automation.services.rules.rule_versions import definition_of
-from app.business.automation.services.transfer.rule_templates import TEMPLATES, Template
+from app.business.automation.services.rules.versions import definition_of
+from app.business.automation.services.transfer.templates import TEMPLATES, Template
 from app.business.planner.models import Sector
 from tests.factories import make_sector, make_site
 from tests.modules.automation_pages import make_rule

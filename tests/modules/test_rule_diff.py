@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from app.business.automation.services.rules.rule_definition import parse_definition
-from app.modules.automation.choices import Choices
-from app.modules.automation.rule_diff import rule_changes
+from app.business.automation.services.rules.definition import parse_definition
+from app.modules.automation.diff.rules import rule_changes
+from app.modules.automation.rule_form.choices import Choices
 from tests.modules.automation_pages import NIGHTLY
 
 CHOICES = Choices(

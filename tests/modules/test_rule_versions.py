@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.automation_service import Actor, AutomationService
-from app.business.automation.services.rules.rule_versions import definition_of
+from app.business.automation.services.rules.versions import definition_of
 from app.business.planner.models import Sector, Site
 from tests.factories import NOW, make_sector, make_site
 from tests.modules.automation_pages import make_rule

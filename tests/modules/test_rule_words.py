@@ -8,15 +8,15 @@ from flask import Flask
 from sqlalchemy.orm import Session
 
 from app.business.automation.services.catalogue.action_catalogue import CATALOGUE
-from app.business.automation.services.rules.rule_definition import RuleDefinition, parse_definition
-from app.business.automation.services.rules.rule_sentence import (
+from app.business.automation.services.rules.definition import RuleDefinition, parse_definition
+from app.business.automation.services.rules.sentence import (
     actions_of,
     conditions_of,
     summary_of,
     when_of,
 )
-from app.modules.automation.choices import Choices
-from app.modules.automation.wizard import RuleForm, steps_of_rule
+from app.modules.automation.rule_form.choices import Choices
+from app.modules.automation.rule_form.form import RuleForm, steps_of_rule
 from tests.factories import make_account
 
 LABEL = {"type": "update_records", "params": {"labels_add": ["seen"]}}

@@ -12,10 +12,10 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import ScheduledTask
-from app.business.automation.services.rules.rule_versions import keep_version
+from app.business.automation.services.rules.versions import keep_version
 from app.business.planner.models import Keyword
-from app.modules.automation.repair_words import repairs_of
-from app.modules.automation.wizard import KEYS, STEPS, step_of
+from app.modules.automation.labels.repairs import repairs_of
+from app.modules.automation.rule_form.form import KEYS, STEPS, step_of
 from tests.factories import make_keyword, make_sector, make_site
 from tests.modules.automation_pages import NIGHTLY, ON_KEYWORDS, ON_RUNS, make_rule, make_run
 from tests.modules.automation_rest import RULES, rule_body

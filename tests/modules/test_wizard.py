@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from werkzeug.datastructures import MultiDict
 
 from app.business.automation.models import AutomationRule, RuleDraft
-from app.business.automation.services.rules.rule_versions import definition_of
+from app.business.automation.services.rules.versions import definition_of
 from app.business.planner.models import Keyword
 from tests.factories import make_keyword, make_sector, make_site
 from tests.modules.automation_pages import ON_KEYWORDS, make_rule

@@ -11,14 +11,14 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule, RuleActivation, RuleVersion
 from app.business.automation.run_models import CLOSED, Cause, ScheduledTask, Status
-from app.business.automation.services.auditing import audit
+from app.business.automation.services.auditing import invariants
 from app.business.automation.services.schedules.calendar import due_instants
 from app.business.automation.services.triggering.activations import site_schedules
 from app.business.billing.models import CreditEntry
 from app.business.planner.models import Idea
 from app.business.writer.models import Content, Task
 
-AT_ALL_TIMES = {name: query for name, (_, query) in audit.QUERIES.items() if ":" not in query} | {
+AT_ALL_TIMES = {name: query for name, (_, query) in invariants.QUERIES.items() if ":" not in query} | {
     "used slots within the limit": "SELECT d.rule_id, d.used FROM rule_day d JOIN automation_rule r "
     "ON r.id = d.rule_id WHERE d.used > r.max_executions_per_day",
     "one event run of a rule at a time": "SELECT automation_rule_id FROM scheduled_task WHERE status = 'running' "
@@ -115,7 +115,7 @@ class Watcher:
 
 def broken_at_the_end(session: Session, now: datetime, answered: set[str], retries: int) -> list[str]:
     """Everything has settled: no run, credit, event or planned time is left without its outcome."""
-    found = [f"{breach.name}: {breach.rows}" for breach in audit.audit(session, now)]
+    found = [f"{breach.name}: {breach.rows}" for breach in invariants.audit(session, now)]
     found += _broken(session, AT_THE_END) + _over_the_limit(session) + _made_twice(session)
     found += _unsettled(session, now) + _never_due(session, now)
     charged = set(session.scalars(select(CreditEntry.key).where(CreditEntry.kind == "charge")))

@@ -12,9 +12,9 @@ from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import ScheduledTask, Status, Waiting
 from app.business.automation.services.automation_service import Actor, AutomationService
-from app.business.automation.services.rules.rule_naming import free_name
-from app.business.automation.services.rules.rule_versions import definition_of
-from app.business.automation.services.runs import run_control, waiting
+from app.business.automation.services.rules.naming import free_name
+from app.business.automation.services.rules.versions import definition_of
+from app.business.automation.services.runs import commands, waiting
 from app.business.automation.services.triggering.planning import replan_account
 from app.business.billing.models import EntryKind
 from app.business.billing.services.credit_service import CreditService
@@ -124,12 +124,12 @@ class Person:
 
     def cancel_run(self) -> str:
         run = self._run(ScheduledTask.status.in_([Status.PENDING, Status.RUNNING]))
-        run_control.cancel(self.session, run, self.now)
+        commands.cancel(self.session, run, self.now)
         return f"run {run.id}"
 
     def retry_run(self) -> str:
         run = self._run(ScheduledTask.status == Status.FAILED)
-        run_control.retry(self.session, run, self.now)
+        commands.retry(self.session, run, self.now)
         return f"run {run.id}"
 
     def pause_or_resume(self) -> str:

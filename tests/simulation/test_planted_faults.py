@@ -12,9 +12,11 @@ from sqlalchemy.orm import Session
 from app.business.automation.models import AutomationRule, RuleDay
 from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services import action_executor, rule_engine
-from app.business.automation.services.runs import run_close, run_control, run_gates, run_lease
-from app.business.automation.services.runs.run_context import RunContext
-from app.business.automation.services.runs.run_lease import Lease
+from app.business.automation.services.runs import closing, commands
+from app.business.automation.services.runs import gates as run_gates
+from app.business.automation.services.runs import lease as run_lease
+from app.business.automation.services.runs.context import RunContext
+from app.business.automation.services.runs.lease import Lease
 from app.business.automation.services.transactions import Transaction
 from app.business.automation.services.triggering import planning
 from app.business.upsert import insert_missing
@@ -78,11 +80,11 @@ def move_on_before_the_rows_are_written(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def keep_the_records(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_close, "settle_claims", lambda *_, **__: None)
+    monkeypatch.setattr(closing, "settle_claims", lambda *_, **__: None)
 
 
 def do_not_tell_what_a_statement_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_control, "note_end", lambda *_: None)
+    monkeypatch.setattr(commands, "note_end", lambda *_: None)
 
 
 @pytest.mark.parametrize(

@@ -17,11 +17,11 @@ from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import ScheduledTask, Status, Waiting
 from app.business.automation.services import attention, rule_engine
 from app.business.automation.services.action_executor import ActionExecutor
-from app.business.automation.services.actions.works import make_works
+from app.business.automation.services.actions.registry import make_works
 from app.business.automation.services.automation_service import AutomationService
-from app.business.automation.services.rules.rule_naming import free_name
+from app.business.automation.services.rules.naming import free_name
 from app.business.automation.services.runs import recovery, waiting
-from app.business.automation.services.runs.run_lease import LEASE
+from app.business.automation.services.runs.lease import LEASE
 from app.business.automation.services.triggering import planning
 from app.business.automation.services.triggering.dispatch import dispatch_batches
 from app.business.base import UtcDateTime

@@ -10,13 +10,13 @@ import structlog
 
 from app.business.accounts.services import uploads
 from app.business.automation.services import attention, rule_engine
-from app.business.automation.services.auditing import audit
+from app.business.automation.services.auditing import invariants
+from app.business.automation.services.backtest import back_test
 from app.business.automation.services.forecast import credit_watch
-from app.business.automation.services.operation_kinds import KINDS
-from app.business.automation.services.operations import keyword_import, operations
+from app.business.automation.services.operation_registry import KINDS
+from app.business.automation.services.operations import keyword_import, lifecycle
 from app.business.automation.services.runs import outages, recovery, waiting
 from app.business.automation.services.runs.opening import LONG_QUEUE
-from app.business.automation.services.trials import back_test
 from app.business.automation.services.triggering import dispatch, failing_rules, planning, watch
 from app.business.billing.services import replenishment
 from app.business.database_faults import in_one_line, stops_all
@@ -82,7 +82,7 @@ def drain(queue: str) -> None:
         _dispatch(utc_now())
     rule_engine.drain(_engine(), queue, most_runs=MOST_RUNS, most_seconds=MOST_SECONDS)
     if queue == LONG_QUEUE and not worker.draining.is_set():
-        operations.carry_next(transaction, OPERATIONS, utc_now, worker.draining.is_set)
+        lifecycle.carry_next(transaction, OPERATIONS, utc_now, worker.draining.is_set)
 
 
 def _plan(now: datetime) -> None:
@@ -107,7 +107,7 @@ def _rescue(now: datetime) -> None:
     if rescued.resumed or rescued.given_up:
         log.warning("runs_rescued", resumed=rescued.resumed, given_up=rescued.given_up)
     with transaction() as session:
-        operations.rescue_operations(session, now)
+        lifecycle.rescue_operations(session, now)
 
 
 def _settle_imports(now: datetime) -> None:
@@ -160,11 +160,11 @@ def _audit(now: datetime) -> None:
     if not relay.server().set(AUDITED_KEY, now.isoformat(), nx=True, ex=3600):
         return
     with only_reading(), transaction() as session:
-        breaches = audit.audit(session, now)
+        breaches = invariants.audit(session, now)
     for breach in breaches:
         log.error("invariant_broken", name=breach.name, rows=breach.rows)
     with transaction() as session:
-        audit.tell_owners(session, breaches, now)
+        invariants.tell_owners(session, breaches, now)
     heartbeats.note_audit(relay.server(), [breach.sentence for breach in breaches], now)
 
 
@@ -196,7 +196,7 @@ HEALING: tuple[Step, ...] = (
 JUDGING: tuple[Step, ...] = (_watch, _audit, _watch_credits)
 
 
-def _only_reading(handler: operations.Handler) -> operations.Handler:
+def _only_reading(handler: lifecycle.Handler) -> lifecycle.Handler:
     """`handler`, which writes nothing but its progress: it keeps no writer waiting."""
     return lambda _transaction, asked, progress, clock: handler(reading_transaction, asked, progress, clock)
 

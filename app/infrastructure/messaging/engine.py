@@ -11,9 +11,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from app.business.automation.services.action_executor import ActionExecutor
-from app.business.automation.services.actions.works import make_works
+from app.business.automation.services.actions.registry import make_works
 from app.business.automation.services.rule_engine import RuleEngine
-from app.business.automation.services.runs.run_lease import BEAT_SECONDS, Lease, LeaseLost, renew
+from app.business.automation.services.runs.lease import BEAT_SECONDS, Lease, LeaseLost, renew
 from app.business.database_faults import in_one_line
 from app.business.language_model import LanguageModel
 from app.infrastructure.database import db, transaction

@@ -1,12 +1,14 @@
 """Addresses of the automation pages: dashboard, rules and their form, history, runs, work, notices."""
 
-from flask import Blueprint
+from flask import Blueprint, g
 
+from app.business.accounts.services import notices
 from app.business.automation.services.catalogue.action_catalogue import CATALOGUE, is_paid
 from app.business.writer.models import TASK_TYPES
-from app.modules.automation.bell import unread_notices
-from app.modules.automation.limit_words import remedy
-from app.modules.automation.run_words import (
+from app.infrastructure.database import db
+from app.modules.automation.labels.explanations import SOURCES, VERDICTS, verdict
+from app.modules.automation.labels.limits import remedy
+from app.modules.automation.labels.runs import (
     CAUSES,
     CHECKS,
     REASONS,
@@ -25,6 +27,7 @@ from app.modules.automation.views import (
     my_work,
     operations,
     practice,
+    rule_form,
     rules,
     runs,
     start,
@@ -32,9 +35,7 @@ from app.modules.automation.views import (
     transfer,
     versions,
     why,
-    wizard,
 )
-from app.modules.automation.why_words import SOURCES, VERDICTS, verdict
 
 blueprint = Blueprint("automation", __name__)
 add = blueprint.add_url_rule
@@ -71,16 +72,16 @@ add("/rules/import/<name>", "look_at_import", transfer.look)
 add("/rules/import/<name>", "take_import", transfer.take, methods=["POST"])
 add("/rules/templates", "templates", templates.index)
 add("/rules/templates/<key>", "use_template", templates.use, methods=["POST"])
-add("/rules/new", "new_rule", wizard.new)
-add("/rules/new", "begin_rule", wizard.begin, methods=["POST"])
-add("/rules/<int:id>/edit", "edit_rule", wizard.edit, methods=["POST"])
+add("/rules/new", "new_rule", rule_form.new)
+add("/rules/new", "begin_rule", rule_form.begin, methods=["POST"])
+add("/rules/<int:id>/edit", "edit_rule", rule_form.edit, methods=["POST"])
 add("/rules/drafts/<int:id>/past", "try_draft", back_test.ask_draft)
 add("/rules/drafts/<int:id>/past", "begin_draft_past", back_test.begin_draft, methods=["POST"])
-add("/rules/drafts/<int:id>/<step>", "wizard", wizard.show)
-add("/rules/drafts/<int:id>/<step>", "keep", wizard.keep, methods=["POST"])
-add("/rules/drafts/<int:id>/<step>/preview", "preview", wizard.preview, methods=["POST"])
-add("/rules/drafts/<int:id>/save", "save", wizard.save, methods=["POST"])
-add("/rules/drafts/<int:id>/discard", "discard", wizard.discard, methods=["POST"])
+add("/rules/drafts/<int:id>/<step>", "wizard", rule_form.show)
+add("/rules/drafts/<int:id>/<step>", "keep", rule_form.keep, methods=["POST"])
+add("/rules/drafts/<int:id>/<step>/preview", "preview", rule_form.preview, methods=["POST"])
+add("/rules/drafts/<int:id>/save", "save", rule_form.save, methods=["POST"])
+add("/rules/drafts/<int:id>/discard", "discard", rule_form.discard, methods=["POST"])
 
 add("/history", "history", history.show)
 add("/history/retry", "ask_retry_all", bulk_retry.ask)
@@ -100,6 +101,12 @@ add("/why/<record_type>/<int:id>/rule/<int:rule_id>", "why_rule", why.show)
 add("/my-work", "my_work", my_work.show)
 add("/notices", "notices", my_work.notices)
 add("/notices/read", "read_notices", my_work.read_notices, methods=["POST"])
+
+
+def unread_notices() -> int:
+    """The number of unread notices, for the bar above every page."""
+    return notices.unread_notices(db.session(), g.person.user) if g.get("person") else 0
+
 
 for function in (unread_notices, outcome, advice):
     blueprint.add_app_template_global(function)

@@ -8,9 +8,9 @@ from typing import Any
 from flask import current_app, request, url_for
 from sqlalchemy import select
 
-from app.business.automation.services.forecast.forecast import Forecast, Point
 from app.business.automation.services.forecast.outlook import Outlook, look_ahead
-from app.business.automation.services.forecast.rule_streams import PaidRule
+from app.business.automation.services.forecast.projection import Forecast, Point
+from app.business.automation.services.forecast.streams import PaidRule
 from app.business.planner.models import Site
 from app.infrastructure.database import db
 from app.modules.access import current_person

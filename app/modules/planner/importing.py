@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 from app.business.automation.operation_models import Operation
-from app.business.automation.services.operations import operations
+from app.business.automation.services.operations import lifecycle
 from app.business.automation.services.operations.keyword_import import ask_import, execute_import
 from app.business.planner.services.import_file import ImportFile
 from app.business.planner.services.import_parts import Destination, choices_for
@@ -44,7 +44,7 @@ def begin(file: ImportFile, to: Destination, existing: str, *, here: bool) -> Op
 
 
 def _execute(operation: Operation) -> None:
-    operations.execute_here(transaction, operation, execute_import, lambda: datetime.now(UTC))
+    lifecycle.execute_here(transaction, operation, execute_import, lambda: datetime.now(UTC))
     with only_reading():
         db.session.refresh(operation)
         db.session.commit()

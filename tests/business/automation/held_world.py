@@ -7,13 +7,13 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.business.automation.services.action_executor import ActionExecutor
-from app.business.automation.services.actions.action_work import Work
-from app.business.automation.services.actions.works import make_works
+from app.business.automation.services.actions.handler import Work
+from app.business.automation.services.actions.registry import make_works
 from app.business.automation.services.rule_engine import RuleEngine
 from app.business.automation.services.runs import recovery
-from app.business.automation.services.runs.run_context import RunContext
-from app.business.automation.services.runs.run_steps import Step
-from app.business.automation.services.runs.run_units import Unit
+from app.business.automation.services.runs.context import RunContext
+from app.business.automation.services.runs.steps import Step
+from app.business.automation.services.runs.unit_receipts import Unit
 from app.business.errors import Conflict
 from tests.business.automation.machine import Machine
 

@@ -13,11 +13,11 @@ from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services.action_executor import ActionExecutor
-from app.business.automation.services.actions.works import make_works
-from app.business.automation.services.auditing import audit
+from app.business.automation.services.actions.registry import make_works
+from app.business.automation.services.auditing import invariants
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.rule_engine import RuleEngine, drain
-from app.business.automation.services.rules.rule_naming import free_name
+from app.business.automation.services.rules.naming import free_name
 from app.business.automation.services.runs import waiting
 from app.business.automation.services.runs.opening import RUN_QUEUES
 from app.business.automation.services.triggering.dispatch import dispatch_batches
@@ -95,4 +95,4 @@ class Machine:
 
     def breaches(self) -> list[str]:
         """What the audit finds, in words."""
-        return [f"{breach.name}: {breach.rows}" for breach in audit.audit(self.session, self.now)]
+        return [f"{breach.name}: {breach.rows}" for breach in invariants.audit(self.session, self.now)]

@@ -9,7 +9,7 @@ from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Cause, ScheduledTask, Status
 from app.business.automation.services.automation_service import Actor, AutomationService
-from app.business.automation.services.rules.rule_naming import free_name
+from app.business.automation.services.rules.naming import free_name
 from app.business.automation.services.runs.opening import Opening, open_run
 from tests.factories import NOW
 

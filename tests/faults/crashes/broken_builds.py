@@ -11,7 +11,7 @@ from rq_scheduler import Scheduler
 from sqlalchemy import event, exists, select
 from sqlalchemy.orm import Session
 
-from app.business.automation.services.runs import run_price, unit_plan
+from app.business.automation.services.runs import pricing, unit_plan
 from app.business.billing.models import CreditEntry
 from app.business.billing.services import replenishment
 from app.business.billing.services.credit_service import CreditService
@@ -27,7 +27,7 @@ def forget_receipts() -> None:
     known = unit_plan.unit_key
     unit_plan.unit_key = lambda *place: f"{known(*place)}-{secrets.token_hex(3)}"
     unit_plan.unit_states = lambda *_: {}
-    run_price.finished_units = lambda *_: set()
+    pricing.finished_units = lambda *_: set()
 
 
 def charge_apart() -> None:

@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.automation.services.action_executor import ActionExecutor
-from app.business.automation.services.actions.works import make_works
+from app.business.automation.services.actions.registry import make_works
 from app.business.automation.services.rule_engine import RuleEngine
-from app.business.automation.services.runs import run_gates
+from app.business.automation.services.runs import gates
 from app.business.billing.services import credit_service
 from app.business.billing.services.credit_service import CreditService
 from app.infrastructure.ai.offline import OfflineModel
@@ -59,7 +59,7 @@ def _begin(barrier: Any, guarded: bool) -> None:
 
 def _remove_guards() -> None:
     """The build that must fail: the day is counted whatever its limit, credits are set aside whether there or not."""
-    run_gates.has_slot = lambda limit: true()
+    gates.has_slot = lambda limit: true()
     credit_service._set_aside = _set_aside_unasked
 
 

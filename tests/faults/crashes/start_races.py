@@ -14,10 +14,10 @@ from sqlalchemy.orm import Session
 from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services import rule_engine
 from app.business.automation.services.action_executor import ActionExecutor
-from app.business.automation.services.actions.works import make_works
+from app.business.automation.services.actions.registry import make_works
 from app.business.automation.services.rule_engine import RuleEngine
-from app.business.automation.services.runs import run_control
-from app.business.automation.services.runs.run_context import RunContext
+from app.business.automation.services.runs import commands
+from app.business.automation.services.runs.context import RunContext
 from app.business.errors import Conflict
 from app.business.language_model import Completion, Prompt, ProviderFault
 from app.business.writer.models import Task
@@ -146,7 +146,7 @@ class _Worker:
         for run_id in self._some(Status.FAILED):
             try:
                 with self.transaction() as session:
-                    run_control.retry(session, session.get_one(ScheduledTask, run_id), self.work.now)
+                    commands.retry(session, session.get_one(ScheduledTask, run_id), self.work.now)
             except Conflict:
                 continue
 

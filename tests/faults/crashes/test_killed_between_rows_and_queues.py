@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.automation.operation_models import Operation, OperationState
 from app.business.automation.run_models import ScheduledTask, Status
-from app.business.automation.services.auditing.audit import audit
+from app.business.automation.services.auditing.invariants import audit
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.triggering.planning import WINDOW
 from app.business.base import Base

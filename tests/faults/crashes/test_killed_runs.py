@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.automation.run_models import ActionRun, ScheduledTask, Status
-from app.business.automation.services.auditing.audit import audit
+from app.business.automation.services.auditing.invariants import audit
 from app.business.automation.services.automation_service import Actor, AutomationService
-from app.business.automation.services.runs import run_control
+from app.business.automation.services.runs import commands
 from app.business.billing.models import CreditEntry
 from app.business.planner.models import Idea, Keyword
 from app.business.writer.models import Task
@@ -184,7 +184,7 @@ def test_a_retry_killed_at_any_commit_does_the_rest_once(
             trials.run("work_off", environment=service)
             world.refresh(trial.run)
             assert trial.run.status == Status.FAILED
-            run_control.retry(world, trial.run, today - timedelta(seconds=5))
+            commands.retry(world, trial.run, today - timedelta(seconds=5))
             world.commit()
             assert trials.dies("work_off", dies=f"after-commit:{number}", environment=trial.service)
             trial.heal()

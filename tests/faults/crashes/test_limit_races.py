@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.automation.models import RuleDay
 from app.business.automation.run_models import Reason, ScheduledTask, Status
-from app.business.automation.services.auditing.audit import audit
+from app.business.automation.services.auditing.invariants import audit
 from app.business.automation.services.automation_service import Actor, AutomationService
-from app.business.automation.services.rules.rule_naming import free_name
+from app.business.automation.services.rules.naming import free_name
 from app.business.billing.models import CreditEntry
 from tests.factories import NOW, make_account
 from tests.faults.crashes.limit_races import PROCESSES, Lot, Spending, race

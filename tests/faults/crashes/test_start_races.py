@@ -6,7 +6,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import ScheduledTask
-from app.business.automation.services.auditing.audit import audit
+from app.business.automation.services.auditing.invariants import audit
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.billing.models import CreditEntry, SpendCounter
 from tests.factories import NOW, make_account, make_sector, make_site, make_task

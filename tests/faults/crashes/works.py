@@ -6,7 +6,7 @@ from functools import partial
 
 from flask_migrate import upgrade
 
-from app.business.automation.services.operations import keyword_import, operations
+from app.business.automation.services.operations import keyword_import, lifecycle
 from app.business.events import Origin
 from app.business.planner.models import Sector
 from app.business.planner.services.import_file import read_import_file
@@ -59,7 +59,7 @@ def import_many(sector_id: int, count: int) -> None:
             session, file, to, account_id=sector.account_id, user_id=None, existing="update", here=True,
             now=datetime.now(UTC),
         )  # fmt: skip
-    operations.execute_here(transaction, operation, keyword_import.execute_import, lambda: datetime.now(UTC))
+    lifecycle.execute_here(transaction, operation, keyword_import.execute_import, lambda: datetime.now(UTC))
 
 
 WORKS: dict[str, Callable[..., None]] = {

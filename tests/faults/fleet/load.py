@@ -24,10 +24,10 @@ from app.business.automation.run_models import (
     ScheduledTask,
     Status,
 )
-from app.business.automation.services.auditing import audit
+from app.business.automation.services.auditing import invariants
 from app.business.automation.services.automation_service import Actor, AutomationService
-from app.business.automation.services.rules.rule_naming import free_name
-from app.business.automation.services.runs import run_control
+from app.business.automation.services.rules.naming import free_name
+from app.business.automation.services.runs import commands
 from app.business.automation.services.runs.opening import LONG_QUEUE
 from app.business.billing.models import CreditEntry
 from app.business.events import EventBatch, Origin
@@ -170,7 +170,7 @@ class Load:
             ).all()
             for run in lost:
                 if "3 times" in run.error_message:
-                    run_control.retry(session, run, utc_now())
+                    commands.retry(session, run, utc_now())
                     self.retried += 1
         self.until = utc_now()
         with only_reading(), transaction() as session:
@@ -198,7 +198,9 @@ class Load:
         """Everything that was lost, doubled, or does not add up; empty when all is as it was asked for."""
         with only_reading(), transaction() as session:
             found = [*self._occurrences(session), *self._effects(session), *self._credits(session)]
-            found += [f"audit: {breach.name}: {breach.rows}" for breach in audit.audit(session, utc_now())]
+            found += [
+                f"audit: {breach.name}: {breach.rows}" for breach in invariants.audit(session, utc_now())
+            ]
             for name, query in (AT_ALL_TIMES | AT_THE_END).items():
                 if name != NEEDS_ITS_OWN_WATCH and (rows := session.execute(text(query)).all()):
                     found.append(f"{name}: {rows[:5]}")

@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any, NoReturn
 
 from app import create_app
-from app.business.automation.services.runs import run_lease
+from app.business.automation.services.runs import lease as run_lease
 from app.infrastructure import logs
 from app.infrastructure.messaging import engine, periodic, scheduler
 from app.infrastructure.process_life import die_with_parent

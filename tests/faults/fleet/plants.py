@@ -10,10 +10,11 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import Reason, ScheduledTask, Status
 from app.business.automation.services import action_executor, rule_engine
-from app.business.automation.services.runs import recovery, run_close, run_lease, unit_plan
-from app.business.automation.services.runs.run_context import RunContext
-from app.business.automation.services.runs.run_lease import Lease
-from app.business.automation.services.runs.run_stop import Stop
+from app.business.automation.services.runs import closing, recovery, unit_plan
+from app.business.automation.services.runs import lease as run_lease
+from app.business.automation.services.runs.context import RunContext
+from app.business.automation.services.runs.gate_verdict import Stop
+from app.business.automation.services.runs.lease import Lease
 from app.business.automation.services.triggering import planning
 from app.infrastructure.messaging import scheduler
 
@@ -73,9 +74,9 @@ def fail_when_told_to_stop() -> None:
     """A worker that is stopped ends its run instead of handing it back."""
 
     def fail(session: Session, context: RunContext) -> None:
-        run_close.give_up(session, context, Stop(Reason.WORKER_LOST, "Stopped."))
+        closing.give_up(session, context, Stop(Reason.WORKER_LOST, "Stopped."))
 
-    run_close.hand_back = fail
+    closing.hand_back = fail
 
 
 def new_key_for_each_try() -> None:

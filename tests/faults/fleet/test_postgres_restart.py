@@ -15,7 +15,7 @@ from sqlalchemy import create_engine, make_url, select, text
 from app.business.automation.run_models import RunAttempt, ScheduledTask, Status
 from app.business.automation.services.runs.recovery import SILENT
 from app.infrastructure.database import only_reading, transaction
-from app.modules.automation.run_words import outcome
+from app.modules.automation.labels.runs import outcome
 from tests.faults.fleet.storm import FULL, Site, Storm, kill_worker_and_horse, trials
 from tests.processes import eventually
 

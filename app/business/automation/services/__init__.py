@@ -4,7 +4,7 @@
 `action_executor`. The packages lie in layers, each of them using only what stands below it (the import contracts
 hold them to it), from the top:
 
-    forecast, why, transfer, trials     what people ask about rules
+    forecast, why, transfer, trials, backtest    what people ask about rules
     operations                          long work with progress
     history, auditing                   reading what happened, and whether it holds
     automation_service, rule_engine, action_executor

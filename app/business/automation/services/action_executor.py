@@ -6,16 +6,16 @@ from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
-from app.business.automation.services.actions.action_work import Works
-from app.business.automation.services.runs import run_units
-from app.business.automation.services.runs.run_context import RunContext
-from app.business.automation.services.runs.run_lease import Lease, LeaseLost, renew
-from app.business.automation.services.runs.run_steps import Step, steps_of
-from app.business.automation.services.runs.run_units import Done, Failure, LeftOut, Outcome, Unit
+from app.business.automation.services.actions.handler import Works
+from app.business.automation.services.runs import unit_receipts
+from app.business.automation.services.runs.context import RunContext
+from app.business.automation.services.runs.lease import Lease, LeaseLost, renew
 from app.business.automation.services.runs.site_budgets import site_of
 from app.business.automation.services.runs.site_choice import set_aside_step
+from app.business.automation.services.runs.steps import Step, steps_of
 from app.business.automation.services.runs.unit_failure import failure_of
 from app.business.automation.services.runs.unit_plan import open_units
+from app.business.automation.services.runs.unit_receipts import Done, Failure, LeftOut, Outcome, Unit
 from app.business.automation.services.transactions import Clock, Transaction
 from app.business.billing.services.credit_service import CreditService
 from app.business.events import close_batches_of_run
@@ -70,7 +70,7 @@ class ActionExecutor:
         self, session: Session, context: RunContext, step: Step, records: list[int], outcome: Outcome
     ) -> list[Unit]:
         work = open_units(session, context, step, records)
-        run_units.skip(session, context, step, work.skipped, context.now)
+        unit_receipts.skip(session, context, step, work.skipped, context.now)
         return (
             work.units if step.known_at_start else self._pay_for(session, context, step, work.units, outcome)
         )
@@ -98,17 +98,17 @@ class ActionExecutor:
                             self._do_at_once(session, context, unit)
                     except Exception as error:
                         failures.append(failure_of(unit, error))
-                        run_units.begin(session, context, unit, context.now)
-                        run_units.fail(session, context, failures[-1], context.now)
+                        unit_receipts.begin(session, context, unit, context.now)
+                        unit_receipts.fail(session, context, failures[-1], context.now)
         return failures
 
     def _do_at_once(self, session: Session, context: RunContext, unit: Unit) -> None:
         work = self.works[unit.step.entry.key]
         request = work.read(session, context, unit)
         if isinstance(request, LeftOut):
-            run_units.leave_out(session, context, unit, request, context.now)
+            unit_receipts.leave_out(session, context, unit, request, context.now)
             return
-        run_units.begin(session, context, unit, context.now)
+        unit_receipts.begin(session, context, unit, context.now)
         self._save(session, context, unit, work.save(session, context, unit, work.work(request, unit.key)))
 
     def _do_outside(
@@ -132,9 +132,9 @@ class ActionExecutor:
         with self._writing(context, lease, between_units=True) as session:
             request = work.read(session, context, unit)
             if isinstance(request, LeftOut):
-                run_units.leave_out(session, context, unit, request, context.now)
+                unit_receipts.leave_out(session, context, unit, request, context.now)
                 return None
-            run_units.begin(session, context, unit, context.now)
+            unit_receipts.begin(session, context, unit, context.now)
         try:
             answer = _within(unit.step.entry.seconds, lambda: work.work(request, unit.key))
             with self._writing(context, lease) as session:
@@ -145,13 +145,13 @@ class ActionExecutor:
             failure = failure_of(unit, error)
             with self._writing(context, lease) as session:
                 work.give_up(session, context, unit)
-                run_units.fail(session, context, failure, context.now)
+                unit_receipts.fail(session, context, failure, context.now)
             return failure
         return None
 
     def _save(self, session: Session, context: RunContext, unit: Unit, done: Done | LeftOut) -> None:
         if isinstance(done, LeftOut):
-            run_units.leave_out(session, context, unit, done, context.now)
+            unit_receipts.leave_out(session, context, unit, done, context.now)
             return
         charged = self.credits.post(
             session,
@@ -163,7 +163,7 @@ class ActionExecutor:
             site_id=site_of(session, unit) if done.credits else None,
             now=context.now,
         )
-        run_units.finish(session, context, unit, done, charged, context.now)
+        unit_receipts.finish(session, context, unit, done, charged, context.now)
 
     def _writing(self, context: RunContext, lease: Lease, *, between_units: bool = False) -> "_Writing":
         if between_units and self.draining():

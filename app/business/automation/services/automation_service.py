@@ -15,18 +15,18 @@ from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Cause, ScheduledTask
 from app.business.automation.services.catalogue.action_catalogue import is_paid
 from app.business.automation.services.catalogue.record_models import known_ids
-from app.business.automation.services.preflight.preflight import require_no_worse, require_ready
-from app.business.automation.services.preflight.starting import open_backfill, open_start, plan_start
-from app.business.automation.services.rules.rule_definition import (
+from app.business.automation.services.preflight.check import require_no_worse, require_ready
+from app.business.automation.services.preflight.start import open_backfill, open_start, plan_start
+from app.business.automation.services.rules.definition import (
     RuleDefinition,
     definition_from,
     parse_definition,
 )
-from app.business.automation.services.rules.rule_naming import free_name, is_taken
-from app.business.automation.services.rules.rule_references import unknown_references
-from app.business.automation.services.rules.rule_restraint import restrained
-from app.business.automation.services.rules.rule_versions import definition_of, keep_version, write
-from app.business.automation.services.rules.rule_zone import with_time_zone
+from app.business.automation.services.rules.naming import free_name, is_taken
+from app.business.automation.services.rules.references import unknown_references
+from app.business.automation.services.rules.restraint import restrained
+from app.business.automation.services.rules.versions import definition_of, keep_version, write
+from app.business.automation.services.rules.zone import with_time_zone
 from app.business.automation.services.runs.opening import Opening
 from app.business.automation.services.runs.waiting import wake_rule
 from app.business.automation.services.triggering import rule_switch

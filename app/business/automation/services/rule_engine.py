@@ -10,14 +10,14 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import Reason, ScheduledTask, Status
 from app.business.automation.services.action_executor import ActionExecutor, Cancelled, Draining
-from app.business.automation.services.runs import claim_settling, run_close
+from app.business.automation.services.runs import closing, record_claim_settling
+from app.business.automation.services.runs.context import RunContext, load_context
+from app.business.automation.services.runs.gate_verdict import Admission, OutOfCredits, Stop
+from app.business.automation.services.runs.gates import check_account, pass_gates
 from app.business.automation.services.runs.held_records import wait_for_holder
-from app.business.automation.services.runs.run_again import keep_wanted
-from app.business.automation.services.runs.run_context import RunContext, load_context
-from app.business.automation.services.runs.run_gates import check_account, pass_gates
-from app.business.automation.services.runs.run_lease import Lease, LeaseLost, claim_run, renew
-from app.business.automation.services.runs.run_stop import Admission, OutOfCredits, Stop
+from app.business.automation.services.runs.lease import Lease, LeaseLost, claim_run, renew
 from app.business.automation.services.runs.site_choice import set_aside_again
+from app.business.automation.services.runs.skipped_records import keep_wanted
 from app.business.automation.services.transactions import Clock, Transaction
 from app.business.automation.services.triggering.failing_rules import stop_failing_rules
 from app.business.billing.services.credit_service import CreditService
@@ -69,14 +69,14 @@ class RuleEngine:
             _call_others(session, run, now)
             context = load_context(session, run, now)
             if run.cancel_requested_at:
-                run_close.cancel(session, context)
+                closing.cancel(session, context)
                 return context, []
             try:
                 return context, self._readmit(session, context) if run.admitted_at else _first_time(
                     session, context
                 )
             except Invalid as error:
-                run_close.fail_before_work(session, context, Reason.RULE_INVALID, error.message)
+                closing.fail_before_work(session, context, Reason.RULE_INVALID, error.message)
                 stop_failing_rules(session, now, context.rule.id)
                 return context, []
 
@@ -91,16 +91,16 @@ class RuleEngine:
             now=context.now,
         )
         if isinstance(verdict, Stop):
-            run_close.stop_admitted(session, context, verdict)
+            closing.stop_admitted(session, context, verdict)
             return []
-        if holders := claim_settling.claim_again(session, context):
-            run_close.stop_admitted(session, context, wait_for_holder(context, holders))
+        if holders := record_claim_settling.claim_again(session, context):
+            closing.stop_admitted(session, context, wait_for_holder(context, holders))
             return []
         paid = credits.held_by(session, context.account.id, context.run.id)
         context.start_of_spending()
         most = max(context.definition.credit_limit_per_execution - paid, 0)
         if stop := set_aside_again(session, context, most):
-            run_close.stop_admitted(session, context, stop)
+            closing.stop_admitted(session, context, stop)
         else:
             context.run.waiting_since = None
         return list(context.detail.records or [])
@@ -109,13 +109,13 @@ class RuleEngine:
         close: Callable[[Session, RunContext], None]
         try:
             outcome = self.executor.execute(context, lease, records)
-            close = partial(run_close.settle, outcome=outcome)
+            close = partial(closing.settle, outcome=outcome)
         except Cancelled:
-            close = run_close.cancel
+            close = closing.cancel
         except Draining:
-            close = run_close.hand_back
+            close = closing.hand_back
         except OutOfCredits as end:
-            close = partial(run_close.out_of_credits, shortfall=end.shortfall)
+            close = partial(closing.out_of_credits, shortfall=end.shortfall)
         self._close(context, lease, close)
 
     def _close(self, context: RunContext, lease: Lease, close: Callable[[Session, RunContext], None]) -> None:
@@ -134,7 +134,7 @@ def _first_time(session: Session, context: RunContext) -> list[int]:
     if admission.stop:
         if admission.stop.would is not None:
             context.run.record_count, context.detail.records = len(admission.records), admission.records
-        run_close.stop_at_gate(session, context, admission.stop)
+        closing.stop_at_gate(session, context, admission.stop)
         keep_wanted(context.run, context.detail, admission)
         return []
     run = context.run

@@ -8,17 +8,17 @@ from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule, RuleDraft
-from app.business.automation.services.rules.rule_drafts import own_draft
-from app.business.automation.services.rules.rule_sentence import summary_of
-from app.business.automation.services.trials.back_test import begin_back_test
+from app.business.automation.services.backtest.back_test import begin_back_test
+from app.business.automation.services.rules.drafts import own_draft
+from app.business.automation.services.rules.sentence import summary_of
 from app.business.errors import Conflict
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
-from app.modules.automation.choices import load_choices
-from app.modules.automation.forms import BackTestForm
-from app.modules.automation.views import wizard_preview
+from app.modules.automation.filters import BackTestForm
+from app.modules.automation.rule_form.choices import load_choices
+from app.modules.automation.rule_form.form import RuleForm
+from app.modules.automation.views import rule_form_preview
 from app.modules.automation.views.rules import place_of
-from app.modules.automation.wizard import RuleForm
 from app.modules.quotas import BACK_TESTS, limited
 from app.modules.sent_once import sent_once
 from app.modules.web import see_other
@@ -61,7 +61,7 @@ def begin_draft(id: int) -> ResponseReturnValue:
 
 
 def _draft_page(draft: RuleDraft, form: BackTestForm, status: int = 200) -> ResponseReturnValue:
-    preview = wizard_preview.context(_rule_form(draft), "check", datetime.now(UTC))
+    preview = rule_form_preview.context(_rule_form(draft), "check", datetime.now(UTC))
     if "open_step" in preview:
         flash("Answer this question before the rule can be tried.", "warning")
         return see_other(url_for(".wizard", id=draft.id, step=preview["open_step"]))

@@ -7,14 +7,14 @@ from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule
-from app.business.automation.services.transfer.rule_copies import copied_definition, copy_rule
+from app.business.automation.services.transfer.copies import copied_definition, copy_rule
 from app.business.errors import Invalid
 from app.infrastructure.database import db
 from app.modules.access import allow, owned_or_404
-from app.modules.automation.choices import load_choices
+from app.modules.automation.rule_form.choices import load_choices
+from app.modules.automation.rule_form.form import steps_of_rule
+from app.modules.automation.views.rule_form import start_draft
 from app.modules.automation.views.rules import actor
-from app.modules.automation.views.wizard import start_draft
-from app.modules.automation.wizard import steps_of_rule
 from app.modules.web import see_other
 
 

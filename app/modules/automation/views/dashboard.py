@@ -12,16 +12,16 @@ from app.business.accounts.services import audit_log
 from app.business.accounts.services.notices import notices_by_key
 from app.business.automation.run_models import Waiting
 from app.business.automation.services.auditing.accounting import unaccounted
-from app.business.automation.services.auditing.audit import NOTICE_KEY
+from app.business.automation.services.auditing.invariants import NOTICE_KEY
 from app.business.automation.services.forecast.credit_watch import RUN_OUT
 from app.business.automation.services.history import dashboard as figures
-from app.business.automation.services.history.history import RunFilters, runs_page
 from app.business.automation.services.history.run_attention import (
     failed_since,
     waiting_budgets,
     waiting_counts,
     waiting_for_pause,
 )
+from app.business.automation.services.history.run_list import RunFilters, runs_page
 from app.business.automation.services.history.upcoming import upcoming
 from app.business.automation.services.runs.waiting import wake_after_pause
 from app.business.automation.services.triggering.planning import replan_account
@@ -29,7 +29,7 @@ from app.business.billing.services.ledger import used_by_day
 from app.business.periods import last_days
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, own_path
-from app.modules.automation.run_lines import folded
+from app.modules.automation.run_table import folded
 from app.modules.sent_once import sent_once
 from app.modules.web import see_other
 

@@ -9,13 +9,13 @@ from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role
 from app.business.automation.run_models import ScheduledTask, Status
-from app.business.automation.services.history.history import runs_page, sentences_of
+from app.business.automation.services.history.run_list import runs_page, sentences_of
 from app.business.automation.services.history.upcoming import Upcoming, upcoming
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person
-from app.modules.automation.choices import rule_names
-from app.modules.automation.forms import HistoryFilter
-from app.modules.automation.run_lines import folded
+from app.modules.automation.filters import HistoryFilter
+from app.modules.automation.rule_form.choices import rule_names
+from app.modules.automation.run_table import folded
 from app.modules.web import htmx
 
 LIMIT = 50

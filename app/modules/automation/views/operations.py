@@ -7,10 +7,10 @@ from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role
 from app.business.automation.operation_models import ENDED, Operation
-from app.business.automation.services.operations import operations
+from app.business.automation.services.operations import lifecycle
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person
-from app.modules.automation.operation_kinds import KIND_PAGES
+from app.modules.automation.labels.operations import KIND_PAGES
 from app.modules.web import see_other
 
 
@@ -34,11 +34,11 @@ def show(id: int) -> ResponseReturnValue:
 def cancel(id: int) -> ResponseReturnValue:
     """Stop it; its kind says what becomes of what it has done."""
     operation = _operation(id)
-    operations.cancel_operation(db.session(), operation, datetime.now(UTC))
+    lifecycle.cancel_operation(db.session(), operation, datetime.now(UTC))
     db.session.commit()
     flash(KIND_PAGES[operation.kind].stopping, "success")
     return see_other(url_for(".operation", id=operation.id))
 
 
 def _operation(id: int) -> Operation:
-    return operations.find_operation(db.session(), current_person().account.id, id)
+    return lifecycle.find_operation(db.session(), current_person().account.id, id)

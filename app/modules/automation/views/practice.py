@@ -8,13 +8,13 @@ from flask.typing import ResponseReturnValue
 from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.preflight.start_price import unsaved_rule
-from app.business.automation.services.rules.rule_cost import most_per_run, most_runs_per_day
-from app.business.automation.services.rules.rule_sentence import summary_of
+from app.business.automation.services.rules.cost import most_per_run, most_runs_per_day
+from app.business.automation.services.rules.sentence import summary_of
 from app.business.automation.services.trials import practice
 from app.business.errors import Conflict
 from app.infrastructure.database import db
 from app.modules.access import allow, owned_or_404
-from app.modules.automation.start_words import cost_of_start
+from app.modules.automation.labels.starts import cost_of_start
 from app.modules.automation.views.rules import actor, definition, place_of
 from app.modules.gate.numbers import row_id
 from app.modules.sent_once import sent_once

@@ -13,38 +13,39 @@ from app.business.automation.run_models import Cause
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.catalogue.record_order import OLDEST, order_words
 from app.business.automation.services.conditions.match_preview import Matches, preview_matches
-from app.business.automation.services.history.history import RunFilters, rule_figures, runs_page
+from app.business.automation.services.history.run_list import RunFilters, rule_figures, runs_page
 from app.business.automation.services.history.run_page import record_names
-from app.business.automation.services.rules.rule_definition import RuleDefinition, definition_from
-from app.business.automation.services.rules.rule_list import (
+from app.business.automation.services.rules.definition import RuleDefinition, definition_from
+from app.business.automation.services.rules.listing import (
     free_set_aside,
     rules_page,
     rules_waited_for,
     set_aside_of,
     versions_of,
 )
-from app.business.automation.services.rules.rule_references import Errors
-from app.business.automation.services.rules.rule_repair import faults_of, faults_of_rules
-from app.business.automation.services.rules.rule_sentence import (
+from app.business.automation.services.rules.references import Errors
+from app.business.automation.services.rules.repair import faults_of, faults_of_rules
+from app.business.automation.services.rules.sentence import (
     actions_of,
     conditions_of,
     summary_of,
     when_of,
 )
-from app.business.automation.services.rules.rule_versions import definition_of
-from app.business.automation.services.rules.rule_zone import rule_scope, rule_zone
+from app.business.automation.services.rules.versions import definition_of
+from app.business.automation.services.rules.zone import rule_scope, rule_zone
 from app.business.automation.services.trials.practice import practice_report
 from app.business.automation.services.triggering.meanwhile import records_meanwhile
 from app.business.errors import Blocked
 from app.business.planner.models import Sector, Site
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
-from app.modules.automation import rule_ahead, rule_check
-from app.modules.automation.choices import load_sites
-from app.modules.automation.forms import RulesFilter
-from app.modules.automation.repair_words import repair_text, repairs_of
-from app.modules.automation.run_lines import folded
-from app.modules.automation.start_words import cost_of_start, shown_total
+from app.modules.automation import activation_preview
+from app.modules.automation.filters import RulesFilter
+from app.modules.automation.labels import findings
+from app.modules.automation.labels.repairs import repair_text, repairs_of
+from app.modules.automation.labels.starts import cost_of_start, shown_total
+from app.modules.automation.rule_form.choices import load_sites
+from app.modules.automation.run_table import folded
 from app.modules.sent_once import sent_once
 from app.modules.web import page_or_partial, see_other
 
@@ -103,7 +104,7 @@ def show(id: int) -> ResponseReturnValue:
         lines=folded(runs),
         aside=aside,
         names=record_names(session, rule.account_id, ids),
-        check=None if rule.archived_at else rule_check.of_rule(rule, now),
+        check=None if rule.archived_at else findings.of_rule(rule, now),
         practice=practice_report(session, rule, now) if rule.mode == "shadow" else None,
         versions=versions_of(session, rule, limit=VERSIONS),
     )
@@ -117,7 +118,7 @@ def switch(id: int) -> ResponseReturnValue:
     if request.form.get("on") != "1":
         service.disable(session, rule, actor(), now)
         return _done(rule, f"“{rule.name}” is switched off. What was only planned is withdrawn.")
-    rule_ahead.keep_ceiling(now, rule)
+    activation_preview.keep_ceiling(now, rule)
     try:
         backfill = request.form.get("backfill") == "1"
         total = shown_total() if backfill else None
@@ -144,7 +145,7 @@ def _ask(rule: AutomationRule, now: datetime) -> str:
     return render_template(
         "pages/automation/switch_on.html", rule=rule, sentence=summary_of(rule, place_of(rule)), matches=matches,
         cost=cost, came=None if meanwhile is None else len(meanwhile),
-        check=rule_check.of_rule(rule, now), **rule_ahead.context(definition(rule), now, rule),
+        check=findings.of_rule(rule, now), **activation_preview.context(definition(rule), now, rule),
     )  # fmt: skip
 
 

@@ -12,21 +12,21 @@ from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services.catalogue.triggers import subject_of
 from app.business.automation.services.history.run_page import find_run, lateness_seconds, load_run_page
-from app.business.automation.services.operations import bulk_retry, going_on
+from app.business.automation.services.operations import bulk_retry, continuation
 from app.business.automation.services.operations.retry_chain import retry_chain
 from app.business.automation.services.operations.retry_price import RetryPrice
-from app.business.automation.services.preflight import reviewing
-from app.business.automation.services.preflight.continuing import LeftOver, left_over
-from app.business.automation.services.rules.rule_sentence import summary_of
-from app.business.automation.services.runs import run_control
+from app.business.automation.services.preflight import chain_release
+from app.business.automation.services.preflight.left_over_work import LeftOver, left_over
+from app.business.automation.services.rules.sentence import summary_of
+from app.business.automation.services.runs import commands
 from app.business.automation.services.runs.held_records import held_until, holder_of
-from app.business.automation.services.runs.run_again import RunAgain, run_again
+from app.business.automation.services.runs.skipped_records import RunAgain, run_again
 from app.business.automation.services.runs.start_list import stretch_of
 from app.business.automation.services.runs.waiting import waits_until
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person
-from app.modules.automation.start_words import StartCost, cost_of_start, shown_total
-from app.modules.automation.trace_lines import trace_lines
+from app.modules.automation.labels.starts import StartCost, cost_of_start, shown_total
+from app.modules.automation.labels.traces import trace_lines
 from app.modules.automation.views.rules import actor
 from app.modules.sent_once import sent_once
 from app.modules.web import see_other
@@ -54,7 +54,7 @@ def retry(id: int) -> ResponseReturnValue:
 def cancel(id: int) -> ResponseReturnValue:
     """Stop it before its next record."""
     run = _run(id)
-    run_control.cancel(db.session(), run, datetime.now(UTC))
+    commands.cancel(db.session(), run, datetime.now(UTC))
     return _done(run, "Cancelled. What is finished stays.")
 
 
@@ -63,7 +63,7 @@ def cancel(id: int) -> ResponseReturnValue:
 def go_on(id: int) -> ResponseReturnValue:
     """A person has looked at a long chain of runs and lets those that wait continue."""
     run = _run(id)
-    runs = reviewing.go_on(db.session(), run, datetime.now(UTC), shown_total())
+    runs = chain_release.go_on(db.session(), run, datetime.now(UTC), shown_total())
     return _done(run, "It goes on." if runs == 1 else f"All {runs:,} go on.")
 
 
@@ -71,7 +71,7 @@ def go_on(id: int) -> ResponseReturnValue:
 @sent_once
 def do_left_over(id: int, credits: int) -> ResponseReturnValue:
     """Let what the run left over follow, for the price that was shown."""
-    following = going_on.go_on(db.session(), _run(id), actor(), credits, datetime.now(UTC))
+    following = continuation.go_on(db.session(), _run(id), actor(), credits, datetime.now(UTC))
     return _done(following, "It goes on here with what was left over.")
 
 
@@ -86,7 +86,7 @@ def _context(page: Any, run: ScheduledTask, now: datetime) -> dict[str, Any]:
     return {
         "page": page, "run": run, "late": lateness_seconds(run),
         "retry": _retry_price(run, now), "again": again, "cost": _cost(again, run, now), "left": left,
-        "review": reviewing.review_of(db.session(), run, now), "waits_until": waits_until(run), **_holder(run, now),
+        "review": chain_release.review_of(db.session(), run, now), "waits_until": waits_until(run), **_holder(run, now),
         "sentence": summary_of(SimpleNamespace(**page.definition), page.site),
         "traces": [(sample["id"], trace_lines(sample["trace"], subject)) for sample in samples],
     }  # fmt: skip

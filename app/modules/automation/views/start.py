@@ -14,18 +14,18 @@ from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.catalogue.triggers import subject_of
 from app.business.automation.services.conditions.match_preview import Matches
 from app.business.automation.services.history.run_page import find_run
-from app.business.automation.services.rules.rule_repair import faults_of
-from app.business.automation.services.rules.rule_sentence import summary_of
-from app.business.automation.services.runs.run_again import RunAgain, run_again
+from app.business.automation.services.rules.repair import faults_of
+from app.business.automation.services.rules.sentence import summary_of
+from app.business.automation.services.runs.skipped_records import RunAgain, run_again
 from app.business.automation.services.trials.dry_run import dry_run
 from app.business.errors import Conflict, Invalid, NotFound
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
-from app.modules.automation.forms import RunNowForm, TestForm
-from app.modules.automation.repair_words import repair_text
-from app.modules.automation.start_words import cost_of_start, shown_total
-from app.modules.automation.step_form import offered
-from app.modules.automation.trace_lines import trace_lines
+from app.modules.automation.filters import RunNowForm, TestForm
+from app.modules.automation.labels.repairs import repair_text
+from app.modules.automation.labels.starts import cost_of_start, shown_total
+from app.modules.automation.labels.traces import trace_lines
+from app.modules.automation.rule_form.base import offered
 from app.modules.automation.views.rules import actor, matches_of, place_of, service
 from app.modules.gate.numbers import NO_ROW, row_id
 from app.modules.sent_once import sent_once

@@ -7,16 +7,16 @@ from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role
 from app.business.automation.services.catalogue.action_catalogue import CATALOGUE
-from app.business.automation.services.rules.rule_cost import most_per_run
-from app.business.automation.services.rules.rule_definition import RuleDefinition
-from app.business.automation.services.rules.rule_naming import free_name
-from app.business.automation.services.rules.rule_sentence import FREE, summary_of
-from app.business.automation.services.transfer import rule_templates
+from app.business.automation.services.rules.cost import most_per_run
+from app.business.automation.services.rules.definition import RuleDefinition
+from app.business.automation.services.rules.naming import free_name
+from app.business.automation.services.rules.sentence import FREE, summary_of
+from app.business.automation.services.transfer import templates
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person
-from app.modules.automation.choices import load_choices
-from app.modules.automation.views.wizard import start_draft
-from app.modules.automation.wizard import steps_of_rule
+from app.modules.automation.rule_form.choices import load_choices
+from app.modules.automation.rule_form.form import steps_of_rule
+from app.modules.automation.views.rule_form import start_draft
 from app.modules.web import see_other
 
 
@@ -24,7 +24,7 @@ from app.modules.web import see_other
 class Card:
     """A template as its card shows it; `prices` of its paid actions, `most` credits of one run."""
 
-    template: rule_templates.Template
+    template: templates.Template
     sentence: str
     prices: list[str]
     most: int
@@ -36,7 +36,7 @@ def index() -> str:
     zone = current_person().account.timezone
     stages = [
         (title, [_card(entry, entry.definition(zone)) for entry in found])
-        for title, found in rule_templates.by_stage()
+        for title, found in templates.by_stage()
     ]
     return render_template("pages/automation/templates.html", stages=stages)
 
@@ -45,7 +45,7 @@ def index() -> str:
 def use(key: str) -> ResponseReturnValue:
     """Open it in the form, all answered but for the place."""
     account, session = current_person().account, db.session()
-    definition = rule_templates.template(key).definition(account.timezone)
+    definition = templates.template(key).definition(account.timezone)
     definition.name = free_name(session, account.id, definition.name)
     steps = steps_of_rule(definition.model_dump(mode="json"), load_choices(session, account.id))
     draft = start_draft(steps)
@@ -53,7 +53,7 @@ def use(key: str) -> ResponseReturnValue:
     return see_other(url_for(".wizard", id=draft.id, step="where"))
 
 
-def _card(template: rule_templates.Template, definition: RuleDefinition) -> Card:
+def _card(template: templates.Template, definition: RuleDefinition) -> Card:
     prices = [CATALOGUE[action["type"]].price_text for action in definition.actions]
     paid = [price for price in dict.fromkeys(prices) if price != FREE]
     return Card(template, summary_of(definition), paid, most_per_run(definition))

@@ -14,16 +14,16 @@ from wtforms import TextAreaField
 from app.business.accounts.models import Role
 from app.business.accounts.services import uploads
 from app.business.automation.models import AutomationRule
-from app.business.automation.services.transfer.rule_export import export_rules, rules_of_filter
-from app.business.automation.services.transfer.rule_import import Arrivals, look_at, take_in
-from app.business.automation.services.transfer.rule_yaml import MOST_BYTES, read_rules
+from app.business.automation.services.transfer.exporting import export_rules, rules_of_filter
+from app.business.automation.services.transfer.importing import Arrivals, look_at, take_in
+from app.business.automation.services.transfer.yaml_format import MOST_BYTES, read_rules
 from app.business.errors import NotFound, Refusal, TooLarge
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
-from app.modules.automation.api_transfer import yaml_file
-from app.modules.automation.arrival_words import told
-from app.modules.automation.choices import load_sites
-from app.modules.automation.forms import RulesFilter
+from app.modules.automation.api.transfer import yaml_file
+from app.modules.automation.diff.import_preview import told
+from app.modules.automation.filters import RulesFilter
+from app.modules.automation.rule_form.choices import load_sites
 from app.modules.automation.views.rules import actor
 from app.modules.display import plural
 from app.modules.gate.numbers import row_id

@@ -10,14 +10,14 @@ from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule, RuleVersion
-from app.business.automation.services.rules.rule_list import version_of, versions_of
-from app.business.automation.services.rules.rule_sentence import summary_of
-from app.business.automation.services.rules.rule_versions import definition_of
+from app.business.automation.services.rules.listing import version_of, versions_of
+from app.business.automation.services.rules.sentence import summary_of
+from app.business.automation.services.rules.versions import definition_of
 from app.business.errors import Invalid
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
-from app.modules.automation.choices import load_choices
-from app.modules.automation.rule_diff import rule_changes
+from app.modules.automation.diff.rules import rule_changes
+from app.modules.automation.rule_form.choices import load_choices
 from app.modules.automation.views.rules import actor, service
 from app.modules.changes import Change
 from app.modules.gate.numbers import row_id

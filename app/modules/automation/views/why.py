@@ -9,16 +9,16 @@ from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.conditions.match_preview import title_of
-from app.business.automation.services.rules.rule_sentence import summary_of
-from app.business.automation.services.why.why import Why, why, why_each
-from app.business.automation.services.why.why_reading import Reading
+from app.business.automation.services.rules.sentence import summary_of
+from app.business.automation.services.why.explanation import Why, why, why_each
+from app.business.automation.services.why.reading import Reading
 from app.business.errors import NotFound
 from app.business.planner.models import Record
 from app.infrastructure.database import db
 from app.modules.access import allow, owned_or_404
-from app.modules.automation.trace_lines import TraceLine, trace_lines
+from app.modules.automation.labels.explanations import as_now_words
+from app.modules.automation.labels.traces import TraceLine, trace_lines
 from app.modules.automation.views.rules import place_of
-from app.modules.automation.why_words import as_now_words
 
 PLACES = {
     "keyword": ("Keywords", "planner.keywords", "planner.keyword"),

@@ -10,10 +10,10 @@ from app.business.accounts.models import Account, Notice
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.catalogue.field_types import Scope
 from app.business.automation.services.conditions.record_fields import load_facts
-from app.business.automation.services.preflight.preflight_finding import Level
-from app.business.automation.services.preflight.preflight_texts import text_findings
-from app.business.automation.services.rules.rule_definition import definition_from
-from app.business.automation.services.rules.rule_versions import definition_of, keep_version
+from app.business.automation.services.preflight.finding import Level
+from app.business.automation.services.preflight.text_findings import text_findings
+from app.business.automation.services.rules.definition import definition_from
+from app.business.automation.services.rules.versions import definition_of, keep_version
 from app.business.errors import Invalid
 from app.business.planner.models import Idea, Sector, Site
 from app.business.writer.models import Task

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account, Notice
 from app.business.automation.models import RuleDay
 from app.business.automation.run_models import ActionRun, BatchDelivery, RunAttempt, ScheduledTask
-from app.business.automation.services.auditing import audit
+from app.business.automation.services.auditing import invariants
 from app.business.billing.models import CreditEntry, CreditHold, CreditHoldPart, SpendCounter
 from app.business.events import EventBatch, Origin
 from app.business.planner.models import Sector
@@ -81,7 +81,7 @@ def test_damage_is_found_and_named(worked: Machine, session: Session, name: str)
     with unprotected(session):
         for statement in DAMAGE[name]:
             session.execute(statement)
-        found = {breach.name: breach for breach in audit.audit(session, worked.now)}
+        found = {breach.name: breach for breach in invariants.audit(session, worked.now)}
         assert name in found
         (account_id,) = set(found[name].accounts)
         assert found[name].rows_of(account_id or 0) == list(found[name].rows)
@@ -115,7 +115,7 @@ CHECKS = [
 def test_a_missing_trigger_of_the_ledger_is_found(worked: Machine, session: Session) -> None:
     on_table = " ON credit_entry" if session.get_bind().dialect.name == "postgresql" else ""
     session.execute(text(f"DROP TRIGGER credit_entry_no_delete{on_table}"))
-    (breach,) = audit.audit(session, worked.now)
+    (breach,) = invariants.audit(session, worked.now)
     assert (breach.name, breach.rows, breach.rows_of(1)) == (
         "append_only", ("credit_entry_no_delete",), ["credit_entry_no_delete"],
     )  # fmt: skip
@@ -124,7 +124,9 @@ def test_a_missing_trigger_of_the_ledger_is_found(worked: Machine, session: Sess
 
 def test_a_row_that_points_at_another_account_is_found(worked: Machine, session: Session) -> None:
     session.execute(update(CreditHold).values(account_id=make_account(session).id))
-    sentences = [breach.sentence for breach in audit.audit(session, worked.now) if breach.name == "tenants"]
+    sentences = [
+        breach.sentence for breach in invariants.audit(session, worked.now) if breach.name == "tenants"
+    ]
     assert sentences == ["credit_hold.run_id stays within one account."]
     session.rollback()
 
@@ -141,19 +143,21 @@ def test_a_planned_time_without_its_row_is_found(worked: Machine, session: Sessi
     assert ids.count() == 1
     session.execute(delete(ScheduledTask).where(due))
     session.commit()
-    (breach,) = [b for b in audit.audit(session, worked.now) if b.name == "occurrences"]
+    (breach,) = [b for b in invariants.audit(session, worked.now) if b.name == "occurrences"]
     assert "09:07" in breach.rows[0]
 
 
 def test_owners_are_told_of_their_own_rows_until_all_is_well(worked: Machine, session: Session) -> None:
     account, other = session.scalars(select(Account.id)).one(), make_account(session).id
-    breach = audit.Breach("balance", "A sentence.", ("row 1", "row 2"), (account, 999))
-    audit.tell_owners(session, [breach], worked.now)
+    breach = invariants.Breach("balance", "A sentence.", ("row 1", "row 2"), (account, 999))
+    invariants.tell_owners(session, [breach], worked.now)
     notice = session.scalars(select(Notice)).one()
     assert (notice.account_id, notice.level, notice.role) == (account, "danger", "owner")
     assert notice.body == "A sentence. Broken by: row 1."
-    audit.tell_owners(session, [], worked.now)
+    invariants.tell_owners(session, [], worked.now)
     session.refresh(notice)
     assert notice.read_at == worked.now
-    audit.tell_owners(session, [audit.Breach("append_only", "Missing.", ("x",), (None,))], worked.now)
+    invariants.tell_owners(
+        session, [invariants.Breach("append_only", "Missing.", ("x",), (None,))], worked.now
+    )
     assert set(session.scalars(select(Notice.account_id).where(Notice.read_at.is_(None)))) == {account, other}

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule, RuleRecord
-from app.business.automation.services.catalogue.field_catalogue import RECORD_TYPES, fields_of
 from app.business.automation.services.catalogue.field_types import COUNTED, RELATED, Field, FieldType
+from app.business.automation.services.catalogue.fields import RECORD_TYPES, fields_of
 from app.business.automation.services.catalogue.record_relations import relations_of
-from app.business.automation.services.conditions.condition_nodes import (
+from app.business.automation.services.conditions.nodes import (
     AGE,
     COUNT_OPERATORS,
     EMPTINESS,

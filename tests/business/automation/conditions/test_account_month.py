@@ -11,10 +11,10 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Cause
-from app.business.automation.services.catalogue.field_catalogue import fields_of
 from app.business.automation.services.catalogue.field_types import Frame, Scope
-from app.business.automation.services.rules.rule_zone import rule_scope, rule_zone
-from app.business.automation.services.runs.run_context import context_of_start
+from app.business.automation.services.catalogue.fields import fields_of
+from app.business.automation.services.rules.zone import rule_scope, rule_zone
+from app.business.automation.services.runs.context import context_of_start
 from app.business.billing.models import CreditEntry
 from app.business.billing.services.ledger import month_so_far
 from tests.business.automation.machine import Machine

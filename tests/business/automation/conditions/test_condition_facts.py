@@ -9,7 +9,7 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from app.business.automation.services.catalogue.field_types import Scope
-from app.business.automation.services.conditions.condition_tree import parse_conditions
+from app.business.automation.services.conditions.parser import parse_conditions
 from app.business.automation.services.conditions.record_fields import load_facts
 from tests import factories
 

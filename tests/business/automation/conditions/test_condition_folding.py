@@ -7,9 +7,9 @@ from sqlalchemy import literal, select
 from sqlalchemy.orm import Session
 
 from app import ROOT
-from app.business.automation.services.catalogue.field_catalogue import RECORD_TYPES, fields_of
 from app.business.automation.services.catalogue.field_types import FieldType
-from app.business.automation.services.conditions.condition_functions import words_of
+from app.business.automation.services.catalogue.fields import RECORD_TYPES, fields_of
+from app.business.automation.services.conditions.sql_functions import words_of
 from app.business.folding import BREAKS, words
 
 EVERY_LETTER = "".join(map(chr, range(1, 0x600))) + BREAKS + "ẞßﬀİı😀\U0010ffff"

@@ -13,12 +13,12 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.automation.services.catalogue.field_types import Scope
 from app.business.automation.services.catalogue.record_models import MODELS
-from app.business.automation.services.conditions import condition_query
+from app.business.automation.services.conditions import query as condition_query
 from app.business.automation.services.conditions.condition_evaluator import ConditionEvaluator
-from app.business.automation.services.conditions.condition_nodes import Count, O
-from app.business.automation.services.conditions.condition_operators import RELATIONS
-from app.business.automation.services.conditions.condition_query import matching
-from app.business.automation.services.conditions.condition_tree import parse_conditions
+from app.business.automation.services.conditions.nodes import Count, O
+from app.business.automation.services.conditions.operators import RELATIONS
+from app.business.automation.services.conditions.parser import parse_conditions
+from app.business.automation.services.conditions.query import matching
 from app.business.automation.services.conditions.record_fields import load_facts
 from app.business.planner.models import Keyword
 from tests import factories

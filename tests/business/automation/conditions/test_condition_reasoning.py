@@ -14,11 +14,18 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
-from app.business.automation.services.catalogue.field_catalogue import fields_of
 from app.business.automation.services.catalogue.field_types import Field, FieldType, Scope
+from app.business.automation.services.catalogue.fields import fields_of
 from app.business.automation.services.catalogue.record_models import MODELS
+from app.business.automation.services.conditions.analysis.satisfiability import (
+    always,
+    implies,
+    kept,
+    possible,
+)
 from app.business.automation.services.conditions.condition_evaluator import compile_node
-from app.business.automation.services.conditions.condition_nodes import (
+from app.business.automation.services.conditions.facts import Facts
+from app.business.automation.services.conditions.nodes import (
     OPERATORS,
     Count,
     Group,
@@ -26,11 +33,9 @@ from app.business.automation.services.conditions.condition_nodes import (
     Node,
     walk,
 )
-from app.business.automation.services.conditions.condition_reasoning import always, implies, kept, possible
-from app.business.automation.services.conditions.condition_tree import parse_conditions
-from app.business.automation.services.conditions.condition_values import day_of, instant_of
-from app.business.automation.services.conditions.record_facts import Facts
+from app.business.automation.services.conditions.parser import parse_conditions
 from app.business.automation.services.conditions.record_fields import load_facts
+from app.business.automation.services.conditions.values import day_of, instant_of
 from tests.business.automation.conditions.condition_cases import (
     LABELS,
     NOW,

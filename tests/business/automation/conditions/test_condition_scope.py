@@ -13,15 +13,15 @@ from sqlalchemy import ColumnElement, insert, not_, select, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
-from app.business.automation.services.catalogue.field_catalogue import RECORD_TYPES, fields_of
 from app.business.automation.services.catalogue.field_types import Scope
+from app.business.automation.services.catalogue.fields import RECORD_TYPES, fields_of
 from app.business.automation.services.catalogue.record_models import MODELS, in_scope
 from app.business.automation.services.conditions.condition_evaluator import ConditionEvaluator
-from app.business.automation.services.conditions.condition_query import matching
-from app.business.automation.services.conditions.condition_tree import parse_conditions
 from app.business.automation.services.conditions.match_preview import preview_matches
+from app.business.automation.services.conditions.parser import parse_conditions
+from app.business.automation.services.conditions.query import matching
 from app.business.automation.services.conditions.record_fields import load_facts, load_values
-from app.business.automation.services.rules.rule_definition import parse_definition
+from app.business.automation.services.rules.definition import parse_definition
 from app.business.errors import Invalid
 from app.business.folded_columns import folds_of, with_folded
 from app.business.planner.models import Sector, Site

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from app.business.automation.services.catalogue.triggers import check_options, statuses_to
-from app.business.automation.services.conditions.condition_catalog import catalog
-from app.business.automation.services.conditions.condition_text import describe
-from app.business.automation.services.conditions.condition_tree import parse_conditions, parse_free
+from app.business.automation.services.conditions.catalog import catalog
+from app.business.automation.services.conditions.description import describe
+from app.business.automation.services.conditions.parser import parse_conditions, parse_free
 from app.business.errors import Invalid
 
 

@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.business.automation.services.conditions.condition_evaluator import ConditionEvaluator
-from app.business.automation.services.conditions.condition_nodes import Group, Leaf, Node, Operator
-from app.business.automation.services.conditions.condition_text import describe
-from app.business.automation.services.conditions.condition_tree import parse_conditions, parse_free
-from app.business.automation.services.conditions.record_facts import context_facts
+from app.business.automation.services.conditions.description import describe
+from app.business.automation.services.conditions.facts import context_facts
+from app.business.automation.services.conditions.nodes import Group, Leaf, Node, Operator
+from app.business.automation.services.conditions.parser import parse_conditions, parse_free
 from app.business.errors import Invalid
 from app.business.planner.services.plain_text import keyword_text
 from tests.factories import NOW

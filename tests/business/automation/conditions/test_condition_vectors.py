@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from app.business.automation.services.conditions.condition_evaluator import ConditionEvaluator
-from app.business.automation.services.conditions.condition_tree import parse_free
-from app.business.automation.services.conditions.record_facts import context_facts
+from app.business.automation.services.conditions.facts import context_facts
+from app.business.automation.services.conditions.parser import parse_free
 
 VECTORS = json.loads((Path(__file__).parents[3] / "data" / "condition_vectors.json").read_text("utf-8"))
 

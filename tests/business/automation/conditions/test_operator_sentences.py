@@ -9,15 +9,15 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule, RuleRecord
-from app.business.automation.services.catalogue.field_catalogue import fields_of
 from app.business.automation.services.catalogue.field_types import FieldType as T
 from app.business.automation.services.catalogue.field_types import Scope
+from app.business.automation.services.catalogue.fields import fields_of
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.conditions.condition_evaluator import ConditionEvaluator
-from app.business.automation.services.conditions.condition_nodes import OPERATORS
-from app.business.automation.services.conditions.condition_query import matching
-from app.business.automation.services.conditions.condition_text import describe
-from app.business.automation.services.conditions.condition_tree import parse_conditions
+from app.business.automation.services.conditions.description import describe
+from app.business.automation.services.conditions.nodes import OPERATORS
+from app.business.automation.services.conditions.parser import parse_conditions
+from app.business.automation.services.conditions.query import matching
 from app.business.automation.services.conditions.record_fields import load_facts
 from tests import factories
 from tests.factories import NOW

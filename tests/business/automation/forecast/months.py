@@ -13,7 +13,7 @@ from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import ScheduledTask
 from app.business.automation.services.automation_service import Actor, AutomationService
-from app.business.automation.services.rules.rule_naming import free_name
+from app.business.automation.services.rules.naming import free_name
 from app.business.automation.services.triggering.rule_switch import switch
 from app.business.billing.models import CreditEntry
 from tests.factories import make_account

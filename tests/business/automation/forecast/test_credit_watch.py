@@ -17,8 +17,8 @@ from app.business.automation.services.forecast.credit_watch import (
 )
 from app.business.billing.models import EntryKind, SpendCounter
 from app.business.billing.services.credit_service import CreditService
+from tests.business.automation.forecast.past_use import make_paid_rule, use
 from tests.business.automation.machine import Machine
-from tests.business.automation.trials.past_use import make_paid_rule, use
 from tests.factories import make_account, make_plan
 
 DAY = timedelta(days=1)

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from app.business.automation.services.forecast.forecast import Cap, Forecast, Purse, make_forecast
-from app.business.automation.services.forecast.rule_pace import Stream, measure
+from app.business.automation.services.forecast.pace import Stream, measure
+from app.business.automation.services.forecast.projection import Cap, Forecast, Purse, make_forecast
 
 TODAY = date(2026, 11, 24)
 GRANT_ON = date(2026, 12, 1)

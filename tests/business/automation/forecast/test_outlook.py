@@ -11,12 +11,12 @@ from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.forecast.outlook import Outlook, look_ahead, with_rule
-from app.business.automation.services.rules.rule_definition import definition_from
-from app.business.automation.services.rules.rule_versions import definition_of
+from app.business.automation.services.rules.definition import definition_from
+from app.business.automation.services.rules.versions import definition_of
 from app.business.automation.services.triggering.rule_switch import switch
 from app.business.billing.models import EntryKind
 from app.business.billing.services.credit_service import CreditService
-from tests.business.automation.trials.past_use import make_paid_rule, use
+from tests.business.automation.forecast.past_use import make_paid_rule, use
 from tests.factories import make_account, make_cluster, make_sector, make_site
 from tests.modules.automation_pages import counted
 

@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule, RuleDay
 from app.business.automation.run_models import Cause, ScheduledTask, Status
-from app.business.automation.services.history import history
-from app.business.automation.services.history.history import RunFilters
+from app.business.automation.services.history import run_list
+from app.business.automation.services.history.run_list import RunFilters
 from app.business.automation.services.history.upcoming import Upcoming, upcoming
 from app.business.errors import Invalid
 from tests.business.automation.run_rows import make_rule, make_run
@@ -32,7 +32,7 @@ def ids_of(
     cursor: str | None = None
     while True:
         chosen = RunFilters(**filters)  # type: ignore[arg-type]
-        page = history.runs_page(session, account.id, chosen, cursor, limit, now)
+        page = run_list.runs_page(session, account.id, chosen, cursor, limit, now)
         found += [run.id for run in page.rows]
         if (cursor := page.next_cursor) is None:
             return found
@@ -55,9 +55,9 @@ def test_runs_that_arrive_meanwhile_do_not_shift_the_next_page(
     session: Session, account: Account, rule: AutomationRule, now: datetime
 ) -> None:
     runs = [make_run(session, rule, now - MINUTE * number) for number in range(4)]
-    first = history.runs_page(session, account.id, RunFilters(), None, 2, now)
+    first = run_list.runs_page(session, account.id, RunFilters(), None, 2, now)
     make_run(session, rule, now)
-    second = history.runs_page(session, account.id, RunFilters(), first.next_cursor, 2, now)
+    second = run_list.runs_page(session, account.id, RunFilters(), first.next_cursor, 2, now)
     assert [run.id for run in [*first.rows, *second.rows]] == newest_first(runs)
 
 
@@ -107,7 +107,7 @@ def test_planned_runs_stand_apart(
 def test_a_cursor_that_we_did_not_give_is_refused(session: Session, account: Account, now: datetime) -> None:
     for cursor in ("x", "W10", "WyJhIiwgMV0"):
         with pytest.raises(Invalid):
-            history.runs_page(session, account.id, RunFilters(), cursor, 10, now)
+            run_list.runs_page(session, account.id, RunFilters(), cursor, 10, now)
 
 
 def test_a_rule_shows_its_last_run_its_last_success_and_its_next(
@@ -118,7 +118,7 @@ def test_a_rule_shows_its_last_run_its_last_success_and_its_next(
     failure = make_run(session, rule, now - timedelta(days=1), Status.FAILED)
     skip = make_run(session, rule, now - MINUTE, Status.SKIPPED)
     planned = make_run(session, rule, now + MINUTE, Status.PENDING)
-    figures = history.rule_figures(session, account.id, [rule.id], now)[rule.id]
+    figures = run_list.rule_figures(session, account.id, [rule.id], now)[rule.id]
     assert figures.last_run is skip
     assert (figures.last_executed_at, figures.last_success_at) == (failure.started_at, success.finished_at)
     assert (figures.failures, figures.next_run_at) == (1, planned.scheduled_at)
@@ -138,7 +138,7 @@ def test_runs_of_today_are_counted_by_the_accounts_day(session: Session, now: da
     )
     session.flush()
     late = now.replace(hour=22)
-    assert history.rule_figures(session, account.id, [rule.id], late)[rule.id].runs_today == 3
+    assert run_list.rule_figures(session, account.id, [rule.id], late)[rule.id].runs_today == 3
 
 
 def test_the_next_time_of_a_rule_is_known_before_its_run_is_planned(
@@ -146,7 +146,7 @@ def test_the_next_time_of_a_rule_is_known_before_its_run_is_planned(
 ) -> None:
     schedule = {"cron": "0 18 * * *", "timezone": "UTC"}
     rule = make_rule(session, account, trigger="schedule", schedule=schedule)
-    figures = history.rule_figures(session, account.id, [rule.id], now)[rule.id]
+    figures = run_list.rule_figures(session, account.id, [rule.id], now)[rule.id]
     assert (figures.last_run, figures.next_run_at) == (None, now.replace(hour=18))
 
 
@@ -158,6 +158,6 @@ def test_figures_take_two_queries_however_many_rules_there_are(
         make_run(session, rule, now)
     statements: list[str] = []
     event.listen(session.get_bind(), "before_cursor_execute", lambda *about: statements.append(about[2]))
-    figures = history.rule_figures(session, account.id, [rule.id for rule in rules], now)
+    figures = run_list.rule_figures(session, account.id, [rule.id for rule in rules], now)
     assert (len(figures), len(statements)) == (5, 2)
-    assert history.rule_figures(session, make_account(session).id, [rules[0].id], now) == {}
+    assert run_list.rule_figures(session, make_account(session).id, [rules[0].id], now) == {}

@@ -10,7 +10,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from app.business.automation.operation_models import Operation, OperationState
-from app.business.automation.services.operations import operations
+from app.business.automation.services.operations import lifecycle
 from app.business.automation.services.operations.keyword_import import KIND, ask_import, execute_import
 from app.business.events import Event, EventBatch
 from app.business.planner.import_models import KeywordImport, KeywordImportRows
@@ -56,7 +56,7 @@ class Trial:
         """What a worker does; False when it is killed meanwhile."""
         self.commits = 0
         try:
-            operations.carry_next(self.transaction, {KIND: execute_import}, self.machine.clock)
+            lifecycle.carry_next(self.transaction, {KIND: execute_import}, self.machine.clock)
         except Killed:
             self.session.rollback()
             return False
@@ -66,12 +66,12 @@ class Trial:
         """The lease ends, the sweep takes the operation back."""
         silent = update(Operation).where(Operation.state == OperationState.RUNNING)
         self.session.execute(silent.values(lease_until=self.machine.now - timedelta(minutes=1)))
-        operations.rescue_operations(self.session, self.machine.now)
+        lifecycle.rescue_operations(self.session, self.machine.now)
         self.session.commit()
 
     def cancel(self) -> None:
         self.session.refresh(self.operation)
-        operations.cancel_operation(self.session, self.operation, self.machine.now)
+        lifecycle.cancel_operation(self.session, self.operation, self.machine.now)
         self.session.commit()
 
     def found(self) -> KeywordImport:

@@ -16,13 +16,13 @@ from app.business.automation.models import AutomationRule
 from app.business.automation.operation_models import Operation
 from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services.automation_service import Actor, AutomationService
-from app.business.automation.services.history.history import RunFilters
-from app.business.automation.services.operation_kinds import KINDS
-from app.business.automation.services.operations import bulk_retry, operations
+from app.business.automation.services.history.run_list import RunFilters
+from app.business.automation.services.operation_registry import KINDS
+from app.business.automation.services.operations import bulk_retry, lifecycle
 from app.business.automation.services.operations.bulk_retry import LeftOut, RetryReport
-from app.business.automation.services.operations.operations import Asked
+from app.business.automation.services.operations.lifecycle import Asked
 from app.business.automation.services.rule_engine import drain, ready
-from app.business.automation.services.runs import run_control
+from app.business.automation.services.runs import commands
 from app.business.errors import Conflict
 from app.business.language_model import Completion, Prompt
 from app.business.planner.models import Sector, Site
@@ -54,7 +54,7 @@ def begin(machine: Machine, account: Account) -> Operation:
 
 
 def carry(machine: Machine, transaction: Any = None) -> None:
-    operations.carry_next(transaction or machine.transaction, KINDS, machine.clock)
+    lifecycle.carry_next(transaction or machine.transaction, KINDS, machine.clock)
     machine.session.expire_all()
 
 
@@ -269,7 +269,7 @@ def test_a_person_who_retries_one_of_them_alone_gets_its_usual_place(
     carry(machine)
     run.status = Status.FAILED
     session.flush()
-    run_control.retry(session, run, machine.now)
+    commands.retry(session, run, machine.now)
     assert run.priority == 5
 
 
@@ -278,7 +278,7 @@ def test_what_somebody_else_retried_meanwhile_is_left_alone(
 ) -> None:
     waiting, failed_again, untouched = failed_runs(machine, account, 3)
     operation = begin(machine, account)
-    run_control.retry(session, waiting, machine.now)
+    commands.retry(session, waiting, machine.now)
     failed_again.attempt = 2
     session.commit()
     carry(machine)
@@ -351,7 +351,7 @@ def test_carried_again_after_its_worker_died_it_retries_each_run_once(
     fail_again(session, runs)
     machine.pass_time(seconds=61)
     with machine.transaction():
-        assert operations.rescue_operations(session, machine.now) == 1
+        assert lifecycle.rescue_operations(session, machine.now) == 1
     carry(machine)
     assert (operation.state, operation.attempts) == ("done", 2)
     assert operation.result == {"retried": 5, "left_alone": 0}
@@ -389,7 +389,7 @@ def test_a_cancelled_one_leaves_the_others_as_they_are(
     operation = begin(machine, account)
     carry(
         machine,
-        Interrupting(machine, lambda: operations.cancel_operation(session, operation, machine.now)),
+        Interrupting(machine, lambda: lifecycle.cancel_operation(session, operation, machine.now)),
     )
     assert (operation.state, operation.done) == ("cancelled", 2)
     assert [run.status for run in runs].count(Status.PENDING) == 2

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.automation.models import RuleRecord
 from app.business.automation.operation_models import Operation
-from app.business.automation.services.operations import keyword_import, operations
+from app.business.automation.services.operations import keyword_import, lifecycle
 from app.business.automation.services.operations.keyword_import import any_to_settle, settle_imports
 from app.business.errors import Conflict
 from app.business.events import Event
@@ -129,7 +129,7 @@ def test_a_process_that_lost_its_lease_writes_nothing_more(session: Session) -> 
 
 
 def test_this_trial_would_notice_a_missing_token(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operations, "_held", lambda id, _token: Operation.id == id)
+    monkeypatch.setattr(lifecycle, "_held", lambda id, _token: Operation.id == id)
     _, stood, stands = zombie(session, 5)
     assert stands > stood
 

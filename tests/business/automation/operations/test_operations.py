@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.operation_models import Operation
 from app.business.automation.services.attention import overdue_queues
-from app.business.automation.services.operations import operations
-from app.business.automation.services.operations.operations import Asked, Progress
+from app.business.automation.services.operations import lifecycle
+from app.business.automation.services.operations.lifecycle import Asked, Progress
 from app.business.errors import Conflict, Invalid, NotFound
 from tests.business.automation.machine import Machine
 from tests.factories import NOW, make_account
@@ -18,7 +18,7 @@ from tests.factories import NOW, make_account
 
 def ask(session: Session, kind: str = "count", **params: Any) -> Operation:
     account = make_account(session)
-    operation = operations.begin_operation(
+    operation = lifecycle.begin_operation(
         session, account_id=account.id, kind=kind, params=params, user_id=None, now=NOW
     )
     session.commit()
@@ -29,7 +29,7 @@ def carry(machine: Machine, work: Callable[[Asked, Progress], dict[str, Any]], *
     def handler(_transaction: Any, asked: Asked, progress: Progress, _clock: Any) -> dict[str, Any]:
         return work(asked, progress)
 
-    return operations.carry_next(machine.transaction, {"count": handler}, machine.clock, **more)
+    return lifecycle.carry_next(machine.transaction, {"count": handler}, machine.clock, **more)
 
 
 def count_to_three(asked: Asked, progress: Progress) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def test_a_cancelled_one_stops_at_its_next_word(session: Session) -> None:
 
     def work(_asked: Asked, progress: Progress) -> dict[str, Any]:
         progress.tell(1, 3)
-        operations.cancel_operation(session, operation, NOW)
+        lifecycle.cancel_operation(session, operation, NOW)
         session.commit()
         progress.tell(2)
         raise AssertionError("it went on")
@@ -65,12 +65,12 @@ def test_a_cancelled_one_stops_at_its_next_word(session: Session) -> None:
     carry(machine, work)
     assert state_of(session, operation) == ("cancelled", 2, 3)
     with pytest.raises(Conflict, match="ended already"):
-        operations.cancel_operation(session, operation, NOW)
+        lifecycle.cancel_operation(session, operation, NOW)
 
 
 def test_one_that_has_not_begun_is_cancelled_at_once(session: Session) -> None:
     operation = ask(session)
-    operations.cancel_operation(session, operation, NOW)
+    lifecycle.cancel_operation(session, operation, NOW)
     session.commit()
     assert not carry(Machine(session), count_to_three)
     assert state_of(session, operation)[0] == "cancelled"
@@ -91,7 +91,7 @@ def test_a_lost_worker_writes_nothing_and_another_one_begins_again(session: Sess
         progress.tell(1, 3)
         machine.pass_time(seconds=61)
         with machine.transaction():
-            assert operations.rescue_operations(session, machine.now) == 1
+            assert lifecycle.rescue_operations(session, machine.now) == 1
         assert carry(machine, count_to_three)
         progress.tell(2)
         raise AssertionError("it went on")
@@ -107,12 +107,12 @@ def test_it_is_given_up_after_three_lost_workers(session: Session) -> None:
     def die(_asked: Asked, _progress: Progress) -> dict[str, Any]:
         raise KeyboardInterrupt
 
-    for _ in range(operations.MOST_ATTEMPTS):
+    for _ in range(lifecycle.MOST_ATTEMPTS):
         with pytest.raises(KeyboardInterrupt):
             carry(machine, die)
         machine.pass_time(seconds=61)
         with machine.transaction():
-            operations.rescue_operations(session, machine.now)
+            lifecycle.rescue_operations(session, machine.now)
     assert state_of(session, operation)[0] == "failed"
     assert "stopped answering" in operation.error_message
     assert not carry(machine, count_to_three)
@@ -122,7 +122,7 @@ def test_it_is_given_up_after_three_lost_workers(session: Session) -> None:
     ("error", "message"),
     [
         (Invalid({"days": ["Choose at most 90 days."]}), "Choose at most 90 days."),
-        (KeyError("x"), operations.BROKEN),
+        (KeyError("x"), lifecycle.BROKEN),
     ],
 )
 def test_what_went_wrong_is_said_in_plain_words(session: Session, error: Exception, message: str) -> None:
@@ -139,7 +139,7 @@ def test_what_went_wrong_is_said_in_plain_words(session: Session, error: Excepti
 def test_a_foreign_one_is_not_found(session: Session) -> None:
     operation, stranger = ask(session), make_account(session)
     with pytest.raises(NotFound):
-        operations.find_operation(session, stranger.id, operation.id)
+        lifecycle.find_operation(session, stranger.id, operation.id)
 
 
 def test_one_that_waits_calls_the_step_workers(session: Session) -> None:

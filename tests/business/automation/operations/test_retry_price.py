@@ -11,10 +11,10 @@ from app.business.automation.models import AutomationRule, RuleVersion
 from app.business.automation.run_models import ActionRun, ScheduledTask, Status
 from app.business.automation.services.catalogue.action_catalogue import CATALOGUE
 from app.business.automation.services.operations.retry_price import RetryPrice, retry_prices
-from app.business.automation.services.rules.rule_versions import definition_of
-from app.business.automation.services.runs import run_control
-from app.business.automation.services.runs.run_context import load_context
-from app.business.automation.services.runs.run_price import known_price
+from app.business.automation.services.rules.versions import definition_of
+from app.business.automation.services.runs import commands
+from app.business.automation.services.runs.context import load_context
+from app.business.automation.services.runs.pricing import known_price
 from app.business.planner.models import Sector
 from app.business.writer.models import Task
 from tests.business.automation.machine import Machine
@@ -152,7 +152,7 @@ def test_once_everything_is_made_only_the_failed_rest_counts(
     assert price.most == 3
     machine.model = FailingModel()
     before = run.credits_used
-    run_control.retry(session, run, machine.now)
+    commands.retry(session, run, machine.now)
     machine.settle()
     session.refresh(run)
     assert run.status == Status.COMPLETED
@@ -169,7 +169,7 @@ def test_a_retry_stays_within_the_limit_when_its_work_has_grown(
     session.get_one(Task, task.id).word_count = 1500
     session.commit()
     price = price_of(session, account, run)
-    run_control.retry(session, run, machine.now)
+    commands.retry(session, run, machine.now)
     machine.settle()
     session.refresh(run)
     assert run.status == Status.COMPLETED

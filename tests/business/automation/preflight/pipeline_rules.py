@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.automation_service import Actor, AutomationService
-from app.business.automation.services.rules.rule_naming import free_name
+from app.business.automation.services.rules.naming import free_name
 from tests.factories import NOW
 
 CLUSTER: dict[str, Any] = {"type": "cluster_keywords", "params": {}}

@@ -10,13 +10,13 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.automation_service import Actor, AutomationService
-from app.business.automation.services.preflight.preflight import Finding, look_over
-from app.business.automation.services.rules.rule_definition import (
+from app.business.automation.services.preflight.check import Finding, look_over
+from app.business.automation.services.rules.definition import (
     RuleDefinition,
     definition_from,
     parse_definition,
 )
-from app.business.automation.services.rules.rule_versions import definition_of
+from app.business.automation.services.rules.versions import definition_of
 from app.business.errors import Blocked
 from app.business.planner.models import Sector
 from tests.business.automation.preflight.pipeline_rules import (

@@ -11,8 +11,8 @@ from app.business.automation.services.automation_service import Actor, Automatio
 from app.business.automation.services.catalogue.action_catalogue import CATALOGUE
 from app.business.automation.services.preflight.action_effects import DOINGS
 from app.business.automation.services.preflight.rule_graph import rule_graph, started_by
-from app.business.automation.services.rules.rule_definition import RuleDefinition, definition_from
-from app.business.automation.services.rules.rule_versions import definition_of
+from app.business.automation.services.rules.definition import RuleDefinition, definition_from
+from app.business.automation.services.rules.versions import definition_of
 from app.business.planner.models import Sector
 from tests.business.automation.preflight.pipeline_rules import (
     CLUSTER,

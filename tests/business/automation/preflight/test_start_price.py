@@ -13,8 +13,8 @@ from app.business.automation.services.preflight.start_price import (
     listener_prices,
     start_price,
 )
-from app.business.automation.services.rules.rule_definition import definition_from
-from app.business.automation.services.rules.rule_versions import definition_of
+from app.business.automation.services.rules.definition import definition_from
+from app.business.automation.services.rules.versions import definition_of
 from app.business.planner.models import Sector
 from tests.business.automation.machine import Machine
 from tests.business.automation.rule_parts import IDEAS, LABEL, clusters_with_keywords

@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account, AuditEntry
 from app.business.automation.models import RuleVersion
 from app.business.automation.services.automation_service import Actor, AutomationService
-from app.business.automation.services.rules.rule_versions import definition_of
+from app.business.automation.services.rules.versions import definition_of
 from tests.business.automation.machine import Machine
 from tests.factories import make_user
 

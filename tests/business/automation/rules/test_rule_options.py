@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
-from app.business.automation.services.rules.rule_definition import RuleDefinition, parse_definition
+from app.business.automation.services.rules.definition import RuleDefinition, parse_definition
 from app.business.billing.services import replenishment
 from app.business.errors import Invalid
 from tests.business.automation.machine import Machine

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from app.business.automation.services.rules.rule_definition import RuleDefinition, parse_definition
-from app.business.automation.services.rules.rule_sentence import summary_of
+from app.business.automation.services.rules.definition import RuleDefinition, parse_definition
+from app.business.automation.services.rules.sentence import summary_of
 
 NOTIFY = {"type": "notify", "params": {"message": "Hi"}}
 IDEAS = {"type": "generate_ideas", "params": {"ideas_per_cluster": 3}}

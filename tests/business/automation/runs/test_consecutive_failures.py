@@ -10,8 +10,8 @@ from app.business.accounts.models import Account, AuditEntry, Notice
 from app.business.automation.models import AutomationRule, RuleFailure, RuleVersion
 from app.business.automation.run_models import Reason, ScheduledTask, Status
 from app.business.automation.services.automation_service import Actor, AutomationService
-from app.business.automation.services.rules.rule_versions import definition_of
-from app.business.automation.services.runs import run_control
+from app.business.automation.services.rules.versions import definition_of
+from app.business.automation.services.runs import commands
 from app.business.automation.services.runs.consecutive_failures import count_end
 from app.business.language_model import PASSING, FaultKind
 from app.business.planner.models import Sector
@@ -133,7 +133,7 @@ def test_a_batch_counts_once_however_many_runs_and_retries_fail(
     assert len(failed) == 4
     session.refresh(rule)
     assert (rule.failures_in_a_row, rule.is_active) == (1, True)
-    run_control.retry(session, failed[0], machine.now)
+    commands.retry(session, failed[0], machine.now)
     machine.settle()
     session.refresh(rule)
     assert rule.failures_in_a_row == 1

@@ -4,7 +4,7 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.automation.run_models import ScheduledTask, Status
-from app.business.automation.services.runs import run_control
+from app.business.automation.services.runs import commands
 from app.business.planner.models import Sector
 from tests.business.automation.machine import Machine
 from tests.business.automation.provider import FailingModel
@@ -15,7 +15,7 @@ ARTICLES = [IDEAS, {"type": "create_tasks", "params": {"word_count": 300}}, {"ty
 
 def retried(machine: Machine, run: ScheduledTask) -> ScheduledTask:
     """The run after a person's retry, once everything has settled."""
-    run_control.retry(machine.session, run, machine.now)
+    commands.retry(machine.session, run, machine.now)
     machine.settle()
     machine.session.refresh(run)
     return run

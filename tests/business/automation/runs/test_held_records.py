@@ -11,10 +11,10 @@ from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule, RuleRecord
 from app.business.automation.run_models import ScheduledTask, Status, Waiting
 from app.business.automation.services.automation_service import Actor, AutomationService
-from app.business.automation.services.runs import recovery, run_control
+from app.business.automation.services.runs import commands, recovery
 from app.business.automation.services.runs.held_records import held_until, holder_of
 from app.business.automation.services.runs.opening import Opening, open_run
-from app.business.automation.services.why.why import why
+from app.business.automation.services.why.explanation import why
 from app.business.planner.models import Cluster, Keyword, Sector
 from tests.business.automation.held_world import DyingMachine
 from tests.business.automation.rule_parts import HOURLY, IDEAS, LABEL, clusters_with_keywords
@@ -90,7 +90,7 @@ def test_matching_records_that_are_held_are_promised_and_priced_by_a_start(
     machine.look_around()
     session.refresh(run)
     assert (run.waits_for_run_id, run.promised, run.max_credits) == (holder.id, 2, 10)
-    run_control.cancel(session, holder, machine.now)
+    commands.cancel(session, holder, machine.now)
     machine.pass_time(seconds=75)
     machine.sweep()
     session.refresh(run)
@@ -166,11 +166,11 @@ def test_a_retry_waits_for_the_run_that_holds_its_records(
     machine.fails = lambda: False
     holder = held_by_a_dead_run(machine, rule, keyword)
     session.refresh(failed)
-    run_control.retry(session, failed, machine.now)
+    commands.retry(session, failed, machine.now)
     machine.look_around()
     session.refresh(failed)
     assert (failed.status, failed.waits_for_run_id) == (Status.PENDING, holder.id)
-    run_control.cancel(session, holder, machine.now)
+    commands.cancel(session, holder, machine.now)
     machine.pass_time(seconds=75)
     machine.sweep()
     session.refresh(failed)

@@ -15,13 +15,13 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule, RuleRecord
 from app.business.automation.run_models import ActionRun, Cause, Reason, ScheduledTask, Status
-from app.business.automation.services.auditing import audit
+from app.business.automation.services.auditing import invariants
 from app.business.automation.services.automation_service import Actor, AutomationService
-from app.business.automation.services.runs import run_close, run_control, run_gates, waiting
+from app.business.automation.services.runs import closing, commands, gates, waiting
 from app.business.automation.services.runs.held_records import TAKEN_UP_WITHIN
+from app.business.automation.services.runs.lease import LEASE
 from app.business.automation.services.runs.opening import Opening, open_run
-from app.business.automation.services.runs.record_choice import Choice
-from app.business.automation.services.runs.run_lease import LEASE
+from app.business.automation.services.runs.record_selection import Choice
 from tests.business.automation.held_world import DyingMachine
 from tests.business.automation.rule_parts import HOURLY, LABEL
 from tests.factories import make_account, make_keyword, make_sector, make_site
@@ -101,15 +101,15 @@ class World:
 
     def _retry(self) -> None:
         if failed := self.machine.runs(Status.FAILED):
-            run_control.retry(self.session, self.rng.choice(failed), self.machine.now)
+            commands.retry(self.session, self.rng.choice(failed), self.machine.now)
 
     def _cancel(self) -> None:
         if open_runs := self.machine.runs(Status.PENDING, Status.RUNNING):
-            run_control.cancel(self.session, self.rng.choice(open_runs), self.machine.now)
+            commands.cancel(self.session, self.rng.choice(open_runs), self.machine.now)
 
     def _retry_what_failed(self) -> None:
         for run in self.machine.runs(Status.FAILED):
-            run_control.retry(self.session, run, self.machine.now)
+            commands.retry(self.session, run, self.machine.now)
 
     def _sweep(self) -> list[str]:
         self.machine.pass_time(seconds=15)
@@ -159,7 +159,7 @@ class World:
             f"run {run.id} ({run.cause}) is {run.status}, waits for {run.waiting_for} {run.waits_for_run_id}"
             for run in self._unended()
         ]
-        breaches = audit.audit(self.session, self.machine.now)
+        breaches = invariants.audit(self.session, self.machine.now)
         found += [f"{breach.name}: {breach.rows}" for breach in breaches if breach.name != "never_due"]
         return found + self._missing()
 
@@ -193,29 +193,29 @@ def test_all_runs_end_and_no_two_wait_for_each_other(session: Session, seed: int
 
 
 def say_that_held_ones_do_not_match(monkeypatch: pytest.MonkeyPatch) -> None:
-    choose = run_gates.choose_records
+    choose = gates.choose_records
 
     def choose_free(*args: object) -> Choice:
         choice = choose(*args)
         choice.matched, choice.held = choice.free, []
         return choice
 
-    monkeypatch.setattr(run_gates, "choose_records", choose_free)
+    monkeypatch.setattr(gates, "choose_records", choose_free)
 
 
 def wake_nobody_for_records(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(waiting, "_wake_when_records_are_free", lambda *_: 0)
-    monkeypatch.setattr(run_close, "wake_previous", waiting.wake_next_in_turn)
+    monkeypatch.setattr(closing, "wake_previous", waiting.wake_next_in_turn)
 
 
 def keep_the_records_of_failed_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    settle = run_close.settle_claims
+    settle = closing.settle_claims
 
     def settle_completed(*args: object, failed: bool, **how: bool) -> None:
         if not failed:
             settle(*args, failed=failed, **how)
 
-    monkeypatch.setattr(run_close, "settle_claims", settle_completed)
+    monkeypatch.setattr(closing, "settle_claims", settle_completed)
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account, Notice, Role
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Cause, Reason, ScheduledTask, Status, Waiting
-from app.business.automation.services.preflight.reviewing import Review, go_on, review_of
-from app.business.automation.services.runs import chain_check
+from app.business.automation.services.preflight.chain_release import Review, go_on, review_of
+from app.business.automation.services.runs import loop_guard
 from app.business.automation.services.runs.opening import Opening, open_run
 from app.business.errors import Conflict
 from app.business.planner.models import Sector
@@ -19,7 +19,7 @@ from tests.factories import make_keyword
 
 @pytest.fixture(autouse=True)
 def a_few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(chain_check, "MOST_RUNS_FROM_ONE_ROOT", 2)
+    monkeypatch.setattr(loop_guard, "MOST_RUNS_FROM_ONE_ROOT", 2)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.automation.run_models import Reason, ScheduledTask, Status, Waiting
-from app.business.automation.services.runs import run_control, waiting
+from app.business.automation.services.runs import commands, waiting
 from app.business.billing.models import EntryKind, SpendCounter
 from app.business.billing.services.credit_service import CreditService
 from app.business.planner.models import Sector, Site
@@ -66,7 +66,7 @@ def test_a_retry_on_another_day_passes_that_days_ceiling(
     assert run.status == Status.FAILED
     machine.pass_time(days=1)
     assert machine.run_now(rule, record_ids=[second]).credits_used == 5
-    run_control.retry(session, run, machine.now)
+    commands.retry(session, run, machine.now)
     machine.settle()
     session.refresh(run)
     assert (run.status, run.reason, run.credits_used) == (Status.FAILED, Reason.BUDGET, 0)

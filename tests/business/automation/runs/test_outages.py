@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account, Notice
 from app.business.automation.models import RuleRecord
 from app.business.automation.run_models import Status
-from app.business.automation.services.runs import outages, run_control
+from app.business.automation.services.runs import commands, outages
 from app.business.automation.services.runs.outages import LONGEST_OUTAGE
 from app.business.events import EventType
 from app.business.planner.models import Idea, Sector
@@ -74,7 +74,7 @@ def test_after_a_day_it_is_left_to_people(
     let_pass(machine, minutes=3)
     session.refresh(run)
     assert (run.status, run.attempt, run.retry_at) == (Status.FAILED, 5, None)
-    run_control.retry(session, run, machine.now)
+    commands.retry(session, run, machine.now)
     assert run.auto_retries == 0
 
 

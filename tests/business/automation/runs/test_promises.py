@@ -10,8 +10,8 @@ from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule, RuleVersion
 from app.business.automation.run_models import Cause, Reason, Status
 from app.business.automation.services.automation_service import Actor, AutomationService, Request
-from app.business.automation.services.rules.rule_versions import definition_of
-from app.business.automation.services.runs import run_control
+from app.business.automation.services.rules.versions import definition_of
+from app.business.automation.services.runs import commands
 from app.business.automation.services.triggering import planning
 from app.business.errors import Conflict, Invalid, NotFound
 from app.business.events import Origin
@@ -292,11 +292,11 @@ def test_a_retry_does_only_what_is_unfinished(
     assert (run.status, run.credits_used) == (Status.FAILED, 5)
     assert run.error_message.startswith("1 of 2 clusters given ideas; 1 failed")
     machine.model = FailingModel()
-    run_control.retry(session, run, machine.now)
+    commands.retry(session, run, machine.now)
     machine.settle()
     session.refresh(run)
     assert (run.status, run.attempt, run.credits_used) == (Status.COMPLETED, 2, 10)
     assert machine.model.asked == [f"r{run.id}-s0-{second}"]
     assert machine.breaches() == []
     with pytest.raises(Conflict, match="Only failed runs"):
-        run_control.retry(session, run, machine.now)
+        commands.retry(session, run, machine.now)

@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.automation.run_models import RunDetail, ScheduledTask, Status
-from app.business.automation.services.catalogue.field_catalogue import RECORD_TYPES
 from app.business.automation.services.catalogue.field_types import Frame, Scope
+from app.business.automation.services.catalogue.fields import RECORD_TYPES
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.catalogue.record_order import (
     order_clauses,
@@ -19,8 +19,8 @@ from app.business.automation.services.catalogue.record_order import (
 )
 from app.business.automation.services.conditions.match_preview import preview_matches
 from app.business.automation.services.conditions.record_fields import load_rows
-from app.business.automation.services.rules.rule_sentence import summary_of
-from app.business.automation.services.why.why import why
+from app.business.automation.services.rules.sentence import summary_of
+from app.business.automation.services.why.explanation import why
 from app.business.errors import Invalid
 from app.business.planner.models import Keyword, Sector
 from tests.business.automation.conditions.condition_cases import a_pipeline

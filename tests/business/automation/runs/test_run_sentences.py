@@ -20,7 +20,7 @@ from app.business import errors
 from app.business.accounts.models import Account
 from app.business.automation.run_models import Reason, RunAttempt, ScheduledTask, Status
 from app.business.automation.services.catalogue.action_catalogue import CATALOGUE
-from app.business.automation.services.runs import run_control
+from app.business.automation.services.runs import commands
 from app.business.automation.services.runs.unit_failure import OURS, failure_of
 from app.business.language_model import Completion, FaultKind, Prompt, ProviderFault
 from app.business.planner.models import Sector
@@ -49,7 +49,7 @@ def test_each_attempt_names_what_it_used_itself(
     machine.model = FailingModel("refused", only=f"-{ids[2]}", times=2)
     run = machine.run_now(machine.make_rule(account, trigger="cluster_created", actions=[IDEAS]))
     for _ in range(2):
-        run_control.retry(session, run, machine.now)
+        commands.retry(session, run, machine.now)
         machine.settle()
         session.refresh(run)
     assert (run.status, run.credits_used) == (Status.COMPLETED, 15)

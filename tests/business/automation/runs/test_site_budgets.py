@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.automation.run_models import Reason, Status, Waiting
 from app.business.automation.services.action_executor import ActionExecutor
-from app.business.automation.services.runs import run_control, waiting
+from app.business.automation.services.runs import commands, waiting
 from app.business.automation.services.triggering import planning
 from app.business.billing.models import CreditEntry, CreditHoldPart, SpendCounter
 from app.business.planner.models import Cluster, Idea, Sector, Site
@@ -195,7 +195,7 @@ def test_a_retry_holds_by_site_and_leaves_out_what_a_budget_no_longer_pays_for(
     run = machine.run_now(machine.make_rule(account, **ON_CLUSTERS), record_ids=[*here, *there])
     assert (run.status, run.credits_used) == (Status.FAILED, 0)
     limit(session, sector, 4)
-    run_control.retry(session, run, machine.now)
+    commands.retry(session, run, machine.now)
     machine.settle()
     session.refresh(run)
     assert (run.status, run.credits_used, with_ideas(session)) == (Status.COMPLETED, 5, set(there))

@@ -12,8 +12,8 @@ from app.business.automation.run_models import Reason, ScheduledTask, Status, Wa
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.operations.bulk_retry import retry_alone
 from app.business.automation.services.operations.retry_price import retry_prices
-from app.business.automation.services.preflight.continuing import LeftOver, left_over, let_go_on
-from app.business.automation.services.runs import run_control
+from app.business.automation.services.preflight.left_over_work import LeftOver, left_over, let_go_on
+from app.business.automation.services.runs import commands
 from app.business.billing.models import CreditEntry
 from app.business.errors import Conflict, Forbidden
 from app.business.planner.models import Sector
@@ -170,7 +170,7 @@ def test_an_engine_retry_never_goes_beyond_the_total(
 ) -> None:
     run = failed_one(machine, session, account, sector)
     assert spent(session) == 5
-    run_control.retry(session, run, machine.now)
+    commands.retry(session, run, machine.now)
     machine.settle()
     session.refresh(run)
     assert (run.status, run.reason, spent(session)) == (Status.FAILED, Reason.BUDGET, 5)

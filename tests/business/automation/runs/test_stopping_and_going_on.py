@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.automation.models import RuleRecord
 from app.business.automation.run_models import ActionRun, Reason, ScheduledTask, Status, Waiting
-from app.business.automation.services.runs import run_control
+from app.business.automation.services.runs import commands
 from app.business.billing.models import EntryKind
 from app.business.billing.services.credit_service import CreditService
 from app.business.errors import Conflict
@@ -32,7 +32,7 @@ class Cancelling(OfflineModel):
     def write(self, prompt: Prompt, key: str) -> Completion:
         self.answers += 1
         with Session(self.database) as session, session.begin():
-            run_control.cancel(session, session.scalars(select(ScheduledTask)).one(), self.machine.now)
+            commands.cancel(session, session.scalars(select(ScheduledTask)).one(), self.machine.now)
         return super().write(prompt, key)
 
 
@@ -48,9 +48,9 @@ def test_a_run_cancelled_at_work_stops_before_its_next_unit(
     assert session.scalars(select(ActionRun.status)).all() == ["done"]
     assert len(session.scalars(select(Idea)).all()) == 3
     with pytest.raises(Conflict, match="already ended"):
-        run_control.cancel(session, run, machine.now)
+        commands.cancel(session, run, machine.now)
     machine.model = FailingModel()
-    run_control.retry(session, run, machine.now)
+    commands.retry(session, run, machine.now)
     machine.settle()
     session.refresh(run)
     assert (run.status, run.credits_used, len(machine.model.asked)) == (Status.COMPLETED, 15, 2)

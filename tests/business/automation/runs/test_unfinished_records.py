@@ -9,13 +9,13 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule, RuleRecord
 from app.business.automation.run_models import ActionRun, Cause, Reason, ScheduledTask, Status
-from app.business.automation.services.auditing import audit
+from app.business.automation.services.auditing import invariants
 from app.business.automation.services.automation_service import Actor, AutomationService
-from app.business.automation.services.rules.rule_list import free_set_aside
-from app.business.automation.services.rules.rule_versions import definition_of
-from app.business.automation.services.runs import run_control
-from app.business.automation.services.runs.run_summary import steps_json
-from app.business.automation.services.why.why import why
+from app.business.automation.services.rules.listing import free_set_aside
+from app.business.automation.services.rules.versions import definition_of
+from app.business.automation.services.runs import commands
+from app.business.automation.services.runs.result import steps_json
+from app.business.automation.services.why.explanation import why
 from app.business.planner.models import Cluster, Idea, Sector
 from app.business.writer.models import Content, Task
 from tests.business.automation.machine import Machine
@@ -116,7 +116,7 @@ def test_a_retry_leaves_to_a_later_run_what_that_one_took(
     first = machine.run_now(rule)
     machine.model = FailingModel()
     assert machine.run_now(rule).status == Status.COMPLETED
-    run_control.retry(session, first, machine.now)
+    commands.retry(session, first, machine.now)
     machine.settle()
     session.refresh(first)
     assert (first.status, first.credits_used) == (Status.COMPLETED, 0)
@@ -133,11 +133,11 @@ def test_a_retry_handles_the_record_for_later_runs_too(
     machine.model = FailingModel("refused")
     first = machine.run_now(rule)
     for _ in range(3):
-        run_control.retry(session, first, machine.now)
+        commands.retry(session, first, machine.now)
         machine.settle()
     assert states(session) == [(cluster, "free")]  # one failed run, however often it is retried
     machine.model = FailingModel()
-    run_control.retry(session, first, machine.now)
+    commands.retry(session, first, machine.now)
     machine.settle()
     assert states(session) == [(cluster, "handled")]
     assert machine.run_now(rule).reason == Reason.CONDITIONS
@@ -252,7 +252,7 @@ def test_the_audit_finds_what_is_called_handled_and_what_is_charged_twice(
     assert machine.breaches() == []
     session.execute(breach)
     session.commit()
-    assert name in {breach.name for breach in audit.audit(session, machine.now)}
+    assert name in {breach.name for breach in invariants.audit(session, machine.now)}
 
 
 def test_a_rule_that_asks_for_more_records_still_finishes_what_it_began(
@@ -299,7 +299,7 @@ def test_a_follow_up_that_fails_opens_the_record_for_a_later_run(
     later = machine.run_now(rule)
     assert (later.status, later.credits_used, articles(session)) == (Status.COMPLETED, 1, 3)
     assert state_of(session, cluster) == "handled"
-    run_control.retry(session, second, machine.now)
+    commands.retry(session, second, machine.now)
     machine.settle()
     session.refresh(second)
     assert (second.status, second.credits_used, len(machine.model.asked)) == (Status.COMPLETED, 1, 1)
@@ -312,7 +312,7 @@ def test_a_follow_up_that_never_began_opens_the_record_for_a_later_run(
     (cluster,) = clusters_with_keywords(session, sector, 1)
     rule = planned(machine, account, ARTICLES, max_executions_per_day=1, **FEW)
     _, second = followed(machine, rule)
-    run_control.cancel(session, second, machine.now)
+    commands.cancel(session, second, machine.now)
     machine.settle()
     session.refresh(second)
     assert (second.status, second.reason) == (Status.SKIPPED, Reason.CANCELLED)
@@ -355,7 +355,7 @@ def test_a_follow_up_that_fails_after_a_later_run_opens_the_record_again(
     rule.max_executions_per_day = 10
     assert machine.run_now(rule).status == Status.COMPLETED
     assert state_of(session, cluster) == "handled"
-    run_control.cancel(session, second, machine.now)
+    commands.cancel(session, second, machine.now)
     machine.settle()
     assert state_of(session, cluster) == "free"
     last = machine.run_now(rule)

@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.automation.run_models import Reason, RunAttempt, ScheduledTask, Status, Waiting
 from app.business.automation.services.automation_service import Actor, AutomationService
-from app.business.automation.services.runs import run_control, waiting
+from app.business.automation.services.runs import commands, waiting
+from app.business.automation.services.runs.lease import LEASE, Lease, LeaseLost, claim_run, renew
 from app.business.automation.services.runs.recovery import rescue
-from app.business.automation.services.runs.run_lease import LEASE, Lease, LeaseLost, claim_run, renew
 from app.business.automation.services.triggering.dispatch import dispatch_batches
 from app.business.billing.models import EntryKind
 from app.business.billing.services.credit_service import CreditService
@@ -218,7 +218,7 @@ def test_a_run_cancelled_before_it_starts_is_skipped(
     make_keyword(session, sector)
     rule = machine.make_rule(account, actions=[LABEL])
     run = AutomationService().execute(session, rule, Actor(None), machine.now)
-    run_control.cancel(session, run, machine.now)
+    commands.cancel(session, run, machine.now)
     machine.settle()
     session.refresh(run)
     assert (run.status, run.reason) == (Status.SKIPPED, Reason.CANCELLED)

@@ -14,18 +14,18 @@ from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule, RuleRecord
 from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services.action_executor import ActionExecutor
-from app.business.automation.services.actions.action_work import Work
-from app.business.automation.services.actions.works import make_works
+from app.business.automation.services.actions.handler import Work
+from app.business.automation.services.actions.registry import make_works
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.catalogue.action_catalogue import CATALOGUE, RECORD_TYPES
 from app.business.automation.services.rule_engine import RuleEngine
-from app.business.automation.services.rules.rule_definition import parse_definition
-from app.business.automation.services.runs import recovery, run_control
-from app.business.automation.services.runs.run_context import RunContext
-from app.business.automation.services.runs.run_lease import LEASE
-from app.business.automation.services.runs.run_steps import Step
-from app.business.automation.services.runs.run_stop import OutOfCredits
-from app.business.automation.services.runs.run_units import Done, Unit
+from app.business.automation.services.rules.definition import parse_definition
+from app.business.automation.services.runs import commands, recovery
+from app.business.automation.services.runs.context import RunContext
+from app.business.automation.services.runs.gate_verdict import OutOfCredits
+from app.business.automation.services.runs.lease import LEASE
+from app.business.automation.services.runs.steps import Step
+from app.business.automation.services.runs.unit_receipts import Done, Unit
 from app.business.billing.models import CreditEntry
 from app.business.billing.services.credit_service import Shortfall
 from app.business.errors import Conflict, Invalid
@@ -152,7 +152,7 @@ class WatchedWork:
         done = self.own.save(session, context, unit, answer)
         if trial.is_due("is cancelled", unit.step):
             trial.is_over = True
-            run_control.cancel(session, context.run, self.now)
+            commands.cancel(session, context.run, self.now)
         if isinstance(done, Done):
             trial.note(context, unit)
         return done
@@ -224,7 +224,7 @@ class BreakingMachine(Machine):
         trial.is_over = True
         self.session.refresh(trial.run)
         if trial.run.status == Status.FAILED and trial.case.recovery == "a retry":
-            run_control.retry(self.session, trial.run, self.now)
+            commands.retry(self.session, trial.run, self.now)
         elif trial.run.status == Status.FAILED:
             trial.run = AutomationService().execute(self.session, trial.rule, Actor(None), self.now)
 

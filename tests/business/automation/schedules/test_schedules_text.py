@@ -5,8 +5,8 @@ from datetime import time
 import pytest
 
 from app.business.automation.services.schedules.calendar import parse_schedule
-from app.business.automation.services.schedules.schedule_presets import STEPS, Preset, preset_of
-from app.business.automation.services.schedules.schedule_text import describe
+from app.business.automation.services.schedules.description import describe
+from app.business.automation.services.schedules.presets import STEPS, Preset, preset_of
 
 
 @pytest.mark.parametrize(

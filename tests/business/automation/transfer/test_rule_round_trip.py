@@ -6,11 +6,11 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from app.business.automation.services.catalogue.field_catalogue import RECORD_TYPES, choices_of
-from app.business.automation.services.rules.rule_definition import RuleDefinition, parse_definition
-from app.business.automation.services.transfer.rule_import import with_ids
-from app.business.automation.services.transfer.rule_names import Directory, with_names
-from app.business.automation.services.transfer.rule_yaml import read_rules, rules_text
+from app.business.automation.services.catalogue.fields import RECORD_TYPES, choices_of
+from app.business.automation.services.rules.definition import RuleDefinition, parse_definition
+from app.business.automation.services.transfer.importing import with_ids
+from app.business.automation.services.transfer.names import Directory, with_names
+from app.business.automation.services.transfer.yaml_format import read_rules, rules_text
 from app.business.plain_characters import fault_of_line, without_faults
 from tests.business.automation.conditions.condition_cases import trees
 

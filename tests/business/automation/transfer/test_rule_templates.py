@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.automation.run_models import Status
 from app.business.automation.services.catalogue.action_catalogue import CATALOGUE
-from app.business.automation.services.rules.rule_sentence import NEEDS_REPAIR, summary_of
-from app.business.automation.services.transfer.rule_templates import (
+from app.business.automation.services.rules.sentence import NEEDS_REPAIR, summary_of
+from app.business.automation.services.transfer.templates import (
     STAGES,
     TEMPLATES,
     Template,

@@ -9,11 +9,11 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account, AuditEntry, User
 from app.business.automation.models import AutomationRule, RuleVersion
 from app.business.automation.services.automation_service import Actor, AutomationService
-from app.business.automation.services.rules.rule_versions import definition_of
-from app.business.automation.services.transfer.rule_export import export_rules
-from app.business.automation.services.transfer.rule_import import Arrivals, look_at, take_in
-from app.business.automation.services.transfer.rule_templates import TEMPLATES
-from app.business.automation.services.transfer.rule_yaml import MOST_BYTES, read_rules
+from app.business.automation.services.rules.versions import definition_of
+from app.business.automation.services.transfer.exporting import export_rules
+from app.business.automation.services.transfer.importing import Arrivals, look_at, take_in
+from app.business.automation.services.transfer.templates import TEMPLATES
+from app.business.automation.services.transfer.yaml_format import MOST_BYTES, read_rules
 from app.business.errors import Invalid, TooLarge
 from app.business.planner.models import Sector
 from tests.business.automation.machine import Machine

@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account, Notice, Role
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Cause, RunDetail
-from app.business.automation.services.rules.rule_sentence import summary_of
+from app.business.automation.services.rules.sentence import summary_of
 from app.business.automation.services.runs.opening import Opening, open_run
-from app.business.automation.services.transfer.rule_templates import TEMPLATES, template
+from app.business.automation.services.transfer.templates import TEMPLATES, template
 from app.business.events import EventType, Origin
 from app.business.planner.models import Cluster, Idea, Sector, Site
 from app.business.planner.services.idea_service import update_idea

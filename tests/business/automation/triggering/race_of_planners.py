@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.automation_service import Actor, AutomationService
-from app.business.automation.services.rules.rule_versions import definition_of
+from app.business.automation.services.rules.versions import definition_of
 from app.business.automation.services.triggering import planning
 from app.infrastructure.database import engine_options, prepare
 from tests.factories import NOW

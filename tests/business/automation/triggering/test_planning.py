@@ -11,9 +11,9 @@ from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Reason, ScheduledTask, Status
 from app.business.automation.services.auditing.accounting import unaccounted
 from app.business.automation.services.automation_service import Actor, AutomationService
-from app.business.automation.services.rules.rule_sentence import when_of
-from app.business.automation.services.rules.rule_versions import definition_of
-from app.business.automation.services.runs import run_control
+from app.business.automation.services.rules.sentence import when_of
+from app.business.automation.services.rules.versions import definition_of
+from app.business.automation.services.runs import commands
 from app.business.automation.services.triggering import planning
 from app.business.planner.models import Site
 from app.business.planner.services.site_service import update_site
@@ -189,7 +189,7 @@ def test_a_planned_run_that_was_cancelled_stays_cancelled_after_an_edit(
     machine: Machine, session: Session, account: Account
 ) -> None:
     rule = make_planned(machine, account)
-    run_control.cancel(session, machine.runs()[0], machine.now)
+    commands.cancel(session, machine.runs()[0], machine.now)
     change(machine, rule, name="Another name")
     live(machine, hours=1)
     assert [run.reason for run in machine.runs(Status.SKIPPED)] == [Reason.CANCELLED]

@@ -11,17 +11,17 @@ from app.business.accounts.models import Account, Notice
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services.automation_service import Actor, AutomationService
+from app.business.automation.services.backtest.back_test import begin_back_test
 from app.business.automation.services.catalogue.field_types import Scope
 from app.business.automation.services.catalogue.run_fields import FINISHED_RUN
+from app.business.automation.services.conditions.analysis.findings import remarks_on
 from app.business.automation.services.conditions.condition_evaluator import ConditionEvaluator
-from app.business.automation.services.conditions.condition_findings import remarks_on
-from app.business.automation.services.conditions.condition_query import matching
-from app.business.automation.services.conditions.condition_tree import parse_conditions
+from app.business.automation.services.conditions.parser import parse_conditions
+from app.business.automation.services.conditions.query import matching
 from app.business.automation.services.conditions.record_fields import load_facts
-from app.business.automation.services.operation_kinds import KINDS
-from app.business.automation.services.operations import operations
-from app.business.automation.services.rules.rule_sentence import summary_of
-from app.business.automation.services.trials.back_test import begin_back_test
+from app.business.automation.services.operation_registry import KINDS
+from app.business.automation.services.operations import lifecycle
+from app.business.automation.services.rules.sentence import summary_of
 from app.business.automation.services.trials.dry_run import dry_run
 from app.business.errors import Invalid
 from app.business.planner.models import Sector
@@ -218,7 +218,7 @@ def test_a_trial_on_the_past_asks_each_run_of_then(
     session.commit()
     operation = begin_back_test(session, account, days=7, user_id=None, now=machine.now, rule=watch)
     session.commit()
-    assert operations.carry_next(machine.transaction, KINDS, machine.clock)
+    assert lifecycle.carry_next(machine.transaction, KINDS, machine.clock)
     session.refresh(operation)
     assert operation.state == "done", operation.error_message
     outcome = operation.result["outcomes"][0]

@@ -9,8 +9,8 @@ from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from app.business.automation.services.conditions.condition_evaluator import ConditionEvaluator
-from app.business.automation.services.conditions.condition_tree import Node, parse_conditions
-from app.business.automation.services.conditions.record_facts import Facts
+from app.business.automation.services.conditions.facts import Facts
+from app.business.automation.services.conditions.parser import Node, parse_conditions
 from app.business.automation.services.why.change_text import turns_text
 from app.business.automation.services.why.smallest_change import Turn, smallest_change
 from app.business.errors import Invalid

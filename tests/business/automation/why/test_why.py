@@ -8,9 +8,9 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule, RuleRecord
 from app.business.automation.services.automation_service import Actor, AutomationService
-from app.business.automation.services.rules.rule_versions import definition_of
+from app.business.automation.services.rules.versions import definition_of
 from app.business.automation.services.triggering.planning import plan
-from app.business.automation.services.why.why import Why, why, why_each
+from app.business.automation.services.why.explanation import Why, why, why_each
 from app.business.events import Origin
 from app.business.planner.models import Keyword, Sector, Site
 from app.business.planner.services import keyword_service

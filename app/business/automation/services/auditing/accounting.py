@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule, RuleActivation, RuleVersion
 from app.business.automation.run_models import BatchDelivery, Cause, Delivery, ScheduledTask
-from app.business.automation.services.rules.rule_definition import definition_from
+from app.business.automation.services.rules.definition import definition_from
 from app.business.automation.services.schedules.calendar import due_instants
 from app.business.automation.services.triggering.activations import site_schedules
 from app.business.automation.services.triggering.failed_deliveries import somebody_must_act

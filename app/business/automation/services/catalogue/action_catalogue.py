@@ -1,7 +1,7 @@
 """The actions a rule can take: label, parameters, price, time limit, records taken and made.
 
 Forms, REST API, price check and executor read this one list. A step's work is done unit by unit;
-how each type does its unit is in `action_work.py`.
+how each type does its unit is in `actions/handler.py`.
 """
 
 from collections.abc import Callable, Iterable, Mapping

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from app.business.automation.services.catalogue.field_catalogue import fields_of
+from app.business.automation.services.catalogue.fields import fields_of
 from app.business.automation.services.catalogue.run_fields import RUN_FIELDS
 from app.business.events import EventType
 

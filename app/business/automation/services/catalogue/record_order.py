@@ -5,8 +5,8 @@ from typing import Any
 
 from sqlalchemy import func
 
-from app.business.automation.services.catalogue.field_catalogue import fields_of
 from app.business.automation.services.catalogue.field_types import Field, FieldType, Frame
+from app.business.automation.services.catalogue.fields import fields_of
 from app.business.errors import Invalid
 
 OLDEST, NEWEST, RANDOM = "oldest", "newest", "random"

@@ -7,12 +7,6 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.orm import aliased
 
-from app.business.automation.services.catalogue.field_catalogue import (
-    RECORD_TYPES,
-    LinkUp,
-    links_up,
-    parent_of,
-)
 from app.business.automation.services.catalogue.field_types import (
     COUNTED,
     OF_ACCOUNT,
@@ -20,6 +14,12 @@ from app.business.automation.services.catalogue.field_types import (
     RELATED,
     Frame,
     relation_key,
+)
+from app.business.automation.services.catalogue.fields import (
+    RECORD_TYPES,
+    LinkUp,
+    links_up,
+    parent_of,
 )
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.catalogue.run_fields import FINISHED_RUN

@@ -1,4 +1,4 @@
-"""Conditions and facts -> verdict, and the trace that says why. What operators mean: `condition_operators`."""
+"""Conditions and facts -> verdict, and the trace that says why. What operators mean: `operators`."""
 
 from collections.abc import Callable
 from datetime import date
@@ -6,7 +6,8 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from app.business.automation.services.catalogue.field_types import RELATED
-from app.business.automation.services.conditions.condition_nodes import (
+from app.business.automation.services.conditions.facts import Facts
+from app.business.automation.services.conditions.nodes import (
     AGE,
     ORDER,
     Count,
@@ -16,12 +17,11 @@ from app.business.automation.services.conditions.condition_nodes import (
     O,
     record_names,
 )
-from app.business.automation.services.conditions.condition_operators import (
+from app.business.automation.services.conditions.operators import (
     RELATIONS,
     Check,
     age_check,
 )
-from app.business.automation.services.conditions.record_facts import Facts
 from app.business.folded_columns import folded_value
 
 Tracer = Callable[[Facts], dict[str, Any]]

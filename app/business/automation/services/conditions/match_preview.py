@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from app.business.automation.services.catalogue.field_types import Frame, Scope
 from app.business.automation.services.catalogue.record_models import MODELS, in_scope
 from app.business.automation.services.catalogue.record_order import OLDEST, check_order, order_clauses
-from app.business.automation.services.conditions.condition_nodes import (
+from app.business.automation.services.conditions.nodes import (
     Leaf,
     Node,
     O,
@@ -20,8 +20,8 @@ from app.business.automation.services.conditions.condition_nodes import (
     field_names,
     walk,
 )
-from app.business.automation.services.conditions.condition_query import matching
-from app.business.automation.services.conditions.condition_tree import parse_conditions
+from app.business.automation.services.conditions.parser import parse_conditions
+from app.business.automation.services.conditions.query import matching
 
 SHOWN = 10
 COUNTED_EXACTLY = 20_000

@@ -7,15 +7,13 @@ from typing import Any
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session, aliased
 
-from app.business.automation.services.catalogue.field_catalogue import fields_of
 from app.business.automation.services.catalogue.field_types import RELATED, Field, Frame, Scope
+from app.business.automation.services.catalogue.fields import fields_of
 from app.business.automation.services.catalogue.record_models import MODELS, table_of
 from app.business.automation.services.catalogue.record_relations import Relation, relations_of
-from app.business.automation.services.conditions.condition_nodes import Count, Node, counts, field_names
-from app.business.automation.services.conditions.condition_query import numbers
-from app.business.automation.services.conditions.record_facts import Facts
-
-__all__ = ["Facts", "load_facts"]
+from app.business.automation.services.conditions.facts import Facts
+from app.business.automation.services.conditions.nodes import Count, Node, counts, field_names
+from app.business.automation.services.conditions.query import numbers
 
 CHUNK = 1000
 

@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, AccountStatus, Notice, Role
 from app.business.accounts.services.notices import add_notice, notice_of, settle_notice
-from app.business.automation.services.forecast.forecast import Forecast
 from app.business.automation.services.forecast.outlook import Outlook, look_ahead
+from app.business.automation.services.forecast.projection import Forecast
 from app.business.billing.models import Plan, SpendCounter
 from app.business.database_faults import stops_all
 

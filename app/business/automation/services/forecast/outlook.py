@@ -12,12 +12,12 @@ from app.business.accounts.models import Account, AccountStatus
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.catalogue.action_catalogue import is_paid
 from app.business.automation.services.forecast import spend_history as history
-from app.business.automation.services.forecast.forecast import SPAN, Cap, Forecast, Purse, make_forecast
-from app.business.automation.services.forecast.rule_pace import Stream
-from app.business.automation.services.forecast.rule_streams import NEW, PaidRule, Streams
+from app.business.automation.services.forecast.pace import Stream
+from app.business.automation.services.forecast.projection import SPAN, Cap, Forecast, Purse, make_forecast
 from app.business.automation.services.forecast.spend_history import Days
-from app.business.automation.services.rules.rule_definition import RuleDefinition
-from app.business.automation.services.rules.rule_repair import faults_of
+from app.business.automation.services.forecast.streams import NEW, PaidRule, Streams
+from app.business.automation.services.rules.definition import RuleDefinition
+from app.business.automation.services.rules.repair import faults_of
 from app.business.billing.models import Plan, SpendCounter
 from app.business.periods import last_days
 from app.business.planner.models import Site

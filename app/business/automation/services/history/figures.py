@@ -13,7 +13,7 @@ from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services.auditing.accounting import unaccounted
-from app.business.automation.services.history.history import RunFilters, runs_page
+from app.business.automation.services.history.run_list import RunFilters, runs_page
 from app.business.base import UtcDateTime
 from app.business.billing.services import ledger
 from app.business.periods import last_days

@@ -15,7 +15,7 @@ from app.business.automation.run_models import ActionRun, Cause, RunAttempt, Sch
 from app.business.automation.services.catalogue.action_catalogue import CATALOGUE
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.conditions.match_preview import title_of
-from app.business.automation.services.runs.run_summary import steps_json
+from app.business.automation.services.runs.result import steps_json
 from app.business.automation.services.runs.start_list import start_of
 from app.business.billing.models import CreditEntry
 from app.business.errors import NotFound

@@ -19,12 +19,12 @@ from app.business.accounts.services import audit_log
 from app.business.automation.operation_models import Operation
 from app.business.automation.run_models import RunDetail, ScheduledTask, Status
 from app.business.automation.services.automation_service import Actor
-from app.business.automation.services.history.history import RunFilters, failed_runs
-from app.business.automation.services.operations.operations import Asked, Progress, begin_operation
+from app.business.automation.services.history.run_list import RunFilters, failed_runs
+from app.business.automation.services.operations.lifecycle import Asked, Progress, begin_operation
 from app.business.automation.services.operations.retry_chain import retry_chain
 from app.business.automation.services.operations.retry_price import MOST_RUNS as PRICED_TOGETHER
 from app.business.automation.services.operations.retry_price import retry_prices
-from app.business.automation.services.runs import run_control
+from app.business.automation.services.runs import commands
 from app.business.automation.services.runs.start_list import start_of
 from app.business.automation.services.runs.start_total import allow
 from app.business.automation.services.transactions import Clock, Transaction
@@ -293,9 +293,7 @@ def _retry_chunk(session: Session, asked: Asked, chunk: Sequence[tuple[int, int]
     prices = retry_prices(session, session.get_one(Account, asked.account_id), runs, now)
     for run in runs:
         try:
-            redelivery.retry(
-                session, run, now, failed_attempt=attempts[run.id], priority=run_control.BEHIND_ALL
-            )
+            redelivery.retry(session, run, now, failed_attempt=attempts[run.id], priority=commands.BEHIND_ALL)
         except Conflict:
             continue
         retried.append(run.id)

@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 from app.business.automation.models import RuleRecord
 from app.business.automation.operation_models import ENDED, Operation, OperationState
 from app.business.automation.run_models import RunDetail, ScheduledTask, Status
-from app.business.automation.services.operations import operations
-from app.business.automation.services.operations.operations import (
+from app.business.automation.services.operations import lifecycle
+from app.business.automation.services.operations.lifecycle import (
     Asked,
     OperationCancelled,
     OperationLost,
@@ -65,7 +65,7 @@ def ask_import(
         "columns": file.columns,
         "errors": [[error.row, error.message] for error in file.errors[:ERRORS_KEPT]],
     }
-    begin = operations.begin_here if here else operations.begin_operation
+    begin = lifecycle.begin_here if here else lifecycle.begin_operation
     operation = begin(session, account_id=account_id, kind=KIND, params=params, user_id=user_id, now=now)
     operation.total = file.to_write
     begin_import(

@@ -9,8 +9,8 @@ from app.business.accounts.models import Account
 from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services.operations.retry_price import RetryPrice, contexts_of, prices_within
 from app.business.automation.services.preflight.chain_prices import price_of_made, price_of_rest
-from app.business.automation.services.runs.follow_up import Rest, rest_of
-from app.business.automation.services.runs.run_context import RunContext
+from app.business.automation.services.runs.context import RunContext
+from app.business.automation.services.runs.follow_up_runs import Rest, rest_of
 from app.business.errors import Invalid
 
 

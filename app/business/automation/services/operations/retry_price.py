@@ -18,12 +18,12 @@ from app.business.automation.models import AutomationRule, RuleVersion
 from app.business.automation.run_models import ActionRun, RunDetail, ScheduledTask
 from app.business.automation.services.catalogue.action_catalogue import PARENTS, explicit_ids, made_by
 from app.business.automation.services.catalogue.record_models import MODELS
-from app.business.automation.services.conditions.condition_tree import parse_conditions
-from app.business.automation.services.rules.rule_definition import definition_from
-from app.business.automation.services.runs.run_context import RunContext, handed_on
-from app.business.automation.services.runs.run_price import StepPrice
-from app.business.automation.services.runs.run_steps import FINISHED, Step, steps_of
+from app.business.automation.services.conditions.parser import parse_conditions
+from app.business.automation.services.rules.definition import definition_from
+from app.business.automation.services.runs.context import RunContext, handed_on
+from app.business.automation.services.runs.pricing import StepPrice
 from app.business.automation.services.runs.start_total import rooms
+from app.business.automation.services.runs.steps import FINISHED, Step, steps_of
 from app.business.errors import Invalid
 from app.business.planner.models import Keyword
 from app.business.writer.models import Task

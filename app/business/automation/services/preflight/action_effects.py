@@ -11,14 +11,14 @@ from functools import cached_property
 from typing import Any
 
 from app.business.automation.services.catalogue.action_catalogue import CATALOGUE, made_by
-from app.business.automation.services.catalogue.field_catalogue import choices_of
+from app.business.automation.services.catalogue.fields import choices_of
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.catalogue.triggers import TRIGGERS
-from app.business.automation.services.conditions.condition_nodes import Count, Group, Leaf, Node
-from app.business.automation.services.conditions.condition_reasoning import ALWAYS, kept, possible
-from app.business.automation.services.conditions.condition_tree import parse_conditions
-from app.business.automation.services.rules.rule_definition import RuleDefinition, input_type
-from app.business.automation.services.runs.run_steps import Source, source_of
+from app.business.automation.services.conditions.analysis.satisfiability import ALWAYS, kept, possible
+from app.business.automation.services.conditions.nodes import Count, Group, Leaf, Node
+from app.business.automation.services.conditions.parser import parse_conditions
+from app.business.automation.services.rules.definition import RuleDefinition, input_type
+from app.business.automation.services.runs.steps import Source, source_of
 from app.business.events import EventType
 from app.business.planner.models import ClusterStatus, IdeaStatus, KeywordStatus
 from app.business.planner.services.cluster_service import OPEN_IDEAS

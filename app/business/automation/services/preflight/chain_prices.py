@@ -10,16 +10,16 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import Cause, RunDetail, ScheduledTask
 from app.business.automation.services.preflight.start_price import days_of, price_of_records
-from app.business.automation.services.rules.rule_definition import RuleDefinition, definition_from
-from app.business.automation.services.rules.rule_versions import definition_of
+from app.business.automation.services.rules.definition import RuleDefinition, definition_from
+from app.business.automation.services.rules.versions import definition_of
 from app.business.automation.services.runs.chain_work import ChainWork, Work
-from app.business.automation.services.runs.follow_up import Item, Rest, rest_of
-from app.business.automation.services.runs.record_choice import matching_of
+from app.business.automation.services.runs.context import RunContext, context_of_start, load_context
+from app.business.automation.services.runs.follow_up_runs import Item, Rest, rest_of
+from app.business.automation.services.runs.pricing import WorkPrices
 from app.business.automation.services.runs.record_claims import is_selected
-from app.business.automation.services.runs.run_context import RunContext, context_of_start, load_context
-from app.business.automation.services.runs.run_price import WorkPrices
-from app.business.automation.services.runs.run_steps import steps_over
+from app.business.automation.services.runs.record_selection import matching_of
 from app.business.automation.services.runs.start_list import start_records
+from app.business.automation.services.runs.steps import steps_over
 from app.business.planner.models import Site
 
 

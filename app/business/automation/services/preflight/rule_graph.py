@@ -16,17 +16,17 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.catalogue.action_catalogue import explicit_ids
-from app.business.automation.services.catalogue.field_catalogue import choices_of
+from app.business.automation.services.catalogue.fields import choices_of
 from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.catalogue.triggers import statuses_to
-from app.business.automation.services.conditions.condition_nodes import Node
-from app.business.automation.services.conditions.condition_reasoning import possible
-from app.business.automation.services.conditions.condition_tree import parse_conditions
+from app.business.automation.services.conditions.analysis.satisfiability import possible
+from app.business.automation.services.conditions.nodes import Node
+from app.business.automation.services.conditions.parser import parse_conditions
 from app.business.automation.services.preflight.action_effects import Effects, Happening
-from app.business.automation.services.rules.rule_definition import RuleDefinition, definition_from
-from app.business.automation.services.rules.rule_repair import faults_of
-from app.business.automation.services.rules.rule_versions import definition_of
-from app.business.automation.services.runs.chain_check import MOST_DEPTH
+from app.business.automation.services.rules.definition import RuleDefinition, definition_from
+from app.business.automation.services.rules.repair import faults_of
+from app.business.automation.services.rules.versions import definition_of
+from app.business.automation.services.runs.loop_guard import MOST_DEPTH
 from app.business.errors import Invalid
 from app.business.events import EventType
 

@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Cause
-from app.business.automation.services.runs.record_choice import matching_ids, matching_of
-from app.business.automation.services.runs.run_context import RunContext, context_of_start
+from app.business.automation.services.runs.context import RunContext, context_of_start
+from app.business.automation.services.runs.record_selection import matching_ids, matching_of
 from app.business.automation.services.runs.site_budgets import sites_of
 from app.business.planner.models import Site, SiteStatus
 

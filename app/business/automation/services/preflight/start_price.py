@@ -14,13 +14,13 @@ from app.business.automation.run_models import Cause
 from app.business.automation.services.catalogue.action_catalogue import is_paid
 from app.business.automation.services.preflight.rule_graph import RuleNode, Started, started_by
 from app.business.automation.services.preflight.start_parts import Part, parts_of_start
-from app.business.automation.services.rules.rule_cost import USUAL_WORDS, ActionUse, uses_of_actions
-from app.business.automation.services.rules.rule_definition import RuleDefinition
-from app.business.automation.services.rules.rule_versions import write
+from app.business.automation.services.rules.cost import USUAL_WORDS, ActionUse, uses_of_actions
+from app.business.automation.services.rules.definition import RuleDefinition
+from app.business.automation.services.rules.versions import write
 from app.business.automation.services.runs.chain_work import ChainWork, Work
-from app.business.automation.services.runs.run_context import RunContext, context_of_start
-from app.business.automation.services.runs.run_price import WorkPrices
-from app.business.automation.services.runs.run_steps import steps_over
+from app.business.automation.services.runs.context import RunContext, context_of_start
+from app.business.automation.services.runs.pricing import WorkPrices
+from app.business.automation.services.runs.steps import steps_over
 from app.business.automation.services.runs.windows import window_of
 
 

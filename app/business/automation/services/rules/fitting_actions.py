@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from app.business.automation.services.catalogue.action_catalogue import CATALOGUE, ActionType
-from app.business.automation.services.rules.rule_definition import input_type
+from app.business.automation.services.rules.definition import input_type
 
 
 def fitting_actions(

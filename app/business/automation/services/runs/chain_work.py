@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from functools import cache
 
 from app.business.automation.services.catalogue.action_catalogue import CATALOGUE, made_by
-from app.business.automation.services.rules.rule_cost import USUAL_WORDS, made_from, price_of_action
-from app.business.automation.services.rules.rule_definition import RuleDefinition
-from app.business.automation.services.runs.run_price import WorkPrices, longest_within
-from app.business.automation.services.runs.run_steps import Step, steps_over
+from app.business.automation.services.rules.cost import USUAL_WORDS, made_from, price_of_action
+from app.business.automation.services.rules.definition import RuleDefinition
+from app.business.automation.services.runs.pricing import WorkPrices, longest_within
+from app.business.automation.services.runs.steps import Step, steps_over
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from app.business.automation.models import RuleRecord
 from app.business.automation.run_models import ActionRun, ScheduledTask
 from app.business.automation.services.catalogue.action_catalogue import made_by
+from app.business.automation.services.runs.context import RunContext, load_context
 from app.business.automation.services.runs.handed_work import (
     OF_START,
     Behind,
@@ -28,10 +29,9 @@ from app.business.automation.services.runs.handed_work import (
 )
 from app.business.automation.services.runs.lineage import Lineage, Receipt, Roots, receipts_of
 from app.business.automation.services.runs.record_claims import take_from
-from app.business.automation.services.runs.run_context import RunContext, load_context
-from app.business.automation.services.runs.run_steps import Step, input_ids, steps_of
-from app.business.automation.services.runs.run_units import unit_key
 from app.business.automation.services.runs.start_list import start_of
+from app.business.automation.services.runs.steps import Step, input_ids, steps_of
+from app.business.automation.services.runs.unit_receipts import unit_key
 
 Origins = dict[int, int]
 """Record -> the run that left it unfinished."""

@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.services.scope import is_row_id
 from app.business.automation.run_models import ScheduledTask
 from app.business.automation.services.catalogue.triggers import wanted_ends
-from app.business.automation.services.runs.run_context import RunContext
+from app.business.automation.services.runs.context import RunContext
 from app.business.events import Event
 
 

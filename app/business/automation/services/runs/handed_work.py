@@ -11,10 +11,10 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session, joinedload
 
 from app.business.automation.run_models import CLOSED, ScheduledTask
+from app.business.automation.services.runs.context import RunContext, load_context
 from app.business.automation.services.runs.lineage import Lineage, Receipt, Roots, receipts_of
-from app.business.automation.services.runs.run_context import RunContext, load_context
-from app.business.automation.services.runs.run_steps import Step, steps_of
 from app.business.automation.services.runs.start_list import start_of
+from app.business.automation.services.runs.steps import Step, steps_of
 
 OF_START = "start"
 """Key of a handed-on item that another start's runs go on with."""

@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import Reason, ScheduledTask, Status, Waiting
-from app.business.automation.services.runs.run_context import RunContext
-from app.business.automation.services.runs.run_stop import Stop
+from app.business.automation.services.runs.context import RunContext
+from app.business.automation.services.runs.gate_verdict import Stop
 from app.business.automation.services.runs.waiting import waits_until
 
 TAKEN_UP_WITHIN = timedelta(seconds=90)

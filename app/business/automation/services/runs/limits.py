@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, field, replace
 
-from app.business.automation.services.runs.run_context import RunContext
-from app.business.automation.services.runs.run_price import WorkPrices, longest_within
-from app.business.automation.services.runs.run_stop import Admission
+from app.business.automation.services.runs.context import RunContext
+from app.business.automation.services.runs.gate_verdict import Admission
+from app.business.automation.services.runs.pricing import WorkPrices, longest_within
 from app.business.automation.services.runs.start_total import bound_of
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Cause, Reason, RunDetail, ScheduledTask, Status
-from app.business.automation.services.rules.rule_definition import is_local
+from app.business.automation.services.rules.definition import is_local
 from app.business.events import EVENTS_QUEUE
 
 LONG_QUEUE = "long"

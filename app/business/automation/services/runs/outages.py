@@ -13,8 +13,8 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Cause, ScheduledTask, Status
+from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.opening import call_attention
-from app.business.automation.services.runs.run_context import RunContext
 
 PROBE_AFTER = timedelta(minutes=15)
 LONGEST_OUTAGE = timedelta(hours=24)

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.models import RuleRecord, RuleVersion
 from app.business.automation.run_models import Cause, ScheduledTask
-from app.business.automation.services.runs.run_context import RunContext
+from app.business.automation.services.runs.context import RunContext
 from app.business.planner.models import Record
 
 FAILURES_TO_SET_ASIDE = 3

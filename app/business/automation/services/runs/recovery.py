@@ -7,12 +7,12 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import ActionRun, Reason, RunAttempt, ScheduledTask, Status
-from app.business.automation.services.runs import run_close
+from app.business.automation.services.runs import closing
+from app.business.automation.services.runs.context import load_context
+from app.business.automation.services.runs.credits_used import credits_of_attempt
+from app.business.automation.services.runs.gate_verdict import Stop
+from app.business.automation.services.runs.lease import expired
 from app.business.automation.services.runs.opening import call_attention
-from app.business.automation.services.runs.run_context import load_context
-from app.business.automation.services.runs.run_credits import credits_of_attempt
-from app.business.automation.services.runs.run_lease import expired
-from app.business.automation.services.runs.run_stop import Stop
 from app.business.automation.services.transactions import Clock, Transaction
 
 MOST_RESCUES = 3
@@ -66,7 +66,7 @@ def _rescue(session: Session, run_id: int, now: datetime) -> bool:
     context = load_context(session, run, now)
     run.rescues = 1 if _progressed(session, run) else run.rescues + 1
     if run.rescues >= MOST_RESCUES:
-        run_close.give_up(session, context, Stop(Reason.WORKER_LOST, GIVEN_UP))
+        closing.give_up(session, context, Stop(Reason.WORKER_LOST, GIVEN_UP))
         return False
     session.execute(
         update(RunAttempt)

@@ -12,9 +12,9 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.catalogue.record_models import MODELS
-from app.business.automation.services.runs.run_context import RunContext
-from app.business.automation.services.runs.run_price import known_prices, longest_within
-from app.business.automation.services.runs.run_units import Unit
+from app.business.automation.services.runs.context import RunContext
+from app.business.automation.services.runs.pricing import known_prices, longest_within
+from app.business.automation.services.runs.unit_receipts import Unit
 from app.business.billing.models import BudgetScope
 from app.business.billing.services.credit_service import Budget, CreditService, Shortfall
 from app.business.billing.services.spend_counters import rooms

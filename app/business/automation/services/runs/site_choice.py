@@ -7,14 +7,14 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.runs import record_claims, site_budgets
-from app.business.automation.services.runs.claim_settling import free_begun
-from app.business.automation.services.runs.record_choice import Choice, choose_records
-from app.business.automation.services.runs.run_context import RunContext
-from app.business.automation.services.runs.run_price import affordable_units, known_price, step_price
-from app.business.automation.services.runs.run_steps import Step
-from app.business.automation.services.runs.run_stop import Admission, OutOfCredits, Stop, stop_of
+from app.business.automation.services.runs.context import RunContext
+from app.business.automation.services.runs.gate_verdict import Admission, OutOfCredits, Stop, stop_of
+from app.business.automation.services.runs.pricing import affordable_units, known_price, step_price
+from app.business.automation.services.runs.record_claim_settling import free_begun
+from app.business.automation.services.runs.record_selection import Choice, choose_records
 from app.business.automation.services.runs.site_budgets import LATER, SiteFit
 from app.business.automation.services.runs.start_total import bound_of, start_left, total_used
+from app.business.automation.services.runs.steps import Step
 
 
 def leave_out_sites(session: Session, context: RunContext, admission: Admission) -> None:

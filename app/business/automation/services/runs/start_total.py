@@ -7,8 +7,8 @@ from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from app.business.automation.run_models import Reason, ScheduledTask
-from app.business.automation.services.runs.run_context import RunContext
-from app.business.automation.services.runs.run_stop import Stop
+from app.business.automation.services.runs.context import RunContext
+from app.business.automation.services.runs.gate_verdict import Stop
 from app.business.billing.models import BudgetScope, SpendCounter
 from app.business.billing.services import spend_counters
 from app.business.billing.services.credit_service import CreditService

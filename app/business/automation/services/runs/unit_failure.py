@@ -6,7 +6,7 @@ from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from app.business.automation.run_models import Reason
-from app.business.automation.services.runs.run_units import Failure, Unit
+from app.business.automation.services.runs.unit_receipts import Failure, Unit
 from app.business.database_faults import fault_of, in_one_line
 from app.business.errors import Refusal
 from app.business.language_model import ProviderFault

@@ -7,11 +7,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.automation.services.conditions.condition_evaluator import ConditionEvaluator
-from app.business.automation.services.conditions.condition_tree import parse_conditions
+from app.business.automation.services.conditions.parser import parse_conditions
 from app.business.automation.services.conditions.record_fields import load_facts
-from app.business.automation.services.runs.run_context import RunContext, handed_on
-from app.business.automation.services.runs.run_steps import FINISHED, Step, input_ids, unit_states
-from app.business.automation.services.runs.run_units import Unit, unit_key
+from app.business.automation.services.runs.context import RunContext, handed_on
+from app.business.automation.services.runs.steps import FINISHED, Step, input_ids, unit_states
+from app.business.automation.services.runs.unit_receipts import Unit, unit_key
 from app.business.planner.models import Keyword
 
 

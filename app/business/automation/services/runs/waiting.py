@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session, aliased
 from app.business.accounts.models import Account
 from app.business.automation.models import RuleRecord
 from app.business.automation.run_models import Cause, ScheduledTask, Status, Waiting
+from app.business.automation.services.runs.lease import SERIAL_CAUSES
 from app.business.automation.services.runs.opening import RUN_QUEUES
-from app.business.automation.services.runs.run_lease import SERIAL_CAUSES
 from app.business.events import wake
 
 LONGEST_WAIT = timedelta(days=30)

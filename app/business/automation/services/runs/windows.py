@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from app.business.automation.services.rules.rule_definition import RuleDefinition, usual_limit
+from app.business.automation.services.rules.definition import RuleDefinition, usual_limit
 
 MOST_RECORDS = 500
 MOST_RECORDS_CLUSTERING = 5000

@@ -1,1 +1,1 @@
-"""Trying a rule with nothing done: on a record, on the past, and in practice mode."""
+"""Trying a rule with nothing done: on one record, and in practice mode."""

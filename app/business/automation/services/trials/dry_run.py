@@ -12,14 +12,14 @@ from sqlalchemy.orm import Session
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Cause, ScheduledTask
 from app.business.automation.services.catalogue.record_models import MODELS, in_scope, known_ids
-from app.business.automation.services.conditions.record_facts import context_facts
+from app.business.automation.services.conditions.facts import context_facts
 from app.business.automation.services.preflight.start_price import price_of_one, start_price
+from app.business.automation.services.runs.context import RunContext, load_context
+from app.business.automation.services.runs.gate_verdict import Admission
+from app.business.automation.services.runs.gates import pass_gates, sample_traces
 from app.business.automation.services.runs.opening import Opening, open_run
-from app.business.automation.services.runs.run_context import RunContext, load_context
-from app.business.automation.services.runs.run_gates import pass_gates, sample_traces
-from app.business.automation.services.runs.run_price import step_price
-from app.business.automation.services.runs.run_steps import Step, input_ids, steps_of
-from app.business.automation.services.runs.run_stop import Admission
+from app.business.automation.services.runs.pricing import step_price
+from app.business.automation.services.runs.steps import Step, input_ids, steps_of
 from app.business.errors import Invalid, NotFound
 
 

@@ -14,7 +14,7 @@ from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Reason, ScheduledTask, Status
 from app.business.automation.services.automation_service import Actor, AutomationService
-from app.business.automation.services.rules.rule_versions import definition_of
+from app.business.automation.services.rules.versions import definition_of
 from app.business.periods import last_days
 
 DAYS = 30

@@ -11,9 +11,9 @@ from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import BatchDelivery, Cause, Delivery, Reason
 from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.conditions.condition_evaluator import ConditionEvaluator
-from app.business.automation.services.conditions.condition_tree import parse_conditions
+from app.business.automation.services.conditions.parser import parse_conditions
 from app.business.automation.services.conditions.record_fields import load_facts
-from app.business.automation.services.rules.rule_zone import rule_scope, rule_zone
+from app.business.automation.services.rules.zone import rule_scope, rule_zone
 from app.business.automation.services.runs.opening import (
     Opening,
     open_runs,

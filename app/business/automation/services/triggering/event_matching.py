@@ -14,9 +14,9 @@ from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.catalogue.record_models import MODELS, in_scope
 from app.business.automation.services.catalogue.triggers import statuses_to, wanted_ends
-from app.business.automation.services.conditions.condition_query import matching
-from app.business.automation.services.conditions.condition_tree import parse_conditions
-from app.business.automation.services.rules.rule_zone import rule_scope, rule_zone
+from app.business.automation.services.conditions.parser import parse_conditions
+from app.business.automation.services.conditions.query import matching
+from app.business.automation.services.rules.zone import rule_scope, rule_zone
 from app.business.automation.services.runs.windows import batch_size
 from app.business.events import Event, EventBatch, EventType
 from app.business.planner.models import Site, SiteStatus

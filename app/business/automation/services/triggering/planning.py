@@ -15,7 +15,13 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule, RuleVersion
 from app.business.automation.run_models import Cause, RunDetail, ScheduledTask, Status
-from app.business.automation.services.runs.missed import EDITED, LATE, judge, planned_opening, record_missed
+from app.business.automation.services.runs.missed_times import (
+    EDITED,
+    LATE,
+    judge,
+    planned_opening,
+    record_missed,
+)
 from app.business.automation.services.runs.opening import open_run
 from app.business.automation.services.schedules.calendar import Schedule, due_instants, first_due_after
 from app.business.automation.services.transactions import Transaction

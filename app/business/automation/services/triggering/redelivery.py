@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import ScheduledTask
-from app.business.automation.services.runs import run_control
+from app.business.automation.services.runs import commands
 from app.business.automation.services.triggering import failed_deliveries
 from app.business.automation.services.triggering.dispatch import redeliver
 from app.business.database_faults import is_passing
@@ -23,7 +23,7 @@ def retry(
     """A further try of a failed run, as `run_control.retry` takes it. Raises Conflict where it cannot be."""
     delivery = failed_deliveries.delivery_of(session, run)
     if delivery is None:
-        run_control.retry(session, run, now, failed_attempt=failed_attempt, priority=priority)
+        commands.retry(session, run, now, failed_attempt=failed_attempt, priority=priority)
         return
     try:
         with session.begin_nested():

@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.services.notices import settle_notice
 from app.business.automation.models import AutomationRule, RuleFailure
-from app.business.automation.services.rules.rule_versions import keep_version
+from app.business.automation.services.rules.versions import keep_version
 from app.business.automation.services.triggering.planning import replan
 
 

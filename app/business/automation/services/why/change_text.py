@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from app.business.automation.services.catalogue.field_catalogue import fields_of
 from app.business.automation.services.catalogue.field_types import FieldType
-from app.business.automation.services.conditions.condition_nodes import Count, O
-from app.business.automation.services.conditions.condition_text import describe, operator_text, value_text
+from app.business.automation.services.catalogue.fields import fields_of
+from app.business.automation.services.conditions.description import describe, operator_text, value_text
+from app.business.automation.services.conditions.nodes import Count, O
 from app.business.automation.services.why.smallest_change import Turn
 
 _SUPPOSED = (

@@ -13,10 +13,10 @@ from typing import Any
 
 from app.business.automation.services.catalogue.field_types import FieldType
 from app.business.automation.services.conditions.condition_evaluator import compile_node
-from app.business.automation.services.conditions.condition_nodes import AGE, Count, Group, Leaf, Node, O
-from app.business.automation.services.conditions.condition_operators import RELATIONS
-from app.business.automation.services.conditions.condition_values import day_of, instant_of
-from app.business.automation.services.conditions.record_facts import Facts
+from app.business.automation.services.conditions.facts import Facts
+from app.business.automation.services.conditions.nodes import AGE, Count, Group, Leaf, Node, O
+from app.business.automation.services.conditions.operators import RELATIONS
+from app.business.automation.services.conditions.values import day_of, instant_of
 
 MOST_SETS = 60
 MOST_VALUES = 6

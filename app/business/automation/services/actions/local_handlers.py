@@ -1,0 +1,230 @@
+"""Actions whose whole work is in our own database: update and create records, notices, switching rules."""
+
+from datetime import timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import Role
+from app.business.accounts.services.audit_log import Actor, record
+from app.business.accounts.services.notices import add_notice
+from app.business.accounts.services.scope import owned
+from app.business.automation.models import AutomationRule
+from app.business.automation.services.actions.handler import LocalWork
+from app.business.automation.services.actions.inheritance import Inherited, inherited
+from app.business.automation.services.actions.templates import fill
+from app.business.automation.services.catalogue.action_catalogue import (
+    CreateRecord,
+    CreateTasks,
+    Notify,
+    PauseRule,
+    UpdateRecords,
+)
+from app.business.automation.services.catalogue.nouns import plural
+from app.business.automation.services.catalogue.record_models import MODELS, record_type_of
+from app.business.automation.services.runs.context import RunContext
+from app.business.automation.services.runs.unit_receipts import Done, LeftOut, Unit
+from app.business.automation.services.triggering.rule_switch import switch
+from app.business.errors import Conflict
+from app.business.planner.models import Record, Sector
+from app.business.planner.services.idea_service import create_idea
+from app.business.planner.services.record_versions import lock_version
+from app.business.writer.services import task_service
+from app.business.writer.services.record_editors import update_record
+
+LONGEST_NOTE = 2000
+SWITCHED = {True: "switched on", False: "switched off"}
+
+
+class UpdateRecordsWork(LocalWork):
+    """Labels, person, note, due day and status of one record."""
+
+    def save(self, session: Session, context: RunContext, unit: Unit, answer: Any) -> Done | LeftOut:
+        """Left out when the status move is not allowed from where the record is."""
+        params: UpdateRecords = unit.step.params
+        row = owned(session, MODELS[unit.record_type], unit.record_id, context.account.id)
+        try:
+            with session.begin_nested():
+                # Labels are added to those that it has when its turn comes.
+                changes = _changes(session, context, lock_version(session, row), params)
+                update_record(session, row, changes, origin=_origin(context, unit), now=context.now)
+        except Conflict as refusal:
+            return LeftOut(refusal.message)
+        return Done(message="Updated")
+
+
+def _changes(session: Session, context: RunContext, row: Record, params: UpdateRecords) -> dict[str, Any]:
+    changes: dict[str, Any] = {}
+    if params.labels_add or params.labels_remove:
+        kept = [label for label in row.labels if label not in params.labels_remove]
+        changes["labels"] = list(dict.fromkeys([*kept, *params.labels_add]))
+    if params.note is not None:
+        whose = record_type_of(row)
+        changes["note"] = fill(session, context, params.note, whose, [row.id])[:LONGEST_NOTE]
+    if params.assignee is not None:
+        changes["assignee"] = params.assignee
+    if params.due_in_days is not None and hasattr(row, "due_on"):
+        changes["due_on"] = due_day(context, params.due_in_days)
+    if params.status is not None:
+        changes["status"] = params.status
+    return changes
+
+
+def due_day(context: RunContext, days: int) -> Any:
+    """The account's local day in so many days."""
+    return (context.now.astimezone(ZoneInfo(context.account.timezone)) + timedelta(days=days)).date()
+
+
+class CreateRecordWork(LocalWork):
+    """One idea or task for each record, in its sector; texts may name fields of the record: `{name}`."""
+
+    def save(self, session: Session, context: RunContext, unit: Unit, answer: Any) -> Done | LeftOut:
+        """Left out where there is no sector to put it in."""
+        params: CreateRecord = unit.step.params
+        source = None
+        if unit.record_type != "run":
+            source = owned(session, MODELS[unit.record_type], unit.record_id, context.account.id)
+        place = _place(session, context, source)
+        if place is None:
+            return LeftOut("There is no site and sector to put it in. Give the rule a site.")
+        whose: tuple[Any, list[int]] = (
+            (unit.record_type, [unit.record_id]) if source is not None else (None, [])
+        )
+        fields: dict[str, Any] = {"title": fill(session, context, params.title, *whose)[:255]}
+        description = fill(session, context, params.description, *whose)
+        taken = inherited(session, source) if params.inherit and source is not None else Inherited()
+        fields["main_keyword"] = taken.main_keyword
+        if params.type == "idea":
+            fields |= {
+                "description": description,
+                "content_type": params.content_type,
+            }
+            idea = create_idea(
+                session,
+                taken.cluster or place,
+                fields,
+                origin=_origin(context, unit),
+                now=context.now,
+                ordinal=1,
+            )
+            return Done(made={"idea": [idea.id]}, message=f"Idea “{idea.title}”")
+        fields |= {
+            "brief": description,
+            "word_count": params.word_count,
+            "task_type": params.task_type,
+        }
+        if params.due_in_days is not None:
+            fields["due_on"] = due_day(context, params.due_in_days)
+        task = task_service.create_task(
+            session,
+            place,
+            fields,
+            idea_id=taken.idea_id,
+            origin=_origin(context, unit),
+            now=context.now,
+            ordinal=1,
+        )
+        return Done(made={"task": [task.id]}, message=f"Task “{task.title}”")
+
+
+def _place(session: Session, context: RunContext, source: Record | None) -> Sector | None:
+    if source is not None:
+        return session.get(Sector, source.sector_id)
+    query = select(Sector).where(Sector.account_id == context.account.id)
+    if context.definition.sector is not None:
+        return session.scalar(query.where(Sector.id == context.definition.sector))
+    if context.run.site_id is None:
+        return None
+    return session.scalar(query.where(Sector.site_id == context.run.site_id).order_by(Sector.id).limit(1))
+
+
+class CreateTasksWork(LocalWork):
+    """A queued task from one idea."""
+
+    def save(self, session: Session, context: RunContext, unit: Unit, answer: Any) -> Done | LeftOut:
+        """Left out when the idea was rejected or is used already."""
+        params: CreateTasks = unit.step.params
+        due_on = None if params.due_in_days is None else due_day(context, params.due_in_days)
+        tasks = task_service.create_tasks(
+            session,
+            [unit.record_id],
+            word_count=params.word_count,
+            task_type=params.task_type,
+            due_on=due_on,
+            inherit=params.inherit,
+            origin=_origin(context, unit),
+            now=context.now,
+        )
+        if not tasks:
+            return LeftOut("The idea was rejected or has its task already.")
+        return Done(made={"task": [task.id for task in tasks]}, message=f"Task “{tasks[0].title}”")
+
+
+class NotifyWork(LocalWork):
+    """One notice for the whole run; its text may name figures of the account."""
+
+    def save(self, session: Session, context: RunContext, unit: Unit, answer: Any) -> Done:
+        """A later run of the same unit renews its own notice and makes no second one."""
+        params: Notify = unit.step.params
+        about = (
+            f" ({plural(context.run.record_count, context.run.record_type)})"
+            if context.run.record_type
+            else ""
+        )
+        add_notice(
+            session,
+            account_id=context.account.id,
+            level="info",
+            title=f"{context.run.rule_name}{about}",
+            body=fill(
+                session, context, params.message, context.run.record_type, context.detail.records or []
+            ),
+            role=Role(params.to) if params.to else None,
+            key=unit.key,
+            rule_id=context.rule.id,
+            run_id=context.run.id,
+            now=context.now,
+        )
+        return Done(message="Notice sent")
+
+
+class SwitchWork(LocalWork):
+    """Switches other rules on or off: one by id, those of a site, or those with an action."""
+
+    def __init__(self, on: bool) -> None:
+        self.on = on
+
+    def save(self, session: Session, context: RunContext, unit: Unit, answer: Any) -> Done:
+        """Rules that already are so stay untouched; a rule never switches itself on."""
+        params: PauseRule = unit.step.params
+        rules = [
+            rule
+            for rule in _named_rules(session, context, params)
+            if rule.id != context.rule.id or not self.on
+        ]
+        changed = [rule for rule in rules if switch(session, rule, self.on, context.now)]
+        for rule in changed:
+            action = "rule.enabled" if self.on else "rule.disabled"
+            data = {"run": context.run.id, "reason": fill(session, context, params.reason)}
+            record(session, context.account.id, Actor(), action, rule, data, context.now)
+        return Done(records=len(changed), message=f"{plural(len(changed), 'rule')} {SWITCHED[self.on]}")
+
+
+def _named_rules(session: Session, context: RunContext, params: PauseRule) -> list[AutomationRule]:
+    query = select(AutomationRule).where(
+        AutomationRule.account_id == context.account.id, AutomationRule.archived_at.is_(None)
+    )
+    if params.rule_id is not None:
+        query = query.where(AutomationRule.id == params.rule_id)
+    if params.site is not None:
+        query = query.where(AutomationRule.site_id == params.site)
+    rules = session.scalars(query.order_by(AutomationRule.id)).all()
+    if params.action is None:
+        return list(rules)
+    return [rule for rule in rules if any(action["type"] == params.action for action in rule.actions)]
+
+
+def _origin(context: RunContext, unit: Unit) -> Any:
+    return context.origin(unit.step.index, unit.key)

@@ -1,0 +1,147 @@
+"""Actions that ask an AI provider or compute for long: grouping keywords, ideas, articles."""
+
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.business.automation.services.actions.handler import Work
+from app.business.automation.services.catalogue.action_catalogue import (
+    ClusterKeywords,
+    GenerateContent,
+    GenerateIdeas,
+    article_price,
+    clustering_price,
+    ideas_price,
+    started,
+)
+from app.business.automation.services.catalogue.nouns import plural
+from app.business.automation.services.runs.context import RunContext
+from app.business.automation.services.runs.unit_receipts import Done, LeftOut, Unit
+from app.business.errors import Conflict, NotFound
+from app.business.planner.models import Cluster
+from app.business.planner.services.clustering_service import ClusteringService
+from app.business.planner.services.ideas_service import IdeasService
+from app.business.writer.models import Task
+from app.business.writer.services.content_service import ContentGenerationService
+
+
+class ClusterKeywordsWork(Work):
+    """One sector's new keywords: into near clusters first, then into new ones; the rest stays new, free of charge."""
+
+    def __init__(self, service: ClusteringService) -> None:
+        self.service = service
+
+    def read(self, session: Session, context: RunContext, unit: Unit) -> Any | LeftOut:
+        """The texts of the sector's keywords and clusters."""
+        params: ClusterKeywords = unit.step.params
+        try:
+            return self.service.read(
+                session,
+                context.account.id,
+                unit.record_id,
+                unit.ids,
+                min_cluster_size=params.min_cluster_size,
+            )
+        except Conflict as refusal:
+            return LeftOut(refusal.message)
+
+    def work(self, request: Any, key: str) -> Any:
+        """The grouping."""
+        return self.service.group(request, key)
+
+    def save(self, session: Session, context: RunContext, unit: Unit, answer: Any) -> Done:
+        """Charged by the keywords placed."""
+        saved = self.service.save(
+            session, answer, origin=context.origin(unit.step.index, unit.key), now=context.now
+        )
+        return Done(
+            made={"cluster": [cluster.id for cluster in saved.clusters]},
+            records=saved.placed,
+            credits=clustering_price(unit.step.params, saved.placed),
+            message=f"{plural(saved.placed, 'keyword')} placed in clusters",
+        )
+
+    def give_up(self, session: Session, context: RunContext, unit: Unit) -> None:
+        """Nothing was reserved."""
+
+
+class GenerateIdeasWork(Work):
+    """The ideas of one cluster."""
+
+    def __init__(self, service: IdeasService) -> None:
+        self.service = service
+
+    def read(self, session: Session, context: RunContext, unit: Unit) -> Any | LeftOut:
+        """The cluster's keywords and what is planned for it already."""
+        params: GenerateIdeas = unit.step.params
+        try:
+            return self.service.read(
+                session,
+                context.account.id,
+                unit.record_id,
+                count=params.ideas_per_cluster,
+                again=params.again,
+            )
+        except (Conflict, NotFound) as refusal:
+            return LeftOut(refusal.message)
+
+    def work(self, request: Any, key: str) -> Any:
+        """The ideas as drafts."""
+        return self.service.generate(request, key)
+
+    def save(self, session: Session, context: RunContext, unit: Unit, answer: Any) -> Done:
+        """Charged by started five ideas delivered."""
+        ideas = self.service.save(
+            session, answer, origin=context.origin(unit.step.index, unit.key), now=context.now
+        )
+        most = ideas_price(unit.step.params, 1)
+        return Done(
+            made={"idea": [idea.id for idea in ideas]},
+            credits=min(5 * started(len(ideas), 5), most),
+            message=f"{plural(len(ideas), 'idea')} for “{session.get_one(Cluster, unit.record_id).name}”",
+        )
+
+    def give_up(self, session: Session, context: RunContext, unit: Unit) -> None:
+        """Nothing was reserved."""
+
+
+class GenerateContentWork(Work):
+    """The article of one task, which is marked as being written by this run meanwhile."""
+
+    def __init__(self, service: ContentGenerationService) -> None:
+        self.service = service
+
+    def read(self, session: Session, context: RunContext, unit: Unit) -> Any | LeftOut:
+        """The task's brief and its cluster's keywords."""
+        params: GenerateContent = unit.step.params
+        origin = context.origin(unit.step.index, unit.key)
+        try:
+            return self.service.read(
+                session, unit.record_id, again=params.again, origin=origin, now=context.now
+            )
+        except (Conflict, NotFound) as refusal:
+            return LeftOut(refusal.message)
+
+    def work(self, request: Any, key: str) -> Any:
+        """The article."""
+        return self.service.generate(request, key)
+
+    def save(self, session: Session, context: RunContext, unit: Unit, answer: Any) -> Done:
+        """Charged for what was really made: an article by its words, an outline as a brief."""
+        content = self.service.save(
+            session, answer, origin=context.origin(unit.step.index, unit.key), now=context.now
+        )
+        asked = session.scalars(select(Task.word_count).where(Task.id == unit.record_id)).one()
+        return Done(
+            made={"content": [content.id]},
+            credits=article_price(answer.word_count, asked, outline=answer.outline),
+            message=f"Outline of “{content.title}”, made without an AI connection"
+            if answer.outline
+            else f"Content “{content.title}”",
+        )
+
+    def give_up(self, session: Session, context: RunContext, unit: Unit) -> None:
+        """The task is failed and may be written again."""
+        origin = context.origin(unit.step.index, unit.key)
+        self.service.give_up(session, unit.record_id, origin=origin, now=context.now)

@@ -1,0 +1,170 @@
+"""The product audits itself: each invariant is a question that must find no rows. Read-only.
+
+`flask audit` asks them all, and so does the sweep once an hour; a row found is a breach that names itself.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+
+from sqlalchemy import Table, bindparam, select, text
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import Account, AccountStatus, Role
+from app.business.accounts.services.notices import add_notice, mark_settled
+from app.business.automation.services.auditing import record_queries, rule_queries
+from app.business.automation.services.auditing.queries import QUERIES
+from app.business.base import Base, UtcDateTime
+from app.business.billing.services.replenishment import accounts_without_grant
+
+SHOWN = 20
+GRACE = timedelta(seconds=120)
+LEASE_GRACE = timedelta(seconds=90)
+NOTICE_KEY = "audit"
+
+ABOUT_RULES = (
+    ("occurrences", "Every due time of an active rule has its row.", rule_queries.missing_times),
+    ("never_due", "Every planned run stands for a due time of its rule.", rule_queries.times_never_due),
+    ("run_limit", "A run uses at most the credit limit of its rule.", rule_queries.runs_over_their_limit),
+    ("daily_limit", "A rule runs no more often a day than its limit.", rule_queries.days_over_their_limit),
+    ("handled", "All work on a record that a rule calls handled is done.", record_queries.handled_too_early),
+    ("deliveries", "Every batch of events reached every rule that listened.", rule_queries.events_unheard),
+    ("given_up", "Every rule can be read when something starts it.", rule_queries.deliveries_given_up),
+    (
+        "delivered_once",
+        "Each record of a batch is in one run of the rule or counted as not matching.",
+        rule_queries.deliveries_without_their_runs,
+    ),
+)
+LOOSE = {
+    ("credit_entry", "run_id"): "scheduled_task",
+    ("credit_entry", "site_id"): "site",
+    ("credit_hold", "run_id"): "scheduled_task",
+    ("credit_hold_part", "run_id"): "scheduled_task",
+    ("event_batch", "run_id"): "scheduled_task",
+    ("notice", "run_id"): "scheduled_task",
+    ("notice", "rule_id"): "automation_rule",
+    ("action_run", "done_by_run_id"): "scheduled_task",
+    ("rule_record", "run_id"): "scheduled_task",
+    ("rule_record", "unfinished_run_id"): "scheduled_task",
+    ("scheduled_task", "batch_id"): "event_batch",
+    ("scheduled_task", "follows_id"): "scheduled_task",
+    ("scheduled_task", "start_id"): "scheduled_task",
+}
+"""References that no foreign key holds to their account."""
+
+Row = tuple[int | None, str]
+"""Whose row it is (nobody's: the whole installation's), and which."""
+
+
+@dataclass(frozen=True)
+class Breach:
+    """An invariant that does not hold: what it says, and the rows that break it (at most 20), with their accounts."""
+
+    name: str
+    sentence: str
+    rows: tuple[str, ...]
+    accounts: tuple[int | None, ...] = ()
+
+    def rows_of(self, account_id: int) -> list[str]:
+        """The rows that this account's people may read: its own, and the whole installation's."""
+        return [
+            row for row, owner in zip(self.rows, self.accounts, strict=True) if owner in (account_id, None)
+        ]
+
+
+def audit(session: Session, now: datetime) -> list[Breach]:
+    """Every invariant that does not hold; an empty list means all is well."""
+    return list(_breaches(session, now))
+
+
+def tell_owners(session: Session, breaches: list[Breach], now: datetime) -> None:
+    """A red notice for the owners of each account whose rows break something; settled once nothing does."""
+    told = []
+    for account_id in session.scalars(select(Account.id).where(Account.status == AccountStatus.ACTIVE)):
+        lines = [(breach.sentence, rows) for breach in breaches if (rows := breach.rows_of(account_id))]
+        if not lines:
+            continue
+        told.append(account_id)
+        body = " ".join(f"{sentence} Broken by: {'; '.join(rows)}." for sentence, rows in lines)
+        add_notice(
+            session,
+            account_id=account_id,
+            level="danger",
+            title="The books do not add up. Tell your administrator",
+            body=body[:5000],
+            role=Role.OWNER,
+            key=NOTICE_KEY,
+            now=now,
+        )
+    mark_settled(session, NOTICE_KEY, now, still=told)
+
+
+def _breaches(session: Session, now: datetime) -> Iterator[Breach]:
+    for name, (sentence, query) in QUERIES.items():
+        yield from _found(name, sentence, _ask(session, query, now))
+    # 120 s after a month has begun everywhere it matters, every active account has its grant.
+    missing = ((account, f"account {account}") for account in accounts_without_grant(session, now - GRACE))
+    yield from _found("grants", "Every active account has this month's credits.", missing)
+    for name, sentence, ask in ABOUT_RULES:
+        yield from _found(name, sentence, ask(session, now))
+    yield from _found("append_only", "The database refuses changes to the ledger.", _triggers(session))
+    for table, child, parent in _references():
+        sentence = f"{table.name}.{child} stays within one account."
+        yield from _found("tenants", sentence, _strays(session, table, child, parent))
+
+
+def _found(name: str, sentence: str, rows: Iterable[Row]) -> Iterator[Breach]:
+    shown = list(islice(rows, SHOWN))
+    if shown:
+        accounts, texts = zip(*shown, strict=True)
+        yield Breach(name, sentence, texts, accounts)
+
+
+def _ask(session: Session, query: str, now: datetime) -> Iterator[Row]:
+    times = {"cut": now - GRACE, "lease_cut": now - LEASE_GRACE}
+    used = {key: value for key, value in times.items() if f":{key}" in query}
+    statement = text(f"{query} LIMIT {SHOWN}").bindparams(
+        *(bindparam(key, type_=UtcDateTime()) for key in used)
+    )
+    for account_id, *row in session.execute(statement, used):
+        yield account_id, ", ".join(map(str, row))
+
+
+def _triggers(session: Session) -> Iterator[Row]:
+    names = {"credit_entry_no_update", "credit_entry_no_delete"}
+    postgresql = session.get_bind().dialect.name == "postgresql"
+    query = (
+        "SELECT tgname FROM pg_trigger"
+        if postgresql
+        else "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+    )
+    for name in sorted(names - set(session.scalars(text(query)))):
+        yield None, name
+
+
+def _strays(session: Session, table: Table, child: str, parent: Table) -> Iterator[Row]:
+    """Child rows whose account differs from their parent's."""
+    of = parent.alias()
+    query = (
+        select(table.c.account_id, table.c.id)
+        .join(of, of.c.id == table.c[child])
+        .where(of.c.account_id != table.c.account_id)
+        .limit(SHOWN)
+    )
+    for account_id, row_id in session.execute(query):
+        yield account_id, str(row_id)
+
+
+def _references() -> Iterator[tuple[Table, str, Table]]:
+    """Every reference from one account's row to another: child table, its column, parent table."""
+    tables = Base.metadata.tables
+    for table in Base.metadata.sorted_tables:
+        for constraint in table.foreign_key_constraints:
+            columns = [column.name for column in constraint.columns]
+            if len(columns) == 2 and "account_id" in columns:
+                child = next(name for name in columns if name != "account_id")
+                yield table, child, constraint.referred_table
+    for (name, child), parent in LOOSE.items():
+        yield tables[name], child, tables[parent]

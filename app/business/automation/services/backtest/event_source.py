@@ -1,0 +1,248 @@
+"""The stored events of a span as an event rule would have met them: batch by batch, as `dispatch` hands them out."""
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.business.automation.services.backtest.eligibility import Eligibility, own_values
+from app.business.automation.services.backtest.past_facts import Judge, handled_before
+from app.business.automation.services.backtest.past_records import RecordTimeline
+from app.business.automation.services.backtest.replay import Arrival, Opened
+from app.business.automation.services.backtest.trial import Hears, Trial
+from app.business.automation.services.catalogue.record_models import MODELS
+from app.business.automation.services.catalogue.triggers import statuses_to
+from app.business.automation.services.conditions.facts import Facts
+from app.business.automation.services.runs.loop_guard import MOST_DEPTH
+from app.business.automation.services.transactions import Transaction
+from app.business.automation.services.triggering.event_matching import (
+    UNSPLIT,
+    ended_in_scope,
+    matches_trigger,
+    parts,
+)
+from app.business.events import Event, EventBatch, EventType
+from app.business.planner.services.record_snapshot import restored
+
+BATCHES_AT_ONCE = 50
+EVENTS_AT_ONCE = 5_000
+
+Rows = Sequence[Any]
+
+
+class EventSource:
+    """Arrivals are batches. seen: events looked at · assumed: records read as today, for want of what was kept ·
+    gone: records that are no more and of which too little was kept."""
+
+    def __init__(self, trial: Trial, read: Transaction, tell: Hears) -> None:
+        self.trial, self.read, self.tell = trial, read, tell
+        self.definition = trial.definition
+        self.judge, self.eligibility = Judge(trial, read), Eligibility(trial, read)
+        extra = [name for name in self.eligibility.columns if name not in self.judge.columns]
+        self.columns = [*self.judge.columns, *extra]
+        self.wanted = statuses_to(self.definition.trigger_options)
+        self.assumed: set[int] = set()
+        self.handled = handled_before(trial, read) if self.judge.handled else {}
+        self.gone = 0
+        self._finished: dict[int, set[int]] = {}
+        self._ended: dict[int, int] = {}
+        self._timeline: RecordTimeline | None = None
+
+    def total(self) -> int:
+        """How many events there are to go through."""
+        with self.read() as session:
+            batches = _batches(self.trial).with_only_columns(EventBatch.id).order_by(None)
+            return session.scalar(select(func.count()).where(Event.batch_id.in_(batches))) or 0
+
+    def arrivals(self) -> Iterator[Arrival]:
+        """The batches in the order in which they were handed out; those of one moment together."""
+        with self.read() as session:
+            batches = session.execute(_batches(self.trial)).all()
+        for start in range(0, len(batches), BATCHES_AT_ONCE):
+            some = batches[start : start + BATCHES_AT_ONCE]
+            events = self._events([batch.id for batch in some])
+            for at, together in groupby(some, key=lambda batch: batch.at):
+                yield self._arrival(at, [(batch, events.get(batch.id, [])) for batch in together])
+
+    def choose(self, opened: Opened, at: datetime) -> list[int] | None:
+        """At once: what matched, less what is finished already. Later: what still matches."""
+        if opened.records is None:
+            account = self.judge.account(opened.site_id, self._ended.get(opened.batch_id or 0))
+            return [] if self.judge.moment(at, opened.site_id).holds(None, account) else None
+        if at == opened.at and not opened.waits_for:
+            finished = self._finished.get(opened.batch_id or 0, set())
+            return [record_id for record_id in opened.records if record_id not in finished] or None
+        return self._still_matching(opened.records, at) or None
+
+    def took(self, records: list[int], at: datetime) -> None:
+        """Event runs take records again and again; only conditions may ask when that was."""
+        if self.judge.handled:
+            self.handled.update(dict.fromkeys(records, at))
+
+    def _arrival(self, at: datetime, together: list[tuple[Any, Rows]]) -> Arrival:
+        arrival = Arrival(at)
+        self._finished = {}
+        for batch, events in together:
+            if self.definition.record_type is None:
+                self._open_without_records(arrival, batch, events)
+            else:
+                self._open(arrival, batch, events)
+        return arrival
+
+    def _open_without_records(self, arrival: Arrival, batch: Any, events: Rows) -> None:
+        ended = next((event.data or {} for event in events), {})
+        options, rule_id = self.definition.trigger_options, self.trial.rule_id
+        place = self.definition.site, self.definition.sector
+        if batch.type == EventType.RUN_FINISHED and not (
+            any(ended_in_scope(place, options, event) for event in events)
+            and matches_trigger(ended, options, rule_id)
+        ):
+            return
+        if batch.type == EventType.RUN_FINISHED:
+            self._ended[batch.id] = events[0].record_id
+        arrival.offered += 1
+        arrival.matched += 1
+        splits = self.definition.split_by == "site"
+        sites = dict.fromkeys(event.site_id or UNSPLIT for event in events) if splits else [UNSPLIT]
+        for part, site_id in enumerate(sites, start=1):
+            arrival.opened.append(self._opened(arrival.at, batch, None, part, site_id))
+
+    def _open(self, arrival: Arrival, batch: Any, events: Rows) -> None:
+        offered = self._offered(events)
+        matched = self._matching(batch, offered)
+        arrival.offered += len(offered)
+        arrival.matched += len(matched)
+        if len(matched) < len(offered):
+            arrival.unmatched[batch.id] = len(offered) - len(matched)
+        part = 0
+        for site_id, of_site in self._by_site(matched, offered).items():
+            for records in parts(self.definition.actions, self.definition.batching, of_site):
+                part += 1
+                arrival.opened.append(self._opened(arrival.at, batch, records, part, site_id))
+
+    def _by_site(self, matched: list[int], offered: dict[int, Any]) -> dict[int, list[int]]:
+        """One series of runs, or one for each site in the order of the events."""
+        if self.definition.split_by != "site":
+            return {UNSPLIT: matched}
+        sites: dict[int, list[int]] = {event.site_id: [] for event in offered.values()}
+        for record_id in matched:
+            sites[offered[record_id].site_id].append(record_id)
+        return sites
+
+    def _offered(self, events: Rows) -> dict[int, Any]:
+        """By record its last event of the batch, in the scope and to a status that is asked for."""
+        place = self.definition
+        return {
+            event.record_id: event
+            for event in events
+            if event.record_type == place.record_type
+            and place.site in (None, event.site_id)
+            and place.sector in (None, event.sector_id)
+            and (not self.wanted or (event.data or {}).get("to") in self.wanted)
+        }
+
+    def _matching(self, batch: Any, offered: dict[int, Any]) -> list[int]:
+        model: Any = MODELS[self.definition.record_type or ""]
+        today = self._today([key for key, event in offered.items() if event.snapshot is None], offered)
+        holds, matched = self.judge.moment(batch.at).holds, []
+        finished = self._finished.setdefault(batch.id, set())
+        for record_id in sorted(offered):
+            event, facts = offered[record_id], today.get(record_id)
+            values = None
+            if event.snapshot is not None:
+                values = restored(model, event.snapshot, batch.created_at, self.columns)
+            if (facts is None and (values is None or self.judge.needs_today)) or (
+                event.site_id not in self.trial.sites
+            ):
+                self.gone += facts is None
+                continue
+            if not holds(values, facts, self.handled.get(record_id)):
+                continue
+            matched.append(record_id)
+            own = own_values(self.columns, values) if values is not None else {}
+            if (own or self.eligibility.action == "generate_ideas") and not self.eligibility.holds(
+                record_id, own, batch.at
+            ):
+                finished.add(record_id)
+        return matched
+
+    def _today(self, without: list[int], offered: dict[int, Any]) -> dict[int, Facts]:
+        """Today's facts of the records for which they are needed."""
+        self.assumed.update(without)
+        wanted = list(offered) if self.judge.needs_today else without
+        return self.judge.today(wanted) if wanted else {}
+
+    def _still_matching(self, records: list[int], at: datetime) -> list[int]:
+        if self._timeline is None:
+            self._timeline = RecordTimeline(self.trial, self.read, self.columns, self.tell)
+        timeline = self._timeline
+        timeline.advance(at)
+        today = self.judge.today(records) if self.judge.needs_today else {}
+        moment, found = self.judge.moment(at), []
+        for record_id in records:
+            values = timeline.state.get(record_id)
+            if values is None or not moment.holds(values, today.get(record_id), self.handled.get(record_id)):
+                continue
+            if self.eligibility.holds(record_id, own_values(timeline.columns, values), at):
+                found.append(record_id)
+        return found
+
+    def _opened(
+        self, at: datetime, batch: Any, records: list[int] | None, part: int, site_id: int = UNSPLIT
+    ) -> Opened:
+        is_loop = bool(batch.chain) and (self.trial.rule_id in batch.chain or batch.depth > MOST_DEPTH)
+        return Opened(at, records, site_id, batch.id, part, is_loop)
+
+    def _events(self, batch_ids: list[int]) -> dict[int, list[Any]]:
+        found: dict[int, list[Any]] = {}
+        last = 0
+        while True:
+            with self.read() as session:
+                rows = _page_of_events(session, batch_ids, last)
+            for row in rows:
+                found.setdefault(row.batch_id, []).append(row)
+            self.tell(len(rows))
+            if len(rows) < EVENTS_AT_ONCE:
+                return found
+            last = rows[-1].id
+
+
+def _batches(trial: Trial) -> Any:
+    """Batches of the trigger's type that were handed out in the span, or would have been."""
+    handed_out = func.coalesce(EventBatch.dispatched_at, EventBatch.closed_at)
+    return (
+        select(
+            EventBatch.id,
+            EventBatch.type,
+            EventBatch.chain,
+            EventBatch.depth,
+            EventBatch.created_at,
+            handed_out.label("at"),
+        )
+        .where(
+            EventBatch.account_id == trial.account_id,
+            EventBatch.type == trial.definition.trigger,
+            EventBatch.closed_at.is_not(None),
+            handed_out > trial.start,
+            handed_out <= trial.until,
+        )
+        .order_by(handed_out, EventBatch.id)
+    )
+
+
+def _page_of_events(session: Session, batch_ids: list[int], last: int) -> Rows:
+    columns = (
+        Event.id,
+        Event.batch_id,
+        Event.record_type,
+        Event.record_id,
+        Event.site_id,
+        Event.sector_id,
+        Event.data,
+        Event.snapshot,
+    )
+    query = select(*columns).where(Event.batch_id.in_(batch_ids), Event.id > last)
+    return session.execute(query.order_by(Event.id).limit(EVENTS_AT_ONCE)).all()

@@ -1,0 +1,194 @@
+"""The planned times of a span as a schedule rule would have met them, and the records it would have chosen at each."""
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from heapq import merge
+from itertools import islice
+
+from sqlalchemy import select
+
+from app.business.automation.services.backtest.eligibility import Eligibility, own_values
+from app.business.automation.services.backtest.past_facts import CHUNK, Judge, handled_before
+from app.business.automation.services.backtest.past_order import ReplayOrder
+from app.business.automation.services.backtest.past_records import RecordTimeline
+from app.business.automation.services.backtest.replay import Arrival, Opened
+from app.business.automation.services.backtest.trial import Hears, Trial
+from app.business.automation.services.conditions.facts import Facts
+from app.business.automation.services.rules.definition import RECORD_LIMIT
+from app.business.automation.services.runs.record_selection import CLUSTER_AGAIN_AFTER
+from app.business.automation.services.schedules.calendar import Schedule, due_instants
+from app.business.automation.services.transactions import Transaction
+from app.business.automation.services.triggering.activations import site_schedules
+from app.business.errors import Invalid
+from app.business.planner.models import Keyword
+
+MOST_TIMES = 10_000
+MOST_LOOKS = 5_000_000
+"""Records times planned times, for conditions that have to be asked anew at each time."""
+
+
+class TimeSource:
+    """Arrivals are planned times. assumed: records read as today, for want of what was kept."""
+
+    def __init__(self, trial: Trial, read: Transaction, tell: Hears) -> None:
+        self.trial, self.read, self.tell = trial, read, tell
+        self.definition, self.gone = trial.definition, 0
+        self.judge, self.eligibility = Judge(trial, read), Eligibility(trial, read)
+        self.times = self._times()
+        self.handled = handled_before(trial, read)
+        self.limit = self.definition.record_limit or RECORD_LIMIT
+        self.order = ReplayOrder(trial, read)
+        self._matching: set[int] = set()
+        self._in_order: list[int] = []
+        """Records that matched at some time and may be taken again, oldest first; not all of them match now."""
+        self._looks = 0
+        self._timeline: RecordTimeline | None = None
+        self._today: dict[int, Facts] = {}
+        self._tried: dict[int, datetime] = {}
+        if self.definition.record_type is not None:
+            self._load()
+
+    @property
+    def assumed(self) -> set[int]:
+        """Records of which something had to be read as it is today."""
+        return self._timeline.assumed if self._timeline else set()
+
+    def total(self) -> int:
+        """How many planned times there are to go through."""
+        return len(self.times)
+
+    def arrivals(self) -> Iterator[Arrival]:
+        """One for each planned time and site."""
+        for at, site_id in self.times:
+            self.tell(1)
+            yield Arrival(at, [Opened(at, None, site_id=site_id)], offered=1)
+
+    def choose(self, opened: Opened, at: datetime) -> list[int] | None:
+        """The first records that match and that the rule may take, at most as many as it takes at once."""
+        if self._timeline is None:
+            return (
+                []
+                if self.judge.moment(at, opened.site_id).holds(None, self.judge.account(opened.site_id))
+                else None
+            )
+        self._advance(self._timeline, at, opened.site_id)
+        enough = max(self.limit, self.definition.record_minimum)
+        free = self._free(self._timeline, at, opened.site_id)
+        if not self.order.is_by_age:
+            self._count_looks(len(self._in_order))
+            free = self.order.first(enough, free, self._own, at)
+        found = list(islice(free, enough))
+        return found[: self.limit] if len(found) >= self.definition.record_minimum else None
+
+    def took(self, records: list[int], at: datetime) -> None:
+        """They are handled, most of them for good."""
+        self.handled.update(dict.fromkeys(records, at))
+        for record_id in records:
+            place = bisect_left(self._in_order, record_id)
+            if self._is_done_with(record_id) and self._in_order[place : place + 1] == [record_id]:
+                del self._in_order[place]
+
+    def _times(self) -> list[tuple[datetime, int]]:
+        zones = {str(site_id): self._zone(site_id) for site_id in self._sites()}
+        schedules = site_schedules(self.definition.schedule, self.definition.split_by, zones)
+        found = (self._due(schedule, site_id) for site_id, schedule in schedules.items())
+        times = list(islice(merge(*found), MOST_TIMES + 1))
+        if len(times) > MOST_TIMES:
+            raise Invalid(
+                {"days": [f"It has more than {MOST_TIMES:,} planned times in these days. Choose fewer days."]}
+            )
+        return times
+
+    def _due(self, schedule: Schedule, site_id: int) -> Iterator[tuple[datetime, int]]:
+        return ((at, site_id) for at in due_instants(schedule, self.trial.start, self.trial.until))
+
+    def _sites(self) -> list[int]:
+        return [site_id for site_id in self.trial.sites if self.definition.site in (None, site_id)]
+
+    def _zone(self, site_id: int) -> str:
+        named: str | None = self.definition.schedule.get("timezone")
+        return named or self.trial.sites[site_id]
+
+    def _load(self) -> None:
+        columns = dict.fromkeys([*self.judge.columns, *self.eligibility.columns, *self.order.columns])
+        self._timeline = RecordTimeline(self.trial, self.read, list(columns), self.tell)
+        self.order.load(list(self._timeline.site_of))
+        if self.judge.needs_today:
+            ids = list(self._timeline.site_of)
+            for start in range(0, len(ids), CHUNK):
+                self._today |= self.judge.today(ids[start : start + CHUNK])
+                self.tell(0)
+        if self.eligibility.action == "cluster_keywords":
+            self._load_tried()
+
+    def _advance(self, timeline: RecordTimeline, at: datetime, site_id: int) -> None:
+        changed = timeline.advance(at)
+        asked = changed if self.judge.is_timeless else timeline.state.keys()
+        self._count_looks(len(asked))
+        moment = self.judge.moment(at, site_id)
+        for record_id in asked:
+            facts = self._today.get(record_id)
+            if not moment.holds(timeline.state[record_id], facts, self.handled.get(record_id)):
+                self._matching.discard(record_id)
+            elif record_id not in self._matching:
+                self._matching.add(record_id)
+                self._add(record_id)
+
+    def _count_looks(self, count: int) -> None:
+        self._looks += count
+        if self._looks > MOST_LOOKS:
+            raise Invalid(
+                {"days": ["There are too many records and planned times to go through. Choose fewer days."]}
+            )
+
+    def _own(self, record_id: int) -> dict[str, object]:
+        """The record's own values now, by column."""
+        timeline = self._timeline
+        return own_values(timeline.columns, timeline.state[record_id]) if timeline else {}
+
+    def _add(self, record_id: int) -> None:
+        place = bisect_left(self._in_order, record_id)
+        if self._in_order[place : place + 1] != [record_id] and not self._is_done_with(record_id):
+            self._in_order.insert(place, record_id)
+
+    def _free(self, timeline: RecordTimeline, at: datetime, site_id: int) -> Iterator[int]:
+        for record_id in self._in_order:
+            if record_id not in self._matching or (site_id and timeline.site_of[record_id] != site_id):
+                continue
+            if self._is_handled(record_id, at):
+                continue
+            if self.eligibility.takes_all or self.eligibility.holds(record_id, self._own(record_id), at):
+                yield record_id
+
+    def _is_done_with(self, record_id: int) -> bool:
+        """Whether the rule never takes the record again."""
+        handled_at = self.handled.get(record_id)
+        once = handled_at is not None and self.definition.repeat == "once"
+        return once and not self._was_left_over(record_id, handled_at)
+
+    def _is_handled(self, record_id: int, at: datetime) -> bool:
+        handled_at = self.handled.get(record_id)
+        if handled_at is None or self.definition.repeat == "always":
+            return False
+        if self._was_left_over(record_id, handled_at):
+            return handled_at >= at - CLUSTER_AGAIN_AFTER
+        again_after = timedelta(days=self.definition.repeat_after_days or 0)
+        return self.definition.repeat == "once" or handled_at > at - again_after
+
+    def _was_left_over(self, record_id: int, handled_at: datetime | None) -> bool:
+        """A keyword that clustering really tried since and that is new all the same fitted nowhere: free in a week.
+
+        One that nothing has tried is taken to have been placed.
+        """
+        tried_at = self._tried.get(record_id)
+        return tried_at is not None and handled_at is not None and tried_at >= handled_at
+
+    def _load_tried(self) -> None:
+        with self.read() as session:
+            tried = select(Keyword.id, Keyword.cluster_tried_at).where(
+                Keyword.account_id == self.trial.account_id, Keyword.cluster_tried_at > self.trial.start
+            )
+            for record_id, tried_at in session.execute(tried):
+                if tried_at is not None:
+                    self._tried[record_id] = tried_at

@@ -1,0 +1,1 @@
+"""What follows from conditions before any record is read: whether they can be met, and together with which others."""

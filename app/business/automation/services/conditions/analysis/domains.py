@@ -1,0 +1,191 @@
+"""Whether questions about one value can be answered as wanted, all at once: the part of reasoning below and/or.
+
+A value is tried for every stretch on which no question changes its answer, with the evaluator itself, so what
+operators mean stands in one place. Texts have no such stretches: for them known contradictions are looked for.
+Only one direction is promised: "cannot" is certain, "can" may be wrong.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+from math import ceil, floor, inf
+from typing import Any
+
+from app.business.automation.services.catalogue.field_types import FieldType
+from app.business.automation.services.catalogue.fields import fields_of
+from app.business.automation.services.catalogue.record_models import MODELS
+from app.business.automation.services.conditions.analysis.text_domain import texts_can
+from app.business.automation.services.conditions.condition_evaluator import compile_node
+from app.business.automation.services.conditions.facts import Facts
+from app.business.automation.services.conditions.nodes import NEGATED, Count, Leaf, O
+from app.business.folding import fold
+
+_NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+_CLOCK: dict[str, Sequence[int]] = {
+    "now.hour": range(24),
+    "now.weekday": range(1, 8),
+    "now.days_left_in_month": range(31),
+}
+_NOT_NEGATIVE = {"volume", "keyword_count", "idea_count", "total_volume", "credits_available"}
+_CLOSED = {"status", "task_type"}
+"""Choices that the database holds to their list; others might carry an older word."""
+
+
+@dataclass(frozen=True)
+class Literal:
+    """One question of conditions and the answer that is wanted."""
+
+    question: Leaf | Count
+    wanted: bool
+
+    @property
+    def subject(self) -> str:
+        """What it asks about; questions on one subject are looked at together."""
+        question = self.question
+        if isinstance(question, Count):
+            return f"count {question.subject}"
+        if question.other is None:
+            return question.field
+        asked = NEGATED.get(question.operator, question.operator)
+        return f"{question.field} {asked} {question.other} {question.ignore_case}"
+
+    @property
+    def asked(self) -> tuple[O, bool]:
+        """The question without its negation, and the answer wanted to that."""
+        operator = self.question.operator
+        return (NEGATED[operator], not self.wanted) if operator in NEGATED else (operator, self.wanted)
+
+    def suits(self, value: Any) -> bool:
+        """Whether this value gives the wanted answer. Not for counts and comparisons of two fields."""
+        question = self.question
+        assert isinstance(question, Leaf)
+        facts = Facts({question.field: value}, now=_NOW, today=_NOW.date())
+        return compile_node(question)(facts) is self.wanted
+
+
+def can_hold(literals: Sequence[Literal], record_type: str | None) -> bool:
+    """False when no value of their one subject can give all the wanted answers."""
+    first = literals[0].question
+    if isinstance(first, Count):
+        return _count_can(literals)
+    if first.other is not None:
+        return len({literal.asked for literal in literals}) == 1
+    if _may_be_null(first.field, record_type) and _suits(None, literals):
+        return True
+    if first.type in (FieldType.INSTANT, FieldType.DAY, FieldType.HANDLED):
+        return _time_can(literals)
+    if first.type is FieldType.LIST:
+        return _list_can(literals)
+    values = _values(first, literals, record_type)
+    return texts_can(literals) if values is None else any(_suits(value, literals) for value in values)
+
+
+def _suits(value: Any, literals: Iterable[Literal]) -> bool:
+    return all(literal.suits(value) for literal in literals)
+
+
+def _may_be_null(name: str, record_type: str | None) -> bool:
+    if name in _CLOCK:
+        return False
+    model: Any = MODELS.get(record_type or "")
+    column = next((key for key in (name, f"{name}_id") if model and key in model.__table__.c), None)
+    return column is None or bool(model.__table__.c[column].nullable)
+
+
+def _values(leaf: Leaf, literals: Sequence[Literal], record_type: str | None) -> Iterable[Any] | None:
+    """A value for every stretch; None where there are no stretches."""
+    own = leaf.field.rpartition(".")[2]
+    if leaf.field in _CLOCK:
+        return _CLOCK[leaf.field]
+    if leaf.type is FieldType.BOOLEAN:
+        return (True, False)
+    if leaf.type is FieldType.CHOICE and own in _CLOSED:
+        return [value for value, _ in fields_of(record_type)[leaf.field].choices]
+    if leaf.type in (FieldType.NUMBER, FieldType.REFERENCE):
+        least = 0 if own in _NOT_NEGATIVE else -inf
+        marks = _constants(literals) | {least}
+        return [value for value in _stretches(marks, -inf, inf) if value >= least]
+    return None
+
+
+def _constants(literals: Iterable[Literal]) -> set[Any]:
+    found: set[Any] = set()
+    for literal in literals:
+        operand = literal.question.operand if isinstance(literal.question, Leaf) else literal.question.value
+        found.update(operand if isinstance(operand, list | tuple) else (operand,))
+    return {value for value in found if value is not None and not isinstance(value, timedelta)}
+
+
+def _stretches(constants: Iterable[Any], first: Any, last: Any) -> list[Any]:
+    """Every constant, and one value between each two neighbours and beyond the outermost."""
+    marks = sorted({*constants, first, last})
+    between = [_middle(low, high) for low, high in pairwise(marks)]
+    return marks + [value for value in between if value is not None]
+
+
+def _middle(low: Any, high: Any) -> Any:
+    if low == -inf or high == inf:
+        return None
+    step = (high - low) // 2 if isinstance(low, date) and not isinstance(low, datetime) else (high - low) / 2
+    middle = low + step
+    return middle if low < middle < high else None
+
+
+def _count_can(literals: Sequence[Literal]) -> bool:
+    """Counts are whole numbers from 0."""
+    marks = {part for value in _constants(literals) for part in (floor(value), ceil(value))}
+    tried = {0} | {mark + step for mark in marks for step in (-1, 0, 1)}
+    checks = [(_number_check(literal.question), literal.wanted) for literal in literals]
+    return any(all(check(number) is wanted for check, wanted in checks) for number in tried if number >= 0)
+
+
+def _number_check(count: Leaf | Count) -> Callable[[int], bool]:
+    assert isinstance(count, Count)
+    operand = tuple(count.value) if isinstance(count.value, list) else count.value
+    leaf = Leaf("count", count.operator, count.value, operand, None, FieldType.NUMBER, False, count.number)
+    check = compile_node(leaf)
+    return lambda number: check(Facts({"count": number}, now=_NOW, today=_NOW.date()))
+
+
+def _time_can(literals: Sequence[Literal]) -> bool:
+    """Fixed times and ages are looked at apart: how they lie to one another changes as time goes by."""
+    leaves = [literal.question for literal in literals if isinstance(literal.question, Leaf)]
+    is_day = leaves[0].type is FieldType.DAY
+    now: Any = _NOW.date() if is_day else _NOW
+    ends = (
+        (date.min, date.max)
+        if is_day
+        else (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
+    )
+    ages = {now - leaf.operand for leaf in leaves if isinstance(leaf.operand, timedelta)}
+    about_age = [literal for literal in literals if _is_about_age(literal)]
+    fixed = [literal for literal in literals if not _is_about_age(literal)]
+    return any(_suits(at, about_age) for at in _stretches(ages, *ends)) and any(
+        _suits(at, fixed) for at in _stretches(_constants(fixed), *ends)
+    )
+
+
+def _is_about_age(literal: Literal) -> bool:
+    return isinstance(literal.question, Leaf) and isinstance(literal.question.operand, timedelta)
+
+
+def _list_can(literals: Sequence[Literal]) -> bool:
+    """A list may hold anything beside what it must hold and must not."""
+    if _suits([], literals):
+        return True
+    asked = [(*literal.asked, literal.question) for literal in literals]
+    if any(operator is O.IS_EMPTY and wanted for operator, wanted, _ in asked):
+        return False
+    inside = [leaf for operator, wanted, leaf in asked if operator is O.CONTAINS and wanted]
+    outside = [leaf for operator, wanted, leaf in asked if operator is O.CONTAINS and not wanted]
+    return not any(_is_member(one, other) for one in inside for other in outside)
+
+
+def _is_member(inside: Leaf | Count, outside: Leaf | Count) -> bool:
+    """Whether a list with the first must hold the second as well."""
+    assert isinstance(inside, Leaf)
+    assert isinstance(outside, Leaf)
+    if outside.ignore_case:
+        return fold(inside.operand) == fold(outside.operand)
+    return not inside.ignore_case and bool(inside.operand == outside.operand)

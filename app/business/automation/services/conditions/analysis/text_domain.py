@@ -1,0 +1,97 @@
+"""Whether one text can answer several questions as wanted: known contradictions, looked for in pairs."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
+
+from app.business.automation.services.conditions.nodes import Leaf, O
+from app.business.folding import fold, words
+
+
+class TextLiteral(Protocol):
+    """A question about a text and the answer that is wanted (`condition_domains.Literal`)."""
+
+    @property
+    def question(self) -> Any: ...
+
+    @property
+    def asked(self) -> tuple[O, bool]: ...
+
+    def suits(self, value: Any) -> bool: ...
+
+
+def texts_can(literals: Sequence[TextLiteral]) -> bool:
+    """False when no text gives all the wanted answers; null is the caller's to try."""
+    named = [_named(literal) for literal in literals]
+    exact = next((texts for texts, is_exact in filter(None, named) if is_exact), None)
+    if exact is not None:
+        return any(all(literal.suits(text) for literal in literals) for text in exact)
+    folded = next((texts for texts, _ in filter(None, named)), None)
+    if folded is not None:
+        return any(all(_may_suit(literal, text) for literal in literals) for text in folded)
+    return not any(_exclude(one, other) for one in literals for other in literals)
+
+
+def _named(literal: TextLiteral) -> tuple[list[str], bool] | None:
+    """The only texts that can suit, and whether they are so to the letter; None where there are endless ones."""
+    operator, wanted = literal.asked
+    leaf: Leaf = literal.question
+    if not wanted or operator not in (O.EQ, O.IN, O.IS_EMPTY):
+        return None
+    if operator is O.IS_EMPTY:
+        return [""], True
+    options = leaf.operand if operator is O.IN else (leaf.operand,)
+    return [text for text in options if text is not None], not leaf.ignore_case
+
+
+def _may_suit(literal: TextLiteral, text: str) -> bool:
+    """Whether the text, in some letter case, may give the wanted answer."""
+    leaf: Leaf = literal.question
+    if leaf.ignore_case or literal.asked[0] is O.IS_EMPTY:
+        return literal.suits(text)
+    operator, wanted = literal.asked
+    part = PARTS.get(operator)
+    return not wanted or part is None or part(fold(text), fold(leaf.operand))
+
+
+PARTS: dict[O, Callable[[str, str], bool]] = {
+    O.STARTS_WITH: lambda text, part: text.startswith(part),
+    O.ENDS_WITH: lambda text, part: text.endswith(part),
+    O.CONTAINS: lambda text, part: part in text,
+}
+"""Questions that stay answered with yes when both sides are folded."""
+
+
+ASKING_FOR_A_PART = (*PARTS, O.HAS_WORD)
+ENDS = (O.STARTS_WITH, O.ENDS_WITH)
+
+
+def _exclude(one: TextLiteral, other: TextLiteral) -> bool:
+    """Whether the first, answered with yes, leaves no text for the second."""
+    (operator, wanted), (against, other_wanted) = one.asked, other.asked
+    if not wanted or operator not in ASKING_FOR_A_PART:
+        return False
+    if other_wanted:
+        return operator is against and operator in ENDS and not _fit(operator, one.question, other.question)
+    return _implies(operator, one.question, against, other.question)
+
+
+def _fit(operator: O, one: Leaf, other: Leaf) -> bool:
+    """Whether one text can begin (or end) in both ways."""
+    left, right = one.operand, other.operand
+    if one.ignore_case or other.ignore_case:
+        left, right = fold(left), fold(right)
+    return PARTS[operator](left, right) or PARTS[operator](right, left)
+
+
+def _implies(operator: O, one: Leaf, against: O, other: Leaf) -> bool:
+    """Whether every text of the first kind is one of the second."""
+    if against not in ASKING_FOR_A_PART or (one.ignore_case and not other.ignore_case):
+        return False
+    left, right = one.operand, other.operand
+    if other.ignore_case:
+        left, right = fold(left), fold(right)
+    if operator is O.HAS_WORD:
+        return against is O.HAS_WORD and bool(words(right)) and f" {words(right)} " in f" {words(left)} "
+    if against is O.CONTAINS:
+        return right in left
+    return operator is against and against in ENDS and PARTS[against](left, right)

@@ -1,0 +1,52 @@
+"""What conditions and triggers offer, ready for JSON: for the REST API's catalogue and the wizard."""
+
+from typing import Any
+
+from app.business.automation.services.catalogue.field_types import Field, FieldType
+from app.business.automation.services.catalogue.fields import RECORD_TYPES, fields_of
+from app.business.automation.services.catalogue.record_relations import relations_of
+from app.business.automation.services.catalogue.run_fields import FINISHED_RUN
+from app.business.automation.services.catalogue.triggers import trigger_catalog
+from app.business.automation.services.conditions.description import operator_text
+from app.business.automation.services.conditions.nodes import COUNT_OPERATORS, OPERATORS
+
+
+def catalog() -> dict[str, Any]:
+    """{"triggers", "record_types": [{"type", "fields", "counts"}], "finished_run", "operators": {field type: […]}}.
+
+    The record type null is that of rules without records: they may ask account figures only. Those that follow
+    a finished run may ask what `finished_run` holds.
+    """
+    return {
+        "triggers": trigger_catalog(),
+        "record_types": [_record_type(name) for name in (*RECORD_TYPES, None)],
+        "finished_run": _record_type(FINISHED_RUN),
+        "operators": {type.value: _operators(type) for type in FieldType},
+    }
+
+
+def _record_type(name: str | None) -> dict[str, Any]:
+    counts = [
+        {"name": relation.name, "of": relation.of, "label": relation.label}
+        for relation in relations_of(name).values()
+    ]
+    return {
+        "type": name,
+        "fields": [_field(field) for field in fields_of(name).values()],
+        "counts": counts,
+        "count_operators": [operator.value for operator in COUNT_OPERATORS],
+    }
+
+
+def _field(field: Field) -> dict[str, Any]:
+    return {
+        "name": field.name,
+        "label": field.label,
+        "type": field.type.value,
+        "operators": [operator.value for operator in OPERATORS[field.type]],
+        "choices": [{"value": value, "label": label} for value, label in field.choices],
+    }
+
+
+def _operators(type: FieldType) -> list[dict[str, str]]:
+    return [{"operator": item.value, "label": operator_text(item, type)} for item in OPERATORS[type]]

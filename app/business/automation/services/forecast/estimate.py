@@ -1,0 +1,78 @@
+"""What a rule that has hardly run may use: its prices, the records that wait for it, and those that come."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import ColumnElement, and_, case, func, select
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import Account
+from app.business.automation.services.catalogue.field_types import Scope
+from app.business.automation.services.catalogue.record_models import MODELS, in_scope
+from app.business.automation.services.conditions.parser import parse_conditions
+from app.business.automation.services.conditions.query import matching
+from app.business.automation.services.rules.cost import about_credits, most_per_run, most_runs_per_day
+from app.business.automation.services.rules.definition import RuleDefinition
+from app.business.automation.services.runs.record_selection import eligible
+
+
+@dataclass(frozen=True)
+class Reckoned:
+    """per_day: credits of a due day · waiting: credits for records that wait already · most: credits of a day."""
+
+    per_day: float
+    waiting: float
+    most: float
+
+
+def reckon(
+    session: Session,
+    account_id: int,
+    definition: RuleDefinition,
+    due: Sequence[float],
+    *,
+    since: datetime,
+    zone: ZoneInfo,
+    now: datetime,
+) -> Reckoned:
+    """By the records that match now: those that came `since` then say how many come. `due`: the days since then."""
+    most = most_per_run(definition) * most_runs_per_day(definition, now)
+    if definition.record_type is None:
+        runs = most_runs_per_day(definition, now) if definition.trigger == "schedule" else 1
+        return Reckoned(runs * most_per_run(definition), 0, most)
+    came, waiting = _counts(session, account_id, definition, since, zone, now)
+    per_day = min(about_credits(definition, came) / max(sum(due), 1), most)
+    is_taken = definition.trigger == "schedule"
+    return Reckoned(per_day, about_credits(definition, waiting) if is_taken else 0, most)
+
+
+def _counts(
+    session: Session,
+    account_id: int,
+    definition: RuleDefinition,
+    since: datetime,
+    zone: ZoneInfo,
+    now: datetime,
+) -> tuple[int, int]:
+    """Matching records that came since then, and those that the rule would take now; in one query."""
+    record_type = definition.record_type or ""
+    model: Any = MODELS[record_type]
+    came_at = model.status_since if definition.trigger == "status_changed" else model.created_at
+    node = parse_conditions(definition.conditions, record_type=record_type)
+    account_zone = session.get_one(Account, account_id).timezone
+    scope = Scope(account_id, definition.site, definition.sector, account_zone=account_zone)
+    matches = and_(
+        in_scope(model, account_id, definition.site, definition.sector),
+        matching(node, record_type=record_type, scope=scope, now=now, zone=zone),
+    )
+    row = session.execute(
+        select(_number(came_at >= since), _number(eligible(definition, model, now))).where(matches)
+    ).one()
+    return int(row[0] or 0), int(row[1] or 0)
+
+
+def _number(clause: ColumnElement[bool]) -> ColumnElement[int]:
+    return func.sum(case((clause, 1), else_=0))

@@ -1,0 +1,267 @@
+"""How long the credits last: each rule's pace carried forward day by day, with the range that its ups and downs allow.
+
+Pure arithmetic, so the same facts always give the same dates. The likely course is the sum of the rules' paces within
+their budgets. Around it lie a low and a high course: what the days behind us strayed from the same paces says how far
+days stray (a busy day is often followed by another), and how well so few days can be known at all. What runs that
+wait for credits will use once there are some is not in it.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from math import sqrt
+
+from app.business.automation.services.forecast.pace import Pace, Stream, measure, weights
+from app.business.billing.models import Rollover
+
+SPAN = 30
+"""Days over which the use of each rule is told."""
+WIDTH = 1.6
+"""Standard deviations from the likely course to the low and the high one: the run-out day lies between them in
+more than nine of ten months of the back-check."""
+USUAL_STRAY = 0.35
+"""How far a day strays from its rule's pace where little is known, as a share of it."""
+USUAL_DAYS = 3.0
+"""Days that the usual stray counts for."""
+DRIFT = 0.08
+"""By how much pace itself changes meanwhile, as a share."""
+NEW_RULE = 0.5
+"""How wrong the pace of a rule is after half a due day, as a share; it shrinks with every day seen."""
+MOST_ECHO = 0.5
+"""Most that one day's stray may say about the next one's."""
+CRUMB = 1e-6
+"""Sums of fractions may miss a whole credit by less than this."""
+
+
+@dataclass(frozen=True)
+class Cap:
+    """A budget: `left` for the present period, `limit` for each new one."""
+
+    limit: float
+    left: float
+
+
+@dataclass(frozen=True)
+class Purse:
+    """What there is, and what bounds its use. grants_on: coming days that begin with a grant. left_of_today: 0 to 1."""
+
+    available: int
+    grant: int = 0
+    grants_on: Sequence[date] = ()
+    rollover: str = Rollover.ADD
+    rollover_cap: int | None = None
+    ceiling: Cap | None = None
+    rules: Mapping[int, Cap] = field(default_factory=dict)
+    sites: Mapping[int, Cap] = field(default_factory=dict)
+    left_of_today: float = 1
+
+
+@dataclass(frozen=True)
+class Point:
+    """Credits at a day's end: likely, and between `low` and `high`."""
+
+    on: date
+    likely: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """`runs_out` and its range; None = not within the days looked at. uses: credits of the next 30 days by rule."""
+
+    points: Sequence[Point]
+    grants_on: Sequence[date]
+    runs_out: date | None
+    earliest: date | None
+    latest: date | None
+    uses: Mapping[int | None, float]
+
+    @property
+    def used(self) -> float:
+        """Credits that all rules want in the next 30 days."""
+        return sum(self.uses.values())
+
+    @property
+    def next_grant_on(self) -> date | None:
+        """The first coming grant."""
+        return min(self.grants_on, default=None)
+
+    def share(self, rule_id: int | None) -> float | None:
+        """A rule's part of the use, 0 to 1; None where nothing is used."""
+        return self.uses.get(rule_id, 0) / self.used if self.used else None
+
+    @property
+    def left_at_grant(self) -> Point | None:
+        """What is left on the last day before the next grant."""
+        grant_on = self.next_grant_on
+        before = [point for point in self.points if grant_on and point.on < grant_on]
+        return before[-1] if before else None
+
+
+@dataclass(frozen=True)
+class _Spread:
+    """day: variance of one day as a share of its use squared; level: the same of the pace as a whole."""
+
+    day: float
+    level: float
+
+
+def make_forecast(
+    purse: Purse, streams: Sequence[Stream], days: Sequence[date], coming: Sequence[date]
+) -> Forecast:
+    """From the past `days` of the streams to the `coming` ones, which begin with what is left of today."""
+    paces = [measure(stream, days) for stream in streams]
+    wanted, uses = _wanted(purse, streams, paces, coming)
+    low_use, high_use = _range(wanted, _spread(streams, paces, days), purse.ceiling)
+    likely, runs_out = _course(purse, coming, wanted)
+    low, earliest = _course(purse, coming, high_use)
+    high, latest = _course(purse, coming, low_use)
+    points = [Point(*figures) for figures in zip(coming, likely, low, high, strict=True)]
+    return Forecast(points, tuple(purse.grants_on), runs_out, earliest, latest, uses)
+
+
+def _wanted(
+    purse: Purse, streams: Sequence[Stream], paces: Sequence[Pace], coming: Sequence[date]
+) -> tuple[list[float], dict[int | None, float]]:
+    """Credits of each coming day within all budgets, and of the first 30 days by rule."""
+    left = _Left(purse)
+    waiting = [stream.waiting * stream.factor for stream in streams]
+    wanted, uses = [], defaultdict(float, {stream.rule_id: 0.0 for stream in streams})
+    for number, day in enumerate(coming):
+        left.begin(day, is_first=number == 0)
+        asked = []
+        for index, (stream, pace) in enumerate(zip(streams, paces, strict=True)):
+            use, taken = _of_day(stream, pace.on(day), stream.due[number], waiting[index])
+            waiting[index] -= taken
+            asked.append(left.within_budgets(stream, use))
+        part = left.within_ceiling(sum(asked))
+        wanted.append(sum(asked) * part)
+        within = 1.0 if number < SPAN else 1 - purse.left_of_today if number == SPAN else 0.0
+        for stream, use in zip(streams, asked, strict=True):
+            uses[stream.rule_id] += use * part * within
+    return wanted, dict(uses)
+
+
+def _of_day(stream: Stream, pace: float, due: float, waiting: float) -> tuple[float, float]:
+    """The stream's use of a day, and how much of it goes to records that waited."""
+    usual = stream.factor * pace * due
+    most = usual + waiting if stream.most is None else stream.most * due
+    usual = min(usual, most)
+    taken = min(waiting, most - usual) if due else 0.0
+    return usual + taken, taken
+
+
+class _Left:
+    """What is left of the budgets while the days pass."""
+
+    def __init__(self, purse: Purse) -> None:
+        self.purse = purse
+        self.ceiling = purse.ceiling.left if purse.ceiling else None
+        self.rules = {key: cap.left for key, cap in purse.rules.items()}
+        self.sites = {key: cap.left for key, cap in purse.sites.items()}
+
+    def begin(self, day: date, *, is_first: bool) -> None:
+        """A new day, and on the first of a month new monthly budgets."""
+        if is_first:
+            return
+        if self.purse.ceiling:
+            self.ceiling = self.purse.ceiling.limit
+        if day.day == 1:
+            self.rules = {key: cap.limit for key, cap in self.purse.rules.items()}
+            self.sites = {key: cap.limit for key, cap in self.purse.sites.items()}
+
+    def within_budgets(self, stream: Stream, use: float) -> float:
+        """As much of `use` as the rule's and the site's month still pay for."""
+        for left, key in ((self.rules, stream.rule_id), (self.sites, stream.site_id)):
+            if key in left:
+                use = min(use, left[key])
+        for left, key in ((self.rules, stream.rule_id), (self.sites, stream.site_id)):
+            if key in left:
+                left[key] -= use
+        return use
+
+    def within_ceiling(self, use: float) -> float:
+        """The share of `use` that the day's ceiling allows."""
+        return 1.0 if self.ceiling is None or use <= self.ceiling else max(self.ceiling, 0) / use
+
+
+def _spread(streams: Sequence[Stream], paces: Sequence[Pace], days: Sequence[date]) -> _Spread:
+    """How far past days strayed from the paces, all rules together, so that rules which stray together count so."""
+    usual, stray = [0.0] * len(days), [0.0] * len(days)
+    for stream, pace in zip(streams, paces, strict=True):
+        for number, day in enumerate(days):
+            fitted = pace.on(day) * stream.on[number]
+            usual[number] += stream.factor * fitted
+            stray[number] += stream.factor * (stream.used[number] - fitted)
+    counted = [weight if use else 0.0 for weight, use in zip(weights(days), usual, strict=True)]
+    square = _weighted(counted, usual) / sum(counted) if any(counted) else 0.0
+    lent = USUAL_DAYS * square
+    share = (_weighted(counted, stray) + USUAL_STRAY**2 * lent) / (_weighted(counted, usual) + lent or 1)
+    of_day = (share or USUAL_STRAY**2) * _echo(counted, stray)
+    seen = sum(counted) ** 2 / (sum(weight**2 for weight in counted) or 1)
+    level = of_day / max(seen, 1) + DRIFT**2 + _of_new_rules(streams, paces)
+    return _Spread(of_day, level)
+
+
+def _weighted(counted: Sequence[float], values: Sequence[float]) -> float:
+    return sum(weight * value**2 for weight, value in zip(counted, values, strict=True))
+
+
+def _echo(counted: Sequence[float], stray: Sequence[float]) -> float:
+    """How much wider a sum of days strays because one day's stray goes on to the next."""
+    pairs = zip(counted[1:], stray, stray[1:], strict=False)
+    together = sum(weight * before * after for weight, before, after in pairs)
+    share = together / (_weighted(counted, stray) or 1)
+    share = min(max(share, 0.0), MOST_ECHO)
+    return (1 + share) / (1 - share)
+
+
+def _of_new_rules(streams: Sequence[Stream], paces: Sequence[Pace]) -> float:
+    """What is not known of rules that have hardly run, by their part of the whole."""
+    use = [stream.factor * (sum(pace.by_weekday) + stream.waiting) for stream, pace in _pairs(streams, paces)]
+    total = sum(use) or 1
+    unsure = (NEW_RULE**2 / (pace.seen + 0.5) for pace in paces)
+    return sum((part / total) ** 2 * doubt for part, doubt in zip(use, unsure, strict=True))
+
+
+def _pairs(streams: Sequence[Stream], paces: Sequence[Pace]) -> list[tuple[Stream, Pace]]:
+    return list(zip(streams, paces, strict=True))
+
+
+def _range(wanted: Sequence[float], spread: _Spread, ceiling: Cap | None) -> tuple[list[float], list[float]]:
+    """The least and the most use of each day whose sums mark the range."""
+    least, most = [], []
+    total = variance = low_before = high_before = 0.0
+    for number, use in enumerate(wanted):
+        total += use
+        variance += spread.day * use**2
+        width = WIDTH * sqrt(variance + spread.level * total**2)
+        low, high = max(total - width, low_before), max(total + width, high_before)
+        bound = None if ceiling is None else ceiling.left if number == 0 else ceiling.limit
+        least.append(low - low_before)
+        most.append(high - high_before if bound is None else min(high - high_before, max(bound, 0)))
+        low_before, high_before = low, high
+    return least, most
+
+
+def _course(purse: Purse, coming: Sequence[date], uses: Sequence[float]) -> tuple[list[float], date | None]:
+    """The balance at each day's end, and the first day whose use it cannot pay."""
+    balance, runs_out, balances = float(purse.available), None, []
+    for day, use in zip(coming, uses, strict=True):
+        if day in purse.grants_on:
+            balance = purse.grant + _carried_over(purse, balance)
+        if use > balance + CRUMB and runs_out is None:
+            runs_out = day
+        balance = max(balance - use, 0.0)
+        balances.append(balance)
+    return balances, runs_out
+
+
+def _carried_over(purse: Purse, balance: float) -> float:
+    if purse.rollover == Rollover.RESET:
+        return 0.0
+    if purse.rollover == Rollover.CAP and purse.rollover_cap is not None:
+        return min(balance, purse.rollover_cap)
+    return balance

@@ -1,0 +1,121 @@
+"""Each paid rule as a forecast reads it: what it used day by day, when it was on and due, and when it will be."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import Account
+from app.business.automation.models import AutomationRule
+from app.business.automation.services.forecast import spend_history as history
+from app.business.automation.services.forecast.estimate import reckon
+from app.business.automation.services.forecast.pace import ENOUGH, Stream
+from app.business.automation.services.forecast.spend_history import Days, Source, Spent, Version
+from app.business.automation.services.rules.definition import RuleDefinition, definition_from
+from app.business.automation.services.rules.repair import faults_of
+from app.business.automation.services.rules.versions import definition_of
+from app.business.automation.services.rules.zone import rule_zone
+from app.business.automation.services.schedules.calendar import Schedule, parse_schedule
+from app.business.errors import Invalid
+
+MOST_RECKONED = 20
+"""Rules that have hardly run, for which records are counted."""
+NEW = 0
+"""Stands for a rule that is not saved yet."""
+Rule = AutomationRule | RuleDefinition
+
+
+@dataclass
+class PaidRule:
+    """A rule that costs something. used, runs: of the last 28 days, today included, whatever started them."""
+
+    rule: AutomationRule
+    streams: list[Stream]
+    used: int = 0
+    runs: int = 0
+
+    @property
+    def per_run(self) -> float | None:
+        """Credits of a run, measured; None where none was paid."""
+        return self.used / self.runs if self.runs else None
+
+
+class Streams:
+    """Makes the streams of rules over the same days."""
+
+    def __init__(self, session: Session, account: Account, days: Days, coming: Days, now: datetime) -> None:
+        self.session, self.account, self.days, self.coming, self.now = session, account, days, coming, now
+        self.reckonings = 0
+        self.nothing, self.always = [0.0] * len(days.dates), [1.0] * len(days.dates)
+        self.every_day = self._days_due(None)
+
+    def of_rule(
+        self,
+        rule: AutomationRule,
+        spent: Mapping[Source, Spent],
+        versions: Sequence[Version],
+        is_tried: bool,
+        used: int,
+        runs: int,
+    ) -> PaidRule:
+        """One stream, or one for each site that has used something where the rule is split by site."""
+        stream = self.blank(rule.id, rule, None if rule.split_by == "site" else rule.site_id)
+        on = history.parts_on(versions, self.days, lambda before: self._due(before, rule))
+        stream = replace(stream, on=on, factor=1.0 if rule.is_active else 0.0)
+        is_new = sum(on) < ENOUGH and (rule.is_active or is_tried)
+        if is_new and self.reckonings < MOST_RECKONED and not faults_of(rule):
+            self.reckonings += 1
+            definition = definition_from(definition_of(rule))
+            stream = self.reckoned(stream, definition, rule_zone(self.session, rule))
+        past = {site_id: found for (rule_id, site_id), found in spent.items() if rule_id == rule.id}
+        return PaidRule(rule, _parts(stream, past, rule.split_by == "site"), used, runs)
+
+    def blank(self, rule_id: int, rule: Rule, site_id: int | None = None) -> Stream:
+        """Nothing used yet, never on; due as its schedule says."""
+        most = None
+        if rule.split_by != "site":
+            most = rule.credit_limit_per_execution * rule.max_executions_per_day
+        return Stream(
+            rule_id, site_id, self.nothing, self.nothing, self._days_due(self._schedule(rule)), most=most
+        )
+
+    def reckoned(self, stream: Stream, definition: RuleDefinition, zone: ZoneInfo) -> Stream:
+        """With what prices and records say, for a rule that has hardly run."""
+        due = history.parts_due(self._schedule(definition), self.days)
+        found = reckon(
+            self.session, self.account.id, definition, due, since=self.days.starts[0], zone=zone, now=self.now
+        )
+        return replace(stream, reckoned=found.per_day, waiting=found.waiting, most=found.most)
+
+    def _due(self, before: Mapping[str, Any], rule: AutomationRule) -> list[float]:
+        """The past days on which a former version was due, counted in due days of the present one."""
+        then, now = self._schedule(RuleDefinition.model_construct(**before)), self._schedule(rule)
+        limit = rule.max_executions_per_day
+        ratio = min(history.times_a_day(then), limit) / min(history.times_a_day(now), limit)
+        return [part * ratio for part in history.parts_due(then, self.days)]
+
+    def _schedule(self, rule: Rule) -> Schedule | None:
+        if rule.trigger != "schedule":
+            return None
+        try:
+            schedule = parse_schedule(rule.schedule, shortest_interval_minutes=None)
+        except Invalid:
+            return None
+        return schedule if "timezone" in rule.schedule else replace(schedule, timezone=self.account.timezone)
+
+    def _days_due(self, schedule: Schedule | None) -> list[float]:
+        parts = history.parts_due(schedule, self.coming)
+        rest = history.rest_of_day(schedule, self.coming.starts[0], self.coming.starts[1], self.now)
+        return [min(parts[0], rest), *parts[1:]]
+
+
+def _parts(stream: Stream, past: Mapping[int | None, Spent], is_split: bool) -> list[Stream]:
+    if is_split and past:
+        part = 1 / len(past)
+        each = replace(stream, most=None, waiting=stream.waiting * part, reckoned=stream.reckoned * part)
+        return [replace(each, site_id=site_id, used=found.used) for site_id, found in past.items()]
+    lines: list[Sequence[float]] = [found.used for found in past.values()] or [stream.used]
+    return [replace(stream, used=[sum(used) for used in zip(*lines, strict=True)])]

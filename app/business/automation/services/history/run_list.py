@@ -1,0 +1,219 @@
+"""The read side of runs: filtered pages, what comes next, and each rule's figures. Always within one account."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import product
+from types import SimpleNamespace
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    RowMapping,
+    ScalarSelect,
+    Select,
+    false,
+    func,
+    or_,
+    select,
+    tuple_,
+    union_all,
+)
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import Account
+from app.business.automation.models import AutomationRule, RuleDay, RuleVersion
+from app.business.automation.run_models import Reason, ScheduledTask, Status
+from app.business.automation.services.history.upcoming import is_upcoming
+from app.business.automation.services.rules.sentence import summary_of
+from app.business.paging import Page, newest_part, page_of
+from app.business.periods import Period, last_days
+
+FAILURES_WITHIN = 7
+"""Days, today included."""
+KEYS = (ScheduledTask.scheduled_at, ScheduledTask.id)
+
+
+@dataclass(frozen=True)
+class RunFilters:
+    """Which runs a list shows; what is left out does not narrow it. `after` <= scheduled_at < `before`.
+
+    `practised`: only practice runs, or all others.
+    """
+
+    status: Sequence[str] = ()
+    rules: Sequence[int] = ()
+    after: datetime | None = None
+    before: datetime | None = None
+    cause: str | None = None
+    reason: str | None = None
+    practised: bool | None = None
+    upcoming: bool = False
+
+
+@dataclass(frozen=True)
+class RuleFigures:
+    """What a list of rules shows of one. Times are None when there was or will be no such run."""
+
+    last_run: ScheduledTask | None
+    last_executed_at: datetime | None
+    last_success_at: datetime | None
+    failures: int
+    runs_today: int
+    next_run_at: datetime | None
+
+
+def runs_page(
+    session: Session, account_id: int, filters: RunFilters, cursor: str | None, limit: int, now: datetime
+) -> Page[ScheduledTask]:
+    """Runs, newest first; planned ones whose time has not come are left out unless `filters.upcoming`.
+
+    One query. Raises Invalid for a cursor that we did not give.
+    """
+    branches = _branches(filters, now)
+    entity = ScheduledTask if len(branches) == 1 else ScheduledTask.id
+    chosen = select(entity).where(ScheduledTask.account_id == account_id, *_narrowed(filters))
+    parts = [newest_part(chosen.where(*branch), keys=KEYS, cursor=cursor, limit=limit) for branch in branches]
+    query = parts[0] if len(parts) == 1 else _merged(parts, limit)
+    return page_of(session.scalars(query).all(), keys=KEYS, limit=limit)
+
+
+def failed_runs(account_id: int, filters: RunFilters, failed_by: datetime) -> list[ColumnElement[bool]]:
+    """Clauses of the failed runs among those that the filters leave, as they stood at `failed_by`."""
+    asked_for = not filters.status or Status.FAILED in filters.status
+    of_rules = [ScheduledTask.automation_rule_id.in_(filters.rules)] if filters.rules else []
+    return [
+        ScheduledTask.account_id == account_id,
+        ScheduledTask.status == Status.FAILED,
+        ScheduledTask.finished_at <= failed_by,
+        *of_rules,
+        *_narrowed(filters),
+        *([] if asked_for else [false()]),
+    ]
+
+
+def sentences_of(
+    session: Session, account_id: int, runs: Sequence[ScheduledTask]
+) -> dict[tuple[int, int], str]:
+    """(rule, version) -> what the rule said when these runs were opened; one query."""
+    pairs = {(run.automation_rule_id, run.rule_version) for run in runs}
+    query = select(RuleVersion.rule_id, RuleVersion.version, RuleVersion.definition).where(
+        RuleVersion.account_id == account_id, tuple_(RuleVersion.rule_id, RuleVersion.version).in_(pairs)
+    )
+    rows = session.execute(query) if pairs else ()
+    return {(rule_id, number): summary_of(SimpleNamespace(**said)) for rule_id, number, said in rows}
+
+
+def rule_figures(
+    session: Session, account_id: int, rule_ids: Sequence[int], now: datetime
+) -> dict[int, RuleFigures]:
+    """Figures of those of the account's rules, in two queries however many they are."""
+    week = last_days(FAILURES_WITHIN, session.get_one(Account, account_id).timezone, now)
+    rows = session.execute(_figures(account_id, rule_ids, week, now)).mappings().all()
+    latest = [row[status] for row in rows for status in Status if row[status]]
+    known = select(ScheduledTask).where(ScheduledTask.account_id == account_id, ScheduledTask.id.in_(latest))
+    runs: dict[int, list[ScheduledTask]] = {}
+    for run in session.scalars(known):
+        runs.setdefault(run.automation_rule_id, []).append(run)
+    return {row["id"]: _figures_of(row, runs.get(row["id"], [])) for row in rows}
+
+
+def _narrowed(filters: RunFilters) -> Iterator[ColumnElement[bool]]:
+    if filters.after:
+        yield ScheduledTask.scheduled_at >= filters.after
+    if filters.before:
+        yield ScheduledTask.scheduled_at < filters.before
+    if filters.cause:
+        yield ScheduledTask.cause == filters.cause
+    if filters.reason:
+        yield ScheduledTask.reason == filters.reason
+    if filters.practised is not None:
+        is_practised = func.coalesce(ScheduledTask.reason, "") == Reason.SHADOW
+        yield is_practised if filters.practised else ~is_practised
+
+
+def _branches(filters: RunFilters, now: datetime) -> list[list[ColumnElement[bool]]]:
+    """The clauses of each rule and status asked for: each pair is answered from the top of an index."""
+    ended_without_success = (Status.FAILED, Status.SKIPPED)
+    every = tuple(Status) if filters.rules else (None,)
+    statuses = filters.status or (ended_without_success if filters.reason else every)
+    return [
+        [*_of_rule_id(rule_id), *_in_status(status, filters.upcoming, now)]
+        for rule_id, status in product(dict.fromkeys(filters.rules) or (None,), dict.fromkeys(statuses))
+    ]
+
+
+def _of_rule_id(rule_id: int | None) -> Iterator[ColumnElement[bool]]:
+    if rule_id is not None:
+        yield ScheduledTask.automation_rule_id == rule_id
+
+
+def _in_status(status: str | None, upcoming: bool, now: datetime) -> Iterator[ColumnElement[bool]]:
+    is_due = ScheduledTask.scheduled_at <= now
+    if status is not None:
+        yield ScheduledTask.status == status
+    if status == Status.PENDING and not upcoming:
+        yield is_due
+    if status is None and not upcoming:
+        yield or_(ScheduledTask.status != Status.PENDING, is_due)
+
+
+def _merged(parts: Sequence[Select[Any]], limit: int) -> Select[Any]:
+    ids = union_all(*(select(part.subquery().c.id) for part in parts))
+    newest = select(ScheduledTask).where(ScheduledTask.id.in_(ids))
+    return newest.order_by(*(key.desc() for key in KEYS)).limit(limit + 1)
+
+
+def _figures(account_id: int, rule_ids: Sequence[int], week: Period, now: datetime) -> Select[Any]:
+    """One row for each rule; under each status the id of its latest run, planned ones left out."""
+    used = select(func.coalesce(func.sum(RuleDay.used), 0)).where(
+        RuleDay.rule_id == AutomationRule.id, RuleDay.local_day == week.dates[-1]
+    )
+    failed = [ScheduledTask.status == Status.FAILED, ScheduledTask.scheduled_at >= week.start]
+    return select(
+        AutomationRule.id,
+        AutomationRule.unplanned_from,
+        *(_latest(status, now).label(status.value) for status in Status),
+        _of_rule(func.count(), *failed).label("failures"),
+        _of_rule(func.min(ScheduledTask.scheduled_at), is_upcoming(now)).label("planned_at"),
+        used.scalar_subquery().label("runs_today"),
+    ).where(AutomationRule.account_id == account_id, AutomationRule.id.in_(rule_ids))
+
+
+def _of_rule(figure: ColumnElement[Any], *clauses: ColumnElement[bool]) -> ScalarSelect[Any]:
+    return _runs_of_rule(figure).where(*clauses).scalar_subquery()
+
+
+def _latest(status: Status, now: datetime) -> ScalarSelect[Any]:
+    ended_or_due = [ScheduledTask.status == status]
+    if status == Status.PENDING:
+        ended_or_due.append(ScheduledTask.scheduled_at <= now)
+    newest_first = [key.desc() for key in KEYS]
+    return (
+        _runs_of_rule(ScheduledTask.id)
+        .where(*ended_or_due)
+        .order_by(*newest_first)
+        .limit(1)
+        .scalar_subquery()
+    )
+
+
+def _runs_of_rule(figure: Any) -> Select[Any]:
+    return select(figure).where(
+        ScheduledTask.account_id == AutomationRule.account_id,
+        ScheduledTask.automation_rule_id == AutomationRule.id,
+    )
+
+
+def _figures_of(row: RowMapping, latest: Sequence[ScheduledTask]) -> RuleFigures:
+    """`latest` has at most one run of each status."""
+    started = [run.started_at for run in latest if run.started_at and run.status != Status.SKIPPED]
+    succeeded = [run.finished_at for run in latest if run.status == Status.COMPLETED]
+    return RuleFigures(
+        last_run=max(latest, key=lambda run: (run.scheduled_at, run.id), default=None),
+        last_executed_at=max(started, default=None),
+        last_success_at=succeeded[0] if succeeded else None,
+        failures=row["failures"],
+        runs_today=row["runs_today"],
+        next_run_at=row["planned_at"] or row["unplanned_from"],
+    )

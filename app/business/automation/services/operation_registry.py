@@ -1,0 +1,13 @@
+"""The kinds of operations there are, and who does each: one line a kind."""
+
+from collections.abc import Mapping
+
+from app.business.automation.services.backtest import back_test
+from app.business.automation.services.operations import bulk_retry, keyword_import
+from app.business.automation.services.operations.lifecycle import Handler
+
+KINDS: Mapping[str, Handler] = {
+    bulk_retry.KIND: bulk_retry.carry_bulk_retry,
+    keyword_import.KIND: keyword_import.execute_import,
+    back_test.KIND: back_test.carry_back_test,
+}

@@ -1,0 +1,39 @@
+"""What waits for a person goes on: a chain of runs that grew long, or what an ended run left over."""
+
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import Account, Role
+from app.business.automation.run_models import ScheduledTask, Waiting
+from app.business.automation.services.automation_service import Actor
+from app.business.automation.services.preflight import chain_release
+from app.business.automation.services.preflight.left_over_work import LeftOver, left_over, let_go_on
+from app.business.errors import Forbidden
+
+
+def offered(session: Session, run: ScheduledTask, now: datetime) -> LeftOver | None:
+    """What `go_on` would let happen; None where nothing waits for a person."""
+    review = chain_release.review_of(session, run, now)
+    if review is None:
+        return left_over(session, run, now)
+    waiting = f"{review.waiting:,} waiting run{'' if review.waiting == 1 else 's'}"
+    return LeftOver(waiting, review.runs, review.days, review.credits)
+
+
+def go_on(
+    session: Session, run: ScheduledTask, actor: Actor, credits: int | None, now: datetime
+) -> ScheduledTask:
+    """Let it go on, and give the run that does.
+
+    `credits`: the most that it may cost, as it was named; by default what it is priced at now.
+    Raises Conflict, and Forbidden where the person may not decide it.
+    """
+    decides = actor.role.allows(Role.EDITOR)
+    if run.waiting_for != Waiting.REVIEW:
+        limit = session.get_one(Account, run.account_id).operator_credit_limit
+        return let_go_on(session, run, credits, now, limit=None if decides else limit)
+    if not decides:
+        raise Forbidden("A long chain of runs waits here. Ask an editor to let it go on.")
+    chain_release.go_on(session, run, now, credits)
+    return run

@@ -1,0 +1,52 @@
+"""Letting a long chain of runs that waits for a person go on, for the price that was named."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from app.business.automation.run_models import ScheduledTask
+from app.business.automation.services.preflight.chain_prices import price_of_waiting
+from app.business.automation.services.runs.chain_review import waiting_for_review, wake
+from app.business.automation.services.runs.start_total import bound
+from app.business.errors import Conflict
+
+
+@dataclass(frozen=True)
+class Review:
+    """What a person decides on. waiting: runs of the chain that wait · runs, days, credits: what they come to at
+    most, with all that follows them.
+    """
+
+    waiting: int
+    runs: int
+    days: int
+    credits: int
+
+
+def review_of(session: Session, run: ScheduledTask, now: datetime) -> Review | None:
+    """The decision this run waits for; None when it waits for none."""
+    waiting = waiting_for_review(session, run)
+    if not waiting:
+        return None
+    prices = price_of_waiting(session, waiting, now)
+    return Review(len(waiting), prices.total.runs, prices.days, prices.total.credits)
+
+
+def go_on(session: Session, run: ScheduledTask, now: datetime, credits: int | None = None) -> int:
+    """Let all runs of its chain that wait for a person go on, each with its follow-ups within its price.
+
+    `credits`: what was named for all of them. Gives how many. Raises Conflict where they cost more by now.
+    """
+    waiting = waiting_for_review(session, run)
+    if not waiting:
+        raise Conflict("This run does not wait for a person.")
+    prices = price_of_waiting(session, waiting, now)
+    if credits is not None and prices.total.credits > credits:
+        raise Conflict(
+            f"They may cost up to {prices.total.credits:,} credits by now, more than the {credits:,} that were named. "
+            "Look at what waits once more, then let it go on."
+        )
+    bound(session, run.account_id, {run_id: work.credits for run_id, work in prices.by_run.items()})
+    wake(session, [other.id for other in waiting])
+    return len(waiting)

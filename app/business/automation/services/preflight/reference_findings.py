@@ -1,0 +1,68 @@
+"""Findings about what a rule names by number: records, rules, sites and people that are gone or another's."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import User
+from app.business.automation.models import AutomationRule
+from app.business.automation.services.catalogue.action_catalogue import CATALOGUE, explicit_ids
+from app.business.automation.services.catalogue.record_models import known_ids
+from app.business.automation.services.preflight.finding import Finding, Level
+from app.business.automation.services.rules.definition import RuleDefinition
+from app.business.automation.services.rules.references import unknown_references
+from app.business.planner.models import Sector, Site
+
+MOST_NAMED = 3
+NAMED: Mapping[str, tuple[str, type[Any]]] = {
+    "rule_id": ("rule", AutomationRule),
+    "site": ("site", Site),
+    "assignee": ("person", User),
+}
+"""Parameters that name one row: what people call it, and where it stands."""
+
+
+def id_findings(session: Session, account_id: int, rule: RuleDefinition) -> Iterator[Finding]:
+    """Everything the rule names that this account does not have (any more); foreign rows read the same."""
+    for name, model, row_id in (("site", Site, rule.site), ("sector", Sector, rule.sector)):
+        if row_id is not None and not _is_known(session, model, row_id, account_id):
+            yield _gone(f"{name.capitalize()} {row_id} was not found.", name)
+    for path, sentences in unknown_references(session, account_id, {0: rule.model_dump(mode="json")})[
+        0
+    ].items():
+        if path.startswith("conditions") or ".when" in path:
+            yield from (_gone(sentence, path) for sentence in sentences)
+    for index, action in enumerate(rule.actions):
+        yield from _records(session, account_id, index, action)
+        for param, (noun, model) in NAMED.items():
+            row_id = action.get("params", {}).get(param)
+            if row_id is not None and not _is_known(session, model, row_id, account_id):
+                yield _gone(
+                    f"Action {index + 1}: {noun} {row_id} was not found.", f"actions[{index}].params.{param}"
+                )
+
+
+def _records(session: Session, account_id: int, index: int, action: dict[str, Any]) -> Iterator[Finding]:
+    ids = explicit_ids(action)
+    if not ids:
+        return
+    record_type = CATALOGUE[action["type"]].takes[0]
+    missing = sorted(set(ids) - known_ids(session, record_type, ids, account_id))
+    if missing:
+        named = ", ".join(map(str, missing[:MOST_NAMED]))
+        more = f" and {len(missing) - MOST_NAMED:,} more" if len(missing) > MOST_NAMED else ""
+        was = "was" if len(missing) == 1 else "were"
+        yield _gone(
+            f"Action {index + 1}: {record_type} {named}{more} {was} not found.", f"actions[{index}].params"
+        )
+
+
+def _is_known(session: Session, model: Any, row_id: int, account_id: int) -> bool:
+    query = select(model.id).where(model.account_id == account_id, model.id == row_id)
+    return session.scalar(query) is not None
+
+
+def _gone(sentence: str, field: str) -> Finding:
+    return Finding("not_found", Level.STOP, sentence, "Choose another, or take it out.", field)

@@ -1,0 +1,103 @@
+"""Rules as pages list them: filtered, with their versions and the records they set aside."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, literal, or_, select, update
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import User
+from app.business.accounts.services.scope import LARGEST_ID
+from app.business.automation.models import AutomationRule, RuleRecord, RuleVersion
+from app.business.automation.services.rules.references import references_of
+from app.business.errors import NotFound
+from app.business.folding import fold
+from app.business.paging import Page, keyset_page
+from app.business.sql_functions import position
+
+
+@dataclass(frozen=True)
+class RuleFilter:
+    """state: on, off or archived; None = every rule that is not archived."""
+
+    state: str | None = None
+    trigger: str | None = None
+    site_id: int | None = None
+    text: str | None = None
+
+
+def rules_page(
+    session: Session, account_id: int, chosen: RuleFilter, *, cursor: str | None = None, limit: int = 50
+) -> Page[AutomationRule]:
+    """Rules, last made first. Raises Invalid for a damaged cursor."""
+    query = select(AutomationRule).where(AutomationRule.account_id == account_id)
+    archived = AutomationRule.archived_at.is_not(None)
+    query = query.where(archived if chosen.state == "archived" else ~archived)
+    if chosen.state in ("on", "off"):
+        query = query.where(AutomationRule.is_active == (chosen.state == "on"))
+    if chosen.trigger:
+        query = query.where(AutomationRule.trigger == chosen.trigger)
+    if chosen.site_id:
+        query = query.where(AutomationRule.site_id == chosen.site_id)
+    if chosen.text:
+        text = literal(fold(chosen.text))
+        found = position(AutomationRule.name_folded, text) > 0
+        query = query.where(or_(found, position(AutomationRule.description_folded, text) > 0))
+    return keyset_page(
+        session, query, keys=(AutomationRule.created_at, AutomationRule.id), cursor=cursor, limit=limit
+    )
+
+
+def versions_of(
+    session: Session, rule: AutomationRule, *, before: int | None = None, limit: int = 200
+) -> list[tuple[RuleVersion, str | None]]:
+    """Versions, newest first, each with the name of who saved it; only those older than `before`."""
+    query = _versions(rule).order_by(RuleVersion.version.desc())
+    if before is not None:
+        query = query.where(RuleVersion.version < before)
+    return [(version, name) for version, name in session.execute(query.limit(limit))]
+
+
+def rules_waited_for(session: Session, account_id: int, rules: Iterable[AutomationRule]) -> dict[int, str]:
+    """Names of the rules that these wait for the end of, or switch; asks only where there is one."""
+    said = ({"trigger_options": rule.trigger_options, "actions": rule.actions} for rule in rules)
+    named = (one for words in said for one in references_of(words))
+    ids = {one.id for one in named if one.kind == "rule" and 0 < one.id <= LARGEST_ID}
+    if not ids:
+        return {}
+    query = select(AutomationRule.id, AutomationRule.name)
+    mine = query.where(AutomationRule.account_id == account_id, AutomationRule.id.in_(ids))
+    return {rule_id: name for rule_id, name in session.execute(mine)}  # noqa: C416 - rows are no pairs to mypy
+
+
+def version_of(session: Session, rule: AutomationRule, number: int) -> tuple[RuleVersion, str | None]:
+    """One version and the name of who saved it. Raises NotFound."""
+    found = session.execute(_versions(rule).where(RuleVersion.version == number)).first()
+    if found is None:
+        raise NotFound()
+    return found[0], found[1]
+
+
+def _versions(rule: AutomationRule) -> Any:
+    return (
+        select(RuleVersion, func.coalesce(func.nullif(User.name, ""), User.email))
+        .outerjoin(User, User.id == RuleVersion.created_by_id)
+        .where(RuleVersion.rule_id == rule.id, RuleVersion.account_id == rule.account_id)
+    )
+
+
+def set_aside_of(session: Session, rule: AutomationRule) -> list[RuleRecord]:
+    """Records that the rule leaves alone after three failed runs."""
+    query = select(RuleRecord).where(RuleRecord.rule_id == rule.id, RuleRecord.state == "set_aside")
+    return list(session.scalars(query.order_by(RuleRecord.updated_at.desc()).limit(50)))
+
+
+def free_set_aside(session: Session, rule: AutomationRule, now: datetime) -> None:
+    """The rule may take again what it had set aside."""
+    session.execute(
+        update(RuleRecord)
+        .where(RuleRecord.rule_id == rule.id, RuleRecord.state == "set_aside")
+        .values(state="free", failures=0, updated_at=now)
+    )

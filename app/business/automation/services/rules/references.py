@@ -1,0 +1,136 @@
+"""Every id that a rule names, in its trigger, conditions and actions, and those that its account does not have.
+
+It reads stored definitions too, whatever is wrong with them: what is no id is left to the check of the rule.
+"""
+
+from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import User
+from app.business.accounts.services.scope import LARGEST_ID
+from app.business.automation.models import AutomationRule
+from app.business.automation.run_models import ScheduledTask
+from app.business.automation.services.catalogue.action_catalogue import CATALOGUE
+from app.business.automation.services.catalogue.field_types import FieldType
+from app.business.automation.services.catalogue.fields import RECORD_TYPES, fields_of
+from app.business.automation.services.catalogue.record_models import MODELS
+from app.business.planner.models import Sector, Site
+
+Errors = dict[str, list[str]]
+Key = TypeVar("Key", bound=Hashable)
+
+OWNERS: dict[str, Any] = {
+    "rule": AutomationRule, "site": Site, "sector": Sector, "person": User, "run": ScheduledTask,
+} | MODELS  # fmt: skip
+"""What people call a row -> its table."""
+CALLED = {"assignee": "person", "made_by_run": "run", "number": "run"}
+"""Last part of a field's name -> what it names, where the two differ."""
+PARAMS = {"rule_id": "rule", "site": "site", "assignee": "person"}
+AT_ONCE = 900
+"""Ids looked up in one query."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """One id that a rule names. `kind`: of what row · `path`: where in the rule · `before`: begins its sentence."""
+
+    kind: str
+    id: int
+    path: str
+    before: str = ""
+
+
+def unknown_references(
+    session: Session, account_id: int, definitions: Mapping[Key, Mapping[str, Any]]
+) -> dict[Key, Errors]:
+    """For each rule, by place, what it names and the account does not have. One query for each kind of row."""
+    named = {key: list(references_of(definition)) for key, definition in definitions.items()}
+    known = _known(session, account_id, {one for found in named.values() for one in found})
+    errors: dict[Key, Errors] = {key: {} for key in named}
+    for key, found in named.items():
+        for one in found:
+            if (one.kind, one.id) not in known:
+                sentence = f"{one.before}{one.kind} {_short(one.id)} was not found."
+                errors[key].setdefault(one.path, []).append(sentence[:1].upper() + sentence[1:])
+    return errors
+
+
+def references_of(definition: Mapping[str, Any]) -> Iterator[Reference]:
+    """Every id in the rule, the scope's two apart: those are columns of their own."""
+    options, record_type = definition.get("trigger_options"), definition.get("record_type")
+    for id in _ids(options.get("rule_id") if isinstance(options, dict) else None):
+        yield Reference("rule", id, "trigger_options.rule_id")
+    yield from _of_conditions(definition.get("conditions"), record_type, "conditions")
+    actions = definition.get("actions")
+    for index, action in enumerate(actions if isinstance(actions, list) else ()):
+        if isinstance(action, dict):
+            yield from _of_action(action, index, record_type)
+
+
+def _of_action(action: Mapping[str, Any], index: int, record_type: Any) -> Iterator[Reference]:
+    entry = CATALOGUE.get(str(action.get("type")))
+    if entry is None:
+        return
+    path, before = f"actions[{index}]", f"Action {index + 1}: "
+    params = action.get("params")
+    taken = entry.takes[0] if len(entry.takes) == 1 else record_type
+    for name, value in params.items() if isinstance(params, dict) else ():
+        if name in PARAMS:
+            yield from (Reference(PARAMS[name], id, f"{path}.params.{name}", before) for id in _ids(value))
+        elif entry.ids and name in (entry.ids, "task_id"):
+            yield from (Reference(entry.takes[0], id, f"{path}.params", before) for id in _ids(value))
+    yield from _of_conditions(action.get("when"), taken, f"{path}.when")
+
+
+def _of_conditions(conditions: Any, record_type: Any, path: str) -> Iterator[Reference]:
+    """Not by recursion: a stored tree may be nested however deep."""
+    waiting = [(conditions, record_type, path)]
+    while waiting:
+        node, about, where = waiting.pop()
+        if not isinstance(node, dict):
+            continue
+        yield from _of_leaf(node, about, where)
+        for key in ("all", "any"):
+            children = node.get(key)
+            listed = enumerate(children if isinstance(children, list) else ())
+            waiting += [(child, about, f"{where}.{key}[{index}]") for index, child in listed]
+        waiting += [
+            (node.get("not"), about, f"{where}.not"),
+            (node.get("where"), node.get("count"), f"{where}.where"),
+        ]
+
+
+def _of_leaf(leaf: Mapping[str, Any], record_type: Any, path: str) -> Iterator[Reference]:
+    name = leaf.get("field")
+    if not isinstance(name, str) or record_type not in (None, *RECORD_TYPES):
+        return
+    field, kind = fields_of(record_type).get(name), name.rpartition(".")[2]
+    if field is None or field.type is not FieldType.REFERENCE:
+        return
+    kind = str(record_type) if kind == "id" else CALLED.get(kind, kind)
+    yield from (Reference(kind, id, f"{path}.value") for id in _ids(leaf.get("value")))
+
+
+def _ids(value: Any) -> list[int]:
+    listed = value if isinstance(value, list) else [value]
+    return [item for item in listed if isinstance(item, int) and not isinstance(item, bool)]
+
+
+def _known(session: Session, account_id: int, wanted: set[Reference]) -> set[tuple[str, int]]:
+    known: set[tuple[str, int]] = set()
+    for kind in {one.kind for one in wanted}:
+        model = OWNERS[kind]
+        ids = sorted({one.id for one in wanted if one.kind == kind and 0 < one.id <= LARGEST_ID})
+        for first in range(0, len(ids), AT_ONCE):
+            part = ids[first : first + AT_ONCE]
+            mine = select(model.id).where(model.account_id == account_id, model.id.in_(part))
+            known |= {(kind, id) for id in session.scalars(mine)}
+    return known
+
+
+def _short(id: int) -> str:
+    return str(id) if abs(id) < 10**20 else f"{'-' if id < 0 else ''}{str(abs(id))[:20]}…"

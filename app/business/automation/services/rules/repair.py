@@ -1,0 +1,45 @@
+"""Stored rules that no longer pass the check: saved by an older version, or what they name is gone.
+
+They are shown with what is wrong with them, and can be edited, switched off and archived like any other.
+"""
+
+from collections.abc import Iterable, Mapping
+from copy import deepcopy
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.business.automation.models import AutomationRule
+from app.business.automation.services.rules.definition import RuleDefinition, parse_definition
+from app.business.automation.services.rules.references import Errors, unknown_references
+from app.business.automation.services.rules.versions import RENAMED, definition_of
+from app.business.errors import Invalid
+
+NEEDS_REPAIR = "This rule needs repair"
+_NAMES, _UNSAID = tuple(RuleDefinition.model_fields), object()
+
+
+def faults_of(rule: Any) -> Errors:
+    """What the check of rules refuses in this rule or definition, by place; ids are not looked up."""
+    # A version kept before there was such a field says nothing of it.
+    said = {name: getattr(rule, name, getattr(rule, RENAMED.get(name, name), _UNSAID)) for name in _NAMES}
+    given = {name: deepcopy(value) for name, value in said.items() if value is not _UNSAID}
+    try:
+        parse_definition(given, shortest_interval_minutes=None)
+    except Invalid as refusal:
+        return refusal.errors
+    return {}
+
+
+def faults_of_rules(session: Session, account_id: int, rules: Iterable[AutomationRule]) -> dict[int, Errors]:
+    """For each rule that needs repair what is wrong with it, ids that lead nowhere too."""
+    listed = list(rules)
+    unknown = unknown_references(session, account_id, {rule.id: definition_of(rule) for rule in listed})
+    found = {rule.id: faults_of(rule) or unknown[rule.id] for rule in listed}
+    return {rule_id: errors for rule_id, errors in found.items() if errors}
+
+
+def repair_sentence(errors: Mapping[str, list[str]]) -> str:
+    """`This rule needs repair (trigger_options.rule_id): Rule 7 was not found.`"""
+    path, sentences = next(iter(errors.items()))
+    return f"{NEEDS_REPAIR} ({path}): {' '.join(sentences)}"

@@ -1,0 +1,45 @@
+"""Changes that can only make a rule do less: renaming, switching off, lowering limits. They are always taken,
+whatever else is wrong with the rule."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from app.business.automation.services.rules.definition import RuleDefinition
+
+WORDS = ("name", "description")
+LIMITS = ("max_executions_per_day", "credit_limit_per_execution", "record_limit", "monthly_budget")
+_SOUND: dict[str, Any] = {
+    "name": "A rule", "trigger": "keyword_added", "actions": [{"type": "notify", "params": {"message": "Look"}}],
+}  # fmt: skip
+
+
+def only_restrains(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+    """Whether the change from one definition to the other does nothing else."""
+    changed = [name for name in RuleDefinition.model_fields if before[name] != after[name]]
+    return all(_restrains(name, before[name], after[name]) for name in changed)
+
+
+def restrained(before: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The new values by name, when `data` does nothing else to a definition that may itself be refused."""
+    if data.keys() - RuleDefinition.model_fields.keys():
+        return None
+    after = {**before, **data}
+    names = [name for name in RuleDefinition.model_fields if after[name] != before[name]]
+    if not set(names) <= {*WORDS, *LIMITS, "is_active"}:
+        return None
+    try:
+        checked = RuleDefinition.model_validate({**_SOUND, **{name: after[name] for name in names}})
+    except ValidationError:
+        return None
+    values = {name: getattr(checked, name) for name in names}
+    return values if only_restrains(before, {**before, **values}) else None
+
+
+def _restrains(name: str, before: Any, after: Any) -> bool:
+    if name == "is_active":
+        return not after
+    if name in LIMITS:
+        return after is not None and (before is None or after <= before)
+    return name in WORDS

@@ -1,0 +1,108 @@
+"""The check of the texts in a rule's actions: what they name in braces can be filled, or is refused by its name."""
+
+from collections.abc import Callable, Iterator
+from difflib import get_close_matches
+from typing import Any, NamedTuple
+
+from app.business.automation.services.catalogue.fields import RECORD_TYPES, fields_of
+from app.business.automation.services.catalogue.named_fields import CALLED, has_broken_each, unknown_names
+from app.business.automation.services.catalogue.run_fields import RUN_FIELDS
+from app.business.events import EventType
+from app.business.plain_characters import fault_of_body, fault_of_line
+
+TEXTS = {
+    "create_record": ("title", "description"),
+    "update_records": ("note",),
+    "notify": ("message",),
+    "pause_rule": ("reason",),
+    "resume_rule": ("reason",),
+}
+"""Action -> parameters that are texts with names in braces."""
+SEVERAL_LINES = ("message", "description", "note")
+"""Parameters whose texts may have several lines."""
+OF_RECORDS = {"create_record", "update_records", "notify"}
+EACH_WRONG = "“{each: …}” is not written to its end. Write it like {each: {title}}."
+
+
+class Wrong(NamedTuple):
+    """A text that cannot be filled: where it stands, and what is wrong with it in one sentence."""
+
+    path: str
+    sentence: str
+
+
+def wrong_texts(rule: Any) -> Iterator[Wrong]:
+    """Every text of a rule that names what it cannot have."""
+    for index, action in enumerate(rule.actions):
+        record_type = rule.record_type if action["type"] in OF_RECORDS else None
+        if record_type not in RECORD_TYPES:
+            record_type = None
+        for param in TEXTS.get(action["type"], ()):
+            text = action.get("params", {}).get(param) or ""
+            sentence = _wrong(text, record_type, rule.trigger)
+            if sentence:
+                yield Wrong(f"actions[{index}].params.{param}", f"Action {index + 1}: {sentence}")
+
+
+def text_errors(rule: Any) -> dict[str, list[str]]:
+    """The same as refusals by field path."""
+    return {wrong.path: [wrong.sentence] for wrong in wrong_texts(rule)}
+
+
+def character_errors(rule: Any) -> dict[str, list[str]]:
+    """Refusals of texts with characters that no text needs: the rule's own, parameters, and values of conditions."""
+    errors = {}
+    for path, text, fault_of in _texts(rule):
+        if fault := fault_of(text):
+            errors[path] = [fault]
+    return errors
+
+
+def _texts(rule: Any) -> Iterator[tuple[str, str, Callable[[str], str | None]]]:
+    yield "description", rule.description, fault_of_body
+    yield from _values("conditions", rule.conditions)
+    for index, action in enumerate(rule.actions):
+        yield from _values(f"actions[{index}].when", action.get("when"))
+        for name, value in action.get("params", {}).items():
+            fault_of = fault_of_body if name in SEVERAL_LINES else fault_of_line
+            for text in value if isinstance(value, list) else [value]:
+                if isinstance(text, str):
+                    yield f"actions[{index}].params.{name}", text, fault_of
+
+
+def _values(path: str, node: Any) -> Iterator[tuple[str, str, Callable[[str], str | None]]]:
+    """What the conditions compare with, however deep."""
+    if isinstance(node, str):
+        yield path, node, fault_of_line
+    elif isinstance(node, list):
+        for index, child in enumerate(node):
+            # The values of one condition stand in one input.
+            yield from _values(path if path.endswith(".value") else f"{path}[{index}]", child)
+    elif isinstance(node, dict):
+        for key, child in node.items():
+            yield from _values(f"{path}.{key}", child)
+
+
+def _wrong(text: str, record_type: str | None, trigger: str) -> str:
+    if has_broken_each(text):
+        return EACH_WRONG
+    unknown = unknown_names(text, record_type, trigger)
+    if not unknown:
+        return ""
+    named = ", ".join(f"{{{name}}}" for name in unknown)
+    verb = "names" if len(unknown) == 1 else "name"
+    what = f"a {record_type}" if record_type else "the account"
+    return f"{named} {verb} no field of {what}, so it cannot be filled in. {_advice(unknown[0], record_type, trigger)}"
+
+
+def _advice(name: str, record_type: str | None, trigger: str) -> str:
+    called = CALLED.values() if record_type else ()
+    known = [*called, *fields_of(record_type), *(RUN_FIELDS if trigger == EventType.RUN_FINISHED else ())]
+    wanted = name.lower().replace(" ", "_")
+    near = wanted if wanted in known else next(iter(get_close_matches(wanted, known, 1)), None)
+    usual = "site.name" if record_type else "account.credits_available"
+    return (
+        f"Did you mean {{{near}}}?"
+        if near
+        else f"Take a field that conditions can ask for, like {{{usual}}}."
+    )

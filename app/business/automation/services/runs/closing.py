@@ -1,0 +1,324 @@
+"""How a run ends or is parked: final state, result in words, credits given back, claims settled.
+
+Every function works inside one transaction whose lease was just renewed (or that made the claim).
+"""
+
+from collections import Counter
+from dataclasses import replace
+from datetime import timedelta
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from app.business.accounts.services.notices import add_notice
+from app.business.automation.models import AutomationRule
+from app.business.automation.run_models import (
+    Cause,
+    Reason,
+    RunAttempt,
+    ScheduledTask,
+    Status,
+    Waiting,
+)
+from app.business.automation.services.runs import consecutive_failures, outages, record_claims
+from app.business.automation.services.runs.chain_review import tell_editors
+from app.business.automation.services.runs.context import RunContext, load_context
+from app.business.automation.services.runs.credits_used import credits_of_attempt, credits_of_run
+from app.business.automation.services.runs.follow_up_runs import (
+    HANDED_PROMISED,
+    merged_rest,
+    open_follow_up,
+    pass_over,
+    rest_of,
+)
+from app.business.automation.services.runs.gate_verdict import Stop, stop_of
+from app.business.automation.services.runs.opening import LONG_QUEUE, call_attention
+from app.business.automation.services.runs.record_claim_settling import open_origins, settle_claims
+from app.business.automation.services.runs.result import failure_sentence, result_of
+from app.business.automation.services.runs.unit_receipts import Outcome
+from app.business.automation.services.runs.waiting import (
+    LONGEST_WAIT,
+    waited_too_long,
+    wake_for_credits,
+    wake_next_in_turn,
+    wake_previous,
+)
+from app.business.billing.services.credit_service import CreditService, Shortfall
+from app.business.events import EventType, close_batches_of_run, open_batch, record_events
+from app.business.writer.services.content_service import give_up_writing
+
+GIVEN_UP = f"It has waited for {LONGEST_WAIT.days} days and waits no longer."
+PASSED_OVER = (Reason.CONDITIONS, Reason.LIMIT_BELOW_PRICE)
+"""The records of this run are not worked on; those that come after them in their start are."""
+LEFT_OUT = (Reason.CONDITIONS, Reason.LOOP, Reason.SUPERSEDED, Reason.SHADOW)
+"""A run that ended so will never work on its records, whatever a person does."""
+BACK_OFF = (timedelta(seconds=10), timedelta(seconds=60), timedelta(minutes=5))
+
+
+def stop_at_gate(session: Session, context: RunContext, stop: Stop) -> None:
+    """A check said no before anything was done: the run waits, or is skipped with its reason."""
+    always = (Waiting.PREVIOUS, Waiting.REVIEW)
+    context.run.budget = stop.kept_budget()
+    waits = stop.waiting and (context.waits_when_limited or stop.waiting in always)
+    if waits and waited_too_long(context.run, context.now):
+        stop = replace(stop, message=f"{stop.message} {GIVEN_UP}")
+    elif waits:
+        if stop.waiting == Waiting.PREVIOUS:
+            _replace_queued(session, context)
+        _park(session, context, stop)
+        return
+    if stop.reason in PASSED_OVER:
+        pass_over(session, context)
+    _end(session, context, Status.SKIPPED, stop.reason, stop.message)
+    if stop.would is not None:
+        context.run.result = {"would": stop.would}
+        session.flush()
+
+
+def _replace_queued(session: Session, context: RunContext) -> None:
+    """Only one planned run queues behind the one that is going on: the latest. What is owed stays: missed times that
+    are made up for all, and follow-ups.
+    """
+    run = context.run
+    if context.detail.options.get("in_turn") or run.cause != Cause.SCHEDULE or run.follows_id:
+        return
+    queued = select(ScheduledTask).where(
+        ScheduledTask.automation_rule_id == run.automation_rule_id,
+        ScheduledTask.split_site_id == run.split_site_id,
+        ScheduledTask.cause == Cause.SCHEDULE,
+        ScheduledTask.follows_id.is_(None),
+        ScheduledTask.admitted_at.is_(None),
+        ScheduledTask.waiting_for == Waiting.PREVIOUS,
+        ScheduledTask.scheduled_at < run.scheduled_at,
+    )
+    message = (
+        f"Replaced by the run planned for {run.scheduled_at:%d %b %H:%M} UTC; one at most waits its turn."
+    )
+    for older in session.scalars(queued.with_for_update(skip_locked=True, key_share=True)).all():
+        replaced = load_context(session, older, context.now)
+        if not replaced.detail.options.get("in_turn"):
+            _end(session, replaced, Status.SKIPPED, Reason.SUPERSEDED, message)
+
+
+def stop_admitted(session: Session, context: RunContext, stop: Stop) -> None:
+    """A run that had begun may not go on now: it waits, or fails with its reason. Finished units stay."""
+    context.run.budget = stop.kept_budget()
+    if stop.waiting and (context.waits_when_limited or stop.waiting == Waiting.PREVIOUS):
+        if not waited_too_long(context.run, context.now):
+            _park(session, context, stop)
+            return
+        stop = replace(stop, message=f"{stop.message} {GIVEN_UP}")
+    _end(session, context, Status.FAILED, stop.reason, stop.message)
+
+
+def give_up(session: Session, context: RunContext, stop: Stop) -> None:
+    """A run that kills its workers, or that nobody could finish, fails with its reason."""
+    _end(session, context, Status.FAILED, stop.reason, stop.message)
+
+
+def fail_before_work(session: Session, context: RunContext, reason: Reason, message: str) -> None:
+    """The rule cannot be read any more: nothing is done on a condition that we do not understand."""
+    _end(session, context, Status.FAILED, reason, f"This rule needs repair. {message}")
+
+
+def out_of_credits(session: Session, context: RunContext, shortfall: Shortfall) -> None:
+    """Credits or a budget ended between two steps."""
+    stop_admitted(session, context, stop_of(shortfall))
+
+
+def cancel(session: Session, context: RunContext) -> None:
+    """A person stopped it: skipped when nothing was begun, else failed with what is finished kept."""
+    if context.run.admitted_at is None:
+        _end(session, context, Status.SKIPPED, Reason.CANCELLED, "Cancelled before it started.")
+    else:
+        _end(session, context, Status.FAILED, Reason.CANCELLED, "Cancelled. What was finished stays.")
+
+
+def hand_back(session: Session, context: RunContext) -> None:
+    """The worker goes away: the run is pending again and goes on with its next unit elsewhere."""
+    run = context.run
+    run.status, run.not_before = Status.PENDING, context.now
+    _let_go(session, context, Status.PENDING, None, "Handed back: the worker was stopped.")
+    call_attention(session, run)
+
+
+def settle(session: Session, context: RunContext, outcome: Outcome) -> None:
+    """All steps are through: completed, or failed with named units, or once more later for passing faults."""
+    notes = [*context.detail.options.get("notes", []), *outcome.notes]
+    if not outcome.failures:
+        notes += _go_on(session, context, outcome)
+        _end(session, context, Status.COMPLETED, None, "", notes=notes)
+        return
+    message = failure_sentence(session, context, outcome)
+    is_passing = all(failure.is_passing for failure in outcome.failures)
+    detail = "\n".join(dict.fromkeys(failure.detail for failure in outcome.failures if failure.detail))
+    context.detail.error_detail = detail
+    if is_passing and _may_retry_alone(context):
+        _retry_later(session, context, outcome, message)
+        return
+    notes += _go_on(session, context, outcome)
+    reasons = Counter(failure.reason for failure in outcome.failures)
+    reason = Reason(reasons.most_common(1)[0][0]) if len(reasons) == 1 else Reason.ACTION_FAILED
+    if is_passing:
+        outages.keep_for_later(context)
+    _end(session, context, Status.FAILED, reason, message, notes=notes, is_passing=is_passing)
+
+
+def _go_on(session: Session, context: RunContext, outcome: Outcome) -> list[str]:
+    """What is left over follows; what this run has not spent is free for it by then."""
+    _release(session, context)
+    return open_follow_up(session, context, outcome.rest)
+
+
+def _may_retry_alone(context: RunContext) -> bool:
+    return context.run.auto_retries < outages.AUTO_RETRIES and context.rule.is_active
+
+
+def _retry_later(session: Session, context: RunContext, outcome: Outcome, message: str) -> None:
+    run = context.run
+    asked = max((failure.retry_after or 0 for failure in outcome.failures), default=0)
+    run.not_before = context.now + max(BACK_OFF[run.auto_retries], timedelta(seconds=min(asked, 1800)))
+    run.auto_retries += 1
+    run.status, run.error_message = Status.PENDING, message
+    context.detail.options = context.detail.options | {"rest": merged_rest(context, outcome.rest)}
+    _release(session, context)
+    _let_go(session, context, Status.FAILED, Reason.ACTION_FAILED, message)
+    call_attention(session, run)
+    wake_next_in_turn(session, run)
+
+
+def _end(
+    session: Session,
+    context: RunContext,
+    status: Status,
+    reason: Reason | None,
+    message: str,
+    *,
+    notes: list[str] | None = None,
+    is_passing: bool = False,
+) -> None:
+    """The final state of this attempt, and everything that hangs on it."""
+    run = context.run
+    _release(session, context)
+    run.status, run.reason, run.error_message, run.finished_at = status, reason, message, context.now
+    run.waiting_for = run.waits_for_run_id = None
+    run.credits_used = credits_of_run(session, run)
+    run.result = result_of(session, context, notes or [])
+    _count_left(context, reason)
+    if run.admitted_at:
+        settle_claims(session, context, failed=status == Status.FAILED, is_passing=is_passing)
+    else:
+        record_claims.give_back(session, context)
+    if status == Status.FAILED:
+        give_up_writing(session, origin=context.origin(run.from_step, None), now=context.now)
+    if run.from_step and status != Status.COMPLETED:
+        open_origins(session, context, is_passing=is_passing)
+    close_batches_of_run(session, run.account_id, run.id, context.now)
+    _let_go(session, context, status, reason, message)
+    known = status == Status.FAILED and outages.is_tried_again(run) and is_passing
+    if status == Status.FAILED and not known:
+        _tell(session, context, message)
+    if status != Status.SKIPPED and not known:
+        _report_end(session, context)
+    session.flush()
+    # Before others are woken: whoever saves the rule takes its row first and then those of its runs.
+    consecutive_failures.count_end(session, run, context.now, is_passing=is_passing)
+    if status == Status.COMPLETED and run.queue == LONG_QUEUE:
+        outages.follow_completed(session, run, context.now)
+    wake_previous(session, run)
+    wake_for_credits(session, run.account_id)
+
+
+def _count_left(context: RunContext, reason: Reason | None) -> None:
+    """Count the promised records that nobody works on now: those that the checks left out, and those that could be."""
+    run = context.run
+    if run.promised is not None:
+        handed = context.detail.options.get(HANDED_PROMISED, 0)
+        left_out = run.promised - handed if reason in LEFT_OUT else run.left_out
+        run.left_out, run.remaining = left_out, 0 if reason in LEFT_OUT else rest_of(context).promised
+
+
+def _park(session: Session, context: RunContext, stop: Stop) -> None:
+    """Undo the claim: the run stays pending and waits; the attempt does not count."""
+    run = context.run
+    _release(session, context)
+    if run.admitted_at is None:
+        record_claims.give_back(session, context)
+    session.execute(delete(RunAttempt).where(RunAttempt.run_id == run.id, RunAttempt.number == run.attempt))
+    run.status, run.attempt = Status.PENDING, run.attempt - 1
+    run.lease_token = run.lease_until = None
+    if run.admitted_at is None:
+        run.started_at = None
+    run.waiting_for, run.credits_needed = stop.waiting, stop.credits_needed
+    run.waits_for_run_id = stop.waits_for_run_id
+    run.waiting_since, run.error_message = run.waiting_since or context.now, stop.message
+    if stop.waiting in (Waiting.DAY, Waiting.BUDGET):
+        run.not_before = context.next_local_day
+    if stop.waiting == Waiting.REVIEW:
+        tell_editors(session, context)
+    session.flush()
+    if stop.waiting != Waiting.PREVIOUS or stop.waits_for_run_id:
+        # Two runs that wait for the same one would wake each other without end.
+        wake_next_in_turn(session, run)
+
+
+def _let_go(session: Session, context: RunContext, status: str, reason: Reason | None, message: str) -> None:
+    run = context.run
+    session.execute(
+        update(RunAttempt)
+        .where(
+            RunAttempt.account_id == run.account_id,
+            RunAttempt.run_id == run.id,
+            RunAttempt.number == run.attempt,
+        )
+        .values(
+            finished_at=context.now,
+            status=status,
+            reason=reason,
+            error_message=message,
+            credits_used=credits_of_attempt(session, run),
+        )
+    )
+    run.lease_token = run.lease_until = None
+    session.flush()
+
+
+def _release(session: Session, context: RunContext) -> None:
+    CreditService().release(
+        session,
+        account_id=context.account.id,
+        run_id=context.run.id,
+        now=context.now,
+    )
+
+
+def _report_end(session: Session, context: RunContext) -> None:
+    """The event of a finished run, only where a rule of the account listens for it."""
+    run = context.run
+    listens = select(AutomationRule.id).where(
+        AutomationRule.account_id == run.account_id,
+        AutomationRule.trigger == EventType.RUN_FINISHED,
+        AutomationRule.is_active,
+    )
+    if session.scalar(listens.limit(1)) is None:
+        return
+    batch = open_batch(session, EventType.RUN_FINISHED, context.origin(run.from_step, None), context.now)
+    data = {"rule_id": run.automation_rule_id, "status": run.status}
+    row = {"record_id": run.id, "site_id": run.site_id, "sector_id": run.sector_id, "data": data}
+    record_events(session, batch, "run", [row])
+    close_batches_of_run(session, run.account_id, run.id, context.now)
+
+
+def _tell(session: Session, context: RunContext, message: str) -> None:
+    later = f" {outages.TRIED_AGAIN}" if context.run.retry_at else ""
+    add_notice(
+        session,
+        account_id=context.account.id,
+        level="danger",
+        title=f"“{context.run.rule_name}” failed",
+        body=f"{message}{later}",
+        key=f"rule-failed-{context.rule.id}-{context.local_day.isoformat()}",
+        rule_id=context.rule.id,
+        run_id=context.run.id,
+        now=context.now,
+    )

@@ -1,0 +1,110 @@
+"""What people may do with a run: retry what failed, cancel what has not ended, say go on."""
+
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import CursorResult, func, select, true, update
+from sqlalchemy.orm import Session
+
+from app.business.automation.models import AutomationRule
+from app.business.automation.run_models import Reason, ScheduledTask, Status
+from app.business.automation.services.runs.ended_runs import note_end
+from app.business.automation.services.runs.opening import call_attention
+from app.business.automation.services.runs.waiting import wake_previous
+from app.business.errors import Conflict
+
+BEHIND_ALL = 10
+"""Priority of runs that are retried by the hundred: after everything else in their queue (rules have 1 to 9)."""
+
+
+def retry(
+    session: Session,
+    run: ScheduledTask,
+    now: datetime,
+    *,
+    failed_attempt: int | None = None,
+    priority: int | None = None,
+) -> None:
+    """A further attempt of a failed run: only what is unfinished, under the same keys. Raises Conflict.
+
+    failed_attempt: the attempt that was seen to fail; when another has failed since, the run is left alone ·
+    priority: other than the rule's.
+    """
+    changed = _guarded(
+        session,
+        run,
+        [Status.FAILED],
+        failed_attempt,
+        status=Status.PENDING,
+        reason=None,
+        error_message="",
+        finished_at=None,
+        cancel_requested_at=None,
+        waiting_for=None,
+        waits_for_run_id=None,
+        not_before=now,
+        retry_at=None,
+        rescues=0,
+        auto_retries=0,
+        priority=priority or _priority_of_rule(run),
+    )
+    if not changed:
+        raise Conflict(f"Only failed runs can be retried; this one is {run.status}.")
+    call_attention(session, run)
+
+
+def cancel(session: Session, run: ScheduledTask, now: datetime) -> None:
+    """Not begun: skipped at once. Working: it stops before its next unit. Raises Conflict when it has ended."""
+    if _guarded(session, run, [Status.RUNNING], cancel_requested_at=now):
+        return
+    # What a follow-up leaves undone is open again for the records that it comes from: the engine ends it.
+    if (
+        run.admitted_at is None
+        and not run.from_step
+        and _guarded(
+            session,
+            run,
+            [Status.PENDING],
+            status=Status.SKIPPED,
+            reason=Reason.CANCELLED,
+            error_message="Cancelled before it started.",
+            remaining=func.coalesce(ScheduledTask.promised, 0),
+            waiting_for=None,
+            waits_for_run_id=None,
+            finished_at=now,
+        )
+    ):
+        note_end(session, run)
+        wake_previous(session, run)
+        return
+    goes_on = {"cancel_requested_at": now, "waiting_for": None, "waits_for_run_id": None, "not_before": now}
+    if _guarded(session, run, [Status.PENDING], None, **goes_on):
+        call_attention(session, run)
+        return
+    raise Conflict(f"This run has already ended ({run.status}).")
+
+
+def _priority_of_rule(run: ScheduledTask) -> Any:
+    """The rule's present one: a retry of many runs may have put this run behind all others."""
+    return (
+        select(AutomationRule.priority).where(AutomationRule.id == run.automation_rule_id).scalar_subquery()
+    )
+
+
+def _guarded(
+    session: Session, run: ScheduledTask, states: list[Status], attempt: int | None = None, **values: Any
+) -> bool:
+    is_same = true() if attempt is None else ScheduledTask.attempt == attempt
+    result = session.execute(
+        update(ScheduledTask)
+        .where(
+            ScheduledTask.account_id == run.account_id,
+            ScheduledTask.id == run.id,
+            ScheduledTask.status.in_(states),
+            is_same,
+        )
+        .values(**values)
+        .execution_options(synchronize_session=False)
+    )
+    session.refresh(run)
+    return cast(CursorResult[Any], result).rowcount == 1

@@ -1,0 +1,84 @@
+"""What the checks of a run say: a pass in a sentence, or a stop with its reason and what could be waited for."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.business.automation.run_models import Reason, Waiting
+from app.business.automation.services.runs.context import RunContext
+from app.business.automation.services.runs.record_selection import Choice
+from app.business.automation.services.runs.start_list import NO_LIST, Stretch
+from app.business.billing.services.credit_service import Budget, BudgetScope, Shortfall
+
+
+@dataclass(frozen=True)
+class Stop:
+    """A check that says no: reason code, sentence, and what a waiting run would wait for.
+
+    waits_for_run_id: the run that holds the records it waits for · would: of a practice run, what it would have done,
+    in figures · budget: the one that is used up.
+    """
+
+    reason: Reason
+    message: str
+    waiting: Waiting | None = None
+    credits_needed: int | None = None
+    waits_for_run_id: int | None = None
+    would: dict[str, int] | None = None
+    budget: Budget | None = None
+
+    def kept_budget(self) -> dict[str, Any] | None:
+        """The budget as the run keeps it: whose it is, and until when it is used up."""
+        if self.budget is None:
+            return None
+        budget = self.budget
+        return {
+            "scope": str(budget.scope),
+            "id": budget.scope_id,
+            "name": budget.title,
+            "period": budget.period,
+        }
+
+
+class OutOfCredits(Exception):  # noqa: N818 - an outcome that the engine settles
+    """Credits or a budget ran out between two steps."""
+
+    def __init__(self, shortfall: Shortfall) -> None:
+        super().__init__(shortfall.sentence)
+        self.shortfall = shortfall
+
+
+@dataclass
+class Admission:
+    """What the checks have decided so far: the records, and what limits left over.
+
+    origins: the run that left a record unfinished, where one did · gone_on_with: the records for which what is done
+    was taken over · place: the stretch of the start's list that has been looked at · looked_at: records offered.
+    """
+
+    choice: Choice = field(default_factory=Choice)
+    records: list[int] = field(default_factory=list)
+    origins: dict[int, int] = field(default_factory=dict)
+    gone_on_with: list[int] = field(default_factory=list)
+    left_over: list[int] = field(default_factory=list)
+    place: Stretch = NO_LIST
+    looked_at: int = 0
+    price: int = 0
+    stop: Stop | None = None
+    gates: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+Gate = Callable[[Session, RunContext, Admission], str | Stop | None]
+"""Gives the sentence of a pass, None where the check does not apply, or a Stop."""
+
+
+def stop_of(shortfall: Shortfall) -> Stop:
+    """A refused hold as the check that says no."""
+    if shortfall.budget and shortfall.budget.scope == BudgetScope.START:
+        return Stop(Reason.BUDGET, shortfall.sentence)
+    if shortfall.kind == "budget":
+        return Stop(Reason.BUDGET, shortfall.sentence, Waiting.BUDGET, budget=shortfall.budget)
+    return Stop(Reason.INSUFFICIENT_CREDITS, shortfall.sentence, Waiting.CREDITS, shortfall.needed)

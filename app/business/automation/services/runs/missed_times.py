@@ -1,0 +1,135 @@
+"""Planned times found too late: which of them are made up for, and a row with a sentence for each of the others."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from app.business.automation.models import AutomationRule
+from app.business.automation.run_models import Cause, Reason, ScheduledTask, Status
+from app.business.automation.services.runs.context import RunContext
+from app.business.automation.services.runs.opening import Opening, record_skip
+from app.business.automation.services.schedules.calendar import due_instants, parse_schedule
+
+LATE = timedelta(minutes=1)
+"""A due instant found without a row this long after it was missed, not merely late."""
+LATEST_START = timedelta(minutes=15)
+"""A run that comes to its turn later than this was missed, whoever was at fault: the machine or busy workers."""
+MOST_ROWS = 100
+NONE_MADE_UP = "This rule does not make up for missed times."
+OFFLINE = "We were offline at this time."
+EDITED = "The rule was changed or switched off before we were back."
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Missed times, oldest first: those that run now, and those that do not, with why."""
+
+    made_up: list[datetime]
+    lost: list[datetime]
+    why: str = ""
+
+
+def judge(
+    rule: AutomationRule, missed: list[datetime], now: datetime, due_at: datetime | None = None
+) -> Verdict:
+    """What the rule's choice for times when we were offline says about the `missed` ones.
+
+    due_at: a later time that is due just now and runs anyway.
+    """
+    if rule.catch_up == "none":
+        return Verdict([], missed, NONE_MADE_UP)
+    if rule.catch_up == "all":
+        why = f"Of the missed times the latest {MOST_ROWS} are made up for; this one is older."
+        return Verdict(missed[-MOST_ROWS:], missed[:-MOST_ROWS], why)
+    if due_at is not None:
+        return Verdict([], missed, _replaced_by(due_at))
+    *older, latest = missed
+    if latest < now - timedelta(hours=rule.catch_up_hours):
+        return Verdict([], missed, _too_long_ago(rule.catch_up_hours))
+    return Verdict([latest], older, _replaced_by(latest))
+
+
+def began_late(run: ScheduledTask, now: datetime) -> bool:
+    """Whether a run that was planned in time comes to its turn so late that its time counts as missed."""
+    return run.waiting_since is None and now - run.scheduled_at > LATEST_START
+
+
+def why_not_now(session: Session, context: RunContext) -> str | None:
+    """Why a run that comes to its turn late does not start any more; None where it does.
+
+    Late for whatever reason, it gives way to a later time of its rule that is due as well: after an absence one
+    runs, not all that had been planned ahead.
+    """
+    run, rule, late = context.run, context.definition, context.now - context.run.scheduled_at
+    if run.waiting_since is not None or late <= LATE:
+        return None
+    said = f"It could not start at its time, {run.scheduled_at:%d %b %H:%M} UTC."
+    if began_late(run, context.now):
+        if rule.catch_up == "none":
+            return f"{said} {NONE_MADE_UP}"
+        if late > timedelta(hours=rule.catch_up_hours):
+            return f"{said} {_too_long_ago(rule.catch_up_hours)}"
+    newer_at = _newer_planned(session, run, context.now) or _newer_unplanned(context)
+    return f"{said} {_replaced_by(newer_at)}" if newer_at else None
+
+
+def _newer_planned(session: Session, run: ScheduledTask, now: datetime) -> datetime | None:
+    return session.scalar(
+        select(func.max(ScheduledTask.scheduled_at)).where(
+            ScheduledTask.automation_rule_id == run.automation_rule_id,
+            ScheduledTask.split_site_id == run.split_site_id,
+            ScheduledTask.cause == Cause.SCHEDULE,
+            ScheduledTask.status != Status.SKIPPED,
+            ScheduledTask.scheduled_at > run.scheduled_at,
+            ScheduledTask.scheduled_at <= now,
+        )
+    )
+
+
+def _newer_unplanned(context: RunContext) -> datetime | None:
+    """A later time that nobody has planned yet: workers may be back before the planning is."""
+    unplanned_from = context.rule.unplanned_from
+    if unplanned_from is None or unplanned_from > context.now:
+        return None
+    schedule = parse_schedule(context.rule.schedule, shortest_interval_minutes=None)
+    if "timezone" not in context.rule.schedule:
+        schedule = replace(schedule, timezone=context.zone.key)
+    start = max(context.run.scheduled_at, unplanned_from - timedelta(microseconds=1))
+    return max(due_instants(schedule, start, context.now), default=None)
+
+
+def _too_long_ago(hours: int) -> str:
+    return f"That is more than {hours} h ago, too long to make up for."
+
+
+def _replaced_by(at: datetime) -> str:
+    return f"Replaced by the run planned for {at:%d %b %H:%M} UTC."
+
+
+def record_missed(
+    session: Session,
+    rule: AutomationRule,
+    lost: list[datetime],
+    why: str,
+    now: datetime,
+    *,
+    site_id: int,
+    version: int,
+) -> None:
+    """A skipped row for each lost time; those before the latest hundred share one, with their count."""
+    folded, single = lost[:-MOST_ROWS], lost[-MOST_ROWS:]
+    rows: list[tuple[datetime, str, dict[str, object]]] = [(at, OFFLINE, {}) for at in single]
+    if folded:
+        counts = {"count": len(folded), "first_at": folded[0], "last_at": folded[-1]}
+        rows.append((folded[-1], f"We were offline for {len(folded):,} planned times.", counts))
+    for at, sentence, extra in rows:
+        opening, message = planned_opening(at, site_id), f"{sentence} {why}"
+        record_skip(session, rule, opening, Reason.MISSED, message, now, rule_version=version, **extra)
+
+
+def planned_opening(instant: datetime, site_id: int) -> Opening:
+    """Of a run at a planned time, for one site where the rule is split over its sites."""
+    opening = Opening(cause=Cause.SCHEDULE, scheduled_at=instant, split_site_id=site_id)
+    return replace(opening, site_id=site_id) if site_id else opening

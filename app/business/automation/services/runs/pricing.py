@@ -1,0 +1,173 @@
+"""What a run costs at most, before and while it works; the records a credit limit pays for."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.business.automation.services.catalogue.action_catalogue import explicit_ids
+from app.business.automation.services.catalogue.record_models import known_ids
+from app.business.automation.services.runs.context import RunContext
+from app.business.automation.services.runs.steps import (
+    IDS_IN_A_QUERY,
+    Step,
+    finished_units,
+    input_ids,
+    parents_of,
+    steps_of,
+)
+from app.business.planner.models import Keyword
+from app.business.writer.models import Task
+
+
+@dataclass(frozen=True)
+class StepPrice:
+    """Prices of one step's units: `amount(ids)` is the most they can cost together."""
+
+    step: Step
+    measure: dict[int, Any]
+
+    def amount(self, ids: list[int]) -> int:
+        """Credits that the units of `ids` cost at most."""
+        price, params = self.step.entry.price, self.step.params
+        match self.step.entry.key:
+            case "cluster_keywords":
+                sectors = Counter(self.measure[key] for key in ids if key in self.measure)
+                return sum(price(params, count) for count in sectors.values())
+            case "generate_content":
+                return sum(price(params, self.measure[key]) for key in ids if key in self.measure)
+            case _:
+                return sum(price(params, 1) for _ in ids)
+
+    def by_site(self, ids: list[int], sites: Mapping[int, int]) -> Counter[int]:
+        """The same, by the sites of the records: a unit never works on records of two sites."""
+        grouped: dict[int, list[int]] = defaultdict(list)
+        for record_id in ids:
+            grouped[sites.get(record_id, 0)].append(record_id)
+        return Counter(
+            {site_id: amount for site_id, some in grouped.items() if (amount := self.amount(some))}
+        )
+
+
+def step_price(session: Session, step: Step, ids: list[int]) -> StepPrice:
+    """Load what the step's price depends on: the sector of a keyword, the asked words of a task."""
+    measures: dict[str, Any] = {
+        "cluster_keywords": (Keyword.id, Keyword.sector_id),
+        "generate_content": (Task.id, Task.word_count),
+    }
+    columns = measures.get(step.entry.key)
+    if columns is None:
+        return StepPrice(step, {})
+    measure: dict[int, Any] = {}
+    for start in range(0, len(ids), IDS_IN_A_QUERY):
+        chunk = ids[start : start + IDS_IN_A_QUERY]
+        measure.update(session.execute(select(*columns).where(columns[0].in_(chunk))).all())
+    return StepPrice(step, measure)
+
+
+class WorkPrices:
+    """The most that work on any of the records costs, read once: of the steps whose records are known by then.
+
+    context: of a run that may have receipts already; without it for work that nobody has begun.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        account_id: int,
+        steps: Sequence[Step],
+        record_type: str | None,
+        ids: list[int],
+        context: RunContext | None = None,
+    ) -> None:
+        def open_units(step: Step, all_of_them: list[int]) -> list[int]:
+            return _unfinished(session, context, step, all_of_them) if context else all_of_them
+
+        self._prices: list[tuple[StepPrice, dict[int, int] | None]] = []
+        self.explicit: dict[int, list[int]] = {}
+        """By step: records written into the rule, whatever the run's own are."""
+        self.fixed: dict[int, int] = {}
+        """By step: what those cost."""
+        for step in steps:
+            if step.source == "explicit":
+                written = explicit_ids(step.action) or []
+                known = sorted(known_ids(session, step.record_type or "", written, account_id))
+                self.explicit[step.index] = known
+                left = open_units(step, known)
+                self.fixed[step.index] = step_price(session, step, left).amount(left)
+            elif step.entry.price_text == "free":
+                continue
+            elif step.source == "records":
+                left = open_units(step, ids)
+                itself = None if len(left) == len(ids) else dict(zip(left, left, strict=True))
+                self._prices.append((step_price(session, step, left), itself))
+            elif step.source == "parents":
+                parents = parents_of(session, record_type or "", step.record_type or "", ids)
+                left = open_units(step, list(dict.fromkeys(parents.values())))
+                wanted = set(left)
+                of_parents = {key: parent for key, parent in parents.items() if parent in wanted}
+                self._prices.append((step_price(session, step, left), of_parents))
+
+    def amount(self, ids: list[int]) -> int:
+        """Credits for these records in one run."""
+        return sum(self.fixed.values()) + sum(
+            price.amount(ids if parents is None else list({parents[key] for key in ids if key in parents}))
+            for price, parents in self._prices
+        )
+
+
+def known_price(session: Session, context: RunContext, records: list[int]) -> int:
+    """Most credits of all unfinished units whose records are known now."""
+    return sum(price.amount(ids) for price, ids in known_prices(session, context, records))
+
+
+def known_prices(
+    session: Session, context: RunContext, records: list[int]
+) -> Iterator[tuple[StepPrice, list[int]]]:
+    """The paid steps whose records are known now: prices, and what is unfinished."""
+    for step in steps_of(context):
+        if step.known_at_start and step.source != "run" and step.entry.price_text != "free":
+            ids = _unfinished(session, context, step, input_ids(session, context, step, records))
+            yield step_price(session, step, ids), ids
+
+
+def affordable(session: Session, context: RunContext, records: list[int], limit: int) -> list[int]:
+    """The longest beginning of `records` whose known price stays within `limit`."""
+    return longest_within(lambda some: known_price(session, context, some), records, limit)
+
+
+def affordable_units(price: StepPrice, ids: list[int], budget: int) -> list[int]:
+    """The longest beginning of a step's units that `budget` credits pay for."""
+    return longest_within(price.amount, ids, budget)
+
+
+def longest_within(price: Callable[[list[int]], int], ids: list[int], limit: int) -> list[int]:
+    """The longest beginning of `ids` that costs at most `limit`: looked for from the front, where it mostly ends."""
+    low, high = 0, 1
+    while high < len(ids) and price(ids[:high]) <= limit:
+        low, high = high, high * 2
+    if high >= len(ids):
+        if price(ids) <= limit:
+            return ids
+        high = len(ids)
+    high = max(high - 1, 0)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if price(ids[:middle]) <= limit:
+            low = middle
+        else:
+            high = middle - 1
+    return ids[:low]
+
+
+def _unfinished(session: Session, context: RunContext, step: Step, ids: list[int]) -> list[int]:
+    done = finished_units(session, context.run.id, step.index)
+    ids = [key for key in ids if (step.record_type, key) not in done]
+    if step.entry.unit_of == "sector":
+        rows = session.execute(select(Keyword.id, Keyword.sector_id).where(Keyword.id.in_(ids)))
+        sectors = dict(rows.all())
+        return [key for key in ids if ("sector", sectors.get(key)) not in done]
+    return ids

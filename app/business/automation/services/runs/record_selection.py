@@ -1,0 +1,203 @@
+"""Which records a run works on: those in scope that match, that the rule may take, in the rule's order."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, func, or_, select, true
+from sqlalchemy.orm import Session
+
+from app.business.automation.models import RuleRecord
+from app.business.automation.services.catalogue.action_catalogue import explicit_ids
+from app.business.automation.services.catalogue.field_types import Frame
+from app.business.automation.services.catalogue.record_models import MODELS, in_scope
+from app.business.automation.services.catalogue.record_order import OLDEST, order_clauses
+from app.business.automation.services.conditions.query import matching
+from app.business.automation.services.rules.definition import RuleDefinition, input_type
+from app.business.automation.services.runs.context import RunContext
+from app.business.automation.services.runs.record_claims import (
+    begun_before,
+    held_elsewhere,
+    is_selected,
+    not_handled,
+)
+from app.business.automation.services.runs.start_list import NO_LIST, Stretch, start_records, stretch_of
+from app.business.automation.services.runs.windows import window_of
+from app.business.planner.models import Cluster, Idea, IdeaStatus, Keyword, KeywordStatus, Record
+from app.business.writer.models import Task, TaskStatus
+
+CLUSTER_AGAIN_AFTER = timedelta(days=7)
+CHUNK = 5000
+TAKEABLE = {
+    "cluster_keywords": (KeywordStatus.NEW,),
+    "create_tasks": (IdeaStatus.NEW, IdeaStatus.ACCEPTED),
+    "generate_content": (TaskStatus.DRAFT, TaskStatus.QUEUED, TaskStatus.FAILED),
+}
+"""The statuses in which an action takes a record."""
+
+
+@dataclass
+class Choice:
+    """The records to take, how many matched in all, and how many were offered (given ids).
+
+    held: matching ones that another run of the rule holds now, counted in `matched` · window: the given ids looked at
+    last · place: the stretch of the start's list that ends the window.
+    """
+
+    ids: list[int] = field(default_factory=list)
+    matched: int = 0
+    offered: int | None = None
+    held: list[int] = field(default_factory=list)
+    window: list[int] = field(default_factory=list)
+    place: Stretch = NO_LIST
+
+    @property
+    def free(self) -> int:
+        """How many match and are held by no other run."""
+        return self.matched - len(self.held)
+
+
+def choose_records(session: Session, context: RunContext) -> Choice:
+    """The run's records as they match now: of the given ids, or by selection."""
+    given = context.detail.records
+    if given is not None:
+        return _of_list(session, context, _of_given(session, context, given))
+    limit = context.definition.record_limit or CHUNK
+    model = MODELS[context.definition.record_type or ""]
+    held = model.id.in_(held_elsewhere(context))
+    ids = _matching(session, context, ~held, limit)
+    if len(ids) == limit:
+        # Enough without those that others hold.
+        return Choice(ids, _count(session, model, and_(_may_take(session, context), ~held)))
+    of_others = _matching(session, context, held, limit)
+    return Choice(ids, len(ids) + len(of_others), held=of_others)
+
+
+def matching_ids(session: Session, context: RunContext) -> list[int]:
+    """Records that match and that the rule may take, in the order in which its runs take them.
+
+    Those that another run holds are among them: a start waits for them.
+    """
+    return _matching(session, context, true())
+
+
+def _matching(
+    session: Session, context: RunContext, clause: ColumnElement[bool], limit: int | None = None
+) -> list[int]:
+    model = MODELS[context.definition.record_type or ""]
+    query = select(model.id).where(_may_take(session, context), clause)
+    return list(session.scalars(query.order_by(*_order(context)).limit(limit)))
+
+
+def matching_of(session: Session, context: RunContext, given: Sequence[int]) -> list[int]:
+    """Those of `given`, picked by hand, that a run would work on, now or once another run lets go of them."""
+    context.detail.records = list(given)
+    choice = _of_given(session, context, given)
+    return [*choice.ids, *choice.held]
+
+
+def _of_given(session: Session, context: RunContext, given: Sequence[int]) -> Choice:
+    model = MODELS[context.run.record_type or ""]
+    # A follow-up from a later step works on what an earlier run made; the rule's conditions speak of other records.
+    clause = (
+        in_scope(model, context.account.id, None, None)
+        if context.run.from_step
+        else _may_take(session, context)
+    )
+    held: set[int] = set()
+    found: list[int] = []
+    order = () if context.run.from_step else _order(context)
+    for start in range(0, len(given), CHUNK):
+        chunk = list(given[start : start + CHUNK])
+        found += session.scalars(select(model.id).where(clause, model.id.in_(chunk)).order_by(*order))
+        held.update(session.scalars(held_elsewhere(context).where(RuleRecord.record_id.in_(chunk))))
+    if context.run.from_step or context.definition.order == OLDEST or is_selected(context):
+        places = {record_id: place for place, record_id in enumerate(given)}
+        found.sort(key=lambda record_id: places[record_id])
+    return Choice(
+        ids=[record_id for record_id in found if record_id not in held],
+        matched=len(found),
+        offered=len(given),
+        held=[record_id for record_id in found if record_id in held],
+        window=list(given),
+        place=stretch_of(context.detail),
+    )
+
+
+def _order(context: RunContext) -> Sequence[Any]:
+    record_type = context.definition.record_type or ""
+    frame = Frame(context.scope, context.now, context.zone, context.rule.id)
+    return order_clauses(context.definition.order, record_type, MODELS[record_type], frame)
+
+
+def _of_list(session: Session, context: RunContext, choice: Choice) -> Choice:
+    """Where nothing of the window matches any more: the next window of the start's list that holds something."""
+    size = window_of(context.definition, picked=not is_selected(context))
+    while not choice.matched and choice.place.beyond:
+        begin = choice.place.end
+        place = replace(choice.place, begin=begin, end=min(begin + size, choice.place.total))
+        window = start_records(session, context.run)[place.begin : place.end]
+        following = _of_given(session, context, window)
+        choice = replace(following, place=place, offered=(choice.offered or 0) + (following.offered or 0))
+    return choice
+
+
+def _may_take(session: Session, context: RunContext) -> ColumnElement[bool]:
+    """Clause: records of the run's scope that match and that the rule has not done; another run may hold them."""
+    definition, model, scope = context.definition, MODELS[context.definition.record_type or ""], context.scope
+    begun = begun_before(session, context.rule.id, context.run.record_type, definition.conditions, model)
+    fits = and_(meets_conditions(context), eligible(definition, model, context.now))
+    return and_(
+        in_scope(model, scope.account_id, scope.split_site_id or scope.site_id, scope.sector_id),
+        model.site_id.not_in(context.without_sites) if context.without_sites else true(),
+        or_(fits, begun),
+        not_handled(context, model),
+    )
+
+
+def meets_conditions(context: RunContext) -> ColumnElement[bool]:
+    """Records that meet the conditions of the run's rule version now."""
+    return matching(
+        context.conditions,
+        record_type=context.definition.record_type or "",
+        scope=context.scope,
+        now=context.now,
+        zone=context.zone,
+        rule_id=context.rule.id,
+    )
+
+
+def eligible(definition: RuleDefinition, model: type[Record], now: datetime) -> ColumnElement[bool]:
+    """Leave out records that the first action would find finished already, unless it says `again`."""
+    first = choosy_action(definition)
+    return true() if first is None else takeable(first, now)
+
+
+def choosy_action(definition: RuleDefinition) -> str | None:
+    """The first action's type where it leaves out finished records; None where it takes whatever matches."""
+    action = definition.actions[0]
+    bound = (
+        explicit_ids(action) is None
+        and input_type(action, definition.record_type, []) == definition.record_type
+    )
+    return None if not bound or action.get("params", {}).get("again") else str(action["type"])
+
+
+def takeable(action_type: str, now: datetime) -> ColumnElement[bool]:
+    """Clause over the action's own input type: records in a state it takes, without its result."""
+    clauses: dict[str, Any] = {
+        "cluster_keywords": and_(
+            Keyword.status.in_(TAKEABLE["cluster_keywords"]),
+            or_(Keyword.cluster_tried_at.is_(None), Keyword.cluster_tried_at < now - CLUSTER_AGAIN_AFTER),
+        ),
+        "generate_ideas": ~select(Idea.id).where(Idea.cluster_id == Cluster.id).exists(),
+        "create_tasks": Idea.status.in_(TAKEABLE["create_tasks"]),
+        "generate_content": Task.status.in_(TAKEABLE["generate_content"]),
+    }
+    clause: ColumnElement[bool] = clauses.get(action_type, true())
+    return clause
+
+
+def _count(session: Session, model: type[Record], clause: ColumnElement[bool]) -> int:
+    return session.scalar(select(func.count()).select_from(model).where(clause)) or 0

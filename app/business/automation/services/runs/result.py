@@ -1,0 +1,188 @@
+"""What a run came to, in figures and plain words: its result, its steps, and the sentence of a failure."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.business.automation.run_models import ActionRun, ScheduledTask, Status
+from app.business.automation.services.catalogue.action_catalogue import CATALOGUE
+from app.business.automation.services.catalogue.nouns import plural
+from app.business.automation.services.runs.context import RunContext
+from app.business.automation.services.runs.unit_receipts import SKIPPED, Outcome
+
+DONE_VERBS = {
+    "cluster_keywords": "clustered",
+    "generate_ideas": "given ideas",
+    "create_tasks": "turned into tasks",
+    "generate_content": "written",
+    "update_records": "updated",
+    "create_record": "used to create records",
+    "notify": "sent",
+    "pause_rule": "switched off",
+    "resume_rule": "switched on",
+}
+
+
+def steps_json(
+    session: Session, run: ScheduledTask, actions: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """The steps of a run as the API and the run page show them, from the receipts."""
+    return _steps(run, actions, _receipts(session, run))
+
+
+def _receipts(session: Session, run: ScheduledTask) -> dict[int, list[ActionRun]]:
+    found: dict[int, list[ActionRun]] = defaultdict(list)
+    for receipt in session.scalars(
+        select(ActionRun).where(ActionRun.run_id == run.id).order_by(ActionRun.id)
+    ):
+        found[receipt.step].append(receipt)
+    return found
+
+
+def _steps(
+    run: ScheduledTask, actions: Sequence[dict[str, Any]], receipts: Mapping[int, list[ActionRun]]
+) -> list[dict[str, Any]]:
+    return [
+        _step_json(run, index, action, receipts.get(index, []))
+        for index, action in enumerate(actions)
+        if index >= run.from_step
+    ]
+
+
+def _step_json(
+    run: ScheduledTask, index: int, action: dict[str, Any], units: list[ActionRun]
+) -> dict[str, Any]:
+    made: dict[str, list[int]] = {}
+    before = Counter(unit.done_by_run_id for unit in units if unit.done_by_run_id)
+    own = [unit for unit in units if unit.done_by_run_id is None]
+    for unit in own:
+        for record_type, ids in unit.made.items():
+            made.setdefault(record_type, []).extend(ids)
+    failed = [unit.message for unit in units if unit.status == "failed"]
+    return {
+        "index": index,
+        "type": action["type"],
+        "status": _step_status(run, units),
+        "records": sum(unit.records for unit in own if unit.status == "done"),
+        "left_out": sum(1 for unit in units if unit.status == "left_out"),
+        "done_before": [{"run": run_id, "records": count} for run_id, count in sorted(before.items())],
+        "made": made,
+        "credits": sum(unit.credits for unit in units),
+        "error_message": failed[0] if failed else "",
+    }
+
+
+def _step_status(run: ScheduledTask, units: list[ActionRun]) -> str:
+    states = {unit.status for unit in units}
+    if "failed" in states:
+        return Status.FAILED
+    if "started" in states:
+        return Status.RUNNING if run.status == Status.RUNNING else Status.PENDING
+    if run.status == Status.COMPLETED or states:
+        return Status.COMPLETED
+    return Status.SKIPPED if run.status in (Status.SKIPPED, Status.FAILED) else Status.PENDING
+
+
+def result_of(session: Session, context: RunContext, notes: list[str]) -> dict[str, Any]:
+    """The stored result: one sentence, notes, what was made, and each step in short. Bounded in size."""
+    if context.run.admitted_at is None:
+        return {}
+    receipts = _receipts(session, context.run)
+    steps = _steps(context.run, context.definition.actions, receipts)
+    made: Counter[str] = Counter()
+    for step in steps:
+        made.update({record_type: len(ids) for record_type, ids in step["made"].items() if ids})
+    return {
+        "summary": _sentence(context, steps, made, receipts),
+        "notes": notes,
+        "records": len(context.detail.records or []),
+        "made": dict(made),
+        "left_out": sum(step["left_out"] for step in steps),
+        "steps": [{name: value for name, value in step.items() if name != "made"} for step in steps],
+    }
+
+
+def _sentence(
+    context: RunContext,
+    steps: list[dict[str, Any]],
+    made: Counter[str],
+    receipts: Mapping[int, list[ActionRun]],
+) -> str:
+    """What was made, then what else was done; where nothing was, why."""
+    said = []
+    if made:
+        made_words = [plural(count, record_type) for record_type, count in made.items()]
+        said.append(f"Made {_listed(made_words)}.")
+    said += [
+        _step_sentence(step, [unit for unit in receipts.get(step["index"], []) if _is_own(unit)])
+        for step in steps
+        if not step["made"]
+    ]
+    return " ".join(filter(None, said)) or _nothing_done(context, steps, receipts)
+
+
+def _is_own(unit: ActionRun) -> bool:
+    return unit.status == "done" and unit.done_by_run_id is None
+
+
+def _step_sentence(step: dict[str, Any], done: list[ActionRun]) -> str:
+    """Of a step that makes nothing; empty when it did nothing."""
+    if done and CATALOGUE[step["type"]].unit_of == "run":
+        return f"{done[0].message or CATALOGUE[step['type']].label}."
+    if not step["records"]:
+        return ""
+    noun = "keyword" if CATALOGUE[step["type"]].unit_of == "sector" else done[0].record_type
+    return f"{plural(step['records'], noun).capitalize()} {DONE_VERBS[step['type']]}."
+
+
+def _nothing_done(
+    context: RunContext, steps: list[dict[str, Any]], receipts: Mapping[int, list[ActionRun]]
+) -> str:
+    if context.run.status == Status.FAILED:
+        return "Nothing was finished."
+    units = [unit for of_step in receipts.values() for unit in of_step]
+    left_out = [unit for unit in units if unit.status == "left_out" and unit.message != SKIPPED]
+    if left_out:
+        were = "was" if len(left_out) == 1 else "were"
+        example = ": " if len({unit.message for unit in left_out}) == 1 else ", for example: "
+        count = plural(len(left_out), left_out[0].record_type)
+        return f"Nothing was done. {count} {were} left out{example}{left_out[0].message}"
+    if units and any(step["type"] == "cluster_keywords" for step in steps):
+        return "No keyword fitted a cluster; they stay new and are tried again in a week."
+    if any(step["done_before"] for step in steps):
+        return "All was done already in an earlier run."
+    if context.detail.records and any(action.get("when") for action in context.definition.actions):
+        return "There was nothing to do: no record met the conditions of the actions."
+    return "There was nothing to do."
+
+
+def failure_sentence(session: Session, context: RunContext, outcome: Outcome) -> str:
+    """`9 of 10 tasks written; 1 failed: … Retry does only that one.`"""
+    first = outcome.failures[0]
+    step = first.unit.step
+    failed = sum(failure.unit.step.index == step.index for failure in outcome.failures)
+    units = session.scalars(
+        select(ActionRun.status).where(
+            ActionRun.run_id == context.run.id,
+            ActionRun.step == step.index,
+            ActionRun.record_type == first.unit.record_type,
+            ActionRun.done_by_run_id.is_(None),
+            ActionRun.status != "left_out",
+        )
+    ).all()
+    not_begun = outcome.not_begun.get(step.index, 0)
+    done, total = units.count("done"), len(units) + not_begun
+    if step.entry.unit_of == "run" or total <= 1:
+        return f"{step.entry.label}: {first.message}"
+    verb = DONE_VERBS[step.entry.key]
+    noun = plural(total, "sector" if step.entry.unit_of == "sector" else step.record_type)
+    rest = f" The service did not answer, so {not_begun:,} were not begun." if not_begun else ""
+    only = "that one" if failed + not_begun == 1 else "those"
+    return f"{done} of {noun} {verb}; {failed} failed: {first.message}{rest} Retry does only {only}."
+
+
+def _listed(parts: list[str]) -> str:
+    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"

@@ -1,0 +1,149 @@
+"""Why a run found no record, or too few: how many there were, and what each part of them was left for."""
+
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+
+from sqlalchemy import ColumnElement, and_, case, func, or_, select
+from sqlalchemy.orm import Session
+
+from app.business.automation.services.catalogue.nouns import noun
+from app.business.automation.services.catalogue.record_models import MODELS, in_scope
+from app.business.automation.services.runs.context import RunContext
+from app.business.automation.services.runs.record_claims import (
+    begun_before,
+    held_elsewhere,
+    not_handled,
+    not_set_aside,
+)
+from app.business.automation.services.runs.record_selection import (
+    CHUNK,
+    Choice,
+    choosy_action,
+    eligible,
+    meets_conditions,
+)
+
+TAKEN = {
+    "cluster_keywords": (
+        "is not new any more, or was tried within the last 7 days",
+        "are not new any more, or were tried within the last 7 days",
+    ),
+    "generate_ideas": ("has ideas already", "have ideas already"),
+    "create_tasks": ("is rejected or used already", "are rejected or used already"),
+    "generate_content": ("is written already, or being written", "are written already, or being written"),
+}
+"""What stands against a record that the first action leaves alone; one and many."""
+GONE = (
+    "is gone, on a paused site, or not where this rule works",
+    "are gone, on paused sites, or not where this rule works",
+)
+NO_MATCH = ("does not match the conditions now", "do not match the conditions now")
+NOT_AS_IT_IS = ("is not in a state that the action takes", "are not in a state that the action takes")
+HELD = ("is held by another run of this rule", "are held by another run of this rule")
+HAD = ("was taken by this rule before", "were taken by this rule before")
+SET_ASIDE = ("was set aside after three failed runs", "were set aside after three failed runs")
+
+Words = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class _Counts:
+    """there: in the account and in scope · matched: those that meet the conditions, or whose work has begun · fit:
+    that the action takes, or has begun · kept: not set aside · new: not taken before · free: held by no other run.
+    """
+
+    there: int = 0
+    matched: int = 0
+    fit: int = 0
+    kept: int = 0
+    new: int = 0
+    free: int = 0
+
+    def __add__(self, other: "_Counts") -> "_Counts":
+        return _Counts(*(mine + its for mine, its in zip(astuple(self), astuple(other), strict=True)))
+
+
+def too_few(session: Session, context: RunContext, choice: Choice, needed: int) -> str:
+    """The sentence of a run that stops for want of records."""
+    if choice.offered is not None and not choice.matched:
+        return _none_of_given(session, context, choice)
+    if choice.matched:
+        found = context.plural(choice.matched + choice.place.beyond)
+        return f"Only {found} can be taken now; this rule waits for at least {needed:,}."
+    counts = _counts(session, context, None)
+    if not counts.matched:
+        conditions = context.definition.conditions
+        what = "that matches the conditions now" if conditions else "where this rule works"
+        return f"There is no {noun(context.run.record_type)} {what}."
+    match = "matches" if counts.matched == 1 else "match"
+    found = f"{context.plural(counts.matched)} {match}"
+    return f"{found}, but this rule takes none of them: {_listed(_parts(context, counts, counts.matched))}."
+
+
+def left_out_of_matching(session: Session, context: RunContext) -> str:
+    """`Of the 7 clusters that match 3 are left out: 3 have ideas already.` Empty where the rule may take them all."""
+    counts = _counts(session, context, None)
+    out = counts.matched - counts.free
+    if out <= 0:
+        return ""
+    parts = _listed(_parts(context, counts, counts.matched))
+    if counts.matched == 1:
+        return f"The 1 {noun(context.run.record_type)} that matches is left out: {parts}."
+    verb = "is" if out == 1 else "are"
+    return f"Of the {context.plural(counts.matched)} that match {out:,} {verb} left out: {parts}."
+
+
+def _none_of_given(session: Session, context: RunContext, choice: Choice) -> str:
+    given, offered = choice.window, len(choice.window)
+    counts = _Counts()
+    for start in range(0, len(given), CHUNK):
+        counts += _counts(session, context, given[start : start + CHUNK])
+    parts = [(offered - counts.there, GONE), (counts.there - counts.matched, NO_MATCH)]
+    left = _parts(context, counts, counts.matched)
+    parts = [*(part for part in parts if part[0]), *left]
+    if offered == 1:
+        return f"This {noun(context.run.record_type)} {parts[0][1][0]}." if parts else "It was not taken."
+    if len(parts) == 1:
+        return f"All {context.plural(offered)} {parts[0][1][1]}."
+    return f"None of the {context.plural(offered)} could be taken: {_listed(parts)}."
+
+
+def _parts(context: RunContext, counts: _Counts, matched: int) -> list[tuple[int, Words]]:
+    unfit = TAKEN.get(choosy_action(context.definition) or "", NOT_AS_IT_IS)
+    parts = [
+        (matched - counts.fit, unfit),
+        (counts.fit - counts.kept, SET_ASIDE),
+        (counts.kept - counts.new, HAD),
+        (counts.new - counts.free, HELD),
+    ]
+    return [part for part in parts if part[0]]
+
+
+def _listed(parts: list[tuple[int, Words]]) -> str:
+    return ", ".join(f"{count:,} {words[0] if count == 1 else words[1]}" for count, words in parts)
+
+
+def _counts(session: Session, context: RunContext, ids: Sequence[int] | None) -> _Counts:
+    model = MODELS[context.run.record_type or ""]
+    definition = context.definition
+    site_id = context.run.split_site_id or definition.site
+    there = in_scope(model, context.account.id, site_id, definition.sector)
+    if context.run.from_step:
+        steps: list[ColumnElement[bool]] = [there]
+    else:
+        begun = begun_before(session, context.rule.id, context.run.record_type, definition.conditions, model)
+        steps = [
+            there,
+            or_(meets_conditions(context), begun),
+            or_(eligible(definition, model, context.now), begun),
+            not_set_aside(context, model),
+            not_handled(context, model),
+            model.id.not_in(held_elsewhere(context)),
+        ]
+    sums = [
+        func.coalesce(func.sum(case((and_(*steps[: end + 1]), 1), else_=0)), 0) for end in range(len(steps))
+    ]
+    query = select(*sums).select_from(model)
+    query = query.where(there) if ids is None else query.where(model.id.in_(ids))
+    found = list(session.execute(query).one())
+    return _Counts(*(found + [found[-1]] * (6 - len(found))))

@@ -1,0 +1,58 @@
+"""The records of a run that a limit skipped: a person may run them now."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import Account
+from app.business.automation.models import AutomationRule
+from app.business.automation.run_models import Reason, RunDetail, ScheduledTask, Status
+from app.business.automation.services.catalogue.record_models import known_ids
+from app.business.automation.services.rules.definition import definition_from
+from app.business.automation.services.rules.versions import definition_of
+from app.business.automation.services.runs.context import RunContext
+from app.business.automation.services.runs.gate_verdict import Admission
+from app.business.automation.services.runs.pricing import affordable
+
+LIMITS = (Reason.DAILY_LIMIT, Reason.INSUFFICIENT_CREDITS, Reason.BUDGET, Reason.LIMIT_BELOW_PRICE)
+WANTED = "wanted"
+"""Option of a run that chose its records itself: those it would have worked on."""
+
+
+@dataclass(frozen=True)
+class RunAgain:
+    """The records of the run that are still here."""
+
+    run_id: int
+    record_type: str
+    records: list[int]
+
+
+def keep_wanted(run: ScheduledTask, detail: RunDetail, admission: Admission) -> None:
+    """Note the records that a limit kept the run from, where only the run itself knows them."""
+    if run.status == Status.SKIPPED and run.reason in LIMITS and detail.records is None:
+        detail.options = detail.options | {WANTED: admission.choice.ids}
+
+
+def run_again(session: Session, run: ScheduledTask, now: datetime) -> RunAgain | None:
+    """What a person may start in the run's place, by the rule as it stands now; None where that makes no sense."""
+    wanted = run.detail.records or run.detail.options.get(WANTED)
+    if run.status != Status.SKIPPED or run.reason not in LIMITS or not wanted or run.from_step:
+        return None
+    rule = session.get_one(AutomationRule, run.automation_rule_id)
+    record_type = rule.record_type if run.record_type == rule.record_type else None
+    if rule.archived_at or record_type is None:
+        return None
+    here = known_ids(session, record_type, wanted, rule.account_id)
+    records = [key for key in wanted if key in here]
+    context = _as_started_now(session, run, rule, now)
+    if not affordable(session, context, records, rule.credit_limit_per_execution):
+        return None
+    return RunAgain(run.id, record_type, records)
+
+
+def _as_started_now(session: Session, run: ScheduledTask, rule: AutomationRule, now: datetime) -> RunContext:
+    account = session.get_one(Account, rule.account_id)
+    definition = definition_from(definition_of(rule))
+    return RunContext(run, run.detail, rule, definition, account, None, now)

@@ -1,0 +1,165 @@
+"""The receipts of units: begun, done, left out or failed. One row for each unit, whatever happens between."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, select, update
+from sqlalchemy.orm import Session
+
+from app.business.automation.run_models import ActionRun
+from app.business.automation.services.runs.context import RunContext
+from app.business.automation.services.runs.steps import Step
+
+SKIPPED = "The step's own condition does not hold for it."
+
+
+@dataclass(frozen=True)
+class Unit:
+    """One step's work on one record, one sector's records, or (notices, pauses) once for the run."""
+
+    step: Step
+    record_type: str
+    record_id: int
+    ids: tuple[int, ...]
+    key: str
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a unit's work came to: rows made by type, records it placed, credits to charge, a short sentence."""
+
+    made: dict[str, list[int]] = field(default_factory=dict)
+    records: int = 1
+    credits: int = 0
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """The record is in a state that this action does not take; nothing is done and nothing is charged."""
+
+    message: str
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a unit failed: `reason` code, plain sentence, technical detail, and whether trying later can help."""
+
+    unit: Unit
+    reason: str
+    message: str
+    detail: str = ""
+    is_passing: bool = False
+    retry_after: float | None = None
+
+
+@dataclass
+class Outcome:
+    """What the steps of a run came to: failed units, work left over for a follow-up, sentences for the result.
+
+    not_begun: step -> units that were not tried because the outside service had stopped answering.
+    """
+
+    failures: list[Failure] = field(default_factory=list)
+    not_begun: dict[int, int] = field(default_factory=dict)
+    rest: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def unit_key(run_id: int, step: int, record_id: int) -> str:
+    """The key that the provider, the ledger and the outputs of a unit share, the same in every attempt."""
+    return f"r{run_id}-s{step}-{record_id}"
+
+
+def begin(session: Session, context: RunContext, unit: Unit, now: datetime) -> None:
+    """Note that the unit is being worked on; a second try counts up."""
+    known = _receipt(session, context, unit)
+    if known is None:
+        session.add(
+            ActionRun(
+                account_id=context.account.id,
+                run_id=context.run.id,
+                step=unit.step.index,
+                type=unit.step.entry.key,
+                record_type=unit.record_type,
+                record_id=unit.record_id,
+                status="started",
+                provider_key=unit.key,
+                started_at=now,
+            )
+        )
+    else:
+        known.status, known.attempts, known.message = "started", known.attempts + 1, ""
+    session.flush()
+
+
+def finish(
+    session: Session, context: RunContext, unit: Unit, done: Done, credits: int, now: datetime
+) -> None:
+    """The unit's receipt, in the transaction of its outputs and its charge."""
+    values = {
+        "status": "done",
+        "made": done.made,
+        "records": done.records,
+        "credits": credits,
+        "message": done.message,
+    }
+    _write(session, context, unit, values, now)
+
+
+def leave_out(session: Session, context: RunContext, unit: Unit, reason: LeftOut, now: datetime) -> None:
+    """The record was not one for this action; counted in the result."""
+    begin(session, context, unit, now)
+    _write(session, context, unit, {"status": "left_out", "message": reason.message}, now)
+
+
+def skip(session: Session, context: RunContext, step: Step, ids: Sequence[int], now: datetime) -> None:
+    """The step's own condition leaves these records alone: noted, so that a later attempt does not ask again."""
+    rows = [
+        {
+            "account_id": context.account.id,
+            "run_id": context.run.id,
+            "step": step.index,
+            "type": step.entry.key,
+            "record_type": step.record_type,
+            "record_id": record_id,
+            "status": "left_out",
+            "provider_key": unit_key(context.run.id, step.index, record_id),
+            "message": SKIPPED,
+            "started_at": now,
+            "finished_at": now,
+        }
+        for record_id in ids
+    ]
+    if rows:
+        session.execute(insert(ActionRun), rows)
+
+
+def fail(session: Session, context: RunContext, failure: Failure, now: datetime) -> None:
+    """The unit failed and costs nothing; a retry does it again under the same key."""
+    _write(session, context, failure.unit, {"status": "failed", "message": failure.message}, now)
+
+
+def _write(session: Session, context: RunContext, unit: Unit, values: dict[str, Any], now: datetime) -> None:
+    session.execute(
+        update(ActionRun)
+        .where(*_where(context, unit))
+        .values(finished_at=now, **values)
+        .execution_options(synchronize_session="fetch")
+    )
+
+
+def _receipt(session: Session, context: RunContext, unit: Unit) -> ActionRun | None:
+    return session.scalar(select(ActionRun).where(*_where(context, unit)))
+
+
+def _where(context: RunContext, unit: Unit) -> tuple[Any, ...]:
+    return (
+        ActionRun.account_id == context.run.account_id,
+        ActionRun.run_id == context.run.id,
+        ActionRun.step == unit.step.index,
+        ActionRun.record_type == unit.record_type,
+        ActionRun.record_id == unit.record_id,
+    )

@@ -1,0 +1,245 @@
+"""Taking rules in from a file: by name, switched off, all in one transaction, after a look at what it would do.
+
+The look is the import itself inside a savepoint that is rolled back, so the two cannot differ.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import Account
+from app.business.automation.models import AutomationRule
+from app.business.automation.services.automation_service import Actor, AutomationService
+from app.business.automation.services.rules.versions import definition_of
+from app.business.automation.services.transfer.names import (
+    Directory,
+    load_directory,
+    sector_name,
+    swap_references,
+)
+from app.business.errors import Invalid
+from app.business.folding import name_key
+from app.business.planner.models import Site
+
+MOST_RULES = 200
+WORDS = {"site": "site", "sector": "sector", "rule": "rule", "person": "person with the e-mail address"}
+ORIGIN = {"imported": True}
+
+Definition = dict[str, Any]
+Errors = dict[str, list[str]]
+
+
+@dataclass
+class Arrival:
+    """One rule of the file: what becomes of it. `before` is what a rule of that name says now."""
+
+    number: int
+    name: str
+    state: Literal["new", "changed", "unchanged", "refused"]
+    before: Definition | None = None
+    after: Definition | None = None
+    errors: Errors = field(default_factory=dict)
+    rule_id: int | None = None
+
+
+@dataclass
+class Arrivals:
+    """The whole file. `unknown_sites`: names for which a site can be chosen; `names`: of what was made."""
+
+    rules: list[Arrival]
+    unknown_sites: list[str]
+    rule_names: dict[int, str]
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes whenever anything that a person looked at would come out otherwise."""
+        seen = [
+            (rule.name, rule.state, rule.before, _without_ids(rule.after), rule.errors) for rule in self.rules
+        ]
+        return hashlib.sha256(json.dumps(seen, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+    def count(self, state: str) -> int:
+        """Rules of that state."""
+        return sum(rule.state == state for rule in self.rules)
+
+
+def look_at(
+    session: Session,
+    account: Account,
+    rules: list[Any],
+    actor: Actor,
+    now: datetime,
+    sites_as: Mapping[str, int] | None = None,
+) -> Arrivals:
+    """What the import would do; nothing is written."""
+    wishes = {name: set(session.info.get(name, ())) for name in ("wake", "alarms")}
+    savepoint = session.begin_nested()
+    try:
+        return take_in(session, account, rules, actor, now, sites_as)
+    finally:
+        savepoint.rollback()
+        session.info.update(wishes)
+
+
+def take_in(
+    session: Session,
+    account: Account,
+    rules: list[Any],
+    actor: Actor,
+    now: datetime,
+    sites_as: Mapping[str, int] | None = None,
+) -> Arrivals:
+    """Save every rule that can be taken; the caller commits, or not. Raises Invalid for too many rules."""
+    if len(rules) > MOST_RULES:
+        raise Invalid(
+            {"yaml": [f"The file holds {len(rules):,} rules; at most {MOST_RULES} are taken at once."]}
+        )
+    own_sites = set(session.scalars(select(Site.id).where(Site.account_id == account.id)))
+    directory = load_directory(session, account.id)
+    directory.sites_as = {name: id for name, id in (sites_as or {}).items() if id in own_sites}
+    importer = _Importer(session, account, directory, actor, now)
+    return importer.all(rules)
+
+
+class _Importer:
+    def __init__(
+        self, session: Session, account: Account, directory: Directory, actor: Actor, now: datetime
+    ) -> None:
+        self.session, self.account, self.directory = session, account, directory
+        self.actor, self.now, self.service = actor, now, AutomationService()
+        self.unknown_sites: dict[str, None] = {}
+        self.made: dict[int, str] = {}
+
+    def all(self, rules: list[Any]) -> Arrivals:
+        names = [_key(rule.get("name")) if isinstance(rule, dict) else None for rule in rules]
+        arrivals: dict[int, Arrival] = {}
+        waiting = list(range(len(rules)))
+        # A rule may name another one of the file: whoever names one that is still to come waits for it.
+        while waiting:
+            to_come = {names[index] for index in waiting if isinstance(names[index], str)}
+            ready = [
+                index for index in waiting if not self.named_rules(rules[index]) & (to_come - {names[index]})
+            ]
+            for index in ready or waiting:
+                twice = names.count(names[index]) > 1
+                arrivals[index] = self.one(index + 1, rules[index], twice, circle=not ready)
+            waiting = [index for index in waiting if index not in arrivals]
+        return Arrivals([arrivals[index] for index in range(len(rules))], list(self.unknown_sites), self.made)
+
+    def named_rules(self, rule: Any) -> set[str]:
+        """Rules that this one speaks of and that the account does not have yet."""
+        found: set[str] = set()
+
+        def note(whose: str, value: Any, _path: str) -> Any:
+            if whose == "rule" and isinstance(value, str) and not self.directory.ids("rule", value):
+                found.add(name_key(value))
+            return value
+
+        if isinstance(rule, dict):
+            swap_references(deepcopy(rule), note)
+        return found
+
+    def one(self, number: int, rule: Any, twice: bool, *, circle: bool) -> Arrival:
+        if not isinstance(rule, dict) or not isinstance(rule.get("name"), str) or not rule["name"].strip():
+            return _refused(number, "Without a name", {"name": ["Give the rule a name."]})
+        name = rule["name"].strip()
+        known = self.directory.ids("rule", name)
+        if twice or len(known) > 1:
+            where = "in the file" if twice else "here"
+            return _refused(
+                number, name, {"name": [f"Two rules are called “{name}” {where}. Rename one of them."]}
+            )
+        data, errors = with_ids(rule, self.directory, self.unknown_sites)
+        if circle and errors:
+            errors["name"] = ["Rules of this file name one another in a circle. Import one without it first."]
+        if errors:
+            return _refused(number, name, errors)
+        savepoint = self.session.begin_nested()
+        try:
+            arrival = self.save(number, name, data, known)
+        except Invalid as refusal:
+            savepoint.rollback()
+            return _refused(number, name, refusal.errors)
+        savepoint.commit()
+        return arrival
+
+    def save(self, number: int, name: str, data: Definition, known: list[int]) -> Arrival:
+        session, data = self.session, data | {"is_active": False}
+        if not known:
+            rule = self.service.create_rule(session, self.account, data, self.actor, self.now, origin=ORIGIN)
+            self.directory.by_id["rule"][rule.id] = self.made[rule.id] = rule.name
+            return Arrival(number, name, "new", None, deepcopy(definition_of(rule)), {}, rule.id)
+        rule = session.get_one(AutomationRule, known[0])
+        before = deepcopy(definition_of(rule))
+        after = self.service.checked(session, self.account, data, rule).model_dump(mode="json")
+        if after | {"is_active": before["is_active"]} == before:
+            return Arrival(number, name, "unchanged", before, before, {}, rule.id)
+        self.service.update_rule(session, rule, data, self.actor, self.now, origin=ORIGIN)
+        return Arrival(number, name, "changed", before, after, {}, rule.id)
+
+
+def with_ids(
+    rule: Definition, directory: Directory, unknown_sites: dict[str, None] | None = None
+) -> tuple[Definition, Errors]:
+    """The rule with the ids of this account, or what is not known here, by place."""
+    reader = _Names(directory, {} if unknown_sites is None else unknown_sites)
+    data = deepcopy(rule)
+    data.pop("is_active", None)
+    site = data.get("site")
+    if isinstance(site, str):
+        data["site"] = reader.id_of("site", site, "site")
+    if isinstance(data.get("sector"), str):
+        data["sector"] = reader.sector_of(data.get("site"), data["sector"], site)
+
+    def swap(whose: str, value: Any, path: str) -> Any:
+        return reader.id_of(whose, value, path) if isinstance(value, str) else value
+
+    return swap_references(data, swap), reader.errors
+
+
+@dataclass
+class _Names:
+    """Reads names as ids; `unknown_sites` and `errors` collect what is not known here."""
+
+    directory: Directory
+    unknown_sites: dict[str, None]
+    errors: Errors = field(default_factory=dict)
+
+    def sector_of(self, site_id: Any, name: str, site: Any) -> int | None:
+        if site_id is None:
+            return None
+        whole = sector_name(self.directory.by_id["site"].get(site_id, str(site)), name)
+        return self.id_of("sector", whole, "sector")
+
+    def id_of(self, whose: str, name: str, path: str) -> int | None:
+        found = self.directory.ids(whose, name)
+        if len(found) == 1:
+            return found[0]
+        if not found and whose == "site":
+            self.unknown_sites[name] = None
+        many = f"Several are called “{name}” here: rename one, or write its number."
+        none = f"There is no {WORDS[whose]} “{name}” in this account."
+        self.errors.setdefault(path, []).append(many if found else none)
+        return None
+
+
+def _refused(number: int, name: str, errors: Mapping[str, list[str]]) -> Arrival:
+    return Arrival(number, name[:255], "refused", errors=dict(errors))
+
+
+def _key(name: Any) -> Any:
+    return name_key(name) if isinstance(name, str) else name
+
+
+def _without_ids(after: Definition | None) -> Definition | None:
+    """Numbers of rules made on the way differ each time; nobody looks at them."""
+    if after is None:
+        return None
+    return swap_references(deepcopy(after), lambda whose, value, _path: None if whose == "rule" else value)

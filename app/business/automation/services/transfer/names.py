@@ -1,0 +1,147 @@
+"""Rules between accounts: ids of sites, sectors, rules and people become names, and names ids again.
+
+A sector is named beside its site (`Acme: Pans` in conditions), a person by e-mail. Ids of single records
+(keywords, clusters …) have no name of their own and stay numbers.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import User
+from app.business.automation.models import AutomationRule
+from app.business.automation.services.rules.definition import RuleDefinition, usual_limit
+from app.business.folding import name_key
+from app.business.planner.models import Sector, Site
+
+LEFT_OUT = ("is_active",)
+"""What arrives is switched off, whatever it was where it came from."""
+REFERENCES = {"site": "site", "sector": "sector", "assignee": "person"}
+"""Fields of conditions whose value is an id -> whose."""
+PARAMETERS = {"site": "site", "assignee": "person", "rule_id": "rule"}
+"""Parameters of actions whose value is an id -> whose."""
+
+Swap = Callable[[str, Any, str], Any]
+"""(whose, id or name, path in the rule) -> name or id."""
+
+
+@dataclass
+class Directory:
+    """The account's sites, sectors, rules and people, by id; `sites_as`: sites to take for unknown names."""
+
+    by_id: dict[str, dict[int, str]]
+    sites_as: Mapping[str, int] = field(default_factory=dict)
+
+    def name(self, whose: str, id: Any, _path: str) -> Any:
+        """The name of the row; what is gone, or no id, or shares its name with another, stays as it is."""
+        name = self.by_id[whose].get(id) if isinstance(id, int) else None
+        return name if name is not None and len(self.ids(whose, name)) == 1 else id
+
+    def ids(self, whose: str, name: str) -> list[int]:
+        """Rows of that name; e-mail addresses in any case."""
+        site, colon, sector = name.partition(": ") if whose == "sector" else (name, "", "")
+        if whose in ("site", "sector") and site in self.sites_as:
+            chosen = self.sites_as[site]
+            if not colon:
+                return [chosen]
+            name = sector_name(self.by_id["site"][chosen], sector)
+        if whose == "rule":
+            return [id for id, known in self.by_id[whose].items() if name_key(known) == name_key(name)]
+        if whose == "person":
+            return [id for id, known in self.by_id[whose].items() if known.lower() == name.lower()]
+        return [id for id, known in self.by_id[whose].items() if known == name]
+
+
+def load_directory(session: Session, account_id: int) -> Directory:
+    """In four queries. Archived rules are no longer called by name."""
+    sites = _pairs(session, select(Site.id, Site.name).where(Site.account_id == account_id))
+    sectors = select(Sector.id, Sector.site_id, Sector.name).where(Sector.account_id == account_id)
+    rules = select(AutomationRule.id, AutomationRule.name).where(
+        AutomationRule.account_id == account_id, AutomationRule.archived_at.is_(None)
+    )
+    people = select(User.id, User.email).where(User.account_id == account_id)
+    return Directory(
+        {
+            "site": sites,
+            "sector": {
+                id: sector_name(sites[site_id], name) for id, site_id, name in session.execute(sectors)
+            },
+            "rule": _pairs(session, rules),
+            "person": _pairs(session, people),
+        }
+    )
+
+
+def sector_name(site: str, sector: str) -> str:
+    """`Acme: Pans`."""
+    return f"{site}: {sector}"
+
+
+def with_names(definition: Mapping[str, Any], directory: Directory) -> dict[str, Any]:
+    """The rule as a file keeps it: names for ids, and without what is the default anyway."""
+    usual = RuleDefinition.model_construct(**definition)
+    plain: dict[str, Any] = {}
+    for key, info in RuleDefinition.model_fields.items():
+        default = None if info.is_required() else info.get_default(call_default_factory=True)
+        standing = usual_limit(usual) if key == "record_limit" else default
+        if key not in LEFT_OUT and (info.is_required() or definition[key] != standing):
+            plain[key] = deepcopy(definition[key])
+    if definition["record_type"] is None and definition["trigger"] == "schedule":
+        plain["record_type"] = None  # Absent, it would be the first action's.
+    site = definition["site"]
+    if plain.get("sector") is not None:
+        named = directory.name("sector", plain["sector"], "sector")
+        if isinstance(named, str):
+            plain["sector"] = named.removeprefix(f"{directory.by_id['site'].get(site, site)}: ")
+    if plain.get("site") is not None:
+        plain["site"] = directory.name("site", site, "site")
+    return swap_references(plain, directory.name)
+
+
+def swap_references(rule: dict[str, Any], swap: Swap) -> dict[str, Any]:
+    """Change every reference inside the trigger, the conditions and the actions; `rule` itself is changed."""
+    options = rule.get("trigger_options")
+    if isinstance(options, dict) and options.get("rule_id") is not None:
+        options["rule_id"] = swap("rule", options["rule_id"], "trigger_options.rule_id")
+    _swap_conditions(rule.get("conditions"), "conditions", swap)
+    actions = rule.get("actions")
+    for index, action in enumerate(actions if isinstance(actions, list) else []):
+        if isinstance(action, dict):
+            params = action.get("params")
+            for name, whose in PARAMETERS.items():
+                if isinstance(params, dict) and params.get(name) is not None:
+                    params[name] = swap(whose, params[name], f"actions[{index}].params.{name}")
+            _swap_conditions(action.get("when"), f"actions[{index}].when", swap)
+    return rule
+
+
+def _swap_conditions(node: Any, path: str, swap: Swap) -> None:
+    for leaf, where in _leaves(node, path):
+        whose = REFERENCES[leaf["field"]]
+        value = leaf["value"]
+        if isinstance(value, list):
+            leaf["value"] = [swap(whose, item, f"{where}.value") for item in value]
+        elif not isinstance(value, dict) and value is not None:
+            leaf["value"] = swap(whose, value, f"{where}.value")
+
+
+def _leaves(node: Any, path: str) -> Iterator[tuple[dict[str, Any], str]]:
+    """Leaves that name a row, with their path; also inside counts."""
+    if not isinstance(node, dict):
+        return
+    if isinstance(node.get("field"), str) and node["field"] in REFERENCES and "value" in node:
+        yield node, path
+    for key in ("all", "any"):
+        children = node.get(key)
+        for index, child in enumerate(children if isinstance(children, list) else []):
+            yield from _leaves(child, f"{path}.{key}[{index}]")
+    for key in ("not", "where"):
+        yield from _leaves(node.get(key), f"{path}.{key}")
+
+
+def _pairs(session: Session, query: Any) -> dict[int, str]:
+    return dict(map(tuple, session.execute(query)))

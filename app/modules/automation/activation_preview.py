@@ -1,0 +1,39 @@
+"""What pages show before a rule is switched on: what it adds, and the daily ceiling they propose to owners."""
+
+from datetime import datetime
+from typing import Any
+
+from flask import request
+
+from app.business.accounts.models import Role
+from app.business.automation.models import AutomationRule
+from app.business.automation.services.catalogue.action_catalogue import is_paid
+from app.business.automation.services.forecast import daily_ceiling
+from app.business.automation.services.forecast.addition import addition
+from app.business.automation.services.rules.definition import RuleDefinition
+from app.infrastructure.database import db
+from app.modules.access import current_person
+
+
+def context(definition: RuleDefinition, now: datetime, rule: AutomationRule | None = None) -> dict[str, Any]:
+    """`adds`: an Addition; `ceiling`: credits a day that an owner is asked about, else None."""
+    account = current_person().account
+    return {
+        "adds": addition(db.session(), account, definition, now, rule),
+        "ceiling": _proposal(rule) if is_paid(definition.actions) else None,
+    }
+
+
+def keep_ceiling(now: datetime, rule: AutomationRule | None = None) -> None:
+    """Set the proposed ceiling when an owner has left its box ticked. Call it before the rule is switched on."""
+    person = current_person()
+    ceiling = _proposal(rule) if request.form.get("ceiling") == "1" else None
+    if ceiling is not None:
+        daily_ceiling.set_ceiling(db.session(), person.account, ceiling, person.actor, now)
+
+
+def _proposal(rule: AutomationRule | None) -> int | None:
+    person = current_person()
+    if not person.can(Role.OWNER):
+        return None
+    return daily_ceiling.proposed_ceiling(db.session(), person.account, rule.id if rule else None)

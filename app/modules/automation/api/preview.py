@@ -1,0 +1,135 @@
+"""REST: what a rule, or a part of one that is being written, would do. Nothing is kept."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
+
+from flask import Response, jsonify
+
+from app.business.accounts.models import Role
+from app.business.automation.services.catalogue.action_catalogue import CATALOGUE, RECORD_TYPES
+from app.business.automation.services.catalogue.triggers import TRIGGERS, subject_of
+from app.business.automation.services.conditions.catalog import catalog
+from app.business.automation.services.conditions.condition_evaluator import ConditionEvaluator
+from app.business.automation.services.conditions.facts import context_facts
+from app.business.automation.services.conditions.parser import Node, parse_conditions, parse_free
+from app.business.automation.services.schedules.calendar import Schedule, parse_schedule, preview
+from app.business.automation.services.schedules.description import describe
+from app.business.automation.services.trials.dry_run import dry_run
+from app.business.errors import Invalid
+from app.infrastructure.database import db
+from app.modules.access import allow, current_person
+from app.modules.api.resource import read_new, read_optional
+from app.modules.automation.api.serializers import PreviewAsked, RuleTrial
+from app.modules.automation.diff.edit_conflict import present_rule
+
+Read = TypeVar("Read")
+Errors = dict[str, list[str]]
+
+
+@allow(Role.OPERATOR)
+def try_rule(id: int) -> Response:
+    """POST test: every check of a real run, the conditions leaf by leaf, the price."""
+    asked = read_optional(RuleTrial)
+    rule = present_rule(id)
+    report = dry_run(db.session(), rule, datetime.now(UTC), record_id=asked.record_id, values=asked.context)
+    db.session.rollback()
+    return jsonify(report)
+
+
+@allow(Role.OPERATOR)
+def show_preview() -> Response:
+    """POST preview: the next times of a schedule, the verdict of conditions on a context."""
+    asked, errors = read_new(PreviewAsked), dict[str, list[str]]()
+    record_type = _noted(errors, lambda: _record_type(asked))
+    schedule = _noted(errors, lambda: _schedule(asked))
+    node = _noted(errors, lambda: _conditions(asked, record_type)) if not errors.keys() & _WORDS else None
+    if errors:
+        raise Invalid(errors)
+    now = datetime.now(UTC)
+    shown: dict[str, Any] = {"errors": {}}
+    if schedule:
+        shown["schedule"] = _times(schedule, asked.after or now, asked.count)
+    if node:
+        shown["conditions"] = _verdict(node, asked, record_type, _zone(schedule), now)
+    return jsonify(shown)
+
+
+@allow(Role.VIEWER)
+def show_catalog() -> Response:
+    """GET catalog: triggers, record types with fields and operators, actions with parameters and price."""
+    actions = [
+        {
+            "type": entry.key,
+            "label": entry.label,
+            "takes": list(entry.takes),
+            "makes": entry.makes,
+            "price": entry.price_text,
+            "params": entry.params.model_json_schema(),
+            "local": entry.local,
+            "time_limit_seconds": entry.seconds,
+            "events": list(entry.events),
+        }
+        for entry in CATALOGUE.values()
+    ]
+    return jsonify(catalog() | {"actions": actions})
+
+
+_WORDS = {"trigger", "record_type"}
+
+
+def _noted(errors: Errors, read: Callable[[], Read]) -> Read | None:
+    try:
+        return read()
+    except Invalid as refusal:
+        errors.update(refusal.errors)
+        return None
+
+
+def _record_type(asked: PreviewAsked) -> str | None:
+    """The type whose fields the conditions may name: the trigger's, else the one sent."""
+    if asked.trigger is not None and asked.trigger not in TRIGGERS:
+        raise Invalid({"trigger": [f"Unknown trigger. Choose one of: {', '.join(TRIGGERS)}."]})
+    if asked.record_type not in (None, *RECORD_TYPES):
+        raise Invalid({"record_type": [f"Unknown record type. Choose one of: {', '.join(RECORD_TYPES)}."]})
+    given = TRIGGERS[asked.trigger].record_type if asked.trigger else None
+    if given and asked.record_type not in (None, given):
+        raise Invalid(
+            {"record_type": [f"With the trigger {asked.trigger} the rule works on {given} records."]}
+        )
+    return given or asked.record_type
+
+
+def _schedule(asked: PreviewAsked) -> Schedule | None:
+    if asked.schedule is None:
+        return None
+    zone = {} if asked.schedule.get("timezone") else {"timezone": current_person().account.timezone}
+    return parse_schedule(asked.schedule | zone, shortest_interval_minutes=None)
+
+
+def _conditions(asked: PreviewAsked, record_type: str | None) -> Node | None:
+    if asked.conditions is None:
+        return None
+    if asked.trigger is None:
+        return parse_free(asked.conditions)
+    return parse_conditions(asked.conditions, record_type=subject_of(asked.trigger, record_type))
+
+
+def _times(schedule: Schedule, after: datetime, count: int) -> dict[str, Any]:
+    found = preview(schedule, after, count)
+    return {"description": describe(schedule), "next": [time.local.isoformat() for time in found]}
+
+
+def _verdict(
+    node: Node, asked: PreviewAsked, record_type: str | None, zone: ZoneInfo, now: datetime
+) -> dict[str, Any]:
+    facts, evaluator = (
+        context_facts(asked.context, now=now, zone=zone, record_type=record_type),
+        ConditionEvaluator(),
+    )
+    return {"result": evaluator.evaluate(node, facts), "trace": evaluator.trace(node, facts)}
+
+
+def _zone(schedule: Schedule | None) -> ZoneInfo:
+    return ZoneInfo(schedule.timezone if schedule else current_person().account.timezone)

@@ -1,0 +1,268 @@
+"""The automation's JSON: what may be sent, how rules and runs read, what their lists are filtered by.
+
+A rule that is sent is checked by `RuleDefinition`, the same for forms, programs and the engine.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, AliasPath, AwareDatetime, BaseModel, ConfigDict, Field
+
+from app.business.automation.run_models import Cause, Reason, Status
+from app.business.automation.services.backtest.back_test import MOST_DAYS, USUAL_DAYS
+from app.business.automation.services.schedules.calendar import YEARS
+from app.modules.api.records import ListOf, RowId, Text
+from app.modules.api.resource import Query, Schema
+
+LONGEST_WAIT_SECONDS = 30
+MOST_RECORDS = 5000
+MOST_RULES = 20
+MOST_CREDITS = 1_000_000_000
+
+
+def _within_reach(at: datetime) -> datetime:
+    if at.year not in YEARS:
+        raise ValueError(f"Choose a year from {YEARS[0]} to {YEARS[-1]}.")
+    return at
+
+
+Moment = Annotated[datetime, AfterValidator(_within_reach)]
+"""Without an offset it is read in the account's zone."""
+
+
+class _Shown(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+
+class RuleShown(_Shown):
+    """A rule: what its author wrote, and what is derived from its runs."""
+
+    id: int
+    name: str
+    description: str
+    trigger: str
+    trigger_options: dict[str, Any]
+    site: int | None = Field(validation_alias="site_id")
+    sector: int | None = Field(validation_alias="sector_id")
+    record_type: str | None
+    conditions: dict[str, Any]
+    actions: list[dict[str, Any]]
+    schedule: dict[str, Any]
+    is_active: bool
+    max_executions_per_day: int
+    credit_limit_per_execution: int
+    record_limit: int
+    record_minimum: int
+    order: str
+    batching: str
+    split_by: str
+    repeat: str
+    repeat_after_days: int | None
+    overlap: str
+    catch_up: str
+    catch_up_hours: int
+    when_limited: str | None
+    priority: int
+    mode: str
+    monthly_budget: int | None
+    stop_after_failures: int
+    version: int
+    last_executed_at: datetime | None = None
+    execution_count_today: int = 0
+    last_reset_at: datetime | None = None
+    next_run_at: datetime | None = None
+    created_at: datetime
+    updated_at: datetime
+    archived_at: datetime | None
+    summary: str = ""
+
+
+RULE_DERIVED = frozenset(
+    {"last_executed_at", "execution_count_today", "last_reset_at", "next_run_at", "summary", "updated_at"}
+)
+"""They change by themselves, so PUT and PATCH ignore them."""
+
+
+class RuleQuery(Query):
+    """Filters of the list of rules; archived ones are shown alone."""
+
+    is_active: bool | None = None
+    archived: bool = False
+    trigger: Text | None = None
+    site: RowId | None = None
+    text: Text | None = None
+
+
+class WhyQuery(Query):
+    """The record asked about, and up to when; `at` without an offset is read in the account's zone."""
+
+    record_id: RowId | None = None
+    at: Moment | None = None
+
+
+class ExportQuery(RuleQuery):
+    """Which rules go into the file: the filters of the list, or some by id."""
+
+    rule: Annotated[list[RowId], Field(max_length=200), ListOf] = Field(default_factory=list)
+
+
+class ImportRules(Schema):
+    """`sites`: for a site's name in the file that is not known here, the id of the site to take."""
+
+    yaml: str
+    dry_run: bool = True
+    sites: dict[str, RowId] = Field(default_factory=dict, max_length=200)
+
+
+class EnableRule(Schema):
+    """`backfill`: also run on the matching records that are already here."""
+
+    backfill: bool = False
+
+
+class ExecuteRule(Schema):
+    """Without `record_ids` the run takes the matching records that the rule may take.
+
+    `max_credits`: the most that it and its follow-ups may spend; by default what they are priced at now.
+    """
+
+    record_ids: list[RowId] | None = Field(None, min_length=1, max_length=MOST_RECORDS)
+    wait: float = Field(0, ge=0, le=LONGEST_WAIT_SECONDS)
+    even_if_off: bool = False
+    max_credits: int | None = Field(None, ge=0, le=MOST_CREDITS)
+
+
+class StartAsked(Schema):
+    """What would be started: these records, else all that match; `backfill`: those that are here at switching on."""
+
+    record_ids: list[RowId] | None = Field(None, min_length=1, max_length=MOST_RECORDS)
+    backfill: bool = False
+
+
+class RuleTrial(Schema):
+    """On one record, on values in place of a record (`{"volume": 5}`), or on what the rule would choose."""
+
+    context: dict[str, Any] | None = None
+    record_id: RowId | None = None
+
+
+class BackTestAsked(Schema):
+    """`definition`: a rule as it is sent to PUT, to be tried beside the saved one."""
+
+    days: int = Field(USUAL_DAYS, ge=1, le=MOST_DAYS)
+    definition: dict[str, Any] | None = None
+
+
+class PreviewAsked(Schema):
+    """Any part of a rule that is being written; `after` itself is not among the times."""
+
+    trigger: str | None = None
+    record_type: str | None = None
+    schedule: dict[str, Any] | None = None
+    conditions: dict[str, Any] | None = None
+    context: dict[str, Any] = Field(default_factory=dict)
+    after: Annotated[AwareDatetime, AfterValidator(_within_reach)] | None = None
+    count: int = Field(10, ge=1, le=100)
+
+
+class GoOn(Schema):
+    """`max_credits`: the most that going on may cost; by default what it is priced at now."""
+
+    max_credits: int | None = Field(None, ge=0, le=MOST_CREDITS)
+
+
+class NothingAsked(Schema):
+    """A body that may only be empty."""
+
+
+class RunShown(_Shown):
+    """A run. `executed_at` is `started_at` under the name it had first.
+
+    `start`: the first run of the start that it continues, or shares with those of other sites; null on that one.
+    """
+
+    id: int
+    automation_rule: int = Field(validation_alias="automation_rule_id")
+    rule_name: str
+    rule_version: int
+    cause: str
+    scheduled_at: datetime
+    executed_at: datetime | None = Field(validation_alias=AliasPath("started_at"))
+    started_at: datetime | None
+    finished_at: datetime | None
+    not_before: datetime | None
+    waiting_for: str | None
+    status: str
+    reason: str | None
+    result: dict[str, Any]
+    error_message: str
+    credits_used: int
+    start: int | None = Field(validation_alias="start_id")
+    max_credits: int | None
+    remaining: int
+    attempt: int
+    site: int | None = Field(validation_alias="site_id")
+    sector: int | None = Field(validation_alias="sector_id")
+
+
+class AttemptShown(_Shown):
+    """One try of a run."""
+
+    number: int
+    started_at: datetime
+    finished_at: datetime | None
+    status: str
+    reason: str | None
+    error_message: str
+    credits_used: int
+
+
+class RunQuery(Query):
+    """Filters of the list of runs: scheduled_after <= scheduled_at < scheduled_before."""
+
+    status: Annotated[list[Status], ListOf] = Field(default_factory=list)
+    automation_rule: Annotated[list[RowId], Field(max_length=MOST_RULES), ListOf] = Field(
+        default_factory=list
+    )
+    scheduled_after: Moment | None = None
+    scheduled_before: Moment | None = None
+    cause: Cause | None = None
+    reason: Reason | None = None
+    upcoming: bool = False
+
+
+class RetryRuns(Schema):
+    """The filters of the list of runs; only failed ones count. Unless `dry_run` is false nothing is retried.
+
+    `as_of`: runs that failed later are left alone; a dry run gives the one it speaks of.
+    """
+
+    status: list[Status] = Field(default_factory=list)
+    automation_rule: list[RowId] = Field(default_factory=list, max_length=MOST_RULES)
+    scheduled_after: Moment | None = None
+    scheduled_before: Moment | None = None
+    cause: Cause | None = None
+    reason: Reason | None = None
+    as_of: Moment | None = None
+    dry_run: bool = True
+
+
+class OperationShown(_Shown):
+    """Long work that was asked for: how far it is, and what came of it."""
+
+    id: int
+    kind: str
+    state: str
+    done: int
+    total: int | None
+    result: dict[str, Any]
+    error_message: str
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class SummaryQuery(Query):
+    """How many days back the figures reach."""
+
+    days: int = Field(30, ge=1, le=366)

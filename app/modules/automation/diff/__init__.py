@@ -1,0 +1,1 @@
+"""What differs between two definitions of a rule, and what an import would change."""

@@ -1,0 +1,87 @@
+"""Two people change one rule: whoever comes second is shown both versions, and overwrites nothing unseen."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from app.business.automation.models import AutomationRule, RuleVersion
+from app.business.automation.services.rules.listing import version_of
+from app.business.automation.services.rules.versions import definition_of
+from app.business.errors import NotFound, Stale
+from app.infrastructure.database import db
+from app.modules.access import owned_or_404
+from app.modules.api.records import row_to_change
+from app.modules.api.resource import require_match
+from app.modules.automation.api.rule_json import show_rule
+from app.modules.automation.diff.rules import rule_changes
+from app.modules.automation.rule_form.choices import Choices, load_choices
+from app.modules.changes import Change
+from app.modules.gate.numbers import NO_ROW, row_id
+from app.modules.gate.preconditions import if_match
+
+NOT_TYPED = ("is_active",)
+"""Decided by the button pressed, not by what was typed."""
+
+
+@dataclass(frozen=True)
+class Meanwhile:
+    """The present version and who saved it; what they changed, and what saving one's own would change again."""
+
+    version: RuleVersion
+    saved_by: str | None
+    theirs: list[Change]
+    mine: list[Change]
+
+
+def meanwhile(rule: AutomationRule, begun_at: int, typed: Mapping[str, Any], choices: Choices) -> Meanwhile:
+    """For the form: `begun_at` is the version that the person started from, `typed` the rule as typed now."""
+    session = db.session()
+    present, saved_by = version_of(session, rule, rule.version)
+    begun = version_of(session, rule, begun_at)[0].definition
+    mine = present.definition | dict(typed) | {name: present.definition[name] for name in NOT_TYPED}
+    mine["record_limit"] = mine["record_limit"] or present.definition["record_limit"]
+    return Meanwhile(
+        present,
+        saved_by,
+        rule_changes(begun, present.definition, choices),
+        rule_changes(present.definition, mine, choices),
+    )
+
+
+def present_rule(id: int) -> AutomationRule:
+    """The rule to act on; locked in its version where the caller's If-Match names one. Raises NotFound, Stale."""
+    if if_match() is None:
+        return owned_or_404(AutomationRule, id)
+    return rule_to_change(id)
+
+
+def rule_to_change(id: int) -> AutomationRule:
+    """The rule, locked, in the version that the caller's If-Match names. Raises NotFound, Stale."""
+    rule = row_to_change(AutomationRule, id)
+    require_version(rule, show_rule(rule, datetime.now(UTC)))
+    return rule
+
+
+def require_version(rule: AutomationRule, shown: Mapping[str, Any]) -> None:
+    """Raises Stale with both versions when the caller's If-Match names another one than the present."""
+    try:
+        require_match({}, rule.version)
+    except Stale as refusal:
+        refusal.details = {"current": shown} | _named(rule)
+        raise
+
+
+def _named(rule: AutomationRule) -> dict[str, Any]:
+    """The version that If-Match names, when there is one, and what changed since."""
+    session = db.session()
+    wanted = if_match()
+    tags = wanted.tags if wanted else ()
+    number = next((number for tag in tags if (number := row_id(tag))), NO_ROW)
+    try:
+        version, _ = version_of(session, rule, number)
+    except NotFound:
+        return {"yours": None, "changes": []}
+    changes = rule_changes(version.definition, definition_of(rule), load_choices(session, rule.account_id))
+    yours = {"id": rule.id, "version": version.version} | version.definition
+    return {"yours": yours, "changes": [change.json() for change in changes]}

@@ -1,0 +1,62 @@
+"""What becomes of each rule of a file, as people and programs read it."""
+
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+from typing import Any
+
+from app.business.automation.services.rules.sentence import summary_of
+from app.business.automation.services.transfer.importing import Arrival, Arrivals
+from app.infrastructure.database import db
+from app.modules.access import current_person
+from app.modules.automation.diff.rules import rule_changes
+from app.modules.automation.labels.rule_fields import FIELDS
+from app.modules.automation.rule_form.choices import Choices, load_choices
+from app.modules.changes import Change
+
+
+@dataclass(frozen=True)
+class Told:
+    """A rule of the file: its sentence, what differs from the one here, and refusals with their place in words."""
+
+    arrival: Arrival
+    sentence: str
+    changes: list[Change]
+    refusals: list[tuple[str, str]]
+
+    def json(self) -> dict[str, Any]:
+        """For programs."""
+        arrival = self.arrival
+        return {
+            "number": arrival.number,
+            "name": arrival.name,
+            "state": arrival.state,
+            "id": arrival.rule_id if arrival.state != "new" else None,
+            "summary": self.sentence,
+            "changes": [change.json() for change in self.changes],
+            "errors": arrival.errors,
+        }
+
+
+def told(arrivals: Arrivals) -> list[Told]:
+    """In the order of the file."""
+    choices = load_choices(db.session(), current_person().account.id)
+    made = [(str(id), name) for id, name in arrivals.rule_names.items()]
+    choices = replace(choices, rules=[*choices.rules, *made])
+    return [_told(arrival, choices) for arrival in arrivals.rules]
+
+
+def _told(arrival: Arrival, choices: Choices) -> Told:
+    before, after = arrival.before, arrival.after
+    changes = rule_changes(before, after, choices) if before and after else []
+    sentence = ""
+    if after:
+        place = dict(choices.sectors).get(str(after["sector"])) or dict(choices.sites).get(str(after["site"]))
+        sentence = summary_of(SimpleNamespace(**after), place)
+    refusals = [(_place(path), text) for path, texts in arrival.errors.items() for text in texts]
+    return Told(arrival, sentence, changes, refusals)
+
+
+def _place(path: str) -> str:
+    """The part of the rule that a path lies in."""
+    root = path.partition(".")[0].partition("[")[0]
+    return FIELDS.get(root, root)

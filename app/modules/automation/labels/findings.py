@@ -1,0 +1,98 @@
+"""What looking a rule over has found, as pages and programs show it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from app.business.accounts.models import Account
+from app.business.automation.models import AutomationRule
+from app.business.automation.services.automation_service import AutomationService
+from app.business.automation.services.preflight.check import Finding, Level, brought_by_change, look_over
+from app.business.automation.services.rules.definition import definition_from
+from app.business.automation.services.rules.versions import definition_of
+from app.infrastructure.database import db
+from app.modules.automation.loop_diagram import Picture, picture_of
+from app.modules.automation.rule_form.form import STEPS, RuleForm
+
+
+@dataclass(frozen=True)
+class CheckLine:
+    """A finding with the step of the rule form that decides it (None: it lies elsewhere), and its drawing."""
+
+    finding: Finding
+    step: str | None
+    picture: Picture | None
+
+
+@dataclass(frozen=True)
+class RuleCheck:
+    """The gravest first; `is_blocked`: with these the rule is not switched on."""
+
+    lines: tuple[CheckLine, ...]
+    is_blocked: bool
+
+
+def of_rule(rule: AutomationRule, now: datetime) -> RuleCheck:
+    """A saved rule as it would be when it is on."""
+    return _shown(findings_of(rule, now))
+
+
+def findings_of(rule: AutomationRule, now: datetime) -> list[Finding]:
+    """The findings alone."""
+    session = db.session()
+    account = session.get_one(Account, rule.account_id)
+    return look_over(session, account, definition_from(definition_of(rule)), now, rule.id)
+
+
+def of_draft(form: RuleForm, rule: AutomationRule | None, now: datetime) -> RuleCheck | None:
+    """What was typed into the rule form; None while a step is not answered well.
+
+    `rule`: the saved one that it changes. While that is on, only what the change brings keeps it from being saved.
+    """
+    if form.first_open():
+        return None
+    session, account = form.session, form.account
+    definition = AutomationService().checked(session, account, form.data(), form.rule)
+    shown = _shown(look_over(session, account, definition, now, rule.id if rule else None))
+    if rule is None or not rule.is_active:
+        return shown
+    before = definition_from(definition_of(rule))
+    brought = brought_by_change(session, account, before, definition, now, rule.id)
+    return replace(shown, is_blocked=bool(brought))
+
+
+def as_json(findings: Sequence[Finding]) -> dict[str, Any]:
+    """For programs: {"can_enable", "findings": […]}; a loop names its rules in order, each with what happens next."""
+    shown = [
+        {
+            "code": finding.code,
+            "level": finding.level.value,
+            "message": finding.sentence,
+            "advice": finding.advice,
+            "field": finding.field,
+            "loop": [
+                {"rule": edge.source.rule_id, "name": edge.source.name, "what": edge.what}
+                for edge in finding.loop
+            ],
+        }
+        for finding in findings
+    ]
+    return {"can_enable": not _is_blocked(findings), "findings": shown}
+
+
+def _shown(findings: Sequence[Finding]) -> RuleCheck:
+    lines = [
+        CheckLine(finding, _step_of(finding.field), picture_of(finding.loop) if finding.loop else None)
+        for finding in findings
+    ]
+    return RuleCheck(tuple(lines), _is_blocked(findings))
+
+
+def _is_blocked(findings: Sequence[Finding]) -> bool:
+    return any(finding.level is Level.STOP for finding in findings)
+
+
+def _step_of(field: str) -> str | None:
+    root = field.partition(".")[0].partition("[")[0]
+    return next((step.key for step in STEPS if root in step.owns), None)

@@ -1,0 +1,85 @@
+"""How each kind of operation is shown: its title, what its progress counts, and the partial of its result."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from app.business.automation.operation_models import Operation
+from app.business.automation.services.backtest import back_test
+from app.business.automation.services.operations import bulk_retry, keyword_import
+from app.modules.automation.back_test_report import report_of
+from app.modules.automation.views.bulk_retry import follow
+from app.modules.display import plural
+
+
+def cancelled_import(operation: Operation) -> str:
+    """What a cancelled import has taken back, and what stays."""
+    result = operation.result
+    if not result:
+        return "It had not begun yet."
+    if not result["created"] and not result["updated"]:
+        return "No keyword was in yet, so nothing had to be taken back."
+    sentences = [f"{plural(result['taken_back'], 'new keyword')} taken back."]
+    if result["left"]:
+        stay = plural(result["left"], "new keyword stays", "new keywords stay")
+        sentences.append(f"{stay}: somebody, a rule or another import has worked on them meanwhile.")
+    if result["updated"]:
+        keep = plural(result["updated"], "keyword keeps", "keywords keep")
+        sentences.append(f"{keep} the new figures: they were here before.")
+    return " ".join(sentences)
+
+
+def _nothing_more(_operation: Operation) -> dict[str, Any]:
+    return {}
+
+
+@dataclass(frozen=True)
+class KindPage:
+    """`above`: label and endpoint of the page that leads to it · `counts`: singular noun of what `done` and `total`
+    count · `result`: template that gets `operation`, and what `more` reads for it.
+
+    `follow`: of a kind that sets runs going, what the template shows of them once the operation has ended.
+    cancel: label of its button · consequence: what it says before · stopping: what happens after it ·
+    cancelled: what came of that · note: what else there is to know while it goes on.
+    """
+
+    title: str
+    above: tuple[str, str]
+    counts: str
+    result: str
+    follow: Callable[[Operation], dict[str, Any]] | None = None
+    more: Callable[[Operation], dict[str, Any]] = _nothing_more
+    cancel: str = "Cancel"
+    consequence: str = "It stops at its next step. What it has done by then stays done."
+    stopping: str = "It stops in a moment. What is done already stays."
+    cancelled: Callable[[Operation], str] | None = None
+    note: str = ""
+
+
+KIND_PAGES: Mapping[str, KindPage] = {
+    bulk_retry.KIND: KindPage(
+        "Retry of failed runs",
+        ("History", "automation.history"),
+        "run",
+        "partials/automation/bulk_retry_result.html",
+        follow,
+    ),
+    keyword_import.KIND: KindPage(
+        "Import of keywords",
+        ("Keywords", "planner.keywords"),
+        "keyword",
+        "partials/automation/keyword_import_result.html",
+        cancel="Cancel and take back",
+        consequence="It stops at its next step and takes back the new keywords that nobody has worked on.",
+        stopping="It stops in a moment and takes back the new keywords that nobody has worked on.",
+        cancelled=cancelled_import,
+        note="Rules that wait for new keywords start when the whole file is in.",
+    ),
+    back_test.KIND: KindPage(
+        "Tried on the past",
+        ("Rules", "automation.rules"),
+        "moment",
+        "partials/automation/back_test_report.html",
+        more=report_of,
+    ),
+}

@@ -1,0 +1,136 @@
+"""What the buttons beside conditions do: add, remove, move, put into a group, take a group apart.
+
+A change is named `what:where`, like `up:a0-when-c3`. What was typed stays, whatever happens around it.
+"""
+
+import re
+from collections.abc import Callable
+
+from app.modules.automation.rule_form.base import Pairs
+from app.modules.automation.rule_form.conditions.outline import Branch, Outline
+
+WHERE = re.compile(r"((?:a\d{1,6}-when-)?(?:c\d{1,6}-where-)?)([cg]\d{1,6})")
+OPPOSITE = {"all": "any"}
+
+
+def changed(pairs: Pairs, change: str) -> tuple[Pairs, str]:
+    """The input after the press of a button, and the id of the element that the keyboard goes on from."""
+    what, _, where = change.partition(":")
+    found = WHERE.fullmatch(where)
+    if what not in CHANGES or found is None:
+        return pairs, ""
+    outline = Outline(pairs, found[1])
+    branch = outline.branches.get(found[2])
+    if branch is None:
+        return pairs, ""
+    focus = CHANGES[what](outline, branch)
+    return outline.pairs(), f"{found[1]}{focus}" if focus else ""
+
+
+def _add(outline: Outline, group: Branch) -> str:
+    row = outline.added("c", ("field", ""))
+    group.put(row)
+    return f"{row.name}-field"
+
+
+def _add_group(outline: Outline, group: Branch) -> str:
+    inner = outline.added("g", ("match", OPPOSITE.get(_match(group), "all")))
+    group.put(inner)
+    return _add(outline, inner)
+
+
+def _remove(outline: Outline, branch: Branch) -> str:
+    if branch.parent is None:
+        return ""
+    parent = branch.parent
+    parent.inside.remove(branch)
+    return f"{_tidied(outline, parent).name}-add"
+
+
+def _wrap(outline: Outline, branch: Branch) -> str:
+    """Put it into a group of its own."""
+    if branch.parent is None:
+        return ""
+    parent, at = branch.parent, branch.parent.inside.index(branch)
+    group = outline.added("g", ("match", OPPOSITE.get(_match(parent), "all")))
+    parent.inside.remove(branch)
+    parent.put(group, at)
+    group.put(branch)
+    return f"{group.name}-match"
+
+
+def _unwrap(outline: Outline, group: Branch) -> str:
+    """Take the group apart: what was inside takes its place."""
+    if group.parent is None or not group.is_group:
+        return ""
+    parent, at = group.parent, group.parent.inside.index(group)
+    parent.inside.remove(group)
+    for number, child in enumerate(group.inside):
+        parent.put(child, at + number)
+    return _start_of(group.inside[0]) if group.inside else f"{_tidied(outline, parent).name}-add"
+
+
+def _up(outline: Outline, branch: Branch) -> str:
+    """One place up: past a condition, into a group that stands there, or out of its own."""
+    return _moved(outline, branch, -1)
+
+
+def _down(outline: Outline, branch: Branch) -> str:
+    return _moved(outline, branch, 1)
+
+
+def _moved(outline: Outline, branch: Branch, by: int) -> str:
+    parent = branch.parent
+    if parent is None:
+        return ""
+    at = parent.inside.index(branch)
+    if 0 <= at + by < len(parent.inside):
+        beside = parent.inside[at + by]
+        parent.inside.remove(branch)
+        # A group only changes places with another: inside it, it might be nested too deep.
+        if beside.is_group and not branch.is_group:
+            beside.put(branch, None if by < 0 else 0)
+        else:
+            parent.put(branch, at + by)
+    elif parent.parent:
+        parent.inside.remove(branch)
+        parent.parent.put(branch, parent.parent.inside.index(parent) + max(by, 0))
+        _tidied(outline, parent)
+    return _arrow(outline, branch, "up" if by < 0 else "down")
+
+
+def _arrow(outline: Outline, branch: Branch, way: str) -> str:
+    """The same button again, or the other one where it has gone as far as it can."""
+    if branch.parent is outline.root and branch is outline.root.inside[0 if way == "up" else -1]:
+        way = "down" if way == "up" else "up"
+    return f"{branch.name}-{way}"
+
+
+def _tidied(outline: Outline, group: Branch) -> Branch:
+    """Drop groups that have become empty; the nearest group that is left."""
+    while not group.inside and group.parent is not None:
+        group.parent.inside.remove(group)
+        group = group.parent
+    if not group.inside:
+        # "Any of" nothing would be never: without conditions the rule takes every record.
+        outline.root.pairs = []
+    return group
+
+
+def _match(group: Branch) -> str:
+    return group.value("match") or "all"
+
+
+def _start_of(branch: Branch) -> str:
+    return f"{branch.name}-{'match' if branch.is_group else 'field'}"
+
+
+CHANGES: dict[str, Callable[[Outline, Branch], str]] = {
+    "add": _add,
+    "add-group": _add_group,
+    "remove": _remove,
+    "wrap": _wrap,
+    "unwrap": _unwrap,
+    "up": _up,
+    "down": _down,
+}

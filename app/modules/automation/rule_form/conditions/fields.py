@@ -1,0 +1,100 @@
+"""The fields that the rule form offers for conditions: grouped for a select, counts of related records among them."""
+
+from functools import cache
+
+from app.business.automation.services.catalogue.field_types import (
+    OF_ACCOUNT,
+    OF_SITE,
+    RELATED,
+    Field,
+    FieldType,
+)
+from app.business.automation.services.catalogue.fields import RECORD_TYPES, choices_of, fields_of
+from app.business.automation.services.catalogue.nouns import noun
+from app.business.automation.services.catalogue.record_relations import relations_of
+from app.business.automation.services.conditions.leaf_parser import RECORD
+
+COUNT = "count:"
+COUNTS = {
+    RELATED: "How many there are",
+    OF_SITE: "How many there are on the site",
+    OF_ACCOUNT: "How many there are wherever the rule looks",
+}
+"""The groups of counts, by what they are of."""
+NAMED = ("site", "sector", "assignee", "now.weekday")
+"""Fields whose value is chosen by name, not typed as a number."""
+PLACES = {
+    "run": "The finished run",
+    "site": "Site",
+    "sector": "Sector",
+    "assignee": "Assignee",
+    "account": "Account",
+    "now": "Today",
+}
+
+Choices = dict[str, list[tuple[str, str]]]
+
+
+@cache
+def field_choices(record_type: str | None, may_count: bool = True) -> Choices:
+    """Every field by the group it stands in: the record's own first. A count cannot stand inside a count."""
+    own = (record_type or "").capitalize()
+    groups: Choices = {own: []} if record_type in RECORD_TYPES else {}
+    for field in fields_of(record_type).values():
+        prefix, dot, _ = field.name.partition(".")
+        title = PLACES.get(prefix, prefix.capitalize()) if dot else own
+        groups.setdefault(title, []).append((field.name, field.label))
+    return groups | (_counts(record_type) if may_count else {})
+
+
+def _counts(record_type: str | None) -> Choices:
+    """The counts by what they are of. Of what belongs to the record also by status, in one choice."""
+    found: Choices = {title: [] for title in COUNTS.values()}
+    for relation in relations_of(record_type).values():
+        group = found[COUNTS[relation.of]]
+        group.append((f"{COUNT}{relation.key}", f"number of {relation.label}"))
+        for value, label in choices_of(relation.name, "status") if relation.of == RELATED else ():
+            group.append((f"{COUNT}{relation.key}:{value}", f"number of {relation.label}: {label.lower()}"))
+    return {title: group for title, group in found.items() if group}
+
+
+@cache
+def other_fields(
+    record_type: str | None, type: FieldType, without: str, outside: str | None = None
+) -> Choices:
+    """Fields that a field of this type can be compared with; `outside`: the type of the record whose count it is."""
+    found = _alike(record_type, type, without)
+    if outside is None:
+        return found
+    its = {
+        f"This {noun(outside)}"
+        if title == outside.capitalize()
+        else f"This {noun(outside)}: {title.lower()}": [
+            (f"{RECORD}{name}", f"{label} of this {noun(outside)}") for name, label in choices
+        ]
+        for title, choices in _alike(outside, type, "").items()
+        if title not in (PLACES["account"], PLACES["now"])
+    }
+    return its | found
+
+
+def _alike(record_type: str | None, type: FieldType, without: str) -> Choices:
+    known = fields_of(record_type)
+    alike = (FieldType.TEXT, FieldType.CHOICE) if type is FieldType.TEXT else (type,)
+    groups = {
+        title: [
+            (name, label)
+            for name, label in choices
+            if name != without and name in known and known[name].type in alike
+        ]
+        for title, choices in field_choices(record_type).items()
+    }
+    return {title: choices for title, choices in groups.items() if choices}
+
+
+def field_named(record_type: str | None, name: str) -> Field:
+    """The field of that name; a count is a number; an unknown name gives the first field there is."""
+    if name.startswith(COUNT):
+        return Field(name, "number", FieldType.NUMBER, lambda _row, _frame: NotImplemented)
+    known = fields_of(record_type)
+    return known.get(name) or next(iter(known.values()))

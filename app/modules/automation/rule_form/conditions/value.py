@@ -1,0 +1,153 @@
+"""The value of one condition as people type it: which inputs fit the question, and the JSON value they give."""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from wtforms import Field, SelectField, SelectMultipleField, StringField
+from wtforms.widgets import CheckboxInput, ListWidget, NumberInput, TextInput
+
+from app.business.automation.services.catalogue.field_types import Field as RecordField
+from app.business.automation.services.catalogue.field_types import FieldType as T
+from app.business.automation.services.conditions.description import operator_text
+from app.business.automation.services.conditions.nodes import (
+    AGE,
+    CHOICE,
+    COUNT_OPERATORS,
+    EMPTINESS,
+    OPERATORS,
+    O,
+)
+from app.modules.automation.rule_form.base import offered
+from app.modules.display import viewer_zone
+from app.modules.forms import SpacedField
+
+AGES = [("d", "days"), ("h", "hours"), ("w", "weeks")]
+OTHER = ":field"
+"""Ends the name of an operator that compares with another field."""
+
+_NOT_WITH_OTHERS = (*EMPTINESS, *AGE, *CHOICE, O.BETWEEN, O.NOT_HANDLED_WITHIN)
+_COMPARED_WITH_OTHERS = (T.TEXT, T.NUMBER, T.INSTANT, T.DAY)
+PARTS = (O.CONTAINS, O.NOT_CONTAINS, O.STARTS_WITH, O.ENDS_WITH)
+"""Questions about a part of a text, where `how ` is no part of "however"."""
+
+_INPUTS = {T.INSTANT: "datetime-local", T.DAY: "date"}
+
+
+def operator_choices(field: RecordField, *, is_count: bool) -> Any:
+    """What can be asked of the field: against a value, and where it makes sense against another field."""
+    asked = COUNT_OPERATORS if is_count else OPERATORS[field.type]
+    plain = [(item.value, operator_text(item, field.type)) for item in asked]
+    if is_count or field.type not in _COMPARED_WITH_OTHERS:
+        return plain
+    others = [item for item in asked if item not in _NOT_WITH_OTHERS]
+    return {
+        "Compare with a value": plain,
+        "Compare with another field": [
+            (f"{item.value}{OTHER}", f"{operator_text(item, field.type)} the field …") for item in others
+        ],
+    }
+
+
+def value_fields(
+    field: RecordField, operator: str, named: Callable[[str], list[tuple[str, str]]], others: dict[str, Any]
+) -> dict[str, Field]:
+    """Unbound inputs for the value: named `value`, `value2`, `unit`. `named` gives choices for references."""
+    if operator.endswith(OTHER):
+        return {"value": SelectField("Field to compare with", choices=offered(others))}
+    if operator in EMPTINESS:
+        return {}
+    if operator in AGE or operator == O.NOT_HANDLED_WITHIN:
+        return {
+            "value": _text("How many", "number", min=1),
+            "unit": SelectField("Unit", choices=offered(AGES)),
+        }
+    if operator == O.BETWEEN:
+        return {"value": _typed("From", field.type), "value2": _typed("To", field.type)}
+    choices = list(field.choices) or named(field.name)
+    if operator in CHOICE:
+        return {"value": _several(choices) if choices else _text("Values, separated by commas", "text")}
+    return {"value": _choice(field, choices) or _single(field.type, operator)}
+
+
+def value_of(field: RecordField, operator: str, inputs: dict[str, Any]) -> Any:
+    """The JSON value that was typed. What does not read as its type stays text: the check of the rule refuses it."""
+    value = inputs.get("value")
+    if operator.endswith(OTHER):
+        return {"field": value}
+    if operator in AGE or operator == O.NOT_HANDLED_WITHIN:
+        return f"{value or ''}{inputs.get('unit') or 'd'}"
+    if operator == O.BETWEEN:
+        return [_read(field.type, value), _read(field.type, inputs.get("value2"))]
+    if operator in CHOICE:
+        values = value if isinstance(value, list) else [part.strip() for part in (value or "").split(",")]
+        return [_read(field.type, part) for part in values if part != ""]
+    return _read(field.type, value)
+
+
+def inputs_of(field: RecordField, operator: str, value: Any) -> dict[str, Any]:
+    """What stands in the inputs for a JSON value: the opposite of `value_of`."""
+    if isinstance(value, dict):
+        return {"value": value.get("field")}
+    if operator in AGE or operator == O.NOT_HANDLED_WITHIN:
+        return {"value": str(value)[:-1], "unit": str(value)[-1:]}
+    if operator == O.BETWEEN:
+        low, high = value
+        return {"value": _written(field.type, low), "value2": _written(field.type, high)}
+    if operator in CHOICE:
+        return {"value": [_written(field.type, item) for item in value]}
+    return {"value": _written(field.type, value)}
+
+
+def _choice(field: RecordField, choices: list[tuple[str, str]]) -> Field | None:
+    if field.type is T.BOOLEAN:
+        choices = [("true", "yes"), ("false", "no")]
+    return SelectField("Value", choices=offered(choices)) if choices else None
+
+
+def _single(type: T, operator: str) -> Field:
+    return SpacedField("Value") if type is T.TEXT and operator in PARTS else _typed("Value", type)
+
+
+def _several(choices: list[tuple[str, str]]) -> Field:
+    return SelectMultipleField(
+        "Values",
+        choices=offered(choices),
+        widget=ListWidget(prefix_label=False),
+        option_widget=CheckboxInput(),
+    )
+
+
+def _typed(label: str, type: T) -> Field:
+    if type is T.NUMBER:
+        return _text(label, "number", step="any")
+    if type is T.REFERENCE:
+        return _text(label, "number", min=1)
+    return _text(label, _INPUTS.get(type, "text"))
+
+
+def _text(label: str, input_type: str, **attributes: Any) -> Field:
+    widget = NumberInput(**attributes) if input_type == "number" else TextInput()
+    return StringField(
+        label, widget=widget, render_kw={} if input_type in ("number", "text") else {"type": input_type}
+    )
+
+
+def _read(type: T, text: Any) -> Any:
+    try:
+        if type in (T.NUMBER, T.REFERENCE):
+            number = float(text)
+            return int(number) if number.is_integer() else number
+        if type is T.INSTANT:
+            return datetime.fromisoformat(text).replace(tzinfo=viewer_zone()).isoformat()
+    except (TypeError, ValueError, OverflowError):
+        return text or ""
+    return {"true": True, "false": False}.get(text, text) if type is T.BOOLEAN else text or ""
+
+
+def _written(type: T, value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if type is T.INSTANT:
+        return f"{datetime.fromisoformat(value).astimezone(viewer_zone()):%Y-%m-%dT%H:%M}"
+    return "" if value is None else str(value)

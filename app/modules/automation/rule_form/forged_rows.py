@@ -1,0 +1,121 @@
+"""What no page of ours sends in the rows of conditions and actions: refused beside its input, and not kept.
+
+A value counts as forged when its input did not offer it and the draft does not hold it already: a rule may name what
+is gone by now. The value of a row whose question was changed just now belongs to the inputs that stood there before.
+"""
+
+from collections.abc import Iterator
+from typing import Any, cast
+
+from wtforms import Field
+from wtforms.fields.choices import SelectFieldBase
+from wtforms.widgets import NumberInput
+
+from app.business.automation.services.catalogue.action_catalogue import CATALOGUE
+from app.business.automation.services.conditions.nodes import O
+from app.modules.automation.rule_form.actions.form import ActionRow, ActionsInput
+from app.modules.automation.rule_form.base import Pairs, add_error
+from app.modules.automation.rule_form.conditions.fields import field_choices
+from app.modules.automation.rule_form.conditions.row import ConditionRow
+from app.modules.automation.rule_form.conditions.tree import ConditionGroup, ConditionTree
+from app.modules.automation.rule_form.conditions.value import OTHER
+from app.modules.gate.numbers import is_decimal
+
+CHOOSE = "Choose one of the list."
+NUMBER = "Enter a number, like 12.5."
+DAMAGED = "This condition came back damaged. Remove it, and add it again."
+OPERATORS = {operator.value for operator in O} | {f"{operator.value}{OTHER}" for operator in O}
+
+Kept = set[tuple[str, str]]
+Refusals = list[tuple[Field, str]]
+
+
+def refuse_forged(form: Any, shown: Any, kept: Pairs) -> bool:
+    """Put an error beside each forged input of the step; whether there was one.
+
+    shown: the step as the draft has it, whose page was sent back · kept: its input.
+    """
+    known = {(name, value) for name, value in kept}
+    refusals = list(_refusals(form, shown, known))
+    for field, message in refusals:
+        if message not in field.errors:
+            add_error(field, message)
+    return bool(refusals)
+
+
+def _refusals(form: Any, shown: Any, kept: Kept) -> Iterator[tuple[Field, str]]:
+    if conditions := getattr(form, "conditions", None):
+        yield from _in_tree(conditions, shown.conditions, kept)
+    if actions := getattr(form, "actions", None):
+        yield from _in_actions(actions, shown.actions, kept)
+
+
+def _in_actions(actions: ActionsInput, shown: ActionsInput, kept: Kept) -> Iterator[tuple[Field, str]]:
+    rows = {row.number: row for row in shown.rows}
+    for row in actions.rows:
+        before = rows.get(row.number)
+        if row.chosen and row.chosen not in CATALOGUE and (row.form.type.name, row.chosen) not in kept:
+            yield row.form.type, CHOOSE
+        yield from _in_input(row.form.on_error, kept)
+        if row.is_sent:
+            for field in row.params + row.more:
+                yield from _in_input(field, kept)
+        if before is None or _taken(before) == _taken(row):
+            yield from _in_tree(row.when, before.when if before else None, kept)
+
+
+def _taken(row: ActionRow) -> tuple[str, str | None]:
+    return row.entry.key, row.when.record_type
+
+
+def _in_tree(tree: ConditionTree, shown: ConditionTree | None, kept: Kept) -> Iterator[tuple[Field, str]]:
+    rows = {row.name: row for row in shown.rows} if shown else {}
+    for group in _groups(tree.root):
+        yield from _in_input(group.form.match, kept)
+    for row in tree.rows:
+        before = rows.get(row.name)
+        if row.name in tree.astray:
+            yield row.form.field, DAMAGED
+        if row.kept is not None:
+            if (row.form.kept.name, row.kept) not in kept:
+                yield row.form.kept, DAMAGED
+            continue
+        yield from _in_row(row, before, kept)
+        if row.where and (before is None or before.field_name == row.field_name):
+            where: Any = row.where
+            yield from _in_tree(where, cast(Any, before.where) if before else None, kept)
+
+
+def _in_row(row: ConditionRow, before: ConditionRow | None, kept: Kept) -> Iterator[tuple[Field, str]]:
+    fields = {name for group in field_choices(row.record_type, row.may_count).values() for name, _ in group}
+    if any(text not in fields for text in _sent(row.form.field, kept)):
+        yield row.form.field, CHOOSE
+    elif any(text not in OPERATORS for text in _sent(row.form.operator, kept)):
+        yield row.form.operator, CHOOSE
+    elif before is None or before.field_name == row.field_name:
+        yield from _in_input(row.form.operator, kept)
+        if before and before.operator != row.operator:
+            return
+        for field in row.inputs:
+            yield from _in_input(field, kept)
+
+
+def _in_input(field: Field, kept: Kept) -> Iterator[tuple[Field, str]]:
+    sent = _sent(field, kept)
+    if isinstance(field, SelectFieldBase):
+        offered = {str(choice.value) for choice in field.choices or ()}
+        if any(text not in offered for text in sent):
+            yield field, CHOOSE
+    elif isinstance(field.widget, NumberInput) and any(not is_decimal(text) for text in sent):
+        yield field, NUMBER
+
+
+def _sent(field: Field, kept: Kept) -> list[str]:
+    """What came in for the field, but for what the draft held before."""
+    return [text for text in field.raw_data or () if text and (field.name, text) not in kept]
+
+
+def _groups(group: ConditionGroup) -> Iterator[ConditionGroup]:
+    yield group
+    for inner in group.groups:
+        yield from _groups(inner)

@@ -1,0 +1,329 @@
+"""The eight questions of the rule form. Each step reads what was typed, and gives its part of the rule."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from wtforms import BooleanField, Field, IntegerField, RadioField, SelectField, StringField, TextAreaField
+from wtforms.validators import Optional
+
+from app.business.automation.services.catalogue.fields import RECORD_TYPES
+from app.business.automation.services.catalogue.record_order import OLDEST
+from app.business.automation.services.catalogue.triggers import TRIGGERS, subject_of
+from app.modules.automation.rule_form.actions import edits
+from app.modules.automation.rule_form.actions.form import ActionsInput
+from app.modules.automation.rule_form.base import Pairs, PartForm, form_data, offered, optional, pairs_of
+from app.modules.automation.rule_form.choices import Choices
+from app.modules.automation.rule_form.conditions.empty_values import refuse_empty_values
+from app.modules.automation.rule_form.conditions.from_rule import pairs_from
+from app.modules.automation.rule_form.conditions.tree import ConditionTree
+from app.modules.automation.rule_form.order_choices import order_choices
+from app.modules.automation.rule_form.status_choices import RECORD_WORDS, status_changes
+from app.modules.forms import at_most, between, required
+from app.modules.gate.numbers import row_id, whole_number
+
+EVERYWHERE = "The whole account"
+NO_RECORDS = "none"
+RUN_ENDS = [
+    ("", "has ended (completed or failed)"),
+    ("completed", "is completed"),
+    ("failed", "has failed"),
+    ("skipped", "was skipped"),
+]
+
+
+class NumberField(IntegerField):
+    """A whole number; says so in our words."""
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Take what was typed."""
+        try:
+            super().process_formdata(valuelist)
+        except ValueError:
+            raise ValueError("Enter a whole number.") from None
+
+
+class Step(PartForm):
+    """A step whose fields are fixed. `part` is what it says of the rule, by the rule's own names."""
+
+    places: ClassVar[Mapping[str, str]] = {}
+    """Rule field -> form field, where they are called otherwise; unknown rule fields stand beside the first."""
+
+    def part(self) -> dict[str, Any]:
+        """The rule's fields that this step decides."""
+        raise NotImplementedError
+
+    def fields_by_path(self) -> dict[str, Field]:
+        """Rule field -> field of the form."""
+        own = dict(self._fields)
+        return own | {path: self._fields[name] for path, name in self.places.items()}
+
+
+class NameStep(Step):
+    name = StringField(
+        "Name",
+        [required("a name"), at_most(255)],
+        description="What your team will call it, like “Nightly clusters”.",
+    )
+    description = TextAreaField("Note for your team", [at_most(5000)])
+
+    def part(self) -> dict[str, Any]:
+        """Name and description."""
+        return {"name": self.name.data or "", "description": self.description.data or ""}
+
+    @classmethod
+    def pairs(cls, rule: Mapping[str, Any]) -> Pairs:
+        """The input that stands for this rule."""
+        return pairs_of(cls(formdata=None, data=dict(rule)))
+
+
+class WhenStep(Step):
+    trigger = RadioField(
+        "What starts it?",
+        choices=offered([(entry.key, entry.label) for entry in TRIGGERS.values()]),
+        default="schedule",
+    )
+    # Which of these counts is decided by the trigger, so the check of the rule judges them.
+    which_change = SelectField("Which change of status?", choices=[], validate_choice=False)
+    of_rule = SelectField("Of which rule?", choices=[], validate_choice=False)
+    ended = SelectField("When the run", choices=offered(RUN_ENDS), validate_choice=False)
+    places: ClassVar[Mapping[str, str]] = {
+        "trigger_options": "which_change",
+        "trigger_options.rule_id": "of_rule",
+        "trigger_options.status": "ended",
+    }
+
+    def __init__(self, choices: Choices, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.which_change.choices = offered(status_changes(self.which_change.data))
+        self.of_rule.choices = offered(optional(choices.rules, "Any rule"))
+
+    def part(self) -> dict[str, Any]:
+        """Trigger and its options."""
+        options: dict[str, Any] = {}
+        if self.trigger.data == "status_changed":
+            record_type, _, to = (self.which_change.data or "").partition(":")
+            options = {"record_type": record_type} | ({"to": _one_or_list(to)} if to else {})
+        if self.trigger.data == "run_finished":
+            rule_id, ended = self.of_rule.data, self.ended.data
+            # What is no number stays text: the check of the rule refuses it beside the field.
+            options = ({"rule_id": row_id(rule_id) or rule_id} if rule_id else {}) | (
+                {"status": ended} if ended else {}
+            )
+        return {"trigger": self.trigger.data or "", "trigger_options": options}
+
+    @classmethod
+    def pairs(cls, rule: Mapping[str, Any], choices: Choices) -> Pairs:
+        """The input that stands for this rule."""
+        options = rule["trigger_options"]
+        to = options.get("to") or []
+        change = f"{options.get('record_type', '')}:{to if isinstance(to, str) else ','.join(to)}"
+        values = {
+            "trigger": rule["trigger"],
+            "which_change": change,
+            "of_rule": str(options.get("rule_id", "")),
+        }
+        return pairs_of(cls(choices, formdata=None, data=values | {"ended": options.get("status", "")}))
+
+
+class WhereStep(Step):
+    place = SelectField(
+        "Where may it work?",
+        choices=[],
+        description="It never sees a record outside. A sector is a topic area of the site, optional.",
+    )
+    places: ClassVar[Mapping[str, str]] = {"site": "place", "sector": "place"}
+
+    def __init__(self, choices: Choices, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.choices = choices
+        self.place.choices = offered({"": [("", EVERYWHERE)], **choices.places})
+
+    def part(self) -> dict[str, Any]:
+        """Site and sector."""
+        kind, _, number = (self.place.data or "").partition(":")
+        place = row_id(number)
+        if place is None:
+            return {"site": None, "sector": None}
+        if kind == "site":
+            return {"site": place, "sector": None}
+        return {"site": self.choices.site_of_sector.get(place), "sector": place}
+
+    @classmethod
+    def pairs(cls, rule: Mapping[str, Any], choices: Choices) -> Pairs:
+        """The input that stands for this rule."""
+        site, sector = rule["site"], rule["sector"]
+        place = f"sector:{sector}" if sector else f"site:{site}" if site else ""
+        return pairs_of(cls(choices, formdata=None, data={"place": place}))
+
+
+OF_THE_RUN = "None: it looks at the finished run and at account figures"
+WITHOUT_RECORDS = ("run_finished", "credits_granted")
+"""Triggers whose events are of no records."""
+
+
+class WhichStep(Step):
+    record_type = RadioField(
+        "Which records does it work on?",
+        choices=offered([*RECORD_WORDS, (NO_RECORDS, "None: it looks at account figures only")]),
+        default="keyword",
+    )
+    record_minimum = NumberField(
+        "Run only if at least this many match", [Optional(), between(1, 5000)], default=1
+    )
+    order = SelectField("Which come first?", choices=[], validate_choice=False, default=OLDEST)
+
+    def __init__(self, choices: Choices, pairs: Pairs, fixed: str | None, trigger: str) -> None:
+        super().__init__(formdata=form_data(pairs) if pairs else None)
+        self.fixed, self.follows_run = fixed, trigger == "run_finished"
+        if self.follows_run:
+            self.record_type.choices = offered([*RECORD_WORDS, (NO_RECORDS, OF_THE_RUN)])
+        if trigger in WITHOUT_RECORDS and not pairs:
+            self.record_type.data = NO_RECORDS
+        chosen = fixed or self.record_type.data
+        self.working_type = chosen if chosen in RECORD_TYPES else None
+        self.order.choices = offered(order_choices(self.working_type, self.order.data))
+        self.conditions = ConditionTree(pairs, subject_of(trigger, self.working_type), choices.named)
+
+    def validate(self, *args: Any, **kwargs: Any) -> bool:
+        """Every value is filled in; all else of the conditions is checked with the rule."""
+        is_valid = super().validate(*args, **kwargs)
+        return refuse_empty_values(self.conditions) and is_valid
+
+    def part(self) -> dict[str, Any]:
+        """Record type and conditions."""
+        known = {value for value, *_ in self.order.iter_choices()}
+        return {
+            "record_type": self.working_type,
+            "record_minimum": self.record_minimum.data or 1,
+            "order": self.order.data if self.order.data in known else OLDEST,
+            "conditions": self.conditions.json(),
+        }
+
+    def fields_by_path(self) -> dict[str, Field]:
+        """Rule field -> field of the form; each condition beside its row."""
+        return super().fields_by_path() | self.conditions.fields_by_path()
+
+    @classmethod
+    def pairs(cls, rule: Mapping[str, Any]) -> Pairs:
+        """The input that stands for this rule."""
+        pairs = [
+            ["record_type", rule["record_type"] or NO_RECORDS],
+            ["record_minimum", str(rule["record_minimum"])],
+            ["order", rule["order"]],
+        ]
+        return pairs + pairs_from(rule["conditions"], subject_of(rule["trigger"], rule["record_type"]))
+
+
+class DoStep:
+    """The actions, in order."""
+
+    def __init__(self, choices: Choices, pairs: Pairs, record_type: str | None) -> None:
+        known = pairs if edits.order_of(pairs) else [["a0-type", edits.NOT_CHOSEN]]
+        self.actions = ActionsInput(known, choices, record_type)
+
+    def validate(self) -> bool:
+        """What has to be filled in; all else is checked with the rule."""
+        missing = [field for row in self.actions.rows for field in row.missing()]
+        for field in missing:
+            field.errors = ["Fill this in."]
+        filled = [refuse_empty_values(row.when) for row in self.actions.rows]
+        return not missing and all(filled)
+
+    def part(self) -> dict[str, Any]:
+        """The actions."""
+        return {"actions": self.actions.json()}
+
+    def fields_by_path(self) -> dict[str, Field]:
+        """Path in the rule -> input."""
+        return self.actions.fields_by_path()
+
+    @staticmethod
+    def pairs(rule: Mapping[str, Any]) -> Pairs:
+        """The input that stands for this rule."""
+        return edits.pairs_from(rule["actions"], rule["record_type"])
+
+
+class LimitsStep(Step):
+    max_executions_per_day = NumberField(
+        "Runs per day", [required("a number"), between(1, 100_000)], default=10
+    )
+    credit_limit_per_execution = NumberField(
+        "Credits per run",
+        [between(0, 1_000_000)],
+        default=100,
+        description="A run takes on as many records as this pays for.",
+    )
+    record_limit = NumberField(
+        "Records per run",
+        [Optional(), between(1, 5000)],
+        description="Leave it empty for the usual: 50, or 500 keywords to group.",
+    )
+    monthly_budget = NumberField(
+        "Credits per month",
+        [Optional(), between(0, 10_000_000)],
+        description="Leave it empty for no monthly limit.",
+    )
+    stop_after_failures = NumberField(
+        "Stop after failures in a row",
+        [Optional(), between(0, 1000)],
+        default=5,
+        description="Then it switches itself off and tells you why. 0: never. A time-out of the AI service, "
+        "a lack of credits or a pause does not count.",
+    )
+    when_limited = SelectField("When a limit is reached", choices=offered([
+        ("", "As usual: event runs wait, others are skipped"),
+        ("wait", "The run waits"),
+        ("skip", "The run is skipped"),
+    ]))  # fmt: skip
+    priority = SelectField(
+        "Priority",
+        choices=offered(
+            [
+                (
+                    str(n),
+                    f"{n}{' (first)' if n == 1 else ' (usual)' if n == 5 else ' (last)' if n == 9 else ''}",
+                )
+                for n in range(1, 10)
+            ]
+        ),
+        default="5",
+    )
+
+    def part(self) -> dict[str, Any]:
+        """Limits."""
+        numbers = {name: self[name].data for name in ("record_limit", "monthly_budget")}
+        return numbers | {
+            "max_executions_per_day": self.max_executions_per_day.data or 0,
+            "credit_limit_per_execution": self.credit_limit_per_execution.data or 0,
+            "stop_after_failures": 5
+            if self.stop_after_failures.data is None
+            else self.stop_after_failures.data,
+            "when_limited": self.when_limited.data or None,
+            "priority": whole_number(self.priority.data or "5", 1, 9) or 0,
+        }
+
+    @classmethod
+    def pairs(cls, rule: Mapping[str, Any]) -> Pairs:
+        """The input that stands for this rule."""
+        return pairs_of(cls(formdata=None, data=dict(rule) | {"priority": str(rule["priority"])}))
+
+
+class CheckStep(Step):
+    practice = BooleanField(
+        "Practice mode",
+        description="It goes through every check and says what it would have done, but does nothing and costs nothing.",
+    )
+    places: ClassVar[Mapping[str, str]] = {"mode": "practice"}
+
+    def part(self) -> dict[str, Any]:
+        """Live or practice."""
+        return {"mode": "shadow" if self.practice.data else "live"}
+
+    @classmethod
+    def pairs(cls, rule: Mapping[str, Any]) -> Pairs:
+        """The input that stands for this rule."""
+        return [["practice", "y"]] if rule["mode"] == "shadow" else []
+
+
+def _one_or_list(to: str) -> Any:
+    return to.split(",") if "," in to else to

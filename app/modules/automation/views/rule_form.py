@@ -1,0 +1,331 @@
+"""The rule form, step by step. Every press keeps what was typed, so back, forward and another day lose nothing."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import flash, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.business.accounts.models import Role
+from app.business.automation.models import AutomationRule, RuleDraft
+from app.business.automation.services.automation_service import Actor, AutomationService
+from app.business.automation.services.rules import drafts as rule_drafts
+from app.business.automation.services.rules.versions import definition_of
+from app.business.errors import Blocked, Conflict, NotFound, Refusal, Stale, TooLarge
+from app.infrastructure.database import db, only_reading
+from app.modules.access import allow, current_person, owned_or_404
+from app.modules.automation import activation_preview
+from app.modules.automation.diff.edit_conflict import meanwhile
+from app.modules.automation.labels import findings
+from app.modules.automation.labels.starts import shown_total
+from app.modules.automation.rule_form.actions import edits as action_edits
+from app.modules.automation.rule_form.base import Pairs, PartForm, ask_again, focus_first_error, is_forged
+from app.modules.automation.rule_form.choices import load_choices
+from app.modules.automation.rule_form.conditions import edits as condition_edits
+from app.modules.automation.rule_form.forged_rows import refuse_forged
+from app.modules.automation.rule_form.form import KEYS, STEPS, RuleForm, has_errors, steps_of_rule
+from app.modules.automation.views import rule_form_preview
+from app.modules.gate.numbers import row_id
+from app.modules.sent_once import sent_once
+from app.modules.web import htmx, see_other
+
+NOT_TYPED = (
+    "csrf_token",
+    "request_key",
+    "change",
+    "go",
+    "on",
+    "faulty",
+    "backfill",
+    "max_credits",
+    "ceiling",
+)
+MOST_TYPED = 200_000
+CHANGES: dict[str, Any] = {"which": condition_edits.changed, "do": action_edits.changed}
+PARTIALS = {"which": "partials/automation/step_which.html", "do": "partials/automation/step_do.html"}
+
+
+@allow(Role.EDITOR)
+def new() -> ResponseReturnValue:
+    """The first question; nothing is kept before it is answered."""
+    person = current_person()
+    drafts = rule_drafts.open_drafts(db.session(), account_id=person.account.id, user_id=person.user.id)
+    return _page(_rule_form({}), "name", drafts=[(draft, _draft_name(draft)) for draft in drafts])
+
+
+@allow(Role.EDITOR)
+def begin() -> ResponseReturnValue:
+    """The first answer begins a draft."""
+    rule_form = _rule_form({"name": _typed()})
+    form = rule_form.checked_form("name")
+    if has_errors(form):
+        return _page(rule_form, "name", form), 422
+    draft = start_draft(rule_form.steps)
+    return see_other(url_for(".wizard", id=draft.id, step="when"))
+
+
+@allow(Role.EDITOR)
+def edit(id: int) -> ResponseReturnValue:
+    """Begin to change a rule: all steps are filled with what it says now."""
+    rule = owned_or_404(AutomationRule, id)
+    if rule.archived_at:
+        raise Conflict("This rule is archived. Restore it before you change it.")
+    choices = load_choices(db.session(), rule.account_id)
+    draft = start_draft(steps_of_rule(definition_of(rule), choices), rule)
+    step = request.args.get("step")
+    return see_other(url_for(".wizard", id=draft.id, step=step if step in KEYS else "check"))
+
+
+@allow(Role.EDITOR)
+def show(id: int, step: str) -> ResponseReturnValue:
+    """One question with what was typed so far."""
+    draft = _draft(id, step)
+    rule_form = _rule_form(draft.steps, draft)
+    reachable = rule_form.reachable(step)
+    if reachable != step:
+        return see_other(url_for(".wizard", id=id, step=reachable))
+    return _page(rule_form, step, draft=draft)
+
+
+@allow(Role.EDITOR)
+def keep(id: int, step: str) -> ResponseReturnValue:
+    """Keep the answer; then go on, back, or change the rows of conditions or actions."""
+    draft, typed, focus = _draft(id, step), _typed(), ""
+    change = request.form.get("change")
+    if change and step in CHANGES:
+        typed, focus = CHANGES[step](typed, change)
+    rule_form = _rule_form(draft.steps | {step: typed}, draft)
+    refused = _refused(rule_form, step, draft)
+    if refused:
+        return _page(rule_form, step, refused, draft), 422
+    rule_drafts.keep_step(db.session(), draft, step, typed, datetime.now(UTC))
+    # Answered before it is committed: what breaks a page is not kept to break the next ones.
+    answer = _kept(draft, step, rule_form, change, focus)
+    db.session.commit()
+    return answer
+
+
+def _refused(rule_form: RuleForm, step: str, draft: RuleDraft) -> Any:
+    """The step with an error beside what no page of ours sends: it is not kept for the pages that follow."""
+    form = rule_form.form(step)
+    shown, kept = _rule_form(draft.steps, draft).form(step), draft.steps.get(step, [])
+    is_part_forged = isinstance(form, PartForm) and is_forged(form)
+    if not refuse_forged(form, shown, kept) and not is_part_forged:
+        return None
+    checked = rule_form.checked_form(step)
+    refuse_forged(checked, shown, kept)
+    focus_first_error(checked.fields_by_path().values())
+    return checked
+
+
+def _kept(
+    draft: RuleDraft, step: str, rule_form: RuleForm, change: str | None, focus: str
+) -> ResponseReturnValue:
+    if change:
+        return _rows(rule_form, step, draft, focus)
+    if request.form.get("go") == "try":
+        return see_other(url_for(".try_draft", id=draft.id))
+    if request.form.get("go") in KEYS:
+        return see_other(url_for(".wizard", id=draft.id, step=request.form["go"]))
+    form = rule_form.checked_form(step)
+    if has_errors(form):
+        return _page(rule_form, step, form, draft), 422
+    return see_other(url_for(".wizard", id=draft.id, step=_following(draft, step)))
+
+
+@allow(Role.EDITOR)
+def preview(id: int, step: str) -> ResponseReturnValue:
+    """What the rows typed just now would match, or when they would run. Writes nothing."""
+    with only_reading():
+        draft = _draft(id, step)
+        rule_form = _rule_form(draft.steps | {step: _typed()}, draft)
+        return rule_form_preview.fragment(rule_form, step, datetime.now(UTC))
+
+
+@allow(Role.EDITOR)
+@sent_once
+def save(id: int) -> ResponseReturnValue:
+    """Save the rule, on or off, when every step is answered well."""
+    draft, person, now, session = _draft(id, "check"), current_person(), datetime.now(UTC), db.session()
+    rule_drafts.keep_step(session, draft, "check", _typed(), now)
+    rule_form = _rule_form(draft.steps, draft)
+    open_step = rule_form.first_open()
+    if open_step:
+        flash("Answer this question before the rule can be saved.", "warning")
+        page = _page(rule_form, open_step, rule_form.checked_form(open_step), draft)
+        session.commit()
+        return page, 422
+    is_on = request.form.get("on") == "1"
+    try:
+        rule = _save(
+            draft,
+            rule_form.data() | {"is_active": is_on},
+            Actor(person.user.id, person.role),
+            now,
+        )
+    except Blocked as refusal:
+        session.rollback()
+        rule_drafts.keep_step(session, draft, "check", _typed(), now)
+        page = _page(rule_form, "check", draft=draft)
+        session.commit()
+        return page, refusal.status
+    except Stale as refusal:
+        session.rollback()
+        return _meanwhile(_draft(id, "check"), rule_form, refusal), refusal.status
+    session.delete(draft)
+    session.commit()
+    flash(f"“{rule.name}” is saved and switched {'on' if rule.is_active else 'off'}.", "success")
+    return see_other(url_for(".rule", id=rule.id))
+
+
+@allow(Role.EDITOR)
+def discard(id: int) -> ResponseReturnValue:
+    """Throw the draft away."""
+    draft = _draft(id, "check")
+    rule_id = draft.rule_id
+    db.session.delete(draft)
+    db.session.commit()
+    flash("Thrown away. No rule was changed.", "info")
+    return see_other(url_for(".rule", id=rule_id) if rule_id else url_for(".rules"))
+
+
+def _save(draft: RuleDraft, data: dict[str, Any], actor: Actor, now: datetime) -> AutomationRule:
+    service, session = AutomationService(), db.session()
+    if data["is_active"]:
+        activation_preview.keep_ceiling(now, _rule_of(draft))
+    stopped_at = None
+    if draft.rule_id is None:
+        rule = service.create_rule(session, current_person().account, data, actor, now)
+    else:
+        rule = owned_or_404(AutomationRule, draft.rule_id)
+        version, stopped_at = row_id(request.form.get("overwrite")) or draft.version, rule.stopped_at
+        rule = service.update_rule(session, rule, data, actor, now, expected_version=version)
+    if rule.is_active and request.form.get("backfill"):
+        total = shown_total()
+        service.enable(session, rule, actor, now, backfill=True, max_credits=total, stopped_at=stopped_at)
+    return rule
+
+
+def _rule_of(draft: RuleDraft) -> AutomationRule | None:
+    return owned_or_404(AutomationRule, draft.rule_id) if draft.rule_id else None
+
+
+def _meanwhile(draft: RuleDraft, rule_form: RuleForm, refusal: Stale) -> str:
+    """Who saved what since this change was begun, and how it differs from what was typed here."""
+    rule = owned_or_404(AutomationRule, draft.rule_id or 0)
+    difference = meanwhile(rule, draft.version or 1, rule_form.data(), rule_form.choices)
+    return _page(rule_form, "check", draft=draft, refusal=refusal, meanwhile=difference)
+
+
+def start_draft(steps: dict[str, Pairs], rule: AutomationRule | None = None) -> RuleDraft:
+    """Keep these answers as the person's draft, committed; `rule` is the one that it changes."""
+    person = current_person()
+    draft = rule_drafts.begin_draft(
+        db.session(),
+        account_id=person.account.id,
+        user_id=person.user.id,
+        steps=steps,
+        now=datetime.now(UTC),
+        rule=rule,
+    )
+    db.session.commit()
+    return draft
+
+
+def _draft(id: int, step: str) -> RuleDraft:
+    if step not in KEYS:
+        raise NotFound()
+    person = current_person()
+    return rule_drafts.own_draft(db.session(), id, account_id=person.account.id, user_id=person.user.id)
+
+
+def _draft_name(draft: RuleDraft) -> str:
+    return dict(map(tuple, draft.steps.get("name", []))).get("name") or "Without a name"
+
+
+def _rule_form(steps: dict[str, Pairs], draft: RuleDraft | None = None) -> RuleForm:
+    account, rule = current_person().account, _rule_of(draft) if draft else None
+    return RuleForm(db.session(), account, steps, load_choices(db.session(), account.id), rule)
+
+
+def _typed() -> Pairs:
+    pairs = [
+        [name, value.replace("\0", "")]
+        for name, value in request.form.items(multi=True)
+        if name not in NOT_TYPED
+    ]
+    if sum(len(name) + len(value) for name, value in pairs) > MOST_TYPED:
+        raise TooLarge("This step holds more text than a rule can keep. Shorten it.")
+    return pairs
+
+
+def _following(draft: RuleDraft, step: str) -> str:
+    if draft.rule_id or request.form.get("go") == "summary":
+        return KEYS[-1]
+    return KEYS[min(KEYS.index(step) + 1, len(KEYS) - 1)]
+
+
+def _rows(rule_form: RuleForm, step: str, draft: RuleDraft, focus: str) -> ResponseReturnValue:
+    """The step again. `focus`: id of the element that the keyboard goes on from."""
+    # htmx asks for a full page where it takes a part out of it: see _redrawn.
+    is_redrawn = htmx().is_partial if step in PARTIALS else bool(htmx()) and not htmx().boosted
+    if not is_redrawn:
+        return see_other(url_for(".wizard", id=draft.id, step=step, _anchor=focus or None))
+    form = rule_form.form_without(step, request.form.getlist("faulty"))
+    if step not in PARTIALS:
+        return _page(rule_form, step, form, draft)
+    context = _context(rule_form, step, form, draft)
+    return render_template(PARTIALS[step], **context | {"focused": focused_on(focus)})
+
+
+def _redrawn(step: str) -> dict[str, str]:
+    """What of the page an answer to a change replaces."""
+    if step in PARTIALS:
+        return {"hx-target": f"#step_{step}"}
+    return {"hx-target": "closest form", "hx-select": ".wizard-form"}
+
+
+def focused_on(focus: str) -> Callable[[str], dict[str, bool]]:
+    """Gives the attributes of an element by its id: where the keyboard goes on after a change."""
+    return lambda id: {"autofocus": True} if id == focus else {}
+
+
+def _page(
+    rule_form: RuleForm,
+    step: str,
+    form: Any = None,
+    draft: RuleDraft | None = None,
+    refusal: Refusal | None = None,
+    **more: Any,
+) -> str:
+    context = _context(rule_form, step, form or rule_form.form(step), draft)
+    return render_template("pages/automation/wizard.html", refusal=refusal, **context, **more)
+
+
+def _context(rule_form: RuleForm, step: str, form: Any, draft: RuleDraft | None) -> dict[str, Any]:
+    now, number = datetime.now(UTC), KEYS.index(step)
+    if draft:
+        ask_again(form.fields_by_path().values(), url_for(".keep", id=draft.id, step=step), _redrawn(step))
+    answered = [key for key in KEYS if key in rule_form.steps]
+    action = url_for(".keep", id=draft.id, step=step) if draft else url_for(".begin_rule")
+    addresses = [
+        (
+            info.title,
+            url_for(".wizard", id=draft.id, step=info.key) if draft and info.key in answered else None,
+        )
+        for info in STEPS
+    ]
+    return {
+        "rule_form": rule_form,
+        "form": form,
+        "focused": focused_on(""),
+        "step": STEPS[number],
+        "number": number + 1,
+        "draft": draft,
+        "action": action,
+        "addresses": addresses,
+        "before": KEYS[number - 1] if number else None,
+        "check": findings.of_draft(rule_form, _rule_of(draft), now) if draft and step == "check" else None,
+        "preview": rule_form_preview.context(rule_form, step, now, _rule_of(draft)) if draft else {},
+    }

@@ -1,0 +1,185 @@
+"""What the rule form shows beside the answers: records that match now, the next times, what it may cost."""
+
+from datetime import datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from flask import render_template
+
+from app.business.automation.models import AutomationRule
+from app.business.automation.run_models import Cause
+from app.business.automation.services.automation_service import AutomationService, shortest_interval
+from app.business.automation.services.catalogue.field_types import Scope
+from app.business.automation.services.catalogue.record_order import OLDEST
+from app.business.automation.services.catalogue.run_fields import FINISHED_RUN
+from app.business.automation.services.catalogue.triggers import subject_of
+from app.business.automation.services.conditions.description import describe as describe_conditions
+from app.business.automation.services.conditions.match_preview import (
+    COUNTED_EXACTLY,
+    Matches,
+    preview_matches,
+)
+from app.business.automation.services.conditions.parser import parse_conditions
+from app.business.automation.services.preflight.start_price import unsaved_rule
+from app.business.automation.services.rules.cost import most_per_run
+from app.business.automation.services.rules.definition import RuleDefinition
+from app.business.automation.services.rules.sentence import (
+    actions_of,
+    conditions_of,
+    summary_of,
+    when_of,
+)
+from app.business.automation.services.schedules.calendar import due_instants, parse_schedule, preview
+from app.business.automation.services.schedules.description import describe
+from app.business.automation.services.triggering.meanwhile import records_meanwhile
+from app.business.errors import Invalid
+from app.business.planner.models import Site
+from app.infrastructure.database import db
+from app.modules.automation import activation_preview
+from app.modules.automation.labels.starts import StartCost, cost_of_start
+from app.modules.automation.rule_form.form import SCHEDULE, RuleForm
+from app.modules.automation.rule_form.status_choices import RECORD_WORDS
+from app.modules.automation.rule_form.steps import EVERYWHERE
+
+TIMES = 10
+
+
+def context(
+    rule_form: RuleForm, step: str, now: datetime, rule: AutomationRule | None = None
+) -> dict[str, Any]:
+    """What the preview of this step needs; empty where it has none. `rule`: the saved one that is changed."""
+    match step:
+        case "which":
+            return _matches(rule_form, now)
+        case "often" if rule_form.trigger()["trigger"] == SCHEDULE:
+            return _times(rule_form, now)
+        case "check":
+            return _check(rule_form, now, rule)
+    return {}
+
+
+def fragment(rule_form: RuleForm, step: str, now: datetime) -> str:
+    """The preview alone, for htmx."""
+    name = "match_preview" if step == "which" else "schedule_preview"
+    return render_template(f"partials/automation/{name}.html", preview=context(rule_form, step, now))
+
+
+def _matches(rule_form: RuleForm, now: datetime) -> dict[str, Any]:
+    data = rule_form.data()
+    record_type = data.get("record_type")
+    subject = subject_of(rule_form.trigger()["trigger"], record_type)
+    try:
+        node = parse_conditions(data["conditions"], record_type=subject) if "conditions" in data else None
+        said = describe_conditions(node, subject) if node else "always"
+        matches = _matching(rule_form, data, now, COUNTED_EXACTLY) if record_type else None
+        return {"said": said, "matches": matches, "follows_run": subject == FINISHED_RUN}
+    except Invalid as refusal:
+        return {"refusal": refusal.message}
+
+
+def _matching(
+    rule_form: RuleForm, data: dict[str, Any], now: datetime, counted_exactly: int | None = None
+) -> Matches:
+    return preview_matches(
+        rule_form.session,
+        scope=Scope(
+            rule_form.account.id,
+            data.get("site"),
+            data.get("sector"),
+            account_zone=rule_form.account.timezone,
+        ),
+        record_type=data["record_type"],
+        conditions=data.get("conditions", {}),
+        zone=_zone(rule_form, data),
+        now=now,
+        counted_exactly=counted_exactly,
+        order=data.get("order", OLDEST),
+    )
+
+
+def _zone(rule_form: RuleForm, data: dict[str, Any]) -> ZoneInfo:
+    site = rule_form.session.get(Site, data["site"]) if data.get("site") else None
+    named = data.get("schedule", {}).get("timezone") or (site.timezone if site else None)
+    try:
+        return ZoneInfo(named or rule_form.account.timezone)
+    except (KeyError, ValueError):
+        return ZoneInfo(rule_form.account.timezone)
+
+
+def _answers(rule_form: RuleForm, rule: RuleDefinition) -> dict[str, str]:
+    """Each answer in words, by step."""
+    conditions, together = conditions_of(rule), rule.batching == "batch"
+    does = ", then ".join(actions_of(rule))
+    what = dict(RECORD_WORDS)[rule.record_type] if rule.record_type else "No records"
+    return {
+        "Name": rule.name,
+        "When": "At planned times" if rule.trigger == SCHEDULE else when_of(rule),
+        "Where": _place(rule_form, rule_form.data()) or EVERYWHERE,
+        "Which records": f"{what} where {conditions}" if conditions else what,
+        "Do what": does[:1].upper() + does[1:],
+        "How often": when_of(rule)
+        if rule.trigger == SCHEDULE
+        else "All together"
+        if together
+        else "One by one",
+        "Limits": f"{rule.max_executions_per_day:,} runs a day, {rule.credit_limit_per_execution:,} credits a run, "
+        f"{rule.record_limit:,} records a run",
+    }
+
+
+def _place(rule_form: RuleForm, data: dict[str, Any]) -> str | None:
+    sites, sectors = dict(rule_form.choices.sites), dict(rule_form.choices.sectors)
+    return sectors.get(str(data["sector"])) or sites.get(str(data["site"]))
+
+
+def _times(rule_form: RuleForm, now: datetime) -> dict[str, Any]:
+    data = rule_form.data()
+    try:
+        shortest = shortest_interval(rule_form.session, rule_form.account)
+        schedule = parse_schedule(data["schedule"], shortest_interval_minutes=shortest)
+    except Invalid as refusal:
+        return {"refusal": refusal.message}
+    limit = data.get("max_executions_per_day", 10)
+    in_a_day = sum(1 for _ in due_instants(schedule, now, now + timedelta(days=1)))
+    return {
+        "said": describe(schedule), "times": preview(schedule, now, TIMES), "in_a_day": in_a_day, "limit": limit,
+        "too_many": in_a_day > limit,
+    }  # fmt: skip
+
+
+def _cost(edited: AutomationRule, now: datetime, came: list[int] | None) -> StartCost | None:
+    """Of a start on all that match now: existing records of an event rule, or started by hand; or on what came."""
+    if edited.record_type is None:
+        return None
+    cause = Cause.MANUAL if edited.trigger == SCHEDULE else Cause.BACKFILL
+    return cost_of_start(edited, now, record_ids=came, cause=cause)
+
+
+def _came_meanwhile(edited: AutomationRule, now: datetime, saved: AutomationRule | None) -> list[int] | None:
+    """What came since the saved rule had stopped itself; None where it had not, or is not started by events."""
+    if saved is None or saved.stopped_at is None or SCHEDULE in (edited.trigger, saved.trigger):
+        return None
+    return records_meanwhile(db.session(), edited, saved.stopped_at, now) if edited.record_type else None
+
+
+def _check(rule_form: RuleForm, now: datetime, rule: AutomationRule | None) -> dict[str, Any]:
+    data = rule_form.data()
+    open_step = rule_form.first_open()
+    if open_step:
+        return {"open_step": open_step}
+    definition = AutomationService().checked(rule_form.session, rule_form.account, data, rule_form.rule)
+    is_event = data["trigger"] != SCHEDULE
+    matches = _matching(rule_form, data, now) if definition.record_type and is_event else None
+    edited = unsaved_rule(rule_form.account.id, definition, rule.id if rule else None)
+    came = _came_meanwhile(edited, now, rule)
+    shown = {
+        "data": data,
+        "per_run": most_per_run(definition),
+        "answers": _answers(rule_form, definition),
+        "sentence": summary_of(definition, _place(rule_form, data)),
+        "matches": matches,
+        "came": came,
+        "cost": _cost(edited, now, came),
+    }
+    times = {} if is_event else _times(rule_form, now)
+    return shown | activation_preview.context(definition, now, rule) | times
