@@ -10,7 +10,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
-from app.business.automation.services.catalogue.action_catalogue import CATALOGUE
+from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from tests.factories import make_cluster, make_sector, make_site, make_task
 from tests.modules.automation_pages import NIGHTLY, make_rule, make_run
 from tests.people import People, browser_of, make_people

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.models import RuleDay, RuleRecord
 from app.business.automation.run_models import RunDetail, ScheduledTask
-from app.business.automation.services.catalogue.action_catalogue import CATALOGUE
+from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.planner.models import Sector
 from tests.business.automation.run_rows import make_rule
 from tests.factories import make_account, make_cluster, make_keyword, make_sector, make_site

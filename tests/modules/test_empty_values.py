@@ -8,7 +8,8 @@ from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
 from app.business.automation.services.catalogue.field_types import Field, FieldType
-from app.business.automation.services.catalogue.fields import RECORD_TYPES, fields_of
+from app.business.automation.services.catalogue.fields import fields_of
+from app.business.automation.services.catalogue.record_models import RECORD_TYPES
 from app.business.automation.services.conditions.nodes import EMPTINESS
 from app.modules.automation.rule_form.base import Pairs
 from app.modules.automation.rule_form.choices import Choices

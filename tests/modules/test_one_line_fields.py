@@ -10,7 +10,7 @@ from flask import Flask
 from pydantic import BaseModel
 from sqlalchemy.orm import Session
 
-from app.business.automation.services.catalogue.action_catalogue import CATALOGUE
+from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.automation.services.rules.definition import RuleDefinition
 from app.business.automation.services.rules.texts import SEVERAL_LINES
 from app.business.plain_characters import CONTROL, DIRECTION

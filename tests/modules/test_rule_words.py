@@ -7,7 +7,7 @@ import pytest
 from flask import Flask
 from sqlalchemy.orm import Session
 
-from app.business.automation.services.catalogue.action_catalogue import CATALOGUE
+from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.automation.services.rules.definition import RuleDefinition, parse_definition
 from app.business.automation.services.rules.sentence import (
     actions_of,

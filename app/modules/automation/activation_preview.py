@@ -7,7 +7,7 @@ from flask import request
 
 from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule
-from app.business.automation.services.catalogue.action_catalogue import is_paid
+from app.business.automation.services.catalogue.actions.registry import is_paid
 from app.business.automation.services.forecast import daily_ceiling
 from app.business.automation.services.forecast.addition import addition
 from app.business.automation.services.rules.definition import RuleDefinition

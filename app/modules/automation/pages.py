@@ -3,7 +3,7 @@
 from flask import Blueprint, g
 
 from app.business.accounts.services import notices
-from app.business.automation.services.catalogue.action_catalogue import CATALOGUE, is_paid
+from app.business.automation.services.catalogue.actions.registry import CATALOGUE, is_paid
 from app.business.writer.models import TASK_TYPES
 from app.infrastructure.database import db
 from app.modules.automation.labels.explanations import SOURCES, VERDICTS, verdict

@@ -13,7 +13,7 @@ from app.business.accounts.services import audit_log
 from app.business.accounts.services.scope import owned
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Cause, ScheduledTask
-from app.business.automation.services.catalogue.action_catalogue import is_paid
+from app.business.automation.services.catalogue.actions.registry import is_paid
 from app.business.automation.services.catalogue.record_models import known_ids
 from app.business.automation.services.preflight.check import require_no_worse, require_ready
 from app.business.automation.services.preflight.start import open_backfill, open_start, plan_start

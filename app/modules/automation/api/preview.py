@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 from flask import Response, jsonify
 
 from app.business.accounts.models import Role
-from app.business.automation.services.catalogue.action_catalogue import CATALOGUE, RECORD_TYPES
+from app.business.automation.services.catalogue.actions.registry import CATALOGUE
+from app.business.automation.services.catalogue.record_models import RECORD_TYPES
 from app.business.automation.services.catalogue.triggers import TRIGGERS, subject_of
 from app.business.automation.services.conditions.catalog import catalog
 from app.business.automation.services.conditions.condition_evaluator import ConditionEvaluator

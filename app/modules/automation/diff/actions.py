@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Any
 
-from app.business.automation.services.catalogue.action_catalogue import CATALOGUE
+from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.automation.services.catalogue.fields import choices_of
 from app.business.automation.services.conditions.description import describe
 from app.business.automation.services.conditions.parser import parse_conditions

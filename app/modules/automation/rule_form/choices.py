@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import User
 from app.business.automation.models import AutomationRule
-from app.business.automation.services.catalogue.action_catalogue import CATALOGUE
+from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.automation.services.schedules.cron_grammar import WEEKDAYS
 from app.business.planner.models import Site
 from app.business.planner.services.record_lists import places

@@ -11,7 +11,7 @@ from wtforms import Field
 from wtforms.fields.choices import SelectFieldBase
 from wtforms.widgets import NumberInput
 
-from app.business.automation.services.catalogue.action_catalogue import CATALOGUE
+from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.automation.services.conditions.nodes import O
 from app.modules.automation.rule_form.actions.form import ActionRow, ActionsInput
 from app.modules.automation.rule_form.base import Pairs, add_error

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.automation_service import AutomationService
-from app.business.automation.services.catalogue.action_catalogue import RECORD_TYPES
+from app.business.automation.services.catalogue.record_models import RECORD_TYPES
 from app.business.automation.services.catalogue.triggers import TRIGGERS
 from app.business.errors import Invalid
 from app.modules.automation.rule_form import steps as forms

@@ -1,6 +1,7 @@
 """Record types and their changes of status, as the rule form offers them."""
 
-from app.business.automation.services.catalogue.fields import RECORD_TYPES, choices_of
+from app.business.automation.services.catalogue.fields import choices_of
+from app.business.automation.services.catalogue.record_models import RECORD_TYPES
 
 RECORD_WORDS = [
     ("keyword", "Keywords"),

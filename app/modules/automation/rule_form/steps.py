@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from wtforms import BooleanField, Field, IntegerField, RadioField, SelectField, StringField, TextAreaField
 from wtforms.validators import Optional
 
-from app.business.automation.services.catalogue.fields import RECORD_TYPES
+from app.business.automation.services.catalogue.record_models import RECORD_TYPES
 from app.business.automation.services.catalogue.record_order import OLDEST
 from app.business.automation.services.catalogue.triggers import TRIGGERS, subject_of
 from app.modules.automation.rule_form.actions import edits

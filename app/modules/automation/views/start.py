@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule
-from app.business.automation.services.catalogue.action_catalogue import CATALOGUE
+from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.catalogue.triggers import subject_of
 from app.business.automation.services.conditions.match_preview import Matches

@@ -6,7 +6,7 @@ from flask import flash, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role
-from app.business.automation.services.catalogue.action_catalogue import CATALOGUE
+from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.automation.services.rules.cost import most_per_run
 from app.business.automation.services.rules.definition import RuleDefinition
 from app.business.automation.services.rules.naming import free_name

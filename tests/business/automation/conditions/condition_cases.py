@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule, RuleRecord
 from app.business.automation.services.catalogue.field_types import COUNTED, RELATED, Field, FieldType
-from app.business.automation.services.catalogue.fields import RECORD_TYPES, fields_of
+from app.business.automation.services.catalogue.fields import fields_of
+from app.business.automation.services.catalogue.record_models import RECORD_TYPES
 from app.business.automation.services.catalogue.record_relations import relations_of
 from app.business.automation.services.conditions.nodes import (
     AGE,

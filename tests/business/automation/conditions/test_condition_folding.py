@@ -8,7 +8,8 @@ from sqlalchemy.orm import Session
 
 from app import ROOT
 from app.business.automation.services.catalogue.field_types import FieldType
-from app.business.automation.services.catalogue.fields import RECORD_TYPES, fields_of
+from app.business.automation.services.catalogue.fields import fields_of
+from app.business.automation.services.catalogue.record_models import RECORD_TYPES
 from app.business.automation.services.conditions.sql_functions import words_of
 from app.business.folding import BREAKS, words
 

@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.automation.services.catalogue.field_types import Scope
-from app.business.automation.services.catalogue.fields import RECORD_TYPES, fields_of
-from app.business.automation.services.catalogue.record_models import MODELS, in_scope
+from app.business.automation.services.catalogue.fields import fields_of
+from app.business.automation.services.catalogue.record_models import MODELS, RECORD_TYPES, in_scope
 from app.business.automation.services.conditions.condition_evaluator import ConditionEvaluator
 from app.business.automation.services.conditions.match_preview import preview_matches
 from app.business.automation.services.conditions.parser import parse_conditions

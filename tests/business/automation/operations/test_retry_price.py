@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule, RuleVersion
 from app.business.automation.run_models import ActionRun, ScheduledTask, Status
-from app.business.automation.services.catalogue.action_catalogue import CATALOGUE
+from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.automation.services.operations.retry_price import RetryPrice, retry_prices
 from app.business.automation.services.rules.versions import definition_of
 from app.business.automation.services.runs import commands

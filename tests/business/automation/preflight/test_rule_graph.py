@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.automation_service import Actor, AutomationService
-from app.business.automation.services.catalogue.action_catalogue import CATALOGUE
+from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.automation.services.preflight.action_effects import DOINGS
 from app.business.automation.services.preflight.rule_graph import rule_graph, started_by
 from app.business.automation.services.rules.definition import RuleDefinition, definition_from

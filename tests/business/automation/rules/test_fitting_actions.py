@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from app.business.automation.services.catalogue.action_catalogue import CATALOGUE, RECORD_TYPES, made_by
+from app.business.automation.services.catalogue.actions.registry import CATALOGUE, made_by
+from app.business.automation.services.catalogue.record_models import RECORD_TYPES
 from app.business.automation.services.rules.definition import parse_definition
 from app.business.automation.services.rules.fitting_actions import fitting_actions
 from app.business.errors import Invalid

@@ -10,8 +10,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.automation.run_models import RunDetail, ScheduledTask, Status
 from app.business.automation.services.catalogue.field_types import Frame, Scope
-from app.business.automation.services.catalogue.fields import RECORD_TYPES
-from app.business.automation.services.catalogue.record_models import MODELS
+from app.business.automation.services.catalogue.record_models import MODELS, RECORD_TYPES
 from app.business.automation.services.catalogue.record_order import (
     order_clauses,
     order_words,

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from app.business import errors
 from app.business.accounts.models import Account
 from app.business.automation.run_models import Reason, RunAttempt, ScheduledTask, Status
-from app.business.automation.services.catalogue.action_catalogue import CATALOGUE
+from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.automation.services.runs import commands
 from app.business.automation.services.runs.unit_failure import OURS, failure_of
 from app.business.language_model import Completion, FaultKind, Prompt, ProviderFault

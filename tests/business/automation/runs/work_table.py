@@ -17,7 +17,8 @@ from app.business.automation.services.action_executor import ActionExecutor
 from app.business.automation.services.actions.handler import Work
 from app.business.automation.services.actions.registry import make_works
 from app.business.automation.services.automation_service import Actor, AutomationService
-from app.business.automation.services.catalogue.action_catalogue import CATALOGUE, RECORD_TYPES
+from app.business.automation.services.catalogue.actions.registry import CATALOGUE
+from app.business.automation.services.catalogue.record_models import RECORD_TYPES
 from app.business.automation.services.rule_engine import RuleEngine
 from app.business.automation.services.rules.definition import parse_definition
 from app.business.automation.services.runs import commands, recovery

@@ -6,7 +6,8 @@ from typing import Any
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from app.business.automation.services.catalogue.fields import RECORD_TYPES, choices_of
+from app.business.automation.services.catalogue.fields import choices_of
+from app.business.automation.services.catalogue.record_models import RECORD_TYPES
 from app.business.automation.services.rules.definition import RuleDefinition, parse_definition
 from app.business.automation.services.transfer.importing import with_ids
 from app.business.automation.services.transfer.names import Directory, with_names

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.automation.run_models import Status
-from app.business.automation.services.catalogue.action_catalogue import CATALOGUE
+from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.automation.services.rules.sentence import NEEDS_REPAIR, summary_of
 from app.business.automation.services.transfer.templates import (
     STAGES,

@@ -15,13 +15,11 @@ from app.business.automation.models import AutomationRule
 from app.business.automation.services.actions.handler import LocalWork
 from app.business.automation.services.actions.inheritance import Inherited, inherited
 from app.business.automation.services.actions.templates import fill
-from app.business.automation.services.catalogue.action_catalogue import (
-    CreateRecord,
-    CreateTasks,
-    Notify,
-    PauseRule,
-    UpdateRecords,
-)
+from app.business.automation.services.catalogue.actions.create_record import CreateRecord
+from app.business.automation.services.catalogue.actions.create_tasks import CreateTasks
+from app.business.automation.services.catalogue.actions.notify import Notify
+from app.business.automation.services.catalogue.actions.switch_rules import PauseRule
+from app.business.automation.services.catalogue.actions.update_records import UpdateRecords
 from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.catalogue.record_models import MODELS, record_type_of
 from app.business.automation.services.runs.context import RunContext

@@ -6,15 +6,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.automation.services.actions.handler import Work
-from app.business.automation.services.catalogue.action_catalogue import (
+from app.business.automation.services.catalogue.actions.cluster_keywords import (
+    CLUSTER_KEYWORDS,
     ClusterKeywords,
-    GenerateContent,
-    GenerateIdeas,
-    article_price,
-    clustering_price,
-    ideas_price,
-    started,
 )
+from app.business.automation.services.catalogue.actions.generate_content import GenerateContent, article_price
+from app.business.automation.services.catalogue.actions.generate_ideas import GENERATE_IDEAS, GenerateIdeas
 from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.unit_receipts import Done, LeftOut, Unit
@@ -58,7 +55,7 @@ class ClusterKeywordsWork(Work):
         return Done(
             made={"cluster": [cluster.id for cluster in saved.clusters]},
             records=saved.placed,
-            credits=clustering_price(unit.step.params, saved.placed),
+            credits=CLUSTER_KEYWORDS.price(unit.step.params, saved.placed),
             message=f"{plural(saved.placed, 'keyword')} placed in clusters",
         )
 
@@ -95,10 +92,9 @@ class GenerateIdeasWork(Work):
         ideas = self.service.save(
             session, answer, origin=context.origin(unit.step.index, unit.key), now=context.now
         )
-        most = ideas_price(unit.step.params, 1)
         return Done(
             made={"idea": [idea.id for idea in ideas]},
-            credits=min(5 * started(len(ideas), 5), most),
+            credits=GENERATE_IDEAS.charge(unit.step.params, len(ideas)),
             message=f"{plural(len(ideas), 'idea')} for “{session.get_one(Cluster, unit.record_id).name}”",
         )
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from app.business.automation.services.backtest.trial import Trial
-from app.business.automation.services.catalogue.action_catalogue import explicit_ids
+from app.business.automation.services.catalogue.actions.registry import explicit_ids
 from app.business.automation.services.catalogue.record_models import known_ids
 from app.business.automation.services.rules.cost import credits_of_actions
 from app.business.automation.services.runs.pricing import StepPrice, step_price

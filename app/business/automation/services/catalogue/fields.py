@@ -15,7 +15,6 @@ from sqlalchemy.orm import aliased
 from app.business.accounts.models import User
 from app.business.automation.models import RuleRecord
 from app.business.automation.services.catalogue.account_fields import ALWAYS_THERE
-from app.business.automation.services.catalogue.action_catalogue import PARENTS
 from app.business.automation.services.catalogue.field_types import (
     Choices,
     Expression,
@@ -23,7 +22,7 @@ from app.business.automation.services.catalogue.field_types import (
     FieldType,
     Frame,
 )
-from app.business.automation.services.catalogue.record_models import MODELS
+from app.business.automation.services.catalogue.record_models import MODELS, PARENTS, RECORD_TYPES
 from app.business.automation.services.catalogue.run_fields import FINISHED_RUN, RUN_FIELDS
 from app.business.planner.models import (
     ClusterStatus,
@@ -39,7 +38,6 @@ from app.business.planner.models import (
 )
 from app.business.writer.models import TASK_TYPES, Content, ContentStatus, TaskStatus, TaskType
 
-RECORD_TYPES = tuple(MODELS)
 LinkUp = Callable[[Any, Frame], Any]
 """The id of the row further up that a row belongs to, as an expression over it."""
 

@@ -18,6 +18,14 @@ MODELS: dict[str, type[Record]] = {
     "task": Task,
     "content": Content,
 }
+RECORD_TYPES = tuple(MODELS)
+PARENTS: dict[str, dict[str, str]] = {
+    "keyword": {"cluster": "cluster_id"},
+    "idea": {"cluster": "cluster_id"},
+    "task": {"idea": "idea_id"},
+    "content": {"task": "task_id"},
+}
+"""For each record type, the parent types a step may work on instead, and the column that names the parent."""
 
 
 def table_of(subject: str | None) -> Any:

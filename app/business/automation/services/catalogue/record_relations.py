@@ -15,13 +15,8 @@ from app.business.automation.services.catalogue.field_types import (
     Frame,
     relation_key,
 )
-from app.business.automation.services.catalogue.fields import (
-    RECORD_TYPES,
-    LinkUp,
-    links_up,
-    parent_of,
-)
-from app.business.automation.services.catalogue.record_models import MODELS
+from app.business.automation.services.catalogue.fields import LinkUp, links_up, parent_of
+from app.business.automation.services.catalogue.record_models import MODELS, RECORD_TYPES
 from app.business.automation.services.catalogue.run_fields import FINISHED_RUN
 
 Link = Callable[[Any, Any, Frame], ColumnElement[bool]]

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.business.accounts.services.scope import is_row_id
-from app.business.automation.services.catalogue.fields import RECORD_TYPES, choices_of
+from app.business.automation.services.catalogue.fields import choices_of
+from app.business.automation.services.catalogue.record_models import RECORD_TYPES
 from app.business.automation.services.catalogue.run_fields import ENDS, FINISHED_RUN, RUN_FIELDS
 from app.business.errors import Invalid
 

@@ -3,7 +3,8 @@
 from typing import Any
 
 from app.business.automation.services.catalogue.field_types import Field, FieldType
-from app.business.automation.services.catalogue.fields import RECORD_TYPES, fields_of
+from app.business.automation.services.catalogue.fields import fields_of
+from app.business.automation.services.catalogue.record_models import RECORD_TYPES
 from app.business.automation.services.catalogue.record_relations import relations_of
 from app.business.automation.services.catalogue.run_fields import FINISHED_RUN
 from app.business.automation.services.catalogue.triggers import trigger_catalog

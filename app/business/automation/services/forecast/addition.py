@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
-from app.business.automation.services.catalogue.action_catalogue import is_paid
+from app.business.automation.services.catalogue.actions.registry import is_paid
 from app.business.automation.services.forecast.outlook import look_ahead, with_rule
 from app.business.automation.services.forecast.projection import Forecast
 from app.business.automation.services.forecast.streams import NEW

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.accounts.services import audit_log
 from app.business.automation.models import AutomationRule
-from app.business.automation.services.catalogue.action_catalogue import is_paid
+from app.business.automation.services.catalogue.actions.registry import is_paid
 from app.business.billing.models import Plan
 
 PART = 5

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, AccountStatus
 from app.business.automation.models import AutomationRule
-from app.business.automation.services.catalogue.action_catalogue import is_paid
+from app.business.automation.services.catalogue.actions.registry import is_paid
 from app.business.automation.services.forecast import spend_history as history
 from app.business.automation.services.forecast.pace import Stream
 from app.business.automation.services.forecast.projection import SPAN, Cap, Forecast, Purse, make_forecast

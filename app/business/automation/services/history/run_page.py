@@ -12,7 +12,7 @@ from app.business.accounts.models import ApiKey, User
 from app.business.accounts.services.scope import LARGEST_ID
 from app.business.automation.models import RuleVersion
 from app.business.automation.run_models import ActionRun, Cause, RunAttempt, ScheduledTask
-from app.business.automation.services.catalogue.action_catalogue import CATALOGUE
+from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.conditions.match_preview import title_of
 from app.business.automation.services.runs.result import steps_json

@@ -16,8 +16,8 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule, RuleVersion
 from app.business.automation.run_models import ActionRun, RunDetail, ScheduledTask
-from app.business.automation.services.catalogue.action_catalogue import PARENTS, explicit_ids, made_by
-from app.business.automation.services.catalogue.record_models import MODELS
+from app.business.automation.services.catalogue.actions.registry import explicit_ids, made_by
+from app.business.automation.services.catalogue.record_models import MODELS, PARENTS
 from app.business.automation.services.conditions.parser import parse_conditions
 from app.business.automation.services.rules.definition import definition_from
 from app.business.automation.services.runs.context import RunContext, handed_on

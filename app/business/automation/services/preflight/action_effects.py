@@ -10,7 +10,7 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
-from app.business.automation.services.catalogue.action_catalogue import CATALOGUE, made_by
+from app.business.automation.services.catalogue.actions.registry import CATALOGUE, made_by
 from app.business.automation.services.catalogue.fields import choices_of
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.catalogue.triggers import TRIGGERS

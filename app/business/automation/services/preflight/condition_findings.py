@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from app.business.automation.services.catalogue.action_catalogue import CATALOGUE
+from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.automation.services.conditions.analysis.findings import remarks_on
 from app.business.automation.services.conditions.parser import parse_conditions
 from app.business.automation.services.preflight.action_effects import Effects

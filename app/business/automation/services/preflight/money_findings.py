@@ -8,12 +8,8 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
-from app.business.automation.services.catalogue.action_catalogue import (
-    CATALOGUE,
-    explicit_ids,
-    made_by,
-    words_price,
-)
+from app.business.automation.services.catalogue.actions.generate_content import words_price
+from app.business.automation.services.catalogue.actions.registry import CATALOGUE, explicit_ids, made_by
 from app.business.automation.services.catalogue.nouns import noun
 from app.business.automation.services.catalogue.record_models import in_scope
 from app.business.automation.services.preflight.finding import Finding, Level

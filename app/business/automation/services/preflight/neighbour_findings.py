@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 
 from app.business.automation.models import AutomationRule
-from app.business.automation.services.catalogue.action_catalogue import CATALOGUE
+from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.automation.services.catalogue.field_types import FieldType
 from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.catalogue.triggers import statuses_to

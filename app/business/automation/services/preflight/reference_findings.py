@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import User
 from app.business.automation.models import AutomationRule
-from app.business.automation.services.catalogue.action_catalogue import CATALOGUE, explicit_ids
+from app.business.automation.services.catalogue.actions.registry import CATALOGUE, explicit_ids
 from app.business.automation.services.catalogue.record_models import known_ids
 from app.business.automation.services.preflight.finding import Finding, Level
 from app.business.automation.services.rules.definition import RuleDefinition

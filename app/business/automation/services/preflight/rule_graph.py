@@ -15,7 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule
-from app.business.automation.services.catalogue.action_catalogue import explicit_ids
+from app.business.automation.services.catalogue.actions.registry import explicit_ids
 from app.business.automation.services.catalogue.fields import choices_of
 from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.catalogue.triggers import statuses_to

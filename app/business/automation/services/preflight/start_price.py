@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule, RuleDay
 from app.business.automation.run_models import Cause
-from app.business.automation.services.catalogue.action_catalogue import is_paid
+from app.business.automation.services.catalogue.actions.registry import is_paid
 from app.business.automation.services.preflight.rule_graph import RuleNode, Started, started_by
 from app.business.automation.services.preflight.start_parts import Part, parts_of_start
 from app.business.automation.services.rules.cost import USUAL_WORDS, ActionUse, uses_of_actions

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from app.business.automation.services.catalogue.action_catalogue import CATALOGUE
+from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.automation.services.catalogue.fields import choices_of
 from app.business.automation.services.catalogue.nouns import noun, plural
 from app.business.writer.models import TASK_TYPES

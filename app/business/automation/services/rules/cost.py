@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from app.business.automation.services.catalogue.action_catalogue import CATALOGUE, made_by
+from app.business.automation.services.catalogue.actions.registry import CATALOGUE, made_by
 from app.business.automation.services.rules.definition import (
     CLUSTERING_RECORD_LIMIT,
     RECORD_LIMIT,

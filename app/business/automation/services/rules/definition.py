@@ -5,15 +5,10 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from app.business.automation.services.catalogue import triggers
-from app.business.automation.services.catalogue.action_catalogue import (
-    CATALOGUE,
-    PARENTS,
-    RECORD_TYPES,
-    RowId,
-    explicit_ids,
-    made_by,
-)
+from app.business.automation.services.catalogue.actions.base import RowId
+from app.business.automation.services.catalogue.actions.registry import CATALOGUE, explicit_ids, made_by
 from app.business.automation.services.catalogue.field_types import OF_SITE
+from app.business.automation.services.catalogue.record_models import PARENTS, RECORD_TYPES
 from app.business.automation.services.catalogue.record_order import check_order
 from app.business.automation.services.conditions.nodes import counts
 from app.business.automation.services.conditions.parser import parse_conditions

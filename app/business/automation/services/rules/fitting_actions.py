@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 
-from app.business.automation.services.catalogue.action_catalogue import CATALOGUE, ActionType
+from app.business.automation.services.catalogue.actions.base import AnyAction
+from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.automation.services.rules.definition import input_type
 
 
 def fitting_actions(
     record_type: str | None, made_before: Sequence[str], types_before: Sequence[str] = ()
-) -> list[ActionType]:
+) -> list[AnyAction]:
     """The actions that fit a run over `record_type` behind actions that made these records, and were of these types.
 
     Those that go on with what was made last come first, then those that work on the rule's own records.
@@ -16,7 +17,7 @@ def fitting_actions(
     fitting = [entry for entry in CATALOGUE.values() if _fits(entry, record_type, made_before)]
     sources = [*reversed(made_before), record_type]
 
-    def rank(entry: ActionType) -> tuple[bool, int]:
+    def rank(entry: AnyAction) -> tuple[bool, int]:
         if len(entry.takes) == 1:
             # What only the parents of the records are there for is rarely meant.
             place = sources.index(entry.takes[0]) if entry.takes[0] in sources else len(CATALOGUE)
@@ -27,7 +28,7 @@ def fitting_actions(
     return sorted(fitting, key=rank)
 
 
-def _fits(entry: ActionType, record_type: str | None, made_before: Sequence[str]) -> bool:
+def _fits(entry: AnyAction, record_type: str | None, made_before: Sequence[str]) -> bool:
     if entry.unit_of == "run" or entry.key == "create_record":
         # Without records a rule creates one for each run.
         return True

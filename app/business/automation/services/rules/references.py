@@ -14,10 +14,10 @@ from app.business.accounts.models import User
 from app.business.accounts.services.scope import LARGEST_ID
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import ScheduledTask
-from app.business.automation.services.catalogue.action_catalogue import CATALOGUE
+from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.automation.services.catalogue.field_types import FieldType
-from app.business.automation.services.catalogue.fields import RECORD_TYPES, fields_of
-from app.business.automation.services.catalogue.record_models import MODELS
+from app.business.automation.services.catalogue.fields import fields_of
+from app.business.automation.services.catalogue.record_models import MODELS, RECORD_TYPES
 from app.business.planner.models import Sector, Site
 
 Errors = dict[str, list[str]]

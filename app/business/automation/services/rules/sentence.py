@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from app.business.automation.services.catalogue.action_catalogue import CATALOGUE
+from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.automation.services.catalogue.fields import choices_of
 from app.business.automation.services.catalogue.nouns import noun, plural
 from app.business.automation.services.catalogue.record_order import OLDEST, order_words

@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
-from app.business.automation.services.catalogue.fields import RECORD_TYPES, fields_of
+from app.business.automation.services.catalogue.fields import fields_of
 from app.business.automation.services.catalogue.named_fields import CALLED, has_broken_each, unknown_names
+from app.business.automation.services.catalogue.record_models import RECORD_TYPES
 from app.business.automation.services.catalogue.run_fields import RUN_FIELDS
 from app.business.events import EventType
 from app.business.plain_characters import fault_of_body, fault_of_line

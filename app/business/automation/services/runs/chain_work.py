@@ -8,7 +8,7 @@ goes on in runs that begin at that step.
 from dataclasses import dataclass
 from functools import cache
 
-from app.business.automation.services.catalogue.action_catalogue import CATALOGUE, made_by
+from app.business.automation.services.catalogue.actions.registry import CATALOGUE, made_by
 from app.business.automation.services.rules.cost import USUAL_WORDS, made_from, price_of_action
 from app.business.automation.services.rules.definition import RuleDefinition
 from app.business.automation.services.runs.pricing import WorkPrices, longest_within

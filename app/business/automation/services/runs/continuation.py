@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.models import RuleRecord
 from app.business.automation.run_models import ActionRun, ScheduledTask
-from app.business.automation.services.catalogue.action_catalogue import made_by
+from app.business.automation.services.catalogue.actions.registry import made_by
 from app.business.automation.services.runs.context import RunContext, load_context
 from app.business.automation.services.runs.handed_work import (
     OF_START,

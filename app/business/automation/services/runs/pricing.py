@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.business.automation.services.catalogue.action_catalogue import explicit_ids
+from app.business.automation.services.catalogue.actions.registry import explicit_ids
 from app.business.automation.services.catalogue.record_models import known_ids
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.steps import (

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, and_, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import RuleRecord
-from app.business.automation.services.catalogue.action_catalogue import explicit_ids
+from app.business.automation.services.catalogue.actions.registry import explicit_ids
 from app.business.automation.services.catalogue.field_types import Frame
 from app.business.automation.services.catalogue.record_models import MODELS, in_scope
 from app.business.automation.services.catalogue.record_order import OLDEST, order_clauses

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import ActionRun, ScheduledTask, Status
-from app.business.automation.services.catalogue.action_catalogue import CATALOGUE
+from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.unit_receipts import SKIPPED, Outcome

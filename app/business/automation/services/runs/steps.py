@@ -9,14 +9,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import ActionRun
-from app.business.automation.services.catalogue.action_catalogue import (
-    CATALOGUE,
-    PARENTS,
-    ActionType,
-    explicit_ids,
-    made_by,
-)
-from app.business.automation.services.catalogue.record_models import MODELS, known_ids
+from app.business.automation.services.catalogue.actions.base import AnyAction
+from app.business.automation.services.catalogue.actions.registry import CATALOGUE, explicit_ids, made_by
+from app.business.automation.services.catalogue.record_models import MODELS, PARENTS, known_ids
 from app.business.automation.services.runs.context import RunContext
 
 IDS_IN_A_QUERY = 5_000
@@ -30,7 +25,7 @@ class Step:
 
     index: int
     action: dict[str, Any]
-    entry: ActionType
+    entry: AnyAction
     source: Source
     record_type: str | None
 

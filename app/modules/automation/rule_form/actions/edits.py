@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from app.business.automation.services.catalogue.action_catalogue import CATALOGUE, made_by
+from app.business.automation.services.catalogue.actions.registry import CATALOGUE, made_by
 from app.business.automation.services.rules.definition import input_type
 from app.modules.automation.rule_form.actions.params import text_of
 from app.modules.automation.rule_form.base import Pairs

@@ -8,7 +8,8 @@ from werkzeug.datastructures import MultiDict
 from wtforms import Field, SelectField
 from wtforms.fields.choices import SelectChoice
 
-from app.business.automation.services.catalogue.action_catalogue import CATALOGUE, ActionType
+from app.business.automation.services.catalogue.actions.base import AnyAction
+from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.automation.services.catalogue.fields import choices_of
 from app.business.automation.services.rules.definition import input_type
 from app.business.automation.services.rules.fitting_actions import fitting_actions
@@ -31,7 +32,7 @@ class Before:
     types: list[str] = field(default_factory=list)
 
 
-def _choices(fitting: list[ActionType], chosen: ActionType) -> list[SelectChoice]:
+def _choices(fitting: list[AnyAction], chosen: AnyAction) -> list[SelectChoice]:
     """What fits; and what was chosen and does not fit any more, so that it can be seen and changed."""
     choices = [(entry.key, entry.label) for entry in fitting]
     if chosen in fitting:

@@ -9,8 +9,9 @@ from app.business.automation.services.catalogue.field_types import (
     Field,
     FieldType,
 )
-from app.business.automation.services.catalogue.fields import RECORD_TYPES, choices_of, fields_of
+from app.business.automation.services.catalogue.fields import choices_of, fields_of
 from app.business.automation.services.catalogue.nouns import noun
+from app.business.automation.services.catalogue.record_models import RECORD_TYPES
 from app.business.automation.services.catalogue.record_relations import relations_of
 from app.business.automation.services.conditions.leaf_parser import RECORD
 
