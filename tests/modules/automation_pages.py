@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import event
+from sqlalchemy import delete, event, select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
@@ -39,10 +39,13 @@ ON_RUNS: dict[str, Any] = {
 
 
 def make_rule(session: Session, account: Account, **changes: Any) -> AutomationRule:
-    """A rule of the service, committed."""
+    """A rule of the service, committed; without the run that is planned at once when its time is near."""
     data = NIGHTLY | changes
     data["name"] = free_name(session, account.id, data["name"])
     rule = AutomationService().create_rule(session, account, data, Actor(None), datetime.now(UTC))
+    planned = select(ScheduledTask.id).where(ScheduledTask.automation_rule_id == rule.id)
+    session.execute(delete(RunDetail).where(RunDetail.run_id.in_(planned)))
+    session.execute(delete(ScheduledTask).where(ScheduledTask.automation_rule_id == rule.id))
     session.commit()
     return rule
 

@@ -50,7 +50,10 @@ def check(session: Session, cases: list[Case]) -> None:
     for case in cases:
         whole = outcomes[replace(case, at=0, end="", recovery="")]
         assert (whole.twice, whole.left, whole.status) == ([], 0, Status.COMPLETED), case
-        assert outcomes[case] == whole, case
+        got = outcomes[case]
+        # Where a rule finds nothing to do for its records, a later run finds them handled and is left out.
+        assert got.status == whole.status or (got.status == Status.SKIPPED and not whole.done), case
+        assert replace(got, status=whole.status) == whole, case
     assert machine.breaches() == []
 
 
