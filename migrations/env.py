@@ -52,6 +52,8 @@ def run() -> None:
 
 def _prepare(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
+        # Another upgrade is waited for however long it takes.
+        connection.execute(text("SET LOCAL lock_timeout = 0"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": UPGRADE_LOCK})
         return
     # Rebuilding a table that others refer to needs foreign keys off, and that works only outside a transaction.

@@ -42,7 +42,8 @@ def web() -> None:
     set_title("web server")
     warn_of_settings(current_app.extensions["settings"])
     try:
-        WebServer(current_app.wsgi_app, current_app.extensions["settings"]).run()
+        made = current_app.extensions
+        WebServer(current_app.wsgi_app, made["settings"], made["callers"]).run()
     except CannotListen as error:
         raise click.ClickException(str(error)) from None
 

@@ -112,7 +112,7 @@ def _queue_server(settings: Settings) -> Child:
 
 def _processes(settings: Settings, since: datetime) -> list[Child]:
     """Everything but the queue server, in the order of its start."""
-    web = WebServer(current_app.wsgi_app, settings)
+    web = WebServer(current_app.wsgi_app, settings, current_app.extensions["callers"])
 
     def patient() -> Redis:
         return connect(settings, answer_within=None)

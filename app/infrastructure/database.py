@@ -47,10 +47,11 @@ def engine_options(url: str) -> dict[str, Any]:
     """Options of `create_engine` for this database address."""
     # What is written is nobody's business who reads the log of a fault.
     shared: dict[str, Any] = {"hide_parameters": True}
+    # More than the web process has threads: none waits for another's connection.
+    shared |= {"pool_size": 10, "max_overflow": 10}
     if url.startswith("sqlite"):
         return shared | {"connect_args": {"timeout": LOCK_WAIT_SECONDS}}
-    waits = {"connect_args": {"connect_timeout": CONNECT_SECONDS}}
-    return shared | waits | {"pool_pre_ping": True, "pool_size": 10, "max_overflow": 10}
+    return shared | {"connect_args": {"connect_timeout": CONNECT_SECONDS}, "pool_pre_ping": True}
 
 
 def prepare(engine: Engine) -> None:
@@ -60,6 +61,7 @@ def prepare(engine: Engine) -> None:
         event.listen(engine, "begin", _begin_sqlite)
     else:
         event.listen(engine, "connect", _open_postgresql)
+        event.listen(engine, "begin", _begin_postgresql)
 
 
 def _open_sqlite(connection: Any, _record: Any) -> None:
@@ -77,7 +79,13 @@ def _open_sqlite(connection: Any, _record: Any) -> None:
 
 def _open_postgresql(connection: Any, _record: Any) -> None:
     connection.execute(f"SET idle_in_transaction_session_timeout = '{STANDSTILL_SECONDS}s'")
+    connection.execute(f"SET lock_timeout = {LOCK_WAIT_SECONDS * 1000:.0f}")
     connection.commit()
+
+
+def _begin_postgresql(connection: Connection) -> None:
+    if impatient.get():
+        connection.exec_driver_sql(f"SET LOCAL lock_timeout = {HARDLY_SECONDS * 1000:.0f}")
 
 
 def _null_safe(function: Callable[[str], str]) -> Callable[[Any], Any]:
@@ -109,7 +117,7 @@ def only_reading() -> Iterator[None]:
 
 @contextmanager
 def hardly_waiting() -> Iterator[None]:
-    """Transactions begun inside write or are refused, without waiting for a lock on SQLite for long."""
+    """Transactions begun inside write or are refused, without waiting for a lock for long."""
     token, reads = impatient.set(True), reading.set(False)
     try:
         yield

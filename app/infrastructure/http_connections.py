@@ -15,7 +15,7 @@ import structlog
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
 from waitress.server import TcpWSGIServer
-from waitress.task import ErrorTask, ThreadedTaskDispatcher, WSGITask
+from waitress.task import ErrorTask, WSGITask
 from waitress.utilities import RequestEntityTooLarge
 
 from app.infrastructure.process_life import stopping
@@ -36,8 +36,6 @@ GRACE_SECONDS = 30
 """Requests being answered get this long at a stop."""
 TICK_SECONDS = 0.5
 IDLE = "idle"
-EXPRESS = ("/healthz",)
-"""Answered by a thread of their own, also while all others are at work."""
 SPARE = 8
 """Entries of the loop that are no connections, and room to accept the one for which another is closed."""
 WORDS = {
@@ -45,6 +43,8 @@ WORDS = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "This is too large: a file has at most 5 MB. Nothing was saved.",
     HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE: "The headers of the request are too large.",
     HTTPStatus.NOT_IMPLEMENTED: "This transfer encoding is not known here.",
+    HTTPStatus.SERVICE_UNAVAILABLE: "Too many of your requests, or of everybody's, are at work at the moment. "
+    "Nothing was saved. Try again in 10 seconds.",
 }
 
 log = structlog.get_logger(__name__)
@@ -78,6 +78,8 @@ class Refused(ErrorTask):  # type: ignore[misc]
         self.channel.is_refused = True
         self.status = f"{code:d} {code.phrase}"
         self.response_headers.append(("Content-Type", kind))
+        if seconds := getattr(self.request.error, "retry_after", None):
+            self.response_headers.append(("Retry-After", str(seconds)))
         self.set_close_on_finish()
         self.content_length = len(body)
         self.write(body.encode())
@@ -199,23 +201,6 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         return now - max(began_at, self.last_activity) > DRAINED_IDLE_SECONDS
 
 
-class Threads(ThreadedTaskDispatcher):  # type: ignore[misc]
-    """The threads that work on requests, and one that only says that the process lives."""
-
-    def __init__(self, count: int) -> None:
-        super().__init__()
-        self.express = ThreadedTaskDispatcher()
-        self.express.set_thread_count(1)
-        self.set_thread_count(count)
-
-    def add_task(self, task: Connection) -> None:
-        """Queue the connection's next request."""
-        if getattr(task.requests[0], "path", "") in EXPRESS:
-            self.express.add_task(task)
-        else:
-            super().add_task(task)
-
-
 class HttpServer(TcpWSGIServer):  # type: ignore[misc]
     """Accepts, reads and writes in one thread until a stop is asked for, then finishes what is at work."""
 
@@ -249,7 +234,8 @@ class HttpServer(TcpWSGIServer):  # type: ignore[misc]
                 self._hang_up(min(waiting, key=lambda channel: channel.slow_since), "room")
 
     def maintenance(self, now: float) -> None:
-        """Close what has taken too long."""
+        """Close what has taken too long, and refuse who has waited for a thread for too long."""
+        self.task_dispatcher.refuse_overdue()
         for channel in list(self.active_channels.values()):
             if what := channel.overdue(now):
                 self._hang_up(channel, what)

@@ -12,12 +12,13 @@ from typing import Any
 import structlog
 from waitress.adjustments import Adjustments
 
-from app.infrastructure.http_connections import HttpServer, Threads
+from app.infrastructure.fair_threads import Bounds, CallerOf, FairThreads, by_address
+from app.infrastructure.http_connections import HttpServer
 from app.settings import Settings
 
 log = structlog.get_logger(__name__)
 
-THREADS = 16
+BOUNDS = Bounds()
 MEGABYTE = 2**20
 LARGEST_HEADERS = 32 * 1024
 LARGEST_BODY = 16 * MEGABYTE
@@ -73,8 +74,10 @@ def listen(settings: Settings) -> socket.socket:
 class WebServer:
     """Serves one WSGI application, already built."""
 
-    def __init__(self, application: Callable[..., Any], settings: Settings) -> None:
-        self.application, self.settings = application, settings
+    def __init__(
+        self, application: Callable[..., Any], settings: Settings, caller_of: CallerOf = by_address
+    ) -> None:
+        self.application, self.settings, self.caller_of = application, settings, caller_of
 
     def run(self) -> None:
         """Until SIGTERM or SIGINT, and the requests at work are answered. Raises CannotListen."""
@@ -91,7 +94,7 @@ class WebServer:
             self.application,
             map={},
             _sock=bound,
-            dispatcher=Threads(THREADS),
+            dispatcher=FairThreads(self.caller_of, BOUNDS),
             adj=_adjustments(bound),
             bind_socket=False,
             sockinfo=(bound.family, bound.type, bound.proto, bound.getsockname()),
@@ -102,7 +105,7 @@ def _adjustments(bound: socket.socket) -> Adjustments:
     """The settings that differ from waitress's own."""
     return Adjustments(
         sockets=[bound],
-        threads=THREADS,
+        threads=BOUNDS.threads,
         connection_limit=min(MOST_CONNECTIONS, (_open_files() - OTHER_FILES) // FILES_PER_CONNECTION),
         cleanup_interval=1,
         recv_bytes=65536,

@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from app.modules import access, errors, hosts, live, quotas, sent_once, throttle, web
+from app.modules import access, callers, errors, hosts, live, quotas, sent_once, throttle, web
 from app.modules.accounts import urls as accounts
 from app.modules.automation import pages as automation
 from app.modules.automation.api import urls as automation_api
@@ -23,6 +23,7 @@ def register(app: Flask, settings: Settings) -> None:
     app.add_template_global(sent_once.request_key)
     live.init_short_answer(app)
     throttle.init_throttle(app, settings)
+    callers.init_callers(app, settings)
     access.init_access(app, settings)
     quotas.init_quotas(app)
     live.init_live(app)

@@ -27,6 +27,7 @@ from app.business.database_faults import is_passing
 from app.business.errors import Forbidden
 from app.business.events import Origin
 from app.infrastructure.database import db, hardly_waiting, reading
+from app.modules.callers import bearer
 from app.modules.quotas import count_wrong_key
 from app.modules.refusal_log import note_refusal
 from app.modules.web import asks_by_itself, csrf, htmx
@@ -174,14 +175,16 @@ def _identify(now: datetime) -> Person | None:
         _end_reading()
     if person:
         g.user_id = person.user.id
+        secret = bearer(request.headers["Authorization"]) if person.key else cookie["token"]
+        current_app.extensions["callers"].note(secret, person.user.id, person.account.id)
         if not asks_by_itself():
             _note_use(person, now)
     return person
 
 
 def _by_key() -> Person | None:
-    scheme, _, secret = request.headers["Authorization"].partition(" ")
-    holder = api_keys.find(db.session(), secret.strip()) if scheme.lower() == "bearer" else None
+    secret = bearer(request.headers["Authorization"])
+    holder = api_keys.find(db.session(), secret) if secret else None
     if holder is None:
         note_refusal("wrong key")
         count_wrong_key()

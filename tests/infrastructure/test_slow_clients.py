@@ -2,20 +2,26 @@
 
 import json
 import signal
+import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
 
 import pytest
 from flask import Flask
+from sqlalchemy import Engine, create_engine
 from sqlalchemy.orm import Session
 
+from app.business.accounts.models import User
 from app.business.accounts.services import api_keys
+from app.infrastructure.database import LOCK_WAIT_SECONDS, db
 from tests.business.automation.run_rows import make_rule
 from tests.factories import make_content, make_sector, make_site
 from tests.infrastructure.web_process import WebProcess, web_process
 from tests.modules.automation_rest import LABEL
-from tests.people import make_people
+from tests.people import browser_of, make_people
 
-MANY = 100
+MANY, SLOW = 100, 40
 LARGE = 400_000
 """More than the buffers between a server and a client that does not read."""
 
@@ -24,7 +30,7 @@ class Asked:
     """What the slow clients ask for, as bytes."""
 
     def __init__(self, session: Session, now: object) -> None:
-        people = make_people(session)
+        self.people = people = make_people(session)
         _, secret = api_keys.issue(session, people.operator, "Program", now)  # type: ignore[arg-type]
         rule = make_rule(session, people.account, actions=[LABEL])
         sector = make_sector(session, make_site(session, people.account))
@@ -35,6 +41,7 @@ class Asked:
         self.large = f"GET /api/writer/content/{content.id}/ HTTP/1.1\r\n{head}\r\n".encode()
         execute = f"POST /api/automation/rules/{rule.id}/execute/ HTTP/1.1\r\n{head}"
         self.wait = f"{execute}Content-Length: {len(body)}\r\n\r\n{body}".encode()
+        self.try_out = f"POST /api/automation/rules/{rule.id}/test/ HTTP/1.1\r\n{head}\r\n".encode()
         self.half_headers = execute.encode()
         self.half_body = self.wait[:-3]
         self.half_chunk = f"{execute}Transfer-Encoding: chunked\r\n\r\nb\r\n{{".encode()
@@ -63,6 +70,44 @@ def test_the_address_that_the_trusted_proxy_names_is_throttled_and_logged(
     assert "nobody signed in from 203.0.113.10" in web.log.read_text()
     page = web.ask("/sign-in", {"X-Forwarded-Prefix": "/under", "X-Forwarded-Proto": "https"})
     assert b'href="/under/static/' in page.body
+
+
+@contextmanager
+def locked(engine: Engine) -> Iterator[None]:
+    """Nobody else gets at the keywords, or, where a lock is always of everything, writes."""
+    begin = "BEGIN IMMEDIATE" if engine.dialect.name == "sqlite" else "LOCK keyword IN ACCESS EXCLUSIVE MODE"
+    other = create_engine(
+        engine.url, isolation_level="AUTOCOMMIT" if engine.dialect.name == "sqlite" else None
+    )
+    with other.connect() as connection:
+        connection.exec_driver_sql(begin)
+        yield
+        connection.exec_driver_sql("ROLLBACK")
+    other.dispose()
+
+
+def session_of(app: Flask, session: Session, user: User) -> dict[str, str]:
+    cookie = browser_of(app, session, user).get_cookie(app.config["SESSION_COOKIE_NAME"])
+    assert cookie
+    return {"Cookie": f"{cookie.key}={cookie.value}"}
+
+
+def test_one_persons_slow_requests_leave_threads_for_everybody_else(
+    app: Flask, session: Session, web: WebProcess, asked: Asked, now: datetime
+) -> None:
+    people = asked.people
+    others = [session_of(app, session, user) for user in (people.viewer, people.stranger)]
+    others.append({"Authorization": f"Bearer {api_keys.issue(session, people.stranger, 'Other', now)[1]}"})
+    session.commit()
+    with locked(db.engine):
+        slow = [web.send(asked.try_out) for _ in range(SLOW)]
+        for headers in others * 2:
+            began = time.monotonic()
+            assert web.ask("/api/planner/sites/", headers).status == 200
+            # Sixteen of them would hold sixteen threads for as long as a lock is waited for.
+            assert time.monotonic() - began < LOCK_WAIT_SECONDS / 2
+    # None is lost: each was done or told that the database is busy.
+    assert {client.recv(12) for client in slow} <= {b"HTTP/1.1 200", b"HTTP/1.1 503"}
 
 
 def test_health_answers_within_a_second_beside_slow_senders_readers_and_waiting_clients(

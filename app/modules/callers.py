@@ -1,0 +1,70 @@
+"""Who sends a request, known before the application reads it: threads are shared by person, not by connection.
+
+Who a key or a session belongs to is noted when a request has been let in with it. Until then it has a small share
+of its own, and all who are not known yet leave threads for those who are.
+"""
+
+from collections.abc import Mapping
+
+from flask import Flask
+from flask.sessions import SecureCookieSessionInterface
+from itsdangerous import BadData
+from werkzeug.http import parse_cookie
+
+from app.business.accounts.services.tokens import fingerprint
+from app.infrastructure.fair_threads import Caller
+from app.settings import Settings
+
+MOST_KNOWN = 10_000
+OF_A_PERSON, OF_AN_ACCOUNT = 6, 10
+"""Threads at once, of sixteen."""
+OF_A_NEWCOMER, OF_AN_ADDRESS, OF_ALL_NEWCOMERS = 3, 6, 10
+
+
+class Callers:
+    """People of this web process by the fingerprints of their keys and sessions."""
+
+    def __init__(self, app: Flask, trusted_proxies: int) -> None:
+        self.cookie, self.proxies = app.config["SESSION_COOKIE_NAME"], trusted_proxies
+        self.signer = SecureCookieSessionInterface().get_signing_serializer(app)
+        self._known: dict[str, Caller] = {}
+
+    def note(self, secret: str, user_id: int, account_id: int) -> None:
+        """The key or session was just found to be theirs."""
+        if len(self._known) >= MOST_KNOWN:
+            self._known.clear()
+        shares = (f"user {user_id}", OF_A_PERSON), (f"account {account_id}", OF_AN_ACCOUNT)
+        self._known[fingerprint(secret)] = Caller(shares)
+
+    def __call__(self, headers: Mapping[str, str], address: str) -> Caller:
+        """Whose request it is; headers are named in capitals, with underscores."""
+        secret = bearer(headers.get("AUTHORIZATION", "")) or self._token(headers.get("COOKIE", ""))
+        mark = fingerprint(secret) if secret else ""
+        if known := self._known.get(mark):
+            return known
+        of_it = ((f"credential {mark}", OF_A_NEWCOMER),) if mark else ()
+        address = f"address {self._address(headers, address)}"
+        return Caller((*of_it, (address, OF_AN_ADDRESS), ("not known yet", OF_ALL_NEWCOMERS)))
+
+    def _token(self, cookies: str) -> str:
+        try:
+            kept = parse_cookie(cookies).get(self.cookie)
+            return str(self.signer.loads(kept).get("token", "")) if kept and self.signer else ""
+        except (BadData, UnicodeError):
+            return ""
+
+    def _address(self, headers: Mapping[str, str], address: str) -> str:
+        """As the outermost of the trusted proxies names it."""
+        named = [name.strip() for name in headers.get("X_FORWARDED_FOR", "").split(",")]
+        return (len(named) >= self.proxies > 0 and named[-self.proxies]) or address
+
+
+def bearer(authorization: str) -> str:
+    """The API key in this header; empty where it holds none."""
+    scheme, _, secret = authorization.partition(" ")
+    return secret.strip() if scheme.lower() == "bearer" else ""
+
+
+def init_callers(app: Flask, settings: Settings) -> None:
+    """What the web server asks, and access fills."""
+    app.extensions["callers"] = Callers(app, settings.trusted_proxies)
