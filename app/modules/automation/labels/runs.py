@@ -3,6 +3,7 @@
 from typing import Any
 
 from app.business.automation.run_models import Reason, ScheduledTask, Status, Waiting
+from app.business.automation.services.triggering.failed_deliveries import TO_DO
 from app.modules.automation.labels.limits import waits_for_budget, waits_for_credits
 
 STATUSES = {
@@ -80,7 +81,7 @@ ADVICE = {
     "daily_limit": "Raise the rule's runs per day, or run it now by hand tomorrow.",
     "paused": "Resume automation, then retry.",
     "account_inactive": "The account has to be active again first.",
-    "rule_invalid": "Open the rule, repair what is marked, and save it.",
+    "rule_invalid": TO_DO,
     "loop": "Narrow the conditions of the rules named, so that they no longer start one another.",
     "cancelled": "Somebody cancelled it. Retry does what is left.",
     "conditions": "Use Test on the rule's page to see what stands against each record.",

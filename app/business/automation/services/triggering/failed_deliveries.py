@@ -28,6 +28,7 @@ from app.business.events import Event, EventBatch
 from app.business.upsert import insert_missing
 
 NOT_HERE = "The rule as it is now does not take these records."
+TO_DO = "Open the rule, repair what is marked, save it, and retry this run."
 
 
 def put_off(
@@ -52,7 +53,7 @@ def give_up(session: Session, delivery: BatchDelivery, now: datetime) -> None:
         account_id=delivery.account_id,
         level="danger",
         title=f"“{rule.name}” needs repair: {plural(run.record_count, rule.record_type)} not looked at",
-        body=f"{run.error_message} Until then nothing that happens starts this rule.",
+        body=f"{run.error_message} {TO_DO} Until then nothing that happens starts this rule.",
         role=Role.OPERATOR,
         key=_notice_key(rule.id),
         rule_id=rule.id,
@@ -153,10 +154,7 @@ def _failed_run(session: Session, rule: Any, delivery: BatchDelivery, now: datet
 
 def _message(count: int, record_type: str | None) -> str:
     what = plural(count, record_type) if record_type else "what happened"
-    return (
-        f"This rule needs repair: it could not be read when {what} came, so nothing was done. "
-        "Open the rule, mend what is marked, save it, and retry this run."
-    )
+    return f"This rule needs repair: it could not be read when {what} came, so nothing was done."
 
 
 def _offered(session: Session, rule: Any, batch: EventBatch) -> int:

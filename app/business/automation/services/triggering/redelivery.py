@@ -32,7 +32,5 @@ def retry(
     except Exception as error:
         if is_passing(error):
             raise
-        raise Conflict(
-            "The rule can still not be read. Open it, mend what is marked, save it, and retry this run."
-        ) from error
+        raise Conflict(f"The rule can still not be read. {failed_deliveries.TO_DO}") from error
     session.refresh(run)
