@@ -21,6 +21,7 @@ from app import create_app
 from app.infrastructure.database import db
 from app.settings import Settings
 from tests import databases
+from tests.declared_answers import hold_to_declarations
 from tests.processes import free_port
 
 
@@ -115,6 +116,7 @@ def kept_apps(
             app.config["TESTING"] = True
             # Requests of a test share the context of its `session`: each begins without what the last one left there.
             app.before_request_funcs[None].insert(0, lambda: vars(g).clear())
+            hold_to_declarations(app)
             databases.create_schema(app)
             made.callback(_close, app)
             return app

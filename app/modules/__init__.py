@@ -29,10 +29,12 @@ def register(app: Flask, settings: Settings) -> None:
     live.init_live(app)
     init_preconditions(app)
     errors.init_errors(app)
-    app.register_blueprint(accounts.blueprint)
-    app.register_blueprint(billing.blueprint)
-    app.register_blueprint(automation.blueprint)
-    app.register_blueprint(automation_api.blueprint)
-    app.register_blueprint(planner.blueprint)
-    app.register_blueprint(writer.blueprint)
-    app.register_blueprint(system.blueprint)
+    pages = (accounts.blueprint, automation.blueprint, system.blueprint)
+    for blueprint in (
+        *pages,
+        *billing.blueprints,
+        *automation_api.blueprints,
+        *planner.blueprints,
+        *writer.blueprints,
+    ):
+        app.register_blueprint(blueprint)

@@ -37,7 +37,7 @@ TABLE = {
     "viewer": """
         accounts.profile accounts.save_profile accounts.password accounts.end_session accounts.end_all_sessions
         accounts.settings
-        billing.credits billing.api_credits billing.api_ledger
+        billing.credits billing_api.show_credits billing_api.list_entries
         automation.dashboard automation.rules automation.rule automation.versions
         automation.version automation.templates automation.history automation.run automation.operation
         automation.why automation.why_rule automation.notices automation.read_notices
@@ -45,12 +45,12 @@ TABLE = {
         automation_api.list_runs automation_api.get_run automation_api.get_operation automation_api.show_summary
         planner.sites planner.site planner.keywords planner.keyword planner.clusters planner.cluster
         planner.ideas planner.idea
-        planner.api_list_sites planner.api_get_site planner.api_list_sectors planner.api_get_sector
-        planner.api_list_keywords planner.api_get_keyword planner.api_list_clusters planner.api_get_cluster
-        planner.api_list_ideas planner.api_get_idea
+        planner_api.list_sites planner_api.get_site planner_api.list_sectors planner_api.get_sector
+        planner_api.list_keywords planner_api.get_keyword planner_api.list_clusters planner_api.get_cluster
+        planner_api.list_ideas planner_api.get_idea
         writer.tasks writer.task writer.contents writer.content writer.article writer.download_html
         writer.download_markdown
-        writer.api_list_tasks writer.api_get_task writer.api_list_content writer.api_get_content
+        writer_api.list_tasks writer_api.get_task writer_api.list_content writer_api.get_content
         system.health system.trouble system.moved system.header
     """,
     "operator": """
@@ -63,12 +63,12 @@ TABLE = {
         planner.add_sector planner.edit_sector planner.new_keyword planner.decide_keywords planner.edit_keyword
         planner.import_keywords planner.preview_import planner.new_cluster planner.edit_cluster
         planner.merge_cluster planner.regroup_keywords planner.new_idea planner.decide_ideas planner.edit_idea
-        planner.api_create_sector planner.api_change_sector planner.api_create_keyword
-        planner.api_change_keyword planner.api_create_cluster planner.api_change_cluster
-        planner.api_create_idea planner.api_change_idea planner.api_import_keywords
+        planner_api.create_sector planner_api.change_sector planner_api.create_keyword
+        planner_api.change_keyword planner_api.create_cluster planner_api.change_cluster
+        planner_api.create_idea planner_api.change_idea planner_api.import_keywords
         writer.new_task writer.decide_tasks writer.edit_task writer.edit_content writer.decide_content
         writer.written_out
-        writer.api_create_task writer.api_change_task writer.api_create_content writer.api_change_content
+        writer_api.create_task writer_api.change_task writer_api.create_content writer_api.change_content
     """,
     "editor": """
         automation.pause_all automation.resume_all automation.resume_all_now automation.ask_switch_on
@@ -86,7 +86,7 @@ TABLE = {
         accounts.team accounts.add_person accounts.ask_role accounts.change_role accounts.new_link
         accounts.switch_off accounts.switch_on accounts.api_keys accounts.add_key accounts.revoke_key
         accounts.save_settings
-        planner.new_site planner.edit_site planner.api_create_site planner.api_change_site
+        planner.new_site planner.edit_site planner_api.create_site planner_api.change_site
     """,
 }
 NEEDED = {endpoint: role for role, endpoints in TABLE.items() for endpoint in endpoints.split()}

@@ -1,20 +1,20 @@
 """What the REST resources of all records share: the fields everybody may read, filter by and change."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from sqlalchemy import select
 
-from app.business.base import AccountOwned, Versioned
+from app.business.base import AccountOwned
 from app.business.paging import Page
 from app.business.planner.services.record_lists import RecordList
 from app.infrastructure.database import db
 from app.modules.access import current_person, owned_or_404
-from app.modules.api.resource import Query, Schema, read_changes, read_query, require_present, window
+from app.modules.api.resource import Query, Schema, Window
 
 Row = TypeVar("Row", bound=AccountOwned)
+Read = TypeVar("Read", bound="Readable")
 RowId = Annotated[int, Field(ge=1, lt=2**63)]
 Text = Annotated[str, Field(max_length=255, pattern=r"^[^\x00]*$")]
 """A text to look for; a NUL would break PostgreSQL."""
@@ -22,10 +22,14 @@ Text = Annotated[str, Field(max_length=255, pattern=r"^[^\x00]*$")]
 ListOf = BeforeValidator(lambda value: value if isinstance(value, list) else [value])
 
 
-class Shown(BaseModel):
-    """How a row reads in JSON; times are in UTC."""
+class Readable(BaseModel):
+    """An answer that is read from the attributes of a row."""
 
-    model_config = ConfigDict(from_attributes=True)
+    model_config = ConfigDict(from_attributes=True, populate_by_name=True)
+
+
+class Shown(Readable):
+    """How a row reads in JSON; times are in UTC."""
 
     id: int
     created_at: datetime
@@ -71,17 +75,17 @@ class RecordQuery(Query):
     text: Text = ""
 
 
-def show(schema: type[Shown], row: Any) -> dict[str, Any]:
-    """`row` as JSON values."""
-    return schema.model_validate(row).model_dump(mode="json")
+def show(schema: type[Read], row: Any) -> Read:
+    """`row` as it is answered."""
+    return schema.model_validate(row)
 
 
-def list_rows(rows: RecordList[Row], query: type[Query]) -> Page[Row]:
-    """The part of the list that the address asks for. Raises BadQuery, Invalid."""
-    chosen, part = read_query(query), window()
+def list_rows(rows: RecordList[Row], query: Query, window: Window) -> Page[Row]:
+    """The part of the list that the address asks for. Raises Invalid."""
+    chosen = query.model_dump(exclude_unset=True)
     sort = chosen.pop("sort", None)
     account_id = current_person().account.id
-    return rows.page(db.session(), account_id, chosen, sort=sort, cursor=part.cursor, limit=part.limit)
+    return rows.page(db.session(), account_id, chosen, sort=sort, cursor=window.cursor, limit=window.limit)
 
 
 def row_to_change(model: type[Row], id: int) -> Row:
@@ -94,9 +98,3 @@ def row_to_change(model: type[Row], id: int) -> Row:
         .execution_options(populate_existing=True)
     )
     return db.session.scalars(locked).one()
-
-
-def sent_changes(schema: type[Schema], row: Versioned, shown: Mapping[str, Any]) -> dict[str, Any]:
-    """What a PATCH changes of `row`, which now reads `shown`. Raises Stale with the present state, Invalid."""
-    require_present(shown, row.version)
-    return read_changes(schema, shown).model_dump(exclude_unset=True)

@@ -1,6 +1,6 @@
-"""The ground of every REST resource: reading bodies, checking fields, lists by cursor, entity tags.
+"""Base of every REST resource: reading bodies, checking fields, lists by cursor, entity tags.
 
-A view reads as: `fields = read_new(KeywordNew)` → one service call → `saved(answer(show(row), 201))`.
+A call reads as: `body: KeywordNew` → one service call → `saved(answer(show(KeywordShown, row), 201))`.
 All refusals are business ones; the error pages turn them into problem+json.
 """
 
@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from flask import Response, jsonify, request
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -17,7 +17,8 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from app.business.errors import Invalid, Refusal, Stale, TooLarge
 from app.business.paging import Page
 from app.infrastructure.database import db
-from app.modules.gate.json_text import Malformed, read_json
+from app.modules.api.sentences import sentences_of
+from app.modules.gate.json_text import Malformed, has_unpaired_surrogate, read_json
 from app.modules.gate.numbers import whole_number
 from app.modules.gate.preconditions import if_match
 
@@ -29,7 +30,9 @@ DERIVED = frozenset({"updated_at"})
 """Read-only keys that PUT and PATCH ignore: they change by themselves."""
 
 Row = TypeVar("Row")
-Fields = TypeVar("Fields", bound="Schema")
+Item = TypeVar("Item")
+Fields = TypeVar("Fields", bound=BaseModel)
+Filters = TypeVar("Filters", bound="Query")
 
 
 class WrongContentType(Refusal):
@@ -45,7 +48,7 @@ class BadQuery(Invalid):
 
 
 class Schema(BaseModel):
-    """A body: exact types (1 is not "1", true is not 1), no unknown keys."""
+    """A body: exact types (1 is not "1", true is not 1), no unknown keys; choices and times by `fields`."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -62,6 +65,13 @@ class Window:
 
     limit: int
     cursor: str | None
+
+
+class Listed(BaseModel, Generic[Item]):
+    """A page of a list; `next` is the cursor of the page after it, null on the last."""
+
+    results: list[Item]
+    next: str | None
 
 
 # --- bodies
@@ -88,17 +98,6 @@ def read_optional(schema: type[Fields]) -> Fields:
     return checked(schema, json_body() if sent else {})
 
 
-def read_changes(
-    schema: type[Fields], shown: Mapping[str, Any], derived: Collection[str] = DERIVED
-) -> Fields:
-    """The body of a PUT or PATCH for a resource that now reads `shown`.
-
-    Derived keys are ignored, other read-only keys must equal their present value. What the caller sent is
-    in `model_fields_set`.
-    """
-    return checked(schema, writable(schema, json_body(), shown, derived))
-
-
 def writable(
     schema: type[BaseModel], body: Mapping[str, Any], shown: Mapping[str, Any], derived: Collection[str]
 ) -> dict[str, Any]:
@@ -114,14 +113,12 @@ def writable(
 
 def checked(schema: type[Fields], body: Mapping[str, Any]) -> Fields:
     """`body` as `schema`; also for parts of it. Raises Invalid by field path."""
+    if has_unpaired_surrogate(body):
+        raise Malformed("A text holds half of a character pair. Send whole characters.")
     try:
-        text = json.dumps(body, ensure_ascii=False).encode()
-    except UnicodeEncodeError:
-        raise Malformed("A text holds half of a character pair. Send whole characters.") from None
-    try:
-        return schema.model_validate_json(text)
+        return schema.model_validate(body)
     except ValidationError as error:
-        raise Invalid(_sentences(schema, error)) from None
+        raise Invalid(sentences_of(schema, error)) from None
 
 
 def _raw_body() -> bytes:
@@ -136,30 +133,10 @@ def _equal(sent: Any, present: Any) -> bool:
     return isinstance(sent, bool) == isinstance(present, bool) and bool(sent == present)
 
 
-def _sentences(schema: type[BaseModel], error: ValidationError) -> dict[str, list[str]]:
-    sentences: dict[str, list[str]] = {}
-    for fault in error.errors(include_url=False, include_input=False):
-        path = ".".join(str(part) for part in fault["loc"]) or "body"
-        sentences.setdefault(path, []).append(_sentence(schema, dict(fault)))
-    return sentences
-
-
-def _sentence(schema: type[BaseModel], fault: dict[str, Any]) -> str:
-    if fault["type"] == "extra_forbidden":
-        known = f" Known here: {', '.join(schema.model_fields)}." if len(fault["loc"]) == 1 else ""
-        return f"“{str(fault['loc'][-1])[:64]}” cannot be set.{known}"
-    if fault["type"] == "missing":
-        return "This is required."
-    if fault["type"] == "enum" or fault["type"] == "literal_error":
-        return f"Choose one of: {fault['ctx']['expected']}.".replace("'", "").replace(" or ", ", ")
-    message: str = fault["msg"].removeprefix("Value error, ").replace("Input should be", "It must be")
-    return message if message.endswith(".") else f"{message}."
-
-
 # --- lists
 
 
-def window() -> Window:
+def read_window() -> Window:
     """`limit` and `cursor` of the address. Raises BadQuery for a limit that is not 1 to 200."""
     limit = whole_number(request.args.get("limit", str(LIMIT_DEFAULT)), 1, LIMIT_MOST)
     if limit is None:
@@ -167,40 +144,53 @@ def window() -> Window:
     return Window(limit, request.args.get("cursor") or None)
 
 
-def read_query(schema: type[Query]) -> dict[str, Any]:
-    """The filters of the address beside limit and cursor, only those given. Raises BadQuery."""
+def read_query(schema: type[Filters]) -> Filters:
+    """The filters of the address beside limit and cursor. Raises BadQuery."""
     given: dict[str, Any] = {}
     for name, values in request.args.lists():
         filled = [value for value in values if value]
         if filled and name not in ("limit", "cursor"):
             given[name] = filled if len(filled) > 1 else filled[0]
     try:
-        return schema.model_validate(given).model_dump(exclude_unset=True)
+        return schema.model_validate(given)
     except ValidationError as error:
-        sentences = _sentences(schema, error)
+        sentences = sentences_of(schema, error)
         raise BadQuery({path.partition(".")[0]: texts for path, texts in sentences.items()}) from None
 
 
-def listed(page: Page[Row], show: Callable[[Row], Mapping[str, Any]]) -> Response:
+def listed(page: Page[Row], show: Callable[[Row], BaseModel]) -> Response:
     """A page of a list as `{"results": […], "next": cursor or null}`."""
     return listed_as(map(show, page.rows), page.next_cursor)
 
 
-def listed_as(results: Iterable[Mapping[str, Any]], next_cursor: str | None) -> Response:
+def listed_as(results: Iterable[BaseModel], next_cursor: str | None) -> Response:
     """The same, for results that are shown already."""
-    return jsonify({"results": list(results), "next": next_cursor})
+    return jsonify({"results": [json_of(shown) for shown in results], "next": next_cursor})
 
 
 # --- single resources
 
 
-def answer(shown: Mapping[str, Any], status: int = 200, *, version: int | str | None = None) -> Response:
+def json_of(shown: BaseModel) -> dict[str, Any]:
+    """As JSON values; keys that were never set are left out."""
+    return shown.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+
+def answer(shown: BaseModel, status: int = 200, *, version: int | str | None = None) -> Response:
     """One resource with its ETag: its version, or a fingerprint of what it reads."""
     if request.method in ("GET", "HEAD"):
         require_present(shown, version)
-    response = jsonify(shown)
+    values = json_of(shown)
+    response = jsonify(values)
     response.status_code = status
-    response.set_etag(entity_tag(shown, version))
+    response.set_etag(entity_tag(values, version))
+    return response
+
+
+def report(shown: BaseModel, status: int = 200) -> Response:
+    """What is no resource of its own, so without an ETag."""
+    response = jsonify(json_of(shown))
+    response.status_code = status
     return response
 
 
@@ -210,21 +200,21 @@ def saved(answer: Response) -> Response:
     return answer
 
 
-def require_match(shown: Mapping[str, Any], version: int | str | None = None) -> None:
+def require_match(shown: BaseModel | None, version: int | str | None = None) -> None:
     """Raises Stale when the caller's If-Match names another version than the present one."""
     wanted = if_match()
-    if wanted and not wanted.holds(entity_tag(shown, version)):
+    if wanted and not wanted.holds(entity_tag(json_of(shown) if shown else {}, version)):
         raise Stale(
             "Somebody else changed this meanwhile. Read it again, then make your change on the new version."
         )
 
 
-def require_present(shown: Mapping[str, Any], version: int | str | None = None) -> None:
+def require_present(shown: BaseModel, version: int | str | None = None) -> None:
     """The same, with the present state in the refusal."""
     try:
         require_match(shown, version)
     except Stale as refusal:
-        refusal.details = {"current": dict(shown)}
+        refusal.details = {"current": json_of(shown)}
         raise
 
 

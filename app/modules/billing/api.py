@@ -2,24 +2,35 @@
 
 from dataclasses import asdict
 from datetime import datetime
-from typing import Any
 
 from flask import Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from app.business.accounts.models import Role
-from app.business.billing.models import CreditEntry, EntryKind
+from app.business.billing.models import EntryKind
 from app.business.billing.services import ledger
 from app.business.billing.services.credit_service import CreditService
 from app.infrastructure.database import db
-from app.modules.access import allow, current_person
-from app.modules.api.resource import Query, answer, listed, read_query, window
+from app.modules.access import current_person
+from app.modules.api.declaration import ApiBlueprint
+from app.modules.api.records import Readable, show
+from app.modules.api.resource import Listed, Query, Window, answer, listed
+
+api = ApiBlueprint("billing_api", __name__, url_prefix="/api/billing")
 
 
-class EntryShown(BaseModel):
+class CreditsShown(BaseModel):
+    """An account's credits: `available` = `balance` - `held`; `plan` is the plan's code."""
+
+    balance: int
+    held: int
+    available: int
+    plan: str | None
+    daily_ceiling: int | None
+
+
+class EntryShown(Readable):
     """A movement of credits. `run`: the run it belongs to."""
-
-    model_config = ConfigDict(from_attributes=True)
 
     id: int
     kind: EntryKind
@@ -36,20 +47,16 @@ class LedgerQuery(Query):
     kind: EntryKind | None = None
 
 
-@allow(Role.VIEWER)
+@api.call("GET", "/credits/", Role.VIEWER, answers={200: CreditsShown}, if_match=True)
 def show_credits() -> Response:
-    """GET credits: what there is, what runs have set aside, what is free."""
-    return answer(asdict(CreditService().balance_of(db.session(), current_person().account.id)))
+    """What there is, what runs have set aside, what is free."""
+    balance = CreditService().balance_of(db.session(), current_person().account.id)
+    return answer(CreditsShown(**asdict(balance)))
 
 
-@allow(Role.VIEWER)
-def list_entries() -> Response:
-    """GET ledger, newest first."""
-    kind, part = read_query(LedgerQuery).get("kind"), window()
+@api.call("GET", "/ledger/", Role.VIEWER, answers={200: Listed[EntryShown]})
+def list_entries(query: LedgerQuery, window: Window) -> Response:
+    """Movements of credits, newest first."""
     account_id = current_person().account.id
-    page = ledger.entries(db.session(), account_id, cursor=part.cursor, limit=part.limit, kind=kind)
-    return listed(page, _show)
-
-
-def _show(entry: CreditEntry) -> dict[str, Any]:
-    return EntryShown.model_validate(entry).model_dump(mode="json")
+    page = ledger.entries(db.session(), account_id, cursor=window.cursor, limit=window.limit, kind=query.kind)
+    return listed(page, lambda entry: show(EntryShown, entry))

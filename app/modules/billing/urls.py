@@ -1,4 +1,4 @@
-"""Addresses of the credits page and of its REST resources."""
+"""Address of the credits page; the REST calls declare theirs in `api`."""
 
 from flask import Blueprint
 
@@ -7,5 +7,5 @@ from app.modules.billing import api, views
 blueprint = Blueprint("billing", __name__)
 
 blueprint.add_url_rule("/credits", "credits", views.credits)
-blueprint.add_url_rule("/api/billing/credits/", "api_credits", api.show_credits, strict_slashes=False)
-blueprint.add_url_rule("/api/billing/ledger/", "api_ledger", api.list_entries, strict_slashes=False)
+
+blueprints = (blueprint, api.api)

@@ -2,7 +2,8 @@
 
 import json
 import math
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
 from app.business.errors import Refusal
@@ -10,6 +11,7 @@ from app.business.errors import Refusal
 DEEPEST = 64
 LONGEST_NUMBER = 400
 """Characters of a number; one that is longer is no double."""
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Malformed(Refusal):
@@ -38,6 +40,20 @@ def read_json(raw: bytes) -> Any:
         ) from None
     _check_depth(value)
     return value
+
+
+def has_unpaired_surrogate(value: Any) -> bool:
+    """Whether a text in it, also as a key, holds half of a character pair: no database and no answer takes it."""
+    level = [value]
+    while level:
+        if any(isinstance(node, str) and _SURROGATE.search(node) for node in level):
+            return True
+        level = [child for node in level for child in (*_keys(node), *_children(node))]
+    return False
+
+
+def _keys(node: Any) -> Iterable[str]:
+    return node if isinstance(node, Mapping) else ()
 
 
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -85,7 +101,7 @@ def _check_depth(value: Any) -> None:
 
 
 def _children(node: Any) -> Iterable[Any]:
-    if isinstance(node, dict):
+    if isinstance(node, Mapping):
         return node.values()
     return node if isinstance(node, list) else ()
 

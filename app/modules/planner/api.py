@@ -8,7 +8,7 @@ from flask import Response
 
 from app.business.accounts.models import Role
 from app.business.automation.services.runs.waiting import wake_for_budget
-from app.business.errors import Invalid
+from app.business.errors import Invalid, NotFound
 from app.business.planner.models import Cluster, Idea, Keyword, Sector, Site
 from app.business.planner.services import cluster_service, idea_service, keyword_service, site_service
 from app.business.planner.services.record_lists import (
@@ -17,12 +17,15 @@ from app.business.planner.services.record_lists import (
     KEYWORDS,
     SECTORS,
     SITES,
+    ClusterFigures,
     cluster_figures,
 )
 from app.infrastructure.database import db
-from app.modules.access import allow, current_person, owned_or_404
-from app.modules.api.records import list_rows, row_to_change, sent_changes, show
-from app.modules.api.resource import answer, listed, listed_as, read_new, saved
+from app.modules.access import current_person, owned_or_404
+from app.modules.api.bodies import Changes
+from app.modules.api.declaration import ApiBlueprint
+from app.modules.api.records import list_rows, row_to_change, show
+from app.modules.api.resource import Listed, Window, answer, listed, listed_as, saved
 from app.modules.planner.serializers import (
     ClusterChanges,
     ClusterNew,
@@ -46,80 +49,81 @@ from app.modules.planner.serializers import (
     SiteShown,
 )
 
-
-@allow(Role.VIEWER)
-def list_sites() -> Response:
-    """GET sites."""
-    return listed(list_rows(SITES, SiteQuery), lambda site: show(SiteShown, site))
+api = ApiBlueprint("planner_api", __name__, url_prefix="/api/planner")
 
 
-@allow(Role.OWNER)
-def create_site() -> Response:
-    """POST sites."""
-    fields = read_new(SiteNew).model_dump()
+@api.call("GET", "/sites/", Role.VIEWER, answers={200: Listed[SiteShown]})
+def list_sites(query: SiteQuery, window: Window) -> Response:
+    """Sites."""
+    return listed(list_rows(SITES, query, window), lambda site: show(SiteShown, site))
+
+
+@api.call("POST", "/sites/", Role.OWNER, answers={201: SiteShown})
+def create_site(body: SiteNew) -> Response:
+    """A new site."""
+    fields = body.model_dump()
     site = site_service.create_site(db.session(), current_person().account.id, fields, now=datetime.now(UTC))
     return saved(answer(show(SiteShown, site), 201, version=site.version))
 
 
-@allow(Role.VIEWER)
+@api.call("GET", "/sites/<int:id>/", Role.VIEWER, answers={200: SiteShown}, if_match=True)
 def get_site(id: int) -> Response:
-    """GET one site."""
+    """One site."""
     site = owned_or_404(Site, id)
     return answer(show(SiteShown, site), version=site.version)
 
 
-@allow(Role.OWNER)
-def change_site(id: int) -> Response:
-    """PATCH one site."""
+@api.call("PATCH", "/sites/<int:id>/", Role.OWNER, answers={200: SiteShown}, if_match=True)
+def change_site(id: int, body: Changes[SiteChanges]) -> Response:
+    """Change one site."""
     site = row_to_change(Site, id)
-    changes = sent_changes(SiteChanges, site, show(SiteShown, site))
+    changes = body.of(site, show(SiteShown, site))
     site_service.update_site(db.session(), site, changes, now=datetime.now(UTC))
     wake_for_budget(db.session(), site.account_id, site.id)
     return saved(answer(show(SiteShown, site), version=site.version))
 
 
-@allow(Role.VIEWER)
-def list_sectors() -> Response:
-    """GET sectors."""
-    return listed(list_rows(SECTORS, SectorQuery), lambda sector: show(SectorShown, sector))
+@api.call("GET", "/sectors/", Role.VIEWER, answers={200: Listed[SectorShown]})
+def list_sectors(query: SectorQuery, window: Window) -> Response:
+    """Sectors."""
+    return listed(list_rows(SECTORS, query, window), lambda sector: show(SectorShown, sector))
 
 
-@allow(Role.OPERATOR)
-def create_sector() -> Response:
-    """POST sectors."""
-    fields = read_new(SectorNew)
-    site = owned_or_404(Site, fields.site)
-    sector = site_service.create_sector(db.session(), site, fields.name, now=datetime.now(UTC))
+@api.call("POST", "/sectors/", Role.OPERATOR, answers={201: SectorShown}, errors=(NotFound,))
+def create_sector(body: SectorNew) -> Response:
+    """A new sector."""
+    site = owned_or_404(Site, body.site)
+    sector = site_service.create_sector(db.session(), site, body.name, now=datetime.now(UTC))
     return saved(answer(show(SectorShown, sector), 201, version=sector.version))
 
 
-@allow(Role.VIEWER)
+@api.call("GET", "/sectors/<int:id>/", Role.VIEWER, answers={200: SectorShown}, if_match=True)
 def get_sector(id: int) -> Response:
-    """GET one sector."""
+    """One sector."""
     sector = owned_or_404(Sector, id)
     return answer(show(SectorShown, sector), version=sector.version)
 
 
-@allow(Role.OPERATOR)
-def change_sector(id: int) -> Response:
-    """PATCH one sector."""
+@api.call("PATCH", "/sectors/<int:id>/", Role.OPERATOR, answers={200: SectorShown}, if_match=True)
+def change_sector(id: int, body: Changes[SectorChanges]) -> Response:
+    """Change one sector."""
     sector = row_to_change(Sector, id)
-    changes = sent_changes(SectorChanges, sector, show(SectorShown, sector))
+    changes = body.of(sector, show(SectorShown, sector))
     if "name" in changes:
         site_service.rename_sector(db.session(), sector, changes["name"], now=datetime.now(UTC))
     return saved(answer(show(SectorShown, sector), version=sector.version))
 
 
-@allow(Role.VIEWER)
-def list_keywords() -> Response:
-    """GET keywords."""
-    return listed(list_rows(KEYWORDS, KeywordQuery), lambda keyword: show(KeywordShown, keyword))
+@api.call("GET", "/keywords/", Role.VIEWER, answers={200: Listed[KeywordShown]})
+def list_keywords(query: KeywordQuery, window: Window) -> Response:
+    """Keywords."""
+    return listed(list_rows(KEYWORDS, query, window), lambda keyword: show(KeywordShown, keyword))
 
 
-@allow(Role.OPERATOR)
-def create_keyword() -> Response:
-    """POST keywords."""
-    fields, now = read_new(KeywordNew).model_dump(exclude_unset=True), datetime.now(UTC)
+@api.call("POST", "/keywords/", Role.OPERATOR, answers={201: KeywordShown}, errors=(NotFound,))
+def create_keyword(body: KeywordNew) -> Response:
+    """A new keyword."""
+    fields, now = body.model_dump(exclude_unset=True), datetime.now(UTC)
     place = _place(fields, now)
     keyword = keyword_service.add_keyword(
         db.session(), place, fields, origin=current_person().origin, now=now
@@ -127,89 +131,89 @@ def create_keyword() -> Response:
     return saved(answer(show(KeywordShown, keyword), 201, version=keyword.version))
 
 
-@allow(Role.VIEWER)
+@api.call("GET", "/keywords/<int:id>/", Role.VIEWER, answers={200: KeywordShown}, if_match=True)
 def get_keyword(id: int) -> Response:
-    """GET one keyword."""
+    """One keyword."""
     keyword = owned_or_404(Keyword, id)
     return answer(show(KeywordShown, keyword), version=keyword.version)
 
 
-@allow(Role.OPERATOR)
-def change_keyword(id: int) -> Response:
-    """PATCH one keyword; a cluster given moves it there, null takes it out."""
+@api.call("PATCH", "/keywords/<int:id>/", Role.OPERATOR, answers={200: KeywordShown}, if_match=True)
+def change_keyword(id: int, body: Changes[KeywordChanges]) -> Response:
+    """Change one keyword; a cluster given moves it there, null takes it out."""
     keyword, now = row_to_change(Keyword, id), datetime.now(UTC)
-    changes = sent_changes(KeywordChanges, keyword, show(KeywordShown, keyword))
+    changes = body.of(keyword, show(KeywordShown, keyword))
     if "cluster" in changes:
         _move(keyword, changes.pop("cluster"), now)
     keyword_service.update_keyword(db.session(), keyword, changes, origin=current_person().origin, now=now)
     return saved(answer(show(KeywordShown, keyword), version=keyword.version))
 
 
-@allow(Role.VIEWER)
-def list_clusters() -> Response:
-    """GET clusters."""
-    page = list_rows(CLUSTERS, ClusterQuery)
+@api.call("GET", "/clusters/", Role.VIEWER, answers={200: Listed[ClusterShown]})
+def list_clusters(query: ClusterQuery, window: Window) -> Response:
+    """Clusters."""
+    page = list_rows(CLUSTERS, query, window)
     figures = cluster_figures(db.session(), [cluster.id for cluster in page.rows])
-    shown = (show(ClusterShown, cluster) | asdict(figures[cluster.id]) for cluster in page.rows)
+    shown = (_with_figures(cluster, figures[cluster.id]) for cluster in page.rows)
     return listed_as(shown, page.next_cursor)
 
 
-@allow(Role.OPERATOR)
-def create_cluster() -> Response:
-    """POST clusters."""
-    fields, now = read_new(ClusterNew).model_dump(exclude_unset=True), datetime.now(UTC)
+@api.call("POST", "/clusters/", Role.OPERATOR, answers={201: ClusterShown}, errors=(NotFound,))
+def create_cluster(body: ClusterNew) -> Response:
+    """A new cluster."""
+    fields, now = body.model_dump(exclude_unset=True), datetime.now(UTC)
     cluster = cluster_service.create_cluster(
         db.session(), _place(fields, now), fields, origin=current_person().origin, now=now
     )
     return saved(answer(_shown_cluster(cluster), 201, version=cluster.version))
 
 
-@allow(Role.VIEWER)
+@api.call("GET", "/clusters/<int:id>/", Role.VIEWER, answers={200: ClusterShown}, if_match=True)
 def get_cluster(id: int) -> Response:
-    """GET one cluster."""
+    """One cluster."""
     cluster = owned_or_404(Cluster, id)
     return answer(_shown_cluster(cluster), version=cluster.version)
 
 
-@allow(Role.OPERATOR)
-def change_cluster(id: int) -> Response:
-    """PATCH one cluster."""
+@api.call("PATCH", "/clusters/<int:id>/", Role.OPERATOR, answers={200: ClusterShown}, if_match=True)
+def change_cluster(id: int, body: Changes[ClusterChanges]) -> Response:
+    """Change one cluster."""
     cluster = row_to_change(Cluster, id)
-    changes = sent_changes(ClusterChanges, cluster, _shown_cluster(cluster))
+    changes = body.of(cluster, _shown_cluster(cluster))
     cluster_service.update_cluster(
         db.session(), cluster, changes, origin=current_person().origin, now=datetime.now(UTC)
     )
     return saved(answer(_shown_cluster(cluster), version=cluster.version))
 
 
-@allow(Role.VIEWER)
-def list_ideas() -> Response:
-    """GET ideas."""
-    return listed(list_rows(IDEAS, IdeaQuery), lambda idea: show(IdeaShown, idea))
+@api.call("GET", "/ideas/", Role.VIEWER, answers={200: Listed[IdeaShown]})
+def list_ideas(query: IdeaQuery, window: Window) -> Response:
+    """Ideas."""
+    return listed(list_rows(IDEAS, query, window), lambda idea: show(IdeaShown, idea))
 
 
-@allow(Role.OPERATOR)
-def create_idea() -> Response:
-    """POST ideas: of a cluster, or of a site and sector."""
-    fields, now = read_new(IdeaNew).model_dump(exclude_unset=True), datetime.now(UTC)
+@api.call("POST", "/ideas/", Role.OPERATOR, answers={201: IdeaShown}, errors=(NotFound,))
+def create_idea(body: IdeaNew) -> Response:
+    """A new idea: of a cluster, or of a site and sector."""
+    fields, now = body.model_dump(exclude_unset=True), datetime.now(UTC)
     idea = idea_service.create_idea(
         db.session(), _place_of_idea(fields, now), fields, origin=current_person().origin, now=now
     )
     return saved(answer(show(IdeaShown, idea), 201, version=idea.version))
 
 
-@allow(Role.VIEWER)
+@api.call("GET", "/ideas/<int:id>/", Role.VIEWER, answers={200: IdeaShown}, if_match=True)
 def get_idea(id: int) -> Response:
-    """GET one idea."""
+    """One idea."""
     idea = owned_or_404(Idea, id)
     return answer(show(IdeaShown, idea), version=idea.version)
 
 
-@allow(Role.OPERATOR)
-def change_idea(id: int) -> Response:
-    """PATCH one idea."""
+@api.call("PATCH", "/ideas/<int:id>/", Role.OPERATOR, answers={200: IdeaShown}, if_match=True)
+def change_idea(id: int, body: Changes[IdeaChanges]) -> Response:
+    """Change one idea."""
     idea = row_to_change(Idea, id)
-    changes = sent_changes(IdeaChanges, idea, show(IdeaShown, idea))
+    changes = body.of(idea, show(IdeaShown, idea))
     idea_service.update_idea(
         db.session(), idea, changes, origin=current_person().origin, now=datetime.now(UTC)
     )
@@ -248,6 +252,9 @@ def _move(keyword: Keyword, cluster_id: int | None, now: datetime) -> None:
     session.refresh(keyword)
 
 
-def _shown_cluster(cluster: Cluster) -> dict[str, Any]:
-    figures = cluster_figures(db.session(), [cluster.id])[cluster.id]
-    return show(ClusterShown, cluster) | asdict(figures)
+def _shown_cluster(cluster: Cluster) -> ClusterShown:
+    return _with_figures(cluster, cluster_figures(db.session(), [cluster.id])[cluster.id])
+
+
+def _with_figures(cluster: Cluster, figures: ClusterFigures) -> ClusterShown:
+    return show(ClusterShown, cluster).model_copy(update=asdict(figures))

@@ -4,29 +4,38 @@ from collections.abc import Mapping
 from contextlib import closing
 from typing import Any
 
-from flask import Response, jsonify, request
+from flask import Response, request
 
 from app.business.accounts.models import Role
 from app.business.automation.operation_models import Operation, OperationState
-from app.business.errors import Conflict, Invalid
+from app.business.errors import Busy, Conflict, Invalid, NotFound
 from app.business.planner.models import Sector, Site
 from app.business.planner.services.import_file import ImportFile
 from app.business.planner.services.import_parts import Destination
 from app.business.planner.services.keyword_file import BYTES_LIMIT
 from app.infrastructure.database import only_reading
-from app.modules.access import allow, owned_or_404
-from app.modules.api.resource import WrongContentType
+from app.modules.access import owned_or_404
+from app.modules.api.bodies import Upload
+from app.modules.api.resource import WrongContentType, report
 from app.modules.gate.numbers import row_id
+from app.modules.planner.api import api
 from app.modules.planner.importing import begin, read_sent
-from app.modules.quotas import IMPORTS, limited
+from app.modules.planner.serializers import ImportShown, KeywordFile, RowRefused
+from app.modules.quotas import IMPORTS
 
 FIELDS = ("site", "sector", "existing", "csrf_token")
 
 
-@allow(Role.OPERATOR)
-@limited(IMPORTS)
-def import_keywords() -> Response:
-    """POST keywords/import: multipart `file`, `site`, `sector`?, `existing` (update, leave)?."""
+@api.call(
+    "POST",
+    "/keywords/import/",
+    Role.OPERATOR,
+    answers={201: ImportShown},
+    errors=(NotFound, Busy),
+    quota=IMPORTS,
+)
+def import_keywords(body: Upload[KeywordFile]) -> Response:
+    """Import a whole file of keywords: all that can be read is kept, the rest is named row by row."""
     data = _file()
     with only_reading():
         to = _place()
@@ -35,16 +44,14 @@ def import_keywords() -> Response:
     operation = begin(file, to, existing, here=True)
     if operation.state != OperationState.DONE:
         raise Conflict(_not_done(operation))
-    answer = jsonify(shown(operation.result, file))
-    answer.status_code = 201
-    return answer
+    return report(shown(operation.result, file), 201)
 
 
-def shown(result: Mapping[str, Any], file: ImportFile) -> dict[str, object]:
-    """What came of the import, as JSON values."""
+def shown(result: Mapping[str, Any], file: ImportFile) -> ImportShown:
+    """What came of the import."""
     counts = {name: result[name] for name in ("created", "updated", "duplicates", "rejected")}
-    errors = [{"row": error.row, "message": error.message} for error in file.errors]
-    return {**counts, "errors": errors, "columns": file.columns}
+    errors = [RowRefused(row=error.row, message=error.message) for error in file.errors]
+    return ImportShown(**counts, errors=errors, columns=file.columns)
 
 
 def _not_done(operation: Operation) -> str:

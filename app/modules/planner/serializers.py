@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from app.business.planner.models import (
     ClusterStatus,
@@ -11,6 +11,7 @@ from app.business.planner.models import (
     KeywordStatus,
     SiteStatus,
 )
+from app.modules.api.fields import OneOf
 from app.modules.api.records import (
     ListOf,
     RecordChanges,
@@ -33,7 +34,7 @@ class SiteNew(Schema):
     url: str = ""
     timezone: str | None = None
     language: str = "en"
-    status: SiteStatus = SiteStatus.ACTIVE
+    status: OneOf[SiteStatus] = SiteStatus.ACTIVE
     monthly_budget: Count | None = None
 
 
@@ -94,7 +95,7 @@ class KeywordFigures(Schema):
     volume: Count | None = None
     difficulty: float | None = None
     cpc: float | None = None
-    intent: Intent | None = None
+    intent: OneOf[Intent] | None = None
     country: str = ""
     language: str = ""
     position: float | None = None
@@ -114,7 +115,7 @@ class KeywordNew(KeywordFigures, RecordNew):
 class KeywordChanges(KeywordFigures, RecordChanges):
     """Figures, labels, note, assignee; `status` ignores or takes back; `cluster` moves (null: takes out)."""
 
-    status: KeywordStatus = KeywordStatus.NEW
+    status: OneOf[KeywordStatus] = KeywordStatus.NEW
     cluster: RowId | None = None
 
 
@@ -153,7 +154,7 @@ class ClusterNew(RecordNew):
     sector: RowId | None = None
     name: str
     main_keyword: str = ""
-    main_intent: Intent | None = None
+    main_intent: OneOf[Intent] | None = None
 
 
 class ClusterChanges(RecordChanges):
@@ -161,8 +162,8 @@ class ClusterChanges(RecordChanges):
 
     name: str = ""
     main_keyword: str = ""
-    main_intent: Intent | None = None
-    status: ClusterStatus = ClusterStatus.NEW
+    main_intent: OneOf[Intent] | None = None
+    status: OneOf[ClusterStatus] = ClusterStatus.NEW
 
 
 class ClusterShown(RecordShown):
@@ -202,7 +203,7 @@ class IdeaChanges(RecordChanges):
     description: str = ""
     content_type: str = "article"
     main_keyword: str = ""
-    status: IdeaStatus = IdeaStatus.NEW
+    status: OneOf[IdeaStatus] = IdeaStatus.NEW
 
 
 class IdeaShown(RecordShown):
@@ -221,3 +222,30 @@ class IdeaQuery(RecordQuery):
     status: Annotated[list[IdeaStatus], ListOf] = Field(default_factory=list)
     cluster: RowId | None = None
     sort: Literal["newest", "title"] = "newest"
+
+
+class KeywordFile(BaseModel):
+    """The form of an import. `existing`: what becomes of keywords that are here already."""
+
+    file: bytes
+    site: RowId | None = None
+    sector: RowId | None = None
+    existing: Literal["update", "leave"] = "update"
+
+
+class RowRefused(BaseModel):
+    """A row of a file that was left out, and why."""
+
+    row: int
+    message: str
+
+
+class ImportShown(BaseModel):
+    """What came of an import. `duplicates` includes `updated`; `columns`: field -> header that it was read from."""
+
+    created: int
+    updated: int
+    duplicates: int
+    rejected: int
+    errors: list[RowRefused]
+    columns: dict[str, str]

@@ -1,4 +1,4 @@
-"""Addresses of sites, keywords, clusters and ideas: pages and REST."""
+"""Addresses of the pages of sites, keywords, clusters and ideas; the REST calls declare theirs in `api`."""
 
 from flask import Blueprint
 
@@ -36,23 +36,5 @@ add("/ideas/decide", "decide_ideas", ideas.decide, methods=["POST"])
 add("/ideas/<int:id>", "idea", ideas.show)
 add("/ideas/<int:id>/edit", "edit_idea", ideas.edit, methods=["GET", "POST"])
 
-for path, word, many in (
-    ("sites", "site", "sites"),
-    ("sectors", "sector", "sectors"),
-    ("keywords", "keyword", "keywords"),
-    ("clusters", "cluster", "clusters"),
-    ("ideas", "idea", "ideas"),
-):
-    whole, single = f"/api/planner/{path}/", f"/api/planner/{path}/<int:id>/"
-    add(whole, f"api_list_{many}", getattr(api, f"list_{many}"), strict_slashes=False)
-    add(whole, f"api_create_{word}", getattr(api, f"create_{word}"), methods=["POST"], strict_slashes=False)
-    add(single, f"api_get_{word}", getattr(api, f"get_{word}"), strict_slashes=False)
-    add(single, f"api_change_{word}", getattr(api, f"change_{word}"), methods=["PATCH"], strict_slashes=False)
-
-add(
-    "/api/planner/keywords/import/",
-    "api_import_keywords",
-    import_api.import_keywords,
-    methods=["POST"],
-    strict_slashes=False,
-)
+DECLARING = (api, import_api)
+blueprints = (blueprint, api.api)

@@ -6,16 +6,18 @@ from typing import Any
 from flask import Response
 
 from app.business.accounts.models import Role
-from app.business.errors import Invalid
+from app.business.errors import Invalid, NotFound
 from app.business.planner.models import Idea, Sector
 from app.business.planner.services.site_service import place_of
 from app.business.writer.models import Content, ContentStatus, Task
 from app.business.writer.services import content_edit, task_service
 from app.business.writer.services.record_lists import CONTENTS, TASKS
 from app.infrastructure.database import db
-from app.modules.access import allow, current_person, owned_or_404
-from app.modules.api.records import Row, list_rows, row_to_change, sent_changes, show
-from app.modules.api.resource import answer, listed, read_new, saved
+from app.modules.access import current_person, owned_or_404
+from app.modules.api.bodies import Changes
+from app.modules.api.declaration import ApiBlueprint
+from app.modules.api.records import Row, list_rows, row_to_change, show
+from app.modules.api.resource import Listed, Window, answer, listed, saved
 from app.modules.writer.serializers import (
     ContentChanges,
     ContentNew,
@@ -27,75 +29,77 @@ from app.modules.writer.serializers import (
     TaskShown,
 )
 
-
-@allow(Role.VIEWER)
-def list_tasks() -> Response:
-    """GET tasks."""
-    return listed(list_rows(TASKS, TaskQuery), lambda task: show(TaskShown, task))
+api = ApiBlueprint("writer_api", __name__, url_prefix="/api/writer")
 
 
-@allow(Role.OPERATOR)
-def create_task() -> Response:
-    """POST tasks: of an idea, or of a site and sector."""
-    fields, now = read_new(TaskNew).model_dump(exclude_unset=True), datetime.now(UTC)
+@api.call("GET", "/tasks/", Role.VIEWER, answers={200: Listed[TaskShown]})
+def list_tasks(query: TaskQuery, window: Window) -> Response:
+    """Tasks."""
+    return listed(list_rows(TASKS, query, window), lambda task: show(TaskShown, task))
+
+
+@api.call("POST", "/tasks/", Role.OPERATOR, answers={201: TaskShown}, errors=(NotFound,))
+def create_task(body: TaskNew) -> Response:
+    """A new task: of an idea, or of a site and sector."""
+    fields, now = body.model_dump(exclude_unset=True), datetime.now(UTC)
     task = task_service.create_task(
         db.session(), _place(fields, "idea", Idea, now), fields, origin=current_person().origin, now=now
     )
     return saved(answer(show(TaskShown, task), 201, version=task.version))
 
 
-@allow(Role.VIEWER)
+@api.call("GET", "/tasks/<int:id>/", Role.VIEWER, answers={200: TaskShown}, if_match=True)
 def get_task(id: int) -> Response:
-    """GET one task."""
+    """One task."""
     task = owned_or_404(Task, id)
     return answer(show(TaskShown, task), version=task.version)
 
 
-@allow(Role.OPERATOR)
-def change_task(id: int) -> Response:
-    """PATCH one task."""
+@api.call("PATCH", "/tasks/<int:id>/", Role.OPERATOR, answers={200: TaskShown}, if_match=True)
+def change_task(id: int, body: Changes[TaskChanges]) -> Response:
+    """Change one task."""
     task = row_to_change(Task, id)
-    changes = sent_changes(TaskChanges, task, show(TaskShown, task))
+    changes = body.of(task, show(TaskShown, task))
     task_service.update_task(
         db.session(), task, changes, origin=current_person().origin, now=datetime.now(UTC)
     )
     return saved(answer(show(TaskShown, task), version=task.version))
 
 
-@allow(Role.VIEWER)
-def list_content() -> Response:
-    """GET content."""
-    return listed(list_rows(CONTENTS, ContentQuery), lambda content: show(ContentShown, content))
+@api.call("GET", "/content/", Role.VIEWER, answers={200: Listed[ContentShown]})
+def list_content(query: ContentQuery, window: Window) -> Response:
+    """Content."""
+    return listed(list_rows(CONTENTS, query, window), lambda content: show(ContentShown, content))
 
 
-@allow(Role.OPERATOR)
-def create_content() -> Response:
-    """POST content: of a task, or of a site and sector."""
-    fields, now = read_new(ContentNew).model_dump(exclude_unset=True), datetime.now(UTC)
+@api.call("POST", "/content/", Role.OPERATOR, answers={201: ContentShown}, errors=(NotFound,))
+def create_content(body: ContentNew) -> Response:
+    """A new content: of a task, or of a site and sector."""
+    fields, now = body.model_dump(exclude_unset=True), datetime.now(UTC)
     content = content_edit.create_content(
         db.session(), _place(fields, "task", Task, now), fields, origin=current_person().origin, now=now
     )
     return saved(answer(show(ContentShown, content), 201, version=content.version))
 
 
-@allow(Role.VIEWER)
+@api.call("GET", "/content/<int:id>/", Role.VIEWER, answers={200: ContentShown}, if_match=True)
 def get_content(id: int) -> Response:
-    """GET one content item."""
+    """One content item."""
     content = owned_or_404(Content, id)
     return answer(show(ContentShown, content), version=content.version)
 
 
-@allow(Role.OPERATOR)
-def change_content(id: int) -> Response:
-    """PATCH one content item."""
+@api.call("PATCH", "/content/<int:id>/", Role.OPERATOR, answers={200: ContentShown}, if_match=True)
+def change_content(id: int, body: Changes[ContentChanges]) -> Response:
+    """Change one content item."""
     content = row_to_change(Content, id)
-    changes = sent_changes(ContentChanges, content, show(ContentShown, content))
+    changes = body.of(content, show(ContentShown, content))
     content_edit.update_content(
         db.session(), content, changes, origin=current_person().origin, now=datetime.now(UTC)
     )
     shown = show(ContentShown, content)
     if content.outline and changes.get("status") == ContentStatus.APPROVED:
-        shown["notice"] = content_edit.OUTLINE_APPROVED
+        shown = shown.model_copy(update={"notice": content_edit.OUTLINE_APPROVED})
     return saved(answer(shown, version=content.version))
 
 

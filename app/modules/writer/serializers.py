@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from app.business.writer.models import ContentStatus, TaskStatus, TaskType
+from app.modules.api.fields import Day, OneOf
 from app.modules.api.records import ListOf, RecordChanges, RecordNew, RecordQuery, RecordShown, RowId
 
 Words = Annotated[int, Field(ge=1, le=10_000)]
@@ -19,11 +20,11 @@ class TaskNew(RecordNew):
     sector: RowId | None = None
     title: str = ""
     brief: str = ""
-    task_type: TaskType = TaskType.WRITE
+    task_type: OneOf[TaskType] = TaskType.WRITE
     main_keyword: str = ""
     word_count: Words = 1000
-    due_on: date | None = None
-    status: TaskStatus = TaskStatus.DRAFT
+    due_on: Day | None = None
+    status: OneOf[TaskStatus] = TaskStatus.DRAFT
 
 
 class TaskChanges(RecordChanges):
@@ -31,11 +32,11 @@ class TaskChanges(RecordChanges):
 
     title: str = ""
     brief: str = ""
-    task_type: TaskType = TaskType.WRITE
+    task_type: OneOf[TaskType] = TaskType.WRITE
     main_keyword: str = ""
     word_count: Words = 1000
-    due_on: date | None = None
-    status: TaskStatus = TaskStatus.DRAFT
+    due_on: Day | None = None
+    status: OneOf[TaskStatus] = TaskStatus.DRAFT
 
 
 class TaskShown(RecordShown):
@@ -83,11 +84,11 @@ class ContentChanges(RecordChanges):
     meta_description: str = ""
     main_keyword: str = ""
     outline: bool = False
-    status: ContentStatus = ContentStatus.DRAFT
+    status: OneOf[ContentStatus] = ContentStatus.DRAFT
 
 
 class ContentShown(RecordShown):
-    """A content item; its HTML is sanitised when it is saved."""
+    """A content item; its HTML is sanitised when it is saved. `notice`: what else follows from a change."""
 
     task: int | None = Field(validation_alias="task_id")
     title: str
@@ -98,6 +99,7 @@ class ContentShown(RecordShown):
     word_count: int
     outline: bool
     published_url: str
+    notice: str = ""
 
 
 class ContentQuery(RecordQuery):

@@ -1,4 +1,4 @@
-"""Addresses of tasks and content: pages and REST."""
+"""Addresses of the pages of tasks and content; the REST calls declare theirs in `api`."""
 
 from flask import Blueprint
 
@@ -23,19 +23,4 @@ add("/content/<int:id>/written-out", "written_out", contents.written_out, method
 add("/content/<int:id>/article.html", "download_html", contents.download_html)
 add("/content/<int:id>/article.md", "download_markdown", contents.download_markdown)
 
-add("/api/writer/tasks/", "api_list_tasks", api.list_tasks, strict_slashes=False)
-add("/api/writer/tasks/", "api_create_task", api.create_task, methods=["POST"], strict_slashes=False)
-add("/api/writer/tasks/<int:id>/", "api_get_task", api.get_task, strict_slashes=False)
-add(
-    "/api/writer/tasks/<int:id>/", "api_change_task", api.change_task, methods=["PATCH"], strict_slashes=False
-)
-add("/api/writer/content/", "api_list_content", api.list_content, strict_slashes=False)
-add("/api/writer/content/", "api_create_content", api.create_content, methods=["POST"], strict_slashes=False)
-add("/api/writer/content/<int:id>/", "api_get_content", api.get_content, strict_slashes=False)
-add(
-    "/api/writer/content/<int:id>/",
-    "api_change_content",
-    api.change_content,
-    methods=["PATCH"],
-    strict_slashes=False,
-)
+blueprints = (blueprint, api.api)

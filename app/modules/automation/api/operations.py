@@ -1,7 +1,6 @@
 """REST: the retry of all failed runs under a filter, rules tried on the past, and how far an operation is."""
 
 from datetime import UTC, datetime
-from typing import Any
 
 from flask import Response, url_for
 
@@ -13,73 +12,78 @@ from app.business.automation.services.operations import bulk_retry
 from app.business.automation.services.operations.bulk_retry import RetryReport
 from app.business.errors import Conflict
 from app.infrastructure.database import db, only_reading
-from app.modules.access import allow, current_person, owned_or_404
-from app.modules.api.resource import answer, read_optional, saved
+from app.modules.access import current_person, owned_or_404
+from app.modules.api.bodies import Omittable
+from app.modules.api.records import show
+from app.modules.api.resource import answer, saved
+from app.modules.automation.api.answers import RetryShown
+from app.modules.automation.api.blueprint import api
 from app.modules.automation.api.rules import actor
 from app.modules.automation.api.runs import in_zone
 from app.modules.automation.api.serializers import BackTestAsked, OperationShown, RetryRuns
 from app.modules.automation.diff.edit_conflict import present_rule
-from app.modules.quotas import BACK_TESTS, limited
+from app.modules.quotas import BACK_TESTS
 
 
-@allow(Role.OPERATOR)
-def retry_runs() -> Response:
-    """POST scheduled-tasks/retry: 200 and what it would do, or with `"dry_run": false` 202 and the operation."""
-    asked, session, now = read_optional(RetryRuns), db.session(), datetime.now(UTC)
+@api.call("POST", "/scheduled-tasks/retry/", Role.OPERATOR, answers={200: RetryShown, 202: OperationShown})
+def retry_runs(body: Omittable[RetryRuns]) -> Response:
+    """Retry all failed runs of a filter: 200 and what it would do, or with `"dry_run": false` 202 and the operation."""
+    session, now = db.session(), datetime.now(UTC)
     filters = RunFilters(
-        status=asked.status,
-        rules=asked.automation_rule,
-        after=in_zone(asked.scheduled_after),
-        before=in_zone(asked.scheduled_before),
-        cause=asked.cause,
-        reason=asked.reason,
+        status=body.status,
+        rules=body.automation_rule,
+        after=in_zone(body.scheduled_after),
+        before=in_zone(body.scheduled_before),
+        cause=body.cause,
+        reason=body.reason,
     )
-    account, as_of = current_person().account, min(in_zone(asked.as_of) or now, now)
+    account, as_of = current_person().account, min(in_zone(body.as_of) or now, now)
     with only_reading():
         report = bulk_retry.dry_report(session, account, filters, actor(), as_of)
         session.commit()
-    if asked.dry_run:
+    if body.dry_run:
         return answer(_report(report))
     operation = bulk_retry.begin_bulk_retry(session, account, report, actor(), now)
-    return saved(answer(_show(operation), 202))
+    return saved(answer(show(OperationShown, operation), 202))
 
 
-@allow(Role.OPERATOR)
-@limited(BACK_TESTS)
-def back_test(id: int) -> Response:
-    """POST back-test: 202 and the operation; its result is there when its state is done."""
-    asked, person = read_optional(BackTestAsked), current_person()
-    rule = present_rule(id)
+@api.call(
+    "POST",
+    "/rules/<int:id>/back-test/",
+    Role.OPERATOR,
+    answers={202: OperationShown},
+    if_match=True,
+    quota=BACK_TESTS,
+)
+def back_test(id: int, body: Omittable[BackTestAsked]) -> Response:
+    """Try a rule on the past: 202 and the operation; its result is there when its state is done."""
+    person, rule = current_person(), present_rule(id)
     if rule.archived_at:
         raise Conflict("This rule is archived. Restore it before you try it.")
     operation = begin_back_test(
-        db.session(), person.account, days=asked.days, user_id=person.user.id, now=datetime.now(UTC), rule=rule,
-        data=asked.definition,
+        db.session(), person.account, days=body.days, user_id=person.user.id, now=datetime.now(UTC), rule=rule,
+        data=body.definition,
     )  # fmt: skip
-    response = answer(_show(operation), 202)
+    response = answer(show(OperationShown, operation), 202)
     response.location = url_for(".get_operation", id=operation.id)
     return saved(response)
 
 
-@allow(Role.VIEWER)
+@api.call("GET", "/operations/<int:id>/", Role.VIEWER, answers={200: OperationShown}, if_match=True)
 def get_operation(id: int) -> Response:
-    """GET one operation: its state, how far it is, what came of it."""
-    return answer(_show(owned_or_404(Operation, id)))
+    """One operation: its state, how far it is, what came of it."""
+    return answer(show(OperationShown, owned_or_404(Operation, id)))
 
 
-def _report(report: RetryReport) -> dict[str, Any]:
-    return {
-        "dry_run": True,
-        "runs": len(report.runs),
-        "finished_units": report.finished_units,
-        "credits_most": report.credits_most,
-        "credits_added": report.adds,
-        "credits_available": report.credits_available,
-        "left_out": dict(report.left_out),
-        "beyond": report.beyond,
-        "as_of": report.as_of.isoformat(),
-    }
-
-
-def _show(operation: Operation) -> dict[str, Any]:
-    return OperationShown.model_validate(operation).model_dump(mode="json")
+def _report(report: RetryReport) -> RetryShown:
+    return RetryShown(
+        dry_run=True,
+        runs=len(report.runs),
+        finished_units=report.finished_units,
+        credits_most=report.credits_most,
+        credits_added=report.adds,
+        credits_available=report.credits_available,
+        left_out={reason.value: count for reason, count in report.left_out.items()},
+        beyond=report.beyond,
+        as_of=report.as_of,
+    )

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
-from flask import Response, jsonify
+from flask import Response
 
 from app.business.accounts.models import Role
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE
@@ -20,8 +20,17 @@ from app.business.automation.services.schedules.description import describe
 from app.business.automation.services.trials.dry_run import dry_run
 from app.business.errors import Invalid
 from app.infrastructure.database import db
-from app.modules.access import allow, current_person
-from app.modules.api.resource import read_new, read_optional
+from app.modules.access import current_person
+from app.modules.api.bodies import Omittable
+from app.modules.api.resource import report
+from app.modules.automation.api.answers import (
+    CatalogShown,
+    PreviewShown,
+    TimesShown,
+    TrialShown,
+    VerdictShown,
+)
+from app.modules.automation.api.blueprint import api
 from app.modules.automation.api.serializers import PreviewAsked, RuleTrial
 from app.modules.automation.diff.edit_conflict import present_rule
 
@@ -29,37 +38,35 @@ Read = TypeVar("Read")
 Errors = dict[str, list[str]]
 
 
-@allow(Role.OPERATOR)
-def try_rule(id: int) -> Response:
-    """POST test: every check of a real run, the conditions leaf by leaf, the price."""
-    asked = read_optional(RuleTrial)
+@api.call("POST", "/rules/<int:id>/test/", Role.OPERATOR, answers={200: TrialShown}, if_match=True)
+def try_rule(id: int, body: Omittable[RuleTrial]) -> Response:
+    """Every check of a real run, the conditions leaf by leaf, the price; nothing is written."""
     rule = present_rule(id)
-    report = dry_run(db.session(), rule, datetime.now(UTC), record_id=asked.record_id, values=asked.context)
+    trial = dry_run(db.session(), rule, datetime.now(UTC), record_id=body.record_id, values=body.context)
     db.session.rollback()
-    return jsonify(report)
+    return report(TrialShown.model_validate(trial))
 
 
-@allow(Role.OPERATOR)
-def show_preview() -> Response:
-    """POST preview: the next times of a schedule, the verdict of conditions on a context."""
-    asked, errors = read_new(PreviewAsked), dict[str, list[str]]()
-    record_type = _noted(errors, lambda: _record_type(asked))
-    schedule = _noted(errors, lambda: _schedule(asked))
-    node = _noted(errors, lambda: _conditions(asked, record_type)) if not errors.keys() & _WORDS else None
+@api.call("POST", "/preview/", Role.OPERATOR, answers={200: PreviewShown})
+def show_preview(body: PreviewAsked) -> Response:
+    """The next times of a schedule, the verdict of conditions on a context: of what is sent."""
+    errors = dict[str, list[str]]()
+    record_type = _noted(errors, lambda: _record_type(body))
+    schedule = _noted(errors, lambda: _schedule(body))
+    node = _noted(errors, lambda: _conditions(body, record_type)) if not errors.keys() & _WORDS else None
     if errors:
         raise Invalid(errors)
-    now = datetime.now(UTC)
-    shown: dict[str, Any] = {"errors": {}}
+    now, shown = datetime.now(UTC), PreviewShown(errors={})
     if schedule:
-        shown["schedule"] = _times(schedule, asked.after or now, asked.count)
+        shown.schedule = _times(schedule, body.after or now, body.count)
     if node:
-        shown["conditions"] = _verdict(node, asked, record_type, _zone(schedule), now)
-    return jsonify(shown)
+        shown.conditions = _verdict(node, body, record_type, _zone(schedule), now)
+    return report(shown)
 
 
-@allow(Role.VIEWER)
+@api.call("GET", "/catalog/", Role.VIEWER, answers={200: CatalogShown})
 def show_catalog() -> Response:
-    """GET catalog: triggers, record types with fields and operators, actions with parameters and price."""
+    """Triggers, record types with fields and operators, actions with parameters and price."""
     actions = [
         {
             "type": entry.key,
@@ -74,7 +81,7 @@ def show_catalog() -> Response:
         }
         for entry in CATALOGUE.values()
     ]
-    return jsonify(catalog() | {"actions": actions})
+    return report(CatalogShown.model_validate(catalog() | {"actions": actions}))
 
 
 _WORDS = {"trigger", "record_type"}
@@ -117,19 +124,19 @@ def _conditions(asked: PreviewAsked, record_type: str | None) -> Node | None:
     return parse_conditions(asked.conditions, record_type=subject_of(asked.trigger, record_type))
 
 
-def _times(schedule: Schedule, after: datetime, count: int) -> dict[str, Any]:
+def _times(schedule: Schedule, after: datetime, count: int) -> TimesShown:
     found = preview(schedule, after, count)
-    return {"description": describe(schedule), "next": [time.local.isoformat() for time in found]}
+    return TimesShown(description=describe(schedule), next=[time.local for time in found])
 
 
 def _verdict(
     node: Node, asked: PreviewAsked, record_type: str | None, zone: ZoneInfo, now: datetime
-) -> dict[str, Any]:
+) -> VerdictShown:
     facts, evaluator = (
         context_facts(asked.context, now=now, zone=zone, record_type=record_type),
         ConditionEvaluator(),
     )
-    return {"result": evaluator.evaluate(node, facts), "trace": evaluator.trace(node, facts)}
+    return VerdictShown(result=evaluator.evaluate(node, facts), trace=evaluator.trace(node, facts))
 
 
 def _zone(schedule: Schedule | None) -> ZoneInfo:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
@@ -19,13 +18,13 @@ from app.modules.access import current_person
 from app.modules.automation.api.serializers import RuleShown
 
 
-def show_rule(rule: AutomationRule, now: datetime) -> dict[str, Any]:
-    """One rule as JSON values."""
+def show_rule(rule: AutomationRule, now: datetime) -> RuleShown:
+    """One rule as it is answered."""
     return show_rules([rule], now)[0]
 
 
-def show_rules(rules: Sequence[AutomationRule], now: datetime) -> list[dict[str, Any]]:
-    """The person's rules as JSON values, in a handful of queries however many they are."""
+def show_rules(rules: Sequence[AutomationRule], now: datetime) -> list[RuleShown]:
+    """The person's rules as they are answered, in a handful of queries however many they are."""
     account = current_person().account
     figures = rule_figures(db.session(), account.id, [rule.id for rule in rules], now)
     others = rules_waited_for(db.session(), account.id, rules)
@@ -47,7 +46,7 @@ def _show(
     figures: RuleFigures,
     reset_at: datetime,
     summary: str,
-) -> dict[str, Any]:
+) -> RuleShown:
     derived = {
         "last_executed_at": figures.last_executed_at,
         "execution_count_today": figures.runs_today,
@@ -55,7 +54,7 @@ def _show(
         "next_run_at": figures.next_run_at,
         "summary": summary,
     }
-    return RuleShown.model_validate(rule).model_copy(update=derived).model_dump(mode="json")
+    return RuleShown.model_validate(rule).model_copy(update=derived)
 
 
 def _names(model: type[Site] | type[Sector], ids: set[int | None]) -> dict[int | None, str]:

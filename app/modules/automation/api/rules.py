@@ -5,34 +5,29 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Response, jsonify, url_for
+from flask import Response, url_for
 
 from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.catalogue.triggers import TRIGGERS
+from app.business.automation.services.preflight.check import Finding
 from app.business.automation.services.rules.definition import RuleDefinition
 from app.business.automation.services.rules.listing import RuleFilter, rules_page
 from app.business.automation.services.rules.versions import definition_of
 from app.business.automation.services.transfer import copies
-from app.business.errors import Invalid
+from app.business.errors import Blocked, Invalid
 from app.infrastructure.database import db
-from app.modules.access import allow, current_person, owned_or_404
+from app.modules.access import current_person, owned_or_404
+from app.modules.api.bodies import CheckedLater, Omittable
 from app.modules.api.records import row_to_change
-from app.modules.api.resource import (
-    answer,
-    json_body,
-    listed_as,
-    read_optional,
-    read_query,
-    saved,
-    window,
-    writable,
-)
+from app.modules.api.resource import Listed, Window, answer, json_of, listed_as, report, saved, writable
+from app.modules.automation.api.answers import FindingShown, PreflightShown, RuleInLoop
+from app.modules.automation.api.blueprint import api
 from app.modules.automation.api.rule_json import show_rule, show_rules
-from app.modules.automation.api.serializers import RULE_DERIVED, EnableRule, NothingAsked, RuleQuery
+from app.modules.automation.api.serializers import RULE_DERIVED, EnableRule, RuleQuery, RuleShown
 from app.modules.automation.diff.edit_conflict import present_rule, require_version, rule_to_change
-from app.modules.automation.labels.findings import as_json, findings_of
+from app.modules.automation.labels.findings import findings_of, is_blocked
 
 Body = dict[str, Any]
 
@@ -40,88 +35,92 @@ service = AutomationService()
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
-@allow(Role.VIEWER)
-def list_rules() -> Response:
-    """GET rules, last made first."""
-    chosen, part = read_query(RuleQuery), window()
-    on = chosen.get("is_active")
-    state = "archived" if chosen.get("archived") else None if on is None else "on" if on else "off"
-    filters = RuleFilter(state, chosen.get("trigger"), chosen.get("site"), chosen.get("text"))
+@api.call("GET", "/rules/", Role.VIEWER, answers={200: Listed[RuleShown]})
+def list_rules(query: RuleQuery, window: Window) -> Response:
+    """Rules, last made first."""
     account_id = current_person().account.id
-    page = rules_page(db.session(), account_id, filters, cursor=part.cursor, limit=part.limit)
+    page = rules_page(db.session(), account_id, rule_filter(query), cursor=window.cursor, limit=window.limit)
     return listed_as(show_rules(page.rows, datetime.now(UTC)), page.next_cursor)
 
 
-@allow(Role.EDITOR)
-def create_rule() -> Response:
-    """POST rules: absent keys take the defaults that suit most rules."""
-    now, account = datetime.now(UTC), current_person().account
-    rule = service.create_rule(db.session(), account, _rule_body(), actor(), now)
+@api.call("POST", "/rules/", Role.EDITOR, answers={201: RuleShown}, errors=(Blocked,))
+def create_rule(body: CheckedLater[RuleDefinition]) -> Response:
+    """A new rule. Absent keys take the defaults that suit most rules."""
+    sent, now, account = storable(body.sent), datetime.now(UTC), current_person().account
+    rule = service.create_rule(db.session(), account, sent, actor(), now)
     response = _shown(rule, now, 201)
     response.location = url_for(".get_rule", id=rule.id)
     return saved(response)
 
 
-@allow(Role.VIEWER)
+@api.call("GET", "/rules/<int:id>/", Role.VIEWER, answers={200: RuleShown}, if_match=True)
 def get_rule(id: int) -> Response:
-    """GET one rule; archived ones too."""
+    """One rule; archived ones too."""
     return _shown(owned_or_404(AutomationRule, id), datetime.now(UTC))
 
 
-@allow(Role.EDITOR)
-def replace_rule(id: int) -> Response:
-    """PUT one rule: an absent key takes its default."""
-    return _change(id, lambda _rule, sent: sent)
+@api.call("PUT", "/rules/<int:id>/", Role.EDITOR, answers={200: RuleShown}, errors=(Blocked,), if_match=True)
+def replace_rule(id: int, body: CheckedLater[RuleDefinition]) -> Response:
+    """Replace one rule. An absent key takes its default."""
+    return _change(id, storable(body.sent), lambda _rule, sent: sent)
 
 
-@allow(Role.EDITOR)
-def change_rule(id: int) -> Response:
-    """PATCH one rule: an absent key stays as it is."""
-    return _change(id, _merged)
+@api.call(
+    "PATCH", "/rules/<int:id>/", Role.EDITOR, answers={200: RuleShown}, errors=(Blocked,), if_match=True
+)
+def change_rule(id: int, body: CheckedLater[RuleDefinition]) -> Response:
+    """Change one rule. An absent key stays as it is."""
+    return _change(id, storable(body.sent), _merged)
 
 
-@allow(Role.EDITOR)
+@api.call("DELETE", "/rules/<int:id>/", Role.EDITOR, answers={204: None}, if_match=True)
 def archive_rule(id: int) -> tuple[str, int]:
-    """DELETE one rule: it never runs again, its history stays."""
+    """Archive one rule: it never runs again, its history stays."""
     now, rule = datetime.now(UTC), rule_to_change(id)
     service.archive(db.session(), rule, actor(), now)
     db.session.commit()
     return "", 204
 
 
-@allow(Role.EDITOR)
-def enable_rule(id: int) -> Response:
-    """POST enable: switch it on, and run it on what is here already when asked to."""
-    asked, now, rule = read_optional(EnableRule), datetime.now(UTC), rule_to_change(id)
-    service.enable(db.session(), rule, actor(), now, backfill=asked.backfill)
+@api.call(
+    "POST", "/rules/<int:id>/enable/", Role.EDITOR, answers={200: RuleShown}, errors=(Blocked,), if_match=True
+)
+def enable_rule(id: int, body: Omittable[EnableRule]) -> Response:
+    """Switch a rule on, and run it on what is here already when asked to."""
+    now, rule = datetime.now(UTC), rule_to_change(id)
+    service.enable(db.session(), rule, actor(), now, backfill=body.backfill)
     return saved(_shown(rule, now))
 
 
-@allow(Role.OPERATOR)
-def look_over_rule(id: int) -> Response:
-    """POST preflight: what would keep it from working, or make it work too much, once it is on."""
-    read_optional(NothingAsked)
-    return jsonify(as_json(findings_of(present_rule(id), datetime.now(UTC))))
-
-
-@allow(Role.EDITOR)
+@api.call("POST", "/rules/<int:id>/disable/", Role.EDITOR, answers={200: RuleShown}, if_match=True)
 def disable_rule(id: int) -> Response:
-    """POST disable: switch it off; what was only planned is withdrawn."""
-    read_optional(NothingAsked)
+    """Switch a rule off; what was only planned is withdrawn."""
     now, rule = datetime.now(UTC), rule_to_change(id)
     service.disable(db.session(), rule, actor(), now)
     return saved(_shown(rule, now))
 
 
-@allow(Role.EDITOR)
+@api.call("POST", "/rules/<int:id>/preflight/", Role.OPERATOR, answers={200: PreflightShown}, if_match=True)
+def look_over_rule(id: int) -> Response:
+    """What would keep a rule from working, or make it work too much, once it is on."""
+    findings = findings_of(present_rule(id), datetime.now(UTC))
+    return report(PreflightShown(can_enable=not is_blocked(findings), findings=list(map(_finding, findings))))
+
+
+@api.call("POST", "/rules/<int:id>/copy/", Role.EDITOR, answers={201: RuleShown}, if_match=True)
 def copy_rule(id: int) -> Response:
-    """POST copy: the same rule again, switched off, under a name of its own."""
-    read_optional(NothingAsked)
+    """The same rule again, switched off, under a name of its own."""
     now, rule = datetime.now(UTC), present_rule(id)
     copy = copies.copy_rule(db.session(), rule, actor(), now)
     response = _shown(copy, now, 201)
     response.location = url_for(".get_rule", id=copy.id)
     return saved(response)
+
+
+def rule_filter(query: RuleQuery) -> RuleFilter:
+    """The filters of the list of rules, for the service."""
+    on = None if query.is_active is None else "on" if query.is_active else "off"
+    return RuleFilter("archived" if query.archived else on, query.trigger, query.site, query.text)
 
 
 def actor() -> Actor:
@@ -130,11 +129,11 @@ def actor() -> Actor:
     return Actor(person.user.id, person.role, person.key.id if person.key else None)
 
 
-def _change(id: int, definition: Callable[[AutomationRule, Body], Body]) -> Response:
-    sent, now, rule = _rule_body(), datetime.now(UTC), row_to_change(AutomationRule, id)
+def _change(id: int, sent: Body, definition: Callable[[AutomationRule, Body], Body]) -> Response:
+    now, rule = datetime.now(UTC), row_to_change(AutomationRule, id)
     shown = show_rule(rule, now)
     require_version(rule, shown)
-    changes = writable(RuleDefinition, sent, shown, RULE_DERIVED)
+    changes = writable(RuleDefinition, sent, json_of(shown), RULE_DERIVED)
     service.update_rule(db.session(), rule, definition(rule, changes), actor(), now)
     return saved(_shown(rule, now))
 
@@ -151,8 +150,22 @@ def _shown(rule: AutomationRule, now: datetime, status: int = 200) -> Response:
     return answer(show_rule(rule, now), status, version=rule.version)
 
 
-def _rule_body() -> Body:
-    body = json_body()
+def _finding(finding: Finding) -> FindingShown:
+    return FindingShown(
+        code=finding.code,
+        level=finding.level.value,
+        message=finding.sentence,
+        advice=finding.advice,
+        field=finding.field,
+        loop=[
+            RuleInLoop(rule=edge.source.rule_id, name=edge.source.name, what=edge.what)
+            for edge in finding.loop
+        ],
+    )
+
+
+def storable(body: Body) -> Body:
+    """The body as it was sent. Raises Invalid for texts that no database keeps."""
     errors = {path: ["A character here cannot be stored. Remove it."] for path in _unstorable(body)}
     if errors:
         raise Invalid(errors)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask import Response, jsonify, request
+from flask import Response, request
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
@@ -22,27 +22,31 @@ from app.business.automation.services.operations import bulk_retry, continuation
 from app.business.automation.services.preflight.start_price import start_price
 from app.business.automation.services.runs import commands
 from app.business.automation.services.runs.result import steps_json
-from app.business.errors import Invalid
+from app.business.errors import Blocked, Invalid, NotEnoughCredits
 from app.business.periods import last_days
 from app.infrastructure.database import db, only_reading
 from app.infrastructure.process_life import stopping
-from app.modules.access import allow, current_person, owned_or_404
+from app.modules.access import current_person, owned_or_404
+from app.modules.api.bodies import Omittable
+from app.modules.api.records import show
 from app.modules.api.resource import (
+    Listed,
+    Window,
     answer,
     entity_tag,
+    json_of,
     listed,
-    read_optional,
-    read_query,
+    report,
     require_present,
     saved,
-    window,
 )
+from app.modules.automation.api.answers import GoOnShown, PriceShown, RunWhole, SummaryShown
+from app.modules.automation.api.blueprint import api
 from app.modules.automation.api.rules import actor
 from app.modules.automation.api.serializers import (
     AttemptShown,
     ExecuteRule,
     GoOn,
-    NothingAsked,
     RunQuery,
     RunShown,
     StartAsked,
@@ -55,122 +59,135 @@ from app.modules.waiting import waiting_room
 
 LONGEST_KEY = 255
 LOOK_EVERY_SECONDS = 0.1
-PRICE_SHOWN = ("records", "runs", "days", "credits", "credits_max")
 
 
-@allow(Role.OPERATOR)
-def execute_rule(id: int) -> Response:
-    """POST execute: 202 and the run; 200 and the finished run when `wait` was long enough.
+@api.call(
+    "POST",
+    "/rules/<int:id>/execute/",
+    Role.OPERATOR,
+    answers={200: RunShown, 202: RunShown},
+    errors=(Blocked, NotEnoughCredits),
+    if_match=True,
+    idempotent=True,
+    waits=True,
+)
+def execute_rule(id: int, body: Omittable[ExecuteRule]) -> Response:
+    """Start a run: 202 and the run; 200 and the finished run when `wait` was long enough.
 
     Where too many wait already, the answer comes at once.
     """
-    asked = read_optional(ExecuteRule)
-    run = _opened(present_rule(id), asked)
+    run = _opened(present_rule(id), body)
     opened = saved(_answer(run, 202))
-    if not asked.wait:
+    if not body.wait:
         return opened
     with waiting_room.seat(run.account_id) as may_wait:
         if may_wait:
-            _await_end(run, asked.wait)
+            _await_end(run, body.wait)
     with only_reading():
         return _answer(run, 200 if run.status in CLOSED else 202)
 
 
-@allow(Role.OPERATOR)
-def show_price(id: int) -> Response:
-    """POST price: what a start would come to with all its follow-ups; nothing is written."""
-    asked, rule = read_optional(StartAsked), present_rule(id)
-    if asked.backfill and asked.record_ids is not None:
+@api.call("POST", "/rules/<int:id>/price/", Role.OPERATOR, answers={200: PriceShown}, if_match=True)
+def show_price(id: int, body: Omittable[StartAsked]) -> Response:
+    """What a start would come to with all its follow-ups; nothing is written."""
+    rule = present_rule(id)
+    if body.backfill and body.record_ids is not None:
         raise Invalid({"record_ids": ["Existing records are all that match. Leave record_ids out."]})
-    if asked.record_ids is not None:
-        check_records(db.session(), rule, asked.record_ids)
-    cause = Cause.BACKFILL if asked.backfill else actor().cause
-    price = start_price(db.session(), rule, datetime.now(UTC), record_ids=asked.record_ids, cause=cause)
-    return jsonify({name: getattr(price, name) for name in PRICE_SHOWN})
+    if body.record_ids is not None:
+        check_records(db.session(), rule, body.record_ids)
+    cause = Cause.BACKFILL if body.backfill else actor().cause
+    price = start_price(db.session(), rule, datetime.now(UTC), record_ids=body.record_ids, cause=cause)
+    return report(show(PriceShown, price))
 
 
-@allow(Role.VIEWER)
-def list_runs() -> Response:
-    """GET scheduled-tasks, newest first; those planned for later only with `upcoming=true`."""
-    chosen, part, person = read_query(RunQuery), window(), current_person()
+@api.call("GET", "/scheduled-tasks/", Role.VIEWER, answers={200: Listed[RunShown]})
+def list_runs(query: RunQuery, window: Window) -> Response:
+    """Runs, newest first; those planned for later only with `upcoming=true`."""
+    account_id, now = current_person().account.id, datetime.now(UTC)
     filters = RunFilters(
-        status=chosen.get("status", ()),
-        rules=chosen.get("automation_rule", ()),
-        after=in_zone(chosen.get("scheduled_after")),
-        before=in_zone(chosen.get("scheduled_before")),
-        cause=chosen.get("cause"),
-        reason=chosen.get("reason"),
-        upcoming=chosen.get("upcoming", False),
+        status=query.status,
+        rules=query.automation_rule,
+        after=in_zone(query.scheduled_after),
+        before=in_zone(query.scheduled_before),
+        cause=query.cause,
+        reason=query.reason,
+        upcoming=query.upcoming,
     )
-    now = datetime.now(UTC)
-    return listed(runs_page(db.session(), person.account.id, filters, part.cursor, part.limit, now), _show)
+    return listed(runs_page(db.session(), account_id, filters, window.cursor, window.limit, now), _show)
 
 
-@allow(Role.VIEWER)
+@api.call("GET", "/scheduled-tasks/<int:id>/", Role.VIEWER, answers={200: RunWhole}, if_match=True)
 def get_run(id: int) -> Response:
-    """GET one run, with its steps, tries, checks, conditions and records."""
+    """One run, with its steps, attempts, checks, conditions and records."""
     return answer(_whole(owned_or_404(ScheduledTask, id)))
 
 
-def _whole(run: ScheduledTask) -> dict[str, Any]:
+def _whole(run: ScheduledTask) -> RunWhole:
     """The run as GET shows it; its entity tag is the fingerprint of this."""
     session = db.session()
     detail = session.scalars(select(RunDetail).where(RunDetail.run_id == run.id)).one()
-    tries = session.scalars(select(RunAttempt).where(RunAttempt.run_id == run.id).order_by(RunAttempt.number))
+    attempts = session.scalars(
+        select(RunAttempt).where(RunAttempt.run_id == run.id).order_by(RunAttempt.number)
+    )
+    offer = continuation.offered(session, run, datetime.now(UTC))
     more = {
         "steps": steps_json(session, run, _actions(run)),
-        "attempts": [AttemptShown.model_validate(attempt).model_dump(mode="json") for attempt in tries],
+        "attempts": [show(AttemptShown, attempt) for attempt in attempts],
         "gates": detail.gates,
         "trace": detail.trace,
         "records": detail.records,
-        "go_on": _what_may_go_on(run),
+        "go_on": show(GoOnShown, offer) if offer else None,
     }
-    return _show(run) | more
+    return RunWhole.model_validate(_show(run).model_dump() | more)
 
 
-@allow(Role.OPERATOR)
+@api.call("POST", "/scheduled-tasks/<int:id>/retry/", Role.OPERATOR, answers={202: RunShown}, if_match=True)
 def retry_run(id: int) -> Response:
-    """POST retry: a further attempt of a failed run, only of what is unfinished."""
-    read_optional(NothingAsked)
+    """A further attempt of a failed run, only of what is unfinished."""
     run = _present_run(id)
     bulk_retry.retry_alone(db.session(), current_person().account, run, actor(), datetime.now(UTC))
     return saved(_answer(run, 202))
 
 
-@allow(Role.OPERATOR)
+@api.call("POST", "/scheduled-tasks/<int:id>/cancel/", Role.OPERATOR, answers={200: RunShown}, if_match=True)
 def cancel_run(id: int) -> Response:
-    """POST cancel: what has not begun is skipped, what works stops before its next record."""
-    read_optional(NothingAsked)
+    """What has not begun is skipped, what works stops before its next record."""
     run = _present_run(id)
     commands.cancel(db.session(), run, datetime.now(UTC))
     return saved(_answer(run))
 
 
-@allow(Role.OPERATOR)
-def go_on(id: int) -> Response:
-    """POST go-on: a chain that waits for a person, or what an ended run left over: 202 and the run that goes on."""
-    asked, run = read_optional(GoOn), _present_run(id)
-    following = continuation.go_on(db.session(), run, actor(), asked.max_credits, datetime.now(UTC))
+@api.call(
+    "POST",
+    "/scheduled-tasks/<int:id>/go-on/",
+    Role.OPERATOR,
+    answers={202: RunShown},
+    errors=(NotEnoughCredits,),
+    if_match=True,
+)
+def go_on(id: int, body: Omittable[GoOn]) -> Response:
+    """Continue a chain that waits for a person, or what an ended run left over: 202 and the run that goes on."""
+    run = _present_run(id)
+    following = continuation.go_on(db.session(), run, actor(), body.max_credits, datetime.now(UTC))
     return saved(_answer(following, 202))
 
 
-@allow(Role.VIEWER)
-def show_summary() -> Response:
-    """GET summary: figures of the last days, and whether anything is unaccounted for."""
-    days, now = read_query(SummaryQuery).get("days", 30), datetime.now(UTC)
-    account = current_person().account
-    found = figures.summary(db.session(), account.id, last_days(days, account.timezone, now).start, now)
-    return jsonify(
-        {
-            "active_rules": found.active_rules,
-            "runs": found.runs,
-            "success_rate": found.success_rate,
-            "credits_used": found.credits_used,
-            "recent": [_show(run) for run in found.recent],
-            "unaccounted": found.unaccounted,
-            "from": found.from_at.isoformat(),
-            "to": found.to_at.isoformat(),
-        }
+@api.call("GET", "/summary/", Role.VIEWER, answers={200: SummaryShown})
+def show_summary(query: SummaryQuery) -> Response:
+    """Figures of the last days, and whether anything is unaccounted for."""
+    account, now = current_person().account, datetime.now(UTC)
+    found = figures.summary(db.session(), account.id, last_days(query.days, account.timezone, now).start, now)
+    return report(
+        SummaryShown(
+            active_rules=found.active_rules,
+            runs=found.runs,
+            success_rate=found.success_rate,
+            credits_used=found.credits_used,
+            recent=[_show(run) for run in found.recent],
+            unaccounted=found.unaccounted,
+            from_at=found.from_at,
+            to_at=found.to_at,
+        )
     )
 
 
@@ -183,11 +200,11 @@ def _present_run(id: int) -> ScheduledTask:
 
 
 def _answer(run: ScheduledTask, status: int = 200) -> Response:
-    return answer(_show(run), status, version=entity_tag(_whole(run)))
+    return answer(_show(run), status, version=entity_tag(json_of(_whole(run))))
 
 
-def _show(run: ScheduledTask) -> dict[str, Any]:
-    return RunShown.model_validate(run).model_dump(mode="json")
+def _show(run: ScheduledTask) -> RunShown:
+    return show(RunShown, run)
 
 
 def _actions(run: ScheduledTask) -> list[dict[str, Any]]:
@@ -231,14 +248,6 @@ def _request(asked: ExecuteRule) -> Request | None:
     person = current_person()
     canonical = asked.model_dump() | {"user": person.user.id, "key": person.key.id if person.key else None}
     return Request(key, hashlib.sha256(json.dumps(canonical, sort_keys=True).encode()).hexdigest())
-
-
-def _what_may_go_on(run: ScheduledTask) -> dict[str, Any] | None:
-    """What POST go-on would let happen, and what that comes to; None where nothing waits for it."""
-    found = continuation.offered(db.session(), run, datetime.now(UTC))
-    if found is None:
-        return None
-    return {"what": found.what, "runs": found.runs, "days": found.days, "credits_max": found.credits}
 
 
 def _await_end(run: ScheduledTask, seconds: float) -> None:

@@ -6,12 +6,13 @@ A rule that is sent is checked by `RuleDefinition`, the same for forms, programs
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AliasPath, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AliasPath, AwareDatetime, Field
 
 from app.business.automation.run_models import Cause, Reason, Status
 from app.business.automation.services.backtest.back_test import MOST_DAYS, USUAL_DAYS
 from app.business.automation.services.schedules.calendar import YEARS
-from app.modules.api.records import ListOf, RowId, Text
+from app.modules.api.fields import ExactInstant, OneOf
+from app.modules.api.records import ListOf, Readable, RowId, Text
 from app.modules.api.resource import Query, Schema
 
 LONGEST_WAIT_SECONDS = 30
@@ -28,13 +29,11 @@ def _within_reach(at: datetime) -> datetime:
 
 Moment = Annotated[datetime, AfterValidator(_within_reach)]
 """Without an offset it is read in the account's zone."""
+ExactMoment = Annotated[Moment, ExactInstant]
+"""The same in a body."""
 
 
-class _Shown(BaseModel):
-    model_config = ConfigDict(from_attributes=True)
-
-
-class RuleShown(_Shown):
+class RuleShown(Readable):
     """A rule: what its author wrote, and what is derived from its runs."""
 
     id: int
@@ -161,7 +160,7 @@ class PreviewAsked(Schema):
     schedule: dict[str, Any] | None = None
     conditions: dict[str, Any] | None = None
     context: dict[str, Any] = Field(default_factory=dict)
-    after: Annotated[AwareDatetime, AfterValidator(_within_reach)] | None = None
+    after: Annotated[AwareDatetime, AfterValidator(_within_reach), ExactInstant] | None = None
     count: int = Field(10, ge=1, le=100)
 
 
@@ -171,11 +170,7 @@ class GoOn(Schema):
     max_credits: int | None = Field(None, ge=0, le=MOST_CREDITS)
 
 
-class NothingAsked(Schema):
-    """A body that may only be empty."""
-
-
-class RunShown(_Shown):
+class RunShown(Readable):
     """A run. `executed_at` is `started_at` under the name it had first.
 
     `start`: the first run of the start that it continues, or shares with those of other sites; null on that one.
@@ -205,7 +200,7 @@ class RunShown(_Shown):
     sector: int | None = Field(validation_alias="sector_id")
 
 
-class AttemptShown(_Shown):
+class AttemptShown(Readable):
     """One try of a run."""
 
     number: int
@@ -237,17 +232,17 @@ class RetryRuns(Schema):
     `as_of`: runs that failed later are left alone; a dry run gives the one it speaks of.
     """
 
-    status: list[Status] = Field(default_factory=list)
+    status: list[OneOf[Status]] = Field(default_factory=list)
     automation_rule: list[RowId] = Field(default_factory=list, max_length=MOST_RULES)
-    scheduled_after: Moment | None = None
-    scheduled_before: Moment | None = None
-    cause: Cause | None = None
-    reason: Reason | None = None
-    as_of: Moment | None = None
+    scheduled_after: ExactMoment | None = None
+    scheduled_before: ExactMoment | None = None
+    cause: OneOf[Cause] | None = None
+    reason: OneOf[Reason] | None = None
+    as_of: ExactMoment | None = None
     dry_run: bool = True
 
 
-class OperationShown(_Shown):
+class OperationShown(Readable):
     """Long work that was asked for: how far it is, and what came of it."""
 
     id: int

@@ -12,8 +12,9 @@ from app.business.errors import NotFound, Stale
 from app.infrastructure.database import db
 from app.modules.access import owned_or_404
 from app.modules.api.records import row_to_change
-from app.modules.api.resource import require_match
+from app.modules.api.resource import json_of, require_match
 from app.modules.automation.api.rule_json import show_rule
+from app.modules.automation.api.serializers import RuleShown
 from app.modules.automation.diff.rules import rule_changes
 from app.modules.automation.rule_form.choices import Choices, load_choices
 from app.modules.changes import Change
@@ -63,12 +64,12 @@ def rule_to_change(id: int) -> AutomationRule:
     return rule
 
 
-def require_version(rule: AutomationRule, shown: Mapping[str, Any]) -> None:
+def require_version(rule: AutomationRule, shown: RuleShown) -> None:
     """Raises Stale with both versions when the caller's If-Match names another one than the present."""
     try:
-        require_match({}, rule.version)
+        require_match(None, rule.version)
     except Stale as refusal:
-        refusal.details = {"current": shown} | _named(rule)
+        refusal.details = {"current": json_of(shown)} | _named(rule)
         raise
 
 

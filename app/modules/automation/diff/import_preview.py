@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
-from typing import Any
 
 from app.business.automation.services.rules.sentence import summary_of
 from app.business.automation.services.transfer.importing import Arrival, Arrivals
@@ -22,19 +21,6 @@ class Told:
     sentence: str
     changes: list[Change]
     refusals: list[tuple[str, str]]
-
-    def json(self) -> dict[str, Any]:
-        """For programs."""
-        arrival = self.arrival
-        return {
-            "number": arrival.number,
-            "name": arrival.name,
-            "state": arrival.state,
-            "id": arrival.rule_id if arrival.state != "new" else None,
-            "summary": self.sentence,
-            "changes": [change.json() for change in self.changes],
-            "errors": arrival.errors,
-        }
 
 
 def told(arrivals: Arrivals) -> list[Told]:

@@ -1,9 +1,8 @@
-"""What looking a rule over has found, as pages and programs show it."""
+"""What looking a rule over has found, as pages show it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
@@ -62,34 +61,16 @@ def of_draft(form: RuleForm, rule: AutomationRule | None, now: datetime) -> Rule
     return replace(shown, is_blocked=bool(brought))
 
 
-def as_json(findings: Sequence[Finding]) -> dict[str, Any]:
-    """For programs: {"can_enable", "findings": […]}; a loop names its rules in order, each with what happens next."""
-    shown = [
-        {
-            "code": finding.code,
-            "level": finding.level.value,
-            "message": finding.sentence,
-            "advice": finding.advice,
-            "field": finding.field,
-            "loop": [
-                {"rule": edge.source.rule_id, "name": edge.source.name, "what": edge.what}
-                for edge in finding.loop
-            ],
-        }
-        for finding in findings
-    ]
-    return {"can_enable": not _is_blocked(findings), "findings": shown}
-
-
 def _shown(findings: Sequence[Finding]) -> RuleCheck:
     lines = [
         CheckLine(finding, _step_of(finding.field), picture_of(finding.loop) if finding.loop else None)
         for finding in findings
     ]
-    return RuleCheck(tuple(lines), _is_blocked(findings))
+    return RuleCheck(tuple(lines), is_blocked(findings))
 
 
-def _is_blocked(findings: Sequence[Finding]) -> bool:
+def is_blocked(findings: Sequence[Finding]) -> bool:
+    """Whether one of them keeps the rule from being switched on."""
     return any(finding.level is Level.STOP for finding in findings)
 
 

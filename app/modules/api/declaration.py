@@ -1,0 +1,172 @@
+"""How an API call is declared: address, method, role, answers and errors in one decorator above its function.
+
+    @api.call("POST", "/rules/<int:id>/execute/", Role.OPERATOR, answers={202: RunShown}, errors=(Conflict,))
+    def execute_rule(id: int, body: Omittable[ExecuteRule]) -> Response:
+
+What is sent is read from the signature: `query` (filters of the address), `window` (limit and cursor of a list),
+`body` (a `Schema`, or one of the forms in `bodies`). The docstring describes the call. Everything that a document of
+the API says can be taken from `declared_calls`.
+
+No library for this: flask-openapi3 and spectree read a body with `get_json(silent=True) or {}` and ignore unknown
+names of a query, APIFlask and flask-smorest answer with error bodies of their own. All of them would take what our
+gate refuses (repeated keys, depth, unpaired surrogates, another content type), or say it in other words.
+"""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import wraps
+from typing import Any, ParamSpec, get_type_hints
+
+from flask import Blueprint, Flask
+from flask.typing import ResponseReturnValue
+from werkzeug.exceptions import HTTPException, ServiceUnavailable, TooManyRequests, Unauthorized
+
+from app.business.accounts.models import Role
+from app.business.errors import Conflict, Forbidden, Invalid, NotFound, Refusal, Stale, TooLarge
+from app.modules.access import SAFE_METHODS, Permission, declare
+from app.modules.api.bodies import Body, body_of
+from app.modules.api.resource import BadQuery, Query, Window, WrongContentType, read_query, read_window
+from app.modules.gate.json_text import Malformed
+from app.modules.quotas import Quota, limited
+
+View = Callable[..., ResponseReturnValue]
+Parameters = ParamSpec("Parameters")
+Error = type[Refusal] | type[HTTPException]
+
+ALWAYS: tuple[Error, ...] = (Malformed, Unauthorized, Forbidden, TooManyRequests, ServiceUnavailable)
+"""Of every call: a broken If-Match, no key, a role that does not reach, a quota, a database that is away."""
+WITH_BODY: tuple[Error, ...] = (TooLarge, WrongContentType, Invalid)
+
+
+@dataclass(frozen=True)
+class Media:
+    """An answer that is not JSON."""
+
+    type: str
+
+
+@dataclass(frozen=True)
+class Call:
+    """One call as it is declared.
+
+    answers: the type of each status of success; None has no body.
+    errors: refusals of its own; `all_errors` adds those that follow from what it reads.
+    if_match: whether If-Match is compared with the row it acts on. quota: what it counts against beside requests.
+    idempotent: an Idempotency-Key makes a repetition give the first answer. waits: it may answer late, as asked.
+    """
+
+    method: str
+    path: str
+    role: Role
+    answers: Mapping[int, Any]
+    errors: tuple[Error, ...] = ()
+    if_match: bool = False
+    quota: Quota | None = None
+    idempotent: bool = False
+    waits: bool = False
+    name: str = ""
+    description: str = ""
+    query: type[Query] | None = None
+    is_list: bool = False
+    body: Body | None = None
+
+    @property
+    def all_errors(self) -> frozenset[Error]:
+        """Every refusal that the call can answer with."""
+        found = {*ALWAYS, *self.errors}
+        if self.query or self.is_list:
+            # A cursor that is damaged is the list's own refusal.
+            found |= {BadQuery, Invalid} if self.is_list else {BadQuery}
+        if "<" in self.path:
+            found.add(NotFound)
+        if self.if_match:
+            found.add(Stale)
+        if self.body:
+            found |= {*WITH_BODY}
+        if self.method not in SAFE_METHODS:
+            # Two requests at the same moment.
+            found.add(Conflict)
+        return frozenset(found)
+
+    @property
+    def error_statuses(self) -> frozenset[int]:
+        """Their HTTP statuses."""
+        return frozenset(status_of(error) for error in self.all_errors)
+
+
+class ApiBlueprint(Blueprint):
+    """The calls of one module; addresses are taken with and without their last slash."""
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        role: Role,
+        *,
+        answers: Mapping[int, Any],
+        errors: tuple[Error, ...] = (),
+        if_match: bool = False,
+        quota: Quota | None = None,
+        idempotent: bool = False,
+        waits: bool = False,
+    ) -> Callable[[Callable[Parameters, ResponseReturnValue]], Callable[Parameters, ResponseReturnValue]]:
+        """Declare the function below as this call. Raises TypeError for a signature that cannot be read."""
+        whole = f"{self.url_prefix or ''}{path}"
+        said = Call(method, whole, role, answers, errors, if_match, quota, idempotent, waits)
+
+        def declared(
+            view: Callable[Parameters, ResponseReturnValue],
+        ) -> Callable[Parameters, ResponseReturnValue]:
+            call = _completed(said, view)
+            self.add_url_rule(path, view.__name__, _view(call, view), methods=[method], strict_slashes=False)
+            return view
+
+        return declared
+
+
+def status_of(error: Error) -> int:
+    """The HTTP status of a refusal."""
+    status = error.status if issubclass(error, Refusal) else error.code
+    assert status is not None
+    return status
+
+
+def declared_calls(app: Flask) -> dict[str, Call]:
+    """Every call of the API by its endpoint."""
+    return {name: view.call for name, view in app.view_functions.items() if hasattr(view, "call")}
+
+
+def _completed(said: Call, view: View) -> Call:
+    """With what the function's signature and docstring say."""
+    hints = get_type_hints(view, include_extras=True)
+    unknown = {*inspect.signature(view).parameters} - {"query", "window", "body"}
+    unknown -= {name for name in unknown if f":{name}>" in said.path}
+    if unknown:
+        raise TypeError(f"{view.__qualname__}: nothing gives {', '.join(sorted(unknown))}")
+    return replace(
+        said,
+        name=view.__name__,
+        description=inspect.getdoc(view) or "",
+        query=hints.get("query"),
+        is_list=hints.get("window") is Window,
+        body=body_of(hints["body"]) if "body" in hints else body_of(None) if said.method == "POST" else None,
+    )
+
+
+def _view(call: Call, view: View) -> View:
+    """What Flask calls: reads what is sent, in the order query, window, body, then asks the function."""
+
+    @wraps(view)
+    def answered(**given: Any) -> ResponseReturnValue:
+        if call.query:
+            given["query"] = read_query(call.query)
+        if call.is_list:
+            given["window"] = read_window()
+        if call.body:
+            given |= call.body.read()
+        return view(**given)
+
+    answered.call = call  # type: ignore[attr-defined]
+    declare(answered, Permission(call.role))
+    return limited(call.quota)(answered) if call.quota else answered

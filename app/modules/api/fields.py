@@ -1,0 +1,48 @@
+"""Types of fields in bodies that JSON has no word for: choices, days and instants are sent as text, and only so."""
+
+from collections.abc import Callable
+from datetime import date, datetime
+from typing import Annotated, Any, TypeVar
+
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    PlainSerializer,
+    Strict,
+    TypeAdapter,
+    ValidationError,
+    WithJsonSchema,
+)
+from pydantic_core import PydanticKnownError
+
+Choice = TypeVar("Choice")
+
+
+def _exact(kind: type[date]) -> Callable[[Any], Any]:
+    """Reads text as JSON's strict reading does: a number is no time, a day is no instant."""
+    text = TypeAdapter(kind, config=ConfigDict(strict=True))
+
+    def read(value: Any) -> Any:
+        if not isinstance(value, str):
+            raise PydanticKnownError("datetime_type" if kind is datetime else "date_type")
+        try:
+            return text.validate_strings(value)
+        except ValidationError as error:
+            fault = error.errors(include_url=False, include_input=False)[0]
+            raise PydanticKnownError(fault["type"], fault.get("ctx")) from None  # type: ignore[arg-type]
+
+    return read
+
+
+OneOf = Annotated[Choice, Strict(False)]
+"""A member of an enumeration, by its value."""
+Day = Annotated[date, BeforeValidator(_exact(date))]
+ExactInstant = BeforeValidator(_exact(datetime))
+"""Before a type of datetime: a whole instant, with or without an offset."""
+
+IsoInstant = Annotated[
+    datetime,
+    PlainSerializer(datetime.isoformat, return_type=str, when_used="json"),
+    WithJsonSchema({"type": "string", "format": "date-time"}, mode="serialization"),
+]
+"""An instant in an answer that is written with its offset as it stands (`+00:00`, not `Z`)."""

@@ -1,0 +1,333 @@
+"""What the automation's calls answer with beside rules and runs: checks, prices, trials, explanations, imports."""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+
+from app.modules.api.fields import IsoInstant
+from app.modules.api.records import Readable
+from app.modules.automation.api.serializers import AttemptShown, RunShown
+
+Trace = dict[str, JsonValue]
+"""Conditions with what was found: a leaf, a count, or a group of them, each with its `result`."""
+
+
+class GateShown(BaseModel):
+    """A check before a run: pass, stop, not_applicable or not_evaluated."""
+
+    gate: str
+    result: str
+    message: str
+
+
+class RuleInLoop(BaseModel):
+    """A rule of a loop, and what happens next."""
+
+    rule: int | None
+    name: str
+    what: str
+
+
+class FindingShown(BaseModel):
+    """What the preflight check found. `field`: where in the rule it is decided."""
+
+    code: str
+    level: str
+    message: str
+    advice: str
+    field: str
+    loop: list[RuleInLoop]
+
+
+class PreflightShown(BaseModel):
+    """What would keep a rule from working, or make it work too much."""
+
+    can_enable: bool
+    findings: list[FindingShown]
+
+
+class PriceShown(Readable):
+    """What a start comes to with all its follow-ups; `credits_max` is the most."""
+
+    records: int
+    runs: int
+    days: int
+    credits: int
+    credits_max: int
+
+
+class EarlierUnits(BaseModel):
+    """Records that an earlier run of the same chain has finished."""
+
+    run: int
+    records: int
+
+
+class StepShown(BaseModel):
+    """One action within a run. `made`: ids by record type."""
+
+    index: int
+    type: str
+    status: str
+    records: int
+    left_out: int
+    done_before: list[EarlierUnits]
+    made: dict[str, list[int]]
+    credits: int
+    error_message: str
+
+
+class GoOnShown(Readable):
+    """What POST go-on would let happen, and what that comes to."""
+
+    what: str
+    runs: int
+    days: int
+    credits_max: int = Field(validation_alias="credits")
+
+
+class RunWhole(RunShown):
+    """A run with all that is known of it. `records`: null until they are chosen."""
+
+    steps: list[StepShown]
+    attempts: list[AttemptShown]
+    gates: list[GateShown]
+    trace: Trace | None
+    records: list[int] | None
+    go_on: GoOnShown | None
+
+
+class SummaryShown(BaseModel):
+    """Figures of some days. `success_rate`: 0 to 1, null without ended runs; `unaccounted` should be 0."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    active_rules: int
+    runs: dict[str, int]
+    success_rate: float | None
+    credits_used: int
+    recent: list[RunShown]
+    unaccounted: int
+    from_at: IsoInstant = Field(alias="from")
+    to_at: IsoInstant = Field(alias="to")
+
+
+class ActionPriced(BaseModel):
+    """An action of a trial; `price` is null where it depends on what an earlier one makes."""
+
+    type: str
+    params: dict[str, JsonValue]
+    price: int | None
+
+
+class TrialShown(BaseModel):
+    """What a run would do now; nothing is kept."""
+
+    would_run: bool
+    gates: list[GateShown]
+    conditions: Trace
+    matched: int
+    actions: list[ActionPriced]
+    records: int
+    runs: int
+    days: int
+    price: int | None
+    price_max: int
+
+
+class TimesShown(BaseModel):
+    """The next times of a schedule, with their zone's offset."""
+
+    description: str
+    next: list[IsoInstant]
+
+
+class VerdictShown(BaseModel):
+    """Whether conditions are met, and why."""
+
+    result: bool
+    trace: Trace
+
+
+class PreviewShown(BaseModel):
+    """What was asked about only."""
+
+    errors: dict[str, list[str]] = Field(default_factory=dict)
+    schedule: TimesShown = Field(default=TimesShown(description="", next=[]))
+    conditions: VerdictShown = Field(default=VerdictShown(result=False, trace={}))
+
+
+class OptionShown(BaseModel):
+    """A value that can be chosen."""
+
+    value: str
+    label: str
+
+
+class NamedField(BaseModel):
+    """A field that texts may name."""
+
+    name: str
+    label: str
+
+
+class TriggerShown(BaseModel):
+    """What can start a rule."""
+
+    type: str
+    label: str
+    record_type: str | None
+    options: list[str]
+    text_fields: list[NamedField]
+
+
+class FieldShown(BaseModel):
+    """A field that conditions may ask about."""
+
+    name: str
+    label: str
+    type: str
+    operators: list[str]
+    choices: list[OptionShown]
+
+
+class CountShown(BaseModel):
+    """Related records that conditions may count."""
+
+    name: str
+    of: str
+    label: str
+
+
+class RecordTypeShown(BaseModel):
+    """What conditions may ask of a record type; null: of rules without records."""
+
+    type: str | None
+    fields: list[FieldShown]
+    counts: list[CountShown]
+    count_operators: list[str]
+
+
+class OperatorShown(BaseModel):
+    """A comparison."""
+
+    operator: str
+    label: str
+
+
+class ActionShown(BaseModel):
+    """An action: record types it takes and makes, its price in words, the JSON schema of its parameters."""
+
+    type: str
+    label: str
+    takes: list[str]
+    makes: str | None
+    price: str
+    params: dict[str, JsonValue]
+    local: bool
+    time_limit_seconds: int
+    events: list[str]
+
+
+class CatalogShown(BaseModel):
+    """All that rules are made of. `operators`: by type of field."""
+
+    triggers: list[TriggerShown]
+    record_types: list[RecordTypeShown]
+    finished_run: RecordTypeShown
+    operators: dict[str, list[OperatorShown]]
+    actions: list[ActionShown]
+
+
+class Happened(BaseModel):
+    """One moment at which the rule took the record, will, or did not; `count`: so many alike in a row."""
+
+    at: IsoInstant
+    kind: Literal["taken", "waiting", "not_taken"]
+    sentence: str
+    run: int | None
+    rule_version: int | None
+    count: int
+    first_at: IsoInstant | None
+
+
+class SmallestChange(BaseModel):
+    """One answer that would have to be another: of a field, or of a count of related records."""
+
+    field: str = ""
+    count: str = ""
+    of: str = ""
+    operator: str
+    value: JsonValue
+    actual: JsonValue
+    wanted: bool
+
+
+class ReadingShown(BaseModel):
+    """The conditions on the record. `as_now`: fields of which only the present value is known."""
+
+    at: IsoInstant
+    rule_version: int
+    source: Literal["run", "event", "unchanged", "now"]
+    as_now: list[str]
+    result: bool
+    conditions: Trace
+    smallest_change: list[SmallestChange] | None
+    advice: str
+
+
+class WhyShown(BaseModel):
+    """Why a rule took a record, or did not."""
+
+    rule: int
+    record_type: str
+    record_id: int
+    verdict: Literal["taken", "waiting", "not_taken", "would"]
+    headline: str
+    happenings: list[Happened]
+    gates: list[GateShown]
+    then: ReadingShown | None
+    now: ReadingShown | None
+
+
+class ChangeShown(Readable):
+    """One difference between two versions; null: it was not there."""
+
+    field: str
+    before: str | None
+    after: str | None
+    kind: Literal["changed", "added", "removed"]
+
+
+class ImportedRule(BaseModel):
+    """What becomes of one rule of a file. `errors`: by field path."""
+
+    number: int
+    name: str
+    state: str
+    id: int | None
+    summary: str
+    changes: list[ChangeShown]
+    errors: dict[str, list[str]]
+
+
+class ImportedRules(BaseModel):
+    """The whole file; `unknown_sites`: names for which a site can be chosen."""
+
+    dry_run: bool
+    rules: list[ImportedRule]
+    unknown_sites: list[str]
+
+
+class RetryShown(BaseModel):
+    """What retrying all failed runs would do. `left_out`: runs by reason; `beyond`: more than one operation takes."""
+
+    dry_run: Literal[True] = True
+    runs: int
+    finished_units: int
+    credits_most: int
+    credits_added: int
+    credits_available: int
+    left_out: dict[str, int]
+    beyond: int
+    as_of: IsoInstant
