@@ -28,7 +28,7 @@ from app.business.billing.models import EntryKind
 from app.business.billing.services import replenishment
 from app.business.billing.services.credit_service import CreditService
 from app.infrastructure.database import db
-from app.modules.automation.rule_form.form import STEPS, step_of
+from app.modules.automation.rule_form.step_table import STEPS, step_of
 from app.settings import Settings
 from tests import databases, release_0_3_0
 from tests.business.automation.machine import Machine

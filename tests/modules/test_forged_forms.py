@@ -8,7 +8,7 @@ from werkzeug.datastructures import MultiDict
 
 from app.business.automation.models import RuleDraft
 from app.modules.automation.rule_form.forged_rows import CHOOSE, DAMAGED, NUMBER
-from app.modules.automation.rule_form.form import KEYS
+from app.modules.automation.rule_form.step_table import KEYS
 from tests.modules.automation_pages import make_rule
 from tests.people import browser_of, make_people
 

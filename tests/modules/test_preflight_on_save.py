@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.business.automation.models import AutomationRule, RuleVersion
 from app.modules.automation.rule_form.base import form_data
 from app.modules.automation.rule_form.choices import Choices
-from app.modules.automation.rule_form.form import steps_of_rule
+from app.modules.automation.rule_form.step_table import steps_of_rule
 from tests.modules.automation_pages import NIGHTLY
 from tests.modules.automation_rest import IDEAS, RULES, rule_body
 from tests.people import People, browser_of, make_people, program_of

@@ -16,7 +16,8 @@ from app.business.automation.services.rules.sentence import (
     when_of,
 )
 from app.modules.automation.rule_form.choices import Choices
-from app.modules.automation.rule_form.form import RuleForm, steps_of_rule
+from app.modules.automation.rule_form.form import RuleForm
+from app.modules.automation.rule_form.step_table import steps_of_rule
 from tests.factories import make_account
 
 LABEL = {"type": "update_records", "params": {"labels_add": ["seen"]}}

@@ -15,7 +15,7 @@ from app.business.automation.run_models import ScheduledTask
 from app.business.automation.services.rules.versions import keep_version
 from app.business.planner.models import Keyword
 from app.modules.automation.labels.repairs import repairs_of
-from app.modules.automation.rule_form.form import KEYS, STEPS, step_of
+from app.modules.automation.rule_form.step_table import KEYS, STEPS, step_of
 from tests.factories import make_keyword, make_sector, make_site
 from tests.modules.automation_pages import NIGHTLY, ON_KEYWORDS, ON_RUNS, make_rule, make_run
 from tests.modules.automation_rest import RULES, rule_body

@@ -74,7 +74,7 @@ class AutomationService:
         self,
         session: Session,
         account: Account,
-        data: dict[str, Any],
+        data: dict[str, Any] | RuleDefinition,
         actor: Actor,
         now: datetime,
         *,
@@ -82,9 +82,10 @@ class AutomationService:
     ) -> AutomationRule:
         """A new rule, checked as a whole, planned at once when it is on. Raises Invalid, Blocked.
 
+        `data`: a definition that `checked` gave in this transaction is not checked again.
         `origin`: where it came from (a copy, a file), for the audit log.
         """
-        definition = self.checked(session, account, data)
+        definition = data if isinstance(data, RuleDefinition) else self.checked(session, account, data)
         if definition.is_active:
             require_ready(session, account, definition, now)
         rule = AutomationRule(
@@ -100,14 +101,17 @@ class AutomationService:
         self,
         session: Session,
         rule: AutomationRule,
-        data: dict[str, Any],
+        data: dict[str, Any] | RuleDefinition,
         actor: Actor,
         now: datetime,
         *,
         expected_version: int | None = None,
         origin: dict[str, Any] | None = None,
     ) -> AutomationRule:
-        """Replace the rule's definition by `data` as a new version. Raises Invalid, Stale, Conflict, Blocked."""
+        """Replace the rule's definition by `data` as a new version. Raises Invalid, Stale, Conflict, Blocked.
+
+        `data`: a definition that `checked` gave in this transaction is not checked again.
+        """
         _lock(session, rule)
         if rule.archived_at:
             raise Conflict("This rule is archived. Restore it before you change it.")
@@ -116,7 +120,10 @@ class AutomationService:
                 f"Somebody else saved version {rule.version} meanwhile. Load it, then repeat your change."
             )
         before = definition_of(rule)
-        self._write_change(session, rule, data, now)
+        if isinstance(data, RuleDefinition):
+            self._write_definition(session, rule, data, now)
+        else:
+            self._write_change(session, rule, data, now)
         after = definition_of(rule)
         if before == after:
             return rule
@@ -154,22 +161,29 @@ class AutomationService:
     ) -> None:
         """Check the change as far as it is one, and write it. Raises Invalid, Blocked."""
         account = session.get_one(Account, rule.account_id)
-        before, is_switched_on = definition_of(rule), bool(data.get("is_active", True)) and not rule.is_active
         try:
             definition = self.checked(session, account, data, rule)
         except Invalid:
-            values = restrained(before, data)
+            values = restrained(definition_of(rule), data)
             if values is None:
                 raise
             _check_free(session, rule, values)
             for name, value in values.items():
                 setattr(rule, name, value)
             return
-        if is_switched_on:
+        self._write_definition(session, rule, definition, now)
+
+    def _write_definition(
+        self, session: Session, rule: AutomationRule, definition: RuleDefinition, now: datetime
+    ) -> None:
+        """Write a checked change, where it may stand beside what else is on. Raises Blocked."""
+        account = session.get_one(Account, rule.account_id)
+        if definition.is_active and not rule.is_active:
             require_ready(session, account, definition, now, rule.id)
             rule_switch.forget_failures(session, rule, now)
         elif definition.is_active:
-            require_no_worse(session, account, definition_from(before), definition, now, rule.id)
+            before = definition_from(definition_of(rule))
+            require_no_worse(session, account, before, definition, now, rule.id)
         write(rule, definition)
 
     def enable(
@@ -181,10 +195,9 @@ class AutomationService:
         *,
         backfill: bool,
         max_credits: int | None = None,
-        stopped_at: datetime | None = None,
     ) -> None:
         """Switch the rule on, after looking it over. With `backfill`, records already here run too; of a rule that
-        stopped itself (at `stopped_at` where it was switched on just now) those that came meanwhile.
+        stopped itself those that came meanwhile.
 
         `max_credits`: the most that these may cost together; by default what they are priced at now.
 
@@ -197,12 +210,26 @@ class AutomationService:
         definition = self.checked(session, account, definition_of(rule), rule)
         if not rule.is_active:
             require_ready(session, account, definition, now, rule.id)
-        stopped_at = stopped_at or rule.stopped_at
+        stopped_at = rule.stopped_at
         if rule_switch.switch(session, rule, True, now, actor.user_id):
             _note(session, rule, actor, "rule.enabled", now)
         if backfill:
-            opening = Opening(Cause.BACKFILL, now, user_id=actor.user_id, api_key_id=actor.api_key_id)
-            open_backfill(session, rule, opening, stopped_at, max_credits)
+            self.backfill(session, rule, actor, now, max_credits=max_credits, stopped_at=stopped_at)
+
+    def backfill(
+        self,
+        session: Session,
+        rule: AutomationRule,
+        actor: Actor,
+        now: datetime,
+        *,
+        max_credits: int | None = None,
+        stopped_at: datetime | None = None,
+    ) -> None:
+        """Run a rule that is on also on the records already here; of one that had stopped itself at `stopped_at`,
+        on those that came meanwhile."""
+        opening = Opening(Cause.BACKFILL, now, user_id=actor.user_id, api_key_id=actor.api_key_id)
+        open_backfill(session, rule, opening, stopped_at or rule.stopped_at, max_credits)
 
     def disable(self, session: Session, rule: AutomationRule, actor: Actor, now: datetime) -> None:
         """Switch the rule off; what was only planned is withdrawn."""

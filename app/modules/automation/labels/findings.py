@@ -6,13 +6,13 @@ from datetime import datetime
 
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
-from app.business.automation.services.automation_service import AutomationService
 from app.business.automation.services.preflight.check import Finding, Level, brought_by_change, look_over
 from app.business.automation.services.rules.definition import definition_from
 from app.business.automation.services.rules.versions import definition_of
 from app.infrastructure.database import db
 from app.modules.automation.loop_diagram import Picture, picture_of
-from app.modules.automation.rule_form.form import STEPS, RuleForm
+from app.modules.automation.rule_form.form import RuleForm
+from app.modules.automation.rule_form.step_table import owner_of
 
 
 @dataclass(frozen=True)
@@ -44,15 +44,14 @@ def findings_of(rule: AutomationRule, now: datetime) -> list[Finding]:
     return look_over(session, account, definition_from(definition_of(rule)), now, rule.id)
 
 
-def of_draft(form: RuleForm, rule: AutomationRule | None, now: datetime) -> RuleCheck | None:
+def of_draft(form: RuleForm, now: datetime) -> RuleCheck | None:
     """What was typed into the rule form; None while a step is not answered well.
 
-    `rule`: the saved one that it changes. While that is on, only what the change brings keeps it from being saved.
+    While the rule that it changes is on, only what the change brings keeps it from being saved.
     """
     if form.first_open():
         return None
-    session, account = form.session, form.account
-    definition = AutomationService().checked(session, account, form.data(), form.rule)
+    session, account, rule, definition = form.session, form.account, form.rule, form.definition
     shown = _shown(look_over(session, account, definition, now, rule.id if rule else None))
     if rule is None or not rule.is_active:
         return shown
@@ -75,5 +74,5 @@ def is_blocked(findings: Sequence[Finding]) -> bool:
 
 
 def _step_of(field: str) -> str | None:
-    root = field.partition(".")[0].partition("[")[0]
-    return next((step.key for step in STEPS if root in step.owns), None)
+    owner = owner_of(field)
+    return owner.key if owner else None

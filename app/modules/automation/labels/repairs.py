@@ -6,18 +6,9 @@ from typing import NamedTuple
 
 from app.business.automation.services.rules.repair import NEEDS_REPAIR
 from app.modules.automation.labels.action_parameters import LABELS
-from app.modules.automation.rule_form import steps as forms
-from app.modules.automation.rule_form.form import STEPS, StepInfo, step_of
-from app.modules.automation.rule_form.schedule_step import EventStep, ScheduleStep
+from app.modules.automation.rule_form.base import StepForm
+from app.modules.automation.rule_form.step_table import STEP_OF, StepInfo, step_of
 
-FORMS: dict[str, tuple[type[forms.Step], ...]] = {
-    "name": (forms.NameStep,),
-    "when": (forms.WhenStep,),
-    "where": (forms.WhereStep,),
-    "often": (ScheduleStep, EventStep),
-    "limits": (forms.LimitsStep,),
-    "check": (forms.CheckStep,),
-}
 IN_ROWS = {"conditions": "Conditions", "actions": "Actions"}
 _PARAM = re.compile(r"actions\[(\d+)\]\.params\.(\w+)")
 
@@ -32,7 +23,10 @@ class Repair(NamedTuple):
 
 def repairs_of(errors: Mapping[str, Sequence[str]]) -> list[Repair]:
     """Each refusal by its place in the form."""
-    return [Repair(_step(path), _label(path), " ".join(sentences)) for path, sentences in errors.items()]
+    return [
+        Repair(STEP_OF[step_of(path)], _label(path), " ".join(sentences))
+        for path, sentences in errors.items()
+    ]
 
 
 def repair_text(errors: Mapping[str, Sequence[str]]) -> str:
@@ -42,24 +36,20 @@ def repair_text(errors: Mapping[str, Sequence[str]]) -> str:
     return f"{NEEDS_REPAIR}. {place}: {sentence}"
 
 
-def _step(path: str) -> StepInfo:
-    return next(step for step in STEPS if step.key == step_of(path))
-
-
 def _label(path: str) -> str:
     root = re.split(r"[.\[]", path, maxsplit=1)[0]
     if param := _PARAM.match(path):
         name = param[2]
         return f"Action {int(param[1]) + 1}: {LABELS.get(name, name.replace('_', ' '))}"
-    step = _step(path)
-    for form in FORMS.get(step.key, ()):
+    step = STEP_OF[step_of(path)]
+    for form in step.forms:
         for name in (path, form.places.get(path), form.places.get(root), root):
             if label := _label_in(form, name):
                 return label
-    return IN_ROWS.get(root) or _label_in(forms.WhichStep, root) or step.title
+    return IN_ROWS.get(root, step.title)
 
 
-def _label_in(form: type[forms.Step], name: str | None) -> str | None:
+def _label_in(form: type[StepForm], name: str | None) -> str | None:
     """The label of a field, as it stands in the class."""
     field = getattr(form, name, None) if name else None
     arguments = getattr(field, "args", ())

@@ -1,16 +1,79 @@
 """What the steps of the rule form share: forms filled from kept input, and refusals placed beside their fields."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar, Protocol, Self
 
 from werkzeug.datastructures import MultiDict
 from wtforms import BooleanField, Field, Form, FormField, IntegerField, SelectMultipleField
 from wtforms.fields.choices import SelectChoice, SelectFieldBase
 
+from app.modules.automation.rule_form.choices import Choices
 from app.modules.forms import ConsoleForm
 from app.modules.gate.numbers import is_whole
 
 Pairs = list[list[str]]
 Choice = tuple[str, str]
+
+
+class RuleSoFar(Protocol):
+    """What a step has to know of the account, and of the steps before it."""
+
+    choices: Choices
+
+    @property
+    def timezone(self) -> str:
+        """The zone of the account, as a name."""
+
+    @property
+    def trigger(self) -> str:
+        """What starts the rule."""
+
+    @property
+    def fixed_record_type(self) -> str | None:
+        """The record type that the trigger brings; None where the rule chooses."""
+
+    @property
+    def working_record_type(self) -> str | None:
+        """The record type that the rule works on; None without records."""
+
+
+class StepForm:
+    """One step of the rule form: reads what was typed, and gives its part of the rule by the rule's own names."""
+
+    places: ClassVar[Mapping[str, str]] = {}
+    """Rule field -> form field, where they are called otherwise; unknown rule fields stand beside the first."""
+
+    @classmethod
+    def build(cls, so_far: RuleSoFar, pairs: Pairs | None) -> Self:
+        """The step as it was typed; None: not answered yet."""
+        raise NotImplementedError
+
+    @classmethod
+    def pairs(cls, rule: Mapping[str, Any], choices: Choices) -> Pairs:
+        """The input that stands for this rule."""
+        raise NotImplementedError
+
+    @classmethod
+    def is_answer(cls, pairs: Pairs) -> bool:
+        """Whether this input answers the step: where another trigger asks otherwise, it may be that one's."""
+        return True
+
+    @classmethod
+    def unanswered(cls, so_far: RuleSoFar) -> dict[str, Any]:
+        """A harmless part of the rule for as long as the step has no answer."""
+        return {}
+
+    def validate(self) -> bool:
+        """Put an error beside each field that cannot stay so; all else is checked with the rule."""
+        raise NotImplementedError
+
+    def part(self) -> dict[str, Any]:
+        """The rule's fields that this step decides."""
+        raise NotImplementedError
+
+    def fields_by_path(self) -> dict[str, Field]:
+        """Path in the rule -> field of the form."""
+        raise NotImplementedError
 
 
 class PartForm(ConsoleForm):

@@ -4,7 +4,7 @@ A value counts as forged when its input did not offer it and the draft does not 
 is gone by now. The value of a row whose question was changed just now belongs to the inputs that stood there before.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 from wtforms import Field
@@ -30,28 +30,34 @@ Kept = set[tuple[str, str]]
 Refusals = list[tuple[Field, str]]
 
 
-def refuse_forged(form: Any, shown: Any, kept: Pairs) -> bool:
-    """Put an error beside each forged input of the step; whether there was one.
+def forged_inputs(form: Any, kept: Pairs, build: Callable[[Pairs], Any]) -> Refusals:
+    """Each forged input of the step, with what to tell beside it.
 
-    shown: the step as the draft has it, whose page was sent back · kept: its input.
+    kept: the input of the step as the draft has it, whose page was sent back · build: gives the step of it. Most
+    answers hold nothing odd whatever was shown before, so that it is built for few.
     """
     known = {(name, value) for name, value in kept}
-    refusals = list(_refusals(form, shown, known))
-    for field, message in refusals:
+    if not any(_refusals(form, None, known)):
+        return []
+    return list(_refusals(form, build(kept), known))
+
+
+def refuse(forged: Refusals) -> None:
+    """Put the error beside each input that has not got it yet."""
+    for field, message in forged:
         if message not in field.errors:
             add_error(field, message)
-    return bool(refusals)
 
 
 def _refusals(form: Any, shown: Any, kept: Kept) -> Iterator[tuple[Field, str]]:
     if conditions := getattr(form, "conditions", None):
-        yield from _in_tree(conditions, shown.conditions, kept)
+        yield from _in_tree(conditions, shown.conditions if shown else None, kept)
     if actions := getattr(form, "actions", None):
-        yield from _in_actions(actions, shown.actions, kept)
+        yield from _in_actions(actions, shown.actions if shown else None, kept)
 
 
-def _in_actions(actions: ActionsInput, shown: ActionsInput, kept: Kept) -> Iterator[tuple[Field, str]]:
-    rows = {row.number: row for row in shown.rows}
+def _in_actions(actions: ActionsInput, shown: ActionsInput | None, kept: Kept) -> Iterator[tuple[Field, str]]:
+    rows = {row.number: row for row in shown.rows} if shown else {}
     for row in actions.rows:
         before = rows.get(row.number)
         if row.chosen and row.chosen not in CATALOGUE and (row.form.type.name, row.chosen) not in kept:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, time, tzinfo
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 from zoneinfo import ZoneInfo
 
 from wtforms import RadioField, SelectField, SelectMultipleField, StringField
@@ -17,9 +17,9 @@ from app.business.automation.services.schedules.presets import (
     preset_of,
 )
 from app.business.time_zones import time_zones
-from app.modules.automation.rule_form.base import Pairs, offered, pairs_of
-from app.modules.automation.rule_form.choices import DAYS
-from app.modules.automation.rule_form.steps import NumberField, Step
+from app.modules.automation.rule_form.base import Pairs, RuleSoFar, form_data, offered, pairs_of
+from app.modules.automation.rule_form.choices import DAYS, Choices
+from app.modules.automation.rule_form.steps import FieldsStep, NumberField, daily
 from app.modules.forms import TimezoneField, between
 
 FREQUENCIES = [
@@ -55,7 +55,7 @@ def _hours(first: int, last: int) -> list[tuple[str, str]]:
     return [(str(hour), f"{hour:02}:00") for hour in range(first, last + 1)]
 
 
-class ScheduleStep(Step):
+class ScheduleStep(FieldsStep):
     """For rules that run at planned times."""
 
     frequency = RadioField("How often?", choices=offered(FREQUENCIES), default="daily")
@@ -106,6 +106,18 @@ class ScheduleStep(Step):
         super().__init__(**kwargs)
         for name in ("minute", "day", "at", "once_at", "cron"):
             self[name].flags.required = True
+
+    @classmethod
+    def build(cls, so_far: RuleSoFar, pairs: Pairs | None) -> Self:
+        return cls(formdata=None if pairs is None else form_data(pairs), timezone=so_far.timezone)
+
+    @classmethod
+    def is_answer(cls, pairs: Pairs) -> bool:
+        return any(name == "frequency" for name, _ in pairs)
+
+    @classmethod
+    def unanswered(cls, so_far: RuleSoFar) -> dict[str, Any]:
+        return {"schedule": daily(so_far)}
 
     def validate_at(self, field: StringField) -> None:
         """A time of day is needed only where the choice says one."""
@@ -161,8 +173,7 @@ class ScheduleStep(Step):
         }  # fmt: skip
 
     @classmethod
-    def pairs(cls, rule: Mapping[str, Any]) -> Pairs:
-        """The input that stands for this rule."""
+    def pairs(cls, rule: Mapping[str, Any], choices: Choices) -> Pairs:
         schedule = rule["schedule"]
         zone = ZoneInfo(schedule.get("timezone", "UTC"))
         moments = {name: _local(schedule[name], zone) for name in MOMENTS if schedule.get(name)}
@@ -194,7 +205,7 @@ class ScheduleStep(Step):
         )
 
 
-class EventStep(Step):
+class EventStep(FieldsStep):
     """For rules that events start."""
 
     batching = RadioField("Records that arrive together", choices=offered([
@@ -206,6 +217,14 @@ class EventStep(Step):
     )
     repeat = SelectField("Again? When it runs on existing records", choices=offered(REPEATS))
     repeat_after_days = NumberField("After how many days", [Optional(), between(1, 3650)])
+
+    @classmethod
+    def is_answer(cls, pairs: Pairs) -> bool:
+        return any(name == "batching" for name, _ in pairs)
+
+    @classmethod
+    def unanswered(cls, so_far: RuleSoFar) -> dict[str, Any]:
+        return {"schedule": {}}
 
     def part(self) -> dict[str, Any]:
         """Together or one by one."""
@@ -219,8 +238,7 @@ class EventStep(Step):
         }
 
     @classmethod
-    def pairs(cls, rule: Mapping[str, Any]) -> Pairs:
-        """The input that stands for this rule."""
+    def pairs(cls, rule: Mapping[str, Any], choices: Choices) -> Pairs:
         return pairs_of(cls(formdata=None, data=dict(rule)))
 
 

@@ -1,8 +1,9 @@
 """The eight questions of the rule form. Each step reads what was typed, and gives its part of the rule."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
+from werkzeug.datastructures import MultiDict
 from wtforms import BooleanField, Field, IntegerField, RadioField, SelectField, StringField, TextAreaField
 from wtforms.validators import Optional
 
@@ -11,7 +12,16 @@ from app.business.automation.services.catalogue.record_order import OLDEST
 from app.business.automation.services.catalogue.triggers import TRIGGERS, subject_of
 from app.modules.automation.rule_form.actions import edits
 from app.modules.automation.rule_form.actions.form import ActionsInput
-from app.modules.automation.rule_form.base import Pairs, PartForm, form_data, offered, optional, pairs_of
+from app.modules.automation.rule_form.base import (
+    Pairs,
+    PartForm,
+    RuleSoFar,
+    StepForm,
+    form_data,
+    offered,
+    optional,
+    pairs_of,
+)
 from app.modules.automation.rule_form.choices import Choices
 from app.modules.automation.rule_form.conditions.empty_values import refuse_empty_values
 from app.modules.automation.rule_form.conditions.from_rule import pairs_from
@@ -21,6 +31,7 @@ from app.modules.automation.rule_form.status_choices import RECORD_WORDS, status
 from app.modules.forms import at_most, between, required
 from app.modules.gate.numbers import row_id, whole_number
 
+SCHEDULE = "schedule"
 EVERYWHERE = "The whole account"
 NO_RECORDS = "none"
 RUN_ENDS = [
@@ -42,15 +53,13 @@ class NumberField(IntegerField):
             raise ValueError("Enter a whole number.") from None
 
 
-class Step(PartForm):
-    """A step whose fields are fixed. `part` is what it says of the rule, by the rule's own names."""
+class FieldsStep(PartForm, StepForm):
+    """A step whose fields are fixed."""
 
-    places: ClassVar[Mapping[str, str]] = {}
-    """Rule field -> form field, where they are called otherwise; unknown rule fields stand beside the first."""
-
-    def part(self) -> dict[str, Any]:
-        """The rule's fields that this step decides."""
-        raise NotImplementedError
+    @classmethod
+    def build(cls, so_far: RuleSoFar, pairs: Pairs | None) -> Self:
+        """Its fields, with what was typed."""
+        return cls(formdata=_form_data(pairs))
 
     def fields_by_path(self) -> dict[str, Field]:
         """Rule field -> field of the form."""
@@ -58,7 +67,7 @@ class Step(PartForm):
         return own | {path: self._fields[name] for path, name in self.places.items()}
 
 
-class NameStep(Step):
+class NameStep(FieldsStep):
     name = StringField(
         "Name",
         [required("a name"), at_most(255)],
@@ -71,12 +80,15 @@ class NameStep(Step):
         return {"name": self.name.data or "", "description": self.description.data or ""}
 
     @classmethod
-    def pairs(cls, rule: Mapping[str, Any]) -> Pairs:
-        """The input that stands for this rule."""
+    def unanswered(cls, so_far: RuleSoFar) -> dict[str, Any]:
+        return {"name": "Not named yet"}
+
+    @classmethod
+    def pairs(cls, rule: Mapping[str, Any], choices: Choices) -> Pairs:
         return pairs_of(cls(formdata=None, data=dict(rule)))
 
 
-class WhenStep(Step):
+class WhenStep(FieldsStep):
     trigger = RadioField(
         "What starts it?",
         choices=offered([(entry.key, entry.label) for entry in TRIGGERS.values()]),
@@ -97,6 +109,14 @@ class WhenStep(Step):
         self.which_change.choices = offered(status_changes(self.which_change.data))
         self.of_rule.choices = offered(optional(choices.rules, "Any rule"))
 
+    @classmethod
+    def build(cls, so_far: RuleSoFar, pairs: Pairs | None) -> Self:
+        return cls(so_far.choices, formdata=_form_data(pairs))
+
+    @classmethod
+    def unanswered(cls, so_far: RuleSoFar) -> dict[str, Any]:
+        return {"trigger": SCHEDULE, "schedule": daily(so_far)}
+
     def part(self) -> dict[str, Any]:
         """Trigger and its options."""
         options: dict[str, Any] = {}
@@ -113,7 +133,6 @@ class WhenStep(Step):
 
     @classmethod
     def pairs(cls, rule: Mapping[str, Any], choices: Choices) -> Pairs:
-        """The input that stands for this rule."""
         options = rule["trigger_options"]
         to = options.get("to") or []
         change = f"{options.get('record_type', '')}:{to if isinstance(to, str) else ','.join(to)}"
@@ -125,7 +144,7 @@ class WhenStep(Step):
         return pairs_of(cls(choices, formdata=None, data=values | {"ended": options.get("status", "")}))
 
 
-class WhereStep(Step):
+class WhereStep(FieldsStep):
     place = SelectField(
         "Where may it work?",
         choices=[],
@@ -137,6 +156,10 @@ class WhereStep(Step):
         super().__init__(**kwargs)
         self.choices = choices
         self.place.choices = offered({"": [("", EVERYWHERE)], **choices.places})
+
+    @classmethod
+    def build(cls, so_far: RuleSoFar, pairs: Pairs | None) -> Self:
+        return cls(so_far.choices, formdata=_form_data(pairs))
 
     def part(self) -> dict[str, Any]:
         """Site and sector."""
@@ -150,7 +173,6 @@ class WhereStep(Step):
 
     @classmethod
     def pairs(cls, rule: Mapping[str, Any], choices: Choices) -> Pairs:
-        """The input that stands for this rule."""
         site, sector = rule["site"], rule["sector"]
         place = f"sector:{sector}" if sector else f"site:{site}" if site else ""
         return pairs_of(cls(choices, formdata=None, data={"place": place}))
@@ -161,7 +183,7 @@ WITHOUT_RECORDS = ("run_finished", "credits_granted")
 """Triggers whose events are of no records."""
 
 
-class WhichStep(Step):
+class WhichStep(FieldsStep):
     record_type = RadioField(
         "Which records does it work on?",
         choices=offered([*RECORD_WORDS, (NO_RECORDS, "None: it looks at account figures only")]),
@@ -184,6 +206,14 @@ class WhichStep(Step):
         self.order.choices = offered(order_choices(self.working_type, self.order.data))
         self.conditions = ConditionTree(pairs, subject_of(trigger, self.working_type), choices.named)
 
+    @classmethod
+    def build(cls, so_far: RuleSoFar, pairs: Pairs | None) -> Self:
+        return cls(so_far.choices, pairs or [], so_far.fixed_record_type, so_far.trigger)
+
+    @classmethod
+    def unanswered(cls, so_far: RuleSoFar) -> dict[str, Any]:
+        return {"record_type": so_far.fixed_record_type}
+
     def validate(self, *args: Any, **kwargs: Any) -> bool:
         """Every value is filled in; all else of the conditions is checked with the rule."""
         is_valid = super().validate(*args, **kwargs)
@@ -204,8 +234,7 @@ class WhichStep(Step):
         return super().fields_by_path() | self.conditions.fields_by_path()
 
     @classmethod
-    def pairs(cls, rule: Mapping[str, Any]) -> Pairs:
-        """The input that stands for this rule."""
+    def pairs(cls, rule: Mapping[str, Any], choices: Choices) -> Pairs:
         pairs = [
             ["record_type", rule["record_type"] or NO_RECORDS],
             ["record_minimum", str(rule["record_minimum"])],
@@ -214,12 +243,20 @@ class WhichStep(Step):
         return pairs + pairs_from(rule["conditions"], subject_of(rule["trigger"], rule["record_type"]))
 
 
-class DoStep:
+class DoStep(StepForm):
     """The actions, in order."""
 
     def __init__(self, choices: Choices, pairs: Pairs, record_type: str | None) -> None:
         known = pairs if edits.order_of(pairs) else [["a0-type", edits.NOT_CHOSEN]]
         self.actions = ActionsInput(known, choices, record_type)
+
+    @classmethod
+    def build(cls, so_far: RuleSoFar, pairs: Pairs | None) -> Self:
+        return cls(so_far.choices, pairs or [], so_far.working_record_type)
+
+    @classmethod
+    def unanswered(cls, so_far: RuleSoFar) -> dict[str, Any]:
+        return {"actions": [{"type": "notify", "params": {"message": "Not chosen yet"}}]}
 
     def validate(self) -> bool:
         """What has to be filled in; all else is checked with the rule."""
@@ -234,16 +271,14 @@ class DoStep:
         return {"actions": self.actions.json()}
 
     def fields_by_path(self) -> dict[str, Field]:
-        """Path in the rule -> input."""
         return self.actions.fields_by_path()
 
-    @staticmethod
-    def pairs(rule: Mapping[str, Any]) -> Pairs:
-        """The input that stands for this rule."""
+    @classmethod
+    def pairs(cls, rule: Mapping[str, Any], choices: Choices) -> Pairs:
         return edits.pairs_from(rule["actions"], rule["record_type"])
 
 
-class LimitsStep(Step):
+class LimitsStep(FieldsStep):
     max_executions_per_day = NumberField(
         "Runs per day", [required("a number"), between(1, 100_000)], default=10
     )
@@ -303,12 +338,11 @@ class LimitsStep(Step):
         }
 
     @classmethod
-    def pairs(cls, rule: Mapping[str, Any]) -> Pairs:
-        """The input that stands for this rule."""
+    def pairs(cls, rule: Mapping[str, Any], choices: Choices) -> Pairs:
         return pairs_of(cls(formdata=None, data=dict(rule) | {"priority": str(rule["priority"])}))
 
 
-class CheckStep(Step):
+class CheckStep(FieldsStep):
     practice = BooleanField(
         "Practice mode",
         description="It goes through every check and says what it would have done, but does nothing and costs nothing.",
@@ -320,9 +354,17 @@ class CheckStep(Step):
         return {"mode": "shadow" if self.practice.data else "live"}
 
     @classmethod
-    def pairs(cls, rule: Mapping[str, Any]) -> Pairs:
-        """The input that stands for this rule."""
+    def pairs(cls, rule: Mapping[str, Any], choices: Choices) -> Pairs:
         return [["practice", "y"]] if rule["mode"] == "shadow" else []
+
+
+def daily(so_far: RuleSoFar) -> dict[str, Any]:
+    """The schedule that stands in for one that nobody has chosen yet."""
+    return {"cron": "0 9 * * *", "timezone": so_far.timezone}
+
+
+def _form_data(pairs: Pairs | None) -> MultiDict[str, str] | None:
+    return None if pairs is None else form_data(pairs)
 
 
 def _one_or_list(to: str) -> Any:

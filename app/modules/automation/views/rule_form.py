@@ -11,6 +11,7 @@ from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule, RuleDraft
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.rules import drafts as rule_drafts
+from app.business.automation.services.rules.definition import RuleDefinition
 from app.business.automation.services.rules.versions import definition_of
 from app.business.errors import Blocked, Conflict, NotFound, Refusal, Stale, TooLarge
 from app.infrastructure.database import db, only_reading
@@ -19,12 +20,11 @@ from app.modules.automation import activation_preview
 from app.modules.automation.diff.edit_conflict import meanwhile
 from app.modules.automation.labels import findings
 from app.modules.automation.labels.starts import shown_total
-from app.modules.automation.rule_form.actions import edits as action_edits
 from app.modules.automation.rule_form.base import Pairs, PartForm, ask_again, focus_first_error, is_forged
 from app.modules.automation.rule_form.choices import load_choices
-from app.modules.automation.rule_form.conditions import edits as condition_edits
-from app.modules.automation.rule_form.forged_rows import refuse_forged
-from app.modules.automation.rule_form.form import KEYS, STEPS, RuleForm, has_errors, steps_of_rule
+from app.modules.automation.rule_form.forged_rows import forged_inputs, refuse
+from app.modules.automation.rule_form.form import RuleForm, has_errors
+from app.modules.automation.rule_form.step_table import KEYS, STEP_OF, STEPS, StepInfo, steps_of_rule
 from app.modules.automation.views import rule_form_preview
 from app.modules.gate.numbers import row_id
 from app.modules.sent_once import sent_once
@@ -42,8 +42,6 @@ NOT_TYPED = (
     "ceiling",
 )
 MOST_TYPED = 200_000
-CHANGES: dict[str, Any] = {"which": condition_edits.changed, "do": action_edits.changed}
-PARTIALS = {"which": "partials/automation/step_which.html", "do": "partials/automation/step_do.html"}
 
 
 @allow(Role.EDITOR)
@@ -51,13 +49,13 @@ def new() -> ResponseReturnValue:
     """The first question; nothing is kept before it is answered."""
     person = current_person()
     drafts = rule_drafts.open_drafts(db.session(), account_id=person.account.id, user_id=person.user.id)
-    return _page(_rule_form({}), "name", drafts=[(draft, _draft_name(draft)) for draft in drafts])
+    return _page(_rule_form(), "name", drafts=[(draft, _draft_name(draft)) for draft in drafts])
 
 
 @allow(Role.EDITOR)
 def begin() -> ResponseReturnValue:
     """The first answer begins a draft."""
-    rule_form = _rule_form({"name": _typed()})
+    rule_form = _rule_form(name=_typed())
     form = rule_form.checked_form("name")
     if has_errors(form):
         return _page(rule_form, "name", form), 422
@@ -81,7 +79,7 @@ def edit(id: int) -> ResponseReturnValue:
 def show(id: int, step: str) -> ResponseReturnValue:
     """One question with what was typed so far."""
     draft = _draft(id, step)
-    rule_form = _rule_form(draft.steps, draft)
+    rule_form = _rule_form(draft)
     reachable = rule_form.reachable(step)
     if reachable != step:
         return see_other(url_for(".wizard", id=id, step=reachable))
@@ -93,9 +91,10 @@ def keep(id: int, step: str) -> ResponseReturnValue:
     """Keep the answer; then go on, back, or change the rows of conditions or actions."""
     draft, typed, focus = _draft(id, step), _typed(), ""
     change = request.form.get("change")
-    if change and step in CHANGES:
-        typed, focus = CHANGES[step](typed, change)
-    rule_form = _rule_form(draft.steps | {step: typed}, draft)
+    change_rows = STEP_OF[step].change_rows
+    if change and change_rows:
+        typed, focus = change_rows(typed, change)
+    rule_form = _rule_form(draft, **{step: typed})
     refused = _refused(rule_form, step, draft)
     if refused:
         return _page(rule_form, step, refused, draft), 422
@@ -109,12 +108,11 @@ def keep(id: int, step: str) -> ResponseReturnValue:
 def _refused(rule_form: RuleForm, step: str, draft: RuleDraft) -> Any:
     """The step with an error beside what no page of ours sends: it is not kept for the pages that follow."""
     form = rule_form.form(step)
-    shown, kept = _rule_form(draft.steps, draft).form(step), draft.steps.get(step, [])
-    is_part_forged = isinstance(form, PartForm) and is_forged(form)
-    if not refuse_forged(form, shown, kept) and not is_part_forged:
+    forged = forged_inputs(form, draft.steps.get(step, []), lambda kept: rule_form.build(step, kept))
+    if not forged and not (isinstance(form, PartForm) and is_forged(form)):
         return None
     checked = rule_form.checked_form(step)
-    refuse_forged(checked, shown, kept)
+    refuse(forged)
     focus_first_error(checked.fields_by_path().values())
     return checked
 
@@ -139,7 +137,7 @@ def preview(id: int, step: str) -> ResponseReturnValue:
     """What the rows typed just now would match, or when they would run. Writes nothing."""
     with only_reading():
         draft = _draft(id, step)
-        rule_form = _rule_form(draft.steps | {step: _typed()}, draft)
+        rule_form = _rule_form(draft, **{step: _typed()})
         return rule_form_preview.fragment(rule_form, step, datetime.now(UTC))
 
 
@@ -149,21 +147,16 @@ def save(id: int) -> ResponseReturnValue:
     """Save the rule, on or off, when every step is answered well."""
     draft, person, now, session = _draft(id, "check"), current_person(), datetime.now(UTC), db.session()
     rule_drafts.keep_step(session, draft, "check", _typed(), now)
-    rule_form = _rule_form(draft.steps, draft)
+    rule_form = _rule_form(draft)
     open_step = rule_form.first_open()
     if open_step:
         flash("Answer this question before the rule can be saved.", "warning")
         page = _page(rule_form, open_step, rule_form.checked_form(open_step), draft)
         session.commit()
         return page, 422
-    is_on = request.form.get("on") == "1"
+    definition = rule_form.definition.model_copy(update={"is_active": request.form.get("on") == "1"})
     try:
-        rule = _save(
-            draft,
-            rule_form.data() | {"is_active": is_on},
-            Actor(person.user.id, person.role),
-            now,
-        )
+        rule = _save(draft, definition, Actor(person.user.id, person.role), now)
     except Blocked as refusal:
         session.rollback()
         rule_drafts.keep_step(session, draft, "check", _typed(), now)
@@ -190,20 +183,19 @@ def discard(id: int) -> ResponseReturnValue:
     return see_other(url_for(".rule", id=rule_id) if rule_id else url_for(".rules"))
 
 
-def _save(draft: RuleDraft, data: dict[str, Any], actor: Actor, now: datetime) -> AutomationRule:
+def _save(draft: RuleDraft, definition: RuleDefinition, actor: Actor, now: datetime) -> AutomationRule:
     service, session = AutomationService(), db.session()
-    if data["is_active"]:
+    if definition.is_active:
         activation_preview.keep_ceiling(now, _rule_of(draft))
     stopped_at = None
     if draft.rule_id is None:
-        rule = service.create_rule(session, current_person().account, data, actor, now)
+        rule = service.create_rule(session, current_person().account, definition, actor, now)
     else:
         rule = owned_or_404(AutomationRule, draft.rule_id)
         version, stopped_at = row_id(request.form.get("overwrite")) or draft.version, rule.stopped_at
-        rule = service.update_rule(session, rule, data, actor, now, expected_version=version)
+        rule = service.update_rule(session, rule, definition, actor, now, expected_version=version)
     if rule.is_active and request.form.get("backfill"):
-        total = shown_total()
-        service.enable(session, rule, actor, now, backfill=True, max_credits=total, stopped_at=stopped_at)
+        service.backfill(session, rule, actor, now, max_credits=shown_total(), stopped_at=stopped_at)
     return rule
 
 
@@ -244,9 +236,11 @@ def _draft_name(draft: RuleDraft) -> str:
     return dict(map(tuple, draft.steps.get("name", []))).get("name") or "Without a name"
 
 
-def _rule_form(steps: dict[str, Pairs], draft: RuleDraft | None = None) -> RuleForm:
-    account, rule = current_person().account, _rule_of(draft) if draft else None
-    return RuleForm(db.session(), account, steps, load_choices(db.session(), account.id), rule)
+def _rule_form(draft: RuleDraft | None = None, **typed: Pairs) -> RuleForm:
+    """What the draft holds, with what was typed just now in place of it."""
+    session, account = db.session(), current_person().account
+    answers, rule = (draft.steps, _rule_of(draft)) if draft else ({}, None)
+    return RuleForm(session, account, answers | typed, load_choices(session, account.id), rule)
 
 
 def _typed() -> Pairs:
@@ -268,21 +262,22 @@ def _following(draft: RuleDraft, step: str) -> str:
 
 def _rows(rule_form: RuleForm, step: str, draft: RuleDraft, focus: str) -> ResponseReturnValue:
     """The step again. `focus`: id of the element that the keyboard goes on from."""
+    info = STEP_OF[step]
     # htmx asks for a full page where it takes a part out of it: see _redrawn.
-    is_redrawn = htmx().is_partial if step in PARTIALS else bool(htmx()) and not htmx().boosted
+    is_redrawn = htmx().is_partial if info.change_rows else bool(htmx()) and not htmx().boosted
     if not is_redrawn:
         return see_other(url_for(".wizard", id=draft.id, step=step, _anchor=focus or None))
     form = rule_form.form_without(step, request.form.getlist("faulty"))
-    if step not in PARTIALS:
+    if not info.change_rows:
         return _page(rule_form, step, form, draft)
     context = _context(rule_form, step, form, draft)
-    return render_template(PARTIALS[step], **context | {"focused": focused_on(focus)})
+    return render_template(info.template, **context | {"focused": focused_on(focus)})
 
 
-def _redrawn(step: str) -> dict[str, str]:
+def _redrawn(step: StepInfo) -> dict[str, str]:
     """What of the page an answer to a change replaces."""
-    if step in PARTIALS:
-        return {"hx-target": f"#step_{step}"}
+    if step.change_rows:
+        return {"hx-target": f"#step_{step.key}"}
     return {"hx-target": "closest form", "hx-select": ".wizard-form"}
 
 
@@ -306,7 +301,9 @@ def _page(
 def _context(rule_form: RuleForm, step: str, form: Any, draft: RuleDraft | None) -> dict[str, Any]:
     now, number = datetime.now(UTC), KEYS.index(step)
     if draft:
-        ask_again(form.fields_by_path().values(), url_for(".keep", id=draft.id, step=step), _redrawn(step))
+        ask_again(
+            form.fields_by_path().values(), url_for(".keep", id=draft.id, step=step), _redrawn(STEPS[number])
+        )
     answered = [key for key in KEYS if key in rule_form.steps]
     action = url_for(".keep", id=draft.id, step=step) if draft else url_for(".begin_rule")
     addresses = [
@@ -326,6 +323,6 @@ def _context(rule_form: RuleForm, step: str, form: Any, draft: RuleDraft | None)
         "action": action,
         "addresses": addresses,
         "before": KEYS[number - 1] if number else None,
-        "check": findings.of_draft(rule_form, _rule_of(draft), now) if draft and step == "check" else None,
-        "preview": rule_form_preview.context(rule_form, step, now, _rule_of(draft)) if draft else {},
+        "check": findings.of_draft(rule_form, now) if draft and step == "check" else None,
+        "preview": rule_form_preview.context(rule_form, step, now) if draft else {},
     }

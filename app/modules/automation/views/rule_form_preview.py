@@ -8,7 +8,7 @@ from flask import render_template
 
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Cause
-from app.business.automation.services.automation_service import AutomationService, shortest_interval
+from app.business.automation.services.automation_service import shortest_interval
 from app.business.automation.services.catalogue.field_types import Scope
 from app.business.automation.services.catalogue.record_order import OLDEST
 from app.business.automation.services.catalogue.run_fields import FINISHED_RUN
@@ -37,25 +37,17 @@ from app.business.planner.models import Site
 from app.infrastructure.database import db
 from app.modules.automation import activation_preview
 from app.modules.automation.labels.starts import StartCost, cost_of_start
-from app.modules.automation.rule_form.form import SCHEDULE, RuleForm
+from app.modules.automation.rule_form.form import RuleForm
 from app.modules.automation.rule_form.status_choices import RECORD_WORDS
-from app.modules.automation.rule_form.steps import EVERYWHERE
+from app.modules.automation.rule_form.steps import EVERYWHERE, SCHEDULE
 
 TIMES = 10
 
 
-def context(
-    rule_form: RuleForm, step: str, now: datetime, rule: AutomationRule | None = None
-) -> dict[str, Any]:
-    """What the preview of this step needs; empty where it has none. `rule`: the saved one that is changed."""
-    match step:
-        case "which":
-            return _matches(rule_form, now)
-        case "often" if rule_form.trigger()["trigger"] == SCHEDULE:
-            return _times(rule_form, now)
-        case "check":
-            return _check(rule_form, now, rule)
-    return {}
+def context(rule_form: RuleForm, step: str, now: datetime) -> dict[str, Any]:
+    """What the preview of this step needs; empty where it has none."""
+    preview = PREVIEWS.get(step)
+    return preview(rule_form, now) if preview else {}
 
 
 def fragment(rule_form: RuleForm, step: str, now: datetime) -> str:
@@ -67,7 +59,7 @@ def fragment(rule_form: RuleForm, step: str, now: datetime) -> str:
 def _matches(rule_form: RuleForm, now: datetime) -> dict[str, Any]:
     data = rule_form.data()
     record_type = data.get("record_type")
-    subject = subject_of(rule_form.trigger()["trigger"], record_type)
+    subject = subject_of(rule_form.trigger, record_type)
     try:
         node = parse_conditions(data["conditions"], record_type=subject) if "conditions" in data else None
         said = describe_conditions(node, subject) if node else "always"
@@ -133,6 +125,8 @@ def _place(rule_form: RuleForm, data: dict[str, Any]) -> str | None:
 
 
 def _times(rule_form: RuleForm, now: datetime) -> dict[str, Any]:
+    if rule_form.trigger != SCHEDULE:
+        return {}
     data = rule_form.data()
     try:
         shortest = shortest_interval(rule_form.session, rule_form.account)
@@ -162,13 +156,12 @@ def _came_meanwhile(edited: AutomationRule, now: datetime, saved: AutomationRule
     return records_meanwhile(db.session(), edited, saved.stopped_at, now) if edited.record_type else None
 
 
-def _check(rule_form: RuleForm, now: datetime, rule: AutomationRule | None) -> dict[str, Any]:
-    data = rule_form.data()
+def _check(rule_form: RuleForm, now: datetime) -> dict[str, Any]:
     open_step = rule_form.first_open()
     if open_step:
         return {"open_step": open_step}
-    definition = AutomationService().checked(rule_form.session, rule_form.account, data, rule_form.rule)
-    is_event = data["trigger"] != SCHEDULE
+    definition, rule, data = rule_form.definition, rule_form.rule, rule_form.data()
+    is_event = definition.trigger != SCHEDULE
     matches = _matching(rule_form, data, now) if definition.record_type and is_event else None
     edited = unsaved_rule(rule_form.account.id, definition, rule.id if rule else None)
     came = _came_meanwhile(edited, now, rule)
@@ -181,5 +174,7 @@ def _check(rule_form: RuleForm, now: datetime, rule: AutomationRule | None) -> d
         "came": came,
         "cost": _cost(edited, now, came),
     }
-    times = {} if is_event else _times(rule_form, now)
-    return shown | activation_preview.context(definition, now, rule) | times
+    return shown | activation_preview.context(definition, now, rule) | _times(rule_form, now)
+
+
+PREVIEWS = {"which": _matches, "often": _times, "check": _check}

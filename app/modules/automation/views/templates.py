@@ -15,7 +15,7 @@ from app.business.automation.services.transfer import templates
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person
 from app.modules.automation.rule_form.choices import load_choices
-from app.modules.automation.rule_form.form import steps_of_rule
+from app.modules.automation.rule_form.step_table import steps_of_rule
 from app.modules.automation.views.rule_form import start_draft
 from app.modules.web import see_other
 

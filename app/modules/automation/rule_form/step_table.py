@@ -1,0 +1,161 @@
+"""The eight steps of the rule form: what each asks, which fields of a rule it decides, and the form that reads it."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from app.business.errors import Invalid
+from app.modules.automation.rule_form import steps
+from app.modules.automation.rule_form.actions import edits as action_edits
+from app.modules.automation.rule_form.base import Pairs, StepForm
+from app.modules.automation.rule_form.choices import Choices
+from app.modules.automation.rule_form.conditions import edits as condition_edits
+from app.modules.automation.rule_form.schedule_step import EventStep, ScheduleStep
+
+
+@dataclass(frozen=True)
+class StepInfo:
+    """One question. `owns`: the fields of a rule that it decides.
+
+    event_form: in place of `form` where events start the rule · change_rows: a press of a button of its rows, as
+    (input, what was pressed) -> (input, id of the element that the keyboard goes on from).
+    """
+
+    key: str
+    title: str
+    question: str
+    lead: str
+    owns: tuple[str, ...]
+    form: type[StepForm]
+    event_form: type[StepForm] | None = None
+    change_rows: Callable[[Pairs, str], tuple[Pairs, str]] | None = None
+
+    @property
+    def template(self) -> str:
+        """Draws the step; where it has rows, it is also what a change of them redraws."""
+        return f"partials/automation/step_{self.key}.html"
+
+    @property
+    def forms(self) -> Iterable[type[StepForm]]:
+        """Every form that may stand for it."""
+        return (self.form, self.event_form) if self.event_form else (self.form,)
+
+    def form_for(self, trigger: Callable[[], str]) -> type[StepForm]:
+        """The form for a rule with this trigger, which is asked for only where it matters."""
+        return self.event_form if self.event_form and trigger() != steps.SCHEDULE else self.form
+
+
+STEPS = (
+    StepInfo(
+        "name",
+        "Name",
+        "What is this rule called?",
+        "A name that says what it does is enough.",
+        ("name", "description"),
+        steps.NameStep,
+    ),
+    StepInfo(
+        "when",
+        "When",
+        "What starts it?",
+        "Planned times, or something that happens in the pipeline.",
+        ("trigger", "trigger_options"),
+        steps.WhenStep,
+    ),
+    StepInfo(
+        "where",
+        "Where",
+        "Where may it work?",
+        "On the whole account, one site, or one topic area of a site.",
+        ("site", "sector"),
+        steps.WhereStep,
+    ),
+    StepInfo(
+        "which",
+        "Which records",
+        "Which records does it work on?",
+        "Without conditions it takes every record.",
+        ("record_type", "conditions", "record_minimum", "order"),
+        steps.WhichStep,
+        change_rows=condition_edits.changed,
+    ),
+    StepInfo(
+        "do",
+        "Do what",
+        "What does it do?",
+        "The actions run from top to bottom; each can work on what the one before has made.",
+        ("actions",),
+        steps.DoStep,
+        change_rows=action_edits.changed,
+    ),
+    StepInfo(
+        "often",
+        "How often",
+        "How often?",
+        "",
+        (
+            "schedule",
+            "batching",
+            "split_by",
+            "repeat",
+            "repeat_after_days",
+            "overlap",
+            "catch_up",
+            "catch_up_hours",
+        ),
+        ScheduleStep,
+        event_form=EventStep,
+    ),
+    StepInfo(
+        "limits",
+        "Limits",
+        "What are its limits?",
+        "They hold whatever happens, also when a run is tried again.",
+        (
+            "max_executions_per_day",
+            "credit_limit_per_execution",
+            "record_limit",
+            "monthly_budget",
+            "stop_after_failures",
+            "when_limited",
+            "priority",
+        ),
+        steps.LimitsStep,
+    ),
+    StepInfo(
+        "check",
+        "On or off",
+        "Is this the rule you want?",
+        "Nothing has been saved yet.",
+        ("mode", "is_active"),
+        steps.CheckStep,
+    ),
+)
+STEP_OF = {step.key: step for step in STEPS}
+KEYS = tuple(STEP_OF)
+
+
+def owner_of(path: str) -> StepInfo | None:
+    """The step that decides the field at this path of a rule."""
+    root = path.partition(".")[0].partition("[")[0]
+    return next((step for step in STEPS if root in step.owns), None)
+
+
+def step_of(path: str) -> str:
+    """The key of the step that shows what is wrong at this path of a rule: the last one where none decides it."""
+    owner = owner_of(path)
+    return owner.key if owner else KEYS[-1]
+
+
+def steps_of_rule(rule: Mapping[str, Any], choices: Choices) -> dict[str, Pairs]:
+    """All answers that stand for an existing rule. A part that an older version saved and no input can show has
+    none: the form asks that question anew."""
+    found = {step.key: _answer(step.form_for(lambda: rule["trigger"]), rule, choices) for step in STEPS}
+    return {key: pairs for key, pairs in found.items() if pairs is not None}
+
+
+def _answer(form: type[StepForm], rule: Mapping[str, Any], choices: Choices) -> Pairs | None:
+    try:
+        return form.pairs(rule, choices)
+    except (Invalid, TypeError, KeyError, ValueError, AttributeError):
+        return None
