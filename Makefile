@@ -12,7 +12,7 @@ help:
 	@echo "make install      create $(VENV) with everything the product needs"
 	@echo "make run          install, migrate, start everything, load the demo account (DEMO=0: without it)"
 	@echo "make test         check, then every test on SQLite and PostgreSQL, with real workers and a real browser"
-	@echo "make check        lint, formatting, types, import contracts, templates"
+	@echo "make check        lint, formatting, types, import contracts, styles, scripts, templates"
 	@echo "make test-faults  the long fault trials, several hours; prints their counts and how late runs started"
 	@echo "make bench        measure the workloads against their goals"
 	@echo "make demo-reset   replace the demo account by a fresh one"
@@ -39,7 +39,9 @@ check: $(VENV)/.tested
 	@echo "formatting" && $(BIN)/ruff format --no-cache --check --quiet .
 	@echo "types" && $(BIN)/mypy
 	@echo "import contracts" && $(BIN)/lint-imports --no-cache > $(VENV)/contracts.log 2>&1 || { cat $(VENV)/contracts.log; exit 1; }
-	@echo "templates" && $(BIN)/python -m pytest tests/test_templates.py
+	@echo "styles and scripts" && $(BIN)/deno fmt --check --quiet && $(BIN)/deno lint --quiet
+	@echo "templates" && $(BIN)/djangofmt check --profile jinja --quiet templates \
+		&& $(BIN)/python -m pytest tests/test_templates.py tests/test_line_width.py
 
 # A browser is needed: CHROMIUM, else one on PATH, else (as root on Debian) it is installed.
 chromium:

@@ -58,7 +58,10 @@ document.addEventListener("click", async (event) => {
 });
 
 // A message can be closed, and a success message leaves by itself.
-document.addEventListener("click", (event) => event.target.closest("[data-closes]")?.closest(".toast-message").remove());
+document.addEventListener(
+  "click",
+  (event) => event.target.closest("[data-closes]")?.closest(".toast-message").remove(),
+);
 
 function fadeToasts() {
   for (const toast of document.querySelectorAll(".toast-message[data-fades]")) {

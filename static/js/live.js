@@ -17,7 +17,9 @@ const shown = new Map(); // id of a live part -> as the server drew it last
 // What differs in every drawing is no change: hidden keys of forms, and how long ago something was.
 function comparable(part) {
   const copy = part.cloneNode(true);
-  for (const field of copy.querySelectorAll("input[type=hidden]:is([name=csrf_token], [name=request_key])")) field.removeAttribute("value");
+  for (const field of copy.querySelectorAll("input[type=hidden]:is([name=csrf_token], [name=request_key])")) {
+    field.removeAttribute("value");
+  }
   for (const time of copy.querySelectorAll("time[data-ages]")) time.textContent = "";
   return copy.outerHTML;
 }
