@@ -12,6 +12,7 @@ from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule, RuleActivation, RuleVersion
 from app.business.automation.run_models import CLOSED, Cause, ScheduledTask, Status
 from app.business.automation.services.auditing import invariants
+from app.business.automation.services.rules.definition import definition_from
 from app.business.automation.services.schedules.calendar import due_instants
 from app.business.automation.services.triggering.activations import site_schedules
 from app.business.billing.models import CreditEntry
@@ -195,7 +196,7 @@ def _never_due(session: Session, now: datetime) -> list[str]:
     for span, rule in session.execute(
         select(RuleActivation, RuleVersion.definition).join(RuleVersion, version)
     ):
-        for site_id, schedule in site_schedules(rule["schedule"], rule["split_by"], span.zones).items():
+        for site_id, schedule in site_schedules(definition_from(rule), span.zones).items():
             instants = due_instants(schedule, span.from_at, min(span.to_at or now, now))
             due.update((span.rule_id, site_id, at) for at in instants)
     run = ScheduledTask

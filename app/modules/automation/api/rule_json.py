@@ -10,7 +10,8 @@ from app.business.automation.models import AutomationRule
 from app.business.automation.services.history.run_list import RuleFigures, rule_figures
 from app.business.automation.services.rules.listing import rules_waited_for
 from app.business.automation.services.rules.repair import faults_of_rules, repair_sentence
-from app.business.automation.services.rules.sentence import summary_of
+from app.business.automation.services.rules.sentence import sound_summary
+from app.business.automation.services.rules.versions import read_definition
 from app.business.planner.models import Sector, Site
 from app.business.time_zones import start_of_day
 from app.infrastructure.database import db
@@ -36,7 +37,7 @@ def show_rules(rules: Sequence[AutomationRule], now: datetime) -> list[RuleShown
     for rule in rules:
         place = ": ".join(filter(None, [sites.get(rule.site_id), sectors.get(rule.sector_id)]))
         faults = repairs.get(rule.id)
-        summary = repair_sentence(faults) if faults else summary_of(rule, place, others)
+        summary = repair_sentence(faults) if faults else sound_summary(read_definition(rule), place, others)
         shown.append(_show(rule, figures[rule.id], reset_at, summary))
     return shown
 

@@ -1,8 +1,8 @@
 """What becomes of each rule of a file, as people and programs read it."""
 
 from dataclasses import dataclass, replace
-from types import SimpleNamespace
 
+from app.business.automation.services.rules.definition import definition_from
 from app.business.automation.services.rules.sentence import summary_of
 from app.business.automation.services.transfer.importing import Arrival, Arrivals
 from app.infrastructure.database import db
@@ -37,7 +37,7 @@ def _told(arrival: Arrival, choices: Choices) -> Told:
     sentence = ""
     if after:
         place = dict(choices.sectors).get(str(after["sector"])) or dict(choices.sites).get(str(after["site"]))
-        sentence = summary_of(SimpleNamespace(**after), place)
+        sentence = summary_of(definition_from(after), place)
     refusals = [(_place(path), text) for path, texts in arrival.errors.items() for text in texts]
     return Told(arrival, sentence, changes, refusals)
 

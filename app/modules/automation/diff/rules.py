@@ -3,15 +3,14 @@
 import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from app.business.automation.services.catalogue.record_order import order_words
-from app.business.automation.services.catalogue.triggers import TRIGGERS, subject_of
+from app.business.automation.services.catalogue.triggers import TRIGGERS, RunFinishedOptions, subject_of
 from app.business.automation.services.conditions.description import describe
 from app.business.automation.services.conditions.parser import parse_conditions
-from app.business.automation.services.rules.definition import RuleDefinition
+from app.business.automation.services.rules.definition import RuleDefinition, definition_from
 from app.business.automation.services.rules.sentence import NEEDS_REPAIR, when_of
 from app.business.errors import Invalid
 from app.modules.automation.diff.actions import action_changes
@@ -75,14 +74,17 @@ def _start(definition: Definition, choices: Choices) -> str:
     trigger = definition["trigger"]
     if trigger not in ("status_changed", "run_finished"):
         return TRIGGERS[trigger].label
-    said = when_of(_as_rule(definition))
-    rule_id = definition["trigger_options"].get("rule_id")
+    read = definition_from(definition)
+    said, options = when_of(read), read.trigger_options
+    if not isinstance(options, RunFinishedOptions):
+        return said
+    rule_id = options.rule_id
     return said.replace(f"rule {rule_id}", f"“{dict(choices.rules).get(str(rule_id), rule_id)}”", 1)
 
 
 def _times(_name: str, before: Definition, after: Definition, _choices: Choices) -> Iterator[Change]:
     old, new = before["schedule"], after["schedule"]
-    said = [when_of(_as_rule(item)) if item["schedule"] else NOTHING for item in (before, after)]
+    said = [when_of(definition_from(item)) if item["schedule"] else NOTHING for item in (before, after)]
     if said[0] != said[1]:
         yield Change(FIELDS["schedule"], said[0], said[1])
     for name in MOMENTS:
@@ -143,10 +145,6 @@ def _said(part: Any, definition: Definition) -> str:
 def _actions(_name: str, before: Definition, after: Definition, choices: Choices) -> Iterator[Change]:
     for field, old, new in action_changes(before, after, choices):
         yield Change(field, old, new)
-
-
-def _as_rule(definition: Definition) -> Any:
-    return SimpleNamespace(**definition)
 
 
 SPECIAL: dict[str, Callable[[str, Definition, Definition, Choices], Iterator[Change]]] = {

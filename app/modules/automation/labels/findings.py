@@ -7,8 +7,7 @@ from datetime import datetime
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.preflight.check import Finding, Level, brought_by_change, look_over
-from app.business.automation.services.rules.definition import definition_from
-from app.business.automation.services.rules.versions import definition_of
+from app.business.automation.services.rules.versions import read_definition
 from app.infrastructure.database import db
 from app.modules.automation.loop_diagram import Picture, picture_of
 from app.modules.automation.rule_form.form import RuleForm
@@ -41,7 +40,7 @@ def findings_of(rule: AutomationRule, now: datetime) -> list[Finding]:
     """The findings alone."""
     session = db.session()
     account = session.get_one(Account, rule.account_id)
-    return look_over(session, account, definition_from(definition_of(rule)), now, rule.id)
+    return look_over(session, account, read_definition(rule), now, rule.id)
 
 
 def of_draft(form: RuleForm, now: datetime) -> RuleCheck | None:
@@ -55,7 +54,7 @@ def of_draft(form: RuleForm, now: datetime) -> RuleCheck | None:
     shown = _shown(look_over(session, account, definition, now, rule.id if rule else None))
     if rule is None or not rule.is_active:
         return shown
-    before = definition_from(definition_of(rule))
+    before = read_definition(rule)
     brought = brought_by_change(session, account, before, definition, now, rule.id)
     return replace(shown, is_blocked=bool(brought))
 

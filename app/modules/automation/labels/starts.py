@@ -15,8 +15,7 @@ from app.business.automation.services.preflight.start_price import (
     listener_prices,
     start_price,
 )
-from app.business.automation.services.rules.definition import definition_from
-from app.business.automation.services.rules.versions import definition_of
+from app.business.automation.services.rules.versions import read_definition
 from app.business.automation.services.runs.context import context_of_start
 from app.business.automation.services.runs.selection_reasons import left_out_of_matching
 from app.business.errors import Invalid
@@ -107,7 +106,7 @@ def cost_of_start(
     """Of these records, or of all that match. `rule` need not be saved."""
     session, account_id = db.session(), current_person().account.id
     price = start_price(session, rule, now, record_ids=record_ids, cause=cause)
-    definition = definition_from(definition_of(rule))
+    definition = read_definition(rule)
     left_out = ""
     if definition.record_type and record_ids is None:
         left_out = left_out_of_matching(session, context_of_start(session, rule, cause, now))

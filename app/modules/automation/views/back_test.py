@@ -11,6 +11,7 @@ from app.business.automation.models import AutomationRule, RuleDraft
 from app.business.automation.services.backtest.back_test import begin_back_test
 from app.business.automation.services.rules.drafts import own_draft
 from app.business.automation.services.rules.sentence import summary_of
+from app.business.automation.services.rules.versions import read_definition
 from app.business.errors import Conflict
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
@@ -28,7 +29,9 @@ from app.modules.web import see_other
 def ask(id: int) -> ResponseReturnValue:
     """How many days back."""
     rule = _rule(id)
-    return _page(BackTestForm(formdata=None), rule=rule, sentence=summary_of(rule, place_of(rule)))
+    return _page(
+        BackTestForm(formdata=None), rule=rule, sentence=summary_of(read_definition(rule), place_of(rule))
+    )
 
 
 @allow(Role.OPERATOR)
@@ -38,7 +41,7 @@ def begin(id: int) -> ResponseReturnValue:
     """The rule as it is saved."""
     rule, form = _rule(id), BackTestForm()
     if not form.validate():
-        return _page(form, rule=rule, sentence=summary_of(rule, place_of(rule))), 422
+        return _page(form, rule=rule, sentence=summary_of(read_definition(rule), place_of(rule))), 422
     return _begun(form, rule=rule)
 
 

@@ -10,6 +10,7 @@ from app.business.automation.models import AutomationRule
 from app.business.automation.services.preflight.start_price import unsaved_rule
 from app.business.automation.services.rules.cost import most_per_run, most_runs_per_day
 from app.business.automation.services.rules.sentence import summary_of
+from app.business.automation.services.rules.versions import read_definition
 from app.business.automation.services.trials import practice
 from app.business.errors import Conflict
 from app.infrastructure.database import db
@@ -29,7 +30,7 @@ def ask(id: int) -> ResponseReturnValue:
     return render_template(
         "pages/automation/make_real.html",
         rule=rule,
-        sentence=summary_of(rule, place_of(rule)),
+        sentence=summary_of(read_definition(rule), place_of(rule)),
         practice=practice.practice_report(db.session(), rule, now),
         per_run=most_per_run(reckoned),
         per_day=most_runs_per_day(reckoned, now),

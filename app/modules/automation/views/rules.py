@@ -15,7 +15,7 @@ from app.business.automation.services.catalogue.record_order import OLDEST, orde
 from app.business.automation.services.conditions.match_preview import Matches, preview_matches
 from app.business.automation.services.history.run_list import RunFilters, rule_figures, runs_page
 from app.business.automation.services.history.run_page import record_names
-from app.business.automation.services.rules.definition import RuleDefinition, definition_from
+from app.business.automation.services.rules.definition import RuleDefinition
 from app.business.automation.services.rules.listing import (
     free_set_aside,
     rules_page,
@@ -28,10 +28,11 @@ from app.business.automation.services.rules.repair import faults_of, faults_of_r
 from app.business.automation.services.rules.sentence import (
     actions_of,
     conditions_of,
+    sound_summary,
     summary_of,
     when_of,
 )
-from app.business.automation.services.rules.versions import definition_of
+from app.business.automation.services.rules.versions import read_definition
 from app.business.automation.services.rules.zone import rule_scope, rule_zone
 from app.business.automation.services.trials.practice import practice_report
 from app.business.automation.services.triggering.meanwhile import records_meanwhile
@@ -143,7 +144,8 @@ def _ask(rule: AutomationRule, now: datetime) -> str:
     if matches and matches.count:
         cost = cost_of_start(rule, now, record_ids=meanwhile, cause=Cause.BACKFILL)
     return render_template(
-        "pages/automation/switch_on.html", rule=rule, sentence=summary_of(rule, place_of(rule)), matches=matches,
+        "pages/automation/switch_on.html", rule=rule, matches=matches,
+        sentence=summary_of(read_definition(rule), place_of(rule)),
         cost=cost, came=None if meanwhile is None else len(meanwhile),
         check=findings.of_rule(rule, now), **activation_preview.context(definition(rule), now, rule),
     )  # fmt: skip
@@ -198,18 +200,23 @@ def matches_of(rule: AutomationRule, now: datetime, shown: int = 10) -> Matches:
 
 def definition(rule: AutomationRule) -> RuleDefinition:
     """The rule's definition as the reckoning of prices reads it."""
-    return definition_from(definition_of(rule))
+    return read_definition(rule)
 
 
 def _words(rule: AutomationRule, place: str | None, others: Mapping[int, str]) -> tuple[Any, ...]:
     order = None if rule.order == OLDEST else order_words(rule.order, rule.record_type)
-    return when_of(rule, others), place, conditions_of(rule), actions_of(rule, others), order
+    said = read_definition(rule)
+    return when_of(said, others), place, conditions_of(said), actions_of(said, others), order
 
 
 def _sentence(
     rule: AutomationRule, place: str | None, others: Mapping[int, str], repairs: Mapping[int, Errors]
 ) -> str:
-    return repair_text(repairs[rule.id]) if rule.id in repairs else summary_of(rule, place, others)
+    return (
+        repair_text(repairs[rule.id])
+        if rule.id in repairs
+        else sound_summary(read_definition(rule), place, others)
+    )
 
 
 def _done(rule: AutomationRule, message: str) -> ResponseReturnValue:

@@ -1,7 +1,6 @@
 """The page of one run, and what a person may do with it."""
 
 from datetime import UTC, datetime
-from types import SimpleNamespace
 from typing import Any
 
 from flask import flash, render_template, url_for
@@ -17,6 +16,7 @@ from app.business.automation.services.operations.retry_chain import retry_chain
 from app.business.automation.services.operations.retry_price import RetryPrice
 from app.business.automation.services.preflight import chain_release
 from app.business.automation.services.preflight.left_over_work import LeftOver, left_over
+from app.business.automation.services.rules.definition import definition_from
 from app.business.automation.services.rules.sentence import summary_of
 from app.business.automation.services.runs import commands
 from app.business.automation.services.runs.held_records import held_until, holder_of
@@ -87,7 +87,7 @@ def _context(page: Any, run: ScheduledTask, now: datetime) -> dict[str, Any]:
         "page": page, "run": run, "late": lateness_seconds(run),
         "retry": _retry_price(run, now), "again": again, "cost": _cost(again, run, now), "left": left,
         "review": chain_release.review_of(db.session(), run, now), "waits_until": waits_until(run), **_holder(run, now),
-        "sentence": summary_of(SimpleNamespace(**page.definition), page.site),
+        "sentence": summary_of(definition_from(page.definition), page.site),
         "traces": [(sample["id"], trace_lines(sample["trace"], subject)) for sample in samples],
     }  # fmt: skip
 

@@ -16,6 +16,7 @@ from app.business.automation.services.conditions.match_preview import Matches
 from app.business.automation.services.history.run_page import find_run
 from app.business.automation.services.rules.repair import faults_of
 from app.business.automation.services.rules.sentence import summary_of
+from app.business.automation.services.rules.versions import read_definition
 from app.business.automation.services.runs.skipped_records import RunAgain, run_again
 from app.business.automation.services.trials.dry_run import dry_run
 from app.business.errors import Conflict, Invalid, NotFound
@@ -167,7 +168,7 @@ def _page(rule: AutomationRule, form: RunNowForm, again: RunAgain | None, now: d
         "pages/automation/run_now.html",
         rule=rule,
         form=form,
-        sentence=summary_of(rule, place_of(rule)),
+        sentence=summary_of(read_definition(rule), place_of(rule)),
         matches=matches,
         again=again,
         cost=cost_of_start(rule, now),

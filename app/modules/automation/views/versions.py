@@ -2,7 +2,6 @@
 
 from copy import deepcopy
 from datetime import UTC, datetime
-from types import SimpleNamespace
 from typing import Any
 
 from flask import flash, render_template, request, url_for
@@ -10,6 +9,7 @@ from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule, RuleVersion
+from app.business.automation.services.rules.definition import definition_from
 from app.business.automation.services.rules.listing import version_of, versions_of
 from app.business.automation.services.rules.sentence import summary_of
 from app.business.automation.services.rules.versions import definition_of
@@ -78,7 +78,7 @@ def _page(rule: AutomationRule, number: int) -> str:
         changes = _changes(version_of(session, rule, number - 1)[0], version, choices)
     return render_template(
         "pages/automation/version.html", rule=rule, version=version, saved_by=saved_by, against=against,
-        sentence=summary_of(SimpleNamespace(**version.definition)), changes=changes,
+        sentence=summary_of(definition_from(version.definition)), changes=changes,
         refusals=_refusals(rule, version.definition) if number != rule.version else [],
     )  # fmt: skip
 

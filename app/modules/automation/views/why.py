@@ -10,6 +10,7 @@ from app.business.automation.models import AutomationRule
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.conditions.match_preview import title_of
 from app.business.automation.services.rules.sentence import summary_of
+from app.business.automation.services.rules.versions import read_definition
 from app.business.automation.services.why.explanation import Why, why, why_each
 from app.business.automation.services.why.reading import Reading
 from app.business.errors import NotFound
@@ -38,7 +39,7 @@ def index(record_type: str, id: int) -> ResponseReturnValue:
     return render_template(
         "pages/automation/why.html", record=record, record_type=record_type, title=title_of(record),
         crumbs=_crumbs(record_type, record),
-        answers=[(answer, summary_of(answer.rule, place_of(answer.rule))) for answer in answers],
+        answers=[(answer, summary_of(read_definition(answer.rule), place_of(answer.rule))) for answer in answers],
     )  # fmt: skip
 
 
@@ -52,7 +53,7 @@ def show(record_type: str, id: int, rule_id: int) -> ResponseReturnValue:
     return render_template(
         "pages/automation/why_rule.html", record=record, record_type=record_type, title=title_of(record), rule=rule,
         crumbs=_crumbs(record_type, record), answer=answer,
-        sentence=summary_of(rule, place_of(rule)), readings=_readings(answer),
+        sentence=summary_of(read_definition(rule), place_of(rule)), readings=_readings(answer),
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from app.business.automation.services.catalogue.triggers import check_options, statuses_to
+from app.business.automation.services.catalogue.triggers import parse_options, statuses_to
 from app.business.automation.services.conditions.catalog import catalog
 from app.business.automation.services.conditions.description import describe
 from app.business.automation.services.conditions.parser import parse_conditions, parse_free
@@ -122,9 +122,11 @@ def test_the_catalogue_offers_what_may_be_saved() -> None:
 
 
 def test_the_options_of_a_trigger_are_checked() -> None:
-    check_options("status_changed", {"record_type": "content", "to": ["approved", "review"]})
-    check_options("run_finished", {"status": "failed"})
-    assert statuses_to({"to": "approved"}) == ["approved"]
+    parse_options("status_changed", {"record_type": "content", "to": ["approved", "review"]})
+    parse_options("run_finished", {"status": "failed"})
+    assert statuses_to(parse_options("status_changed", {"record_type": "content", "to": "approved"})) == (
+        "approved",
+    )
     for trigger, options, place in (
         ("status_changed", {}, "trigger_options.record_type"),
         ("status_changed", {"record_type": "idea", "to": "draft"}, "trigger_options.to"),
@@ -132,7 +134,7 @@ def test_the_options_of_a_trigger_are_checked() -> None:
         ("run_finished", {"rule_id": True}, "trigger_options.rule_id"),
     ):
         with pytest.raises(Invalid) as caught:
-            check_options(trigger, options)
+            parse_options(trigger, options)
         assert list(caught.value.errors) == [place]
 
 

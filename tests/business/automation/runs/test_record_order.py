@@ -19,6 +19,7 @@ from app.business.automation.services.catalogue.record_order import (
 from app.business.automation.services.conditions.match_preview import preview_matches
 from app.business.automation.services.conditions.record_fields import load_rows
 from app.business.automation.services.rules.sentence import summary_of
+from app.business.automation.services.rules.versions import read_definition
 from app.business.automation.services.why.explanation import why
 from app.business.errors import Invalid
 from app.business.planner.models import Keyword, Sector
@@ -63,7 +64,7 @@ def test_a_rule_takes_its_records_in_its_order_and_says_so(
 ) -> None:  # fmt: skip
     rule = machine.make_rule(account, **PLANNED, order=order, record_limit=3)
     if words:
-        assert f"for up to 3 keywords, {words}: update" in summary_of(rule)
+        assert f"for up to 3 keywords, {words}: update" in summary_of(read_definition(rule))
     machine.pass_time(minutes=7)
     machine.settle()
     (run,) = machine.runs()

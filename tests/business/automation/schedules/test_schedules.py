@@ -1,6 +1,5 @@
 """The calendar of one schedule: windows, single moments, clock changes as people see them, far years."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import chain, pairwise
 from typing import Any
@@ -44,7 +43,7 @@ def test_a_schedule_keeps_to_its_start_its_end_and_its_pause() -> None:
     window = {"starts_at": "2026-11-26T09:00:00Z", "ends_at": "2026-11-29T10:00:00+01:00"}
     daily = schedule("0 9 * * *", **window)
     assert texts(next_instants(daily, NINE, 10)) == [f"2026-11-{day} 09:00" for day in (26, 27, 28, 29)]
-    paused = replace(daily, paused_until=datetime(2026, 11, 28, tzinfo=UTC))
+    paused = daily.model_copy(update={"paused_until": datetime(2026, 11, 28, tzinfo=UTC)})
     assert texts(next_instants(paused, NINE, 10)) == ["2026-11-28 09:00", "2026-11-29 09:00"]
 
 

@@ -12,7 +12,7 @@ from app.business.automation.run_models import Reason, ScheduledTask, Status
 from app.business.automation.services.auditing.accounting import unaccounted
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.rules.sentence import when_of
-from app.business.automation.services.rules.versions import definition_of
+from app.business.automation.services.rules.versions import definition_of, read_definition
 from app.business.automation.services.runs import commands
 from app.business.automation.services.triggering import planning
 from app.business.planner.models import Site
@@ -67,7 +67,7 @@ def test_each_site_is_due_in_its_own_zone(
     machine: Machine, account: Account, three_sites: dict[str, Site]
 ) -> None:
     rule = make_planned(machine, account, schedule=NINE, split_by="site")
-    assert when_of(rule) == "Every day at 09:00 in each site's own time"
+    assert when_of(read_definition(rule)) == "Every day at 09:00 in each site's own time"
     assert rule.unplanned_from == datetime(2026, 11, 24, 14, tzinfo=UTC)
     live(machine, hours=24)
     runs = machine.runs(Status.COMPLETED)

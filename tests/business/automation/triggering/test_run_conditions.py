@@ -22,6 +22,7 @@ from app.business.automation.services.conditions.record_fields import load_facts
 from app.business.automation.services.operation_registry import KINDS
 from app.business.automation.services.operations import lifecycle
 from app.business.automation.services.rules.sentence import summary_of
+from app.business.automation.services.rules.versions import read_definition
 from app.business.automation.services.trials.dry_run import dry_run
 from app.business.errors import Invalid
 from app.business.planner.models import Sector
@@ -201,7 +202,7 @@ def test_the_rule_says_what_it_asks_and_the_check_finds_contradictions(
     rule = follower(machine, account, {"all": [THREE, ASKED[2]]})
     assert (
         "if failed runs of its rule in a row is at least 3 and how the run ended is one of “completed” or “skipped”"
-        in summary_of(rule)
+        in summary_of(read_definition(rule))
     )
     node = parse_conditions({"all": [THREE, THREE | {"operator": "lt"}]}, record_type=FINISHED_RUN)
     assert [remark.code for remark in remarks_on(node, FINISHED_RUN)] == ["never"]

@@ -86,7 +86,7 @@ def _planned_runs(session: Session, account_id: int, since: datetime, until: dat
 def _missing(span: Span, runs: Times, since: datetime, until: datetime) -> int:
     definition = definition_from(span.definition)
     try:
-        schedules = site_schedules(definition.schedule, definition.split_by, span.zones)
+        schedules = site_schedules(definition, span.zones)
     except Invalid:
         return 0  # Nobody can say when it was due; the watch names the rule.
     start, end = max(span.from_at, since), min(span.to_at or until, until)

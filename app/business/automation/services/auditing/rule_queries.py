@@ -170,7 +170,7 @@ def _schedules(session: Session, span: RuleActivation) -> dict[int, Schedule]:
         RuleVersion.rule_id == span.rule_id, RuleVersion.version == span.version
     )
     definition = definition_from(session.scalars(query).one())
-    return site_schedules(definition.schedule, definition.split_by, span.zones)
+    return site_schedules(definition, span.zones)
 
 
 def _planned(session: Session, rule_id: int, start: datetime, end: datetime) -> set[Time]:

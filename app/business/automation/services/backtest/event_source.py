@@ -14,7 +14,7 @@ from app.business.automation.services.backtest.past_records import RecordTimelin
 from app.business.automation.services.backtest.replay import Arrival, Opened
 from app.business.automation.services.backtest.trial import Hears, Trial
 from app.business.automation.services.catalogue.record_models import MODELS
-from app.business.automation.services.catalogue.triggers import statuses_to
+from app.business.automation.services.catalogue.triggers import RunFinishedOptions, statuses_to
 from app.business.automation.services.conditions.facts import Facts
 from app.business.automation.services.runs.loop_guard import MOST_DEPTH
 from app.business.automation.services.transactions import Transaction
@@ -96,7 +96,7 @@ class EventSource:
         ended = next((event.data or {} for event in events), {})
         options, rule_id = self.definition.trigger_options, self.trial.rule_id
         place = self.definition.site, self.definition.sector
-        if batch.type == EventType.RUN_FINISHED and not (
+        if isinstance(options, RunFinishedOptions) and not (
             any(ended_in_scope(place, options, event) for event in events)
             and matches_trigger(ended, options, rule_id)
         ):

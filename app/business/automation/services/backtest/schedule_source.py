@@ -91,7 +91,7 @@ class TimeSource:
 
     def _times(self) -> list[tuple[datetime, int]]:
         zones = {str(site_id): self._zone(site_id) for site_id in self._sites()}
-        schedules = site_schedules(self.definition.schedule, self.definition.split_by, zones)
+        schedules = site_schedules(self.definition, zones)
         found = (self._due(schedule, site_id) for site_id, schedule in schedules.items())
         times = list(islice(merge(*found), MOST_TIMES + 1))
         if len(times) > MOST_TIMES:
@@ -107,8 +107,7 @@ class TimeSource:
         return [site_id for site_id in self.trial.sites if self.definition.site in (None, site_id)]
 
     def _zone(self, site_id: int) -> str:
-        named: str | None = self.definition.schedule.get("timezone")
-        return named or self.trial.sites[site_id]
+        return self.definition.named_zone or self.trial.sites[site_id]
 
     def _load(self) -> None:
         columns = dict.fromkeys([*self.judge.columns, *self.eligibility.columns, *self.order.columns])

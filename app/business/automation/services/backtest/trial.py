@@ -42,7 +42,7 @@ class Trial:
     def zone(self, site_id: int = 0) -> ZoneInfo:
         """The zone of `now` in conditions: the schedule's, else the site's, else the account's."""
         of_site = self.site_zones.get(site_id or self.definition.site or 0)
-        named = self.definition.schedule.get("timezone") or of_site
+        named = self.definition.named_zone or of_site
         return ZoneInfo(named) if named else self.account_zone
 
 

@@ -1,13 +1,92 @@
 """What can start a rule: each trigger's words, the records it gives, and its options."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from app.business.accounts.services.scope import is_row_id
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
+
 from app.business.automation.services.catalogue.fields import choices_of
 from app.business.automation.services.catalogue.record_models import RECORD_TYPES
 from app.business.automation.services.catalogue.run_fields import ENDS, FINISHED_RUN, RUN_FIELDS
+from app.business.automation.services.rule_parts import RulePart, Stored
 from app.business.errors import Invalid
+
+RUN_ENDS = tuple(end for end, _ in ENDS)
+
+
+@dataclass(frozen=True)
+class Refused:
+    """What is said of a value that the option's type does not take."""
+
+    sentence: str
+
+
+class TriggerOptions(RulePart):
+    """What a rule says beside its trigger."""
+
+
+class NoOptions(TriggerOptions):
+    """Of triggers that have none."""
+
+
+class StatusChangedOptions(TriggerOptions):
+    """Whose status, and which one or ones it becomes; absent: any."""
+
+    record_type: Annotated[
+        Literal["keyword", "cluster", "idea", "task", "content"],
+        Refused(f"Say whose status: one of {', '.join(RECORD_TYPES)}."),
+    ]
+    to: str | list[str] | None = None
+
+    @field_validator("to", mode="plain", json_schema_input_type=str | list[str] | None)
+    @classmethod
+    def _of_that_type(cls, value: object, info: ValidationInfo) -> object:
+        """`object`: whatever came stands in the sentence that refuses it."""
+        if value is None or "record_type" not in info.data:
+            return value
+        record_type = info.data["record_type"]
+        allowed = [status for status, _ in choices_of(record_type, "status")]
+        wrong = [
+            status for status in (value if isinstance(value, list) else [value]) if status not in allowed
+        ]
+        if wrong:
+            sentence = f"The status of {record_type} is one of {', '.join(allowed)}; {wrong[0]!r} is not."
+            raise PydanticCustomError("status", "{sentence}", {"sentence": sentence})
+        return value
+
+    @property
+    def statuses(self) -> tuple[str, ...]:
+        """Those that it waits for; empty means any."""
+        return () if self.to is None else tuple(self.to) if isinstance(self.to, list) else (self.to,)
+
+
+class RunFinishedOptions(TriggerOptions):
+    """Of which rule (absent: of any) and how ended (absent: completed or failed) the run is."""
+
+    rule_id: Annotated[
+        Annotated[int, Field(ge=1, lt=2**63)] | None,
+        Refused("Name one rule by its number, or leave it out."),
+    ] = None
+    status: Annotated[
+        Literal["completed", "failed", "skipped"] | None,
+        Refused(f"A run ends as one of {', '.join(RUN_ENDS)}."),
+    ] = None
+
+    @property
+    def ends(self) -> tuple[str, ...]:
+        """The ends of runs that it asks for."""
+        wanted: object = self.status  # Rows of older versions may hold a list.
+        if isinstance(wanted, list):
+            return tuple(wanted)
+        return ("completed", "failed") if self.status is None else (self.status,)
+
+    def ask_for(self, rule_id: int | None, end: str | None) -> bool:
+        """Whether a run of that rule with that end is one of those waited for."""
+        return self.rule_id in (None, rule_id) and end in self.ends
+
+
+AnyOptions = StatusChangedOptions | RunFinishedOptions | NoOptions
 
 
 @dataclass(frozen=True)
@@ -17,7 +96,7 @@ class Trigger:
     key: str
     label: str
     record_type: str | None = None
-    options: tuple[str, ...] = ()
+    options: type[AnyOptions] = NoOptions
 
 
 TRIGGERS: dict[str, Trigger] = {
@@ -29,13 +108,11 @@ TRIGGERS: dict[str, Trigger] = {
         Trigger("idea_created", "When ideas are made", "idea"),
         Trigger("task_created", "When tasks are made", "task"),
         Trigger("content_generated", "When content is written", "content"),
-        Trigger("status_changed", "When a status changes", options=("record_type", "to")),
-        Trigger("run_finished", "When a run of a rule has finished", options=("rule_id", "status")),
+        Trigger("status_changed", "When a status changes", options=StatusChangedOptions),
+        Trigger("run_finished", "When a run of a rule has finished", options=RunFinishedOptions),
         Trigger("credits_granted", "When credits arrive"),
     )
 }
-
-RUN_ENDS = tuple(end for end, _ in ENDS)
 
 
 def subject_of(trigger: str, record_type: str | None) -> str | None:
@@ -43,37 +120,36 @@ def subject_of(trigger: str, record_type: str | None) -> str | None:
     return record_type or (FINISHED_RUN if trigger == "run_finished" else None)
 
 
-def check_options(trigger: str, options: dict[str, Any]) -> None:
-    """Raise Invalid unless `options` are those of this known trigger.
-
-    status_changed: record_type (required) and to, a status or a list of them (absent: any).
-    run_finished: rule_id (absent: any rule) and status (absent: completed or failed).
-    """
-    errors = {
-        f"trigger_options.{name}": [f"Unknown option '{name}' of the trigger {trigger}."]
-        for name in options
-        if name not in TRIGGERS[trigger].options
-    }
-    if trigger == "status_changed":
-        errors |= _status_errors(options)
-    if trigger == "run_finished":
-        errors |= _run_errors(options)
-    if errors:
-        raise Invalid(errors)
+def parse_options(trigger: str, options: Stored) -> AnyOptions:
+    """The checked options of this known trigger. Raises Invalid with sentences by `trigger_options.<name>`."""
+    try:
+        return TRIGGERS[trigger].options.model_validate(options)
+    except ValidationError as error:
+        raise Invalid(_option_errors(trigger, error)) from None
 
 
-def statuses_to(options: dict[str, Any]) -> list[str]:
-    """The statuses that checked status_changed options ask for; empty means any."""
-    to = options.get("to")
-    return [] if to is None else list(to) if isinstance(to, list) else [to]
+def stored_options(trigger: str, options: Any) -> AnyOptions:
+    """Options as a row keeps them. Any: an older version may have stored whatever it liked."""
+    return (TRIGGERS[trigger].options if trigger in TRIGGERS else NoOptions).stored(options)
 
 
-def wanted_ends(options: dict[str, Any]) -> list[str]:
-    """The ends of runs that checked run_finished options ask for."""
-    wanted = options.get("status")
-    return (
-        ["completed", "failed"] if wanted is None else [wanted] if isinstance(wanted, str) else list(wanted)
-    )
+def statuses_to(options: AnyOptions) -> tuple[str, ...]:
+    """The statuses that a rule waits for; empty means any, or that its trigger is no change of status."""
+    return options.statuses if isinstance(options, StatusChangedOptions) else ()
+
+
+def _option_errors(trigger: str, error: ValidationError) -> dict[str, list[str]]:
+    fields = TRIGGERS[trigger].options.model_fields
+    errors: dict[str, list[str]] = {}
+    for fault in sorted(error.errors(), key=lambda fault: fault["type"] != "extra_forbidden"):
+        name = str(fault["loc"][0])
+        if fault["type"] == "extra_forbidden":
+            sentence = f"Unknown option '{name}' of the trigger {trigger}."
+        else:
+            said = [item.sentence for item in fields[name].metadata if isinstance(item, Refused)]
+            sentence = said[0] if said else fault["msg"]
+        errors[f"trigger_options.{name}"] = [sentence]
+    return errors
 
 
 def trigger_catalog() -> list[dict[str, Any]]:
@@ -83,7 +159,7 @@ def trigger_catalog() -> list[dict[str, Any]]:
             "type": entry.key,
             "label": entry.label,
             "record_type": entry.record_type,
-            "options": list(entry.options),
+            "options": list(entry.options.model_fields),
             "text_fields": _text_fields(entry.key),
         }
         for entry in TRIGGERS.values()
@@ -94,30 +170,3 @@ def _text_fields(trigger: str) -> list[dict[str, str]]:
     """What texts of such a rule may name beside the fields of records and of the account."""
     of_run = RUN_FIELDS.values() if trigger == "run_finished" else ()
     return [{"name": field.name, "label": field.label} for field in of_run]
-
-
-def _status_errors(options: dict[str, Any]) -> dict[str, list[str]]:
-    record_type = options.get("record_type")
-    if record_type not in RECORD_TYPES:
-        return {"trigger_options.record_type": [f"Say whose status: one of {', '.join(RECORD_TYPES)}."]}
-    allowed = [value for value, _ in choices_of(record_type, "status")]
-    to = options.get("to")
-    wanted = [] if to is None else to if isinstance(to, list) else [to]
-    wrong = [value for value in wanted if value not in allowed]
-    if not wrong:
-        return {}
-    return {
-        "trigger_options.to": [
-            f"The status of {record_type} is one of {', '.join(allowed)}; {wrong[0]!r} is not."
-        ]
-    }
-
-
-def _run_errors(options: dict[str, Any]) -> dict[str, list[str]]:
-    errors: dict[str, list[str]] = {}
-    rule_id, status = options.get("rule_id"), options.get("status")
-    if rule_id is not None and not is_row_id(rule_id):
-        errors["trigger_options.rule_id"] = ["Name one rule by its number, or leave it out."]
-    if status is not None and status not in RUN_ENDS:
-        errors["trigger_options.status"] = [f"A run ends as one of {', '.join(RUN_ENDS)}."]
-    return errors

@@ -17,7 +17,7 @@ from app.business.automation.services.preflight.rule_graph import started_by
 from app.business.automation.services.rules.cost import most_per_run, most_runs_per_day
 from app.business.automation.services.rules.definition import RuleDefinition
 from app.business.automation.services.rules.sentence import conditions_of
-from app.business.automation.services.rules.versions import definition_of
+from app.business.automation.services.rules.versions import definition_of, read_definition
 from app.business.planner.models import Site, SiteStatus
 
 NOT_PACE = ("name", "description", "is_active", "mode", "priority", "when_limited")
@@ -87,8 +87,9 @@ def is_same(definition: RuleDefinition, rule: AutomationRule) -> bool:
     """Whether the saved rule already does all that is said here; conditions are equal when they read the same."""
     saved = definition_of(rule)
     told = {name: value for name, value in saved.items() if name not in NOT_PACE and name != "conditions"}
-    same = all(getattr(definition, name) == value for name, value in told.items())
-    return same and conditions_of(definition) == conditions_of(rule)
+    said = definition.model_dump(mode="json")
+    same = all(said[name] == value for name, value in told.items())
+    return same and conditions_of(definition) == conditions_of(read_definition(rule))
 
 
 def day_costs(

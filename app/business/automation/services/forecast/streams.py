@@ -16,16 +16,15 @@ from app.business.automation.services.forecast.pace import ENOUGH, Stream
 from app.business.automation.services.forecast.spend_history import Days, Source, Spent, Version
 from app.business.automation.services.rules.definition import RuleDefinition, definition_from
 from app.business.automation.services.rules.repair import faults_of
-from app.business.automation.services.rules.versions import definition_of
+from app.business.automation.services.rules.versions import read_definition
 from app.business.automation.services.rules.zone import rule_zone
-from app.business.automation.services.schedules.calendar import Schedule, parse_schedule
+from app.business.automation.services.schedules.calendar import Schedule
 from app.business.errors import Invalid
 
 MOST_RECKONED = 20
 """Rules that have hardly run, for which records are counted."""
 NEW = 0
 """Stands for a rule that is not saved yet."""
-Rule = AutomationRule | RuleDefinition
 
 
 @dataclass
@@ -68,12 +67,14 @@ class Streams:
         is_new = sum(on) < ENOUGH and (rule.is_active or is_tried)
         if is_new and self.reckonings < MOST_RECKONED and not faults_of(rule):
             self.reckonings += 1
-            definition = definition_from(definition_of(rule))
+            definition = read_definition(rule)
             stream = self.reckoned(stream, definition, rule_zone(self.session, rule))
         past = {site_id: found for (rule_id, site_id), found in spent.items() if rule_id == rule.id}
         return PaidRule(rule, _parts(stream, past, rule.split_by == "site"), used, runs)
 
-    def blank(self, rule_id: int, rule: Rule, site_id: int | None = None) -> Stream:
+    def blank(
+        self, rule_id: int, rule: AutomationRule | RuleDefinition, site_id: int | None = None
+    ) -> Stream:
         """Nothing used yet, never on; due as its schedule says."""
         most = None
         if rule.split_by != "site":
@@ -92,19 +93,19 @@ class Streams:
 
     def _due(self, before: Mapping[str, Any], rule: AutomationRule) -> list[float]:
         """The past days on which a former version was due, counted in due days of the present one."""
-        then, now = self._schedule(RuleDefinition.model_construct(**before)), self._schedule(rule)
+        then, now = self._schedule(definition_from(before)), self._schedule(rule)
         limit = rule.max_executions_per_day
         ratio = min(history.times_a_day(then), limit) / min(history.times_a_day(now), limit)
         return [part * ratio for part in history.parts_due(then, self.days)]
 
-    def _schedule(self, rule: Rule) -> Schedule | None:
+    def _schedule(self, rule: AutomationRule | RuleDefinition) -> Schedule | None:
         if rule.trigger != "schedule":
             return None
         try:
-            schedule = parse_schedule(rule.schedule, shortest_interval_minutes=None)
+            schedule = (read_definition(rule) if isinstance(rule, AutomationRule) else rule).times
         except Invalid:
             return None
-        return schedule if "timezone" in rule.schedule else replace(schedule, timezone=self.account.timezone)
+        return schedule if schedule.named_zone else schedule.in_zone(self.account.timezone)
 
     def _days_due(self, schedule: Schedule | None) -> list[float]:
         parts = history.parts_due(schedule, self.coming)

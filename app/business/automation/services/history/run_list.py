@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import product
-from types import SimpleNamespace
 from typing import Any
 
 from sqlalchemy import (
@@ -25,6 +24,7 @@ from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule, RuleDay, RuleVersion
 from app.business.automation.run_models import Reason, ScheduledTask, Status
 from app.business.automation.services.history.upcoming import is_upcoming
+from app.business.automation.services.rules.definition import definition_from
 from app.business.automation.services.rules.sentence import summary_of
 from app.business.paging import Page, newest_part, page_of
 from app.business.periods import Period, last_days
@@ -101,7 +101,7 @@ def sentences_of(
         RuleVersion.account_id == account_id, tuple_(RuleVersion.rule_id, RuleVersion.version).in_(pairs)
     )
     rows = session.execute(query) if pairs else ()
-    return {(rule_id, number): summary_of(SimpleNamespace(**said)) for rule_id, number, said in rows}
+    return {(rule_id, number): summary_of(definition_from(said)) for rule_id, number, said in rows}
 
 
 def rule_figures(

@@ -10,8 +10,8 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import Cause, RunDetail, ScheduledTask
 from app.business.automation.services.preflight.start_price import days_of, price_of_records
-from app.business.automation.services.rules.definition import RuleDefinition, definition_from
-from app.business.automation.services.rules.versions import definition_of
+from app.business.automation.services.rules.definition import RuleDefinition
+from app.business.automation.services.rules.versions import read_definition
 from app.business.automation.services.runs.chain_work import ChainWork, Work
 from app.business.automation.services.runs.context import RunContext, context_of_start, load_context
 from app.business.automation.services.runs.follow_up_runs import Item, Rest, rest_of
@@ -40,7 +40,7 @@ def price_of_rest(session: Session, context: RunContext, rest: Rest) -> ChainPri
     """Of what an ended run leaves over: its follow-ups work by the rule as it is now."""
     if not rest:
         return ChainPrices({}, 0)
-    definition = definition_from(definition_of(context.rule))
+    definition = read_definition(context.rule)
     started = _like(session, context, definition)
     picked = not is_selected(context)
     work = _own_work(session, started, _own_records(session, context, rest), picked)

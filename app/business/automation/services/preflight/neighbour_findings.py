@@ -7,7 +7,7 @@ from app.business.automation.models import AutomationRule
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.automation.services.catalogue.field_types import FieldType
 from app.business.automation.services.catalogue.nouns import plural
-from app.business.automation.services.catalogue.triggers import statuses_to
+from app.business.automation.services.catalogue.triggers import statuses_to, stored_options
 from app.business.automation.services.conditions.analysis.satisfiability import kept, possible
 from app.business.automation.services.conditions.nodes import Leaf
 from app.business.automation.services.preflight.finding import Finding, Level
@@ -63,7 +63,8 @@ def _is_alike(rule: RuleDefinition, other: AutomationRule) -> bool:
     same_start = (rule.trigger, rule.record_type) == (other.trigger, other.record_type)
     if not same_start or rule.record_type is None or not _kinds(rule.actions) & _kinds(other.actions):
         return False
-    to, other_to = statuses_to(rule.trigger_options), statuses_to(other.trigger_options)
+    to = statuses_to(rule.trigger_options)
+    other_to = statuses_to(stored_options(other.trigger, other.trigger_options))
     return not to or not other_to or bool(set(to) & set(other_to))
 
 

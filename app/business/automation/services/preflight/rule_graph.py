@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -18,14 +17,14 @@ from app.business.automation.models import AutomationRule
 from app.business.automation.services.catalogue.actions.registry import explicit_ids
 from app.business.automation.services.catalogue.fields import choices_of
 from app.business.automation.services.catalogue.nouns import plural
-from app.business.automation.services.catalogue.triggers import statuses_to
+from app.business.automation.services.catalogue.triggers import RunFinishedOptions, statuses_to
 from app.business.automation.services.conditions.analysis.satisfiability import possible
 from app.business.automation.services.conditions.nodes import Node
 from app.business.automation.services.conditions.parser import parse_conditions
 from app.business.automation.services.preflight.action_effects import Effects, Happening
-from app.business.automation.services.rules.definition import RuleDefinition, definition_from
+from app.business.automation.services.rules.definition import RuleDefinition
 from app.business.automation.services.rules.repair import faults_of
-from app.business.automation.services.rules.versions import definition_of
+from app.business.automation.services.rules.versions import read_definition
 from app.business.automation.services.runs.loop_guard import MOST_DEPTH
 from app.business.errors import Invalid
 from app.business.events import EventType
@@ -223,7 +222,7 @@ def started_by(
 def nodes_of(rules: Sequence[AutomationRule]) -> Iterator[RuleNode]:
     """Rules as nodes; one that no longer reads starts nothing and is left out."""
     for rule in rules:
-        node = RuleNode(rule.id, definition_from(definition_of(rule)))
+        node = RuleNode(rule.id, read_definition(rule))
         try:
             node.conditions, node.happenings  # noqa: B018 - parsed here, where a refusal concerns this rule only
         except (Invalid, KeyError, ValueError):
@@ -236,9 +235,10 @@ def can_start(source: RuleNode, target: RuleNode, happening: Happening) -> bool:
     listener = target.definition
     if listener.trigger != happening.event:
         return False
-    if happening.event == EventType.RUN_FINISHED:
-        return _hears_end(source, target) and target.can_hold
-    wanted = statuses_to(listener.trigger_options)
+    options = listener.trigger_options
+    if isinstance(options, RunFinishedOptions):
+        return _hears_end(source, target, options) and target.can_hold
+    wanted = statuses_to(options)
     if listener.record_type != happening.record_type or (wanted and happening.to not in wanted):
         return False
     return share_a_place(source, target) and possible(
@@ -246,15 +246,10 @@ def can_start(source: RuleNode, target: RuleNode, happening: Happening) -> bool:
     )
 
 
-def _hears_end(source: RuleNode, target: RuleNode) -> bool:
+def _hears_end(source: RuleNode, target: RuleNode, options: RunFinishedOptions) -> bool:
     """A rule never hears of its own runs, and one with a record type finds no record in such an event."""
-    options: dict[str, Any] = target.definition.trigger_options
-    wanted = options.get("status")
-    heard = wanted is None or any(
-        end in ([wanted] if isinstance(wanted, str) else wanted) for end in REPORTED_ENDS
-    )
-    of_rule = options.get("rule_id") in (None, source.rule_id)
-    return heard and of_rule and source is not target and target.definition.record_type is None
+    heard = any(options.ask_for(source.rule_id, end) for end in REPORTED_ENDS)
+    return heard and source is not target and target.definition.record_type is None
 
 
 def share_a_place(source: RuleNode, target: RuleNode) -> bool:

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
+from app.business.automation.services.catalogue.triggers import RunFinishedOptions
 from app.business.automation.services.conditions.analysis.satisfiability import possible
 from app.business.automation.services.conditions.nodes import field_names
 from app.business.automation.services.conditions.parser import parse_conditions
@@ -23,7 +24,6 @@ from app.business.automation.services.schedules.calendar import (
     Schedule,
     due_instants,
     first_due_after,
-    parse_schedule,
 )
 
 TIMES = 300
@@ -35,7 +35,7 @@ def start_findings(
 ) -> Iterator[Finding]:
     """Whether the rule would ever start, and start as often as it is planned."""
     if rule.trigger == "schedule":
-        schedule = parse_schedule(rule.schedule, shortest_interval_minutes=None)
+        schedule = rule.times
         if first_due_after(schedule, now) is None:
             yield _over(schedule, now)
             return
@@ -45,8 +45,8 @@ def start_findings(
         sentence = f"It would never start: this trigger brings no {rule.record_type} records with it."
         advice = "Choose “no records” as what it works on, or another trigger."
         yield Finding("trigger_without_records", Level.STOP, sentence, advice, "record_type")
-    if rule.trigger == "run_finished":
-        yield from _run_ends(session, account, rule)
+    if isinstance(rule.trigger_options, RunFinishedOptions):
+        yield from _run_ends(session, account, rule.trigger_options)
 
 
 def _over(schedule: Schedule, now: datetime) -> Finding:
@@ -75,8 +75,7 @@ def _limited(account: Account, rule: RuleDefinition, schedule: Schedule, now: da
 
 def _another_hour(rule: RuleDefinition, schedule: Schedule, now: datetime) -> Iterator[Finding]:
     conditions = parse_conditions(rule.conditions, record_type=rule.subject)
-    in_each_sites_time = rule.split_by == "site" and "timezone" not in rule.schedule
-    if in_each_sites_time or not field_names(conditions) & {"now.hour", "now.weekday"}:
+    if rule.in_each_sites_zone or not field_names(conditions) & {"now.hour", "now.weekday"}:
         return
     zone = ZoneInfo(schedule.timezone)
     ahead = due_instants(schedule, now, now + timedelta(days=366))
@@ -98,9 +97,9 @@ def _one_of(field: str, values: set[int]) -> dict[str, Any]:
     return {"field": field, "operator": "in", "value": sorted(values)}
 
 
-def _run_ends(session: Session, account: Account, rule: RuleDefinition) -> Iterator[Finding]:
-    wanted, rule_id = rule.trigger_options.get("status"), rule.trigger_options.get("rule_id")
-    if wanted is not None and not {wanted} & set(REPORTED_ENDS):
+def _run_ends(session: Session, account: Account, options: RunFinishedOptions) -> Iterator[Finding]:
+    rule_id = options.rule_id
+    if not set(options.ends) & set(REPORTED_ENDS):
         sentence = "It would never start: skipped runs tell no other rule."
         yield Finding(
             "run_end_never_told",

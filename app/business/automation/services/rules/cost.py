@@ -11,7 +11,7 @@ from app.business.automation.services.rules.definition import (
     RECORD_LIMIT,
     RuleDefinition,
 )
-from app.business.automation.services.schedules.calendar import due_instants, parse_schedule
+from app.business.automation.services.schedules.calendar import due_instants
 
 USUAL_WORDS = 1000
 DAYS_AHEAD = 14
@@ -76,7 +76,7 @@ def most_runs_per_day(definition: RuleDefinition, now: datetime) -> int:
     limit = definition.max_executions_per_day
     if definition.trigger != "schedule" or definition.split_by == "site":
         return limit
-    schedule = parse_schedule(definition.schedule, shortest_interval_minutes=None)
+    schedule = definition.times
     days = (now + timedelta(days=number) for number in range(DAYS_AHEAD))
     busiest = max(sum(1 for _ in due_instants(schedule, day, day + timedelta(days=1))) for day in days)
     return min(limit, max(busiest, 1))

@@ -1,8 +1,19 @@
 """What a rule says: the writable fields, checked as one. Form, REST API and engine use this one model."""
 
-from typing import Any, Literal
+from collections.abc import Callable, Iterable
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_serializer,
+    field_validator,
+)
+from pydantic_core import ErrorDetails, PydanticKnownError
 
 from app.business.automation.services.catalogue import triggers
 from app.business.automation.services.catalogue.actions.base import RowId
@@ -12,15 +23,29 @@ from app.business.automation.services.catalogue.record_models import PARENTS, RE
 from app.business.automation.services.catalogue.record_order import check_order
 from app.business.automation.services.conditions.nodes import counts
 from app.business.automation.services.conditions.parser import parse_conditions
+from app.business.automation.services.rule_parts import (
+    RulePart,
+    Stored,
+    checked_part,
+    part_errors,
+    refuse_part,
+)
 from app.business.automation.services.rules.naming import check_name
 from app.business.automation.services.rules.options import idle_options
 from app.business.automation.services.rules.texts import character_errors, text_errors
-from app.business.automation.services.schedules.calendar import parse_schedule
+from app.business.automation.services.schedules.calendar import Schedule, parse_schedule
 from app.business.errors import Invalid
 
 RECORD_LIMIT = 50
 CLUSTERING_RECORD_LIMIT = 500
 MOST_ACTIONS = 20
+NO_SCHEDULE = "Only rules that run on a schedule have one. Leave it empty."
+STARTING = ("trigger", "record_type", "trigger_options")
+"""Fields that say together what starts the rule, in the order in which they are judged."""
+
+
+class NoSchedule(RulePart):
+    """What stands in place of a schedule in rules that events start: an empty object."""
 
 
 class RuleDefinition(BaseModel):
@@ -31,13 +56,17 @@ class RuleDefinition(BaseModel):
     name: str = Field(min_length=1, max_length=255)
     description: str = Field("", max_length=5000)
     trigger: str
-    trigger_options: dict[str, Any] = Field(default_factory=dict)
+    trigger_options: triggers.AnyOptions = Field(default_factory=dict, validate_default=True)
     site: RowId | None = None
     sector: RowId | None = None
     record_type: str | None = None
     conditions: dict[str, Any] = Field(default_factory=dict)
-    actions: list[dict[str, Any]] = Field(min_length=1, max_length=MOST_ACTIONS)
-    schedule: dict[str, Any] = Field(default_factory=dict)
+    actions: Annotated[
+        list[dict[str, Any]],
+        Field(min_length=1, max_length=MOST_ACTIONS),
+        AfterValidator(lambda actions: checked_part(lambda: _checked_actions(actions))),
+    ]
+    schedule: Schedule | None = Field(default_factory=dict, validate_default=True)
     is_active: bool = True
     max_executions_per_day: int = Field(10, ge=1, le=100_000)
     credit_limit_per_execution: int = Field(100, ge=0, le=1_000_000)
@@ -62,6 +91,67 @@ class RuleDefinition(BaseModel):
         """What the conditions speak of (`triggers.subject_of`)."""
         return triggers.subject_of(self.trigger, self.record_type)
 
+    @field_validator("trigger", mode="after")
+    @classmethod
+    def _known_trigger(cls, trigger: str) -> str:
+        if trigger not in triggers.TRIGGERS:
+            known = ", ".join(triggers.TRIGGERS)
+            refuse_part({"trigger": [f"Unknown trigger '{trigger}'. Choose one of: {known}."]})
+        return trigger
+
+    @field_validator("trigger_options", mode="plain", json_schema_input_type=triggers.AnyOptions)
+    @classmethod
+    def _options_of_trigger(cls, given: object, info: ValidationInfo) -> object:
+        """They are told apart by the trigger beside them."""
+        trigger = info.data.get("trigger")
+        if not isinstance(given, dict):
+            raise PydanticKnownError("dict_type")
+        return checked_part(lambda: triggers.parse_options(trigger, given)) if trigger else given
+
+    @field_validator("record_type", mode="after")
+    @classmethod
+    def _fitting_record_type(cls, record_type: str | None, info: ValidationInfo) -> str | None:
+        trigger = info.data.get("trigger")
+        given = triggers.TRIGGERS[trigger].record_type if trigger else None
+        if given and record_type not in (None, given):
+            refuse_part({"record_type": [f"With the trigger {trigger} the rule works on {given} records."]})
+        if record_type is not None and record_type not in RECORD_TYPES:
+            refuse_part({"record_type": [f"Unknown record type '{record_type}'."]})
+        return record_type
+
+    @field_validator("schedule", mode="plain", json_schema_input_type=Schedule | NoSchedule)
+    @classmethod
+    def _times(cls, given: object, info: ValidationInfo) -> Schedule | None:
+        """Context: the shortest interval in minutes that the plan allows."""
+        if not isinstance(given, dict):
+            raise PydanticKnownError("dict_type")
+        if info.data.get("trigger") != "schedule":
+            return refuse_part({"schedule": [NO_SCHEDULE]}) if given else None
+        return checked_part(lambda: parse_schedule(given, shortest_interval_minutes=info.context))
+
+    @field_serializer("trigger_options", "schedule")
+    def _part_as_json(self, part: RulePart | None) -> Any:
+        return part.as_json() if part else {}
+
+    @property
+    def times(self) -> Schedule:
+        """When it is due. Raises Invalid where it has no schedule, or a stored one does not read."""
+        if self.schedule and self.schedule.is_readable:
+            return self.schedule
+        return parse_schedule(
+            self.schedule.as_json() if self.schedule else {}, shortest_interval_minutes=None
+        )
+
+    @property
+    def in_each_sites_zone(self) -> bool:
+        """Whether each site's run is due by that site's own clock."""
+        return self.split_by == "site" and self.named_zone is None
+
+    @property
+    def named_zone(self) -> str | None:
+        """The zone that its schedule names."""
+        return self.schedule.named_zone if self.schedule else None
+
     @field_validator("name", mode="after")
     @classmethod
     def _name(cls, value: str) -> str:
@@ -76,29 +166,33 @@ class RuleDefinition(BaseModel):
 def parse_definition(data: dict[str, Any], *, shortest_interval_minutes: int | None) -> RuleDefinition:
     """The checked definition (None: times however near). Raises Invalid with every mistake by field path."""
     try:
-        rule = RuleDefinition.model_validate(data)
+        rule = RuleDefinition.model_validate(data, context=shortest_interval_minutes)
     except ValidationError as error:
         raise Invalid(field_errors(error)) from None
+    rule.record_type = working_record_type(rule)
+    rule.record_limit = rule.record_limit or usual_limit(rule)
+    if rule.schedule and not rule.in_each_sites_zone:
+        rule.schedule = rule.schedule.in_zone(rule.schedule.timezone)
     errors: dict[str, list[str]] = {}
-    _collect(errors, lambda: _check_trigger(rule))
-    _collect(errors, lambda: _check_schedule(rule, shortest_interval_minutes))
-    _collect(errors, lambda: _check_actions(rule))
-    if not errors:
-        rule.record_type = working_record_type(rule)
-        rule.record_limit = rule.record_limit or usual_limit(rule)
-        _collect(errors, lambda: _check_conditions(rule))
-        _collect(errors, lambda: _check_inputs(rule))
-        _collect(errors, lambda: _check_options(rule))
-        errors |= text_errors(rule) | character_errors(rule)
+    for check in (_check_conditions, _check_inputs, _check_options):
+        _collect(errors, check, rule)
+    errors |= text_errors(rule) | character_errors(rule)
     if errors:
         raise Invalid(errors)
     return rule
 
 
 def field_errors(error: ValidationError) -> dict[str, list[str]]:
-    """pydantic's complaints as field path -> sentences; unknown keys are refused by name."""
+    """pydantic's complaints as field path -> sentences; unknown keys are refused by name.
+
+    Parts of a rule are judged only where all else is as it should be: see `_parts`.
+    """
     errors: dict[str, list[str]] = {}
-    for item in error.errors():
+    faults = error.errors()
+    plain = [fault for fault in faults if part_errors(fault) is None]
+    if not plain:
+        return _parts(faults)
+    for item in plain:
         path = _path(item["loc"])
         sentence = (
             f"Unknown key '{item['loc'][-1]}'."
@@ -109,11 +203,18 @@ def field_errors(error: ValidationError) -> dict[str, list[str]]:
     return errors
 
 
+def _parts(faults: Iterable[ErrorDetails]) -> dict[str, list[str]]:
+    """Refusals of parts. Trigger, record type and options depend on one another: only the first is told."""
+    by_field = {str(fault["loc"][0]): part_errors(fault) or {} for fault in faults}
+    starting = next((by_field[name] for name in STARTING if name in by_field), {})
+    return starting | by_field.get("schedule", {}) | by_field.get("actions", {})
+
+
 def working_record_type(rule: RuleDefinition) -> str | None:
     """The record type the rule's runs work on: the trigger's, the author's, or the first action's input."""
     given = triggers.TRIGGERS[rule.trigger].record_type
-    if rule.trigger == "status_changed":
-        return str(rule.trigger_options.get("record_type"))
+    if isinstance(rule.trigger_options, triggers.StatusChangedOptions):
+        return rule.trigger_options.record_type
     if given or rule.trigger != "schedule" or "record_type" in rule.model_fields_set:
         return given or rule.record_type
     for action in rule.actions:
@@ -128,35 +229,9 @@ def is_local(actions: list[dict[str, Any]]) -> bool:
     return all(CATALOGUE[action["type"]].local for action in actions)
 
 
-def _check_trigger(rule: RuleDefinition) -> None:
-    if rule.trigger not in triggers.TRIGGERS:
-        raise Invalid(
-            {"trigger": [f"Unknown trigger '{rule.trigger}'. Choose one of: {', '.join(triggers.TRIGGERS)}."]}
-        )
-    given = triggers.TRIGGERS[rule.trigger].record_type
-    if given and rule.record_type not in (None, given):
-        raise Invalid(
-            {"record_type": [f"With the trigger {rule.trigger} the rule works on {given} records."]}
-        )
-    if rule.record_type is not None and rule.record_type not in RECORD_TYPES:
-        raise Invalid({"record_type": [f"Unknown record type '{rule.record_type}'."]})
-    triggers.check_options(rule.trigger, rule.trigger_options)
-
-
-def _check_schedule(rule: RuleDefinition, shortest_interval_minutes: int | None) -> None:
-    if rule.trigger == "schedule":
-        parsed = parse_schedule(rule.schedule, shortest_interval_minutes=shortest_interval_minutes)
-        in_each_sites_zone = rule.split_by == "site" and "timezone" not in rule.schedule
-        rule.schedule = parsed.as_json()
-        if in_each_sites_zone:
-            del rule.schedule["timezone"]
-    elif rule.schedule:
-        raise Invalid({"schedule": ["Only rules that run on a schedule have one. Leave it empty."]})
-
-
-def _check_actions(rule: RuleDefinition) -> None:
+def _checked_actions(actions: list[dict[str, Any]]) -> list[dict[str, Any]]:
     errors: dict[str, list[str]] = {}
-    for index, action in enumerate(rule.actions):
+    for index, action in enumerate(actions):
         where = f"actions[{index}]"
         unknown = set(action) - {"type", "params", "when", "on_error"}
         if unknown:
@@ -169,6 +244,7 @@ def _check_actions(rule: RuleDefinition) -> None:
             errors |= _check_params(index, action)
     if errors:
         raise Invalid(errors)
+    return actions
 
 
 def _check_params(index: int, action: dict[str, Any]) -> dict[str, list[str]]:
@@ -216,15 +292,19 @@ def _check_inputs(rule: RuleDefinition) -> None:
                 f"Choose {needed} as the record type, name the ids, or put an action before it that makes them."
             ]
         elif action.get("when") is not None:
-            _collect(
-                errors,
-                lambda a=action, s=source: parse_conditions(a["when"], record_type=s),
-                f"actions[{index}].when",
-            )
+            errors |= _when_errors(action["when"], source, f"actions[{index}].when")
         if made_type := made_by(action):
             made.append(made_type)
     if errors:
         raise Invalid(errors)
+
+
+def _when_errors(conditions: Any, record_type: str | None, path: str) -> dict[str, list[str]]:
+    try:
+        parse_conditions(conditions, record_type=record_type)
+    except Invalid as refusal:
+        return {path + place.removeprefix("conditions"): texts for place, texts in refusal.errors.items()}
+    return {}
 
 
 def input_type(action: dict[str, Any], record_type: str | None, made_before: list[str]) -> str | None:
@@ -264,13 +344,14 @@ def usual_options(rule: RuleDefinition) -> dict[str, Any]:
     return usual | {"record_limit": usual_limit(rule)}
 
 
-def _collect(errors: dict[str, list[str]], check: Any, prefix: str | None = None) -> None:
+def _collect(
+    errors: dict[str, list[str]], check: Callable[[RuleDefinition], None], rule: RuleDefinition
+) -> None:
     try:
-        check()
+        check(rule)
     except Invalid as refusal:
         for path, messages in refusal.errors.items():
-            full = path if prefix is None else prefix + path.removeprefix("conditions")
-            errors.setdefault(full, []).extend(messages)
+            errors.setdefault(path, []).extend(messages)
 
 
 def _sentence(message: str) -> str:
@@ -285,6 +366,9 @@ def _path(location: tuple[int | str, ...]) -> str:
     return path
 
 
-def definition_from(stored: dict[str, Any]) -> RuleDefinition:
-    """A definition kept in a rule version; it was checked when it was saved."""
-    return RuleDefinition.model_construct(**stored)
+def definition_from(stored: Stored) -> RuleDefinition:
+    """A definition kept in a rule version. It was checked when it was saved, so it is read, not judged: a part that
+    no longer passes the check is kept as it stands (`RulePart.stored`)."""
+    options = triggers.stored_options(stored["trigger"], stored.get("trigger_options", {}))
+    schedule = Schedule.stored(stored["schedule"]) if stored.get("schedule") else None
+    return RuleDefinition.model_construct(**{**stored, "trigger_options": options, "schedule": schedule})

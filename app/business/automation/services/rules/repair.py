@@ -5,27 +5,24 @@ They are shown with what is wrong with them, and can be edited, switched off and
 
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
-from typing import Any
 
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.rules.definition import RuleDefinition, parse_definition
 from app.business.automation.services.rules.references import Errors, unknown_references
-from app.business.automation.services.rules.versions import RENAMED, definition_of
+from app.business.automation.services.rules.versions import definition_of
 from app.business.errors import Invalid
 
 NEEDS_REPAIR = "This rule needs repair"
-_NAMES, _UNSAID = tuple(RuleDefinition.model_fields), object()
 
 
-def faults_of(rule: Any) -> Errors:
+def faults_of(rule: AutomationRule | RuleDefinition) -> Errors:
     """What the check of rules refuses in this rule or definition, by place; ids are not looked up."""
     # A version kept before there was such a field says nothing of it.
-    said = {name: getattr(rule, name, getattr(rule, RENAMED.get(name, name), _UNSAID)) for name in _NAMES}
-    given = {name: deepcopy(value) for name, value in said.items() if value is not _UNSAID}
+    said = definition_of(rule) if isinstance(rule, AutomationRule) else rule.model_dump(exclude_unset=True)
     try:
-        parse_definition(given, shortest_interval_minutes=None)
+        parse_definition(deepcopy(said), shortest_interval_minutes=None)
     except Invalid as refusal:
         return refusal.errors
     return {}

@@ -1,18 +1,23 @@
 """A whole rule as one plain sentence, for lists, the last step of the form, and the REST API."""
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any
 
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.automation.services.catalogue.fields import choices_of
 from app.business.automation.services.catalogue.nouns import noun, plural
 from app.business.automation.services.catalogue.record_order import OLDEST, order_words
-from app.business.automation.services.catalogue.triggers import TRIGGERS, statuses_to, subject_of
+from app.business.automation.services.catalogue.triggers import (
+    TRIGGERS,
+    RunFinishedOptions,
+    StatusChangedOptions,
+    subject_of,
+)
 from app.business.automation.services.conditions.description import describe
 from app.business.automation.services.conditions.parser import parse_conditions
 from app.business.automation.services.rules.action_sentence import Names, action_words, one
+from app.business.automation.services.rules.definition import RuleDefinition, usual_limit
 from app.business.automation.services.rules.repair import faults_of, repair_sentence
-from app.business.automation.services.schedules.calendar import parse_schedule
 from app.business.automation.services.schedules.description import describe as describe_schedule
 from app.business.errors import Invalid
 
@@ -21,35 +26,18 @@ FREE = "free"
 EACH_SITES_TIME = "in each site's own time"
 
 
-class Sayable(Protocol):
-    """A rule, or a definition that was checked: what a sentence needs of it."""
-
-    trigger: Any
-    trigger_options: Any
-    record_type: Any
-    conditions: Any
-    actions: Any
-    schedule: Any
-    split_by: Any
-    record_limit: Any
-    record_minimum: Any
-    batching: Any
-    repeat: Any
-    repeat_after_days: Any
-    monthly_budget: Any
-    max_executions_per_day: Any
-    credit_limit_per_execution: Any
-    mode: Any
-
-
-def summary_of(rule: Sayable, place: str | None = None, rules: Names | None = None) -> str:
+def summary_of(rule: RuleDefinition, place: str | None = None, rules: Names | None = None) -> str:
     """`When keywords are added on Acme, for those where volume is at least 500: group keywords into clusters,
     at most 10 times a day for up to 100 credits each.`
 
     `place`: the site or sector as people know it; `rules`: names of rules, for one that waits for another.
     """
-    if faults := faults_of(rule):
-        return repair_sentence(faults)
+    faults = faults_of(rule)
+    return repair_sentence(faults) if faults else sound_summary(rule, place, rules)
+
+
+def sound_summary(rule: RuleDefinition, place: str | None = None, rules: Names | None = None) -> str:
+    """The same of a rule that is known to pass the check."""
     where = f" on {place}" if place else ""
     practice = "Practice mode, nothing is done. " if rule.mode == "shadow" else ""
     actions = ", then ".join(actions_of(rule, rules, in_full=False))
@@ -58,55 +46,52 @@ def summary_of(rule: Sayable, place: str | None = None, rules: Names | None = No
     )
 
 
-def when_of(rule: Sayable, rules: Names | None = None) -> str:
+def when_of(rule: RuleDefinition, rules: Names | None = None) -> str:
     """`Every day at 09:00 UTC`, `When keywords are added`."""
     if rule.trigger == "schedule":
         try:
-            each_site = rule.split_by == "site" and "timezone" not in rule.schedule
-            schedule = parse_schedule(rule.schedule, shortest_interval_minutes=None)
-            return describe_schedule(schedule, EACH_SITES_TIME if each_site else None)
+            return describe_schedule(rule.times, EACH_SITES_TIME if rule.in_each_sites_zone else None)
         except Invalid:
             return f"At times given by {NEEDS_REPAIR}"
-    if rule.trigger == "status_changed":
+    if isinstance(rule.trigger_options, StatusChangedOptions):
         return _status_change(rule.trigger_options)
-    if rule.trigger == "run_finished":
+    if isinstance(rule.trigger_options, RunFinishedOptions):
         return _run_end(rule.trigger_options, rules or {})
     return TRIGGERS[rule.trigger].label
 
 
-def conditions_of(rule: Sayable) -> str:
+def conditions_of(rule: RuleDefinition) -> str:
     """`volume is at least 500`; empty where there are none."""
     return _conditions(rule.conditions, subject_of(rule.trigger, rule.record_type))
 
 
-def actions_of(rule: Sayable, rules: Names | None = None, *, in_full: bool = True) -> list[str]:
+def actions_of(rule: RuleDefinition, rules: Names | None = None, *, in_full: bool = True) -> list[str]:
     """`generate content ideas (3 for each cluster)`, one for each action; `in_full`: with its long texts."""
     return [_action(action, rule.record_type, rules or {}, in_full) for action in rule.actions]
 
 
-def _status_change(options: Mapping[str, Any]) -> str:
-    record_type = options["record_type"]
-    words = dict(choices_of(record_type, "status"))
-    wanted = [f"“{words.get(status, status)}”" for status in statuses_to(dict(options))]
+def _status_change(options: StatusChangedOptions) -> str:
+    words = dict(choices_of(options.record_type, "status"))
+    wanted = [f"“{words.get(status, status)}”" for status in options.statuses]
     becomes = f"becomes {' or '.join(wanted)}" if wanted else "changes"
-    return f"When the status of {one(record_type)} {becomes}"
+    return f"When the status of {one(options.record_type)} {becomes}"
 
 
-def _run_end(options: Mapping[str, Any], rules: Mapping[int, str]) -> str:
-    rule_id: int = options.get("rule_id") or 0
+def _run_end(options: RunFinishedOptions, rules: Mapping[int, str]) -> str:
+    rule_id = options.rule_id or 0
     rule = f"“{rules[rule_id]}”" if rule_id in rules else f"rule {rule_id}" if rule_id else "any rule"
-    return f"When a run of {rule} has ended as {options.get('status') or 'completed or failed'}"
+    return f"When a run of {rule} has ended as {options.status or 'completed or failed'}"
 
 
-def _which(rule: Sayable) -> str:
+def _which(rule: RuleDefinition) -> str:
     conditions = conditions_of(rule)
     if rule.record_type is None:
         return f", if {conditions}" if conditions else ""
     if rule.trigger != "schedule":
         return f", for those where {conditions}" if conditions else ""
-    order = getattr(rule, "order", OLDEST)
-    first = "" if order == OLDEST else f", {order_words(order, rule.record_type)},"
-    records = f", for up to {plural(rule.record_limit, rule.record_type)}{first}"
+    first = "" if rule.order == OLDEST else f", {order_words(rule.order, rule.record_type)},"
+    limit = rule.record_limit or usual_limit(rule)
+    records = f", for up to {plural(limit, rule.record_type)}{first}"
     return f"{records} where {conditions}" if conditions else records.removesuffix(",")
 
 
@@ -128,7 +113,7 @@ def _action(action: Mapping[str, Any], record_type: str | None, rules: Names, in
     return f"{label}{f' where {when}' if when else ''}{goes_on}"
 
 
-def _spread(rule: Sayable) -> str:
+def _spread(rule: RuleDefinition) -> str:
     """How its records are spread over runs, and how often one record comes in them."""
     parts = []
     planned = rule.record_type and rule.trigger == "schedule"
@@ -145,7 +130,7 @@ def _spread(rule: Sayable) -> str:
     return "".join(f", {part}" for part in parts)
 
 
-def _limits(rule: Sayable) -> str:
+def _limits(rule: RuleDefinition) -> str:
     each_site = " for each site" if rule.split_by == "site" else ""
     times = f"at most {_times(rule.max_executions_per_day)} a day{each_site}"
     paid = any(CATALOGUE[action["type"]].price_text != FREE for action in rule.actions)

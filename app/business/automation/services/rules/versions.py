@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule, RuleVersion
-from app.business.automation.services.rules.definition import RuleDefinition
+from app.business.automation.services.rules.definition import RuleDefinition, definition_from
 
 RENAMED = {"site": "site_id", "sector": "sector_id"}
 """Names of the definition whose column is called otherwise."""
@@ -21,6 +21,11 @@ def write(rule: AutomationRule, definition: RuleDefinition) -> None:
 def definition_of(rule: AutomationRule) -> dict[str, Any]:
     """The rule's writable fields under their public names."""
     return {name: getattr(rule, RENAMED.get(name, name)) for name in RuleDefinition.model_fields}
+
+
+def read_definition(rule: AutomationRule) -> RuleDefinition:
+    """What the rule says, typed; parts that no longer pass the check are kept as they stand."""
+    return definition_from(definition_of(rule))
 
 
 def keep_version(session: Session, rule: AutomationRule, now: datetime, user_id: int | None) -> None:

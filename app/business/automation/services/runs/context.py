@@ -16,7 +16,7 @@ from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.conditions.facts import Facts
 from app.business.automation.services.conditions.parser import Node, parse_conditions
 from app.business.automation.services.rules.definition import RuleDefinition, definition_from
-from app.business.automation.services.rules.versions import definition_of
+from app.business.automation.services.rules.versions import read_definition
 from app.business.billing.services.credit_service import Budget, BudgetScope
 from app.business.billing.services.spend_counters import TOTAL
 from app.business.events import Origin
@@ -50,7 +50,7 @@ class RunContext:
     def zone(self) -> ZoneInfo:
         """Zone of `now` in conditions: the schedule's, else the site's, else the account's."""
         site_zone = self.site.timezone if self.site else None
-        return ZoneInfo(self.definition.schedule.get("timezone") or site_zone or self.account.timezone)
+        return ZoneInfo(self.definition.named_zone or site_zone or self.account.timezone)
 
     @property
     def scope(self) -> Scope:
@@ -160,7 +160,7 @@ def context_of_start(
     if site is None and rule.site_id:
         site = session.get(Site, rule.site_id)
     account = session.get_one(Account, rule.account_id)
-    return RunContext(run, detail, rule, definition_from(definition_of(rule)), account, site, now)
+    return RunContext(run, detail, rule, read_definition(rule), account, site, now)
 
 
 def load_context(session: Session, run: ScheduledTask, now: datetime) -> RunContext:

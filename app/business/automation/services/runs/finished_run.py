@@ -5,7 +5,7 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.services.scope import is_row_id
 from app.business.automation.run_models import ScheduledTask
-from app.business.automation.services.catalogue.triggers import wanted_ends
+from app.business.automation.services.catalogue.triggers import RunFinishedOptions
 from app.business.automation.services.runs.context import RunContext
 from app.business.events import Event
 
@@ -21,13 +21,15 @@ def finished_run_id(session: Session, context: RunContext) -> int | None:
             )
         )
     options = context.definition.trigger_options
+    if not isinstance(options, RunFinishedOptions):
+        return None
     query = select(ScheduledTask.id).where(
         ScheduledTask.account_id == context.account.id,
-        ScheduledTask.status.in_(wanted_ends(options)),
+        ScheduledTask.status.in_(options.ends),
         ScheduledTask.finished_at.is_not(None),
         ScheduledTask.automation_rule_id != context.rule.id,
     )
-    named = options.get("rule_id")
+    named = options.rule_id
     if named is not None:
         # A rule stored before ids were checked may name what no row has.
         query = query.where(ScheduledTask.automation_rule_id == named if is_row_id(named) else false())

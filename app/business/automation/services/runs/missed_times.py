@@ -8,9 +8,10 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Cause, Reason, ScheduledTask, Status
+from app.business.automation.services.rules.versions import read_definition
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.opening import Opening, record_skip
-from app.business.automation.services.schedules.calendar import due_instants, parse_schedule
+from app.business.automation.services.schedules.calendar import due_instants
 
 LATE = timedelta(minutes=1)
 """A due instant found without a row this long after it was missed, not merely late."""
@@ -93,9 +94,10 @@ def _newer_unplanned(context: RunContext) -> datetime | None:
     unplanned_from = context.rule.unplanned_from
     if unplanned_from is None or unplanned_from > context.now:
         return None
-    schedule = parse_schedule(context.rule.schedule, shortest_interval_minutes=None)
-    if "timezone" not in context.rule.schedule:
-        schedule = replace(schedule, timezone=context.zone.key)
+    # As the rule stands: the run may be one of an earlier version.
+    schedule = read_definition(context.rule).times
+    if schedule.named_zone is None:
+        schedule = schedule.in_zone(context.zone.key)
     start = max(context.run.scheduled_at, unplanned_from - timedelta(microseconds=1))
     return max(due_instants(schedule, start, context.now), default=None)
 

@@ -9,8 +9,7 @@ from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Reason, RunDetail, ScheduledTask, Status
 from app.business.automation.services.catalogue.record_models import known_ids
-from app.business.automation.services.rules.definition import definition_from
-from app.business.automation.services.rules.versions import definition_of
+from app.business.automation.services.rules.versions import read_definition
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.gate_verdict import Admission
 from app.business.automation.services.runs.pricing import affordable
@@ -54,5 +53,5 @@ def run_again(session: Session, run: ScheduledTask, now: datetime) -> RunAgain |
 
 def _as_started_now(session: Session, run: ScheduledTask, rule: AutomationRule, now: datetime) -> RunContext:
     account = session.get_one(Account, rule.account_id)
-    definition = definition_from(definition_of(rule))
+    definition = read_definition(rule)
     return RunContext(run, run.detail, rule, definition, account, None, now)

@@ -5,14 +5,23 @@ that comes twice runs in the first pass only; a line whose minute or hour starts
 clock. Changes of three hours or more are no daylight saving: what they leave out stays out.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from itertools import islice, pairwise, takewhile
-from typing import Any, Literal
+from typing import Any, Literal, Self
 from zoneinfo import ZoneInfo
 
+from pydantic import ValidationError, ValidationInfo, field_validator, model_serializer, model_validator
+
+from app.business.automation.services.rule_parts import (
+    RulePart,
+    Stored,
+    checked_part,
+    part_errors,
+    refuse_part,
+)
 from app.business.automation.services.schedules.cron_grammar import CronLine, parse_cron
 from app.business.automation.services.schedules.wall_clock import (
     LAST_YEAR,
@@ -27,12 +36,10 @@ DAYLIGHT_SAVING_LIMIT = timedelta(hours=3)
 EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
 YEARS = range(1971, LAST_YEAR + 1)
 
-_INSTANT_KEYS = ("at", "starts_at", "ends_at", "paused_until")
-_KEYS = {"cron", "timezone", *_INSTANT_KEYS}
+_INSTANTS = ("at", "starts_at", "ends_at", "paused_until")
 
 
-@dataclass(frozen=True, slots=True)
-class Schedule:
+class Schedule(RulePart):
     """A cron line in a time zone, or the one instant `at`. Not due before `starts_at` or `paused_until`,
     nor after `ends_at`; all three instants themselves may be due."""
 
@@ -43,12 +50,50 @@ class Schedule:
     ends_at: datetime | None = None
     paused_until: datetime | None = None
 
-    def as_json(self) -> dict[str, str]:
-        """What is saved in a rule: `parse_schedule` reads it back."""
-        found = {"cron": self.cron, "timezone": self.timezone}
-        instants = {key: getattr(self, key) for key in _INSTANT_KEYS}
-        found |= {key: at.isoformat() for key, at in instants.items() if at is not None}
-        return {key: value for key, value in found.items() if value is not None}
+    @field_validator("cron", mode="plain", json_schema_input_type=str | None)
+    @classmethod
+    def _as_five_fields(cls, value: object) -> str | None:
+        return None if value is None else checked_part(lambda: parse_cron(value)).text
+
+    @field_validator("timezone", mode="plain", json_schema_input_type=str)
+    @classmethod
+    def _known_zone(cls, value: object) -> str:
+        return checked_part(lambda: check_time_zone(value, "schedule.timezone")).key
+
+    @field_validator(*_INSTANTS, mode="plain", json_schema_input_type=datetime | None)
+    @classmethod
+    def _with_offset(cls, value: object, info: ValidationInfo) -> datetime | None:
+        return None if value is None else checked_part(lambda: _instant(value, f"schedule.{info.field_name}"))
+
+    @model_validator(mode="after")
+    def _makes_sense(self, info: ValidationInfo) -> Self:
+        """Context: two times may not be nearer than that many minutes (None: no limit)."""
+        if errors := _contradictions(self, info.context):
+            refuse_part(errors)
+        return self
+
+    @property
+    def named_zone(self) -> str | None:
+        """The zone that its author named; without one it is read in the site's or the account's."""
+        return self.timezone if "timezone" in self.model_fields_set else None
+
+    def in_zone(self, name: str) -> "Schedule":
+        """The same line in another zone."""
+        return self.model_copy(update={"timezone": name})
+
+    @model_serializer
+    def as_json(self) -> Any:
+        """What is saved in a rule: texts, and nothing where nothing was said."""
+        if not self.is_readable:
+            return self._stored
+        said = {
+            name: getattr(self, name) for name in type(self).model_fields if name in self.model_fields_set
+        }
+        return {
+            name: value.isoformat() if isinstance(value, datetime) else value
+            for name, value in said.items()
+            if value is not None
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,32 +105,23 @@ class Occurrence:
     note: str
 
 
-def parse_schedule(data: Mapping[str, Any], *, shortest_interval_minutes: int | None) -> Schedule:
+def parse_schedule(data: Stored, *, shortest_interval_minutes: int | None) -> Schedule:
     """The checked schedule; `@daily` and its like become five fields. Two times may not be nearer than
     `shortest_interval_minutes` (None: no limit). Raises Invalid with sentences by `schedule.<key>`."""
-    errors = {f"schedule.{key}": [f"Unknown key '{key}'."] for key in data if key not in _KEYS}
-    given: dict[str, Any] = {}
-    for key in [key for key in data if key in _KEYS]:
-        try:
-            given[key] = _checked(key, data[key])
-        except Invalid as refusal:
-            errors |= refusal.errors
-    if not errors:
-        errors = _contradictions(given, shortest_interval_minutes)
-    if errors:
-        raise Invalid(errors)
-    line = given.pop("cron", None)
-    return Schedule(cron=line.text if line else None, **given)
+    try:
+        return Schedule.model_validate(dict(data), context=shortest_interval_minutes)
+    except ValidationError as error:
+        raise Invalid(_errors(error, list(data))) from None
 
 
-def _checked(key: str, value: Any) -> CronLine | str | datetime | None:
-    if value is None and key != "timezone":
-        return None
-    if key == "cron":
-        return parse_cron(value)
-    if key == "timezone":
-        return check_time_zone(value, "schedule.timezone").key
-    return _instant(value, f"schedule.{key}")
+def _errors(error: ValidationError, given: list[str]) -> dict[str, list[str]]:
+    """Unknown keys first, then what is wrong in the order in which it was given."""
+    faults = {str(fault["loc"][0]) if fault["loc"] else "": fault for fault in error.errors()}
+    unknown = [key for key in given if key not in Schedule.model_fields]
+    errors = {f"schedule.{key}": [f"Unknown key '{key}'."] for key in unknown}
+    for key in [*given, ""]:
+        errors |= part_errors(faults[key]) or {} if key in faults else {}
+    return errors
 
 
 def _instant(value: Any, path: str) -> datetime:
@@ -101,16 +137,16 @@ def _instant(value: Any, path: str) -> datetime:
     return at.astimezone(UTC)
 
 
-def _contradictions(given: Mapping[str, Any], shortest_interval_minutes: int | None) -> dict[str, list[str]]:
-    line, starts_at, ends_at = given.get("cron"), given.get("starts_at"), given.get("ends_at")
-    if line is None and given.get("at") is None:
+def _contradictions(schedule: Schedule, shortest_interval_minutes: int | None) -> dict[str, list[str]]:
+    cron, starts_at, ends_at = schedule.cron, schedule.starts_at, schedule.ends_at
+    if cron is None and schedule.at is None:
         return {"schedule.cron": ["Say when: a cron line such as 0 9 * * *, or one date and time (at)."]}
-    if line is not None and given.get("at") is not None:
+    if cron is not None and schedule.at is not None:
         return {"schedule.at": ["Choose either a cron line or one date and time, not both."]}
     if starts_at and ends_at and ends_at < starts_at:
         return {"schedule.ends_at": ["The end is before the start. Choose a later end."]}
-    if line is not None and shortest_interval_minutes is not None:
-        return _too_often(line, shortest_interval_minutes)
+    if cron is not None and shortest_interval_minutes is not None:
+        return _too_often(parse_cron(cron), shortest_interval_minutes)
     return {}
 
 

@@ -5,16 +5,15 @@ Planning, accounting and audit all read a rule's times from these spans, so that
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule, RuleActivation
-from app.business.automation.services.schedules.calendar import Schedule, parse_schedule
+from app.business.automation.services.rules.definition import RuleDefinition
+from app.business.automation.services.schedules.calendar import Schedule
 from app.business.planner.models import Site, SiteStatus
 
 UNSPLIT = 0
@@ -24,14 +23,11 @@ Place = tuple[int, str]
 """A site and the time zone it reads a schedule in."""
 
 
-def site_schedules(
-    schedule: Mapping[str, Any], split_by: str, zones: Mapping[str, str]
-) -> dict[int, Schedule]:
-    """The schedule of each site; one for site 0 where the rule is not split."""
-    parsed = parse_schedule(schedule, shortest_interval_minutes=None)
-    if split_by != "site":
-        return {UNSPLIT: parsed}
-    return {int(site_id): replace(parsed, timezone=zone) for site_id, zone in zones.items()}
+def site_schedules(rule: RuleDefinition, zones: Mapping[str, str]) -> dict[int, Schedule]:
+    """The schedule of each site; one for site 0 where the rule is not split. Raises Invalid where it has none."""
+    if rule.split_by != "site":
+        return {UNSPLIT: rule.times}
+    return {int(site_id): rule.times.in_zone(zone) for site_id, zone in zones.items()}
 
 
 def open_span(session: Session, rule: AutomationRule, now: datetime) -> RuleActivation:

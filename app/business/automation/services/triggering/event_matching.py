@@ -1,6 +1,6 @@
 """What a batch of events holds for a rule: the batch is read once for all rules, each condition asked once."""
 
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -13,12 +13,16 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.catalogue.record_models import MODELS, in_scope
-from app.business.automation.services.catalogue.triggers import statuses_to, wanted_ends
+from app.business.automation.services.catalogue.triggers import (
+    RunFinishedOptions,
+    statuses_to,
+    stored_options,
+)
 from app.business.automation.services.conditions.parser import parse_conditions
 from app.business.automation.services.conditions.query import matching
 from app.business.automation.services.rules.zone import rule_scope, rule_zone
 from app.business.automation.services.runs.windows import batch_size
-from app.business.events import Event, EventBatch, EventType
+from app.business.events import Event, EventBatch
 from app.business.planner.models import Site, SiteStatus
 
 UNSPLIT = 0
@@ -40,8 +44,8 @@ class BatchEvents:
 
     def offered(self, rule: AutomationRule) -> dict[int, int | None]:
         """The rule's records of the batch in the order of their events, each with its site."""
-        wanted = statuses_to(rule.trigger_options) if self.batch.type == EventType.STATUS_CHANGED else []
-        key = (rule.record_type, rule.site_id, rule.sector_id, tuple(wanted))
+        wanted = statuses_to(stored_options(rule.trigger, rule.trigger_options))
+        key = (rule.record_type, rule.site_id, rule.sector_id, wanted)
         if key not in self._offered:
             self._offered[key] = {
                 row.record_id: row.site_id
@@ -55,8 +59,9 @@ class BatchEvents:
 
     def has_something_for(self, rule: AutomationRule) -> bool:
         """Whether the batch starts this rule, which has its trigger."""
-        if self.batch.type == EventType.RUN_FINISHED:
-            place, options = (rule.site_id, rule.sector_id), rule.trigger_options
+        options = stored_options(rule.trigger, rule.trigger_options)
+        if isinstance(options, RunFinishedOptions):
+            place = rule.site_id, rule.sector_id
             in_scope = any(ended_in_scope(place, options, row) for row in self.rows)
             if not (in_scope and matches_trigger(self.ended, options, rule.id)):
                 return False
@@ -84,22 +89,21 @@ def read_events(session: Session, batch: EventBatch) -> BatchEvents:
     return BatchEvents(batch, session.execute(query).all())
 
 
-def ended_in_scope(place: tuple[int | None, int | None], options: dict[str, Any], run: Any) -> bool:
+def ended_in_scope(place: tuple[int | None, int | None], options: RunFinishedOptions, run: Any) -> bool:
     """Whether a finished run (or its event) is of the site and sector of a rule that follows runs.
 
     One of no site is in scope where the options name its rule.
     """
-    is_named = options.get("rule_id") is not None
+    is_named = options.rule_id is not None
     return all(
         mine is None or mine == its or (its is None and is_named)
         for mine, its in zip(place, (run.site_id, run.sector_id), strict=True)
     )
 
 
-def matches_trigger(ended: dict[str, Any], options: dict[str, Any], rule_id: int | None) -> bool:
+def matches_trigger(ended: Mapping[str, Any], options: RunFinishedOptions, rule_id: int | None) -> bool:
     """Whether a finished run is one that a rule's options ask for; never its own."""
-    of_rule = options.get("rule_id") in (None, ended.get("rule_id"))
-    return of_rule and ended.get("rule_id") != rule_id and ended.get("status") in wanted_ends(options)
+    return ended.get("rule_id") != rule_id and options.ask_for(ended.get("rule_id"), ended.get("status"))
 
 
 def match(session: Session, events: BatchEvents, rule: AutomationRule, now: datetime) -> Match | None:

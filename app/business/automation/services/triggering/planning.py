@@ -15,6 +15,8 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule, RuleVersion
 from app.business.automation.run_models import Cause, RunDetail, ScheduledTask, Status
+from app.business.automation.services.rules.definition import definition_from
+from app.business.automation.services.rules.versions import read_definition
 from app.business.automation.services.runs.missed_times import (
     EDITED,
     LATE,
@@ -72,7 +74,7 @@ def plan_rule(session: Session, rule: AutomationRule, now: datetime) -> None:
     span = activations.present_span(session, rule.id)
     if start is None or start > until or span is None:
         return
-    schedules = activations.site_schedules(rule.schedule, rule.split_by, span.zones)
+    schedules = activations.site_schedules(read_definition(rule), span.zones)
     for site_id, schedule in schedules.items():
         _write_rows(session, rule, _unwritten(session, rule, schedule, start, until, site_id), now, site_id)
     rule.unplanned_from = _first_after(schedules.values(), until)
@@ -92,7 +94,7 @@ def replan(session: Session, rule: AutomationRule, now: datetime) -> None:
         return
     span = activations.open_span(session, rule, now)
     try:
-        schedules = activations.site_schedules(rule.schedule, rule.split_by, span.zones)
+        schedules = activations.site_schedules(read_definition(rule), span.zones)
     except Invalid:
         # It keeps no other rule from being planned, and the watch names it until it is repaired.
         rule.unplanned_from = now
@@ -198,7 +200,7 @@ def _record_owed(session: Session, rule: AutomationRule, now: datetime) -> None:
     )
     before = session.scalars(version).one()
     try:
-        schedules = activations.site_schedules(before["schedule"], before["split_by"], span.zones)
+        schedules = activations.site_schedules(definition_from(before), span.zones)
     except Invalid:
         return
     for site_id, schedule in schedules.items():

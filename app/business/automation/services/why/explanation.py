@@ -13,9 +13,8 @@ from app.business.automation.models import AutomationRule, RuleRecord, RuleVersi
 from app.business.automation.run_models import ScheduledTask
 from app.business.automation.services.catalogue.nouns import noun
 from app.business.automation.services.catalogue.record_models import MODELS
-from app.business.automation.services.rules.definition import definition_from
 from app.business.automation.services.rules.repair import faults_of, repair_sentence
-from app.business.automation.services.rules.versions import definition_of
+from app.business.automation.services.rules.versions import read_definition
 from app.business.automation.services.runs.held_records import held_until
 from app.business.automation.services.runs.record_claims import begun_before
 from app.business.automation.services.runs.record_selection import eligible
@@ -168,7 +167,7 @@ def _unfit(session: Session, rule: AutomationRule, record: Record, now: datetime
     if faults := faults_of(rule):
         return repair_sentence(faults)
     model = MODELS[rule.record_type or ""]
-    clause = eligible(definition_from(definition_of(rule)), model, now)
+    clause = eligible(read_definition(rule), model, now)
     fits = session.scalar(select(model.id).where(model.id == record.id, clause))
     return None if fits else TAKES.get(rule.actions[0]["type"], "The first action does not take it as it is.")
 

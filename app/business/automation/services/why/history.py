@@ -13,9 +13,9 @@ from app.business.automation.run_models import Cause, Reason, RunDetail, Schedul
 from app.business.automation.services.catalogue.fields import choices_of
 from app.business.automation.services.catalogue.nouns import noun, plural
 from app.business.automation.services.catalogue.record_order import OLDEST, order_words
-from app.business.automation.services.catalogue.triggers import TRIGGERS, statuses_to
+from app.business.automation.services.catalogue.triggers import TRIGGERS, statuses_to, stored_options
 from app.business.automation.services.runs.start_list import start_of, stretch_of
-from app.business.events import Event, EventBatch, EventType
+from app.business.events import Event, EventBatch
 from app.business.planner.models import Record
 
 MOST_RUNS = 100
@@ -249,7 +249,7 @@ def _why_not_for(heard: Heard, number: int, said: Mapping[str, Any]) -> str:
         return f"The rule was switched off then (version {number})."
     if said["site"] not in (None, event.site_id) or said["sector"] not in (None, event.sector_id):
         return "It belongs to another place than the one the rule works on."
-    wanted = statuses_to(said["trigger_options"]) if heard.batch.type == EventType.STATUS_CHANGED else []
+    wanted = statuses_to(stored_options(said["trigger"], said["trigger_options"]))
     if not wanted:
         return f"The rule did not look at this {noun(event.record_type)}."
     words, to = dict(choices_of(event.record_type, "status")), str((event.data or {}).get("to"))
