@@ -81,7 +81,7 @@ def _of_action(action: Mapping[str, Any], index: int, record_type: Any) -> Itera
     for name, value in params.items() if isinstance(params, dict) else ():
         if name in PARAMS:
             yield from (Reference(PARAMS[name], id, f"{path}.params.{name}", before) for id in _ids(value))
-        elif entry.ids and name in (entry.ids, "task_id"):
+        elif name in entry.ids:
             yield from (Reference(entry.takes[0], id, f"{path}.params", before) for id in _ids(value))
     yield from _of_conditions(action.get("when"), taken, f"{path}.when")
 
