@@ -55,14 +55,18 @@ def now() -> datetime:
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[str]:
     # Not in pytest's folder: its server has a user of its own, whom every new pytest session shuts out of there.
-    folder = tempfile.TemporaryDirectory(prefix="igny8-postgresql-", ignore_cleanup_errors=True)
+    folder = tempfile.TemporaryDirectory(
+        prefix="igny8-postgresql-", dir=databases.folder_in_memory(), ignore_cleanup_errors=True
+    )
     with folder as path, databases.postgresql_server(Path(path)) as url:
         yield url
 
 
 @pytest.fixture(scope="session")
-def sqlite_url(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return f"sqlite:///{tmp_path_factory.mktemp('sqlite') / 'test.sqlite3'}"
+def sqlite_url() -> Iterator[str]:
+    folder = tempfile.TemporaryDirectory(prefix="igny8-sqlite-", dir=databases.folder_in_memory())
+    with folder as path:
+        yield f"sqlite:///{path}/test.sqlite3"
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """The two databases every test runs on: a SQLite file and a PostgreSQL that the tests start themselves."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,15 @@ from sqlalchemy import URL, Engine, create_engine, make_url, text
 from app.business.base import Base
 from app.infrastructure.database import db
 from app.infrastructure.schema import protect_history
+
+MEMORY = Path("/dev/shm")
+ENOUGH = 2_000_000_000
+
+
+def folder_in_memory() -> str | None:
+    """Where files cost no disk: there TRUNCATE, which gives each table new files, takes a sixth of the time."""
+    fits = MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ENOUGH
+    return str(MEMORY) if fits else None
 
 
 @contextmanager
@@ -35,7 +45,7 @@ def _spare_the_disk(server_url: str) -> None:
     """No wait for the disk: these rows must outlive killed processes, not a power cut."""
     engine = create_engine(_sqlalchemy_url(server_url), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        for setting in ("fsync", "full_page_writes"):
+        for setting in ("fsync", "full_page_writes", "jit"):
             connection.execute(text(f"ALTER SYSTEM SET {setting} = off"))
         connection.execute(text("SELECT pg_reload_conf()"))
     engine.dispose()
