@@ -52,7 +52,7 @@ chromium:
 
 # Two at a time: each of the two has a PostgreSQL and a queue server of its own.
 test: check chromium
-	$(BIN)/python -m pytest tests -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest tests -n 2 --dist worksteal
 
 # Everything whose counts follow TRIALS. One after the other where lateness is measured; simulated months, which have
 # a clock of their own, on all cores. Several hours.

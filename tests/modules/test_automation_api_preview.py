@@ -17,6 +17,8 @@ from tests.factories import make_account, make_cluster, make_keyword, make_secto
 from tests.modules.automation_rest import IDEAS, LABEL, RULES
 from tests.people import People, make_people, program_of
 
+pytestmark = pytest.mark.both_databases
+
 PREVIEW = "/api/automation/preview/"
 BIG = {"field": "volume", "operator": "gte", "value": 500}
 

@@ -14,6 +14,8 @@ from tests.factories import make_account, make_sector, make_site, make_task
 from tests.modules.automation_rest import RULES, execute
 from tests.people import People, make_people, program_of
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture
 def people(session: Session) -> People:

@@ -17,6 +17,8 @@ from tests.factories import make_sector, make_site, make_task
 from tests.modules.automation_rest import RUNS
 from tests.people import People, make_people, program_of
 
+pytestmark = pytest.mark.both_databases
+
 HOUR = timedelta(hours=1)
 
 

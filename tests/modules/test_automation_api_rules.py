@@ -17,6 +17,8 @@ from tests.factories import make_account, make_sector, make_site
 from tests.modules.automation_rest import HOURLY, IDEAS, RULES, rule_body
 from tests.people import People, browser_of, make_people, program_of
 
+pytestmark = pytest.mark.both_databases
+
 NAMES = [
     "id", "name", "description", "trigger", "trigger_options", "site", "sector", "record_type", "conditions",
     "actions", "schedule", "is_active", "max_executions_per_day", "credit_limit_per_execution", "record_limit",

@@ -18,6 +18,8 @@ from tests.factories import make_cluster, make_keyword, make_sector, make_site
 from tests.modules.automation_rest import HOURLY, LABEL, RUNS, execute
 from tests.people import People, make_people, program_of
 
+pytestmark = pytest.mark.both_databases
+
 NAMES = [
     "id", "automation_rule", "rule_name", "rule_version", "cause", "scheduled_at", "executed_at", "started_at",
     "finished_at", "not_before", "waiting_for", "status", "reason", "result", "error_message", "credits_used",

@@ -11,6 +11,8 @@ from app.business.billing.models import EntryKind
 from app.business.billing.services.credit_service import CreditService
 from tests.people import People, make_people, program_of
 
+pytestmark = pytest.mark.both_databases
+
 LEDGER = "/api/billing/ledger/"
 
 

@@ -19,6 +19,8 @@ from app.modules.automation.rule_form.conditions.value import operator_choices
 from tests.modules.wizard_answers import LABEL, ROW, answer, begin
 from tests.people import browser_of, make_people
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture
 def context() -> Iterator[None]:

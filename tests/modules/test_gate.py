@@ -22,6 +22,8 @@ from tests.modules.automation_pages import make_rule
 from tests.modules.automation_rest import RULES, RUNS, rule_body
 from tests.people import People, browser_of, make_people, program_of
 
+pytestmark = pytest.mark.both_databases
+
 ODD_NUMBERS = [
     "²",
     "١٢",

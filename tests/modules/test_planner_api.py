@@ -13,6 +13,8 @@ from app.business.planner.models import Keyword, Sector, Site
 from tests.factories import make_cluster, make_idea, make_keyword, make_sector, make_site
 from tests.people import People, browser_of, make_people, program_of
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture
 def people(session: Session) -> People:

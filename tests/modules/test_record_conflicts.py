@@ -28,6 +28,8 @@ from tests.factories import (
 )
 from tests.people import People, browser_of, make_people, program_of
 
+pytestmark = pytest.mark.both_databases
+
 Form = dict[str, str]
 Make = Callable[[Session, Sector], Any]
 

@@ -20,6 +20,8 @@ from tests.factories import make_keyword, make_sector, make_site
 from tests.modules.automation_pages import ON_KEYWORDS, make_rule
 from tests.people import People, browser_of, make_people
 
+pytestmark = pytest.mark.both_databases
+
 STARTS = {
     "automation.run_now", "automation.switch", "automation.make_real", "automation.retry", "automation.retry_all",
     "automation.go_on", "automation.do_left_over", "automation.save", "automation.resume_all_now",

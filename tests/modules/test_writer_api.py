@@ -9,6 +9,8 @@ from app.business.planner.models import Sector
 from tests.factories import make_content, make_idea, make_sector, make_site, make_task
 from tests.people import People, make_people, program_of
 
+pytestmark = pytest.mark.both_databases
+
 
 @pytest.fixture
 def people(session: Session) -> People:

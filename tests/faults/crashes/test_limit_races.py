@@ -20,6 +20,8 @@ from tests.factories import NOW, make_account
 from tests.faults.crashes.limit_races import PROCESSES, Lot, Spending, race
 from tests.faults.crashes.trials import times
 
+pytestmark = pytest.mark.both_databases
+
 ROUNDS = times(full=200, sample=2)
 LIMIT, EACH = 5, 2
 """A daily limit, and how many runs each process tries to get through in a round."""

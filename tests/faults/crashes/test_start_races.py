@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
@@ -13,6 +14,8 @@ from tests.factories import NOW, make_account, make_sector, make_site, make_task
 from tests.faults.crashes.limit_races import PROCESSES
 from tests.faults.crashes.start_races import Meddling, race
 from tests.faults.crashes.trials import times
+
+pytestmark = pytest.mark.both_databases
 
 ROUNDS = times(full=40, sample=1)
 STEPS = times(full=60, sample=12)

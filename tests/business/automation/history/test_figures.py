@@ -19,6 +19,8 @@ from app.business.events import EventBatch, EventType, Origin, close_batch, open
 from tests.business.automation.run_rows import make_rule, make_run
 from tests.factories import make_account, make_site
 
+pytestmark = pytest.mark.both_databases
+
 DAY = timedelta(days=1)
 HOURLY = {"cron": "7 * * * *", "timezone": "UTC"}
 

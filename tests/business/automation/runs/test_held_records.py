@@ -20,6 +20,8 @@ from tests.business.automation.held_world import DyingMachine
 from tests.business.automation.rule_parts import HOURLY, IDEAS, LABEL, clusters_with_keywords
 from tests.factories import make_keyword
 
+pytestmark = pytest.mark.both_databases
+
 SCHEDULED = {"trigger": "schedule", "schedule": HOURLY}
 
 

@@ -28,6 +28,8 @@ from tests.business.automation.machine import Machine
 from tests.business.automation.rule_parts import HOURLY, IDEAS, LABEL, clusters_with_keywords
 from tests.factories import NOW, make_keyword
 
+pytestmark = pytest.mark.both_databases
+
 NOTIFY = {"type": "notify", "params": {"message": "Hi"}}
 VOLUMES = [50, None, 900, 10, 900]
 PLANNED = {"trigger": "schedule", "schedule": HOURLY, "record_type": "keyword", "actions": [LABEL]}

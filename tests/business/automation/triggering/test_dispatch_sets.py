@@ -18,6 +18,8 @@ from tests.business.automation.machine import Machine
 from tests.business.automation.rule_parts import LABEL
 from tests.business.automation.triggering.event_batches import SEARCHED, import_many
 
+pytestmark = pytest.mark.both_databases
+
 FULL = os.environ.get("TRIALS") == "full"
 MANY = 50_000 if FULL else 4_000
 SECONDS_EACH_RULE = 0.5

@@ -15,6 +15,8 @@ from tests.business.automation.machine import Machine
 from tests.business.automation.triggering import race_of_planners
 from tests.factories import NOW, make_site
 
+pytestmark = pytest.mark.both_databases
+
 RULES, SITES = 4, 2
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -17,6 +18,8 @@ from app.business.planner.services import keyword_service
 from app.business.planner.services.record_changes import IDEA, set_status
 from tests.business.automation.machine import Machine
 from tests.factories import make_cluster, make_idea, make_keyword, make_sector, make_site
+
+pytestmark = pytest.mark.both_databases
 
 BIG = {"all": [{"field": "volume", "operator": "gte", "value": 500}]}
 LABEL = {"type": "update_records", "params": {"labels_add": ["seen"]}}
