@@ -44,11 +44,16 @@ ONE_IS_ENOUGH = (
 
 
 def leave_out_the_other(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect the tests that would show on the second database what they show on the first."""
+    """Deselect the tests that would show on the second database what they show on the first, and long trials."""
     if os.environ.get("TRIALS") == "full":
         return
     both = {_without_database(item) for item in items if _database_of(item) == DATABASES[1]}
-    left_out = [item for item in items if _without_database(item) in both and _is_shown_by_the_other(item)]
+    left_out = [
+        item
+        for item in items
+        if item.get_closest_marker("full_trials")
+        or (_without_database(item) in both and _is_shown_by_the_other(item))
+    ]
     items[:] = _without(items, left_out)
     if left_out:
         config.hook.pytest_deselected(items=left_out)

@@ -36,7 +36,7 @@ SEEDS = {"sqlite": 14, "postgresql": 15}
 
 def share(session: Session) -> tuple[int, int]:
     """Requests that this database takes, and their seed: 500 on both together, 5,000 on each in long trials."""
-    return 5000 if FULL else 250, SEEDS[session.get_bind().dialect.name]
+    return 5000 if FULL else 150, SEEDS[session.get_bind().dialect.name]
 
 
 MOST_SECONDS = 2

@@ -14,8 +14,8 @@ from tests.simulation.world import World
 
 FULL = os.environ.get("TRIALS") == "full"
 ONE = [int(os.environ["SEED"])] if "SEED" in os.environ else None
-SEEDS = ONE or range(2000 if FULL else 12)
-SEEDS_ON_POSTGRESQL = ONE or range(100 if FULL else 2)
+SEEDS = ONE or range(2000 if FULL else 3)
+SEEDS_ON_POSTGRESQL = ONE or range(100 if FULL else 1)
 
 
 @pytest.mark.parametrize("seed", SEEDS)

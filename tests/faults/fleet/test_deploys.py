@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import pytest
 from sqlalchemy import func, select
 
 from app.business.automation.run_models import Reason, RunAttempt, Status
@@ -30,6 +31,7 @@ def test_a_deploy_under_load_loses_and_fails_nothing(site: Site, figure: Callabl
         )
 
 
+@pytest.mark.full_trials
 def test_a_worker_that_ends_its_runs_when_it_is_stopped_is_found(control_site: Site) -> None:
     with control_site.storm(provider_seconds=1, plant="fail_when_told_to_stop") as storm:
         # One that is stopped in its last unit ends as it should.

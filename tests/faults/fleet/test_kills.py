@@ -4,9 +4,9 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.faults.fleet.storm import FULL, KILLS, Site, kill_worker_and_horse, trials
+from tests.faults.fleet.storm import KILLS, Site, kill_worker_and_horse, trials
 
-KILLED = trials(500, 8)
+KILLED = trials(500, 5)
 MORE_THAN_NEEDED = {"clock": 2, "worker": 3, "scheduler": 2}
 
 
@@ -17,13 +17,14 @@ def test_killed_processes_lose_and_double_nothing(site: Site, figure: Callable[[
         figure(f"{KILLED} kills {dict(storm.acts)}: lost 0, doubled 0 of {storm.load.counts()}")
 
 
+@pytest.mark.full_trials
 def test_a_build_that_rescues_nobody_loses_runs(control_site: Site) -> None:
     with control_site.storm(provider_seconds=0.6, plant="rescue_nobody") as storm:
         storm.rage([kill_worker_and_horse], 2)
         assert "still open: run" in storm.verdict(within=12)
 
 
-@pytest.mark.skipif(not FULL, reason="Half a minute; made with TRIALS=full.")
+@pytest.mark.full_trials
 def test_a_build_without_constant_keys_asks_for_the_same_work_twice(control_site: Site) -> None:
     with control_site.storm(provider_seconds=0.6, plant="new_key_for_each_try") as storm:
         for _ in range(10):

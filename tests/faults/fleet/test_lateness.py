@@ -6,6 +6,8 @@ What is asserted is that all of them ran once; the figures are printed, for a qu
 import time
 from collections.abc import Callable, Sequence
 
+import pytest
+
 from tests.faults.fleet.crew import AS_SHIPPED
 from tests.faults.fleet.storm import Site, trials
 
@@ -33,6 +35,7 @@ def test_runs_of_idle_workers_start_on_their_second(
         figure(f"{RUNS} runs at odd seconds: started late by {told(storm.load.lateness())}")
 
 
+@pytest.mark.full_trials
 def test_many_rules_due_in_one_second_all_start(control_site: Site, figure: Callable[[str], None]) -> None:
     with control_site.storm(pace=AS_SHIPPED) as storm:
         storm.await_crew()

@@ -16,7 +16,7 @@ from app.business.automation.run_models import RunAttempt, ScheduledTask, Status
 from app.business.automation.services.runs.recovery import SILENT
 from app.infrastructure.database import only_reading, transaction
 from app.modules.automation.labels.runs import outcome
-from tests.faults.fleet.storm import FULL, Site, Storm, kill_worker_and_horse, trials
+from tests.faults.fleet.storm import Site, Storm, kill_worker_and_horse, trials
 from tests.processes import eventually
 
 RUNS, RESTARTS = trials(30, 6), trials(20, 1)
@@ -118,7 +118,7 @@ def test_killed_workers_leave_no_untrue_word(
         record_property("figure", f"killed workers: {storm.load.counts()}")
 
 
-@pytest.mark.skipif(not FULL, reason="It locks the database for longer than anybody waits for it.")
+@pytest.mark.full_trials
 def test_a_locked_sqlite_leaves_no_untrue_word(nursery: "subprocess.Popen[str]", tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'trial.sqlite3'}"
     with Site(nursery, url, tmp_path).storm(standing=False, provider_seconds=0.2) as storm:

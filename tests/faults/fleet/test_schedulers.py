@@ -28,6 +28,7 @@ def test_three_schedulers_start_nothing_twice(site: Site, figure: Callable[[str]
         figure(f"three schedulers, {dict(storm.acts)}: lost 0, doubled 0 of {storm.load.counts()}")
 
 
+@pytest.mark.full_trials
 def test_without_a_guard_on_the_claim_runs_are_doubled(control_site: Site) -> None:
     with control_site.storm(crew=THREE, plant="claim_without_a_guard") as storm:
         storm.load.add_ticks_at_once(AT_ONCE, AT_ONCE / 2)

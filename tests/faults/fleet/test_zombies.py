@@ -5,6 +5,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 
+import pytest
 from sqlalchemy import select, text
 
 from app.business.accounts.models import Account
@@ -17,7 +18,7 @@ from app.infrastructure.database import db, only_reading, transaction
 from tests.faults.fleet.storm import SEED, Site, Storm, trials
 from tests.processes import eventually, is_alive
 
-ZOMBIES = trials(100, 4)
+ZOMBIES = trials(100, 2)
 MOST_AT_ONCE = 4
 RUNS = (ScheduledTask, RunAttempt, ActionRun)
 EFFECTS = (Account, CreditEntry, CreditHold, Event, EventBatch, Idea, Task, Content)
@@ -114,6 +115,7 @@ def test_a_worker_that_was_replaced_writes_nothing(site: Site, figure: Callable[
         )
 
 
+@pytest.mark.full_trials
 def test_without_the_lease_they_write(control_site: Site) -> None:
     with control_site.storm(
         crew=CREW, provider_seconds=0.4, standing=False, plant="write_without_the_lease"

@@ -139,7 +139,7 @@ def test_a_queue_server_that_is_gone(
     record_property("figure", f"queue server gone for {time.monotonic() - since:.0f} s: lost 0, doubled 0")
 
 
-@pytest.mark.skipif(not FULL, reason="A copy more to start: with TRIALS=full.")
+@pytest.mark.full_trials
 def test_a_build_without_its_safeguards_is_found(tmp_path: Path) -> None:
     with installed(tmp_path, tmp_path / "var", plant="write_tracebacks,lose_what_was_not_delivered") as place:
         eventually(place.is_ready, what="ready")

@@ -71,7 +71,7 @@ def test_all_is_done_once_and_charged_once(session: Session) -> None:
     check(session, cases if is_sqlite else cases[::5])
 
 
-@pytest.mark.skipif(not FULL, reason="An hour of trials; made with TRIALS=full.")
+@pytest.mark.full_trials
 def test_all_is_done_once_in_every_way(session: Session) -> None:
     cases = everything()
     while some := list(islice(cases, AT_ONCE)):
