@@ -6,11 +6,12 @@ from flask import flash, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role
+from app.business.automation.services.catalogue.actions.base import FREE
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.automation.services.rules.cost import most_per_run
 from app.business.automation.services.rules.definition import RuleDefinition
 from app.business.automation.services.rules.naming import free_name
-from app.business.automation.services.rules.sentence import FREE, summary_of
+from app.business.automation.services.rules.sentence import summary_of
 from app.business.automation.services.transfer import templates
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person

@@ -10,7 +10,10 @@ from app.business.automation.services.catalogue.actions.cluster_keywords import 
     CLUSTER_KEYWORDS,
     ClusterKeywords,
 )
-from app.business.automation.services.catalogue.actions.generate_content import GenerateContent, article_price
+from app.business.automation.services.catalogue.actions.generate_content import (
+    GENERATE_CONTENT,
+    GenerateContent,
+)
 from app.business.automation.services.catalogue.actions.generate_ideas import GENERATE_IDEAS, GenerateIdeas
 from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.runs.context import RunContext
@@ -131,7 +134,9 @@ class GenerateContentWork(Work):
         asked = session.scalars(select(Task.word_count).where(Task.id == unit.record_id)).one()
         return Done(
             made={"content": [content.id]},
-            credits=article_price(answer.word_count, asked, outline=answer.outline),
+            credits=GENERATE_CONTENT.price(
+                unit.step.params, min(answer.word_count, asked), connected=not answer.outline
+            ),
             message=f"Outline of “{content.title}”, made without an AI connection"
             if answer.outline
             else f"Content “{content.title}”",

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
+from typing import Any
 
 from sqlalchemy import Table, bindparam, select, text
 from sqlalchemy.orm import Session
@@ -15,6 +16,7 @@ from app.business.accounts.models import Account, AccountStatus, Role
 from app.business.accounts.services.notices import add_notice, mark_settled
 from app.business.automation.services.auditing import record_queries, rule_queries
 from app.business.automation.services.auditing.queries import QUERIES
+from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.base import Base, UtcDateTime
 from app.business.billing.services.replenishment import accounts_without_grant
 
@@ -124,10 +126,12 @@ def _found(name: str, sentence: str, rows: Iterable[Row]) -> Iterator[Breach]:
 
 def _ask(session: Session, query: str, now: datetime) -> Iterator[Row]:
     times = {"cut": now - GRACE, "lease_cut": now - LEASE_GRACE}
-    used = {key: value for key, value in times.items() if f":{key}" in query}
-    statement = text(f"{query} LIMIT {SHOWN}").bindparams(
-        *(bindparam(key, type_=UtcDateTime()) for key in used)
-    )
+    used: dict[str, Any] = {key: value for key, value in times.items() if f":{key}" in query}
+    bound = [bindparam(key, type_=UtcDateTime()) for key in used]
+    if ":paid_types" in query:
+        used["paid_types"] = [entry.key for entry in CATALOGUE.values() if entry.is_paid]
+        bound.append(bindparam("paid_types", expanding=True))
+    statement = text(f"{query} LIMIT {SHOWN}").bindparams(*bound)
     for account_id, *row in session.execute(statement, used):
         yield account_id, ", ".join(map(str, row))
 

@@ -75,7 +75,7 @@ QUERIES: dict[str, tuple[str, str]] = {
         "A running run that is at a paid step has credits set aside.",
         "SELECT u.account_id, u.run_id FROM action_run u JOIN scheduled_task t ON t.id = u.run_id JOIN run_attempt a "
         "ON a.run_id = t.id AND a.number = t.attempt WHERE t.status = 'running' AND u.status = 'started' "
-        "AND u.type IN ('cluster_keywords', 'generate_ideas', 'generate_content') AND u.started_at >= a.started_at "
+        "AND u.type IN :paid_types AND u.started_at >= a.started_at "
         "AND NOT EXISTS (SELECT 1 FROM credit_hold h WHERE h.run_id = t.id AND h.state = 'open')",
     ),
     "grants_once": (

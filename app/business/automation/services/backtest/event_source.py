@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.business.automation.services.backtest.eligibility import Eligibility, own_values
+from app.business.automation.services.backtest.eligibility import own_values, past_eligibility
 from app.business.automation.services.backtest.past_facts import Judge, handled_before
 from app.business.automation.services.backtest.past_records import RecordTimeline
 from app.business.automation.services.backtest.replay import Arrival, Opened
@@ -40,7 +40,7 @@ class EventSource:
     def __init__(self, trial: Trial, read: Transaction, tell: Hears) -> None:
         self.trial, self.read, self.tell = trial, read, tell
         self.definition = trial.definition
-        self.judge, self.eligibility = Judge(trial, read), Eligibility(trial, read)
+        self.judge, (_, self.eligibility) = Judge(trial, read), past_eligibility(trial, read)
         extra = [name for name in self.eligibility.columns if name not in self.judge.columns]
         self.columns = [*self.judge.columns, *extra]
         self.wanted = statuses_to(self.definition.trigger_options)
@@ -163,9 +163,8 @@ class EventSource:
                 continue
             matched.append(record_id)
             own = own_values(self.columns, values) if values is not None else {}
-            if (own or self.eligibility.action == "generate_ideas") and not self.eligibility.holds(
-                record_id, own, batch.at
-            ):
+            can_tell = bool(own) or not self.eligibility.needs_values
+            if can_tell and not self.eligibility.holds(record_id, own, batch.at):
                 finished.add(record_id)
         return matched
 

@@ -37,7 +37,7 @@ class Prices:
     @property
     def are_free(self) -> bool:
         """Whether no record costs anything."""
-        return not self.later and all(step.entry.price_text == "free" for step in self.known)
+        return not self.later and all(not step.entry.is_paid for step in self.known)
 
     def load(self, ids: Sequence[int]) -> None:
         """Read what the prices of these records depend on."""
@@ -72,14 +72,14 @@ class Prices:
                     parents = parents_of(session, record_type, step.record_type or "", ids)
                     self._parents[step.index] |= parents
                     wanted = list(dict.fromkeys(parents.values()))
-                self._measures[step.index].measure.update(step_price(session, step, wanted).measure)
+                self._measures[step.index].measured.update(step_price(session, step, wanted).measured)
 
     def _load_explicit(self, step: Step) -> list[int]:
         ids = explicit_ids(step.action) or []
         with self.read() as session:
             known = known_ids(session, step.record_type or "", ids, self.trial.account_id)
             found = [record_id for record_id in ids if record_id in known]
-            self._measures[step.index].measure.update(step_price(session, step, found).measure)
+            self._measures[step.index].measured.update(step_price(session, step, found).measured)
         return found
 
     def _input(self, step: Step, records: list[int]) -> list[int]:

@@ -5,23 +5,22 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from heapq import merge
 from itertools import islice
+from typing import Any
 
 from sqlalchemy import select
 
-from app.business.automation.services.backtest.eligibility import Eligibility, own_values
+from app.business.automation.services.backtest.eligibility import own_values, past_eligibility
 from app.business.automation.services.backtest.past_facts import CHUNK, Judge, handled_before
 from app.business.automation.services.backtest.past_order import ReplayOrder
 from app.business.automation.services.backtest.past_records import RecordTimeline
 from app.business.automation.services.backtest.replay import Arrival, Opened
 from app.business.automation.services.backtest.trial import Hears, Trial
 from app.business.automation.services.conditions.facts import Facts
-from app.business.automation.services.rules.definition import RECORD_LIMIT
-from app.business.automation.services.runs.record_selection import CLUSTER_AGAIN_AFTER
+from app.business.automation.services.rules.definition import usual_limit
 from app.business.automation.services.schedules.calendar import Schedule, due_instants
 from app.business.automation.services.transactions import Transaction
 from app.business.automation.services.triggering.activations import site_schedules
 from app.business.errors import Invalid
-from app.business.planner.models import Keyword
 
 MOST_TIMES = 10_000
 MOST_LOOKS = 5_000_000
@@ -34,10 +33,11 @@ class TimeSource:
     def __init__(self, trial: Trial, read: Transaction, tell: Hears) -> None:
         self.trial, self.read, self.tell = trial, read, tell
         self.definition, self.gone = trial.definition, 0
-        self.judge, self.eligibility = Judge(trial, read), Eligibility(trial, read)
+        self.judge, (action, self.eligibility) = Judge(trial, read), past_eligibility(trial, read)
+        self._left_over = action.left_over if action else None
         self.times = self._times()
         self.handled = handled_before(trial, read)
-        self.limit = self.definition.record_limit or RECORD_LIMIT
+        self.limit = self.definition.record_limit or usual_limit(self.definition)
         self.order = ReplayOrder(trial, read)
         self._matching: set[int] = set()
         self._in_order: list[int] = []
@@ -118,8 +118,8 @@ class TimeSource:
             for start in range(0, len(ids), CHUNK):
                 self._today |= self.judge.today(ids[start : start + CHUNK])
                 self.tell(0)
-        if self.eligibility.action == "cluster_keywords":
-            self._load_tried()
+        if self._left_over:
+            self._load_tried(self._left_over.tried_at)
 
     def _advance(self, timeline: RecordTimeline, at: datetime, site_id: int) -> None:
         changed = timeline.advance(at)
@@ -170,8 +170,8 @@ class TimeSource:
         handled_at = self.handled.get(record_id)
         if handled_at is None or self.definition.repeat == "always":
             return False
-        if self._was_left_over(record_id, handled_at):
-            return handled_at >= at - CLUSTER_AGAIN_AFTER
+        if self._left_over and self._was_left_over(record_id, handled_at):
+            return handled_at >= at - self._left_over.again_after
         again_after = timedelta(days=self.definition.repeat_after_days or 0)
         return self.definition.repeat == "once" or handled_at > at - again_after
 
@@ -183,10 +183,11 @@ class TimeSource:
         tried_at = self._tried.get(record_id)
         return tried_at is not None and handled_at is not None and tried_at >= handled_at
 
-    def _load_tried(self) -> None:
+    def _load_tried(self, column: Any) -> None:
+        model = column.class_
         with self.read() as session:
-            tried = select(Keyword.id, Keyword.cluster_tried_at).where(
-                Keyword.account_id == self.trial.account_id, Keyword.cluster_tried_at > self.trial.start
+            tried = select(model.id, column).where(
+                model.account_id == self.trial.account_id, column > self.trial.start
             )
             for record_id, tried_at in session.execute(tried):
                 if tried_at is not None:

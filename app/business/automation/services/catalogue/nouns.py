@@ -7,6 +7,12 @@ def plural(count: int, record_type: str | None) -> str:
     return f"{count:,} {word}" if count == 1 else f"{count:,} {word}s"
 
 
+def one(record_type: str) -> str:
+    """`an idea`."""
+    article = "an" if record_type[0] in "aeiou" else "a"
+    return f"{article} {noun(record_type)}"
+
+
 def noun(record_type: str | None) -> str:
     """What staff call one record of that type."""
     return "content item" if record_type == "content" else record_type or "record"

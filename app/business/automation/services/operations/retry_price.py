@@ -11,11 +11,12 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select, tuple_
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule, RuleVersion
 from app.business.automation.run_models import ActionRun, RunDetail, ScheduledTask
+from app.business.automation.services.catalogue.actions.base import Measure
 from app.business.automation.services.catalogue.actions.registry import explicit_ids, made_by
 from app.business.automation.services.catalogue.record_models import MODELS, PARENTS
 from app.business.automation.services.conditions.parser import parse_conditions
@@ -25,17 +26,11 @@ from app.business.automation.services.runs.pricing import StepPrice
 from app.business.automation.services.runs.start_total import rooms
 from app.business.automation.services.runs.steps import FINISHED, Step, steps_of
 from app.business.errors import Invalid
-from app.business.planner.models import Keyword
-from app.business.writer.models import Task
 
 MOST_RUNS = 500
 """Runs of one call."""
 IDS_IN_A_QUERY = 10_000
 CHILDREN_FIRST = ("content", "task", "idea", "keyword")
-MEASURES: dict[str, tuple[InstrumentedAttribute[int], InstrumentedAttribute[Any]]] = {
-    "cluster_keywords": (Keyword.id, Keyword.sector_id),
-    "generate_content": (Task.id, Task.word_count),
-}
 
 
 @dataclass(frozen=True)
@@ -99,7 +94,7 @@ def _most(known: "_Known", context: RunContext) -> tuple[int, int]:
         rest = None if step.source == "made" and step.record_type in to_come else known.rest(context, step)
         if rest is None or rest:
             to_come.add(made_by(step.action))
-        if step.entry.price_text == "free":
+        if not step.entry.is_paid:
             continue
         if rest is None:
             return left, min(total, left)
@@ -126,8 +121,9 @@ class _Known:
         steps = [(context, step) for context in contexts.values() for step in _readable_steps(context)]
         self.parents = self._read_parents(steps)
         self.existing = self._read_existing(steps)
-        self.measures: dict[str, dict[int, Any]] = {
-            key: self._read_measure(key, steps) for key in MEASURES if _has(steps, key)
+        measured = {step.entry.key: step.entry.measure for _, step in steps if step.entry.measure}
+        self.measures: dict[str, dict[int, int]] = {
+            key: self._read_measure(key, measure, steps) for key, measure in measured.items()
         }
 
     def rest(self, context: RunContext, step: Step) -> list[int] | None:
@@ -219,12 +215,12 @@ class _Known:
             for type, ids in wanted.items()
         }
 
-    def _read_measure(self, key: str, steps: "_Steps") -> dict[int, Any]:
+    def _read_measure(self, key: str, measure: Measure, steps: "_Steps") -> dict[int, int]:
         wanted: set[int] = set()
         for context, step in steps:
             if step.entry.key == key:
                 wanted.update(self._inputs(context, step) or ())
-        return self._read(*MEASURES[key], wanted)
+        return self._read(measure.key, measure.column, wanted)
 
     def _read(self, key: Any, value: Any, wanted: Iterable[int], only: int | None = None) -> dict[int, Any]:
         ids, found = list(wanted), dict[int, Any]()
@@ -242,10 +238,6 @@ def _readable_steps(context: RunContext) -> list[Step]:
         return steps_of(context)
     except KeyError:
         return []
-
-
-def _has(steps: _Steps, key: str) -> bool:
-    return any(step.entry.key == key for _, step in steps)
 
 
 def contexts_of(

@@ -51,7 +51,7 @@ def price_of_rest(session: Session, context: RunContext, rest: Rest) -> ChainPri
 def price_of_made(session: Session, context: RunContext) -> int:
     """The most that a run over its records comes to from its first unit on, where steps work on what others make."""
     steps = steps_over(context.definition.actions, context.run.record_type, context.run.from_step)
-    if all(step.known_at_start or step.entry.price_text == "free" for step in steps):
+    if all(step.known_at_start or not step.entry.is_paid for step in steps):
         return 0
     records = list(context.detail.records or ())
     walk = _walk(session, context, records)

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.automation.services.conditions.analysis.findings import remarks_on
 from app.business.automation.services.conditions.parser import parse_conditions
-from app.business.automation.services.preflight.action_effects import Effects
 from app.business.automation.services.preflight.finding import Finding, Level
+from app.business.automation.services.preflight.rule_effects import RuleEffects
 from app.business.automation.services.rules.definition import RuleDefinition
 
 LEVELS = {"never": Level.STOP, "never_branch": Level.WARN}
@@ -31,7 +31,7 @@ def condition_findings(rule: RuleDefinition) -> Iterator[Finding]:
 
 
 def _idle(rule: RuleDefinition) -> Iterator[Finding]:
-    working = Effects(rule).always_working
+    working = RuleEffects(rule).always_working
     idle = [index for index in range(len(rule.actions)) if index not in working]
     level = Level.STOP if len(idle) == len(rule.actions) else Level.WARN
     for index in idle:

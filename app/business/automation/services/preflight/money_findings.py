@@ -3,23 +3,27 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, true
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
-from app.business.automation.services.catalogue.actions.generate_content import words_price
-from app.business.automation.services.catalogue.actions.registry import CATALOGUE, explicit_ids, made_by
+from app.business.automation.services.catalogue.actions.base import AnyAction
+from app.business.automation.services.catalogue.actions.registry import (
+    CATALOGUE,
+    decided_by,
+    explicit_ids,
+    is_paid,
+    made_by,
+)
 from app.business.automation.services.catalogue.nouns import noun
-from app.business.automation.services.catalogue.record_models import in_scope
+from app.business.automation.services.catalogue.record_models import MODELS, in_scope
 from app.business.automation.services.preflight.finding import Finding, Level
 from app.business.automation.services.rules.cost import most_per_run
 from app.business.automation.services.rules.definition import RuleDefinition
 from app.business.automation.services.runs.steps import source_of
 from app.business.billing.models import Plan
 from app.business.planner.models import Site
-from app.business.writer.models import Task
-from app.business.writer.services.content_service import READY
 
 SHARE_OF_MONTH = 5
 """A daily ceiling of a fifth of the month's credits is proposed."""
@@ -34,15 +38,10 @@ def money_findings(
     price = least_price(rule)
     yield from _below_price(rule, price)
     if price <= rule.credit_limit_per_execution:
-        yield from _below_articles(session, account, rule)
+        yield from _below_smallest(session, account, rule)
     yield from _below_budgets(session, account, rule, price)
     if account.daily_ceiling is None and not any(is_paid(other.actions) for other in others):
         yield _no_ceiling(session, account)
-
-
-def is_paid(actions: Sequence[dict[str, Any]]) -> bool:
-    """Whether any of the actions costs credits."""
-    return any(CATALOGUE[action["type"]].price_text != "free" for action in actions)
 
 
 def least_price(rule: RuleDefinition) -> int:
@@ -53,10 +52,7 @@ def least_price(rule: RuleDefinition) -> int:
         count = {"records": 1, "explicit": len(explicit_ids(action) or ())}.get(source, 0)
         if count:
             entry = CATALOGUE[action["type"]]
-            params = entry.params.model_validate(action.get("params", {}))
-            total += (
-                entry.price(params, count) if entry.unit_of == "sector" else count * entry.price(params, 1)
-            )
+            total += entry.estimate(entry.read(action), count, {})
         if made_type := made_by(action):
             made.append(made_type)
     return total
@@ -75,32 +71,38 @@ def _below_price(rule: RuleDefinition, price: int) -> Iterator[Finding]:
         yield Finding("budget_below_price", Level.STOP, sentence, advice, "monthly_budget")
 
 
-def _below_articles(session: Session, account: Account, rule: RuleDefinition) -> Iterator[Finding]:
-    """Articles are priced by the words asked for: by a step before, or by the tasks that are here."""
-    limit, made, words = rule.credit_limit_per_execution, list[str](), None
+def _below_smallest(session: Session, account: Account, rule: RuleDefinition) -> Iterator[Finding]:
+    """Records priced by what they hold: as a step before decides it, or as it is of those that are here."""
+    limit, made = rule.credit_limit_per_execution, list[str]()
+    decided: dict[str, int] = {}
     for action in rule.actions:
-        if action["type"] == "generate_content":
+        entry = CATALOGUE[action["type"]]
+        if entry.measure and entry.measure.smallest:
+            amount = decided.get(entry.measure.name)
             if source_of(action, rule.record_type, made) == "records":
-                words = _shortest_task(session, account, rule)
-            if words is not None and words_price(words) > limit:
+                amount = _smallest(session, account, rule, entry)
+            price = entry.price(entry.read(action), amount) if amount is not None else 0
+            if price > limit:
                 sentence = (
-                    f"Even the shortest article here, of {words:,} words, costs {_credits(words_price(words))}; "
+                    f"Even {entry.measure.smallest.format(amount)} costs {_credits(price)}; "
                     f"the limit of {limit:,} per run pays for none."
                 )
-                advice = (
-                    f"Raise “Credits per run” to at least {words_price(words):,}, or ask for fewer words."
-                )
+                advice = f"Raise “Credits per run” to at least {price:,}, or {entry.measure.less}."
                 yield Finding(
                     "limit_below_article", Level.WARN, sentence, advice, "credit_limit_per_execution"
                 )
+        decided |= decided_by(action)
         if made_type := made_by(action):
             made.append(made_type)
-            words = action["params"]["word_count"] if made_type == "task" else words
 
 
-def _shortest_task(session: Session, account: Account, rule: RuleDefinition) -> int | None:
-    scope = in_scope(Task, account.id, rule.site, rule.sector)
-    return session.scalar(select(func.min(Task.word_count)).where(scope, Task.status.in_(READY)))
+def _smallest(session: Session, account: Account, rule: RuleDefinition, entry: AnyAction) -> int | None:
+    """Of the records that are here, the least that their price is counted by."""
+    assert entry.measure is not None
+    model: Any = MODELS[entry.takes[0]]
+    here = in_scope(model, account.id, rule.site, rule.sector)
+    takeable = true() if entry.statuses is None else model.status.in_(entry.statuses)
+    return session.scalar(select(func.min(entry.measure.column)).where(here, takeable))
 
 
 def _below_budgets(session: Session, account: Account, rule: RuleDefinition, price: int) -> Iterator[Finding]:

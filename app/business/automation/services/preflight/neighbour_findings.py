@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from typing import Any
 
 from app.business.automation.models import AutomationRule
-from app.business.automation.services.catalogue.actions.registry import CATALOGUE
+from app.business.automation.services.catalogue.actions.registry import CATALOGUE, entries_of
 from app.business.automation.services.catalogue.field_types import FieldType
 from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.catalogue.triggers import statuses_to, stored_options
@@ -21,8 +22,6 @@ from app.business.automation.services.preflight.rule_graph import (
 from app.business.automation.services.rules.definition import RuleDefinition
 
 MOST_OVERLAPS = 3
-HARMLESS = {"notify", "send_webhook", "pause_rule", "resume_rule"}
-"""Actions that two rules may well do about the same records."""
 
 
 def loop_findings(graph: RuleGraph) -> Iterator[Finding]:
@@ -68,8 +67,8 @@ def _is_alike(rule: RuleDefinition, other: AutomationRule) -> bool:
     return not to or not other_to or bool(set(to) & set(other_to))
 
 
-def _kinds(actions: Sequence[dict[str, object]]) -> set[str]:
-    return {str(action["type"]) for action in actions} - HARMLESS
+def _kinds(actions: Sequence[dict[str, Any]]) -> set[str]:
+    return {entry.key for entry in entries_of(actions) if not entry.may_repeat}
 
 
 def _may_meet(one: RuleNode, other: RuleNode) -> bool:

@@ -16,12 +16,8 @@ from app.business.automation.services.rules.references import unknown_references
 from app.business.planner.models import Sector, Site
 
 MOST_NAMED = 3
-NAMED: Mapping[str, tuple[str, type[Any]]] = {
-    "rule_id": ("rule", AutomationRule),
-    "site": ("site", Site),
-    "assignee": ("person", User),
-}
-"""Parameters that name one row: what people call it, and where it stands."""
+NAMED: Mapping[str, type[Any]] = {"rule": AutomationRule, "site": Site, "person": User}
+"""What a parameter may name, as people call it, and where it stands."""
 
 
 def id_findings(session: Session, account_id: int, rule: RuleDefinition) -> Iterator[Finding]:
@@ -36,11 +32,12 @@ def id_findings(session: Session, account_id: int, rule: RuleDefinition) -> Iter
             yield from (_gone(sentence, path) for sentence in sentences)
     for index, action in enumerate(rule.actions):
         yield from _records(session, account_id, index, action)
-        for param, (noun, model) in NAMED.items():
-            row_id = action.get("params", {}).get(param)
-            if row_id is not None and not _is_known(session, model, row_id, account_id):
+        for param, input in CATALOGUE[action["type"]].inputs.items():
+            row_id, named = action.get("params", {}).get(param), NAMED.get(input.names or "")
+            if row_id is not None and named and not _is_known(session, named, row_id, account_id):
                 yield _gone(
-                    f"Action {index + 1}: {noun} {row_id} was not found.", f"actions[{index}].params.{param}"
+                    f"Action {index + 1}: {input.names} {row_id} was not found.",
+                    f"actions[{index}].params.{param}",
                 )
 
 

@@ -21,7 +21,7 @@ from app.business.automation.services.catalogue.triggers import RunFinishedOptio
 from app.business.automation.services.conditions.analysis.satisfiability import possible
 from app.business.automation.services.conditions.nodes import Node
 from app.business.automation.services.conditions.parser import parse_conditions
-from app.business.automation.services.preflight.action_effects import Effects, Happening
+from app.business.automation.services.preflight.rule_effects import Happening, RuleEffects
 from app.business.automation.services.rules.definition import RuleDefinition
 from app.business.automation.services.rules.repair import faults_of
 from app.business.automation.services.rules.versions import read_definition
@@ -56,9 +56,9 @@ class RuleNode:
         return self.effects.happenings()
 
     @cached_property
-    def effects(self) -> Effects:
+    def effects(self) -> RuleEffects:
         """What its runs can do."""
-        return Effects(self.definition)
+        return RuleEffects(self.definition)
 
     @cached_property
     def conditions(self) -> Node:

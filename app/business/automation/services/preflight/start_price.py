@@ -14,7 +14,7 @@ from app.business.automation.run_models import Cause
 from app.business.automation.services.catalogue.actions.registry import is_paid
 from app.business.automation.services.preflight.rule_graph import RuleNode, Started, started_by
 from app.business.automation.services.preflight.start_parts import Part, parts_of_start
-from app.business.automation.services.rules.cost import USUAL_WORDS, ActionUse, uses_of_actions
+from app.business.automation.services.rules.cost import ActionUse, uses_of_actions
 from app.business.automation.services.rules.definition import RuleDefinition
 from app.business.automation.services.rules.versions import write
 from app.business.automation.services.runs.chain_work import ChainWork, Work
@@ -132,10 +132,9 @@ def listener_prices(
         count = _record_count(started, uses, sizes.get(source, records))
         sizes[started.path[-1].target] = count
         if is_paid(started.definition.actions):
-            words = max((use.words for use in uses), default=USUAL_WORDS)
-            spent = sum(
-                use.credits for use in uses_of_actions(started.definition, count, most=True, words=words)
-            )
+            amounts = {name: max(use.amounts[name] for use in uses) for name in uses[0].amounts}
+            following = uses_of_actions(started.definition, count, most=True, amounts=amounts)
+            spent = sum(use.credits for use in following)
             prices.append(ListenerPrice(started.rule_id, started.name, _within_budget(started, spent)))
     return sorted((price for price in prices if price.credits), key=lambda price: -price.credits)
 

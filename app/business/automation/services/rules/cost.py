@@ -5,18 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from app.business.automation.services.catalogue.actions.registry import CATALOGUE, made_by
-from app.business.automation.services.rules.definition import (
-    CLUSTERING_RECORD_LIMIT,
-    RECORD_LIMIT,
-    RuleDefinition,
+from app.business.automation.services.catalogue.actions.registry import (
+    CATALOGUE,
+    decided_by,
+    made_by,
+    usual_amounts,
 )
+from app.business.automation.services.rules.definition import RuleDefinition, usual_limit
 from app.business.automation.services.schedules.calendar import due_instants
 
-USUAL_WORDS = 1000
 DAYS_AHEAD = 14
-USUAL_CLUSTER = 5
-"""Keywords in a cluster, where it is not known yet."""
 
 
 def about_credits(definition: RuleDefinition, records: int) -> int:
@@ -31,26 +29,33 @@ def credits_of_actions(definition: RuleDefinition, records: int) -> list[int]:
 
 @dataclass(frozen=True)
 class ActionUse:
-    """What one action works on and makes, in numbers, and what that costs. words: of the tasks known by then."""
+    """What one action works on and makes, in numbers, and what that costs. amounts: what prices are counted by, of the
+    records known by then.
+    """
 
     units: int
     made: int
     credits: int
-    words: int
+    amounts: Mapping[str, int]
 
 
 def uses_of_actions(
-    definition: RuleDefinition, records: int, *, most: bool = False, words: int = USUAL_WORDS
+    definition: RuleDefinition,
+    records: int,
+    *,
+    most: bool = False,
+    amounts: Mapping[str, int] | None = None,
 ) -> list[ActionUse]:
-    """What each action does for that many records: about, or at `most`. `words`: of tasks that are here already."""
+    """What each action does for that many records: about, or at `most`. `amounts`: of records that are here already."""
     counts: dict[str, int] = {definition.record_type or "": records}
+    amounts = usual_amounts() if amounts is None else amounts
     found = []
     for action in definition.actions:
-        entry, params = CATALOGUE[action["type"]], action.get("params", {})
-        count = counts.get(entry.takes[0], records) if len(entry.takes) == 1 else records
-        words = params.get("word_count", words)
+        entry = CATALOGUE[action["type"]]
+        count = counts.get(entry.needed, records) if entry.needed else records
+        amounts = {**amounts, **decided_by(action)}
         made = made_from(action, count, most=most)
-        found.append(ActionUse(count, made, price_of_action(action, count, words), words))
+        found.append(ActionUse(count, made, price_of_action(action, count, amounts), amounts))
         if made_type := made_by(action):
             counts[made_type] = made
     return found
@@ -58,16 +63,12 @@ def uses_of_actions(
 
 def made_from(action: Mapping[str, Any], count: int, *, most: bool = False) -> int:
     """Records that an action makes from `count` others: about, or at most."""
-    params = action.get("params", {})
-    if action["type"] == "cluster_keywords":
-        return count // params.get("min_cluster_size", 2) if most else -(-count // USUAL_CLUSTER)
-    return count * int(params.get("ideas_per_cluster", 3)) if action["type"] == "generate_ideas" else count
+    return CATALOGUE[action["type"]].made_from(action.get("params", {}), count, most=most)
 
 
 def most_per_run(definition: RuleDefinition) -> int:
     """The most credits of one run: its price for as many records as it takes, within its limit."""
-    clusters = any(action["type"] == "cluster_keywords" for action in definition.actions)
-    records = definition.record_limit or (CLUSTERING_RECORD_LIMIT if clusters else RECORD_LIMIT)
+    records = definition.record_limit or usual_limit(definition)
     return min(about_credits(definition, records), definition.credit_limit_per_execution)
 
 
@@ -82,12 +83,7 @@ def most_runs_per_day(definition: RuleDefinition, now: datetime) -> int:
     return min(limit, max(busiest, 1))
 
 
-def price_of_action(action: Mapping[str, Any], count: int, words: int) -> int:
-    """Credits of an action over `count` records, tasks with so many words each."""
+def price_of_action(action: Mapping[str, Any], count: int, amounts: Mapping[str, int]) -> int:
+    """Credits of an action over `count` records that count for so much each, by the name of the measure."""
     entry = CATALOGUE[action["type"]]
-    if entry.unit_of == "run":
-        return entry.price(None, 1)
-    if entry.unit_of == "sector":
-        return entry.price(None, count)
-    params = entry.params.model_validate(action.get("params", {}))
-    return count * entry.price(params, words if action["type"] == "generate_content" else 1)
+    return entry.estimate(entry.read(action), count, amounts) if entry.is_paid else 0

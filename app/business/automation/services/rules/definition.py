@@ -16,8 +16,14 @@ from pydantic import (
 from pydantic_core import ErrorDetails, PydanticKnownError
 
 from app.business.automation.services.catalogue import triggers
-from app.business.automation.services.catalogue.actions.base import RowId
-from app.business.automation.services.catalogue.actions.registry import CATALOGUE, explicit_ids, made_by
+from app.business.automation.services.catalogue.actions.base import RECORD_LIMIT
+from app.business.automation.services.catalogue.actions.parameters import RowId
+from app.business.automation.services.catalogue.actions.registry import (
+    CATALOGUE,
+    entries_of,
+    explicit_ids,
+    made_by,
+)
 from app.business.automation.services.catalogue.field_types import OF_SITE
 from app.business.automation.services.catalogue.record_models import PARENTS, RECORD_TYPES
 from app.business.automation.services.catalogue.record_order import check_order
@@ -36,8 +42,6 @@ from app.business.automation.services.rules.texts import character_errors, text_
 from app.business.automation.services.schedules.calendar import Schedule, parse_schedule
 from app.business.errors import Invalid
 
-RECORD_LIMIT = 50
-CLUSTERING_RECORD_LIMIT = 500
 MOST_ACTIONS = 20
 NO_SCHEDULE = "Only rules that run on a schedule have one. Leave it empty."
 STARTING = ("trigger", "record_type", "trigger_options")
@@ -334,8 +338,7 @@ def _check_options(rule: RuleDefinition) -> None:
 
 def usual_limit(rule: RuleDefinition) -> int:
     """Records per run where the author says nothing."""
-    clusters = any(action["type"] == "cluster_keywords" for action in rule.actions)
-    return CLUSTERING_RECORD_LIMIT if clusters else RECORD_LIMIT
+    return max((entry.usual_limit for entry in entries_of(rule.actions)), default=RECORD_LIMIT)
 
 
 def usual_options(rule: RuleDefinition) -> dict[str, Any]:

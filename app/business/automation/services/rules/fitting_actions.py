@@ -29,7 +29,7 @@ def fitting_actions(
 
 
 def _fits(entry: AnyAction, record_type: str | None, made_before: Sequence[str]) -> bool:
-    if entry.unit_of == "run" or entry.key == "create_record":
+    if entry.unit_of == "run" or entry.kind_from:
         # Without records a rule creates one for each run.
         return True
     return input_type({"type": entry.key, "params": {}}, record_type, list(made_before)) is not None

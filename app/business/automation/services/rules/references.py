@@ -29,7 +29,6 @@ OWNERS: dict[str, Any] = {
 """What people call a row -> its table."""
 CALLED = {"assignee": "person", "made_by_run": "run", "number": "run"}
 """Last part of a field's name -> what it names, where the two differ."""
-PARAMS = {"rule_id": "rule", "site": "site", "assignee": "person"}
 AT_ONCE = 900
 """Ids looked up in one query."""
 
@@ -77,10 +76,11 @@ def _of_action(action: Mapping[str, Any], index: int, record_type: Any) -> Itera
         return
     path, before = f"actions[{index}]", f"Action {index + 1}: "
     params = action.get("params")
-    taken = entry.takes[0] if len(entry.takes) == 1 else record_type
+    taken = entry.needed or record_type
     for name, value in params.items() if isinstance(params, dict) else ():
-        if name in PARAMS:
-            yield from (Reference(PARAMS[name], id, f"{path}.params.{name}", before) for id in _ids(value))
+        kind = entry.inputs[name].names if name in entry.inputs else None
+        if kind in OWNERS:
+            yield from (Reference(kind, id, f"{path}.params.{name}", before) for id in _ids(value))
         elif name in entry.ids:
             yield from (Reference(entry.takes[0], id, f"{path}.params", before) for id in _ids(value))
     yield from _of_conditions(action.get("when"), taken, f"{path}.when")

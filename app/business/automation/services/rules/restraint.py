@@ -6,13 +6,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from app.business.automation.services.catalogue.actions.registry import PLACEHOLDER
 from app.business.automation.services.rules.definition import RuleDefinition
 
 WORDS = ("name", "description")
 LIMITS = ("max_executions_per_day", "credit_limit_per_execution", "record_limit", "monthly_budget")
-_SOUND: dict[str, Any] = {
-    "name": "A rule", "trigger": "keyword_added", "actions": [{"type": "notify", "params": {"message": "Look"}}],
-}  # fmt: skip
+_SOUND: dict[str, Any] = {"name": "A rule", "trigger": "keyword_added", "actions": [PLACEHOLDER]}
 
 
 def only_restrains(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:

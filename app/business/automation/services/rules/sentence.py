@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
-from app.business.automation.services.catalogue.actions.registry import CATALOGUE
+from app.business.automation.services.catalogue.actions.parameters import Names
+from app.business.automation.services.catalogue.actions.registry import CATALOGUE, is_paid
 from app.business.automation.services.catalogue.fields import choices_of
-from app.business.automation.services.catalogue.nouns import noun, plural
+from app.business.automation.services.catalogue.nouns import noun, one, plural
 from app.business.automation.services.catalogue.record_order import OLDEST, order_words
 from app.business.automation.services.catalogue.triggers import (
     TRIGGERS,
@@ -15,14 +16,13 @@ from app.business.automation.services.catalogue.triggers import (
 )
 from app.business.automation.services.conditions.description import describe
 from app.business.automation.services.conditions.parser import parse_conditions
-from app.business.automation.services.rules.action_sentence import Names, action_words, one
+from app.business.automation.services.rules.action_sentence import action_words
 from app.business.automation.services.rules.definition import RuleDefinition, usual_limit
 from app.business.automation.services.rules.repair import faults_of, repair_sentence
 from app.business.automation.services.schedules.description import describe as describe_schedule
 from app.business.errors import Invalid
 
 NEEDS_REPAIR = "something that needs repair"
-FREE = "free"
 EACH_SITES_TIME = "in each site's own time"
 
 
@@ -105,9 +105,8 @@ def _conditions(conditions: Mapping[str, Any], record_type: str | None) -> str:
 
 
 def _action(action: Mapping[str, Any], record_type: str | None, rules: Names, in_full: bool) -> str:
-    entry = CATALOGUE[action["type"]]
     label = action_words(action, record_type, rules, in_full=in_full)
-    taken = entry.takes[0] if len(entry.takes) == 1 else record_type
+    taken = CATALOGUE[action["type"]].needed or record_type
     when = _conditions(action.get("when") or {}, taken)
     goes_on = ", going on if that fails" if action.get("on_error") == "continue" else ""
     return f"{label}{f' where {when}' if when else ''}{goes_on}"
@@ -133,7 +132,7 @@ def _spread(rule: RuleDefinition) -> str:
 def _limits(rule: RuleDefinition) -> str:
     each_site = " for each site" if rule.split_by == "site" else ""
     times = f"at most {_times(rule.max_executions_per_day)} a day{each_site}"
-    paid = any(CATALOGUE[action["type"]].price_text != FREE for action in rule.actions)
+    paid = is_paid(rule.actions)
     if not paid:
         return times
     month = "" if rule.monthly_budget is None else f", {rule.monthly_budget:,} a month in all"

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
+from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.automation.services.catalogue.fields import fields_of
 from app.business.automation.services.catalogue.named_fields import CALLED, has_broken_each, unknown_names
 from app.business.automation.services.catalogue.record_models import RECORD_TYPES
@@ -11,17 +12,6 @@ from app.business.automation.services.catalogue.run_fields import RUN_FIELDS
 from app.business.events import EventType
 from app.business.plain_characters import fault_of_body, fault_of_line
 
-TEXTS = {
-    "create_record": ("title", "description"),
-    "update_records": ("note",),
-    "notify": ("message",),
-    "pause_rule": ("reason",),
-    "resume_rule": ("reason",),
-}
-"""Action -> parameters that are texts with names in braces."""
-SEVERAL_LINES = ("message", "description", "note")
-"""Parameters whose texts may have several lines."""
-OF_RECORDS = {"create_record", "update_records", "notify"}
 EACH_WRONG = "“{each: …}” is not written to its end. Write it like {each: {title}}."
 
 
@@ -35,10 +25,11 @@ class Wrong(NamedTuple):
 def wrong_texts(rule: Any) -> Iterator[Wrong]:
     """Every text of a rule that names what it cannot have."""
     for index, action in enumerate(rule.actions):
-        record_type = rule.record_type if action["type"] in OF_RECORDS else None
+        entry = CATALOGUE[action["type"]]
+        record_type = rule.record_type if entry.texts_of_records else None
         if record_type not in RECORD_TYPES:
             record_type = None
-        for param in TEXTS.get(action["type"], ()):
+        for param in (name for name, input in entry.inputs.items() if input.template):
             text = action.get("params", {}).get(param) or ""
             sentence = _wrong(text, record_type, rule.trigger)
             if sentence:
@@ -64,8 +55,9 @@ def _texts(rule: Any) -> Iterator[tuple[str, str, Callable[[str], str | None]]]:
     yield from _values("conditions", rule.conditions)
     for index, action in enumerate(rule.actions):
         yield from _values(f"actions[{index}].when", action.get("when"))
+        inputs = CATALOGUE[action["type"]].inputs
         for name, value in action.get("params", {}).items():
-            fault_of = fault_of_body if name in SEVERAL_LINES else fault_of_line
+            fault_of = fault_of_body if inputs[name].several_lines else fault_of_line
             for text in value if isinstance(value, list) else [value]:
                 if isinstance(text, str):
                     yield f"actions[{index}].params.{name}", text, fault_of

@@ -8,8 +8,8 @@ goes on in runs that begin at that step.
 from dataclasses import dataclass
 from functools import cache
 
-from app.business.automation.services.catalogue.actions.registry import CATALOGUE, made_by
-from app.business.automation.services.rules.cost import USUAL_WORDS, made_from, price_of_action
+from app.business.automation.services.catalogue.actions.registry import decided_by, made_by, usual_amounts
+from app.business.automation.services.rules.cost import made_from, price_of_action
 from app.business.automation.services.rules.definition import RuleDefinition
 from app.business.automation.services.runs.pricing import WorkPrices, longest_within
 from app.business.automation.services.runs.steps import Step, steps_over
@@ -37,7 +37,7 @@ class ChainWork:
         self.definition, self.prices, self.most = definition, prices, most
         self.limit = definition.credit_limit_per_execution
         self.steps = steps_over(definition.actions, definition.record_type)
-        self.words = _words_by_step(definition)
+        self.amounts = _amounts_by_step(definition)
         self.after, self.following = cache(self._after), cache(self._following)
 
     def affordable(self, ids: list[int]) -> list[int]:
@@ -103,12 +103,13 @@ class ChainWork:
 
     def price_of_one(self, step: Step) -> int:
         """Credits of one record that an earlier step made."""
-        return price_of_action(step.action, 1, self.words[step.index])
+        return price_of_action(step.action, 1, self.amounts[step.index])
 
 
-def _words_by_step(definition: RuleDefinition) -> list[int]:
-    words, found = USUAL_WORDS, []
+def _amounts_by_step(definition: RuleDefinition) -> list[dict[str, int]]:
+    """What prices are counted by, of the records known by then."""
+    amounts, found = usual_amounts(), []
     for action in definition.actions:
-        words = action.get("params", {}).get("word_count", words) if action["type"] in CATALOGUE else words
-        found.append(words)
+        amounts = {**amounts, **decided_by(action)}
+        found.append(amounts)
     return found

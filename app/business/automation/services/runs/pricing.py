@@ -3,13 +3,12 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.automation.services.catalogue.actions.registry import explicit_ids
-from app.business.automation.services.catalogue.record_models import known_ids
+from app.business.automation.services.catalogue.record_models import MODELS, known_ids
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.steps import (
     IDS_IN_A_QUERY,
@@ -19,8 +18,6 @@ from app.business.automation.services.runs.steps import (
     parents_of,
     steps_of,
 )
-from app.business.planner.models import Keyword
-from app.business.writer.models import Task
 
 
 @dataclass(frozen=True)
@@ -28,19 +25,11 @@ class StepPrice:
     """Prices of one step's units: `amount(ids)` is the most they can cost together."""
 
     step: Step
-    measure: dict[int, Any]
+    measured: dict[int, int]
 
     def amount(self, ids: list[int]) -> int:
         """Credits that the units of `ids` cost at most."""
-        price, params = self.step.entry.price, self.step.params
-        match self.step.entry.key:
-            case "cluster_keywords":
-                sectors = Counter(self.measure[key] for key in ids if key in self.measure)
-                return sum(price(params, count) for count in sectors.values())
-            case "generate_content":
-                return sum(price(params, self.measure[key]) for key in ids if key in self.measure)
-            case _:
-                return sum(price(params, 1) for _ in ids)
+        return self.step.entry.price_of_records(self.step.params, ids, self.measured)
 
     def by_site(self, ids: list[int], sites: Mapping[int, int]) -> Counter[int]:
         """The same, by the sites of the records: a unit never works on records of two sites."""
@@ -53,19 +42,16 @@ class StepPrice:
 
 
 def step_price(session: Session, step: Step, ids: list[int]) -> StepPrice:
-    """Load what the step's price depends on: the sector of a keyword, the asked words of a task."""
-    measures: dict[str, Any] = {
-        "cluster_keywords": (Keyword.id, Keyword.sector_id),
-        "generate_content": (Task.id, Task.word_count),
-    }
-    columns = measures.get(step.entry.key)
-    if columns is None:
-        return StepPrice(step, {})
-    measure: dict[int, Any] = {}
+    """Load what the step's price is counted by: the sector of a keyword, the asked words of a task."""
+    measure = step.entry.measure
+    measured: dict[int, int] = {}
+    if measure is None:
+        return StepPrice(step, measured)
     for start in range(0, len(ids), IDS_IN_A_QUERY):
         chunk = ids[start : start + IDS_IN_A_QUERY]
-        measure.update(session.execute(select(*columns).where(columns[0].in_(chunk))).all())
-    return StepPrice(step, measure)
+        rows = select(measure.key, measure.column).where(measure.key.in_(chunk))
+        measured.update(session.execute(rows).all())
+    return StepPrice(step, measured)
 
 
 class WorkPrices:
@@ -98,7 +84,7 @@ class WorkPrices:
                 self.explicit[step.index] = known
                 left = open_units(step, known)
                 self.fixed[step.index] = step_price(session, step, left).amount(left)
-            elif step.entry.price_text == "free":
+            elif not step.entry.is_paid:
                 continue
             elif step.source == "records":
                 left = open_units(step, ids)
@@ -129,7 +115,7 @@ def known_prices(
 ) -> Iterator[tuple[StepPrice, list[int]]]:
     """The paid steps whose records are known now: prices, and what is unfinished."""
     for step in steps_of(context):
-        if step.known_at_start and step.source != "run" and step.entry.price_text != "free":
+        if step.known_at_start and step.source != "run" and step.entry.is_paid:
             ids = _unfinished(session, context, step, input_ids(session, context, step, records))
             yield step_price(session, step, ids), ids
 
@@ -167,7 +153,8 @@ def _unfinished(session: Session, context: RunContext, step: Step, ids: list[int
     done = finished_units(session, context.run.id, step.index)
     ids = [key for key in ids if (step.record_type, key) not in done]
     if step.entry.unit_of == "sector":
-        rows = session.execute(select(Keyword.id, Keyword.sector_id).where(Keyword.id.in_(ids)))
+        model = MODELS[step.record_type or ""]
+        rows = session.execute(select(model.id, model.sector_id).where(model.id.in_(ids)))
         sectors = dict(rows.all())
         return [key for key in ids if ("sector", sectors.get(key)) not in done]
     return ids

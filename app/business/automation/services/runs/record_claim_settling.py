@@ -6,6 +6,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import ScheduledTask
+from app.business.automation.services.catalogue.actions.registry import entries_of
+from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.runs import record_claims, unit_receipts
 from app.business.automation.services.runs.context import RunContext, load_context
 from app.business.automation.services.runs.follow_up_runs import rest_of
@@ -22,7 +24,6 @@ from app.business.automation.services.runs.lineage import Lineage, receipts_of
 from app.business.automation.services.runs.steps import steps_of
 from app.business.automation.services.runs.unit_plan import open_units
 from app.business.automation.services.runs.unit_receipts import LeftOut, Unit
-from app.business.planner.models import Keyword
 
 
 def settle_claims(session: Session, context: RunContext, *, failed: bool, is_passing: bool = False) -> None:
@@ -34,7 +35,7 @@ def settle_claims(session: Session, context: RunContext, *, failed: bool, is_pas
     unfinished, begun = _work_left(session, context, records) if failed else (set(), set())
     left = _left_by_followers(session, context)
     unfinished, begun = unfinished | left, begun | left
-    handled = set(records) - unfinished - _still_to_place(session, context)
+    handled = set(records) - unfinished - _left_as_they_were(session, context)
     failures = 0 if is_passing else 1
     record_claims.settle(session, context, handled, unfinished=unfinished, begun=begun, failures=failures)
 
@@ -94,12 +95,15 @@ def _work_left(session: Session, context: RunContext, records: list[int]) -> tup
     return unfinished, begun
 
 
-def _still_to_place(session: Session, context: RunContext) -> set[int]:
-    """Keywords that fitted no cluster: the rule may take them again when their week is over."""
-    if not any(action["type"] == "cluster_keywords" for action in context.definition.actions):
-        return set()
-    records = context.detail.records or []
-    return set(session.scalars(select(Keyword.id).where(Keyword.id.in_(records), Keyword.status == "new")))
+def _left_as_they_were(session: Session, context: RunContext) -> set[int]:
+    """Records that an action could do nothing with: the rule may take them again when they have rested."""
+    found: set[int] = set()
+    for entry in entries_of(context.definition.actions):
+        if entry.left_over and entry.needed == context.run.record_type:
+            model = MODELS[entry.takes[0]]
+            mine = model.id.in_(context.detail.records or [])
+            found.update(session.scalars(select(model.id).where(mine, entry.left_over.clause)))
+    return found
 
 
 def claim_again(session: Session, context: RunContext) -> dict[int, int]:

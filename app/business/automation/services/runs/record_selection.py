@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import RuleRecord
-from app.business.automation.services.catalogue.actions.registry import explicit_ids
+from app.business.automation.services.catalogue.actions.base import AnyAction
+from app.business.automation.services.catalogue.actions.registry import CATALOGUE, explicit_ids
 from app.business.automation.services.catalogue.field_types import Frame
 from app.business.automation.services.catalogue.record_models import MODELS, in_scope
 from app.business.automation.services.catalogue.record_order import OLDEST, order_clauses
@@ -24,17 +25,9 @@ from app.business.automation.services.runs.record_claims import (
 )
 from app.business.automation.services.runs.start_list import NO_LIST, Stretch, start_records, stretch_of
 from app.business.automation.services.runs.windows import window_of
-from app.business.planner.models import Cluster, Idea, IdeaStatus, Keyword, KeywordStatus, Record
-from app.business.writer.models import Task, TaskStatus
+from app.business.planner.models import Record
 
-CLUSTER_AGAIN_AFTER = timedelta(days=7)
 CHUNK = 5000
-TAKEABLE = {
-    "cluster_keywords": (KeywordStatus.NEW,),
-    "create_tasks": (IdeaStatus.NEW, IdeaStatus.ACCEPTED),
-    "generate_content": (TaskStatus.DRAFT, TaskStatus.QUEUED, TaskStatus.FAILED),
-}
-"""The statuses in which an action takes a record."""
 
 
 @dataclass
@@ -170,33 +163,18 @@ def meets_conditions(context: RunContext) -> ColumnElement[bool]:
 
 def eligible(definition: RuleDefinition, model: type[Record], now: datetime) -> ColumnElement[bool]:
     """Leave out records that the first action would find finished already, unless it says `again`."""
-    first = choosy_action(definition)
-    return true() if first is None else takeable(first, now)
+    first = filtering_action(definition)
+    return true() if first is None else first.takeable(now)
 
 
-def choosy_action(definition: RuleDefinition) -> str | None:
-    """The first action's type where it leaves out finished records; None where it takes whatever matches."""
+def filtering_action(definition: RuleDefinition) -> AnyAction | None:
+    """The first action where it leaves out finished records; None where it takes whatever matches."""
     action = definition.actions[0]
     bound = (
         explicit_ids(action) is None
         and input_type(action, definition.record_type, []) == definition.record_type
     )
-    return None if not bound or action.get("params", {}).get("again") else str(action["type"])
-
-
-def takeable(action_type: str, now: datetime) -> ColumnElement[bool]:
-    """Clause over the action's own input type: records in a state it takes, without its result."""
-    clauses: dict[str, Any] = {
-        "cluster_keywords": and_(
-            Keyword.status.in_(TAKEABLE["cluster_keywords"]),
-            or_(Keyword.cluster_tried_at.is_(None), Keyword.cluster_tried_at < now - CLUSTER_AGAIN_AFTER),
-        ),
-        "generate_ideas": ~select(Idea.id).where(Idea.cluster_id == Cluster.id).exists(),
-        "create_tasks": Idea.status.in_(TAKEABLE["create_tasks"]),
-        "generate_content": Task.status.in_(TAKEABLE["generate_content"]),
-    }
-    clause: ColumnElement[bool] = clauses.get(action_type, true())
-    return clause
+    return None if not bound or action.get("params", {}).get("again") else CATALOGUE[action["type"]]
 
 
 def _count(session: Session, model: type[Record], clause: ColumnElement[bool]) -> int:

@@ -8,22 +8,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import ActionRun, ScheduledTask, Status
-from app.business.automation.services.catalogue.actions.registry import CATALOGUE
+from app.business.automation.services.catalogue.actions.registry import CATALOGUE, entries_of
 from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.unit_receipts import SKIPPED, Outcome
-
-DONE_VERBS = {
-    "cluster_keywords": "clustered",
-    "generate_ideas": "given ideas",
-    "create_tasks": "turned into tasks",
-    "generate_content": "written",
-    "update_records": "updated",
-    "create_record": "used to create records",
-    "notify": "sent",
-    "pause_rule": "switched off",
-    "resume_rule": "switched on",
-}
 
 
 def steps_json(
@@ -134,8 +122,9 @@ def _step_sentence(step: dict[str, Any], done: list[ActionRun]) -> str:
         return f"{done[0].message or CATALOGUE[step['type']].label}."
     if not step["records"]:
         return ""
-    noun = "keyword" if CATALOGUE[step["type"]].unit_of == "sector" else done[0].record_type
-    return f"{plural(step['records'], noun).capitalize()} {DONE_VERBS[step['type']]}."
+    entry = CATALOGUE[step["type"]]
+    noun = entry.needed if entry.unit_of == "sector" else done[0].record_type
+    return f"{plural(step['records'], noun).capitalize()} {entry.done}."
 
 
 def _nothing_done(
@@ -150,8 +139,9 @@ def _nothing_done(
         example = ": " if len({unit.message for unit in left_out}) == 1 else ", for example: "
         count = plural(len(left_out), left_out[0].record_type)
         return f"Nothing was done. {count} {were} left out{example}{left_out[0].message}"
-    if units and any(step["type"] == "cluster_keywords" for step in steps):
-        return "No keyword fitted a cluster; they stay new and are tried again in a week."
+    left_over = next((entry.left_over for entry in entries_of(steps) if entry.left_over), None)
+    if units and left_over:
+        return left_over.sentence
     if any(step["done_before"] for step in steps):
         return "All was done already in an earlier run."
     if context.detail.records and any(action.get("when") for action in context.definition.actions):
@@ -177,7 +167,7 @@ def failure_sentence(session: Session, context: RunContext, outcome: Outcome) ->
     done, total = units.count("done"), len(units) + not_begun
     if step.entry.unit_of == "run" or total <= 1:
         return f"{step.entry.label}: {first.message}"
-    verb = DONE_VERBS[step.entry.key]
+    verb = step.entry.done
     noun = plural(total, "sector" if step.entry.unit_of == "sector" else step.record_type)
     rest = f" The service did not answer, so {not_begun:,} were not begun." if not_begun else ""
     only = "that one" if failed + not_begun == 1 else "those"

@@ -6,6 +6,7 @@ from dataclasses import astuple, dataclass
 from sqlalchemy import ColumnElement, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
+from app.business.automation.services.catalogue.actions.eligibility import Refusal
 from app.business.automation.services.catalogue.nouns import noun
 from app.business.automation.services.catalogue.record_models import MODELS, in_scope
 from app.business.automation.services.runs.context import RunContext
@@ -18,27 +19,16 @@ from app.business.automation.services.runs.record_claims import (
 from app.business.automation.services.runs.record_selection import (
     CHUNK,
     Choice,
-    choosy_action,
     eligible,
+    filtering_action,
     meets_conditions,
 )
 
-TAKEN = {
-    "cluster_keywords": (
-        "is not new any more, or was tried within the last 7 days",
-        "are not new any more, or were tried within the last 7 days",
-    ),
-    "generate_ideas": ("has ideas already", "have ideas already"),
-    "create_tasks": ("is rejected or used already", "are rejected or used already"),
-    "generate_content": ("is written already, or being written", "are written already, or being written"),
-}
-"""What stands against a record that the first action leaves alone; one and many."""
 GONE = (
     "is gone, on a paused site, or not where this rule works",
     "are gone, on paused sites, or not where this rule works",
 )
 NO_MATCH = ("does not match the conditions now", "do not match the conditions now")
-NOT_AS_IT_IS = ("is not in a state that the action takes", "are not in a state that the action takes")
 HELD = ("is held by another run of this rule", "are held by another run of this rule")
 HAD = ("was taken by this rule before", "were taken by this rule before")
 SET_ASIDE = ("was set aside after three failed runs", "were set aside after three failed runs")
@@ -109,9 +99,10 @@ def _none_of_given(session: Session, context: RunContext, choice: Choice) -> str
 
 
 def _parts(context: RunContext, counts: _Counts, matched: int) -> list[tuple[int, Words]]:
-    unfit = TAKEN.get(choosy_action(context.definition) or "", NOT_AS_IT_IS)
+    first = filtering_action(context.definition)
+    refusal = first.refusal if first else Refusal()
     parts = [
-        (matched - counts.fit, unfit),
+        (matched - counts.fit, (refusal.one, refusal.many)),
         (counts.fit - counts.kept, SET_ASIDE),
         (counts.kept - counts.new, HAD),
         (counts.new - counts.free, HELD),

@@ -82,7 +82,7 @@ def set_aside_step(
 
     Returns those records, and a note on what is left to a follow-up. Raises OutOfCredits where nothing is paid for.
     """
-    if step.entry.price_text == "free":
+    if not step.entry.is_paid:
         return set(ids), []
     price, sites = step_price(session, step, ids), site_budgets.sites_of(session, step.record_type, ids)
 

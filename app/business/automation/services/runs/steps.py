@@ -74,14 +74,14 @@ def steps_over(actions: Sequence[dict[str, Any]], record_type: str | None, from_
 
 def _step(record_type: str | None, index: int, action: dict[str, Any], made: list[str]) -> Step:
     entry = CATALOGUE[action["type"]]
-    needed = entry.takes[0] if len(entry.takes) == 1 else record_type
+    needed = entry.needed or record_type
     return Step(index, action, entry, source_of(action, record_type, made), needed)
 
 
 def source_of(action: dict[str, Any], record_type: str | None, made: Collection[str]) -> Source:
     """Where the action's records come from in a run over `record_type`; `made`: types that earlier steps make."""
     entry = CATALOGUE[action["type"]]
-    needed = entry.takes[0] if len(entry.takes) == 1 else record_type
+    needed = entry.needed or record_type
     if entry.unit_of == "run" or needed is None:
         return "run"
     if explicit_ids(action) is not None:

@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.conditions.condition_evaluator import ConditionEvaluator
 from app.business.automation.services.conditions.parser import parse_conditions
 from app.business.automation.services.conditions.record_fields import load_facts
 from app.business.automation.services.runs.context import RunContext, handed_on
 from app.business.automation.services.runs.steps import FINISHED, Step, input_ids, unit_states
 from app.business.automation.services.runs.unit_receipts import Unit, unit_key
-from app.business.planner.models import Keyword
 
 
 @dataclass(frozen=True)
@@ -58,21 +58,18 @@ def _of_run(
 def _of_sectors(
     session: Session, context: RunContext, step: Step, ids: list[int], states: Mapping[tuple[str, int], str]
 ) -> OpenUnits:
+    model = MODELS[step.record_type or ""]
     sectors: dict[int, list[int]] = {}
-    query = (
-        select(Keyword.id, Keyword.sector_id)
-        .where(Keyword.id.in_(ids))
-        .order_by(Keyword.sector_id, Keyword.id)
-    )
-    for keyword_id, sector_id in session.execute(query):
+    query = select(model.id, model.sector_id).where(model.id.in_(ids)).order_by(model.sector_id, model.id)
+    for record_id, sector_id in session.execute(query):
         if states.get(("sector", sector_id)) not in FINISHED:
-            sectors.setdefault(sector_id, []).append(keyword_id)
-    ids = [keyword_id for keyword_ids in sectors.values() for keyword_id in keyword_ids]
+            sectors.setdefault(sector_id, []).append(record_id)
+    ids = [record_id for record_ids in sectors.values() for record_id in record_ids]
     begun = {key for sector_id, keys in sectors.items() if ("sector", sector_id) in states for key in keys}
     wanted = set(_wanted(session, context, step, ids, begun))
     units = []
-    for sector_id, keyword_ids in sectors.items():
-        if taken := tuple(keyword_id for keyword_id in keyword_ids if keyword_id in wanted):
+    for sector_id, record_ids in sectors.items():
+        if taken := tuple(record_id for record_id in record_ids if record_id in wanted):
             units.append(_unit(context, step, "sector", sector_id, taken))
     return OpenUnits(units, _without(ids, wanted))
 

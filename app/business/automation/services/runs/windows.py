@@ -3,18 +3,16 @@
 from collections.abc import Sequence
 from typing import Any
 
+from app.business.automation.services.catalogue.actions.base import MOST_RECORDS
+from app.business.automation.services.catalogue.actions.registry import entries_of
 from app.business.automation.services.rules.definition import RuleDefinition, usual_limit
-
-MOST_RECORDS = 500
-MOST_RECORDS_CLUSTERING = 5000
 
 
 def batch_size(actions: Sequence[dict[str, Any]], batching: str) -> int:
     """Records of one run when they were named to it: by events, or by a person."""
     if batching == "each":
         return 1
-    clusters = any(action["type"] == "cluster_keywords" for action in actions)
-    return MOST_RECORDS_CLUSTERING if clusters else MOST_RECORDS
+    return max((entry.most_records for entry in entries_of(actions)), default=MOST_RECORDS)
 
 
 def window_of(definition: RuleDefinition, *, picked: bool) -> int:

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import User
 from app.business.automation.models import AutomationRule
+from app.business.automation.services.catalogue.actions.registry import names_in_parameters
 from app.business.automation.services.rules.definition import RuleDefinition, usual_limit
 from app.business.folding import name_key
 from app.business.planner.models import Sector, Site
@@ -22,8 +23,6 @@ LEFT_OUT = ("is_active",)
 """What arrives is switched off, whatever it was where it came from."""
 REFERENCES = {"site": "site", "sector": "sector", "assignee": "person"}
 """Fields of conditions whose value is an id -> whose."""
-PARAMETERS = {"site": "site", "assignee": "person", "rule_id": "rule"}
-"""Parameters of actions whose value is an id -> whose."""
 
 Swap = Callable[[str, Any, str], Any]
 """(whose, id or name, path in the rule) -> name or id."""
@@ -112,7 +111,7 @@ def swap_references(rule: dict[str, Any], swap: Swap) -> dict[str, Any]:
     for index, action in enumerate(actions if isinstance(actions, list) else []):
         if isinstance(action, dict):
             params = action.get("params")
-            for name, whose in PARAMETERS.items():
+            for name, whose in names_in_parameters().items():
                 if isinstance(params, dict) and params.get(name) is not None:
                     params[name] = swap(whose, params[name], f"actions[{index}].params.{name}")
             _swap_conditions(action.get("when"), f"actions[{index}].when", swap)

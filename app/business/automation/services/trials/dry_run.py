@@ -123,7 +123,7 @@ def _any_in_scope(session: Session, context: RunContext) -> list[int]:
 def _action(session: Session, context: RunContext, step: Step, records: list[int]) -> dict[str, Any]:
     price = None
     if context.assumed is not None and step.source == "records":
-        price = step.entry.price(step.params, context.assumed.get("word_count") or 1)
+        price = step.entry.price(step.params, step.entry.amount_of(context.assumed))
     elif step.known_at_start:
         ids = input_ids(session, context, step, records)
         price = step_price(session, step, ids).amount(ids)

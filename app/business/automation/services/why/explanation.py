@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule, RuleRecord, RuleVersion
 from app.business.automation.run_models import ScheduledTask
+from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.automation.services.catalogue.nouns import noun
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.rules.repair import faults_of, repair_sentence
@@ -32,13 +33,6 @@ from app.business.errors import Invalid
 from app.business.planner.models import Record, Site, SiteStatus
 
 MOST_RULES = 200
-TAKES = {
-    "cluster_keywords": "It is not new any more, or was tried within the last 7 days: such keywords are not grouped.",
-    "generate_ideas": "It has ideas already.",
-    "create_tasks": "It is rejected, or used already.",
-    "generate_content": "It is done, or being written: only tasks that are not ready, queued or failed are written.",
-}
-"""What the first action leaves alone."""
 REPAIR = "Its conditions no longer read. Open the rule and repair what is marked."
 
 Verdict = Literal["taken", "waiting", "not_taken", "would"]
@@ -169,7 +163,7 @@ def _unfit(session: Session, rule: AutomationRule, record: Record, now: datetime
     model = MODELS[rule.record_type or ""]
     clause = eligible(read_definition(rule), model, now)
     fits = session.scalar(select(model.id).where(model.id == record.id, clause))
-    return None if fits else TAKES.get(rule.actions[0]["type"], "The first action does not take it as it is.")
+    return None if fits else CATALOGUE[rule.actions[0]["type"]].refusal.sentence
 
 
 def _taken_before(session: Session, rule: AutomationRule, record: Record, now: datetime) -> str | None:

@@ -1,18 +1,24 @@
 """What every action type says of itself."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import ColumnElement, true
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
-RowId = Annotated[int, Field(ge=1, lt=2**63)]
-Ids = Annotated[list[RowId], Field(min_length=1, max_length=5000)]
-Words = Annotated[str, Field(min_length=1, max_length=64)]
-Days = Annotated[int, Field(ge=0, le=365)]
-TaskType = Literal["write", "refresh", "link", "report"]
-UnitOf = Literal["record", "sector", "run"]
+from app.business.automation.services.catalogue.actions.effects import Effects, unknown_effects
+from app.business.automation.services.catalogue.actions.eligibility import LeftOver, PastEligibility, Refusal
+from app.business.automation.services.catalogue.actions.parameters import Input, input_of
+from app.business.automation.services.catalogue.record_models import MODELS
 
 FREE = "free"
+RECORD_LIMIT = 50
+MOST_RECORDS = 500
 
 
 class Params(BaseModel):
@@ -24,13 +30,41 @@ class Params(BaseModel):
 P = TypeVar("P", bound=Params)
 
 
+@dataclass(frozen=True)
+class Measure:
+    """The column of a record that its price is counted by: its words, or the sector whose records share one price.
+
+    usual: what it is where nothing is known of it · smallest, less: how a refusal says it, like `the shortest article
+    here, of {:,} words` and `ask for fewer words`.
+    """
+
+    column: InstrumentedAttribute[int]
+    usual: int = 1
+    smallest: str = ""
+    less: str = ""
+
+    @property
+    def key(self) -> Any:
+        """The id of the record; Any, for a property of this type would be read as the value of a row."""
+        return self.column.class_.id
+
+    @property
+    def name(self) -> str:
+        """What the column is called; an earlier action's parameter of that name decides it."""
+        return self.column.key
+
+
 class ActionType(Generic[P]):
     """One entry of the catalogue: subclass it in a file of its own, and add it to the registry.
 
     takes: record types its units work on (empty: the step is one unit for the whole run) · makes: the record type
-    that it makes, where `made_type` says nothing else · unit_of: what a unit is · ids: the parameters that name
-    records by id, the first that is set counts · seconds: time limit of one unit · local: no call outside ·
-    events: what its work may cause.
+    that it makes · kind_from: the parameter that says so instead · unit_of: what a unit is · measure: what its price
+    is counted by (of sectors always their column) · local: no call outside · seconds: time limit of one unit ·
+    ids: the parameters that name records by id, the first that is set counts · events: what its work may cause ·
+    statuses: in which it takes a record (None: any) · refusal: why it leaves a record alone · left_over: what its
+    work may leave as it was · usual_limit: records of one run where the author says nothing · most_records: of one
+    run that was given its records · done: what has become of its records · texts_of_records: whether its texts may
+    name fields of the run's records · may_repeat: two rules may well do it about the same records.
     """
 
     key: str
@@ -38,30 +72,104 @@ class ActionType(Generic[P]):
     params: type[P]
     takes: tuple[str, ...] = ()
     makes: str | None = None
-    unit_of: UnitOf = "record"
+    kind_from: str | None = None
+    unit_of: Literal["record", "sector", "run"] = "record"
     price_text: str = FREE
+    measure: Measure | None = None
     local: bool = True
     seconds: int = 30
     ids: tuple[str, ...] = ()
     events: tuple[str, ...] = ()
+    statuses: tuple[str, ...] | None = None
+    refusal: Refusal = Refusal()
+    left_over: LeftOver | None = None
+    usual_limit: int = RECORD_LIMIT
+    most_records: int = MOST_RECORDS
+    done: str
+    texts_of_records: bool = True
+    may_repeat: bool = False
 
     @property
     def is_paid(self) -> bool:
         """Whether it can cost credits."""
         return self.price_text != FREE
 
-    def price(self, params: P, amount: int = 1) -> int:
-        """Most credits that one unit costs. amount: in what the price is counted in."""
+    @property
+    def needed(self) -> str | None:
+        """The one record type that it works on; None where it works on whatever the rule does."""
+        return self.takes[0] if len(self.takes) == 1 else None
+
+    @cached_property
+    def inputs(self) -> dict[str, Input]:
+        """The words of its parameters, by name."""
+        return {name: input_of(name, info) for name, info in self.params.model_fields.items()}
+
+    def read(self, action: Mapping[str, Any]) -> P:
+        """The parameters of an action of this type, typed. Raises ValidationError."""
+        return self.params.model_validate(action.get("params", {}))
+
+    def price(self, params: P, amount: int = 1, *, connected: bool | None = None) -> int:
+        """Most credits that one unit costs.
+
+        amount: in what it is counted in: a sector's records, or what `measure` says of the record · connected: whether
+        there is an AI connection; None where that is not known yet, so that the dearer counts.
+        """
         return 0
+
+    def price_of_records(self, params: P, ids: Iterable[int], measured: Mapping[int, int]) -> int:
+        """Most credits for units of all these records. measured: by id, what `measure` says."""
+        if self.measure is None:
+            return self.price(params) * sum(1 for _ in ids)
+        known = [measured[key] for key in ids if key in measured]
+        amounts = Counter(known).values() if self.unit_of == "sector" else known
+        return sum(self.price(params, amount) for amount in amounts)
+
+    def estimate(self, params: P, count: int, amounts: Mapping[str, int]) -> int:
+        """About what so many records cost. amounts: what earlier actions have decided, by the name of a measure."""
+        if self.unit_of == "run":
+            return self.price(params)
+        if self.unit_of == "sector":
+            return self.price(params, count)
+        return count * self.price(params, self.amount_of(amounts))
+
+    def amount_of(self, values: Mapping[str, Any]) -> int:
+        """What one record counts for, by its values."""
+        if self.measure is None or self.unit_of != "record":
+            return 1
+        return int(values.get(self.measure.name) or 1)
+
+    def made_from(self, params: Mapping[str, Any], count: int, *, most: bool) -> int:
+        """Records that it makes from `count` others: about, or at most."""
+        return count
 
     def made_type(self, params: Mapping[str, Any]) -> str | None:
         """The record type that it makes with these parameters."""
-        return self.makes
+        return str(params[self.kind_from]) if self.kind_from else self.makes
 
     def explicit_ids(self, params: Mapping[str, Any]) -> list[int] | None:
         """Ids written into the parameters; None when it is bound to the run's records."""
         named = next((params[name] for name in self.ids if params.get(name) is not None), None)
-        return [named] if isinstance(named, int) else named
+        return named if named is None or isinstance(named, list) else [named]
+
+    def takeable(self, now: datetime) -> ColumnElement[bool]:
+        """Clause over its own input type: records in a state it takes, without its result."""
+        if self.statuses is None:
+            return true()
+        model: Any = MODELS[self.takes[0]]
+        clause: ColumnElement[bool] = model.status.in_(self.statuses)
+        return clause
+
+    def past(self, session: Session, account_id: int) -> PastEligibility:
+        """The same at moments of the past."""
+        return PastEligibility(self.statuses)
+
+    def effects(self, params: P, record_type: str | None) -> Effects:
+        """What it does to records of that type; an action that says no more may do whatever its events tell."""
+        return unknown_effects(self.events, self.takes)
+
+    def phrase(self, params: Mapping[str, Any]) -> str:
+        """What it does, within the sentence of a rule."""
+        return self.label[0].lower() + self.label[1:]
 
 
 AnyAction = ActionType[Any]

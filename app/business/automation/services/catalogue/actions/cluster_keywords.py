@@ -1,13 +1,48 @@
 """Group keywords into clusters."""
 
-from pydantic import Field
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+from typing import Annotated, Any
 
-from app.business.automation.services.catalogue.actions.base import ActionType, Ids, Params, started
+from pydantic import Field
+from sqlalchemy import ColumnElement, and_, or_
+from sqlalchemy.orm import Session
+
+from app.business.automation.services.catalogue.actions.base import ActionType, Measure, Params, started
+from app.business.automation.services.catalogue.actions.effects import Creates, Effects, StatusChange
+from app.business.automation.services.catalogue.actions.eligibility import LeftOver, PastEligibility, Refusal
+from app.business.automation.services.catalogue.actions.parameters import Ids, Input, counted, ids_input
+from app.business.events import EventType
+from app.business.planner.models import ClusterStatus, Keyword, KeywordStatus
+
+AGAIN_AFTER = timedelta(days=7)
+USUAL_SIZE = 5
+"""Keywords in a cluster, where it is not known yet."""
 
 
 class ClusterKeywords(Params):
-    keyword_ids: Ids | None = None
-    min_cluster_size: int = Field(2, ge=2, le=100)
+    keyword_ids: Annotated[Ids | None, ids_input("these keywords")] = None
+    min_cluster_size: Annotated[
+        int,
+        Field(ge=2, le=100),
+        Input(
+            "Fewest keywords in a cluster",
+            "Keywords that fit nowhere stay new and are tried again after 7 days.",
+            phrase=counted("at least {:,} in each"),
+        ),
+    ] = 2
+
+
+class PastTries(PastEligibility):
+    """By status, and by when clustering was tried last."""
+
+    columns = ("status", "cluster_tried_at")
+
+    def holds(self, record_id: int, own: Mapping[str, object], at: datetime) -> bool:
+        """A time to come is today's value standing in: nothing is known of an earlier try."""
+        tried_at = own.get("cluster_tried_at")
+        rests = isinstance(tried_at, datetime) and at - AGAIN_AFTER <= tried_at <= at
+        return super().holds(record_id, own, at) and not rests
 
 
 class ClusterKeywordsAction(ActionType[ClusterKeywords]):
@@ -20,14 +55,49 @@ class ClusterKeywordsAction(ActionType[ClusterKeywords]):
     makes = "cluster"
     unit_of = "sector"
     price_text = "1 credit for each started 10 keywords placed"
+    measure = Measure(Keyword.sector_id)
     local = False
     seconds = 300
     ids = ("keyword_ids",)
     events = ("cluster_created", "status_changed")
+    statuses = (KeywordStatus.NEW,)
+    refusal = Refusal(
+        "It is not new any more, or was tried within the last 7 days: such keywords are not grouped.",
+        "is not new any more, or was tried within the last 7 days",
+        "are not new any more, or were tried within the last 7 days",
+    )
+    left_over = LeftOver(
+        Keyword.status == KeywordStatus.NEW,
+        Keyword.cluster_tried_at,
+        AGAIN_AFTER,
+        "No keyword fitted a cluster; they stay new and are tried again in a week.",
+    )
+    usual_limit = 500
+    most_records = 5000
+    done = "clustered"
 
-    def price(self, params: ClusterKeywords, amount: int = 1) -> int:
-        """`amount` is the keywords placed."""
+    def price(self, params: ClusterKeywords, amount: int = 1, *, connected: bool | None = None) -> int:
+        """By the keywords placed."""
         return started(amount, 10)
+
+    def made_from(self, params: Mapping[str, Any], count: int, *, most: bool) -> int:
+        return count // params.get("min_cluster_size", 2) if most else started(count, USUAL_SIZE)
+
+    def takeable(self, now: datetime) -> ColumnElement[bool]:
+        rests = or_(Keyword.cluster_tried_at.is_(None), Keyword.cluster_tried_at < now - AGAIN_AFTER)
+        return and_(super().takeable(now), rests)
+
+    def past(self, session: Session, account_id: int) -> PastEligibility:
+        return PastTries(self.statuses)
+
+    def effects(self, params: ClusterKeywords, record_type: str | None) -> Effects:
+        statuses: Collection[str] = {KeywordStatus.NEW}
+        return Effects(
+            (Creates(EventType.CLUSTER_CREATED, "cluster", {"status": ClusterStatus.NEW}),),
+            (StatusChange("keyword", KeywordStatus.CLUSTERED),),
+            takes=statuses,
+            fields=("cluster",),
+        )
 
 
 CLUSTER_KEYWORDS = ClusterKeywordsAction()

@@ -1,16 +1,35 @@
 """Create writing tasks from ideas."""
 
-from pydantic import Field
+from typing import Annotated
 
-from app.business.automation.services.catalogue.actions.base import ActionType, Days, Ids, Params, TaskType
+from app.business.automation.services.catalogue.actions.base import ActionType, Params
+from app.business.automation.services.catalogue.actions.effects import (
+    Creates,
+    Effects,
+    StatusChange,
+    cluster_follows,
+)
+from app.business.automation.services.catalogue.actions.eligibility import Refusal
+from app.business.automation.services.catalogue.actions.parameters import (
+    DueInDays,
+    Ids,
+    Inherit,
+    TaskKind,
+    WordCount,
+    ids_input,
+)
+from app.business.events import EventType
+from app.business.planner.models import IdeaStatus
+from app.business.planner.services.cluster_service import OPEN_IDEAS
+from app.business.writer.models import TaskStatus
 
 
 class CreateTasks(Params):
-    idea_ids: Ids | None = None
-    word_count: int = Field(1000, ge=100, le=10_000)
-    task_type: TaskType = "write"
-    due_in_days: Days | None = None
-    inherit: bool = True
+    idea_ids: Annotated[Ids | None, ids_input("these ideas")] = None
+    word_count: WordCount = 1000
+    task_type: TaskKind = "write"
+    due_in_days: DueInDays = None
+    inherit: Inherit = True
 
 
 class CreateTasksAction(ActionType[CreateTasks]):
@@ -21,6 +40,23 @@ class CreateTasksAction(ActionType[CreateTasks]):
     makes = "task"
     ids = ("idea_ids",)
     events = ("task_created", "status_changed")
+    statuses = OPEN_IDEAS
+    refusal = Refusal(
+        "It is rejected, or used already.", "is rejected or used already", "are rejected or used already"
+    )
+    done = "turned into tasks"
+
+    def effects(self, params: CreateTasks, record_type: str | None) -> Effects:
+        values = {
+            "status": TaskStatus.QUEUED,
+            "word_count": params.word_count,
+            "task_type": params.task_type,
+        }
+        return Effects(
+            (Creates(EventType.TASK_CREATED, "task", values),),
+            (StatusChange("idea", IdeaStatus.USED), *cluster_follows()),
+            takes=set(OPEN_IDEAS),
+        )
 
 
 CREATE_TASKS = CreateTasksAction()

@@ -1,15 +1,24 @@
 """Write the content of tasks."""
 
-from app.business.automation.services.catalogue.actions.base import ActionType, Ids, Params, RowId, started
+from typing import Annotated
+
+from app.business.automation.services.catalogue.actions.base import ActionType, Measure, Params, started
+from app.business.automation.services.catalogue.actions.effects import Creates, Effects, StatusChange
+from app.business.automation.services.catalogue.actions.eligibility import Refusal
+from app.business.automation.services.catalogue.actions.parameters import Again, Ids, RowId, ids_input
+from app.business.events import EventType
+from app.business.writer.models import ContentStatus, Task, TaskStatus
+from app.business.writer.services.content_service import READY
 
 BRIEF_PRICE = 1
 """Credits of the outline that is made where there is no AI connection, however long the article was to be."""
+USUAL_WORDS = 1000
 
 
 class GenerateContent(Params):
-    task_ids: Ids | None = None
-    task_id: RowId | None = None
-    again: bool = False
+    task_ids: Annotated[Ids | None, ids_input("these tasks")] = None
+    task_id: Annotated[RowId | None, ids_input("this task")] = None
+    again: Again = False
 
 
 class GenerateContentAction(ActionType[GenerateContent]):
@@ -19,24 +28,39 @@ class GenerateContentAction(ActionType[GenerateContent]):
     takes = ("task",)
     makes = "content"
     price_text = "1 credit for each started 100 words, 1 in all for an outline made without an AI connection"
+    measure = Measure(
+        Task.word_count, USUAL_WORDS, "the shortest article here, of {:,} words,", "ask for fewer words"
+    )
     local = False
     seconds = 600
     ids = ("task_id", "task_ids")
     events = ("content_generated", "status_changed")
+    statuses = READY
+    refusal = Refusal(
+        "It is done, or being written: only tasks that are not ready, queued or failed are written.",
+        "is written already, or being written",
+        "are written already, or being written",
+    )
+    done = "written"
 
-    def price(self, params: GenerateContent, amount: int = 1) -> int:
-        """`amount` is the words asked for. Whether there is a connection shows when the work is done."""
-        return max(words_price(amount), BRIEF_PRICE)
+    def price(self, params: GenerateContent, amount: int = 1, *, connected: bool | None = None) -> int:
+        """By the words asked for. Whether there is a connection shows when the work is done."""
+        article = started(amount, 100)
+        match connected:
+            case None:
+                return max(article, BRIEF_PRICE)
+            case True:
+                return article
+            case False:
+                return BRIEF_PRICE
 
-
-def words_price(words: int) -> int:
-    """1 credit for each started 100 words."""
-    return started(words, 100)
-
-
-def article_price(words: int, asked: int, *, outline: bool) -> int:
-    """What a written article costs: its words, at most those asked for; an outline of one costs BRIEF_PRICE."""
-    return BRIEF_PRICE if outline else words_price(min(words, asked))
+    def effects(self, params: GenerateContent, record_type: str | None) -> Effects:
+        statuses = (TaskStatus.WRITING, TaskStatus.DONE, TaskStatus.FAILED)
+        return Effects(
+            (Creates(EventType.CONTENT_GENERATED, "content", {"status": ContentStatus.DRAFT}),),
+            tuple(StatusChange("task", status) for status in statuses),
+            takes=set(READY),
+        )
 
 
 GENERATE_CONTENT = GenerateContentAction()

@@ -10,6 +10,7 @@ from app.business.automation.services.catalogue.actions.create_tasks import CREA
 from app.business.automation.services.catalogue.actions.generate_content import GENERATE_CONTENT
 from app.business.automation.services.catalogue.actions.generate_ideas import GENERATE_IDEAS
 from app.business.automation.services.catalogue.actions.notify import NOTIFY
+from app.business.automation.services.catalogue.actions.parameters import ROWS, Input
 from app.business.automation.services.catalogue.actions.switch_rules import PAUSE_RULE, RESUME_RULE
 from app.business.automation.services.catalogue.actions.update_records import UPDATE_RECORDS
 
@@ -29,9 +30,44 @@ CATALOGUE: dict[str, AnyAction] = {
 }
 
 
+PLACEHOLDER = {"type": NOTIFY.key, "params": {"message": "Not chosen yet"}}
+"""A free action that fits everywhere: it stands in where only another part of a rule is checked."""
+
+
+def entries_of(actions: Iterable[Mapping[str, Any]]) -> list[AnyAction]:
+    """The entries of a rule's actions; a type that is not in the catalogue is left out."""
+    return [CATALOGUE[action["type"]] for action in actions if action["type"] in CATALOGUE]
+
+
 def is_paid(actions: Iterable[Mapping[str, Any]]) -> bool:
     """Whether any of a rule's actions can cost credits."""
     return any(CATALOGUE[action["type"]].is_paid for action in actions)
+
+
+def input_of_parameter(name: str) -> Input | None:
+    """The words of the parameter of that name, of whichever action."""
+    return next((entry.inputs[name] for entry in CATALOGUE.values() if name in entry.inputs), None)
+
+
+def names_in_parameters() -> dict[str, str]:
+    """Parameters whose value is the id of a row -> what kind of row."""
+    inputs = (item for entry in CATALOGUE.values() for item in entry.inputs.items())
+    return {name: input.names for name, input in inputs if input.names in ROWS}
+
+
+def decided_by(action: Mapping[str, Any]) -> dict[str, int]:
+    """What the action says of the records that it makes and later prices are counted by, by the measure's name."""
+    made, params = made_by(action), action.get("params", {})
+    return {
+        entry.measure.name: params[entry.measure.name]
+        for entry in CATALOGUE.values()
+        if entry.measure and entry.needed == made and entry.measure.name in params
+    }
+
+
+def usual_amounts() -> dict[str, int]:
+    """What prices are counted by, where nothing is known of the records."""
+    return {entry.measure.name: entry.measure.usual for entry in CATALOGUE.values() if entry.measure}
 
 
 def made_by(action: Mapping[str, Any]) -> str | None:

@@ -1,0 +1,126 @@
+"""How a parameter is asked for and said, as metadata of its field; and the parameters that several actions have."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+from pydantic.fields import FieldInfo
+
+from app.business.automation.services.catalogue.nouns import plural
+from app.business.writer.models import TASK_TYPES
+
+IDS_NAMED = 5
+LONGEST_QUOTE = 80
+ROLES = {
+    "viewer": "everybody of the account",
+    "operator": "operators, editors and owners",
+    "editor": "editors and owners",
+    "owner": "owners",
+}
+
+Names = Mapping[int, str]
+Phrase = Callable[[Any, str | None, Names], str]
+"""A value in the sentence of its rule: the value, the record type, names of rules."""
+
+ROWS = ("site", "person", "rule")
+"""What a parameter may name by its id."""
+
+
+@dataclass(frozen=True, eq=False)
+class Input:
+    """The words of a parameter, in forms, differences and sentences.
+
+    more: its input stands under "More options" · words: what its values are called · none: what an empty choice is
+    called · names: what kind of row its value names, whose names the form offers (`status`: of the rule's records) ·
+    template: a text that may name fields in braces · several_lines: a text of more than one line · phrase: how the
+    sentence of a rule says it; without it the sentence does not · only_in_full: left out of a rule's one sentence ·
+    always: said also when it is as usual, because the price hangs on it.
+    """
+
+    label: str
+    hint: str = ""
+    more: bool = False
+    words: Mapping[str, str] = field(default_factory=dict)
+    none: str = "–"
+    names: Literal["site", "person", "rule", "action", "status"] | None = None
+    template: bool = False
+    several_lines: bool = False
+    phrase: Phrase | None = None
+    only_in_full: bool = False
+    always: bool = False
+
+
+def input_of(name: str, info: FieldInfo) -> Input:
+    """What its field declares; a parameter without words is called by its name."""
+    declared = next((mark for mark in info.metadata if isinstance(mark, Input)), None)
+    return declared or Input(name.replace("_", " ").capitalize())
+
+
+def counted(text: str) -> Phrase:
+    """`3 for each cluster` from `{:,} for each cluster`."""
+    return lambda value, _type, _rules: text.format(value)
+
+
+def quoted(before: str = "") -> Phrase:
+    """The text itself, shortened, in quotation marks."""
+
+    def phrase(text: Any, _type: str | None, _rules: Names) -> str:
+        line = " ".join(str(text).split())
+        return f"{before}“{line if len(line) <= LONGEST_QUOTE else f'{line[: LONGEST_QUOTE - 1]}…'}”"
+
+    return phrase
+
+
+def _only_these(ids: Any, _type: str | None, _rules: Names) -> str:
+    known = list(ids) if isinstance(ids, list) else [ids]
+    more = f" and {len(known) - IDS_NAMED:,} more" if len(known) > IDS_NAMED else ""
+    return f"only number {', '.join(map(str, known[:IDS_NAMED]))}{more}"
+
+
+def _due(days: Any, _type: str | None, _rules: Names) -> str:
+    return f"due in {plural(days, 'day')}" if days else "due that day"
+
+
+def _kind_of_task(value: Any, _type: str | None, _rules: Names) -> str:
+    return f"of the kind “{TASK_TYPES.get(value, str(value)).lower()}”"
+
+
+def ids_input(which: str) -> Input:
+    """The input of a parameter that names records: `Only these keywords, by number`."""
+    return Input(f"Only {which}, by number", more=True, phrase=_only_these)
+
+
+RowId = Annotated[int, Field(ge=1, lt=2**63)]
+Ids = Annotated[list[RowId], Field(min_length=1, max_length=5000)]
+Words = Annotated[str, Field(min_length=1, max_length=64)]
+Days = Annotated[int, Field(ge=0, le=365)]
+
+WordCount = Annotated[int, Field(ge=100, le=10_000), Input("Words", phrase=counted("{:,} words each"))]
+TaskKind = Annotated[
+    Literal["write", "refresh", "link", "report"],
+    Input("Kind of task", words=TASK_TYPES, phrase=_kind_of_task),
+]
+DueInDays = Annotated[
+    Days | None, Input("Due in how many days", "Leave it empty for no due day.", phrase=_due)
+]
+Again = Annotated[
+    bool,
+    Input(
+        "Also records that already have theirs",
+        "Costs again. Without it, a cluster with ideas or a task with content is left out.",
+        more=True,
+        phrase=lambda _value, _type, _rules: "also where there are some already",
+    ),
+]
+Inherit = Annotated[
+    bool,
+    Input(
+        "Take over cluster, idea and main keyword",
+        "What is made belongs to the cluster and idea of the record it is made from, and has its main keyword.",
+        more=True,
+        phrase=lambda _value, _type, _rules: (
+            "without the cluster and main keyword of what they are made from"
+        ),
+    ),
+]
