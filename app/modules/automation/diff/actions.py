@@ -5,13 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
 from typing import Any
 
+from app.business.automation.services.catalogue.actions.parameters import Input
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.automation.services.catalogue.fields import choices_of
 from app.business.automation.services.conditions.description import describe
 from app.business.automation.services.conditions.parser import parse_conditions
 from app.business.automation.services.rules.sentence import NEEDS_REPAIR
 from app.business.errors import Invalid
-from app.modules.automation.labels.action_parameters import LABELS, LITERALS
 from app.modules.automation.rule_form.actions.form import ON_ERROR
 from app.modules.automation.rule_form.choices import Choices
 
@@ -58,10 +58,6 @@ def _twin(
     return next(iter([*same, *alike]), None)
 
 
-ASSUMED = {"inherit"}
-"""Parameters that are so unless an action says no."""
-
-
 class _Words:
     """Actions and their parameters as the form calls them."""
 
@@ -87,11 +83,12 @@ class _Words:
 
     def parameters(self, action: Action, record_type: str | None) -> dict[str, str]:
         """Label -> value of what is set."""
-        params = action.get("params", {})
+        entry, params = CATALOGUE[action["type"]], action.get("params", {})
         said = {
-            LABELS.get(name, name): self.value(name, value, record_type)
+            entry.input(name).label: self.value(entry.input(name), value, record_type)
             for name, value in params.items()
-            if value not in (None, [], "") and (value is not False or name in ASSUMED)
+            # What is so unless the action says no is said where it does.
+            if value not in (None, [], "") and (value is not False or entry.is_assumed(name))
         }
         if action.get("on_error", "stop") != "stop":
             said["If it fails"] = dict(ON_ERROR)[action["on_error"]]
@@ -99,24 +96,23 @@ class _Words:
             said["Only where"] = _condition(action, record_type)
         return said
 
-    def value(self, name: str, value: Any, record_type: str | None) -> str:
+    def value(self, input: Input, value: Any, record_type: str | None) -> str:
         """One parameter's value in words."""
         if isinstance(value, bool):
             return "yes" if value else "no"
         if isinstance(value, list):
             return ", ".join(map(str, value))
-        if name in self.lookups:
-            return dict(self.lookups[name]).get(str(value), str(value))
-        if name == "status" and record_type:
+        if input.names in self.lookups:
+            return dict(self.lookups[input.names]).get(str(value), str(value))
+        if input.names == "status" and record_type:
             return dict(choices_of(record_type, "status")).get(value, str(value))
         if isinstance(value, int):
             return f"{value:,}"
-        return LITERALS.get(value, str(value))
+        return input.words.get(value, str(value))
 
 
 def _condition(action: Action, record_type: str | None) -> str:
-    takes = CATALOGUE[action["type"]].takes
-    taken = takes[0] if len(takes) == 1 else record_type
+    taken = CATALOGUE[action["type"]].needed or record_type
     try:
         return describe(parse_conditions(action["when"], record_type=taken), taken)
     except Invalid:

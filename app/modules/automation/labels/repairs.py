@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from app.business.automation.services.catalogue.actions.registry import input_of_parameter
 from app.business.automation.services.rules.repair import NEEDS_REPAIR
-from app.modules.automation.labels.action_parameters import LABELS
 from app.modules.automation.rule_form.base import StepForm
 from app.modules.automation.rule_form.step_table import STEP_OF, StepInfo, step_of
 
@@ -40,7 +40,8 @@ def _label(path: str) -> str:
     root = re.split(r"[.\[]", path, maxsplit=1)[0]
     if param := _PARAM.match(path):
         name = param[2]
-        return f"Action {int(param[1]) + 1}: {LABELS.get(name, name.replace('_', ' '))}"
+        input = input_of_parameter(name)
+        return f"Action {int(param[1]) + 1}: {input.label if input else name.replace('_', ' ')}"
     step = STEP_OF[step_of(path)]
     for form in step.forms:
         for name in (path, form.places.get(path), form.places.get(root), root):

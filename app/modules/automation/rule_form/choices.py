@@ -35,9 +35,9 @@ class Choices:
 
     @property
     def lookups(self) -> dict[str, Named]:
-        """Rows that the parameters of actions may name."""
+        """What the parameters of actions may name, by its kind."""
         actions = [(entry.key, entry.label) for entry in CATALOGUE.values()]
-        return {"site": self.sites, "assignee": self.people, "rule_id": self.rules, "action": actions}
+        return {"site": self.sites, "person": self.people, "rule": self.rules, "action": actions}
 
 
 def load_choices(session: Session, account_id: int) -> Choices:

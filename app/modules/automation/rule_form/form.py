@@ -9,7 +9,6 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.automation_service import AutomationService
-from app.business.automation.services.catalogue.actions.registry import PLACEHOLDER
 from app.business.automation.services.catalogue.record_models import RECORD_TYPES
 from app.business.automation.services.catalogue.triggers import TRIGGERS
 from app.business.automation.services.rules.definition import RuleDefinition

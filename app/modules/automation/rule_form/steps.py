@@ -7,6 +7,7 @@ from werkzeug.datastructures import MultiDict
 from wtforms import BooleanField, Field, IntegerField, RadioField, SelectField, StringField, TextAreaField
 from wtforms.validators import Optional
 
+from app.business.automation.services.catalogue.actions.registry import PLACEHOLDER
 from app.business.automation.services.catalogue.record_models import RECORD_TYPES
 from app.business.automation.services.catalogue.record_order import OLDEST
 from app.business.automation.services.catalogue.triggers import TRIGGERS, subject_of
@@ -256,7 +257,7 @@ class DoStep(StepForm):
 
     @classmethod
     def unanswered(cls, so_far: RuleSoFar) -> dict[str, Any]:
-        return {"actions": [{"type": "notify", "params": {"message": "Not chosen yet"}}]}
+        return {"actions": [PLACEHOLDER]}
 
     def validate(self) -> bool:
         """What has to be filled in; all else is checked with the rule."""

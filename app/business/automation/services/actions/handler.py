@@ -4,13 +4,14 @@
 `save` writes outputs and their events. Local actions have nothing to do between read and save.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 from sqlalchemy.orm import Session
 
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.unit_receipts import Done, LeftOut, Unit
+from app.business.language_model import LanguageModel
 
 
 class Work(Protocol):
@@ -34,6 +35,8 @@ class Work(Protocol):
 
 
 Works = Mapping[str, Work]
+Handlers = dict[str, Callable[[LanguageModel], Work]]
+"""Action type -> its work, made with the AI connection of this process."""
 
 
 class LocalWork:

@@ -12,14 +12,14 @@ from app.business.accounts.services.audit_log import Actor, record
 from app.business.accounts.services.notices import add_notice
 from app.business.accounts.services.scope import owned
 from app.business.automation.models import AutomationRule
-from app.business.automation.services.actions.handler import LocalWork
+from app.business.automation.services.actions.handler import Handlers, LocalWork
 from app.business.automation.services.actions.inheritance import Inherited, inherited
 from app.business.automation.services.actions.templates import fill
-from app.business.automation.services.catalogue.actions.create_record import CreateRecord
-from app.business.automation.services.catalogue.actions.create_tasks import CreateTasks
-from app.business.automation.services.catalogue.actions.notify import Notify
-from app.business.automation.services.catalogue.actions.switch_rules import PauseRule
-from app.business.automation.services.catalogue.actions.update_records import UpdateRecords
+from app.business.automation.services.catalogue.actions.create_record import CREATE_RECORD, CreateRecord
+from app.business.automation.services.catalogue.actions.create_tasks import CREATE_TASKS, CreateTasks
+from app.business.automation.services.catalogue.actions.notify import NOTIFY, Notify
+from app.business.automation.services.catalogue.actions.switch_rules import PAUSE_RULE, RESUME_RULE, PauseRule
+from app.business.automation.services.catalogue.actions.update_records import UPDATE_RECORDS, UpdateRecords
 from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.catalogue.record_models import MODELS, record_type_of
 from app.business.automation.services.runs.context import RunContext
@@ -226,3 +226,13 @@ def _named_rules(session: Session, context: RunContext, params: PauseRule) -> li
 
 def _origin(context: RunContext, unit: Unit) -> Any:
     return context.origin(unit.step.index, unit.key)
+
+
+HANDLERS: Handlers = {
+    CREATE_TASKS.key: lambda _model: CreateTasksWork(),
+    UPDATE_RECORDS.key: lambda _model: UpdateRecordsWork(),
+    CREATE_RECORD.key: lambda _model: CreateRecordWork(),
+    NOTIFY.key: lambda _model: NotifyWork(),
+    PAUSE_RULE.key: lambda _model: SwitchWork(on=False),
+    RESUME_RULE.key: lambda _model: SwitchWork(on=True),
+}

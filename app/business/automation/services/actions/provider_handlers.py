@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.business.automation.services.actions.handler import Work
+from app.business.automation.services.actions.handler import Handlers, Work
 from app.business.automation.services.catalogue.actions.cluster_keywords import (
     CLUSTER_KEYWORDS,
     ClusterKeywords,
@@ -146,3 +146,10 @@ class GenerateContentWork(Work):
         """The task is failed and may be written again."""
         origin = context.origin(unit.step.index, unit.key)
         self.service.give_up(session, unit.record_id, origin=origin, now=context.now)
+
+
+HANDLERS: Handlers = {
+    CLUSTER_KEYWORDS.key: lambda _model: ClusterKeywordsWork(ClusteringService()),
+    GENERATE_IDEAS.key: lambda model: GenerateIdeasWork(IdeasService(model)),
+    GENERATE_CONTENT.key: lambda model: GenerateContentWork(ContentGenerationService(model)),
+}

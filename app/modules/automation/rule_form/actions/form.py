@@ -13,7 +13,6 @@ from app.business.automation.services.catalogue.actions.registry import CATALOGU
 from app.business.automation.services.catalogue.fields import choices_of
 from app.business.automation.services.rules.definition import input_type
 from app.business.automation.services.rules.fitting_actions import fitting_actions
-from app.modules.automation.labels.action_parameters import MORE
 from app.modules.automation.rule_form.actions.edits import order_of
 from app.modules.automation.rule_form.actions.params import Lookups, defaults, input_for, value_of
 from app.modules.automation.rule_form.base import Pairs, PartForm, form_data, offered
@@ -58,9 +57,10 @@ class ActionRow:
         fitting = fitting_actions(record_type, before.made, before.types)
         self.entry = CATALOGUE.get(self.chosen) or fitting[0]
         infos = self.entry.params.model_fields
-        if self.entry.key == "update_records" and record_type:
+        self.inputs = self.entry.inputs
+        if record_type:
             lookups = {**lookups, "status": list(choices_of(record_type, "status"))}
-        params = {name: input_for(name, info, lookups) for name, info in infos.items()}
+        params = {name: input_for(self.inputs[name], info, lookups) for name, info in infos.items()}
         fields = {
             "type": SelectField("Action", choices=_choices(fitting, self.entry)),
             "on_error": SelectField("If it fails", choices=offered(ON_ERROR)),
@@ -81,17 +81,17 @@ class ActionRow:
     @property
     def params(self) -> list[Field]:
         """Inputs of the parameters that most people need."""
-        return [field for name, field in self._params() if name not in MORE]
+        return [field for name, field in self._params() if not self.inputs[name].more]
 
     @property
     def more(self) -> list[Field]:
         """Inputs of the parameters that few people need."""
-        return [field for name, field in self._params() if name in MORE]
+        return [field for name, field in self._params() if self.inputs[name].more]
 
     @property
     def makes(self) -> str | None:
         """The record type that it makes."""
-        return self._created() if self.entry.key == "create_record" else self.entry.makes
+        return self._created() if self.entry.kind_from else self.entry.makes
 
     @property
     def has_records(self) -> bool:
@@ -101,8 +101,7 @@ class ActionRow:
     def read_when(self, pairs: Pairs, named: Named, record_type: str | None, made: list[str]) -> None:
         """Read the conditions of the action, now that it is known which records come to it."""
         taken = input_type(self.json_without_when(), record_type, made)
-        own = self.entry.takes[0] if len(self.entry.takes) == 1 else None
-        self.when = ConditionTree(pairs, taken or own, named, f"a{self.number}-when-")
+        self.when = ConditionTree(pairs, taken or self.entry.needed, named, f"a{self.number}-when-")
 
     def missing(self) -> list[Field]:
         """Inputs that the action cannot do without, and that are empty."""
@@ -136,7 +135,7 @@ class ActionRow:
         return not isinstance(only, dict) or only.get("for_type") == self._created()
 
     def _created(self) -> str:
-        field = self.form["p-type"]
+        field = self.form[f"p-{self.entry.kind_from}"]
         return str(field.data or field.choices[0].value)
 
 

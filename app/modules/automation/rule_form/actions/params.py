@@ -8,31 +8,29 @@ from pydantic.fields import FieldInfo
 from wtforms import BooleanField, Field, SelectField, StringField, TextAreaField
 from wtforms.widgets import NumberInput
 
-from app.modules.automation.labels.action_parameters import HINTS, LABELS, LITERALS
+from app.business.automation.services.catalogue.actions.parameters import Input
 from app.modules.automation.rule_form.base import offered, optional
 from app.modules.gate.numbers import whole_number
 
 LONG_TEXT = 300
 YES_OR_NO = [("yes", "Yes"), ("no", "No")]
 Lookups = Mapping[str, list[tuple[str, str]]]
-"""Choices for parameters that name a row: parameter -> (id, name)."""
+"""Choices for parameters that name something: what kind of thing -> (id, name)."""
 
 
-def input_for(name: str, info: FieldInfo, lookups: Lookups) -> Field:
+def input_for(input: Input, info: FieldInfo, lookups: Lookups) -> Field:
     """An unbound input that suits the parameter."""
-    label, hint = LABELS.get(name, name.replace("_", " ").capitalize()), HINTS.get(name, "")
+    label, hint = input.label, input.hint
     kind, bounds = _kind(info), _bounds(info)
-    if name in lookups:
-        return SelectField(
-            label,
-            choices=offered(optional(lookups[name], "As it is" if name == "status" else "–")),
-            description=hint,
-        )
+    if input.names and input.names in lookups:
+        choices = optional(lookups[input.names], input.none)
+        return SelectField(label, choices=offered(choices), description=hint)
     if get_origin(kind) is Literal:
-        choices = [(value, LITERALS.get(value, str(value).capitalize())) for value in get_args(kind)]
+        choices = [(value, input.words.get(value, str(value).capitalize())) for value in get_args(kind)]
+        may_be_none = not info.is_required() and info.default is None
         return SelectField(
             label,
-            choices=offered(choices if info.is_required() else _with_none(info, choices)),
+            choices=offered(optional(choices, input.none) if may_be_none else choices),
             description=hint,
         )
     if kind is bool:
@@ -51,10 +49,6 @@ def _yes_or_no(info: FieldInfo, label: str, hint: str) -> Field:
     if info.default is True:
         return SelectField(label, choices=offered(YES_OR_NO), description=hint)
     return BooleanField(label, description=hint)
-
-
-def _with_none(info: FieldInfo, choices: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    return optional(choices, "Everybody") if info.default is None else choices
 
 
 def _kind(info: FieldInfo) -> Any:

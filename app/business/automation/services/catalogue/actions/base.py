@@ -104,6 +104,15 @@ class ActionType(Generic[P]):
         """The words of its parameters, by name."""
         return {name: input_of(name, info) for name, info in self.params.model_fields.items()}
 
+    def input(self, name: str) -> Input:
+        """The words of a parameter, or its name where it has none any more."""
+        return self.inputs.get(name) or Input(name)
+
+    def is_assumed(self, name: str) -> bool:
+        """Whether the parameter is so unless an action says no."""
+        info = self.params.model_fields.get(name)
+        return info is not None and info.default is True
+
     def read(self, action: Mapping[str, Any]) -> P:
         """The parameters of an action of this type, typed. Raises ValidationError."""
         return self.params.model_validate(action.get("params", {}))

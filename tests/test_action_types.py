@@ -1,0 +1,55 @@
+"""Nobody but an action's own files spells its type: everybody else asks its entry in the catalogue."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from jinja2 import Environment, nodes
+
+from app.business.automation.services.actions.registry import make_works
+from app.business.automation.services.catalogue.actions.registry import CATALOGUE
+from app.infrastructure.ai.offline import OfflineModel
+
+ROOT = Path(__file__).parents[1]
+AUTOMATION = ROOT / "app/business/automation/services"
+OWN = (
+    AUTOMATION / "catalogue/actions",
+    # Ready rules name the actions they are made of.
+    AUTOMATION / "transfer/templates.py",
+    ROOT / "app/demo",
+)
+
+
+def spelt_in_python(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield from (key for key in CATALOGUE if node.value == key or f"'{key}'" in node.value)
+
+
+def spelt_in_template(path: Path, environment: Environment) -> Iterator[str]:
+    for node in environment.parse(path.read_text()).find_all(nodes.Const):
+        if node.value in CATALOGUE:
+            yield str(node.value)
+
+
+def test_no_module_spells_the_type_of_an_action() -> None:
+    found = {
+        str(path.relative_to(ROOT)): spelt
+        for path in ROOT.glob("app/**/*.py")
+        if not any(path.is_relative_to(own) for own in OWN) and (spelt := set(spelt_in_python(path)))
+    }
+    assert found == {}
+
+
+def test_no_template_spells_the_type_of_an_action() -> None:
+    environment = Environment(extensions=["jinja2.ext.do", "jinja2.ext.loopcontrols"])
+    found = {
+        str(path.relative_to(ROOT)): spelt
+        for path in ROOT.glob("templates/**/*.html")
+        if (spelt := set(spelt_in_template(path, environment)))
+    }
+    assert found == {}
+
+
+def test_every_type_has_a_handler() -> None:
+    assert make_works(OfflineModel()).keys() == CATALOGUE.keys()
