@@ -12,7 +12,6 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.automation.services.rules.definition import RuleDefinition
-from app.business.automation.services.rules.texts import SEVERAL_LINES
 from app.business.plain_characters import CONTROL, DIRECTION
 from app.modules.api.resource import Schema
 from tests.fuzz.world import STEPS, World, fingerprint, make_world, steady
@@ -230,7 +229,13 @@ def rule_texts() -> list[tuple[str, dict[str, Any], bool]]:
             if "str" in kind:
                 params = {**NEEDED.get(entry.key, {}), name: [TEXT] if "list" in kind else TEXT}
                 actions = [{"type": entry.key, "params": params}]
-                found.append((f"actions[0].params.{name}", rule_body(actions=actions), name in SEVERAL_LINES))
+                found.append(
+                    (
+                        f"actions[0].params.{name}",
+                        rule_body(actions=actions),
+                        entry.inputs[name].several_lines,
+                    )
+                )
     leaf = {"field": "text", "operator": "contains", "value": TEXT}
     several = {"field": "country", "operator": "in", "value": ["de", TEXT]}
     found.append(
