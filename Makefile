@@ -5,16 +5,18 @@ BIN := $(VENV)/bin
 FLASK := $(BIN)/flask --app wsgi
 DEMO ?= 1
 
-.PHONY: help install run test check test-faults bench demo-reset chromium
+.PHONY: help install run test check test-faults bench demo-reset chromium lock audit-deps
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make install      create $(VENV) with everything the product needs"
 	@echo "make run          install, migrate, start everything, load the demo account (DEMO=0: without it)"
 	@echo "make test         check, then every test on SQLite and PostgreSQL, with real workers and a real browser"
-	@echo "make check        lint, formatting, types, import contracts, styles, scripts, templates"
+	@echo "make check        lint, formatting, types, import contracts, dependencies, styles, scripts, templates"
 	@echo "make test-faults  the long fault trials, several hours; prints their counts and how late runs started"
 	@echo "make bench        measure the workloads against their goals"
+	@echo "make lock         write both lock files anew from pyproject.toml (UPGRADE=\"rq redis\" or UPGRADE=all: newer versions)"
+	@echo "make audit-deps   look the locked versions up among known vulnerabilities; asks a service on the network"
 	@echo "make demo-reset   replace the demo account by a fresh one"
 
 $(BIN)/python:
@@ -39,9 +41,24 @@ check: $(VENV)/.tested
 	@echo "formatting" && $(BIN)/ruff format --no-cache --check --quiet .
 	@echo "types" && $(BIN)/mypy
 	@echo "import contracts" && $(BIN)/lint-imports --no-cache > $(VENV)/contracts.log 2>&1 || { cat $(VENV)/contracts.log; exit 1; }
+	@echo "dependencies" && $(BIN)/deptry . > $(VENV)/deptry.log 2>&1 || { cat $(VENV)/deptry.log; exit 1; }
 	@echo "styles and scripts" && $(BIN)/deno fmt --check --quiet && $(BIN)/deno lint --quiet
 	@echo "templates" && $(BIN)/djangofmt check --profile jinja --quiet templates \
-		&& $(BIN)/python -m pytest tests/test_templates.py tests/test_line_width.py
+		&& $(BIN)/python -m pytest tests/test_templates.py tests/test_line_width.py tests/test_dependencies.py \
+			tests/infrastructure/test_library_insides.py
+
+# What is pinned stays pinned, unless UPGRADE names it or pyproject.toml asks for more. Of both files only names,
+# versions and hashes are written: no address of an index, so they serve behind a mirror as well.
+LOCK := $(BIN)/uv pip compile --quiet --no-cache --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-annotate $(if $(filter all,$(UPGRADE)),--upgrade,$(UPGRADE:%=--upgrade-package %))
+
+lock: $(VENV)/.tested
+	$(LOCK) pyproject.toml --output-file requirements.lock
+	$(LOCK) --group dev --constraints requirements.lock --output-file tests/requirements.lock
+
+# Not part of check: a vulnerability that becomes known tonight must not stop tomorrow's work.
+audit-deps: $(VENV)/.tested
+	$(BIN)/uv tool run pip-audit==2.10.1 --disable-pip --require-hashes -r requirements.lock -r tests/requirements.lock
 
 # A browser is needed: CHROMIUM, else one on PATH, else (as root on Debian) it is installed.
 chromium:
