@@ -1,12 +1,13 @@
 """The ground of every table: constraint names, UTC instants, JSON, and whose row it is."""
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import (
     JSON,
     BigInteger,
     CheckConstraint,
+    ColumnElement,
     DateTime,
     ForeignKey,
     ForeignKeyConstraint,
@@ -103,6 +104,14 @@ class AccountOwned:
     """A row of one account. `(account_id, id)` is a key, so children can be held to the same account."""
 
     id: Mapped[int] = mapped_column(Id, primary_key=True, sort_order=-2)
+
+    site_key: ClassVar[str] = "site_id"
+    """The column that says which site a row belongs to; a table without it has rows of the whole account."""
+
+    @classmethod
+    def site_column(cls) -> ColumnElement[int] | None:
+        """The site that a row belongs to; None where rows belong to the account alone."""
+        return getattr(cls, cls.site_key, None)
 
     @declared_attr
     def account_id(self) -> Mapped[int]:

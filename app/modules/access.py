@@ -21,7 +21,7 @@ from werkzeug.urls import iri_to_uri
 from app.business.accounts.models import Account, AccountStatus, ApiKey, Role, User, UserSession
 from app.business.accounts.services import api_keys, sign_in
 from app.business.accounts.services.audit_log import Actor
-from app.business.accounts.services.scope import owned
+from app.business.accounts.services.scope import Scope, owned
 from app.business.base import AccountOwned
 from app.business.database_faults import is_passing
 from app.business.errors import Forbidden
@@ -67,6 +67,11 @@ class Person:
     def origin(self) -> Origin:
         """For the records this person makes and changes."""
         return Origin(self.account.id, user_id=self.user.id)
+
+    @property
+    def scope(self) -> Scope:
+        """Whose rows the person sees: every site of the account."""
+        return Scope(self.account.id)
 
     def can(self, role: Role | str) -> bool:
         """Whether the person may do what `role` may."""
@@ -130,8 +135,8 @@ def current_person() -> Person:
 
 
 def owned_or_404(model: type[Owned], id: int) -> Owned:
-    """The row of the person's account; another account's row and no row are the same 404."""
-    return owned(db.session(), model, id, current_person().account.id)
+    """The row, if the person may see it; another account's row and no row are the same 404."""
+    return owned(db.session(), model, id, current_person().scope)
 
 
 def is_api() -> bool:

@@ -49,7 +49,7 @@ def _by_status(kind: Kind, ids: Sequence[int]) -> dict[str, int]:
     model: Any = kind.model
     counted = (
         select(model.status, func.count())
-        .where(model.account_id == current_person().account.id, model.id.in_(ids))
+        .where(current_person().scope.sees(model), model.id.in_(ids))
         .group_by(model.status)
     )
     return {row[0]: row[1] for row in db.session.execute(counted)}
@@ -74,7 +74,7 @@ def _cannot_be_undone(kind: Kind, moving: Mapping[str, int], status: str) -> lis
 def _starts(kind: Kind, status: str) -> str:
     """Which rules start when records get this status."""
     rules = select(AutomationRule.name, AutomationRule.trigger_options).where(
-        AutomationRule.account_id == current_person().account.id,
+        current_person().scope.sees(AutomationRule),
         AutomationRule.trigger == "status_changed",
         AutomationRule.is_active,
         AutomationRule.archived_at.is_(None),

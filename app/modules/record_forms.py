@@ -32,8 +32,7 @@ class PlaceField(SelectField):
     def sector(self, now: Any) -> Sector:
         """The chosen sector. Only after validation."""
         site_id, _, sector_id = str(self.data).partition("-")
-        session, account_id = db.session(), current_person().account.id
-        return place_of(session, account_id, int(site_id), chosen_id(sector_id), now=now)
+        return place_of(db.session(), current_person().scope, int(site_id), chosen_id(sector_id), now=now)
 
 
 SECTOR_HINT = "A sector is a topic area of the site."
@@ -42,7 +41,7 @@ SECTOR_HINT = "A sector is a topic area of the site."
 def place_choices() -> list[SelectChoice]:
     """Every sector under its site."""
     choices = []
-    for site, sectors in places(db.session(), current_person().account.id):
+    for site, sectors in places(db.session(), current_person().scope):
         known = {f"{site.id}-{sector.id}": sector.name for sector in sectors}
         if GENERAL not in known.values():
             known[f"{site.id}-"] = GENERAL
@@ -52,7 +51,7 @@ def place_choices() -> list[SelectChoice]:
 
 def site_choices() -> list[SelectChoice]:
     """Every site, after the choice of none."""
-    known = places(db.session(), current_person().account.id)
+    known = places(db.session(), current_person().scope)
     return [SelectChoice("", "All sites"), *(SelectChoice(str(site.id), site.name) for site, _ in known)]
 
 
@@ -60,7 +59,7 @@ def sector_choices() -> list[SelectChoice]:
     """Every sector under its site, after the choice of none."""
     return [SelectChoice("", "All sectors")] + [
         SelectChoice(str(sector.id), sector.name, optgroup=site.name)
-        for site, sectors in places(db.session(), current_person().account.id)
+        for site, sectors in places(db.session(), current_person().scope)
         for sector in sectors
     ]
 

@@ -62,13 +62,13 @@ class Trail:
 
 def read_list(rows: RecordList[Row], form: FilterForm, noun: str, **fixed: Any) -> ListView[Row]:
     """The page of `rows` that the address asks for; `fixed` are filters that the page itself sets."""
-    session, account_id = db.session(), current_person().account.id
+    session, scope = db.session(), current_person().scope
     chosen = form.chosen()
     sort = chosen.pop("sort", None)
     if "status" in chosen:
         chosen["status"] = [chosen["status"]]
-    page = rows.page(session, account_id, chosen | fixed, sort=sort, cursor=request.args.get("cursor"))
-    total = rows.count(session, account_id, chosen | fixed)
+    page = rows.page(session, scope, chosen | fixed, sort=sort, cursor=request.args.get("cursor"))
+    total = rows.count(session, scope, chosen | fixed)
     return ListView(
         rows=page.rows,
         total=total,

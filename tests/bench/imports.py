@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session, sessionmaker
 
+from app.business.accounts.services.scope import Scope
 from app.business.automation.services.operations import lifecycle
 from app.business.automation.services.operations.keyword_import import KIND, ask_import, execute_import
 from app.business.planner.models import Keyword, Sector
@@ -74,7 +75,7 @@ def _import(sessions: sessionmaker[Session], rows: int) -> Callable[[], None]:
 
     sector, account_id = _place(sessions)
     with sessions.begin() as session:
-        choices = choices_for(session, account_id, Destination(sector.site, sector))
+        choices = choices_for(session, Scope(account_id), Destination(sector.site, sector))
     file = read_import_file(_csv(rows), choices)
     with sessions.begin() as session:
         ask_import(

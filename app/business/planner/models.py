@@ -61,6 +61,8 @@ class Intent(StrEnum):
 class Site(AccountOwned, Stamped, Versioned, Base):
     """A web site that content is made for."""
 
+    site_key = "id"
+
     __tablename__ = "site"
     __table_args__ = owner_key(one_of("status", list(SiteStatus)))
 

@@ -84,8 +84,9 @@ def list_rows(rows: RecordList[Row], query: Query, window: Window) -> Page[Row]:
     """The part of the list that the address asks for. Raises Invalid."""
     chosen = query.model_dump(exclude_unset=True)
     sort = chosen.pop("sort", None)
-    account_id = current_person().account.id
-    return rows.page(db.session(), account_id, chosen, sort=sort, cursor=window.cursor, limit=window.limit)
+    return rows.page(
+        db.session(), current_person().scope, chosen, sort=sort, cursor=window.cursor, limit=window.limit
+    )
 
 
 def row_to_change(model: type[Row], id: int) -> Row:

@@ -4,6 +4,7 @@ from flask import Blueprint, g
 
 from app.business.accounts.services import notices
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE, is_paid
+from app.business.automation.services.history.run_attention import notices_seen
 from app.business.writer.models import TASK_TYPES
 from app.infrastructure.database import db
 from app.modules.automation.labels.explanations import SOURCES, VERDICTS, verdict
@@ -105,7 +106,10 @@ add("/notices/read", "read_notices", my_work.read_notices, methods=["POST"])
 
 def unread_notices() -> int:
     """The number of unread notices, for the bar above every page."""
-    return notices.unread_notices(db.session(), g.person.user) if g.get("person") else 0
+    person = g.get("person")
+    if person is None:
+        return 0
+    return notices.unread_notices(db.session(), person.user, seen=notices_seen(person.scope))
 
 
 for function in (unread_notices, outcome, advice):

@@ -222,9 +222,8 @@ def change_idea(id: int, body: Changes[IdeaChanges]) -> Response:
 
 def _place(fields: dict[str, Any], now: datetime) -> Sector:
     """Takes site and sector out of `fields`. Raises NotFound, Invalid."""
-    account_id = current_person().account.id
     site_id, sector_id = fields.pop("site"), fields.pop("sector", None)
-    return site_service.place_of(db.session(), account_id, site_id, sector_id, now=now)
+    return site_service.place_of(db.session(), current_person().scope, site_id, sector_id, now=now)
 
 
 def _place_of_idea(fields: dict[str, Any], now: datetime) -> Sector | Cluster:

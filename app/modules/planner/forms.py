@@ -136,7 +136,7 @@ class ImportPlaceField(SelectField):
 
 
 def _import_places() -> list[SelectChoice]:
-    known = places(db.session(), current_person().account.id)
+    known = places(db.session(), current_person().scope)
     choices = []
     for site, sectors in known:
         choices.append(SelectChoice(f"{site.id}-", "Sector from the file, else General", optgroup=site.name))

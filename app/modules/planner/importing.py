@@ -20,8 +20,8 @@ def read_sent(
     Raises Invalid, TooLarge, Busy.
     """
     with only_reading():
-        account_id = current_person().account.id
-        choices = choices_for(db.session(), account_id, to, columns=columns, encoding=encoding)
+        scope = current_person().scope
+        choices = choices_for(db.session(), scope, to, columns=columns, encoding=encoding)
         db.session.commit()
     return read_in_bounds(data, choices)
 

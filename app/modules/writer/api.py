@@ -113,7 +113,7 @@ def _place(fields: dict[str, Any], name: str, parent: type[Row], now: datetime) 
     if parent_id is None:
         if site_id is None:
             raise Invalid({"site": [f"Send the site, or the {name} that it belongs to."]})
-        return place_of(db.session(), current_person().account.id, site_id, sector_id, now=now)
+        return place_of(db.session(), current_person().scope, site_id, sector_id, now=now)
     row: Any = owned_or_404(parent, parent_id)
     if site_id not in (None, row.site_id) or sector_id not in (None, row.sector_id):
         raise Invalid({"site": [f"The {name} belongs to another place. Send the {name} alone."]})

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, AuditEntry, Notice, Role, User, UserSession
 from app.business.accounts.services import api_keys, audit_log, notices, passwords, sign_in, team, welcome
-from app.business.accounts.services.scope import owned
+from app.business.accounts.services.scope import Scope, owned
 from app.business.errors import Conflict, Invalid, NotFound
 from app.business.planner.models import Site
 from tests.factories import make_account, make_site, make_user
@@ -23,7 +23,7 @@ QUICK = PasswordHash((Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1),))
 def test_a_row_is_fetched_only_within_its_account(session: Session) -> None:
     account, other = make_account(session), make_account(session)
     site = make_site(session, account)
-    assert owned(session, Site, site.id, account.id) is site
+    assert owned(session, Site, site.id, Scope(account.id)) is site
     for id, account_id in (
         (site.id, other.id),
         (site.id + 999, account.id),
@@ -31,13 +31,13 @@ def test_a_row_is_fetched_only_within_its_account(session: Session) -> None:
         (2**70, account.id),
     ):
         with pytest.raises(NotFound, match=r"^Not found\.$"):
-            owned(session, Site, id, account_id)
+            owned(session, Site, id, Scope(account_id))
 
 
 def test_a_row_cannot_be_fetched_without_an_account(session: Session) -> None:
     nobody: Any = None
     with pytest.raises(TypeError):
-        owned(session, Site, 1, nobody)
+        owned(session, Site, 1, Scope(nobody))
 
 
 def test_a_password_is_kept_as_argon2id_and_normalised(session: Session, now: datetime) -> None:

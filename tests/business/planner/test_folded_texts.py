@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.business.accounts.services.scope import Scope
 from app.business.base import Base
 from app.business.errors import Conflict, Invalid
 from app.business.folded_columns import folded_value, folds_of
@@ -117,15 +118,15 @@ def test_sectors_are_found_in_whatever_case(session: Session, sector: Sector) ->
 def test_lists_find_texts_in_whatever_case(session: Session, sector: Sector) -> None:
     cluster = make_cluster(session, sector, name="Große İşler %")
     for text in ("GROSSE", "große işler", "İŞLER\u200b", "%", "", "\u200b"):
-        assert CLUSTERS.page(session, sector.account_id, {"text": text}).rows == [cluster], text
-    assert CLUSTERS.page(session, sector.account_id, {"text": "_"}).rows == []
+        assert CLUSTERS.page(session, Scope(sector.account_id), {"text": text}).rows == [cluster], text
+    assert CLUSTERS.page(session, Scope(sector.account_id), {"text": "_"}).rows == []
 
 
 def test_keywords_that_have_become_the_same_are_listed(session: Session, sector: Sector) -> None:
     first = make_keyword(session, sector, text="straße")
     second = make_keyword(session, sector, text="strasse", text_key="strasse\n2")
     make_keyword(session, sector, text="other")
-    page = KEYWORDS.page(session, sector.account_id, {"doubles": "yes"})
+    page = KEYWORDS.page(session, Scope(sector.account_id), {"doubles": "yes"})
     assert sorted(row.id for row in page.rows) == [first.id, second.id]
 
 

@@ -6,6 +6,7 @@ from functools import partial
 
 from flask_migrate import upgrade
 
+from app.business.accounts.services.scope import Scope
 from app.business.automation.services.operations import keyword_import, lifecycle
 from app.business.events import Origin
 from app.business.planner.models import Sector
@@ -52,7 +53,7 @@ def import_many(sector_id: int, count: int) -> None:
     with transaction() as session:
         sector = session.get_one(Sector, sector_id)
         to = Destination(sector.site, sector)
-        choices = choices_for(session, sector.account_id, to)
+        choices = choices_for(session, Scope(sector.account_id), to)
     file = read_import_file("\n".join(lines).encode(), choices)
     with transaction() as session:
         operation = keyword_import.ask_import(

@@ -3,12 +3,14 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, func, or_, select, update
+from sqlalchemy import ColumnElement, func, or_, select, true, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Notice, Role, User
 from app.business.base import UtcDateTime
 from app.business.upsert import upsert
+
+ALL: ColumnElement[bool] = true()
 
 
 def add_notice(
@@ -65,27 +67,36 @@ def settle_notice(session: Session, account_id: int, key: str, now: datetime) ->
     )
 
 
-def notices_for(session: Session, user: User, limit: int = 50) -> Sequence[Notice]:
-    """What this person is told, newest first."""
+def notices_for(
+    session: Session, user: User, limit: int = 50, *, seen: ColumnElement[bool] = ALL
+) -> Sequence[Notice]:
+    """What this person is told, newest first. `seen`: clause of the notices that are about what the person sees."""
     return session.scalars(
         select(Notice)
-        .where(_meant_for(user))
+        .where(_meant_for(user), seen)
         .order_by(Notice.created_at.desc(), Notice.id.desc())
         .limit(limit)
     ).all()
 
 
-def unread_notices(session: Session, user: User) -> int:
+def unread_notices(session: Session, user: User, *, seen: ColumnElement[bool] = ALL) -> int:
     """How many of the person's notices nobody has marked as read."""
-    query = select(func.count(Notice.id)).where(_meant_for(user), Notice.read_at.is_(None))
+    query = select(func.count(Notice.id)).where(_meant_for(user), Notice.read_at.is_(None), seen)
     return session.scalar(query) or 0
 
 
-def mark_read(session: Session, user: User, now: datetime, notice_id: int | None = None) -> None:
+def mark_read(
+    session: Session,
+    user: User,
+    now: datetime,
+    notice_id: int | None = None,
+    *,
+    seen: ColumnElement[bool] = ALL,
+) -> None:
     """Mark one of the person's notices as read, or all of them."""
     which = [Notice.id == notice_id] if notice_id is not None else []
     session.execute(
-        update(Notice).where(_meant_for(user), Notice.read_at.is_(None), *which).values(read_at=now)
+        update(Notice).where(_meant_for(user), Notice.read_at.is_(None), seen, *which).values(read_at=now)
     )
 
 

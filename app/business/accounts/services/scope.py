@@ -1,8 +1,9 @@
-"""The one way to fetch a row by its id: always within an account."""
+"""Whose rows somebody sees, and the one way to fetch a row by its id: always within an account and its sites."""
 
+from dataclasses import dataclass
 from typing import TypeVar
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, and_, false, select
 from sqlalchemy.orm import Session
 
 from app.business.base import AccountOwned
@@ -13,17 +14,38 @@ Owned = TypeVar("Owned", bound=AccountOwned)
 LARGEST_ID = 2**63 - 1
 
 
+@dataclass(frozen=True)
+class Scope:
+    """What somebody may see: the rows of an account, of some of its sites only where `sites` names them.
+
+    Whoever is limited to sites sees no row that belongs to none, or to all: it tells of other sites too.
+    """
+
+    account_id: int
+    sites: frozenset[int] | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.account_id, int):
+            raise TypeError("rows can only be seen within an account")
+
+    def sees(self, model: type[AccountOwned]) -> ColumnElement[bool]:
+        """Clause of the rows of this kind; every list, count and fetch has it."""
+        mine = model.account_id == self.account_id
+        if self.sites is None:
+            return mine
+        site = model.site_column()
+        return and_(mine, false() if site is None else site.in_(sorted(self.sites)))
+
+
 def is_row_id(value: object) -> bool:
     """Whether a row could have this id."""
     return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= LARGEST_ID
 
 
-def owned(session: Session, model: type[Owned], id: int, account_id: int) -> Owned:
-    """The account's row. Raises NotFound, the same for a missing row and for another account's."""
-    if not isinstance(account_id, int):
-        raise TypeError("a row can only be fetched for an account")
+def owned(session: Session, model: type[Owned], id: int, scope: Scope) -> Owned:
+    """The row. Raises NotFound, the same for a missing row and for one that is not to be seen."""
     row = (
-        session.scalar(select(model).where(model.id == id, model.account_id == account_id))
+        session.scalar(select(model).where(model.id == id, scope.sees(model)))
         if 0 < id <= LARGEST_ID
         else None
     )

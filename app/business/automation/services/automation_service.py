@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, Role
 from app.business.accounts.services import audit_log
-from app.business.accounts.services.scope import owned
+from app.business.accounts.services.scope import Scope, owned
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Cause, ScheduledTask
 from app.business.automation.services.catalogue.actions.registry import is_paid
@@ -330,7 +330,7 @@ def _scope_errors(session: Session, account_id: int, definition: RuleDefinition)
     errors: dict[str, list[str]] = {}
     for name, model, row_id in (("site", Site, definition.site), ("sector", Sector, definition.sector)):
         try:
-            row = owned(session, model, row_id, account_id) if row_id is not None else None
+            row = owned(session, model, row_id, Scope(account_id)) if row_id is not None else None
         except NotFound:
             errors[name] = [f"{name.capitalize()} {row_id} was not found."]
             continue

@@ -12,6 +12,7 @@ from time import monotonic
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
+from app.business.accounts.services.scope import Scope
 from app.business.errors import Conflict, Invalid
 from app.business.events import EventBatch, EventType, close_batch, open_batch
 from app.business.folding import name_key
@@ -33,15 +34,15 @@ class Destination:
     sector: Sector | None = None
 
 
-def sites_of(session: Session, account_id: int) -> dict[str, SiteOfRow]:
+def sites_of(session: Session, scope: Scope) -> dict[str, SiteOfRow]:
     """The account's sites by the key of their names; of two with one name the older."""
-    sites = session.scalars(select(Site).where(Site.account_id == account_id).order_by(Site.id.desc()))
+    sites = session.scalars(select(Site).where(scope.sees(Site)).order_by(Site.id.desc()))
     return {name_key(site.name): (site.id, site.language) for site in sites}
 
 
 def choices_for(
     session: Session,
-    account_id: int,
+    scope: Scope,
     to: Destination,
     *,
     columns: dict[str, str] | None = None,
@@ -53,7 +54,7 @@ def choices_for(
         encoding,
         (to.site.id, to.site.language) if to.site else None,
         to.sector is not None,
-        None if to.site else sites_of(session, account_id),
+        None if to.site else sites_of(session, scope),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Literal
 
 from sqlalchemy.orm import Session
 
+from app.business.accounts.services.scope import Scope
 from app.business.events import EventType, Origin
 from app.business.planner.models import Sector, Site
 from app.business.planner.services.import_file import prepare, read_rows, unpack_lines
@@ -52,7 +53,7 @@ def import_keywords(
     """
     to = Destination(site, sector)
     require_site(to, table.columns)
-    file = prepare(table, choices_for(session, origin.account_id, to))
+    file = prepare(table, choices_for(session, Scope(origin.account_id), to))
     target = Target(origin.account_id, origin.user_id, sector.id if sector else None, existing)
     rows = make_ready(read_rows(unpack_lines(file.rows)), target, now)
     slices = [rows[start : start + ROWS_AT_ONCE] for start in range(0, len(rows), ROWS_AT_ONCE)]

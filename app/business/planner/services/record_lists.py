@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select, true, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased, joinedload
 
+from app.business.accounts.services.scope import Scope
 from app.business.base import AccountOwned
 from app.business.folding import fold
 from app.business.paging import Order, Page, sorted_page
@@ -33,26 +34,26 @@ class RecordList(Generic[Row]):
     def page(
         self,
         session: Session,
-        account_id: int,
+        scope: Scope,
         chosen: Mapping[str, Any],
         *,
         sort: str | None = None,
         cursor: str | None = None,
         limit: int = 50,
     ) -> Page[Row]:
-        """The account's rows under the filters `chosen`. Raises Invalid for a damaged cursor."""
-        query = self._matching(select(self.model), account_id, chosen).options(*map(joinedload, self.loads))
+        """The rows in scope under the filters `chosen`. Raises Invalid for a damaged cursor."""
+        query = self._matching(select(self.model), scope, chosen).options(*map(joinedload, self.loads))
         order = self.orders[sort or next(iter(self.orders))]
         return sorted_page(session, query, order, self.model.id.expression, cursor=cursor, limit=limit)
 
-    def count(self, session: Session, account_id: int, chosen: Mapping[str, Any]) -> int:
+    def count(self, session: Session, scope: Scope, chosen: Mapping[str, Any]) -> int:
         """How many rows the filters leave."""
-        counted = self._matching(select(func.count(self.model.id)), account_id, chosen)
+        counted = self._matching(select(func.count(self.model.id)), scope, chosen)
         return session.scalar(counted) or 0
 
-    def _matching(self, query: Select[Any], account_id: int, chosen: Mapping[str, Any]) -> Select[Any]:
+    def _matching(self, query: Select[Any], scope: Scope, chosen: Mapping[str, Any]) -> Select[Any]:
         wanted = [self.filters[name](value) for name, value in chosen.items()]
-        return query.where(self.model.account_id == account_id, *wanted)
+        return query.where(scope.sees(self.model), *wanted)
 
 
 @dataclass(frozen=True)
@@ -82,14 +83,12 @@ def neighbours(session: Session, cluster: Cluster, limit: int = 500) -> Sequence
     return session.scalars(others.order_by(Cluster.name, Cluster.id).limit(limit)).all()
 
 
-def places(session: Session, account_id: int) -> list[tuple[Site, list[Sector]]]:
-    """The account's sites by name, each with its sectors by name."""
+def places(session: Session, scope: Scope) -> list[tuple[Site, list[Sector]]]:
+    """The sites in scope by name, each with its sectors by name."""
     sectors: dict[int, list[Sector]] = {}
-    for sector in session.scalars(
-        select(Sector).where(Sector.account_id == account_id).order_by(Sector.name, Sector.id)
-    ):
+    for sector in session.scalars(select(Sector).where(scope.sees(Sector)).order_by(Sector.name, Sector.id)):
         sectors.setdefault(sector.site_id, []).append(sector)
-    sites = session.scalars(select(Site).where(Site.account_id == account_id).order_by(Site.name, Site.id))
+    sites = session.scalars(select(Site).where(scope.sees(Site)).order_by(Site.name, Site.id))
     return [(site, sectors.get(site.id, [])) for site in sites]
 
 

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.business.accounts.services.scope import Scope
 from app.business.errors import Conflict, Invalid, NotFound
 from app.business.folding import fold
 from app.business.planner.models import Sector, Site, SiteStatus
@@ -77,14 +78,12 @@ def sector_named(session: Session, site: Site, name: str | None, *, now: datetim
     return find_sector(session, site, clean) or create_sector(session, site, clean, now=now)
 
 
-def place_of(
-    session: Session, account_id: int, site_id: int, sector_id: int | None, *, now: datetime
-) -> Sector:
+def place_of(session: Session, scope: Scope, site_id: int, sector_id: int | None, *, now: datetime) -> Sector:
     """The sector a record goes to: the given one, else the site's "General".
 
-    Raises NotFound for a site of another account, Invalid({"sector": …}) for a sector of another site.
+    Raises NotFound for a site out of scope, Invalid({"sector": …}) for a sector of another site.
     """
-    site = session.scalar(select(Site).where(Site.account_id == account_id, Site.id == site_id))
+    site = session.scalar(select(Site).where(scope.sees(Site), Site.id == site_id))
     if site is None:
         raise NotFound(f"Site {site_id} was not found.")
     if sector_id is None:

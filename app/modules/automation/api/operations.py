@@ -39,7 +39,9 @@ def retry_runs(body: Omittable[RetryRuns]) -> Response:
     )
     account, as_of = current_person().account, min(in_zone(body.as_of) or now, now)
     with only_reading():
-        report = bulk_retry.dry_report(session, account, filters, actor(), as_of)
+        report = bulk_retry.dry_report(
+            session, account, filters, actor(), as_of, scope=current_person().scope
+        )
         session.commit()
     if body.dry_run:
         return answer(_report(report))

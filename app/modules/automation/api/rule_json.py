@@ -26,9 +26,10 @@ def show_rule(rule: AutomationRule, now: datetime) -> RuleShown:
 
 def show_rules(rules: Sequence[AutomationRule], now: datetime) -> list[RuleShown]:
     """The person's rules as they are answered, in a handful of queries however many they are."""
-    account = current_person().account
+    person = current_person()
+    account = person.account
     figures = rule_figures(db.session(), account.id, [rule.id for rule in rules], now)
-    others = rules_waited_for(db.session(), account.id, rules)
+    others = rules_waited_for(db.session(), person.scope, rules)
     repairs = faults_of_rules(db.session(), account.id, rules)
     sites = _names(Site, {rule.site_id for rule in rules})
     sectors = _names(Sector, {rule.sector_id for rule in rules})
@@ -62,7 +63,5 @@ def _names(model: type[Site] | type[Sector], ids: set[int | None]) -> dict[int |
     wanted = ids - {None}
     if not wanted:
         return {}
-    query = select(model.id, model.name).where(
-        model.account_id == current_person().account.id, model.id.in_(wanted)
-    )
+    query = select(model.id, model.name).where(current_person().scope.sees(model), model.id.in_(wanted))
     return {row.id: row.name for row in db.session.execute(query)}

@@ -38,8 +38,9 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 @api.call("GET", "/rules/", Role.VIEWER, answers={200: Listed[RuleShown]})
 def list_rules(query: RuleQuery, window: Window) -> Response:
     """Rules, last made first."""
-    account_id = current_person().account.id
-    page = rules_page(db.session(), account_id, rule_filter(query), cursor=window.cursor, limit=window.limit)
+    page = rules_page(
+        db.session(), current_person().scope, rule_filter(query), cursor=window.cursor, limit=window.limit
+    )
     return listed_as(show_rules(page.rows, datetime.now(UTC)), page.next_cursor)
 
 

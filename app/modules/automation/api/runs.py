@@ -103,7 +103,7 @@ def show_price(id: int, body: Omittable[StartAsked]) -> Response:
 @api.call("GET", "/scheduled-tasks/", Role.VIEWER, answers={200: Listed[RunShown]})
 def list_runs(query: RunQuery, window: Window) -> Response:
     """Runs, newest first; those planned for later only with `upcoming=true`."""
-    account_id, now = current_person().account.id, datetime.now(UTC)
+    scope, now = current_person().scope, datetime.now(UTC)
     filters = RunFilters(
         status=query.status,
         rules=query.automation_rule,
@@ -113,7 +113,7 @@ def list_runs(query: RunQuery, window: Window) -> Response:
         reason=query.reason,
         upcoming=query.upcoming,
     )
-    return listed(runs_page(db.session(), account_id, filters, window.cursor, window.limit, now), _show)
+    return listed(runs_page(db.session(), scope, filters, window.cursor, window.limit, now), _show)
 
 
 @api.call("GET", "/scheduled-tasks/<int:id>/", Role.VIEWER, answers={200: RunWhole}, if_match=True)
@@ -175,8 +175,9 @@ def go_on(id: int, body: Omittable[GoOn]) -> Response:
 @api.call("GET", "/summary/", Role.VIEWER, answers={200: SummaryShown})
 def show_summary(query: SummaryQuery) -> Response:
     """Figures of the last days, and whether anything is unaccounted for."""
-    account, now = current_person().account, datetime.now(UTC)
-    found = figures.summary(db.session(), account.id, last_days(query.days, account.timezone, now).start, now)
+    person, now = current_person(), datetime.now(UTC)
+    since = last_days(query.days, person.account.timezone, now).start
+    found = figures.summary(db.session(), person.scope, since, now)
     return report(
         SummaryShown(
             active_rules=found.active_rules,

@@ -28,13 +28,13 @@ YAML = "application/yaml"
 @api.call("GET", "/rules/export/", Role.EDITOR, answers={200: Media(YAML)}, errors=(NotFound,), quota=EXPORTS)
 def export_rules(query: ExportQuery) -> Response:
     """The rules of the filter, or those named by `rule`, as YAML with names in place of ids."""
-    session, account_id = db.session(), current_person().account.id
+    session, scope = db.session(), current_person().scope
     rules = (
-        rules_of_ids(session, account_id, query.rule)
+        rules_of_ids(session, scope, query.rule)
         if query.rule
-        else rules_of_filter(session, account_id, rule_filter(query))
+        else rules_of_filter(session, scope, rule_filter(query))
     )
-    return yaml_file(exported(session, account_id, rules))
+    return yaml_file(exported(session, scope.account_id, rules))
 
 
 @api.call(

@@ -10,7 +10,7 @@ from app.business.automation.services.rules.listing import version_of
 from app.business.automation.services.rules.versions import definition_of
 from app.business.errors import NotFound, Stale
 from app.infrastructure.database import db
-from app.modules.access import owned_or_404
+from app.modules.access import current_person, owned_or_404
 from app.modules.api.records import row_to_change
 from app.modules.api.resource import json_of, require_match
 from app.modules.automation.api.rule_json import show_rule
@@ -83,6 +83,8 @@ def _named(rule: AutomationRule) -> dict[str, Any]:
         version, _ = version_of(session, rule, number)
     except NotFound:
         return {"yours": None, "changes": []}
-    changes = rule_changes(version.definition, definition_of(rule), load_choices(session, rule.account_id))
+    changes = rule_changes(
+        version.definition, definition_of(rule), load_choices(session, current_person().scope)
+    )
     yours = {"id": rule.id, "version": version.version} | version.definition
     return {"yours": yours, "changes": [change.json() for change in changes]}

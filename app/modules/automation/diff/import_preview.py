@@ -25,7 +25,7 @@ class Told:
 
 def told(arrivals: Arrivals) -> list[Told]:
     """In the order of the file."""
-    choices = load_choices(db.session(), current_person().account.id)
+    choices = load_choices(db.session(), current_person().scope)
     made = [(str(id), name) for id, name in arrivals.rule_names.items()]
     choices = replace(choices, rules=[*choices.rules, *made])
     return [_told(arrival, choices) for arrival in arrivals.rules]

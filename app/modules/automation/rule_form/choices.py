@@ -6,6 +6,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import User
+from app.business.accounts.services.scope import Scope
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.automation.services.schedules.cron_grammar import WEEKDAYS
@@ -40,12 +41,12 @@ class Choices:
         return {"site": self.sites, "person": self.people, "rule": self.rules, "action": actions}
 
 
-def load_choices(session: Session, account_id: int) -> Choices:
+def load_choices(session: Session, scope: Scope) -> Choices:
     """In four queries."""
-    found = places(session, account_id)
+    found = places(session, scope)
     people = session.execute(
         select(User.id, User.name, User.email)
-        .where(User.account_id == account_id, User.is_active)
+        .where(User.account_id == scope.account_id, User.is_active)
         .order_by(User.name)
     )
     return Choices(
@@ -54,7 +55,7 @@ def load_choices(session: Session, account_id: int) -> Choices:
             (str(sector.id), f"{site.name}: {sector.name}") for site, sectors in found for sector in sectors
         ],
         people=[(str(user_id), name or email) for user_id, name, email in people],
-        rules=rule_names(session, account_id),
+        rules=rule_names(session, scope),
         places={
             site.name: [(f"site:{site.id}", f"All of {site.name}")]
             + [(f"sector:{sector.id}", f"{site.name}: {sector.name}") for sector in sectors]
@@ -64,17 +65,17 @@ def load_choices(session: Session, account_id: int) -> Choices:
     )
 
 
-def load_sites(session: Session, account_id: int) -> Named:
-    """The account's sites by name."""
-    query = select(Site.id, Site.name).where(Site.account_id == account_id).order_by(Site.name)
+def load_sites(session: Session, scope: Scope) -> Named:
+    """The sites in scope by name."""
+    query = select(Site.id, Site.name).where(scope.sees(Site)).order_by(Site.name)
     return [(str(site_id), name) for site_id, name in session.execute(query)]
 
 
-def rule_names(session: Session, account_id: int) -> Named:
-    """The account's rules that are not archived, by name."""
+def rule_names(session: Session, scope: Scope) -> Named:
+    """The rules in scope that are not archived, by name."""
     query = (
         select(AutomationRule.id, AutomationRule.name)
-        .where(AutomationRule.account_id == account_id, AutomationRule.archived_at.is_(None))
+        .where(scope.sees(AutomationRule), AutomationRule.archived_at.is_(None))
         .order_by(AutomationRule.name)
         .limit(1000)
     )

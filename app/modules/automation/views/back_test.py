@@ -74,7 +74,7 @@ def _draft_page(draft: RuleDraft, form: BackTestForm, status: int = 200) -> Resp
 def _rule_form(draft: RuleDraft) -> RuleForm:
     account, session = current_person().account, db.session()
     rule = owned_or_404(AutomationRule, draft.rule_id) if draft.rule_id else None
-    return RuleForm(session, account, draft.steps, load_choices(session, account.id), rule)
+    return RuleForm(session, account, draft.steps, load_choices(session, current_person().scope), rule)
 
 
 def _rule(id: int) -> AutomationRule:

@@ -84,13 +84,15 @@ def follow(operation: Operation) -> dict[str, Any]:
 
 
 def _report(form: HistoryFilter, as_of: datetime) -> RetryReport:
-    account = current_person().account
-    return bulk_retry.dry_report(db.session(), account, form.chosen_runs(as_of), actor(), as_of)
+    person = current_person()
+    return bulk_retry.dry_report(
+        db.session(), person.account, form.chosen_runs(as_of), actor(), as_of, scope=person.scope
+    )
 
 
 def _filter() -> HistoryFilter:
     """The filter of the address. Raises Invalid: a list may show more than was meant, a retry may not take more."""
-    form = HistoryFilter(rule_names(db.session(), current_person().account.id))
+    form = HistoryFilter(rule_names(db.session(), current_person().scope))
     form.validate()
     wrong = ", ".join(form[name].label.text for name in form.errors if request.args.get(name or ""))
     if wrong:

@@ -44,18 +44,19 @@ WEEK = 7
 @allow(Role.VIEWER)
 def show() -> ResponseReturnValue:
     """Figures and the latest runs."""
-    account, session, now = current_person().account, db.session(), datetime.now(UTC)
-    days, waiting = _days(now), waiting_counts(session, account.id)
+    person, session, now = current_person(), db.session(), datetime.now(UTC)
+    account, scope = person.account, person.scope
+    days, waiting = _days(now), waiting_counts(session, scope)
     return render_template(
         "pages/automation/dashboard.html",
-        rules=figures.rule_counts(session, account.id),
-        spans=figures.spans(session, account, now),
+        rules=figures.rule_counts(session, scope),
+        spans=figures.spans(session, scope, account.timezone, now),
         days=days,
         credits_used=sum(day["credits"] for day in days),
         unaccounted=unaccounted(session, account.id, now),
         waiting=waiting,
-        budgets=waiting_budgets(session, account.id)[:BUDGETS] if waiting.get(Waiting.BUDGET) else [],
-        failures=failed_since(session, account.id, last_days(WEEK, account.timezone, now).start, FAILURES),
+        budgets=waiting_budgets(session, scope)[:BUDGETS] if waiting.get(Waiting.BUDGET) else [],
+        failures=failed_since(session, scope, last_days(WEEK, account.timezone, now).start, FAILURES),
         **_notices(),
         **_recent(now),
     )
@@ -83,8 +84,8 @@ def pause_all() -> ResponseReturnValue:
 @allow(Role.EDITOR)
 def resume_all() -> ResponseReturnValue:
     """What waits, before anybody says go."""
-    account, session = current_person().account, db.session()
-    waiting = waiting_for_pause(session, account.id)
+    session = db.session()
+    waiting = waiting_for_pause(session, current_person().scope)
     most = sum(limit for _, limit in waiting)
     return render_template(
         "pages/automation/resume.html", waiting=waiting[:RECENT], count=len(waiting), most=most
@@ -132,6 +133,6 @@ def _set_paused(at: datetime | None) -> None:
 
 
 def _recent(now: datetime) -> dict[str, Any]:
-    account, session = current_person().account, db.session()
-    runs = list(runs_page(session, account.id, RunFilters(), None, RECENT, now).rows)
-    return {"lines": folded(runs), "coming": upcoming(session, account.id, now, COMING)}
+    scope, session = current_person().scope, db.session()
+    runs = list(runs_page(session, scope, RunFilters(), None, RECENT, now).rows)
+    return {"lines": folded(runs), "coming": upcoming(session, scope, now, COMING)}

@@ -26,10 +26,10 @@ FILTERS = ("status", "rule", "cause", "reason", "since", "start", "end")
 @allow(Role.VIEWER)
 def show() -> ResponseReturnValue:
     """The table; htmx gets it alone."""
-    account, session, now = current_person().account, db.session(), datetime.now(UTC)
-    form = HistoryFilter(rule_names(session, account.id))
+    person, session, now = current_person(), db.session(), datetime.now(UTC)
+    form = HistoryFilter(rule_names(session, person.scope))
     cursor = request.args.get("cursor")
-    page = runs_page(session, account.id, form.chosen_runs(now), cursor, LIMIT, now)
+    page = runs_page(session, person.scope, form.chosen_runs(now), cursor, LIMIT, now)
     kept: dict[str, Any] = {name: value for name, value in request.args.items() if name in FILTERS and value}
     context: dict[str, Any] = {
         "form": form, "lines": folded(page.rows), "kept": kept, "cursor": cursor,
@@ -38,12 +38,12 @@ def show() -> ResponseReturnValue:
     }  # fmt: skip
 
     def render(template: str, **more: Any) -> str:
-        said = sentences_of(session, account.id, page.rows)
+        said = sentences_of(session, person.account.id, page.rows)
         return render_template(template, sentences=said, **context, **more)
 
     if htmx().is_partial:
         return render("partials/automation/history_table.html")
-    coming = Upcoming((), 0) if cursor else upcoming(session, account.id, now, COMING)
+    coming = Upcoming((), 0) if cursor else upcoming(session, person.scope, now, COMING)
     return render("pages/automation/history.html", coming=coming)
 
 

@@ -41,4 +41,4 @@ def cancel(id: int) -> ResponseReturnValue:
 
 
 def _operation(id: int) -> Operation:
-    return lifecycle.find_operation(db.session(), current_person().account.id, id)
+    return lifecycle.find_operation(db.session(), current_person().scope, id)

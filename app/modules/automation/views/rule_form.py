@@ -69,7 +69,7 @@ def edit(id: int) -> ResponseReturnValue:
     rule = owned_or_404(AutomationRule, id)
     if rule.archived_at:
         raise Conflict("This rule is archived. Restore it before you change it.")
-    choices = load_choices(db.session(), rule.account_id)
+    choices = load_choices(db.session(), current_person().scope)
     draft = start_draft(steps_of_rule(definition_of(rule), choices), rule)
     step = request.args.get("step")
     return see_other(url_for(".wizard", id=draft.id, step=step if step in KEYS else "check"))
@@ -238,9 +238,9 @@ def _draft_name(draft: RuleDraft) -> str:
 
 def _rule_form(draft: RuleDraft | None = None, **typed: Pairs) -> RuleForm:
     """What the draft holds, with what was typed just now in place of it."""
-    session, account = db.session(), current_person().account
+    session, person = db.session(), current_person()
     answers, rule = (draft.steps, _rule_of(draft)) if draft else ({}, None)
-    return RuleForm(session, account, answers | typed, load_choices(session, account.id), rule)
+    return RuleForm(session, person.account, answers | typed, load_choices(session, person.scope), rule)
 
 
 def _typed() -> Pairs:

@@ -60,18 +60,16 @@ service = AutomationService()
 @allow(Role.VIEWER)
 def index() -> ResponseReturnValue:
     """All rules with what they have done lately."""
-    account, session, now = current_person().account, db.session(), datetime.now(UTC)
-    sites = load_sites(session, account.id)
+    scope, session, now = current_person().scope, db.session(), datetime.now(UTC)
+    sites = load_sites(session, scope)
     form = RulesFilter(sites)
-    page = rules_page(
-        session, account.id, form.chosen_rules(), cursor=request.args.get("cursor"), limit=LIMIT
-    )
-    figures = rule_figures(session, account.id, [rule.id for rule in page.rows], now)
+    page = rules_page(session, scope, form.chosen_rules(), cursor=request.args.get("cursor"), limit=LIMIT)
+    figures = rule_figures(session, scope.account_id, [rule.id for rule in page.rows], now)
     names = dict(sites)
     kept: dict[str, Any] = {name: value for name, value in request.args.items() if name in FILTERS and value}
     others, repairs = (
-        rules_waited_for(session, account.id, page.rows),
-        faults_of_rules(session, account.id, page.rows),
+        rules_waited_for(session, scope, page.rows),
+        faults_of_rules(session, scope.account_id, page.rows),
     )
     return page_or_partial(
         "pages/automation/rules.html",
@@ -91,8 +89,8 @@ def show(id: int) -> ResponseReturnValue:
     """What the rule says, what it has done, what it may do next."""
     rule, session, now = owned_or_404(AutomationRule, id), db.session(), datetime.now(UTC)
     place = place_of(rule)
-    others = rules_waited_for(session, rule.account_id, [rule])
-    runs = runs_page(session, rule.account_id, RunFilters(rules=[rule.id]), None, RUNS, now).rows
+    others = rules_waited_for(session, current_person().scope, [rule])
+    runs = runs_page(session, current_person().scope, RunFilters(rules=[rule.id]), None, RUNS, now).rows
     aside, repairs = set_aside_of(session, rule), faults_of_rules(session, rule.account_id, [rule])
     ids = {rule.record_type: [record.record_id for record in aside]} if rule.record_type else {}
     return render_template(

@@ -76,7 +76,7 @@ def do_left_over(id: int, credits: int) -> ResponseReturnValue:
 
 
 def _run(id: int) -> ScheduledTask:
-    return find_run(db.session(), current_person().account.id, id)
+    return find_run(db.session(), current_person().scope, id)
 
 
 def _context(page: Any, run: ScheduledTask, now: datetime) -> dict[str, Any]:

@@ -116,7 +116,7 @@ def _again(rule: AutomationRule, now: datetime) -> RunAgain | None:
     if "of_run" not in request.args:
         return None
     number = row_id(request.args["of_run"]) or NO_ROW
-    skipped = find_run(db.session(), rule.account_id, number)
+    skipped = find_run(db.session(), current_person().scope, number)
     again = run_again(db.session(), skipped, now) if skipped.automation_rule_id == rule.id else None
     if again is None:
         raise NotFound()

@@ -48,7 +48,7 @@ def use(key: str) -> ResponseReturnValue:
     account, session = current_person().account, db.session()
     definition = templates.template(key).definition(account.timezone)
     definition.name = free_name(session, account.id, definition.name)
-    steps = steps_of_rule(definition.model_dump(mode="json"), load_choices(session, account.id))
+    steps = steps_of_rule(definition.model_dump(mode="json"), load_choices(session, current_person().scope))
     draft = start_draft(steps)
     flash("Everything is filled in. Choose where it may work, then look at the summary.", "info")
     return see_other(url_for(".wizard", id=draft.id, step="where"))

@@ -52,9 +52,9 @@ def export_one(id: int) -> ResponseReturnValue:
 @limited(EXPORTS)
 def export_all() -> ResponseReturnValue:
     """The rules of the list's filter as a file."""
-    session, account_id = db.session(), current_person().account.id
-    chosen = RulesFilter(load_sites(session, account_id)).chosen_rules()
-    return yaml_file(export_rules(session, account_id, rules_of_filter(session, account_id, chosen)))
+    session, scope = db.session(), current_person().scope
+    chosen = RulesFilter(load_sites(session, scope)).chosen_rules()
+    return yaml_file(export_rules(session, scope.account_id, rules_of_filter(session, scope, chosen)))
 
 
 @allow(Role.EDITOR)
@@ -111,7 +111,7 @@ def _page(name: str, found: Arrivals) -> str:
     address = _address()
     return render_template(
         "pages/automation/import_look.html", name=name, found=found, rules=told(found), address=address,
-        sites=load_sites(db.session(), current_person().account.id),
+        sites=load_sites(db.session(), current_person().scope),
         asked=list(dict.fromkeys([*address.get("unknown", []), *found.unknown_sites])),
         chosen=dict(zip(address.get("unknown", []), address.get("take", []), strict=False)),
     )  # fmt: skip

@@ -33,7 +33,7 @@ def index(id: int) -> ResponseReturnValue:
     rule, session = owned_or_404(AutomationRule, id), db.session()
     before = row_id(request.args.get("before"))
     found = versions_of(session, rule, before=before, limit=SHOWN + 1)
-    choices = load_choices(session, rule.account_id)
+    choices = load_choices(session, current_person().scope)
     older: list[RuleVersion | None] = [version for version, _ in found[1:]]
     older += [None] * (SHOWN - len(older))
     lines = [
@@ -70,7 +70,7 @@ def restore(id: int, number: int) -> ResponseReturnValue:
 def _page(rule: AutomationRule, number: int) -> str:
     session = db.session()
     version, saved_by = version_of(session, rule, number)
-    choices = load_choices(session, rule.account_id)
+    choices = load_choices(session, current_person().scope)
     against = NOW if request.args.get("against") == NOW or number == 1 else "before"
     if against == NOW:
         changes = rule_changes(version.definition, definition_of(rule), choices)

@@ -16,7 +16,7 @@ from app.business.automation.services.why.reading import Reading
 from app.business.errors import NotFound
 from app.business.planner.models import Record
 from app.infrastructure.database import db
-from app.modules.access import allow, owned_or_404
+from app.modules.access import allow, current_person, owned_or_404
 from app.modules.automation.labels.explanations import as_now_words
 from app.modules.automation.labels.traces import TraceLine, trace_lines
 from app.modules.automation.views.rules import place_of
@@ -35,7 +35,7 @@ PLACES = {
 def index(record_type: str, id: int) -> ResponseReturnValue:
     """Every rule that works on such records, with what came of it here."""
     record = record_of(record_type, id)
-    answers = why_each(db.session(), record, record_type, datetime.now(UTC))
+    answers = why_each(db.session(), current_person().scope, record, record_type, datetime.now(UTC))
     return render_template(
         "pages/automation/why.html", record=record, record_type=record_type, title=title_of(record),
         crumbs=_crumbs(record_type, record),

@@ -163,14 +163,14 @@ def _chosen_cluster() -> Cluster:
 
 
 def _page(cluster: Cluster) -> str:
-    session, account_id = db.session(), current_person().account.id
+    session, scope = db.session(), current_person().scope
     return page_or_partial(
         "pages/planner/cluster.html",
         "partials/planner/cluster_keywords.html",
         cluster=cluster,
         figures=cluster_figures(session, [cluster.id])[cluster.id],
         list=read_list(KEYWORDS, KeywordFilterForm(), "keyword", cluster=cluster.id),
-        ideas=IDEAS.page(session, account_id, {"cluster": cluster.id}, limit=20).rows,
+        ideas=IDEAS.page(session, scope, {"cluster": cluster.id}, limit=20).rows,
         others=neighbours(session, cluster),
         trail=trail_of(cluster),
     )

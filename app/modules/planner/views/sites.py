@@ -60,10 +60,10 @@ SECTOR = Editing(
 @allow(Role.VIEWER)
 def index() -> str:
     """Every site with its sectors and how many keywords it has."""
-    account_id = current_person().account.id
-    counted = select(Keyword.site_id, func.count()).where(Keyword.account_id == account_id)
+    scope = current_person().scope
+    counted = select(Keyword.site_id, func.count()).where(scope.sees(Keyword))
     keywords = {row[0]: row[1] for row in db.session.execute(counted.group_by(Keyword.site_id))}
-    known = places(db.session(), account_id)
+    known = places(db.session(), scope)
     return render_template("pages/planner/sites.html", sites=known, keywords=keywords)
 
 
@@ -114,11 +114,9 @@ def rename_sector(id: int) -> ResponseReturnValue:
 
 
 def _page(site: Site, form: SectorForm) -> str:
-    account_id = current_person().account.id
-    sectors = next(sectors for known, sectors in places(db.session(), account_id) if known.id == site.id)
-    counted = select(Keyword.sector_id, func.count()).where(
-        Keyword.account_id == account_id, Keyword.site_id == site.id
-    )
+    scope = current_person().scope
+    sectors = next(sectors for known, sectors in places(db.session(), scope) if known.id == site.id)
+    counted = select(Keyword.sector_id, func.count()).where(scope.sees(Keyword), Keyword.site_id == site.id)
     keywords = {row[0]: row[1] for row in db.session.execute(counted.group_by(Keyword.sector_id))}
     return render_template(
         "pages/planner/site.html", site=site, sectors=sectors, keywords=keywords, form=form

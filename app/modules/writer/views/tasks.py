@@ -96,8 +96,8 @@ def add() -> ResponseReturnValue:
 @allow(Role.VIEWER)
 def show(id: int) -> str:
     """A task with the content written for it."""
-    task, account_id = owned_or_404(Task, id), current_person().account.id
-    written = CONTENTS.page(db.session(), account_id, {"task": task.id}, limit=20).rows
+    task, scope = owned_or_404(Task, id), current_person().scope
+    written = CONTENTS.page(db.session(), scope, {"task": task.id}, limit=20).rows
     return render_template("pages/writer/task.html", task=task, written=written, trail=trail_of(task))
 
 

@@ -6,6 +6,7 @@ from statistics import mean
 
 from sqlalchemy.orm import Session
 
+from app.business.accounts.services.scope import Scope
 from app.business.automation.run_models import Waiting
 from app.business.automation.services.forecast.outlook import look_ahead
 from app.business.automation.services.history.run_attention import waiting_counts
@@ -49,7 +50,7 @@ def test_the_engine_runs_out_of_credits_on_a_day_of_the_range(machine: Machine, 
             name = f"cluster {number} {chance.random()}"
             create_cluster(session, sector, {"name": name}, origin=Origin(account.id), now=machine.now)
         machine.settle()
-        if waiting_counts(session, account.id).get(Waiting.CREDITS):
+        if waiting_counts(session, Scope(account.id)).get(Waiting.CREDITS):
             break
         machine.pass_time(days=1)
     assert forecast

@@ -7,6 +7,7 @@ from sqlalchemy import delete, event, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
+from app.business.accounts.services.scope import Scope
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import RunDetail, ScheduledTask, Status
 from app.business.automation.services.auditing.accounting import unaccounted
@@ -62,7 +63,7 @@ def test_the_summary_counts_runs_rules_and_credits(session: Session, account: Ac
     charge(session, account, 30, now - DAY)
     charge(session, account, -4, now, "refund")
     charge(session, account, 9, now - 31 * DAY)
-    found = figures.summary(session, account.id, now - 30 * DAY, now)
+    found = figures.summary(session, Scope(account.id), now - 30 * DAY, now)
     assert (found.active_rules, found.success_rate, found.credits_used) == (1, 0.75, 26)
     assert found.runs == {"pending": 0, "running": 0, "completed": 3, "failed": 1, "skipped": 1}
     assert (len(found.recent), found.unaccounted) == (6, 0)
@@ -70,7 +71,7 @@ def test_the_summary_counts_runs_rules_and_credits(session: Session, account: Ac
 
 def test_without_runs_there_is_no_success_rate(session: Session, account: Account, now: datetime) -> None:
     make_run(session, make_rule(session, make_account(session)), now)
-    found = figures.summary(session, account.id, now - DAY, now)
+    found = figures.summary(session, Scope(account.id), now - DAY, now)
     assert (found.success_rate, sum(found.runs.values()), found.recent) == (None, 0, [])
 
 
@@ -81,7 +82,7 @@ def test_the_chart_has_the_days_of_the_accounts_zone(session: Session, now: date
     make_run(session, rule, datetime.fromisoformat("2026-11-22T05:00:00+00:00"), Status.FAILED)
     make_run(session, rule, now)
     charge(session, account, 7, datetime.fromisoformat("2026-11-22T06:00:00+00:00"))
-    found = figures.days(session, account.id, datetime.fromisoformat("2026-11-21T12:00:00+00:00"), now)
+    found = figures.days(session, Scope(account.id), datetime.fromisoformat("2026-11-21T12:00:00+00:00"), now)
     assert [day.on for day in found] == [date(2026, 11, number) for number in (21, 22, 23, 24)]
     assert [day.runs["completed"] for day in found] == [1, 0, 0, 1]
     assert [day.runs["failed"] for day in found] == [0, 1, 0, 0]
@@ -93,10 +94,10 @@ def test_the_summary_takes_few_queries(session: Session, account: Account, now: 
         hourly_rule(session, account, now)
     statements: list[str] = []
     event.listen(session.get_bind(), "before_cursor_execute", lambda *about: statements.append(about[2]))
-    figures.summary(session, account.id, now - 30 * DAY, now)
+    figures.summary(session, Scope(account.id), now - 30 * DAY, now)
     assert len(statements) <= 7
     statements.clear()
-    figures.days(session, account.id, now - 30 * DAY, now)
+    figures.days(session, Scope(account.id), now - 30 * DAY, now)
     assert len(statements) <= 2
 
 
@@ -123,7 +124,7 @@ def test_a_rule_that_nobody_plans_any_more_is_counted(
 ) -> None:
     make_rule(session, account, trigger="schedule", schedule=HOURLY, now=now - timedelta(hours=5))
     assert unaccounted(session, account.id, now) == 4
-    assert figures.summary(session, account.id, now - DAY, now).unaccounted == 4
+    assert figures.summary(session, Scope(account.id), now - DAY, now).unaccounted == 4
 
 
 def test_one_row_may_stand_for_many_missed_times(session: Session, account: Account, now: datetime) -> None:

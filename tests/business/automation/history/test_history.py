@@ -7,6 +7,7 @@ from sqlalchemy import event
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
+from app.business.accounts.services.scope import Scope
 from app.business.automation.models import AutomationRule, RuleDay
 from app.business.automation.run_models import Cause, ScheduledTask, Status
 from app.business.automation.services.history import run_list
@@ -32,7 +33,7 @@ def ids_of(
     cursor: str | None = None
     while True:
         chosen = RunFilters(**filters)  # type: ignore[arg-type]
-        page = run_list.runs_page(session, account.id, chosen, cursor, limit, now)
+        page = run_list.runs_page(session, Scope(account.id), chosen, cursor, limit, now)
         found += [run.id for run in page.rows]
         if (cursor := page.next_cursor) is None:
             return found
@@ -55,9 +56,9 @@ def test_runs_that_arrive_meanwhile_do_not_shift_the_next_page(
     session: Session, account: Account, rule: AutomationRule, now: datetime
 ) -> None:
     runs = [make_run(session, rule, now - MINUTE * number) for number in range(4)]
-    first = run_list.runs_page(session, account.id, RunFilters(), None, 2, now)
+    first = run_list.runs_page(session, Scope(account.id), RunFilters(), None, 2, now)
     make_run(session, rule, now)
-    second = run_list.runs_page(session, account.id, RunFilters(), first.next_cursor, 2, now)
+    second = run_list.runs_page(session, Scope(account.id), RunFilters(), first.next_cursor, 2, now)
     assert [run.id for run in [*first.rows, *second.rows]] == newest_first(runs)
 
 
@@ -99,15 +100,15 @@ def test_planned_runs_stand_apart(
     soon = make_run(session, rule, now + MINUTE, Status.PENDING)
     assert ids_of(session, account, now, status=[Status.PENDING]) == [due.id]
     assert ids_of(session, account, now, upcoming=True) == [later.id, soon.id, due.id]
-    found = upcoming(session, account.id, now, 10)
+    found = upcoming(session, Scope(account.id), now, 10)
     assert ([run.id for run in found.runs], found.count) == ([soon.id, later.id], 2)
-    assert upcoming(session, make_account(session).id, now, 10) == Upcoming([], 0)
+    assert upcoming(session, Scope(make_account(session).id), now, 10) == Upcoming([], 0)
 
 
 def test_a_cursor_that_we_did_not_give_is_refused(session: Session, account: Account, now: datetime) -> None:
     for cursor in ("x", "W10", "WyJhIiwgMV0"):
         with pytest.raises(Invalid):
-            run_list.runs_page(session, account.id, RunFilters(), cursor, 10, now)
+            run_list.runs_page(session, Scope(account.id), RunFilters(), cursor, 10, now)
 
 
 def test_a_rule_shows_its_last_run_its_last_success_and_its_next(

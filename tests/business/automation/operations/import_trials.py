@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from app.business.accounts.services.scope import Scope
 from app.business.automation.operation_models import Operation, OperationState
 from app.business.automation.services.operations import lifecycle
 from app.business.automation.services.operations.keyword_import import KIND, ask_import, execute_import
@@ -114,7 +115,7 @@ def begin(session: Session) -> Trial:
     rows += [f"KNOWN {number},8,Fresh" for number in range(KNOWN)] + [",4,Fresh", "odd,many,Fresh"]
     data = "\n".join(["keyword,volume,sector", *rows]).encode()
     to = Destination(sector.site)
-    file = read_import_file(data, choices_for(session, sector.account_id, to))
+    file = read_import_file(data, choices_for(session, Scope(sector.account_id), to))
     operation = ask_import(
         session, file, to, account_id=sector.account_id, user_id=None, existing="update", here=False, now=NOW
     )

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy.orm import Session
 
+from app.business.accounts.services.scope import Scope
 from app.business.automation.operation_models import Operation
 from app.business.automation.services.attention import overdue_queues
 from app.business.automation.services.operations import lifecycle
@@ -139,7 +140,7 @@ def test_what_went_wrong_is_said_in_plain_words(session: Session, error: Excepti
 def test_a_foreign_one_is_not_found(session: Session) -> None:
     operation, stranger = ask(session), make_account(session)
     with pytest.raises(NotFound):
-        lifecycle.find_operation(session, stranger.id, operation.id)
+        lifecycle.find_operation(session, Scope(stranger.id), operation.id)
 
 
 def test_one_that_waits_calls_the_step_workers(session: Session) -> None:

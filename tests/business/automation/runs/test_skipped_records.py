@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
+from app.business.accounts.services.scope import Scope
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services.automation_service import Actor, AutomationService
@@ -22,7 +23,7 @@ def rule_of(machine: Machine, account: Account, **values: Any) -> AutomationRule
 
 
 def offered(machine: Machine, run: ScheduledTask) -> RunAgain | None:
-    return run_again(machine.session, find_run(machine.session, run.account_id, run.id), machine.now)
+    return run_again(machine.session, find_run(machine.session, Scope(run.account_id), run.id), machine.now)
 
 
 def change(machine: Machine, rule: AutomationRule, **values: Any) -> None:
@@ -68,7 +69,7 @@ def test_records_given_by_hand_are_kept_as_given_and_those_gone_are_left_out(
     rule = rule_of(machine, account, max_executions_per_day=1)
     machine.run_now(rule, record_ids=clusters[:1])
     run = skipped(machine, rule, "daily_limit", record_ids=clusters[1:])
-    find_run(session, account.id, run.id).detail.records = [*clusters[1:], 10**9]
+    find_run(session, Scope(account.id), run.id).detail.records = [*clusters[1:], 10**9]
     session.commit()
     assert offered(machine, run) == RunAgain(run.id, "cluster", clusters[1:])
 

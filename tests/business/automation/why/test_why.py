@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
+from app.business.accounts.services.scope import Scope
 from app.business.automation.models import AutomationRule, RuleRecord
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.rules.versions import definition_of
@@ -284,7 +285,7 @@ def test_all_rules_that_could_have_taken_it_come_newest_first(
     took = machine.make_rule(account, actions=[LABEL], name="Took")
     machine.make_rule(account, trigger="idea_created", actions=[LABEL], name="Of ideas")
     keyword = add_keyword(machine, sector)
-    answers = why_each(session, keyword, "keyword", machine.now)
+    answers = why_each(session, Scope(keyword.account_id), keyword, "keyword", machine.now)
     assert [answer.rule.id for answer in answers] == [took.id, silent.id]
     assert answers[1].verdict == "would"
 

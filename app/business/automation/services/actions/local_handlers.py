@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Role
 from app.business.accounts.services.audit_log import Actor, record
 from app.business.accounts.services.notices import add_notice
-from app.business.accounts.services.scope import owned
+from app.business.accounts.services.scope import Scope, owned
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.actions.handler import Handlers, LocalWork
 from app.business.automation.services.actions.inheritance import Inherited, inherited
@@ -42,7 +42,7 @@ class UpdateRecordsWork(LocalWork):
     def save(self, session: Session, context: RunContext, unit: Unit, answer: Any) -> Done | LeftOut:
         """Left out when the status move is not allowed from where the record is."""
         params: UpdateRecords = unit.step.params
-        row = owned(session, MODELS[unit.record_type], unit.record_id, context.account.id)
+        row = owned(session, MODELS[unit.record_type], unit.record_id, Scope(context.account.id))
         try:
             with session.begin_nested():
                 # Labels are added to those that it has when its turn comes.
@@ -83,7 +83,7 @@ class CreateRecordWork(LocalWork):
         params: CreateRecord = unit.step.params
         source = None
         if unit.record_type != "run":
-            source = owned(session, MODELS[unit.record_type], unit.record_id, context.account.id)
+            source = owned(session, MODELS[unit.record_type], unit.record_id, Scope(context.account.id))
         place = _place(session, context, source)
         if place is None:
             return LeftOut("There is no site and sector to put it in. Give the rule a site.")

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, case, func, select
 from sqlalchemy.orm import Session
 
-from app.business.accounts.models import Account
+from app.business.accounts.services.scope import Scope
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Reason, ScheduledTask, Status
 from app.business.periods import last_days
@@ -41,7 +41,7 @@ class RuleCounts:
     archived: int
 
 
-def rule_counts(session: Session, account_id: int) -> RuleCounts:
+def rule_counts(session: Session, scope: Scope) -> RuleCounts:
     """In one query."""
     here = AutomationRule.archived_at.is_(None)
     live = AutomationRule.mode == "live"
@@ -51,24 +51,24 @@ def rule_counts(session: Session, account_id: int) -> RuleCounts:
             _count(and_(here, ~AutomationRule.is_active)),
             _count(and_(here, AutomationRule.is_active, ~live)),
             _count(~here),
-        ).where(AutomationRule.account_id == account_id)
+        ).where(scope.sees(AutomationRule))
     ).one()
     return RuleCounts(*row)
 
 
-def spans(session: Session, account: Account, now: datetime) -> list[Span]:
-    """Today, 7 days and 30 days in one query."""
+def spans(session: Session, scope: Scope, zone: str, now: datetime) -> list[Span]:
+    """Today, 7 days and 30 days of the account's zone, in one query."""
     practised = and_(ScheduledTask.status == Status.SKIPPED, ScheduledTask.reason == Reason.SHADOW)
     skipped = and_(ScheduledTask.status == Status.SKIPPED, ScheduledTask.reason != Reason.SHADOW)
     ended = [ScheduledTask.status == status for status in (Status.COMPLETED, Status.FAILED)]
     ended += [skipped, practised]
-    starts = [last_days(days, account.timezone, now).start for days, _ in SPANS]
+    starts = [last_days(days, zone, now).start for days, _ in SPANS]
     columns = [
         _count(and_(state, ScheduledTask.scheduled_at >= start)) for start in starts for state in ended
     ]
     row = session.execute(
         select(*columns).where(
-            ScheduledTask.account_id == account.id,
+            scope.sees(ScheduledTask),
             ScheduledTask.scheduled_at >= starts[-1],
             ScheduledTask.scheduled_at <= now,
         )

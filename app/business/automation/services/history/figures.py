@@ -10,6 +10,7 @@ from sqlalchemy import func, literal, select, true, union_all
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
+from app.business.accounts.services.scope import Scope
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services.auditing.accounting import unaccounted
@@ -46,30 +47,30 @@ class Day:
     credits: int
 
 
-def summary(session: Session, account_id: int, since: datetime, now: datetime) -> Summary:
+def summary(session: Session, scope: Scope, since: datetime, now: datetime) -> Summary:
     """Figures of the runs due from `since` to `now`."""
-    (runs,) = _runs_by_status(session, account_id, [(since, _just_after(now))])
+    (runs,) = _runs_by_status(session, scope, [(since, _just_after(now))])
     ended = runs[Status.COMPLETED] + runs[Status.FAILED]
     return Summary(
-        active_rules=_active_rules(session, account_id),
+        active_rules=_active_rules(session, scope),
         runs=runs,
         success_rate=runs[Status.COMPLETED] / ended if ended else None,
-        credits_used=ledger.used_between(session, account_id, since, now),
-        recent=runs_page(session, account_id, RunFilters(), None, RECENT, now).rows,
-        unaccounted=unaccounted(session, account_id, now),
+        credits_used=ledger.used_between(session, scope.account_id, since, now),
+        recent=runs_page(session, scope, RunFilters(), None, RECENT, now).rows,
+        unaccounted=unaccounted(session, scope.account_id, now),
         from_at=since,
         to_at=now,
     )
 
 
-def days(session: Session, account_id: int, since: datetime, now: datetime) -> list[Day]:
+def days(session: Session, scope: Scope, since: datetime, now: datetime) -> list[Day]:
     """Every day of the account's zone from that of `since` to today, in two queries."""
-    zone = session.get_one(Account, account_id).timezone
+    zone = session.get_one(Account, scope.account_id).timezone
     first, last = (at.astimezone(ZoneInfo(zone)).date() for at in (since, now))
     dates = last_days((last - first).days + 1, zone, now).dates
     starts = [start_of_day(on, zone) for on in dates]
-    runs = _runs_by_status(session, account_id, list(pairwise([*starts, _just_after(now)])))
-    used = ledger.used_by_day(session, account_id, dates, zone)
+    runs = _runs_by_status(session, scope, list(pairwise([*starts, _just_after(now)])))
+    used = ledger.used_by_day(session, scope.account_id, dates, zone)
     return [Day(*figures) for figures in zip(dates, runs, used, strict=True)]
 
 
@@ -77,16 +78,16 @@ def _just_after(now: datetime) -> datetime:
     return now + datetime.resolution
 
 
-def _active_rules(session: Session, account_id: int) -> int:
+def _active_rules(session: Session, scope: Scope) -> int:
     query = select(func.count()).where(
-        AutomationRule.account_id == account_id,
+        scope.sees(AutomationRule),
         AutomationRule.is_active,
         AutomationRule.archived_at.is_(None),
     )
     return session.scalar(query) or 0
 
 
-def _runs_by_status(session: Session, account_id: int, spans: Sequence[Span]) -> list[dict[str, int]]:
+def _runs_by_status(session: Session, scope: Scope, spans: Sequence[Span]) -> list[dict[str, int]]:
     """For each span [from, to), how many runs were due in it by status: each count reads one stretch of an index."""
     asked = union_all(
         *(
@@ -102,7 +103,7 @@ def _runs_by_status(session: Session, account_id: int, spans: Sequence[Span]) ->
     count = (
         select(func.count())
         .where(
-            ScheduledTask.account_id == account_id,
+            scope.sees(ScheduledTask),
             ScheduledTask.status == words.c.status,
             ScheduledTask.scheduled_at >= asked.c.start_at,
             ScheduledTask.scheduled_at < asked.c.end_at,

@@ -1,41 +1,43 @@
-"""Runs that need a person: those that failed lately, and those that wait."""
+"""What needs a person: runs that failed lately, runs that wait, and the notices about them."""
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, and_, func, or_, select, true
 from sqlalchemy.orm import Session
 
+from app.business.accounts.models import Notice
+from app.business.accounts.services.scope import Scope
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import ScheduledTask, Status, Waiting
 
 MOST_WAITING = 500
 
 
-def failed_since(session: Session, account_id: int, since: datetime, limit: int) -> list[ScheduledTask]:
+def failed_since(session: Session, scope: Scope, since: datetime, limit: int) -> list[ScheduledTask]:
     """Failed runs since then, newest first."""
     query = select(ScheduledTask).where(
-        ScheduledTask.account_id == account_id,
+        scope.sees(ScheduledTask),
         ScheduledTask.status == Status.FAILED,
         ScheduledTask.scheduled_at >= since,
     )
     return list(session.scalars(query.order_by(ScheduledTask.scheduled_at.desc()).limit(limit)))
 
 
-def waiting_counts(session: Session, account_id: int) -> dict[str, int]:
+def waiting_counts(session: Session, scope: Scope) -> dict[str, int]:
     """How many runs wait, by what they wait for."""
     rows = session.execute(
         select(ScheduledTask.waiting_for, func.count())
-        .where(ScheduledTask.account_id == account_id, ScheduledTask.waiting_for.is_not(None))
+        .where(scope.sees(ScheduledTask), ScheduledTask.waiting_for.is_not(None))
         .group_by(ScheduledTask.waiting_for)
     )
     return {str(waiting): count for waiting, count in rows}
 
 
-def waiting_budgets(session: Session, account_id: int) -> list[tuple[ScheduledTask, int]]:
+def waiting_budgets(session: Session, scope: Scope) -> list[tuple[ScheduledTask, int]]:
     """For each budget that runs wait for, one of them and how many they are; the most waited for first."""
     query = select(ScheduledTask).where(
-        ScheduledTask.account_id == account_id, ScheduledTask.waiting_for == Waiting.BUDGET
+        scope.sees(ScheduledTask), ScheduledTask.waiting_for == Waiting.BUDGET
     )
     found: dict[tuple[Any, ...], list[ScheduledTask]] = {}
     for run in session.scalars(query.order_by(ScheduledTask.scheduled_at).limit(MOST_WAITING)):
@@ -44,12 +46,24 @@ def waiting_budgets(session: Session, account_id: int) -> list[tuple[ScheduledTa
     return sorted(((runs[0], len(runs)) for runs in found.values()), key=lambda pair: -pair[1])
 
 
-def waiting_for_pause(session: Session, account_id: int) -> list[tuple[ScheduledTask, int]]:
+def notices_seen(scope: Scope) -> ColumnElement[bool]:
+    """Clause of the notices about no rule and no run, and of those about rules and runs in scope."""
+    if scope.sites is None:
+        return true()
+    runs = select(ScheduledTask.id).where(scope.sees(ScheduledTask))
+    rules = select(AutomationRule.id).where(scope.sees(AutomationRule))
+    return and_(
+        or_(Notice.run_id.is_(None), Notice.run_id.in_(runs)),
+        or_(Notice.rule_id.is_(None), Notice.rule_id.in_(rules)),
+    )
+
+
+def waiting_for_pause(session: Session, scope: Scope) -> list[tuple[ScheduledTask, int]]:
     """Runs that start as soon as automation is resumed, each with the most credits it may use."""
     query = (
         select(ScheduledTask, AutomationRule.credit_limit_per_execution)
         .join(AutomationRule, AutomationRule.id == ScheduledTask.automation_rule_id)
-        .where(ScheduledTask.account_id == account_id, ScheduledTask.waiting_for == Waiting.PAUSE)
+        .where(scope.sees(ScheduledTask), ScheduledTask.waiting_for == Waiting.PAUSE)
         .order_by(ScheduledTask.priority, ScheduledTask.scheduled_at)
     )
     return [(run, limit) for run, limit in session.execute(query.limit(1000))]

@@ -1,4 +1,4 @@
-"""The read side of runs: filtered pages, what comes next, and each rule's figures. Always within one account."""
+"""The read side of runs: filtered pages, what comes next, and each rule's figures. Always within a scope."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,6 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
+from app.business.accounts.services.scope import Scope
 from app.business.automation.models import AutomationRule, RuleDay, RuleVersion
 from app.business.automation.run_models import Reason, ScheduledTask, Status
 from app.business.automation.services.history.upcoming import is_upcoming
@@ -64,7 +65,7 @@ class RuleFigures:
 
 
 def runs_page(
-    session: Session, account_id: int, filters: RunFilters, cursor: str | None, limit: int, now: datetime
+    session: Session, scope: Scope, filters: RunFilters, cursor: str | None, limit: int, now: datetime
 ) -> Page[ScheduledTask]:
     """Runs, newest first; planned ones whose time has not come are left out unless `filters.upcoming`.
 
@@ -72,18 +73,18 @@ def runs_page(
     """
     branches = _branches(filters, now)
     entity = ScheduledTask if len(branches) == 1 else ScheduledTask.id
-    chosen = select(entity).where(ScheduledTask.account_id == account_id, *_narrowed(filters))
+    chosen = select(entity).where(scope.sees(ScheduledTask), *_narrowed(filters))
     parts = [newest_part(chosen.where(*branch), keys=KEYS, cursor=cursor, limit=limit) for branch in branches]
     query = parts[0] if len(parts) == 1 else _merged(parts, limit)
     return page_of(session.scalars(query).all(), keys=KEYS, limit=limit)
 
 
-def failed_runs(account_id: int, filters: RunFilters, failed_by: datetime) -> list[ColumnElement[bool]]:
+def failed_runs(scope: Scope, filters: RunFilters, failed_by: datetime) -> list[ColumnElement[bool]]:
     """Clauses of the failed runs among those that the filters leave, as they stood at `failed_by`."""
     asked_for = not filters.status or Status.FAILED in filters.status
     of_rules = [ScheduledTask.automation_rule_id.in_(filters.rules)] if filters.rules else []
     return [
-        ScheduledTask.account_id == account_id,
+        scope.sees(ScheduledTask),
         ScheduledTask.status == Status.FAILED,
         ScheduledTask.finished_at <= failed_by,
         *of_rules,

@@ -9,7 +9,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.orm import Session, joinedload
 
 from app.business.accounts.models import ApiKey, User
-from app.business.accounts.services.scope import LARGEST_ID
+from app.business.accounts.services.scope import LARGEST_ID, Scope
 from app.business.automation.models import RuleVersion
 from app.business.automation.run_models import ActionRun, Cause, RunAttempt, ScheduledTask
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE
@@ -47,9 +47,9 @@ class RunPage:
     beside: Sequence[int]
 
 
-def find_run(session: Session, account_id: int, run_id: int) -> ScheduledTask:
-    """The account's run with its detail. Raises NotFound."""
-    query = select(ScheduledTask).where(ScheduledTask.id == run_id, ScheduledTask.account_id == account_id)
+def find_run(session: Session, scope: Scope, run_id: int) -> ScheduledTask:
+    """The run with its detail. Raises NotFound."""
+    query = select(ScheduledTask).where(ScheduledTask.id == run_id, scope.sees(ScheduledTask))
     run = (
         session.scalar(query.options(joinedload(ScheduledTask.detail))) if 0 < run_id <= LARGEST_ID else None
     )

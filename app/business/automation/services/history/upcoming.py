@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.orm import Session
 
+from app.business.accounts.services.scope import Scope
 from app.business.automation.run_models import ScheduledTask, Status
 
 
@@ -23,11 +24,11 @@ def is_upcoming(now: datetime) -> ColumnElement[bool]:
     return and_(ScheduledTask.status == Status.PENDING, ScheduledTask.scheduled_at > now)
 
 
-def upcoming(session: Session, account_id: int, now: datetime, limit: int) -> Upcoming:
+def upcoming(session: Session, scope: Scope, now: datetime, limit: int) -> Upcoming:
     """The next `limit` of them, the soonest first; one query."""
     rows = session.execute(
         select(ScheduledTask, func.count().over())
-        .where(ScheduledTask.account_id == account_id, is_upcoming(now))
+        .where(scope.sees(ScheduledTask), is_upcoming(now))
         .order_by(ScheduledTask.scheduled_at, ScheduledTask.id)
         .limit(limit)
     ).all()

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, Role
 from app.business.accounts.services import audit_log
+from app.business.accounts.services.scope import Scope
 from app.business.automation.operation_models import Operation
 from app.business.automation.run_models import RunDetail, ScheduledTask, Status
 from app.business.automation.services.automation_service import Actor
@@ -92,13 +93,19 @@ class RetryReport:
 
 
 def dry_report(
-    session: Session, account: Account, filters: RunFilters, actor: Actor, as_of: datetime
+    session: Session,
+    account: Account,
+    filters: RunFilters,
+    actor: Actor,
+    as_of: datetime,
+    *,
+    scope: Scope | None = None,
 ) -> RetryReport:
-    """What retrying the failed runs under `filters` keeps and costs at most; nothing is changed.
+    """What retrying the failed runs under `filters`, in scope, keeps and costs at most; nothing is changed.
 
     Three queries and the fifteen of each further 500 runs.
     """
-    clauses = failed_runs(account.id, filters, as_of)
+    clauses = failed_runs(scope or Scope(account.id), filters, as_of)
     newest = select(ScheduledTask.id).where(*clauses).order_by(ScheduledTask.scheduled_at.desc())
     ids = session.scalars(newest.limit(MOST_RUNS)).all()
     report = RetryReport(as_of, account.credits_available)

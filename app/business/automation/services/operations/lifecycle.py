@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, exists, select, update
 from sqlalchemy.orm import Session
 
-from app.business.accounts.services.scope import owned
+from app.business.accounts.services.scope import Scope, owned
 from app.business.automation.operation_models import ENDED, Operation, OperationState
 from app.business.automation.services.runs.opening import LONG_QUEUE
 from app.business.automation.services.transactions import Clock, Transaction
@@ -149,9 +149,9 @@ def _add(
     return operation
 
 
-def find_operation(session: Session, account_id: int, id: int) -> Operation:
+def find_operation(session: Session, scope: Scope, id: int) -> Operation:
     """The account's operation. Raises NotFound."""
-    return owned(session, Operation, id, account_id)
+    return owned(session, Operation, id, scope)
 
 
 def cancel_operation(session: Session, operation: Operation, now: datetime) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import func, literal, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import User
-from app.business.accounts.services.scope import LARGEST_ID
+from app.business.accounts.services.scope import LARGEST_ID, Scope
 from app.business.automation.models import AutomationRule, RuleRecord, RuleVersion
 from app.business.automation.services.rules.references import references_of
 from app.business.errors import NotFound
@@ -29,10 +29,10 @@ class RuleFilter:
 
 
 def rules_page(
-    session: Session, account_id: int, chosen: RuleFilter, *, cursor: str | None = None, limit: int = 50
+    session: Session, scope: Scope, chosen: RuleFilter, *, cursor: str | None = None, limit: int = 50
 ) -> Page[AutomationRule]:
     """Rules, last made first. Raises Invalid for a damaged cursor."""
-    query = select(AutomationRule).where(AutomationRule.account_id == account_id)
+    query = select(AutomationRule).where(scope.sees(AutomationRule))
     archived = AutomationRule.archived_at.is_not(None)
     query = query.where(archived if chosen.state == "archived" else ~archived)
     if chosen.state in ("on", "off"):
@@ -60,7 +60,7 @@ def versions_of(
     return [(version, name) for version, name in session.execute(query.limit(limit))]
 
 
-def rules_waited_for(session: Session, account_id: int, rules: Iterable[AutomationRule]) -> dict[int, str]:
+def rules_waited_for(session: Session, scope: Scope, rules: Iterable[AutomationRule]) -> dict[int, str]:
     """Names of the rules that these wait for the end of, or switch; asks only where there is one."""
     said = ({"trigger_options": rule.trigger_options, "actions": rule.actions} for rule in rules)
     named = (one for words in said for one in references_of(words))
@@ -68,7 +68,7 @@ def rules_waited_for(session: Session, account_id: int, rules: Iterable[Automati
     if not ids:
         return {}
     query = select(AutomationRule.id, AutomationRule.name)
-    mine = query.where(AutomationRule.account_id == account_id, AutomationRule.id.in_(ids))
+    mine = query.where(scope.sees(AutomationRule), AutomationRule.id.in_(ids))
     return {rule_id: name for rule_id, name in session.execute(mine)}  # noqa: C416 - rows are no pairs to mypy
 
 

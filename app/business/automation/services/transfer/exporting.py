@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.business.accounts.services.scope import Scope
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.rules.listing import RuleFilter, rules_page
 from app.business.automation.services.rules.versions import definition_of
@@ -21,21 +22,21 @@ def export_rules(session: Session, account_id: int, rules: Sequence[AutomationRu
     return rules_text([with_names(definition_of(rule), directory) for rule in rules])
 
 
-def rules_of_filter(session: Session, account_id: int, chosen: RuleFilter) -> list[AutomationRule]:
+def rules_of_filter(session: Session, scope: Scope, chosen: RuleFilter) -> list[AutomationRule]:
     """Every rule that the filter leaves, first made first."""
     found: list[AutomationRule] = []
     cursor = None
     while True:
-        page = rules_page(session, account_id, chosen, cursor=cursor, limit=PART)
+        page = rules_page(session, scope, chosen, cursor=cursor, limit=PART)
         found += page.rows
         cursor = page.next_cursor
         if cursor is None:
             return found[::-1]
 
 
-def rules_of_ids(session: Session, account_id: int, ids: Sequence[int]) -> list[AutomationRule]:
-    """These rules of the account. Raises NotFound when one is not there."""
-    query = select(AutomationRule).where(AutomationRule.account_id == account_id, AutomationRule.id.in_(ids))
+def rules_of_ids(session: Session, scope: Scope, ids: Sequence[int]) -> list[AutomationRule]:
+    """These rules. Raises NotFound when one is not there."""
+    query = select(AutomationRule).where(scope.sees(AutomationRule), AutomationRule.id.in_(ids))
     found = list(session.scalars(query.order_by(AutomationRule.id)))
     if len(found) < len(set(ids)):
         raise NotFound()

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
+from app.business.accounts.services.scope import Scope
 from app.business.automation.models import AutomationRule, RuleRecord, RuleVersion
 from app.business.automation.run_models import ScheduledTask
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE
@@ -85,10 +86,10 @@ def why(
     return Why(rule, *_said(rule, leading, stop), leading, found, checks, then, reading, at, notes)
 
 
-def why_each(session: Session, record: Record, record_type: str, now: datetime) -> list[Why]:
-    """For every rule that works on such records; those to which something happened first, newest first."""
+def why_each(session: Session, scope: Scope, record: Record, record_type: str, now: datetime) -> list[Why]:
+    """For every rule in scope that works on such records; those to which something happened first, newest first."""
     query = select(AutomationRule).where(
-        AutomationRule.account_id == record.account_id,
+        scope.sees(AutomationRule),
         AutomationRule.record_type == record_type,
         AutomationRule.archived_at.is_(None),
     )
