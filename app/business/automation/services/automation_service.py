@@ -22,6 +22,7 @@ from app.business.automation.services.rules.definition import (
     definition_from,
     parse_definition,
 )
+from app.business.automation.services.rules.fields import OPTIONS
 from app.business.automation.services.rules.naming import free_name, is_taken
 from app.business.automation.services.rules.references import unknown_references
 from app.business.automation.services.rules.restraint import restrained
@@ -35,13 +36,6 @@ from app.business.billing.models import Plan
 from app.business.errors import Conflict, Forbidden, Invalid, NotFound, Stale
 from app.business.planner.models import Sector, Site
 
-LIMIT_FIELDS = (
-    "max_executions_per_day",
-    "credit_limit_per_execution",
-    "monthly_budget",
-    "when_limited",
-    "priority",
-)
 DEFAULT_SHORTEST_INTERVAL = 5
 
 
@@ -129,7 +123,7 @@ class AutomationService:
             return rule
         keep_version(session, rule, now, actor.user_id)
         replan(session, rule, now)
-        if any(before[name] != after[name] for name in LIMIT_FIELDS):
+        if any(option.frees and before[name] != after[name] for name, option in OPTIONS.items()):
             wake_rule(session, rule.id)
         _note(session, rule, actor, "rule.changed", now, origin)
         return rule

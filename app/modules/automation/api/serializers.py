@@ -4,12 +4,15 @@ A rule that is sent is checked by `RuleDefinition`, the same for forms, programs
 """
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
-from pydantic import AfterValidator, AliasPath, AwareDatetime, Field
+from pydantic import AfterValidator, AliasPath, AwareDatetime, BaseModel, Field, create_model
 
 from app.business.automation.run_models import Cause, Reason, Status
 from app.business.automation.services.backtest.back_test import MOST_DAYS, USUAL_DAYS
+from app.business.automation.services.rule_parts import RulePart
+from app.business.automation.services.rules.fields import RuleFields
+from app.business.automation.services.rules.versions import RENAMED
 from app.business.automation.services.schedules.calendar import YEARS
 from app.modules.api.fields import ExactInstant, OneOf
 from app.modules.api.records import ListOf, Readable, RowId, Text
@@ -33,38 +36,28 @@ ExactMoment = Annotated[Moment, ExactInstant]
 """The same in a body."""
 
 
-class RuleShown(Readable):
+def _as_stored(annotation: Any) -> Any:
+    """The type of a rule's field in an answer: parts of rules that need repair are shown as they stand."""
+    parts = [kind for kind in get_args(annotation) or (annotation,) if isinstance(kind, type)]
+    return dict[str, Any] if any(issubclass(kind, RulePart) for kind in parts) else annotation
+
+
+def fields_shown(model: type[BaseModel]) -> dict[str, Any]:
+    """The fields of a rule as its answers have them, for `create_model`."""
+    return {
+        name: (_as_stored(info.annotation), Field(validation_alias=RENAMED.get(name, name)))
+        for name, info in model.model_fields.items()
+    }
+
+
+# Any: its fields are those of the declaration, which no type checker sees.
+_Written: Any = create_model("_Written", __base__=Readable, **fields_shown(RuleFields))
+
+
+class RuleShown(_Written):
     """A rule: what its author wrote, and what is derived from its runs."""
 
     id: int
-    name: str
-    description: str
-    trigger: str
-    trigger_options: dict[str, Any]
-    site: int | None = Field(validation_alias="site_id")
-    sector: int | None = Field(validation_alias="sector_id")
-    record_type: str | None
-    conditions: dict[str, Any]
-    actions: list[dict[str, Any]]
-    schedule: dict[str, Any]
-    is_active: bool
-    max_executions_per_day: int
-    credit_limit_per_execution: int
-    record_limit: int
-    record_minimum: int
-    order: str
-    batching: str
-    split_by: str
-    repeat: str
-    repeat_after_days: int | None
-    overlap: str
-    catch_up: str
-    catch_up_hours: int
-    when_limited: str | None
-    priority: int
-    mode: str
-    monthly_budget: int | None
-    stop_after_failures: int
     version: int
     last_executed_at: datetime | None = None
     execution_count_today: int = 0

@@ -3,12 +3,12 @@
 from dataclasses import dataclass, replace
 
 from app.business.automation.services.rules.definition import definition_from
+from app.business.automation.services.rules.fields import OPTIONS
 from app.business.automation.services.rules.sentence import summary_of
 from app.business.automation.services.transfer.importing import Arrival, Arrivals
 from app.infrastructure.database import db
 from app.modules.access import current_person
 from app.modules.automation.diff.rules import rule_changes
-from app.modules.automation.labels.rule_fields import FIELDS
 from app.modules.automation.rule_form.choices import Choices, load_choices
 from app.modules.changes import Change
 
@@ -45,4 +45,4 @@ def _told(arrival: Arrival, choices: Choices) -> Told:
 def _place(path: str) -> str:
     """The part of the rule that a path lies in."""
     root = path.partition(".")[0].partition("[")[0]
-    return FIELDS.get(root, root)
+    return OPTIONS[root].label if root in OPTIONS else root

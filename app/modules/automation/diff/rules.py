@@ -11,10 +11,10 @@ from app.business.automation.services.catalogue.triggers import TRIGGERS, RunFin
 from app.business.automation.services.conditions.description import describe
 from app.business.automation.services.conditions.parser import parse_conditions
 from app.business.automation.services.rules.definition import RuleDefinition, definition_from
+from app.business.automation.services.rules.fields import OPTIONS
 from app.business.automation.services.rules.sentence import NEEDS_REPAIR, when_of
 from app.business.errors import Invalid
 from app.modules.automation.diff.actions import action_changes
-from app.modules.automation.labels.rule_fields import FIELDS, VALUES
 from app.modules.automation.rule_form.choices import Choices
 from app.modules.automation.rule_form.schedule_step import MOMENTS
 from app.modules.changes import Change
@@ -29,7 +29,7 @@ NOTHING = "–"
 def rule_changes(before: Definition, after: Definition, choices: Choices) -> list[Change]:
     """Every difference, in the order of the form; empty when both say the same."""
     found: list[Change] = []
-    for name in FIELDS:
+    for name in OPTIONS:
         if name not in STARTS[1:] and _differs(name, before, after):
             found += SPECIAL.get(name, _plain)(name, before, after, choices)
     return found
@@ -49,7 +49,7 @@ def _kept(definition: Definition, name: str) -> Any:
 
 
 def _plain(name: str, before: Definition, after: Definition, choices: Choices) -> Iterator[Change]:
-    yield Change(FIELDS[name], _value(name, before, choices), _value(name, after, choices))
+    yield Change(OPTIONS[name].label, _value(name, before, choices), _value(name, after, choices))
 
 
 def _value(name: str, definition: Definition, choices: Choices) -> str:
@@ -59,15 +59,16 @@ def _value(name: str, definition: Definition, choices: Choices) -> str:
     rows = {"site": choices.sites, "sector": choices.sectors}.get(name)
     if rows is not None and value is not None:
         return dict(rows).get(str(value), f"{name} {value}")
-    if value in VALUES.get(name, {}):
-        return VALUES[name][value]
+    words = OPTIONS[name].words
+    if value in words:
+        return words[value]
     if isinstance(value, bool):
         return "yes" if value else "no"
     return f"{value:,}" if isinstance(value, int) else str(value or NOTHING)
 
 
 def _starts(_name: str, before: Definition, after: Definition, choices: Choices) -> Iterator[Change]:
-    yield Change("What starts it", _start(before, choices), _start(after, choices))
+    yield Change(OPTIONS["trigger"].label, _start(before, choices), _start(after, choices))
 
 
 def _start(definition: Definition, choices: Choices) -> str:
@@ -86,7 +87,7 @@ def _times(_name: str, before: Definition, after: Definition, _choices: Choices)
     old, new = before["schedule"], after["schedule"]
     said = [when_of(definition_from(item)) if item["schedule"] else NOTHING for item in (before, after)]
     if said[0] != said[1]:
-        yield Change(FIELDS["schedule"], said[0], said[1])
+        yield Change(OPTIONS["schedule"].label, said[0], said[1])
     for name in MOMENTS:
         if old.get(name) != new.get(name):
             yield Change(MOMENT_WORDS[name], _moment(old, name), _moment(new, name))
@@ -102,7 +103,7 @@ def _moment(schedule: Mapping[str, Any], name: str) -> str:
 
 def _conditions(_name: str, before: Definition, after: Definition, _choices: Choices) -> Iterator[Change]:
     """Condition by condition: what stayed is not named, one on the same field is shown as changed."""
-    field, (joined, old), (joined_now, new) = FIELDS["conditions"], _parts(before), _parts(after)
+    field, (joined, old), (joined_now, new) = OPTIONS["conditions"].label, _parts(before), _parts(after)
     if joined != joined_now and len(old) > 1 and len(new) > 1:
         yield Change("Records must meet", JOINS[joined], JOINS[joined_now])
     left, came = _without(old, new), _without(new, old)

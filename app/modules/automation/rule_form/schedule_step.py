@@ -9,6 +9,7 @@ from wtforms import RadioField, SelectField, SelectMultipleField, StringField
 from wtforms.validators import Optional, ValidationError
 from wtforms.widgets import CheckboxInput, DateTimeLocalInput, ListWidget, TimeInput
 
+from app.business.automation.services.rules.fields import usual
 from app.business.automation.services.schedules.presets import (
     PRESETS,
     STEPS,
@@ -19,7 +20,8 @@ from app.business.automation.services.schedules.presets import (
 from app.business.time_zones import time_zones
 from app.modules.automation.rule_form.base import Pairs, RuleSoFar, form_data, offered, pairs_of
 from app.modules.automation.rule_form.choices import DAYS, Choices
-from app.modules.automation.rule_form.steps import FieldsStep, NumberField, daily
+from app.modules.automation.rule_form.option_fields import NumberField, choice_input, number_input
+from app.modules.automation.rule_form.steps import FieldsStep, daily
 from app.modules.forms import TimezoneField, between
 
 FREQUENCIES = [
@@ -29,21 +31,8 @@ FREQUENCIES = [
 ]
 LOCAL = "%Y-%m-%dT%H:%M"
 MOMENTS = ("starts_at", "ends_at", "paused_until")
-REPEATS = [
-    ("once", "Never: each record once"), ("after_days", "Again after some days"), ("always", "Every time it matches"),
-]  # fmt: skip
-OVERLAPS = [("skip", "Leave this run out"), ("queue", "Wait, then run"), ("allow", "Run beside it")]
-CATCH_UPS = [
-    ("latest", "Run the latest missed time"),
-    ("all", "Run every missed time"),
-    ("none", "Run none of them"),
-]
 OWN_TIME = "site_own_time"
-SPLITS = [
-    ("none", "One run for everything"),
-    ("site", "One run for each site"),
-    (OWN_TIME, "One run for each site, in the site's own time zone"),
-]
+IN_OWN_TIME = ((OWN_TIME, "One run for each site, in the site's own time zone"),)
 
 
 def _minutes(steps: Sequence[int]) -> list[tuple[str, str]]:
@@ -88,14 +77,12 @@ class ScheduleStep(FieldsStep):
     starts_at = StringField("Not before", widget=DateTimeLocalInput())
     ends_at = StringField("Not after", widget=DateTimeLocalInput())
     paused_until = StringField("Paused until", widget=DateTimeLocalInput())
-    repeat = SelectField("Again? May it take a record it has taken before?", choices=offered(REPEATS))
-    repeat_after_days = NumberField("After how many days", [Optional(), between(1, 3650)])
-    overlap = SelectField("If the last run is still going", choices=offered(OVERLAPS))
-    catch_up = SelectField("If we were offline", choices=offered(CATCH_UPS))
-    catch_up_hours = NumberField(
-        "Catch up at most how many hours late", [Optional(), between(1, 720)], default=12
-    )
-    split_by = SelectField("One run, or one for each site", choices=offered(SPLITS))
+    repeat = choice_input("repeat", label="Again? May it take a record it has taken before?")
+    repeat_after_days = number_input("repeat_after_days", Optional())
+    overlap = choice_input("overlap")
+    catch_up = choice_input("catch_up")
+    catch_up_hours = number_input("catch_up_hours", Optional())
+    split_by = choice_input("split_by", also=IN_OWN_TIME)
     places: ClassVar[Mapping[str, str]] = {
         "schedule": "frequency",
         "schedule.cron": "cron",
@@ -168,9 +155,8 @@ class ScheduleStep(FieldsStep):
         chosen = {name: self[name].data for name in ("repeat", "overlap", "catch_up")}
         chosen["split_by"] = "none" if self.split_by.data == "none" else "site"
         days = self.repeat_after_days.data if self.repeat.data == "after_days" else None
-        return chosen | {
-            "schedule": self.schedule(), "repeat_after_days": days, "catch_up_hours": self.catch_up_hours.data or 12,
-        }  # fmt: skip
+        hours = self.catch_up_hours.data or usual("catch_up_hours")
+        return chosen | {"schedule": self.schedule(), "repeat_after_days": days, "catch_up_hours": hours}
 
     @classmethod
     def pairs(cls, rule: Mapping[str, Any], choices: Choices) -> Pairs:
@@ -208,15 +194,11 @@ class ScheduleStep(FieldsStep):
 class EventStep(FieldsStep):
     """For rules that events start."""
 
-    batching = RadioField("Records that arrive together", choices=offered([
-        ("batch", "All together: one run for all of them"), ("each", "One by one: a run for each record"),
-    ]), default="batch")  # fmt: skip
+    batching = choice_input("batching", RadioField, default=usual("batching"))
     # A draft of before this was asked has no answer; the check of the rule judges any other.
-    split_by = SelectField(
-        "One run, or one for each site", choices=offered(SPLITS[:2]), validate_choice=False
-    )
-    repeat = SelectField("Again? When it runs on existing records", choices=offered(REPEATS))
-    repeat_after_days = NumberField("After how many days", [Optional(), between(1, 3650)])
+    split_by = choice_input("split_by", validate_choice=False)
+    repeat = choice_input("repeat", label="Again? When it runs on existing records")
+    repeat_after_days = number_input("repeat_after_days", Optional())
 
     @classmethod
     def is_answer(cls, pairs: Pairs) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from app.business.automation.services.rules.fields import OPTIONS
 from app.business.errors import Invalid
 from app.modules.automation.rule_form import steps
 from app.modules.automation.rule_form.actions import edits as action_edits
@@ -25,10 +26,14 @@ class StepInfo:
     title: str
     question: str
     lead: str
-    owns: tuple[str, ...]
     form: type[StepForm]
     event_form: type[StepForm] | None = None
     change_rows: Callable[[Pairs, str], tuple[Pairs, str]] | None = None
+
+    @property
+    def owns(self) -> tuple[str, ...]:
+        """The fields of a rule that it decides."""
+        return tuple(name for name, option in OPTIONS.items() if option.step == self.key)
 
     @property
     def template(self) -> str:
@@ -51,7 +56,6 @@ STEPS = (
         "Name",
         "What is this rule called?",
         "A name that says what it does is enough.",
-        ("name", "description"),
         steps.NameStep,
     ),
     StepInfo(
@@ -59,7 +63,6 @@ STEPS = (
         "When",
         "What starts it?",
         "Planned times, or something that happens in the pipeline.",
-        ("trigger", "trigger_options"),
         steps.WhenStep,
     ),
     StepInfo(
@@ -67,7 +70,6 @@ STEPS = (
         "Where",
         "Where may it work?",
         "On the whole account, one site, or one topic area of a site.",
-        ("site", "sector"),
         steps.WhereStep,
     ),
     StepInfo(
@@ -75,7 +77,6 @@ STEPS = (
         "Which records",
         "Which records does it work on?",
         "Without conditions it takes every record.",
-        ("record_type", "conditions", "record_minimum", "order"),
         steps.WhichStep,
         change_rows=condition_edits.changed,
     ),
@@ -84,7 +85,6 @@ STEPS = (
         "Do what",
         "What does it do?",
         "The actions run from top to bottom; each can work on what the one before has made.",
-        ("actions",),
         steps.DoStep,
         change_rows=action_edits.changed,
     ),
@@ -93,16 +93,6 @@ STEPS = (
         "How often",
         "How often?",
         "",
-        (
-            "schedule",
-            "batching",
-            "split_by",
-            "repeat",
-            "repeat_after_days",
-            "overlap",
-            "catch_up",
-            "catch_up_hours",
-        ),
         ScheduleStep,
         event_form=EventStep,
     ),
@@ -111,15 +101,6 @@ STEPS = (
         "Limits",
         "What are its limits?",
         "They hold whatever happens, also when a run is tried again.",
-        (
-            "max_executions_per_day",
-            "credit_limit_per_execution",
-            "record_limit",
-            "monthly_budget",
-            "stop_after_failures",
-            "when_limited",
-            "priority",
-        ),
         steps.LimitsStep,
     ),
     StepInfo(
@@ -127,7 +108,6 @@ STEPS = (
         "On or off",
         "Is this the rule you want?",
         "Nothing has been saved yet.",
-        ("mode", "is_active"),
         steps.CheckStep,
     ),
 )

@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 from werkzeug.datastructures import MultiDict
-from wtforms import BooleanField, Field, IntegerField, RadioField, SelectField, StringField, TextAreaField
+from wtforms import BooleanField, Field, RadioField, SelectField, StringField, TextAreaField
 from wtforms.validators import Optional
 
 from app.business.automation.services.catalogue.actions.registry import PLACEHOLDER
 from app.business.automation.services.catalogue.record_models import RECORD_TYPES
 from app.business.automation.services.catalogue.record_order import OLDEST
 from app.business.automation.services.catalogue.triggers import TRIGGERS, subject_of
+from app.business.automation.services.rules.fields import OPTIONS, bounds_of, usual
 from app.modules.automation.rule_form.actions import edits
 from app.modules.automation.rule_form.actions.form import ActionsInput
 from app.modules.automation.rule_form.base import (
@@ -27,9 +28,10 @@ from app.modules.automation.rule_form.choices import Choices
 from app.modules.automation.rule_form.conditions.empty_values import refuse_empty_values
 from app.modules.automation.rule_form.conditions.from_rule import pairs_from
 from app.modules.automation.rule_form.conditions.tree import ConditionTree
+from app.modules.automation.rule_form.option_fields import choice_input, number_input, text_input
 from app.modules.automation.rule_form.order_choices import order_choices
 from app.modules.automation.rule_form.status_choices import RECORD_WORDS, status_changes
-from app.modules.forms import at_most, between, required
+from app.modules.forms import required
 from app.modules.gate.numbers import row_id, whole_number
 
 SCHEDULE = "schedule"
@@ -41,17 +43,6 @@ RUN_ENDS = [
     ("failed", "has failed"),
     ("skipped", "was skipped"),
 ]
-
-
-class NumberField(IntegerField):
-    """A whole number; says so in our words."""
-
-    def process_formdata(self, valuelist: list[str]) -> None:
-        """Take what was typed."""
-        try:
-            super().process_formdata(valuelist)
-        except ValueError:
-            raise ValueError("Enter a whole number.") from None
 
 
 class FieldsStep(PartForm, StepForm):
@@ -69,12 +60,8 @@ class FieldsStep(PartForm, StepForm):
 
 
 class NameStep(FieldsStep):
-    name = StringField(
-        "Name",
-        [required("a name"), at_most(255)],
-        description="What your team will call it, like “Nightly clusters”.",
-    )
-    description = TextAreaField("Note for your team", [at_most(5000)])
+    name = text_input("name", StringField, required("a name"))
+    description = text_input("description", TextAreaField)
 
     def part(self) -> dict[str, Any]:
         """Name and description."""
@@ -91,7 +78,7 @@ class NameStep(FieldsStep):
 
 class WhenStep(FieldsStep):
     trigger = RadioField(
-        "What starts it?",
+        OPTIONS["trigger"].asked,
         choices=offered([(entry.key, entry.label) for entry in TRIGGERS.values()]),
         default="schedule",
     )
@@ -186,14 +173,12 @@ WITHOUT_RECORDS = ("run_finished", "credits_granted")
 
 class WhichStep(FieldsStep):
     record_type = RadioField(
-        "Which records does it work on?",
+        OPTIONS["record_type"].asked,
         choices=offered([*RECORD_WORDS, (NO_RECORDS, "None: it looks at account figures only")]),
         default="keyword",
     )
-    record_minimum = NumberField(
-        "Run only if at least this many match", [Optional(), between(1, 5000)], default=1
-    )
-    order = SelectField("Which come first?", choices=[], validate_choice=False, default=OLDEST)
+    record_minimum = number_input("record_minimum", Optional())
+    order = SelectField(OPTIONS["order"].asked, choices=[], validate_choice=False, default=OLDEST)
 
     def __init__(self, choices: Choices, pairs: Pairs, fixed: str | None, trigger: str) -> None:
         super().__init__(formdata=form_data(pairs) if pairs else None)
@@ -225,7 +210,7 @@ class WhichStep(FieldsStep):
         known = {value for value, *_ in self.order.iter_choices()}
         return {
             "record_type": self.working_type,
-            "record_minimum": self.record_minimum.data or 1,
+            "record_minimum": self.record_minimum.data or usual("record_minimum"),
             "order": self.order.data if self.order.data in known else OLDEST,
             "conditions": self.conditions.json(),
         }
@@ -280,50 +265,13 @@ class DoStep(StepForm):
 
 
 class LimitsStep(FieldsStep):
-    max_executions_per_day = NumberField(
-        "Runs per day", [required("a number"), between(1, 100_000)], default=10
-    )
-    credit_limit_per_execution = NumberField(
-        "Credits per run",
-        [between(0, 1_000_000)],
-        default=100,
-        description="A run takes on as many records as this pays for.",
-    )
-    record_limit = NumberField(
-        "Records per run",
-        [Optional(), between(1, 5000)],
-        description="Leave it empty for the usual: 50, or 500 keywords to group.",
-    )
-    monthly_budget = NumberField(
-        "Credits per month",
-        [Optional(), between(0, 10_000_000)],
-        description="Leave it empty for no monthly limit.",
-    )
-    stop_after_failures = NumberField(
-        "Stop after failures in a row",
-        [Optional(), between(0, 1000)],
-        default=5,
-        description="Then it switches itself off and tells you why. 0: never. A time-out of the AI service, "
-        "a lack of credits or a pause does not count.",
-    )
-    when_limited = SelectField("When a limit is reached", choices=offered([
-        ("", "As usual: event runs wait, others are skipped"),
-        ("wait", "The run waits"),
-        ("skip", "The run is skipped"),
-    ]))  # fmt: skip
-    priority = SelectField(
-        "Priority",
-        choices=offered(
-            [
-                (
-                    str(n),
-                    f"{n}{' (first)' if n == 1 else ' (usual)' if n == 5 else ' (last)' if n == 9 else ''}",
-                )
-                for n in range(1, 10)
-            ]
-        ),
-        default="5",
-    )
+    max_executions_per_day = number_input("max_executions_per_day", required("a number"))
+    credit_limit_per_execution = number_input("credit_limit_per_execution")
+    record_limit = number_input("record_limit", Optional())
+    monthly_budget = number_input("monthly_budget", Optional())
+    stop_after_failures = number_input("stop_after_failures", Optional())
+    when_limited = choice_input("when_limited")
+    priority = choice_input("priority", default=str(usual("priority")))
 
     def part(self) -> dict[str, Any]:
         """Limits."""
@@ -331,11 +279,12 @@ class LimitsStep(FieldsStep):
         return numbers | {
             "max_executions_per_day": self.max_executions_per_day.data or 0,
             "credit_limit_per_execution": self.credit_limit_per_execution.data or 0,
-            "stop_after_failures": 5
+            "stop_after_failures": usual("stop_after_failures")
             if self.stop_after_failures.data is None
             else self.stop_after_failures.data,
             "when_limited": self.when_limited.data or None,
-            "priority": whole_number(self.priority.data or "5", 1, 9) or 0,
+            "priority": whole_number(self.priority.data or str(usual("priority")), *bounds_of("priority"))
+            or 0,
         }
 
     @classmethod
@@ -344,10 +293,7 @@ class LimitsStep(FieldsStep):
 
 
 class CheckStep(FieldsStep):
-    practice = BooleanField(
-        "Practice mode",
-        description="It goes through every check and says what it would have done, but does nothing and costs nothing.",
-    )
+    practice = BooleanField(OPTIONS["mode"].asked, description=OPTIONS["mode"].hint)
     places: ClassVar[Mapping[str, str]] = {"mode": "practice"}
 
     def part(self) -> dict[str, Any]:

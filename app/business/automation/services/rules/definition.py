@@ -1,13 +1,10 @@
 """What a rule says: the writable fields, checked as one. Form, REST API and engine use this one model."""
 
 from collections.abc import Callable, Iterable
-from typing import Annotated, Any, Literal
+from typing import Any
 
 from pydantic import (
-    AfterValidator,
-    BaseModel,
     ConfigDict,
-    Field,
     ValidationError,
     ValidationInfo,
     field_serializer,
@@ -17,7 +14,6 @@ from pydantic_core import ErrorDetails, PydanticKnownError
 
 from app.business.automation.services.catalogue import triggers
 from app.business.automation.services.catalogue.actions.base import RECORD_LIMIT
-from app.business.automation.services.catalogue.actions.parameters import RowId
 from app.business.automation.services.catalogue.actions.registry import (
     CATALOGUE,
     entries_of,
@@ -36,13 +32,13 @@ from app.business.automation.services.rule_parts import (
     part_errors,
     refuse_part,
 )
+from app.business.automation.services.rules.fields import OPTIONS, RuleFields, usual
 from app.business.automation.services.rules.naming import check_name
 from app.business.automation.services.rules.options import idle_options
 from app.business.automation.services.rules.texts import character_errors, text_errors
 from app.business.automation.services.schedules.calendar import Schedule, parse_schedule
 from app.business.errors import Invalid
 
-MOST_ACTIONS = 20
 NO_SCHEDULE = "Only rules that run on a schedule have one. Leave it empty."
 STARTING = ("trigger", "record_type", "trigger_options")
 """Fields that say together what starts the rule, in the order in which they are judged."""
@@ -52,43 +48,10 @@ class NoSchedule(RulePart):
     """What stands in place of a schedule in rules that events start: an empty object."""
 
 
-class RuleDefinition(BaseModel):
+class RuleDefinition(RuleFields):
     """A rule as its author writes it. Absent keys take the defaults that suit most rules."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
-
-    name: str = Field(min_length=1, max_length=255)
-    description: str = Field("", max_length=5000)
-    trigger: str
-    trigger_options: triggers.AnyOptions = Field(default_factory=dict, validate_default=True)
-    site: RowId | None = None
-    sector: RowId | None = None
-    record_type: str | None = None
-    conditions: dict[str, Any] = Field(default_factory=dict)
-    actions: Annotated[
-        list[dict[str, Any]],
-        Field(min_length=1, max_length=MOST_ACTIONS),
-        AfterValidator(lambda actions: checked_part(lambda: _checked_actions(actions))),
-    ]
-    schedule: Schedule | None = Field(default_factory=dict, validate_default=True)
-    is_active: bool = True
-    max_executions_per_day: int = Field(10, ge=1, le=100_000)
-    credit_limit_per_execution: int = Field(100, ge=0, le=1_000_000)
-    record_limit: int | None = Field(None, ge=1, le=5000)
-    record_minimum: int = Field(1, ge=1, le=5000)
-    order: str = Field("oldest", max_length=64)
-    batching: Literal["batch", "each"] = "batch"
-    split_by: Literal["none", "site"] = "none"
-    repeat: Literal["once", "after_days", "always"] = "once"
-    repeat_after_days: int | None = Field(None, ge=1, le=3650)
-    overlap: Literal["skip", "queue", "allow"] = "skip"
-    catch_up: Literal["latest", "all", "none"] = "latest"
-    catch_up_hours: int = Field(12, ge=1, le=720)
-    when_limited: Literal["wait", "skip"] | None = None
-    priority: int = Field(5, ge=1, le=9)
-    mode: Literal["live", "shadow"] = "live"
-    monthly_budget: int | None = Field(None, ge=0, le=10_000_000)
-    stop_after_failures: int = Field(5, ge=0, le=1000)
 
     @property
     def subject(self) -> str | None:
@@ -132,6 +95,11 @@ class RuleDefinition(BaseModel):
         if info.data.get("trigger") != "schedule":
             return refuse_part({"schedule": [NO_SCHEDULE]}) if given else None
         return checked_part(lambda: parse_schedule(given, shortest_interval_minutes=info.context))
+
+    @field_validator("actions", mode="after")
+    @classmethod
+    def _known_actions(cls, actions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return checked_part(lambda: _checked_actions(actions))
 
     @field_serializer("trigger_options", "schedule")
     def _part_as_json(self, part: RulePart | None) -> Any:
@@ -343,8 +311,7 @@ def usual_limit(rule: RuleDefinition) -> int:
 
 def usual_options(rule: RuleDefinition) -> dict[str, Any]:
     """What each option is where the author says nothing."""
-    usual = {name: field.default for name, field in RuleDefinition.model_fields.items()}
-    return usual | {"record_limit": usual_limit(rule)}
+    return {name: usual(name) for name in OPTIONS} | {"record_limit": usual_limit(rule)}
 
 
 def _collect(

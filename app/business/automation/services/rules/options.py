@@ -1,51 +1,63 @@
-"""Options that do nothing under a rule's trigger: they are refused beside their field, never kept in vain."""
+"""What is said of a rule's options beside their types: one declaration that forms, pages, checks and the API read.
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+`RuleDefinition` carries an `Option` with each of its fields.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-SCHEDULE = "schedule"
+from pydantic import BaseModel
+
+Value = str | int | bool | None
+Choices = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
 class Idle:
-    """An option, where it does nothing, and what to do then."""
+    """Where an option does nothing (a question asked of the rule), and what to do then: it is refused there."""
 
-    name: str
-    where: Callable[[Any], bool]
+    where: Callable[[Any], bool]  # The definition; its module reads this one.
     why: str
 
 
-def _by_event(rule: Any) -> bool:
-    return bool(rule.trigger != SCHEDULE)
+@dataclass(frozen=True)
+class Option:
+    """One field of a rule in the words of the pages.
+
+    label: what lists of changes and refusals call it · step: the step of the form that decides it · question: its
+    label in the form, where that asks at length · hint: what the form explains · choices: what the form offers ·
+    words: values that have words of their own in a list of changes · idle: where it does nothing ·
+    is_limit: a lower value can only make the rule do less · frees: runs that wait are looked at again when it changes.
+    """
+
+    label: str
+    step: str
+    question: str = ""
+    hint: str = ""
+    choices: Choices = ()
+    words: Mapping[Value, str] = field(default_factory=dict)
+    idle: tuple[Idle, ...] = ()
+    is_limit: bool = False
+    frees: bool = False
+
+    @property
+    def asked(self) -> str:
+        """Its label in the form."""
+        return self.question or self.label
 
 
-def _without_records(rule: Any) -> bool:
-    return rule.record_type is None
+def options_of(model: type[BaseModel]) -> dict[str, Option]:
+    """Each field's option, in the order of the model."""
+    return {
+        name: next(item for item in info.metadata if isinstance(item, Option))
+        for name, info in model.model_fields.items()
+    }
 
 
-def _planned(rule: Any) -> bool:
-    return bool(rule.trigger == SCHEDULE)
-
-
-_LATE = "Only planned times can be missed; events wait until we are back. Leave it out."
-_NO_RECORDS = "This rule works on no records. Leave it out."
-IDLE = (
-    Idle("overlap", _by_event, "Only a planned run can meet the one before it. Leave it at skip."),
-    Idle("catch_up", _by_event, _LATE),
-    Idle("catch_up_hours", _by_event, _LATE),
-    Idle("batching", _planned, "A planned run takes its records together. Leave it at batch."),
-    Idle(
-        "batching", _without_records, "This rule works on no records to take one by one. Leave it at batch."
-    ),
-    Idle("record_minimum", _without_records, _NO_RECORDS),
-    Idle("record_limit", _without_records, _NO_RECORDS),
-    Idle("repeat_after_days", _without_records, _NO_RECORDS),
-)
-
-
-def idle_options(rule: Any, usual: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def idle_options(rule: BaseModel, usual: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Options of the rule that are not as `usual` and do nothing, each with what to do."""
-    for idle in IDLE:
-        if getattr(rule, idle.name) != usual[idle.name] and idle.where(rule):
-            yield idle.name, idle.why
+    for name, option in options_of(type(rule)).items():
+        for idle in option.idle:
+            if getattr(rule, name) != usual[name] and idle.where(rule):
+                yield name, idle.why

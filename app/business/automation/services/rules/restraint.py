@@ -8,9 +8,10 @@ from pydantic import ValidationError
 
 from app.business.automation.services.catalogue.actions.registry import PLACEHOLDER
 from app.business.automation.services.rules.definition import RuleDefinition
+from app.business.automation.services.rules.fields import OPTIONS
 
 WORDS = ("name", "description")
-LIMITS = ("max_executions_per_day", "credit_limit_per_execution", "record_limit", "monthly_budget")
+LIMITS = tuple(name for name, option in OPTIONS.items() if option.is_limit)
 _SOUND: dict[str, Any] = {"name": "A rule", "trigger": "keyword_added", "actions": [PLACEHOLDER]}
 
 
