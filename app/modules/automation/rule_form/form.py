@@ -30,13 +30,13 @@ class RuleForm:
         self,
         session: Session,
         account: Account,
-        steps: Mapping[str, Pairs],
+        answers: Mapping[str, Pairs],
         choices: Choices,
         rule: AutomationRule | None = None,
     ) -> None:
         """`rule`: the saved one that is being changed."""
         self.session, self.account, self.choices, self.rule = session, account, choices, rule
-        self.steps = dict(steps)
+        self.answers = dict(answers)
         self._forms: dict[str, StepForm] = {}
         self._valid: dict[str, bool] = {}
 
@@ -60,7 +60,7 @@ class RuleForm:
 
     @cached_property
     def _trigger(self) -> Trigger:
-        if "when" not in self.steps:
+        if "when" not in self.answers:
             return PLANNED
         part = self.form("when").part()
         return (part["trigger"], part["trigger_options"]) if part["trigger"] in TRIGGERS else PLANNED
@@ -149,7 +149,7 @@ class RuleForm:
         return self._answer(key) is not None
 
     def _answer(self, key: str) -> Pairs | None:
-        pairs = self.steps.get(key)
+        pairs = self.answers.get(key)
         return pairs if pairs is not None and self._form_of(STEP_OF[key]).is_answer(pairs) else None
 
     def _unanswered(self, step: StepInfo) -> dict[str, Any]:

@@ -59,7 +59,7 @@ def begin() -> ResponseReturnValue:
     form = rule_form.checked_form("name")
     if has_errors(form):
         return _page(rule_form, "name", form), 422
-    draft = start_draft(rule_form.steps)
+    draft = start_draft(rule_form.answers)
     return see_other(url_for(".wizard", id=draft.id, step="when"))
 
 
@@ -295,7 +295,7 @@ def _page(
     **more: Any,
 ) -> str:
     context = _context(rule_form, step, form or rule_form.form(step), draft)
-    return render_template("pages/automation/wizard.html", refusal=refusal, **context, **more)
+    return render_template("pages/automation/rule_form.html", refusal=refusal, **context, **more)
 
 
 def _context(rule_form: RuleForm, step: str, form: Any, draft: RuleDraft | None) -> dict[str, Any]:
@@ -304,7 +304,7 @@ def _context(rule_form: RuleForm, step: str, form: Any, draft: RuleDraft | None)
         ask_again(
             form.fields_by_path().values(), url_for(".keep", id=draft.id, step=step), _redrawn(STEPS[number])
         )
-    answered = [key for key in KEYS if key in rule_form.steps]
+    answered = [key for key in KEYS if key in rule_form.answers]
     action = url_for(".keep", id=draft.id, step=step) if draft else url_for(".begin_rule")
     addresses = [
         (
