@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 
-class Refusal(Exception):  # noqa: N818 - a refusal is no error of ours
+class Refusal(Exception):
     """Base of all refusals; `str()` is a plain sentence for staff. `status` is its HTTP status."""
 
     status = 409

@@ -42,7 +42,7 @@ class Completion:
     tokens: dict[str, int] = field(default_factory=dict)
 
 
-class ProviderFault(Exception):  # noqa: N818 - a fault of theirs, not of ours
+class ProviderFault(Exception):
     """The provider did not deliver. `message` is a plain sentence; `detail` is for engineers, without secrets."""
 
     def __init__(

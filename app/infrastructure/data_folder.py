@@ -11,11 +11,11 @@ from pathlib import Path
 FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
-class FolderInUse(Exception):  # noqa: N818 - says what happened
+class FolderInUse(Exception):
     """Another copy runs on this folder; the message says which process, and what to do."""
 
 
-class FolderUnusable(Exception):  # noqa: N818 - says what happened
+class FolderUnusable(Exception):
     """The folder cannot be made or written; the message says why, and what to do."""
 
 

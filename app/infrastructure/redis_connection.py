@@ -40,7 +40,7 @@ loglevel warning
 """
 
 
-class QueueServerAway(Exception):  # noqa: N818 - says what happened
+class QueueServerAway(Exception):
     """The queue server does not answer; the message says what to do."""
 
 

@@ -34,11 +34,11 @@ LOOK_SECONDS = 1.0
 log = structlog.get_logger(__name__)
 
 
-class NotStarted(Exception):  # noqa: N818 - says what happened
+class NotStarted(Exception):
     """A process did not become ready; the message says which, and where to look."""
 
 
-class StopAsked(Exception):  # noqa: N818 - a person's wish
+class StopAsked(Exception):
     """SIGTERM or Ctrl-C came while starting."""
 
 

@@ -32,7 +32,7 @@ SWITCH_SECONDS = 0.001
 """A thread that computes lets others go on after this; the default of 5 ms, times sixteen, delays all reading."""
 
 
-class CannotListen(Exception):  # noqa: N818 - says what happened
+class CannotListen(Exception):
     """HOST and PORT cannot be used; the message says why."""
 
 

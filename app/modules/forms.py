@@ -100,7 +100,7 @@ class TimezoneField(StringField):
             raise ValidationError(refusal.message) from refusal
 
 
-def printable(form: FlaskForm, field: Field) -> None:
+def printable(_form: FlaskForm, field: Field) -> None:
     """Refuse control characters (NUL breaks PostgreSQL) and, on one line, line ends and what turns directions."""
     text, is_body = field.data or "", isinstance(field, TextAreaField)
     # A password is never shown.
@@ -109,7 +109,7 @@ def printable(form: FlaskForm, field: Field) -> None:
         raise ValidationError(fault or CONTROL)
 
 
-def plain_number(form: FlaskForm, field: Field) -> None:
+def plain_number(_form: FlaskForm, field: Field) -> None:
     """Refuse what Python calls a number and people do not ("²", "1_000"), and what no column could hold."""
     text = (field.raw_data or [""])[0]
     if not isinstance(text, str) or not text.strip():

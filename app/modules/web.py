@@ -115,8 +115,8 @@ def asset(name: str) -> str:
 
 
 @cache
-def _fingerprint(path: Path, changed: int) -> str:
-    """`changed` is part of the key only, so that a new file of the same name gets a new address."""
+def _fingerprint(path: Path, _changed: int) -> str:
+    """`_changed` is part of the key only, so that a new file of the same name gets a new address."""
     return hashlib.sha256(path.read_bytes()).hexdigest()[:10]
 
 

@@ -242,7 +242,7 @@ def fill_up(url: str) -> None:
 
 
 def locked_error() -> OperationalError:
-    class Busy(Exception):  # noqa: N818 - stands for the driver's
+    class Busy(Exception):
         sqlite_errorname = "SQLITE_BUSY"
 
     return OperationalError("INSERT", {}, Busy("database is locked"))

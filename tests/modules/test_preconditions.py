@@ -63,8 +63,8 @@ def calls(app: Flask, rows: dict[str, int]) -> list[tuple[str, str, str]]:
         if entry.rule.startswith("/api/") and "<int:id>" in entry.rule and entry.endpoint not in WITHOUT_TAG:
             base, _, action = entry.rule.partition("<int:id>")
             resource = f"{base}{rows[base.strip('/').rpartition('/')[2]]}"
-            for method in sorted((entry.methods or set()) - {"OPTIONS"}):
-                found.append((method, f"{resource}{action}", f"{resource}/"))
+            methods = sorted((entry.methods or set()) - {"OPTIONS"})
+            found += [(method, f"{resource}{action}", f"{resource}/") for method in methods]
     return found
 
 

@@ -8,7 +8,7 @@ import httpx2 as httpx
 BYTES_LIMIT = 2 * 1024 * 1024
 
 
-class AnswerTooLarge(Exception):  # noqa: N818 - names what happened
+class AnswerTooLarge(Exception):
     """More than 2 MB, or compressed although we asked for plain text."""
 
 

@@ -124,7 +124,7 @@ def draft_article(facts: dict[str, Any]) -> dict[str, Any]:
         "title": title,
         "body": "\n\n".join([*parts, ending] if ending else parts),
         "meta_title": title,
-        "meta_description": _meta_description(facts, phrases),
+        "meta_description": _meta_description(phrases),
     }
 
 
@@ -184,7 +184,7 @@ def _questions(questions: list[str]) -> str:
     return "\n\n".join(["## Questions and answers", *parts])
 
 
-def _meta_description(facts: dict[str, Any], phrases: list[str]) -> str:
+def _meta_description(phrases: list[str]) -> str:
     others = [phrase for phrase in phrases if phrase != phrases[0] and not is_question(phrase)][:3]
     more = f" With {and_list(others)}." if others else ""
     return f"{as_title(phrases[0]).removesuffix('?')}: what matters, explained step by step.{more}"

@@ -147,7 +147,7 @@ class OpenAICompatible:
         return hidden[:DETAIL_LIMIT]
 
 
-class _Misfit(Exception):  # noqa: N818 - an answer to ask again for
+class _Misfit(Exception):
     """An answer that is not what was asked for, and the messages that ask again."""
 
     def __init__(self, content: str, reason: str) -> None:

@@ -53,7 +53,7 @@ KEPT_FIELDS = frozenset(
 log = structlog.get_logger(__name__)
 
 
-class ForeignJob(Exception):  # noqa: N818 - says what it is
+class ForeignJob(Exception):
     """A job in our queues that is none of ours."""
 
 

@@ -34,7 +34,7 @@ FIELDS = ("site", "sector", "existing", "csrf_token")
     errors=(NotFound, Busy),
     quota=IMPORTS,
 )
-def import_keywords(body: Upload[KeywordFile]) -> Response:
+def import_keywords(body: Upload[KeywordFile]) -> Response:  # noqa: ARG001 - declares what is sent
     """Import a whole file of keywords: all that can be read is kept, the rest is named row by row."""
     data = _file()
     with only_reading():

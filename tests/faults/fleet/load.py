@@ -263,12 +263,16 @@ class Load:
         )
         written = Counter(session.scalars(select(Task.title).where(Task.idea_id.is_(None))))
         found = [f"cluster {key} has {ideas[key]} ideas" for key in self.clusters if ideas[key] != IDEAS]
-        for key in session.scalars(select(Idea.id)):
-            if not tasks[key] == articles[key] == self.articles_of_an_idea:
-                found.append(f"idea {key} has {tasks[key]} tasks and {articles[key]} articles")
-        for name in self.keywords:
-            if written[f"Write about {name}"] != 1:
-                found.append(f"keyword “{name}” has {written[f'Write about {name}']} tasks")
+        found += [
+            f"idea {key} has {tasks[key]} tasks and {articles[key]} articles"
+            for key in session.scalars(select(Idea.id))
+            if not tasks[key] == articles[key] == self.articles_of_an_idea
+        ]
+        found += [
+            f"keyword “{name}” has {written[f'Write about {name}']} tasks"
+            for name in self.keywords
+            if written[f"Write about {name}"] != 1
+        ]
         known = session.scalar(select(func.count()).select_from(Keyword).where(Keyword.text.like("fault %")))
         return found + ([f"{known} keywords of {len(self.keywords)}"] if known != len(self.keywords) else [])
 

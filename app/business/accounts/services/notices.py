@@ -13,7 +13,7 @@ from app.business.upsert import upsert
 ALL: ColumnElement[bool] = true()
 
 
-def add_notice(
+def add_notice(  # noqa: PLR0913 - the columns of one row
     session: Session,
     *,
     account_id: int,

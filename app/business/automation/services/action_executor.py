@@ -26,11 +26,11 @@ FAULTS_IN_A_ROW_TO_STOP = 3
 LOCAL_CHUNK = 100
 
 
-class Cancelled(Exception):  # noqa: N818 - a person's wish, not an error
+class Cancelled(Exception):
     """A person asked the run to stop; it stops before the next unit."""
 
 
-class Draining(Exception):  # noqa: N818 - a wish of the supervisor, not an error
+class Draining(Exception):
     """This worker is going away; the run is handed back between two units."""
 
 

@@ -132,8 +132,9 @@ class CreditService:
             return 0
         _draw_from_hold(session, account_id, run_id, charged)
         after = _move(session, account_id, balance=-charged, held=-charged)
-        origin = {"run_id": run_id, "site_id": spent.site_id}
-        _write(session, account_id, EntryKind.CHARGE, -charged, after, key, reason, now, **origin)
+        entry = CreditEntry(kind=EntryKind.CHARGE, amount=-charged, key=key, reason=reason, created_at=now)
+        entry.run_id, entry.site_id = run_id, spent.site_id
+        _write(session, account_id, after, entry)
         return charged
 
     def release(self, session: Session, *, account_id: int, run_id: int, now: datetime) -> int:
@@ -176,7 +177,9 @@ class CreditService:
         if free + amount < 0:
             raise NotEnoughCredits(-amount, free)
         after = _move(session, account_id, balance=amount)
-        _write(session, account_id, kind, amount, after, key, reason, now, run_id=run_id, user_id=user_id)
+        entry = CreditEntry(kind=kind, amount=amount, key=key, reason=reason, created_at=now)
+        entry.run_id, entry.user_id = run_id, user_id
+        _write(session, account_id, after, entry)
         return True
 
 
@@ -268,32 +271,7 @@ def _amount_of(session: Session, account_id: int, key: str) -> int | None:
     )
 
 
-def _write(
-    session: Session,
-    account_id: int,
-    kind: EntryKind,
-    amount: int,
-    after: int,
-    key: str,
-    reason: str,
-    now: datetime,
-    *,
-    run_id: int | None = None,
-    user_id: int | None = None,
-    site_id: int | None = None,
-) -> None:
-    session.add(
-        CreditEntry(
-            account_id=account_id,
-            kind=kind,
-            amount=amount,
-            balance_after=after,
-            key=key,
-            reason=reason[:255],
-            run_id=run_id,
-            user_id=user_id,
-            site_id=site_id,
-            created_at=now,
-        )
-    )
+def _write(session: Session, account_id: int, balance_after: int, entry: CreditEntry) -> None:
+    entry.account_id, entry.balance_after, entry.reason = account_id, balance_after, entry.reason[:255]
+    session.add(entry)
     session.flush()

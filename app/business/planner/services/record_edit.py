@@ -40,7 +40,7 @@ def edit_record(
     changes: Mapping[str, Any],
     cleaners: Mapping[str, Cleaner],
     *,
-    derived: Derive = lambda values: {},
+    derived: Derive = lambda _values: {},
     seen: int | None = None,
     origin: Origin,
     now: datetime,
@@ -82,7 +82,7 @@ def body(value: Any, path: str) -> str:
     return clean_body(value or "", path)
 
 
-def as_given(value: Any, path: str) -> Any:
+def as_given(value: Any, _path: str) -> Any:
     """A value whose type and range the form or schema has checked already."""
     return value
 

@@ -11,6 +11,7 @@ from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Cause
 from app.business.automation.services.automation_service import Actor, AutomationService
+from app.business.automation.services.catalogue.field_types import Frame
 from app.business.automation.services.catalogue.record_order import OLDEST, order_words
 from app.business.automation.services.conditions.match_preview import Matches, preview_matches
 from app.business.automation.services.history.run_list import RunFilters, rule_figures, runs_page
@@ -191,9 +192,13 @@ def matches_of(rule: AutomationRule, now: datetime, shown: int = 10) -> Matches:
     """The records that the rule's conditions match now."""
     session = db.session()
     return preview_matches(
-        session, scope=rule_scope(session, rule), record_type=rule.record_type or "", conditions=rule.conditions,
-        zone=rule_zone(session, rule), now=now, shown=shown, order=rule.order,
-    )  # fmt: skip
+        session,
+        Frame(rule_scope(session, rule), now, rule_zone(session, rule)),
+        record_type=rule.record_type or "",
+        conditions=rule.conditions,
+        shown=shown,
+        order=rule.order,
+    )
 
 
 def definition(rule: AutomationRule) -> RuleDefinition:

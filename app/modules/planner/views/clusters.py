@@ -134,7 +134,7 @@ def regroup(id: int) -> ResponseReturnValue:
     return see_other(url_for("planner.cluster", id=id))
 
 
-def _move(cluster: Cluster, ids: list[int], now: datetime) -> str:
+def _move(_cluster: Cluster, ids: list[int], now: datetime) -> str:
     target = _chosen_cluster()
     moved = cluster_service.move_keywords(db.session(), target, ids, origin=current_person().origin, now=now)
     return f"{plural(len(moved), 'keyword')} moved to “{target.name}”."

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, insert, not_, select, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
-from app.business.automation.services.catalogue.field_types import Scope
+from app.business.automation.services.catalogue.field_types import Frame, Scope
 from app.business.automation.services.catalogue.fields import fields_of
 from app.business.automation.services.catalogue.record_models import MODELS, RECORD_TYPES, in_scope
 from app.business.automation.services.conditions.condition_evaluator import ConditionEvaluator
@@ -210,8 +210,7 @@ def test_the_form_counts_within_the_scope_too(session: Session, now: datetime) -
     asked = {"count": "idea", "operator": "gte", "value": 1}
     counts = [
         preview_matches(
-            session, scope=Scope(account.id, site_id, None), record_type="cluster", conditions=asked,
-            zone=BERLIN, now=now,
+            session, Frame(Scope(account.id, site_id, None), now, BERLIN), record_type="cluster", conditions=asked
         ).count
         for site_id in (None, here.site_id)
     ]  # fmt: skip

@@ -144,6 +144,6 @@ def test_sql_sorts_as_the_values_are(session: Session, record_type: str) -> None
 def test_the_preview_shows_the_first_in_that_order(session: Session, keywords: list[Keyword]) -> None:
     scope = Scope(keywords[0].account_id, None, None)
     found = preview_matches(
-        session, scope=scope, record_type="keyword", conditions={}, zone=ZoneInfo("UTC"), now=NOW, order="-volume"
-    )  # fmt: skip
+        session, Frame(scope, NOW, ZoneInfo("UTC")), record_type="keyword", conditions={}, order="-volume"
+    )
     assert [title for _, title in found.first] == ["apple", "kiwi", "pear", "plum", "fig"]

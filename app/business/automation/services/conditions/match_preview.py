@@ -2,14 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, func, select, true
 from sqlalchemy.orm import Session
 
-from app.business.automation.services.catalogue.field_types import Frame, Scope
+from app.business.automation.services.catalogue.field_types import Frame
 from app.business.automation.services.catalogue.record_models import MODELS, in_scope
 from app.business.automation.services.catalogue.record_order import OLDEST, check_order, order_clauses
 from app.business.automation.services.conditions.nodes import (
@@ -49,12 +47,10 @@ class Matches:
 
 def preview_matches(
     session: Session,
+    frame: Frame,
     *,
-    scope: Scope,
     record_type: str,
     conditions: Mapping[str, Any],
-    zone: ZoneInfo,
-    now: datetime,
     shown: int = SHOWN,
     counted_exactly: int | None = None,
     sample: int = SAMPLE,
@@ -65,17 +61,17 @@ def preview_matches(
     counted_exactly: of more records than that, conditions that look beyond each record's own columns are
     tried on every k-th only, about `sample` of them. None: all are counted, however long it takes.
     """
-    model = MODELS[record_type]
+    model, scope = MODELS[record_type], frame.scope
     node = parse_conditions(conditions, record_type=record_type)
     check_order(order, record_type)
-    first_of = order_clauses(order, record_type, model, Frame(scope, now, zone))
+    first_of = order_clauses(order, record_type, model, frame)
     offered = in_scope(model, scope.account_id, scope.site_id, scope.sector_id)
     total = _count(session, model, offered)
     is_about = counted_exactly is not None and total > counted_exactly and _is_slow(node)
     step = -(-total // sample) if is_about else 1
     # The remainder is compared first, so that the conditions are asked of few records.
     part: ColumnElement[bool] = model.id % step == 0 if is_about else true()
-    clause = part & matching(node, record_type=record_type, scope=scope, now=now, zone=zone)
+    clause = part & matching(node, record_type=record_type, scope=scope, now=frame.now, zone=frame.zone)
     rows = session.scalars(select(model).where(offered, clause).order_by(*first_of).limit(shown)).all()
     count = _count(session, model, offered, clause) if len(rows) == shown else len(rows)
     first = [(row.id, title_of(row)) for row in rows]

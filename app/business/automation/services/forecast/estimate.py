@@ -69,7 +69,7 @@ def _counts(
         matching(node, record_type=record_type, scope=scope, now=now, zone=zone),
     )
     row = session.execute(
-        select(_number(came_at >= since), _number(eligible(definition, model, now))).where(matches)
+        select(_number(came_at >= since), _number(eligible(definition, now))).where(matches)
     ).one()
     return int(row[0] or 0), int(row[1] or 0)
 

@@ -26,11 +26,11 @@ BROKEN = "Something went wrong on our side. Ask for it again; if it happens agai
 log = logging.getLogger(__name__)
 
 
-class OperationLost(Exception):  # noqa: N818 - says what happened
+class OperationLost(Exception):
     """Another worker has taken the operation over; this one must stop without a trace."""
 
 
-class OperationCancelled(Exception):  # noqa: N818 - a person's wish, not an error
+class OperationCancelled(Exception):
     """A person asked it to stop. `result`: what came of it all the same."""
 
     def __init__(self, result: dict[str, Any] | None = None) -> None:
@@ -38,7 +38,7 @@ class OperationCancelled(Exception):  # noqa: N818 - a person's wish, not an err
         self.result = result or {}
 
 
-class OperationHandedBack(Exception):  # noqa: N818 - a wish of the supervisor, not an error
+class OperationHandedBack(Exception):
     """This worker is going away; another one begins the operation again."""
 
 

@@ -42,7 +42,7 @@ class Stop:
         }
 
 
-class OutOfCredits(Exception):  # noqa: N818 - an outcome that the engine settles
+class OutOfCredits(Exception):
     """Credits or a budget ran out between two steps."""
 
     def __init__(self, shortfall: Shortfall) -> None:

@@ -16,7 +16,7 @@ BEAT_SECONDS = 15
 SERIAL_CAUSES = (Cause.EVENT, Cause.BACKFILL)
 
 
-class LeaseLost(Exception):  # noqa: N818 - the name says what happened, not that we erred
+class LeaseLost(Exception):
     """Another worker has taken the run over; this one must stop without a trace."""
 
 

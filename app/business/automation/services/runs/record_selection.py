@@ -140,7 +140,7 @@ def _may_take(session: Session, context: RunContext) -> ColumnElement[bool]:
     """Clause: records of the run's scope that match and that the rule has not done; another run may hold them."""
     definition, model, scope = context.definition, MODELS[context.definition.record_type or ""], context.scope
     begun = begun_before(session, context.rule.id, context.run.record_type, definition.conditions, model)
-    fits = and_(meets_conditions(context), eligible(definition, model, context.now))
+    fits = and_(meets_conditions(context), eligible(definition, context.now))
     return and_(
         in_scope(model, scope.account_id, scope.split_site_id or scope.site_id, scope.sector_id),
         model.site_id.not_in(context.without_sites) if context.without_sites else true(),
@@ -161,7 +161,7 @@ def meets_conditions(context: RunContext) -> ColumnElement[bool]:
     )
 
 
-def eligible(definition: RuleDefinition, model: type[Record], now: datetime) -> ColumnElement[bool]:
+def eligible(definition: RuleDefinition, now: datetime) -> ColumnElement[bool]:
     """Leave out records that the first action would find finished already, unless it says `again`."""
     first = filtering_action(definition)
     return true() if first is None else first.takeable(now)

@@ -126,7 +126,7 @@ def _counts(session: Session, context: RunContext, ids: Sequence[int] | None) ->
         steps = [
             there,
             or_(meets_conditions(context), begun),
-            or_(eligible(definition, model, context.now), begun),
+            or_(eligible(definition, context.now), begun),
             not_set_aside(context, model),
             not_handled(context, model),
             model.id.not_in(held_elsewhere(context)),

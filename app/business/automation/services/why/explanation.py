@@ -162,7 +162,7 @@ def _unfit(session: Session, rule: AutomationRule, record: Record, now: datetime
     if faults := faults_of(rule):
         return repair_sentence(faults)
     model = MODELS[rule.record_type or ""]
-    clause = eligible(read_definition(rule), model, now)
+    clause = eligible(read_definition(rule), now)
     fits = session.scalar(select(model.id).where(model.id == record.id, clause))
     return None if fits else CATALOGUE[rule.actions[0]["type"]].refusal.sentence
 
