@@ -44,8 +44,7 @@ check: $(VENV)/.tested
 	@echo "dependencies" && $(BIN)/deptry . > $(VENV)/deptry.log 2>&1 || { cat $(VENV)/deptry.log; exit 1; }
 	@echo "styles and scripts" && $(BIN)/deno fmt --check --quiet && $(BIN)/deno lint --quiet
 	@echo "templates" && $(BIN)/djangofmt check --profile jinja --quiet templates \
-		&& $(BIN)/python -m pytest tests/test_templates.py tests/test_line_width.py tests/test_dependencies.py \
-			tests/infrastructure/test_library_insides.py
+		&& $(BIN)/python -m pytest tests/test_templates.py tests/test_line_width.py tests/test_dependencies.py
 
 # What is pinned stays pinned, unless UPGRADE names it or pyproject.toml asks for more. Of both files only names,
 # versions and hashes are written: no address of an index, so they serve behind a mirror as well.

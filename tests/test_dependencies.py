@@ -51,11 +51,14 @@ def imported() -> set[str]:
     return found
 
 
+installed = cache(packages_distributions)
+
+
 def modules_of(requirement: str) -> set[str]:
     name = re.split(r"[\[<>=!~; ]", requirement)[0].lower().replace("_", "-")
     return {
         module
-        for module, distributions in packages_distributions().items()
+        for module, distributions in installed().items()
         if name in {one.lower().replace("_", "-") for one in distributions} and not module.startswith("_")
     }
 

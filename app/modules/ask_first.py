@@ -30,9 +30,14 @@ def ask(question: str, lines: Sequence[str], button: str, back: str) -> str:
     """The page that says what follows, before anything is done."""
     pairs = [(name, text) for name, text in request.form.items(multi=True) if name not in NOT_SENT_AGAIN]
     return render_template(
-        "pages/ask_first.html", question=question, lines=[line for line in lines if line], button=button,
-        fields=[*pairs, (CONFIRMED, "1")], action=request.full_path.rstrip("?"), back=back,
-    )  # fmt: skip
+        "pages/ask_first.html",
+        question=question,
+        lines=[line for line in lines if line],
+        button=button,
+        fields=[*pairs, (CONFIRMED, "1")],
+        action=request.full_path.rstrip("?"),
+        back=back,
+    )
 
 
 def ask_status(kind: Kind, ids: Sequence[int], status: str, verb: str, means: str, back: str) -> str:

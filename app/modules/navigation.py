@@ -28,28 +28,37 @@ class Link:
 
 
 MENU: tuple[tuple[str, tuple[Entry, ...]], ...] = (
-    ("Automation", (
-        Entry("automation.dashboard", "Dashboard", "layout-dashboard"),
-        Entry("automation.rules", "Rules", "bolt"),
-        Entry("automation.history", "History", "history"),
-        Entry("automation.my_work", "My work", "inbox", Role.OPERATOR),
-    )),
-    ("Pipeline", (
-        Entry("planner.keywords", "Keywords", "tag"),
-        Entry("planner.clusters", "Clusters", "topology-star-3"),
-        Entry("planner.ideas", "Ideas", "bulb"),
-        Entry("writer.tasks", "Tasks", "checklist"),
-        Entry("writer.contents", "Content", "file-text"),
-    )),
-    ("Settings", (
-        Entry("billing.credits", "Credits", "coins"),
-        Entry("planner.sites", "Sites", "world"),
-        Entry("accounts.team", "Team", "users", Role.OWNER),
-        Entry("accounts.api_keys", "Keys", "key", Role.OWNER),
-        Entry("accounts.settings", "Settings", "settings"),
-        Entry("system.health", "System health", "heartbeat"),
-    )),
-)  # fmt: skip
+    (
+        "Automation",
+        (
+            Entry("automation.dashboard", "Dashboard", "layout-dashboard"),
+            Entry("automation.rules", "Rules", "bolt"),
+            Entry("automation.history", "History", "history"),
+            Entry("automation.my_work", "My work", "inbox", Role.OPERATOR),
+        ),
+    ),
+    (
+        "Pipeline",
+        (
+            Entry("planner.keywords", "Keywords", "tag"),
+            Entry("planner.clusters", "Clusters", "topology-star-3"),
+            Entry("planner.ideas", "Ideas", "bulb"),
+            Entry("writer.tasks", "Tasks", "checklist"),
+            Entry("writer.contents", "Content", "file-text"),
+        ),
+    ),
+    (
+        "Settings",
+        (
+            Entry("billing.credits", "Credits", "coins"),
+            Entry("planner.sites", "Sites", "world"),
+            Entry("accounts.team", "Team", "users", Role.OWNER),
+            Entry("accounts.api_keys", "Keys", "key", Role.OWNER),
+            Entry("accounts.settings", "Settings", "settings"),
+            Entry("system.health", "System health", "heartbeat"),
+        ),
+    ),
+)
 
 
 def navigation() -> list[tuple[str, list[Link]]]:

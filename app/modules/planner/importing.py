@@ -34,9 +34,15 @@ def begin(file: ImportFile, to: Destination, existing: str, *, here: bool) -> Op
     """
     person = current_person()
     operation = ask_import(
-        db.session(), file, to, account_id=person.account.id, user_id=person.user.id, existing=existing,
-        here=here, now=datetime.now(UTC),
-    )  # fmt: skip
+        db.session(),
+        file,
+        to,
+        account_id=person.account.id,
+        user_id=person.user.id,
+        existing=existing,
+        here=here,
+        now=datetime.now(UTC),
+    )
     db.session.commit()
     if here:
         _execute(operation)

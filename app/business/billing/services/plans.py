@@ -9,13 +9,31 @@ from app.business.errors import Invalid
 from app.business.upsert import insert_missing
 
 PLANS = (
-    {"code": "starter", "name": "Starter", "monthly_credits": 1_000, "shortest_interval_minutes": 5,
-     "most_runs_per_day": 1_000, "members": 3},
-    {"code": "growth", "name": "Growth", "monthly_credits": 10_000, "shortest_interval_minutes": 5,
-     "most_runs_per_day": 5_000, "members": 10},
-    {"code": "scale", "name": "Scale", "monthly_credits": 100_000, "shortest_interval_minutes": 1,
-     "most_runs_per_day": 50_000, "members": 50},
-)  # fmt: skip
+    {
+        "code": "starter",
+        "name": "Starter",
+        "monthly_credits": 1_000,
+        "shortest_interval_minutes": 5,
+        "most_runs_per_day": 1_000,
+        "members": 3,
+    },
+    {
+        "code": "growth",
+        "name": "Growth",
+        "monthly_credits": 10_000,
+        "shortest_interval_minutes": 5,
+        "most_runs_per_day": 5_000,
+        "members": 10,
+    },
+    {
+        "code": "scale",
+        "name": "Scale",
+        "monthly_credits": 100_000,
+        "shortest_interval_minutes": 1,
+        "most_runs_per_day": 50_000,
+        "members": 50,
+    },
+)
 
 
 def ensure_plans(session: Session) -> None:

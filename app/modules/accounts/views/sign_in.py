@@ -117,9 +117,14 @@ def begin_session(user: User, now: datetime) -> None:
     cookie["known"] = _name_of(user.email)
     cookie.permanent = True
     audit_log.record(
-        session, user.account_id, audit_log.Actor(user.id), "user.signed_in", user,
-        {"address": request.remote_addr}, now,
-    )  # fmt: skip
+        session,
+        user.account_id,
+        audit_log.Actor(user.id),
+        "user.signed_in",
+        user,
+        {"address": request.remote_addr},
+        now,
+    )
     session.commit()
 
 

@@ -29,9 +29,14 @@ def add() -> ResponseReturnValue:
         return _page(form), 422
     try:
         user = team.add_user(
-            session, current_person().account, email=form.email.data, name=form.name.data or "",
-            role=Role(form.role.data), now=now, most=_most(),
-        )  # fmt: skip
+            session,
+            current_person().account,
+            email=form.email.data,
+            name=form.name.data or "",
+            role=Role(form.role.data),
+            now=now,
+            most=_most(),
+        )
     except Invalid as refusal:
         db.session.rollback()
         form.email.errors = refusal.errors["email"]

@@ -63,9 +63,14 @@ def back_test(id: int, body: Omittable[BackTestAsked]) -> Response:
     if rule.archived_at:
         raise Conflict("This rule is archived. Restore it before you try it.")
     operation = begin_back_test(
-        db.session(), person.account, days=body.days, user_id=person.user.id, now=datetime.now(UTC), rule=rule,
+        db.session(),
+        person.account,
+        days=body.days,
+        user_id=person.user.id,
+        now=datetime.now(UTC),
+        rule=rule,
         data=body.definition,
-    )  # fmt: skip
+    )
     response = answer(show(OperationShown, operation), 202)
     response.location = url_for(".get_operation", id=operation.id)
     return saved(response)

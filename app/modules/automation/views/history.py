@@ -32,10 +32,14 @@ def show() -> ResponseReturnValue:
     page = runs_page(session, person.scope, form.chosen_runs(now), cursor, LIMIT, now)
     kept: dict[str, Any] = {name: value for name, value in request.args.items() if name in FILTERS and value}
     context: dict[str, Any] = {
-        "form": form, "lines": folded(page.rows), "kept": kept, "cursor": cursor,
+        "form": form,
+        "lines": folded(page.rows),
+        "kept": kept,
+        "cursor": cursor,
         "next_url": url_for(".history", cursor=page.next_cursor, **kept) if page.next_cursor else None,
-        "here": url_for(".history", cursor=cursor, **kept), "retry_url": retry_url(page.rows, kept),
-    }  # fmt: skip
+        "here": url_for(".history", cursor=cursor, **kept),
+        "retry_url": retry_url(page.rows, kept),
+    }
 
     def render(template: str, **more: Any) -> str:
         said = sentences_of(session, person.account.id, page.rows)

@@ -131,9 +131,12 @@ def _times(rule_form: RuleForm, now: datetime) -> dict[str, Any]:
     limit = data.get("max_executions_per_day", 10)
     in_a_day = sum(1 for _ in due_instants(schedule, now, now + timedelta(days=1)))
     return {
-        "said": describe(schedule), "times": preview(schedule, now, TIMES), "in_a_day": in_a_day, "limit": limit,
+        "said": describe(schedule),
+        "times": preview(schedule, now, TIMES),
+        "in_a_day": in_a_day,
+        "limit": limit,
         "too_many": in_a_day > limit,
-    }  # fmt: skip
+    }
 
 
 def _cost(edited: AutomationRule, now: datetime, came: list[int] | None) -> StartCost | None:

@@ -143,11 +143,15 @@ def _ask(rule: AutomationRule, now: datetime) -> str:
     if matches and matches.count:
         cost = cost_of_start(rule, now, record_ids=meanwhile, cause=Cause.BACKFILL)
     return render_template(
-        "pages/automation/switch_on.html", rule=rule, matches=matches,
+        "pages/automation/switch_on.html",
+        rule=rule,
+        matches=matches,
         sentence=summary_of(read_definition(rule), place_of(rule)),
-        cost=cost, came=None if meanwhile is None else len(meanwhile),
-        check=findings.of_rule(rule, now), **activation_preview.context(definition(rule), now, rule),
-    )  # fmt: skip
+        cost=cost,
+        came=None if meanwhile is None else len(meanwhile),
+        check=findings.of_rule(rule, now),
+        **activation_preview.context(definition(rule), now, rule),
+    )
 
 
 @allow(Role.EDITOR)

@@ -84,12 +84,19 @@ def _context(page: Any, run: ScheduledTask, now: datetime) -> dict[str, Any]:
     left, again = _left_over(run, now)
     samples = (run.detail.trace or {}).get("records", [])
     return {
-        "page": page, "run": run, "late": lateness_seconds(run),
-        "retry": _retry_price(run, now), "again": again, "cost": _cost(again, run, now), "left": left,
-        "review": chain_release.review_of(db.session(), run, now), "waits_until": waits_until(run), **_holder(run, now),
+        "page": page,
+        "run": run,
+        "late": lateness_seconds(run),
+        "retry": _retry_price(run, now),
+        "again": again,
+        "cost": _cost(again, run, now),
+        "left": left,
+        "review": chain_release.review_of(db.session(), run, now),
+        "waits_until": waits_until(run),
+        **_holder(run, now),
         "sentence": summary_of(definition_from(page.definition), page.site),
         "traces": [(sample["id"], trace_lines(sample["trace"], subject)) for sample in samples],
-    }  # fmt: skip
+    }
 
 
 def _holder(run: ScheduledTask, now: datetime) -> dict[str, Any]:

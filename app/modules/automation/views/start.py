@@ -53,10 +53,15 @@ def test(id: int) -> ResponseReturnValue:
     trace = (report or {}).get("conditions") or {}
     return render_template(
         "pages/automation/test.html",
-        rule=rule, form=form, matches=matches, record_id=record_id, report=report, refusal=refusal,
+        rule=rule,
+        form=form,
+        matches=matches,
+        record_id=record_id,
+        report=report,
+        refusal=refusal,
         labels={entry.key: entry.label for entry in CATALOGUE.values()},
         lines=trace_lines(trace, subject_of(rule.trigger, rule.record_type)) if "result" in trace else [],
-    )  # fmt: skip
+    )
 
 
 @allow(Role.OPERATOR)

@@ -110,11 +110,15 @@ def take(name: str) -> ResponseReturnValue:
 def _page(name: str, found: Arrivals) -> str:
     address = _address()
     return render_template(
-        "pages/automation/import_look.html", name=name, found=found, rules=told(found), address=address,
+        "pages/automation/import_look.html",
+        name=name,
+        found=found,
+        rules=told(found),
+        address=address,
         sites=load_sites(db.session(), current_person().scope),
         asked=list(dict.fromkeys([*address.get("unknown", []), *found.unknown_sites])),
         chosen=dict(zip(address.get("unknown", []), address.get("take", []), strict=False)),
-    )  # fmt: skip
+    )
 
 
 def _address() -> dict[str, Any]:

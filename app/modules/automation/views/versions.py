@@ -77,10 +77,15 @@ def _page(rule: AutomationRule, number: int) -> str:
     else:
         changes = _changes(version_of(session, rule, number - 1)[0], version, choices)
     return render_template(
-        "pages/automation/version.html", rule=rule, version=version, saved_by=saved_by, against=against,
-        sentence=summary_of(definition_from(version.definition)), changes=changes,
+        "pages/automation/version.html",
+        rule=rule,
+        version=version,
+        saved_by=saved_by,
+        against=against,
+        sentence=summary_of(definition_from(version.definition)),
+        changes=changes,
         refusals=_refusals(rule, version.definition) if number != rule.version else [],
-    )  # fmt: skip
+    )
 
 
 def _changes(before: RuleVersion | None, after: RuleVersion, choices: Any) -> list[Change]:

@@ -37,10 +37,15 @@ def index(record_type: str, id: int) -> ResponseReturnValue:
     record = record_of(record_type, id)
     answers = why_each(db.session(), current_person().scope, record, record_type, datetime.now(UTC))
     return render_template(
-        "pages/automation/why.html", record=record, record_type=record_type, title=title_of(record),
+        "pages/automation/why.html",
+        record=record,
+        record_type=record_type,
+        title=title_of(record),
         crumbs=_crumbs(record_type, record),
-        answers=[(answer, summary_of(read_definition(answer.rule), place_of(answer.rule))) for answer in answers],
-    )  # fmt: skip
+        answers=[
+            (answer, summary_of(read_definition(answer.rule), place_of(answer.rule))) for answer in answers
+        ],
+    )
 
 
 @allow(Role.VIEWER)
@@ -51,10 +56,16 @@ def show(record_type: str, id: int, rule_id: int) -> ResponseReturnValue:
         raise NotFound()
     answer = why(db.session(), rule, record, datetime.now(UTC), at=_asked())
     return render_template(
-        "pages/automation/why_rule.html", record=record, record_type=record_type, title=title_of(record), rule=rule,
-        crumbs=_crumbs(record_type, record), answer=answer,
-        sentence=summary_of(read_definition(rule), place_of(rule)), readings=_readings(answer),
-    )  # fmt: skip
+        "pages/automation/why_rule.html",
+        record=record,
+        record_type=record_type,
+        title=title_of(record),
+        rule=rule,
+        crumbs=_crumbs(record_type, record),
+        answer=answer,
+        sentence=summary_of(read_definition(rule), place_of(rule)),
+        readings=_readings(answer),
+    )
 
 
 def record_of(record_type: str, id: int) -> Record:

@@ -69,9 +69,15 @@ def ask_import(
     operation = begin(session, account_id=account_id, kind=KIND, params=params, user_id=user_id, now=now)
     operation.total = file.to_write
     begin_import(
-        session, file, to, account_id=account_id, user_id=user_id, operation_id=operation.id,
-        existing=existing, now=now,
-    )  # fmt: skip
+        session,
+        file,
+        to,
+        account_id=account_id,
+        user_id=user_id,
+        operation_id=operation.id,
+        existing=existing,
+        now=now,
+    )
     return operation
 
 

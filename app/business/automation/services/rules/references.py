@@ -24,8 +24,12 @@ Errors = dict[str, list[str]]
 Key = TypeVar("Key", bound=Hashable)
 
 OWNERS: dict[str, Any] = {
-    "rule": AutomationRule, "site": Site, "sector": Sector, "person": User, "run": ScheduledTask,
-} | MODELS  # fmt: skip
+    "rule": AutomationRule,
+    "site": Site,
+    "sector": Sector,
+    "person": User,
+    "run": ScheduledTask,
+} | MODELS
 """What people call a row -> its table."""
 CALLED = {"assignee": "person", "made_by_run": "run", "number": "run"}
 """Last part of a field's name -> what it names, where the two differ."""

@@ -47,9 +47,20 @@ def receipts_of(session: Session, run_id: int) -> dict[int, list[Receipt]]:
     """A run's receipts by step, in the order in which they were begun."""
     row = ActionRun
     query = select(
-        row.step, row.record_type, row.record_id, row.status, row.made, row.run_id, row.done_by_run_id,
-        row.attempts, row.records, row.message, row.provider_key, row.started_at, row.finished_at,
-    ).where(row.run_id == run_id)  # fmt: skip
+        row.step,
+        row.record_type,
+        row.record_id,
+        row.status,
+        row.made,
+        row.run_id,
+        row.done_by_run_id,
+        row.attempts,
+        row.records,
+        row.message,
+        row.provider_key,
+        row.started_at,
+        row.finished_at,
+    ).where(row.run_id == run_id)
     found: dict[int, list[Receipt]] = defaultdict(list)
     for step, record_type, record_id, status, made, own, other, *rest in session.execute(
         query.order_by(row.id)

@@ -119,9 +119,12 @@ def present_checks(
         else "The rule is switched off."
     )
     paused = (
-        "All automation of the account is paused." if account.paused_at
-        else f"The site {site.name} is paused." if site.status == SiteStatus.PAUSED else None
-    )  # fmt: skip
+        "All automation of the account is paused."
+        if account.paused_at
+        else f"The site {site.name} is paused."
+        if site.status == SiteStatus.PAUSED
+        else None
+    )
     met = None if reading is None else reading.is_met
     if begun := _begun_by(session, rule, record):
         # What is done on it has changed it since: it is gone on with as it is.
@@ -136,11 +139,14 @@ def present_checks(
     return [
         _check("active", off, "The rule is switched on."),
         _check("account", paused, "The account and the site are active."),
-        _check("place", None if in_place else "It belongs to another place than the one the rule works on.",
-               "It lies where the rule works."),
+        _check(
+            "place",
+            None if in_place else "It belongs to another place than the one the rule works on.",
+            "It lies where the rule works.",
+        ),
         *checks,
         _check("taken", _taken_before(session, rule, record, now), "The rule may take it."),
-    ]  # fmt: skip
+    ]
 
 
 def _check(name: str, stop: str | None, passed: str) -> Check:

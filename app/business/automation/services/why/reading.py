@@ -104,9 +104,15 @@ def _facts(
     session: Session, rule: AutomationRule, scope: Scope, record: Record, node: Node, at: datetime
 ) -> Facts:
     facts = load_facts(
-        session, rule.record_type, [record.id], scope=scope, now=at,
-        zone=rule_zone(session, rule), rule_id=rule.id, conditions=[node],
-    )  # fmt: skip
+        session,
+        rule.record_type,
+        [record.id],
+        scope=scope,
+        now=at,
+        zone=rule_zone(session, rule),
+        rule_id=rule.id,
+        conditions=[node],
+    )
     return facts[record.id]
 
 
