@@ -1,4 +1,4 @@
-"""Every setting, typed and read once from the environment; a bad value stops the start with its name."""
+"""Every setting, typed and read once from the environment; a bad value stops the start and is named."""
 
 import contextlib
 import os
@@ -91,7 +91,7 @@ class Settings(BaseSettings):
 
     @property
     def site_url(self) -> str:
-        """Where staff reach the console, without a trailing slash."""
+        """The console's address for staff, without a trailing slash."""
         host = "127.0.0.1" if self.host == "0.0.0.0" else self.host  # noqa: S104 - compares, binds nothing
         return self.public_url or f"http://{host}:{self.port}"
 
@@ -102,12 +102,12 @@ class Settings(BaseSettings):
 
     @property
     def without_effect(self) -> list[str]:
-        """Names of settings that are set and that nothing reads yet."""
+        """Names of settings that are set and not used by this version."""
         return [name.upper() for name in READ_BY_NOTHING_YET if name in self.model_fields_set]
 
     @property
     def is_https(self) -> bool:
-        """Whether cookies may be Secure and HSTS sent."""
+        """Whether cookies may be Secure and HSTS is sent."""
         return self.site_url.startswith("https://")
 
     @property
@@ -120,12 +120,12 @@ class Settings(BaseSettings):
 
     @cached_property
     def signing_key(self) -> str:
-        """SECRET_KEY, or the key made once in DATA_DIR and readable only by its owner."""
+        """SECRET_KEY, or the key created once in DATA_DIR, readable only by its owner."""
         return self.secret_key.get_secret_value() or _kept_secret(self.data_dir / "secret_key")
 
 
 def _whole_address(value: str) -> str:
-    """The address as it is. Raises ValueError where its port or host cannot be read; never names its password."""
+    """The address as it is. Raises ValueError where its port or host cannot be read; never shows its password."""
     try:
         _ = urlsplit(value).port
     except ValueError:
@@ -139,7 +139,7 @@ def _kept_secret(path: Path) -> str:
         draft = path.with_name(f"{path.name}.{os.getpid()}")
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(secrets.token_urlsafe(48))
-        # A link appears whole or not at all: of two processes that start together one makes the key.
+        # A link appears whole or not at all: of two processes that start together one creates the key.
         with contextlib.suppress(FileExistsError):
             os.link(draft, path)
         draft.unlink()
@@ -147,7 +147,7 @@ def _kept_secret(path: Path) -> str:
 
 
 def load_settings() -> Settings:
-    """The settings of this process. Raises SettingsError naming the setting that is wrong."""
+    """The settings of this process. Raises SettingsError naming the bad setting."""
     try:
         return Settings()
     except ValidationError as error:

@@ -6,7 +6,6 @@ from app.commands import accounts, audit, billing, demo, processes, up
 
 
 def register(app: Flask) -> None:
-    """Add every command to the application's command line."""
     accounts.register(app)
     audit.register(app)
     billing.register(app)

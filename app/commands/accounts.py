@@ -19,7 +19,6 @@ password_from_stdin = click.option(
 
 
 def register(app: Flask) -> None:
-    """Add the commands of this file."""
     for command in (create_account, reset_password, api_key):
         app.cli.add_command(command)
 

@@ -12,7 +12,6 @@ from app.infrastructure.database import only_reading, transaction
 
 
 def register(app: Flask) -> None:
-    """Add the command of this file."""
     app.cli.add_command(audit)
 
 

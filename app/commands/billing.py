@@ -16,7 +16,6 @@ from app.infrastructure.database import transaction
 
 
 def register(app: Flask) -> None:
-    """Add the commands of this file."""
     app.cli.add_command(add_credits)
     app.cli.add_command(change_plan)
 

@@ -11,7 +11,6 @@ from app.infrastructure.database import transaction
 
 
 def register(app: Flask) -> None:
-    """Add the command of this file."""
     app.cli.add_command(demo)
 
 

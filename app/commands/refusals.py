@@ -1,4 +1,4 @@
-"""A refused command says why in one plain sentence on standard error, and ends with 1."""
+"""A command that is refused prints one plain sentence on standard error and exits with 1."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -15,7 +15,7 @@ Result = TypeVar("Result")
 
 
 def plain_refusals(command: Callable[Given, Result]) -> Callable[Given, Result]:
-    """Turn a Refusal, or a fault of the database, into its sentence and exit code 1; wrong usage stays 2."""
+    """Turn a Refusal or a database fault into one sentence and exit code 1; wrong usage stays 2."""
 
     @wraps(command)
     def run(*args: Given.args, **kwargs: Given.kwargs) -> Result:

@@ -1,1 +1,1 @@
-"""The demo account: a content agency and its last month, lived through by the real rule engine."""
+"""The demo account: a content agency whose last month is simulated by the real rule engine."""

@@ -1,4 +1,4 @@
-"""Northlight Content: the people and the three sites of the demo account, and how it is closed."""
+"""Northlight Content: the people and the three sites of the demo account, and how the account is closed."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -47,7 +47,7 @@ SITES: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Agency:
-    """The account and who works in it."""
+    """The account and the people who work in it."""
 
     account: Account
     owner: User
@@ -55,7 +55,7 @@ class Agency:
     operator: User
 
     def by(self, person: User) -> Origin:
-        """What `person` changes in a browser."""
+        """The origin of a change that `person` makes in a browser."""
         return Origin(self.account.id, user_id=person.id)
 
 
@@ -70,7 +70,7 @@ def is_there(session: Session) -> bool:
 
 
 def open_agency(session: Session, now: datetime) -> Agency:
-    """The account with its owner, an editor and an operator; nobody has a password."""
+    """Create the account with its owner, an editor and an operator; nobody has a password."""
     account, owner = open_account(
         session,
         name="Northlight Content",
@@ -94,7 +94,7 @@ def open_agency(session: Session, now: datetime) -> Agency:
 
 
 def add_site(session: Session, agency: Agency, key: str, now: datetime) -> Site:
-    """One of SITES, with the keywords of its file."""
+    """Create one of SITES and import the keywords of its file."""
     site = create_site(session, agency.account.id, SITES[key], now=now)
     table = read_keyword_table(KEYWORDS.joinpath(f"{key}.csv").read_bytes())
     import_keywords(session, table, site=site, origin=agency.by(agency.operator), now=now)

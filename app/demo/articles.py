@@ -1,4 +1,4 @@
-"""Four articles that people briefed, wrote out from their outlines, approved and published."""
+"""Four articles that people briefed, completed from their outlines, approved and published."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,7 +19,7 @@ TEXTS = Path(__file__).with_name("texts")
 
 @dataclass(frozen=True)
 class Article:
-    """One article: where it belongs, the task it began as, and its file in TEXTS."""
+    """One article: its place, the task it began as, and its file in TEXTS."""
 
     site: str
     sector_name: str
@@ -29,7 +29,7 @@ class Article:
 
     @property
     def brief(self) -> dict[str, Any]:
-        """The task as a person types it in."""
+        """The fields of the task, as a person types them."""
         brief = "Short and practical, for readers who want an answer before they leave the house."
         return {
             "title": self.title,
@@ -40,7 +40,6 @@ class Article:
         }
 
     def sector(self, session: Session, agency: Agency) -> Sector:
-        """Its topic area."""
         return session.scalars(
             select(Sector)
             .join(Site, Site.id == Sector.site_id)
@@ -49,7 +48,7 @@ class Article:
         ).one()
 
     def content(self, session: Session, agency: Agency) -> Content | None:
-        """What a rule has drafted of it so far."""
+        """The draft that a rule has made of it, if any."""
         return session.scalar(
             select(Content)
             .join(Task, Task.id == Content.task_id)
@@ -70,19 +69,18 @@ ARTICLES = (
 
 
 def write_out(session: Session, agency: Agency, article: Article, now: datetime) -> None:
-    """The writer turns the outline into text and hands it on for review."""
+    """The writer completes the article from its outline and submits it for review."""
     text = TEXTS.joinpath(article.file).read_text(encoding="utf-8")
     changes = {"html": from_markdown(text), "outline": False, "status": "review"}
     _change(session, agency, article, changes, agency.operator.id, now)
 
 
 def approve(session: Session, agency: Agency, article: Article, now: datetime) -> None:
-    """The editor approves it."""
     _change(session, agency, article, {"status": "approved"}, agency.editor.id, now)
 
 
 def publish(session: Session, agency: Agency, article: Article, now: datetime) -> None:
-    """It is on the site."""
+    """Mark the article as published on the site."""
     content = article.content(session, agency)
     if content is not None and content.status == "approved":
         url = f"{SITES[article.site]['url']}/guides/{article.file.removesuffix('.md')}"

@@ -1,4 +1,4 @@
-"""Grouping as the real service does it, kept with the demo's keywords: loading word vectors takes seconds."""
+"""Grouping stored with the demo's keywords, as the real service groups them: loading word vectors takes seconds."""
 
 import csv
 from collections import Counter, defaultdict
@@ -18,7 +18,7 @@ KEYWORDS = Path(__file__).with_name("keywords")
 
 
 def keyword_rows() -> Iterator[dict[str, str]]:
-    """Every row of the demo's keyword files; its column Group names the cluster, empty where it fits none."""
+    """Every row of the demo's keyword files; the column Group names the cluster and is empty where none fits."""
     for path in sorted(KEYWORDS.glob("*.csv")):
         with path.open(encoding="utf-8", newline="") as file:
             yield from csv.DictReader(file)
@@ -30,10 +30,10 @@ def _group_of() -> dict[str, str]:
 
 
 class KnownGroups(ClusteringService):
-    """Answers from the keyword files; a keyword that is not in them is left for later."""
+    """Answers from the keyword files; a keyword that is not in them is left unclustered."""
 
     def group(self, request: ClusteringRequest, key: str) -> ClusteringAnswer:
-        """Into the cluster that has the keyword's group already, else into a new one."""
+        """Put a keyword into the cluster that already holds its group, else into a new one."""
         groups = _group_of()
         there = {
             groups[text]: cluster

@@ -1,4 +1,4 @@
-"""Loads the demo account, and replaces it by a fresh one."""
+"""Load the demo account, or replace it by a fresh one."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -13,9 +13,9 @@ Transaction = Callable[[], AbstractContextManager[Session]]
 
 
 def load_demo(transaction: Transaction, now: datetime) -> bool:
-    """Make the demo account with its month of history, whole or not at all; False when there is one.
+    """Create the demo account with its month of history, all or nothing; False when there is one.
 
-    Takes some seconds, in one transaction: other processes see the account once it is complete.
+    Takes some seconds, in one transaction: other processes see the account only when it is complete.
     """
     with transaction() as session:
         if is_there(session):
@@ -25,7 +25,7 @@ def load_demo(transaction: Transaction, now: datetime) -> bool:
 
 
 def reset_demo(transaction: Transaction, now: datetime) -> None:
-    """Close the demo account and make a fresh one. History is never deleted: the closed account keeps it."""
+    """Close the demo account and create a fresh one. History is never deleted: the closed account keeps it."""
     with transaction() as session:
         close_agency(session, now)
         _load(session, now)
@@ -33,6 +33,6 @@ def reset_demo(transaction: Transaction, now: datetime) -> None:
 
 def _load(session: Session, now: datetime) -> None:
     live(session, now)
-    # A month of wishes for queues would be noise, and `up` loads before its workers run: their first look finds all.
+    # A month of wake-ups would be noise; `up` loads before its workers start, and their first look finds everything.
     session.info.pop("wake", None)
     session.info.pop("alarms", None)

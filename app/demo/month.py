@@ -1,4 +1,4 @@
-"""The last thirty days of Northlight Content: who did what on which day. The rules ran in between by themselves."""
+"""The last thirty days of Northlight Content: who did what on which day. Rules run in between by themselves."""
 
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, time, timedelta
@@ -25,13 +25,13 @@ TROUBLES: dict[int, tuple[FaultKind, int]] = {
     13: ("rate_limited", 1),
     16: ("timeout", 24),
 }
-"""Working day -> how the AI service failed at six in the morning, and how many requests it spoiled."""
+"""Working day -> how the AI service failed at six in the morning, and how many requests failed."""
 
 Step = Callable[[], None]
 
 
 def live(session: Session, now: datetime) -> None:
-    """Open the account thirty days ago and let the time pass until `now`."""
+    """Open the account thirty days ago and simulate the time until `now`."""
     past = Past(session, now - timedelta(days=DAYS), now)
     agency = open_agency(session, past.now)
     past.account_id = agency.account.id
@@ -48,7 +48,7 @@ def live(session: Session, now: datetime) -> None:
 
 
 def _steps(past: Past, people: People) -> Iterator[tuple[datetime, Step]]:
-    """Everything that was done by hand, in order of time."""
+    """Everything that people did, in order of time."""
     first, working_day = past.now.astimezone(LONDON).date(), 0
     for number in range(1, DAYS + 1):
         day = first + timedelta(days=number)
@@ -93,7 +93,7 @@ def _special(people: People, number: int) -> list[tuple[int, Step]]:
 
 
 def _last_hour(past: Past, people: People) -> None:
-    """More decisions than the day allows runs, and an AI service that does not answer."""
+    """More decisions than the daily run limit allows, and an AI service that does not answer."""
     for minutes in MINUTES_OF_LAST_DECISIONS:
         past.advance(past.ends_at - timedelta(minutes=minutes))
         people.accept_one()

@@ -1,4 +1,4 @@
-"""Time that passes inside one transaction: the real engine, on a clock of its own, for one account only."""
+"""Simulated time inside one transaction: the real engine on its own clock, for one account only."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -23,7 +23,7 @@ from app.demo.groups import KnownGroups
 from app.demo.provider import MonthlyModel
 
 MOMENT = timedelta(milliseconds=15)
-"""What every look at the clock takes, so that no two things happen at once."""
+"""How much each reading of the clock advances it, so that no two things happen at the same instant."""
 PICK_UP_SECONDS = 0.6
 
 UNTIL_WOKEN = (Waiting.DAY, Waiting.BUDGET)
@@ -32,7 +32,7 @@ UNTIL_WOKEN = (Waiting.DAY, Waiting.BUDGET)
 class Past:
     """A clock from `begins_at` to `ends_at`, and an account whose rules run as it advances.
 
-    All of it is one transaction of the caller's: other workers see nothing of it before it is whole.
+    All of it is one transaction of the caller: other workers see nothing of it before it is complete.
     """
 
     def __init__(self, session: Session, begins_at: datetime, ends_at: datetime) -> None:
@@ -47,33 +47,33 @@ class Past:
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
-        """What is a transaction for the engine is a savepoint here."""
+        """A savepoint that the engine uses as its transaction."""
         with self.session.begin_nested():
             yield self.session
 
     def clock(self) -> datetime:
-        """Now; a moment later at each look."""
+        """The current time; each reading advances it a little."""
         self.pass_time(MOMENT.total_seconds())
         return self.now
 
     def pass_time(self, seconds: float) -> None:
-        """Move the clock on, never beyond the end."""
+        """Advance the clock, never beyond its end."""
         self.now = min(self.now + timedelta(seconds=seconds), self.ends_at)
 
     def advance(self, at: datetime) -> None:
-        """Let the time come to `at`, with all that is due on the way."""
+        """Advance the clock to `at`, executing all that is due on the way."""
         while (next_at := self._next_at()) and next_at <= at and self.now < at:
             self.now = max(self.now, next_at)
             self.settle()
         self.now = max(self.now, at)
 
     def be_offline(self, until: datetime) -> None:
-        """Nothing is planned, handed out or run; afterwards the product makes up for it as its rules say."""
+        """Plan, dispatch and execute nothing until then; afterwards missed times are handled as each rule says."""
         self.now = max(self.now, until)
         self.settle()
 
     def settle(self) -> None:
-        """Grant, plan, hand out, wake and carry until nothing is left to do now."""
+        """Grant credits, plan, dispatch, wake and execute until nothing is due."""
         grant_month(self.session, self.account_id, self.now)
         self._plan()
         self._wake()
@@ -90,7 +90,7 @@ class Past:
         ).all():
             work = replan if rule.id in outdated else plan_rule
             work(self.session, rule, self.now)
-            # Planning moves the rule by a guarded statement that loaded rows do not see.
+            # Planning updates the rule by a guarded statement that loaded rows do not see.
             self.session.refresh(rule)
 
     def _hand_out(self) -> int:
@@ -137,7 +137,7 @@ class Past:
         return carried
 
     def _next_at(self) -> datetime | None:
-        """When the next thing is to be planned or done."""
+        """When the next item has to be planned or executed."""
         unplanned = select(func.min(AutomationRule.unplanned_from)).where(
             AutomationRule.account_id == self.account_id
         )

@@ -1,4 +1,4 @@
-"""What the people of Northlight Content do in the browser, as the services that pages and API call."""
+"""What the people of Northlight Content do in the browser, through the services that pages and API call."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -33,7 +33,7 @@ LATE_KEYWORDS: tuple[dict[str, Any], ...] = (
 
 
 class People:
-    """The agency at work. `clock` says when each thing is done."""
+    """The people of the agency. `clock` gives the time of each action."""
 
     def __init__(self, session: Session, agency: Agency, clock: Callable[[], datetime]) -> None:
         self.session, self.agency, self.clock = session, agency, clock
@@ -41,7 +41,7 @@ class People:
         self.rules: dict[str, AutomationRule] = {}
 
     def make_rules(self) -> None:
-        """The owner writes the six rules."""
+        """The owner creates the six rules."""
         for data in rules.RULES:
             owner, now = self.agency.owner, self.clock()
             rule = AutomationService().create_rule(
@@ -51,11 +51,11 @@ class People:
             self._note(owner, "rule.made", rule, now)
 
     def import_site(self, key: str) -> None:
-        """A customer comes on board with its site and keyword file."""
+        """A new customer: its site and its keyword file."""
         add_site(self.session, self.agency, key, self.clock())
 
     def brief(self, site: str) -> None:
-        """The editor writes tasks that no idea stands behind."""
+        """The editor writes tasks that belong to no idea."""
         for article in self._articles(site):
             sector, fields = article.sector(self.session, self.agency), article.brief
             fields["assignee"] = self.agency.operator.id
@@ -63,22 +63,22 @@ class People:
             create_task(self.session, sector, fields, origin=origin, now=self.clock())
 
     def finish(self, site: str, step: Callable[[Session, Agency, Article, datetime], None]) -> None:
-        """Write out, approve or publish the site's articles."""
+        """Complete, approve or publish the site's articles."""
         for article in self._articles(site):
             step(self.session, self.agency, article, self.clock())
 
     def decide(self) -> None:
-        """The editor goes through new ideas of all sites: two are taken, one is not."""
+        """The editor reviews new ideas of all sites: accepts two, rejects one."""
         found = self._new_ideas(3)
         self._decide(found[::2], IdeaStatus.ACCEPTED, self.agency.editor)
         self._decide(found[1:2], IdeaStatus.REJECTED, self.agency.editor)
 
     def accept_one(self) -> None:
-        """One more idea, on its own."""
+        """Accept one more idea, on its own."""
         self._decide(self._new_ideas(1), IdeaStatus.ACCEPTED, self.agency.editor)
 
     def ignore_shops(self) -> None:
-        """Searches for a shop around the corner are nothing to write about."""
+        """Ignore searches for local shops: the agency does not write about them."""
         shops = select(Keyword).where(
             Keyword.account_id == self.account_id,
             Keyword.status == KeywordStatus.NEW,
@@ -89,7 +89,7 @@ class People:
             update_keyword(self.session, keyword, {"status": "ignored"}, origin=origin, now=self.clock())
 
     def lower_alarm(self) -> None:
-        """A notice every morning was too much: the rule's second version asks for a real shortage."""
+        """A notice every morning was too much: the rule's second version fires only at a real shortage."""
         rule, editor, now = self.rules[rules.CREDITS], self.agency.editor, self.clock()
         condition = {"field": "account.credits_percent", "operator": "lt", "value": 25}
         data = definition_of(rule) | {"conditions": condition}
@@ -97,7 +97,7 @@ class People:
         self._note(editor, "rule.changed", rule, now)
 
     def top_up(self) -> None:
-        """The owner orders credits beyond the month's."""
+        """The owner adds credits beyond the month's."""
         CreditService().add(
             self.session,
             account_id=self.account_id,
@@ -110,14 +110,14 @@ class People:
         )
 
     def add_keywords(self) -> None:
-        """The writer types in what turned up in a customer's letters."""
+        """The writer adds keywords by hand."""
         sector = ARTICLES[0].sector(self.session, self.agency)
         for fields in LATE_KEYWORDS:
             origin = self.agency.by(self.agency.operator)
             add_keyword(self.session, sector, fields, origin=origin, now=self.clock())
 
     def retry_failed(self) -> None:
-        """The writer asks for what failed once more."""
+        """The writer retries what failed."""
         failed = select(ScheduledTask).where(
             ScheduledTask.account_id == self.account_id, ScheduledTask.status == Status.FAILED
         )
@@ -125,7 +125,7 @@ class People:
             commands.retry(self.session, run, self.clock())
 
     def start_draft(self) -> None:
-        """The writer does not wait for the morning."""
+        """The writer starts a draft by hand instead of waiting for the morning."""
         queued = select(Task.id).where(Task.account_id == self.account_id, Task.status == TaskStatus.QUEUED)
         task_id = self.session.scalar(queued.order_by(Task.id).limit(1))
         if task_id is not None:
@@ -141,7 +141,7 @@ class People:
         return [article for article in ARTICLES if article.site == site]
 
     def _new_ideas(self, most: int) -> list[int]:
-        """New ideas from the whole length of the list, so that every site gets its share."""
+        """New ideas, spread over the whole list so that every site gets its share."""
         new = select(Idea.id).where(Idea.account_id == self.account_id, Idea.status == IdeaStatus.NEW)
         ids: Sequence[int] = self.session.scalars(new.order_by(Idea.id)).all()
         return list(ids[:: max(1, len(ids) // most)][:most])

@@ -1,4 +1,4 @@
-"""The AI service of the demo's month: it takes its time, and has its bad hours."""
+"""The AI service of the demo's month: it takes time for each answer and fails in some hours."""
 
 import random
 from collections.abc import Callable
@@ -19,7 +19,7 @@ SENTENCES: dict[FaultKind, str] = {
 
 @dataclass
 class Trouble:
-    """`times` requests from `since` to `until` that fail."""
+    """`times` requests between `since` and `until` that fail."""
 
     kind: FaultKind
     since: datetime
@@ -28,7 +28,7 @@ class Trouble:
 
 
 class MonthlyModel:
-    """The offline provider, on the clock of the month: `now` reads it, `pass_time` moves it on by seconds."""
+    """The offline provider on the clock of the month: `now` reads the clock, `pass_time` advances it by seconds."""
 
     def __init__(self, now: Callable[[], datetime], pass_time: Callable[[float], None]) -> None:
         self.now, self.pass_time = now, pass_time
@@ -36,7 +36,7 @@ class MonthlyModel:
         self.chance = random.Random(7)  # noqa: S311 - the same month every time, no secret
 
     def write(self, prompt: Prompt, key: str) -> Completion:
-        """What the offline provider writes. Raises ProviderFault in times of trouble."""
+        """The offline provider's answer. Raises ProviderFault in times of trouble."""
         self.pass_time(self.chance.uniform(*SECONDS[prompt.kind]))
         for trouble in self.troubles:
             if trouble.since <= self.now() <= trouble.until and trouble.times > 0:

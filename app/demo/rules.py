@@ -1,4 +1,4 @@
-"""The six rules of the demo account: keyword, cluster, idea, task, content, and two that watch."""
+"""The six rules of the demo account: cluster, idea, task, content, and two that monitor."""
 
 from typing import Any
 
@@ -65,4 +65,4 @@ RULES: tuple[dict[str, Any], ...] = (
         "mode": "shadow",
     },
 )
-"""In the order in which the agency made them."""
+"""In the order in which the agency created them."""

@@ -1,16 +1,16 @@
-"""Whether anything of an account has moved: a hint in the queue server, renewed after each commit.
+"""Whether anything of an account has changed: a hint in the queue server, renewed after each commit.
 
 Open pages ask for it every few seconds, so it must cost nearly nothing, and no write may wait for it: a counter in a
-row of the account would make all its transactions wait for one another. So the hint is a random word in a hash of the
-queue server, one field for each account, set when a connection that has committed goes back to its pool: outside every
-transaction, and whatever has written: ORM, statement, or plain SQL. A writer cannot forget it.
+row of the account would serialise all its transactions. So the hint is a random token in a hash of the queue server,
+one field for each account. It is set when a connection that has committed returns to its pool: outside every
+transaction, and for every kind of write: ORM, statement, or plain SQL. A writer cannot forget it.
 
-A write whose account cannot be read off the statement counts for everybody, which costs a look; one that is missed
-would cost the truth. A statement says `is_shown=False` where no page shows what it changes, or another one beside it
-tells of it.
+A write whose account cannot be read from the statement counts for all accounts, which costs one extra look; a missed
+write would leave a page stale. A statement sets `is_shown=False` where no page shows what it changes, or where another
+statement beside it already leaves the hint.
 
-Without a queue server pages compare the database's own mark of its latest commit, which moves with any account's.
-A process that dies between a commit and its hint loses the hint; pages are drawn anew now and then for that.
+Without a queue server pages compare the database's own mark of its latest commit, which changes with any account's.
+A process that dies between a commit and its hint loses the hint; pages are reloaded now and then for that.
 """
 
 import os
@@ -38,24 +38,24 @@ log = structlog.get_logger(__name__)
 
 HINTS_KEY = "igny8:moved"
 EVERYBODY = 0
-"""No account has this id."""
+"""Stands for all accounts: no account has this id."""
 ANSWER_WITHIN = 0.3
 SHOWN_NOWHERE = frozenset({"user_session", "form_request"})
-"""Tables whose rows no live part of a page shows."""
+"""Tables that no live part of a page shows."""
 WRITES = ("INSERT", "UPDATE", "DELETE")
 
 Tell = Callable[[Set[int]], None]
 
 
 class Hints:
-    """The hints of one database: where they are kept, and which are still to be sent."""
+    """The hints of one database: where they are stored, and which still have to be sent."""
 
     def __init__(self, server: Redis) -> None:
         self._server, self._unsent, self._lock = server, set[int](), threading.Lock()
         self._mark: SqliteMark | None = None
 
     def send(self, accounts: Set[int]) -> None:
-        """Renew the hints of `accounts`; what could not be sent goes with the next."""
+        """Renew the hints of `accounts`; those that could not be sent go with the next."""
         with self._lock:
             self._unsent |= accounts
             words: dict[Any, Any] = {str(account): secrets.token_hex(6) for account in self._unsent}
@@ -68,12 +68,12 @@ class Hints:
             self._unsent -= {int(account) for account in words}
 
     def read(self, account_id: int) -> str:
-        """Of the account and of everybody. Raises RedisError, OSError."""
+        """The hints of the account and of all accounts. Raises RedisError, OSError."""
         words = cast(list[bytes | None], self._server.hmget(HINTS_KEY, [str(account_id), str(EVERYBODY)]))
         return " ".join((word or b"-").decode() for word in words)
 
     def sqlite_mark(self, engine: Engine) -> str:
-        """Of this process: a forked one has to open its own connection."""
+        """The mark of this process: a forked one has to open its own connection."""
         with self._lock:
             if self._mark is None or self._mark.pid != os.getpid():
                 self._mark = SqliteMark(engine)
@@ -84,14 +84,14 @@ _hints: WeakKeyDictionary[Engine, Hints] = WeakKeyDictionary()
 
 
 def init_app(app: Any, settings: Settings) -> None:
-    """Commits to the application's database leave hints in its queue server."""
+    """Let commits to the application's database leave hints in its queue server."""
     with app.app_context():
         hints = _hints[db.engine] = Hints(connect(settings, answer_within=ANSWER_WITHIN))
         watch(db.engine, hints.send)
 
 
 def watch(engine: Engine, tell: Tell) -> None:
-    """After each commit `tell` gets the accounts whose rows it has changed."""
+    """Call `tell` after each commit with the accounts whose rows it has changed."""
     event.listen(engine, "begin", partial(_begin, tell))
     event.listen(engine, "after_cursor_execute", _note_statement)
     event.listen(engine, "rollback_savepoint", _end_flush)
@@ -100,26 +100,29 @@ def watch(engine: Engine, tell: Tell) -> None:
 
 
 def hint_of(account_id: int) -> str:
-    """Changes whenever something of the account does. Read it before the rows: then it is never newer than they."""
+    """A value that changes whenever something of the account does.
+
+    Read it before the rows: then it is never newer than they are.
+    """
     hints, engine = _hints[db.engine], db.engine
     try:
         return hints.read(account_id)
     except (RedisError, OSError):
-        # Moves with every commit of any account: at worst a look too many.
+        # Changes with every commit of any account: at worst one look too many.
         if engine.dialect.name == "sqlite":
             return f"sqlite {hints.sqlite_mark(engine)}"
         return f"postgresql {db.session().scalar(text('SELECT pg_current_snapshot()::text'))}"
 
 
 class SqliteMark:
-    """SQLite's `data_version`: only one connection's own answers can be compared, and it must not write itself."""
+    """SQLite's `data_version`: values compare only on one connection, which must not write itself."""
 
     def __init__(self, engine: Engine) -> None:
         self.pid, self._word = os.getpid(), secrets.token_hex(4)
         self._connection = sqlite3.connect(engine.url.database or "", check_same_thread=False)
 
     def read(self) -> str:
-        """Different after each commit of another connection; never the same in two processes."""
+        """Different after each commit of another connection; never equal in two processes."""
         return f"{self._word} {self._connection.execute('PRAGMA data_version').fetchone()[0]}"
 
 
@@ -139,7 +142,7 @@ def _tell(tell: Tell, info: Any) -> None:
 
 
 def _end_flush(connection: Connection, _name: str, _context: Any) -> None:
-    # A flush that failed inside a savepoint never says that it has ended.
+    # A flush that failed inside a savepoint never reports its end.
     connection.info["flushing"] = False
 
 

@@ -1,7 +1,7 @@
-"""Uploaded files are read in a process of their own, with limits on time and memory.
+"""Uploaded files are read in a separate process, with limits on time and memory.
 
-What a file unpacks to is known only by unpacking it. Here that costs one child its life, and neither holds the
-web server's threads nor a transaction.
+What a file unpacks to is known only by unpacking it. Here that costs one child process at most, and blocks neither
+the web server's threads nor a transaction.
 """
 
 import json
@@ -22,10 +22,10 @@ from app.business.planner.services.keyword_table import NoKeywordColumn, RowErro
 SECONDS_LIMIT = 20
 MEMORY_LIMIT = 1024**3
 AT_ONCE = 2
-"""Children of one process of ours; who comes later waits for QUEUE_SECONDS."""
+"""Children of one process of ours; further readers wait for QUEUE_SECONDS."""
 QUEUE_SECONDS = 10
 SMALL_TEXT = 32 * 1024
-"""A text cannot unpack, and starting a process takes longer than reading so little of it."""
+"""Up to this size a text is read in this process: it cannot unpack, and starting a child would take longer."""
 TOO_MUCH = (
     "This file takes more time or memory than one file may. Save its keyword sheet alone, as .csv, "
     "or split it."
@@ -38,9 +38,9 @@ log = logging.getLogger(__name__)
 
 
 def read_in_bounds(data: bytes, choices: FileChoices) -> ImportFile:
-    """Read a file that somebody sent. Call it outside of transactions.
+    """Read an uploaded file. Call it outside of transactions.
 
-    Raises TooLarge and Invalid as `read_import_file` does, TooLarge too for one that passes the limits, Busy.
+    Raises TooLarge and Invalid as `read_import_file` does, TooLarge also for one that passes the limits, Busy.
     """
     check_size(data)
     if len(data) <= SMALL_TEXT and not data.startswith(_ARCHIVE):

@@ -1,4 +1,7 @@
-"""The child of `file_reader`: order and file on its input, what was read on its output. Executed by its path."""
+"""The child of `file_reader`: order and file on standard input, the result on standard output.
+
+Executed by its path.
+"""
 
 import json
 import resource

@@ -1,4 +1,4 @@
-"""Each part of the machinery for people: whether it works, when it was last heard of, and what to do if not."""
+"""The state of each part of the machinery for people: whether it works, its last heartbeat, and what to do if not."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from app.infrastructure.redis_connection import connect
 from app.settings import Settings
 
 BY_STATE = {fault.state: fault.advice for fault in FAULTS}
-"""What to do about the database, where it can say what is wrong."""
+"""What to do about the database, where the database itself says what is wrong."""
 LATER = "Planned runs start late until then; none is lost."
 NAMES = {
     "database": ("Database", "Check that the database runs and that DATABASE_URL names it."),
@@ -39,7 +39,7 @@ KINDS = (
 
 @dataclass(frozen=True)
 class Part:
-    """`state`: more about it, in words; `advice`: what to do, empty while all is well."""
+    """`state`: details, in words; `advice`: what to do, empty while all is well."""
 
     name: str
     is_well: bool
@@ -50,7 +50,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Health:
-    """Everything of the machinery at one moment. depths: waiting jobs by queue."""
+    """The state of the whole machinery at one moment. depths: waiting jobs by queue."""
 
     parts: Sequence[Part]
     depths: dict[str, int]
@@ -58,12 +58,11 @@ class Health:
 
     @property
     def is_well(self) -> bool:
-        """Whether every part works."""
         return all(part.is_well for part in self.parts)
 
 
 def look(settings: Settings, now: datetime) -> Health:
-    """Ask every part. A queue server that is away is one of the answers, not an error."""
+    """Check every part. A queue server that is down is one of the results, not an error."""
     states = check_readiness(settings)
     try:
         with connect(settings) as connection:
@@ -74,7 +73,7 @@ def look(settings: Settings, now: datetime) -> Health:
 
 
 def silent_parts(settings: Settings, now: datetime) -> str:
-    """A quick look for open pages: what has not been heard of lately, which says that `look` would find more."""
+    """A quick check for open pages: the parts without a recent heartbeat, for which `look` would find details."""
     try:
         with connect(settings, answer_within=HINT_SECONDS) as connection:
             heard = {name: heartbeats.heard_at(connection, name) for name in BEATING}

@@ -1,4 +1,4 @@
-"""One JSON line for each event, on standard error, with what is bound to it: request, account, run, job."""
+"""One JSON line for each event, on standard error, with its context: request, account, run, job."""
 
 import logging
 import sys
@@ -19,11 +19,11 @@ QUIET = (
     "httpx2",
     "openai",
 )
-"""Libraries that tell what we tell already; only their warnings are kept."""
+"""Libraries that log what we log already; only their warnings are kept."""
 
 
 def tell_cause(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
-    """Of a fault of the database or the queue server the cause only: where it was met says nothing about it."""
+    """Of a fault of the database or the queue server log only the cause: where it occurred says nothing about it."""
     given = event.get("exc_info")
     error = sys.exc_info()[1] if given is True else given[1] if isinstance(given, tuple) else given
     if isinstance(error, BaseException) and (is_passing(error) or isinstance(error, RedisError)):
@@ -47,7 +47,7 @@ SHARED: list[structlog.typing.Processor] = [
 def configure(level: str) -> None:
     """Write events from `level` on, of structlog and of the standard library's logging, to standard error.
 
-    Line breaks in texts are escaped by JSON. Standard output belongs to the answers of commands.
+    JSON escapes line breaks in texts. Standard output is reserved for the results of commands.
     """
     structlog.configure(
         processors=[

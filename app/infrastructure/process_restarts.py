@@ -1,4 +1,4 @@
-"""Which processes the supervisor had to start again, when and why: rows that are only ever added to."""
+"""Which processes the supervisor restarted, when and why: append-only rows."""
 
 import signal
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ SIGNALS = {
 
 
 class ProcessRestart(Base):
-    """One end of a process that nobody had asked the supervisor for."""
+    """One end of a process that the supervisor was not asked for."""
 
     __tablename__ = "process_restart"
     __table_args__ = (Index("ix_process_restart_ended_at", "ended_at"),)
@@ -38,7 +38,7 @@ class ProcessRestart(Base):
 
 @dataclass(frozen=True)
 class Ended:
-    """A process of this machine that is gone."""
+    """A process of this machine that has ended."""
 
     process: str
     host: str
@@ -49,14 +49,14 @@ class Ended:
 
 @dataclass(frozen=True)
 class Restarts:
-    """The latest restarts, newest first, and how many there were."""
+    """The latest restarts, newest first, and their total number."""
 
     shown: Sequence[ProcessRestart]
     count: int
 
 
 def cause_of(status: int) -> str:
-    """What the wait status of a process says, in words."""
+    """The cause in words, from the wait status of a process."""
     # As os.waitstatus_to_exitcode: negative for a signal.
     number, code = status & 0x7F, status >> 8
     if not number:
@@ -73,7 +73,6 @@ def cause_of(status: int) -> str:
 
 
 def note_restart(session: Session, ended: Ended) -> None:
-    """Keep it."""
     session.add(
         ProcessRestart(
             process=ended.process, host=ended.host, pid=ended.pid, cause=ended.cause, ended_at=ended.at

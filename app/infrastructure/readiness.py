@@ -1,4 +1,4 @@
-"""Is everything there that requests and runs need? Each check is named and answers `ok` or what is wrong."""
+"""Whether everything is there that requests and runs need: each check is named and answers `ok` or what is wrong."""
 
 import logging
 import tempfile
@@ -27,7 +27,7 @@ WAITS = "waits for"
 
 PROBE_BYTES = 64 * 1024
 SPILLED = text("SELECT COUNT(*) FROM generate_series(1, 4000)")
-"""More than the working memory given to it: the server writes it to its disk."""
+"""The server uses more memory than it was given and swaps to disk."""
 
 NEEDS = {
     "migrations": ("database",),
@@ -35,14 +35,14 @@ NEEDS = {
     "sweep": ("database", "queue"),
     "workers": ("queue",),
 }
-"""What a check cannot do without: where that is ill, this one is not to blame."""
+"""The checks that a check depends on: where one of those fails, this one is not to blame."""
 NAMES = {"database": "the database", "queue": "the queue server"}
 
 
 def check_readiness(settings: Settings) -> Mapping[str, str]:
     """State by check: database, migrations, queue, scheduler, sweep, workers.
 
-    Only the part that is ill says so; what needs it waits for it. Details go to the log, never to whoever asks.
+    Only the failing part is reported; what depends on it is skipped. Details go to the log, never to the caller.
     """
     checks: dict[str, Callable[[], str]] = {
         "database": _database,
@@ -69,7 +69,7 @@ def _state(name: str, check: Callable[[], str]) -> str:
 
 
 def _database() -> str:
-    """Whether it can be written: most of what may be wrong with it leaves it readable."""
+    """Whether the database can be written: most of its faults leave it readable."""
     with hardly_waiting(), db.engine.connect() as connection:
         if connection.dialect.name == "sqlite":
             connection.execute(text("SELECT 1"))
@@ -83,7 +83,7 @@ def _database() -> str:
 
 
 def _write_beside(path: str | None) -> None:
-    """A full disk is met by what is written only: SQLite itself writes nothing before a commit."""
+    """Only a real write meets a full disk: SQLite writes nothing before a commit."""
     if path and path != ":memory:":
         with tempfile.TemporaryFile(dir=Path(path).parent, buffering=0) as file:
             file.write(bytes(PROBE_BYTES))
@@ -99,7 +99,7 @@ def _migrations() -> str:
 
 
 def revision_of_a_newer_version() -> str | None:
-    """The revision of the tables that is present and that this version does not know."""
+    """The database's revision, where this version does not know it."""
     known = {script.revision for script in ScriptDirectory.from_config(migrate.get_config()).walk_revisions()}
     return next((revision for revision in _present() if revision not in known), None)
 

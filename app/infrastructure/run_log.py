@@ -1,6 +1,6 @@
-"""One line of the log for each run that ends, whatever ends it, written after the commit that makes it true.
+"""One log line for each run that ends, for whatever reason, written after the commit.
 
-What is changed as an object is seen here; a statement that ends a run by itself calls `note_end`.
+Changes to objects are seen here; a statement that ends a run by itself calls `note_end`.
 """
 
 from typing import Any
@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 
 
 def listen(sessions: Any) -> None:
-    """Write the lines of all sessions that `sessions` makes."""
+    """Log the ends of runs in all sessions that `sessions` makes."""
     event.listen(sessions, "after_flush", _note_ends)
     event.listen(sessions, "after_soft_rollback", forget_ends)
     event.listen(sessions, "after_commit", _write_lines)
@@ -30,12 +30,12 @@ def _note_ends(session: Session, _context: Any) -> None:
 
 
 def _has_news(session: Session, run: ScheduledTask) -> bool:
-    """Whether it has just ended, or something was written to it since in the same transaction."""
+    """Whether the run has just ended, or was written since in the same transaction."""
     return inspect(run).attrs.status.history.has_changes() or run.id in noted_runs(session)
 
 
 def _write_lines(session: Session) -> None:
-    # SQLAlchemy calls this when a savepoint is released, too: nothing is real yet.
+    # SQLAlchemy calls this when a savepoint is released, too: nothing has committed yet.
     if not session.in_nested_transaction():
         for line in take_ends(session):
             log.info("run_ended", **line)

@@ -1,4 +1,4 @@
-"""What the database itself refuses, beyond keys and checks: changes to history that is only ever added to.
+"""What the database itself refuses, beyond keys and checks: changes to append-only history.
 
 One list for both databases. SQLite drops triggers silently when a migration rebuilds a table, so every
 migration ends by calling `protect_history`, and the audit checks that they exist.

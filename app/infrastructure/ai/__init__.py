@@ -1,4 +1,4 @@
-"""The AI provider of this installation: the one in the settings, else the offline one."""
+"""The AI provider of this installation: the configured one, else the offline one."""
 
 from app.business.language_model import LanguageModel
 from app.infrastructure.ai.offline import OfflineModel
@@ -21,7 +21,7 @@ def make_language_model(settings: Settings) -> LanguageModel:
 
 
 def load_client(settings: Settings) -> None:
-    """Import the provider's client, about half a second, where the processes forked from this one will need it."""
+    """Import the provider's client, about half a second, before processes that need it are forked."""
     if _names_provider(settings):
         import app.infrastructure.ai.openai_compatible  # noqa: F401
 

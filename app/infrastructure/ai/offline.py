@@ -1,4 +1,4 @@
-"""The provider of machines without an AI connection: no network, no chance, always the same answer."""
+"""The provider of installations without an AI connection: no network, deterministic answers."""
 
 from app.business.language_model import Completion, Prompt
 from app.infrastructure.ai.offline_article import draft_article
@@ -8,7 +8,7 @@ _WRITERS = {"ideas": draft_ideas, "content": draft_article}
 
 
 class OfflineModel:
-    """A LanguageModel made of patterns: ideas from what people search for, and outlines for a writer to fill."""
+    """A LanguageModel made of patterns: ideas from search phrases, and outlines for a writer to complete."""
 
     def write(self, prompt: Prompt, key: str) -> Completion:
         """The same facts give the same answer; `key` changes nothing."""

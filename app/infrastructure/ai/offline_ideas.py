@@ -1,4 +1,4 @@
-"""Article ideas from the searches of a cluster, each with another angle."""
+"""Article ideas from the searches of a cluster, each with a different angle."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -105,7 +105,7 @@ def draft_ideas(facts: dict[str, Any]) -> dict[str, Any]:
 def _candidates(facts: dict[str, Any]) -> Iterator[Idea]:
     phrases = [keyword["text"] for keyword in facts["keywords"]]
     if not facts["language"].lower().startswith("en"):
-        # Patterns of English sentences would read wrong: searches themselves are good working titles.
+        # English patterns would read wrong in other languages: the searches themselves are good titles.
         yield from (_plain(facts, phrase) for phrase in (facts["main_keyword"], *phrases))
         return
     first, *rest = _ANGLES
@@ -118,7 +118,7 @@ def _candidates(facts: dict[str, Any]) -> Iterator[Idea]:
 
 
 def _telling(phrases: list[str]) -> list[str]:
-    """Searches that are a title already: one how-to, one comparison, one question, then the others of them."""
+    """Searches that work as titles already: one how-to, one comparison, one question, then the rest of these."""
     kinds = [
         [phrase for phrase in phrases if is_how_to(phrase)],
         [phrase for phrase in phrases if rivals(phrase)],

@@ -1,4 +1,4 @@
-"""What the wording of a search tells: a question, a comparison, a purchase; and how to show it in a sentence."""
+"""What the wording of a search shows (a question, a comparison, a purchase), and how to write it in a sentence."""
 
 import re
 from collections.abc import Iterable
@@ -13,7 +13,6 @@ _VERSUS = re.compile(r"^(.+?) (?:vs\.?|versus) (.+)$")
 
 
 def is_question(phrase: str) -> bool:
-    """Whether the search is asked as a question."""
     return _QUESTION.match(phrase) is not None
 
 
@@ -23,7 +22,7 @@ def is_how_to(phrase: str) -> bool:
 
 
 def is_comparison(phrase: str) -> bool:
-    """Whether the searcher weighs things against each other."""
+    """Whether the searcher compares options."""
     return _COMPARISON.search(phrase) is not None
 
 
@@ -33,7 +32,7 @@ def is_choice(phrase: str) -> bool:
 
 
 def is_purchase(phrase: str) -> bool:
-    """Whether the searcher is about to spend money."""
+    """Whether the searcher is about to buy."""
     return _PURCHASE.search(phrase) is not None
 
 

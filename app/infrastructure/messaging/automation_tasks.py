@@ -1,4 +1,4 @@
-"""The four functions that jobs may name. The work itself is the business's; each call here is one short look."""
+"""The four functions that jobs may name. The work itself is done by business services; each call here is short."""
 
 import os
 import socket
@@ -32,7 +32,7 @@ MOST_SECONDS = 5.0
 AUDITED_KEY = "igny8:audited"
 LOOKED_AHEAD_KEY = "igny8:looked-ahead"
 CAUGHT_UP = timedelta(minutes=2)
-"""Sweeps unbroken for so long have carried what came due before them."""
+"""When sweeps have run without a gap for so long, they have executed what was due before them."""
 
 Step = Callable[[datetime], None]
 
@@ -40,19 +40,19 @@ log = structlog.get_logger(__name__)
 
 
 def execute_scheduled_automation_rules() -> None:
-    """Every 15 minutes: write the rows of all planned times of the next 17 minutes and arm their alarms."""
+    """Every 15 minutes: write the rows of all planned times of the next 17 minutes, schedule their wake-ups."""
     _plan(utc_now())
 
 
 def replenish_monthly_credits() -> None:
-    """On the first of the month: grant every active account what its plan gives."""
+    """On the first of the month: grant every active account the credits of its plan."""
     _replenish(utc_now())
 
 
 def sweep() -> None:
     """Every 15 seconds: everything that a lost wake-up, a dead worker or a flushed queue may have left undone.
 
-    What was due while nobody swept is only being caught up with at first, so nobody is told that it is late.
+    What was due while no sweep ran is only being caught up with at first, so nobody is notified that it is late.
     """
     if not _take(HEALING):
         return
@@ -61,12 +61,12 @@ def sweep() -> None:
 
 
 def _take(steps: Iterable[Step]) -> bool:
-    """Whether the sweep may go on: what one step meets in the database all others would meet as well."""
+    """Whether the sweep may go on: a fault of the database that one step meets would stop the others as well."""
     for step in steps:
         try:
             step(utc_now())
         except Exception as error:
-            # The other steps heal other things.
+            # The other steps recover other things.
             log.exception("sweep_step_failed", step=step.__name__)
             if stops_all(error):
                 return False
@@ -74,9 +74,9 @@ def _take(steps: Iterable[Step]) -> bool:
 
 
 def drain(queue: str) -> None:
-    """Look at `queue`: hand out events first where they are what it holds, then carry its due runs.
+    """Work on `queue`: dispatch events first where it holds them, then execute its due runs.
 
-    What people wait for (operations) is carried one a look, after the runs that are due.
+    Operations are executed one per call, after the runs that are due.
     """
     if queue == EVENTS_QUEUE:
         _dispatch(utc_now())
@@ -156,7 +156,7 @@ def _watch(now: datetime) -> None:
 
 
 def _audit(now: datetime) -> None:
-    """Once an hour, by whoever comes first."""
+    """Once an hour, by the first worker that gets the lock."""
     if not relay.server().set(AUDITED_KEY, now.isoformat(), nx=True, ex=3600):
         return
     with only_reading(), transaction() as session:
@@ -169,7 +169,7 @@ def _audit(now: datetime) -> None:
 
 
 def _watch_credits(now: datetime) -> None:
-    """Once an hour, by whoever comes first."""
+    """Once an hour, by the first worker that gets the lock."""
     if not relay.server().set(LOOKED_AHEAD_KEY, now.isoformat(), nx=True, ex=3600):
         return
     looked = credit_watch.watch_credits(transaction, now)
@@ -197,7 +197,7 @@ JUDGING: tuple[Step, ...] = (_watch, _audit, _watch_credits)
 
 
 def _only_reading(handler: lifecycle.Handler) -> lifecycle.Handler:
-    """`handler`, which writes nothing but its progress: it keeps no writer waiting."""
+    """`handler` writes nothing but its progress: its transactions do not block writers."""
     return lambda _transaction, asked, progress, clock: handler(reading_transaction, asked, progress, clock)
 
 

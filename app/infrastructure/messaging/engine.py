@@ -1,4 +1,4 @@
-"""The rule engine of this process, put together: its transactions, its provider, its clock and its heartbeat."""
+"""The rule engine of this process: its transactions, its provider, its clock and its heartbeat."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -27,14 +27,14 @@ def utc_now() -> datetime:
 
 
 def make_engine(language_model: LanguageModel, worker: str, draining: Callable[[], bool]) -> RuleEngine:
-    """An engine whose runs are written for `worker` and handed back between two units once `draining` says so."""
+    """An engine whose runs are leased to `worker` and handed back between two units once `draining` is true."""
     executor = ActionExecutor(transaction, make_works(language_model), utc_now, draining)
     return RuleEngine(transaction, executor, utc_now, heartbeat, worker)
 
 
 @contextmanager
 def heartbeat(lease: Lease) -> Iterator[None]:
-    """Prolong the lease every 15 seconds while the block runs, on a connection of its own."""
+    """Renew the lease every 15 seconds while the block runs, on its own connection."""
     stop = threading.Event()
     beats = threading.Thread(target=_beat, args=(db.engine, lease, stop), name="heartbeat", daemon=True)
     beats.start()
@@ -52,5 +52,5 @@ def _beat(engine: Engine, lease: Lease, stop: threading.Event) -> None:
         except LeaseLost:
             return
         except SQLAlchemyError as error:
-            # The database is away for a moment; the lease outlasts three missed beats.
+            # The database is away for a moment; the lease outlasts three missed heartbeats.
             log.warning("heartbeat_failed", run=lease.run_id, error=in_one_line(error))

@@ -1,4 +1,4 @@
-"""Who is alive: the scheduler, the sweep, and every worker say so in the queue server, for the health page."""
+"""Heartbeats of the scheduler, the sweep and every worker in the queue server, read by the health page."""
 
 import json
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ AUDIT_KEY = "igny8:audit"
 SWEEPING_KEY = "igny8:sweeping-since"
 KEPT_SECONDS = 3600
 UNBROKEN_SECONDS = 60
-"""Sweeps further apart than this begin a new row of them."""
+"""A longer gap between two sweeps begins a new unbroken series."""
 FRESH_WORKER = timedelta(seconds=30)
 
 
@@ -32,25 +32,25 @@ class WorkerState:
 
 @dataclass(frozen=True)
 class Audited:
-    """When the books were last audited, and each invariant that did not hold, as a sentence."""
+    """When the last audit ran, and each invariant that did not hold, as a sentence."""
 
     at: datetime
     broken: tuple[str, ...]
 
 
 def beat(connection: Redis, name: str, now: datetime) -> None:
-    """`name` is alive at `now`."""
+    """Record that `name` is alive at `now`."""
     connection.set(_key(name), now.timestamp(), ex=KEPT_SECONDS)
 
 
 def heard_at(connection: Redis, name: str) -> datetime | None:
-    """When `name` was last heard of; None when not within the last hour."""
+    """The last heartbeat of `name`; None when there was none within the last hour."""
     value = connection.get(_key(name))
     return datetime.fromtimestamp(float(value), UTC) if value else None
 
 
 def note_sweep(connection: Redis, now: datetime) -> datetime:
-    """A sweep is done at `now`; gives when the unbroken row of sweeps that it belongs to began."""
+    """Record a sweep at `now`; returns when the unbroken series of sweeps it belongs to began."""
     beat(connection, SWEEP, now)
     connection.set(SWEEPING_KEY, now.timestamp(), ex=UNBROKEN_SECONDS, nx=True)
     connection.expire(SWEEPING_KEY, UNBROKEN_SECONDS)
@@ -59,12 +59,12 @@ def note_sweep(connection: Redis, now: datetime) -> datetime:
 
 
 def note_audit(connection: Redis, broken: Sequence[str], now: datetime) -> None:
-    """The last audit: which invariants did not hold."""
+    """Record the last audit: which invariants did not hold."""
     connection.set(AUDIT_KEY, json.dumps({"at": now.isoformat(), "broken": list(broken)}))
 
 
 def last_audit(connection: Redis) -> Audited | None:
-    """What the last audit found; None when there was none since the queue server was emptied."""
+    """The result of the last audit; None when there was none since the queue server was emptied."""
     value = connection.get(AUDIT_KEY)
     if not value:
         return None
@@ -73,7 +73,7 @@ def last_audit(connection: Redis) -> Audited | None:
 
 
 def workers(connection: Redis, now: datetime) -> list[WorkerState]:
-    """Workers heard of within 30 seconds, by name."""
+    """Workers with a heartbeat within 30 seconds, by name."""
     keys = sorted(as_text(key) for key in connection.smembers(BaseWorker.redis_workers_keys))
     with connection.pipeline(transaction=False) as pipeline:
         for key in keys:

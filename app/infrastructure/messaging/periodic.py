@@ -1,4 +1,4 @@
-"""All periodic work, on one screen. Cron lines are UTC; the customers' schedules are rows, not entries here."""
+"""All periodic work, on one screen. Cron lines are in UTC; customers' schedules are rows, not entries here."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -10,7 +10,7 @@ from app.infrastructure.messaging import queues
 
 @dataclass(frozen=True)
 class Periodic:
-    """One recurring job: by a cron line, or every so many seconds and at once after a start."""
+    """One recurring job: by a cron line, or at a fixed interval in seconds and at once after a start."""
 
     id: str
     function: str
@@ -18,7 +18,6 @@ class Periodic:
     seconds: int = 0
 
     def next_at(self, now: datetime) -> datetime:
-        """The first time after `now`."""
         if self.cron:
             instant: datetime = croniter(self.cron, now).get_next(datetime)
             return instant
@@ -30,7 +29,7 @@ class Periodic:
 
     @property
     def meta(self) -> dict[str, str | int]:
-        """Its times in rq-scheduler's own words, so that its tools show them."""
+        """Its times in rq-scheduler's own terms, so that its tools show them."""
         return {"cron_string": self.cron} if self.cron else {"interval": self.seconds}
 
 

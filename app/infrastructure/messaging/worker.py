@@ -1,8 +1,8 @@
-"""Workers: the clock worker does not fork, step workers fork for each look. Both are RQ's, without its paperwork.
+"""Workers: the clock worker does not fork, step workers fork for each job. Both are RQ's, without its bookkeeping.
 
-RQ keeps states, executions and results of every job in the queue server, at some twenty round trips for each. Our
-jobs are tickets whose loss costs nothing and whose work is recorded in the database, so a look costs two round
-trips, and one more each second says that the worker is alive.
+RQ keeps states, executions and results of every job in the queue server, at some twenty round trips each. Our jobs
+are wake-ups whose loss costs nothing and whose work is recorded in the database, so a job costs two round trips,
+and one more each second is the worker's heartbeat.
 """
 
 import os
@@ -32,13 +32,13 @@ from app.infrastructure.process_life import die_with_parent, set_title, title
 from app.settings import load_settings
 
 WORKER_TTL_SECONDS = 20
-"""RQ waits for a job this long less 15 seconds, and reports itself alive in between."""
+"""RQ waits for a job this long less 15 seconds, and sends a heartbeat in between."""
 BEAT_EVERY = timedelta(seconds=1)
 LONGEST_PAUSE_SECONDS = 2.0
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 draining = threading.Event()
-"""Set when this process shall end: no new run is begun, the present one is handed back before its next unit."""
+"""Set when this process must end: no new run is begun, the present one is handed back before its next unit."""
 
 log = structlog.get_logger(__name__)
 
@@ -63,28 +63,28 @@ class TicketWorker(BaseWorker):
         self._beaten_at = datetime.min.replace(tzinfo=UTC)
 
     def bootstrap(self, *_log_options: Any) -> None:
-        """Appear. RQ's own log handlers and its channel for remote commands stay off."""
+        """Register. RQ's own log handlers and its channel for remote commands stay off."""
         self.register_birth()  # type: ignore[no-untyped-call]
         self.set_state(WorkerStatus.STARTED)
 
     def procline(self, message: str) -> None:
-        """RQ would rename the process at each step; its title says which one it is."""
+        """RQ would rename the process at each step; its title names the worker instead."""
 
     def check_for_suspension(self, burst: bool) -> None:
-        """Before each look. Pausing is the account's switch, not the queue's, but a stop must not be missed.
+        """Called before each job. Pausing is the account's switch, not the queue's, but a stop must not be missed.
 
-        RQ's loop knows only the signals that came after it had begun, and raises this in the middle of whatever
+        RQ's loop knows only signals that arrive after it has begun, and raises this in the middle of whatever
         runs just then, which may swallow it.
         """
         if draining.is_set():
             raise StopRequested
 
     def set_state(self, state: str, pipeline: Any = None) -> None:
-        """Remember it; the next heartbeat tells it."""
+        """Keep it; the next heartbeat sends it."""
         self._state = state
 
     def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
-        """At most once a second tell everything about this worker, so that a flushed server knows it again."""
+        """At most once a second send everything about this worker, so that a flushed server knows it again."""
         now = datetime.now(UTC)
         if now - self._beaten_at < BEAT_EVERY:
             return
@@ -96,14 +96,14 @@ class TicketWorker(BaseWorker):
             beats.execute()
 
     def set_shutdown_requested_date(self) -> None:
-        """Nobody asks for it."""
+        """Not used."""
 
     def handle_warm_shutdown_request(self) -> None:
-        """First SIGTERM or SIGINT: hand back what is being worked on."""
+        """First SIGTERM or SIGINT: hand back the run in progress."""
         draining.set()
 
     def carry_out(self, job: Job) -> None:
-        """Perform one ticket; whatever goes wrong is told in the log, and the worker goes on."""
+        """Perform one job; any failure is logged, and the worker goes on."""
         timeout = job.timeout or queues.SHORT_SECONDS
         with structlog.contextvars.bound_contextvars(job=job.id):
             try:
@@ -116,24 +116,24 @@ class TicketWorker(BaseWorker):
 
 
 class ClockWorker(TicketWorker, SimpleWorker):
-    """Works in its own process, so that nothing that is on time waits for a fork or an AI service."""
+    """Executes in its own process, so that nothing that is due waits for a fork or an AI service."""
 
     kind = "clock"
 
     def execute_job(self, job: Job, queue: Queue) -> None:
-        """Carry the ticket out."""
+        """Execute the job."""
         self.set_state(WorkerStatus.BUSY)
         self.carry_out(job)
         self.set_state(WorkerStatus.IDLE)
 
 
 class StepWorker(TicketWorker, Worker):
-    """Forks for each look: what an outside call or a clustering leaves behind goes with the child."""
+    """Forks for each job: memory that an outside call or a clustering leaves behind goes with the child."""
 
     kind = "step"
 
     def execute_job(self, job: Job, queue: Queue) -> None:
-        """Fork, and watch the child to its end."""
+        """Fork, and monitor the child to its end."""
         self.set_state(WorkerStatus.BUSY)
         self.fork_work_horse(job, queue)
         ended = False
@@ -160,7 +160,7 @@ class StepWorker(TicketWorker, Worker):
             log.warning("queue_server_away", error=str(error))
 
     def fork_work_horse(self, job: Job, queue: Queue) -> None:
-        """Fork. A stop signal waits until the parent knows its child, and the child what the signal means."""
+        """Fork. A stop signal waits until the parent knows its child and the child handles the signal."""
         signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
         try:
             super().fork_work_horse(job, queue)
@@ -171,7 +171,7 @@ class StepWorker(TicketWorker, Worker):
             self.kill_horse(signal.SIGTERM)
 
     def main_work_horse(self, job: Job, queue: Queue) -> None:
-        """In the child. Connections of the parent are left alone, and the child never outlives it."""
+        """In the child. Connections of the parent are not used, and the child never outlives the parent."""
         die_with_parent(self.pid or 0)
         set_title(f"work horse of {title() or 'a step worker'}, for queue {queue.name}")
         db.engine.dispose(close=False)
@@ -181,7 +181,7 @@ class StepWorker(TicketWorker, Worker):
         os._exit(0)
 
     def setup_work_horse_signals(self) -> None:
-        """SIGTERM, from the parent, means drain; Ctrl-C is the parent's business."""
+        """SIGTERM, from the parent, means drain; Ctrl-C is handled by the parent."""
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, lambda _signal, _frame: draining.set())
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
@@ -193,7 +193,7 @@ class StepWorker(TicketWorker, Worker):
                 os.kill(self.horse_pid, sig)
 
     def handle_warm_shutdown_request(self) -> None:
-        """Hand back what the child is working on."""
+        """Hand back the run that the child executes."""
         super().handle_warm_shutdown_request()
         self.kill_horse(signal.SIGTERM)
 
@@ -210,11 +210,11 @@ def run_step_worker(connect: Callable[[], Redis]) -> None:
 
 def _work(make_worker: Callable[[], TicketWorker]) -> None:
     """RQ's loop ends at any fault of the queue server; ours begins again until it is told to stop."""
-    # Now, and not in the first run that is due, nor again in each child.
+    # Imported now, not in the first run that is due, nor again in each child.
     ai.load_client(load_settings())
     for number in STOP_SIGNALS:
         signal.signal(number, lambda _signal, _frame: draining.set())
-    # RQ's signal handlers stay after its loop has ended, and raise this where nothing is being worked on.
+    # RQ's signal handlers stay after its loop has ended, and raise this while no job runs.
     with suppress(StopRequested):
         while not draining.is_set():
             try:
