@@ -4,7 +4,7 @@ Nothing is open by default: a view without `@allow(…)` answers nobody.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal, TypeVar, cast
@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar, cast
 from flask import Flask, current_app, flash, g, redirect, request, url_for
 from flask import session as cookie
 from flask.typing import ResponseReturnValue
+from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import Unauthorized
@@ -24,7 +25,7 @@ from app.business.accounts.services.audit_log import Actor
 from app.business.accounts.services.scope import Scope, owned
 from app.business.base import AccountOwned
 from app.business.database_faults import is_passing
-from app.business.errors import Forbidden
+from app.business.errors import Forbidden, NotFound
 from app.business.events import Origin
 from app.infrastructure.database import db, hardly_waiting, reading
 from app.modules.callers import bearer
@@ -137,6 +138,20 @@ def current_person() -> Person:
 def owned_or_404(model: type[Owned], id: int) -> Owned:
     """The row, if the person may see it; another account's row and no row are the same 404."""
     return owned(db.session(), model, id, current_person().scope)
+
+
+def seen_of(model: type[AccountOwned], ids: Sequence[int]) -> list[int]:
+    """Those of `ids` whose rows the person may see, in their order."""
+    seen = set(
+        db.session.scalars(select(model.id).where(current_person().scope.sees(model), model.id.in_(ids)))
+    )
+    return [id for id in ids if id in seen]
+
+
+def require_seen(model: type[AccountOwned], ids: Sequence[int]) -> None:
+    """Raises NotFound where one of these rows is not the person's to see."""
+    if len(seen_of(model, ids)) < len(ids):
+        raise NotFound()
 
 
 def is_api() -> bool:

@@ -148,6 +148,31 @@ def test_nothing_is_put_onto_another_site(
     assert program_of(app, session, people.owner).post(path, json=sent).status_code == 404
 
 
+@pytest.mark.usefixtures("limited")
+def test_records_that_a_request_names_are_left_alone_on_another_site(
+    app: Flask, session: Session, people: People, rows: dict[str, str]
+) -> None:
+    others = make_others(session, people)
+    browser, program = browser_of(app, session, people.owner), program_of(app, session, people.owner)
+    before = fingerprint(session)
+    for path, kind, status in (
+        ("/keywords/decide", "keyword", "ignored"), ("/ideas/decide", "idea", "accepted"),
+        ("/tasks/decide", "task", "queued"),
+    ):  # fmt: skip
+        answer = browser.post(path, data={"ids": others[kind], "status": status})
+        assert answer.status_code == 303, path
+    regroup = {"ids": others["keyword"], "do": "move", "cluster": rows["cluster"]}
+    assert browser.post(f"/clusters/{rows['cluster']}/keywords", data=regroup).status_code == 422
+    rule, number = f"/api/automation/rules/{rows['rule']}", int(others["keyword"])
+    for path, body in (
+        ("execute", {"record_ids": [number], "even_if_off": True}), ("price", {"record_ids": [number]}),
+        ("test", {"record_id": number}),
+    ):  # fmt: skip
+        assert program.post(f"{rule}/{path}/", json=body).status_code == 404, path
+    assert browser.get(f"/rules/{rows['rule']}/test?record={number}").status_code == 404
+    assert fingerprint(session) == before
+
+
 def test_a_scope_without_sites_is_the_whole_account(session: Session, people: People) -> None:
     here, there = make_sector(session, make_site(session, people.account)), make_site(session, people.account)
     keyword = make_keyword(session, here)

@@ -32,7 +32,7 @@ from app.modules.automation.api.answers import (
 )
 from app.modules.automation.api.blueprint import api
 from app.modules.automation.api.serializers import PreviewAsked, RuleTrial
-from app.modules.automation.diff.edit_conflict import present_rule
+from app.modules.automation.diff.edit_conflict import present_rule, require_records
 
 Read = TypeVar("Read")
 Errors = dict[str, list[str]]
@@ -42,6 +42,7 @@ Errors = dict[str, list[str]]
 def try_rule(id: int, body: Omittable[RuleTrial]) -> Response:
     """Every check of a real run, the conditions leaf by leaf, the price; nothing is written."""
     rule = present_rule(id)
+    require_records(rule, [body.record_id] if body.record_id else ())
     trial = dry_run(db.session(), rule, datetime.now(UTC), record_id=body.record_id, values=body.context)
     db.session.rollback()
     return report(TrialShown.model_validate(trial))

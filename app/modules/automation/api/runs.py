@@ -52,7 +52,7 @@ from app.modules.automation.api.serializers import (
     StartAsked,
     SummaryQuery,
 )
-from app.modules.automation.diff.edit_conflict import present_rule
+from app.modules.automation.diff.edit_conflict import present_rule, require_records
 from app.modules.gate.json_text import Malformed
 from app.modules.gate.preconditions import if_match
 from app.modules.waiting import waiting_room
@@ -76,7 +76,9 @@ def execute_rule(id: int, body: Omittable[ExecuteRule]) -> Response:
 
     Where too many wait already, the answer comes at once.
     """
-    run = _opened(present_rule(id), body)
+    rule = present_rule(id)
+    require_records(rule, body.record_ids or ())
+    run = _opened(rule, body)
     opened = saved(_answer(run, 202))
     if not body.wait:
         return opened
@@ -94,6 +96,7 @@ def show_price(id: int, body: Omittable[StartAsked]) -> Response:
     if body.backfill and body.record_ids is not None:
         raise Invalid({"record_ids": ["Existing records are all that match. Leave record_ids out."]})
     if body.record_ids is not None:
+        require_records(rule, body.record_ids)
         check_records(db.session(), rule, body.record_ids)
     cause = Cause.BACKFILL if body.backfill else actor().cause
     price = start_price(db.session(), rule, datetime.now(UTC), record_ids=body.record_ids, cause=cause)

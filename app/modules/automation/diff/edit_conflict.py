@@ -1,16 +1,17 @@
 """Two people change one rule: whoever comes second is shown both versions, and overwrites nothing unseen."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from app.business.automation.models import AutomationRule, RuleVersion
+from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.rules.listing import version_of
 from app.business.automation.services.rules.versions import definition_of
 from app.business.errors import NotFound, Stale
 from app.infrastructure.database import db
-from app.modules.access import current_person, owned_or_404
+from app.modules.access import current_person, owned_or_404, require_seen
 from app.modules.api.records import row_to_change
 from app.modules.api.resource import json_of, require_match
 from app.modules.automation.api.rule_json import show_rule
@@ -55,6 +56,12 @@ def present_rule(id: int) -> AutomationRule:
     if if_match() is None:
         return owned_or_404(AutomationRule, id)
     return rule_to_change(id)
+
+
+def require_records(rule: AutomationRule, ids: Sequence[int]) -> None:
+    """Raises NotFound where a limited person names records of another site; the service checks the rest."""
+    if rule.record_type and current_person().scope.sites is not None:
+        require_seen(MODELS[rule.record_type], ids)
 
 
 def rule_to_change(id: int) -> AutomationRule:

@@ -22,6 +22,7 @@ from app.business.automation.services.trials.dry_run import dry_run
 from app.business.errors import Conflict, Invalid, NotFound
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
+from app.modules.automation.diff.edit_conflict import require_records
 from app.modules.automation.filters import RunNowForm, TestForm
 from app.modules.automation.labels.repairs import repair_text
 from app.modules.automation.labels.starts import cost_of_start, shown_total
@@ -46,6 +47,7 @@ def test(id: int) -> ResponseReturnValue:
     record_id = chosen or (matches.first[0][0] if matches and matches.first else None)
     report, refusal = None, None
     try:
+        require_records(rule, [chosen] if chosen else ())
         report = dry_run(session, rule, now, record_id=record_id)
     except Invalid as error:
         refusal = error.message

@@ -6,34 +6,41 @@ from flask import flash, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role
-from app.business.errors import Invalid
 from app.business.planner.models import Cluster, Idea, IdeaStatus
 from app.business.planner.services import idea_service
 from app.business.planner.services.record_changes import IDEA
 from app.business.planner.services.record_lists import IDEAS
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
-from app.modules.ask_first import ask_status, is_confirmed
-from app.modules.display import plural
 from app.modules.gate.numbers import row_id
 from app.modules.planner.forms import IdeaFilterForm, IdeaForm, NewIdeaForm
+from app.modules.record_decisions import Decision, decide_page
 from app.modules.record_editing import Editing, edit_page, form_page
 from app.modules.record_forms import SHARED_LAYOUT, place_choices
-from app.modules.record_pages import back_to, read_list, ticked_ids, trail_of
+from app.modules.record_pages import read_list, trail_of
 from app.modules.web import page_or_partial, see_other
 
-ASKED = {
-    IdeaStatus.ACCEPTED: (
-        "Accept",
-        "Rules may make tasks of them, and articles of those, which cost credits.",
+DECISION = Decision(
+    kind=IDEA,
+    list="planner.ideas",
+    page="planner.idea",
+    choose="Choose whether to accept or to reject the ideas.",
+    asked={
+        IdeaStatus.ACCEPTED: (
+            "Accept",
+            "Rules may make tasks of them, and articles of those, which cost credits.",
+        ),
+        IdeaStatus.REJECTED: ("Reject", "Rules make no tasks of them."),
+        IdeaStatus.NEW: (
+            "Decide again on",
+            "They wait for a decision: rules that take accepted ideas leave them alone.",
+        ),
+    },
+    said={IdeaStatus.ACCEPTED: "accepted", IdeaStatus.REJECTED: "rejected", IdeaStatus.NEW: "open again"},
+    move=lambda session, ids, status, origin, now: idea_service.decide_ideas(
+        session, ids, status, origin=origin, now=now
     ),
-    IdeaStatus.REJECTED: ("Reject", "Rules make no tasks of them."),
-    IdeaStatus.NEW: (
-        "Decide again on",
-        "They wait for a decision: rules that take accepted ideas leave them alone.",
-    ),
-}
-SAID = {IdeaStatus.ACCEPTED: "accepted", IdeaStatus.REJECTED: "rejected", IdeaStatus.NEW: "open again"}
+)
 
 EDITING = Editing(
     noun="idea",
@@ -101,23 +108,4 @@ def edit(id: int) -> ResponseReturnValue:
 @allow(Role.OPERATOR)
 def decide() -> ResponseReturnValue:
     """Accept, reject or reopen the ticked ideas."""
-    status, ids = request.form.get("status", ""), ticked_ids()
-    if status not in SAID:
-        raise Invalid({"status": ["Choose whether to accept or to reject the ideas."]})
-    if not is_confirmed(ids):
-        verb, means = ASKED[IdeaStatus(status)]
-        return ask_status(IDEA, ids, status, verb, means, back_to("planner.ideas"))
-    moved = idea_service.decide_ideas(
-        db.session(), ids, status, origin=current_person().origin, now=datetime.now(UTC)
-    )
-    db.session.commit()
-    left = f" {len(ids) - len(moved)} were left as they are." if len(moved) < len(ids) else ""
-    flash(f"{plural(len(moved), 'idea')} {SAID[IdeaStatus(status)]}.{left}", "success")
-    return see_other(_origin_of_ticks(ids))
-
-
-def _origin_of_ticks(ids: list[int]) -> str:
-    """A decision on an idea's own page goes back to it, one in the list to the list."""
-    if request.form.get("from") == "idea" and len(ids) == 1:
-        return url_for("planner.idea", id=ids[0])
-    return back_to("planner.ideas")
+    return decide_page(DECISION)

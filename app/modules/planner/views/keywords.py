@@ -2,33 +2,37 @@
 
 from datetime import UTC, datetime
 
-from flask import flash, render_template, request, url_for
+from flask import flash, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role
-from app.business.errors import Invalid
 from app.business.planner.models import Keyword, KeywordStatus
 from app.business.planner.services import keyword_service
-from app.business.planner.services.record_changes import KEYWORD, set_status
+from app.business.planner.services.record_changes import KEYWORD
 from app.business.planner.services.record_lists import KEYWORDS
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
-from app.modules.ask_first import ask_status, is_confirmed
-from app.modules.display import plural
 from app.modules.planner.forms import KeywordFilterForm, KeywordForm, NewKeywordForm
+from app.modules.record_decisions import Decision, decide_page
 from app.modules.record_editing import Editing, edit_page, form_page
 from app.modules.record_forms import SHARED_LAYOUT, place_choices
-from app.modules.record_pages import back_to, read_list, ticked_ids, trail_of
+from app.modules.record_pages import read_list, trail_of
 from app.modules.web import page_or_partial, see_other
 
-ASKED = {
-    KeywordStatus.IGNORED: ("Ignore", "Rules leave them alone: nothing is made of them any more."),
-    KeywordStatus.NEW: (
-        "Take back",
-        "They are new again: in no cluster, and rules may work on them, which can cost credits.",
-    ),
-}
-SAID = {KeywordStatus.IGNORED: "ignored: rules leave them alone", KeywordStatus.NEW: "new again"}
+DECISION = Decision(
+    kind=KEYWORD,
+    list="planner.keywords",
+    choose="Choose whether to ignore the keywords or to take them back.",
+    asked={
+        KeywordStatus.IGNORED: ("Ignore", "Rules leave them alone: nothing is made of them any more."),
+        KeywordStatus.NEW: (
+            "Take back",
+            "They are new again: in no cluster, and rules may work on them, which can cost credits.",
+        ),
+    },
+    said={KeywordStatus.IGNORED: "ignored: rules leave them alone", KeywordStatus.NEW: "new again"},
+    tells_left=False,
+)
 
 EDITING = Editing(
     noun="keyword",
@@ -92,17 +96,7 @@ def edit(id: int) -> ResponseReturnValue:
 @allow(Role.OPERATOR)
 def decide() -> ResponseReturnValue:
     """Ignore the ticked keywords, or take them back."""
-    status = request.form.get("status", "")
-    if status not in SAID:
-        raise Invalid({"status": ["Choose whether to ignore the keywords or to take them back."]})
-    ids = ticked_ids()
-    if not is_confirmed(ids):
-        verb, means = ASKED[KeywordStatus(status)]
-        return ask_status(KEYWORD, ids, status, verb, means, back_to("planner.keywords"))
-    moved = set_status(db.session(), KEYWORD, ids, status, current_person().origin, datetime.now(UTC))
-    db.session.commit()
-    flash(f"{plural(len(moved), 'keyword')} {SAID[KeywordStatus(status)]}.", "success")
-    return see_other(back_to("planner.keywords"))
+    return decide_page(DECISION)
 
 
 def _add(form: NewKeywordForm, now: datetime) -> None:

@@ -6,34 +6,37 @@ from flask import flash, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role
-from app.business.errors import Invalid
 from app.business.planner.models import Idea
-from app.business.planner.services.record_changes import set_status
 from app.business.writer.models import Task, TaskStatus
 from app.business.writer.services import task_service
 from app.business.writer.services.record_kinds import TASK
 from app.business.writer.services.record_lists import CONTENTS, TASKS
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
-from app.modules.ask_first import ask_status, is_confirmed
-from app.modules.display import plural
 from app.modules.gate.numbers import row_id
+from app.modules.record_decisions import Decision, decide_page
 from app.modules.record_editing import Editing, edit_page, form_page
 from app.modules.record_forms import SHARED_LAYOUT, place_choices
-from app.modules.record_pages import back_to, read_list, ticked_ids, trail_of
+from app.modules.record_pages import read_list, trail_of
 from app.modules.web import page_or_partial, see_other
 from app.modules.writer.forms import NewTaskForm, TaskFilterForm, TaskForm
 
-ASKED = {
-    TaskStatus.QUEUED: ("Mark ready", "Rules may have their articles written, which costs credits."),
-    TaskStatus.DRAFT: ("Mark not ready", "Rules that take queued tasks leave them alone."),
-    TaskStatus.DONE: ("Mark done", "Rules write no articles for them any more."),
-}
-SAID = {
-    TaskStatus.QUEUED: "ready: rules may write them now",
-    TaskStatus.DRAFT: "not ready: rules leave them alone",
-    TaskStatus.DONE: "done",
-}
+DECISION = Decision(
+    kind=TASK,
+    list="writer.tasks",
+    page="writer.task",
+    choose="Choose what the ticked tasks are: ready, not ready, or done.",
+    asked={
+        TaskStatus.QUEUED: ("Mark ready", "Rules may have their articles written, which costs credits."),
+        TaskStatus.DRAFT: ("Mark not ready", "Rules that take queued tasks leave them alone."),
+        TaskStatus.DONE: ("Mark done", "Rules write no articles for them any more."),
+    },
+    said={
+        TaskStatus.QUEUED: "ready: rules may write them now",
+        TaskStatus.DRAFT: "not ready: rules leave them alone",
+        TaskStatus.DONE: "done",
+    },
+)
 
 EDITING = Editing(
     noun="task",
@@ -110,19 +113,7 @@ def edit(id: int) -> ResponseReturnValue:
 @allow(Role.OPERATOR)
 def decide() -> ResponseReturnValue:
     """Mark the ticked tasks ready, not ready, or done."""
-    status, ids = request.form.get("status", ""), ticked_ids()
-    if status not in SAID:
-        raise Invalid({"status": ["Choose what the ticked tasks are: ready, not ready, or done."]})
-    if not is_confirmed(ids):
-        verb, means = ASKED[TaskStatus(status)]
-        return ask_status(TASK, ids, status, verb, means, back_to("writer.tasks"))
-    moved = set_status(db.session(), TASK, ids, status, current_person().origin, datetime.now(UTC))
-    db.session.commit()
-    left = f" {len(ids) - len(moved)} were left as they are." if len(moved) < len(ids) else ""
-    flash(f"{plural(len(moved), 'task')} {SAID[TaskStatus(status)]}.{left}", "success")
-    if request.form.get("from") == "task" and len(ids) == 1:
-        return see_other(url_for("writer.task", id=ids[0]))
-    return see_other(back_to("writer.tasks"))
+    return decide_page(DECISION)
 
 
 def _from_idea(idea: Idea) -> dict[str, str]:

@@ -1,0 +1,65 @@
+"""The one form that gives several ticked records of a list another status; each kind declares its words."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from flask import flash, request, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy.orm import Session
+
+from app.business.errors import Invalid
+from app.business.events import Origin
+from app.business.planner.services.record_changes import Kind, set_status
+from app.infrastructure.database import db
+from app.modules.access import current_person, seen_of
+from app.modules.ask_first import ask_status, is_confirmed
+from app.modules.display import plural
+from app.modules.record_pages import back_to, ticked_ids
+from app.modules.web import see_other
+
+Move = Callable[[Session, list[int], str, Origin, datetime], Sequence[int]]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What people may decide about the records of a list.
+
+    asked: status -> the verb of its question and what it means · said: what became of the records.
+    page: the endpoint of one record, where its own page decides too · move: where more follows than the status.
+    tells_left: whether it says how many could not be moved.
+    """
+
+    kind: Kind
+    list: str
+    choose: str
+    asked: Mapping[str, tuple[str, str]]
+    said: Mapping[str, str]
+    page: str | None = None
+    move: Move | None = None
+    tells_left: bool = True
+
+
+def decide_page(decision: Decision) -> ResponseReturnValue:
+    """Ask what follows, then move those of the ticked records that may be moved."""
+    kind, ids, status = decision.kind, ticked_ids(), request.form.get("status", "")
+    if status not in decision.said:
+        raise Invalid({"status": [decision.choose]})
+    if not is_confirmed(ids):
+        verb, means = decision.asked[status]
+        return ask_status(kind, ids, status, verb, means, back_to(decision.list))
+    moved = _moved(decision, seen_of(kind.model, ids), status)
+    db.session.commit()
+    left = len(ids) - len(moved) if decision.tells_left else 0
+    more = f" {left} were left as they are." if left else ""
+    flash(f"{plural(len(moved), kind.name)} {decision.said[status]}.{more}", "success")
+    if decision.page and request.form.get("from") == kind.name and len(ids) == 1:
+        return see_other(url_for(decision.page, id=ids[0]))
+    return see_other(back_to(decision.list))
+
+
+def _moved(decision: Decision, ids: list[int], status: str) -> Sequence[int]:
+    origin, now = current_person().origin, datetime.now(UTC)
+    if decision.move:
+        return decision.move(db.session(), ids, status, origin, now)
+    return set_status(db.session(), decision.kind, ids, status, origin, now)
