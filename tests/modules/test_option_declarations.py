@@ -9,6 +9,8 @@ import pytest
 from pydantic import Field
 
 import app
+from app.business.automation.services.catalogue.actions.base import ActionType, Params
+from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.automation.services.rules.definition import (
     RuleDefinition,
     definition_from,
@@ -16,6 +18,7 @@ from app.business.automation.services.rules.definition import (
 )
 from app.business.automation.services.rules.fields import OPTIONS, RuleFields, bounds_of, usual
 from app.business.automation.services.rules.options import Idle, Option, idle_options, options_of
+from app.business.errors import Invalid
 from app.modules.automation.api.serializers import RuleShown, fields_shown
 from app.modules.automation.diff.rules import rule_changes
 from app.modules.automation.rule_form.option_fields import choice_input, number_input
@@ -131,3 +134,38 @@ def test_a_stored_part_that_cannot_be_read_is_kept_as_it_stands(trigger: str, pa
     read = definition_from(RULE | {"trigger": trigger, part: stored})
     assert read.model_dump(mode="json")[part] == stored
     assert not getattr(read, part).is_readable
+
+
+class Toy(Params):
+    colour: str = Field(min_length=1)
+
+
+class ToyAction(ActionType[Toy]):
+    key = "play_about"
+    label = "Play about"
+    params = Toy
+    done = "played about"
+
+
+def test_the_schema_of_a_rule_names_the_parameters_of_each_action() -> None:
+    schema = RuleDefinition.model_json_schema()
+    items = schema["properties"]["actions"]["items"]
+    assert items["discriminator"]["propertyName"] == "type"
+    assert set(items["discriminator"]["mapping"]) == set(CATALOGUE)
+    params = schema["$defs"][items["discriminator"]["mapping"]["create_tasks"].rpartition("/")[2]][
+        "properties"
+    ]["params"]
+    assert "word_count" in schema["$defs"][params["$ref"].rpartition("/")[2]]["properties"]
+
+
+def test_a_type_that_is_registered_later_is_one_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    toy = RULE | {"actions": [{"type": "play_about", "params": {"colour": "red"}}]}
+    with pytest.raises(Invalid, match="unknown type 'play_about'"):
+        parse_definition(toy, shortest_interval_minutes=None)
+    monkeypatch.setitem(CATALOGUE, "play_about", ToyAction())
+    assert "PlayAboutAction" in RuleDefinition.model_json_schema()["$defs"]
+    rule = parse_definition(toy | {"record_type": "keyword"}, shortest_interval_minutes=None)
+    assert rule.actions == [{"type": "play_about", "params": {"colour": "red"}}]
+    with pytest.raises(Invalid) as refused:
+        parse_definition(RULE | {"actions": [{"type": "play_about"}]}, shortest_interval_minutes=None)
+    assert refused.value.errors == {"actions[0].params.colour": ["Action 1: Field required."]}

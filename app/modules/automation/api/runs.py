@@ -16,6 +16,7 @@ from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule, RuleVersion
 from app.business.automation.run_models import CLOSED, Cause, RunAttempt, RunDetail, ScheduledTask
 from app.business.automation.services.automation_service import AutomationService, Request, check_records
+from app.business.automation.services.catalogue.actions.base import Action
 from app.business.automation.services.history import figures
 from app.business.automation.services.history.run_list import RunFilters, runs_page
 from app.business.automation.services.operations import bulk_retry, continuation
@@ -211,7 +212,7 @@ def _show(run: ScheduledTask) -> RunShown:
     return show(RunShown, run)
 
 
-def _actions(run: ScheduledTask) -> list[dict[str, Any]]:
+def _actions(run: ScheduledTask) -> list[Action]:
     """Those of the rule's version that the run was opened with."""
     definition: Mapping[str, Any] = db.session.scalars(
         select(RuleVersion.definition).where(

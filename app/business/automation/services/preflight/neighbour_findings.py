@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Any
 
 from app.business.automation.models import AutomationRule
+from app.business.automation.services.catalogue.actions.base import Action
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE, entries_of
 from app.business.automation.services.catalogue.field_types import FieldType
 from app.business.automation.services.catalogue.nouns import plural
@@ -67,7 +67,7 @@ def _is_alike(rule: RuleDefinition, other: AutomationRule) -> bool:
     return not to or not other_to or bool(set(to) & set(other_to))
 
 
-def _kinds(actions: Sequence[dict[str, Any]]) -> set[str]:
+def _kinds(actions: Sequence[Action]) -> set[str]:
     return {entry.key for entry in entries_of(actions) if not entry.may_repeat}
 
 

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import User
 from app.business.automation.models import AutomationRule
+from app.business.automation.services.catalogue.actions.base import Action
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE, explicit_ids
 from app.business.automation.services.catalogue.record_models import known_ids
 from app.business.automation.services.preflight.finding import Finding, Level
@@ -41,7 +42,7 @@ def id_findings(session: Session, account_id: int, rule: RuleDefinition) -> Iter
                 )
 
 
-def _records(session: Session, account_id: int, index: int, action: dict[str, Any]) -> Iterator[Finding]:
+def _records(session: Session, account_id: int, index: int, action: Action) -> Iterator[Finding]:
     ids = explicit_ids(action)
     if not ids:
         return

@@ -10,6 +10,7 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Any
 
+from app.business.automation.services.catalogue.actions.base import Action
 from app.business.automation.services.catalogue.actions.effects import Effects
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE, made_by
 from app.business.automation.services.catalogue.record_models import MODELS
@@ -71,7 +72,7 @@ class RuleEffects:
 @dataclass(frozen=True)
 class _Step:
     index: int
-    action: dict[str, Any]
+    action: Action
     source: Source
     record_type: str | None
     effects: Effects

@@ -1,13 +1,14 @@
 """One action of a rule in words: what it does, and every parameter that is not as usual."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
+from app.business.automation.services.catalogue.actions.base import Action
 from app.business.automation.services.catalogue.actions.parameters import Names
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 
 
-def action_words(action: Mapping[str, Any], record_type: str | None, rules: Names, *, in_full: bool) -> str:
+def action_words(action: Action, record_type: str | None, rules: Names, *, in_full: bool) -> str:
     """`generate content ideas (3 for each cluster)`, without the action's own condition."""
     params = action.get("params", {})
     said = list(_said(action, record_type, rules, in_full))
@@ -15,7 +16,7 @@ def action_words(action: Mapping[str, Any], record_type: str | None, rules: Name
     return f"{CATALOGUE[action['type']].phrase(params)}{details}"
 
 
-def _said(action: Mapping[str, Any], record_type: str | None, rules: Names, in_full: bool) -> Iterator[str]:
+def _said(action: Action, record_type: str | None, rules: Names, in_full: bool) -> Iterator[str]:
     """Each parameter that is not as usual, in the order of the catalogue."""
     entry, params = CATALOGUE[action["type"]], action.get("params", {})
     for name, info in entry.params.model_fields.items():

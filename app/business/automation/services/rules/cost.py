@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
+from app.business.automation.services.catalogue.actions.base import Action
 from app.business.automation.services.catalogue.actions.registry import (
     CATALOGUE,
     decided_by,
@@ -61,7 +61,7 @@ def uses_of_actions(
     return found
 
 
-def made_from(action: Mapping[str, Any], count: int, *, most: bool = False) -> int:
+def made_from(action: Action, count: int, *, most: bool = False) -> int:
     """Records that an action makes from `count` others: about, or at most."""
     return CATALOGUE[action["type"]].made_from(action.get("params", {}), count, most=most)
 
@@ -83,7 +83,7 @@ def most_runs_per_day(definition: RuleDefinition, now: datetime) -> int:
     return min(limit, max(busiest, 1))
 
 
-def price_of_action(action: Mapping[str, Any], count: int, amounts: Mapping[str, int]) -> int:
+def price_of_action(action: Action, count: int, amounts: Mapping[str, int]) -> int:
     """Credits of an action over `count` records that count for so much each, by the name of the measure."""
     entry = CATALOGUE[action["type"]]
     return entry.estimate(entry.read(action), count, amounts) if entry.is_paid else 0

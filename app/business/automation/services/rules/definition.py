@@ -13,7 +13,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails, PydanticKnownError
 
 from app.business.automation.services.catalogue import triggers
-from app.business.automation.services.catalogue.actions.base import RECORD_LIMIT
+from app.business.automation.services.catalogue.actions.base import RECORD_LIMIT, Action, ActionForm
 from app.business.automation.services.catalogue.actions.registry import (
     CATALOGUE,
     entries_of,
@@ -98,7 +98,7 @@ class RuleDefinition(RuleFields):
 
     @field_validator("actions", mode="after")
     @classmethod
-    def _known_actions(cls, actions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    def _known_actions(cls, actions: list[Action]) -> list[Action]:
         return checked_part(lambda: _checked_actions(actions))
 
     @field_serializer("trigger_options", "schedule")
@@ -196,44 +196,43 @@ def working_record_type(rule: RuleDefinition) -> str | None:
     return None
 
 
-def is_local(actions: list[dict[str, Any]]) -> bool:
+def is_local(actions: list[Action]) -> bool:
     """Whether all the work is in our own database, so that the clock worker may do it."""
     return all(CATALOGUE[action["type"]].local for action in actions)
 
 
-def _checked_actions(actions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _checked_actions(actions: list[Action]) -> list[Action]:
+    """With every parameter, also those that the author left out. Raises Invalid."""
     errors: dict[str, list[str]] = {}
     for index, action in enumerate(actions):
-        where = f"actions[{index}]"
-        unknown = set(action) - {"type", "params", "when", "on_error"}
-        if unknown:
-            errors[where] = [f"Action {index + 1}: unknown key '{min(unknown)}'."]
-        elif str(action.get("type")) not in CATALOGUE:
-            errors[f"{where}.type"] = [f"Action {index + 1}: unknown type '{action.get('type')}'."]
-        elif action.get("on_error", "stop") not in ("stop", "continue"):
-            errors[f"{where}.on_error"] = [f"Action {index + 1}: on_error is stop or continue."]
+        where, before = f"actions[{index}]", f"Action {index + 1}: "
+        try:
+            entry = CATALOGUE.get(str(action.get("type")))
+            form = (entry.form if entry else ActionForm).model_validate(action)
+        except ValidationError as error:
+            found = _action_errors(action, error)
+            errors |= {
+                f"{where}{path}": [f"{before}{text}" for text in texts] for path, texts in found.items()
+            }
         else:
-            errors |= _check_params(index, action)
+            action["params"] = form.params.model_dump(exclude_none=True)
     if errors:
         raise Invalid(errors)
     return actions
 
 
-def _check_params(index: int, action: dict[str, Any]) -> dict[str, list[str]]:
-    entry = CATALOGUE[action["type"]]
-    given = action.get("params", {})
-    if not isinstance(given, dict):
-        return {f"actions[{index}].params": [f"Action {index + 1}: params is an object."]}
-    try:
-        params = entry.params.model_validate(given)
-    except ValidationError as error:
-        found = field_errors(error)
-        return {
-            f"actions[{index}].params.{path}": [f"Action {index + 1}: {m}" for m in ms]
-            for path, ms in found.items()
-        }
-    action["params"] = params.model_dump(exclude_none=True, exclude_defaults=False)
-    return {}
+def _action_errors(action: Action, error: ValidationError) -> dict[str, list[str]]:
+    """Sentences by the path within the action: what it is comes before what its parameters are."""
+    if unknown := set(action) - {"type", *ActionForm.model_fields}:
+        return {"": [f"unknown key '{min(unknown)}'."]}
+    if str(action.get("type")) not in CATALOGUE:
+        return {".type": [f"unknown type '{action.get('type')}'."]}
+    faults = {fault["loc"]: fault for fault in error.errors()}
+    if ("on_error",) in faults:
+        return {".on_error": ["on_error is stop or continue."]}
+    if ("params",) in faults:
+        return {".params": ["params is an object."]}
+    return {f".{path}": texts for path, texts in field_errors(error).items()}
 
 
 def _check_conditions(rule: RuleDefinition) -> None:
@@ -279,7 +278,7 @@ def _when_errors(conditions: Any, record_type: str | None, path: str) -> dict[st
     return {}
 
 
-def input_type(action: dict[str, Any], record_type: str | None, made_before: list[str]) -> str | None:
+def input_type(action: Action, record_type: str | None, made_before: list[str]) -> str | None:
     """The record type that the action works on in a run over `record_type`; None when there is none."""
     entry = CATALOGUE[action["type"]]
     if len(entry.takes) != 1:

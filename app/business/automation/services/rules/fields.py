@@ -6,7 +6,9 @@ from annotated_types import Ge, Le, MaxLen
 from pydantic import BaseModel, Field
 
 from app.business.automation.services.catalogue import triggers
+from app.business.automation.services.catalogue.actions.base import Action
 from app.business.automation.services.catalogue.actions.parameters import RowId
+from app.business.automation.services.catalogue.actions.registry import OneOfTheCatalogue
 from app.business.automation.services.rules.options import Idle, Option, Value, options_of
 from app.business.automation.services.schedules.calendar import Schedule
 
@@ -62,7 +64,7 @@ class RuleFields(BaseModel):
     ] = None
     conditions: Annotated[dict[str, Any], Option("Conditions", "which")] = Field(default_factory=dict)
     actions: Annotated[
-        list[dict[str, Any]],
+        list[Annotated[Action, OneOfTheCatalogue]],
         Option("Actions", "do"),
     ] = Field(min_length=1, max_length=MOST_ACTIONS)
     schedule: Annotated[Schedule | None, Option("Times", "often")] = Field(

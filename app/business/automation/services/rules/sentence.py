@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from app.business.automation.services.catalogue.actions.base import Action
 from app.business.automation.services.catalogue.actions.parameters import Names
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE, is_paid
 from app.business.automation.services.catalogue.fields import choices_of
@@ -104,7 +105,7 @@ def _conditions(conditions: Mapping[str, Any], record_type: str | None) -> str:
         return NEEDS_REPAIR
 
 
-def _action(action: Mapping[str, Any], record_type: str | None, rules: Names, in_full: bool) -> str:
+def _action(action: Action, record_type: str | None, rules: Names, in_full: bool) -> str:
     label = action_words(action, record_type, rules, in_full=in_full)
     taken = CATALOGUE[action["type"]].needed or record_type
     when = _conditions(action.get("when") or {}, taken)

@@ -7,7 +7,7 @@ for that is what the person now wants, and it costs nothing.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import delete, insert, select
@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.models import RuleRecord
 from app.business.automation.run_models import ActionRun, ScheduledTask
+from app.business.automation.services.catalogue.actions.base import Action
 from app.business.automation.services.catalogue.actions.registry import made_by
 from app.business.automation.services.runs.context import RunContext, load_context
 from app.business.automation.services.runs.handed_work import (
@@ -246,10 +247,10 @@ def _same_steps(earlier: Sequence[Step], steps: Sequence[Step]) -> dict[int, int
     return places
 
 
-def _is_same(earlier: Mapping[str, Any], action: Mapping[str, Any]) -> bool:
+def _is_same(earlier: Action, action: Action) -> bool:
     if earlier["type"] != action["type"]:
         return False
-    made = made_by(dict(action))
+    made = made_by(action)
     if made is not None:
-        return made == made_by(dict(earlier))
+        return made == made_by(earlier)
     return bool(earlier.get("params", {}) == action.get("params", {}))

@@ -8,15 +8,14 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import ActionRun, ScheduledTask, Status
+from app.business.automation.services.catalogue.actions.base import Action
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE, entries_of
 from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.unit_receipts import SKIPPED, Outcome
 
 
-def steps_json(
-    session: Session, run: ScheduledTask, actions: Sequence[dict[str, Any]]
-) -> list[dict[str, Any]]:
+def steps_json(session: Session, run: ScheduledTask, actions: Sequence[Action]) -> list[dict[str, Any]]:
     """The steps of a run as the API and the run page show them, from the receipts."""
     return _steps(run, actions, _receipts(session, run))
 
@@ -31,7 +30,7 @@ def _receipts(session: Session, run: ScheduledTask) -> dict[int, list[ActionRun]
 
 
 def _steps(
-    run: ScheduledTask, actions: Sequence[dict[str, Any]], receipts: Mapping[int, list[ActionRun]]
+    run: ScheduledTask, actions: Sequence[Action], receipts: Mapping[int, list[ActionRun]]
 ) -> list[dict[str, Any]]:
     return [
         _step_json(run, index, action, receipts.get(index, []))
@@ -40,9 +39,7 @@ def _steps(
     ]
 
 
-def _step_json(
-    run: ScheduledTask, index: int, action: dict[str, Any], units: list[ActionRun]
-) -> dict[str, Any]:
+def _step_json(run: ScheduledTask, index: int, action: Action, units: list[ActionRun]) -> dict[str, Any]:
     made: dict[str, list[int]] = {}
     before = Counter(unit.done_by_run_id for unit in units if unit.done_by_run_id)
     own = [unit for unit in units if unit.done_by_run_id is None]
@@ -139,7 +136,8 @@ def _nothing_done(
         example = ": " if len({unit.message for unit in left_out}) == 1 else ", for example: "
         count = plural(len(left_out), left_out[0].record_type)
         return f"Nothing was done. {count} {were} left out{example}{left_out[0].message}"
-    left_over = next((entry.left_over for entry in entries_of(steps) if entry.left_over), None)
+    entries = entries_of([{"type": step["type"]} for step in steps])
+    left_over = next((entry.left_over for entry in entries if entry.left_over), None)
     if units and left_over:
         return left_over.sentence
     if any(step["done_before"] for step in steps):

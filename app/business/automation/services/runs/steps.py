@@ -9,7 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import ActionRun
-from app.business.automation.services.catalogue.actions.base import AnyAction
+from app.business.automation.services.catalogue.actions.base import Action, AnyAction
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE, explicit_ids, made_by
 from app.business.automation.services.catalogue.record_models import MODELS, PARENTS, known_ids
 from app.business.automation.services.runs.context import RunContext
@@ -24,7 +24,7 @@ class Step:
     """One action within a run, and where its records come from."""
 
     index: int
-    action: dict[str, Any]
+    action: Action
     entry: AnyAction
     source: Source
     record_type: str | None
@@ -49,7 +49,7 @@ def steps_of(context: RunContext) -> list[Step]:
 
 
 def steps_after(
-    actions: Sequence[dict[str, Any]], own_type: str | None, made_type: str | None, from_step: int
+    actions: Sequence[Action], own_type: str | None, made_type: str | None, from_step: int
 ) -> list[Step]:
     """The steps of a follow-up over records that earlier steps of a run over `own_type` made.
 
@@ -60,7 +60,7 @@ def steps_after(
     return [step for step in steps if step.index in later and step.source in ("records", "made", "run")]
 
 
-def steps_over(actions: Sequence[dict[str, Any]], record_type: str | None, from_step: int = 0) -> list[Step]:
+def steps_over(actions: Sequence[Action], record_type: str | None, from_step: int = 0) -> list[Step]:
     """The steps that actions are in a run over records of that type."""
     steps: list[Step] = []
     made: list[str] = []
@@ -72,13 +72,13 @@ def steps_over(actions: Sequence[dict[str, Any]], record_type: str | None, from_
     return steps
 
 
-def _step(record_type: str | None, index: int, action: dict[str, Any], made: list[str]) -> Step:
+def _step(record_type: str | None, index: int, action: Action, made: list[str]) -> Step:
     entry = CATALOGUE[action["type"]]
     needed = entry.needed or record_type
     return Step(index, action, entry, source_of(action, record_type, made), needed)
 
 
-def source_of(action: dict[str, Any], record_type: str | None, made: Collection[str]) -> Source:
+def source_of(action: Action, record_type: str | None, made: Collection[str]) -> Source:
     """Where the action's records come from in a run over `record_type`; `made`: types that earlier steps make."""
     entry = CATALOGUE[action["type"]]
     needed = entry.needed or record_type

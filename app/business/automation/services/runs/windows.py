@@ -1,14 +1,13 @@
 """How many records of a start one of its runs looks at, and how many one run of a batch of events takes."""
 
 from collections.abc import Sequence
-from typing import Any
 
-from app.business.automation.services.catalogue.actions.base import MOST_RECORDS
+from app.business.automation.services.catalogue.actions.base import MOST_RECORDS, Action
 from app.business.automation.services.catalogue.actions.registry import entries_of
 from app.business.automation.services.rules.definition import RuleDefinition, usual_limit
 
 
-def batch_size(actions: Sequence[dict[str, Any]], batching: str) -> int:
+def batch_size(actions: Sequence[Action], batching: str) -> int:
     """Records of one run when they were named to it: by events, or by a person."""
     if batching == "each":
         return 1

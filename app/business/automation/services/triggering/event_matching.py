@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
+from app.business.automation.services.catalogue.actions.base import Action
 from app.business.automation.services.catalogue.record_models import MODELS, in_scope
 from app.business.automation.services.catalogue.triggers import (
     RunFinishedOptions,
@@ -139,7 +140,7 @@ def _sites_of(session: Session, events: BatchEvents, rule: AutomationRule) -> li
     return list(session.scalars(active.order_by(Site.id))) or [UNSPLIT]
 
 
-def parts(actions: list[Any], batching: str, records: list[int]) -> Iterator[list[int]]:
+def parts(actions: Sequence[Action], batching: str, records: list[int]) -> Iterator[list[int]]:
     """The records of one batch (and site, where the rule is split) as its runs take them."""
     size = batch_size(actions, batching)
     for start in range(0, len(records), size):

@@ -1,8 +1,8 @@
 """The list of actions as flat input: their order, what the buttons do with it, and the input for a rule's actions."""
 
 import re
-from typing import Any
 
+from app.business.automation.services.catalogue.actions.base import Action
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE, made_by
 from app.business.automation.services.rules.definition import input_type
 from app.modules.automation.rule_form.actions.params import text_of
@@ -44,7 +44,7 @@ def changed(pairs: Pairs, change: str) -> tuple[Pairs, str]:
     return pairs, ""
 
 
-def pairs_from(actions: list[dict[str, Any]], record_type: str | None) -> Pairs:
+def pairs_from(actions: list[Action], record_type: str | None) -> Pairs:
     """The input that stands for these actions of a rule on `record_type`."""
     made: list[str] = []
     pairs: Pairs = []
@@ -52,8 +52,8 @@ def pairs_from(actions: list[dict[str, Any]], record_type: str | None) -> Pairs:
         prefix = f"a{number}-"
         pairs += [[f"{prefix}type", action["type"]], [f"{prefix}sent", action["type"]]]
         pairs.append([f"{prefix}on_error", action.get("on_error", "stop")])
-        if action.get("when"):
-            pairs += condition_pairs(action["when"], input_type(action, record_type, made), f"{prefix}when-")
+        if when := action.get("when"):
+            pairs += condition_pairs(when, input_type(action, record_type, made), f"{prefix}when-")
         made += [made_by(action) or ""]
         pairs += [
             [f"{prefix}p-{name}", text_of(value)]

@@ -8,7 +8,7 @@ from werkzeug.datastructures import MultiDict
 from wtforms import Field, SelectField
 from wtforms.fields.choices import SelectChoice
 
-from app.business.automation.services.catalogue.actions.base import AnyAction
+from app.business.automation.services.catalogue.actions.base import Action, AnyAction
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.automation.services.catalogue.fields import choices_of
 from app.business.automation.services.rules.definition import input_type
@@ -108,16 +108,18 @@ class ActionRow:
         infos = self.entry.params.model_fields
         return [field for name, field in self._params() if infos[name].is_required() and not field.data]
 
-    def json(self) -> dict[str, Any]:
+    def json(self) -> Action:
         """The action as a rule keeps it."""
-        when = self.when.json()
-        return self.json_without_when() | ({"when": when} if when else {})
+        action = self.json_without_when()
+        if when := self.when.json():
+            action["when"] = when
+        return action
 
-    def json_without_when(self) -> dict[str, Any]:
+    def json_without_when(self) -> Action:
         """Type, parameters and what happens if it fails; empty inputs are left out."""
         infos = self.entry.params.model_fields
         values = {name: value_of(infos[name], field.data) for name, field in self._params()}
-        action: dict[str, Any] = {
+        action: Action = {
             "type": self.entry.key,
             "params": {name: value for name, value in values.items() if value is not None},
         }
@@ -153,7 +155,7 @@ class ActionsInput:
             before.made += [row.makes] if row.makes else []
             before.types.append(row.entry.key)
 
-    def json(self) -> list[dict[str, Any]]:
+    def json(self) -> list[Action]:
         """The list as a rule keeps it."""
         return [row.json() for row in self.rows]
 

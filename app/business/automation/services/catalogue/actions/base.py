@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, Required, TypedDict, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
 from sqlalchemy import ColumnElement, true
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
@@ -28,6 +28,26 @@ class Params(BaseModel):
 
 
 P = TypeVar("P", bound=Params)
+
+
+class Action(TypedDict, total=False):
+    """One action of a rule, as its rows and versions keep it. `params`: typed by `ActionType.read`."""
+
+    type: Required[str]
+    params: dict[str, Any]
+    when: dict[str, Any] | None
+    on_error: str
+
+
+class ActionForm(BaseModel):
+    """What an action says beside its type and parameters; each type has its own: `ActionType.form`."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    params: Params
+    when: Annotated[Any, WithJsonSchema({"type": "object"})] = None
+    """Conditions on the records of this action; the rule checks them with its own."""
+    on_error: Literal["stop", "continue"] = "stop"
 
 
 @dataclass(frozen=True)
@@ -113,7 +133,15 @@ class ActionType(Generic[P]):
         info = self.params.model_fields.get(name)
         return info is not None and info.default is True
 
-    def read(self, action: Mapping[str, Any]) -> P:
+    @cached_property
+    def form(self) -> type[ActionForm]:
+        """An action of this type, told apart from others by its `type`."""
+        title = self.key.title().replace("_", "")
+        params = (self.params, Field(default_factory=dict, validate_default=True))
+        fields: dict[str, Any] = {"type": (Literal[self.key], ...), "params": params}
+        return create_model(f"{title}Action", __base__=ActionForm, __doc__=f"{self.label}.", **fields)
+
+    def read(self, action: Action) -> P:
         """The parameters of an action of this type, typed. Raises ValidationError."""
         return self.params.model_validate(action.get("params", {}))
 

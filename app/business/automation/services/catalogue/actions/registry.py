@@ -1,9 +1,12 @@
 """Every action type, in the order in which forms and the API list them: one line registers a type."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
+from typing import Annotated, Any, Union
 
-from app.business.automation.services.catalogue.actions.base import AnyAction
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter
+from pydantic_core import CoreSchema
+
+from app.business.automation.services.catalogue.actions.base import Action, AnyAction
 from app.business.automation.services.catalogue.actions.cluster_keywords import CLUSTER_KEYWORDS
 from app.business.automation.services.catalogue.actions.create_record import CREATE_RECORD
 from app.business.automation.services.catalogue.actions.create_tasks import CREATE_TASKS
@@ -30,16 +33,34 @@ CATALOGUE: dict[str, AnyAction] = {
 }
 
 
-PLACEHOLDER = {"type": NOTIFY.key, "params": {"message": "Not chosen yet"}}
+PLACEHOLDER: Action = {"type": NOTIFY.key, "params": {"message": "Not chosen yet"}}
 """A free action that fits everywhere: it stands in where only another part of a rule is checked."""
 
 
-def entries_of(actions: Iterable[Mapping[str, Any]]) -> list[AnyAction]:
+class OneOfTheCatalogue:
+    """Marks a field as an action of a type that is registered, now or later: its JSON schema is their union.
+
+    The field itself takes any object, for `type` says by which model it is checked.
+    """
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return handler.generate_schema(dict[str, Any])
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, _schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        union: Any = Union[tuple(entry.form for entry in CATALOGUE.values())]  # noqa: UP007 - made at run time
+        return handler(TypeAdapter(Annotated[union, Field(discriminator="type")]).core_schema)
+
+
+def entries_of(actions: Iterable[Action]) -> list[AnyAction]:
     """The entries of a rule's actions; a type that is not in the catalogue is left out."""
     return [CATALOGUE[action["type"]] for action in actions if action["type"] in CATALOGUE]
 
 
-def is_paid(actions: Iterable[Mapping[str, Any]]) -> bool:
+def is_paid(actions: Iterable[Action]) -> bool:
     """Whether any of a rule's actions can cost credits."""
     return any(CATALOGUE[action["type"]].is_paid for action in actions)
 
@@ -55,7 +76,7 @@ def names_in_parameters() -> dict[str, str]:
     return {name: input.names for name, input in inputs if input.names in ROWS}
 
 
-def decided_by(action: Mapping[str, Any]) -> dict[str, int]:
+def decided_by(action: Action) -> dict[str, int]:
     """What the action says of the records that it makes and later prices are counted by, by the measure's name."""
     made, params = made_by(action), action.get("params", {})
     return {
@@ -70,11 +91,11 @@ def usual_amounts() -> dict[str, int]:
     return {entry.measure.name: entry.measure.usual for entry in CATALOGUE.values() if entry.measure}
 
 
-def made_by(action: Mapping[str, Any]) -> str | None:
+def made_by(action: Action) -> str | None:
     """The record type that this action of a rule makes."""
     return CATALOGUE[action["type"]].made_type(action.get("params", {}))
 
 
-def explicit_ids(action: Mapping[str, Any]) -> list[int] | None:
+def explicit_ids(action: Action) -> list[int] | None:
     """Ids written into the action's parameters; None when it is bound to the run's records."""
     return CATALOGUE[action["type"]].explicit_ids(action.get("params", {}))
