@@ -1,4 +1,4 @@
-"""The ground of every table: constraint names, UTC instants, JSON, and whose row it is."""
+"""Base for all tables: constraint names, UTC instants, JSON, and account ownership."""
 
 from datetime import UTC, datetime
 from typing import Any, ClassVar
@@ -42,14 +42,14 @@ def Text(length: int | None = None) -> String:  # noqa: N802 - reads as the colu
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """An instant. Refuses naive datetimes; always gives aware UTC ones."""
+    """An instant. Refuses naive datetimes; always returns aware UTC ones."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     @property
     def python_type(self) -> type[datetime]:
-        """What rows hold: cursors of lists are read back by it."""
+        """The type of values in rows: list cursors are parsed by it."""
         return datetime
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
@@ -67,7 +67,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 
 class Json(TypeDecorator[Any]):
-    """A JSON document; absent is SQL NULL, never the JSON word null."""
+    """A JSON document; absent is SQL NULL, never JSON null."""
 
     impl = JSON(none_as_null=True)
     cache_ok = True
@@ -88,14 +88,14 @@ class Base(DeclarativeBase):
 
 
 class Stamped:
-    """When the row was made and last changed; set by the service that does it, from its own `now`."""
+    """When the row was created and last changed; set by the service that does it, from its own `now`."""
 
     created_at: Mapped[datetime] = mapped_column(sort_order=90)
     updated_at: Mapped[datetime] = mapped_column(sort_order=91)
 
 
 class Versioned:
-    """A row that people edit. `version` counts every change of what they can edit, whoever makes it."""
+    """A row that people edit. `version` counts every change of editable fields, whoever makes it."""
 
     version: Mapped[int] = mapped_column(default=1, server_default="1", sort_order=92)
 
@@ -124,7 +124,7 @@ def owner_key(*extra: Any) -> tuple[Any, ...]:
 
 
 def same_account(column: str, table: str, **options: Any) -> ForeignKeyConstraint:
-    """A reference that can only point at a row of the same account."""
+    """A foreign key that can only point at a row of the same account."""
     return ForeignKeyConstraint(
         ["account_id", column],
         [f"{table}.account_id", f"{table}.id"],
@@ -134,6 +134,6 @@ def same_account(column: str, table: str, **options: Any) -> ForeignKeyConstrain
 
 
 def one_of(column: str, values: list[str] | tuple[str, ...]) -> CheckConstraint:
-    """The database itself refuses a word outside `values`."""
+    """A CHECK constraint: the value is one of `values`."""
     words = ", ".join(f"'{value}'" for value in values)
     return CheckConstraint(f"{column} IN ({words})", name=f"{column}_known")

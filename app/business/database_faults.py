@@ -1,7 +1,7 @@
-"""Faults of the database that are no fault of our statement: what each is called, who mends it, and when to try again.
+"""Faults of the database that are not caused by our statement: their name, who can fix them, and when to retry.
 
-Most pass by themselves or once somebody has mended the machine: whoever meets one tries again, and counts it for
-nothing.
+Most pass by themselves or once somebody has repaired the machine: whoever meets one retries, and it is not counted as
+a failure.
 """
 
 import errno
@@ -14,8 +14,9 @@ LONGEST_LINE = 300
 
 @dataclass(frozen=True)
 class DatabaseFault:
-    """`state`: what the database is, for the log and the health page · `sentence`: what people read ·
-    `advice`: for whoever runs the machine · `stops_all`: nobody else's statement gets through either."""
+    """`state`: of the database, for the log and the health page · `sentence`: for people · `advice`: for whoever runs
+    the machine · `stops_all`: other statements fail as well.
+    """
 
     state: str
     sentence: str
@@ -105,7 +106,7 @@ BY_ERRNO = {errno.ENOSPC: FULL, errno.EDQUOT: FULL, errno.EROFS: READ_ONLY, errn
 
 
 def fault_of(error: BaseException) -> DatabaseFault | None:
-    """The fault that `error` tells of; None when it is about our statement, or not about the database."""
+    """The fault behind `error`; None when it is about our statement, or not about the database."""
     if isinstance(error, TimeoutError):
         return CROWDED
     if not isinstance(error, DBAPIError):
@@ -125,7 +126,7 @@ def _of_sqlite(name: str, text: str) -> DatabaseFault | None:
 
 
 def _of_connecting(error: DBAPIError) -> DatabaseFault | None:
-    """While a connection is made PostgreSQL's driver has a text only."""
+    """While a connection is being made, PostgreSQL's driver gives only a text."""
     if any(text in str(error.orig) for text in ("too many c", "connection slots are reserved")):
         return CROWDED
     is_lost = error.connection_invalidated or isinstance(error, InterfaceError | OperationalError)
@@ -139,18 +140,18 @@ def is_passing(error: BaseException) -> bool:
 
 
 def stops_all(error: BaseException) -> bool:
-    """Whether the next statement, of whomever, would meet the same fault."""
+    """Whether every other statement would meet the same fault."""
     fault = fault_of(error)
     return fault is not None and fault.stops_all
 
 
 def in_one_line(error: BaseException) -> str:
-    """Its kind and first line; never the statement, nor what was to be written."""
+    """Its kind and first line; never the statement, nor the values written."""
     return f"{type(_told(error)).__name__}: {first_line(error)}"[:LONGEST_LINE]
 
 
 def first_line(error: BaseException) -> str:
-    """What the database says, without its kind."""
+    """The database's message, without its kind."""
     return str(_told(error)).strip().partition("\n")[0][:LONGEST_LINE].rstrip(".")
 
 

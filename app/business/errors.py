@@ -1,4 +1,4 @@
-"""Refusals a person can read. Each says what happened and what to do."""
+"""Refusals for people. Each says what happened and what to do."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,7 +15,7 @@ class Refusal(Exception):
 
 
 class Invalid(Refusal):
-    """Input that cannot be taken: field path -> sentences. Nothing was changed."""
+    """Input that is not accepted: field path -> sentences. Nothing was changed."""
 
     status = 422
 
@@ -42,13 +42,13 @@ class Forbidden(Refusal):
 
 
 class Conflict(Refusal):
-    """The row's present state forbids this."""
+    """The row's present state does not allow this."""
 
     status = 409
 
 
 class Blocked(Conflict):
-    """Something in the row itself forbids this: field path -> sentences. Nothing was changed."""
+    """Something in the row itself prevents this: field path -> sentences. Nothing was changed."""
 
     def __init__(self, errors: Mapping[str, Sequence[str]]) -> None:
         self.errors = {path: list(messages) for path, messages in errors.items()}
@@ -66,13 +66,13 @@ class Stale(Refusal):
 
 
 class TooLarge(Refusal):
-    """More than we take at once."""
+    """More than is accepted at once."""
 
     status = 413
 
 
 class Busy(Refusal):
-    """Too much is going on at this moment; the same again a little later will do."""
+    """Too many requests in progress; the same request will work a little later."""
 
     status = 503
 

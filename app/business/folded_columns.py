@@ -1,4 +1,4 @@
-"""Folded texts, stored beside the text they fold: so the database compares without case and never folds itself.
+"""Folded texts, stored beside the text they fold: the database compares without case and never folds itself.
 
 A folded column follows its text in every row that is inserted and in every attribute that is set. An UPDATE that
 names columns must name the folded ones too: `with_folded`.
@@ -46,7 +46,7 @@ def with_folded(model: Any, values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def folded_default(of: str, absent: Any = "") -> Any:
-    """What a column is at first: the fold of the column `of`."""
+    """The default of a column: the fold of the column `of`."""
 
     def default(context: Any) -> Any:
         value = context.get_current_parameters().get(of)
@@ -69,7 +69,6 @@ def _column(of: str, type: Any, absent: Any) -> Any:
 
 @event.listens_for(Base, "attribute_instrument", propagate=True)
 def _follow(mapped: Any, key: str, attribute: Any) -> None:
-    """Let the folded column follow the attribute `key`."""
     table = mapped.__dict__.get("__table__")
     for name, of in folds_of(table).items() if table is not None else ():
         if of == key:

@@ -1,8 +1,8 @@
 """Text compared without case: the fold of a text, the key of a name, and splitting into words.
 
-`fold` takes every form of a letter for one, in no language in particular: "ß" is "ss", all forms of sigma are one,
-"I", "i", "İ" and "ı" are one, an accent may stand apart from its letter, and what cannot be seen does not count.
-So two texts are one exactly if they differ in nothing but case and invisible characters.
+`fold` makes every form of a letter equal, in no language in particular: "ß" is "ss", all forms of sigma are one,
+"I", "i", "İ" and "ı" are one, an accent may stand apart from its letter, and invisible characters do not count.
+So two texts are equal exactly if they differ in nothing but case and invisible characters.
 
 Databases never fold: they compare what is stored folded (`app.business.folded_columns`). `words` is a table from
 character to character; SQLite calls the function of this module (registered on each connection), PostgreSQL gets the
@@ -29,7 +29,7 @@ BREAKS = "".join(
     for character in map(chr, range(first, last + 1))
     if character not in string.ascii_letters + string.digits + " ªµ²³¹º"
 )
-"""What ends a word, beside the space: controls, ASCII and Latin-1 signs, general and CJK punctuation."""
+"""Word separators, beside the space: controls, ASCII and Latin-1 signs, general and CJK punctuation."""
 
 _BREAK = str.maketrans(BREAKS, " " * len(BREAKS))
 
@@ -45,7 +45,7 @@ def fold(text: str) -> str:
 
 
 def name_key(text: str) -> str:
-    """What makes a name unique: neither case, nor spaces around or repeated, nor what cannot be seen."""
+    """What makes a name unique: case, outer or repeated spaces and invisible characters do not count."""
     return _WHITE.sub(" ", fold(text)).strip()
 
 

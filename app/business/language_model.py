@@ -1,4 +1,4 @@
-"""What business asks of an AI provider, whoever it is: a prompt in; text, tokens and cost out."""
+"""What business asks of an AI provider: a prompt in; text, tokens and cost out."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -16,14 +16,14 @@ FaultKind = Literal[
     "misconfigured",
 ]
 PASSING: frozenset[FaultKind] = frozenset({"timeout", "connection", "rate_limited", "server_error"})
-"""Faults that may be gone on the next try; all others need a person."""
+"""Faults that may pass until the next try; all others need a person."""
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """One request: which kind of text, the plain facts it is made from, and the shape of the answer.
+    """One request: the kind of text, the plain facts it is made from, and the shape of the answer.
 
-    `facts` is data (imported texts included), never instructions. `answer` is the shape of what comes back.
+    `facts` is data (imported texts included), never instructions. `answer` is the schema of what comes back.
     """
 
     kind: Literal["ideas", "content"]
@@ -53,12 +53,12 @@ class ProviderFault(Exception):
 
     @property
     def is_passing(self) -> bool:
-        """Whether trying again later can help."""
+        """Whether retrying later can help."""
         return self.kind in PASSING
 
 
 class LanguageModel(Protocol):
-    """A provider of texts. The same `key` asks for the same answer: a provider that honours keys works once."""
+    """A provider of texts. A provider that honours keys works once for each `key`."""
 
     def write(self, prompt: Prompt, key: str) -> Completion:
         """Raises ProviderFault."""

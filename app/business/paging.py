@@ -1,4 +1,4 @@
-"""Keyset pages: stable while rows arrive, as quick on page 200 as on page 1."""
+"""Keyset pages: stable while rows arrive, as fast on page 200 as on page 1."""
 
 import base64
 import binascii
@@ -37,7 +37,7 @@ def keyset_page(
 ) -> Page[Row]:
     """Rows of `query` in descending order of `keys` (the last one unique), after `cursor`.
 
-    Raises Invalid({"cursor": …}) when the cursor is not one that we gave.
+    Raises Invalid({"cursor": …}) when the cursor is not one of ours.
     """
     rows = session.scalars(newest_part(query, keys=keys, cursor=cursor, limit=limit)).all()
     return page_of(rows, keys=keys, limit=limit)
@@ -46,7 +46,7 @@ def keyset_page(
 def newest_part(
     query: Select[Row], *, keys: Sequence[InstrumentedAttribute[Any]], cursor: str | None, limit: int
 ) -> Select[Row]:
-    """The query of `keyset_page`: one row more than `limit`, which tells whether there is a next page."""
+    """The query of `keyset_page`: one row more than `limit`, which shows whether there is a next page."""
     ordered = query.order_by(*(key.desc() for key in keys)).limit(limit + 1)
     if not cursor:
         return ordered
@@ -55,7 +55,7 @@ def newest_part(
 
 
 def page_of(rows: Sequence[Row], *, keys: Sequence[InstrumentedAttribute[Any]], limit: int) -> Page[Row]:
-    """The page that these rows of `newest_part` make."""
+    """The page made of these rows of `newest_part`."""
     if len(rows) <= limit:
         return Page(rows, None)
     last = rows[limit - 1]
@@ -64,7 +64,7 @@ def page_of(rows: Sequence[Row], *, keys: Sequence[InstrumentedAttribute[Any]], 
 
 @dataclass(frozen=True)
 class Order:
-    """How a list is sorted: by an expression that is never null, and how a row's value of it is read."""
+    """How a list is sorted: by an expression that is never null, and how to read its value from a row."""
 
     by: ColumnElement[Any]
     value: Callable[[Any], Any]

@@ -1,4 +1,4 @@
-"""What every sum over a span of days means: whole days of the account's zone, and today as far as it has come."""
+"""Periods of every sum over days: whole days of the account's zone, and today as far as it has come."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from app.business.time_zones import start_of_day
 
 @dataclass(frozen=True)
 class Period:
-    """Days in a row that end with today. `start`: the instant at which the first one begins."""
+    """Consecutive days that end with today. `start`: the instant at which the first one begins."""
 
     dates: Sequence[date]
     start: datetime

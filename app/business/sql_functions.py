@@ -8,7 +8,7 @@ from sqlalchemy.sql.functions import FunctionElement
 
 
 class position(FunctionElement[int]):  # noqa: N801 - read as an SQL function
-    """Where the second text first stands in the first, from 1; 0 when it does not."""
+    """The position of the second text in the first, from 1; 0 when it is not there."""
 
     type = Integer()
     inherit_cache = True

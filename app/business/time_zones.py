@@ -1,4 +1,4 @@
-"""The time zones people may choose, and what to say about any other name."""
+"""The time zones people may choose, and the error for any other name."""
 
 import re
 from datetime import UTC, date, datetime
@@ -11,7 +11,7 @@ from app.business.errors import Invalid
 
 LONGEST_NAME = 64
 
-# In the zone database, yet fixed offsets that never follow the clock changes their names stand for.
+# In the zone database, yet fixed offsets that never follow the clock changes their names suggest.
 _NOT_PLACES = {"EST": "America/New_York or Etc/GMT+5", "MST": "America/Denver or Etc/GMT+7"}
 _NOT_PLACES |= {"HST": "Pacific/Honolulu or Etc/GMT+10"}
 
@@ -110,7 +110,7 @@ def _suggestion(name: str) -> str | None:
 
 
 def _alike(name: str) -> list[str]:
-    """At most three zones: by the place alone (`Tokio`), else by the whole name."""
+    """At most three similar zones: by the place alone (`Tokio`), else by the whole name."""
     zones = [zone for zone in time_zones() if "/" in zone and not zone.startswith("Etc/")]
     places = [zone.rpartition("/")[2].replace("_", " ") for zone in zones]
     found = process.extract(

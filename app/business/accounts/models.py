@@ -20,7 +20,7 @@ class AccountStatus(StrEnum):
 
 
 class Role(StrEnum):
-    """What a person may do; each role may do all that the ones before it may."""
+    """Roles in rising order: each may do all that the ones before it may."""
 
     VIEWER = "viewer"
     OPERATOR = "operator"
@@ -28,7 +28,6 @@ class Role(StrEnum):
     OWNER = "owner"
 
     def allows(self, needed: "Role") -> bool:
-        """Whether this role includes `needed`."""
         order = list(Role)
         return order.index(self) >= order.index(needed)
 
@@ -59,12 +58,12 @@ class Account(Stamped, Base):
 
     @property
     def credits_available(self) -> int:
-        """Credits that a new run may still hold."""
+        """Credits that can still be set aside for a run."""
         return self.credits_balance - self.credits_held
 
 
 class User(AccountOwned, Stamped, Base):
-    """A person of one account. Without a password they can come in only by a one-use link."""
+    """A person of one account. Without a password they can sign in only by a one-use link."""
 
     __tablename__ = "user"
     __table_args__ = owner_key(one_of("role", list(Role)), UniqueConstraint("email"))
@@ -108,7 +107,7 @@ class WelcomeLink(AccountOwned, Base):
 
 
 class FormRequest(AccountOwned, Base):
-    """That a form was sent: its key is used up, and `location` is where the first sending led."""
+    """A form that was sent: its key is used up, and `location` is where the first submission led."""
 
     __tablename__ = "form_request"
     __table_args__ = owner_key(
@@ -139,7 +138,7 @@ class ApiKey(AccountOwned, Base):
 
 
 class AuditEntry(AccountOwned, Base):
-    """Who did what to which thing, when. Only ever added to."""
+    """Who did what to which row, when. Append-only."""
 
     __tablename__ = "audit_entry"
     __table_args__ = owner_key(Index(None, "account_id", "created_at"))
@@ -154,7 +153,7 @@ class AuditEntry(AccountOwned, Base):
 
 
 class Notice(AccountOwned, Base):
-    """A message to the account's people, shown in the console. `key` keeps one cause to one open notice."""
+    """A message to the account's people, shown in the console. One `key` has at most one unread notice."""
 
     __tablename__ = "notice"
     __table_args__ = owner_key(

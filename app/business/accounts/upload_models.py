@@ -9,7 +9,7 @@ from app.business.base import AccountOwned, Base, Id, Text, owner_key, same_acco
 
 
 class Upload(AccountOwned, Base):
-    """A file that one person has sent, under a random name; in the database, so that every web process has it."""
+    """A file that one person has sent, under a random name; in the database, so that every web process can read it."""
 
     __tablename__ = "upload"
     __table_args__ = owner_key(

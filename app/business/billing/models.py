@@ -10,7 +10,7 @@ from app.business.base import AccountOwned, Base, Id, Text, one_of, owner_key
 
 
 class Rollover(StrEnum):
-    """What happens at the month's start to credits that are left."""
+    """What happens to the credits left at the start of a month."""
 
     ADD = "add"
     RESET = "reset"
@@ -18,7 +18,7 @@ class Rollover(StrEnum):
 
 
 class Plan(Base):
-    """What an account pays for. The same rows for all accounts, so it alone carries none."""
+    """What an account pays for. Plans are shared by all accounts, so the table has no account id."""
 
     __tablename__ = "plan"
     __table_args__ = (UniqueConstraint("code"), one_of("rollover", list(Rollover)))
@@ -35,7 +35,7 @@ class Plan(Base):
 
 
 class EntryKind(StrEnum):
-    """Why the balance moved."""
+    """Why the balance changed."""
 
     GRANT = "grant"
     CHARGE = "charge"
@@ -48,7 +48,7 @@ class CreditEntry(AccountOwned, Base):
     """One movement of credits. Never changed or deleted (database triggers); the balance is the sum.
 
     `key` makes a movement happen once: `grant-2026-12`, or the key of the unit of work it pays for.
-    `site_id`: of a charge, the site whose month it counts in.
+    `site_id`: of a charge, the site in whose month it counts.
     """
 
     __tablename__ = "credit_entry"
@@ -99,7 +99,7 @@ class BudgetScope(StrEnum):
 
 
 class CreditHoldPart(AccountOwned, Base):
-    """What one run set aside on one spend counter, and what of it is spent: given back from here, never recomputed.
+    """What one run set aside on one spend counter, and what it spent of it: released from here, never recomputed.
 
     Over the parts of one scope, `amount` and `posted` add up to what the run's hold has set aside and charged.
     """

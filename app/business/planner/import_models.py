@@ -1,4 +1,4 @@
-"""The import of a keyword file: how far it is, what came of it, and the rows that are still to be written."""
+"""The import of a keyword file: its progress, its result, and the rows that are still to be written."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -24,7 +24,7 @@ OPEN_STATES = (ImportState.IMPORTING, ImportState.TAKING_BACK)
 
 
 class KeywordImport(AccountOwned, Base):
-    """One import, executed by its operation: who holds the operation's lease may write here.
+    """One import, executed by its operation: the holder of the operation's lease may write here.
 
     sector_id: where all rows go (null: the rows name it, else "General") · position: rows of `total` that are
     written, in the transaction that wrote them · batch_id: its events, closed with the last row · sectors: ids of
@@ -72,7 +72,7 @@ class KeywordImport(AccountOwned, Base):
 
 
 class KeywordImportRows(AccountOwned, Base):
-    """The rows of an open import (`import_file.pack_rows`), where every process sees them; gone when it ends."""
+    """The rows of an open import (`import_file.pack_rows`), readable by every process; deleted when it ends."""
 
     __tablename__ = "keyword_import_rows"
     __table_args__ = owner_key(

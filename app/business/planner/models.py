@@ -22,7 +22,7 @@ from app.business.folded_columns import folded_default, folded_list, folded_text
 
 
 class SiteStatus(StrEnum):
-    """Rules do not work on a paused site."""
+    """Rules do not run on a paused site."""
 
     ACTIVE = "active"
     PAUSED = "paused"
@@ -91,7 +91,7 @@ class Sector(AccountOwned, Stamped, Versioned, Base):
 
 
 class Record(AccountOwned, Stamped, Versioned):
-    """What keyword, cluster, idea, task and content share.
+    """Base for keyword, cluster, idea, task and content.
 
     `made_key` names the unit of work and the place in its output (`r12-s0-45-1`): the same unit,
     done again after a crash, cannot make the same row twice.
@@ -123,7 +123,7 @@ class Record(AccountOwned, Stamped, Versioned):
 
 
 def _class_name(owner: Any) -> str:
-    # declared_attr hands the class over under a type that knows nothing of classes.
+    # declared_attr passes the class under a type that knows nothing of classes.
     return str(owner.__name__)
 
 
@@ -163,7 +163,7 @@ class Keyword(Record, Base):
     text_key: Mapped[str] = mapped_column(
         Text(), default=folded_default("text"), server_default="", sort_order=96
     )
-    """`text_folded`, once in a site; with the row's number where more of that fold were there before."""
+    """`text_folded`, once in a site; with the row's number where the site had more of that fold before."""
     volume: Mapped[int | None]
     difficulty: Mapped[float | None]
     cpc: Mapped[float | None]

@@ -64,7 +64,7 @@ class Task(Record, Base):
     word_count: Mapped[int] = mapped_column(default=1000)
     due_on: Mapped[date | None]
     writing_run_id: Mapped[int | None] = mapped_column(Id)
-    """The run that is writing it now; another run leaves it alone."""
+    """The run that is writing it now; other runs leave it alone."""
     title_folded: Mapped[str] = folded_text("title")
     brief_folded: Mapped[str] = folded_text("brief")
     main_keyword_folded: Mapped[str] = folded_text("main_keyword")
@@ -72,7 +72,7 @@ class Task(Record, Base):
 
 
 class Content(Record, Base):
-    """An article, or without an AI connection an outline of one (`outline`)."""
+    """An article, or, without an AI connection, its outline (`outline`)."""
 
     __tablename__ = "content"
     __table_args__ = record_table(ContentStatus, same_account("task_id", "task"), Index(None, "task_id"))
@@ -97,9 +97,9 @@ class Content(Record, Base):
 
 
 class ContentVersion(AccountOwned, Base):
-    """An article as it read after one save of its text. `number`: the version that the save gave the article.
+    """An article's text after one save. `number`: the version that the save gave the article.
 
-    user_id, run_id: who saved it; neither where it was there before versions were kept.
+    user_id, run_id: who saved it; both null where the text is older than versions.
     """
 
     __tablename__ = "content_version"

@@ -1,4 +1,4 @@
-"""Keys of the REST API: shown once, kept as a hash, acting with their creator's role."""
+"""Keys of the REST API: shown once, stored as a hash, with the permissions of their creator's role."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ USED_EVERY = timedelta(minutes=10)
 
 @dataclass(frozen=True)
 class KeyHolder:
-    """A valid key with its creator and account, read in one go."""
+    """A valid key with its creator and account, read in one query."""
 
     key: ApiKey
     user: User
@@ -41,7 +41,7 @@ def issue(session: Session, user: User, name: str, now: datetime) -> tuple[ApiKe
 
 
 def find(session: Session, secret: str) -> KeyHolder | None:
-    """Whose key it is; None when it is unknown or revoked, or its creator may not sign in."""
+    """The key with its holder; None when it is unknown or revoked, or its creator may not sign in."""
     row = session.execute(
         select(ApiKey, User, Account)
         .join(User, User.id == ApiKey.user_id)
@@ -57,7 +57,7 @@ def find(session: Session, secret: str) -> KeyHolder | None:
 
 
 def keep_used(session: Session, key: ApiKey, now: datetime) -> bool:
-    """Note that the key is in use, at most every ten minutes; tells whether anything was written."""
+    """Record that the key is in use, at most every ten minutes; returns whether anything was written."""
     if key.used_at and now - key.used_at < USED_EVERY:
         return False
     session.execute(update(ApiKey).where(ApiKey.id == key.id).values(used_at=now))
@@ -76,18 +76,18 @@ def keys_of(session: Session, account_id: int) -> Sequence[tuple[ApiKey, User]]:
 
 
 def count_of(session: Session, user: User) -> int:
-    """How many keys of this person work."""
+    """The number of this person's active keys."""
     working = select(func.count(ApiKey.id)).where(ApiKey.user_id == user.id, ApiKey.revoked_at.is_(None))
     return session.scalar(working) or 0
 
 
 def revoke(session: Session, key: ApiKey, now: datetime) -> None:
-    """The key stops working at once and for good."""
+    """Revoke the key at once and for good."""
     _revoke(session, ApiKey.id == key.id, now)
 
 
 def revoke_all(session: Session, user: User, now: datetime) -> int:
-    """Every key of this person stops working at once and for good; returns how many did."""
+    """Revoke every key of this person at once and for good; returns the number of keys revoked."""
     return _revoke(session, ApiKey.user_id == user.id, now)
 
 

@@ -1,4 +1,4 @@
-"""The record of who changed what. Only ever added to."""
+"""The audit log: who changed what. Append-only."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -34,7 +34,7 @@ def record(
     data: Mapping[str, Any] | None,
     now: datetime,
 ) -> None:
-    """Write down that `actor` did `action` (`user.role_changed`), in the change's own transaction."""
+    """Record that `actor` did `action` (`user.role_changed`), in the transaction of the change."""
     session.add(
         AuditEntry(
             account_id=account_id,

@@ -1,7 +1,7 @@
 """A form that starts something does so once: each page that shows it gives it a key, and a key is used once.
 
-The key is written in the transaction of what the form does. A second sending waits for the first, finds the key,
-and is led to where the first one went.
+The key is written in the transaction of what the form does. A second submission waits for the first, finds the key,
+and is redirected to where the first one led.
 """
 
 import secrets
@@ -18,12 +18,11 @@ KEY_LIMIT = 64
 
 
 def new_key() -> str:
-    """A key for one form of one page."""
     return secrets.token_urlsafe(16)
 
 
 def take(session: Session, account_id: int, user_id: int, key: str, now: datetime) -> bool:
-    """Use the key up; False where that was done before. Keys that are older than KEPT_FOR are forgotten."""
+    """Use the key up; False where that was done before. Keys older than KEPT_FOR are deleted."""
     session.execute(
         delete(FormRequest).where(
             FormRequest.account_id == account_id, FormRequest.created_at < now - KEPT_FOR
@@ -40,17 +39,17 @@ def take(session: Session, account_id: int, user_id: int, key: str, now: datetim
 
 
 def note_answer(session: Session, account_id: int, key: str, location: str) -> None:
-    """Where the form led."""
+    """Record where the form led."""
     session.execute(update(FormRequest).where(_is(account_id, key)).values(location=location[:2000]))
 
 
 def give_back(session: Session, account_id: int, key: str) -> None:
-    """The form was refused: the person corrects it and sends it again."""
+    """The form was refused: the person may correct it and send it again."""
     session.execute(delete(FormRequest).where(_is(account_id, key)))
 
 
 def answer_of(session: Session, account_id: int, key: str) -> str:
-    """Where the first sending led; empty while that is not known."""
+    """Where the first submission led; empty while that is not known."""
     location = session.scalar(select(FormRequest.location).where(_is(account_id, key))) or ""
     return location if location.startswith("/") else ""
 

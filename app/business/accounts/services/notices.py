@@ -27,7 +27,7 @@ def add_notice(  # noqa: PLR0913 - the columns of one row
     run_id: int | None = None,
     rule_id: int | None = None,
 ) -> None:
-    """Tell one user, all from `role` upward, or (neither given) everyone; a known `key` renews its notice."""
+    """Notify one user, all from `role` upward, or (neither given) everyone; a known `key` renews its notice."""
     said = {"level": level, "title": title[:255], "body": body, "run_id": run_id, "created_at": now}
     upsert(
         session,
@@ -44,13 +44,13 @@ def notice_of(session: Session, account_id: int, key: str) -> Notice | None:
 
 
 def notices_by_key(session: Session, account_id: int, keys: Collection[str]) -> dict[str, Notice]:
-    """The account's notices of those keys, read or not, in one question."""
+    """The account's notices of those keys, read or not, in one query."""
     query = select(Notice).where(Notice.account_id == account_id, Notice.key.in_(keys))
     return {notice.key or "": notice for notice in session.scalars(query)}
 
 
 def mark_settled(session: Session, key: str, now: datetime, *, still: Collection[int]) -> None:
-    """What notices of `key` told of is over, but for the accounts `still`: nobody has to read them any more."""
+    """Mark notices of `key` as read in all accounts except `still`: their cause is over."""
     session.execute(
         update(Notice)
         .where(Notice.key == key, Notice.read_at.is_(None), Notice.account_id.not_in(list(still)))
@@ -59,7 +59,7 @@ def mark_settled(session: Session, key: str, now: datetime, *, still: Collection
 
 
 def settle_notice(session: Session, account_id: int, key: str, now: datetime) -> None:
-    """What the notice of `key` told of is over: nobody has to read it, and its key is free for the next time."""
+    """The cause of this notice is over: mark it as read, and free its key for the next time."""
     session.execute(
         update(Notice)
         .where(Notice.account_id == account_id, Notice.key == key)
@@ -70,7 +70,7 @@ def settle_notice(session: Session, account_id: int, key: str, now: datetime) ->
 def notices_for(
     session: Session, user: User, limit: int = 50, *, seen: ColumnElement[bool] = ALL
 ) -> Sequence[Notice]:
-    """What this person is told, newest first. `seen`: clause of the notices that are about what the person sees."""
+    """The person's notices, newest first. `seen`: clause of the notices that are about what the person sees."""
     return session.scalars(
         select(Notice)
         .where(_meant_for(user), seen)
@@ -80,7 +80,7 @@ def notices_for(
 
 
 def unread_notices(session: Session, user: User, *, seen: ColumnElement[bool] = ALL) -> int:
-    """How many of the person's notices nobody has marked as read."""
+    """Unread notice count."""
     query = select(func.count(Notice.id)).where(_meant_for(user), Notice.read_at.is_(None), seen)
     return session.scalar(query) or 0
 

@@ -1,4 +1,4 @@
-"""Passwords: long enough, not a common one, kept as argon2id."""
+"""Passwords: long enough, not a common one, stored as argon2id."""
 
 import unicodedata
 from functools import cache
@@ -25,12 +25,12 @@ def check_new_password(password: str, email: str) -> None:
 
 
 def normal(password: str) -> str:
-    """One spelling for the same signs, however the keyboard makes them (NIST SP 800-63B, 3.1.1.2)."""
+    """Normalise the password, so that every keyboard gives the same text (NIST SP 800-63B, 3.1.1.2)."""
     return unicodedata.normalize("NFKC", password)
 
 
 def is_right(password: str, password_hash: str | None, hasher: PasswordHash = HASHER) -> bool:
-    """Whether it is the password. Without a stored hash it takes as long, and is never right."""
+    """Whether it is the password. Without a stored hash it takes as long, and is always False."""
     if len(password) > LONGEST:
         return False
     matches = hasher.verify(normal(password), password_hash or _nobodys(hasher))

@@ -38,7 +38,6 @@ class Scope:
 
 
 def is_row_id(value: object) -> bool:
-    """Whether a row could have this id."""
     return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= LARGEST_ID
 
 

@@ -1,4 +1,4 @@
-"""Who may come in: passwords are checked here, sessions begin and end here."""
+"""Signing in: passwords are checked here, sessions begin and end here."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,7 +19,7 @@ SEEN_EVERY = timedelta(minutes=10)
 
 @dataclass(frozen=True)
 class SignedIn:
-    """A session with its user and account, read in one go."""
+    """A session with its user and account, read in one query."""
 
     session: UserSession
     user: User
@@ -27,7 +27,7 @@ class SignedIn:
 
 
 def find_user(session: Session, email: str) -> User | None:
-    """Who may sign in with this address; None when unknown, switched off, or the account is closed."""
+    """The user with this address who may sign in; None when unknown, switched off, or the account is closed."""
     return session.scalar(
         select(User)
         .join(Account, Account.id == User.account_id)
@@ -36,7 +36,7 @@ def find_user(session: Session, email: str) -> User | None:
 
 
 def begin(session: Session, user: User, now: datetime, user_agent: str = "") -> str:
-    """A new session for `user`; returns its token, which is kept nowhere but in the browser."""
+    """A new session for `user`; returns its token, of which only the hash is stored."""
     token = new_secret()
     session.add(
         UserSession(
@@ -54,7 +54,7 @@ def begin(session: Session, user: User, now: datetime, user_agent: str = "") -> 
 
 
 def find(session: Session, token: str, now: datetime) -> SignedIn | None:
-    """Whose token it is; None after 12 idle hours, 30 days, or when its person may not sign in."""
+    """The session of this token; None after 12 idle hours, 30 days, or when its person may not sign in."""
     row = session.execute(
         select(UserSession, User, Account)
         .join(User, User.id == UserSession.user_id)
@@ -71,7 +71,7 @@ def find(session: Session, token: str, now: datetime) -> SignedIn | None:
 
 
 def keep_alive(session: Session, signed_in: UserSession, now: datetime) -> bool:
-    """Note that the session is in use, at most every ten minutes; tells whether anything was written."""
+    """Record that the session is in use, at most every ten minutes; returns whether anything was written."""
     if now - signed_in.seen_at < SEEN_EVERY:
         return False
     session.execute(update(UserSession).where(UserSession.id == signed_in.id).values(seen_at=now))
@@ -79,24 +79,24 @@ def keep_alive(session: Session, signed_in: UserSession, now: datetime) -> bool:
 
 
 def end(session: Session, token: str) -> None:
-    """Sign this browser out."""
+    """End the session of this browser."""
     session.execute(delete(UserSession).where(UserSession.token_hash == fingerprint(token)))
 
 
 def end_one(session: Session, user: User, session_id: int) -> None:
-    """Sign one of the person's browsers out. Raises NotFound."""
+    """End one of the person's sessions. Raises NotFound."""
     own = (UserSession.user_id == user.id, UserSession.id == session_id)
     if session.scalar(delete(UserSession).where(*own).returning(UserSession.id)) is None:
         raise NotFound()
 
 
 def end_all(session: Session, user: User) -> None:
-    """Sign the person out everywhere."""
+    """End all of the person's sessions."""
     session.execute(delete(UserSession).where(UserSession.user_id == user.id))
 
 
 def sessions_of(session: Session, user: User, now: datetime) -> list[UserSession]:
-    """The person's living sessions, the one used last first."""
+    """The person's active sessions, the one used last first."""
     living = (UserSession.seen_at > now - IDLE, UserSession.created_at > now - LONGEST)
     query = select(UserSession).where(UserSession.user_id == user.id, *living)
     return list(session.scalars(query.order_by(UserSession.seen_at.desc(), UserSession.id.desc())))
@@ -105,7 +105,7 @@ def sessions_of(session: Session, user: User, now: datetime) -> list[UserSession
 def set_password(
     session: Session, user: User, password: str, now: datetime, hasher: PasswordHash = HASHER
 ) -> None:
-    """Give the person a new password: every session ends and open sign-in links die. Raises Invalid."""
+    """Set a new password: every session ends and open sign-in links become invalid. Raises Invalid."""
     check_new_password(password, user.email)
     user.password_hash = hasher.hash(normal(password))
     user.updated_at = now

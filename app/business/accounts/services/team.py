@@ -31,7 +31,7 @@ def create_account(
     is_demo: bool = False,
     hasher: PasswordHash = HASHER,
 ) -> tuple[Account, User]:
-    """A new account with its owner; without a password the owner comes in by a link. Raises Invalid.
+    """A new account with its owner; without a password the owner signs in by a link. Raises Invalid.
 
     Its credits come from billing: `new_accounts.open_account` is what commands call.
     """
@@ -91,7 +91,7 @@ def people_of(session: Session, account_id: int) -> Sequence[User]:
 
 
 def change_role(session: Session, user: User, role: Role, now: datetime) -> None:
-    """Let the person do more or less; their sessions end, so the change holds at once. Raises Conflict."""
+    """Change the role; the person's sessions end, so the change takes effect at once. Raises Conflict."""
     _lock(session, user.account_id)
     if role != Role.OWNER:
         _keep_an_owner(session, user)
@@ -101,7 +101,7 @@ def change_role(session: Session, user: User, role: Role, now: datetime) -> None
 
 
 def deactivate(session: Session, user: User, now: datetime) -> None:
-    """Sign the person out for good and revoke their keys; what they made stays. Raises Conflict."""
+    """Deactivate the person for good and revoke their keys; what they made stays. Raises Conflict."""
     _lock(session, user.account_id)
     _keep_an_owner(session, user)
     user.is_active, user.updated_at = False, now
@@ -111,7 +111,7 @@ def deactivate(session: Session, user: User, now: datetime) -> None:
 
 
 def reactivate(session: Session, user: User, now: datetime, most: int | None = None) -> None:
-    """Let the person in again. Raises Conflict when `most` people are there already."""
+    """Reactivate the person. Raises Conflict when `most` people are active already."""
     _lock(session, user.account_id)
     if most is not None and len(_active(session, user.account_id)) >= most:
         raise Conflict(f"The plan has room for {most} people. Switch somebody off or take a larger plan.")
@@ -120,7 +120,7 @@ def reactivate(session: Session, user: User, now: datetime, most: int | None = N
 
 
 def person_with(session: Session, email: str) -> User:
-    """The person with this address. Raises NotFound, naming it."""
+    """The person with this address. Raises NotFound with the address."""
     user = session.scalar(select(User).where(User.email == email.strip().lower()))
     if user is None:
         raise NotFound(f"Nobody has the address {email}.")
@@ -128,7 +128,7 @@ def person_with(session: Session, email: str) -> User:
 
 
 def _lock(session: Session, account_id: int) -> None:
-    """Two owners who remove each other at once must not both succeed."""
+    """Two owners who remove each other at the same time must not both succeed."""
     session.execute(select(Account.id).where(Account.id == account_id).with_for_update(key_share=True))
 
 

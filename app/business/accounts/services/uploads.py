@@ -1,4 +1,4 @@
-"""Files that wait between two steps of a form; nobody but who sent them gets them back."""
+"""Files that wait between two steps of a form; only their sender can fetch them."""
 
 import secrets
 import zlib
@@ -13,13 +13,13 @@ from app.business.errors import NotFound
 
 KEPT_FOR = timedelta(hours=24)
 KEPT_FOR_A_PERSON = 5
-"""Who sends more loses the oldest."""
+"""Files waiting for one person; beyond this the oldest is deleted."""
 NAME_LIMIT = 64
 
 
 @dataclass(frozen=True)
 class Uploader:
-    """Whose file it is, and what for: a file of one form is none of another's."""
+    """Whose file it is and for which form: a file of one form cannot be used in another."""
 
     account_id: int
     user_id: int
@@ -27,17 +27,16 @@ class Uploader:
 
 
 def pack(data: bytes) -> bytes:
-    """The file as it is stored: compressed, which takes a while and so is done before the transaction."""
+    """The file as it is stored: compressed, which takes time and so is done before the transaction."""
     return zlib.compress(data, 1)
 
 
 def unpack(packed: bytes) -> bytes:
-    """The file as it was sent."""
     return zlib.decompress(packed)
 
 
 def keep(session: Session, owner: Uploader, packed: bytes, now: datetime) -> str:
-    """Store a packed file for a day. Returns the random name it is fetched by."""
+    """Store a packed file for a day. Returns the random name by which it is fetched."""
     name = f"{owner.purpose}-{secrets.token_urlsafe(24)}"
     session.add(
         Upload(
@@ -65,18 +64,18 @@ def fetch(session: Session, owner: Uploader, name: str, now: datetime) -> bytes:
 
 
 def take(session: Session, owner: Uploader, name: str) -> None:
-    """Delete it: who commits this first is the one who uses it. Raises NotFound for all others."""
+    """Delete the file: only the caller who commits this first may use it. Raises NotFound for all others."""
     if session.scalar(delete(Upload).where(_is(owner, name)).returning(Upload.id)) is None:
         raise NotFound()
 
 
 def any_expired(session: Session, now: datetime) -> bool:
-    """Whether `delete_expired` has something to do."""
+    """Whether `delete_expired` has anything to do."""
     return bool(session.scalar(select(exists().where(Upload.expires_at <= now))))
 
 
 def delete_expired(session: Session, now: datetime) -> None:
-    """Forget files whose day is over."""
+    """Delete files stored more than a day ago."""
     session.execute(delete(Upload).where(Upload.expires_at <= now))
 
 

@@ -12,9 +12,9 @@ VALID_FOR = timedelta(days=7)
 
 
 def issue_link(session: Session, now: datetime) -> str | None:
-    """Token for the owner whose first visit is awaited: of the newest account, a real one before the demo's.
+    """A token for an owner without a password: of the newest account, a real one before the demo's.
 
-    None when every owner has a password. Older tokens of that owner die.
+    None when every owner has a password. Older tokens of that owner become invalid.
     """
     owner = session.scalar(
         select(User)
@@ -32,7 +32,7 @@ def issue_link(session: Session, now: datetime) -> str | None:
 
 
 def issue_for(session: Session, user: User, now: datetime) -> str:
-    """A new token for `user`; older ones die."""
+    """A new token for `user`; older ones become invalid."""
     session.execute(delete(WelcomeLink).where(WelcomeLink.user_id == user.id))
     token = new_secret()
     session.add(
@@ -49,13 +49,13 @@ def issue_for(session: Session, user: User, now: datetime) -> str:
 
 
 def find_user(session: Session, token: str, now: datetime) -> User | None:
-    """The person the token is for, without using it up; None when it is unknown, used or too old."""
+    """The person of this token, without using it up; None when it is unknown, used or expired."""
     link = select(WelcomeLink.user_id).where(_is_usable(token, now))
     return session.scalar(select(User).where(User.id.in_(link), User.is_active))
 
 
 def redeem(session: Session, token: str, now: datetime) -> User | None:
-    """The person the token is for, once; None when it is unknown, used or too old."""
+    """The person of this token, which is used up; None when it is unknown, used or expired."""
     user_id = session.execute(
         update(WelcomeLink).where(_is_usable(token, now)).values(used_at=now).returning(WelcomeLink.user_id)
     ).scalar_one_or_none()

@@ -1,9 +1,9 @@
-"""Credits: set aside before work, charged unit by unit, given back at the end.
+"""Credits: set aside before work, charged unit by unit, released at the end.
 
 Every movement is a guarded UPDATE of the account's row and one ledger row with a unique key, so the balance
 never goes below zero and nothing is charged twice, under any crash and any number of workers. The account's
-row is locked first and always, so two workers of one account never wait for each other crosswise. The lock lets
-references to the row through: both have written outputs of the account before they come here.
+row is always locked first, so two workers of one account never deadlock. The lock allows references to the
+row: both have written outputs of the account before they come here.
 """
 
 import logging
@@ -38,7 +38,7 @@ class Balance:
 
 
 class CreditService:
-    """The only place that moves credits. Nothing is kept between calls."""
+    """The only place that moves credits. It keeps no state between calls."""
 
     def available(self, session: Session, account_id: int) -> int:
         """Credits that may still be set aside."""
@@ -73,7 +73,7 @@ class CreditService:
         )
 
     def lock(self, session: Session, account_id: int) -> None:
-        """Let nobody else move the account's credits until the transaction ends."""
+        """Lock the account's credits until the transaction ends."""
         _lock(session, account_id)
 
     def hold(
@@ -138,7 +138,7 @@ class CreditService:
         return charged
 
     def release(self, session: Session, *, account_id: int, run_id: int, now: datetime) -> int:
-        """Close the run's hold and give back what it did not use; returns those credits."""
+        """Close the run's hold and release what it did not use; returns those credits."""
         _lock(session, account_id)
         rest = session.execute(
             update(CreditHold)
@@ -184,10 +184,10 @@ class CreditService:
 
 
 def _lock(session: Session, account_id: int) -> None:
-    """Whoever moves this account's credits waits here (SQLite has one writer at a time anyway).
+    """Serialise movements of this account's credits (SQLite has one writer at a time anyway).
 
-    Not for those who only refer to the account: two that have added rows of it and then lock it would wait for
-    each other crosswise.
+    The lock allows references to the account: two transactions that have added rows of it and then lock it would
+    deadlock otherwise.
     """
     session.execute(select(Account.id).where(Account.id == account_id).with_for_update(key_share=True))
 
@@ -208,7 +208,7 @@ def _set_aside(session: Session, account_id: int, amount: int) -> Shortfall | No
 
 
 def _move(session: Session, account_id: int, *, balance: int = 0, held: int = 0) -> int:
-    """Change both figures at once; returns the new balance. The guard can only fail on a broken ledger."""
+    """Change both figures at once; returns the new balance. The guard fails only on a broken ledger."""
     new_balance, new_held = Account.credits_balance + balance, Account.credits_held + held
     after = session.execute(
         update(Account)
@@ -222,7 +222,7 @@ def _move(session: Session, account_id: int, *, balance: int = 0, held: int = 0)
 
 
 def _forget(session: Session, account_id: int) -> None:
-    """A loaded account reads its figures anew."""
+    """A loaded account has to reload its figures."""
     account = session.identity_map.get(session.identity_key(Account, account_id))
     if account is not None:
         session.expire(account, ["credits_balance", "credits_held"])

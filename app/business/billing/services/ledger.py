@@ -1,4 +1,4 @@
-"""The read side of credits: entries page by page, a month by days, and what each rule used."""
+"""Reading credits: entries page by page, a month by days, and what each rule used."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A customer's beginning: the account, its owner, and the first month's credits."""
+"""Opening an account: its row, its owner, and the first month's credits."""
 
 from datetime import datetime
 

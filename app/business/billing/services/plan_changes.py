@@ -1,7 +1,7 @@
-"""Moving an account to another plan: from now on the new one's limits, and a ledger entry that says so.
+"""Moving an account to another plan: its limits apply from now on, and a ledger entry records it.
 
-A bigger plan gives the difference for the present month at once; a smaller one takes nothing back and gives less from
-the next month on. What the month has given already counts, so that going up and down makes no credits.
+A bigger plan adds the difference for the present month at once; a smaller one takes nothing back and grants less from
+the next month on. What the month has granted already counts, so that going up and down creates no credits.
 """
 
 from datetime import datetime
@@ -18,15 +18,15 @@ from app.business.errors import Conflict
 
 
 def change_plan(session: Session, account: Account, code: str, now: datetime) -> int:
-    """Move the account to the plan of that code; gives the credits added at once.
+    """Move the account to the plan of that code; returns the credits added at once.
 
-    Raises Invalid for a code that there is not, Conflict when the account has the plan already.
+    Raises Invalid for an unknown code, Conflict when the account has the plan already.
     """
     old, new = plan_of(session, account), plan_with(session, code)
     if not _move(session, account, new.id):
         raise Conflict(f"The account is on the plan {new.name} already.")
     before = CreditService().available(session, account.id)
-    # Where the month's grant is still to come, it is the new plan's, and there is no difference.
+    # If the month's grant is still to come, it will be the new plan's, and there is no difference.
     grant_month(session, account.id, now)
     month = month_of(account.timezone, now)
     given, changes = _given(session, account.id, month)
@@ -43,7 +43,7 @@ def change_plan(session: Session, account: Account, code: str, now: datetime) ->
 
 
 def _move(session: Session, account: Account, plan_id: int) -> bool:
-    """Guarded, so that of two changes at once the second sees what the first one gave."""
+    """Guarded, so that of two concurrent changes the second sees what the first one granted."""
     moved = session.scalar(
         update(Account)
         .where(Account.id == account.id, or_(Account.plan_id.is_(None), Account.plan_id != plan_id))
@@ -56,7 +56,7 @@ def _move(session: Session, account: Account, plan_id: int) -> bool:
 
 
 def _given(session: Session, account_id: int, month: str) -> tuple[int, int]:
-    """Credits that the month's grant and plan changes gave, and how many changes there were."""
+    """Credits of the month's grant and plan changes, and the number of changes."""
     mine = CreditEntry.account_id == account_id
     is_change = CreditEntry.key.startswith(_prefix(month))
     given = select(func.coalesce(func.sum(CreditEntry.amount), 0)).where(

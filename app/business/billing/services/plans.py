@@ -1,4 +1,4 @@
-"""The plans that every installation starts with."""
+"""The plans of every installation."""
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -37,13 +37,13 @@ PLANS = (
 
 
 def ensure_plans(session: Session) -> None:
-    """Add the plans that are missing; those that somebody has adjusted stay as they are."""
+    """Add missing plans; those that somebody has adjusted stay as they are."""
     for plan in PLANS:
         insert_missing(session, Plan, plan | {"rollover": "add"})
 
 
 def plan_with(session: Session, code: str) -> Plan:
-    """The plan of this code. Raises Invalid({"plan": …}) naming those there are."""
+    """The plan of this code. Raises Invalid({"plan": …}), which names the known codes."""
     plan = session.scalar(select(Plan).where(Plan.code == code))
     if plan is None:
         codes = ", ".join(session.scalars(select(Plan.code).order_by(Plan.monthly_credits)))
@@ -52,5 +52,4 @@ def plan_with(session: Session, code: str) -> Plan:
 
 
 def plan_of(session: Session, account: Account) -> Plan | None:
-    """The account's plan."""
     return session.get(Plan, account.plan_id) if account.plan_id else None

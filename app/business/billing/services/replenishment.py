@@ -41,7 +41,7 @@ def replenish_monthly_credits(
             with transaction() as session:
                 if grant_month(session, account_id, now):
                     report.granted.append(account_id)
-        # Whatever is wrong with one account, the others get theirs.
+        # An error of one account must not stop the grants of the others.
         except Exception as error:
             if stops_all(error):
                 raise
@@ -66,7 +66,7 @@ def accounts_without_grant(session: Session, now: datetime) -> Iterator[int]:
 
 
 def grant_month(session: Session, account_id: int, now: datetime) -> bool:
-    """Grant the account its credits of the present month; False when it has them, or is owed none."""
+    """Grant the account its credits of the present month; False when it has them, or none are due."""
     row = session.execute(
         select(Account.timezone, Plan)
         .join(Plan, Plan.id == Account.plan_id)
@@ -102,7 +102,7 @@ def grant_key(month: str) -> str:
 
 
 def _expire(session: Session, account_id: int, plan: Plan, month: str, now: datetime) -> None:
-    """Take away what the plan does not carry over; credits set aside by runs are never touched."""
+    """Remove credits that do not roll over under the plan; credits set aside by runs are never touched."""
     if plan.rollover == Rollover.ADD or (plan.rollover == Rollover.CAP and plan.rollover_cap is None):
         return
     kept = plan.rollover_cap or 0 if plan.rollover == Rollover.CAP else 0

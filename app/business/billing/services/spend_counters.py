@@ -1,4 +1,4 @@
-"""Counters of budgets: spent and set aside together never pass a limit, however many workers ask at once."""
+"""Counters of budgets: spent and set aside together never exceed a limit, however many workers ask at once."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from app.business.billing.models import (
 from app.business.upsert import insert_missing, upsert
 
 TOTAL = "total"
-"""The period of a counter that never begins anew."""
+"""The period of a counter that is never reset."""
 
 NAMES = {
     BudgetScope.ACCOUNT: "The account's daily ceiling",
@@ -31,7 +31,7 @@ NAMES = {
 
 @dataclass(frozen=True)
 class Budget:
-    """A counter credits pass: `period` is a day, a month or TOTAL; no `limit` only counts.
+    """A counter on which credits count: `period` is a day, a month or TOTAL; without `limit` it only counts.
 
     `share`: how much of the credits count here (None: all of them), as of a run over several sites.
     """
@@ -45,13 +45,12 @@ class Budget:
 
     @property
     def title(self) -> str:
-        """What people call it."""
         return self.name or NAMES[self.scope]
 
 
 @dataclass(frozen=True)
 class Spent:
-    """What was moved to spent, and the site whose month counts it."""
+    """What was moved to spent, and the site in whose month it counts."""
 
     amount: int
     site_id: int | None
@@ -71,7 +70,7 @@ class Shortfall:
 def hold(
     session: Session, account_id: int, run_id: int, amount: int, budgets: Sequence[Budget]
 ) -> Shortfall | None:
-    """Count `amount` as set aside on every budget; the first one that has no room refuses."""
+    """Count `amount` as set aside on every budget; the first one without room refuses."""
     for budget in sorted(budgets, key=lambda budget: (budget.scope, budget.scope_id, budget.period)):
         share = amount if budget.share is None else budget.share
         if share == 0:
@@ -91,7 +90,7 @@ def hold(
 
 
 def used(session: Session, account_id: int, budget: Budget) -> int:
-    """Credits that count on it, spent and set aside."""
+    """Credits counted on it, spent and set aside."""
     counted = select(SpendCounter.spent + SpendCounter.held).where(_is(account_id, budget))
     return session.scalar(counted) or 0
 
@@ -116,7 +115,7 @@ def rooms(session: Session, account_id: int, budgets: Sequence[Budget]) -> dict[
 
 
 def begin(session: Session, account_id: int, budget: Budget, run_ids: Sequence[int]) -> int:
-    """Begin to count on it what these runs have set aside and spent already. Returns how much that is.
+    """Start a counter with what these runs have set aside and spent already. Returns that sum.
 
     The account is locked meanwhile, so that no credits move.
     """
@@ -138,7 +137,7 @@ def begin(session: Session, account_id: int, budget: Budget, run_ids: Sequence[i
 
 
 def _charged() -> ScalarSelect[int]:
-    """What the ledger charged the run of the hold."""
+    """What the ledger charged to the run of the hold."""
     entry = CreditEntry
     mine = select(func.coalesce(-func.sum(entry.amount), 0)).where(
         entry.account_id == CreditHold.account_id,
@@ -152,7 +151,7 @@ def spend(session: Session, account_id: int, run_id: int, amount: int, site_id: 
     """Move at most `amount` from set aside to spent on the run's counters; of its sites only on one.
 
     That is `site_id` where the run set enough aside for it. A record may have moved since to another site: then
-    it is paid for by what was set aside where it was.
+    it is paid for by what was set aside at its former site.
     """
     parts = _open_parts(session, account_id, run_id)
     site = _paying_site([part for part in parts if part.scope == BudgetScope.SITE], amount, site_id)
@@ -171,7 +170,7 @@ def spend(session: Session, account_id: int, run_id: int, amount: int, site_id: 
 
 
 def free(session: Session, account_id: int, run_id: int) -> None:
-    """Give back on each counter what the run set aside there and did not spend."""
+    """Release on each counter what the run set aside there and did not spend."""
     for part in _open_parts(session, account_id, run_id):
         _draw(session, part, amount=CreditHoldPart.posted)
         _change(session, part, held=_less(part.amount - part.posted))
@@ -188,7 +187,7 @@ def _raise_part(session: Session, account_id: int, run_id: int, amount: int, bud
 
 
 def _open_parts(session: Session, account_id: int, run_id: int) -> Sequence[CreditHoldPart]:
-    """Always in the same order, so that two workers never wait for each other's counters."""
+    """Always in the same order, so that two workers never deadlock on each other's counters."""
     part = CreditHoldPart
     return session.scalars(
         select(part)
@@ -227,7 +226,7 @@ def _change(session: Session, part: CreditHoldPart, **values: ColumnElement[int]
 
 
 def _less(amount: int) -> ColumnElement[int]:
-    # A run must be able to end even when its counter was made anew meanwhile: never below zero.
+    # A run must be able to end even when its counter was created again meanwhile: never below zero.
     return case((SpendCounter.held >= amount, SpendCounter.held - amount), else_=0)
 
 

@@ -1,4 +1,4 @@
-"""Clusters as people work on them: make, rename, merge, split, move keywords."""
+"""Editing clusters: create, rename, merge, split, move keywords."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -125,7 +125,7 @@ def merge_clusters(
     ids = [cluster.id for cluster in others]
     if not ids or target.id in ids or any(cluster.sector_id != target.sector_id for cluster in others):
         raise Invalid({"clusters": ["Choose other clusters of the same sector to merge into this one."]})
-    # Nothing may be put into them from now on.
+    # From now on nothing may be put into them.
     session.execute(select(Cluster.id).where(Cluster.id.in_(ids)).order_by(Cluster.id).with_for_update())
     came = set(session.scalars(select(Idea.status).where(Idea.cluster_id.in_(ids))))
     for model in (Keyword, Idea):
@@ -151,7 +151,7 @@ def place_keywords(
     origin: Origin,
     now: datetime,
 ) -> list[int]:
-    """Mark keywords as clustered, in `cluster`, if their status is one of `came_from`. Returns their ids."""
+    """Mark keywords as clustered in `cluster`, if their status is one of `came_from`. Returns their ids."""
     values = {"cluster_id": cluster.id, "cluster_tried_at": now}
     return move_status(
         session, KEYWORD, keyword_ids, list(came_from), KeywordStatus.CLUSTERED, origin, now, **values

@@ -1,4 +1,4 @@
-"""What clustering is asked, and what it answers, as plain data."""
+"""Request and result of clustering, as plain data."""
 
 from dataclasses import dataclass, field
 

@@ -1,4 +1,4 @@
-"""Groups the new keywords of a sector: first into clusters that are there and near, then into new ones."""
+"""Groups the new keywords of a sector: first into near existing clusters, then into new ones."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ KNOWN_TEXTS_LIMIT = 5_000
 
 @dataclass(frozen=True)
 class ClusteringResult:
-    """Clusters made; numbers of keywords that joined older clusters, were placed in all (what is paid), were left."""
+    """Clusters created; keywords that joined older clusters, were placed in all (these are charged), were left."""
 
     clusters: list[Cluster]
     joined: int
@@ -60,7 +60,7 @@ class ClusteringService:
         )
 
     def group(self, request: ClusteringRequest, key: str) -> ClusteringAnswer:
-        """Where each keyword goes; the same request gives the same answer."""
+        """Where each keyword goes; deterministic."""
         # Imported here: numpy, scipy and the word vectors stay out of processes that do not cluster.
         from app.business.planner.services.keyword_groups import group_keywords
 
@@ -80,7 +80,7 @@ class ClusteringService:
         for cluster, (_, ids) in zip(clusters, wanted, strict=True):
             places |= dict.fromkeys(ids, cluster.id)
         placed = _place(session, places, origin, now)
-        # Told last: what hears of a cluster finds its keywords in it.
+        # Reported last: rules that the cluster's event starts find its keywords in it.
         report(session, EventType.CLUSTER_CREATED, CLUSTER, clusters, origin, now)
         _note_tried(session, answer.left, now)
         return ClusteringResult(clusters, joined, placed, len(answer.left))
@@ -142,7 +142,7 @@ def _make_clusters(
 
 
 def _place(session: Session, places: dict[int, int], origin: Origin, now: datetime) -> int:
-    """The keywords are locked and still new. Placed first, moved then: the event of the move knows the cluster."""
+    """The keywords are locked and still new. Placed first, moved then: the event of the move has the cluster."""
     if places:
         rows = [{"id": key, "cluster_id": cluster_id} for key, cluster_id in places.items()]
         session.execute(update(Keyword), rows)
@@ -160,7 +160,7 @@ def _place(session: Session, places: dict[int, int], origin: Origin, now: dateti
 
 
 def _note_tried(session: Session, left: Sequence[int], now: datetime) -> None:
-    # Left-over keywords are tried again a week later: then new ones may have come that fit.
+    # Left-over keywords are retried a week later: new ones that fit may have come.
     session.execute(
         update(Keyword)
         .where(Keyword.id.in_(left), Keyword.status == KeywordStatus.NEW)

@@ -1,4 +1,4 @@
-"""Ideas as people work on them: write one down, edit, accept, reject."""
+"""Editing ideas: create, edit, accept, reject."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -27,7 +27,7 @@ def create_idea(
     """A new idea of a sector, or of a cluster (which becomes planned), with its idea_created event.
 
     `fields`: title, description?, content_type?, main_keyword?, labels?, note?, assignee?.
-    `ordinal`: which one of its unit of work it is. Raises Invalid.
+    `ordinal`: its number within the unit of work. Raises Invalid.
     """
     title = clean_line(fields.get("title") or "", "title")
     cluster_id = place.id if isinstance(place, Cluster) else None
@@ -57,7 +57,7 @@ def update_idea(
 def decide_ideas(
     session: Session, ids: list[int], status: str, *, origin: Origin, now: datetime
 ) -> list[int]:
-    """Accept or reject many at once; returns the moved ids, those that may not be moved are left."""
+    """Accept or reject many at once; returns the ids moved, and leaves out those that may not be moved."""
     moved = set_status(session, IDEA, ids, status, origin, now)
     clusters = session.scalars(select(Idea.cluster_id).where(Idea.id.in_(moved)))
     _note(session, clusters, status, origin, now)
@@ -67,11 +67,11 @@ def decide_ideas(
 def _note(
     session: Session, cluster_ids: Iterable[int | None], status: str, origin: Origin, now: datetime
 ) -> None:
-    """The clusters of ideas that are `status` now follow them."""
+    """Update the clusters of ideas that are `status` now."""
     if status == IdeaStatus.REJECTED:
         note_closed_ideas(session, cluster_ids, origin=origin, now=now)
     elif origin.run_id is None:
-        # Rules accept new ideas, which were open before: their cluster stays as people set it.
+        # Rules accept new ideas, which were open before: their cluster keeps the status that people set.
         note_open_ideas(session, cluster_ids, origin=origin, now=now)
 
 

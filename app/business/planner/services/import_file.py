@@ -1,6 +1,6 @@
-"""An uploaded keyword file made ready for its import: rows with their site, each keyword once, what is refused.
+"""An uploaded keyword file prepared for import: rows with their site, each keyword once, and the rows refused.
 
-Nothing here knows the database: it runs before any transaction, and in a process of its own
+Nothing here uses the database: it runs before any transaction, and in a separate process
 (`app.infrastructure.file_reader`) that loads no more than this module imports.
 """
 
@@ -23,7 +23,7 @@ SiteOfRow = tuple[int, str]
 
 @dataclass(frozen=True)
 class FileChoices:
-    """How a file is to be read: corrections by hand, and where its rows go.
+    """How to read a file: corrections by hand, and where its rows go.
 
     site: where all rows go; None: their site column names it, one of `sites` (by `name_key`).
     one_sector: all rows go to one sector, whatever a sector column says.
@@ -38,7 +38,7 @@ class FileChoices:
 
 @dataclass(frozen=True)
 class ImportRow:
-    """One keyword to write: `key` is its fold, `figures` what the file says of it."""
+    """One keyword to write: `key` is its fold, `figures` its values from the file."""
 
     row: int
     site_id: int
@@ -50,9 +50,9 @@ class ImportRow:
 
 @dataclass(frozen=True)
 class ImportFile:
-    """What was recognised, and the rows. `found`: rows that can be taken, with `repeats` of earlier rows.
+    """What was recognised, and the rows. `found`: acceptable rows, including `repeats` of earlier rows.
 
-    rows: what `unpack_rows` reads; kept as it is between the steps of an import.
+    rows: as `unpack_rows` reads them; stored unchanged between the steps of an import.
     """
 
     encoding: str
@@ -68,7 +68,7 @@ class ImportFile:
 
     @property
     def to_write(self) -> int:
-        """Different keywords of the file."""
+        """The number of different keywords in the file."""
         return self.found - self.repeats
 
 
@@ -114,18 +114,17 @@ def pack_rows(rows: Any) -> bytes:
 
 
 def unpack_lines(packed: bytes) -> list[bytes]:
-    """The lines, not yet read: reading fifty thousand at once would stop every other thread for a while."""
+    """The lines, not parsed yet: parsing fifty thousand at once would block every other thread for a while."""
     lines = zlib.decompress(packed)
     return lines.split(b"\n") if lines else []
 
 
 def read_rows(lines: Sequence[bytes]) -> Iterator[ImportRow]:
-    """The rows of these lines."""
     return (ImportRow(*json.loads(line)) for line in lines)
 
 
 def _site_of(row: KeywordRow, table: KeywordTable, choices: FileChoices) -> SiteOfRow | str | None:
-    """The row's site, or the sentence why there is none; None while nobody has chosen one."""
+    """The row's site, or a sentence why there is none; None while nobody has chosen one."""
     if choices.site or "site" not in table.columns:
         return choices.site
     name = row.values.get("site")

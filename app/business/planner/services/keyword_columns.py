@@ -1,4 +1,4 @@
-"""Which column of a sheet is which field: the header line, its tool's names, and corrections by hand."""
+"""Which column of a sheet is which field: the header line, the names tools use, and corrections by hand."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,7 @@ from app.business.errors import Invalid
 from app.business.folding import fold
 
 PREAMBLE_LIMIT = 30
-"""Lines above the header that are looked through (Keyword Planner writes two)."""
+"""Lines searched for the header (Keyword Planner writes two above it)."""
 
 ALIASES: dict[str, tuple[str, ...]] = {
     "keyword": (
@@ -44,7 +44,7 @@ ALIASES: dict[str, tuple[str, ...]] = {
 
 FIELDS = tuple(ALIASES)
 
-# Search Console's comparison doubles its metrics: "Last 28 days Clicks", "Previous 28 days Clicks".
+# Search Console's comparison has each metric twice: "Last 28 days Clicks", "Previous 28 days Clicks".
 _COMPARED = ("clicks", "impressions", "position")
 _OLD_PERIOD = ("previous", "prior", "same period", "compared", "year over year", "difference")
 _PERIOD = re.compile(r"^(last|past|current|this|recent|\d)")

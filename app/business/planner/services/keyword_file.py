@@ -1,4 +1,4 @@
-"""A keyword export as lines of cells: what kind of file it is, its encoding and separator, by its bytes."""
+"""A keyword export as lines of cells: file type, encoding and separator, detected from its bytes."""
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping
@@ -24,7 +24,7 @@ ENCODINGS = (
     "cp1256", "cp1257", "latin-1", "iso8859-2", "iso8859-15", "koi8-r", "mac-roman", "cp437", "cp850",
     "shift_jis", "euc_jp", "gb18030", "big5", "euc_kr",
 )  # fmt: skip
-"""What may be chosen by hand; anything else a person could name is refused."""
+"""Encodings that may be chosen by hand; all others are refused."""
 
 _GUESSED = ["cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "shift_jis", "gb18030", "big5", "euc_kr"]
 _SAMPLE = 64 * 1024
@@ -42,7 +42,7 @@ class Sheet:
 def read_sheet(data: bytes, *, encoding: str | None = None, chosen: Mapping[str, str] | None = None) -> Sheet:
     """The file's first table; `encoding` and `chosen` columns are corrections by hand.
 
-    Raises TooLarge over 5 MB, Invalid({"file" or "encoding": …}) for what is no table of text.
+    Raises TooLarge over 5 MB, Invalid({"file" or "encoding": …}) for what is not a table of text.
     """
     check_size(data)
     if data.startswith(b"PK\x03\x04"):
@@ -91,7 +91,7 @@ def detect_separator(text: str, chosen: Mapping[str, str]) -> str:
     """The separator under which the header line names the most fields; between equals, the widest line."""
 
     def merit(separator: str) -> tuple[int, int]:
-        # Wider lines than we take are cut: under a wrong separator an honest text may have them.
+        # Lines wider than the limit are cut: under a wrong separator a valid text may have them.
         read = islice(_lines(text[:_SAMPLE], separator), PREAMBLE_LIMIT)
         lines = [(line or [])[:COLUMNS_LIMIT] for line in read]
         header = find_header(lines, chosen)
@@ -103,7 +103,7 @@ def detect_separator(text: str, chosen: Mapping[str, str]) -> str:
 
 
 def split_lines(text: str, separator: str) -> list[list[str] | None]:
-    """Lines of cells. A quotation mark that is never closed spoils its own line only. Raises TooLarge."""
+    """Lines of cells. An unclosed quotation mark affects only its own line. Raises TooLarge."""
     return _within_limits(_lines(text, separator))
 
 
@@ -125,7 +125,7 @@ def _one_line(line: str, separator: str) -> list[str] | None:
 
 
 def _within_limits(read: Iterable[list[str] | None]) -> list[list[str] | None]:
-    """The lines; refused at the first one that is too many or too wide."""
+    """The lines; refused at the first one over the limits."""
     lines: list[list[str] | None] = []
     filled = cells = 0
     for line in read:
@@ -147,6 +147,6 @@ def _likeliest(data: bytes) -> str:
     if not matches:
         return "cp1252"
     least = min(match.chaos for match in matches)
-    # Western European text is as tidy in its neighbours' code pages; it is by far the most common of them.
+    # Western European text is as valid in its neighbours' code pages; it is by far the most common of them.
     western = any("cp1252" in match.could_be_from_charset and match.chaos <= least for match in matches)
     return "cp1252" if western else matches[0].encoding

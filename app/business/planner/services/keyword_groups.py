@@ -17,7 +17,7 @@ from app.business.planner.services.word_vectors import Vectors, embed
 
 
 def group_keywords(request: ClusteringRequest) -> ClusteringAnswer:
-    """The same request gives the same answer."""
+    """Deterministic: the same request gives the same answer."""
     vectors, known = _embed(request)
     groups, cut = group(vectors)
     answer = ClusteringAnswer(request.sector_id)
@@ -34,7 +34,7 @@ def group_keywords(request: ClusteringRequest) -> ClusteringAnswer:
 
 
 def _embed(request: ClusteringRequest) -> tuple[Vectors, dict[int, Vectors]]:
-    """Vectors of the keywords, and of the texts of each known cluster, of one embedding."""
+    """Vectors of the keywords, and of the texts of each known cluster, in one embedding."""
     texts = [keyword.text for keyword in request.keywords]
     end = len(texts)
     vectors = embed(texts + [text for known in request.known.values() for text in known])

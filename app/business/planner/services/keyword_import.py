@@ -1,6 +1,6 @@
-"""Takes a whole table of keywords into a site in the caller's transaction, or nothing of it.
+"""Imports a whole table of keywords into a site in the caller's transaction, or nothing of it.
 
-For tables that are small or nobody waits for; what people send is written in parts (`import_parts`).
+For small tables that nobody waits for; files that people send are written in parts (`import_parts`).
 """
 
 from dataclasses import dataclass
@@ -46,10 +46,10 @@ def import_keywords(
     now: datetime,
     existing: Literal["update", "leave"] = "update",
 ) -> ImportResult:
-    """Take every row that can be taken, with one batch of keyword_added events.
+    """Import every acceptable row, with one batch of keyword_added events.
 
     `site` None: the table's site column names it; `sector` None: its sector column, else "General"; sectors
-    are made when missing. Raises Invalid when neither a site nor a site column is there.
+    are created when missing. Raises Invalid when there is neither a site nor a site column.
     """
     to = Destination(site, sector)
     require_site(to, table.columns)

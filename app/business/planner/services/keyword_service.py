@@ -1,4 +1,4 @@
-"""Keywords: added one by one, edited. Imports of many are in `keyword_import.py`."""
+"""Keywords: create one, edit. Imports of many are in `keyword_import.py`."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -72,7 +72,7 @@ def new_keyword(
 
 
 def insert_keywords(session: Session, rows: Sequence[dict[str, Any]]) -> Sequence[Row[Any]]:
-    """Insert those that the site does not have in any letter case; gives id, site_id, sector_id of each new row."""
+    """Insert those that the site does not have in any letter case; returns id, site_id, sector_id of each new row."""
     if not rows:
         return []
     dialect = session.get_bind().dialect.name
@@ -123,6 +123,6 @@ FIGURES: dict[str, Cleaner] = {
     "impressions": _number(),
     "url": line(limit=2000),
 }
-"""What is known about a keyword, each with its check."""
+"""The figures of a keyword, each with its check."""
 
 _TEXT_FIGURES = ("country", "language", "url")

@@ -1,4 +1,4 @@
-"""A keyword export understood: which column is what, the rows to take, a plain refusal for each other."""
+"""A parsed keyword export: its columns, the rows to import, and the reason for each row refused."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ HEADER_CELLS = 100
 
 
 class NoKeywordColumn(Invalid):
-    """No line names a keyword column. `headers`: cells of the likeliest line, to choose it from."""
+    """No line has a keyword column. `headers`: cells of the likeliest line, to choose it from."""
 
     def __init__(self, errors: Mapping[str, Sequence[str]], headers: Sequence[str]) -> None:
         super().__init__(errors)
@@ -24,7 +24,7 @@ class NoKeywordColumn(Invalid):
 
 @dataclass(frozen=True)
 class RowError:
-    """Why a row is not taken; `row` counts from 1 as a spreadsheet shows it."""
+    """Why a row is refused; `row` counts from 1 as in a spreadsheet."""
 
     row: int
     message: str
@@ -41,7 +41,7 @@ class KeywordRow:
 
 @dataclass(frozen=True)
 class KeywordTable:
-    """`columns`: field -> header as found or corrected. `preview`: the first data rows as they are."""
+    """`columns`: field -> header as found or corrected. `preview`: the first data rows, unchanged."""
 
     encoding: str
     separator: str
@@ -58,8 +58,8 @@ def read_keyword_table(
 ) -> KeywordTable:
     """Read CSV, TSV or XLSX by its bytes.
 
-    `columns` corrects what is recognised: field -> header ("" for none). Raises TooLarge over 5 MB or 50,000
-    rows, Invalid when the file is no table, has no keyword column, or cannot be read as corrected.
+    `columns` corrects what was recognised: field -> header ("" for none). Raises TooLarge over 5 MB or 50,000
+    rows, Invalid when the file is no table, has no keyword column, or does not fit the corrections.
     """
     chosen = dict(columns or {})
     sheet = read_sheet(data, encoding=encoding, chosen=chosen)

@@ -1,4 +1,4 @@
-"""Excel workbooks (.xlsx) as lines of text cells, within limits that a zip or XML bomb cannot pass."""
+"""Excel workbooks (.xlsx) as lines of text cells, within limits that stop zip and XML bombs."""
 
 import re
 import sys
@@ -65,7 +65,7 @@ def _check_members(archive: zipfile.ZipFile) -> None:
 
 
 def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo, limit: int) -> bytes:
-    # The size a zip claims may be a lie: unpack for real, and stop one byte after the limit.
+    # The size that a zip declares may be wrong: unpack for real, and stop one byte after the limit.
     member.file_size = sys.maxsize
     with archive.open(member) as stream:
         content = stream.read(limit + 1)
@@ -75,7 +75,7 @@ def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo, limit: int) -> by
 
 
 def _check_area(sheet: bytes) -> None:
-    # Two far-apart cells would make the reader lay out every cell between them.
+    # Two distant cells would make the reader allocate every cell between them.
     cells = _CELL.findall(sheet)
     height = max((int(row) for _, row in cells), default=0)
     width = max((_column_number(letters) for letters, _ in cells), default=0)

@@ -1,4 +1,4 @@
-"""Text as people type or import it: one Unicode form, no control characters, a known length."""
+"""Normalisation of typed and imported text: Unicode form, control characters, length."""
 
 import re
 import unicodedata
@@ -14,7 +14,7 @@ LINE_LIMIT = 255
 BODY_LIMIT = 1_000_000
 
 _SPACES = re.compile(r"\s+")
-# What separates nothing and joins nothing: pasted along with a text, never meant.
+# Zero-width characters that were pasted along by accident.
 _HIDDEN = re.compile("[\u00ad\u200b\u200e\u200f\u2060\ufeff]")
 DOTLESS = ("tr", "az")
 
@@ -46,12 +46,12 @@ def keyword_text(value: str, path: str = "text", *, language: str = "") -> str:
 
 
 def without_hidden(text: str) -> str:
-    """`text` without what is pasted along and never meant."""
+    """`text` without characters that were pasted along by accident."""
     return _HIDDEN.sub("", text)
 
 
 def lower_case(text: str, language: str = "") -> str:
-    """Lower case as people of the language write it: Turkish and Azeri know a dotted and a dotless i."""
+    """Lower case in the given language: Turkish and Azeri have a dotted and a dotless i."""
     if re.split("[-_]", language.lower())[0] in DOTLESS:
         text = text.replace("I", "ı")
     return text.replace("İ", "i").lower()

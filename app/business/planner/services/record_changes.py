@@ -1,4 +1,4 @@
-"""How records come to be and change status: the legal moves, and the events that report them."""
+"""Creating records and changing their status: the legal moves, and the events that report them."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -37,10 +37,10 @@ Moves = Mapping[str, Collection[str]]
 
 @dataclass(frozen=True)
 class Kind:
-    """A record type, and the status moves that rules, and that people may ask for.
+    """A record type, and the status moves that rules and people may ask for.
 
-    Moves that belong to a piece of work (keyword clustered, idea used, task writing): only its service.
-    `sets`: what else a status sets, whoever moves the record there.
+    Moves that belong to a piece of work (keyword clustered, idea used, task writing) are left to its service.
+    `sets`: further values set with a status.
     """
 
     name: str
@@ -112,7 +112,7 @@ def report(
 ) -> None:
     """Write one batch with the event of each record (anything with id, site_id and sector_id).
 
-    Each event keeps what its record says now: call it when the change is whole.
+    Each event keeps a snapshot of its record: call it when the change is complete.
     """
     places = list(records)
     if not places:
@@ -123,7 +123,7 @@ def report(
 
 
 def add_events(session: Session, batch: EventBatch, kind: Kind, places: Sequence[Any], **data: Any) -> None:
-    """The same for an open batch that goes on afterwards."""
+    """The same for an open batch that continues afterwards."""
     said = snapshots(session, kind.model, [row.id for row in places], batch.created_at)
     rows = [
         {
@@ -141,9 +141,9 @@ def add_events(session: Session, batch: EventBatch, kind: Kind, places: Sequence
 def set_status(
     session: Session, kind: Kind, ids: Sequence[int], status: str, origin: Origin, now: datetime
 ) -> list[int]:
-    """Move what may be moved and return its ids; a rule never undoes what a person decided.
+    """Move the records that may be moved and return their ids; a rule never undoes a person's decision.
 
-    Raises Invalid for a word that is no status a rule (or person) may set.
+    Raises Invalid for a status that rules (or people) may not set.
     """
     moves = kind.by_rules if origin.run_id else kind.by_people
     if status not in moves:
@@ -196,7 +196,7 @@ def move_status(
 def require_move(
     session: Session, kind: Kind, record: Record, status: str, origin: Origin, now: datetime
 ) -> None:
-    """Move one record or refuse: Conflict names its present status."""
+    """Move one record. Raises Conflict, which names its present status."""
     if record.status == status:
         return
     if not set_status(session, kind, [record.id], status, origin, now):

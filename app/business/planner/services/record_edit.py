@@ -1,4 +1,4 @@
-"""Edits that people and rules make to any record: texts, figures, labels, note, person, status."""
+"""Edits of any record by people and rules: texts, figures, labels, note, assignee, status."""
 
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
@@ -18,7 +18,7 @@ from app.business.planner.services.record_versions import differing, lock_versio
 LABELS_LIMIT = 50
 
 Cleaner = Callable[[Any, str], Any]
-"""Takes a value and its field path; gives what is stored, or raises Invalid."""
+"""Takes a value and its field path; returns what is stored, or raises Invalid."""
 
 Derive = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 
@@ -26,7 +26,7 @@ Derive = Callable[[Mapping[str, Any]], Mapping[str, Any]]
 def fill_record(
     session: Session, record: Record, fields: Mapping[str, Any], cleaners: Mapping[str, Cleaner]
 ) -> None:
-    """Give a new record its fields. Raises Invalid for one that is wrong or cannot be set."""
+    """Set the fields of a new record. Raises Invalid for one that is wrong or cannot be set."""
     for name, value in _cleaned(session, record, fields, cleaners).items():
         setattr(record, name, value)
     session.add(record)
@@ -83,7 +83,7 @@ def body(value: Any, path: str) -> str:
 
 
 def as_given(value: Any, _path: str) -> Any:
-    """A value whose type and range the form or schema has checked already."""
+    """A value that the form or schema has already checked."""
     return value
 
 

@@ -1,6 +1,6 @@
 """Reading records: filtered, sorted and paged lists.
 
-Filters and orders come from fixed maps, so nothing of an address ever reaches a query by its name.
+Filters and orders come from fixed maps, so no name from an address ever reaches a query.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +24,7 @@ Filter = Callable[[Any], ColumnElement[bool]]
 
 @dataclass(frozen=True)
 class RecordList(Generic[Row]):
-    """One kind of list: what it may be filtered and sorted by (the first order is the default)."""
+    """One kind of list: its filters and orders (the first order is the default)."""
 
     model: type[Row]
     filters: Mapping[str, Filter]
@@ -47,7 +47,7 @@ class RecordList(Generic[Row]):
         return sorted_page(session, query, order, self.model.id.expression, cursor=cursor, limit=limit)
 
     def count(self, session: Session, scope: Scope, chosen: Mapping[str, Any]) -> int:
-        """How many rows the filters leave."""
+        """The number of rows under the filters."""
         counted = self._matching(select(func.count(self.model.id)), scope, chosen)
         return session.scalar(counted) or 0
 
@@ -58,7 +58,7 @@ class RecordList(Generic[Row]):
 
 @dataclass(frozen=True)
 class ClusterFigures:
-    """What a cluster holds now; total_volume: searches a month of all its keywords."""
+    """What a cluster holds now; total_volume: monthly searches of all its keywords."""
 
     keyword_count: int = 0
     total_volume: int = 0
@@ -78,7 +78,7 @@ def cluster_figures(session: Session, ids: Sequence[int]) -> dict[int, ClusterFi
 
 
 def neighbours(session: Session, cluster: Cluster, limit: int = 500) -> Sequence[Cluster]:
-    """The other clusters of its sector by name: what it may be merged with, or keywords moved to."""
+    """The other clusters of its sector by name: candidates for a merge or a move of keywords."""
     others = select(Cluster).where(Cluster.sector_id == cluster.sector_id, Cluster.id != cluster.id)
     return session.scalars(others.order_by(Cluster.name, Cluster.id).limit(limit)).all()
 
@@ -93,7 +93,7 @@ def places(session: Session, scope: Scope) -> list[tuple[Site, list[Sector]]]:
 
 
 def count_known(session: Session, site_id: int, texts: Sequence[str]) -> int:
-    """How many of these keywords the site has already."""
+    """The number of these keywords that the site has already."""
     known = 0
     for start in range(0, len(texts), TEXTS_AT_ONCE):
         some = set(map(fold, texts[start : start + TEXTS_AT_ONCE]))
@@ -114,12 +114,12 @@ def record_filters(model: type[Record]) -> dict[str, Filter]:
 
 
 def holds(*folded: InstrumentedAttribute[str]) -> Filter:
-    """Text found in any of these columns, upper and lower case alike; a text of no word finds all."""
+    """Text found in any of these columns, ignoring case; a text without words matches all."""
     return lambda text: and_(true(), *[_any_of(folded, word) for word in fold(text).split()[:10]])
 
 
 def newest(model: type[Any]) -> dict[str, Order]:
-    """The order that every list has: last made first."""
+    """The order of every list: last created first."""
     return {"newest": Order(model.id.expression, lambda row: row.id)}
 
 
@@ -133,7 +133,7 @@ def _any_of(columns: Sequence[InstrumentedAttribute[str]], word: str) -> ColumnE
 
 
 def _figure(column: InstrumentedAttribute[Any]) -> Order:
-    # Without a figure a row sorts below every one that has it; null cannot be part of a cursor.
+    # A row without a figure sorts below all others; null cannot be part of a cursor.
     return Order(
         func.coalesce(column, -1),
         lambda row: -1 if getattr(row, column.key) is None else getattr(row, column.key),
@@ -141,7 +141,7 @@ def _figure(column: InstrumentedAttribute[Any]) -> Order:
 
 
 def _is_double() -> ColumnElement[bool]:
-    """Keywords of one site that were there before they counted as the same."""
+    """Keywords of one site that existed before they counted as the same."""
     other = aliased(Keyword)
     later = select(other.site_id, other.text_folded).where(other.text_key != other.text_folded)
     return tuple_(Keyword.site_id, Keyword.text_folded).in_(later)

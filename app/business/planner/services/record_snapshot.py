@@ -1,10 +1,10 @@
-"""What a record said when its event was written: kept with the event, so that later questions can be answered as
-of then ("would this rule have taken it?", "why did it not?").
+"""A record's values when its event was written: kept with the event, so that later questions ("would this rule have
+taken it?", "why did it not?") are answered with the values of that time.
 
-Kept are the record's own values, about a hundred bytes for a keyword: not texts without a length limit (notes,
-briefs, articles), not what never changes (place, creation), not what is empty. Of a cluster also its counts. Not
-kept are values of other records (site, cluster of a keyword): who asks later reads those as they are then.
-An edit writes no event and so leaves no snapshot; `updated_at` tells that there was one.
+A snapshot has the record's own values, about a hundred bytes for a keyword: no texts without a length limit (notes,
+briefs, articles), nothing that never changes (place, creation), nothing that is empty. Of a cluster also its counts.
+Values of other records (site, cluster of a keyword) are not part of it: they are read as they are at the time of the
+question. An edit writes no event and so leaves no snapshot; `updated_at` shows that there was one.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,14 +25,14 @@ CLUSTER_FIGURES = ("keyword_count", "idea_count", "total_volume")
 
 Snapshot = dict[str, Any]
 Reader = tuple[Any, Any]
-"""How a stored value is read back (None: as it is), and what its absence stands for."""
+"""How a stored value is parsed (None: unchanged), and the value that stands for its absence."""
 
 _KEPT: dict[type[Record], Mapping[str, Any]] = {}
 _READERS: dict[type[Record], Mapping[str, Reader]] = {}
 
 
 def kept_columns(model: type[Record]) -> Mapping[str, Any]:
-    """Name -> column of what is kept of a record."""
+    """Name -> column of the values in a snapshot."""
     if model not in _KEPT:
         _KEPT[model] = {
             attribute.key: attribute.columns[0]
@@ -48,14 +48,14 @@ def _is_left_out(column: Any) -> bool:
 
 
 def snapshots(session: Session, model: type[Record], ids: Sequence[int], at: datetime) -> dict[int, Snapshot]:
-    """What each of the records says now, ready for JSON. `at`: the event's time, which needs no mention."""
+    """The present values of each of the records, as JSON. `at`: the event's time, which is not stored again."""
     names = list(kept_columns(model))
     columns = [getattr(model, name) for name in names]
     found: dict[int, Snapshot] = {}
     for start in range(0, len(ids), IDS_AT_ONCE):
         some = list(ids[start : start + IDS_AT_ONCE])
         for record_id, *values in session.execute(select(model.id, *columns).where(model.id.in_(some))):
-            # What is empty is told by its absence.
+            # An empty value is stored by its absence.
             kept = {
                 name: value
                 for name, value in zip(names, values, strict=True)
@@ -88,12 +88,12 @@ def _figures(session: Session, ids: Sequence[int]) -> Iterator[tuple[int | None,
 
 
 def kept_names(model: type[Record]) -> frozenset[str]:
-    """The names that `restored` knows."""
+    """The names that `restored` accepts."""
     return frozenset((*_readers(model), "updated_at"))
 
 
 def restored(model: type[Record], snapshot: Snapshot, at: datetime, names: Sequence[str]) -> list[Any]:
-    """The values that a snapshot stands for, in the order of `names`. `at`: the event's time."""
+    """The values of a snapshot, in the order of `names`. `at`: the event's time."""
     readers = _readers(model)
     values: list[Any] = []
     for name in names:

@@ -1,4 +1,4 @@
-"""Versions of what people edit: every change counts, whoever makes it; a change of another version is refused."""
+"""Optimistic locking: every change increases the version, and a change of an old version is refused."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -18,7 +18,7 @@ STALE = "Somebody else changed this meanwhile. Read it again, then make your cha
 
 
 def lock_version(session: Session, row: Row, seen: int | None = None) -> Row:
-    """The row as it is now, locked; what was read of it before may be old.
+    """The row as it is now, locked; values read before may be outdated.
 
     Raises Stale when `seen`, the version that a change was made from, is another one; NotFound.
     """
@@ -34,7 +34,7 @@ def lock_version(session: Session, row: Row, seen: int | None = None) -> Row:
 
 
 def write_changes(session: Session, row: Any, values: Mapping[str, Any], now: datetime) -> None:
-    """Set `values` on the version that `row` shows, as its next version. Raises Stale."""
+    """Set `values` on the version that `row` has, as its next version. Raises Stale."""
     model = type(row)
     guarded = update(model).where(model.id == row.id, model.version == row.version)
     changed = guarded.values(**with_folded(model, values), updated_at=now, version=model.version + 1)
@@ -45,5 +45,5 @@ def write_changes(session: Session, row: Any, values: Mapping[str, Any], now: da
 
 
 def differing(row: Any, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of `values` that `row` does not have already."""
+    """The `values` that differ from the row's."""
     return {name: value for name, value in values.items() if getattr(row, name) != value}

@@ -1,4 +1,4 @@
-"""Groups of texts by meaning: average linkage over cosine distances, cut where the groups stand apart.
+"""Groups of texts by meaning: average linkage over cosine distances, with the cut chosen by silhouette.
 
 Importing this module loads numpy and scipy: only processes that cluster import it.
 """
@@ -14,7 +14,7 @@ from app.business.planner.services.word_vectors import Vectors
 
 CUTS = np.arange(0.10, 0.76, 0.05)
 USUAL_CUT = 0.45
-"""Greatest mean distance within a group, where there are too few texts to find it from them."""
+"""Greatest mean distance within a group, where there are too few texts to estimate it."""
 
 FEW_TEXTS = 12
 TOLERANCE = 0.88
@@ -24,7 +24,7 @@ Labels = NDArray[np.int64]
 
 
 def group(vectors: Vectors) -> tuple[list[list[int]], float]:
-    """Positions of the texts of each group, largest group first, and the cut at which they were found."""
+    """Positions of the texts of each group, largest group first, and the cut that was chosen."""
     if len(vectors) < 2:
         return [[index] for index in range(len(vectors))], USUAL_CUT
     distances = np.clip(1 - vectors @ vectors.T, 0, 2)

@@ -1,4 +1,4 @@
-"""Meanings of short texts as vectors, from the word vectors that the wordllama wheel carries; no network.
+"""Short texts as vectors, from the word vectors that come with the wordllama wheel; no network.
 
 Importing this module loads numpy and 18 MB of vectors on first use: only processes that cluster import it.
 """
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 Vectors = NDArray[np.float32]
 
 CENTRE_WEIGHT = 50
-"""Texts from which on what they all share is mostly taken away; fewer texts say little about it."""
+"""From this number of texts on, most of what all of them share is subtracted; fewer texts say little about it."""
 
 
 def embed(texts: list[str]) -> Vectors:

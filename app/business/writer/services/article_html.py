@@ -21,15 +21,15 @@ def from_markdown(text: str) -> str:
 
 
 def clean_html(html: str) -> str:
-    """`html` with nothing but plain article marks: no scripts, styles, images, forms or odd addresses."""
+    """`html` with plain article markup only: no scripts, styles, images, forms or unusual addresses."""
     return nh3.clean(
         html, tags=_TAGS, attributes={"a": {"href", "title"}}, url_schemes={"http", "https", "mailto"}
     ).strip()
 
 
 def count_words(html: str) -> int:
-    """Words a reader sees; what an article's price is computed from."""
-    # Without a space where a block ends, its last word would join the next block's first one.
+    """Words that a reader sees; an article's price is computed from them."""
+    # Without a space at the end of a block, its last word would join the next block's first one.
     text = nh3.clean(_BLOCK_END.sub(" ", html), tags=set())
     return len(_WORD.findall(_ENTITY.sub(" ", text)))
 

@@ -11,7 +11,7 @@ _EMPTY_LINES = re.compile(r"\n{3,}")
 
 
 def to_markdown(html: str) -> str:
-    """`html` of an article as Markdown. Tables become lines of cells; what has no mark stays as text."""
+    """`html` of an article as Markdown. Tables become lines of cells; elements without Markdown become plain text."""
     writer = _Writer()
     writer.feed(html)
     writer.close()
@@ -19,7 +19,7 @@ def to_markdown(html: str) -> str:
 
 
 class _Writer(HTMLParser):
-    """Writes as it reads; `lists` are the open lists, each with its next number (None: bullets)."""
+    """Writes while parsing; `lists` are the open lists, each with its next number (None: bullets)."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)

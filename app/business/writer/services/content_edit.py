@@ -1,4 +1,4 @@
-"""Content as people work on it: write, edit, approve, send back; and what publishing notes on it."""
+"""Editing content: write, edit, approve, send back, and record where it was published."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -23,7 +23,7 @@ OUTLINE_APPROVED = (
     "has written it out."
 )
 _UNWRITTEN = (TaskStatus.DRAFT, TaskStatus.QUEUED, TaskStatus.FAILED)
-"""A task in writing is a run's, which ends it."""
+"""A run sets and ends this status."""
 
 
 def create_content(
@@ -75,7 +75,7 @@ def _counted(values: Mapping[str, Any]) -> dict[str, int]:
 def mark_published(
     session: Session, content: Content, url: str, *, unapproved: bool = False, origin: Origin, now: datetime
 ) -> Content:
-    """Note where it was published. Raises Conflict for an outline, or before approval (unless `unapproved`)."""
+    """Record where it was published. Raises Conflict for an outline, or before approval (unless `unapproved`)."""
     if content.outline:
         raise Conflict("An outline is not published. Write it out first.")
     allowed = set(ContentStatus) - {ContentStatus.PUBLISHED} if unapproved else {ContentStatus.APPROVED}

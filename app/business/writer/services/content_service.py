@@ -62,7 +62,7 @@ class ContentRequest:
 
 @dataclass(frozen=True)
 class ContentAnswer:
-    """An article to save. `word_count`: words delivered, what the price is computed from, as far as asked for."""
+    """An article to save. `word_count`: words delivered, at most those requested; the price is computed from it."""
 
     task_id: int
     title: str
@@ -85,7 +85,7 @@ class ContentGenerationService:
     ) -> ContentRequest:
         """The facts of one task, which is set to writing for this run.
 
-        `again`: also one that is done or has content already, which stays beside the new.
+        `again`: also one that is done or has content already, which is kept beside the new.
         Raises NotFound, or Conflict when the task is not ready to be written.
         """
         task = session.scalar(select(Task).where(Task.account_id == origin.account_id, Task.id == task_id))
@@ -140,12 +140,12 @@ class ContentGenerationService:
         return content
 
     def give_up(self, session: Session, task_id: int, *, origin: Origin, now: datetime) -> None:
-        """The article could not be written: its task is failed, and may be written again."""
+        """The article could not be written: its task fails and may be retried."""
         _end(session, task_id, TaskStatus.FAILED, origin, now)
 
 
 def give_up_writing(session: Session, *, origin: Origin, now: datetime) -> None:
-    """The run has failed: tasks that it left in writing are failed with it."""
+    """The run has failed: tasks that it left in writing fail with it."""
     ids = session.scalars(select(Task.id).where(Task.writing_run_id == origin.run_id)).all()
     move_status(session, TASK, ids, {TaskStatus.WRITING}, TaskStatus.FAILED, origin, now, writing_run_id=None)
 

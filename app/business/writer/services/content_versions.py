@@ -1,4 +1,4 @@
-"""Every text that an article ever had, as rows: kept with each save of the text, by whomever."""
+"""Every text that an article ever had, as rows: one for each save of the text."""
 
 from datetime import datetime
 
@@ -12,7 +12,7 @@ KEPT = frozenset({"title", "html", "meta_title", "meta_description"})
 
 
 def keep_first_version(session: Session, content: Content) -> None:
-    """Before its text is changed: keep what it says, where no version of it was ever kept."""
+    """Before its first change: keep the present text, where no version was ever kept."""
     known = select(ContentVersion.id).where(ContentVersion.content_id == content.id)
     if session.scalar(known.limit(1)) is None:
         origin = Origin(account_id=content.account_id, run_id=content.made_by_run_id)
@@ -20,7 +20,7 @@ def keep_first_version(session: Session, content: Content) -> None:
 
 
 def keep_version(session: Session, content: Content, origin: Origin, now: datetime) -> None:
-    """Keep the article as it reads now; call it when the change is written."""
+    """Keep the present text; call it when the change is written."""
     texts = {name: getattr(content, name) for name in sorted(KEPT)}
     version = ContentVersion(
         account_id=content.account_id,

@@ -1,4 +1,4 @@
-"""One door for edits of any record: each kind through the service that keeps what depends on it in step."""
+"""Edits of any record: each kind through the service that keeps dependent rows consistent."""
 
 from collections.abc import Mapping
 from datetime import datetime

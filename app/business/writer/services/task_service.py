@@ -32,9 +32,9 @@ def create_task(
 ) -> Task:
     """A task written by hand, not ready yet (draft) unless `fields` say queued, with its task_created event.
 
-    From an idea, which is used then. `fields`: title, brief?, task_type?, main_keyword?, word_count?, due_on?,
+    An idea it is made from becomes used. `fields`: title, brief?, task_type?, main_keyword?, word_count?, due_on?,
     status?, labels?, note?, assignee?. `idea_id`: an idea of the same place that it belongs to without using it.
-    `ordinal`: which one of its unit of work it is. Raises Invalid, or
+    `ordinal`: its number within the unit of work. Raises Invalid, or
     Conflict for a rejected or used idea.
     """
     idea = place if isinstance(place, Idea) else None
@@ -57,7 +57,7 @@ def create_tasks(
     origin: Origin,
     now: datetime,
 ) -> list[Task]:
-    """A queued task from each new or accepted idea, which is used then; other ideas are left out.
+    """A queued task from each new or accepted idea, which becomes used; other ideas are left out.
 
     Without `inherit` it has the idea's title and text, but no main keyword.
     """
