@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.catalogue.fields import choices_of
+from app.business.automation.services.catalogue.triggers import StatusChangedOptions
 from app.business.planner.services.record_changes import Kind
 from app.infrastructure.database import db
 from app.modules.access import current_person
@@ -85,7 +86,9 @@ def _starts(kind: Kind, status: str) -> str:
         AutomationRule.archived_at.is_(None),
     )
     names = sorted(
-        name for name, options in db.session.execute(rules) if _listens(options, kind.name, status)
+        name
+        for name, options in db.session.execute(rules)
+        if _listens(StatusChangedOptions.stored(options), kind.name, status)
     )
     if not names:
         return "No rule starts because of it."
@@ -95,6 +98,5 @@ def _starts(kind: Kind, status: str) -> str:
     return f"{plural(len(names), 'rule')} {verb} on it, as their conditions and limits allow: {named}{more}."
 
 
-def _listens(options: Mapping[str, Any], record_type: str, status: str) -> bool:
-    to = options.get("to") or [status]
-    return options.get("record_type") == record_type and status in ([to] if isinstance(to, str) else to)
+def _listens(options: StatusChangedOptions, record_type: str, status: str) -> bool:
+    return options.record_type == record_type and status in (options.statuses or (status,))

@@ -12,8 +12,11 @@ _READABLE = None
 """Stands in a part for what was stored, where that could be read: no part is stored as null."""
 Value = TypeVar("Value")
 Errors = dict[str, list[str]]
-Stored = Mapping[str, Any]
-"""JSON of a body or row before it is parsed: nothing is known of its values."""
+Json = Any
+"""A value of a body, a file or a row before it is parsed: nothing is known of it, and it may be wrong."""
+JsonObject = dict[str, Json]
+Stored = Mapping[str, Json]
+"""The same where it is only read."""
 
 
 class RulePart(BaseModel):
@@ -30,7 +33,8 @@ class RulePart(BaseModel):
             return cls(**data)
         except (ValidationError, TypeError):
             known = data if isinstance(data, Mapping) else {}
-            values = {name: known[name] for name in cls.model_fields if name in known}
+            fields = cls.model_fields.items()
+            values = {name: known.get(name) for name, info in fields if name in known or info.is_required()}
             # pydantic's plugin gives `model_construct` the base class as its answer.
             part = cast(Self, cls.model_construct(**values))
             part._stored = data

@@ -26,6 +26,8 @@ from app.business.automation.services.catalogue.record_order import check_order
 from app.business.automation.services.conditions.nodes import counts
 from app.business.automation.services.conditions.parser import parse_conditions
 from app.business.automation.services.rule_parts import (
+    Json,
+    JsonObject,
     RulePart,
     Stored,
     checked_part,
@@ -135,7 +137,7 @@ class RuleDefinition(RuleFields):
         return value.strip()
 
 
-def parse_definition(data: dict[str, Any], *, shortest_interval_minutes: int | None) -> RuleDefinition:
+def parse_definition(data: JsonObject, *, shortest_interval_minutes: int | None) -> RuleDefinition:
     """The checked definition (None: times however near). Raises Invalid with every mistake by field path."""
     try:
         rule = RuleDefinition.model_validate(data, context=shortest_interval_minutes)
@@ -270,7 +272,7 @@ def _check_inputs(rule: RuleDefinition) -> None:
         raise Invalid(errors)
 
 
-def _when_errors(conditions: Any, record_type: str | None, path: str) -> dict[str, list[str]]:
+def _when_errors(conditions: Json, record_type: str | None, path: str) -> dict[str, list[str]]:
     try:
         parse_conditions(conditions, record_type=record_type)
     except Invalid as refusal:

@@ -18,6 +18,7 @@ from app.business.automation.services.catalogue.actions.registry import CATALOGU
 from app.business.automation.services.catalogue.field_types import FieldType
 from app.business.automation.services.catalogue.fields import fields_of
 from app.business.automation.services.catalogue.record_models import MODELS, RECORD_TYPES
+from app.business.automation.services.rule_parts import Json, Stored
 from app.business.planner.models import Sector, Site
 
 Errors = dict[str, list[str]]
@@ -48,7 +49,7 @@ class Reference:
 
 
 def unknown_references(
-    session: Session, account_id: int, definitions: Mapping[Key, Mapping[str, Any]]
+    session: Session, account_id: int, definitions: Mapping[Key, Stored]
 ) -> dict[Key, Errors]:
     """For each rule, by place, what it names and the account does not have. One query for each kind of row."""
     named = {key: list(references_of(definition)) for key, definition in definitions.items()}
@@ -62,7 +63,7 @@ def unknown_references(
     return errors
 
 
-def references_of(definition: Mapping[str, Any]) -> Iterator[Reference]:
+def references_of(definition: Stored) -> Iterator[Reference]:
     """Every id in the rule, the scope's two apart: those are columns of their own."""
     options, record_type = definition.get("trigger_options"), definition.get("record_type")
     for id in _ids(options.get("rule_id") if isinstance(options, dict) else None):
@@ -74,7 +75,7 @@ def references_of(definition: Mapping[str, Any]) -> Iterator[Reference]:
             yield from _of_action(action, index, record_type)
 
 
-def _of_action(action: Mapping[str, Any], index: int, record_type: Any) -> Iterator[Reference]:
+def _of_action(action: Stored, index: int, record_type: Json) -> Iterator[Reference]:
     entry = CATALOGUE.get(str(action.get("type")))
     if entry is None:
         return
@@ -90,7 +91,7 @@ def _of_action(action: Mapping[str, Any], index: int, record_type: Any) -> Itera
     yield from _of_conditions(action.get("when"), taken, f"{path}.when")
 
 
-def _of_conditions(conditions: Any, record_type: Any, path: str) -> Iterator[Reference]:
+def _of_conditions(conditions: Json, record_type: Json, path: str) -> Iterator[Reference]:
     """Not by recursion: a stored tree may be nested however deep."""
     waiting = [(conditions, record_type, path)]
     while waiting:
@@ -108,7 +109,7 @@ def _of_conditions(conditions: Any, record_type: Any, path: str) -> Iterator[Ref
         ]
 
 
-def _of_leaf(leaf: Mapping[str, Any], record_type: Any, path: str) -> Iterator[Reference]:
+def _of_leaf(leaf: Stored, record_type: Json, path: str) -> Iterator[Reference]:
     name = leaf.get("field")
     if not isinstance(name, str) or record_type not in (None, *RECORD_TYPES):
         return
@@ -119,7 +120,7 @@ def _of_leaf(leaf: Mapping[str, Any], record_type: Any, path: str) -> Iterator[R
     yield from (Reference(kind, id, f"{path}.value") for id in _ids(leaf.get("value")))
 
 
-def _ids(value: Any) -> list[int]:
+def _ids(value: Json) -> list[int]:
     listed = value if isinstance(value, list) else [value]
     return [item for item in listed if isinstance(item, int) and not isinstance(item, bool)]
 

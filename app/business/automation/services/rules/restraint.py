@@ -1,27 +1,25 @@
 """Changes that can only make a rule do less: renaming, switching off, lowering limits. They are always taken,
 whatever else is wrong with the rule."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from pydantic import ValidationError
 
 from app.business.automation.services.catalogue.actions.registry import PLACEHOLDER
+from app.business.automation.services.rule_parts import Json, JsonObject, Stored
 from app.business.automation.services.rules.definition import RuleDefinition
 from app.business.automation.services.rules.fields import OPTIONS
 
 WORDS = ("name", "description")
 LIMITS = tuple(name for name, option in OPTIONS.items() if option.is_limit)
-_SOUND: dict[str, Any] = {"name": "A rule", "trigger": "keyword_added", "actions": [PLACEHOLDER]}
+_SOUND: JsonObject = {"name": "A rule", "trigger": "keyword_added", "actions": [PLACEHOLDER]}
 
 
-def only_restrains(before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+def only_restrains(before: Stored, after: Stored) -> bool:
     """Whether the change from one definition to the other does nothing else."""
     changed = [name for name in RuleDefinition.model_fields if before[name] != after[name]]
     return all(_restrains(name, before[name], after[name]) for name in changed)
 
 
-def restrained(before: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, Any] | None:
+def restrained(before: Stored, data: Stored) -> JsonObject | None:
     """The new values by name, when `data` does nothing else to a definition that may itself be refused."""
     if data.keys() - RuleDefinition.model_fields.keys():
         return None
@@ -37,7 +35,7 @@ def restrained(before: Mapping[str, Any], data: Mapping[str, Any]) -> dict[str, 
     return values if only_restrains(before, {**before, **values}) else None
 
 
-def _restrains(name: str, before: Any, after: Any) -> bool:
+def _restrains(name: str, before: Json, after: Json) -> bool:
     if name == "is_active":
         return not after
     if name in LIMITS:

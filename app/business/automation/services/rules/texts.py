@@ -2,13 +2,15 @@
 
 from collections.abc import Callable, Iterator
 from difflib import get_close_matches
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.automation.services.catalogue.fields import fields_of
 from app.business.automation.services.catalogue.named_fields import CALLED, has_broken_each, unknown_names
 from app.business.automation.services.catalogue.record_models import RECORD_TYPES
 from app.business.automation.services.catalogue.run_fields import RUN_FIELDS
+from app.business.automation.services.rule_parts import Json
+from app.business.automation.services.rules.fields import RuleFields
 from app.business.events import EventType
 from app.business.plain_characters import fault_of_body, fault_of_line
 
@@ -22,7 +24,7 @@ class Wrong(NamedTuple):
     sentence: str
 
 
-def wrong_texts(rule: Any) -> Iterator[Wrong]:
+def wrong_texts(rule: RuleFields) -> Iterator[Wrong]:
     """Every text of a rule that names what it cannot have."""
     for index, action in enumerate(rule.actions):
         entry = CATALOGUE[action["type"]]
@@ -36,12 +38,12 @@ def wrong_texts(rule: Any) -> Iterator[Wrong]:
                 yield Wrong(f"actions[{index}].params.{param}", f"Action {index + 1}: {sentence}")
 
 
-def text_errors(rule: Any) -> dict[str, list[str]]:
+def text_errors(rule: RuleFields) -> dict[str, list[str]]:
     """The same as refusals by field path."""
     return {wrong.path: [wrong.sentence] for wrong in wrong_texts(rule)}
 
 
-def character_errors(rule: Any) -> dict[str, list[str]]:
+def character_errors(rule: RuleFields) -> dict[str, list[str]]:
     """Refusals of texts with characters that no text needs: the rule's own, parameters, and values of conditions."""
     errors = {}
     for path, text, fault_of in _texts(rule):
@@ -50,7 +52,7 @@ def character_errors(rule: Any) -> dict[str, list[str]]:
     return errors
 
 
-def _texts(rule: Any) -> Iterator[tuple[str, str, Callable[[str], str | None]]]:
+def _texts(rule: RuleFields) -> Iterator[tuple[str, str, Callable[[str], str | None]]]:
     yield "description", rule.description, fault_of_body
     yield from _values("conditions", rule.conditions)
     for index, action in enumerate(rule.actions):
@@ -63,7 +65,7 @@ def _texts(rule: Any) -> Iterator[tuple[str, str, Callable[[str], str | None]]]:
                     yield f"actions[{index}].params.{name}", text, fault_of
 
 
-def _values(path: str, node: Any) -> Iterator[tuple[str, str, Callable[[str], str | None]]]:
+def _values(path: str, node: Json) -> Iterator[tuple[str, str, Callable[[str], str | None]]]:
     """What the conditions compare with, however deep."""
     if isinstance(node, str):
         yield path, node, fault_of_line

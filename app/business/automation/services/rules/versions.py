@@ -1,11 +1,11 @@
 """Every change of a rule is a new version, kept for ever; runs read the version they were opened with."""
 
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule, RuleVersion
+from app.business.automation.services.rule_parts import JsonObject
 from app.business.automation.services.rules.definition import RuleDefinition, definition_from
 
 RENAMED = {"site": "site_id", "sector": "sector_id"}
@@ -18,7 +18,7 @@ def write(rule: AutomationRule, definition: RuleDefinition) -> None:
         setattr(rule, RENAMED.get(name, name), value)
 
 
-def definition_of(rule: AutomationRule) -> dict[str, Any]:
+def definition_of(rule: AutomationRule) -> JsonObject:
     """The rule's writable fields under their public names."""
     return {name: getattr(rule, RENAMED.get(name, name)) for name in RuleDefinition.model_fields}
 

@@ -1,6 +1,5 @@
 """Where a rule reads records, and the zone in which it reads `now`."""
 
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
@@ -10,6 +9,7 @@ from app.business.accounts.models import Account
 from app.business.accounts.services.scope import is_row_id
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.catalogue.field_types import Scope
+from app.business.automation.services.rule_parts import JsonObject
 from app.business.planner.models import Site
 
 
@@ -19,7 +19,7 @@ def rule_scope(session: Session, rule: AutomationRule) -> Scope:
     return Scope(account.id, rule.site_id, rule.sector_id, account_zone=account.timezone)
 
 
-def with_time_zone(session: Session, account: Account, data: dict[str, Any]) -> dict[str, Any]:
+def with_time_zone(session: Session, account: Account, data: JsonObject) -> JsonObject:
     """The rule as it is sent, its schedule in the zone of its site or account where it names none.
 
     Split by site it may name none: each site's own is meant then.
