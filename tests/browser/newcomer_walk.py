@@ -4,7 +4,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.wizard_walk import go_on
+from tests.browser.rule_form_walk import go_on
 
 KEYWORDS = """Keyword,Search Volume,Keyword Difficulty,Intent
 trail running shoes,5400,41,Commercial

@@ -16,7 +16,7 @@ from app.modules.automation.rule_form.choices import Choices
 from app.modules.automation.rule_form.conditions.empty_values import refuse_empty_values
 from app.modules.automation.rule_form.conditions.tree import ConditionTree
 from app.modules.automation.rule_form.conditions.value import operator_choices
-from tests.modules.wizard_answers import LABEL, ROW, answer, begin
+from tests.modules.rule_form_answers import LABEL, ROW, answer, begin
 from tests.people import browser_of, make_people
 
 pytestmark = pytest.mark.both_databases

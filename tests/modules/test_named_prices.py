@@ -135,7 +135,7 @@ def switch_on(scene: Scene) -> int:
     return int(fields["max_credits"])
 
 
-def wizard(scene: Scene) -> int:
+def rule_form(scene: Scene) -> int:
     rule = scene.rule(is_active=False)
     step = re.sub(r"/[a-z]+$", "/check", scene.page.post(f"/rules/{rule.id}/edit").location)
     text = scene.page.get(step).text
@@ -259,7 +259,7 @@ def api_retry(scene: Scene) -> int:
 
 
 PLACES: list[Callable[[Scene], int]] = [
-    run_now, switch_on, wizard, skipped_runs_records, retry, retry_of_one_that_hands_on, retry_all, what_is_left,
+    run_now, switch_on, rule_form, skipped_runs_records, retry, retry_of_one_that_hands_on, retry_all, what_is_left,
     long_chain, api_price, api_execute, api_test, api_enable, api_go_on_with_what_is_left, api_go_on_with_a_long_chain,
     api_retry,
 ]  # fmt: skip
@@ -276,7 +276,7 @@ def test_the_price_named_is_what_the_ledger_shows_in_the_end(
 
 @pytest.mark.parametrize(
     "place",
-    [run_now, switch_on, wizard, long_chain, api_go_on_with_a_long_chain],
+    [run_now, switch_on, rule_form, long_chain, api_go_on_with_a_long_chain],
     ids=lambda place: place.__name__,
 )
 def test_what_came_or_grew_dearer_after_the_word_is_not_paid_for(

@@ -30,7 +30,7 @@ from app.business.writer.services.record_editors import update_record
 from tests.business.automation.machine import Machine
 from tests.factories import make_keyword, make_sector, make_site
 from tests.modules.automation_rest import RULES, RUNS, execute
-from tests.modules.wizard_answers import DAILY, LIMITS, answer, begin
+from tests.modules.rule_form_answers import DAILY, LIMITS, answer, begin
 from tests.people import People, browser_of, make_people, program_of
 
 TYPE = "survey_keywords"

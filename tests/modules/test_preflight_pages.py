@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 from app.business.automation.models import AutomationRule, RuleDraft
 from tests.modules.automation_pages import ON_KEYWORDS, counted, make_rule, ring_of
 from tests.modules.automation_rest import RULES
-from tests.modules.wizard_answers import ROW, begin, up_to_check
-from tests.modules.wizard_answers import answer as answer_steps
+from tests.modules.rule_form_answers import ROW, begin, up_to_check
+from tests.modules.rule_form_answers import answer as answer_steps
 from tests.people import People, browser_of, make_people, program_of
 
 EVENT: dict[str, Any] = {"record_type": None, "conditions": {}, "schedule": {}}

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from app.business.automation.services.automation_service import AutomationService
 from app.modules.automation.rule_form import schedule_step, steps
 from tests.modules.automation_pages import NIGHTLY, ON_KEYWORDS, make_rule
-from tests.modules.wizard_answers import DAILY, LABEL, LIMITS, ROW, up_to_check
+from tests.modules.rule_form_answers import DAILY, LABEL, LIMITS, ROW, up_to_check
 from tests.people import People, browser_of, make_people
 
 STEP_FORMS = (

@@ -5,7 +5,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
-from tests.modules.wizard_answers import DAILY, LABEL, LIMITS, answer, begin
+from tests.modules.rule_form_answers import DAILY, LABEL, LIMITS, answer, begin
 from tests.people import browser_of, make_people
 
 PARTIAL = {"HX-Request": "true", "HX-Request-Type": "partial"}

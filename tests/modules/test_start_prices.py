@@ -108,7 +108,7 @@ def test_existing_records_are_priced_as_the_chain_that_they_become(
     assert spent(session) == 21
 
 
-def test_the_wizard_and_the_end_of_practice_name_the_chain_too(
+def test_the_rule_form_and_the_end_of_practice_name_the_chain_too(
     owner: FlaskClient, session: Session, people: People
 ) -> None:
     rule = make_rule(session, people.account, **WRITE, mode="shadow")

@@ -1,4 +1,4 @@
-"""What conditions and triggers offer, ready for JSON: for the REST API's catalogue and the wizard."""
+"""What conditions and triggers offer, ready for JSON: for the REST API's catalogue and the rule form."""
 
 from typing import Any
 

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule, RuleDraft
 from app.business.automation.services.rules import drafts
-from tests.browser.wizard_walk import finish, go_on, tab_to, to_conditions
+from tests.browser.rule_form_walk import finish, go_on, tab_to, to_conditions
 from tests.people import People
 
 

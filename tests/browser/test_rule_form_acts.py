@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page
 
-from tests.browser.wizard_walk import go_on, to_conditions
+from tests.browser.rule_form_walk import go_on, to_conditions
 from tests.people import People
 from tests.processes import eventually
 

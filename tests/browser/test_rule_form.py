@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule
 from tests.browser.conftest import serious_faults
-from tests.browser.wizard_walk import finish, tab_to, to_conditions
+from tests.browser.rule_form_walk import finish, tab_to, to_conditions
 from tests.people import People
 
 

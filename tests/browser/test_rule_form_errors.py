@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.wizard_walk import finish, go_on, to_conditions
+from tests.browser.rule_form_walk import finish, go_on, to_conditions
 from tests.people import People
 
 on_one_database = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True, scope="session")

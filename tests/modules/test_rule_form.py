@@ -16,7 +16,7 @@ from app.business.automation.services.rules.versions import definition_of
 from app.business.planner.models import Keyword
 from tests.factories import make_keyword, make_sector, make_site
 from tests.modules.automation_pages import ON_KEYWORDS, make_rule
-from tests.modules.wizard_answers import DAILY, LABEL, LIMITS, ROW, answer, begin, up_to_check
+from tests.modules.rule_form_answers import DAILY, LABEL, LIMITS, ROW, answer, begin, up_to_check
 from tests.people import People, browser_of, make_people
 
 PARTIAL = {"HX-Request": "true", "HX-Request-Type": "partial"}
