@@ -15,6 +15,7 @@ from typing import Annotated, Any, Generic, Literal, TypeVar, get_args, get_orig
 from pydantic import BaseModel
 
 from app.business.base import Versioned
+from app.modules.api.fields import JsonObject
 from app.modules.api.resource import (
     DERIVED,
     Schema,
@@ -59,7 +60,7 @@ class Changes(Generic[Fields]):
 class CheckedLater(Generic[Fields]):
     """The JSON object of a body whose schema the service itself checks."""
 
-    def __init__(self, sent: dict[str, Any]) -> None:
+    def __init__(self, sent: JsonObject) -> None:
         self.sent = sent
 
 

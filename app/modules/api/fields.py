@@ -7,6 +7,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import (
     BeforeValidator,
     ConfigDict,
+    JsonValue,
     PlainSerializer,
     Strict,
     TypeAdapter,
@@ -16,6 +17,8 @@ from pydantic import (
 from pydantic_core import PydanticKnownError
 
 Choice = TypeVar("Choice")
+JsonObject = dict[str, JsonValue]
+"""A JSON object whose keys are no matter of the API: a context, what was found, what an operation came to."""
 
 
 def _exact(kind: type[date]) -> Callable[[Any], Any]:

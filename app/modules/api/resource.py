@@ -8,15 +8,16 @@ import hashlib
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from flask import Response, jsonify, request
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from app.business.errors import Invalid, Refusal, Stale, TooLarge
 from app.business.paging import Page
 from app.infrastructure.database import db
+from app.modules.api.fields import JsonObject
 from app.modules.api.sentences import sentences_of
 from app.modules.gate.json_text import Malformed, has_unpaired_surrogate, read_json
 from app.modules.gate.numbers import whole_number
@@ -77,7 +78,7 @@ class Listed(BaseModel, Generic[Item]):
 # --- bodies
 
 
-def json_body() -> dict[str, Any]:
+def json_body() -> JsonObject:
     """The JSON object sent. Raises WrongContentType, TooLarge, or Malformed saying what is wrong with it."""
     if request.mimetype != "application/json" or request.content_encoding not in (None, "identity"):
         raise WrongContentType("Send JSON with “Content-Type: application/json”, not compressed.")
@@ -99,8 +100,11 @@ def read_optional(schema: type[Fields]) -> Fields:
 
 
 def writable(
-    schema: type[BaseModel], body: Mapping[str, Any], shown: Mapping[str, Any], derived: Collection[str]
-) -> dict[str, Any]:
+    schema: type[BaseModel],
+    body: Mapping[str, JsonValue],
+    shown: Mapping[str, JsonValue],
+    derived: Collection[str],
+) -> JsonObject:
     """`body` without the read-only keys that may be sent back. Raises Invalid for one that differs."""
     read_only = body.keys() & shown.keys() - schema.model_fields.keys()
     changed = sorted(key for key in read_only - set(derived) if not _equal(body[key], shown[key]))
@@ -111,7 +115,7 @@ def writable(
     return {key: value for key, value in body.items() if key not in read_only}
 
 
-def checked(schema: type[Fields], body: Mapping[str, Any]) -> Fields:
+def checked(schema: type[Fields], body: Mapping[str, JsonValue]) -> Fields:
     """`body` as `schema`; also for parts of it. Raises Invalid by field path."""
     if has_unpaired_surrogate(body):
         raise Malformed("A text holds half of a character pair. Send whole characters.")
@@ -129,7 +133,7 @@ def _raw_body() -> bytes:
         raise TooLarge(f"The body is larger than {BODY_LIMIT:,} bytes. Send less at once.") from None
 
 
-def _equal(sent: Any, present: Any) -> bool:
+def _equal(sent: JsonValue, present: JsonValue) -> bool:
     return isinstance(sent, bool) == isinstance(present, bool) and bool(sent == present)
 
 
@@ -146,7 +150,7 @@ def read_window() -> Window:
 
 def read_query(schema: type[Filters]) -> Filters:
     """The filters of the address beside limit and cursor. Raises BadQuery."""
-    given: dict[str, Any] = {}
+    given: dict[str, list[str] | str] = {}
     for name, values in request.args.lists():
         filled = [value for value in values if value]
         if filled and name not in ("limit", "cursor"):
@@ -171,7 +175,7 @@ def listed_as(results: Iterable[BaseModel], next_cursor: str | None) -> Response
 # --- single resources
 
 
-def json_of(shown: BaseModel) -> dict[str, Any]:
+def json_of(shown: BaseModel) -> JsonObject:
     """As JSON values; keys that were never set are left out."""
     return shown.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
@@ -218,7 +222,7 @@ def require_present(shown: BaseModel, version: int | str | None = None) -> None:
         raise
 
 
-def entity_tag(shown: Mapping[str, Any], version: int | str | None = None) -> str:
+def entity_tag(shown: Mapping[str, JsonValue], version: int | str | None = None) -> str:
     """What the ETag header says, without its quotes."""
     if version is not None:
         return str(version)

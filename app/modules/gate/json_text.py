@@ -4,7 +4,9 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, NoReturn
+from typing import NoReturn
+
+from pydantic import JsonValue
 
 from app.business.errors import Refusal
 
@@ -20,10 +22,10 @@ class Malformed(Refusal):
     status = 400
 
 
-def read_json(raw: bytes) -> Any:
+def read_json(raw: bytes) -> JsonValue:
     """The value of a JSON text. Raises Malformed saying what is wrong with it."""
     try:
-        value = json.loads(
+        value: JsonValue = json.loads(
             raw.decode("utf-8"),
             object_pairs_hook=_without_repeats,
             parse_constant=_not_a_number,
@@ -42,9 +44,9 @@ def read_json(raw: bytes) -> Any:
     return value
 
 
-def has_unpaired_surrogate(value: Any) -> bool:
+def has_unpaired_surrogate(value: JsonValue | Mapping[str, JsonValue]) -> bool:
     """Whether a text in it, also as a key, holds half of a character pair: no database and no answer takes it."""
-    level = [value]
+    level: list[JsonValue | Mapping[str, JsonValue]] = [value]
     while level:
         if any(isinstance(node, str) and _SURROGATE.search(node) for node in level):
             return True
@@ -52,11 +54,11 @@ def has_unpaired_surrogate(value: Any) -> bool:
     return False
 
 
-def _keys(node: Any) -> Iterable[str]:
+def _keys(node: JsonValue | Mapping[str, JsonValue]) -> Iterable[str]:
     return node if isinstance(node, Mapping) else ()
 
 
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _without_repeats(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
     members = dict(pairs)
     if len(members) < len(pairs):
         raise Malformed(
@@ -91,7 +93,7 @@ def _whole(text: str) -> int:
     return int(text)
 
 
-def _check_depth(value: Any) -> None:
+def _check_depth(value: JsonValue) -> None:
     level = [value]
     for _ in range(DEEPEST):
         level = [child for node in level for child in _children(node)]
@@ -100,7 +102,7 @@ def _check_depth(value: Any) -> None:
     raise _too_deep()
 
 
-def _children(node: Any) -> Iterable[Any]:
+def _children(node: JsonValue | Mapping[str, JsonValue]) -> Iterable[JsonValue]:
     if isinstance(node, Mapping):
         return node.values()
     return node if isinstance(node, list) else ()

@@ -3,9 +3,9 @@
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import Any
 
 from flask import Response, url_for
+from pydantic import JsonValue
 
 from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule
@@ -20,6 +20,7 @@ from app.business.errors import Blocked, Invalid
 from app.infrastructure.database import db
 from app.modules.access import current_person, owned_or_404
 from app.modules.api.bodies import CheckedLater, Omittable
+from app.modules.api.fields import JsonObject
 from app.modules.api.records import row_to_change
 from app.modules.api.resource import Listed, Window, answer, json_of, listed_as, report, saved, writable
 from app.modules.automation.api.answers import FindingShown, PreflightShown, RuleInLoop
@@ -29,7 +30,7 @@ from app.modules.automation.api.serializers import RULE_DERIVED, EnableRule, Rul
 from app.modules.automation.diff.edit_conflict import present_rule, require_version, rule_to_change
 from app.modules.automation.labels.findings import findings_of, is_blocked
 
-Body = dict[str, Any]
+Body = JsonObject
 
 service = AutomationService()
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
@@ -176,7 +177,7 @@ def storable(body: Body) -> Body:
 def _unstorable(body: Body) -> Iterator[str]:
     """The top keys under which some text holds half a character pair or a NUL; level by level, never deep."""
     for key, value in body.items():
-        level: list[Any] = [key, value]
+        level: list[JsonValue] = [key, value]
         while level:
             if any(isinstance(item, str) and _UNSTORABLE.search(item) for item in level):
                 yield key
@@ -184,7 +185,7 @@ def _unstorable(body: Body) -> Iterator[str]:
             level = [child for item in level for child in _children(item)]
 
 
-def _children(item: Any) -> list[Any]:
+def _children(item: JsonValue) -> list[JsonValue]:
     if isinstance(item, dict):
         return [*item.keys(), *item.values()]
     return item if isinstance(item, list) else []

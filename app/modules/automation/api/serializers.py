@@ -14,7 +14,7 @@ from app.business.automation.services.rule_parts import RulePart
 from app.business.automation.services.rules.fields import RuleFields
 from app.business.automation.services.rules.versions import RENAMED
 from app.business.automation.services.schedules.calendar import YEARS
-from app.modules.api.fields import ExactInstant, OneOf
+from app.modules.api.fields import ExactInstant, JsonObject, OneOf
 from app.modules.api.records import ListOf, Readable, RowId, Text
 from app.modules.api.resource import Query, Schema
 
@@ -134,7 +134,7 @@ class StartAsked(Schema):
 class RuleTrial(Schema):
     """On one record, on values in place of a record (`{"volume": 5}`), or on what the rule would choose."""
 
-    context: dict[str, Any] | None = None
+    context: JsonObject | None = None
     record_id: RowId | None = None
 
 
@@ -142,7 +142,7 @@ class BackTestAsked(Schema):
     """`definition`: a rule as it is sent to PUT, to be tried beside the saved one."""
 
     days: int = Field(USUAL_DAYS, ge=1, le=MOST_DAYS)
-    definition: dict[str, Any] | None = None
+    definition: JsonObject | None = None
 
 
 class PreviewAsked(Schema):
@@ -150,9 +150,9 @@ class PreviewAsked(Schema):
 
     trigger: str | None = None
     record_type: str | None = None
-    schedule: dict[str, Any] | None = None
-    conditions: dict[str, Any] | None = None
-    context: dict[str, Any] = Field(default_factory=dict)
+    schedule: JsonObject | None = None
+    conditions: JsonObject | None = None
+    context: JsonObject = Field(default_factory=dict)
     after: Annotated[AwareDatetime, AfterValidator(_within_reach), ExactInstant] | None = None
     count: int = Field(10, ge=1, le=100)
 
@@ -182,7 +182,7 @@ class RunShown(Readable):
     waiting_for: str | None
     status: str
     reason: str | None
-    result: dict[str, Any]
+    result: JsonObject
     error_message: str
     credits_used: int
     start: int | None = Field(validation_alias="start_id")
@@ -243,7 +243,7 @@ class OperationShown(Readable):
     state: str
     done: int
     total: int | None
-    result: dict[str, Any]
+    result: JsonObject
     error_message: str
     created_at: datetime
     started_at: datetime | None
