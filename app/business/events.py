@@ -145,17 +145,6 @@ def record_events(
         session.execute(insert(Event), [common | row for row in rows])
 
 
-def record_event(session: Session, batch: EventBatch, record_type: str, record: Any, **data: Any) -> None:
-    """Add the event of one record (a row with id, site_id and sector_id)."""
-    row = {
-        "record_id": record.id,
-        "site_id": record.site_id,
-        "sector_id": record.sector_id,
-        "data": data or None,
-    }
-    record_events(session, batch, record_type, [row])
-
-
 def close_batch(session: Session, batch: EventBatch, now: datetime) -> None:
     """Hand `batch` over to the rules once this transaction commits. Within a run the step's end does it."""
     if batch.run_id is None:

@@ -20,7 +20,7 @@ from app.business.automation.services.conditions.condition_evaluator import Cond
 from app.business.automation.services.conditions.match_preview import preview_matches
 from app.business.automation.services.conditions.parser import parse_conditions
 from app.business.automation.services.conditions.query import matching
-from app.business.automation.services.conditions.record_fields import load_facts, load_values
+from app.business.automation.services.conditions.record_fields import load_facts, load_rows
 from app.business.automation.services.rules.definition import parse_definition
 from app.business.errors import Invalid
 from app.business.folded_columns import folds_of, with_folded
@@ -89,7 +89,7 @@ class World:
         """All that texts of a rule may say of a record, and of the account."""
         frame = {name: value for name, value in self.frame().items() if name != "rule_id"}
         return {
-            name: load_values(self.session, name, self.ids(name)[-1], set(fields_of(name)), **frame)
+            name: load_rows(self.session, name, self.ids(name)[-1:], set(fields_of(name)), **frame)
             for name in ("keyword", "content", None)
         }
 

@@ -43,21 +43,6 @@ def load_facts(
     return found
 
 
-def load_values(
-    session: Session,
-    record_type: str | None,
-    record_id: int,
-    names: set[str],
-    *,
-    scope: Scope,
-    now: datetime,
-    zone: tzinfo,
-) -> dict[str, Any]:
-    """The named fields of one record (without a record type: of the account), those that there are, in one query."""
-    rows = load_rows(session, record_type, [record_id], names, scope=scope, now=now, zone=zone)
-    return rows.get(record_id, {})
-
-
 def load_rows(
     session: Session,
     record_type: str | None,
