@@ -16,13 +16,12 @@ from app.settings import Settings
 
 
 def register(app: Flask) -> None:
-    """Add the commands of this file."""
     for command in (web, worker, clock, scheduler, sweep):
         app.cli.add_command(command)
 
 
 def _with_queue_server(run: Callable[[Settings], None]) -> Callable[[], None]:
-    """End with a plain sentence and 1 when the queue server does not answer."""
+    """Print one plain sentence and exit with 1 when the queue server does not answer."""
 
     @wraps(run)
     def command() -> None:

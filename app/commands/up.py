@@ -1,4 +1,4 @@
-"""`up`: one command that migrates, starts everything, and keeps it running."""
+"""`up`: one command that migrates, starts every process, and restarts what dies."""
 
 import http.client
 import signal
@@ -49,7 +49,6 @@ log = structlog.get_logger(__name__)
 
 
 def register(app: Flask) -> None:
-    """Add the command of this file."""
     app.cli.add_command(up)
 
 
@@ -87,7 +86,7 @@ def _supervise(settings: Settings, demo: bool) -> None:
 
 
 def _record_restart(ended: Ended) -> None:
-    """Keep it; where the database does not answer, try for some minutes."""
+    """Store the restart; where the database does not answer, retry for some minutes."""
     for _ in range(RECORD_TRIES):
         try:
             with transaction() as session:
@@ -100,7 +99,7 @@ def _record_restart(ended: Ended) -> None:
 
 
 def _queue_server(settings: Settings) -> Child:
-    # SIGTERM, so that it writes its data down whatever becomes of us.
+    # SIGTERM, so that the server writes its data to disk however this process ends.
     return Child(
         "queue server",
         lambda: become_embedded_server(settings.data_dir),
@@ -111,7 +110,7 @@ def _queue_server(settings: Settings) -> Child:
 
 
 def _processes(settings: Settings, since: datetime) -> list[Child]:
-    """Everything but the queue server, in the order of its start."""
+    """All processes but the queue server, in the order in which they start."""
     web = WebServer(current_app.wsgi_app, settings, current_app.extensions["callers"])
 
     def patient() -> Redis:
@@ -166,7 +165,7 @@ def _announce(settings: Settings) -> None:
 
 
 def _let_go() -> None:
-    """Close what this process used: children are forked from it, now and at every restart."""
+    """Close connections before forking: children are forked from this process, now and at every restart."""
     db.session.remove()
     db.engine.dispose()
 
@@ -197,7 +196,7 @@ def _works(settings: Settings, pid: int) -> bool:
 
 
 def _ticks(settings: Settings, since: datetime) -> bool:
-    """The scheduler goes round, and a sweep that it asked for has been done."""
+    """Whether the scheduler runs and a sweep that it asked for has finished."""
     with connect(settings) as server:
         heard = [heartbeats.heard_at(server, name) for name in (heartbeats.SCHEDULER, heartbeats.SWEEP)]
     return all(at is not None and at >= since for at in heard)

@@ -1,4 +1,4 @@
-"""The data folder belongs to one running copy at a time."""
+"""The data folder is used by one running copy at a time."""
 
 import contextlib
 import errno
@@ -12,18 +12,18 @@ FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class FolderInUse(Exception):
-    """Another copy runs on this folder; the message says which process, and what to do."""
+    """Another copy runs on this folder; the message names the process and what to do."""
 
 
 class FolderUnusable(Exception):
-    """The folder cannot be made or written; the message says why, and what to do."""
+    """The folder cannot be created or written; the message says why, and what to do."""
 
 
 @contextmanager
 def hold(data_dir: Path) -> Iterator[None]:
-    """Own the folder while the block runs; the system gives it back however this process ends.
+    """Lock the folder while the block runs; the system releases the lock however this process ends.
 
-    The lock passes on to forked children, so it is free only when the last of them has ended.
+    Forked children inherit the lock, so it is free only when the last of them has ended.
     Raises FolderInUse, FolderUnusable.
     """
     make_private(data_dir)
@@ -40,13 +40,13 @@ def hold(data_dir: Path) -> Iterator[None]:
 
 
 def make_private(data_dir: Path) -> None:
-    """Let only its owner into the folder and to what lies in it, whoever made it; so for files made from here on."""
+    """Make the folder and its files readable by their owner only, and all files created from here on."""
     os.umask(0o077)
     with written(data_dir):
         data_dir.mkdir(parents=True, exist_ok=True)
         data_dir.chmod(0o700)
         for path in data_dir.rglob("*"):
-            # A file may go meanwhile: the queue server and other processes of ours are at work here.
+            # A file may disappear meanwhile: the queue server and other processes of ours work here.
             with contextlib.suppress(FileNotFoundError):
                 if not path.is_symlink():
                     path.chmod(0o700 if path.is_dir() else 0o600)
@@ -54,7 +54,7 @@ def make_private(data_dir: Path) -> None:
 
 @contextmanager
 def written(data_dir: Path) -> Iterator[None]:
-    """What is written in the block is. Raises FolderUnusable, which says why not."""
+    """Report a failed write in the block as FolderUnusable, which says why."""
     try:
         yield
     except OSError as error:

@@ -1,7 +1,7 @@
-"""Which request gets a thread: none is given to a caller who holds many already, so that some are left for others.
+"""Which request gets a thread: a caller who holds many already gets no more, so that some are left for others.
 
-A request that must not run yet waits in a list, not in a thread; one that waited for too long, or behind too many of
-its own caller, is refused.
+A request that must not run yet waits in a list, not in a thread; one that waited too long, or behind too many of its
+own caller, is refused.
 """
 
 import time
@@ -15,12 +15,12 @@ from typing import Any, Protocol
 from waitress.task import ThreadedTaskDispatcher
 
 EXPRESS = ("/healthz",)
-"""Answered by a thread of their own, also while all others are at work."""
+"""Answered by a dedicated thread, also while all others are busy."""
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
 class Task(Protocol):
-    """A connection whose next request is whole."""
+    """A connection whose next request has been read completely."""
 
     requests: list[Any]
     addr: tuple[Any, ...]
@@ -55,7 +55,7 @@ class Bounds:
 
 
 class TooBusy:
-    """The fault of a request that no thread could take; the rest of the server looks at `code`."""
+    """The fault of a request for which no thread became free; the rest of the server reads `code`."""
 
     code = HTTPStatus.SERVICE_UNAVAILABLE
     retry_after = 10
@@ -74,12 +74,12 @@ class Waiting:
     since: float = field(default_factory=time.monotonic)
 
     def cancel(self) -> None:
-        """The server stops before its turn."""
+        """The server stops before the request got a thread."""
         self.task.cancel()
 
 
 class FairThreads(ThreadedTaskDispatcher):  # type: ignore[misc]
-    """The threads that work on requests, and one that only says that the process lives."""
+    """The threads that execute requests, and one that only answers health checks."""
 
     def __init__(self, caller_of: CallerOf, bounds: Bounds | None = None) -> None:
         super().__init__()
@@ -90,7 +90,6 @@ class FairThreads(ThreadedTaskDispatcher):  # type: ignore[misc]
         self.set_thread_count(self.bounds.threads)
 
     def add_task(self, task: Task) -> None:
-        """Queue the connection's next request."""
         request = task.requests[0]
         if getattr(request, "path", "") in EXPRESS or request.error:
             self.express.add_task(task)
@@ -106,7 +105,7 @@ class FairThreads(ThreadedTaskDispatcher):  # type: ignore[misc]
             self._refuse(waiting, "waiting for a thread: too many of one caller")
 
     def handler_thread(self, thread_no: int) -> None:
-        """Work on one request after the other, until the count of threads is lowered."""
+        """Execute one request after the other, until the number of threads is lowered."""
         while waiting := self._take(thread_no):
             try:
                 waiting.task.service()
@@ -116,7 +115,7 @@ class FairThreads(ThreadedTaskDispatcher):  # type: ignore[misc]
                 self._release(waiting)
 
     def refuse_overdue(self) -> None:
-        """Answer those who have waited for too long; a refusal needs no thread of the others."""
+        """Refuse requests that have waited too long; a refusal uses none of the other threads."""
         until = time.monotonic() - self.bounds.waiting_seconds
         with self.lock:
             overdue = [waiting for waiting in self.queue if waiting.since < until]
@@ -153,7 +152,7 @@ class FairThreads(ThreadedTaskDispatcher):  # type: ignore[misc]
     def _release(self, waiting: Waiting) -> None:
         with self.lock:
             self.at_work.subtract(name for name, _ in self._shares_of(waiting))
-            # Forget who has nothing at work.
+            # Forget callers without a request in progress.
             self.at_work = +self.at_work
             if self.queue:
                 self.queue_cv.notify_all()
@@ -168,5 +167,5 @@ class FairThreads(ThreadedTaskDispatcher):  # type: ignore[misc]
 
 
 def by_address(_headers: Mapping[str, str], address: str) -> Caller:
-    """Everybody at one address is one caller."""
+    """All requests from one address are one caller."""
     return Caller(((f"address {address}", 6),))

@@ -1,7 +1,7 @@
-"""HTTP connections of the web process: one thread reads requests and writes answers, however slow the other side is.
+"""HTTP connections of the web process: one thread reads requests and writes answers, however slow the client is.
 
-Threads that work on requests are given whole ones and leave whole answers behind. What takes too long to send or to
-fetch is closed; where connections run out, the slowest one makes room.
+Threads that execute requests get complete ones and leave complete answers behind. What takes too long to send or to
+fetch is closed; where connections run out, the slowest one is closed for a new one.
 """
 
 import json
@@ -27,7 +27,7 @@ REQUEST_SECONDS = 300
 ANSWER_SECONDS = 300
 """From the end of the work to the last byte fetched."""
 LINGER_SECONDS = 30
-"""After a refusal what still comes is read and dropped: a connection closed at once would lose the answer too."""
+"""After a refusal, remaining input is read and dropped: a connection closed at once would lose the answer too."""
 IDLE_SECONDS = 75
 """Between two requests; longer than proxies keep their connections, so that they do not send into a closed one."""
 DRAINED_IDLE_SECONDS = 0.3
@@ -54,7 +54,6 @@ class Answer(WSGITask):  # type: ignore[misc]
     """The application's answer; while draining it is the last one of its connection."""
 
     def build_response_header(self) -> bytes:
-        """Status line and headers."""
         if self.channel.server.is_draining:
             self.set_close_on_finish()
         header: bytes = super().build_response_header()
@@ -62,10 +61,10 @@ class Answer(WSGITask):  # type: ignore[misc]
 
 
 class Refused(ErrorTask):  # type: ignore[misc]
-    """The answer to what is no request: a problem for programs, a sentence for others."""
+    """The answer to input that is no request: a problem document for programs, a sentence for others."""
 
     def execute(self) -> None:
-        """Write it; the connection closes after it."""
+        """Write the answer; the connection closes after it."""
         code = HTTPStatus(self.request.error.code)
         words = WORDS.get(code, code.phrase)
         kind, body = "text/plain; charset=utf-8", f"{words}\n"
@@ -86,12 +85,12 @@ class Refused(ErrorTask):  # type: ignore[misc]
 
 
 class Request(HTTPRequestParser):  # type: ignore[misc]
-    """A request being read; a chunk that announces more than may come is refused before anybody waits for it."""
+    """A request being read; a chunk that announces too many bytes is refused at once."""
 
     completed: bool = False
 
     def received(self, data: bytes) -> int:
-        """Take bytes and give how many belonged to it."""
+        """Take bytes and return how many belonged to the request."""
         consumed: int = super().received(data)
         if (
             not self.completed
@@ -103,7 +102,7 @@ class Request(HTTPRequestParser):  # type: ignore[misc]
 
 
 class Connection(HTTPChannel):  # type: ignore[misc]
-    """One connection, and since when it does what it does."""
+    """One connection, and since when it is in its present state."""
 
     parser_class = Request
     task_class = Answer
@@ -124,11 +123,11 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         return is_open
 
     def readable(self) -> bool:
-        """Whether more is read: not while a request is worked on."""
+        """Whether to read more: not while a request is being executed."""
         return bool(self.lingers_since or super().readable())
 
     def writable(self) -> bool:
-        """Whether something is to be sent or done."""
+        """Whether something has to be sent or done."""
         return not self.lingers_since and bool(super().writable())
 
     def handle_read(self) -> None:
@@ -150,7 +149,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
             self._linger()
 
     def handle_close(self) -> None:
-        """Close; let go of what was read of a request."""
+        """Close; release what was read of a request."""
         if self.request is not None:
             self.request.close()
             self.request = None
@@ -166,7 +165,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
 
     @property
     def slow_since(self) -> float | None:
-        """Since when only the other side is waited for; None while its request is worked on."""
+        """Since when only the client is waited for; None while its request is being executed."""
         if self.requests:
             return None
         if self.total_outbufs_len:
@@ -176,7 +175,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         return self.lingers_since or self.last_activity
 
     def overdue(self, now: float) -> str:
-        """What has taken too long; empty when nothing has."""
+        """What has timed out; empty when nothing has."""
         is_flushing = self.total_outbufs_len and not self.requests
         self.flushing_since = (self.flushing_since or now) if is_flushing else 0.0
         since, (what, patience) = self.slow_since, self._awaited()
@@ -193,7 +192,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
         return IDLE, HEADER_SECONDS if is_new else IDLE_SECONDS
 
     def is_drained(self, now: float, began_at: float) -> bool:
-        """Whether a stop need not wait for it: nothing of it is worked on or on its way out."""
+        """Whether a stop need not wait for it: no request is executed and no answer is being sent."""
         if self.requests or self.total_outbufs_len:
             return False
         if self.request is not None:
@@ -202,7 +201,7 @@ class Connection(HTTPChannel):  # type: ignore[misc]
 
 
 class HttpServer(TcpWSGIServer):  # type: ignore[misc]
-    """Accepts, reads and writes in one thread until a stop is asked for, then finishes what is at work."""
+    """Accepts, reads and writes in one thread until a stop is asked for, then finishes requests in progress."""
 
     channel_class = Connection
     is_draining = False
@@ -210,11 +209,11 @@ class HttpServer(TcpWSGIServer):  # type: ignore[misc]
     draining_since = 0.0
 
     def ask_to_stop(self, *_signal: Any) -> None:
-        """Once: finish what is at work. Twice: at once."""
+        """Once: finish requests in progress. Twice: stop at once."""
         self.stops_asked += 1
 
     def serve(self) -> None:
-        """Until stopped; gives up on what is unfinished after GRACE_SECONDS."""
+        """Serve until stopped; drop what is unfinished after GRACE_SECONDS."""
         while not self._has_ended(time.time()):
             self.asyncore.loop(timeout=TICK_SECONDS, use_poll=True, map=self._map, count=1)
             if self.stops_asked:
@@ -226,7 +225,7 @@ class HttpServer(TcpWSGIServer):  # type: ignore[misc]
             channel.handle_close()
 
     def handle_accept(self) -> None:
-        """Take a connection; where there are too many, the slowest makes room for it."""
+        """Take a connection; where there are too many, close the slowest."""
         super().handle_accept()
         if len(self.active_channels) >= self.adj.connection_limit - SPARE:
             waiting = [channel for channel in self.active_channels.values() if channel.slow_since]
@@ -234,7 +233,7 @@ class HttpServer(TcpWSGIServer):  # type: ignore[misc]
                 self._hang_up(min(waiting, key=lambda channel: channel.slow_since), "room")
 
     def maintenance(self, now: float) -> None:
-        """Close what has taken too long, and refuse who has waited for a thread for too long."""
+        """Close what has timed out, and refuse requests that have waited too long for a thread."""
         self.task_dispatcher.refuse_overdue()
         for channel in list(self.active_channels.values()):
             if what := channel.overdue(now):
@@ -256,7 +255,7 @@ class HttpServer(TcpWSGIServer):  # type: ignore[misc]
                 channel.handle_close()
 
     def _stop_listening(self) -> None:
-        """Whoever has connected already is served, whoever comes later is refused."""
+        """Clients already connected are served, later ones are refused."""
         for _ in self._pending():
             self.handle_accept()
         self.asyncore.dispatcher.close(self)

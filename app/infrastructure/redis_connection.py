@@ -45,14 +45,13 @@ class QueueServerAway(Exception):
 
 
 def redis_url(settings: Settings) -> str:
-    """Address of the queue server of this installation."""
     return settings.redis_url or f"unix://{socket_path(settings.data_dir)}"
 
 
 def connect(settings: Settings, *, answer_within: float | None = QUICK_SECONDS) -> Redis:
     """A connection, opened by its first command. It never retries by itself: callers know what a fault means.
 
-    `answer_within` in seconds; None waits for ever, for those who block on a queue.
+    `answer_within` in seconds; None waits for ever, for callers that block on a queue.
     """
     return Redis.from_url(
         redis_url(settings),
@@ -77,13 +76,13 @@ def require(settings: Settings) -> None:
 
 
 def place(settings: Settings) -> str:
-    """The address without its password, for people."""
+    """The address for display, without its password."""
     scheme, _, rest = redis_url(settings).partition("://")
     return f"{scheme}://{rest.rpartition('@')[2]}"
 
 
 def socket_path(data_dir: Path) -> Path:
-    """Where the embedded server of this data folder listens."""
+    """The socket of this data folder's embedded server."""
     inside = data_dir / "valkey" / "valkey.sock"
     if len(os.fsencode(inside)) <= LONGEST_SOCKET_PATH:
         return inside
@@ -92,7 +91,7 @@ def socket_path(data_dir: Path) -> Path:
 
 
 def become_embedded_server(data_dir: Path) -> None:
-    """Turn this process into the server; SIGTERM then stops it with its data written. Returns never."""
+    """Replace this process by the server; SIGTERM stops it and saves its data. Never returns."""
     folder, socket = data_dir / "valkey", socket_path(data_dir)
     for private in (folder, socket.parent):
         private.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
 """Runs the processes of one installation: starts them in order, restarts what dies, stops them in reverse order.
 
-A process that somebody has stopped keeps its work from all others, and with it the lock of a SQLite file: it is
-killed, and started again like any that has died.
+A process that was stopped by a signal keeps its work from all others, and the lock of a SQLite file with it: it is
+killed, and restarted like any that has died.
 
 Children are forked from this one process, which has everything loaded already: that makes starts quick and lets
 them share memory. So nothing here may start a thread or keep a connection open.
@@ -35,7 +35,7 @@ log = structlog.get_logger(__name__)
 
 
 class NotStarted(Exception):
-    """A process did not become ready; the message says which, and where to look."""
+    """A process did not become ready; the message names it and where to look."""
 
 
 class StopAsked(Exception):
@@ -44,7 +44,7 @@ class StopAsked(Exception):
 
 @dataclass
 class Child:
-    """One process: what it runs, how to see by its id that it is ready, and the seconds of a graceful end."""
+    """One process: what it runs, how to tell by its id that it is ready, and the seconds of a graceful end."""
 
     name: str
     run: Callable[[], object]
@@ -58,7 +58,7 @@ class Child:
     start_again_at: float = 0.0
 
     def start(self) -> None:
-        """Fork. The child has a process group of its own: Ctrl-C reaches only the supervisor."""
+        """Fork. The child has its own process group: Ctrl-C reaches only the supervisor."""
         parent = os.getpid()
         sys.stdout.flush()
         sys.stderr.flush()
@@ -87,7 +87,7 @@ class Child:
             os._exit(code)
 
     def has_ended(self) -> bool:
-        """Whether it is gone; collects it, and why."""
+        """Whether it has ended; collects its status."""
         if self.pid:
             gone, status = os.waitpid(self.pid, os.WNOHANG)
             if gone:
@@ -95,13 +95,13 @@ class Child:
         return not self.pid
 
     def send(self, number: signal.Signals, *, group: bool = False) -> None:
-        """Signal the process, or all of its group."""
+        """Signal the process, or its whole group."""
         if self.pid:
             (os.killpg if group else os.kill)(self.pid, number)
 
 
 class Supervisor:
-    """Children in the order of their start; `tell` says in one line what happens, `record` keeps each restart."""
+    """Children in the order of their start; `tell` reports each event in one line, `record` stores each restart."""
 
     def __init__(self, tell: Callable[[str], None], record: Callable[[Ended], object]) -> None:
         self.tell, self.record = tell, record
@@ -123,7 +123,7 @@ class Supervisor:
         self._await_ready(child)
 
     def watch(self) -> None:
-        """Restart what dies or stands still, until a person or the system asks to stop."""
+        """Restart what dies or is stopped, until asked to stop."""
         while not self.asked_to_stop:
             self._kill_what_stands_still()
             for child in self.children:
@@ -132,7 +132,7 @@ class Supervisor:
             time.sleep(TICK_SECONDS * 4)
 
     def stop(self) -> None:
-        """Stop in reverse order, gracefully; what does not end in its time, or a second request, is killed."""
+        """Stop in reverse order, gracefully; what does not end in its time, or at a second request, is killed."""
         for child in reversed(self.children):
             if child.has_ended():
                 continue
@@ -141,7 +141,7 @@ class Supervisor:
             self._await_end(child)
 
     def go_on(self) -> None:
-        """Raises StopAsked when a person or the system wants an end; for those who do long things in between."""
+        """Raises StopAsked when a stop was requested; for callers that do long things in between."""
         if self.asked_to_stop:
             raise StopAsked
 
@@ -185,7 +185,7 @@ class Supervisor:
             child.start()
 
     def _record(self, ended: Ended) -> None:
-        """In a process of its own: the database may keep it waiting, and connections must not be shared by forks."""
+        """In a separate process: the database may block, and connections must not be shared by forks."""
         log.warning("process_restarted", process=ended.process, pid=ended.pid, cause=ended.cause)
         parent, pid = os.getpid(), os.fork()
         if pid:

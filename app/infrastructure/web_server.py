@@ -22,14 +22,14 @@ BOUNDS = Bounds()
 MEGABYTE = 2**20
 LARGEST_HEADERS = 32 * 1024
 LARGEST_BODY = 16 * MEGABYTE
-"""The application refuses from 6 MB on, in words for people; what is larger still is not even read."""
+"""The application refuses from 6 MB on, with a plain message; larger requests are not even read."""
 MOST_CONNECTIONS = 2000
 FILES_PER_CONNECTION = 3
-"""Itself, and a large request or answer that lies on the disk meanwhile."""
+"""The process itself, and large requests or answers buffered on disk."""
 OTHER_FILES = 200
 NEVER = 2**40
 SWITCH_SECONDS = 0.001
-"""A thread that computes lets others go on after this; the default of 5 ms, times sixteen, delays all reading."""
+"""A computing thread yields after this; the default of 5 ms, times sixteen, delays all reading."""
 
 
 class CannotListen(Exception):
@@ -37,7 +37,7 @@ class CannotListen(Exception):
 
 
 def warn_of_settings(settings: Settings) -> None:
-    """One line for each thing in the settings that does not do what whoever set it may expect."""
+    """Log one line for each setting that does not do what one might expect."""
     if settings.without_effect:
         log.warning(
             "settings_without_effect", names=settings.without_effect, message="Nothing reads them yet."
@@ -59,7 +59,7 @@ def listen(settings: Settings) -> socket.socket:
             address, family=family, dualstack_ipv6=every and socket.has_dualstack_ipv6()
         )
     except OSError as error:
-        # A name that nobody knows has no number of the system's.
+        # An unknown host name has no errno of the system.
         number = error.errno or -1
         why = os.strerror(number) if number > 0 else "nobody knows this name"
         is_elsewhere = number < 0 or number == errno.EADDRNOTAVAIL
@@ -80,7 +80,7 @@ class WebServer:
         self.application, self.settings, self.caller_of = application, settings, caller_of
 
     def run(self) -> None:
-        """Until SIGTERM or SIGINT, and the requests at work are answered. Raises CannotListen."""
+        """Until SIGTERM or SIGINT, and requests in progress are answered. Raises CannotListen."""
         server = self.open()
         sys.setswitchinterval(SWITCH_SECONDS)
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -111,19 +111,19 @@ def _adjustments(bound: socket.socket) -> Adjustments:
         recv_bytes=65536,
         max_request_header_size=LARGEST_HEADERS,
         max_request_body_size=LARGEST_BODY,
-        # A thread never waits for a reader: what the reader has not taken lies in memory, then on the disk.
+        # A thread never waits for a client: what the client has not read is buffered in memory, then on disk.
         outbuf_high_watermark=NEVER,
         outbuf_overflow=MEGABYTE // 2,
-        # Forwarded headers are read once, by the application, as TRUSTED_PROXIES says.
+        # The application reads forwarded headers once, as TRUSTED_PROXIES says.
         clear_untrusted_proxy_headers=False,
         ident="",
-        # Somebody who goes away in the middle is no fault of ours.
+        # A client that disconnects in the middle is no fault of ours.
         log_socket_errors=False,
     )
 
 
 def _open_files() -> int:
-    """How many files this process may have open, raised as far as it is allowed to."""
+    """How many files this process may have open, raised as far as allowed."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = MOST_CONNECTIONS * FILES_PER_CONNECTION + OTHER_FILES
     most = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)

@@ -1,4 +1,4 @@
-"""Who is asking, and whether they may: a session or an API key, and a permission declared on every view.
+"""Authentication and permissions: a session or an API key, and a permission declared on every view.
 
 Nothing is open by default: a view without `@allow(…)` answers nobody.
 """
@@ -42,7 +42,7 @@ Owned = TypeVar("Owned", bound=AccountOwned)
 
 @dataclass(frozen=True)
 class Person:
-    """Who is asking: a user of an account, through a browser session or an API key."""
+    """The caller: a user of an account, through a browser session or an API key."""
 
     user: User
     account: Account
@@ -51,7 +51,7 @@ class Person:
 
     @property
     def via(self) -> Literal["session", "key"]:
-        """Runs that a person starts have the cause manual through a session, api through a key."""
+        """The cause of runs that a person starts: manual through a session, api through a key."""
         return "key" if self.key else "session"
 
     @property
@@ -61,12 +61,12 @@ class Person:
 
     @property
     def actor(self) -> Actor:
-        """For the audit log."""
+        """The actor in the audit log."""
         return Actor(self.user.id, self.key.id if self.key else None)
 
     @property
     def origin(self) -> Origin:
-        """For the records this person makes and changes."""
+        """The origin of records that this person makes and changes."""
         return Origin(self.account.id, user_id=self.user.id)
 
     @property
@@ -75,7 +75,6 @@ class Person:
         return Scope(self.account.id)
 
     def can(self, role: Role | str) -> bool:
-        """Whether the person may do what `role` may."""
         return self.role.allows(Role(role))
 
 
@@ -91,11 +90,11 @@ class Allow:
     """`@allow(Role.EDITOR)` above a view, or `@allow.anyone`; `writes=True` where even a GET changes rows."""
 
     def __call__(self, role: Role, *, writes: bool = False) -> Callable[[View], View]:
-        """The view is for people who may do what `role` may."""
+        """Only people with this role or a higher one may use the view."""
         return lambda view: declare(view, Permission(role, writes))
 
     def anyone(self, view: View) -> View:
-        """The view is for everyone, signed in or not: sign in, health, static files."""
+        """Everyone may use the view, signed in or not: sign-in, health, static files."""
         return declare(view, Permission(None))
 
 
@@ -103,18 +102,17 @@ allow = Allow()
 
 
 def declare(view: View, permission: Permission) -> View:
-    """Write the permission on the view."""
     view.permission = permission  # type: ignore[attr-defined]
     return view
 
 
 def permission_of(endpoint: str) -> Permission | None:
-    """What the view of this endpoint declares; None when it forgot."""
+    """The permission of this endpoint's view; None when it declares none."""
     return getattr(current_app.view_functions[endpoint], "permission", None)
 
 
 def init_access(app: Flask, settings: Settings) -> None:
-    """Guard every request; believe as many proxies as the settings name."""
+    """Guard every request; trust as many proxies as the settings name."""
     if settings.trusted_proxies:
         count = settings.trusted_proxies
         app.wsgi_app = ProxyFix(  # type: ignore[method-assign]
@@ -131,7 +129,7 @@ def init_access(app: Flask, settings: Settings) -> None:
 
 
 def current_person() -> Person:
-    """Who is asking; only in views that need a role."""
+    """The caller; only in views that need a role."""
     return cast(Person, g.person)
 
 
@@ -155,7 +153,6 @@ def require_seen(model: type[AccountOwned], ids: Sequence[int]) -> None:
 
 
 def is_api() -> bool:
-    """Whether the request is one of the REST API."""
     return request.path.startswith("/api/")
 
 
@@ -219,9 +216,9 @@ def _by_session(now: datetime) -> Person | None:
 
 
 def _note_use(person: Person, now: datetime) -> None:
-    """While the database cannot be written pages are still read: that somebody is here is then not noted."""
+    """Record that the person is active; while the database cannot be written pages are still read, without this."""
     try:
-        # Apart, so that a refusal undoes nothing of what this request has read.
+        # A separate transaction, so that a refusal undoes nothing of what this request has read.
         with hardly_waiting(), Session(db.engine) as session, session.begin():
             if person.key:
                 api_keys.keep_used(session, person.key, now)

@@ -1,7 +1,7 @@
 """Who sends a request, known before the application reads it: threads are shared by person, not by connection.
 
-Who a key or a session belongs to is noted when a request has been let in with it. Until then it has a small share
-of its own, and all who are not known yet leave threads for those who are.
+Whose key or session it is gets noted when a request has been let in with it. Until then it has a small share of its
+own, and all unknown callers leave threads for the known ones.
 """
 
 from collections.abc import Mapping
@@ -17,12 +17,12 @@ from app.settings import Settings
 
 MOST_KNOWN = 10_000
 OF_A_PERSON, OF_AN_ACCOUNT = 6, 10
-"""Threads at once, of sixteen."""
+"""Concurrent threads, of sixteen."""
 OF_A_NEWCOMER, OF_AN_ADDRESS, OF_ALL_NEWCOMERS = 3, 6, 10
 
 
 class Callers:
-    """People of this web process by the fingerprints of their keys and sessions."""
+    """Known callers of this web process, by the fingerprints of their keys and sessions."""
 
     def __init__(self, app: Flask, trusted_proxies: int) -> None:
         self.cookie, self.proxies = app.config["SESSION_COOKIE_NAME"], trusted_proxies
@@ -30,14 +30,14 @@ class Callers:
         self._known: dict[str, Caller] = {}
 
     def note(self, secret: str, user_id: int, account_id: int) -> None:
-        """The key or session was just found to be theirs."""
+        """The key or session was found to be theirs."""
         if len(self._known) >= MOST_KNOWN:
             self._known.clear()
         shares = (f"user {user_id}", OF_A_PERSON), (f"account {account_id}", OF_AN_ACCOUNT)
         self._known[fingerprint(secret)] = Caller(shares)
 
     def __call__(self, headers: Mapping[str, str], address: str) -> Caller:
-        """Whose request it is; headers are named in capitals, with underscores."""
+        """The caller of a request; header names are in capitals, with underscores."""
         secret = bearer(headers.get("AUTHORIZATION", "")) or self._token(headers.get("COOKIE", ""))
         mark = fingerprint(secret) if secret else ""
         if known := self._known.get(mark):
@@ -54,17 +54,17 @@ class Callers:
             return ""
 
     def _address(self, headers: Mapping[str, str], address: str) -> str:
-        """As the outermost of the trusted proxies names it."""
+        """The client's address as the outermost trusted proxy names it."""
         named = [name.strip() for name in headers.get("X_FORWARDED_FOR", "").split(",")]
         return (len(named) >= self.proxies > 0 and named[-self.proxies]) or address
 
 
 def bearer(authorization: str) -> str:
-    """The API key in this header; empty where it holds none."""
+    """The API key in this header; empty where there is none."""
     scheme, _, secret = authorization.partition(" ")
     return secret.strip() if scheme.lower() == "bearer" else ""
 
 
 def init_callers(app: Flask, settings: Settings) -> None:
-    """What the web server asks, and access fills."""
+    """Create the callers that the web server reads, and access fills."""
     app.extensions["callers"] = Callers(app, settings.trusted_proxies)

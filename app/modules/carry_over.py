@@ -1,7 +1,7 @@
-"""What was typed into a form whose sign-in had expired: carried through the sign-in page, then sent again by hand.
+"""A form submitted after the sign-in had expired: kept through the sign-in page, then submitted again by hand.
 
-It is kept nowhere but in the page itself: signed, so that only a form of ours comes back, and bound to the
-person whom this browser knew, so that nobody else who signs in gets to see it.
+It is kept only in the page itself: signed, so that only a form of ours comes back, and bound to the person whom this
+browser knew, so that nobody else who signs in gets to see it.
 """
 
 from dataclasses import dataclass
@@ -23,20 +23,21 @@ Typed = list[tuple[str, str]]
 
 @dataclass(frozen=True)
 class Carried:
-    """A form to be sent again: its address on this console, and what was typed, without its token."""
+    """A form to be submitted again: its address on this console, and its values, without its token."""
 
     address: str
     typed: Typed
 
 
 def typed_now() -> Typed:
-    """What the present request's form holds, without secrets."""
+    """The values of the present request's form, without secrets."""
     return [(name, text) for name, text in request.form.items(multi=True) if not _is_secret(name)]
 
 
 def pack() -> str | None:
     """The present form as signed text. None when it must not be sent again: it is not from a page of this browser,
-    or it holds a file or a password."""
+    or it holds a file or a password.
+    """
     known, secret = cookie.get("known"), any(map(_is_secret, {*request.form} - {"csrf_token"}))
     if not known or secret or request.files or not _is_from_our_page():
         return None

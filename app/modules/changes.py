@@ -1,4 +1,4 @@
-"""How differences between two versions read on pages and in JSON."""
+"""Differences between two versions, for pages and JSON."""
 
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -14,11 +14,10 @@ class Change:
 
     @property
     def kind(self) -> Literal["changed", "added", "removed"]:
-        """How it is marked."""
+        """Whether it was added, removed or changed."""
         return "added" if self.before is None else "removed" if self.after is None else "changed"
 
     def json(self) -> dict[str, Any]:
-        """For programs."""
         return asdict(self) | {"kind": self.kind}
 
     def __str__(self) -> str:

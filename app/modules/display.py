@@ -1,4 +1,4 @@
-"""How values read on pages: times with their zone, numbers, credits, durations. All are Jinja filters."""
+"""Formatting of values on pages: times with their zone, numbers, credits, durations. All are Jinja filters."""
 
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
@@ -11,7 +11,6 @@ STEPS = ((60, 1, "second"), (3600, 60, "minute"), (86_400, 3600, "hour"), (2_592
 
 
 def init_display(app: Flask) -> None:
-    """Give every template the filters of this file."""
     for show in (when, instant, exact, relative, day, number, plural, credits, percent, duration, browser):
         app.add_template_filter(show)
 
@@ -38,7 +37,7 @@ def exact(at: datetime, zone: str | None = None) -> str:
 
 
 def instant(at: datetime) -> str:
-    """For machines: ISO 8601 in UTC."""
+    """ISO 8601 in UTC, for programs."""
     return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
@@ -98,7 +97,7 @@ def _zone_name(local: datetime) -> str:
 
 
 def browser(user_agent: str) -> str:
-    """`Firefox on Windows` for what a browser says of itself; `Unknown browser` where that says nothing."""
+    """`Firefox on Windows` from a User-Agent; `Unknown browser` where it says nothing."""
     program, system = parse_user_agent(user_agent), parse_os(user_agent)
     named = program.family if program else "Unknown browser"
     return f"{named} on {system.family}" if system else named

@@ -1,4 +1,4 @@
-"""Refusals and faults as people and programs read them: a page, a message beside it, or a JSON problem."""
+"""Refusals and faults for people and programs: a page, a message beside it, or a JSON problem."""
 
 import logging
 import secrets
@@ -32,7 +32,7 @@ AT_THE_SAME_MOMENT = (
 
 
 def init_errors(app: Flask) -> None:
-    """Answer every refusal and fault."""
+    """Register the handlers of every refusal and fault."""
     init_refusal_log(app)
     app.register_error_handler(Refusal, _refused)
     app.register_error_handler(CSRFError, _form_too_old)
@@ -64,7 +64,7 @@ def _http(error: HTTPException) -> ResponseReturnValue:
 
 
 def _form_too_old(error: HTTPException) -> ResponseReturnValue:
-    """The page was open longer than its session: nothing is saved, and what was typed can be sent after a sign-in."""
+    """The page outlived its session: nothing is saved, and the form can be submitted again after a sign-in."""
     code = error.code or HTTPStatus.BAD_REQUEST
     if code != HTTPStatus.UNAUTHORIZED:
         note_refusal("token missing or wrong")
@@ -141,7 +141,7 @@ def _problem(
     errors: dict[str, Any] | None = None,
     more: Mapping[str, Any] | None = None,
 ) -> Response:
-    """RFC 9457; `more` are members of this problem alone."""
+    """RFC 9457; `more` are further members of this problem."""
     problem: dict[str, Any] = {"type": "about:blank", "title": HTTPStatus(code).phrase, "status": code}
     problem |= more or {}
     if message:
@@ -154,7 +154,7 @@ def _problem(
 
 
 def _message(code: int, message: str) -> Response:
-    """A message beside the page, which itself stays as it is."""
+    """A message for a page that stays as it is."""
     flash(message, "danger" if code >= 500 else "warning")
     answer = make_response(render_template("partials/web/toasts.html", aside=True), code)
     answer.headers["HX-Reswap"] = "none"

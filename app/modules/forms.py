@@ -1,4 +1,4 @@
-"""What the forms of all pages share: clean text, one set of messages, the choice of a time zone."""
+"""Shared by all forms: clean text, one set of messages, the choice of a time zone."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -32,17 +32,17 @@ def between(low: int, high: int) -> NumberRange:
 
 
 class SpacedField(StringField):
-    """A line of text in which spaces at the ends mean something."""
+    """A line of text in which spaces at the ends are significant."""
 
 
 class ConsoleForm(FlaskForm):
-    """Base of all forms: spaces around text are dropped, control characters are refused beside the field."""
+    """Base for all forms: outer spaces are dropped, control characters are refused beside the field."""
 
     class Meta(FlaskForm.Meta):
         """Applies to every text field, so that no form can forget it."""
 
         def bind_field(self, form: Any, unbound_field: Any, options: dict[str, Any]) -> Field:
-            """Make the field; text is stripped (a password is not) and checked before all else."""
+            """Create the field; text is stripped (a password is not) and checked first."""
             field = super().bind_field(form, unbound_field, options)
             if isinstance(field, IntegerField | FloatField | DecimalField):
                 field.validators = (plain_number, *field.validators)
@@ -54,7 +54,7 @@ class ConsoleForm(FlaskForm):
 
 
 class FilterForm(ConsoleForm):
-    """A filter kept in the address: sent by GET, without a token; what is not valid is left out."""
+    """A filter in the address: sent by GET, without a token; invalid values are ignored."""
 
     class Meta(ConsoleForm.Meta):
         """No token: reading changes nothing."""
@@ -71,7 +71,7 @@ class FilterForm(ConsoleForm):
 
 
 class TimezoneField(StringField):
-    """A time zone, searched for by typing part of its name. A place alone will do where only one zone bears it.
+    """A time zone, searched for by typing part of its name. A place alone will do where only one zone has it.
 
     may_be_empty: for what has a zone of its own only where it differs from that of the account.
     """
@@ -82,16 +82,16 @@ class TimezoneField(StringField):
 
     @property
     def offered(self) -> Sequence[tuple[str, str]]:
-        """Name and words of each zone that is named after a place, for the list to search in."""
+        """Name and search words of each zone that is named after a place."""
         return _places()
 
     def process_formdata(self, valuelist: list[str]) -> None:
-        """Take the name as typed, `new york` for America/New_York."""
+        """Resolve the name as typed, `new york` to America/New_York."""
         if valuelist:
             self.data = zone_of_place(valuelist[0]) or valuelist[0]
 
     def pre_validate(self, form: Any) -> None:
-        """Refuse what is no zone, with the nearest ones."""
+        """Refuse an unknown zone, naming the nearest ones."""
         if not self.data and not self.flags.required:
             return
         try:
@@ -101,7 +101,7 @@ class TimezoneField(StringField):
 
 
 def printable(_form: FlaskForm, field: Field) -> None:
-    """Refuse control characters (NUL breaks PostgreSQL) and, on one line, line ends and what turns directions."""
+    """Refuse control characters (NUL breaks PostgreSQL) and, on one line, line ends and direction characters."""
     text, is_body = field.data or "", isinstance(field, TextAreaField)
     # A password is never shown.
     fault = fault_of_body(text) if is_body or isinstance(field, PasswordField) else fault_of_line(text)
@@ -110,11 +110,11 @@ def printable(_form: FlaskForm, field: Field) -> None:
 
 
 def plain_number(_form: FlaskForm, field: Field) -> None:
-    """Refuse what Python calls a number and people do not ("²", "1_000"), and what no column could hold."""
+    """Refuse what Python calls a number and people do not ("²", "1_000"), and what no column can hold."""
     text = (field.raw_data or [""])[0]
     if not isinstance(text, str) or not text.strip():
         return
-    field.errors = []  # What the conversion said of it is said again below, in our words.
+    field.errors = []  # The conversion's own message is replaced below.
     if isinstance(field, IntegerField) and not is_whole(text):
         raise StopValidation("Enter a whole number.")
     if not is_decimal(text):
@@ -122,7 +122,7 @@ def plain_number(_form: FlaskForm, field: Field) -> None:
 
 
 def _strip(value: str | None) -> str | None:
-    """Without the spaces around it; of invisible characters alone there is nothing to keep."""
+    """Without outer spaces; invisible characters alone are empty."""
     if not value:
         return value
     return value.strip() if without_invisible(value).strip() else ""

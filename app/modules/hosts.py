@@ -1,4 +1,4 @@
-"""Which host names requests may use: a name of somebody else's that leads here is refused."""
+"""Which host names requests may use: foreign names that lead here are refused."""
 
 import contextlib
 import ipaddress
@@ -17,13 +17,13 @@ ANY_HOST = ("system.healthz", "system.readyz", "system.metrics")
 
 
 class UnknownHost(Refusal):
-    """The request names a host that this console is not known by."""
+    """The request names a host that this console does not accept."""
 
     status = 400
 
 
 def init_hosts(app: Flask, settings: Settings) -> None:
-    """Refuse requests under other names; to be called before anything else looks at requests."""
+    """Refuse requests under other names; call it before anything else reads requests."""
 
     def check() -> None:
         name = host_name(request.host)
@@ -43,7 +43,7 @@ def host_name(host: str) -> str:
 
 
 def is_known(name: str, settings: Settings) -> bool:
-    """Whether the console answers under `name`: PUBLIC_URL's, loopback, and this machine's own where HOST says so."""
+    """Whether the console answers under `name`: PUBLIC_URL's, loopback, and this machine's own where HOST allows it."""
     if name == "localhost" or _is_loopback(name):
         return True
     if settings.public_url:

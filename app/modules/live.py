@@ -1,8 +1,8 @@
-"""What an open page asks for: has anything moved? One conditional address serves all live parts of all pages.
+"""What an open page polls: has anything changed? One conditional address serves all live parts of all pages.
 
-A page carries the mark that was true before its rows were read. Its script asks for the mark every few seconds, and
-only when that has moved does it load the page anew and redraw those parts whose drawing differs. No view, and no
-writer, has to know which pages show what.
+A page has the mark that was true before its rows were read. Its script polls the mark every few seconds, and only
+when that has changed does it reload the page and redraw those parts whose drawing differs. No view, and no writer,
+has to know which pages show what.
 """
 
 import hashlib
@@ -21,9 +21,9 @@ from app.modules.access import is_api
 
 MOVED = "system.moved"
 LOOK_SECONDS = 3.0
-"""All pages of this process share one look at the machinery."""
+"""Seconds for which all pages of this process share one check of the machinery."""
 AT_LEAST_EVERY = 300
-"""Seconds: so often a page is drawn anew without a hint, for days that end and hints that were lost."""
+"""Seconds after which a page is redrawn without a hint, for days that end and hints that were lost."""
 
 
 KNOWN_SECONDS = 60.0
@@ -31,16 +31,16 @@ MOST_KNOWN = 10_000
 
 
 class Askers:
-    """Whose page asks, by the fingerprint of its session, so that "nothing" is answered without the database.
+    """Sessions by fingerprint, so that "nothing has changed" is answered without the database.
 
-    A session that ended meanwhile learns no more than that, and no longer than a minute.
+    A session that ended meanwhile learns no more than that, and for no longer than a minute.
     """
 
     def __init__(self) -> None:
         self._known: dict[str, tuple[int, Role, float]] = {}
 
     def note(self, token: str, account_id: int, role: Role) -> None:
-        """The session was just found to be good."""
+        """The session was found to be valid."""
         if len(self._known) >= MOST_KNOWN:
             self._known.clear()
         self._known[fingerprint(token)] = (account_id, role, time.monotonic() + KNOWN_SECONDS)
@@ -52,13 +52,13 @@ class Askers:
 
 
 class Machinery:
-    """Which parts of the machinery are silent, as of the last few seconds; nobody waits for somebody else's look."""
+    """The parts without a heartbeat, as of the last few seconds; nobody waits for another thread's check."""
 
     def __init__(self) -> None:
         self._looked_at, self._found, self._turn = float("-inf"), "", threading.Lock()
 
     def silent(self) -> str:
-        """The names of the silent parts."""
+        """The names of the parts without a heartbeat."""
         if time.monotonic() - self._looked_at >= LOOK_SECONDS and self._turn.acquire(blocking=False):
             try:
                 self._found = silent_parts(current_app.extensions["settings"], datetime.now(UTC))
@@ -69,13 +69,13 @@ class Machinery:
 
 
 def init_short_answer(app: Flask) -> None:
-    """Answer that nothing has moved before anything else is looked at; to be called before access is guarded."""
+    """Answer that nothing has changed before anything else is read; call it before access is guarded."""
     app.extensions["askers"] = Askers()
     app.before_request(_say_nothing_moved)
 
 
 def init_live(app: Flask) -> None:
-    """Read the mark before any view reads rows; to be called after access is guarded."""
+    """Read the mark before any view reads rows; call it after access is guarded."""
     app.extensions["machinery"] = Machinery()
     app.before_request(_read_mark)
     app.add_template_global(live_mark)
@@ -83,12 +83,12 @@ def init_live(app: Flask) -> None:
 
 
 def live_mark() -> str:
-    """What the page shows is at least as new as this; empty where nobody has signed in."""
+    """The mark of the page: what it shows is at least as new; empty where nobody has signed in."""
     return str(g.get("live_mark", ""))
 
 
 def live_now() -> str:
-    """The server's clock, by which pages tell how long ago something was."""
+    """The server's clock, by which pages show how long ago something was."""
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
@@ -101,7 +101,7 @@ def _say_nothing_moved() -> Response | None:
 
 
 def unchanged(mark: str) -> Response:
-    """Nothing has moved since."""
+    """Nothing has changed since."""
     response = Response(status=304, headers={"Cache-Control": "no-store"})
     response.set_etag(mark)
     return response

@@ -1,4 +1,4 @@
-"""The console's menu: the one list of its pages, and which of them this person sees."""
+"""The console's menu: the one list of its pages, filtered by the person's role."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from app.business.accounts.models import Role
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of the menu, seen from `role` upward."""
+    """One line of the menu, visible from `role` upward."""
 
     endpoint: str
     label: str

@@ -1,6 +1,6 @@
-"""How much each key and each person may ask for. Every answer says what is left, as RateLimit fields (IETF draft).
+"""Quotas of each key and each person. Every answer has the rest as RateLimit fields (IETF draft).
 
-Counted in the queue server, where all web processes see it, and in memory while that is away.
+Counted in the queue server, where all web processes see it, and in memory while that is down.
 """
 
 import math
@@ -25,13 +25,13 @@ MINUTE, HOUR = 60, 3600
 SPANS = {MINUTE: "a minute", HOUR: "an hour"}
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 AWAY_SECONDS = 5.0
-"""So long the queue server is not asked again after it has not answered."""
+"""Seconds without a try after the queue server did not answer."""
 View = TypeVar("View", bound=Callable[..., Any])
 
 
 @dataclass(frozen=True)
 class Quota:
-    """`amount` of something in so many seconds."""
+    """`amount` in so many seconds."""
 
     name: str
     amount: int
@@ -39,24 +39,23 @@ class Quota:
 
     @property
     def words(self) -> str:
-        """As a sentence."""
         span = SPANS.get(self.seconds) or f"in {self.seconds // MINUTE} minutes"
         return f"There may be {self.amount:,} {self.name} {span}."
 
 
 REQUESTS = Quota("requests", 6000, MINUTE)
 CHANGES = Quota("changes", 1200, MINUTE)
-"""Everything that is not a mere question: also executing, testing and previewing rules."""
+"""Everything that is not a mere read: also executing, testing and previewing rules."""
 IMPORTS = Quota("imports", 60, HOUR)
 EXPORTS = Quota("exports", 60, HOUR)
 BACK_TESTS = Quota("back-tests", 60, HOUR)
 WRONG_KEYS = Quota("wrong keys", 30, 15 * MINUTE)
-"""From one address. A right key is let through whatever others from there have tried."""
+"""From one address. A right key is accepted whatever others from there have tried."""
 
 
 @dataclass(frozen=True)
 class Spent:
-    """What is left of a quota, and when it is whole again."""
+    """What is left of a quota, and when it is reset."""
 
     quota: Quota
     left: int
@@ -64,7 +63,7 @@ class Spent:
 
     @property
     def is_over(self) -> bool:
-        """Whether this request was one too many."""
+        """Whether this request exceeds the quota."""
         return self.left < 0
 
 
@@ -76,11 +75,10 @@ class Counts:
 
     @cached_property
     def own(self) -> Storage:
-        """Of this process alone; made when it is first needed, because it starts a thread."""
+        """The counter of this process alone; created when first needed, because it starts a thread."""
         return MemoryStorage()
 
     def spend(self, quota: Quota, who: str) -> Spent:
-        """Count one use."""
         if time.monotonic() >= self.away_until and limiter.storage:
             try:
                 return _spend(limiter.storage, quota, who)
@@ -95,7 +93,7 @@ counts = Counts()
 def _spend(storage: Storage, quota: Quota, who: str) -> Spent:
     now, key = time.time(), f"igny8-limits/{quota.name}/{who}"
     if quota.seconds <= MINUTE:
-        # One number for each minute of the clock: a single question, however many requests there are.
+        # One number for each minute of the clock: a single query, however many requests there are.
         window, begun = divmod(now, quota.seconds)
         used = storage.incr(f"{key}/{int(window)}", quota.seconds)
         return Spent(quota, quota.amount - used, math.ceil(quota.seconds - begun))
@@ -105,7 +103,7 @@ def _spend(storage: Storage, quota: Quota, who: str) -> Spent:
 
 
 def limited(quota: Quota, methods: Collection[str] = ()) -> Callable[[View], View]:
-    """Above a view: each request, or each with one of `methods`, also counts against `quota`."""
+    """Decorator of a view: each request, or each with one of `methods`, also counts against `quota`."""
 
     def declare(view: View) -> View:
         view.quota = (quota, methods)  # type: ignore[attr-defined]
@@ -115,13 +113,13 @@ def limited(quota: Quota, methods: Collection[str] = ()) -> Callable[[View], Vie
 
 
 def init_quotas(app: Flask) -> None:
-    """Count every request of somebody known; to be called after access is guarded."""
+    """Count every request of a known caller; call it after access is guarded."""
     app.before_request(_count)
     app.after_request(_tell)
 
 
 def count_wrong_key() -> None:
-    """Count a wrong API key against its address. Raises TooManyRequests once there were too many."""
+    """Count a wrong API key against its address. Raises TooManyRequests after too many."""
     g.spent = [counts.spend(WRONG_KEYS, get_remote_address())]
     _refuse_what_is_over()
 

@@ -1,4 +1,4 @@
-"""Two people change one record: whoever comes second is shown both versions, and overwrites nothing unseen."""
+"""Two people change one record: the second one is shown both versions, and overwrites nothing unseen."""
 
 import hashlib
 import json
@@ -21,9 +21,9 @@ NOT_EDITED = ("csrf_token", "place")
 
 @dataclass(frozen=True)
 class Begun:
-    """What the form says of the record as it was when its page was opened.
+    """The record as it was when the form's page was opened.
 
-    version: None from a form that names none. prints: a fingerprint of what each field held.
+    version: None from a form that names none. prints: a fingerprint of each field's value.
     overwrite: the version that the person has been shown and saves over.
     """
 
@@ -33,7 +33,7 @@ class Begun:
 
     @property
     def text(self) -> str:
-        """The fingerprints as the form carries them."""
+        """The fingerprints as the form sends them."""
         return " ".join(f"{name}:{print}" for name, print in self.prints.items())
 
     @property
@@ -44,7 +44,7 @@ class Begun:
 
 @dataclass(frozen=True)
 class Meanwhile:
-    """theirs: labels of the fields that changed since. mine: what saving one's own would change again."""
+    """theirs: labels of the fields that changed since. mine: what saving one's own values would change again."""
 
     version: int
     theirs: list[str]
@@ -52,7 +52,7 @@ class Meanwhile:
 
 
 def begun() -> Begun:
-    """As the present request's form has it."""
+    """The state sent with the present request's form."""
     version = request.form.get("version")
     return Begun(
         version=None if version is None else whole_number(version, 1) or NO_VERSION,
@@ -62,24 +62,24 @@ def begun() -> Begun:
 
 
 def prints_of(form: Form) -> dict[str, str]:
-    """A fingerprint of what each field holds."""
+    """A fingerprint of each field's value."""
     return {name: _fingerprint(field) for name, field in edited_fields(form).items()}
 
 
 def edited_fields(form: Form) -> dict[str, Field]:
-    """The fields that say something of the record."""
+    """The fields that belong to the record."""
     return {name: field for name, field in form._fields.items() if name not in NOT_EDITED}
 
 
 def touches(present: Form, start: Begun) -> bool:
-    """Whether a field of the form says something else now than when its page was opened."""
+    """Whether a field of the form has changed since its page was opened."""
     return any(
         start.prints.get(name) != _fingerprint(field) for name, field in edited_fields(present).items()
     )
 
 
 def merge(typed: Form, present: Form, start: Begun, version: int) -> Meanwhile:
-    """Take over into `typed` what they changed and it left alone; the rest is what differs."""
+    """Take over into `typed` their changes to fields it left alone; returns the rest, which differs."""
     theirs, mine = [], []
     for name, field in edited_fields(present).items():
         own, before = typed[name], start.prints.get(name)
@@ -103,7 +103,7 @@ def _fingerprint(field: Field) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """What is sent back by a form in which nothing was typed."""
+    """The value that a form sends back when nothing was typed."""
     if isinstance(value, str):
         return "\n".join(value.splitlines()).strip()
     return "" if value is None else value
@@ -119,14 +119,14 @@ def _shown(field: Field) -> str:
 
 
 def _excerpts(before: str, after: str) -> tuple[str | None, str | None]:
-    """The part in which two texts differ, with a little of what stands around it."""
+    """The part in which two texts differ, with some context."""
     start = _alike(before, after)
     end = _alike(before[start:][::-1], after[start:][::-1])
     return _part(before, start, len(before) - end), _part(after, start, len(after) - end)
 
 
 def _alike(one: str, other: str) -> int:
-    """How many characters two texts have in common at their beginning."""
+    """The length of the common beginning."""
     shorter = min(len(one), len(other))
     return next((place for place in range(shorter) if one[place] != other[place]), shorter)
 

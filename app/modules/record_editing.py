@@ -22,7 +22,7 @@ Steps = Sequence[tuple[str, str | None]]
 class Editing:
     """How one kind of row is edited.
 
-    path: the way up to its list. name: what its page is headed by. layout: fields that stand side by side.
+    path: breadcrumb up to its list. name: heading of its page. layout: fields side by side.
     page, here: addresses of the row's page and of its edit form.
     save(row, changes, seen, now): raises Invalid, Conflict, Stale.
     """
@@ -39,7 +39,7 @@ class Editing:
 
 
 def edit_page(kind: Editing, id: int) -> ResponseReturnValue:
-    """Show the form, or save what it sends unless somebody else saved the row meanwhile."""
+    """Show the form, or save it unless somebody else saved the row meanwhile."""
     row = owned_or_404(kind.model, id)
     form, start = _form(kind, row), begun()
     if not form.validate_on_submit():
@@ -80,7 +80,7 @@ def _form(kind: Editing, row: Any, **given: Any) -> ServiceForm:
 def _save(kind: Editing, row: Any, form: ServiceForm, start: Begun) -> None:
     now, changes = datetime.now(UTC), form.values()
     if start.version is None:
-        # A form that names no version changes what it sends and nothing else.
+        # A form that names no version changes only the fields it sends.
         changes = {name: value for name, value in changes.items() if form[name].raw_data}
     try:
         kind.save(row, changes, start.seen, now)
@@ -88,7 +88,7 @@ def _save(kind: Editing, row: Any, form: ServiceForm, start: Begun) -> None:
         db.session.refresh(row)
         if start.overwrite is not None or touches(_form(kind, row, formdata=None), start):
             raise
-        # What changed meanwhile (a status, a cluster) does not stand in this form.
+        # What changed meanwhile (a status, a cluster) is not part of this form.
         kind.save(row, changes, row.version, now)
 
 

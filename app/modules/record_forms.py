@@ -1,4 +1,4 @@
-"""What the forms of all records share: where they belong, labels, note, person; and the filters of their lists."""
+"""Shared by the forms of all records: place, labels, note, assignee; and the filters of their lists."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -24,7 +24,7 @@ LARGEST = 2_147_483_647
 
 
 class PlaceField(SelectField):
-    """A sector, chosen among all sites: `3-7`, or `3-` for site 3's sector "General" that is not made yet."""
+    """A sector, chosen among all sites: `3-7`, or `3-` for site 3's sector "General" that does not exist yet."""
 
     def __init__(self, label: str = "Site and sector", **kwargs: Any) -> None:
         super().__init__(label, choices=place_choices, description=SECTOR_HINT, **kwargs)
@@ -50,13 +50,13 @@ def place_choices() -> list[SelectChoice]:
 
 
 def site_choices() -> list[SelectChoice]:
-    """Every site, after the choice of none."""
+    """Every site, after an empty choice."""
     known = places(db.session(), current_person().scope)
     return [SelectChoice("", "All sites"), *(SelectChoice(str(site.id), site.name) for site, _ in known)]
 
 
 def sector_choices() -> list[SelectChoice]:
-    """Every sector under its site, after the choice of none."""
+    """Every sector under its site, after an empty choice."""
     return [SelectChoice("", "All sectors")] + [
         SelectChoice(str(sector.id), sector.name, optgroup=site.name)
         for site, sectors in places(db.session(), current_person().scope)
@@ -65,7 +65,7 @@ def sector_choices() -> list[SelectChoice]:
 
 
 def people_choices() -> list[SelectChoice]:
-    """The account's people, after nobody."""
+    """The account's people, after an empty choice."""
     users = db.session.scalars(
         select(User)
         .where(User.account_id == current_person().account.id, User.is_active)
@@ -78,7 +78,7 @@ def people_choices() -> list[SelectChoice]:
 
 
 class LabelsField(Field):
-    """Labels with commas between them; `data` is their list."""
+    """Labels separated by commas; `data` is their list."""
 
     widget = TextInput()
 
@@ -91,16 +91,16 @@ class LabelsField(Field):
         self.data = list(dict.fromkeys(part for part in parts if part))
 
     def pre_validate(self, form: Any) -> None:
-        """Refuse a label that cannot stand on one line among others."""
+        """Refuse a label that cannot be a one-line text."""
         if fault := next(filter(None, map(fault_of_line, self.data or [])), None):
             raise ValidationError(fault)
 
 
 class ServiceForm(ConsoleForm):
-    """A form whose values a service checks again: its refusals stand beside the fields like the form's own."""
+    """A form whose values a service checks again: its refusals appear beside the fields like the form's own."""
 
     def taken(self, change: Callable[[], Any]) -> bool:
-        """Whether `change` went through; if it refused, the fields say why and nothing is kept of it."""
+        """Whether `change` succeeded; if it refused, the fields show why and nothing of it is kept."""
         try:
             change()
         except Invalid as refusal:
@@ -114,7 +114,7 @@ class ServiceForm(ConsoleForm):
         return True
 
     def refuse(self, errors: Mapping[str, Sequence[str]]) -> None:
-        """Put each sentence beside its field, or above the form when it has none here."""
+        """Put each sentence beside its field, or above the form when it has no field here."""
         for path, messages in errors.items():
             if path in self:
                 self[path].errors = [*self[path].errors, *messages]
@@ -128,7 +128,7 @@ class ServiceForm(ConsoleForm):
 
 
 class RecordForm(ServiceForm):
-    """The fields of every record; the kind's own stand before them."""
+    """The fields of every record, after those of its kind."""
 
     labels = LabelsField("Labels", description="Words to find it by, with commas between them.")
     assignee = SelectField("Assigned to", choices=people_choices, coerce=chosen_id)
@@ -147,17 +147,17 @@ class RecordFilterForm(FilterForm):
 
 
 def number_field(label: str, high: int = LARGEST, **kwargs: Any) -> IntegerField:
-    """A whole number that may be left empty."""
+    """A whole number that may be empty."""
     return IntegerField(label, [Optional(), between(0, high)], render_kw={"inputmode": "numeric"}, **kwargs)
 
 
 def options(words: Mapping[str, str]) -> list[SelectChoice]:
-    """The choices of a select: value -> what people read."""
+    """The choices of a select: value -> label."""
     return [SelectChoice(value, label) for value, label in words.items()]
 
 
 def choice_field(label: str, first: str, words: Mapping[str, str]) -> SelectField:
-    """A choice among `words`, after the choice of none."""
+    """A choice among `words`, after an empty choice."""
     return SelectField(label, choices=options({"": first, **words}))
 
 

@@ -1,4 +1,4 @@
-"""What the pages of all records share: a list under its filters, and where a record comes from."""
+"""Shared by the pages of all records: a list under its filters, and where a record comes from."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -40,13 +40,13 @@ class ListView(Generic[Row]):
 
     @property
     def is_filtered(self) -> bool:
-        """Whether an empty list may only be a narrow filter."""
+        """Whether an empty list may only be due to the filter."""
         return self.clear_url is not None
 
 
 @dataclass(frozen=True)
 class Trail:
-    """Where a record comes from (a run of a rule, or none: a person), who cares for it, and where to ask why.
+    """Where a record comes from (a run of a rule, or none: a person), its assignee, and the link to why.
 
     cost: what the work that made it cost, in words.
     """
@@ -61,7 +61,7 @@ class Trail:
 
 
 def read_list(rows: RecordList[Row], form: FilterForm, noun: str, **fixed: Any) -> ListView[Row]:
-    """The page of `rows` that the address asks for; `fixed` are filters that the page itself sets."""
+    """The page of `rows` that the address asks for; `fixed` are filters set by the page itself."""
     session, scope = db.session(), current_person().scope
     chosen = form.chosen()
     sort = chosen.pop("sort", None)
@@ -80,7 +80,7 @@ def read_list(rows: RecordList[Row], form: FilterForm, noun: str, **fixed: Any) 
 
 
 def trail_of(record: Record) -> Trail:
-    """Which run and rule made it, and whom it is assigned to."""
+    """The run and rule that made it, and its assignee."""
     user = db.session.get(User, record.assignee_id) if record.assignee_id else None
     assignee = (user.name or user.email) if user else None
     type = record_type_of(record)
@@ -118,7 +118,7 @@ def ticked_ids(name: str = "ids") -> list[int]:
 
 
 def back_to(endpoint: str) -> str:
-    """The list with the filters it had when a form on it was sent."""
+    """The list with the filters it had when its form was sent."""
     return _with_query(url_for(endpoint))
 
 

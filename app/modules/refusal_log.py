@@ -1,4 +1,4 @@
-"""One line of the log for each request that is refused: why, who asked, from where. Never what was sent."""
+"""One log line for each request that is refused: why, who asked, from where. Never what was sent."""
 
 import logging
 import re
@@ -27,19 +27,19 @@ UNKNOWN_FIELD = "an unknown field"
 
 
 def init_refusal_log(app: Flask) -> None:
-    """Look at every answer; whatever refused, and wherever, is then told once."""
+    """Inspect every answer, so that each refusal is logged once."""
     app.after_request(_write)
 
 
 def note_refusal(kind: str, reason: str = "") -> None:
-    """Say it more exactly than the status of the answer does."""
+    """Record a more exact reason than the status of the answer."""
     g.refusal = (kind, reason)
 
 
 def note_refused(refusal: Refusal) -> None:
-    """What a refusal says of its reason: a sentence where it holds our words only, else the names of fields.
+    """Record a refusal's reason: a sentence where it holds our words only, else the names of fields.
 
-    Whoever raised it may have said it more exactly.
+    Whoever raised it may have recorded a more exact one.
     """
     if g.get("refusal"):
         return
@@ -52,7 +52,7 @@ def note_refused(refusal: Refusal) -> None:
 
 
 def _fields(errors: Mapping[str, Any]) -> list[str]:
-    """Names of fields as the product has them: a name that somebody made up is text that somebody typed."""
+    """Names of known fields; an unknown name is text that somebody typed."""
     names = {re.split(r"[.\[]", path)[0]: " ".join(texts) for path, texts in errors.items()}
     known = (
         name if re.fullmatch("[a-z_]{1,40}", name) and "cannot be set" not in said else UNKNOWN_FIELD
@@ -79,7 +79,7 @@ def _write(response: Response) -> Response:
 
 
 def place() -> str:
-    """The address asked for; where a text is part of it, as with links that sign in, only its pattern."""
+    """The address asked for; where a text is part of it, as in sign-in links, only its pattern."""
     rule = request.url_rule
     if rule is None or all(isinstance(value, int) for value in (request.view_args or {}).values()):
         return request.path

@@ -1,6 +1,6 @@
-"""Forms that start or spend something are done once, however often they are sent.
+"""Forms that start or spend something are executed once, however often they are sent.
 
-`@sent_once` stands below `@allow`; the form carries `{{ request_key() }}`. Sent again, it leads where it led first.
+`@sent_once` stands below `@allow`; the form has `{{ request_key() }}`. Sent again, it redirects where it led first.
 """
 
 from collections.abc import Callable
@@ -27,12 +27,12 @@ View = Callable[..., ResponseReturnValue]
 
 
 def request_key() -> Markup:
-    """The hidden field of a form that is done once."""
+    """The hidden field of a form that is executed once."""
     return Markup('<input type="hidden" name="{}" value="{}">').format(FIELD, form_requests.new_key())
 
 
 def sent_once(view: View) -> View:
-    """The view does what it does once for each key; without a key, as often as it is asked."""
+    """Execute the view once for each key; without a key, for each request."""
 
     @wraps(view)
     def once(*args: Any, **values: Any) -> ResponseReturnValue:
@@ -59,7 +59,7 @@ def sent_once(view: View) -> View:
 
 
 def _keep(account_id: int, key: str, answer: Response | None) -> None:
-    """Where the form led; a refused one may be sent again. What the view left uncommitted stays so."""
+    """Record where the form led; a refused one may be sent again. What the view did not commit stays uncommitted."""
     db.session.rollback()
     location = (answer.headers.get("HX-Redirect") or answer.headers.get("Location")) if answer else None
     if location:

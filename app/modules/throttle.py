@@ -1,4 +1,4 @@
-"""How often something may be tried: counted in the queue server, in memory while that is away."""
+"""Throttles: counted in the queue server, in memory while that is down."""
 
 import math
 import time
@@ -21,7 +21,7 @@ limiter = Limiter(key_func=who, strategy="moving-window", in_memory_fallback_ena
 
 
 def init_throttle(app: Flask, settings: Settings) -> None:
-    """Count where all processes see it."""
+    """Count in storage that all processes share."""
     address = redis_url(settings)
     app.config["RATELIMIT_STORAGE_URI"] = f"redis+{address}" if address.startswith("unix://") else address
     app.config["RATELIMIT_STORAGE_OPTIONS"] = {"socket_connect_timeout": 1, "socket_timeout": 1}
@@ -30,6 +30,6 @@ def init_throttle(app: Flask, settings: Settings) -> None:
 
 
 def seconds_to_wait() -> int:
-    """Until the limit that was just passed lets somebody try again."""
+    """Seconds until the limit that was just exceeded allows another try."""
     passed = limiter.current_limit
     return max(1, math.ceil(passed.reset_at - time.time())) if passed else 60

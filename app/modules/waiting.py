@@ -1,4 +1,4 @@
-"""Requests that wait until something is done: few at once, because each of them keeps a thread from all others."""
+"""Requests that wait for a result: only a few at once, because each of them occupies a thread."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ MOST_OF_AN_ACCOUNT = 3
 
 
 class WaitingRoom:
-    """Counts who waits in this process."""
+    """Counts the waiting requests of this process."""
 
     def __init__(self, most: int = MOST, most_of_one: int = MOST_OF_AN_ACCOUNT) -> None:
         self.most, self.most_of_one = most, most_of_one
@@ -19,7 +19,7 @@ class WaitingRoom:
 
     @contextmanager
     def seat(self, account_id: int) -> Iterator[bool]:
-        """Whether the request may wait; without a seat it is answered at once."""
+        """Whether the request may wait; otherwise it is answered at once."""
         with self._lock:
             is_free = self._waiting.total() < self.most and self._waiting[account_id] < self.most_of_one
             if is_free:

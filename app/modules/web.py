@@ -1,4 +1,4 @@
-"""What every page shares: CSRF, htmx requests, security headers, page or partial, static addresses."""
+"""Shared by all pages: CSRF, htmx requests, security headers, page or partial, static addresses."""
 
 import hashlib
 from functools import cache
@@ -41,7 +41,7 @@ SECURITY_HEADERS = {
 }
 YEAR = 31_536_000
 REDRAW_HEADER = "Console-Redraw"
-"""Sent by a page that asks by itself: nobody is at work, and no message may be used up."""
+"""Sent by a page that polls: nobody is at work, and no message may be used up."""
 
 
 class HtmxFour(HtmxHeaders):
@@ -54,7 +54,7 @@ class HtmxFour(HtmxHeaders):
 
     @property
     def source_id(self) -> str:
-        """Id of the element that asked; empty without one."""
+        """Id of the element that sent the request; empty without one."""
         return str(self._headers.get("HX-Source", "")).partition("#")[2]
 
     @property
@@ -65,7 +65,7 @@ class HtmxFour(HtmxHeaders):
 
 
 class ConsoleRequest(HtmxAwareRequest):
-    """Flask's request with `htmx` of this version."""
+    """Flask's request with our `htmx`."""
 
     htmx: HtmxFour
 
@@ -94,12 +94,12 @@ def init_web(app: Flask, settings: Settings) -> None:
 
 
 def htmx() -> HtmxFour:
-    """What htmx says about the present request; false when the browser itself asked."""
+    """The present request's htmx headers; false for a plain browser request."""
     return cast(ConsoleRequest, request).htmx
 
 
 def asks_by_itself() -> bool:
-    """Whether an open page asks for news, and not a person for something."""
+    """Whether an open page polls, and no person asks for something."""
     return REDRAW_HEADER in request.headers
 
 
@@ -111,14 +111,14 @@ def page_or_partial(page: str, partial: str, **context: Any) -> str:
 
 
 def see_other(address: str) -> ResponseReturnValue:
-    """After a change, go to `address`: the browser loads it whole, also when htmx has sent the form."""
+    """Redirect after a change: the browser loads `address` whole, also when htmx has sent the form."""
     if htmx():
         return Response(status=204, headers={"HX-Redirect": address})
     return redirect(address, 303)
 
 
 def asset(name: str) -> str:
-    """Address of a static file; it changes with the content, so browsers may keep the file for a year."""
+    """Address of a static file; it changes with the content, so browsers may cache the file for a year."""
     path = Path(current_app.static_folder or "") / name
     return url_for("static", filename=name, v=_fingerprint(path, path.stat().st_mtime_ns))
 

@@ -1,4 +1,4 @@
-"""HTTP answers of a bounded size, in a bounded time, whatever the other side sends."""
+"""HTTP answers of bounded size and duration, whatever the server sends."""
 
 import time
 from collections.abc import Iterator
@@ -9,18 +9,18 @@ BYTES_LIMIT = 2 * 1024 * 1024
 
 
 class AnswerTooLarge(Exception):
-    """More than 2 MB, or compressed although we asked for plain text."""
+    """More than 2 MB, or compressed although the request asked for plain text."""
 
 
 class LimitedTransport(httpx.HTTPTransport):
-    """Cuts off answers over 2 MB, and such that trickle in for longer than `seconds` in all."""
+    """Aborts answers over 2 MB, and answers that take longer than `seconds` in all."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__()
         self.seconds = seconds
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        """As httpx does; the body is watched while it is read."""
+        """As in httpx; size and duration are checked while the body is read."""
         deadline = time.monotonic() + self.seconds
         response = super().handle_request(request)
         if response.headers.get("content-encoding", "identity") != "identity":

@@ -1,4 +1,4 @@
-"""The outline of an article: sections, what each has to say, and questions to answer, from the facts of its task."""
+"""The outline of an article: sections, what each should cover, and questions to answer, from the facts of its task."""
 
 import re
 from collections.abc import Iterator
@@ -107,7 +107,7 @@ _MORE = (
 
 
 def draft_article(facts: dict[str, Any]) -> dict[str, Any]:
-    """An outline of about the asked-for length, as far as the facts carry; never padded with invented ones."""
+    """An outline of about the requested length, as far as the facts allow; never padded with invented ones."""
     phrases = _phrases(facts)
     answers = min(QUESTIONS_LIMIT, facts["word_count"] // WORDS_PER_QUESTION)
     questions = [phrase for phrase in phrases if is_question(phrase)][:answers]
@@ -151,7 +151,7 @@ def _introduction(facts: dict[str, Any], phrases: list[str]) -> str:
 
 
 def _sections(phrases: list[str], asked: set[str]) -> Iterator[str]:
-    """One section for each search that is no question of the last part, then further angles on the first ones."""
+    """One section for each search that is not a question of the last part, then more angles on the first ones."""
     topics = [phrase for phrase in phrases if phrase not in asked][:SECTIONS_LIMIT] or phrases[:1]
     for index, phrase in enumerate(topics):
         yield _section(as_title(phrase), _task_of(phrase, first=index == 0), phrase)

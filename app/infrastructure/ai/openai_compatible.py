@@ -1,4 +1,4 @@
-"""Any AI provider that speaks OpenAI's chat protocol: one question, one JSON answer, faults named plainly."""
+"""Any AI provider that implements OpenAI's chat protocol: one question, one JSON answer, faults named plainly."""
 
 import json
 from collections.abc import Mapping
@@ -50,7 +50,7 @@ class _Choice(BaseModel):
 
 
 class _Reply(BaseModel):
-    """What we need of a chat completion."""
+    """The fields of a chat completion that we use."""
 
     model_config = ConfigDict(extra="ignore")
 
@@ -68,7 +68,7 @@ class OpenAICompatible:
         self._secret, self._model = api_key, model
         self._client = openai.OpenAI(
             base_url=base_url,
-            # The client insists on some key; servers without one ignore it.
+            # The client requires some key; servers without one ignore it.
             api_key=api_key or "none",
             max_retries=0,
             timeout=httpx.Timeout(read_seconds, connect=CONNECT_SECONDS),
@@ -76,7 +76,10 @@ class OpenAICompatible:
         )
 
     def write(self, prompt: Prompt, key: str) -> Completion:
-        """The answer, fitting `prompt.answer`; one that does not fit is asked for once more. Raises ProviderFault."""
+        """The answer, validated against `prompt.answer`; an invalid one is requested once more.
+
+        Raises ProviderFault.
+        """
         messages = _messages(prompt)
         try:
             return self._ask(prompt, messages, key)
@@ -142,13 +145,13 @@ class OpenAICompatible:
         return ProviderFault("connection", "The AI service could not be reached.", detail=detail)
 
     def _safe(self, text: str) -> str:
-        """`text` for engineers: short, without our key."""
+        """`text` for engineers: short, without our API key."""
         hidden = text.replace(self._secret, "***") if self._secret else text
         return hidden[:DETAIL_LIMIT]
 
 
 class _Misfit(Exception):
-    """An answer that is not what was asked for, and the messages that ask again."""
+    """An answer that fails validation, and the messages that ask again."""
 
     def __init__(self, content: str, reason: str) -> None:
         super().__init__(reason)

@@ -1,7 +1,7 @@
-"""Queue names, the only jobs that may run, and the tickets that say "look".
+"""Queue names, the only jobs that may run, and the wake-up jobs.
 
-A job carries no work: the row in the database is the truth. So a ticket may be lost, repeated or late, and many
-tickets for one queue are as good as one.
+A job carries no work: the row in the database is the truth. So a wake-up job may be lost, repeated or late, and many
+of them for one queue are as good as one.
 """
 
 from collections.abc import Iterable, Mapping
@@ -34,7 +34,7 @@ ALLOWED = frozenset({EXECUTE_RULES, REPLENISH, SWEEP, DRAIN})
 
 SHORT_SECONDS = 15 * 60
 LONG_SECONDS = 6 * 3600
-"""Last resorts: units have time limits of their own, and a drain begins nothing new after a few seconds."""
+"""Last resorts: units have their own time limits, and a drain begins nothing new after a few seconds."""
 KEPT_FIELDS = frozenset(
     [
         "data",
@@ -54,7 +54,7 @@ log = structlog.get_logger(__name__)
 
 
 class ForeignJob(Exception):
-    """A job in our queues that is none of ours."""
+    """A job in our queues that is not one of ours."""
 
 
 class AllowedJob(Job):
@@ -64,7 +64,7 @@ class AllowedJob(Job):
         super().__init__(id, connection, JSONSerializer)
 
     def restore(self, raw_data: Mapping[bytes, bytes]) -> None:
-        """Read what we write and nothing else: no callbacks, webhooks, dependencies or class names."""
+        """Read only what we write: no callbacks, webhooks, dependencies or class names."""
         super().restore(
             {key: value for key, value in raw_data.items() if key.decode(errors="replace") in KEPT_FIELDS}
         )
@@ -86,8 +86,6 @@ class AllowedJob(Job):
 
 
 class AllowedQueue(Queue):
-    """A queue of such jobs."""
-
     job_class = AllowedJob
 
     def __init__(self, name: str, connection: Redis, **options: Any) -> None:
@@ -97,12 +95,12 @@ class AllowedQueue(Queue):
 
     @classmethod
     def lmove(cls, connection: Redis, queue_key: str, timeout: int | None) -> Any:
-        # RQ parks the job of a lone queue in a second list until it has begun; a lost ticket is no loss to us.
+        # RQ moves the job of a single queue to a second list until it has begun; losing a wake-up job is harmless.
         return cls.lpop([queue_key], timeout, connection=connection)
 
 
 def push(pipeline: Pipeline, connection: Redis, job: Job, queue: str) -> None:
-    """Queue `job` once: a ticket still waiting is replaced, one whose look has begun is followed by another."""
+    """Queue `job` once: one still waiting is replaced, one that has begun is followed by another."""
     # RQ's own enqueue asks several questions first and so does not fit into one transaction.
     target = AllowedQueue(queue, connection)
     job.origin, job.enqueued_at = queue, datetime.now(UTC)
@@ -114,7 +112,7 @@ def push(pipeline: Pipeline, connection: Redis, job: Job, queue: str) -> None:
 
 
 def drain_ticket(connection: Any, queue: str, id: str | None = None) -> Job:
-    """The job that looks at `queue`. Its hash is never deleted: another look may be queued while one is going on."""
+    """The wake-up job of `queue`. Its hash is never deleted: another one may be queued while one is executing."""
     return AllowedJob.create(
         DRAIN,
         args=(queue,),
@@ -128,7 +126,7 @@ def drain_ticket(connection: Any, queue: str, id: str | None = None) -> Job:
 
 
 def wake(connection: Redis, queues: Iterable[str]) -> None:
-    """Ask for one look at each of the queues, in a single round trip."""
+    """Queue one wake-up job for each of the queues, in a single round trip."""
     with connection.pipeline() as pipeline:
         for queue in sorted(set(queues)):
             push(pipeline, connection, drain_ticket(connection, queue), queue)
@@ -136,7 +134,7 @@ def wake(connection: Redis, queues: Iterable[str]) -> None:
 
 
 def waiting_tickets(connection: Redis) -> dict[str, int]:
-    """How many jobs wait in each queue."""
+    """The number of waiting jobs by queue."""
     with connection.pipeline(transaction=False) as pipeline:
         for queue in QUEUES:
             pipeline.llen(AllowedQueue(queue, connection).key)

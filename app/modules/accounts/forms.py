@@ -1,4 +1,4 @@
-"""Forms of signing in, the own profile, the team, keys and the account."""
+"""Forms of sign-in, profile, team, keys and account."""
 
 from wtforms import (
     BooleanField,
@@ -30,11 +30,11 @@ MAY = {
     Role.OWNER: "They may do all that you may: team, keys, plan, sites, settings and credits. "
     "They may also take your own role away.",
 }
-"""What a change of role means, for the page that asks first."""
+"""What a change of role means, for the confirmation page."""
 
 
 class SignInForm(ConsoleForm):
-    """`kept`: a form that was sent when the sign-in had expired, to be sent again afterwards."""
+    """`kept`: a form that was submitted after the sign-in had expired, to be submitted again afterwards."""
 
     kept = HiddenField()
     email = EmailField("E-mail address", [required("your e-mail address"), at_most(255)])
@@ -42,7 +42,7 @@ class SignInForm(ConsoleForm):
 
 
 class NewPasswordForm(ConsoleForm):
-    """Without the present password: only for people who have none yet, or came by a link."""
+    """Without the present password: only for people who have none yet, or signed in by a link."""
 
     password = PasswordField(
         "New password",

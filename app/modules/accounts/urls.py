@@ -1,4 +1,4 @@
-"""Addresses of signing in, the own profile, the team, keys and the account."""
+"""Addresses of sign-in, profile, team, keys and account."""
 
 from flask import Blueprint
 

@@ -1,4 +1,4 @@
-"""What is wrong with a body or a query, in sentences, from the typed errors of its schema."""
+"""The errors of a body or a query as sentences, from the typed errors of its schema."""
 
 import re
 from collections.abc import Mapping
@@ -11,11 +11,10 @@ SHOWN_OF_NAME = 64
 _QUOTED = re.compile(r"'([^']*)'")
 
 JSON_WORDS = {"list_type": "It must be a valid array.", "dict_type": "It must be an object."}
-"""Errors that speak of Python's types."""
+"""Errors that mention Python's types."""
 
 
 def sentences_of(schema: type[BaseModel], error: ValidationError) -> dict[str, list[str]]:
-    """Field path -> sentences."""
     found: dict[str, list[str]] = {}
     for fault in error.errors(include_url=False, include_input=False):
         path = ".".join(map(str, fault["loc"])) or "body"

@@ -1,4 +1,4 @@
-"""The credits ahead as the credits page shows them: the course, the rules with what somebody tries, the budgets."""
+"""The outlook on the credits page: course of the balance, rules with changes that somebody tries, budgets."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ STEP, HEIGHT, ROOM = 10, 100, 0.95
 
 @dataclass(frozen=True)
 class Line:
-    """One rule of the table. `coming`: credits of the next 30 days; `share`: its part of them, 0 to 1."""
+    """One rule of the table. `coming`: credits of the next 30 days; `share`: its share of them, 0 to 1."""
 
     entry: PaidRule
     url: str | None
@@ -38,7 +38,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Course:
-    """The drawing: points of an SVG whose width is `width` and whose height is 100; `top` is the height in credits."""
+    """The chart: points of an SVG of width `width` and height 100; `top` is the height in credits."""
 
     width: int
     top: float
@@ -50,7 +50,6 @@ class Course:
 
 
 def context(now: datetime) -> dict[str, Any]:
-    """Everything the part of the page shows."""
     account, session = current_person().account, db.session()
     choices = _choices()
     outlook = look_ahead(session, account, now, tried=[key for key, word in choices.items() if word == "on"])
@@ -67,7 +66,7 @@ def context(now: datetime) -> dict[str, Any]:
 
 
 def _choices() -> dict[int, str]:
-    """What somebody tries, by rule; anything else in the address is left out."""
+    """The changes that somebody tries, by rule; unknown parameters are ignored."""
     return {
         rule_id: word
         for name, word in request.args.items()
@@ -85,7 +84,7 @@ def _offered(entry: PaidRule) -> Sequence[tuple[str, str]]:
 
 
 def _lines(outlook: Outlook, forecast: Forecast, choices: Mapping[int, str]) -> list[Line]:
-    """Those on now first, and of them those that will use most."""
+    """Active rules first, and of them those that will use most."""
     page = "automation.rule" if "automation.rule" in current_app.view_functions else None
     lines = [
         Line(

@@ -26,7 +26,7 @@ CHART = [("used", "Credits used", "accent")]
 
 @allow(Role.VIEWER)
 def credits() -> str:
-    """Balance, plan, what is ahead, this month by days and rules, and the ledger."""
+    """The credits page: balance, plan, outlook, this month by days and rules, and the ledger."""
     account, session, now = current_person().account, db.session(), datetime.now(UTC)
     if htmx().is_partial and htmx().target_id == "forecast":
         return render_template("partials/billing/forecast.html", **outlook_page.context(now))

@@ -1,1 +1,1 @@
-"""The one gate for ids, numbers, JSON and preconditions, whatever part of a request they come in."""
+"""Checks on ids, numbers, JSON and preconditions, for every part of a request."""

@@ -1,6 +1,6 @@
 """Ids and whole numbers as text: in addresses, queries and forms.
 
-`str.isdigit` and `int` take far more than a person would call a number ("²", "١٢", "1_000"), and no bound.
+`str.isdigit` and `int` accept far more than a person would call a number ("²", "١٢", "1_000"), and have no bound.
 """
 
 import re
@@ -12,24 +12,23 @@ from werkzeug.routing import IntegerConverter
 from app.business.accounts.services.scope import LARGEST_ID
 
 NO_ROW = 0
-"""An id that no row has: an address with a larger number than any id leads to the same 404 as a missing row."""
+"""An id that no row has: an address with an id beyond any row leads to the same 404 as a missing row."""
 
 _WHOLE = re.compile(r"-?[0-9]{1,19}")
 _DECIMAL = re.compile(r"[-+]?([0-9]{1,400}(\.[0-9]{0,400})?|\.[0-9]{1,400})([eE][-+]?[0-9]{1,4})?")
 
 
 class RowIdConverter(IntegerConverter):
-    """Ids in addresses: plain digits of any length; what no column holds is `NO_ROW`."""
+    """Ids in addresses: plain digits of any length; beyond any column's range it is `NO_ROW`."""
 
     regex = "[0-9]+"
 
     def to_python(self, value: str) -> int:
-        """The id."""
         return row_id(value) or NO_ROW
 
 
 def init_gate(app: Flask) -> None:
-    """Read every `<int:…>` of the addresses that follow by this gate."""
+    """Parse every `<int:…>` in the addresses registered after this call by RowIdConverter."""
     app.url_map.converters["int"] = RowIdConverter
 
 
@@ -42,7 +41,7 @@ def whole_number(text: str | None, low: int = -LARGEST_ID, high: int = LARGEST_I
 
 
 def row_id(text: str | None) -> int | None:
-    """The id that a row could have; None when the text is anything else."""
+    """The id, if a row could have it; None when the text is anything else."""
     return whole_number(text, 1)
 
 
@@ -62,5 +61,5 @@ def is_whole(text: str) -> bool:
 
 
 def is_decimal(text: str) -> bool:
-    """Whether it is a number in plain digits, with or without a fraction; its size is the field's matter."""
+    """Whether it is a number in plain digits, with or without a fraction; the field checks its size."""
     return _DECIMAL.fullmatch(text.strip()) is not None

@@ -15,7 +15,7 @@ _ONE = re.compile(_TAG)
 
 @dataclass(frozen=True)
 class IfMatch:
-    """Which versions of the resource the caller will have changed; `is_any`: whatever there is."""
+    """The versions of the resource that the caller agrees to change; `is_any`: any version."""
 
     is_any: bool
     tags: tuple[str, ...]
@@ -26,7 +26,7 @@ class IfMatch:
 
 
 def init_preconditions(app: Flask) -> None:
-    """Refuse a broken If-Match at every address of the REST API, also where it would decide nothing."""
+    """Refuse a broken If-Match at every address of the REST API, also where it is not compared."""
     app.before_request(_check)
 
 

@@ -154,7 +154,7 @@ class ImportForm(ServiceForm):
 
 
 class PreviewForm(FilterForm):
-    """Corrections of what was recognised; they stand in the address."""
+    """Corrections of what was recognised; they are part of the address."""
 
     place = ImportPlaceField()
     encoding = choice_field("Encoding", "Recognise it", {name: name for name in ENCODINGS})

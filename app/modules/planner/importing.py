@@ -1,4 +1,4 @@
-"""What pages and REST share of an import: read the file without a transaction, then write it part by part."""
+"""Importing for pages and REST: read the file without a transaction, then write it part by part."""
 
 from datetime import UTC, datetime
 
@@ -15,7 +15,7 @@ from app.modules.access import current_person
 def read_sent(
     data: bytes, to: Destination, *, columns: dict[str, str] | None = None, encoding: str | None = None
 ) -> ImportFile:
-    """Read and check a file that was sent. Ends the transaction that is open: reading may take its time.
+    """Read and check an uploaded file. Ends the open transaction: reading may take its time.
 
     Raises Invalid, TooLarge, Busy.
     """
@@ -29,7 +29,7 @@ def read_sent(
 def begin(file: ImportFile, to: Destination, existing: str, *, here: bool) -> Operation:
     """Commit the import, and with `here` execute it to its end: the row then says how it ended.
 
-    An answer that fails after that undoes nothing; the operation's page shows what came of it.
+    An answer that fails after that undoes nothing; the operation's page shows the result.
     Raises Invalid, Conflict.
     """
     person = current_person()

@@ -1,4 +1,4 @@
-"""Is the process alive, is the console ready, does everything behind it work: for machines and for people."""
+"""Liveness, readiness and system health, for machines and for people."""
 
 from datetime import UTC, datetime
 
@@ -16,18 +16,17 @@ from app.modules.access import allow, current_person
 from app.modules.live import live_mark, unchanged
 
 WEB_WORKS_WITHOUT = {"workers"}
-"""Named by readyz, yet no reason to take the console out of service."""
+"""Reported by readyz, but no reason to take the console out of service."""
 
 
 @allow.anyone
 def healthz() -> ResponseReturnValue:
-    """The process answers."""
     return jsonify(status="ok")
 
 
 @allow.anyone
 def readyz() -> ResponseReturnValue:
-    """Whether requests and runs are served: 200, or 503 naming what is missing. No secrets, open to all."""
+    """Whether requests and runs are served: 200, or 503 with what is missing. No secrets, open to all."""
     checks = check_readiness(current_app.extensions["settings"])
     ready = all(state == "ok" for name, state in checks.items() if name not in WEB_WORKS_WITHOUT)
     return jsonify(status="ready" if ready else "not ready", checks=checks), 200 if ready else 503
@@ -35,7 +34,7 @@ def readyz() -> ResponseReturnValue:
 
 @allow(Role.VIEWER)
 def moved() -> ResponseReturnValue:
-    """Whether anything has moved since the mark that the page names: 304 while nothing has."""
+    """Whether anything has changed since the mark that the page sends: 304 while nothing has."""
     mark = live_mark()
     if request.if_none_match.contains(mark):
         return unchanged(mark)
@@ -46,20 +45,20 @@ def moved() -> ResponseReturnValue:
 
 @allow(Role.VIEWER)
 def header() -> str:
-    """The parts above every page, for pages that cannot be loaded anew or must stay as they were read."""
+    """The parts above every page, for pages that must not be reloaded."""
     return render_template("layouts/console.html")
 
 
 @allow(Role.VIEWER)
 def trouble() -> str:
-    """What does not work, as a banner for other pages; empty while all is well."""
+    """A banner for other pages with what does not work; empty while all is well."""
     health = look(current_app.extensions["settings"], datetime.now(UTC))
     return render_template("partials/system/trouble.html", health=health)
 
 
 @allow(Role.VIEWER)
 def health() -> str:
-    """Each part of the machinery with what to do, and what of the account's work is under way."""
+    """Each part of the machinery with what to do, and the account's work in progress."""
     account, now = current_person().account, datetime.now(UTC)
     return render_template(
         "pages/system/health.html",

@@ -20,13 +20,12 @@ FIELDS = ("name", "timezone", "daily_ceiling", "operator_credit_limit")
 
 @allow(Role.VIEWER)
 def show() -> ResponseReturnValue:
-    """Name, time zone and ceilings."""
     return _page(AccountForm(obj=current_person().account))
 
 
 @allow(Role.OWNER)
 def save() -> ResponseReturnValue:
-    """Take over the settings, and note what was changed."""
+    """Save the settings, and record the change in the audit log."""
     form, person, now = AccountForm(), current_person(), datetime.now(UTC)
     if not form.validate():
         return _page(form), 422

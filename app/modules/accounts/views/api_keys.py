@@ -15,13 +15,12 @@ from app.modules.web import see_other
 
 @allow(Role.OWNER)
 def show() -> ResponseReturnValue:
-    """The account's keys, and the form for a new one."""
     return _page(NewKeyForm())
 
 
 @allow(Role.OWNER)
 def add() -> ResponseReturnValue:
-    """A new key; its secret is shown this once."""
+    """Create a key; its secret is shown only on this page."""
     form, person, now = NewKeyForm(), current_person(), datetime.now(UTC)
     if not form.validate():
         return _page(form), 422
@@ -36,7 +35,7 @@ def add() -> ResponseReturnValue:
 
 @allow(Role.OWNER)
 def revoke(id: int) -> ResponseReturnValue:
-    """Stop a key for good."""
+    """Revoke a key for good."""
     key, person, now = owned_or_404(ApiKey, id), current_person(), datetime.now(UTC)
     api_keys.revoke(db.session(), key, now)
     audit_log.record(db.session(), person.account.id, person.actor, "api_key.revoked", key, None, now)

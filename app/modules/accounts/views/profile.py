@@ -1,4 +1,4 @@
-"""What a person changes about themselves: name, time zone, password, signed-in browsers."""
+"""A person's own settings: name, time zone, password, signed-in browsers."""
 
 from datetime import UTC, datetime
 
@@ -24,18 +24,16 @@ BY_LINK_SECONDS = 3600
 
 @allow(Role.VIEWER)
 def show() -> ResponseReturnValue:
-    """Name, time zone, password and browsers."""
     return _page(ProfileForm(data={"name": current_person().user.name, "timezone": _zone()}), 200)
 
 
 @allow(Role.VIEWER)
 def save() -> ResponseReturnValue:
-    """Take over name and time zone."""
     form, user, account = ProfileForm(), current_person().user, current_person().account
     if not form.validate():
         return _page(form, 422)
     user.name, user.updated_at = form.name.data or "", datetime.now(UTC)
-    # Whoever keeps the account's zone follows it when it changes.
+    # A person with the account's zone follows it when it changes.
     user.timezone = None if form.timezone.data == account.timezone else form.timezone.data
     db.session.commit()
     flash("Saved.", "success")
@@ -45,14 +43,14 @@ def save() -> ResponseReturnValue:
 @allow(Role.VIEWER)
 @limiter.limit("10 per 15 minutes", methods=["POST"])
 def password() -> ResponseReturnValue:
-    """Set the first password, replace a forgotten one, or change it; every other browser is signed out."""
+    """Set the first password, replace a forgotten one, or change it; every other session ends."""
     user, by_link = current_person().user, _came_by_link()
     form = ChangePasswordForm() if user.password_hash and not by_link else NewPasswordForm()
     keys = api_keys.count_of(db.session(), user)
     if not keys:
         del form.end_keys
     elif request.method == "GET":
-        # Who has forgotten a password may have lost more; a mere change leaves programs alone.
+        # A forgotten password may mean more was lost; a mere change leaves API keys alone.
         form.end_keys.data = by_link
     if form.validate_on_submit() and _present_is_right(form) and _take(form):
         return see_other("/")
@@ -61,7 +59,6 @@ def password() -> ResponseReturnValue:
 
 @allow(Role.VIEWER)
 def end_session(id: int) -> ResponseReturnValue:
-    """Sign one of the person's browsers out."""
     sign_in.end_one(db.session(), current_person().user, id)
     db.session.commit()
     flash("That browser is signed out.", "success")
@@ -70,7 +67,7 @@ def end_session(id: int) -> ResponseReturnValue:
 
 @allow(Role.VIEWER)
 def end_all_sessions() -> ResponseReturnValue:
-    """Sign the person out everywhere, here too."""
+    """End all of the person's sessions, this one included."""
     sign_in.end_all(db.session(), current_person().user)
     db.session.commit()
     flash("You are signed out everywhere.", "success")
@@ -88,7 +85,7 @@ def _zone() -> str:
 
 
 def _came_by_link() -> bool:
-    """Whether this browser signed in by a link just now: then the present password is not asked for."""
+    """Whether this session began by a link just now: then the present password is not required."""
     return bool(datetime.now(UTC).timestamp() - cookie.get("by_link_at", 0) < BY_LINK_SECONDS)
 
 

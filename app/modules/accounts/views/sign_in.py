@@ -1,4 +1,4 @@
-"""Coming in and leaving."""
+"""Signing in and out."""
 
 import hashlib
 from datetime import UTC, datetime
@@ -25,13 +25,13 @@ NO_MATCH = (
 
 
 def account_tried() -> str:
-    """Whom somebody tries to be; a browser that this person has used counts apart, so nobody locks them out."""
+    """Count tries by account; a browser that this person has used counts apart, so nobody can lock them out."""
     name = _name_of(request.form.get("email", ""))
     return f"account-{name}-{'known' if cookie.get('known') == name else 'unknown'}"
 
 
 def is_known_browser() -> bool:
-    """Whether the person somebody tries to be has signed in with this browser before: their tries count apart."""
+    """Whether the person has signed in with this browser before: its tries count apart."""
     return is_no_try() or cookie.get("known") == _name_of(request.form.get("email", ""))
 
 
@@ -41,7 +41,7 @@ def is_refused(response: Response) -> bool:
 
 
 def is_no_try() -> bool:
-    """A form that came too late is only handed over here: nobody has typed a password yet."""
+    """A form submitted after the sign-in expired is only passed on here: nobody has typed a password yet."""
     return request.method == "POST" and "email" not in request.form
 
 
@@ -69,7 +69,7 @@ def show() -> ResponseReturnValue:
 
 @allow.anyone
 def leave() -> ResponseReturnValue:
-    """Sign this browser out; what it may have stored of our pages goes too."""
+    """Sign this browser out, and clear what it has stored of our pages."""
     token, known = cookie.get("token"), cookie.get("known")
     if token:
         sign_in.end(db.session(), token)
@@ -84,7 +84,7 @@ def leave() -> ResponseReturnValue:
 
 @allow.anyone
 def show_link(token: str) -> ResponseReturnValue:
-    """What a one-use link does, and a button that does it: mail scanners and chat previews fetch links as well."""
+    """What a one-use link does, with a button that does it: mail scanners and chat previews fetch links as well."""
     user = welcome.find_user(db.session(), token, datetime.now(UTC))
     if user is None:
         return render_template("pages/accounts/link_used.html"), 410
@@ -93,7 +93,7 @@ def show_link(token: str) -> ResponseReturnValue:
 
 @allow.anyone
 def use_link(token: str) -> ResponseReturnValue:
-    """Use the link up: sign in, then offer to set a password."""
+    """Use the link: sign in, then offer to set a password."""
     now = datetime.now(UTC)
     user = welcome.redeem(db.session(), token, now)
     if user is None:
@@ -104,11 +104,11 @@ def use_link(token: str) -> ResponseReturnValue:
 
 
 def begin_session(user: User, now: datetime) -> None:
-    """Sign this browser in with a new token, and commit; whatever session it had before ends."""
+    """Begin a session in this browser with a new token, and commit; its former session ends."""
     session, old = db.session(), cookie.get("token")
     if old:
         sign_in.end(session, old)
-    # Pages that this very person has left open go on working.
+    # Open pages of the same person keep working.
     is_back = cookie.get("known") == _name_of(user.email)
     kept = {name: cookie[name] for name in ("csrf_token",) if is_back and name in cookie}
     cookie.clear()
@@ -129,7 +129,7 @@ def begin_session(user: User, now: datetime) -> None:
 
 
 def _go_on(kept: str | None) -> ResponseReturnValue:
-    """To the page that was asked for; with a form that came too late, to sending it again."""
+    """Go to the page that was asked for; with a kept form, to submitting it again."""
     carried = carry_over.unpack(kept)
     if carried is None:
         return see_other(own_path(request.args.get("next")))
@@ -140,7 +140,7 @@ def _go_on(kept: str | None) -> ResponseReturnValue:
 def _right_user(form: SignInForm) -> User | None:
     with only_reading():
         user = sign_in.find_user(db.session(), form.email.data)
-        # The check takes a while on purpose: no transaction stays open meanwhile.
+        # The check is slow on purpose: no transaction stays open meanwhile.
         db.session.commit()
     if is_right(form.password.data, user.password_hash if user else None):
         return user

@@ -17,13 +17,13 @@ from app.modules.web import see_other
 
 @allow(Role.OWNER)
 def show() -> ResponseReturnValue:
-    """Everyone of the account, and the form for one more."""
+    """The account's people, and the form to add one."""
     return _page(NewPersonForm())
 
 
 @allow(Role.OWNER)
 def add() -> ResponseReturnValue:
-    """A new person; their one-use link is shown once, to be passed on."""
+    """Add a person; their one-use link is shown once, to be passed on."""
     form, session, now = NewPersonForm(), db.session(), datetime.now(UTC)
     if not form.validate():
         return _page(form), 422
@@ -52,14 +52,13 @@ def new_link(id: int) -> ResponseReturnValue:
 
 @allow(Role.OWNER)
 def ask_role(id: int) -> ResponseReturnValue:
-    """What another role means, before it is given."""
+    """Show what another role means, before it is given."""
     user, role = owned_or_404(User, id), _role(request.args.get("role", ""))
     return render_template("pages/accounts/role.html", user=user, role=role, may=MAY[role])
 
 
 @allow(Role.OWNER)
 def change_role(id: int) -> ResponseReturnValue:
-    """Let a person do more or less."""
     user, role, now = owned_or_404(User, id), _role(request.form.get("role", "")), datetime.now(UTC)
     before = user.role
     team.change_role(db.session(), user, role, now)
@@ -69,7 +68,6 @@ def change_role(id: int) -> ResponseReturnValue:
 
 @allow(Role.OWNER)
 def switch_off(id: int) -> ResponseReturnValue:
-    """Sign a person out for good."""
     user, now = owned_or_404(User, id), datetime.now(UTC)
     team.deactivate(db.session(), user, now)
     _note("user.switched_off", user, now)
@@ -78,7 +76,6 @@ def switch_off(id: int) -> ResponseReturnValue:
 
 @allow(Role.OWNER)
 def switch_on(id: int) -> ResponseReturnValue:
-    """Let a person in again."""
     user, now = owned_or_404(User, id), datetime.now(UTC)
     team.reactivate(db.session(), user, now, most=_most())
     _note("user.switched_on", user, now)
@@ -101,7 +98,7 @@ def _page(form: NewPersonForm, link: str | None = None, user: User | None = None
 def _with_link(user: User, action: str, now: datetime) -> ResponseReturnValue:
     token = welcome.issue_for(db.session(), user, now)
     _note(action, user, now)
-    # From the setting, not from the request: its Host header is whatever its sender wrote.
+    # From the setting, not from the request: its Host header is set by the client.
     address = current_app.extensions["settings"].site_url + url_for("accounts.welcome", token=token)
     page = _page(NewPersonForm(formdata=None), address, user)
     db.session.commit()

@@ -59,7 +59,6 @@ def index() -> str:
 
 @allow(Role.OPERATOR)
 def add() -> ResponseReturnValue:
-    """A new, empty cluster."""
     if not place_choices():
         return see_other(url_for("planner.sites"))
     form, now = NewClusterForm(), datetime.now(UTC)
@@ -80,19 +79,17 @@ def add() -> ResponseReturnValue:
 
 @allow(Role.VIEWER)
 def show(id: int) -> str:
-    """A cluster with its keywords and ideas."""
     return _page(owned_or_404(Cluster, id))
 
 
 @allow(Role.OPERATOR)
 def edit(id: int) -> ResponseReturnValue:
-    """Rename, or change labels, note, person."""
     return edit_page(EDITING, id)
 
 
 @allow(Role.OPERATOR)
 def merge(id: int) -> ResponseReturnValue:
-    """Take another cluster's keywords and ideas into this one; the other is gone then."""
+    """Move another cluster's keywords and ideas into this one; the other is removed."""
     target, other = owned_or_404(Cluster, id), _chosen_cluster()
     name = other.name
     if not is_confirmed():
@@ -122,7 +119,7 @@ def _ask_merge(target: Cluster, other: Cluster) -> str:
 
 @allow(Role.OPERATOR)
 def regroup(id: int) -> ResponseReturnValue:
-    """What the buttons below the keywords do with the ticked ones: move, split off, or take out."""
+    """The buttons below the keywords: move the ticked ones, split them off, or take them out."""
     cluster, ids = owned_or_404(Cluster, id), ticked_ids()
     steps = {"move": _move, "split": _split, "release": _release}
     step = steps.get(request.form.get("do", ""))

@@ -59,7 +59,6 @@ EDITING = Editing(
 
 @allow(Role.VIEWER)
 def index() -> str:
-    """The list under its filters."""
     form = IdeaFilterForm()
     return page_or_partial(
         "pages/planner/ideas.html",
@@ -71,7 +70,7 @@ def index() -> str:
 
 @allow(Role.OPERATOR)
 def add() -> ResponseReturnValue:
-    """An idea written down by hand, for a cluster (`?cluster=`) or any sector."""
+    """Create an idea by hand, for a cluster (`?cluster=`) or any sector."""
     if not place_choices():
         return see_other(url_for("planner.sites"))
     cluster_id, now = row_id(request.args.get("cluster")), datetime.now(UTC)
@@ -94,14 +93,12 @@ def add() -> ResponseReturnValue:
 
 @allow(Role.VIEWER)
 def show(id: int) -> str:
-    """An idea and its trail."""
     idea = owned_or_404(Idea, id)
     return render_template("pages/planner/idea.html", idea=idea, trail=trail_of(idea))
 
 
 @allow(Role.OPERATOR)
 def edit(id: int) -> ResponseReturnValue:
-    """Change its texts, labels, note, person."""
     return edit_page(EDITING, id)
 
 

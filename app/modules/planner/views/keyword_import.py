@@ -1,6 +1,6 @@
-"""Importing a keyword file in the browser: choose it, look at what was recognised, confirm.
+"""Importing a keyword file in the browser: choose it, check what was recognised, confirm.
 
-Between the steps the file waits under a random name; all corrections stand in the address of the preview.
+Between the steps the file is stored under a random name; all corrections are in the address of the preview.
 """
 
 from contextlib import closing
@@ -54,7 +54,7 @@ def choose() -> ResponseReturnValue:
 
 
 def _cannot_be_read(data: bytes) -> Refusal | None:
-    """Why the next step could not show this file; what can be corrected there is no reason."""
+    """Why the next step cannot show this file; problems that can be corrected there are none."""
     try:
         read_sent(data, Destination())
     except NoKeywordColumn:
@@ -68,7 +68,7 @@ def _cannot_be_read(data: bytes) -> Refusal | None:
 
 @allow(Role.OPERATOR)
 def preview(name: str) -> ResponseReturnValue:
-    """What was recognised, correctable; a POST takes the keywords in and shows what became of each row."""
+    """What was recognised, correctable; a POST imports the keywords and shows the result of each row."""
     with only_reading():
         try:
             packed = uploads.fetch(db.session(), _owner(), name, datetime.now(UTC))
@@ -94,7 +94,7 @@ def preview(name: str) -> ResponseReturnValue:
 
 
 def _take(file: ImportFile, to: Destination, name: str) -> ResponseReturnValue:
-    """Import it: a small file while the page waits, a large one as an operation that the page shows."""
+    """Import it: a small file during the request, a large one as an operation that the page shows."""
     here = file.to_write <= ROWS_IN_REQUEST
     try:
         uploads.take(db.session(), _owner(), name)
@@ -111,7 +111,7 @@ def _take(file: ImportFile, to: Destination, name: str) -> ResponseReturnValue:
 def _read(
     data: bytes, form: PreviewForm, to: Destination, is_placed: bool
 ) -> tuple[ImportFile | None, Errors, list[str]]:
-    """The file, or why there is none by field; and the headers to choose columns from."""
+    """The file, or the errors by field; and the headers to choose columns from."""
     try:
         file = read_sent(data, to, columns=form.columns(), encoding=form.chosen().get("encoding"))
     except NoKeywordColumn as refusal:
@@ -139,7 +139,7 @@ def _shown_fields(form: PreviewForm, table: ImportFile | None) -> list[str]:
 
 
 def _known(file: ImportFile, to: Destination) -> int | None:
-    """How many of the keywords the chosen site has already; None while the rows name their sites."""
+    """The number of the keywords that the chosen site has already; None while the rows name their sites."""
     if to.site is None:
         return None
     return count_known(db.session(), to.site.id, [row.key for row in read_rows(unpack_lines(file.rows))])

@@ -57,7 +57,6 @@ EDITING = Editing(
 
 @allow(Role.VIEWER)
 def index() -> str:
-    """The list under its filters."""
     form = KeywordFilterForm()
     return page_or_partial(
         "pages/planner/keywords.html",
@@ -69,7 +68,6 @@ def index() -> str:
 
 @allow(Role.OPERATOR)
 def add() -> ResponseReturnValue:
-    """One new keyword."""
     if not place_choices():
         return see_other(url_for("planner.sites"))
     form, now = NewKeywordForm(), datetime.now(UTC)
@@ -82,20 +80,18 @@ def add() -> ResponseReturnValue:
 
 @allow(Role.VIEWER)
 def show(id: int) -> str:
-    """A keyword, its figures and its trail."""
     keyword = owned_or_404(Keyword, id)
     return render_template("pages/planner/keyword.html", keyword=keyword, trail=trail_of(keyword))
 
 
 @allow(Role.OPERATOR)
 def edit(id: int) -> ResponseReturnValue:
-    """Change a keyword's figures, labels, note, person."""
     return edit_page(EDITING, id)
 
 
 @allow(Role.OPERATOR)
 def decide() -> ResponseReturnValue:
-    """Ignore the ticked keywords, or take them back."""
+    """Ignore the ticked keywords, or restore them."""
     return decide_page(DECISION)
 
 

@@ -25,7 +25,7 @@ def _save_site(site: Site, changes: dict[str, Any], seen: int | None, now: datet
 
 
 def _save_sector(sector: Sector, changes: dict[str, Any], seen: int | None, now: datetime) -> None:
-    # A form that was sent without its name renames nothing.
+    # A form sent without its name renames nothing.
     site_service.rename_sector(db.session(), sector, changes.get("name", sector.name), seen=seen, now=now)
 
 
@@ -59,7 +59,7 @@ SECTOR = Editing(
 
 @allow(Role.VIEWER)
 def index() -> str:
-    """Every site with its sectors and how many keywords it has."""
+    """Every site with its sectors and its number of keywords."""
     scope = current_person().scope
     counted = select(Keyword.site_id, func.count()).where(scope.sees(Keyword))
     keywords = {row[0]: row[1] for row in db.session.execute(counted.group_by(Keyword.site_id))}
@@ -69,7 +69,6 @@ def index() -> str:
 
 @allow(Role.OWNER)
 def add() -> ResponseReturnValue:
-    """A new site."""
     form, person = SiteForm(timezone=current_person().account.timezone), current_person()
     if form.validate_on_submit() and form.taken(
         lambda: site_service.create_site(
@@ -84,19 +83,16 @@ def add() -> ResponseReturnValue:
 
 @allow(Role.OWNER)
 def edit(id: int) -> ResponseReturnValue:
-    """Change a site."""
     return edit_page(SITE, id)
 
 
 @allow(Role.VIEWER)
 def show(id: int) -> str:
-    """A site with its sectors."""
     return _page(owned_or_404(Site, id), SectorForm())
 
 
 @allow(Role.OPERATOR)
 def add_sector(id: int) -> ResponseReturnValue:
-    """A new topic area of a site."""
     site, form = owned_or_404(Site, id), SectorForm()
     if form.validate() and form.taken(
         lambda: site_service.create_sector(db.session(), site, form.name.data, now=datetime.now(UTC))
@@ -109,7 +105,6 @@ def add_sector(id: int) -> ResponseReturnValue:
 
 @allow(Role.OPERATOR)
 def rename_sector(id: int) -> ResponseReturnValue:
-    """Another name for a sector."""
     return edit_page(SECTOR, id)
 
 

@@ -54,7 +54,6 @@ EDITING = Editing(
 
 @allow(Role.VIEWER)
 def index() -> str:
-    """The list under its filters."""
     form = ContentFilterForm()
     return page_or_partial(
         "pages/writer/contents.html",
@@ -66,11 +65,11 @@ def index() -> str:
 
 @allow(Role.VIEWER)
 def show(id: int) -> Response:
-    """An article with its preview and what can be done with it."""
+    """An article with its preview and the actions on it."""
     content = owned_or_404(Content, id)
     page = render_template("pages/writer/content.html", content=content, trail=trail_of(content))
     response = make_response(page)
-    # The only page that frames another: the article alone, which may do nothing.
+    # The only page that frames another: the article alone, in which nothing can run.
     response.headers["Content-Security-Policy"] = f"{CONTENT_POLICY}; frame-src 'self'"
     return response
 
@@ -92,13 +91,12 @@ def article(id: int) -> Response:
 
 @allow(Role.OPERATOR)
 def edit(id: int) -> ResponseReturnValue:
-    """Change the article and its meta fields."""
     return edit_page(EDITING, id)
 
 
 @allow(Role.OPERATOR)
 def decide(id: int) -> ResponseReturnValue:
-    """Approve it, pass it on for review, or send it back with a note."""
+    """Approve it, submit it for review, or send it back with a note."""
     content, person, now = owned_or_404(Content, id), current_person(), datetime.now(UTC)
     status, note = request.form.get("status", ""), request.form.get("note", "").strip()
     if status not in SAID:
@@ -121,7 +119,7 @@ def decide(id: int) -> ResponseReturnValue:
 
 @allow(Role.OPERATOR)
 def written_out(id: int) -> ResponseReturnValue:
-    """Somebody has written the outline out: from now on it is an article, and may be published once approved."""
+    """Somebody has completed the outline: from now on it is an article, and may be published once approved."""
     content, person = owned_or_404(Content, id), current_person()
     changes = {"outline": False}
     content_edit.update_content(db.session(), content, changes, origin=person.origin, now=datetime.now(UTC))
@@ -132,14 +130,13 @@ def written_out(id: int) -> ResponseReturnValue:
 
 @allow(Role.VIEWER)
 def download_html(id: int) -> Response:
-    """The article as a file of HTML."""
     content = owned_or_404(Content, id)
     return _file(content, clean_html(content.html), "html")
 
 
 @allow(Role.VIEWER)
 def download_markdown(id: int) -> Response:
-    """The article as a file of Markdown, below its title."""
+    """The article as a Markdown file, with its title."""
     content = owned_or_404(Content, id)
     return _file(content, f"# {content.title}\n\n{to_markdown(content.html)}", "md")
 

@@ -62,7 +62,6 @@ EDITING = Editing(
 
 @allow(Role.VIEWER)
 def index() -> str:
-    """The list under its filters."""
     form = TaskFilterForm()
     return page_or_partial(
         "pages/writer/tasks.html",
@@ -75,7 +74,7 @@ def index() -> str:
 
 @allow(Role.OPERATOR)
 def add() -> ResponseReturnValue:
-    """A brief written by hand, of an idea (`?idea=`) or for any sector."""
+    """Create a task by hand, of an idea (`?idea=`) or in any sector."""
     if not place_choices():
         return see_other(url_for("planner.sites"))
     idea_id, now = row_id(request.args.get("idea")), datetime.now(UTC)
@@ -98,7 +97,6 @@ def add() -> ResponseReturnValue:
 
 @allow(Role.VIEWER)
 def show(id: int) -> str:
-    """A task with the content written for it."""
     task, scope = owned_or_404(Task, id), current_person().scope
     written = CONTENTS.page(db.session(), scope, {"task": task.id}, limit=20).rows
     return render_template("pages/writer/task.html", task=task, written=written, trail=trail_of(task))
@@ -106,7 +104,6 @@ def show(id: int) -> str:
 
 @allow(Role.OPERATOR)
 def edit(id: int) -> ResponseReturnValue:
-    """Change the brief, its length, its due day."""
     return edit_page(EDITING, id)
 
 
