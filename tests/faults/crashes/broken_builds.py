@@ -16,10 +16,10 @@ from app.business.billing.models import CreditEntry
 from app.business.billing.services import replenishment
 from app.business.billing.services.credit_service import CreditService
 from app.business.planner.services import import_parts
-from app.crash_points import crash_point
 from app.infrastructure.database import db
 from app.infrastructure.messaging import automation_tasks
 from app.infrastructure.messaging.scheduler import AutomationScheduler
+from tests.faults.crashes.crash_points import crash_point
 
 
 def forget_receipts() -> None:

@@ -21,10 +21,10 @@ from sqlalchemy import event
 # Imported before the forks, so that no child spends a second on it.
 import app.infrastructure.ai.openai_compatible  # noqa: F401
 from app import create_app
-from app.crash_points import crash_point
 from app.infrastructure.database import db
 from app.infrastructure.messaging import automation_tasks, relay
 from app.infrastructure.process_life import die_with_parent
+from tests.faults.crashes import crash_points
 from tests.faults.crashes.broken_builds import BROKEN
 from tests.faults.crashes.works import WORKS
 
@@ -36,6 +36,7 @@ def serve() -> None:
     os.dup2(2, 1)
     application = create_app(web=False)
     _warm(application)
+    crash_points.install()
     print("ready", file=answers)
     for line in sys.stdin:
         children = [_fork(application, order) for order in json.loads(line)]
@@ -64,7 +65,7 @@ def _fork(application: Flask, order: Mapping[str, Any]) -> int:
         with _clock(order["at"]), (create_app(web=False) if own_database else application).app_context():
             for name in order["without"]:
                 BROKEN[name]()
-            event.listen(db.engine, "before_cursor_execute", lambda *_: crash_point("statement"))
+            event.listen(db.engine, "before_cursor_execute", lambda *_: crash_points.crash_point("statement"))
             WORKS[order["work"]](*order["arguments"])
     except BaseException:
         traceback.print_exc()

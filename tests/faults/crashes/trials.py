@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from app import ROOT
-from app.crash_points import VARIABLE
+from tests.faults.crashes.crash_points import VARIABLE
 from tests.processes import clean_environment
 
 FULL = os.environ.get("TRIALS") == "full"
@@ -61,6 +61,9 @@ class Trials:
         codes: list[int] = json.loads(self.server.stdout.readline())
         assert set(codes) <= {0, KILLED}, self.log.read_text()[-5000:]
         self.kills += codes.count(KILLED)
+        for child, code in zip(children, codes, strict=True):
+            # A build that lacks something may end before it comes there.
+            assert code == KILLED or not child.dies or child.without, f"{child.work} came to no {child.dies}"
         return codes
 
     def dies(self, work: str, *arguments: Any, **how: Any) -> bool:

@@ -1,0 +1,80 @@
+"""Places where the trials end a process, as a power cut would. The product knows nothing of them.
+
+Only what calls `install` stops at them: the trial server, and the scheduler's own entry point at the end.
+"""
+
+import os
+import signal
+import sys
+from collections import Counter
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from redis import Redis
+from sqlalchemy import event
+from sqlalchemy.orm import Session
+
+from app.infrastructure.database import db
+from app.infrastructure.messaging import relay
+from app.infrastructure.messaging.scheduler import AutomationScheduler, run_scheduler
+
+VARIABLE = "IGNY8_CRASH_POINT"
+"""A point's name, or `name:3` for the third time that this process comes by."""
+POINTS = (
+    "statement",
+    "before-commit",
+    "after-commit",
+    "before-hint",
+    "before-hand-over",
+    "between-commands",
+    "after-hand-over",
+)
+"""`between-commands` is a point of a broken build only."""
+
+_passed: Counter[str] = Counter()
+
+
+def crash_point(name: str) -> None:
+    """End this process at once when the environment names this point and this time."""
+    wanted = os.environ.get(VARIABLE)
+    if wanted is None:
+        return
+    point, _, time = wanted.partition(":")
+    assert {point, name} <= set(POINTS), f"{wanted} or {name} is no crash point"
+    _passed[name] += 1
+    if point == name and _passed[name] == int(time or 1):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def install() -> None:
+    """In this process and those it forks: where commits, hints of new work and hand-overs are done."""
+    event.listen(db.session, "before_commit", lambda session: _at_a_commit(session, "before-commit"))
+    # After the relay's own listener, which was there first: its hints are sent by then.
+    event.listen(db.session, "after_commit", lambda session: _at_a_commit(session, "after-commit"))
+    relay.send = _stopping(relay.send, before="before-hint")
+    AutomationScheduler.enqueue_job = _stopping(
+        AutomationScheduler.enqueue_job, before="before-hand-over", after="after-hand-over"
+    )
+
+
+def _at_a_commit(session: Session, point: str) -> None:
+    # A savepoint that is released is no commit.
+    if not session.in_nested_transaction():
+        crash_point(point)
+
+
+def _stopping(function: Callable[..., None], *, before: str, after: str = "") -> Callable[..., None]:
+    @wraps(function)
+    def stopping(*arguments: Any) -> None:
+        crash_point(before)
+        function(*arguments)
+        if after:
+            crash_point(after)
+
+    return stopping
+
+
+if __name__ == "__main__":
+    install()
+    run_scheduler(Redis.from_url(sys.argv[1]))
