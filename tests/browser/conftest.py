@@ -7,13 +7,16 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 from sqlalchemy.orm import Session
 from werkzeug.serving import make_server
 
 from app.business.accounts.models import User
 from tests.factories import make_keyword, make_sector, make_site
 from tests.people import People, browser_of, make_people
+
+# A page that answers in a tenth of a second may take many on a machine that runs other tests beside.
+expect.set_options(timeout=20_000)
 
 AXE = next((Path(__file__).parent / "vendor").rglob("axe.min.js"))
 SERIOUS = """async () => (await axe.run()).violations

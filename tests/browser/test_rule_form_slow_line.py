@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from threading import Event
 from typing import Any
 
 import pytest
@@ -111,12 +112,15 @@ def test_going_on_waits_for_what_is_on_its_way(
     open_page: Any, people: People, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A slow answer to a choice must not come to the server's books after the press that followed it."""
-    keep_step = drafts.keep_step
+    keep_step, slow_one_is_kept = drafts.keep_step, Event()
 
     def keep_slowly(session: Session, draft: RuleDraft, step: str, typed: Any, now: datetime) -> None:
-        if step == "which" and ["c0-value", ""] in typed and ["c0-operator", "gte"] in typed:
+        is_slow = step == "which" and ["c0-value", ""] in typed and ["c0-operator", "gte"] in typed
+        if is_slow:
             time.sleep(1)
         keep_step(session, draft, step, typed, now)
+        if is_slow:
+            slow_one_is_kept.set()
 
     monkeypatch.setattr(drafts, "keep_step", keep_slowly)
     page = open_page(people.editor)
@@ -125,6 +129,6 @@ def test_going_on_waits_for_what_is_on_its_way(
     page.locator("#c0-value").fill("700")
     go_on(page)
     expect(page.get_by_role("heading", name="What does it do?")).to_be_visible()
-    time.sleep(1.2)
+    assert slow_one_is_kept.wait(30)
     session.expire_all()
     assert ["c0-value", "700"] in session.scalars(select(RuleDraft)).one().steps["which"]

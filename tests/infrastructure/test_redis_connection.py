@@ -2,7 +2,6 @@
 
 import signal
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -55,8 +54,6 @@ def test_a_missing_embedded_server_is_told_with_what_to_do(tmp_path: Path) -> No
 
 
 def test_a_missing_given_server_is_told_without_its_password() -> None:
-    began = time.monotonic()
     with pytest.raises(QueueServerAway) as refusal:
         require(Settings(redis_url="redis://:secret@127.0.0.1:1/0"))
     assert str(refusal.value) == "The queue server at redis://127.0.0.1:1/0 does not answer. Check REDIS_URL."
-    assert time.monotonic() - began < 5

@@ -3,7 +3,6 @@
 import json
 import socket
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Any
@@ -206,10 +205,9 @@ def test_a_stop_does_not_wait_for_ever(served: Served, monkeypatch: pytest.Monke
     monkeypatch.setattr(http_connections, "GRACE_SECONDS", 0.2)
     served.send(get("/slow"))
     assert served.at_work.wait(20)
-    began = time.monotonic()
     served.server.ask_to_stop()
-    served.thread.join(20)
-    assert time.monotonic() - began < 10
+    served.thread.join(60)
+    assert not served.thread.is_alive()
 
 
 def test_a_port_in_use_is_named(served: Served) -> None:

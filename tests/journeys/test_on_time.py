@@ -75,11 +75,11 @@ def finished_run(session: Session) -> ScheduledTask | None:
 @pytest.mark.usefixtures("processes")
 def test_a_rule_starts_on_its_second(session: Session, account: Account) -> None:
     due_at = due_in(session, account, 4)
-    run = eventually(lambda: finished_run(session), within=30)
+    run = eventually(lambda: finished_run(session))
     assert run.status == Status.COMPLETED
     assert run.started_at
-    # A quarter of a second on a quiet machine; tests run on busy ones.
-    assert timedelta(0) <= run.started_at - due_at < timedelta(seconds=2)
+    # A quarter of a second on a quiet machine; tests run on busy ones. A lost alarm would cost a sweep, 15 seconds.
+    assert timedelta(0) <= run.started_at - due_at < timedelta(seconds=10)
 
 
 @pytest.mark.usefixtures("processes")
@@ -88,8 +88,8 @@ def test_a_run_whose_alarm_was_lost_is_found_by_the_sweep(
 ) -> None:
     due_in(session, account, 3)
     valkey.flushall()
-    eventually(lambda: valkey.zcard(Scheduler.scheduled_jobs_key) >= 3, within=2)
-    assert eventually(lambda: finished_run(session), within=25).status == Status.COMPLETED
+    eventually(lambda: valkey.zcard(Scheduler.scheduled_jobs_key) >= 3)
+    assert eventually(lambda: finished_run(session), within=60).status == Status.COMPLETED
 
 
 @pytest.mark.usefixtures("processes")

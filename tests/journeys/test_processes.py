@@ -180,4 +180,4 @@ def test_kill_9_of_the_supervisor_leaves_nothing(tmp_path: Path) -> None:
         assert len(family) >= PROCESSES
         copy.process.kill()
         copy.process.wait()
-        eventually(lambda: not any(is_alive(pid) for pid in family), within=5, what="all ended")
+        eventually(lambda: not any(is_alive(pid) for pid in family), within=30, what="all ended")
