@@ -27,7 +27,9 @@ class Wrong(NamedTuple):
 def wrong_texts(rule: RuleFields) -> Iterator[Wrong]:
     """Every text of a rule that names what it cannot have."""
     for index, action in enumerate(rule.actions):
-        entry = CATALOGUE[action["type"]]
+        entry = CATALOGUE.get(action["type"])
+        if entry is None:  # A rule that needs repair.
+            continue
         record_type = rule.record_type if entry.texts_of_records else None
         if record_type not in RECORD_TYPES:
             record_type = None
