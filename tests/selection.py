@@ -59,7 +59,11 @@ def leave_out(config: pytest.Config, items: list[pytest.Item]) -> None:
 
 def _shown_by_others(items: list[pytest.Item]) -> set[pytest.Item]:
     """Long trials, and what would show on the second database what it shows on the first."""
-    in_both = {_without_database(item) for item in items if _database_of(item) == DATABASES[1]}
+    on_one, on_other = (
+        {_without_database(item) for item in items if _database_of(item) == database}
+        for database in DATABASES
+    )
+    in_both = on_one & on_other
     return {
         item
         for item in items
@@ -97,4 +101,5 @@ def _database_of(item: pytest.Item) -> str | None:
 
 
 def _without_database(item: pytest.Item) -> str:
-    return item.nodeid.replace(_database_of(item) or "", "")
+    name, _, parameters = item.nodeid.partition("[")
+    return f"{name}[{parameters.replace(_database_of(item) or '', '', 1)}"
