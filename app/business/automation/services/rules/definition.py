@@ -192,9 +192,8 @@ def working_record_type(rule: RuleDefinition) -> str | None:
     if given or rule.trigger != "schedule" or "record_type" in rule.model_fields_set:
         return given or rule.record_type
     for action in rule.actions:
-        entry = CATALOGUE[action["type"]]
-        if len(entry.takes) == 1:
-            return entry.takes[0]
+        if needed := CATALOGUE[action["type"]].needed:
+            return needed
     return None
 
 
@@ -257,9 +256,9 @@ def _check_inputs(rule: RuleDefinition) -> None:
     made: list[str] = []
     for index, action in enumerate(rule.actions):
         source = input_type(action, rule.record_type, made)
-        entry = CATALOGUE[action["type"]]
-        if source is None and len(entry.takes) == 1:
-            needed, have = entry.takes[0], rule.record_type or "no records"
+        needed = CATALOGUE[action["type"]].needed
+        if source is None and needed:
+            have = rule.record_type or "no records"
             errors[f"actions[{index}]"] = [
                 f"Action {index + 1} needs {needed} records, but this rule works on {have}. "
                 f"Choose {needed} as the record type, name the ids, or put an action before it that makes them."
@@ -283,9 +282,9 @@ def _when_errors(conditions: Json, record_type: str | None, path: str) -> dict[s
 def input_type(action: Action, record_type: str | None, made_before: list[str]) -> str | None:
     """The record type that the action works on in a run over `record_type`; None when there is none."""
     entry = CATALOGUE[action["type"]]
-    if len(entry.takes) != 1:
+    needed = entry.needed
+    if needed is None:
         return record_type if record_type in entry.takes else None
-    needed = entry.takes[0]
     reachable = explicit_ids(action) or needed == record_type or needed in made_before
     return needed if reachable or _is_ancestor(needed, record_type) else None
 

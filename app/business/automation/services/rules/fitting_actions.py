@@ -18,9 +18,9 @@ def fitting_actions(
     sources = [*reversed(made_before), record_type]
 
     def rank(entry: AnyAction) -> tuple[bool, int]:
-        if len(entry.takes) == 1:
+        if entry.needed:
             # What only the parents of the records are there for is rarely meant.
-            place = sources.index(entry.takes[0]) if entry.takes[0] in sources else len(CATALOGUE)
+            place = sources.index(entry.needed) if entry.needed in sources else len(CATALOGUE)
             return entry.key in types_before, place
         is_second = (entry.unit_of == "run") == (record_type is not None)
         return entry.key in types_before, len(sources) + is_second
