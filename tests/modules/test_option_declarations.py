@@ -18,6 +18,9 @@ from app.business.automation.services.rules.definition import (
 )
 from app.business.automation.services.rules.fields import OPTIONS, RuleFields, bounds_of, usual
 from app.business.automation.services.rules.options import Idle, Option, idle_options, options_of
+from app.business.automation.services.rules.repair import faults_of
+from app.business.automation.services.rules.sentence import summary_of
+from app.business.automation.services.rules.texts import wrong_texts
 from app.business.errors import Invalid
 from app.modules.automation.api.serializers import RuleShown, fields_shown
 from app.modules.automation.diff.rules import rule_changes
@@ -171,3 +174,11 @@ def test_a_type_that_is_registered_later_is_one_of_them(monkeypatch: pytest.Monk
     with pytest.raises(Invalid) as refused:
         parse_definition(RULE | {"actions": [{"type": "play_about"}]}, shortest_interval_minutes=None)
     assert refused.value.errors == {"actions[0].params.colour": ["Action 1: Field required."]}
+
+
+def test_a_stored_action_of_an_unknown_type_is_told_and_breaks_nothing() -> None:
+    stored = parse_definition(RULE, shortest_interval_minutes=None).model_dump(mode="json")
+    rule = definition_from(stored | {"actions": [{"type": "no_such_action", "params": {}}]})
+    assert list(faults_of(rule)) == ["actions[0].type"]
+    assert summary_of(rule).startswith("This rule needs repair (actions[0].type)")
+    assert not list(wrong_texts(rule))
