@@ -1,4 +1,4 @@
-"""What tests share: both databases, the application, a session, a real Valkey, and a fixed `now`."""
+"""Fixtures shared by all tests: both databases, the application, a session, a real Valkey, and a fixed `now`."""
 
 import gc
 import os

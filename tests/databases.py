@@ -19,7 +19,7 @@ ENOUGH = 2_000_000_000
 
 
 def folder_in_memory() -> str | None:
-    """Where files cost no disk: there TRUNCATE, which gives each table new files, takes a sixth of the time."""
+    """A folder in memory: there TRUNCATE, which gives each table new files, takes a sixth of the time."""
     fits = MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ENOUGH
     return str(MEMORY) if fits else None
 
@@ -42,7 +42,7 @@ def postgresql_server(folder: Path) -> Iterator[str]:
 
 
 def _spare_the_disk(server_url: str) -> None:
-    """No wait for the disk: these rows must outlive killed processes, not a power cut."""
+    """No fsync: these rows must outlive killed processes, not a power cut."""
     engine = create_engine(_sqlalchemy_url(server_url), isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
         for setting in ("fsync", "full_page_writes", "jit"):

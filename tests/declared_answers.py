@@ -1,4 +1,4 @@
-"""Holds every answer of the API to its declaration, in whatever test it is given."""
+"""Checks every answer of the API against its declaration, in whatever test it is given."""
 
 import json
 from functools import cache

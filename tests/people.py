@@ -1,4 +1,4 @@
-"""A few people stand for all cases of access: one of each role, and a stranger from another account."""
+"""A few people for all cases of access: one of each role, and a stranger from another account."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -33,7 +33,7 @@ def make_people(session: Session) -> People:
 
 
 def browser_of(app: Flask, session: Session, user: User) -> FlaskClient:
-    """A browser in which `user` has signed in; it sends the CSRF token of its session as our pages do."""
+    """A browser in which `user` is signed in; it sends the CSRF token of its session as our pages do."""
     client = app.test_client()
     with client.session_transaction() as cookie:
         cookie["token"] = sign_in.begin(session, user, datetime.now(UTC))

@@ -62,7 +62,7 @@ def running(
 
 
 def free_port() -> int:
-    """A port that nobody listens on; two who ask at the same moment are given two."""
+    """A port that nobody listens on; two callers at the same moment get two."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         return int(probe.getsockname()[1])
 
@@ -85,7 +85,7 @@ def family_of(pid: int) -> list[int]:
 
 
 def title_of(pid: int) -> str:
-    """How the process calls itself, as `ps` shows it; empty when it is gone."""
+    """The process title, as `ps` shows it; empty when it has ended."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").replace(b"\0", b" ").decode()
     except (FileNotFoundError, ProcessLookupError):

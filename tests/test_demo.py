@@ -1,4 +1,4 @@
-"""The demo account: whole, believable, made once, and replaced without touching history or other accounts."""
+"""The demo account: complete, believable, created once, and replaced without touching history or other accounts."""
 
 from datetime import datetime, timedelta
 from itertools import groupby
@@ -83,7 +83,7 @@ def make_waiting_run(session: Session, agency: Agency, now: datetime) -> None:
     open_run(session, rule, Opening(Cause.MANUAL, now, user_id=agency.operator.id))
 
 
-def test_a_demo_address_that_somebody_has_is_left_alone(session: Session, now: datetime) -> None:
+def test_a_demo_address_in_use_is_left_alone(session: Session, now: datetime) -> None:
     make_user(session, make_account(session), email=OWNER_EMAIL)
     session.commit()
     assert not load_demo(transaction, now)
@@ -91,7 +91,7 @@ def test_a_demo_address_that_somebody_has_is_left_alone(session: Session, now: d
         reset_demo(transaction, now)
 
 
-def test_the_groups_kept_with_the_keywords_are_those_of_the_real_service() -> None:
+def test_the_stored_groups_are_those_of_the_real_service() -> None:
     for _sector, rows in groupby(keyword_rows(), key=lambda row: row["Sector"]):
         kept = list(rows)
         facts = [

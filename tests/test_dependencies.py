@@ -1,4 +1,4 @@
-"""pyproject.toml says what is true: its lists name the libraries that the code really uses."""
+"""pyproject.toml is accurate: its lists name the libraries that the code really uses."""
 
 import ast
 import re
@@ -63,7 +63,7 @@ def modules_of(requirement: str) -> set[str]:
     }
 
 
-def test_types_are_forgiven_only_to_what_is_imported() -> None:
+def test_type_overrides_are_only_for_imported_libraries() -> None:
     overrides = project()["tool"]["mypy"]["overrides"]
     forgiven = [name for one in overrides if one.get("ignore_missing_imports") for name in one["module"]]
     assert forgiven

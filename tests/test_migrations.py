@@ -1,4 +1,4 @@
-"""Migrations: models equal what they build, up and down and up again on both databases."""
+"""Migrations build the models: up and down and up again on both databases."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext

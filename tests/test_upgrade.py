@@ -1,4 +1,4 @@
-"""A copy of release 0.3.0 is upgraded with work under way: every page answers, every run ends, the books agree."""
+"""A copy of release 0.3.0 is upgraded with work in progress: every page answers, every run ends, the ledger agrees."""
 
 import json
 import os
@@ -100,7 +100,7 @@ def upgraded(old_app: Flask) -> Flask:
     return old_app
 
 
-def test_the_rows_of_0_3_0_survive_the_way_up_and_down(old_app: Flask) -> None:
+def test_the_rows_of_0_3_0_survive_upgrade_and_downgrade(old_app: Flask) -> None:
     with old_app.app_context():
         before = _counts()
         upgrade()
@@ -130,7 +130,7 @@ def test_rules_with_values_refused_today_say_what_needs_repair(upgraded: Flask) 
             assert field not in page.text, name
 
 
-def test_options_that_did_nothing_are_no_reason_for_repair(old_app: Flask) -> None:
+def test_options_without_effect_need_no_repair(old_app: Flask) -> None:
     with old_app.app_context():
         with db.engine.begin() as connection:
             for values in ("batching = 'each', overlap = 'queue', record_minimum = 2", "catch_up = 'none'"):
@@ -163,7 +163,7 @@ def test_every_run_of_0_3_0_ends_and_the_books_agree(upgraded: Flask) -> None:
 
 
 def _archive_what_needs_repair(machine: Machine) -> None:
-    """Somebody acts on the batches that could not be handed to a rule, as the audit asks."""
+    """Somebody acts on the batches that could not be delivered, as the audit asks."""
     (asked,) = machine.breaches()
     assert asked.startswith("given_up")
     given_up = select(BatchDelivery.rule_id).where(BatchDelivery.state == Delivery.FAILED)
@@ -174,7 +174,7 @@ def _archive_what_needs_repair(machine: Machine) -> None:
 
 
 def _let_waiting_runs_go_on(machine: Machine) -> None:
-    """What people do for runs that wait for them: resume, go on, add credits."""
+    """What people do for runs that wait for them: resume, continue, add credits."""
     session = machine.session
     for account in session.scalars(select(Account)):
         if account.paused_at:

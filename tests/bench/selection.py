@@ -54,7 +54,7 @@ def lines(engine: Engine) -> Iterator[Line]:
 
 
 def selection(account_id: int) -> Select[int]:
-    """What a run asks: the oldest records in scope that match."""
+    """The query of a run: the oldest records in scope that match."""
     now, node = datetime.now(UTC), parse_conditions(CONDITIONS, record_type="keyword")
     clause = matching(
         node, record_type="keyword", scope=Scope(account_id, None, None), now=now, zone=ZoneInfo("UTC")
@@ -64,7 +64,7 @@ def selection(account_id: int) -> Select[int]:
 
 
 def fill(session: Session, records: int) -> int:
-    """So many keywords of one account: one in twenty new, volumes with a long tail. Gives the account's id."""
+    """So many keywords of one account: one in twenty new, volumes with a long tail. Returns the account's id."""
     account = make_account(session)
     sector = make_sector(session, make_site(session, account))
     common = {"account_id": account.id, "site_id": sector.site_id, "sector_id": sector.id}

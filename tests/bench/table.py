@@ -1,4 +1,4 @@
-"""One line of the bench: what we take, what the reference takes in the same run, and whether the goal holds."""
+"""One line of the bench: our figure, the reference's in the same run, and whether the goal is met."""
 
 import json
 import statistics
@@ -21,12 +21,10 @@ class Line:
 
     @property
     def ratio(self) -> float:
-        """Ours in references."""
         return self.ours / self.reference if self.reference else float("inf")
 
     @property
     def holds(self) -> bool:
-        """Whether the goal holds."""
         return self.ratio <= self.most
 
     def __str__(self) -> str:
@@ -44,7 +42,7 @@ def milliseconds(work: Callable[[], Any], rounds: int = 7) -> float:
 
 
 def write_json(lines: Iterable[Line], path: Path) -> None:
-    """Keep the figures for whoever compares them later."""
+    """Store the figures for later comparison."""
     rows = [asdict(line) | {"ratio": line.ratio, "holds": line.holds} for line in lines]
     path.write_text(json.dumps(rows, indent=1) + "\n")
 

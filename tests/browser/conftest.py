@@ -39,7 +39,7 @@ def keywords(session: Session, people: People) -> None:
 
 @pytest.fixture
 def live_address(app: Flask) -> Iterator[str]:
-    """Where the application answers meanwhile."""
+    """The address of the application in the background thread."""
     server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -50,7 +50,7 @@ def live_address(app: Flask) -> Iterator[str]:
 
 @pytest.fixture
 def open_page(app: Flask, session: Session, chromium: Browser, live_address: str) -> Iterator[Any]:
-    """`open_page(user)`: a page in which that person has signed in; keywords go to the browser's context."""
+    """`open_page(user)`: a page in which that person is signed in; keywords go to the browser's context."""
     contexts = []
 
     def open_for(user: User, **options: Any) -> Page:
@@ -68,7 +68,7 @@ def open_page(app: Flask, session: Session, chromium: Browser, live_address: str
 
 
 def serious_faults(page: Page) -> list[str]:
-    """What axe-core calls serious or critical on the page; needs a context with bypass_csp."""
+    """The serious and critical findings of axe-core on the page; needs a context with bypass_csp."""
     page.evaluate(AXE.read_text())
     found: list[str] = page.evaluate(SERIOUS)
     return found

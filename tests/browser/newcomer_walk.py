@@ -1,4 +1,4 @@
-"""What somebody new does in a browser first: a site, a rule, an import."""
+"""What a new user does first in a browser: a site, a rule, an import."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Rules as content teams ask for them, and what each is as a rule. `nearest` says where it is not exactly the wish."""
+"""Rules as content teams ask for them, with the rule that each should become. `nearest` names a deviation."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Story:
-    """`rule`: as the API would take it · `times`: what is typed into "How often" · `place`: chosen in "Where"."""
+    """`rule`: the expected rule · `times`: typed into "How often" · `place`: chosen in "Where"."""
 
     wish: str
     rule: dict[str, Any]

@@ -1,4 +1,4 @@
-"""Somebody who types a rule into the form: presses, chooses and fills what the page offers, and nothing else."""
+"""A user who enters a rule in the form: presses, chooses and fills what the page offers, and nothing else."""
 
 from typing import Any
 
@@ -18,7 +18,6 @@ class Typist:
         self.page, self.has_script = page, has_script
 
     def write(self, story: Story, name: str) -> None:
-        """The whole rule, saved and switched off."""
         rule = story.rule
         self.page.goto("/rules/new")
         self.fill("name", name)
@@ -117,7 +116,7 @@ class Typist:
             field.fill(", ".join(value) if isinstance(value, list) else str(value))
 
     def choose(self, id: str, value: str) -> None:
-        """In a list that decides which inputs follow."""
+        """Choose in a list that decides which inputs follow."""
         if self.page.locator(f"#{id}").input_value() != value:
             self.fill(id, value)
             self.settle()
@@ -132,13 +131,13 @@ class Typist:
                 box.set_checked(box.input_value() in wanted)
 
     def press(self, id: str) -> str:
-        """Press a button of the form; gives the id of the element that has the focus then."""
+        """Press a button of the form; returns the id of the focused element."""
         self.page.locator(f"#{id}").click()
         self.wait()
         return str(self.page.evaluate("document.activeElement.id"))
 
     def settle(self) -> None:
-        """The page shows the inputs that fit what was chosen."""
+        """Wait until the page shows the inputs that fit the choice."""
         if not self.has_script:
             self.page.get_by_role("button", name="Show the inputs").click()
         self.wait()

@@ -52,7 +52,7 @@ def carry(session: Session) -> Machine:
     return machine
 
 
-def test_they_are_retried_while_the_page_tells_how_it_goes(
+def test_runs_are_retried_while_the_page_shows_progress(
     open_page: Any, people: People, session: Session, failed: list[ScheduledTask]
 ) -> None:
     page = open_page(people.operator, bypass_csp=True)
@@ -68,7 +68,7 @@ def test_they_are_retried_while_the_page_tells_how_it_goes(
     assert serious_faults(page) == []
 
 
-def test_they_are_retried_without_script(
+def test_runs_are_retried_without_script(
     open_page: Any, people: People, session: Session, failed: list[ScheduledTask]
 ) -> None:
     page = open_page(people.operator, java_script_enabled=False)

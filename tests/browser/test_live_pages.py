@@ -1,4 +1,4 @@
-"""Open pages stay true: what one tab changes shows in the other, and how often a page asks is told by its own clock."""
+"""Open pages stay current: what one tab changes shows in the other; polling is measured by the page's own clock."""
 
 import time
 from collections.abc import Callable
@@ -49,7 +49,7 @@ def tab(open_page: Any, people: People) -> Callable[..., Page]:
 
 
 def settle(page: Page) -> None:
-    """Until every question is answered; timers stand still meanwhile."""
+    """Wait until every request is answered; timers stand still meanwhile."""
     for _ in range(3000):
         if page.evaluate("window.open_calls") == 0:
             return
@@ -64,7 +64,7 @@ def run(page: Page, seconds: float) -> None:
 
 
 def asked(page: Page) -> list[float]:
-    """When the page asked whether something moved, in its own time."""
+    """When the page polled, in its own time."""
     calls = page.evaluate("window.asked")
     return [at for address, at in calls if address.endswith("/system/moved")]
 
@@ -74,7 +74,7 @@ def gaps(page: Page) -> list[float]:
     return [later - earlier for earlier, later in pairwise(times)]
 
 
-def test_a_page_asks_every_three_seconds_and_every_ten_after_five_calm_minutes(tab: Any) -> None:
+def test_a_page_polls_every_three_seconds_and_every_ten_after_five_idle_minutes(tab: Any) -> None:
     page = tab("/history")
     run(page, 12)
     assert len(gaps(page)) >= 3
@@ -90,7 +90,7 @@ def test_a_page_asks_every_three_seconds_and_every_ten_after_five_calm_minutes(t
     assert gaps(page)[-1] <= 3000 + STEP
 
 
-def test_a_hidden_page_asks_nothing_and_at_once_when_it_is_shown_again(tab: Any) -> None:
+def test_a_hidden_page_does_not_poll_and_polls_at_once_when_it_is_shown_again(tab: Any) -> None:
     page = tab("/history")
     run(page, 4)
     page.evaluate(HIDE, True)
@@ -103,7 +103,7 @@ def test_a_hidden_page_asks_nothing_and_at_once_when_it_is_shown_again(tab: Any)
     assert len(asked(page)) == before + 1
 
 
-def test_times_grow_older_without_a_question(tab: Any, session: Session, people: People) -> None:
+def test_relative_times_advance_without_a_request(tab: Any, session: Session, people: People) -> None:
     make_run(session, make_rule(session, people.account), "completed", timedelta(0))
     page = tab("/history")
     when = page.locator("#history_table time[data-ages]").first
@@ -141,7 +141,7 @@ def test_what_one_tab_changes_shows_in_the_other(open_page: Any, session: Sessio
         expect(page.locator(".bell-count")).to_have_text("1")
 
 
-def test_a_redraw_keeps_what_the_reader_holds(
+def test_a_redraw_keeps_what_the_reader_has_selected_or_typed(
     open_page: Any, session: Session, people: People, keywords: None
 ) -> None:
     rule = make_rule(session, people.account)

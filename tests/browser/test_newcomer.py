@@ -1,4 +1,4 @@
-"""The README's first rule, step by step on an empty account; what pages say of money is what the ledger says."""
+"""The README's first rule, step by step on an empty account; credits on pages equal those in the ledger."""
 
 import re
 from datetime import UTC, datetime
@@ -31,7 +31,7 @@ def first_rule_steps() -> list[tuple[str, str]]:
 
 
 def write_rule(page: Page, name: str, trigger: str, *actions: str) -> int:
-    """A rule that also takes what is here already; returns the credits named for that, at most."""
+    """A rule that also takes existing records; returns the most credits named for that."""
     page.goto("/rules/new")
     answer_questions(page, name, trigger, *actions)
     existing = page.get_by_label("Existing records")
@@ -57,11 +57,11 @@ def used(session: Session) -> int:
 
 
 def settle(session: Session) -> Machine:
-    """What the workers do meanwhile."""
+    """Let the workers finish."""
     machine = Machine(session, now=datetime.now(UTC))
     machine.settle()
     assert machine.breaches() == []
-    # Whoever reads holds the database of one writer meanwhile.
+    # A reader blocks the only writer of the database meanwhile.
     session.commit()
     return machine
 

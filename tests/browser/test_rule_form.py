@@ -89,7 +89,7 @@ def test_nested_conditions_are_written_by_keyboard_alone(
 
 
 def test_lists_show_what_the_rule_will_say(open_page: Any, people: People, keywords: None) -> None:
-    """Inputs are renewed in place: an entry of the questions before must not stay chosen among the new ones."""
+    """Inputs are replaced in place: an entry of the former questions must not stay chosen among the new ones."""
     page = open_page(people.editor)
     to_conditions(page)
     page.get_by_role("button", name="Add a condition").click()

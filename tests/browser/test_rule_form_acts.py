@@ -1,4 +1,4 @@
-"""Whatever is pressed and chosen in the rule form, what it shows is what is kept and would be saved."""
+"""Whatever is pressed and chosen in the rule form, the form shows the stored draft, which would be saved."""
 
 import os
 from random import Random
@@ -47,7 +47,7 @@ def act(rng: Random, page: Page) -> str:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_the_form_shows_what_is_kept(open_page: Any, people: People, seed: int) -> None:
+def test_the_form_shows_the_stored_draft(open_page: Any, people: People, seed: int) -> None:
     rng, page = Random(seed), open_page(people.editor)
     faults: list[str] = []
     page.on("pageerror", lambda error: faults.append(str(error)))

@@ -1,4 +1,4 @@
-"""In the rule form a red box goes as soon as its fault is gone, also where the page is not sent again."""
+"""In the rule form a red box disappears as soon as its error is fixed, also where the page is not submitted again."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ on_one_database = pytest.mark.parametrize("database_url", ["sqlite"], indirect=T
 
 @on_one_database
 @pytest.mark.usefixtures("keywords")
-def test_a_red_box_goes_with_its_fault(open_page: Any, people: People) -> None:
+def test_a_red_box_disappears_with_its_error(open_page: Any, people: People) -> None:
     page: Page = open_page(people.editor)
     to_conditions(page)
     box = page.locator(".error-summary")

@@ -1,4 +1,4 @@
-"""The rule form on a slow line: no answer that comes late undoes what was done meanwhile, no press is lost."""
+"""The rule form on a slow connection: no late answer undoes newer input, no press is lost."""
 
 import time
 from collections.abc import Iterator
@@ -81,7 +81,7 @@ def test_an_answer_that_comes_late_leaves_the_keyboard_where_it_is(
     expect(page.locator("#g0-add")).to_be_focused()
 
 
-def test_a_choice_made_before_the_page_listens_is_asked_for(
+def test_a_choice_made_before_the_script_is_ready_is_requested(
     open_page: Any, people: People, keywords: None
 ) -> None:
     page = open_page(people.editor)

@@ -1,4 +1,4 @@
-"""What content teams ask for, written in the form by somebody who has never seen a query."""
+"""What content teams ask for, entered in the form by somebody who has never seen a query."""
 
 import os
 from datetime import UTC, datetime
@@ -26,7 +26,7 @@ on_one_database = pytest.mark.parametrize("database_url", ["sqlite"], indirect=T
 
 
 def meant(session: Session, people: People, story: Story, name: str) -> dict[str, Any]:
-    """The rule as the API would have saved it."""
+    """The rule as the API would save it."""
     data = story.rule | {"name": f"{name} by program", "is_active": False}
     rule = AutomationService().create_rule(session, people.account, data, Actor(None), datetime.now(UTC))
     return definition_of(rule) | {"name": name}
@@ -34,7 +34,9 @@ def meant(session: Session, people: People, story: Story, name: str) -> dict[str
 
 @on_one_database
 @pytest.mark.parametrize("number", NUMBERS)
-def test_the_form_says_what_is_meant(open_page: Any, people: People, session: Session, number: int) -> None:
+def test_the_form_saves_the_intended_rule(
+    open_page: Any, people: People, session: Session, number: int
+) -> None:
     make_sector(session, make_site(session, people.account, name="Garden"), name="Finance")
     session.commit()
     story, name = STORIES[number], f"Story {number}"
@@ -44,7 +46,9 @@ def test_the_form_says_what_is_meant(open_page: Any, people: People, session: Se
 
 
 @on_one_database
-def test_the_hard_one_is_written_without_script(open_page: Any, people: People, session: Session) -> None:
+def test_the_most_complex_story_is_entered_without_script(
+    open_page: Any, people: People, session: Session
+) -> None:
     page = open_page(people.editor, java_script_enabled=False, viewport={"width": 390, "height": 844})
     Typist(page, has_script=False).write(STORIES[-1], "Pillars")
     written = definition_of(session.scalars(select(AutomationRule)).one())

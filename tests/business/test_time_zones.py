@@ -1,4 +1,4 @@
-"""Which zones may be chosen, and what a wrong name is answered with."""
+"""Which time zones may be chosen, and the error for a wrong name."""
 
 import pytest
 
@@ -27,7 +27,7 @@ def test_every_listed_zone_is_allowed() -> None:
         ("America", "America/"),
     ],
 )
-def test_a_near_miss_is_answered_with_a_named_zone(name: str, offered: str) -> None:
+def test_a_near_miss_is_answered_with_a_similar_zone(name: str, offered: str) -> None:
     with pytest.raises(Invalid, match=f"Unknown time zone '.+'; did you mean {offered.replace('+', '.')}"):
         check_time_zone(name)
 

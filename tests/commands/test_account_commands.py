@@ -1,4 +1,4 @@
-"""The commands that make accounts, passwords, keys and credits: what they print, and how they end."""
+"""The commands for accounts, passwords, keys and credits: their output and exit codes."""
 
 import pytest
 from click.testing import Result
@@ -49,7 +49,7 @@ def test_without_a_password_the_owner_gets_a_link(app: Flask) -> None:
         (["--timezone", "Mars/Olympus"], "is no time zone"),
     ],
 )
-def test_a_refused_command_changes_nothing_and_ends_with_one(
+def test_a_refused_command_changes_nothing_and_exits_with_one(
     app: Flask, session: Session, arguments: list[str], sentence: str
 ) -> None:
     done = _run(app, "create-account", "Harbour", "--email", EMAIL, *arguments)
@@ -69,7 +69,7 @@ def test_a_weak_password_is_refused(app: Flask) -> None:
     [["create-account"], ["add-credits", "--email", EMAIL, "--amount", "many"],
      ["add-credits", "--email", EMAIL, "--amount", "0"], ["reset-password", "--email", EMAIL]],
 )  # fmt: skip
-def test_wrong_usage_ends_with_two(app: Flask, arguments: list[str]) -> None:
+def test_wrong_usage_exits_with_two(app: Flask, arguments: list[str]) -> None:
     assert _run(app, *arguments).exit_code == 2
 
 

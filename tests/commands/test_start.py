@@ -1,4 +1,4 @@
-"""A start that cannot succeed says why in one sentence, with what to do, and its exit code says whose fault it is."""
+"""A start that cannot succeed prints one sentence with what to do, and its exit code tells whose fault it is."""
 
 import socket
 import sqlite3
@@ -82,7 +82,7 @@ def test_a_wrong_password_of_the_database(postgresql_server: str, tmp_path: Path
     assert said.endswith(RUNS)
 
 
-def test_a_command_whose_database_is_away(tmp_path: Path) -> None:
+def test_a_command_whose_database_does_not_answer(tmp_path: Path) -> None:
     away = f"postgresql://nobody:{PASSWORD}@127.0.0.1:1/none"
     said = ends_with_one_line(tmp_path, "audit", 1, DATABASE_URL=away, **SECRET)
     assert said.startswith("Error: The database cannot be used: ")
@@ -104,7 +104,7 @@ def test_a_command_whose_database_is_away(tmp_path: Path) -> None:
         ("DATABASE_URL", f"postgresql://me:{PASSWORD}@[::1/x", f"DATABASE_URL: {NO_PORT}"),
     ],
 )
-def test_an_address_that_cannot_be_read(
+def test_a_database_address_that_cannot_be_parsed(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, sentence: str
 ) -> None:
     for key, text in (SECRET | {name: value}).items():
@@ -114,7 +114,7 @@ def test_an_address_that_cannot_be_read(
     assert str(refused.value) == sentence
 
 
-def test_a_place_to_listen_that_cannot_be_had(tmp_path: Path) -> None:
+def test_an_address_that_cannot_be_bound(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(
@@ -127,7 +127,7 @@ def test_a_place_to_listen_that_cannot_be_had(tmp_path: Path) -> None:
             listen(settings)
 
 
-def test_a_full_disk_is_told_as_such(tmp_path: Path) -> None:
+def test_a_full_disk_is_named(tmp_path: Path) -> None:
     with pytest.raises(data_folder.FolderUnusable) as refused, data_folder.written(tmp_path):
         raise OSError(28, "No space left on device")
     assert str(refused.value) == (

@@ -1,4 +1,4 @@
-"""What the fuzzers have in front of them: an account with one of everything, the addresses, and odd values."""
+"""Shared by the fuzzers: an account with one of everything, the addresses, and odd values."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""A small server that speaks the chat protocol on 127.0.0.1, and can misbehave in every way providers do."""
+"""A small server that implements the chat protocol on 127.0.0.1, and can fail in every way providers do."""
 
 import json
 import time
@@ -132,7 +132,7 @@ def serving(*replies: Callable[[Handler], None]) -> Iterator[ChatServer]:
 
 
 class Quiet(Handler):
-    """Clients that hang up first are part of the trial."""
+    """Ignores clients that hang up first: they are part of the trial."""
 
     def handle(self) -> None:
         try:

@@ -1,4 +1,4 @@
-"""The offline provider: the same facts, the same answer, of use by itself."""
+"""The offline provider: deterministic answers that are useful by themselves."""
 
 from typing import Any
 
@@ -45,7 +45,7 @@ def article(**changes: Any) -> ContentAnswer:
     return ContentGenerationService(OfflineModel()).generate(ContentRequest(**values | changes), "k")
 
 
-def test_ideas_take_a_different_angle_each() -> None:
+def test_each_idea_has_a_different_angle() -> None:
     assert [(idea["content_type"], idea["title"]) for idea in ideas()] == [
         ("guide", "Garden shed: the complete guide"),
         ("how_to", "How to build a garden shed: a step-by-step guide"),
@@ -62,7 +62,7 @@ def test_buyers_get_comparisons_and_prices() -> None:
 
 
 @pytest.mark.parametrize("count", range(1, 11))
-def test_as_many_different_ideas_as_asked_for(count: int) -> None:
+def test_as_many_different_ideas_as_requested(count: int) -> None:
     titles = [
         idea["title"] for idea in ideas(count=count, titles_already_there=["Garden shed: 7 things to know"])
     ]
@@ -94,7 +94,7 @@ def test_an_outline_has_sections_questions_and_short_meta_texts() -> None:
     assert outline == article(word_count=1000, title=LONG)
 
 
-def test_keywords_with_marks_stay_text() -> None:
+def test_keywords_with_markup_stay_text() -> None:
     nasty = "<img src=x onerror=alert(1)> [a](javascript:b) **bold** {0}"
     html = article(main_keyword=nasty, keywords=[], title=nasty).html
     assert "<img" not in html
@@ -102,7 +102,7 @@ def test_keywords_with_marks_stay_text() -> None:
     assert "<a" not in html
 
 
-def test_how_a_search_is_worded_tells_what_it_is() -> None:
+def test_the_wording_of_a_search_is_classified() -> None:
     assert is_question("how long does it last")
     assert not is_question("howard hughes")
     assert rivals("tea vs coffee") == ("tea", "coffee")

@@ -1,4 +1,4 @@
-"""The AI client against a real server: what it sends, what it takes, and how each fault is named."""
+"""The AI client against a real server: what it sends, what it accepts, and how each fault is named."""
 
 import json
 import socket
@@ -55,7 +55,7 @@ def test_the_key_goes_along_and_imported_texts_are_data_not_instructions() -> No
     assert "tools" not in body
 
 
-def test_an_answer_in_another_language_or_in_a_code_fence_is_taken() -> None:
+def test_an_answer_in_another_language_or_in_a_code_fence_is_accepted() -> None:
     ideas = {
         "ideas": [
             {
@@ -77,7 +77,7 @@ def test_an_answer_in_another_language_or_in_a_code_fence_is_taken() -> None:
      answers(200, b'{"choices": []}')],
     ids=["prose", "truncated", "no ideas", "empty", "wrong schema", "cut off", "html", "no choice"],
 )  # fmt: skip
-def test_an_answer_that_does_not_fit_is_asked_for_once_more(bad: Callable[[Handler], None]) -> None:
+def test_an_invalid_answer_is_requested_once_more(bad: Callable[[Handler], None]) -> None:
     with serving(bad, good()) as chat:
         assert ask(chat).data == IDEAS
     assert chat.keys == ["r1-s0-7", "r1-s0-7-again"]
@@ -116,7 +116,7 @@ def test_a_slow_provider_times_out(slow: Callable[[Handler], None]) -> None:
     assert fault.value.kind == "timeout"
 
 
-def test_nobody_at_home_is_a_connection_fault() -> None:
+def test_a_refused_connection_is_a_connection_fault() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         model = OpenAICompatible(f"http://127.0.0.1:{taken.getsockname()[1]}/v1", SECRET, "small")
@@ -125,7 +125,7 @@ def test_nobody_at_home_is_a_connection_fault() -> None:
     assert fault.value.kind == "connection"
 
 
-def test_the_wait_that_a_provider_asks_for_is_passed_on() -> None:
+def test_the_providers_retry_after_is_passed_on() -> None:
     with serving(answers(429, retry_after="17")) as chat, pytest.raises(ProviderFault) as fault:
         ask(chat)
     assert fault.value.retry_after == 17

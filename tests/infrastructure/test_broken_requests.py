@@ -1,4 +1,4 @@
-"""Bodies that nobody can make sense of, sent to a real web process: refused with 400, never a fault or a hang."""
+"""Malformed bodies, sent to a real web process: refused with 400, never a fault or a hang."""
 
 import socket
 from collections.abc import Iterator
@@ -55,7 +55,7 @@ def key(app: Flask, session: Session) -> str:
     return secret
 
 
-def test_a_body_that_cannot_be_read_is_refused(web: WebProcess, key: str) -> None:
+def test_a_malformed_body_is_refused(web: WebProcess, key: str) -> None:
     for header, body in BROKEN:
         client = web.send(request_of(key, header) + body)
         status = answer_of(client)
@@ -64,7 +64,7 @@ def test_a_body_that_cannot_be_read_is_refused(web: WebProcess, key: str) -> Non
     assert b"Traceback" not in web.log.read_bytes()
 
 
-def test_a_chunk_without_end_is_refused_before_anybody_waits_for_it(web: WebProcess, key: str) -> None:
+def test_an_oversized_chunk_is_refused_at_once(web: WebProcess, key: str) -> None:
     for body in TOO_LARGE:
         assert answer_of(web.send(request_of(key, CHUNKED) + body)) == 413, body[:20]
 

@@ -1,4 +1,4 @@
-"""A process that stands still in the middle of a transaction keeps nobody for ever."""
+"""A process that hangs in the middle of a transaction does not block others for ever."""
 
 import pytest
 from sqlalchemy import create_engine, text
@@ -8,7 +8,7 @@ from app.infrastructure import database
 from tests.databases import own_database
 
 
-def test_postgresql_frees_what_a_process_that_stands_still_has_locked(
+def test_postgresql_releases_the_locks_of_a_hanging_process(
     postgresql_server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database, "STANDSTILL_SECONDS", 1)

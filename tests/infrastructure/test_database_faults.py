@@ -1,4 +1,4 @@
-"""Real faults of both databases: each is known by its kind, told in one line, and believed to pass or not."""
+"""Real faults of both databases: each is classified, logged in one line, and known as passing or not."""
 
 import os
 import subprocess

@@ -1,4 +1,4 @@
-"""Threads are shared by person, account and kind: whoever has many at work waits outside of them."""
+"""Threads are shared by person, account and kind: a caller with many requests waits without a thread."""
 
 import threading
 from collections.abc import Iterator, Mapping
@@ -126,7 +126,7 @@ def test_too_many_of_one_caller_are_refused_at_once(threads: FairThreads) -> Non
     assert not any(task.refusal for task in waiting + other)
 
 
-def test_who_waits_for_too_long_is_refused(threads: FairThreads) -> None:
+def test_a_request_that_waits_too_long_is_refused(threads: FairThreads) -> None:
     hers = give(threads, 3, "ann@one")
     eventually(lambda: begun(hers) == 3)
     waiting = give(threads, 2, "ann@one")
@@ -152,7 +152,7 @@ def test_health_and_refusals_of_broken_requests_need_no_thread_of_the_others(thr
     end(busy)
 
 
-def test_what_still_waits_at_the_end_is_dropped() -> None:
+def test_waiting_requests_are_dropped_at_the_end() -> None:
     threads = FairThreads(caller, BOUNDS)
     hers = give(threads, 5, "ann@one")
     eventually(lambda: begun(hers) == 3)

@@ -1,7 +1,7 @@
-"""What we override or reach for inside libraries: an update that changes one of these fails here, with its name.
+"""Library internals that we override or use: an update that changes one of them fails here, with its name.
 
 An override whose method was renamed is never called, and one whose arguments changed fails in the middle of a run.
-Neither shows at the start, so each stands here as it was when our side was written.
+Neither shows at the start, so each is listed here as it was when our side was written.
 """
 
 import importlib
@@ -180,7 +180,7 @@ def test_the_table_names_every_override() -> None:
 
 
 @pytest.mark.parametrize("table", [OVERRIDDEN, USED], ids=["overridden", "used"])
-def test_each_has_the_form_that_we_rely_on(table: dict[type, dict[str, str]]) -> None:
+def test_each_has_the_signature_that_we_rely_on(table: dict[type, dict[str, str]]) -> None:
     for owner, names in table.items():
         for name, expected in names.items():
             where = f"{owner.__module__}.{owner.__name__}.{name}"
@@ -189,13 +189,13 @@ def test_each_has_the_form_that_we_rely_on(table: dict[type, dict[str, str]]) ->
             assert form == expected, f"{where} is now ({form}); ours was written for ({expected})"
 
 
-def test_the_libraries_still_keep_what_we_read_and_set_on_their_instances() -> None:
+def test_the_libraries_still_have_the_attributes_that_we_use() -> None:
     for owner, names in KEPT_ON_SELF.items():
         source = "".join(inspect.getsource(one) for one in owner.__mro__ if is_of_a_library(one))
         for name in names:
             assert f"self.{name}" in source, f"{owner.__module__}.{owner.__name__} knows no {name} any more"
 
 
-def test_the_functions_that_we_call_stand_where_they_stood() -> None:
+def test_the_functions_that_we_call_still_exist() -> None:
     assert shape_of(worker_registration.register) == "worker, pipeline="
     assert shape_of(_binary.get_binary_path) == ""

@@ -1,4 +1,4 @@
-"""Tickets: many are one, none is lost while another is worked on, and only ours are ever performed."""
+"""Wake-up jobs: many are one, none is lost while another is performed, and only ours are ever performed."""
 
 import json
 import pickle
@@ -21,26 +21,26 @@ def take(valkey: Redis, queue: str) -> AllowedJob:
     return found[0]
 
 
-def test_many_wishes_for_one_queue_are_one_ticket(valkey: Redis) -> None:
+def test_many_wake_ups_of_one_queue_are_one_job(valkey: Redis) -> None:
     for _ in range(3):
         wake(valkey, ["due", "events", "due"])
     assert queues.waiting_tickets(valkey) == {"clock": 0, "due": 1, "manual": 0, "events": 1, "long": 0}
 
 
-def test_a_wish_during_a_look_brings_another_look(valkey: Redis) -> None:
+def test_a_wake_up_during_a_job_queues_another_job(valkey: Redis) -> None:
     wake(valkey, ["due"])
     being_worked_on = take(valkey, "due")
     wake(valkey, ["due"])
     assert being_worked_on.id == take(valkey, "due").id == "drain-due"
 
 
-def test_a_ticket_names_its_queue_and_nothing_else(valkey: Redis) -> None:
+def test_a_wake_up_job_names_its_queue_and_nothing_else(valkey: Redis) -> None:
     wake(valkey, ["long"])
     job = take(valkey, "long")
     assert (job.func_name, tuple(job.args), job.kwargs) == (queues.DRAIN, ("long",), {})
 
 
-def test_an_empty_wish_asks_nothing(valkey: Redis) -> None:
+def test_an_empty_wake_up_sends_no_command(valkey: Redis) -> None:
     wake(valkey, [])
     assert valkey.keys("*") == []
 
@@ -56,7 +56,7 @@ def test_an_empty_wish_asks_nothing(valkey: Redis) -> None:
         b"[]",
     ],
 )
-def test_a_foreign_job_is_refused_and_told_as_a_security_event(valkey: Redis, data: bytes) -> None:
+def test_a_foreign_job_is_refused_and_logged_as_a_security_event(valkey: Redis, data: bytes) -> None:
     valkey.hset("rq:job:intruder", mapping={"data": zlib.compress(data), "origin": "due"})
     valkey.rpush(AllowedQueue("due", valkey).key, "intruder")
     with structlog.testing.capture_logs() as events, pytest.raises(ForeignJob):
@@ -64,7 +64,7 @@ def test_a_foreign_job_is_refused_and_told_as_a_security_event(valkey: Redis, da
     assert [(event["event"], event["security"]) for event in events] == [("foreign_job_refused", True)]
 
 
-def test_callbacks_and_webhooks_that_somebody_adds_to_a_job_are_not_read(valkey: Redis) -> None:
+def test_callbacks_and_webhooks_added_to_a_job_are_ignored(valkey: Redis) -> None:
     wake(valkey, ["due"])
     hooks = json.dumps([{"url": "http://127.0.0.1:1/", "statuses": ["finished"]}])
     valkey.hset("rq:job:drain-due", mapping={"success_callback_name": "os.getcwd", "webhooks": hooks})

@@ -1,4 +1,4 @@
-"""Where the queue server is, and what is said when it is not there."""
+"""The address of the queue server, and the message when it does not answer."""
 
 import signal
 import sys
@@ -46,14 +46,14 @@ def test_a_deep_data_folder_gets_a_socket_that_the_system_can_open(tmp_path: Pat
     assert socket_path(deep) == socket_path(deep) != socket_path(tmp_path / "other" / ("e" * 90))
 
 
-def test_a_missing_embedded_server_is_told_with_what_to_do(tmp_path: Path) -> None:
+def test_a_missing_embedded_server_is_reported_with_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(
         QueueServerAway, match=r"does not answer\. Start everything with `flask --app wsgi up`"
     ):
         require(Settings(data_dir=tmp_path, redis_url=""))
 
 
-def test_a_missing_given_server_is_told_without_its_password() -> None:
+def test_a_missing_external_server_is_reported_without_its_password() -> None:
     with pytest.raises(QueueServerAway) as refusal:
         require(Settings(redis_url="redis://:secret@127.0.0.1:1/0"))
     assert str(refusal.value) == "The queue server at redis://127.0.0.1:1/0 does not answer. Check REDIS_URL."

@@ -1,4 +1,4 @@
-"""Wishes leave after the real commit, never after a rollback, and a silent queue server harms no commit."""
+"""Wake-ups are sent after the real commit, never after a rollback, and a silent queue server harms no commit."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -40,7 +40,7 @@ def test_the_release_of_a_savepoint_wakes_nothing_yet(session: Session, valkey: 
     assert woken(valkey) == {"due"}
 
 
-def test_a_rolled_back_savepoint_loses_no_wish_of_the_rest(session: Session, valkey: Redis) -> None:
+def test_a_rolled_back_savepoint_loses_no_other_wake_up(session: Session, valkey: Redis) -> None:
     wake(session, ["manual"])
     make_account(session)
     session.begin_nested().rollback()
@@ -48,7 +48,7 @@ def test_a_rolled_back_savepoint_loses_no_wish_of_the_rest(session: Session, val
     assert woken(valkey) == {"manual"}
 
 
-def test_a_rollback_forgets_the_wishes(session: Session, valkey: Redis) -> None:
+def test_a_rollback_drops_the_wake_ups(session: Session, valkey: Redis) -> None:
     wake(session, ["due"])
     session.info["alarms"] = {(datetime.now(UTC), "due")}
     make_account(session)
@@ -59,9 +59,7 @@ def test_a_rollback_forgets_the_wishes(session: Session, valkey: Redis) -> None:
     assert armed(valkey) == {}
 
 
-def test_what_is_due_is_woken_and_what_is_not_gets_one_alarm_a_second(
-    session: Session, valkey: Redis
-) -> None:
+def test_due_queues_are_woken_and_others_get_one_alarm_a_second(session: Session, valkey: Redis) -> None:
     now = datetime.now(UTC).replace(microsecond=0)
     later = now + timedelta(minutes=5)
     session.info["alarms"] = {

@@ -1,4 +1,4 @@
-"""A line of the log for each run that has ended: after the commit, and never for what was undone."""
+"""One log line for each run that has ended: after the commit, and never for what was rolled back."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -123,7 +123,7 @@ def test_a_line_names_run_rule_account_credits_and_duration(session: Session, ru
     ]
 
 
-def test_what_is_undone_leaves_no_line(session: Session, rule: AutomationRule) -> None:
+def test_a_rolled_back_end_leaves_no_line(session: Session, rule: AutomationRule) -> None:
     one, two, three = (opened(session, rule) for _ in range(3))
     with capture_logs() as lines:
         ended(session, one, Status.COMPLETED, None)

@@ -1,4 +1,4 @@
-"""The scheduler loses no recurring job, whatever is deleted, corrupted, crashed or doubled around it."""
+"""The scheduler loses no recurring job, whatever is deleted, corrupted, crashed or duplicated around it."""
 
 import sys
 import time
@@ -59,7 +59,7 @@ def make_due(valkey: Redis, id: str) -> None:
     valkey.zadd(ENTRIES, {id: time.time() - 1})
 
 
-def test_a_pass_registers_the_recurring_jobs_and_says_it_is_alive(
+def test_a_pass_registers_the_recurring_jobs_and_sends_a_heartbeat(
     scheduler: AutomationScheduler, valkey: Redis
 ) -> None:
     began = datetime.now(UTC).replace(microsecond=0)
@@ -91,7 +91,7 @@ def test_cron_lines_are_utc_whatever_the_zone_of_the_machine() -> None:
     assert by_id["sweep"].next_at(new_year) == new_year + timedelta(seconds=15)
 
 
-def test_recurring_jobs_that_are_gone_are_back_at_the_next_pass(
+def test_missing_recurring_jobs_are_restored_at_the_next_pass(
     valkey: Redis, valkey_server: str, tmp_path: Path
 ) -> None:
     with process(valkey_server, tmp_path / "log", TZ="America/New_York"):
@@ -105,7 +105,7 @@ def test_recurring_jobs_that_are_gone_are_back_at_the_next_pass(
 
 
 @pytest.mark.parametrize("point", ["before-hand-over", "after-hand-over"])
-def test_a_scheduler_killed_while_it_hands_over_loses_nothing(
+def test_a_scheduler_killed_while_enqueuing_loses_nothing(
     valkey: Redis, valkey_server: str, tmp_path: Path, point: str
 ) -> None:
     alarm = (datetime.now(UTC) - timedelta(seconds=1), "due")
@@ -120,7 +120,7 @@ def test_a_scheduler_killed_while_it_hands_over_loses_nothing(
     assert waiting_tickets(valkey)["due"] == 1
 
 
-def test_an_entry_that_cannot_be_read_is_set_apart_and_stops_nobody(
+def test_an_unreadable_entry_is_set_aside_and_blocks_no_other(
     scheduler: AutomationScheduler, valkey: Redis
 ) -> None:
     valkey.hset("rq:job:corrupt", mapping={"data": b"x", "created_at": "never", "origin": "due"})
@@ -169,7 +169,7 @@ def test_only_the_owner_of_the_lock_can_release_it(valkey: Redis) -> None:
     assert valkey.get(Scheduler.scheduler_lock_key) == second.token.encode()
 
 
-def test_of_two_schedulers_one_hands_over(valkey: Redis, valkey_server: str, tmp_path: Path) -> None:
+def test_of_two_schedulers_one_enqueues(valkey: Redis, valkey_server: str, tmp_path: Path) -> None:
     with process(valkey_server, tmp_path / "log"), process(valkey_server, tmp_path / "log"):
         eventually(lambda: len(valkey.keys("rq:scheduler_instance:*")) == 2)
         arm(valkey, [(datetime.now(UTC) + timedelta(milliseconds=1), "due")])

@@ -1,4 +1,4 @@
-"""The database itself holds tenants apart and keeps history."""
+"""The database itself separates tenants and protects history."""
 
 import pytest
 from sqlalchemy import text

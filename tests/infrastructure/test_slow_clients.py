@@ -1,4 +1,4 @@
-"""No number of slow or waiting clients keeps the web process from answering others."""
+"""No number of slow or waiting clients stops the web process from answering others."""
 
 import json
 import signal
@@ -74,7 +74,7 @@ def test_the_address_that_the_trusted_proxy_names_is_throttled_and_logged(
 
 @contextmanager
 def locked(engine: Engine) -> Iterator[None]:
-    """Nobody else gets at the keywords, or, where a lock is always of everything, writes."""
+    """Nobody else can write the keywords, or, where a lock covers everything, write at all."""
     begin = "BEGIN IMMEDIATE" if engine.dialect.name == "sqlite" else "LOCK keyword IN ACCESS EXCLUSIVE MODE"
     other = create_engine(
         engine.url, isolation_level="AUTOCOMMIT" if engine.dialect.name == "sqlite" else None

@@ -1,4 +1,4 @@
-"""The supervisor also notices a process that lives but stands still."""
+"""The supervisor also notices a process that lives but is stopped."""
 
 import os
 import signal
@@ -23,7 +23,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def supervise(child: Child, record: Callable[[Ended], object] = lambda _ended: None) -> list[str]:
-    """What was told until the child asked for an end; the signal handlers are as before afterwards."""
+    """The reports until the child asked for an end; the signal handlers are restored afterwards."""
     told: list[str] = []
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = [signal.getsignal(number) for number in numbers]
@@ -52,7 +52,7 @@ def ask_for_an_end() -> None:
         (0, "It ended by itself."),
     ],
 )
-def test_a_restart_is_told_and_recorded_with_its_cause(tmp_path: Path, number: int, cause: str) -> None:
+def test_a_restart_is_reported_and_recorded_with_its_cause(tmp_path: Path, number: int, cause: str) -> None:
     lives, recorded = tmp_path / "lives", tmp_path / "recorded"
 
     def live() -> None:
@@ -90,7 +90,7 @@ def test_a_process_that_was_stopped_is_replaced(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_child_of_it_that_was_stopped_is_ended(tmp_path: Path) -> None:
+def test_a_stopped_grandchild_is_killed(tmp_path: Path) -> None:
     def live() -> None:
         pid = os.fork()
         if pid == 0:
@@ -105,7 +105,7 @@ def test_a_child_of_it_that_was_stopped_is_ended(tmp_path: Path) -> None:
     assert not any("starting it again" in line for line in told)
 
 
-def test_a_process_that_is_gone_has_no_family_and_does_not_stand_still() -> None:
+def test_an_ended_process_has_no_family_and_is_not_stopped() -> None:
     pid = os.fork()
     if pid == 0:
         os._exit(0)

@@ -1,4 +1,4 @@
-"""The sweep heals first and judges later: what came due while nobody swept is not reported as broken."""
+"""The sweep recovers first and reports later: what became due while no sweep ran is not reported as broken."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""The web server: bounds of what it reads and how long it waits, and how it stops."""
+"""The web server: limits of size and time, and how it stops."""
 
 import json
 import socket
@@ -108,7 +108,7 @@ def is_closed(client: socket.socket) -> bool:
         (b"nonsense\r\n\r\n", 400),
     ],
 )
-def test_what_is_no_request_is_refused_in_words(served: Served, sent: bytes, status: int) -> None:
+def test_input_that_is_no_request_is_refused_with_a_message(served: Served, sent: bytes, status: int) -> None:
     client = served.send(sent)
     client.shutdown(socket.SHUT_WR)
     head, _, body = read_all(client).partition(b"\r\n\r\n")
@@ -146,7 +146,7 @@ def test_a_body_of_the_allowed_size_arrives_whole_however_it_is_sent(served: Ser
         ("LINGER_SECONDS", b"nonsense\r\n\r\n"),
     ],
 )
-def test_who_takes_too_long_is_hung_up_on(
+def test_a_client_that_takes_too_long_is_disconnected(
     served: Served, monkeypatch: pytest.MonkeyPatch, patience: str, sent: bytes
 ) -> None:
     monkeypatch.setattr(http_connections, patience, 0)
@@ -174,7 +174,7 @@ def test_health_is_answered_while_every_thread_is_at_work(served: Served) -> Non
     assert not served.may_answer.is_set()
 
 
-def test_a_thread_does_not_wait_for_who_does_not_read(served: Served) -> None:
+def test_a_thread_does_not_wait_for_a_client_that_does_not_read(served: Served) -> None:
     slow = [served.send(get("/large")) for _ in range(20)]
     assert read_all(served.send(b"GET / HTTP/1.0\r\n\r\n")).endswith(b"ok")
     head, _, body = slow[0].recv(65536).partition(b"\r\n\r\n")
@@ -183,7 +183,7 @@ def test_a_thread_does_not_wait_for_who_does_not_read(served: Served) -> None:
     assert head.startswith(b"HTTP/1.1 200")
 
 
-def test_a_stop_finishes_what_is_at_work_and_refuses_what_is_new(served: Served) -> None:
+def test_a_stop_finishes_requests_in_progress_and_refuses_new_ones(served: Served) -> None:
     at_work, reads, idle = served.send(get("/slow")), served.send(get("/large")), served.send(get("/"))
     sends = served.send(post("Content-Length: 4", b"ab", path="/"))
     assert served.at_work.wait(20)

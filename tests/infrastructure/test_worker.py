@@ -1,4 +1,4 @@
-"""Workers perform tickets with few questions to the server, survive bad ones, and stop gracefully."""
+"""Workers perform jobs with few commands, survive bad ones, and stop gracefully."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ from tests.processes import eventually, title_of
 
 @pytest.fixture
 def looked_at(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Queues that were looked at; the look itself is tested elsewhere."""
+    """The queues that were worked on; the work itself is tested elsewhere."""
     seen: list[str] = []
     monkeypatch.setattr(automation_tasks, "drain", seen.append)
     return seen
@@ -37,7 +37,7 @@ def questions(valkey: Redis) -> int:
     return int(valkey.info("stats")["total_commands_processed"])
 
 
-def test_the_clock_worker_looks_at_its_queues_in_their_order(
+def test_the_clock_worker_takes_its_queues_in_their_order(
     clock_worker: ClockWorker, valkey: Redis, looked_at: list[str]
 ) -> None:
     wake(valkey, ["events", "manual", "due"])
@@ -46,7 +46,7 @@ def test_the_clock_worker_looks_at_its_queues_in_their_order(
     assert sum(waiting_tickets(valkey).values()) == 0
 
 
-def test_a_look_costs_few_commands(clock_worker: ClockWorker, valkey: Redis, looked_at: list[str]) -> None:
+def test_a_job_costs_few_commands(clock_worker: ClockWorker, valkey: Redis, looked_at: list[str]) -> None:
     wake(valkey, ["due"])
     clock_worker.work(burst=True)
     for second in range(50):
@@ -60,7 +60,7 @@ def test_a_look_costs_few_commands(clock_worker: ClockWorker, valkey: Redis, loo
     assert questions(valkey) - before < 50 * 3 + 60
 
 
-def test_a_ticket_that_fails_stops_nobody(
+def test_a_failing_job_stops_nobody(
     clock_worker: ClockWorker, valkey: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[str] = []
@@ -75,7 +75,7 @@ def test_a_ticket_that_fails_stops_nobody(
     assert seen == ["due", "manual"]
 
 
-def test_a_foreign_job_is_passed_over(clock_worker: ClockWorker, valkey: Redis, looked_at: list[str]) -> None:
+def test_a_foreign_job_is_skipped(clock_worker: ClockWorker, valkey: Redis, looked_at: list[str]) -> None:
     valkey.hset("rq:job:intruder", mapping={"data": b'["os.system", null, ["true"], {}]', "origin": "clock"})
     valkey.rpush("rq:queue:clock", "intruder", "gone")
     wake(valkey, ["due"])
@@ -95,7 +95,7 @@ def test_a_worker_is_known_again_after_the_server_was_flushed(
     assert heartbeats.workers(valkey, utc_now()) == []
 
 
-def test_a_step_worker_looks_in_a_child_process(
+def test_a_step_worker_works_in_a_child_process(
     app: Flask, valkey: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def drain(queue: str) -> None:
@@ -110,7 +110,7 @@ def test_a_step_worker_looks_in_a_child_process(
     assert int(child) != os.getpid()
 
 
-def test_a_work_horse_says_whose_it_is(
+def test_a_work_horse_names_its_parent(
     app: Flask, valkey: Redis, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     said = tmp_path / "said"

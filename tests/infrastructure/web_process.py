@@ -1,4 +1,4 @@
-"""A web process of the test's own, on the test's database, and clients that are as slow as they like."""
+"""A web process on the test's database, and clients that may be as slow as they like."""
 
 import socket
 import struct

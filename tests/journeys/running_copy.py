@@ -47,7 +47,7 @@ class Copy:
         return [title_of(pid) for pid in [self.process.pid, *self.family()]]
 
     def members(self) -> list[int]:
-        """The processes at work. Left out: copies of the supervisor that are to become one, or record a restart."""
+        """The running processes, except copies of the supervisor that are about to become one, or record a restart."""
         titles = {pid: title_of(pid) for pid in self.family()}
         return [pid for pid, title in titles.items() if title and not re.search("supervisor|recorder", title)]
 

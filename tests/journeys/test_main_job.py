@@ -1,4 +1,4 @@
-"""The main job as a person does it: sign in, add a site, write two rules, import, watch drafts appear, restart."""
+"""The main job as a person does it: sign in, add a site, write two rules, import, see drafts appear, restart."""
 
 import subprocess
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Rules start on their second, and do so even when the queue was emptied meanwhile: real scheduler, real workers."""
+"""Rules start in their second, even when the queue was emptied meanwhile: real scheduler, real workers."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -73,7 +73,7 @@ def finished_run(session: Session) -> ScheduledTask | None:
 
 
 @pytest.mark.usefixtures("processes")
-def test_a_rule_starts_on_its_second(session: Session, account: Account) -> None:
+def test_a_rule_starts_in_its_second(session: Session, account: Account) -> None:
     due_at = due_in(session, account, 4)
     run = eventually(lambda: finished_run(session))
     assert run.status == Status.COMPLETED

@@ -1,4 +1,4 @@
-"""`up`, as a person runs it: it starts everything, keeps it running, says what is wrong, and leaves nothing behind."""
+"""`up`, as a person runs it: starts everything, keeps it running, reports errors, and leaves nothing behind."""
 
 import os
 import re
@@ -50,7 +50,7 @@ def test_everything_is_ready_when_it_says_so(copy: Copy) -> None:
     assert copy.is_whole()
 
 
-def test_each_process_says_what_it_is(copy: Copy) -> None:
+def test_each_process_has_a_title(copy: Copy) -> None:
     names = ["supervisor", "web server", "clock worker", "step worker 1", "step worker 2", "scheduler"]
     titles = copy.titles()
     assert [f"igny8: {name}" in titles for name in names] == [True] * 6
@@ -64,14 +64,14 @@ def test_a_second_copy_on_the_same_folder_is_refused(copy: Copy) -> None:
     assert copy.get("/readyz") == 200
 
 
-def test_a_taken_port_is_told_before_anything_starts(copy: Copy, tmp_path: Path) -> None:
+def test_a_taken_port_is_reported_before_anything_starts(copy: Copy, tmp_path: Path) -> None:
     second = up_again(copy, DATA_DIR=str(tmp_path))
     assert second.returncode == 1
     assert f"Cannot listen on 127.0.0.1 port {copy.port}: Address already in use." in second.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["running", "secret_key"]
 
 
-def test_a_database_that_does_not_answer_is_told_in_a_sentence(copy: Copy, tmp_path: Path) -> None:
+def test_a_database_that_does_not_answer_is_reported_in_a_sentence(copy: Copy, tmp_path: Path) -> None:
     unreachable = f"postgresql://nobody@127.0.0.1:{free_port()}/none"
     secret = "a-key-that-only-the-tests-use-0123456789"
     refused = up_again(
@@ -83,7 +83,7 @@ def test_a_database_that_does_not_answer_is_told_in_a_sentence(copy: Copy, tmp_p
     assert "Traceback" not in refused.stderr
 
 
-def test_a_data_folder_that_cannot_be_written_is_told_in_a_sentence(copy: Copy, tmp_path: Path) -> None:
+def test_a_data_folder_that_cannot_be_written_is_reported_in_a_sentence(copy: Copy, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     refused = up_again(copy, PORT=str(free_port()), DATA_DIR=str(tmp_path / "file" / "var"))
     assert refused.returncode == 1
@@ -148,7 +148,7 @@ def test_single_processes_say_when_there_is_no_queue_server(copy: Copy, tmp_path
 
 
 @pytest.mark.parametrize("position", range(PROCESSES))
-def test_a_process_that_dies_is_started_again(copy: Copy, position: int) -> None:
+def test_a_process_that_dies_is_restarted(copy: Copy, position: int) -> None:
     victim = eventually(lambda: copy.is_whole() and copy.members())[position]
     os.kill(victim, signal.SIGKILL)
     eventually(lambda: victim not in copy.family() and copy.is_whole(), within=60, what=copy.log.read_text())

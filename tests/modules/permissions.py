@@ -1,4 +1,4 @@
-"""Who may use which address: the table that every new address has to be entered in, and one of everything to ask for.
+"""Who may use which address: the table in which every new address must be entered, and one row of everything.
 
 Names are those of the URL map's endpoints.
 """

@@ -23,13 +23,13 @@ LIMITS = {
 
 
 def begin(editor: FlaskClient) -> str:
-    """Answer the first question; gives the address of the draft."""
+    """Answer the first question; returns the address of the draft."""
     location = editor.post("/rules/new", data={"name": "Easy words"}).location
     return location.rpartition("/")[0]
 
 
 def answer(editor: FlaskClient, draft: str, *steps: tuple[str, Any]) -> None:
-    """Answer steps; each must be taken."""
+    """Answer steps; each must be accepted."""
     for step, data in steps:
         assert editor.post(f"{draft}/{step}", data=data).status_code == 303, step
 

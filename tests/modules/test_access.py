@@ -1,4 +1,4 @@
-"""Who may: nothing is open by default, roles hold, sessions and keys end, only own paths are followed."""
+"""Permissions: nothing is open by default, roles hold, sessions and keys end, only own paths are followed."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -37,7 +37,7 @@ def test_a_view_that_declares_nothing_answers_nobody(app: Flask, session: Sessio
         app.view_functions["accounts.team"] = forgotten
 
 
-def test_who_is_not_signed_in_is_sent_to_sign_in_and_back(client: FlaskClient) -> None:
+def test_a_request_without_session_is_sent_to_sign_in_and_back(client: FlaskClient) -> None:
     answer = client.get("/credits?cursor=abc")
     assert (answer.status_code, answer.location) == (302, "/sign-in?next=/credits?cursor%3Dabc")
 
@@ -54,7 +54,7 @@ def test_only_owners_see_the_team(app: Flask, session: Session, people: People, 
     assert browser_of(app, session, getattr(people, role)).get("/team").status_code == code
 
 
-def test_a_suspended_account_looks_but_does_not_touch(app: Flask, session: Session, people: People) -> None:
+def test_a_suspended_account_reads_but_changes_nothing(app: Flask, session: Session, people: People) -> None:
     owner = browser_of(app, session, people.owner)
     people.account.status = AccountStatus.SUSPENDED
     session.commit()
@@ -179,7 +179,7 @@ def test_wrong_keys_are_throttled_and_a_right_key_is_not(
     assert right.get("/api/billing/credits/").status_code == 200
 
 
-def test_every_refusal_leaves_a_line(
+def test_every_refusal_is_logged(
     app: Flask, session: Session, people: People, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level("INFO")

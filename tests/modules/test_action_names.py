@@ -45,7 +45,7 @@ def words(owner: FlaskClient, address: str) -> str:
 
 
 @pytest.mark.parametrize("key", CATALOGUE)
-def test_every_page_that_shows_it_says_the_label(
+def test_every_page_with_an_action_shows_its_label(
     owner: FlaskClient, session: Session, people: People, key: str
 ) -> None:
     entry, site = CATALOGUE[key], make_site(session, people.account)

@@ -1,4 +1,4 @@
-"""Every call of the API is declared, what the declaration says is held, and bodies are read once, as strict JSON."""
+"""Every call of the API is declared, declarations are checked, and bodies are parsed once, as strict JSON."""
 
 import json
 from collections.abc import Callable
@@ -52,7 +52,7 @@ def test_a_document_can_be_made_of_the_declarations(shared_app: Flask) -> None:
                 assert schema.model_json_schema(mode="serialization"), name
 
 
-def test_what_a_call_says_of_itself(shared_app: Flask) -> None:
+def test_the_declaration_of_a_call(shared_app: Flask) -> None:
     calls = declared_calls(shared_app)
     execute, listing = calls["automation_api.execute_rule"], calls["automation_api.list_runs"]
     assert (execute.idempotent, execute.waits, execute.if_match) == (True, True, True)
@@ -180,7 +180,7 @@ BODIES = st.sampled_from(SCHEMAS).flatmap(
 
 @settings(max_examples=600, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 @given(BODIES)
-def test_a_body_is_read_as_strict_json_is(case: tuple[type[Schema], dict[str, Any]]) -> None:
+def test_a_body_is_parsed_as_strict_json(case: tuple[type[Schema], dict[str, Any]]) -> None:
     schema, body = case
     assert _read(schema, lambda: checked(schema, body)) == _read(
         schema, lambda: schema.model_validate_json(json.dumps(body))
@@ -198,9 +198,7 @@ def test_a_body_is_read_as_strict_json_is(case: tuple[type[Schema], dict[str, An
      (TaskNew, {"word_count": 0}, "It must be greater than or equal to 1."), (SiteNew, {}, "This is required."),
      (PreviewAsked, {"after": "1800-01-01T00:00:00Z"}, "Choose a year from"), (TaskNew, {"odd": 1}, "cannot be set.")],
 )  # fmt: skip
-def test_what_is_wrong_is_said_in_the_words_of_json(
-    schema: type[Schema], body: dict[str, Any], sentence: str
-) -> None:
+def test_errors_use_the_words_of_json(schema: type[Schema], body: dict[str, Any], sentence: str) -> None:
     with pytest.raises(Invalid) as refusal:
         checked(schema, body)
     assert sentence in str(refusal.value.errors), refusal.value.errors
@@ -215,7 +213,7 @@ def _read(schema: type[Schema], read: Any) -> Any:
         return sentences_of(schema, error)
 
 
-def test_times_are_times() -> None:
+def test_times_are_strict() -> None:
     assert checked(TaskNew, {"due_on": "2026-11-24"}).due_on == date(2026, 11, 24)
     asked = checked(RetryRuns, {"as_of": "2026-11-24T09:00:00Z"})
     assert asked.as_of == datetime(2026, 11, 24, 9, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""Whatever reaches far says first what it comes to: how many, what starts or stops, what cannot be taken back."""
+"""Far-reaching changes ask first: how many records, what starts or stops, what cannot be undone."""
 
 import re
 
@@ -55,7 +55,7 @@ def sector(session: Session, people: People) -> Sector:
     return make_sector(session, make_site(session, people.account))
 
 
-def test_every_form_is_judged(app: Flask) -> None:
+def test_every_form_is_covered(app: Flask) -> None:
     posts = {
         entry.endpoint
         for entry in app.url_map.iter_rules()
@@ -122,7 +122,7 @@ def test_a_status_for_several_records_is_asked_first(
     assert set(session.scalars(select(model.status))) == {status}  # type: ignore[attr-defined]
 
 
-def test_one_record_in_plain_sight_is_not_asked_about(
+def test_one_visible_record_is_not_asked_about(
     session: Session, sector: Sector, browser: FlaskClient
 ) -> None:
     keyword = make_keyword(session, sector)
@@ -130,7 +130,7 @@ def test_one_record_in_plain_sight_is_not_asked_about(
     assert browser.post("/keywords/decide", data={"ids": keyword.id, "status": "ignored"}).status_code == 303
 
 
-def test_a_merge_says_what_goes_over_and_what_is_gone(
+def test_a_merge_names_what_is_moved_and_what_is_removed(
     session: Session, sector: Sector, browser: FlaskClient
 ) -> None:
     one, other = make_cluster(session, sector, name="One"), make_cluster(session, sector, name="Other")

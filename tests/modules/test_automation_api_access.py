@@ -1,4 +1,4 @@
-"""Who may do what over REST: four roles, a stranger and nobody, on every call of automation and credits."""
+"""Permissions over REST: four roles, a stranger and nobody, on every call of automation and credits."""
 
 from typing import Any
 
@@ -115,7 +115,7 @@ def test_a_stranger_cannot_tell_a_foreign_row_from_none(
 
 
 @pytest.mark.parametrize(("method", "path"), [entry[:2] for entry in CALLS])
-def test_nobody_gets_in_without_a_key(
+def test_without_a_key_nothing_is_answered(
     client: FlaskClient, ids: dict[str, int], method: str, path: str
 ) -> None:
     answer = call(client, method, path.format(**ids), {})

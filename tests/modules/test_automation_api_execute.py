@@ -1,4 +1,4 @@
-"""Asking for a run over REST: once, on which records, and waiting for its end."""
+"""Starting a run over REST: once, on which records, and waiting for its end."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -78,7 +78,7 @@ def worker(app: Flask) -> Iterator[Callable[[], None]]:
     thread.join()
 
 
-def test_a_run_is_opened_and_not_yet_done(api: FlaskClient, rule: AutomationRule) -> None:
+def test_a_run_is_opened_and_still_pending(api: FlaskClient, rule: AutomationRule) -> None:
     answer = execute(api, rule)
     assert (answer.status_code, answer.json["status"], answer.json["cause"]) == (202, "pending", "api")
     assert sorted(answer.json) == sorted(NAMES)
@@ -86,7 +86,7 @@ def test_a_run_is_opened_and_not_yet_done(api: FlaskClient, rule: AutomationRule
     assert (bodiless.status_code, bodiless.json["automation_rule"]) == (202, rule.id)
 
 
-def test_a_run_of_a_browser_is_manual(
+def test_a_run_started_in_a_browser_is_manual(
     app: Flask, session: Session, people: People, rule: AutomationRule
 ) -> None:
     answer = execute(browser_of(app, session, people.operator), rule)
@@ -106,7 +106,7 @@ def test_the_records_given_are_worked_on(
     assert session.scalars(labelled).all() == [keywords[1].id]
 
 
-def test_a_record_that_is_not_the_accounts_is_not_found(
+def test_a_record_of_another_account_is_not_found(
     api: FlaskClient, session: Session, rule: AutomationRule, sector: Sector
 ) -> None:
     foreign = make_keyword(session, make_sector(session, make_site(session, make_account(session))))
@@ -122,9 +122,7 @@ def test_a_record_that_is_not_the_accounts_is_not_found(
     [{"record_ids": []}, {"record_ids": [0]}, {"record_ids": [2**63]}, {"wait": 31}, {"wait": -1}, {"wait": "5"},
      {"even_if_off": 1}, {"records": [1]}],
 )  # fmt: skip
-def test_what_cannot_be_asked_is_refused(
-    api: FlaskClient, rule: AutomationRule, body: dict[str, Any]
-) -> None:
+def test_an_invalid_request_is_refused(api: FlaskClient, rule: AutomationRule, body: dict[str, Any]) -> None:
     assert execute(api, rule, **body).status_code == 422
 
 
@@ -183,7 +181,7 @@ def test_the_same_key_twice_at_once_opens_one_run(
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "a\tb"])
-def test_a_key_that_cannot_be_kept_is_refused(api: FlaskClient, rule: AutomationRule, key: str) -> None:
+def test_an_invalid_key_is_refused(api: FlaskClient, rule: AutomationRule, key: str) -> None:
     assert execute(api, rule, key).status_code == 400
 
 

@@ -1,4 +1,4 @@
-"""Testing and previewing over REST: everything is said, nothing is written."""
+"""Testing and previewing over REST: a full answer, nothing is written."""
 
 from typing import Any
 
@@ -44,7 +44,7 @@ def rows(session: Session) -> list[int]:
     return [session.scalar(select(func.count()).select_from(model)) or 0 for model in models]
 
 
-def test_a_test_says_what_a_run_would_do_and_writes_nothing(
+def test_a_test_shows_what_a_run_would_do_and_writes_nothing(
     api: FlaskClient, session: Session, people: People, sector: Sector
 ) -> None:
     make_cluster(session, sector)
@@ -87,7 +87,7 @@ def test_a_foreign_record_cannot_be_tested(api: FlaskClient, session: Session, p
     assert answers[0].data == answers[1].data
 
 
-def test_a_schedule_is_said_and_its_next_times_carry_the_zones_offset(api: FlaskClient) -> None:
+def test_a_schedule_is_described_and_its_next_times_have_the_zones_offset(api: FlaskClient) -> None:
     schedule = {"cron": "0 9 * * *", "timezone": "Europe/Warsaw"}
     body = {"schedule": schedule, "after": "2026-10-23T07:00:00Z", "count": 3}
     assert api.post(PREVIEW, json=body).json == {

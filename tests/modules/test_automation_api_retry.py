@@ -1,4 +1,4 @@
-"""Retrying all failed runs of a filter over REST: the figures first, then the operation."""
+"""Retrying all failed runs of a filter over REST: the report first, then the operation."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -61,7 +61,7 @@ def states(session: Session, runs: list[ScheduledTask]) -> list[str]:
     return [run.status for run in runs]
 
 
-def test_unless_told_to_it_only_says_what_it_would_do(
+def test_by_default_it_only_reports_what_it_would_do(
     operator: FlaskClient, session: Session, runs: list[ScheduledTask]
 ) -> None:
     answer = ask(operator)
@@ -73,7 +73,7 @@ def test_unless_told_to_it_only_says_what_it_would_do(
     assert states(session, runs) == ["failed", "failed", "completed"]
 
 
-def test_the_operation_retries_what_the_figures_spoke_of(
+def test_the_operation_retries_the_reported_runs(
     operator: FlaskClient, session: Session, runs: list[ScheduledTask]
 ) -> None:
     as_of = ask(operator).json["as_of"]
@@ -133,7 +133,7 @@ def test_nothing_to_retry_is_a_conflict(operator: FlaskClient) -> None:
     assert (answer.status_code, answer.json["detail"]) == (409, "No failed run fits this filter.")
 
 
-def test_an_operator_leaves_dear_runs_to_an_editor(
+def test_an_operator_leaves_expensive_runs_to_an_editor(
     app: Flask, operator: FlaskClient, session: Session, people: People, runs: list[ScheduledTask]
 ) -> None:
     people.account.operator_credit_limit = 5

@@ -1,4 +1,4 @@
-"""Rules over REST: making, reading, replacing, changing, switching, archiving."""
+"""Rules over REST: create, read, replace, change, switch, archive."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -58,7 +58,7 @@ def test_a_new_rule_has_every_name_its_defaults_and_its_address(api: FlaskClient
     assert api.get(answer.location).json == answer.json
 
 
-def test_the_example_of_the_design_reads_back_as_it_was_sent(api: FlaskClient, session: Session) -> None:
+def test_the_documented_example_reads_back_as_it_was_sent(api: FlaskClient, session: Session) -> None:
     body = {
         "name": "Nightly ideas",
         "description": "Fill up",
@@ -103,7 +103,7 @@ def test_the_example_of_the_design_reads_back_as_it_was_sent(api: FlaskClient, s
         ({"trigger": "schedule", "schedule": {"cron": "* * * * *"}}, "schedule.cron"),
     ],
 )
-def test_what_cannot_be_taken_is_refused_by_its_path(
+def test_an_invalid_value_is_refused_by_its_path(
     api: FlaskClient, session: Session, values: dict[str, Any], path: str
 ) -> None:
     answer = api.post(RULES, json=rule_body(**values))
@@ -112,7 +112,7 @@ def test_what_cannot_be_taken_is_refused_by_its_path(
 
 
 @pytest.mark.parametrize("ids", [[2**63], [2**200]])
-def test_a_number_that_no_row_has_is_refused(api: FlaskClient, ids: list[int]) -> None:
+def test_an_id_beyond_any_row_is_refused(api: FlaskClient, ids: list[int]) -> None:
     actions = [{"type": "generate_ideas", "params": {"cluster_ids": ids}}]
     assert api.post(RULES, json=rule_body(actions=actions)).status_code == 422
 
@@ -139,7 +139,7 @@ def test_a_changed_trigger_brings_its_own_record_type(api: FlaskClient, rule: di
 
 
 @pytest.mark.parametrize("method", ["put", "patch"])
-def test_what_was_read_can_be_sent_back(api: FlaskClient, rule: dict[str, Any], method: str) -> None:
+def test_an_answer_can_be_sent_back(api: FlaskClient, rule: dict[str, Any], method: str) -> None:
     derived = {"updated_at": "x", "last_executed_at": "x", "execution_count_today": 9, "next_run_at": 1}
     answer = getattr(api, method)(f"{RULES}{rule['id']}/", json=rule | derived | {"priority": 2})
     assert (answer.status_code, answer.json["priority"], answer.json["version"]) == (200, 2, 2)
@@ -190,7 +190,9 @@ def test_switching_off_and_on(api: FlaskClient, rule: dict[str, Any]) -> None:
     assert (refused.status_code, list(refused.json["errors"])) == (422, ["backfil"])
 
 
-def test_enabling_may_run_on_what_is_here(api: FlaskClient, session: Session, rule: dict[str, Any]) -> None:
+def test_enabling_may_run_on_existing_records(
+    api: FlaskClient, session: Session, rule: dict[str, Any]
+) -> None:
     api.post(f"{RULES}{rule['id']}/disable/")
     assert api.post(f"{RULES}{rule['id']}/enable/", json={"backfill": True}).status_code == 200
     assert session.scalars(select(ScheduledTask.cause)).all() == [Cause.BACKFILL]

@@ -1,4 +1,4 @@
-"""Runs over REST: looking at them, retrying, cancelling, and the summary."""
+"""Runs over REST: reading them, retrying, cancelling, and the summary."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -57,7 +57,7 @@ def now_machine(session: Session) -> Machine:
     return Machine(session, now=datetime.now(UTC) + MINUTE)
 
 
-def test_a_run_shows_its_steps_tries_checks_and_conditions(
+def test_a_run_shows_its_steps_attempts_checks_and_conditions(
     api: FlaskClient, session: Session, people: People, sector: Sector, now_machine: Machine
 ) -> None:
     keyword = make_keyword(session, sector, volume=900)
@@ -145,7 +145,9 @@ def test_a_list_takes_as_many_queries_for_fifty_runs_as_for_one(
     assert counted[0] == counted[1] <= 4
 
 
-def test_history_is_not_written_over_rest(api: FlaskClient, session: Session, rule: AutomationRule) -> None:
+def test_history_cannot_be_written_over_rest(
+    api: FlaskClient, session: Session, rule: AutomationRule
+) -> None:
     run = make_run(session, rule, datetime.now(UTC))
     session.commit()
     calls = [
@@ -176,7 +178,7 @@ def test_a_run_is_cancelled_before_it_starts_and_not_after_it_ended(
     assert api.post(f"{RUNS}{run_id}/cancel/").status_code == 409
 
 
-def test_an_operator_may_not_start_what_is_dearer_than_their_limit(
+def test_an_operator_may_not_start_what_exceeds_their_limit(
     api: FlaskClient, session: Session, people: People
 ) -> None:
     sector = make_sector(session, make_site(session, people.account))

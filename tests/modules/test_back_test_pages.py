@@ -1,4 +1,4 @@
-"""Trying a rule on the past and making a practising one real: from the button to the report, by page and by API."""
+"""Back-testing a rule and making a practising one real: from the button to the report, by page and by API."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -58,7 +58,7 @@ def rule(session: Session, people: People, keywords: list[Keyword]) -> Automatio
 
 
 def carried(session: Session, address: str) -> Operation:
-    """The operation of that page when a worker has done it."""
+    """The operation of that page when a worker has executed it."""
     assert lifecycle.carry_next(transaction, OPERATIONS, utc_now)
     operation = session.get_one(Operation, int(address.rsplit("/", 1)[-1]))
     session.refresh(operation)
@@ -113,7 +113,9 @@ def test_a_change_is_tried_beside_the_saved_rule(
     assert f"/rules/drafts/{draft}/check" in page
 
 
-def test_who_may_try(app: Flask, session: Session, people: People, rule: AutomationRule) -> None:
+def test_permissions_of_back_tests(
+    app: Flask, session: Session, people: People, rule: AutomationRule
+) -> None:
     operator = browser_of(app, session, people.operator)
     begun = operator.post(f"/rules/{rule.id}/past", data={"days": 7})
     assert begun.status_code == 303

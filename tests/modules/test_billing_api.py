@@ -1,4 +1,4 @@
-"""Credits over REST: to look at only."""
+"""Credits over REST: read only."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""The pages on which people retry all failed runs of a filter, and run what a limit kept back."""
+"""The pages for retrying all failed runs of a filter, and for running what a limit skipped."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -84,7 +84,7 @@ def test_the_history_offers_it_where_it_shows_failed_runs(
     assert f'href="{ASK}?since=7"' in operator.get("/my-work").text
 
 
-def test_it_says_first_what_it_keeps_and_costs(operator: FlaskClient, failed: list[ScheduledTask]) -> None:
+def test_it_reports_first_what_it_keeps_and_costs(operator: FlaskClient, failed: list[ScheduledTask]) -> None:
     text = operator.get(ASK).text
     assert "2 runs, at most 12 credits." in text
     assert "Every failed run of the account" in text
@@ -115,7 +115,7 @@ def test_it_warns_when_fewer_credits_are_free(
     assert "Fewer credits are free" in operator.get(ASK).text
 
 
-def test_it_goes_from_the_question_to_the_end(
+def test_from_the_question_to_the_end(
     operator: FlaskClient, session: Session, failed: list[ScheduledTask]
 ) -> None:
     operation = begun(operator, session)
@@ -182,14 +182,14 @@ def test_a_foreign_rule_reads_like_none(
 
 
 @pytest.mark.parametrize("as_of", ["", "soon", "9999-12-31T23:59:59-23:00"])
-def test_a_damaged_page_retries_nothing(
+def test_a_manipulated_page_retries_nothing(
     operator: FlaskClient, session: Session, failed: list[ScheduledTask], as_of: str
 ) -> None:
     assert operator.post(ASK, data={"as_of": as_of}).status_code == 422
     assert session.scalars(select(Operation)).all() == []
 
 
-def test_only_operators_and_above_with_their_token_may(
+def test_permissions_of_bulk_retries(
     app: Flask, session: Session, people: People, operator: FlaskClient, failed: list[ScheduledTask]
 ) -> None:
     viewer, data = browser_of(app, session, people.viewer), {"as_of": datetime.now(UTC).isoformat()}
@@ -220,7 +220,7 @@ def kept_back(session: Session, people: People, tasks: list[int]) -> ScheduledTa
     )  # fmt: skip
 
 
-def test_a_run_kept_back_by_a_limit_offers_its_records_with_their_price(
+def test_a_run_skipped_by_a_limit_offers_its_records_with_their_price(
     operator: FlaskClient, session: Session, kept_back: ScheduledTask, tasks: list[int]
 ) -> None:
     assert "Run these 2 records now (6 credits)" in operator.get(f"/runs/{kept_back.id}").text

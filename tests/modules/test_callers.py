@@ -1,4 +1,4 @@
-"""Who sends a request: the person behind keys and sessions once they were let in, else the address."""
+"""Callers: the person behind keys and sessions once they were let in, else the address."""
 
 import pytest
 from flask import Flask
@@ -78,7 +78,7 @@ def test_the_address_is_the_one_that_trusted_proxies_name(
     assert names(Callers(app, proxies)(headers, "192.0.2.1"))[0] == f"address {address}"
 
 
-def test_made_up_keys_share_what_their_address_has(callers: Callers) -> None:
+def test_unknown_keys_share_the_quota_of_their_address(callers: Callers) -> None:
     made_up = [callers({"AUTHORIZATION": f"Bearer igny8_{number}"}, "192.0.2.1") for number in range(2)]
     assert made_up[0].shares[0] != made_up[1].shares[0]
     assert made_up[0].shares[1:] == made_up[1].shares[1:] == (("address 192.0.2.1", 6), ("not known yet", 10))

@@ -1,4 +1,4 @@
-"""A form that is sent after the sign-in has expired: after signing in again it is sent as it was typed."""
+"""A form submitted after the sign-in expired: after signing in again it is submitted as it was typed."""
 
 import html
 import re
@@ -98,13 +98,13 @@ def test_nobody_else_gets_what_was_typed(browser: FlaskClient, session: Session,
     assert "pan" not in sign_in(browser, people.owner, refused)
 
 
-def test_a_form_of_another_page_is_not_carried_over(browser: FlaskClient, session: Session) -> None:
+def test_a_form_of_another_page_is_not_kept(browser: FlaskClient, session: Session) -> None:
     draft, _ = begin_draft(browser)
     expire(session)
     assert "kept" not in hidden(too_late(browser, f"{draft}/which", **TYPED, csrf_token="forged"))
 
 
-def test_passwords_are_never_carried_over(browser: FlaskClient, session: Session) -> None:
+def test_passwords_are_never_kept(browser: FlaskClient, session: Session) -> None:
     _, token = begin_draft(browser)
     expire(session)
     refused = too_late(browser, "/profile/password", password="a new secret phrase", csrf_token=token)
@@ -112,9 +112,7 @@ def test_passwords_are_never_carried_over(browser: FlaskClient, session: Session
     assert "a new secret phrase" not in refused
 
 
-def test_what_was_changed_on_the_way_is_refused(
-    browser: FlaskClient, session: Session, people: People
-) -> None:
+def test_a_manipulated_form_is_refused(browser: FlaskClient, session: Session, people: People) -> None:
     draft, token = begin_draft(browser)
     expire(session)
     refused = too_late(browser, f"{draft}/which", **TYPED, csrf_token=token)
@@ -122,7 +120,7 @@ def test_what_was_changed_on_the_way_is_refused(
     assert "pan" not in sign_in(browser, people.editor, refused.replace(kept, f"A{kept[1:]}"))
 
 
-def test_a_page_left_open_goes_on_after_its_person_signs_in_again(
+def test_an_open_page_keeps_working_after_its_person_signs_in_again(
     browser: FlaskClient, session: Session, people: People
 ) -> None:
     draft, token = begin_draft(browser)

@@ -1,4 +1,4 @@
-"""Conditions as input and back: each tree of a rule stands in the form exactly; buttons keep what was typed."""
+"""Conditions in the form and back: each tree of a rule is shown exactly; buttons keep what was typed."""
 
 import json
 from collections.abc import Iterator
@@ -79,7 +79,7 @@ def json_of(pairs: Pairs) -> Any:
                   "value": ["2026-11-01T00:00:00+00:00", "2026-11-24T09:30:00+00:00"]}]},
     ],
 )  # fmt: skip
-def test_the_form_gives_the_conditions_back_exactly(conditions: dict[str, Any]) -> None:
+def test_the_form_reproduces_the_conditions_exactly(conditions: dict[str, Any]) -> None:
     parse_conditions(conditions, record_type="keyword")
     pairs = pairs_from(conditions, "keyword")
     assert json_of(pairs) == conditions
@@ -96,7 +96,7 @@ def test_the_form_gives_the_conditions_back_exactly(conditions: dict[str, Any]) 
         {"field": "gone", "operator": "eq", "value": "x"},
     ],
 )
-def test_what_has_no_inputs_is_kept_and_said_in_words(leaf: dict[str, Any]) -> None:
+def test_conditions_without_inputs_are_kept_and_described(leaf: dict[str, Any]) -> None:
     pairs = pairs_from({"all": [leaf, VOLUME]}, "keyword")
     assert json_of(pairs) == {"all": [leaf, VOLUME]}
     row: Any = tree(pairs).root.children[0]
@@ -114,7 +114,7 @@ def test_rows_and_groups_are_added_inside_any_group() -> None:
     assert [next(iter(node)) for node in found["all"][1]["any"]] == ["field", "all"]
 
 
-def test_a_row_goes_up_and_down_through_the_groups() -> None:
+def test_a_row_moves_up_and_down_through_the_groups() -> None:
     pairs = pairs_from({"all": [{"any": [VOLUME]}, WORD]}, "keyword")
     pairs, focus = changed(pairs, "up:c1")
     assert (json_of(pairs), focus) == ({"all": [{"any": [VOLUME, WORD]}]}, "c1-up")
@@ -133,7 +133,7 @@ def test_groups_change_places_and_leave_their_group() -> None:
     assert json_of(changed(pairs, "up:g2")[0]) == {"all": [OTHER, {"all": [WORD]}, {"any": [VOLUME]}]}
 
 
-def test_a_group_is_put_around_and_taken_apart() -> None:
+def test_a_group_is_added_around_rows_and_dissolved() -> None:
     pairs = pairs_from({"any": [VOLUME, WORD]}, "keyword")
     pairs, focus = changed(pairs, "wrap:c1")
     assert (json_of(pairs), focus) == ({"any": [VOLUME, {"all": [WORD]}]}, "g1-match")
@@ -194,13 +194,13 @@ def test_input_that_no_page_sends_loses_no_condition(pairs: Pairs) -> None:
 @pytest.mark.parametrize(
     "change", ["", "up", "up:", "up:c7", "fly:c0", "remove:g0", "wrap:g0", "unwrap:c0", "up:g0"]
 )
-def test_a_change_that_cannot_be_changes_nothing(change: str) -> None:
+def test_an_impossible_change_changes_nothing(change: str) -> None:
     pairs = pairs_from({"all": [VOLUME, WORD]}, "keyword")
     assert json_of(changed(pairs, change)[0]) == {"all": [VOLUME, WORD]}
 
 
 @pytest.mark.parametrize("operator", ["contains", "not_contains", "starts_with", "ends_with"])
-def test_a_space_at_the_end_of_a_part_is_kept(operator: str) -> None:
+def test_a_trailing_space_in_a_part_is_kept(operator: str) -> None:
     leaf = {"field": "text", "operator": operator, "value": " how ", "ignore_case": True}
     typed = [["c0-group", "0"], ["c0-field", "text"], ["c0-operator", operator], ["c0-value", " how "]]
     assert json_of(typed) == {"all": [leaf]}

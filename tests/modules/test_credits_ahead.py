@@ -1,4 +1,4 @@
-"""The credits ahead on the credits page, and what is asked and shown before a paid rule is switched on."""
+"""The outlook on the credits page, and the effect shown before a paid rule is switched on."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -84,7 +84,7 @@ def test_htmx_gets_only_the_part_that_changed(owner: FlaskClient, rule: Automati
 @pytest.mark.parametrize(
     "query", ["rule-1=nonsense", "rule-x=off", "rule-99999999999999999999=off", "rule-=off", "rule-²=off"]
 )
-def test_what_makes_no_sense_is_left_out(owner: FlaskClient, rule: AutomationRule, query: str) -> None:
+def test_invalid_parameters_are_ignored(owner: FlaskClient, rule: AutomationRule, query: str) -> None:
     answer = owner.get(f"/credits?{query}")
     assert answer.status_code == 200
     assert "nothing is saved" not in answer.text
@@ -107,14 +107,14 @@ def test_an_account_without_rules_plan_or_credits_has_its_page(
     assert owner.get("/credits").status_code == 200
 
 
-def test_the_part_ahead_takes_few_queries(owner: FlaskClient, rule: AutomationRule) -> None:
+def test_the_outlook_takes_few_queries(owner: FlaskClient, rule: AutomationRule) -> None:
     wants = {"HX-Request": "true", "HX-Request-Type": "partial", "HX-Target": "div#forecast"}
     with counted() as statements:
         owner.get("/credits", headers=wants)
     assert len(statements) <= 14
 
 
-def test_the_dashboard_says_so_while_credits_will_not_last(
+def test_the_dashboard_warns_while_credits_will_not_last(
     owner: FlaskClient, session: Session, people: People, rule: AutomationRule
 ) -> None:
     assert "Credits will run out" not in owner.get("/").text
@@ -132,7 +132,7 @@ def test_the_dashboard_says_so_while_credits_will_not_last(
     assert "Credits will run out" not in owner.get("/").text
 
 
-def test_budgets_show_what_is_used_of_them(owner: FlaskClient, session: Session, people: People) -> None:
+def test_budgets_show_their_use(owner: FlaskClient, session: Session, people: People) -> None:
     now = datetime.now(UTC)
     people.account.daily_ceiling = 200
     site = make_site(session, people.account, name="Kaffeewerk", monthly_budget=300)

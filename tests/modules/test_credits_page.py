@@ -15,7 +15,7 @@ def people(session: Session) -> People:
     return make_people(session)
 
 
-def test_it_shows_what_there_is_and_where_it_went(app: Flask, session: Session, people: People) -> None:
+def test_it_shows_balance_and_use(app: Flask, session: Session, people: People) -> None:
     credits, now = CreditService(), people.account.created_at
     run = {"account_id": people.account.id, "run_id": 7, "now": now}
     credits.hold(session, amount=60, budgets=[], **run)
@@ -55,7 +55,7 @@ def test_a_damaged_page_address_is_refused(app: Flask, session: Session, people:
     assert answer.status_code == 422
 
 
-def test_health_needs_nobody_and_readiness_names_what_is_missing(client: FlaskClient) -> None:
+def test_health_is_open_and_readiness_names_what_is_missing(client: FlaskClient) -> None:
     assert client.get("/healthz").json == {"status": "ok"}
     answer = client.get("/readyz")
     assert answer.json

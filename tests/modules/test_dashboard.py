@@ -54,9 +54,7 @@ def test_a_failed_run_says_what_to_do(owner: FlaskClient, session: Session, peop
         assert f"/runs/{run.id}/retry" in text
 
 
-def test_what_goes_on_later_says_so_in_every_list(
-    owner: FlaskClient, session: Session, people: People
-) -> None:
+def test_a_waiting_run_says_so_in_every_list(owner: FlaskClient, session: Session, people: People) -> None:
     rule = make_rule(session, people.account)
     later = datetime(2030, 1, 2, 3, 4, tzinfo=UTC)
     run = make_run(session, rule, "pending", not_before=later)
@@ -72,7 +70,7 @@ def test_what_goes_on_later_says_so_in_every_list(
         assert "Pending</span>" not in text, page
 
 
-def test_owners_see_broken_books_by_row_until_all_is_well(
+def test_owners_see_broken_invariants_by_row_until_all_is_well(
     app: Flask, owner: FlaskClient, session: Session, people: People
 ) -> None:
     rows = (f"{people.account.id}, 1001", "of somebody else")
@@ -87,7 +85,7 @@ def test_owners_see_broken_books_by_row_until_all_is_well(
     assert "A balance is off" not in owner.get("/").text
 
 
-def test_neighbouring_skips_stand_in_one_line(owner: FlaskClient, session: Session, people: People) -> None:
+def test_neighbouring_skips_share_one_line(owner: FlaskClient, session: Session, people: People) -> None:
     rule = make_rule(session, people.account)
     for hours in (1, 2, 3):
         make_run(session, rule, "skipped", timedelta(hours=hours), reason="conditions")
@@ -109,7 +107,7 @@ def test_the_records_of_one_event_are_no_times_in_a_row(
     assert "14 times in a row" in owner.get("/history").text
 
 
-def test_the_filter_of_the_history_stands_in_the_address(
+def test_the_filter_of_the_history_is_in_the_address(
     owner: FlaskClient, session: Session, people: People
 ) -> None:
     mine, other = make_rule(session, people.account), make_rule(session, people.account, name="Other rule")
@@ -141,7 +139,7 @@ def test_pages_ask_few_queries(
     assert len(sent) <= most
 
 
-def test_resuming_says_what_waits_and_wakes_it(owner: FlaskClient, session: Session, people: People) -> None:
+def test_resuming_names_what_waits_and_wakes_it(owner: FlaskClient, session: Session, people: People) -> None:
     rule = make_rule(session, people.account)
     owner.post("/pause-all")
     run = make_run(session, rule, "pending", attempt=0, waiting_for="pause")

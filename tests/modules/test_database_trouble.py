@@ -1,4 +1,4 @@
-"""A database that is locked, full, read-only or away: what people and programs read, and what the log says of it."""
+"""A database that is locked, full, read-only or down: what people and programs read, and what is logged."""
 
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -175,7 +175,7 @@ def refused(send: Callable[[int], Any]) -> Any:
     raise AssertionError("nothing was refused")
 
 
-def test_pages_and_programs_say_what_to_do(
+def test_pages_and_programs_are_told_what_to_do(
     app: Flask, session: Session, case: tuple[Trouble, str, str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
     trouble, sentence, seconds, state = case
@@ -242,7 +242,7 @@ def disk_full(_path: str) -> None:
     raise OSError(28, "No space left on device")
 
 
-def test_a_queue_server_that_is_away_is_all_that_readyz_names(
+def test_a_queue_server_that_is_down_is_all_that_readyz_names(
     client: FlaskClient, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(

@@ -1,4 +1,4 @@
-"""How times, numbers and credits read."""
+"""Formatting of times, numbers and credits."""
 
 from datetime import UTC, date, datetime, timedelta
 
@@ -60,7 +60,7 @@ def test_durations_read_in_two_units_at_most() -> None:
     ]  # fmt: skip
 
 
-def test_what_is_missing_reads_as_a_dash() -> None:
+def test_a_missing_value_is_shown_as_a_dash() -> None:
     assert {display.when(None), display.relative(None), display.day(None), display.number(None)} == {"–"}
     assert display.day(date(2026, 3, 1)) == "1 Mar 2026"
 

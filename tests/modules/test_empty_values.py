@@ -55,7 +55,7 @@ def tree_of(record_type: str, name: str, operator: str, value: str | None) -> Co
 
 @pytest.mark.usefixtures("context")
 @pytest.mark.parametrize("value", ["", None])
-def test_each_question_of_each_field_asks_for_its_value(value: str | None) -> None:
+def test_each_question_of_each_field_requires_its_value(value: str | None) -> None:
     seen: set[FieldType] = set()
     for record_type, name, operator in questions():
         tree = tree_of(record_type, name, operator, value)
@@ -75,7 +75,7 @@ def test_each_question_of_each_field_asks_for_its_value(value: str | None) -> No
 
 
 @pytest.mark.usefixtures("context")
-def test_a_value_of_blanks_is_none_but_for_a_part_of_a_text() -> None:
+def test_a_blank_value_is_empty_except_for_a_part_of_a_text() -> None:
     assert not refuse_empty_values(tree_of("keyword", "text", "eq", "  "))
     assert refuse_empty_values(tree_of("keyword", "text", "contains", " "))
     assert not refuse_empty_values(tree_of("keyword", "text", "contains", ""))

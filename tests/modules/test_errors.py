@@ -97,7 +97,7 @@ def test_a_wrong_method_names_the_right_ones(client: FlaskClient) -> None:
     assert answer.json["status"] == 405
 
 
-def test_the_number_of_a_fault_finds_its_log_entry(
+def test_the_number_of_a_fault_leads_to_its_log_entry(
     client: FlaskClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.ERROR):

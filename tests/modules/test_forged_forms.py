@@ -1,4 +1,4 @@
-"""Values that no page of ours sends are refused beside their field, kept nowhere, and break no later page."""
+"""Values that no page of ours sends are refused beside their field, stored nowhere, and break no later page."""
 
 import pytest
 from flask import Flask
@@ -31,7 +31,7 @@ FORGED = [
 
 
 @pytest.mark.parametrize(("step", "data"), FORGED)
-def test_a_forged_answer_is_refused_and_not_kept(
+def test_a_forged_answer_is_refused_and_not_stored(
     app: Flask, session: Session, step: str, data: dict[str, str]
 ) -> None:
     people = make_people(session)
@@ -93,7 +93,7 @@ FORGED_ROWS = [
 
 
 @pytest.mark.parametrize(("step", "honest", "name", "value"), FORGED_ROWS)
-def test_a_forged_part_of_a_row_is_refused_beside_its_input_and_not_kept(
+def test_a_forged_part_of_a_row_is_refused_beside_its_input_and_not_stored(
     app: Flask, session: Session, step: str, honest: dict[str, str], name: str, value: str
 ) -> None:
     people = make_people(session)
@@ -129,7 +129,7 @@ def test_another_question_is_no_forgery(app: Flask, session: Session) -> None:
         assert browser.post(f"{draft}/do", data=stale).status_code == 303, kind
 
 
-def test_what_the_rule_named_before_it_was_gone_is_no_forgery(app: Flask, session: Session) -> None:
+def test_a_deleted_reference_of_the_rule_is_no_forgery(app: Flask, session: Session) -> None:
     people = make_people(session)
     browser = browser_of(app, session, people.owner)
     rule = make_rule(session, people.account)

@@ -1,4 +1,4 @@
-"""Forms: clean text, plain refusals, filters kept in the address."""
+"""Forms: clean text, plain refusals, filters in the address."""
 
 import pytest
 from flask import Flask
@@ -74,7 +74,7 @@ def test_refusals_say_what_to_enter(app: Flask) -> None:
         ("UTC", "UTC"),
     ],
 )
-def test_a_zone_is_known_by_its_name_or_by_its_place(app: Flask, typed: str, zone: str) -> None:
+def test_a_zone_is_found_by_its_name_or_by_its_place(app: Flask, typed: str, zone: str) -> None:
     form = _sent(app, zone=typed)
     assert (form.zone.data, form.errors) == (zone, {})
 
@@ -82,7 +82,7 @@ def test_a_zone_is_known_by_its_name_or_by_its_place(app: Flask, typed: str, zon
 @pytest.mark.parametrize(
     ("typed", "said"), [("Europe/Berln", "did you mean Europe/Berlin"), ("", "such as"), ("Mars", "Mars")]
 )
-def test_what_is_no_zone_is_kept_and_refused_with_the_nearest(app: Flask, typed: str, said: str) -> None:
+def test_an_unknown_zone_is_kept_and_refused_with_the_nearest(app: Flask, typed: str, said: str) -> None:
     form = _sent(app, zone=typed)
     assert form.zone.data == typed
     assert said in form.errors["zone"][0]

@@ -1,4 +1,4 @@
-"""The one gate: odd ids, numbers, JSON and If-Match are refused plainly, wherever they come in, and change nothing."""
+"""Odd ids, numbers, JSON and If-Match are refused plainly, wherever they come in, and change nothing."""
 
 import ast
 import json
@@ -68,7 +68,7 @@ def test_a_number_keeps_to_its_bounds() -> None:
     assert row_id(str(2**63 - 1)) == 2**63 - 1
 
 
-def test_every_id_in_an_address_that_no_row_can_have_is_like_a_missing_one(
+def test_an_id_in_an_address_beyond_any_row_is_like_a_missing_one(
     app: Flask, session: Session, people: People, api: FlaskClient
 ) -> None:
     browser = browser_of(app, session, people.owner)
@@ -162,7 +162,7 @@ def test_repeated_keys_are_found_in_linear_time() -> None:
         ("{", "not JSON"), ("", "not JSON"),
     ],
 )  # fmt: skip
-def test_json_that_two_readers_could_read_differently_is_refused(text: str, sentence: str) -> None:
+def test_ambiguous_json_is_refused(text: str, sentence: str) -> None:
     with pytest.raises(Malformed, match=sentence):
         read_json(text.encode())
 

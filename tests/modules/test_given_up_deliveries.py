@@ -1,4 +1,4 @@
-"""The run that stands for events that could not be handed to a rule: its pages answer, its retry says what is wrong."""
+"""The run that stands for events that could not be delivered to a rule: its pages work, its retry names the fault."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -52,7 +52,7 @@ def test_its_pages_answer_and_say_what_to_do(
     assert (shown["status"], shown["reason"], shown["records"]) == ("failed", "rule_invalid", None)
 
 
-def test_its_retry_is_refused_until_the_rule_is_mended(
+def test_its_retry_is_refused_until_the_rule_is_repaired(
     app: Flask, session: Session, people: People, given_up: ScheduledTask
 ) -> None:
     browser = browser_of(app, session, people.operator)

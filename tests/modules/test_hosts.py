@@ -1,4 +1,4 @@
-"""Under which names the console answers, and that links never carry the name a request came under."""
+"""Host names under which the console answers; links never use the name of the request."""
 
 import socket
 

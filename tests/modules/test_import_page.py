@@ -55,7 +55,7 @@ def choose(client: FlaskClient, data: bytes, place: str) -> TestResponse:
 
 
 def upload(client: FlaskClient, data: bytes, place: str) -> str:
-    """Step 1; gives the address of the preview."""
+    """Step 1; returns the address of the preview."""
     answer = choose(client, data, place)
     assert answer.status_code == 303
     return str(answer.location)
@@ -65,7 +65,7 @@ def send(client: FlaskClient, data: bytes, **fields: object) -> TestResponse:
     return post(client, "/api/planner/keywords/import/", data, **fields)
 
 
-def test_three_steps_bring_a_file_in(browser: FlaskClient, session: Session, sector: Sector) -> None:
+def test_three_steps_import_a_file(browser: FlaskClient, session: Session, sector: Sector) -> None:
     preview = upload(browser, SHEET, f"{sector.site_id}-{sector.id}")
     page = browser.get(preview).text
     assert "Separator: semicolon" in page
@@ -101,9 +101,7 @@ def test_a_file_waits_for_a_day_only(browser: FlaskClient, session: Session, sec
     assert session.scalar(select(func.count(Upload.id))) == 0
 
 
-def test_of_one_persons_files_the_last_five_wait(
-    browser: FlaskClient, session: Session, sector: Sector
-) -> None:
+def test_the_last_five_files_of_a_person_wait(browser: FlaskClient, session: Session, sector: Sector) -> None:
     previews = [upload(browser, SHEET, f"{sector.site_id}-{sector.id}") for _ in range(6)]
     assert [browser.get(preview).status_code for preview in previews] == [404, *[200] * 5]
 
@@ -119,7 +117,7 @@ def test_nobody_else_gets_the_file(
 
 
 @pytest.mark.parametrize("name", ["..", "x" * 65, "%2e%2e%2fsecret_key", "a.b"])
-def test_a_made_up_name_finds_nothing(browser: FlaskClient, name: str) -> None:
+def test_an_unknown_name_finds_nothing(browser: FlaskClient, name: str) -> None:
     assert browser.get(f"/keywords/import/{name}").status_code == 404
 
 
@@ -170,7 +168,7 @@ def test_keywords_already_here_are_updated_or_left(
         (b"keyword\n" + b"sock\n" * 50_031, 413, "more than 50,000 rows"),
     ],
 )
-def test_a_file_that_cannot_be_taken_is_refused_beside_its_field(
+def test_an_invalid_file_is_refused_beside_its_field(
     browser: FlaskClient, sector: Sector, data: bytes, code: int, words: str
 ) -> None:
     name = "export.csv" if data else ""

@@ -113,7 +113,7 @@ def rows(count: int) -> bytes:
 
 
 def work(session: Session, meanwhile: Callable[[int], None] = lambda _commits: None) -> None:
-    """A worker executes the operation; `meanwhile` is told after each of its commits."""
+    """A worker executes the operation; `meanwhile` is called after each of its commits."""
     machine = Machine(session)
     commits = 0
 
@@ -129,7 +129,7 @@ def work(session: Session, meanwhile: Callable[[int], None] = lambda _commits: N
 
 
 def ask(browser: FlaskClient, sector: Sector) -> str:
-    """A large file in the browser; gives the address of its operation."""
+    """A large file in the browser; returns the address of its operation."""
     preview = upload(browser, rows(MANY), f"{sector.site_id}-{sector.id}")
     assert "5,001 rows to import" in browser.get(preview).text
     answer = browser.post(preview, data={"existing": "update"})
@@ -221,7 +221,7 @@ def test_a_file_that_one_web_process_took_is_seen_by_another(
     )
 
 
-def test_a_hostile_file_is_refused_soon(browser: FlaskClient, sector: Sector) -> None:
+def test_a_hostile_file_is_refused_quickly(browser: FlaskClient, sector: Sector) -> None:
     begun = time.process_time()
     choose(browser, COMMAS, f"{sector.site_id}-{sector.id}")
     assert time.process_time() - begun < 2

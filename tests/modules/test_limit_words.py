@@ -1,4 +1,4 @@
-"""What waits for a budget, or was stopped by one, names it, whose it is and until when, and who raises it where."""
+"""A run that waits for a budget, or was stopped by one, names it, its owner, its end, and who raises it."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -59,7 +59,7 @@ def stopped_run(session: Session, people: People, sector: Sector, whose: str, wa
 
 @pytest.mark.parametrize("waits", [True, False])
 @pytest.mark.parametrize("whose", LIMITS)
-def test_it_names_the_budget_and_who_raises_it(
+def test_the_budget_and_who_raises_it_are_named(
     app: Flask, session: Session, people: People, sector: Sector, whose: str, waits: bool
 ) -> None:
     run = stopped_run(session, people, sector, whose, waits)
@@ -77,7 +77,7 @@ def test_it_names_the_budget_and_who_raises_it(
                 assert "00:00 CE" in text
 
 
-def test_a_wait_for_credits_says_how_many_and_when_the_next_come(
+def test_a_wait_for_credits_names_how_many_and_when_the_next_come(
     app: Flask, session: Session, people: People, sector: Sector
 ) -> None:
     clusters_with_keywords(session, sector, 1)

@@ -1,4 +1,4 @@
-"""What pages show stays true: every change moves the mark of the pages that show it, and only of that account's."""
+"""Pages stay current: every change moves the mark of the pages that show it, and only of that account's."""
 
 import os
 import re
@@ -212,14 +212,14 @@ def stays_true(browser: FlaskClient, scene: Scene, change: Change, places: Place
 
 
 @of(SHOWN)
-def test_pages_hear_of_every_change_that_they_show(
+def test_every_change_moves_the_pages_that_show_it(
     change: Change, places: Places, owner: FlaskClient, scene: Scene
 ) -> None:
     assert stays_true(owner, scene, change, places)
 
 
 @of(WITH_FAULTS)
-def test_a_writer_that_leaves_no_hint_is_found_out(
+def test_a_write_without_a_hint_is_found(
     change: Change,
     places: Places,
     owner: FlaskClient,
@@ -253,14 +253,14 @@ def test_another_account_is_not_disturbed(app: Flask, session: Session, scene: S
     assert asks(stranger, mark) == 304
 
 
-def test_an_idle_question_asks_the_database_nothing(owner: FlaskClient, scene: Scene) -> None:
+def test_an_idle_poll_does_not_use_the_database(owner: FlaskClient, scene: Scene) -> None:
     mark = mark_of(owner.get("/").text)
     with counted() as sent:
         assert asks(owner, mark) == 304
     assert sent == []
 
 
-def test_a_session_that_ended_hears_no_more_than_that_nothing_moved(
+def test_an_ended_session_learns_only_that_nothing_has_changed(
     owner: FlaskClient, session: Session, scene: Scene
 ) -> None:
     mark = mark_of(owner.get("/").text)
@@ -273,7 +273,7 @@ def test_a_session_that_ended_hears_no_more_than_that_nothing_moved(
 
 
 @pytest.mark.usefixtures("without_queue_server")
-def test_an_idle_question_sends_two_statements_at_most_without_a_queue_server(
+def test_an_idle_poll_sends_two_statements_at_most_without_a_queue_server(
     owner: FlaskClient, scene: Scene
 ) -> None:
     mark = mark_of(owner.get("/").text)
@@ -291,7 +291,7 @@ def test_silent_machinery_moves_every_page(
     assert asks(owner, mark) == 204
 
 
-def test_a_page_that_asks_by_itself_keeps_nobody_signed_in_and_takes_no_message(
+def test_polling_keeps_nobody_signed_in_and_takes_no_message(
     owner: FlaskClient, session: Session, scene: Scene
 ) -> None:
     longer_ago = datetime.now(UTC) - timedelta(hours=11)
@@ -307,7 +307,7 @@ def test_a_page_that_asks_by_itself_keeps_nobody_signed_in_and_takes_no_message(
     assert "All automation is paused. Runs wait" in owner.get("/").text
 
 
-def test_every_page_is_redrawn_or_named_among_those_that_stay_as_they_were_read() -> None:
+def test_every_page_is_redrawn_or_listed_as_static() -> None:
     pages = {
         path.relative_to(PAGES).with_suffix("").as_posix(): path.read_text() for path in PAGES.rglob("*.html")
     }
@@ -321,7 +321,7 @@ def test_every_page_is_redrawn_or_named_among_those_that_stay_as_they_were_read(
     assert {name for name in of_console if "{% set live = true %}" not in pages[name]} == still
 
 
-def test_upcoming_is_one_number(owner: FlaskClient, session: Session, scene: Scene) -> None:
+def test_upcoming_is_the_same_number_everywhere(owner: FlaskClient, session: Session, scene: Scene) -> None:
     waiting = {"waiting_for": "day", "waiting_since": datetime.now(UTC)}
     for count, values in ((12, {}), (2, waiting), (3, {"not_before": datetime.now(UTC) + timedelta(days=2)})):
         for number in range(count):

@@ -42,7 +42,7 @@ def ends(path: str) -> tuple[tuple[float, float], tuple[float, float]]:
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 9, 10, 21])
-def test_every_rule_has_its_place_and_every_arrow_its_ends(count: int) -> None:
+def test_every_rule_has_a_place_and_every_arrow_two_ends(count: int) -> None:
     picture = drawn(count)
     assert len(picture.boxes) == len(picture.arrows) == len(picture.steps) == count
     assert [box.is_own for box in picture.boxes] == [True] + [False] * (count - 1)

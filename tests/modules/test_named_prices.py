@@ -1,6 +1,6 @@
-"""Every place that names a price before something starts names the most that the ledger shows afterwards.
+"""Every price named before a start is the most that the ledger shows afterwards.
 
-The whole chain: a start, its follow-ups over days, and what a person lets go on. Nothing else is spent.
+The whole chain counts: a start, its follow-ups over days, and what a person lets continue. Nothing else is spent.
 """
 
 import re
@@ -266,7 +266,7 @@ PLACES: list[Callable[[Scene], int]] = [
 
 
 @pytest.mark.parametrize("place", PLACES, ids=lambda place: place.__name__)
-def test_the_price_named_is_what_the_ledger_shows_in_the_end(
+def test_the_named_price_is_what_the_ledger_shows_in_the_end(
     scene: Scene, place: Callable[[Scene], int]
 ) -> None:
     named = place(scene)
@@ -279,7 +279,7 @@ def test_the_price_named_is_what_the_ledger_shows_in_the_end(
     [run_now, switch_on, rule_form, long_chain, api_go_on_with_a_long_chain],
     ids=lambda place: place.__name__,
 )
-def test_what_came_or_grew_dearer_after_the_word_is_not_paid_for(
+def test_what_came_or_became_dearer_after_the_confirmation_is_not_paid_for(
     scene: Scene, place: Callable[[Scene], int]
 ) -> None:
     named = place(scene)
@@ -291,7 +291,7 @@ def test_what_came_or_grew_dearer_after_the_word_is_not_paid_for(
     assert scene.spent() == named
 
 
-def test_a_figure_below_todays_price_lets_nothing_go_on(scene: Scene) -> None:
+def test_a_figure_below_todays_price_continues_nothing(scene: Scene) -> None:
     run = scene.waiting_for_review()
     answer = scene.page.post(f"/runs/{run.id}/go-on", data={"max_credits": "20"})
     assert answer.status_code == 409

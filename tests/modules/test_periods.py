@@ -1,4 +1,4 @@
-"""A sum over days says the same on every page: whole days of the account's zone, today included."""
+"""A sum over days is the same on every page: whole days of the account's zone, today included."""
 
 import re
 from datetime import UTC, date, datetime, timedelta
@@ -29,9 +29,7 @@ def test_days_are_those_of_the_zone_and_end_with_today() -> None:
 
 
 @pytest.mark.parametrize("cause", [Cause.MANUAL, Cause.EVENT, Cause.BACKFILL])
-def test_what_was_used_today_stands_in_every_sum(
-    app: Flask, session: Session, people: People, cause: Cause
-) -> None:
+def test_todays_use_is_part_of_every_sum(app: Flask, session: Session, people: People, cause: Cause) -> None:
     now = datetime.now(UTC)
     account = people.account
     rule = make_paid_rule(session, account, now - timedelta(days=3))

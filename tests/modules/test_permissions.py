@@ -68,7 +68,7 @@ def test_every_address_is_in_the_table_with_the_role_that_it_declares(app: Flask
     assert declared == NEEDED, "Enter new addresses in tests/modules/permissions.py."
 
 
-def test_nobody_below_the_role_gets_in_and_nothing_changes(
+def test_callers_below_the_role_are_refused_and_nothing_changes(
     app: Flask, session: Session, people: People, rows: dict[str, str]
 ) -> None:
     clients = everybody(app, session, people)
@@ -86,7 +86,7 @@ def test_nobody_below_the_role_gets_in_and_nothing_changes(
     assert fingerprint(session) == before
 
 
-def test_everybody_from_the_role_up_gets_in(
+def test_callers_from_the_role_up_are_let_in(
     app: Flask, session: Session, people: People, rows: dict[str, str]
 ) -> None:
     clients = everybody(app, session, people)
@@ -136,7 +136,7 @@ def test_foreign_and_missing_rows_answer_alike(
     assert fingerprint(session) == before
 
 
-def test_what_is_one_persons_alone_is_hidden_from_their_owner_too(
+def test_a_persons_own_rows_are_hidden_from_their_owner_too(
     app: Flask, session: Session, people: People, rows: dict[str, str]
 ) -> None:
     owner = browser_of(app, session, people.owner)
@@ -169,7 +169,7 @@ def test_no_change_is_taken_without_the_token_of_the_session(
     assert owner.get("/team").status_code == 200
 
 
-def test_addresses_with_a_signature_of_their_own_are_real_ones(app: Flask) -> None:
+def test_signed_addresses_exist(app: Flask) -> None:
     assert {endpoint for endpoint, *_ in calls(app)} >= WITH_OWN_SIGNATURE
 
 

@@ -1,4 +1,4 @@
-"""The planner's REST resources: what they take, refuse by name, show, list and keep from strangers."""
+"""The planner's REST resources: what they accept, refuse by name, show, list and hide from strangers."""
 
 from typing import Any
 
@@ -40,7 +40,7 @@ def sector(session: Session, site: Site) -> Sector:
     return sector
 
 
-def test_an_owner_makes_a_site_and_reads_it_back(app: Flask, session: Session, people: People) -> None:
+def test_an_owner_creates_a_site_and_reads_it_back(app: Flask, session: Session, people: People) -> None:
     owner = program_of(app, session, people.owner)
     made = owner.post("/api/planner/sites/", json={"name": "Tea", "timezone": "Europe/Berlin"})
     assert made.status_code == 201
@@ -84,7 +84,7 @@ def test_keys_that_nobody_may_set_are_refused_by_name(
     assert session.scalar(select(func.count(Keyword.id))) == 0
 
 
-def test_what_was_read_can_be_sent_back(api: FlaskClient, session: Session, sector: Sector) -> None:
+def test_an_answer_can_be_sent_back(api: FlaskClient, session: Session, sector: Sector) -> None:
     keyword = make_keyword(session, sector, difficulty=5.0)
     session.commit()
     shown = api.get(f"/api/planner/keywords/{keyword.id}/").json
@@ -133,7 +133,7 @@ def test_a_change_on_an_old_version_is_refused(api: FlaskClient, session: Sessio
         (b'{"assignee": 99999999999999999999}', "application/json", 422),
     ],
 )
-def test_a_body_that_cannot_be_taken_is_refused(
+def test_an_invalid_body_is_refused(
     api: FlaskClient, session: Session, sector: Sector, body: bytes, kind: str, code: int
 ) -> None:
     keyword = make_keyword(session, sector, volume=5)
@@ -210,7 +210,7 @@ def test_foreign_and_missing_rows_read_the_same(
     assert stranger.get(f"/api/planner/{path}/").json["results"] == []
 
 
-def test_nothing_is_put_into_a_foreign_site(
+def test_nothing_is_created_in_a_foreign_site(
     app: Flask, session: Session, people: People, sector: Sector
 ) -> None:
     cluster = make_cluster(session, sector)

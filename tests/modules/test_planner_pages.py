@@ -74,7 +74,7 @@ def test_a_site_without_a_zone_of_its_own_keeps_that_of_the_account(
     assert "did you mean Europe/Berlin" in wrong.text
 
 
-def test_what_is_wrong_stands_beside_its_field(app: Flask, session: Session, people: People) -> None:
+def test_an_error_is_shown_beside_its_field(app: Flask, session: Session, people: People) -> None:
     owner = browser_of(app, session, people.owner)
     page = owner.post(
         "/sites/new", data={"name": "", "url": "javascript:alert(1)", "timezone": "UTC", "language": "en"}
@@ -132,7 +132,7 @@ def test_an_edited_keyword_shows_its_new_figures(
     assert "&lt;b&gt;bold" in page
 
 
-def test_the_filters_stand_in_the_address(browser: FlaskClient, session: Session, sector: Sector) -> None:
+def test_the_filters_are_in_the_address(browser: FlaskClient, session: Session, sector: Sector) -> None:
     for number in range(60):
         make_keyword(session, sector, text=f"wool {number:02}", volume=number)
     make_keyword(session, sector, text="linen", volume=5)
@@ -148,7 +148,9 @@ def test_the_filters_stand_in_the_address(browser: FlaskClient, session: Session
 @pytest.mark.parametrize(
     "query", ["_scheme=javascript&text=a", "sort=volume;--&status=x&site=abc", "cursor=x"]
 )
-def test_odd_addresses_do_no_harm(browser: FlaskClient, session: Session, sector: Sector, query: str) -> None:
+def test_odd_addresses_break_no_page(
+    browser: FlaskClient, session: Session, sector: Sector, query: str
+) -> None:
     make_keyword(session, sector, text="a")
     session.commit()
     page = browser.get(f"/keywords?{query}")

@@ -1,4 +1,4 @@
-"""If-Match is compared by every call that acts on one resource, and by every reading of one, as RFC 9110 says."""
+"""If-Match is compared by every call that changes one resource, and by every read of one, as RFC 9110 says."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -83,7 +83,7 @@ def test_a_stale_tag_stops_every_call(
         assert fingerprint(session) == before, (method, address)
 
 
-def test_the_present_tag_a_list_with_it_and_a_star_let_every_call_pass(
+def test_the_present_tag_a_list_with_it_and_a_star_are_accepted_by_every_call(
     app: Flask, session: Session, people: People, rows: dict[str, int]
 ) -> None:
     api = program_of(app, session, people.owner)
@@ -93,7 +93,7 @@ def test_the_present_tag_a_list_with_it_and_a_star_let_every_call_pass(
             assert answer.status_code != 412, (method, address, header)
 
 
-def test_what_an_action_answers_carries_the_tag_of_the_resource(
+def test_the_answer_of_an_action_has_the_tag_of_the_resource(
     app: Flask, session: Session, people: People, rows: dict[str, int]
 ) -> None:
     api = program_of(app, session, people.owner)

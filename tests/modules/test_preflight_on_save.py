@@ -67,7 +67,7 @@ def test_a_rule_that_could_never_work_is_saved_only_switched_off(
 
 
 def test_only_what_a_change_brings_counts(api: FlaskClient, session: Session) -> None:
-    """The rule was saved before it was checked, so it has a fault of its own."""
+    """The rule was saved before the check existed, so it has a finding of its own."""
     made = api.post(RULES, json=rule_body(**SOUND)).json
     rule = session.get_one(AutomationRule, made["id"])
     rule.credit_limit_per_execution = 1

@@ -1,4 +1,4 @@
-"""What pages and programs say of a rule before it is switched on, and that a hopeless one is not."""
+"""What pages and programs learn about a rule before it is switched on, and that a hopeless one stays off."""
 
 from typing import Any
 
@@ -66,7 +66,9 @@ def test_a_good_rule_is_switched_on_with_one_press(
     assert is_on(session, rule.id)
 
 
-def test_a_warning_is_told_and_does_not_forbid(editor: FlaskClient, session: Session, people: People) -> None:
+def test_a_warning_is_shown_and_does_not_forbid(
+    editor: FlaskClient, session: Session, people: People
+) -> None:
     write = {"trigger": "content_generated", "actions": [{"type": "generate_content", "params": {}}]}
     rule = make_rule(session, people.account, **EVENT | write, name="Write again", is_active=False)
     page = editor.get(f"/rules/{rule.id}/switch").text
@@ -101,7 +103,9 @@ def test_the_rule_page_asks_no_more_the_more_rules_there_are(
     assert len(many) == len(few)
 
 
-def test_a_calm_rule_page_says_nothing_of_it(editor: FlaskClient, session: Session, people: People) -> None:
+def test_a_rule_page_without_findings_shows_none(
+    editor: FlaskClient, session: Session, people: People
+) -> None:
     rule = make_rule(session, people.account)
     archived = make_rule(session, people.account, is_active=False, **NEVER)
     editor.post(f"/rules/{archived.id}/archive")
@@ -109,7 +113,7 @@ def test_a_calm_rule_page_says_nothing_of_it(editor: FlaskClient, session: Sessi
         assert 'id="preflight"' not in editor.get(f"/rules/{found.id}").text
 
 
-def test_the_last_step_says_what_was_found(editor: FlaskClient) -> None:
+def test_the_last_step_shows_the_findings(editor: FlaskClient) -> None:
     assert NOTHING in editor.get(f"{up_to_check(editor)}/check").text
 
 
@@ -130,7 +134,7 @@ def test_the_form_saves_a_hopeless_rule_switched_off_only(editor: FlaskClient, s
     assert session.scalars(select(RuleDraft)).all() == []
 
 
-def test_an_unfinished_draft_is_not_looked_over(editor: FlaskClient, session: Session) -> None:
+def test_an_unfinished_draft_gets_no_preflight_check(editor: FlaskClient, session: Session) -> None:
     draft = begin(editor)
     page = editor.get(f"{draft}/check", follow_redirects=True)
     assert page.status_code == 200
@@ -150,7 +154,9 @@ def test_a_program_is_refused_with_the_fields(api: FlaskClient, session: Session
     assert api.patch(f"{RULES}{rule.id}/", json={"name": "Later"}).status_code == 200
 
 
-def test_a_program_may_look_a_rule_over(api: FlaskClient, session: Session, people: People) -> None:
+def test_a_program_may_request_the_preflight_check(
+    api: FlaskClient, session: Session, people: People
+) -> None:
     never = make_rule(session, people.account, is_active=False, **NEVER)
     found = api.post(f"{RULES}{never.id}/preflight/").json
     assert found["can_enable"] is False
@@ -171,7 +177,9 @@ def test_a_program_may_look_a_rule_over(api: FlaskClient, session: Session, peop
     ]
 
 
-def test_looking_over_needs_an_operator_of_the_account(app: Flask, session: Session, people: People) -> None:
+def test_the_preflight_check_needs_an_operator_of_the_account(
+    app: Flask, session: Session, people: People
+) -> None:
     rule = make_rule(session, people.account, **ON_KEYWORDS | EVENT)
     asked = f"{RULES}{rule.id}/preflight/"
     assert program_of(app, session, people.operator).post(asked).json == {"can_enable": True, "findings": []}

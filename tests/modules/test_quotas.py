@@ -1,4 +1,4 @@
-"""What a key or a person may ask for, what every answer says of it, and that it never needs the queue server."""
+"""Quotas of keys and persons, their headers on every answer, and that they work without the queue server."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -53,7 +53,7 @@ def test_the_defaults_are_as_documented() -> None:
 
 
 @pytest.mark.usefixtures("few")
-def test_every_answer_says_what_is_left(api: FlaskClient, rule: AutomationRule) -> None:
+def test_every_answer_shows_what_is_left(api: FlaskClient, rule: AutomationRule) -> None:
     first = api.get(RULES)
     assert first.headers["RateLimit-Policy"] == '"requests";q=3;w=60'
     assert first.headers["RateLimit"] == '"requests";r=2;t=40'
@@ -63,7 +63,7 @@ def test_every_answer_says_what_is_left(api: FlaskClient, rule: AutomationRule) 
 
 
 @pytest.mark.usefixtures("few")
-def test_what_is_too_much_is_refused_until_the_minute_ends(
+def test_requests_over_the_quota_are_refused_until_the_minute_ends(
     app: Flask, session: Session, people: People, api: FlaskClient
 ) -> None:
     assert [api.get(RULES).status_code for _ in range(4)] == [200, 200, 200, 429]
@@ -99,7 +99,7 @@ def test_executing_testing_and_previewing_have_a_quota_of_their_own(
         ("POST", f"{RULES}{{}}/back-test/", "back-tests"),
     ],
 )
-def test_sixty_an_hour_of_what_is_heavy(
+def test_sixty_heavy_requests_an_hour(
     api: FlaskClient, rule: AutomationRule, monkeypatch: pytest.MonkeyPatch, method: str, path: str, name: str
 ) -> None:
     def ask() -> tuple[int, str]:
@@ -114,14 +114,12 @@ def test_sixty_an_hour_of_what_is_heavy(
 
 
 @pytest.mark.parametrize("path", ["/rules/import", "/keywords/import"])
-def test_looking_at_a_form_costs_nothing_of_it(
-    app: Flask, session: Session, people: People, path: str
-) -> None:
+def test_reading_a_form_is_not_counted(app: Flask, session: Session, people: People, path: str) -> None:
     browser = browser_of(app, session, people.editor)
     assert "imports" not in browser.get(path).headers["RateLimit"]
 
 
-def test_signing_in_and_wrong_keys_say_what_is_left_too(
+def test_sign_in_and_wrong_keys_show_what_is_left_too(
     app: Flask, session: Session, people: People, client: FlaskClient
 ) -> None:
     browser = browser_of(app, session, people.viewer)

@@ -1,4 +1,4 @@
-"""Two people, one record: on every edit form the second is shown both versions, and nothing is lost unseen."""
+"""Two people, one record: on every edit form the second one is shown both versions, and nothing is lost unseen."""
 
 import re
 from collections.abc import Callable
@@ -150,7 +150,7 @@ def test_a_third_save_is_not_overwritten_by_what_the_second_was_shown(
     assert row.brief == "second"
 
 
-def test_a_change_that_does_not_stand_in_the_form_disturbs_nobody(
+def test_a_change_outside_the_form_disturbs_nobody(
     browser: FlaskClient, session: Session, sector: Sector, now: datetime
 ) -> None:
     row = make_keyword(session, sector)
@@ -164,7 +164,7 @@ def test_a_change_that_does_not_stand_in_the_form_disturbs_nobody(
     assert (row.status, row.volume) == ("ignored", 12)
 
 
-def test_a_rule_counts_as_somebody_else(
+def test_a_rule_counts_as_another_person(
     browser: FlaskClient, session: Session, sector: Sector, now: datetime
 ) -> None:
     row = make_idea(session, sector)

@@ -1,4 +1,4 @@
-"""Whoever is refused leaves one line: why, who, from where. Never what was typed, and no secret."""
+"""Every refusal leaves one line: why, who, from where. Never what was typed, and no secret."""
 
 import re
 from collections.abc import Callable
@@ -110,9 +110,7 @@ def test_every_refusal_is_one_line(callers: Callers, caplog: pytest.LogCaptureFi
     assert lines[0].startswith(expected)
 
 
-def test_whoever_is_throttled_leaves_a_line_each_time(
-    callers: Callers, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_every_throttled_request_leaves_a_line(callers: Callers, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     wrong = {"Authorization": f"Bearer {TYPED}"}
     codes = [callers.nobody.get("/api/billing/credits/", headers=wrong).status_code for _ in range(32)]
@@ -121,7 +119,7 @@ def test_whoever_is_throttled_leaves_a_line_each_time(
     assert kinds == ["wrong key"] * 30 + ["too often"] * 2
 
 
-def test_what_is_not_refused_leaves_none(callers: Callers, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_accepted_request_leaves_no_line(callers: Callers, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     assert callers.owner.get("/team").status_code == 200
     assert callers.program.post("/api/planner/sites/", json=SITE).status_code == 201

@@ -54,7 +54,7 @@ def test_a_long_name_is_shortened(editor: FlaskClient, session: Session, people:
     assert rules(session)[1].name == "Copy of " + "n" * 247
 
 
-def test_what_no_longer_reads_opens_in_the_form(
+def test_an_unreadable_rule_is_copied_into_the_form(
     editor: FlaskClient, session: Session, people: People
 ) -> None:
     sector = make_sector(session, make_site(session, people.account))
@@ -77,7 +77,7 @@ def test_a_program_makes_a_copy(app: Flask, session: Session, people: People) ->
     assert answer.location.endswith(f"{RULES}{answer.json['id']}/")
 
 
-def test_who_may_copy(app: Flask, session: Session, people: People) -> None:
+def test_permissions_of_copies(app: Flask, session: Session, people: People) -> None:
     rule = make_rule(session, people.account)
     assert browser_of(app, session, people.operator).post(f"/rules/{rule.id}/copy").status_code == 403
     assert browser_of(app, session, people.stranger).post(f"/rules/{rule.id}/copy").status_code == 404
@@ -85,7 +85,9 @@ def test_who_may_copy(app: Flask, session: Session, people: People) -> None:
     assert len(rules(session)) == 1
 
 
-def test_the_starter_set_shows_each_in_a_sentence_with_its_price(editor: FlaskClient, people: People) -> None:
+def test_the_starter_set_shows_each_rule_as_a_sentence_with_its_price(
+    editor: FlaskClient, people: People
+) -> None:
     text = editor.get("/rules/templates").text
     for entry in TEMPLATES:
         assert entry.name in text

@@ -1,4 +1,4 @@
-"""What differs between two definitions of a rule, in the words of the form."""
+"""Differences between two definitions of a rule, in the words of the form."""
 
 from typing import Any
 
@@ -40,7 +40,7 @@ def said(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
         ({}, {"stop_after_failures": 0}, ["Stop after failures in a row: 5 → never"]),
     ],
 )  # fmt: skip
-def test_settings_are_said_as_the_form_calls_them(
+def test_settings_use_the_labels_of_the_form(
     before: dict[str, Any], after: dict[str, Any], lines: list[str]
 ) -> None:
     assert said(before, after) == lines
@@ -80,7 +80,7 @@ def test_actions_are_compared_by_what_they_do() -> None:
     ]
 
 
-def test_what_starts_it_and_when_are_said_once() -> None:
+def test_trigger_and_schedule_are_listed_once() -> None:
     lines = said({}, {"schedule": {"cron": "0 6 * * 1", "timezone": "Europe/Berlin"}})
     assert lines == ["Times: Every day at 02:30 Europe/Berlin → Every Monday at 06:00 Europe/Berlin"]
     finished = {"trigger": "run_finished", "trigger_options": {"rule_id": 9}, "schedule": {}, "conditions": {},

@@ -59,7 +59,7 @@ def test_a_rule_can_be_saved_switched_off(editor: FlaskClient, session: Session)
     assert session.scalars(select(AutomationRule.is_active)).all() == [False]
 
 
-def test_without_a_name_nothing_begins(editor: FlaskClient) -> None:
+def test_without_a_name_nothing_is_created(editor: FlaskClient) -> None:
     refused = editor.post("/rules/new", data={"name": " ", "description": "Kept"})
     assert refused.status_code == 422
     assert "Enter a name." in refused.text
@@ -153,7 +153,7 @@ def test_hours_of_some_days_need_no_cron_line(editor: FlaskClient) -> None:
         ({"timezone": "Europe/Berln"}, "did you mean Europe/Berlin"),
     ],
 )
-def test_a_schedule_that_cannot_be_says_so_beside_its_field(
+def test_an_impossible_schedule_is_refused_beside_its_field(
     editor: FlaskClient, changed: dict[str, Any], said: str
 ) -> None:
     draft = up_to_check(editor)
@@ -279,7 +279,7 @@ def test_a_draft_belongs_to_whoever_began_it(
     assert "Easy words" in editor.get("/rules/new").text
 
 
-def test_a_draft_thrown_away_is_gone(editor: FlaskClient, session: Session) -> None:
+def test_a_discarded_draft_is_gone(editor: FlaskClient, session: Session) -> None:
     draft = begin(editor)
     editor.post(f"{draft}/discard")
     assert session.scalars(select(RuleDraft)).all() == []

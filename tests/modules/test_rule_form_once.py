@@ -1,4 +1,4 @@
-"""The rule form builds each of its steps once for a request, and checks the rule as a whole once."""
+"""The rule form builds each of its steps once for a request, and validates the whole rule once."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -95,7 +95,7 @@ def test_a_step_is_shown_with_each_step_built_once(
 
 
 @pytest.mark.parametrize("step", list(ANSWERS))
-def test_a_step_is_kept_with_each_step_built_once(
+def test_a_step_is_stored_with_each_step_built_once(
     editor: FlaskClient, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     draft = up_to_check(editor)

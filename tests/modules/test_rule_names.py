@@ -1,4 +1,4 @@
-"""No two rules of an account are called alike, and a name is something that can be seen on one line."""
+"""No two rules of an account have the same name, and a name is visible on one line."""
 
 from datetime import UTC, datetime
 
@@ -34,7 +34,7 @@ def api(app: Flask, session: Session, people: People) -> FlaskClient:
 
 
 @pytest.mark.parametrize("name", ALIKE)
-def test_a_name_that_another_rule_has_is_refused(
+def test_a_name_of_another_rule_is_refused(
     app: Flask, session: Session, people: People, api: FlaskClient, name: str
 ) -> None:
     first = api.post(RULES, json=rule_body(name="Nightly clusters")).json
@@ -84,7 +84,7 @@ def test_a_restored_rule_gets_a_name_of_its_own(app: Flask, session: Session, pe
     ["", " ", "\t", "\u00a0", "\u2003", "\u200b", "\ufeff\u00ad", "\u200e", "a\u202eb", "a\u2066b", "a\u200fb", "a\nb",
      "a\tb", "a\x07b", "a\x7fb", "a\x85b", "a\u2028b"],
 )  # fmt: skip
-def test_a_name_is_something_to_see_on_one_line(
+def test_a_name_is_visible_and_on_one_line(
     app: Flask, session: Session, people: People, api: FlaskClient, name: str
 ) -> None:
     answer = api.post(RULES, json=rule_body(name=name))

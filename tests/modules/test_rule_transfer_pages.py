@@ -1,4 +1,4 @@
-"""Rules out of and into an account: the pages and the REST API."""
+"""Exporting and importing rules: the pages and the REST API."""
 
 from html import escape
 from io import BytesIO
@@ -51,7 +51,7 @@ def rules(session: Session) -> dict[str, AutomationRule]:
     return {rule.name: rule for rule in session.scalars(select(AutomationRule))}
 
 
-def test_a_file_is_looked_at_completed_and_taken_in(
+def test_a_file_is_previewed_completed_and_imported(
     editor: FlaskClient, session: Session, people: People
 ) -> None:
     site = make_site(session, people.account, name="Our site")
@@ -74,7 +74,7 @@ def test_a_file_is_looked_at_completed_and_taken_in(
     assert editor.get(looking).status_code == 404, "the file is gone once it is taken"
 
 
-def test_what_changed_since_it_was_looked_at_is_shown_again(
+def test_changes_since_the_preview_are_shown_again(
     editor: FlaskClient, session: Session, people: People
 ) -> None:
     looking = editor.post("/rules/import", data={"text": TEXT}).location
@@ -94,7 +94,7 @@ def test_what_changed_since_it_was_looked_at_is_shown_again(
         ("hello", "no list “rules”"),
     ],
 )
-def test_a_text_that_is_no_file_of_rules_says_why_and_is_kept(
+def test_text_that_is_no_file_of_rules_is_refused_and_kept(
     editor: FlaskClient, text: str, words: str
 ) -> None:
     answer = editor.post("/rules/import", data={"text": text})
@@ -123,7 +123,7 @@ def test_rules_are_exported_alone_and_by_the_filter(
     assert "Nightly" not in editor.get("/rules/export?state=off").text
 
 
-def test_a_program_exports_looks_and_imports(api: FlaskClient, session: Session, people: People) -> None:
+def test_a_program_exports_previews_and_imports(api: FlaskClient, session: Session, people: People) -> None:
     rule = make_rule(session, people.account, priority=3)
     text = api.get(f"{RULES}export/?rule={rule.id}").text
     text = text.replace("priority: 3", "priority: 4")
@@ -156,7 +156,7 @@ def test_a_broken_text_is_refused_by_its_key(api: FlaskClient) -> None:
     assert (answer.status_code, list(answer.json["errors"])) == (422, ["yaml"])
 
 
-def test_who_may(app: Flask, session: Session, people: People, editor: FlaskClient) -> None:
+def test_permissions_of_transfers(app: Flask, session: Session, people: People, editor: FlaskClient) -> None:
     rule = make_rule(session, people.account)
     looking = editor.post("/rules/import", data={"text": TEXT}).location
     operator = browser_of(app, session, people.operator)

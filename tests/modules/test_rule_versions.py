@@ -1,4 +1,4 @@
-"""The versions of a rule: who, when, what; the way back; and two people who change one rule at once."""
+"""The versions of a rule: who, when, what; restoring; and two people who change one rule at once."""
 
 from typing import Any
 
@@ -82,14 +82,14 @@ def test_restoring_is_a_new_version(owner: FlaskClient, session: Session, people
     assert (rule.name, rule.version) == ("Nightly clusters", 3)
 
 
-def test_restoring_what_was_not_seen_is_refused(owner: FlaskClient, session: Session, people: People) -> None:
+def test_restoring_an_unseen_version_is_refused(owner: FlaskClient, session: Session, people: People) -> None:
     rule = make_rule(session, people.account)
     change(session, rule, None, name="Second")
     change(session, rule, None, name="Third, by somebody else")
     assert owner.post(f"/rules/{rule.id}/versions/1/restore", data={"seen": 2}).status_code == 412
 
 
-def test_a_version_that_names_what_is_gone_says_why_it_cannot_come_back(
+def test_a_version_with_deleted_references_says_why_it_cannot_be_restored(
     owner: FlaskClient, session: Session, people: People
 ) -> None:
     sector = make_sector(session, make_site(session, people.account, name="Acme"))
@@ -106,7 +106,7 @@ def test_a_version_that_names_what_is_gone_says_why_it_cannot_come_back(
     assert session.get_one(Site, sector.site_id)
 
 
-def test_viewers_look_and_strangers_find_nothing(app: Flask, session: Session, people: People) -> None:
+def test_viewers_read_and_strangers_find_nothing(app: Flask, session: Session, people: People) -> None:
     rule = make_rule(session, people.account)
     viewer = browser_of(app, session, people.viewer)
     assert viewer.get(f"/rules/{rule.id}/versions").status_code == 200

@@ -1,4 +1,4 @@
-"""What a rule says of itself: every option and parameter that is not as usual stands in its sentence or its list."""
+"""The description of a rule: every option and parameter that is not the default is in its sentence or its list."""
 
 import re
 from typing import Any
@@ -116,7 +116,7 @@ def listed(app: Flask, rule: RuleDefinition) -> str:
 
 
 @pytest.mark.parametrize(("option", "rule", "values", "said"), IN_SENTENCE)
-def test_what_decides_cost_and_reach_stands_in_the_sentence(
+def test_options_of_cost_and_reach_are_in_the_sentence(
     option: str, rule: dict[str, Any], values: dict[str, Any], said: str
 ) -> None:
     assert said not in summary_of(definition(rule))
@@ -124,14 +124,14 @@ def test_what_decides_cost_and_reach_stands_in_the_sentence(
 
 
 @pytest.mark.parametrize(("option", "rule", "values", "said"), IN_LIST)
-def test_every_other_option_stands_in_the_list(
+def test_every_other_option_is_in_the_list(
     app: Flask, option: str, rule: dict[str, Any], values: dict[str, Any], said: str
 ) -> None:
     assert said not in listed(app, definition(rule))
     assert said in listed(app, definition(rule | values))
 
 
-def test_no_option_is_forgotten() -> None:
+def test_no_option_is_missing() -> None:
     tested = {option for option, *_ in (*IN_SENTENCE, *IN_LIST)}
     assert tested | ELSEWHERE == set(RuleDefinition.model_fields)
     tried = {(type, name) for type, _, params, _ in PARAMETERS for name in params}
@@ -139,14 +139,14 @@ def test_no_option_is_forgotten() -> None:
 
 
 @pytest.mark.parametrize(("action", "record_type", "params", "said"), PARAMETERS)
-def test_every_parameter_that_is_not_as_usual_is_said(
+def test_every_parameter_that_is_not_the_default_is_described(
     action: str, record_type: str | None, params: dict[str, Any], said: str
 ) -> None:
     values = PLANNED | {"record_type": record_type, "actions": [{"type": action, "params": params}]}
     assert said in actions_of(definition(values), {5: "Nightly"})[0]
 
 
-def test_that_a_rule_goes_on_after_a_failure_and_where_an_action_works_is_said() -> None:
+def test_continuing_after_a_failure_and_the_place_of_an_action_are_described() -> None:
     label = LABEL | {"on_error": "continue", "when": BIG}
     rule = definition({"name": "R", "trigger": "keyword_added", "actions": [label]})
     assert actions_of(rule) == [
@@ -158,7 +158,7 @@ def test_that_a_rule_goes_on_after_a_failure_and_where_an_action_works_is_said()
     "order", ["oldest", "newest", "random", "-volume", "created_at", "-cluster.total_volume"]
 )
 @pytest.mark.parametrize("inherit", [True, False])
-def test_the_form_gives_back_order_and_what_is_inherited(session: Session, order: str, inherit: bool) -> None:
+def test_the_form_shows_order_and_inheritance(session: Session, order: str, inherit: bool) -> None:
     account = make_account(session)
     create = {"type": "create_record", "params": {"type": "task", "title": "On {text}", "inherit": inherit}}
     rule = definition(PLANNED | {"record_type": "keyword", "order": order, "actions": [create]}).model_dump(
@@ -170,7 +170,7 @@ def test_the_form_gives_back_order_and_what_is_inherited(session: Session, order
     assert definition(data).model_dump(mode="json")["actions"] == rule["actions"]
 
 
-def test_an_order_of_another_kind_of_records_is_forgotten(session: Session) -> None:
+def test_an_order_of_another_record_type_is_dropped(session: Session) -> None:
     rule = definition(PLANNED | {"order": "-total_volume"}).model_dump(mode="json")
     steps = steps_of_rule(rule, Choices())
     steps["which"] = [

@@ -98,7 +98,7 @@ def test_archiving_keeps_the_rule_and_restoring_brings_it_back_off(
     assert not session.get_one(AutomationRule, rule.id).is_active
 
 
-def test_a_test_shows_every_check_with_what_was_found_and_writes_nothing(
+def test_a_test_shows_every_check_with_its_values_and_writes_nothing(
     owner: FlaskClient, session: Session, people: People, keyword: Keyword
 ) -> None:
     rule = make_rule(session, people.account)
@@ -110,7 +110,7 @@ def test_a_test_shows_every_check_with_what_was_found_and_writes_nothing(
     assert session.scalar(select(func.count(ScheduledTask.id))) == before
 
 
-def test_running_by_hand_shows_price_and_what_is_left_today(
+def test_a_manual_start_shows_price_and_what_is_left_today(
     owner: FlaskClient, session: Session, people: People, keyword: Keyword
 ) -> None:
     rule = make_rule(session, people.account)
@@ -147,7 +147,7 @@ def test_an_operator_may_not_start_what_costs_too_much(
     assert operator.post(f"/rules/{rule.id}/switch", data={"on": 0}).status_code == 403
 
 
-def test_an_old_version_shows_what_it_changed_and_comes_back(
+def test_an_old_version_shows_what_it_changed_and_is_restored(
     owner: FlaskClient, session: Session, people: People
 ) -> None:
     rule = make_rule(session, people.account)
@@ -159,7 +159,7 @@ def test_an_old_version_shows_what_it_changed_and_comes_back(
     assert session.scalar(select(func.count(RuleVersion.id))) == 2
 
 
-def test_records_set_aside_are_named_and_given_back(
+def test_records_set_aside_are_named_and_released(
     owner: FlaskClient, session: Session, people: People, keyword: Keyword
 ) -> None:
     rule = make_rule(session, people.account)

@@ -1,4 +1,4 @@
-"""Stored rules that the check refuses from now on: shown with what is wrong, and repaired by an edit."""
+"""Stored rules that are refused today: shown with what is wrong, and repaired by an edit."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -212,12 +212,12 @@ LABELLED = [
 
 
 @pytest.mark.parametrize(("path", "title", "label"), LABELLED)
-def test_a_path_has_the_words_of_the_form(path: str, title: str, label: str) -> None:
+def test_a_path_has_the_labels_of_the_form(path: str, title: str, label: str) -> None:
     (repair,) = repairs_of({path: ["It is wrong."]})
     assert (repair.step.title, repair.label, repair.sentence) == (title, label, "It is wrong.")
 
 
-def test_none_is_taken_when_it_is_saved_anew(app: Flask, session: Session, people: People) -> None:
+def test_none_is_accepted_when_it_is_saved_again(app: Flask, session: Session, people: People) -> None:
     api = program_of(app, session, people.owner)
     for base, values, field in STORED:
         answer = api.post(RULES, json={"schedule": {}} | base | {"name": "New"} | values)

@@ -80,7 +80,7 @@ def failed(session: Session, people: People) -> ScheduledTask:
     return run
 
 
-def test_it_tells_the_whole_story(owner: FlaskClient, failed: ScheduledTask) -> None:
+def test_it_shows_the_whole_run(owner: FlaskClient, failed: ScheduledTask) -> None:
     text = owner.get(f"/runs/{failed.id}").text
     for said in ("The AI service said no", "1 of 2 tasks written.", "Pans for ever", "It was refused.", "Not reached",
                  "A person: Owner", "Write the content", "TimeoutError at line 7",
@@ -88,7 +88,7 @@ def test_it_tells_the_whole_story(owner: FlaskClient, failed: ScheduledTask) -> 
         assert said in text
 
 
-def test_the_words_of_the_code_stay_inside(owner: FlaskClient, failed: ScheduledTask) -> None:
+def test_internal_words_are_not_shown(owner: FlaskClient, failed: ScheduledTask) -> None:
     text = owner.get(f"/runs/{failed.id}").text
     shown = text.partition("<main")[2].replace(f"/runs/{failed.id}", "")
     assert not [word for word in INNER_WORDS if f" {word} " in shown or f">{word}<" in shown]
@@ -119,7 +119,7 @@ def test_cancel_stops_what_has_not_begun(owner: FlaskClient, session: Session, p
     assert "Cancelled before it started." in owner.get(f"/runs/{run.id}").text
 
 
-def test_a_person_lets_a_long_chain_go_on(owner: FlaskClient, session: Session, people: People) -> None:
+def test_a_person_continues_a_long_chain(owner: FlaskClient, session: Session, people: People) -> None:
     since = datetime(2026, 11, 24, 9, tzinfo=UTC)
     rule = make_rule(session, people.account)
     run = make_run(session, rule, "pending", waiting_for="review", waiting_since=since)
@@ -131,7 +131,7 @@ def test_a_person_lets_a_long_chain_go_on(owner: FlaskClient, session: Session, 
     assert session.get_one(ScheduledTask, run.id).waiting_for is None
 
 
-def test_viewers_see_it_and_may_not_touch_it(
+def test_viewers_read_it_and_change_nothing(
     app: Flask, session: Session, people: People, failed: ScheduledTask
 ) -> None:
     viewer = browser_of(app, session, people.viewer)
@@ -150,7 +150,7 @@ def start_with_a_rest(session: Session, people: People) -> ScheduledTask:
     return machine.run_now(rule, max_credits=10)
 
 
-def test_what_the_total_left_is_named_and_goes_on_once(
+def test_what_the_total_left_is_named_and_continues_once(
     app: Flask, session: Session, people: People, owner: FlaskClient
 ) -> None:
     run = start_with_a_rest(session, people)

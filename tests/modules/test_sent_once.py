@@ -1,4 +1,4 @@
-"""Forms that start or spend something do so once, however often they are sent; and every such form says so."""
+"""Forms that start or spend something are executed once, however often they are sent; every such form is listed."""
 
 import re
 from collections.abc import Callable
@@ -53,7 +53,7 @@ def owner(app: Flask, session: Session, people: People) -> FlaskClient:
     return browser_of(app, session, people.owner)
 
 
-def test_every_form_of_automation_is_known_to_start_something_or_not(app: Flask) -> None:
+def test_every_form_of_automation_is_classified(app: Flask) -> None:
     forms = {
         rule.endpoint
         for rule in app.url_map.iter_rules()
@@ -116,7 +116,7 @@ def opened(session: Session) -> tuple[int, ...]:
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_a_form_sent_twice_starts_once_and_leads_where_it_led(
+def test_a_form_sent_twice_starts_once_and_redirects_where_it_led(
     owner: FlaskClient, session: Session, people: People, form: Callable[[Session, People], Asked]
 ) -> None:
     address, data = form(session, people)

@@ -1,4 +1,4 @@
-"""Coming in: passwords, one-use links, limits of wrong tries; leaving."""
+"""Signing in: passwords, one-use links, limits of wrong tries; signing out."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -71,9 +71,7 @@ def test_an_unknown_address_and_a_wrong_password_read_the_same(client: FlaskClie
     assert len({re.sub(r"[\w-]{40,}\.[\w-]+\.[\w-]+", "", page) for page in pages}) == 1
 
 
-def test_a_session_from_before_is_not_taken_over(
-    client: FlaskClient, session: Session, people: People
-) -> None:
+def test_a_former_session_is_not_taken_over(client: FlaskClient, session: Session, people: People) -> None:
     with client.session_transaction() as cookie:
         cookie["token"] = "planted-by-an-attacker"
     _sign_in(client, people.owner)
@@ -102,14 +100,14 @@ def test_strangers_cannot_lock_somebody_out_of_a_known_browser(
     assert _sign_in(client, people.owner) == 303
 
 
-def test_a_right_answer_forgets_the_wrong_ones(app: Flask, people: People) -> None:
+def test_a_right_answer_resets_the_wrong_ones(app: Flask, people: People) -> None:
     for _ in range(2):
         browser = app.test_client()
         assert [_sign_in(browser, people.viewer, "wrong password") for _ in range(6)] == [422] * 6
         assert _sign_in(browser, people.viewer) == 303
 
 
-def test_fifty_wrong_tries_close_the_address(app: Flask, client: FlaskClient, people: People) -> None:
+def test_fifty_wrong_tries_block_the_address(app: Flask, client: FlaskClient, people: People) -> None:
     token = _token(client)
     form = {"password": "x" * 400, "csrf_token": token}
     codes = [
@@ -119,7 +117,7 @@ def test_fifty_wrong_tries_close_the_address(app: Flask, client: FlaskClient, pe
     assert codes == [422] * 50 + [429]
 
 
-def test_a_known_browser_gets_in_while_its_address_is_closed(
+def test_a_known_browser_signs_in_while_its_address_is_blocked(
     app: Flask, client: FlaskClient, people: People
 ) -> None:
     _sign_in(client, people.owner)
@@ -209,7 +207,7 @@ def test_a_forgotten_password_is_replaced_by_a_link(
     assert program.get("/api/billing/credits/").status_code == (401 if end_keys else 200)
 
 
-def test_a_link_of_long_ago_does_not_spare_the_present_password(
+def test_an_old_link_still_requires_the_present_password(
     session: Session, people: People, client: FlaskClient
 ) -> None:
     token = welcome.issue_for(session, people.owner, datetime.now(UTC))
@@ -241,7 +239,7 @@ def test_a_new_password_ends_every_other_session(app: Flask, session: Session, p
         ({"present": PASSWORD, "password": "x" * 300}, "at most 256 characters"),
     ],
 )
-def test_a_password_that_will_not_do_is_refused_beside_its_field(
+def test_an_invalid_password_is_refused_beside_its_field(
     app: Flask, session: Session, people: People, form: dict[str, str], sentence: str
 ) -> None:
     answer = browser_of(app, session, people.owner).post("/profile/password", data=form)

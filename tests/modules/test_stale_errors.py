@@ -1,4 +1,4 @@
-"""A red box goes when its fault is gone, and others stay: with htmx at once, without it at the next step."""
+"""A red box disappears when its error is fixed, and others stay: with htmx at once, without it at the next step."""
 
 import pytest
 from flask import Flask
@@ -42,7 +42,7 @@ def draft(editor: FlaskClient) -> str:
         ("name", {"name": "", "description": ""}, {"name": "Night"}, {}),
     ],
 )
-def test_a_change_takes_its_own_fault_away(
+def test_a_change_removes_its_own_error(
     editor: FlaskClient,
     draft: str,
     step: str,
@@ -68,7 +68,7 @@ def test_a_change_takes_its_own_fault_away(
     assert (following.status_code, BOX in following.text) == (200, False)
 
 
-def test_a_new_row_is_not_at_fault_before_it_was_sent(editor: FlaskClient, draft: str) -> None:
+def test_a_new_row_shows_no_error_before_it_was_sent(editor: FlaskClient, draft: str) -> None:
     more = {"change": "add:g0", "faulty": ["c0-value", "c1-value"]}
     page = editor.post(
         f"{draft}/which", data=EMPTY | {"c0-value": "5", "c1-value": "shoe"} | more, headers=PARTIAL

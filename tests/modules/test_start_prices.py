@@ -1,4 +1,4 @@
-"""What pages say before something starts: the whole chain in records, credits, runs and days, and that bounds it."""
+"""What pages show before a start: the whole chain in records, credits, runs and days, which then bounds it."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -64,7 +64,7 @@ def settled(session: Session) -> Machine:
     return machine
 
 
-def test_run_now_says_what_all_its_runs_take_and_takes_no_more(
+def test_run_now_shows_what_all_its_runs_take_and_takes_no_more(
     owner: FlaskClient, session: Session, people: People
 ) -> None:
     rule = make_rule(session, people.account, **WRITE)
@@ -88,7 +88,7 @@ def test_the_figure_that_was_shown_bounds_the_start(
 
 
 @pytest.mark.parametrize("figure", ["", "²", "-1", "1e9", "9999999999999999999999"])
-def test_a_damaged_figure_starts_nothing(
+def test_a_manipulated_figure_starts_nothing(
     owner: FlaskClient, session: Session, people: People, figure: str
 ) -> None:
     rule = make_rule(session, people.account, **WRITE)
@@ -118,7 +118,9 @@ def test_the_rule_form_and_the_end_of_practice_name_the_chain_too(
     assert CHAIN in words_of(owner.get(re.sub(r"/[a-z]+$", "/check", step)).text)
 
 
-def test_other_rules_money_stands_beside_it(owner: FlaskClient, session: Session, people: People) -> None:
+def test_the_cost_of_other_rules_is_shown_beside_it(
+    owner: FlaskClient, session: Session, people: People
+) -> None:
     ideas = {"name": "Think", "trigger": "schedule", "record_type": "cluster", "conditions": {}}
     rule = make_rule(session, people.account, **ideas, actions=[{"type": "generate_ideas", "params": {}}])
     tasks = {"type": "create_tasks", "params": {"word_count": 200}}
@@ -133,7 +135,7 @@ THINK: dict[str, Any] = {
 }  # fmt: skip
 
 
-def test_run_now_says_which_of_the_matching_records_it_leaves_out_and_why(
+def test_run_now_names_the_matching_records_it_leaves_out_and_why(
     owner: FlaskClient, session: Session, people: People
 ) -> None:
     sector = make_sector(session, make_site(session, people.account))

@@ -51,7 +51,7 @@ def test_an_address_that_is_taken_is_refused_beside_its_field(
         ("editor", "spend credits"),
     ],
 )
-def test_another_role_says_first_what_it_means(
+def test_another_role_shows_first_what_it_means(
     app: Flask, session: Session, people: People, role: str, sentence: str
 ) -> None:
     owner = browser_of(app, session, people.owner)
@@ -65,7 +65,7 @@ def test_another_role_says_first_what_it_means(
     assert owner.get(f"/team/{people.operator.id}/role?role=king").status_code == 422
 
 
-def test_changes_of_the_team_are_written_down(app: Flask, session: Session, people: People) -> None:
+def test_changes_of_the_team_are_recorded(app: Flask, session: Session, people: People) -> None:
     owner = browser_of(app, session, people.owner)
     owner.post(f"/team/{people.viewer.id}/role", data={"role": "editor"})
     owner.post(f"/team/{people.viewer.id}/off")
@@ -76,7 +76,7 @@ def test_changes_of_the_team_are_written_down(app: Flask, session: Session, peop
     assert entries[0].user_id == people.owner.id
 
 
-def test_the_only_owner_stays(app: Flask, session: Session, people: People) -> None:
+def test_the_only_owner_cannot_be_removed(app: Flask, session: Session, people: People) -> None:
     owner = browser_of(app, session, people.owner)
     assert owner.post(f"/team/{people.owner.id}/off").status_code == 409
     answer = owner.post(f"/team/{people.owner.id}/role", data={"role": "viewer"})
@@ -112,7 +112,7 @@ def test_owners_change_the_settings_others_read_them(app: Flask, session: Sessio
     assert "200" in browser_of(app, session, people.viewer).get("/settings").text
 
 
-def test_a_zero_ceiling_is_a_ceiling(app: Flask, session: Session, people: People) -> None:
+def test_a_ceiling_of_zero_is_a_ceiling(app: Flask, session: Session, people: People) -> None:
     form = {"name": "Harbour", "timezone": "UTC", "daily_ceiling": "0", "operator_credit_limit": "0"}
     assert browser_of(app, session, people.owner).post("/settings", data=form).status_code == 303
     session.expire_all()

@@ -1,4 +1,4 @@
-"""What every page shares: htmx requests, headers, CSRF, messages, the menu."""
+"""Shared by all pages: htmx requests, headers, CSRF, messages, the menu."""
 
 from collections.abc import Callable
 from types import SimpleNamespace
@@ -66,7 +66,7 @@ def test_htmx_gets_the_fragment_and_the_waiting_messages(make_client: Callable[.
 @pytest.mark.parametrize(
     "headers", [{}, PARTIAL | {"HX-Request-Type": "full"}, PARTIAL | {"HX-Boosted": "true"}]
 )
-def test_whoever_wants_a_whole_page_gets_it(make_client: Callable[..., FlaskClient], headers: Any) -> None:
+def test_a_request_for_a_whole_page_gets_it(make_client: Callable[..., FlaskClient], headers: Any) -> None:
     assert "<html" in make_client(Person(Role.VIEWER)).get("/part", headers=headers).text
 
 
@@ -75,7 +75,7 @@ def test_elements_are_named_without_their_tag(make_client: Callable[..., FlaskCl
         assert (htmx().target_id, htmx().source_id) == ("runs", "next")
 
 
-def test_after_a_change_the_browser_moves_on_with_and_without_htmx(
+def test_after_a_change_the_browser_is_redirected_with_and_without_htmx(
     make_client: Callable[..., FlaskClient],
 ) -> None:
     client = make_client()
@@ -100,7 +100,7 @@ def test_https_brings_secure_cookies_and_hsts(make_client: Callable[..., FlaskCl
     assert "Secure; HttpOnly; Path=/; SameSite=Lax" in answer.headers["Set-Cookie"]
 
 
-def test_what_a_signed_in_person_reads_is_not_stored(make_client: Callable[..., FlaskClient]) -> None:
+def test_pages_of_signed_in_people_are_not_cached(make_client: Callable[..., FlaskClient]) -> None:
     assert make_client(Person(Role.VIEWER)).get("/part").headers["Cache-Control"] == "no-store"
     assert "no-store" not in make_client().get("/part").headers.get("Cache-Control", "")
 
@@ -130,7 +130,7 @@ def test_the_balance_and_the_zone_stand_on_every_page(make_client: Callable[...,
     assert "Times in Europe/Berlin" in text
 
 
-def test_a_static_file_may_be_kept_for_a_year(make_client: Callable[..., FlaskClient]) -> None:
+def test_a_static_file_may_be_cached_for_a_year(make_client: Callable[..., FlaskClient]) -> None:
     client = make_client()
     with client.application.test_request_context():
         address = asset("js/console.js")

@@ -73,7 +73,7 @@ def test_every_record_leads_to_the_question(viewer: FlaskClient, session: Sessio
         assert "No rule works on such records" in page.text
 
 
-def test_all_rules_are_listed_with_what_stands_against_them(
+def test_all_rules_are_listed_with_what_excludes_the_record(
     viewer: FlaskClient, session: Session, people: People, keyword: Keyword, rule: AutomationRule
 ) -> None:
     make_rule(session, people.account, name="Off", is_active=False)

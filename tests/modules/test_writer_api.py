@@ -29,7 +29,7 @@ def sector(session: Session, people: People) -> Sector:
     return sector
 
 
-def test_a_task_is_made_of_an_idea_which_is_used_then(
+def test_a_task_is_created_from_an_idea_which_becomes_used(
     api: FlaskClient, session: Session, sector: Sector
 ) -> None:
     idea = make_idea(session, sector, title="Ten socks", description="Compare them.")

@@ -61,7 +61,7 @@ def test_a_task_of_an_idea_starts_with_its_texts(
     assert ("Ten socks" in page, "Compare them." in page) == (True, True)
 
 
-def test_drafts_read_to_check_and_outlines_say_so(
+def test_drafts_are_labelled_to_check_and_outlines_are_marked(
     browser: FlaskClient, session: Session, sector: Sector
 ) -> None:
     content = made(session, sector, outline=True)
@@ -69,7 +69,7 @@ def test_drafts_read_to_check_and_outlines_say_so(
     assert "An outline, made without an AI connection" in browser.get(f"/content/{content.id}").text
 
 
-def test_the_article_stands_in_a_frame_in_which_nothing_runs(
+def test_the_article_is_in_a_frame_in_which_nothing_runs(
     browser: FlaskClient, session: Session, sector: Sector
 ) -> None:
     content = made(session, sector, html=HOSTILE)

@@ -1,4 +1,4 @@
-"""Databases for whole lives: a file for each seed, and an emptied PostgreSQL."""
+"""Databases for simulated months: a file for each seed, and an emptied PostgreSQL."""
 
 from collections.abc import Iterator
 from pathlib import Path

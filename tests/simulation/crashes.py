@@ -1,4 +1,4 @@
-"""Processes that die or fall asleep at their commits, and a provider that fails, forgets and is slow."""
+"""Processes that die or hang at their commits, and a provider that fails, forgets and is slow."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from app.infrastructure.ai.offline import OfflineModel
 
 
 class Killed(BaseException):
-    """The process is gone, as by a power cut: no handler of its own may act on this."""
+    """The process is killed, as by a power cut: none of its own handlers may act on this."""
 
 
 @dataclass
@@ -40,10 +40,10 @@ class Surroundings(Protocol):
     chances: Chances
 
     def stall(self, where: str) -> None:
-        """The world goes on while the process stands still, for longer than its leases last."""
+        """Time advances while the process hangs, for longer than its leases last."""
 
     def send(self, session: Session) -> None:
-        """The wishes of a committed transaction, on their way to the queues."""
+        """Send the wake-ups of a committed transaction to the queues."""
 
 
 class Process:
@@ -100,7 +100,7 @@ class Provider:
 
 @dataclass(frozen=True)
 class Connection:
-    """A process's line to the provider, with a crash point on each side of the call."""
+    """A process's connection to the provider, with a crash point on each side of the call."""
 
     process: Process
     provider: Provider

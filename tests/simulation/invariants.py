@@ -1,4 +1,4 @@
-"""What must hold after every step of the simulation, and what must have come of everything at its end."""
+"""What must hold after every step of the simulation, and what every row must have led to at its end."""
 
 from collections import Counter
 from datetime import datetime, timedelta
@@ -36,7 +36,7 @@ AT_ALL_TIMES = {name: query for name, (_, query) in invariants.QUERIES.items() i
     "'pending-running', 'pending-skipped', 'running-pending', 'running-completed', 'running-failed', "
     "'running-skipped', 'failed-pending', 'new-pending', 'new-skipped', 'new-failed')",
 }
-"""Queries that give no row, whatever was killed or stands still just now."""
+"""Queries that must return no row, whatever was killed or hangs at that moment."""
 
 AT_THE_END = {
     "nothing runs": "SELECT id FROM scheduled_task WHERE status = 'running'",
@@ -77,7 +77,7 @@ WATCH = {
 
 
 def watch(engine: Engine) -> None:
-    """Have the database itself write down every move of a run's status."""
+    """Let the database itself record every change of a run's status."""
     with engine.begin() as connection:
         connection.execute(text("CREATE TABLE moved (run_id BIGINT, was TEXT, became TEXT)"))
         for statement in WATCH[engine.dialect.name]:
@@ -85,7 +85,7 @@ def watch(engine: Engine) -> None:
 
 
 class Watcher:
-    """Looks at the database after each step, and remembers what may never change again."""
+    """Reads the database after each step, and remembers what may never change again."""
 
     def __init__(self) -> None:
         self.ended: dict[int, tuple[Any, ...]] = {}

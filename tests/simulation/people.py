@@ -39,7 +39,7 @@ class Person:
         self.session, self.rng, self.now = session, rng, now
 
     def act(self) -> str:
-        """Do something; gives what it was, in words for the trail."""
+        """Do something; returns what it was, in words for the trail."""
         (act,) = self.rng.choices(list(ACTS), weights=list(ACTS.values()))
         try:
             with self.session.begin_nested():
@@ -186,7 +186,7 @@ def set_paused(session: Session, account: Account, at: datetime | None, now: dat
 
 
 def lift_all_limits(session: Session, now: datetime) -> None:
-    """The owner opens every tap: nothing that waits has a reason to wait any longer."""
+    """The owner raises all limits: nothing that waits has a reason to wait any longer."""
     for account in session.scalars(select(Account).order_by(Account.id)):
         set_paused(session, account, None, now)
         add = CreditService().add

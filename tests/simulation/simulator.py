@@ -1,4 +1,4 @@
-"""Lives through one seed and says what broke: the seed, the invariant, and the trail that led there."""
+"""Simulates one seed and reports what broke: the seed, the invariant, and the trail that led there."""
 
 import shutil
 from collections.abc import Iterator

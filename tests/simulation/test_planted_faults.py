@@ -1,4 +1,4 @@
-"""What the simulation is worth: each of these broken builds is found within a few seeds."""
+"""Sensitivity of the simulation: each of these broken builds is found within a few seeds."""
 
 from collections.abc import Callable
 from datetime import datetime

@@ -1,6 +1,6 @@
 """Whole months of rules, people, crashes, lost wake-ups and wrong clocks: every promise holds after every step.
 
-A failure prints its seed and the last acts; `SEED=7 pytest tests/simulation` lives through that one again.
+A failure prints its seed and the last acts; `SEED=7 pytest tests/simulation` repeats that seed.
 """
 
 import os
@@ -30,7 +30,7 @@ def test_every_promise_holds_on_postgresql(postgresql: Engine, seed: int) -> Non
     assert failure is None, failure
 
 
-def test_a_seed_lives_the_same_life_again(template: Path) -> None:
+def test_a_seed_is_deterministic(template: Path) -> None:
     first, second = (trail_of(template, 5, days=10) for _ in range(2))
     assert first == second
 

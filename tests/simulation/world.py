@@ -193,7 +193,7 @@ class World:
     # The course of time
 
     def days(self, days: int) -> Iterator[None]:
-        """Live through so many days, stopping after each step so that the world can be looked at."""
+        """Simulate so many days, stopping after each step so that the world can be checked."""
         until = self.elapsed + timedelta(days=days)
         while self.elapsed < until:
             self.steps += 1
@@ -247,7 +247,7 @@ class World:
         return bool(due)
 
     def _next_instant(self) -> datetime:
-        """When an alarm rings, or when the next sweep comes that finds something to do."""
+        """The next alarm, or the next sweep that finds something to do."""
         with self.sessions() as session:
             begins_at, lease_until, unplanned_from, closed_at = session.execute(NEEDS).one()
         if lease_until and lease_until > self.now + 2 * LEASE:

@@ -1,4 +1,4 @@
-"""People, links, keys, notices: what the services of accounts promise."""
+"""People, links, keys and notices: the services of accounts."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -48,11 +48,11 @@ def test_a_password_is_kept_as_argon2id_and_normalised(session: Session, now: da
     assert not passwords.is_right("zoe likes lamps", user.password_hash, QUICK)
 
 
-def test_nobody_has_the_password_of_nobody() -> None:
+def test_the_password_of_no_user_is_never_right() -> None:
     assert not passwords.is_right("a password that nobody has", None, QUICK)
 
 
-def test_a_megabyte_is_no_password() -> None:
+def test_a_megabyte_is_refused_as_a_password() -> None:
     with pytest.raises(Invalid, match="at most 256"):
         passwords.check_new_password("x" * 1_000_000, "mira@example.com")
     assert not passwords.is_right("x" * 1_000_000, None, QUICK)
@@ -64,7 +64,7 @@ def test_passwords_that_attackers_try_first_are_refused(password: str) -> None:
         passwords.check_new_password(password, "mira@example.com")
 
 
-def test_long_passwords_of_any_signs_are_taken() -> None:
+def test_long_passwords_of_any_characters_are_accepted() -> None:
     for password in ("korrekte Pferde", "パスワードは長い方がいい", "garden lamps " * 10):
         passwords.check_new_password(password, "mira@example.com")
 
@@ -127,7 +127,7 @@ def test_the_plan_says_how_many_people_there_may_be(session: Session, now: datet
 
 
 @pytest.mark.parametrize("email", ["", "no address", "a@b@c", "x" * 260 + "@example.com"])
-def test_only_addresses_are_addresses(session: Session, now: datetime, email: str) -> None:
+def test_only_valid_addresses_are_accepted(session: Session, now: datetime, email: str) -> None:
     with pytest.raises(Invalid):
         team.add_user(session, make_account(session), email=email, name="", role=Role.VIEWER, now=now)
 
@@ -190,7 +190,7 @@ def test_the_audit_log_cannot_be_changed(session: Session, now: datetime) -> Non
     session.rollback()
 
 
-def test_no_zone_no_name_no_account(session: Session, now: datetime) -> None:
+def test_an_account_without_valid_zone_or_name_is_refused(session: Session, now: datetime) -> None:
     common: dict[str, Any] = {"email": "a@example.com", "plan_id": None, "now": now}
     with pytest.raises(Invalid, match="no time zone"):
         team.create_account(session, name="Harbour", timezone="Mars/Olympus", **common)

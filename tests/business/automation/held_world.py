@@ -1,4 +1,4 @@
-"""Workers that die while they hold records, in the test's own process: their runs stay as a power cut leaves them."""
+"""Workers that die while they hold records, in the test's own process: their runs stay as after a power cut."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,11 +25,11 @@ def never() -> bool:
 
 
 class Killed(BaseException):
-    """The process is gone: no handler of its own acts on this."""
+    """The process is killed: none of its own handlers acts on this."""
 
 
 class DyingExecutor(ActionExecutor):
-    """Dies before it plans a step, when its time has come."""
+    """Dies before it plans a step, on a chosen call."""
 
     dies: Chance
 
@@ -41,7 +41,7 @@ class DyingExecutor(ActionExecutor):
 
 @dataclass
 class FailingWork:
-    """An action's own work, that fails when its time has come."""
+    """An action's work that fails on a chosen call."""
 
     own: Work
     fails: Chance
@@ -63,7 +63,7 @@ class FailingWork:
 
 @dataclass
 class DyingMachine(Machine):
-    """Workers that die with their run, and actions that fail, whenever they are told to."""
+    """Workers that die with their run, and actions that fail, on demand."""
 
     dies: Chance = never
     fails: Chance = never
@@ -77,7 +77,7 @@ class DyingMachine(Machine):
         return engine
 
     def look_around(self, rounds: int = 50) -> None:
-        """Other workers go on where one has died, until nothing is left that is due."""
+        """Other workers continue where one has died, until nothing is due."""
         self.session.commit()
         for _ in range(rounds):
             try:
@@ -88,6 +88,6 @@ class DyingMachine(Machine):
         raise AssertionError("the machine does not come to rest")
 
     def sweep(self) -> None:
-        """What the sweep does every 15 seconds, and the work that comes of it."""
+        """The sweep of every 15 seconds, and the jobs it wakes."""
         recovery.rescue(self.transaction, self.clock)
         self.look_around()

@@ -28,7 +28,7 @@ from tests.factories import NOW
 
 @dataclass
 class Machine:
-    """Everything a worker does, one look at a time."""
+    """Everything a worker does, one round at a time."""
 
     session: Session
     model: LanguageModel = field(default_factory=OfflineModel)
@@ -56,14 +56,17 @@ class Machine:
         self.now += timedelta(**delta)
 
     def look(self) -> int:
-        """One round: hand out events, wake what is due, carry what is ready. Gives how many runs were carried."""
+        """One round: dispatch events, wake what is due, execute what is ready.
+
+        Returns the number of runs executed.
+        """
         dispatch_batches(self.transaction, self.now)
         with self.transaction() as session:
             waiting.wake_what_is_due(session, self.now)
         return sum(drain(self.engine, queue, most_runs=1000, most_seconds=60) for queue in RUN_QUEUES)
 
     def settle(self, rounds: int = 50) -> None:
-        """Look until nothing is left to do."""
+        """Repeat rounds until nothing is left to do."""
         self.session.commit()
         for _ in range(rounds):
             if self.look() == 0:
@@ -94,5 +97,5 @@ class Machine:
         return [run for run in self.session.scalars(query) if not status or run.status in status]
 
     def breaches(self) -> list[str]:
-        """What the audit finds, in words."""
+        """The audit's findings, in words."""
         return [f"{breach.name}: {breach.rows}" for breach in invariants.audit(self.session, self.now)]

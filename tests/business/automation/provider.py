@@ -1,4 +1,4 @@
-"""The offline provider, made to fail on demand, and able to say what it was asked."""
+"""The offline provider, made to fail on demand, recording its requests."""
 
 from app.business.language_model import Completion, FaultKind, Prompt, ProviderFault
 from app.infrastructure.ai.offline import OfflineModel

@@ -1,4 +1,4 @@
-"""Many processes that spend one balance at once; test_credit_races starts them."""
+"""Many processes that spend one balance concurrently; test_credit_races starts them."""
 
 import multiprocessing
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""Eight processes spend one balance at once: never too much, never twice, every credit explained."""
+"""Eight processes spend one balance concurrently: never too much, never twice, every credit explained."""
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -38,13 +38,13 @@ def test_a_balance_is_spent_to_the_last_credit_and_no_further(session: Session, 
         assert after == reached
 
 
-def test_a_budget_is_never_passed(session: Session, database_url: str) -> None:
+def test_a_budget_is_never_exceeded(session: Session, database_url: str) -> None:
     _, charged = _race(session, database_url, limit=40)
     spent, held = session.execute(select(SpendCounter.spent, SpendCounter.held)).one()
     assert (spent, held) == (charged, 0)
     assert 40 - race_for_credits.AMOUNT < spent <= 40
 
 
-def test_this_race_would_notice_a_missing_guard(session: Session, database_url: str) -> None:
+def test_this_race_fails_without_the_guard(session: Session, database_url: str) -> None:
     _race(session, database_url, limit=40, guarded=False)
     assert (session.scalar(select(func.sum(SpendCounter.spent))) or 0) > 40

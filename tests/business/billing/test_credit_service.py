@@ -1,4 +1,4 @@
-"""Credits: set aside, charged once, given back; a refusal changes nothing."""
+"""Credits: set aside, charged once, released; a refusal changes nothing."""
 
 from datetime import datetime
 from typing import Any
@@ -110,14 +110,14 @@ def test_the_same_unit_is_charged_once(case: Case) -> None:
     assert case.figures == (85, 25)
 
 
-def test_a_charge_never_passes_what_was_set_aside(case: Case) -> None:
+def test_a_charge_never_exceeds_what_was_set_aside(case: Case) -> None:
     case.hold(10)
     assert case.post(15) == 10
     assert case.post(5, key="r7-s0-2") == 0
     assert case.figures == (90, 0)
 
 
-def test_nothing_to_pay_writes_nothing(case: Case) -> None:
+def test_a_charge_of_zero_writes_nothing(case: Case) -> None:
     assert case.hold(0) is None
     assert case.post(0) == 0
     assert case.release() == 0
@@ -125,7 +125,7 @@ def test_nothing_to_pay_writes_nothing(case: Case) -> None:
     assert case.session.scalar(select(func.count(CreditHold.id))) == 0
 
 
-def test_the_end_of_a_run_gives_the_rest_back_once(case: Case) -> None:
+def test_the_end_of_a_run_releases_the_rest_once(case: Case) -> None:
     case.hold(40)
     case.post(15)
     assert case.release() == 25
@@ -167,7 +167,7 @@ def test_an_adjustment_counts_once(case: Case) -> None:
     assert case.figures == (150, 0)
 
 
-def test_taking_away_stops_at_what_is_free(case: Case) -> None:
+def test_an_adjustment_takes_at_most_what_is_free(case: Case) -> None:
     case.hold(40)
     with pytest.raises(NotEnoughCredits, match="Needs 61 credits, 60 free"):
         _add(case, -61)
@@ -224,7 +224,7 @@ def test_a_record_that_moved_is_paid_by_what_was_set_aside_where_it_was(case: Ca
     assert case.session.scalar(select(CreditEntry.site_id).where(CreditEntry.key == "a")) == 1
 
 
-def test_credits_go_back_to_where_they_were_set_aside_whatever_the_day(case: Case) -> None:
+def test_credits_are_released_where_they_were_set_aside_whatever_the_day(case: Case) -> None:
     yesterday = [Budget(BudgetScope.ACCOUNT, case.account.id, "2026-11-23", None)]
     today = [Budget(BudgetScope.ACCOUNT, case.account.id, "2026-11-24", None)]
     case.budgets = yesterday

@@ -1,4 +1,4 @@
-"""The read side of credits."""
+"""Reading credits: entries, months and pages."""
 
 from datetime import UTC, date, datetime
 

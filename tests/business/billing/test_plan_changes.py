@@ -76,9 +76,7 @@ def test_before_the_months_grant_the_new_plan_gives_it(session: Session, account
     ]
 
 
-def test_a_plan_that_there_is_not_or_that_the_account_has_is_refused(
-    session: Session, account: Account
-) -> None:
+def test_an_unknown_plan_or_the_present_one_is_refused(session: Session, account: Account) -> None:
     with pytest.raises(Invalid, match="There is no plan “gold”"):
         change_plan(session, account, "gold", THEN)
     with pytest.raises(Conflict, match="on the plan Starter already"):

@@ -47,7 +47,7 @@ def test_each_account_gets_its_credits_once(session: Session, transaction: Any) 
     assert _entries(session, first) == [("grant-2027-01", 1000, 1000)]
 
 
-def test_a_month_that_was_slept_through_is_granted_on_waking(session: Session, transaction: Any) -> None:
+def test_a_month_missed_while_down_is_granted_later(session: Session, transaction: Any) -> None:
     account = make_account(session, credits=0)
     replenish_monthly_credits(transaction, NEW_YEAR + timedelta(days=27))
     assert _entries(session, account) == [("grant-2027-01", 1000, 1000)]
@@ -114,7 +114,7 @@ def test_what_is_left_is_kept_or_expires_but_never_what_runs_hold(
     assert _entries(session, account)[1:] == expected
 
 
-def test_rules_hear_of_the_grant(session: Session, transaction: Any) -> None:
+def test_the_grant_starts_rules(session: Session, transaction: Any) -> None:
     account = make_account(session, credits=0)
     replenish_monthly_credits(transaction, NEW_YEAR)
     batch, event = session.scalars(select(EventBatch)).one(), session.scalars(select(Event)).one()
@@ -123,7 +123,7 @@ def test_rules_hear_of_the_grant(session: Session, transaction: Any) -> None:
     assert event.data == {"amount": 1000, "month": "2027-01"}
 
 
-def test_the_plans_are_made_once_and_left_as_adjusted(session: Session) -> None:
+def test_plans_are_created_once_and_keep_adjustments(session: Session) -> None:
     ensure_plans(session)
     session.scalars(select(Plan).where(Plan.code == "growth")).one().monthly_credits = 12_000
     ensure_plans(session)

@@ -1,4 +1,4 @@
-"""What the planner's tests look at: who acts, which events were written, how records are placed."""
+"""Shared by the planner's tests: who acts, which events were written, how records are placed."""
 
 from collections import Counter
 from datetime import datetime

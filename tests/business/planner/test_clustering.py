@@ -1,4 +1,4 @@
-"""Grouping keywords by meaning: what belongs together, what joins older clusters, what is left, what is saved."""
+"""Clustering keywords by meaning: what belongs together, joins older clusters, is left over, is saved."""
 
 from datetime import datetime
 
@@ -58,7 +58,7 @@ def test_groups_below_the_wanted_size_are_left_over() -> None:
     assert (answer.groups, sorted(answer.left)) == ([], [1, 2, 3, 4])
 
 
-def test_one_keyword_alone_and_keywords_in_other_scripts_do_no_harm() -> None:
+def test_one_keyword_alone_and_keywords_in_other_scripts_work() -> None:
     assert service.group(request(["socks"]), "k").left == [1]
     answer = service.group(request(["купить велосипед", "купить велосипед москва", "寿司 東京"]), "k")
     assert {1, 2} <= {key for group in answer.groups for key in group.keyword_ids}
@@ -74,7 +74,7 @@ def _keywords(session: Session, sector: Sector) -> list[int]:
     return [make_keyword(session, sector, text=text, volume=5, intent="commercial").id for text in texts]
 
 
-def test_clusters_are_made_keywords_placed_and_both_told_of(
+def test_clusters_are_created_keywords_placed_and_both_reported(
     session: Session, sector: Sector, now: datetime
 ) -> None:
     ids = _keywords(session, sector)

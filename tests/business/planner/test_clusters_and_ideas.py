@@ -1,4 +1,4 @@
-"""Clusters and ideas in people's hands: what is legal, what follows from it, what is told."""
+"""Manual changes of clusters and ideas: what is legal, what follows, which events are written."""
 
 from datetime import datetime
 
@@ -26,7 +26,7 @@ def sector(session: Session) -> Sector:
     return sector_of_new_account(session)
 
 
-def test_a_cluster_made_by_hand_is_told_of(session: Session, sector: Sector, now: datetime) -> None:
+def test_a_manual_cluster_writes_its_event(session: Session, sector: Sector, now: datetime) -> None:
     fields = {"name": " Running  Shoes ", "labels": ["spring"]}
     cluster = create_cluster(session, sector, fields, origin=person(sector), now=now)
     assert (cluster.name, cluster.main_keyword, cluster.status) == ("Running Shoes", "running shoes", "new")
@@ -92,7 +92,7 @@ def test_a_cluster_is_planned_with_its_first_idea_and_done_without_open_ones(
     assert events(session)["status_changed", "cluster"] == 2
 
 
-def test_a_rule_decides_new_ideas_only_and_undoes_nobody(
+def test_a_rule_decides_new_ideas_only_and_undoes_no_decision(
     session: Session, sector: Sector, now: datetime
 ) -> None:
     new, rejected = make_idea(session, sector), make_idea(session, sector, status="rejected")

@@ -43,7 +43,7 @@ def test_the_most_searched_keywords_come_first_in_the_facts(session: Session, cl
     assert (request.cluster, request.count, request.language) == ("garden shed", 4, "en")
 
 
-def test_ideas_are_saved_with_keys_of_their_unit_and_told_of(
+def test_ideas_are_saved_with_keys_of_their_unit_and_events(
     session: Session, sector: Sector, cluster: Cluster, now: datetime
 ) -> None:
     answer = service.generate(service.read(session, cluster.account_id, cluster.id), "k")
@@ -78,7 +78,7 @@ def test_a_cluster_with_ideas_is_left_out_unless_asked_again(
 
 
 class Scripted:
-    """A provider that answers what the test says."""
+    """A provider with scripted answers."""
 
     def __init__(self, *titles: str) -> None:
         self.titles = titles

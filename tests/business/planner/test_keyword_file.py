@@ -1,4 +1,4 @@
-"""What kind of file it is, by its bytes alone; and files that are none or are traps."""
+"""File type by its bytes alone; and files that are invalid or malicious."""
 
 import zipfile
 from io import BytesIO
@@ -73,7 +73,7 @@ def test_a_workbook_is_recognised_whatever_its_name_says() -> None:
     assert [(row.row, row.values) for row in table.rows] == [(3, {"keyword": "oak table", "volume": 1200})]
 
 
-def test_two_far_apart_cells_do_not_make_the_reader_lay_out_a_billion() -> None:
+def test_two_distant_cells_do_not_make_the_reader_allocate_a_billion() -> None:
     rows = f'{HEADER}<row r="1048576">{text("XFD1048576", "far away")}</row>'
     with pytest.raises(TooLarge, match="1,048,576 rows"):
         read_keyword_table(workbook(rows))
@@ -90,7 +90,7 @@ def test_zip_bombs_are_refused_before_they_are_read(extra: dict[str, bytes], why
         read_keyword_table(workbook(HEADER, extra))
 
 
-def test_a_size_that_the_zip_lies_about_is_found_out() -> None:
+def test_a_wrong_size_in_the_zip_is_detected() -> None:
     data = workbook(HEADER, {"xl/media/bomb.bin": b"\0" * (60 * 1024 * 1024)})
     true_size = (60 * 1024 * 1024).to_bytes(4, "little")
     with pytest.raises((TooLarge, Invalid)):
@@ -104,6 +104,6 @@ def test_a_size_that_the_zip_lies_about_is_found_out() -> None:
      (b"%PDF-1.7\n1 0 obj\n", "No column is named"),
      (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "No column is named")],
 )  # fmt: skip
-def test_what_is_no_table_is_refused_in_plain_words(data: bytes, why: str) -> None:
+def test_files_without_a_table_are_refused_in_plain_words(data: bytes, why: str) -> None:
     with pytest.raises(Invalid, match=why):
         read_keyword_table(data)

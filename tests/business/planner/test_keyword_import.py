@@ -1,4 +1,4 @@
-"""An import: every row is created, a duplicate or refused; figures are updated; one batch tells of it."""
+"""An import: every row is created, a duplicate or refused; figures are updated; one batch reports it."""
 
 from datetime import datetime, timedelta
 
@@ -53,7 +53,7 @@ def test_keywords_already_here_can_be_left_alone(session: Session, sector: Secto
     assert (known.volume, result.updated, result.duplicates) == (10, 0, 1)
 
 
-def test_new_keywords_are_told_of_in_one_closed_batch(
+def test_new_keywords_are_reported_in_one_closed_batch(
     session: Session, sector: Sector, now: datetime
 ) -> None:
     take(session, sector, "keyword\nred shoe\nblue shoe\n", now)
@@ -113,7 +113,7 @@ def test_one_keyword_is_added_once(session: Session, sector: Sector, now: dateti
                {"text": "a", "volume": -1}, {"text": "a", "intent": "buying"}, {"text": "a", "colour": 1},
                {"text": "a", "assignee": 99}],
 )  # fmt: skip
-def test_a_keyword_that_cannot_be_is_refused_by_field(
+def test_an_invalid_keyword_is_refused_by_field(
     session: Session, sector: Sector, now: datetime, fields: dict[str, object]
 ) -> None:
     with pytest.raises(Invalid) as refusal:

@@ -1,4 +1,4 @@
-"""Keyword exports as people have them: read by their bytes, each row taken or refused with a sentence."""
+"""Real keyword exports: read by their bytes, each row imported or refused with a sentence."""
 
 from pathlib import Path
 
@@ -109,7 +109,7 @@ def test_a_file_without_keyword_column_is_refused_with_what_it_has() -> None:
         read_keyword_table(b"\n\n")
 
 
-def test_an_open_quotation_mark_spoils_its_own_row_only() -> None:
+def test_an_open_quotation_mark_affects_its_own_row_only() -> None:
     table = read_keyword_table(b'keyword,volume\n"lost,5\nfound,6\n')
     assert values(table) == [{"keyword": "found", "volume": 6}]
     assert [error.row for error in table.errors] == [2]

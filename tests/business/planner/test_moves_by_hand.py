@@ -1,4 +1,4 @@
-"""Every change by hand, from every status: the statuses that follow, and exactly their events."""
+"""Every manual change, from every status: the statuses that follow, and exactly their events."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -281,7 +281,7 @@ def test_content_marked_as_published(
         follows(session, content, before, before)
 
 
-def test_a_rule_moves_back_no_cluster_that_a_person_closed(
+def test_a_rule_does_not_reopen_a_cluster_that_a_person_closed(
     session: Session, sector: Sector, now: datetime
 ) -> None:
     cluster = make_cluster(session, sector, status="done")

@@ -1,4 +1,4 @@
-"""What an event keeps of its record reads back as the record was, whatever happens to it afterwards."""
+"""The snapshot in an event restores the record as it was, whatever happens to it afterwards."""
 
 from datetime import timedelta
 from typing import Any
@@ -44,7 +44,7 @@ def sector(session: Session) -> Sector:
         (make_content, {"outline": True, "published_at": NOW, "published_url": "https://a.example/"}),
     ],
 )  # fmt: skip
-def test_it_reads_back_as_the_record_is(
+def test_a_restored_snapshot_equals_the_record(
     session: Session, sector: Sector, make: Any, values: dict[str, Any]
 ) -> None:
     record = make(session, sector, **values)
@@ -70,7 +70,7 @@ def test_long_texts_and_what_never_changes_are_left_out() -> None:
         assert not kept_names(model) & names
 
 
-def test_an_event_keeps_what_the_record_said_then(session: Session, sector: Sector) -> None:
+def test_an_event_keeps_the_past_values_of_its_record(session: Session, sector: Sector) -> None:
     origin = Origin(sector.account_id)
     keyword = add_keyword(session, sector, {"text": "iron pan", "volume": 900}, origin=origin, now=NOW)
     update_keyword(session, keyword, {"volume": 5}, origin=origin, now=LATER)

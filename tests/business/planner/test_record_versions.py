@@ -1,4 +1,4 @@
-"""Versions of records: each change counts once, whoever makes it; a change of an old version is refused whole."""
+"""Versions of records: each change counts once, whoever makes it; a change of an old version is refused completely."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta

@@ -1,4 +1,4 @@
-"""Builds that lack one of their safeguards, made so inside a child only. Each trial must fail on one of them."""
+"""Builds without one of their safeguards, made inside a child only. Each trial must fail on one of them."""
 
 import secrets
 import time
@@ -23,7 +23,7 @@ from tests.faults.crashes.crash_points import crash_point
 
 
 def forget_receipts() -> None:
-    """No unit is known to be done, and each attempt has keys of its own."""
+    """No unit is known to be done, and each attempt uses new keys."""
     known = unit_plan.unit_key
     unit_plan.unit_key = lambda *place: f"{known(*place)}-{secrets.token_hex(3)}"
     unit_plan.unit_states = lambda *_: {}
@@ -31,7 +31,7 @@ def forget_receipts() -> None:
 
 
 def charge_apart() -> None:
-    """What a unit made is committed before it is paid for."""
+    """The output of a unit is committed before it is paid for."""
     post = CreditService.post
 
     def late(self: CreditService, session: Session, **values: Any) -> int:
@@ -42,7 +42,7 @@ def charge_apart() -> None:
 
 
 def sweep_without(step: str) -> Callable[[], None]:
-    """Nobody looks for what that step of the sweep finds."""
+    """That step of the sweep is left out."""
 
     def remove() -> None:
         automation_tasks.HEALING = tuple(one for one in automation_tasks.HEALING if one.__name__ != step)
@@ -51,7 +51,7 @@ def sweep_without(step: str) -> Callable[[], None]:
 
 
 def hand_over_in_three_commands() -> None:
-    """As the library does it: push, remove, write the next time; and nobody puts back what is gone."""
+    """As the library does it: push, remove, write the next time; and nobody restores what is gone."""
 
     def enqueue(self: AutomationScheduler, job: Job) -> None:
         connection = self.connection
@@ -67,7 +67,7 @@ def hand_over_in_three_commands() -> None:
 
 
 def import_told_in_pieces() -> None:
-    """Rules hear of the keywords of each part of an import, not of the whole."""
+    """Rules receive the keywords of each part of an import, not of the whole."""
     finish = import_parts.Part.finish
 
     def and_tell(self: import_parts.Part) -> bool:
@@ -93,12 +93,12 @@ def migrate_statement_by_statement() -> None:
 
 
 def months_without_a_key() -> None:
-    """A grant is known by nothing, so every call grants."""
+    """A grant has no key, so every call grants."""
     replenishment.grant_key = lambda month: f"grant-{month}-{secrets.token_hex(4)}"
 
 
 def months_begun_are_done() -> None:
-    """Who finds that somebody has begun with the month leaves the rest to them."""
+    """A process that finds the month begun leaves the rest to others."""
     owed = replenishment.accounts_without_grant
 
     def unless_begun(session: Session, now: datetime) -> Iterator[int]:

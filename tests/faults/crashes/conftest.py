@@ -1,4 +1,4 @@
-"""Children that work, and die, on the tests' own database and queue server."""
+"""Child processes that work, and die, on the tests' own database and queue server."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime

@@ -26,7 +26,7 @@ start: Any = None
 
 @dataclass(frozen=True)
 class Lot:
-    """What one process does in one round: carries these runs, by this clock."""
+    """What one process does in one round: executes these runs, by this clock."""
 
     runs: Sequence[int]
     now: datetime
@@ -43,7 +43,7 @@ class Spending:
 
 
 def race(url: str, works: Sequence[Sequence[Lot | Spending]], *, guarded: bool = True) -> list[int]:
-    """Released together for each round; gives how often each process was served."""
+    """All are released together in each round; returns how often each process succeeded."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
     with context.Pool(len(works), _begin, (context.Barrier(len(works)), guarded)) as pool:
@@ -80,7 +80,7 @@ def _work(url: str, rounds: Sequence[Lot | Spending]) -> int:
                 start.wait(300)
                 served += _carry(session, one) if isinstance(one, Lot) else _spend(session, one)
     except Exception:
-        # The others shall not wait for this one.
+        # The others must not wait for this one.
         start.abort()
         raise
     engine.dispose()

@@ -1,4 +1,4 @@
-"""What the processes of test_start_races do: retries, rescues and follow-ups of one start, while prices change."""
+"""The processes of test_start_races: retries, rescues and follow-ups of one start, while prices change."""
 
 import multiprocessing
 import random
@@ -31,7 +31,7 @@ start: Any = None
 
 @dataclass(frozen=True)
 class Meddling:
-    """What one process does: by chance, so many steps on the runs of these accounts."""
+    """One process: so many random steps on the runs of these accounts."""
 
     account_ids: Sequence[int]
     seed: int
@@ -40,7 +40,7 @@ class Meddling:
 
 
 class Writer:
-    """Writes as many words as were asked for, or refuses."""
+    """Writes as many words as were requested, or refuses."""
 
     def __init__(self, chance: random.Random) -> None:
         self.chance = chance
@@ -53,7 +53,7 @@ class Writer:
 
 
 def race(url: str, works: Sequence[Meddling], *, guarded: bool = True) -> list[int]:
-    """Released together; returns the number of runs that each process carried on."""
+    """All are released together; returns the number of runs that each process executed."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
     with context.Pool(len(works), _begin, (context.Barrier(len(works)), guarded)) as pool:
@@ -87,7 +87,7 @@ def _work(url: str, work: Meddling) -> int:
             start.wait(300)
             return _Worker(session, work).meddle()
     except Exception:
-        # The others shall not wait for this one.
+        # The others must not wait for this one.
         start.abort()
         raise
     finally:
@@ -100,7 +100,7 @@ def _be_patient(connection: Any, _record: Any) -> None:
 
 
 class _Worker:
-    """One process: its own session, clock and chance."""
+    """One process: its own session, clock and random numbers."""
 
     def __init__(self, session: Session, work: Meddling) -> None:
         self.session, self.work, self.chance = session, work, random.Random(work.seed)
@@ -151,7 +151,7 @@ class _Worker:
                 continue
 
     def _rescue(self) -> None:
-        """As if the workers of running runs had fallen silent: pending again, with what they have set aside."""
+        """As if the workers of running runs had stopped sending heartbeats: pending again, with what they set aside."""
         ids = self._some(Status.RUNNING)
         with self.transaction() as session:
             session.execute(

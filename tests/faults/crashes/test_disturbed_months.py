@@ -1,4 +1,4 @@
-"""Month changes of many accounts, disturbed in every way: each account gets each month's credits once."""
+"""Monthly grants of many accounts under every kind of disturbance: each account gets each month's credits once."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -82,7 +82,7 @@ def test_each_account_gets_each_month_once(world: Session, trials: Trials, accou
 @pytest.mark.parametrize(
     ("lacking", "disturb"), [("month key", run_twice), ("catch-up", killed_midway)], ids=["twice", "missing"]
 )
-def test_these_trials_would_notice_a_missing_safeguard(
+def test_these_trials_fail_without_a_safeguard(
     world: Session, trials: Trials, accounts: int, lacking: str, disturb: Disturbance
 ) -> None:
     disturb(trials, FIRST, (lacking,))

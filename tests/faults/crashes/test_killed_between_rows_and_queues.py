@@ -1,4 +1,4 @@
-"""Killed between the database and the queue server, amid an import, a hand-over or a migration: nothing is lost."""
+"""Killed between the database and the queue server, during an import, an enqueue or a migration: nothing is lost."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -101,9 +101,7 @@ def test_a_change_committed_before_the_crash_reaches_its_rule_once(
         assert breaches(world, today + timedelta(minutes=10)) == []
 
 
-def test_this_trial_would_notice_that_nobody_looks_for_events(
-    world: Session, trials: Trials, today: datetime
-) -> None:
+def test_this_trial_fails_if_nobody_looks_for_events(world: Session, trials: Trials, today: datetime) -> None:
     place = make_place(world, today)
     assert trials.dies("type_keyword", place.sector_id, "lamp", dies="before-hint")
     trials.run("heal", without=["dispatch"])
@@ -143,7 +141,7 @@ def test_an_import_killed_midway_is_finished_by_the_sweep_as_one(
         assert breaches(world, today + timedelta(minutes=10)) == []
 
 
-def test_this_trial_would_notice_an_import_told_in_pieces(
+def test_this_trial_fails_if_an_import_is_reported_in_pieces(
     world: Session, trials: Trials, today: datetime
 ) -> None:
     place = make_place(world, today)
@@ -167,7 +165,7 @@ def later(world: Session, today: datetime) -> datetime:
 
 
 def unarmed(session: Session, valkey: Redis, now: datetime) -> list[datetime]:
-    """Planned times to come that no alarm will call."""
+    """Future planned times without a scheduled wake-up."""
     query = select(ScheduledTask.scheduled_at).where(ScheduledTask.scheduled_at > now)
     with reading(session):
         planned = session.scalars(query).all()
@@ -178,7 +176,7 @@ def unarmed(session: Session, valkey: Redis, now: datetime) -> list[datetime]:
     ]  # fmt: skip
 
 
-def test_times_planned_before_the_crash_get_their_alarm(
+def test_times_planned_before_the_crash_get_their_wake_up(
     world: Session, trials: Trials, valkey: Redis, later: datetime
 ) -> None:
     for _ in range(times(full=10, sample=1)):
@@ -190,7 +188,7 @@ def test_times_planned_before_the_crash_get_their_alarm(
         later += WINDOW
 
 
-def test_this_trial_would_notice_that_nobody_arms_them(
+def test_this_trial_fails_if_wake_ups_are_not_scheduled(
     world: Session, trials: Trials, valkey: Redis, later: datetime
 ) -> None:
     assert trials.dies("plan", at=later, dies="before-hint")
@@ -206,7 +204,7 @@ HAND_OVERS = [f"{side}-hand-over:{number}" for side in ("before", "after") for n
 
 
 @pytest.mark.parametrize("dies", HAND_OVERS)
-def test_a_scheduler_killed_at_a_hand_over_loses_neither_alarm_nor_recurring_job(
+def test_a_scheduler_killed_while_enqueuing_loses_neither_alarm_nor_recurring_job(
     trials: Trials, valkey: Redis, today: datetime, dies: str
 ) -> None:
     for _ in range(times(full=10, sample=1)):
@@ -220,7 +218,7 @@ def test_a_scheduler_killed_at_a_hand_over_loses_neither_alarm_nor_recurring_job
         assert (waiting["due"], waiting["clock"]) == (1, 1)
 
 
-def test_this_trial_would_notice_a_hand_over_in_three_commands(trials: Trials, valkey: Redis) -> None:
+def test_this_trial_fails_if_enqueuing_takes_three_commands(trials: Trials, valkey: Redis) -> None:
     lacking = ["hand-over"]
     assert trials.dies("hand_over", dies="between-commands", without=lacking)
     valkey.delete(Scheduler.scheduler_lock_key)
@@ -282,7 +280,7 @@ def test_a_migration_killed_midway_is_done_by_the_next_start(
     assert migrated(f"statement:{number}", []) == []
 
 
-def test_this_trial_would_notice_a_migration_in_pieces(
+def test_this_trial_fails_if_a_migration_runs_in_pieces(
     migrated: Callable[[str, list[str]], list[str]],
 ) -> None:
     assert migrated("statement:60", ["whole migration"]) != []

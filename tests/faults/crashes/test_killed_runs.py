@@ -1,4 +1,4 @@
-"""A worker is killed at every commit of a paid run: nothing is lost, nothing is done twice, the books are exact."""
+"""A worker is killed at every commit of a paid run: nothing is lost, nothing is done twice, the ledger is exact."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -55,7 +55,7 @@ class Killed:
         return {"AI_BASE_URL": self.chat.url, "AI_MODEL": "small"}
 
     def moment(self) -> str:
-        """Where the run stands now, as the database and the service know it."""
+        """The progress of the run, as the database and the service show it."""
         self.session.rollback()
         self.session.refresh(self.run)
         units = self._units()
@@ -75,7 +75,7 @@ class Killed:
         return self.session.scalars(query.execution_options(populate_existing=True)).all()
 
     def heal(self, *without: str) -> None:
-        """The lease ends; then sweeps and workers."""
+        """The lease expires; then sweeps and workers."""
         expire_leases(self.session, self.today)
         self.trials.run("heal", without=without, environment=self.service)
 
@@ -119,7 +119,7 @@ def chat() -> Iterator[ChatServer]:
 
 
 def open_run(session: Session, today: datetime) -> ScheduledTask:
-    """A run that is due since a minute, and its ticket."""
+    """A run that is due since a minute, and its wake-up job."""
     account = make_account(session)
     sector = make_sector(session, make_site(session, account))
     clusters_with_keywords(session, sector, CLUSTERS)
@@ -165,7 +165,7 @@ def test_a_run_killed_at_any_commit_is_finished_once(
         ("overdue", "before the claim"),
     ],
 )
-def test_these_trials_would_notice_a_missing_safeguard(
+def test_these_trials_fail_without_a_safeguard(
     world: Session, trials: Trials, chat: ChatServer, today: datetime, lacking: str, moment: str
 ) -> None:
     trial = Killed(world, trials, chat, today, open_run(world, today))
@@ -191,7 +191,7 @@ def test_a_retry_killed_at_any_commit_does_the_rest_once(
             assert trial.wrong() == [], f"killed after-commit:{number}"
 
 
-def test_a_look_at_many_runs_killed_in_between_does_each_once(
+def test_a_worker_killed_between_many_runs_executes_each_once(
     world: Session, trials: Trials, today: datetime
 ) -> None:
     for number in times(full=[*range(1, 19)], sample=[6]):

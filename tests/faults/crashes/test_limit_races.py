@@ -1,4 +1,4 @@
-"""Eight processes at one daily limit, and at one balance: exactly so many get through, and the rest is refused."""
+"""Eight processes at one daily limit, and at one balance: exactly so many succeed, and the rest is refused."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -117,7 +117,7 @@ def test_a_balance_is_spent_to_the_last_credit_and_the_rest_is_refused(
     assert session.scalars(spent).all() == [0] * ROUNDS
 
 
-def test_these_races_would_notice_a_missing_guard_of_the_day(session: Session, database_url: str) -> None:
+def test_these_races_fail_without_the_guard_of_the_day(session: Session, database_url: str) -> None:
     rounds = [lots(session, make_account(session), [NOW])]
     session.commit()
     race(database_url, list(zip(*rounds, strict=True)), guarded=False)
@@ -125,7 +125,7 @@ def test_these_races_would_notice_a_missing_guard_of_the_day(session: Session, d
     assert session.scalar(select(func.max(RuleDay.used))) > LIMIT
 
 
-def test_these_races_would_notice_a_missing_guard_of_the_balance(session: Session, database_url: str) -> None:
+def test_these_races_fail_without_the_guard_of_the_balance(session: Session, database_url: str) -> None:
     rounds = [spendings(session, 1)]
     session.commit()
     # The table's own check is the last line: without the guard the processes run into it.

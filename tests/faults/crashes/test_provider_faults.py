@@ -1,4 +1,4 @@
-"""Everything an AI service can do wrong, through the real client and engine: reason, sentence, next try, no charge."""
+"""Every fault of an AI service, through the real client and engine: reason, sentence, next try, no charge."""
 
 import json
 import socket
@@ -39,7 +39,7 @@ def titled(*titles: str) -> Reply:
 
 @dataclass(frozen=True)
 class Fault:
-    """What the service does, and what must come of it. retry: seconds to the next try, None without one."""
+    """What the service does, and the expected result. retry: seconds to the next try, None without one."""
 
     replies: tuple[Reply, ...]
     reason: Reason
@@ -112,7 +112,7 @@ def check(machine: Machine, run: ScheduledTask, account: Account, fault: Fault) 
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_a_fault_is_named_costs_nothing_and_is_tried_again_where_that_can_help(
+def test_a_fault_is_named_costs_nothing_and_is_retried_where_that_can_help(
     session: Session, name: str
 ) -> None:
     fault = FAULTS[name]
@@ -123,7 +123,7 @@ def test_a_fault_is_named_costs_nothing_and_is_tried_again_where_that_can_help(
             check(machine, run, account, fault)
 
 
-def test_nobody_at_home_is_tried_again(session: Session) -> None:
+def test_a_refused_connection_is_retried(session: Session) -> None:
     fault = Fault((), Reason.ACTION_FAILED, "The AI service could not be reached.", retry=10)
     for _ in TIMES:
         with working(session, good()) as (machine, chat, account), socket.socket() as closed:
@@ -196,21 +196,21 @@ def lose_answers(session: Session) -> tuple[int, list[int], ScheduledTask]:
         return len(service.done), charges(session, account), run
 
 
-def test_a_lost_answer_is_asked_for_under_its_key_and_charged_once(session: Session) -> None:
+def test_a_lost_answer_is_requested_under_its_key_and_charged_once(session: Session) -> None:
     for _ in range(times(full=200, sample=2)):
         pieces, charged, run = lose_answers(session)
         assert (pieces, charged, run.status, run.attempt) == (1, [-5], Status.COMPLETED, 3)
         assert len(session.scalars(select(Idea.id).where(Idea.account_id == run.account_id)).all()) == 3
 
 
-def test_this_trial_would_notice_keys_that_change(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_this_trial_fails_if_keys_change(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     count = iter(range(100))
     monkeypatch.setattr(unit_plan, "unit_key", lambda *place: f"r{place[0]}-{next(count)}")
     pieces, _, _ = lose_answers(session)
     assert pieces > 1
 
 
-def test_this_trial_would_notice_a_charge_before_the_work(
+def test_this_trial_fails_if_the_charge_precedes_the_work(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def charge_first(executor: ActionExecutor, context: Any, lease: Any, unit: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Eight processes race follow-ups, retries, rescues and changed prices against the total of one start."""
+"""Eight concurrent processes: follow-ups, retries, rescues and changed prices against the total of one start."""
 
 from collections.abc import Callable
 
@@ -82,9 +82,7 @@ def test_a_start_never_spends_more_than_its_total(
     )
 
 
-def test_this_race_would_notice_a_retry_that_leaves_the_counter_out(
-    session: Session, database_url: str
-) -> None:
+def test_this_race_fails_if_a_retry_ignores_the_counter(session: Session, database_url: str) -> None:
     for seed in range(times(full=10, sample=5)):
         run_race(session, database_url, seed, guarded=False)
         if "start_totals" in {breach.name for breach in audit(session, NOW)}:

@@ -1,4 +1,4 @@
-"""The tests' side of the trials: orders children, and says how often a trial is made."""
+"""The tests' side of the trials: gives orders to children, and decides how often a trial is repeated."""
 
 import json
 import os
@@ -30,7 +30,7 @@ def times(full: Plan, sample: Plan) -> Plan:
 
 @dataclass(frozen=True)
 class Child:
-    """One child: its work, where it shall die (`after-commit:3`), what its build lacks, and its clock."""
+    """One child: its work, where it must die (`after-commit:3`), what its build lacks, and its clock."""
 
     work: str
     arguments: Sequence[Any] = ()
@@ -67,7 +67,7 @@ class Trials:
         return codes
 
     def dies(self, work: str, *arguments: Any, **how: Any) -> bool:
-        """Whether the child came to the place where it shall die."""
+        """Whether the child reached the place where it must die."""
         return self.run(work, *arguments, **how) == KILLED
 
 

@@ -1,1 +1,1 @@
-"""Real processes under real faults: killed, stopped, cut off from their queue server, doubled, and deployed anew."""
+"""Real processes under real faults: killed, stopped, disconnected from their queue server, doubled, and redeployed."""

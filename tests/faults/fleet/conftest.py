@@ -1,4 +1,4 @@
-"""What the trials share: one nursery, a database of each trial's own, and a place for the figures they print."""
+"""Shared by the trials: one nursery, a separate database for each trial, and the figures they print."""
 
 import subprocess
 from collections.abc import Callable, Iterator
@@ -38,7 +38,7 @@ def site(request: pytest.FixtureRequest, nursery: "subprocess.Popen[str]", tmp_p
 def control_site(
     request: pytest.FixtureRequest, nursery: "subprocess.Popen[str]", tmp_path: Path
 ) -> Iterator[Site]:
-    """Where broken builds are tried, and lateness is measured: everyday tests have time for one database."""
+    """For broken builds and lateness: everyday tests have time for one database."""
     for url in _own_database(request, tmp_path):
         yield Site(nursery, url, tmp_path)
 

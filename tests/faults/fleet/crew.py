@@ -1,4 +1,4 @@
-"""The crew of one installation: its processes, its queue server and what becomes of them."""
+"""The processes of one installation, their queue server, and their state."""
 
 import json
 import os
@@ -28,7 +28,7 @@ CREW = {"clock": 1, "worker": 2, "scheduler": 1}
 
 
 class QueueServer:
-    """A Valkey of one trial's own, behind a socket that stays the same; it keeps nothing when it dies."""
+    """A Valkey of one trial, behind a socket that stays the same; it keeps nothing when it dies."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="igny8-q-"))
@@ -69,7 +69,7 @@ class QueueServer:
 
 @dataclass
 class Member:
-    """One process of the crew. `stopped`: it was told to end, and is not missed."""
+    """One process. `stopped`: it was told to end, and is not restarted."""
 
     kind: str
     pid: int
@@ -81,7 +81,7 @@ class Member:
 
     @property
     def horses(self) -> list[int]:
-        """The children that a step worker forks for its looks."""
+        """The children that a step worker forks for its jobs."""
         return family_of(self.pid)
 
     def send(self, number: signal.Signals, *, to: str = "both") -> None:
@@ -94,7 +94,7 @@ class Member:
 
 @dataclass
 class Crew:
-    """Processes with one environment, pace and plant, forked by one nursery."""
+    """Processes with one environment, pace and planted fault, forked by one nursery."""
 
     nursery: subprocess.Popen[str]
     environment: Mapping[str, str]
@@ -128,7 +128,7 @@ class Crew:
         return [member for member in self.members if member.is_alive and member.kind in (kinds or CREW)]
 
     def replace_the_dead(self) -> list[str]:
-        """As the supervisor does; gives the kinds that were started again."""
+        """Restart dead processes as the supervisor does; returns their kinds."""
         dead = [member for member in self.members if not member.is_alive]
         self.members = [member for member in self.members if member.is_alive]
         for member in dead:
@@ -136,7 +136,7 @@ class Crew:
         return [member.kind for member in dead]
 
     def stop_all(self, within: float = 30) -> float:
-        """SIGTERM to all, in the order of a deploy; gives the seconds until the last has ended.
+        """SIGTERM to all, in the order of a deploy; returns the seconds until the last has ended.
 
         What does not end in its time is killed, as by the supervisor.
         """

@@ -1,4 +1,4 @@
-"""A load whose outcome is known beforehand: what was asked for is remembered here, and counted again at the end.
+"""A load whose outcome is known beforehand: everything requested is recorded here, and counted again at the end.
 
 A schedule rule for each of many instants, half of them paid; an event rule that follows each of those with tasks and
 articles; an event rule that makes a task of each new keyword; and a rule that runs every minute.
@@ -161,7 +161,10 @@ class Load:
             return {int(worker.rpartition("-")[2]): run_id for worker, run_id in session.execute(query)}
 
     def is_settled(self) -> bool:
-        """Nothing that is due is open any more. What was given up after three rescues is retried, as a person would."""
+        """Nothing that is due is open any more.
+
+        What was given up after three rescues is retried, as a person would.
+        """
         with transaction() as session:
             lost = session.scalars(
                 select(ScheduledTask).where(
@@ -195,7 +198,7 @@ class Load:
         return session.scalar(with_row.where(ScheduledTask.automation_rule_id.in_(self.due))) == len(self.due)
 
     def problems(self) -> list[str]:
-        """Everything that was lost, doubled, or does not add up; empty when all is as it was asked for."""
+        """Everything that was lost, duplicated, or does not add up; empty when all is as requested."""
         with only_reading(), transaction() as session:
             found = [*self._occurrences(session), *self._effects(session), *self._credits(session)]
             found += [

@@ -1,7 +1,7 @@
 """Forks the product's own commands from a process that has everything loaded, as `up` does: a start costs little.
 
-Each line of its standard input is a wish, `{"command", "environment", "pace", "plant", "log"}`; it answers with the
-id of the new process. Whoever ends this one ends them all.
+Each line of its standard input is an order, `{"command", "environment", "pace", "plant", "log"}`; it answers with the
+id of the new process. Ending it ends them all.
 """
 
 import gc
@@ -34,7 +34,7 @@ def main() -> None:
 
 
 def live(wish: dict[str, Any], parent: int) -> NoReturn:
-    """Become the command of the wish. Workers wait for children of their own."""
+    """Become the command of the order. Workers wait for their own children."""
     code = 1
     try:
         os.setpgid(0, 0)

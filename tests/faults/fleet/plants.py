@@ -1,4 +1,4 @@
-"""Deliberately broken builds: each trial that finds nothing must find what one of these does."""
+"""Deliberately broken builds: a trial that finds no fault in the product must find that of one of these."""
 
 import secrets
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from app.infrastructure.messaging import scheduler
 
 
 def write_without_the_lease() -> None:
-    """Whoever once had a run may write for it for ever."""
+    """A worker that once had a run may write for it for ever."""
 
     def renew(session: Session, lease: Lease, now: datetime) -> None:
         session.execute(
@@ -31,7 +31,7 @@ def write_without_the_lease() -> None:
 
 
 def claim_without_a_guard() -> None:
-    """A run may be taken by all who have seen it."""
+    """Every worker that has seen a run may take it."""
 
     def take(session: Session, run_id: int, worker: str, token: str, now: datetime) -> bool:
         claimed = {"status": Status.RUNNING, "lease_token": token, "lease_until": now + run_lease.LEASE}
@@ -43,7 +43,7 @@ def claim_without_a_guard() -> None:
 
 
 def plan_again_and_again() -> None:
-    """The planner does not look at what is planned already; the unique key is dropped by the trial."""
+    """The planner ignores what is planned already; the trial drops the unique key."""
     planning._unwritten = lambda _session, _rule, schedule, start, until, _site: list(
         planning.due_instants(schedule, start - planning.TINY, until)
     )
@@ -51,7 +51,7 @@ def plan_again_and_again() -> None:
 
 
 def forget_what_is_due() -> None:
-    """The planner writes no row for what is due by now: whatever was not planned ahead is lost."""
+    """The planner writes no row for what is due by now: times that were not planned ahead are lost."""
     write_rows = planning._write_rows
 
     def only_ahead(session: Session, rule: Any, due: list[datetime], now: datetime, site_id: int) -> None:
@@ -61,12 +61,12 @@ def forget_what_is_due() -> None:
 
 
 def rescue_nobody() -> None:
-    """A run whose worker has died stays with it."""
+    """A run whose worker has died is never rescued."""
     recovery.rescue = lambda _transaction, _clock: recovery.Rescued()
 
 
 def leave_recurring_jobs_lost() -> None:
-    """The scheduler does not look whether its recurring jobs are still there."""
+    """The scheduler does not check whether its recurring jobs are still there."""
     scheduler.AutomationScheduler.restore_missing = lambda _self: None  # type: ignore[method-assign]
 
 
@@ -80,7 +80,7 @@ def fail_when_told_to_stop() -> None:
 
 
 def new_key_for_each_try() -> None:
-    """The provider cannot know that it is asked for the same work again."""
+    """Each try has a new key: the provider cannot know that it is the same work."""
     unit_plan.unit_key = lambda run_id, step, record_id: (  # type: ignore[attr-defined]
         f"r{run_id}-s{step}-{record_id}-{secrets.token_hex(4)}"
     )

@@ -32,7 +32,7 @@ class Provider:
 
     @property
     def repeated(self) -> int:
-        """Calls that the key turned into nothing."""
+        """Calls that the key made superfluous."""
         return sum(self.asked.values()) - len(self.asked)
 
 

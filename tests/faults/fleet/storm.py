@@ -1,4 +1,4 @@
-"""A storm: a load, a crew, and faults at random moments; at its end everything must be as it was asked for."""
+"""A storm: a load, real processes, and faults at random moments; at its end everything must be as requested."""
 
 import os
 import signal
@@ -35,13 +35,13 @@ SEED = int(os.environ.get("SEED", "1"))
 
 
 def trials(full: int, sample: int) -> int:
-    """How often a trial is made: the aim with TRIALS=full, else a sample that everyday tests have time for."""
+    """How often a trial is repeated: fully with TRIALS=full, else a sample that everyday tests have time for."""
     return full if FULL else sample
 
 
 @dataclass
 class Storm:
-    """One installation of one trial, and what is done to it. `pause`: seconds between two acts, from and to."""
+    """One installation of one trial, and the faults it gets. `pause`: seconds between two acts, from and to."""
 
     crew: Crew
     queue: QueueServer
@@ -56,7 +56,7 @@ class Storm:
         self.trail.append(f"{utc_now():%H:%M:%S.%f} {what}")
 
     def rage(self, acts: Sequence[Callable[["Storm"], bool]], times: int) -> None:
-        """So many faults that struck something, with a portion of load before each."""
+        """So many faults that had an effect, with a portion of load before each."""
         struck = 0
         while struck < times:
             self.load.feed()
@@ -69,7 +69,7 @@ class Storm:
                 self.acts[act.__name__] += 1
 
     def await_crew(self) -> None:
-        """Until every worker has been heard of, and a sweep has been done: from then on lateness counts."""
+        """Wait until every worker has sent a heartbeat, and a sweep has been done: from then on lateness counts."""
         workers = len(self.crew.alive("clock", "worker"))
         with Redis.from_url(self.queue.url) as connection:
             eventually(
@@ -82,7 +82,7 @@ class Storm:
             )
 
     def await_work(self, within: float = 4) -> list[Member]:
-        """Step workers that work on a run, as soon as there are any; none when none does for so long."""
+        """Step workers that execute a run, as soon as there are any; none when none does for so long."""
         until = time.monotonic() + within
         while time.monotonic() < until:
             at_work = self.load.at_work()
@@ -93,7 +93,7 @@ class Storm:
         return []
 
     def settle(self, within: float = 120) -> bool:
-        """Let everything come to rest with a whole crew; False when nothing gets further for so many seconds."""
+        """Let everything settle with all processes; False when there is no progress for so many seconds."""
         last = time.monotonic() + LONGEST_REST
         until, done = time.monotonic() + within, self.load.done()
         while time.monotonic() < min(until, last):
@@ -111,7 +111,7 @@ class Storm:
             pytest.fail(found, pytrace=False)
 
     def verdict(self, within: float = 120) -> str:
-        """What went wrong and how it came to it; empty when nothing was lost, doubled or left."""
+        """What went wrong and how; empty when nothing was lost, duplicated or left over."""
         problems = [] if self.settle(within) else ["It does not come to rest."]
         if found := problems + self.load.problems():
             # A run of this very second may have been on its way.
@@ -123,7 +123,7 @@ class Storm:
         return "\n".join(lines)
 
 
-# What can be done to it; each says whether it struck.
+# The acts; each returns whether it had an effect.
 
 
 def kill_horse(storm: Storm) -> bool:
@@ -139,7 +139,7 @@ def kill_worker_and_horse(storm: Storm) -> bool:
 
 
 def _strike_a_worker(storm: Storm, to: str) -> bool:
-    """One that is in the middle of a run; False when none is for a while."""
+    """One that executes a run; False when none does for a while."""
     busy = storm.await_work()
     if not busy:
         return False
@@ -170,7 +170,7 @@ def _kill_one(storm: Storm, kind: str) -> bool:
 
 
 def pause_scheduler(storm: Storm) -> bool:
-    """It stands still for longer than its lock lasts, then goes on as if nothing had been."""
+    """It is stopped for longer than its lock lasts, then continued."""
     members = storm.crew.alive("scheduler")
     victim = storm.rng.choice(members)
     storm.note(f"pause scheduler {victim.pid}")
@@ -221,7 +221,7 @@ KILLS = (kill_horse, kill_parent, kill_worker_and_horse, kill_clock, kill_schedu
 
 @dataclass
 class Site:
-    """Where a trial takes place: an empty database, a folder, and who starts its processes."""
+    """Where a trial is executed: an empty database, a folder, and the nursery."""
 
     nursery: subprocess.Popen[str]
     database_url: str

@@ -1,4 +1,4 @@
-"""Everything is stopped and started again under load: runs are handed back and go on, none fails by it."""
+"""Everything is stopped and restarted under load: runs are handed back and continue, none fails by it."""
 
 from collections.abc import Callable
 

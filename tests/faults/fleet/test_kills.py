@@ -10,7 +10,7 @@ KILLED = trials(500, 5)
 MORE_THAN_NEEDED = {"clock": 2, "worker": 3, "scheduler": 2}
 
 
-def test_killed_processes_lose_and_double_nothing(site: Site, figure: Callable[[str], None]) -> None:
+def test_killed_processes_lose_and_duplicate_nothing(site: Site, figure: Callable[[str], None]) -> None:
     with site.storm(crew=MORE_THAN_NEEDED, provider_seconds=0.15) as storm:
         storm.rage(KILLS, KILLED)
         storm.must_hold()
@@ -25,7 +25,7 @@ def test_a_build_that_rescues_nobody_loses_runs(control_site: Site) -> None:
 
 
 @pytest.mark.full_trials
-def test_a_build_without_constant_keys_asks_for_the_same_work_twice(control_site: Site) -> None:
+def test_a_build_without_constant_keys_requests_the_same_work_twice(control_site: Site) -> None:
     with control_site.storm(provider_seconds=0.6, plant="new_key_for_each_try") as storm:
         for _ in range(10):
             storm.rage([kill_worker_and_horse], 1)

@@ -1,6 +1,6 @@
-"""How late runs start when workers are idle, and when five hundred want to start in one second: measured, not judged.
+"""Start delay with idle workers, and with five hundred runs due in one second: measured, not judged.
 
-What is asserted is that all of them ran once; the figures are printed, for a quiet machine to be read.
+The tests assert that all of them ran once; the figures are printed, to be read on a quiet machine.
 """
 
 import time
@@ -22,7 +22,7 @@ def told(late: Sequence[float]) -> str:
     return f"p50 {part(0.5):.2f} s, p99 {part(0.99):.2f} s, latest {late[-1]:.2f} s"
 
 
-def test_runs_of_idle_workers_start_on_their_second(
+def test_runs_of_idle_workers_start_in_their_second(
     control_site: Site, figure: Callable[[str], None]
 ) -> None:
     with control_site.storm(pace=AS_SHIPPED) as storm:

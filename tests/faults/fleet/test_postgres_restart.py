@@ -1,4 +1,4 @@
-"""The database goes away in the middle of paid runs: all end as ordered, once, and no run says what is not so."""
+"""The database restarts during paid runs: all end as ordered, once, and no run says anything untrue."""
 
 import json
 import subprocess
@@ -70,7 +70,7 @@ def begin_paid_runs(storm: Storm) -> None:
 
 
 def must_be_true(storm: Storm) -> None:
-    """What a person reads of the runs, and what the log says of the fault."""
+    """What people read of the runs, and what the log says of the fault."""
     with only_reading(), transaction() as session:
         runs = session.scalars(select(ScheduledTask)).all()
         assert [run.status for run in runs] == [Status.COMPLETED] * RUNS
@@ -88,7 +88,7 @@ def logged(storm: Storm) -> list[dict[str, object]]:
     return [json.loads(line) for line in lines if line.startswith("{")]
 
 
-def test_a_restarted_postgresql_loses_doubles_and_charges_nothing_twice(
+def test_a_restarted_postgresql_loses_duplicates_and_charges_nothing_twice(
     postgres: OwnPostgres,
     nursery: "subprocess.Popen[str]",
     tmp_path: Path,
@@ -105,7 +105,7 @@ def test_a_restarted_postgresql_loses_doubles_and_charges_nothing_twice(
         record_property("figure", f"{RESTARTS} restarts of PostgreSQL: {storm.load.counts()}")
 
 
-def test_killed_workers_leave_no_untrue_word(
+def test_killed_workers_leave_no_untrue_message(
     control_site: Site, record_property: Callable[[str, object], None]
 ) -> None:
     with control_site.storm(standing=False, provider_seconds=0.2) as storm:
@@ -119,7 +119,7 @@ def test_killed_workers_leave_no_untrue_word(
 
 
 @pytest.mark.full_trials
-def test_a_locked_sqlite_leaves_no_untrue_word(nursery: "subprocess.Popen[str]", tmp_path: Path) -> None:
+def test_a_locked_sqlite_leaves_no_untrue_message(nursery: "subprocess.Popen[str]", tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'trial.sqlite3'}"
     with Site(nursery, url, tmp_path).storm(standing=False, provider_seconds=0.2) as storm:
         begin_paid_runs(storm)

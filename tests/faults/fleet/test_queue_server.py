@@ -1,4 +1,4 @@
-"""The queue server loses everything, or dies and comes back empty: only time may be lost, and not much of it."""
+"""The queue server loses everything, or dies and restarts empty: only time may be lost, and not much of it."""
 
 from collections.abc import Callable
 
@@ -8,7 +8,9 @@ from tests.faults.fleet.storm import Site, flush, kill_queue_server, trials
 FLUSHED, DIED = trials(100, 2), trials(50, 1)
 
 
-def test_a_flushed_queue_server_loses_and_doubles_nothing(site: Site, figure: Callable[[str], None]) -> None:
+def test_a_flushed_queue_server_loses_and_duplicates_nothing(
+    site: Site, figure: Callable[[str], None]
+) -> None:
     with site.storm(pace=AS_SHIPPED) as storm:
         storm.await_crew()
         storm.pause = (0.5, 3)
@@ -20,7 +22,7 @@ def test_a_flushed_queue_server_loses_and_doubles_nothing(site: Site, figure: Ca
         )
 
 
-def test_a_queue_server_that_dies_loses_and_doubles_nothing(
+def test_a_queue_server_that_dies_loses_and_duplicates_nothing(
     site: Site, figure: Callable[[str], None]
 ) -> None:
     with site.storm(pace=AS_SHIPPED) as storm:
@@ -33,7 +35,7 @@ def test_a_queue_server_that_dies_loses_and_doubles_nothing(
         figure(f"{DIED} deaths of the queue server: all processes outlived it; latest start {late[-1]:.2f} s")
 
 
-def test_a_scheduler_that_does_not_look_is_found(control_site: Site) -> None:
+def test_a_scheduler_that_does_not_check_is_found(control_site: Site) -> None:
     with control_site.storm(plant="leave_recurring_jobs_lost") as storm:
         # A flush before the scheduler is up would find nothing to lose: it writes them once, at its start.
         storm.await_crew()

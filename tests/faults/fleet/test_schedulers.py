@@ -29,16 +29,14 @@ def test_three_schedulers_start_nothing_twice(site: Site, figure: Callable[[str]
 
 
 @pytest.mark.full_trials
-def test_without_a_guard_on_the_claim_runs_are_doubled(control_site: Site) -> None:
+def test_without_a_guard_on_the_claim_runs_are_duplicated(control_site: Site) -> None:
     with control_site.storm(crew=THREE, plant="claim_without_a_guard") as storm:
         storm.load.add_ticks_at_once(AT_ONCE, AT_ONCE / 2)
         assert "was completed 2 times" in storm.verdict(within=40)
 
 
 @pytest.mark.parametrize("plant", ["", "plan_again_and_again"])
-def test_times_that_are_planned_already_are_doubled_only_by_a_broken_planner(
-    control_site: Site, plant: str
-) -> None:
+def test_planned_times_are_duplicated_only_by_a_broken_planner(control_site: Site, plant: str) -> None:
     with control_site.storm(crew={"worker": 1}, plant=plant) as storm:
         with db.engine.begin() as connection:
             connection.execute(text("DROP INDEX uq_scheduled_task_due"))

@@ -1,4 +1,4 @@
-"""Workers that are stopped past their lease and then go on: others have done their work, and they write nothing."""
+"""Workers that are stopped past their lease and then continued: others have done their work, and they write nothing."""
 
 import signal
 import sqlite3

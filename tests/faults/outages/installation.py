@@ -129,7 +129,7 @@ class Installation:
             return database.execute(query).fetchall()
 
     def unanswered(self) -> str:
-        """What was lost, doubled or half-written; empty when each accepted keyword is in exactly one completed run."""
+        """What was lost, duplicated or half-written; empty when each accepted keyword is in one completed run."""
         stored = {text: id for id, text in self.rows("SELECT id, text FROM keyword")}
         if sorted(stored) != sorted(self.accepted):
             return f"stored {len(stored)} keywords, promised {len(self.accepted)}"
@@ -142,7 +142,7 @@ class Installation:
         return f"runs of keywords: {wrong}, open: {open_ones}" if wrong or open_ones else ""
 
     def sweep(self) -> None:
-        """Once more, by the build that is tried."""
+        """Once more, by the build under test."""
         command = [*self.command, "sweep"]
         subprocess.run(command, cwd=ROOT, env=self.environment, capture_output=True, check=True)
 
@@ -167,7 +167,7 @@ def small_disk(folder: Path) -> Iterator[bool]:
 
 @contextmanager
 def installed(folder: Path, data: Path, plant: str = "") -> Iterator[Installation]:
-    """Everything that `up` starts, with a queue server of the trial's own, an account, and a rule that listens."""
+    """Everything that `up` starts, with a queue server of the trial's own, an account, and an event rule."""
     queue, port = QueueServer(), free_port()
     queue.start()
     environment = clean_environment(PORT=str(port), DATA_DIR=str(data), REDIS_URL=queue.url, WORKERS="1")

@@ -1,4 +1,4 @@
-"""`flask --app wsgi …` of builds that lack one of their safeguards: what the trials of outages must find."""
+"""`flask --app wsgi …` of builds without one of their safeguards: the outage trials must find them."""
 
 import sys
 from collections.abc import Callable
@@ -16,7 +16,7 @@ def write_tracebacks() -> None:
 
 
 def lose_what_was_not_delivered() -> None:
-    """Whatever the queue server did not hear of is never looked for again."""
+    """What did not reach the queue server is never looked for again."""
     automation_tasks.HEALING = tuple(
         step for step in automation_tasks.HEALING if step.__name__ not in ("_dispatch", "_wake_overdue")
     )

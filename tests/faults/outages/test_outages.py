@@ -1,6 +1,6 @@
-"""The database locked, its disk full, the queue server gone, while people and programs go on working.
+"""The database locked, its disk full, the queue server down, while people and programs go on working.
 
-What they read and what the log says is looked at, beside that nothing is lost, doubled or half-written.
+The trials check what they read and what the log says, and that nothing is lost, duplicated or half-written.
 """
 
 import sqlite3
@@ -58,7 +58,7 @@ def meet(place: Installation, sentence: str, retry_after: str) -> None:
 
 
 def log_is_short(place: Installation, position: int, cause: str) -> None:
-    """Each process told the cause, in single lines; nobody filled pages, or wrote down what was typed."""
+    """Each process logged the cause, in single lines; nobody filled pages, or wrote down what was typed."""
     lines = place.lines_since(position)
     assert any(cause in line for line in lines)
     assert not [line for line in lines if "Traceback" in line or len(line) > LONGEST_LINE]
@@ -70,7 +70,7 @@ def worker_said(place: Installation, position: int, cause: str) -> bool:
 
 
 def comes_to_rest(place: Installation) -> None:
-    """Nothing lost, nothing doubled, and the product's own audit finds nothing."""
+    """Nothing lost, nothing duplicated, and the product's own audit finds nothing."""
     eventually(place.is_ready, within=90, what=f"ready again: {place.checks()}")
     assert place.add_keyword().status == 201
     eventually(lambda: not place.unanswered(), within=120, what=place.unanswered())
@@ -121,7 +121,7 @@ def test_a_full_disk(
     record_property("figure", f"disk full for {time.monotonic() - since:.0f} s: lost 0, doubled 0")
 
 
-def test_a_queue_server_that_is_gone(
+def test_a_queue_server_that_is_down(
     place: Installation, record_property: Callable[[str, Any], None]
 ) -> None:
     eventually(place.is_ready, what="ready")

@@ -1,4 +1,4 @@
-"""Each action, its conditions, what it works on, and what it leaves out."""
+"""Each action: its conditions, the records it works on, and those it leaves out."""
 
 from datetime import date
 
@@ -69,7 +69,7 @@ def test_a_record_is_created_from_each_record(
 
 @pytest.mark.parametrize("source", ["keyword", "cluster", "idea", "task", "content"])
 @pytest.mark.parametrize("inherit", [True, False])
-def test_what_is_made_takes_cluster_idea_and_main_keyword_from_its_record(
+def test_a_created_record_inherits_cluster_idea_and_main_keyword(
     machine: Machine, session: Session, account: Account, sector: Sector, source: str, inherit: bool
 ) -> None:
     cluster = make_cluster(session, sector, name="shoes", main_keyword="trail shoes")
@@ -156,7 +156,7 @@ def test_after_a_failed_step_the_rule_stops_or_goes_on(
     assert (run.status, cluster.labels) == (Status.FAILED, labels)
 
 
-def test_one_rule_leads_from_cluster_to_content(
+def test_one_rule_goes_from_cluster_to_content(
     machine: Machine, session: Session, account: Account, sector: Sector
 ) -> None:
     clusters_with_keywords(session, sector, 1)
@@ -183,6 +183,6 @@ def test_a_task_that_could_not_be_written_is_failed_and_can_be_written_again(
     assert task.status == "done"
 
 
-def test_an_action_without_anything_to_work_on_is_refused(machine: Machine, account: Account) -> None:
+def test_an_action_without_records_to_work_on_is_refused(machine: Machine, account: Account) -> None:
     with pytest.raises(Invalid, match="Action 1 needs task records"):
         machine.make_rule(account, trigger="cluster_created", actions=[{"type": "generate_content"}])

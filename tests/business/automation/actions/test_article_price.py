@@ -1,4 +1,4 @@
-"""What an article costs: held is the dearer of what may happen, charged is what was really made."""
+"""The price of an article: the dearer outcome is held, the real outcome is charged."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ WRITE: dict[str, Any] = {"trigger": "task_created", "actions": [{"type": "genera
 
 
 class Connected:
-    """An AI service that writes as many words as it is told, whatever was asked for."""
+    """An AI service that writes a given number of words, whatever was requested."""
 
     def __init__(self, words: int) -> None:
         self.words = words
@@ -50,7 +50,7 @@ def test_an_outline_made_without_a_connection_costs_one_credit(
 
 
 @pytest.mark.parametrize(("words", "credits"), [(3000, 30), (4200, 30), (450, 5)])
-def test_an_article_costs_the_words_delivered_at_most_those_asked_for(
+def test_an_article_costs_the_words_delivered_at_most_those_requested(
     machine: Machine, session: Session, account: Account, sector: Sector, words: int, credits: int
 ) -> None:
     machine.model = Connected(words)

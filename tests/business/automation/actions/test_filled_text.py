@@ -1,4 +1,4 @@
-"""Texts of actions that name fields, and the month's figures that they and conditions may ask for."""
+"""Action texts that name fields, and the month's figures for texts and conditions."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ def figures(machine: Machine, session: Session, account: Account) -> list[Any]:
     return [facts[account.id][name] for name in FIGURES]
 
 
-def test_a_text_names_what_the_record_and_its_relations_say(
+def test_a_text_shows_fields_of_the_record_and_its_relations(
     machine: Machine, session: Session, account: Account, sector: Sector
 ) -> None:
     make_keyword(
@@ -107,7 +107,7 @@ def test_of_many_records_ten_are_named_and_the_others_counted(
     assert notice_of(session) == f"{ten} and 4 more (14) | {ten} and 4 more"
 
 
-def test_a_notice_of_one_record_says_it_plainly(
+def test_a_notice_of_one_record_needs_no_list(
     machine: Machine, session: Session, account: Account, sector: Sector
 ) -> None:
     make_keyword(session, sector, text="trail shoes", volume=12)
@@ -149,7 +149,7 @@ REFUSED: list[tuple[str | None, str, str, str]] = [
 
 
 @pytest.mark.parametrize(("record_type", "place", "text", "sentence"), REFUSED)
-def test_what_cannot_be_filled_is_refused_by_its_name(
+def test_a_name_that_cannot_be_filled_is_refused(
     machine: Machine, account: Account, record_type: str | None, place: str, text: str, sentence: str
 ) -> None:
     action, _, param = place.partition(".")
@@ -185,7 +185,7 @@ def test_a_stored_rule_with_such_a_name_works_and_needs_repair(
         AutomationService().enable(session, rule, Actor(None), machine.now, backfill=False)
 
 
-def test_a_value_that_looks_like_a_field_is_not_read_again(
+def test_a_value_that_looks_like_a_field_is_not_expanded_again(
     machine: Machine, session: Session, account: Account, sector: Sector
 ) -> None:
     make_keyword(session, sector, text="{account.name} shoes")

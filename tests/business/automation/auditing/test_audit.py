@@ -1,4 +1,4 @@
-"""The audit finds what is wrong: each kind of damage is named; a healthy installation has none."""
+"""The audit finds violated invariants: each kind of damage is named; a healthy installation has none."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -89,7 +89,7 @@ def test_damage_is_found_and_named(worked: Machine, session: Session, name: str)
 
 @contextmanager
 def unprotected(session: Session) -> Iterator[None]:
-    """The database's own checks and triggers stand aside, as after a careless hand; all is undone at the end."""
+    """The database's own checks and triggers are off, as after a manual change; everything is undone at the end."""
     if session.get_bind().dialect.name == "sqlite":
         session.execute(text("DROP TRIGGER credit_entry_no_update"))
         session.execute(text("PRAGMA ignore_check_constraints=ON"))
@@ -147,7 +147,7 @@ def test_a_planned_time_without_its_row_is_found(worked: Machine, session: Sessi
     assert "09:07" in breach.rows[0]
 
 
-def test_owners_are_told_of_their_own_rows_until_all_is_well(worked: Machine, session: Session) -> None:
+def test_owners_are_notified_of_their_own_rows_until_all_is_well(worked: Machine, session: Session) -> None:
     account, other = session.scalars(select(Account.id)).one(), make_account(session).id
     breach = invariants.Breach("balance", "A sentence.", ("row 1", "row 2"), (account, 999))
     invariants.tell_owners(session, [breach], worked.now)

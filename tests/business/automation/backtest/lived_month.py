@@ -1,4 +1,4 @@
-"""A month that people and rules live through with the real engine, and what a replay makes of it afterwards."""
+"""A month of people and rules with the real engine, compared with its replay."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -35,14 +35,14 @@ MOMENTS = (
     (9, 40, EVERY_DAY),
     (13, 40, TWICE_A_WEEK),
 )
-"""When the machine is looked at: hour, minute, weekdays. Rules that are tried here are planned for these times."""
+"""When the rules under test are planned: hour, minute, weekdays."""
 WORDS = ("running shoes", "coffee grinder", "rain jacket", "travel mug", "tent pole", "head lamp")
 KINDS = ("best", "cheap", "light", "women", "men", "kids", "review", "repair", "sale", "brand")
 
 
 @dataclass(frozen=True, order=True)
 class Line:
-    """What became of one run, or of the records of a batch that did not match (`count`)."""
+    """The outcome of one run, or of the records of a batch that did not match (`count`)."""
 
     on: date
     at: datetime | None
@@ -67,7 +67,7 @@ class LivedMonth:
         self.ends_at = self.begins_at + timedelta(days=days) - timedelta(minutes=1)
 
     def live(self) -> None:
-        """Let the days pass."""
+        """Simulate the days."""
         first = self.begins_at.astimezone(ZONE).date()
         for number in range(self.days):
             day = first + timedelta(days=number)
@@ -157,7 +157,7 @@ class LivedMonth:
 
 
 def lines_of(decisions: list[Decision]) -> list[Line]:
-    """Decisions as `LivedMonth.really` gives the runs."""
+    """Decisions in the form of `LivedMonth.really`."""
     return sorted(_line_of_decision(decision) for decision in decisions)
 
 

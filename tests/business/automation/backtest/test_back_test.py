@@ -1,4 +1,4 @@
-"""Back-tests: what they say of the past, of a change, of what was not kept; that they write nothing."""
+"""Back-tests: past records, changes, missing data; they write nothing."""
 
 from datetime import timedelta
 from typing import Any
@@ -44,7 +44,7 @@ def add(machine: Machine, sector: Sector, volumes: list[int], days_ago: int = 0)
 
 
 def tried(machine: Machine, account: Account, days: int = 30, **what: Any) -> Operation:
-    """The back-test when it has ended."""
+    """The finished back-test."""
     operation = begin_back_test(machine.session, account, days=days, user_id=None, now=machine.now, **what)
     machine.session.commit()
     assert lifecycle.carry_next(machine.transaction, KINDS, machine.clock)
@@ -59,13 +59,13 @@ def outcome(operation: Operation, place: int = 0) -> dict[str, Any]:
 
 
 def off(machine: Machine, account: Account, **values: Any) -> AutomationRule:
-    """A rule that is switched off, so that nothing really happens."""
+    """A rule that is off, so that nothing really runs."""
     return machine.make_rule(
         account, **{"is_active": False, "conditions": LARGE, "actions": [LABEL]} | values
     )
 
 
-def test_records_are_judged_as_they_were_not_as_they_are(
+def test_records_are_judged_by_their_past_values(
     machine: Machine, session: Session, account: Account, sector: Sector
 ) -> None:
     large, small = add(machine, sector, [500, 5], days_ago=3)
@@ -77,7 +77,7 @@ def test_records_are_judged_as_they_were_not_as_they_are(
     assert found["rests"]["assumed"] == 0
 
 
-def test_where_nothing_was_kept_today_stands_in_and_is_counted(
+def test_present_values_replace_missing_ones_and_are_counted(
     machine: Machine, session: Session, account: Account, sector: Sector
 ) -> None:
     add(machine, sector, [500, 5, 700], days_ago=3)
@@ -103,7 +103,7 @@ def test_a_cluster_keeps_the_counts_it_began_with(
     assert outcome(tried(machine, account, rule=rule))["unmatched"] == 1
 
 
-def test_a_change_is_told_by_the_records_it_decides_differently_on(
+def test_a_change_is_shown_by_the_records_it_decides_differently(
     machine: Machine, account: Account, sector: Sector
 ) -> None:
     add(machine, sector, [50, 150, 250, 350], days_ago=2)
@@ -212,7 +212,7 @@ def test_the_report_is_bounded(machine: Machine, account: Account, sector: Secto
     assert (len(found["sample"]), len(found["days"]), found["records"]) == (10, 91, 40)
 
 
-def test_what_the_rule_itself_led_to_is_a_loop(
+def test_following_its_own_runs_is_reported_as_a_loop(
     machine: Machine, session: Session, account: Account, sector: Sector
 ) -> None:
     rule = off(machine, account)
@@ -221,7 +221,7 @@ def test_what_the_rule_itself_led_to_is_a_loop(
     assert outcome(tried(machine, account, rule=rule))["skips"] == {"loop": 1}
 
 
-def test_a_rule_without_records_looks_at_the_credits_of_then(machine: Machine, account: Account) -> None:
+def test_a_rule_without_records_uses_past_credits(machine: Machine, account: Account) -> None:
     rule = off(
         machine, account, trigger="schedule", record_type=None, schedule={"cron": "0 6 * * *", "timezone": "UTC"},
         conditions={"field": "account.credits_available", "operator": "lt", "value": 600},

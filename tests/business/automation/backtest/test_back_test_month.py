@@ -1,4 +1,4 @@
-"""The back-test says of a month what the engine then really did: run for run, record for record, credit for credit."""
+"""A back-test of a month equals what the engine did: run for run, record for record, credit for credit."""
 
 from typing import Any
 
@@ -90,7 +90,7 @@ RULES: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 PRICED_EXACTLY = ("all together", "accepted ideas", "larger clusters", "credits run low")
-"""What the others write or place may cost less than what they set aside for it."""
+"""Actions that may cost less than what they set aside."""
 
 
 def test_it_equals_what_really_happened(machine: Machine, session: Session) -> None:

@@ -130,7 +130,7 @@ class Case:
 
 
 def a_pipeline(session: Session, now: datetime, seed: int = 1) -> tuple[int, int]:
-    """Records of every type with missing, empty and extreme values; gives account and rule."""
+    """Records of every type with missing, empty and extreme values; returns account and rule."""
     pick = Random(seed).choice
     account = factories.make_account(session, credits=137)
     user = factories.make_user(session, account, email="Änne@Example.com")

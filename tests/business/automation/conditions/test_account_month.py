@@ -1,4 +1,4 @@
-"""What rules read of this month is what the credits page shows: the account's month, charges less refunds."""
+"""The month's figures in rules equal the credits page: the account's month, charges less refunds."""
 
 import random
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""What conditions know of a record: its own fields, its relations', the account's figures and the clock."""
+"""The values that conditions can read: a record's fields, its relations', the account's figures and the clock."""
 
 from datetime import UTC, date, datetime
 from typing import Any

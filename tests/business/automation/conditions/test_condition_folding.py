@@ -18,7 +18,7 @@ FOLDING_SQL = ("func.lower", "func.upper", ".ilike(", ".icontains(", ".istartswi
 
 
 @pytest.mark.parametrize("text", [EVERY_LETTER, EVERY_LETTER[::-1], "ASCII only", "", "  a,b  -- c\u2003d "])
-def test_the_database_parts_words_as_python_does(session: Session, text: str) -> None:
+def test_the_database_splits_words_as_python_does(session: Session, text: str) -> None:
     assert session.scalar(select(words_of(literal(text)))) == words(text)
 
 

@@ -46,7 +46,7 @@ def any_pipeline(session: Session, now: datetime, request: pytest.FixtureRequest
 
 
 def compare(pipeline: Pipeline, case: Case, now: datetime) -> tuple[int, int]:
-    """One tree over all records of its type, decided twice; gives how many match, of how many."""
+    """Decide one tree over all records of its type twice; returns how many match, of how many."""
     session, account_id, rule_id = pipeline
     node = parse_conditions(case.conditions, record_type=case.record_type)
     model = MODELS[case.record_type] if case.record_type else Account
@@ -81,7 +81,7 @@ def test_python_and_sql_agree_on_every_tree_and_record(any_pipeline: Pipeline, n
 
 
 @pytest.mark.parametrize("conditions", TELLING, ids=str)
-def test_each_kind_of_question_parts_the_records_alike(
+def test_each_kind_of_question_separates_records_alike(
     pipeline: Pipeline, conditions: dict[str, Any], now: datetime
 ) -> None:
     matched, offered = compare(pipeline, Case("keyword", conditions), now)
@@ -151,7 +151,7 @@ def test_counts_around_a_record_are_those_of_reading_every_record(
 
 
 def _by_reading(session: Session, asked: dict[str, Any], frame: dict[str, Any]) -> dict[int, int]:
-    """The number for each keyword: the evaluator's, given all rows that there are of the site or the account."""
+    """The number for each keyword by the evaluator, given all rows of the site or the account."""
     node = parse_conditions(asked | {"operator": "gte", "value": 0}, record_type="keyword")
     assert isinstance(node, Count)
     own = parse_conditions({"all": [_there("site"), _there("volume"), _there("text")]}, record_type="keyword")
@@ -176,7 +176,7 @@ def _there(field: str) -> dict[str, str]:
     return {"field": field, "operator": "is_not_empty"}
 
 
-def test_facts_read_whole_and_facts_read_by_need_say_the_same(pipeline: Pipeline, now: datetime) -> None:
+def test_facts_loaded_at_once_and_on_demand_are_equal(pipeline: Pipeline, now: datetime) -> None:
     session, account_id, rule_id = pipeline
     frame = {"scope": Scope(account_id, None, None), "now": now, "zone": BERLIN, "rule_id": rule_id}
     conditions = {"count": "content", "where": {"field": "outline", "operator": "eq", "value": True}}

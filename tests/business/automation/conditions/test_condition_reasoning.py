@@ -1,4 +1,4 @@
-"""What reasoning says of conditions without looking at records, held against the evaluator on many records."""
+"""Static analysis of conditions, checked against the evaluator on many records."""
 
 import os
 import unicodedata
@@ -147,26 +147,26 @@ ALWAYS: list[tuple[str | None, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("record_type", "conditions"), NEVER, ids=str)
-def test_what_can_never_hold(record_type: str | None, conditions: dict[str, Any]) -> None:
+def test_conditions_that_can_never_hold(record_type: str | None, conditions: dict[str, Any]) -> None:
     node = parse_conditions(conditions, record_type=record_type)
     assert not possible(record_type, node)
     assert always(record_type, Group("not", (node,)))
 
 
 @pytest.mark.parametrize(("record_type", "conditions"), MAYBE, ids=str)
-def test_what_may_hold_or_not(record_type: str | None, conditions: dict[str, Any]) -> None:
+def test_conditions_that_may_hold_or_not(record_type: str | None, conditions: dict[str, Any]) -> None:
     node = parse_conditions(conditions, record_type=record_type)
     assert possible(record_type, node)
     assert not always(record_type, node)
 
 
 @pytest.mark.parametrize(("record_type", "conditions"), ALWAYS, ids=str)
-def test_what_always_holds(record_type: str | None, conditions: dict[str, Any]) -> None:
+def test_conditions_that_always_hold(record_type: str | None, conditions: dict[str, Any]) -> None:
     node = parse_conditions(conditions, record_type=record_type)
     assert always(record_type, node)
 
 
-def test_one_question_follows_from_another() -> None:
+def test_one_condition_implies_another() -> None:
     more = parse_conditions(leaf("volume", "gte", 500), record_type="keyword")
     less = parse_conditions(leaf("volume", "gte", 100), record_type="keyword")
     assert implies("keyword", more, less)
@@ -260,7 +260,7 @@ def _can_be(field: Field, value: Any, record_type: str) -> bool:
     return not (is_number and counted and value < 0)
 
 
-def test_never_and_always_are_true_of_every_value() -> None:
+def test_never_and_always_are_true_for_every_value() -> None:
     said: Counter[str] = Counter()
 
     @SEARCHING

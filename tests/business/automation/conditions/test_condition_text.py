@@ -92,11 +92,11 @@ def test_conditions_read_as_a_sentence(record_type: str | None, conditions: Any,
     assert describe(parse_conditions(conditions, record_type=record_type), record_type) == sentence
 
 
-def test_free_conditions_are_told_by_their_paths() -> None:
+def test_free_conditions_are_described_by_their_paths() -> None:
     assert describe(parse_free(leaf("site.language", "eq", "en")), None) == "site.language is “en”"
 
 
-def test_the_catalogue_offers_what_may_be_saved() -> None:
+def test_the_catalogue_offers_what_can_be_saved() -> None:
     offered = catalog()
     assert json.dumps(offered)
     for entry in offered["record_types"]:
@@ -154,7 +154,7 @@ ANY = "(upper or lower case)"
         ("keyword", leaf("url", "is_empty"), False),
     ],
 )
-def test_that_case_does_not_count_is_said_where_it_could(
+def test_ignored_case_is_mentioned_where_it_matters(
     record_type: str, condition: dict[str, Any], is_said: bool
 ) -> None:
     exact, folded = (

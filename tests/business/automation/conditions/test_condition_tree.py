@@ -1,4 +1,4 @@
-"""Conditions as written: what is taken, and how each mistake is refused."""
+"""Parsing of conditions: what is accepted, and how each mistake is refused."""
 
 import json
 from collections.abc import Callable
@@ -98,7 +98,7 @@ def test_the_refused_status_names_the_allowed_ones() -> None:
         ({"count": "idea", "operator": "gte", "value": 1, "where": VOLUME}, "conditions.where.field"),
     ],
 )
-def test_what_cannot_be_taken_is_refused_in_its_place(leaf: Any, place: str) -> None:
+def test_an_invalid_part_is_refused_at_its_place(leaf: Any, place: str) -> None:
     errors = refusal(leaf)
     assert list(errors) == [place]
     assert json.dumps(errors).encode("utf-8")
@@ -113,7 +113,7 @@ def test_depth_number_and_size_have_their_limits() -> None:
     assert "64 kB" in refusal({"all": [long] * 70})["conditions"][0]
 
 
-def test_what_is_nested_a_thousand_deep_is_refused_without_a_crash() -> None:
+def test_a_thousand_nested_levels_are_refused_without_a_crash() -> None:
     assert "at most 5 deep" in refusal(nested(900))["conditions"][0]
     value: Any = []
     for _ in range(100_000):
@@ -146,15 +146,13 @@ def test_keywords_are_compared_as_they_are_stored() -> None:
         ("starts_with", "\ufeffHow ", "how "),
     ],
 )
-def test_a_part_of_a_keyword_keeps_its_space_where_the_keyword_goes_on(
-    operator: str, typed: str, compared: str
-) -> None:
+def test_a_part_of_a_keyword_keeps_its_trailing_space(operator: str, typed: str, compared: str) -> None:
     node = parse_conditions({"field": "text", "operator": operator, "value": typed}, record_type="keyword")
     assert isinstance(node, Leaf)
     assert node.operand == compared
 
 
-def test_how_with_a_space_does_not_begin_however() -> None:
+def test_how_with_a_space_does_not_match_however() -> None:
     node = parse_conditions(
         {"field": "text", "operator": "starts_with", "value": "how ", "ignore_case": True},
         record_type="keyword",
@@ -219,9 +217,7 @@ SAME_TITLE: dict[str, Any] = {
     ],
     ids=str,
 )
-def test_what_a_count_says_wrongly_is_refused_in_its_place(
-    change: dict[str, Any], place: str, word: str
-) -> None:
+def test_an_invalid_count_is_refused_at_its_place(change: dict[str, Any], place: str, word: str) -> None:
     assert parse_conditions(SAME_TITLE, record_type="keyword")
     errors = refusal(SAME_TITLE | change)
     assert list(errors) == [place]
@@ -290,7 +286,7 @@ NEARLY_TREE = st.recursive(
     max_examples=300, deadline=None, database=None, derandomize=True, suppress_health_check=list(HealthCheck)
 )
 @given(NEARLY_TREE, st.dictionaries(st.sampled_from(["volume", "text", "labels", "idea"]), ANYTHING))
-def test_whatever_is_sent_is_refused_in_words_or_gets_a_verdict(tree: Any, context: dict[str, Any]) -> None:
+def test_any_input_is_refused_in_words_or_gets_a_verdict(tree: Any, context: dict[str, Any]) -> None:
     facts = context_facts(context, now=NOW, zone=UTC)
     for parse in (parse_free, partial(parse_conditions, record_type="keyword")):
         node, places = parsed(parse, tree)

@@ -1,4 +1,4 @@
-"""How many records match while a rule is being written: exactly, or reckoned where counting would take long."""
+"""How many records match while a rule is being written: exactly, or estimated where counting would take long."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -47,7 +47,9 @@ def test_conditions_on_own_columns_are_always_counted(session: Session, sector: 
     assert not count(session, sector, BIG, counted_exactly=10, sample=5).is_about
 
 
-def test_conditions_on_other_rows_are_reckoned_where_there_are_many(session: Session, sector: Sector) -> None:
+def test_conditions_on_other_rows_are_estimated_where_there_are_many(
+    session: Session, sector: Sector
+) -> None:
     found = count(session, sector, FOREIGN, counted_exactly=39, sample=20)
     assert (found.count, found.total, found.is_about) == (40, 40, True)
     assert not count(session, sector, FOREIGN, counted_exactly=40, sample=20).is_about

@@ -1,4 +1,4 @@
-"""Each operator of each kind of field: what its sentence says is what it does, in Python and in SQL."""
+"""Each operator of each kind of field does what its sentence says, in Python and in SQL."""
 
 from datetime import date, datetime, timedelta
 from typing import Any

@@ -61,6 +61,6 @@ def test_status_and_volume_are_looked_up_together(session: Session, now: datetim
 
 
 def test_a_field_without_an_index_reads_as_one(session: Session, now: datetime) -> None:
-    """That the test above can fail."""
+    """Shows that the test above can fail."""
     by_difficulty: list[dict[str, object]] = [{"field": "difficulty", "operator": "lt", "value": 30}]
     assert INDEX not in plan_of(session, selection(session, now, by_difficulty))

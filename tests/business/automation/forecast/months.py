@@ -1,4 +1,4 @@
-"""Made-up months of accounts: rules with their weeks, bursts and pauses, and what each used on each day."""
+"""Generated months of accounts: rules with their weeks, bursts and pauses, and the use of each day."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

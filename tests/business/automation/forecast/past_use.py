@@ -1,4 +1,4 @@
-"""Rules that cost something, and what they used in the past, through the real ledger and its counters."""
+"""Rules that cost something, and their past use, through the real ledger and its counters."""
 
 from datetime import datetime
 from typing import Any
@@ -21,7 +21,7 @@ def make_paid_rule(session: Session, account: Account, at: datetime, **values: A
 
 
 def use(session: Session, rule: AutomationRule, amount: int, at: datetime, **values: Any) -> ScheduledTask:
-    """A run of the rule that used so many credits then."""
+    """A run of the rule that used so many credits at that time."""
     run = make_run(session, rule, at, **{"cause": "event", "credits_used": amount} | values)
     budgets = [
         Budget(BudgetScope.ACCOUNT, rule.account_id, at.date().isoformat(), None),

@@ -1,4 +1,4 @@
-"""Notices that credits run out or are low: raised in time, renewed when the day moves, settled by themselves."""
+"""Notices that credits run out or are low: raised in time, renewed when the day changes, settled automatically."""
 
 from datetime import datetime, timedelta
 
@@ -38,7 +38,7 @@ def rule(session: Session, account: Account, now: datetime) -> AutomationRule:
     return rule
 
 
-def test_editors_are_told_a_week_ahead_who_uses_most(
+def test_editors_are_notified_a_week_ahead_with_the_rules_that_use_most(
     session: Session, account: Account, rule: AutomationRule, now: datetime
 ) -> None:
     tell(session, account, now - 2 * DAY)
@@ -65,7 +65,7 @@ def test_a_notice_that_was_read_is_renewed_only_when_the_day_moves(
     assert notice.read_at is None
 
 
-def test_it_is_settled_when_credits_come_and_told_anew_when_they_go(
+def test_it_is_settled_when_credits_come_and_raised_again_when_they_are_used(
     session: Session, account: Account, rule: AutomationRule, now: datetime
 ) -> None:
     tell(session, account, now)
@@ -79,7 +79,7 @@ def test_it_is_settled_when_credits_come_and_told_anew_when_they_go(
     assert session.scalar(select(func.count(Notice.id))) == 2
 
 
-def test_nobody_is_told_while_everything_is_paused(
+def test_nobody_is_notified_while_everything_is_paused(
     session: Session, account: Account, rule: AutomationRule, now: datetime
 ) -> None:
     account.paused_at = now
@@ -87,7 +87,7 @@ def test_nobody_is_told_while_everything_is_paused(
     assert open_notices(session, account) == []
 
 
-def test_below_a_tenth_of_the_grant_credits_are_low_unless_the_day_they_end_is_told(
+def test_low_credits_are_notified_unless_the_day_they_end_is(
     session: Session, account: Account, rule: AutomationRule, now: datetime
 ) -> None:
     take(session, account, 20, now)
@@ -102,7 +102,7 @@ def test_below_a_tenth_of_the_grant_credits_are_low_unless_the_day_they_end_is_t
     assert "last until the next grant on Tue 1 Dec" in notice.body
 
 
-def test_only_accounts_that_may_run_short_are_looked_at(
+def test_only_accounts_that_may_run_short_are_forecast(
     session: Session, account: Account, rule: AutomationRule, now: datetime
 ) -> None:
     make_account(session, credits=1000)
@@ -133,7 +133,7 @@ def take(session: Session, account: Account, amount: int, at: datetime) -> None:
     )
 
 
-def test_one_account_that_cannot_be_read_keeps_no_other_from_being_told(
+def test_an_unreadable_account_does_not_stop_notices_of_others(
     machine: Machine, session: Session, account: Account, rule: AutomationRule, now: datetime
 ) -> None:
     broken = make_account(session, credits=1, timezone="Nowhere/Land")

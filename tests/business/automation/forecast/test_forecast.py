@@ -26,7 +26,7 @@ def ahead(purse: Purse, *streams: Stream) -> Forecast:
     return make_forecast(purse, streams, PAST, COMING)
 
 
-def test_credits_run_out_on_the_first_day_they_cannot_pay() -> None:
+def test_credits_run_out_on_the_first_day_they_cannot_pay_for() -> None:
     found = ahead(Purse(100), stream())
     assert found.runs_out == TODAY + timedelta(days=5)
     assert found.earliest <= found.runs_out <= found.latest
@@ -46,7 +46,7 @@ def test_a_grant_comes_in_time_and_carries_over_as_the_plan_says() -> None:
     assert (found.next_grant_on, round(found.left_at_grant.likely)) == (GRANT_ON, 60)
 
 
-def test_working_days_and_weekends_have_paces_of_their_own() -> None:
+def test_working_days_and_weekends_have_separate_paces() -> None:
     pace = measure(stream(used=[10 * due for due in WORKING]), PAST)
     assert pace.on(date(2026, 11, 25)) > 8
     assert pace.on(date(2026, 11, 28)) < 2.5
@@ -67,7 +67,7 @@ def test_a_rule_switched_on_five_days_ago_is_known_by_those_days_and_less_surely
     assert found.points[9].high - found.points[9].low > known.points[9].high - known.points[9].low
 
 
-def test_a_rule_that_never_ran_is_reckoned_and_takes_first_what_waits() -> None:
+def test_a_rule_that_never_ran_is_estimated_and_takes_waiting_records_first() -> None:
     new = stream(used=0, on=[0.0] * 28, reckoned=10, waiting=50, most=40)
     found = ahead(Purse(1000), new)
     assert [round(point.likely) for point in found.points[:3]] == [960, 930, 920]
@@ -85,7 +85,7 @@ def test_a_ceiling_bounds_the_worst_course_too() -> None:
     assert found.points[4].low >= 1000 - 5 * 20
 
 
-def test_stray_days_widen_the_range_and_even_ones_do_not() -> None:
+def test_irregular_days_widen_the_range_and_regular_ones_do_not() -> None:
     even, stray = ahead(Purse(150), stream()), ahead(Purse(150), stream(used=[0, 0, 0, 80] * 7))
     width = [(found.latest - found.earliest).days for found in (even, stray)]
     assert width[0] <= 4 < width[1]
@@ -95,7 +95,7 @@ def test_the_same_facts_give_the_same_forecast() -> None:
     assert ahead(Purse(300), stream([3, 9] * 14)) == ahead(Purse(300), stream([3, 9] * 14))
 
 
-def test_without_use_nothing_runs_out_and_nobody_has_a_share() -> None:
+def test_without_use_credits_never_run_out_and_no_rule_has_a_share() -> None:
     for found in (ahead(Purse(0)), ahead(Purse(10), stream().times(0))):
         assert (found.runs_out, found.earliest, found.latest, found.used, found.share(1)) == (
             None,

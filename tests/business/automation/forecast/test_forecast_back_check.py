@@ -1,4 +1,4 @@
-"""The forecast against made-up months whose end is known."""
+"""The forecast against generated months whose end is known."""
 
 from datetime import timedelta
 from random import Random

@@ -1,4 +1,4 @@
-"""What the forecast reads: the ledger's figures by rule and day, switches, budgets, and rules that never ran."""
+"""The forecast's input: the ledger's figures by rule and day, switches, budgets, and rules that never ran."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -64,7 +64,7 @@ def test_what_rules_used_is_what_the_ledger_says(
         assert entry.used == session.scalar(query, span | {"rule": entry.rule.id})
 
 
-def test_runs_by_hand_and_backfills_are_used_and_say_nothing_of_the_pace(
+def test_manual_runs_and_backfills_count_as_use_but_not_for_the_pace(
     session: Session, account: Account, rule: AutomationRule, now: datetime
 ) -> None:
     for back in range(1, 29):
@@ -133,7 +133,7 @@ def sector(session: Session, account: Account, now: datetime) -> Any:
     return sector
 
 
-def test_a_new_rule_is_reckoned_by_what_comes_and_what_waits(
+def test_a_new_rule_is_estimated_by_records_that_come_and_records_that_wait(
     session: Session, account: Account, sector: Any, now: datetime
 ) -> None:
     events = make_paid_rule(session, account, now)

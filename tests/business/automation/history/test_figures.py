@@ -1,4 +1,4 @@
-"""The dashboard's figures, and that nothing is unaccounted for."""
+"""The dashboard's figures, and that every planned time and event is accounted for."""
 
 from datetime import date, datetime, timedelta
 
@@ -158,7 +158,7 @@ def test_events_that_no_rule_was_asked_about_are_counted(
         close_batch(session, open_batch(session, EventType.KEYWORD_ADDED, Origin(account.id), at), at)
     session.flush()
     assert unaccounted(session, account.id, now) == 1
-    # Nobody forgets them with time.
+    # They stay counted, however old.
     assert unaccounted(session, account.id, now + timedelta(days=40)) == 2
     session.execute(update(EventBatch).values(dispatched_at=now))
     assert unaccounted(session, account.id, now) == 0

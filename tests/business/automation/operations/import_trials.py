@@ -1,4 +1,4 @@
-"""An import in small parts whose process dies, loses its lease or is cancelled at a commit of the test's choice."""
+"""An import in small parts whose process dies, loses its lease or is cancelled at a chosen commit."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,12 +26,12 @@ ROWS = 2 * KNOWN + NEW + 2
 
 
 class Killed(BaseException):
-    """The process ends here, as by a power cut."""
+    """The process is killed here, as by a power cut."""
 
 
 @dataclass
 class Trial:
-    """One import. `at`: which commit it is (from 1) -> what happens right before and right after it."""
+    """One import. `at`: number of a commit (from 1) -> what happens right before and right after it."""
 
     session: Session
     sector: Sector
@@ -54,7 +54,7 @@ class Trial:
         self.after.get(self.commits, _nothing)()
 
     def execute(self) -> bool:
-        """What a worker does; False when it is killed meanwhile."""
+        """Execute as a worker; False when it is killed meanwhile."""
         self.commits = 0
         try:
             lifecycle.carry_next(self.transaction, {KIND: execute_import}, self.machine.clock)
@@ -64,7 +64,7 @@ class Trial:
         return True
 
     def heal(self) -> None:
-        """The lease ends, the sweep takes the operation back."""
+        """The lease expires, the sweep takes the operation back."""
         silent = update(Operation).where(Operation.state == OperationState.RUNNING)
         self.session.execute(silent.values(lease_until=self.machine.now - timedelta(minutes=1)))
         lifecycle.rescue_operations(self.session, self.machine.now)
@@ -85,7 +85,7 @@ class Trial:
         return self.session.scalar(select(func.count(column)).where(mine, *where)) or 0
 
     def wrong(self) -> list[str]:
-        """What was lost, counted twice, or is not told to rules exactly once."""
+        """What was lost, counted twice, or not delivered to rules exactly once."""
         found, operation = self.found(), self.operation
         counts = (found.created, found.duplicates, found.rejected, found.updated)
         facts = {

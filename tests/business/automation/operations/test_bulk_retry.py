@@ -1,4 +1,4 @@
-"""Retrying all failed runs of a filter: said first, done once, stopped on demand, never before other work."""
+"""Retrying all failed runs of a filter: reported first, executed once, stopped on demand, never before other work."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -91,7 +91,7 @@ def pairs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bulk_retry, "CHUNK", 2)
 
 
-def test_it_says_first_what_is_kept_and_what_it_costs(
+def test_it_reports_first_what_is_kept_and_what_it_costs(
     machine: Machine, account: Account, half_done: list[ScheduledTask]
 ) -> None:
     report = report_of(machine, account)
@@ -106,7 +106,7 @@ def test_it_says_first_what_is_kept_and_what_it_costs(
     assert all(run.status == Status.FAILED for run in machine.runs())
 
 
-def test_they_are_retried_to_their_end_for_no_more_than_was_said(
+def test_runs_are_retried_to_their_end_for_no_more_than_reported(
     machine: Machine, session: Session, account: Account, half_done: list[ScheduledTask]
 ) -> None:
     before, report = account.credits_balance, report_of(machine, account)
@@ -152,7 +152,7 @@ def test_a_filter_by_rule_takes_that_rules_runs(machine: Machine, account: Accou
     assert found.runs == [(mine[0].id, 1)]
 
 
-def test_what_failed_after_the_report_is_not_retried_unasked(machine: Machine, account: Account) -> None:
+def test_runs_that_failed_after_the_report_are_not_retried(machine: Machine, account: Account) -> None:
     (first,) = failed_runs(machine, account, 1)
     as_of, session = machine.now, machine.session
     later = make_run(machine.session, machine.make_rule(account), NOW, Status.FAILED, attempt=1)
@@ -161,7 +161,7 @@ def test_what_failed_after_the_report_is_not_retried_unasked(machine: Machine, a
     assert bulk_retry.dry_report(session, account, ALL, EDITOR, as_of).runs == [(first.id, 1)]
 
 
-def test_what_cannot_be_retried_is_left_out_with_its_reason(
+def test_runs_that_cannot_be_retried_are_left_out_with_a_reason(
     machine: Machine, session: Session, account: Account, sector: Sector, half_done: list[ScheduledTask]
 ) -> None:
     half_done[0].site_id = sector.site_id
@@ -185,7 +185,7 @@ def test_runs_dearer_than_their_limit_are_left_out_for_operators_alone(
     assert len(report_of(machine, account, actor=OPERATOR).runs) == 3
 
 
-def test_without_a_failed_run_there_is_nothing_to_ask_for(machine: Machine, account: Account) -> None:
+def test_without_failed_runs_the_report_is_refused(machine: Machine, account: Account) -> None:
     with pytest.raises(Conflict, match="No failed run fits"):
         begin(machine, account)
 
@@ -212,7 +212,7 @@ def test_the_report_costs_as_many_queries_for_forty_runs_as_for_four(
     assert counts[0] == counts[1] <= 17
 
 
-def test_whatever_comes_due_meanwhile_goes_first(
+def test_work_that_becomes_due_meanwhile_goes_first(
     machine: Machine, session: Session, account: Account
 ) -> None:
     retried = failed_runs(machine, account, 2)
@@ -236,7 +236,7 @@ class Slow:
         return OfflineModel().write(prompt, key)
 
 
-def test_after_a_long_run_the_worker_looks_for_what_is_more_urgent(
+def test_after_a_long_run_the_worker_checks_for_more_urgent_work(
     machine: Machine, session: Session, account: Account, sector: Sector
 ) -> None:
     machine.model = Slow(machine)
@@ -261,7 +261,7 @@ def test_after_a_long_run_the_worker_looks_for_what_is_more_urgent(
     assert [run.status for run in (urgent, *usual)] == ["completed", "completed", "pending", "pending"]
 
 
-def test_a_person_who_retries_one_of_them_alone_gets_its_usual_place(
+def test_a_person_who_retries_one_run_alone_gets_its_usual_place(
     machine: Machine, session: Session, account: Account
 ) -> None:
     (run,) = failed_runs(machine, account, 1)
@@ -273,7 +273,7 @@ def test_a_person_who_retries_one_of_them_alone_gets_its_usual_place(
     assert run.priority == 5
 
 
-def test_what_somebody_else_retried_meanwhile_is_left_alone(
+def test_runs_that_somebody_else_retried_meanwhile_are_left_alone(
     machine: Machine, session: Session, account: Account
 ) -> None:
     waiting, failed_again, untouched = failed_runs(machine, account, 3)
@@ -339,9 +339,9 @@ class Dying:
         return self.machine.transaction()
 
 
-# 1 takes the operation, 2 tells its beginning, 3 puts the first two back, 4 tells so, and so on.
+# 1 takes the operation, 2 reports its beginning, 3 puts the first two back, 4 reports that, and so on.
 @pytest.mark.parametrize("begun", [1, 2, 3, 4, 5, 7, 8])
-def test_carried_again_after_its_worker_died_it_retries_each_run_once(
+def test_executed_again_after_its_worker_died_it_retries_each_run_once(
     machine: Machine, session: Session, account: Account, pairs: None, begun: int
 ) -> None:
     runs = failed_runs(machine, account, 5)
@@ -369,7 +369,7 @@ def fail_again(session: Session, runs: list[ScheduledTask]) -> None:
 
 
 class Interrupting:
-    """Transactions, before the fifth of which (the second two are about to go) something else happens."""
+    """Transactions before the fifth of which (the second two are about to go) something else happens."""
 
     def __init__(self, machine: Machine, happens: Any) -> None:
         self.machine, self.happens, self.count = machine, happens, 0
@@ -410,7 +410,7 @@ def test_it_stops_when_automation_is_paused_meanwhile(
     assert [run.status for run in runs].count(Status.FAILED) == 3
 
 
-def test_it_shows_how_its_runs_go(machine: Machine, session: Session, account: Account) -> None:
+def test_it_shows_the_progress_of_its_runs(machine: Machine, session: Session, account: Account) -> None:
     runs = failed_runs(machine, account, 4)
     operation = begin(machine, account)
     runs[0].status, runs[1].status = Status.COMPLETED, Status.PENDING

@@ -1,4 +1,4 @@
-"""Operations: taken once, watched, cancelled, handed back, taken again after a lost worker, given up at last."""
+"""Operations: taken once, monitored, cancelled, handed back, taken again after a lost worker, finally given up."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -44,7 +44,7 @@ def state_of(session: Session, operation: Operation) -> tuple[str, int, int | No
     return operation.state, operation.done, operation.total
 
 
-def test_it_is_carried_to_its_end_once(session: Session) -> None:
+def test_it_is_executed_to_its_end_once(session: Session) -> None:
     operation, machine = ask(session, by="hand"), Machine(session)
     assert carry(machine, count_to_three)
     assert not carry(machine, count_to_three)
@@ -53,7 +53,7 @@ def test_it_is_carried_to_its_end_once(session: Session) -> None:
     assert (operation.finished_at, operation.lease_token) == (NOW, None)
 
 
-def test_a_cancelled_one_stops_at_its_next_word(session: Session) -> None:
+def test_a_cancelled_one_stops_at_its_next_progress_report(session: Session) -> None:
     operation, machine = ask(session), Machine(session)
 
     def work(_asked: Asked, progress: Progress) -> dict[str, Any]:
@@ -69,7 +69,7 @@ def test_a_cancelled_one_stops_at_its_next_word(session: Session) -> None:
         lifecycle.cancel_operation(session, operation, NOW)
 
 
-def test_one_that_has_not_begun_is_cancelled_at_once(session: Session) -> None:
+def test_a_pending_operation_is_cancelled_at_once(session: Session) -> None:
     operation = ask(session)
     lifecycle.cancel_operation(session, operation, NOW)
     session.commit()
@@ -77,7 +77,7 @@ def test_one_that_has_not_begun_is_cancelled_at_once(session: Session) -> None:
     assert state_of(session, operation)[0] == "cancelled"
 
 
-def test_a_worker_that_goes_away_hands_it_back(session: Session) -> None:
+def test_a_draining_worker_hands_it_back(session: Session) -> None:
     operation, machine = ask(session, by="hand"), Machine(session)
     carry(machine, count_to_three, draining=lambda: True)
     assert state_of(session, operation)[0] == "pending"
@@ -126,7 +126,7 @@ def test_it_is_given_up_after_three_lost_workers(session: Session) -> None:
         (KeyError("x"), lifecycle.BROKEN),
     ],
 )
-def test_what_went_wrong_is_said_in_plain_words(session: Session, error: Exception, message: str) -> None:
+def test_a_failure_is_described_in_plain_words(session: Session, error: Exception, message: str) -> None:
     operation, machine = ask(session), Machine(session)
 
     def refuse(_asked: Asked, _progress: Progress) -> dict[str, Any]:
@@ -137,13 +137,13 @@ def test_what_went_wrong_is_said_in_plain_words(session: Session, error: Excepti
     assert operation.error_message == message
 
 
-def test_a_foreign_one_is_not_found(session: Session) -> None:
+def test_an_operation_of_another_account_is_not_found(session: Session) -> None:
     operation, stranger = ask(session), make_account(session)
     with pytest.raises(NotFound):
         lifecycle.find_operation(session, Scope(stranger.id), operation.id)
 
 
-def test_one_that_waits_calls_the_step_workers(session: Session) -> None:
+def test_a_pending_operation_wakes_the_step_workers(session: Session) -> None:
     assert overdue_queues(session, NOW + timedelta(minutes=1)) == []
     ask(session)
     assert overdue_queues(session, NOW + timedelta(minutes=1)) == ["long"]

@@ -1,4 +1,4 @@
-"""The price of many retries at once is the engine's own price of each, in a fixed number of queries."""
+"""The price of many retries at once equals the engine's own price of each, in a fixed number of queries."""
 
 from datetime import timedelta
 from typing import Any
@@ -124,7 +124,7 @@ def test_the_number_of_queries_does_not_grow_with_the_runs(
     assert len(few) == len(many) <= MOST_QUERIES
 
 
-def test_what_an_earlier_step_has_still_to_make_may_cost_all_that_the_limit_leaves(
+def test_records_that_an_earlier_step_will_create_may_cost_the_rest_of_the_limit(
     machine: Machine, session: Session, account: Account, sector: Sector
 ) -> None:
     clusters = clusters_with_keywords(session, sector, 2)
@@ -137,7 +137,7 @@ def test_what_an_earlier_step_has_still_to_make_may_cost_all_that_the_limit_leav
     assert price_of(session, account, run) == RetryPrice(finished=1, most=55)
 
 
-def test_once_everything_is_made_only_the_failed_rest_counts(
+def test_once_all_records_exist_only_the_failed_rest_counts(
     machine: Machine, session: Session, account: Account, sector: Sector
 ) -> None:
     clusters_with_keywords(session, sector, 1)
@@ -178,9 +178,7 @@ def test_a_retry_stays_within_the_limit_when_its_work_has_grown(
     assert machine.breaches() == []
 
 
-def test_a_rule_that_cannot_be_read_any_more_has_no_price(
-    machine: Machine, session: Session, account: Account
-) -> None:
+def test_an_unreadable_rule_has_no_price(machine: Machine, session: Session, account: Account) -> None:
     rule = machine.make_rule(account)
     run = make_run(session, rule, NOW - timedelta(hours=1), Status.FAILED)
     assert price_of(session, account, run) == RetryPrice(0, 0)

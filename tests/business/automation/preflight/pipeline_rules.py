@@ -31,7 +31,7 @@ def becomes(record_type: str, to: str | None = None) -> dict[str, Any]:
 
 
 def add(session: Session, account: Account, *actions: dict[str, Any], **changes: Any) -> AutomationRule:
-    """A rule that is on, also one that the preflight check would leave off."""
+    """An active rule, also one that the preflight check would refuse to switch on."""
     data = {
         "name": "A rule",
         "trigger": "keyword_added",

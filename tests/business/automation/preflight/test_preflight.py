@@ -1,4 +1,4 @@
-"""What is found when a rule is looked over before it is switched on: how grave, in which words, and where."""
+"""Findings of the preflight check before a rule is switched on: how grave, in which words, and where."""
 
 from copy import deepcopy
 from datetime import datetime
@@ -52,7 +52,7 @@ def codes(findings: list[Finding]) -> list[tuple[str, str]]:
 
 @pytest.fixture
 def calm(account: Account) -> Account:
-    """An account with a daily ceiling, so that nothing is said about that."""
+    """An account with a daily ceiling, so that there is no finding about that."""
     account.daily_ceiling = 500
     return account
 
@@ -111,7 +111,7 @@ CONDITIONS: list[tuple[Any, str, str]] = [
 
 
 @pytest.mark.parametrize(("conditions", "level", "sentence"), CONDITIONS, ids=lambda value: str(value)[:40])
-def test_odd_conditions_are_told(
+def test_odd_conditions_are_reported(
     session: Session, calm: Account, conditions: dict[str, Any], level: str, sentence: str
 ) -> None:
     (finding,) = found(session, calm, draft(conditions=conditions))
@@ -175,13 +175,13 @@ def test_a_rule_that_would_never_start(
     assert words in finding.sentence
 
 
-def test_a_foreign_rule_reads_as_not_found(session: Session, calm: Account) -> None:
+def test_a_rule_of_another_account_reads_as_not_found(session: Session, calm: Account) -> None:
     foreign = add(session, make_account(session), NOTIFY)
     (finding,) = found(session, calm, draft(trigger="run_finished", trigger_options={"rule_id": foreign.id}))
     assert "was not found" in finding.sentence
 
 
-def test_what_is_named_but_gone_is_not_found(session: Session, calm: Account, sector: Sector) -> None:
+def test_deleted_references_are_reported(session: Session, calm: Account, sector: Sector) -> None:
     mine = make_cluster(session, sector)
     foreign = make_site(session, make_account(session))
     rule = draft(
@@ -298,7 +298,7 @@ def test_a_rule_that_no_longer_reads_needs_repair(session: Session, calm: Accoun
     assert (finding.code, finding.level.value) == ("rule_invalid", "stop")
 
 
-def test_a_broken_neighbour_harms_nobody(session: Session, calm: Account) -> None:
+def test_an_unreadable_neighbour_rule_does_not_break_the_check(session: Session, calm: Account) -> None:
     other = add(session, calm, CLUSTER)
     other.conditions = {"field": "gone", "operator": "eq", "value": 1}
     session.flush()
@@ -323,7 +323,7 @@ def test_a_rule_that_could_never_work_is_not_switched_on(
     assert rule.name == "Later"
 
 
-def test_what_is_only_odd_is_switched_on(session: Session, calm: Account, now: datetime) -> None:
+def test_a_rule_with_warnings_only_is_switched_on(session: Session, calm: Account, now: datetime) -> None:
     rule = add(session, calm, WRITE, trigger="content_generated", is_active=False)
     AutomationService().enable(session, rule, Actor(None), now, backfill=False)
     assert rule.is_active

@@ -75,7 +75,7 @@ def test_only_rules_that_are_on_and_work_are_started(session: Session, account: 
     assert names_started(session, first) == []
 
 
-def test_another_place_is_not_heard(session: Session, account: Account, sector: Sector) -> None:
+def test_events_in_another_place_start_no_rule(session: Session, account: Account, sector: Sector) -> None:
     other = make_sector(session, make_site(session, account))
     first = add(session, account, CLUSTER, site=sector.site_id, sector=sector.id)
     add(session, account, NOTIFY, name="There", trigger="cluster_created", site=other.site_id)
@@ -98,7 +98,7 @@ def test_another_place_is_not_heard(session: Session, account: Account, sector: 
     ],
     ids=str,
 )
-def test_conditions_are_held_against_what_is_made(
+def test_conditions_are_checked_against_what_is_created(
     session: Session, account: Account, conditions: dict[str, Any], starts: bool
 ) -> None:
     make = {"type": "create_tasks", "params": {"word_count": 800}}
@@ -119,13 +119,13 @@ def test_a_rule_that_starts_itself_is_a_loop(session: Session, account: Account)
     assert loops(session, rule) == [["Again"]]
 
 
-def test_conditions_that_still_hold_do_not_excuse(session: Session, account: Account) -> None:
+def test_conditions_that_still_hold_do_not_break_a_loop(session: Session, account: Account) -> None:
     short = leaf("word_count", "lt", 900)
     rule = add(session, account, WRITE, name="Short", trigger="content_generated", conditions=short)
     assert loops(session, rule) == [["Short"]]
 
 
-def test_a_pair_is_a_loop_seen_from_both(session: Session, account: Account) -> None:
+def test_a_pair_is_a_loop_for_both_rules(session: Session, account: Account) -> None:
     write = add(session, account, WRITE, name="Write", **becomes("task", "queued"))
     again = add(session, account, set_status("queued"), name="Retry", **becomes("task", "failed"))
     assert loops(session, write) == [["Write", "Retry"]]
@@ -174,7 +174,7 @@ EXCLUDED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("why", EXCLUDED)
-def test_a_loop_that_conditions_exclude_is_not_blamed(session: Session, account: Account, why: str) -> None:
+def test_a_loop_that_conditions_exclude_is_not_reported(session: Session, account: Account, why: str) -> None:
     action, when = EXCLUDED[why]
     rule = add(session, account, action, **when)
     assert loops(session, rule) == []

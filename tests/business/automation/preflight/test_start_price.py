@@ -1,4 +1,4 @@
-"""What a start is said to come to before it is made: records, runs, days and credits of its whole chain."""
+"""The announced extent of a start: records, runs, days and credits of its whole chain."""
 
 from typing import Any
 
@@ -45,7 +45,7 @@ def test_the_whole_chain_is_priced_and_its_days_are_counted(
     )
 
 
-def test_given_records_are_priced_as_they_match_and_those_too_dear_are_counted_apart(
+def test_given_records_are_priced_if_they_match_and_too_expensive_ones_are_counted_apart(
     machine: Machine, session: Session, account: Account, sector: Sector
 ) -> None:
     cheap, dear, other = tasks(session, sector, 300, 5000, 400)
@@ -57,7 +57,7 @@ def test_given_records_are_priced_as_they_match_and_those_too_dear_are_counted_a
 
 
 @pytest.mark.parametrize(("batching", "runs"), [("batch", 3), ("each", 120)])
-def test_runs_take_what_the_rule_lets_one_take(
+def test_runs_take_as_many_records_as_the_rule_allows(
     machine: Machine, session: Session, account: Account, sector: Sector, batching: str, runs: int
 ) -> None:
     for _ in range(120):
@@ -82,7 +82,7 @@ def test_steps_over_what_is_made_count_with_the_most_that_can_be_made(
     assert found.runs == 3
 
 
-def test_what_listening_rules_may_spend_is_named_beside_it(
+def test_the_cost_of_rules_that_it_starts_is_named_beside_it(
     machine: Machine, session: Session, account: Account, sector: Sector
 ) -> None:
     clusters_with_keywords(session, sector, 2)

@@ -1,4 +1,4 @@
-"""The rule form offers the actions that have something to work on, the best first."""
+"""The rule form offers the actions that have records to work on, the best first."""
 
 from typing import Any
 
@@ -55,9 +55,7 @@ def test_the_first_offered_goes_on_where_the_one_before_ended(record_type: str |
 
 @pytest.mark.parametrize("first", [None, *CATALOGUE])
 @pytest.mark.parametrize("record_type", [None, *RECORD_TYPES])
-def test_what_is_offered_is_what_the_check_of_the_rule_takes(
-    record_type: str | None, first: str | None
-) -> None:
+def test_offered_actions_pass_the_check_of_the_rule(record_type: str | None, first: str | None) -> None:
     before = [first] if first and not is_refused(record_type, [first]) else []
     made = [type for key in before if (type := made_by({"type": key, "params": PARAMS.get(key, {})}))]
     offered = {entry.key for entry in fitting_actions(record_type, made, before)}

@@ -1,4 +1,4 @@
-"""A rule's life: each change is a version, and the audit log says whose it was."""
+"""A rule's life cycle: each change is a version, and the audit log names its author."""
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session

@@ -1,4 +1,4 @@
-"""What is accepted is done: each option under each kind of trigger acts, or is refused beside its field."""
+"""Every accepted option has an effect: under each kind of trigger it acts, or is refused beside its field."""
 
 from typing import Any
 
@@ -56,13 +56,13 @@ SAID_APART = {
 }  # fmt: skip
 
 
-def test_every_option_is_judged_here() -> None:
+def test_every_option_is_covered_here() -> None:
     assert {*REFUSED, *ACTS, *SAID_APART} == set(RuleDefinition.model_fields)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("option", [*REFUSED, *ACTS])
-def test_an_option_that_would_do_nothing_is_refused_beside_its_field(kind: str, option: str) -> None:
+def test_an_option_without_effect_is_refused_beside_its_field(kind: str, option: str) -> None:
     values, idle_under = REFUSED.get(option, (ACTS.get(option), set()))
     body = {"name": "A rule"} | KINDS[kind]
     parse_definition(dict(body), shortest_interval_minutes=None)
@@ -75,7 +75,7 @@ def test_an_option_that_would_do_nothing_is_refused_beside_its_field(kind: str, 
         assert {name: getattr(rule, name) for name in values} == values
 
 
-def test_an_event_of_no_site_starts_a_split_rule_on_each_of_its_sites(
+def test_an_event_without_site_starts_a_split_rule_on_each_of_its_sites(
     machine: Machine, session: Session, account: Account
 ) -> None:
     sites = [make_site(session, account).id for _ in range(3)]

@@ -99,7 +99,7 @@ def test_the_place_is_named() -> None:
     assert summary_of(rule, "Acme: Shoes").startswith("When credits arrive on Acme: Shoes: send a notice")
 
 
-def test_a_stored_rule_that_no_longer_reads_is_still_told() -> None:
+def test_a_stored_rule_that_cannot_be_parsed_is_still_described() -> None:
     rule = definition(trigger="keyword_added", actions=[NOTIFY])
     rule.conditions = {"field": "gone", "operator": "eq", "value": 1}
     assert summary_of(rule).startswith(
@@ -107,14 +107,14 @@ def test_a_stored_rule_that_no_longer_reads_is_still_told() -> None:
     )
 
 
-def test_labels_are_said() -> None:
+def test_labels_are_part_of_the_sentence() -> None:
     definition = parse_definition(
         {"name": "R", "trigger": "keyword_added", "actions": [LABEL]}, shortest_interval_minutes=5
     )
     assert "update the records (add the label “buying” and “hot”)" in summary_of(definition)
 
 
-def test_the_rule_that_is_waited_for_is_called_by_its_name() -> None:
+def test_the_rule_that_is_followed_is_called_by_its_name() -> None:
     data = {"name": "R", "trigger": "run_finished", "trigger_options": {"rule_id": 5}, "actions": [NOTIFY]}
     definition = parse_definition(data, shortest_interval_minutes=5)
     assert summary_of(definition, None, {5: "Nightly"}).startswith("When a run of “Nightly” has ended as")

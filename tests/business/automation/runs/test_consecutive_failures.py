@@ -1,4 +1,4 @@
-"""Rules that keep failing switch themselves off and say why; what is not their fault counts neither way."""
+"""Rules that keep failing switch themselves off and say why; failures that are not theirs are not counted."""
 
 from typing import get_args
 
@@ -82,7 +82,7 @@ def test_zero_never_switches_it_off(machine: Machine, session: Session, rule: Au
 
 
 @pytest.mark.parametrize("kind", [kind for kind in get_args(FaultKind) if kind != "refused"])
-def test_passing_faults_of_the_service_count_neither_way(
+def test_passing_faults_of_the_service_are_not_counted(
     machine: Machine, session: Session, rule: AutomationRule, kind: FaultKind
 ) -> None:
     fail(machine, rule, 1)
@@ -104,7 +104,7 @@ def _passes(kind: FaultKind) -> bool:
     "reason",
     [Reason.INSUFFICIENT_CREDITS, Reason.BUDGET, Reason.PAUSED, Reason.ACCOUNT_INACTIVE, Reason.CANCELLED],
 )
-def test_credits_pause_and_cancel_count_neither_way(
+def test_credits_pause_and_cancel_are_not_counted(
     machine: Machine, session: Session, rule: AutomationRule, reason: Reason
 ) -> None:
     run = _ended(machine, rule, reason)
@@ -142,7 +142,7 @@ def test_a_batch_counts_once_however_many_runs_and_retries_fail(
 
 
 @pytest.mark.parametrize("way", ["enable", "save"])
-def test_switched_on_again_it_counts_from_nothing(
+def test_switched_on_again_it_counts_from_zero(
     machine: Machine, session: Session, account: Account, rule: AutomationRule, way: str
 ) -> None:
     fail(machine, rule, 3)

@@ -1,4 +1,4 @@
-"""Five hundred keywords through three chained rules: nothing lost, nothing left, every credit explained."""
+"""Five hundred keywords through three chained rules: nothing lost, nothing left over, every credit explained."""
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session

@@ -1,4 +1,4 @@
-"""What a credit limit leaves over goes on in further runs, whatever happens to the run that left it."""
+"""Records over a credit limit are processed in follow-up runs, whatever happens to the run that left them."""
 
 from sqlalchemy.orm import Session
 
@@ -21,7 +21,7 @@ def retried(machine: Machine, run: ScheduledTask) -> ScheduledTask:
     return run
 
 
-def test_a_retry_leaves_to_the_follow_up_what_it_has_already(
+def test_a_retry_does_not_take_what_the_follow_up_has_already(
     machine: Machine, session: Session, account: Account, sector: Sector
 ) -> None:
     clusters = clusters_with_keywords(session, sector, 3)

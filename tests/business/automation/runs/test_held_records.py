@@ -1,4 +1,4 @@
-"""Records that another run of the rule holds: others are done, the held ones follow, a run without others waits."""
+"""Records held by another run of the rule: free ones are processed, held ones follow, a run without free ones waits."""
 
 from collections.abc import Callable
 from typing import Any
@@ -101,7 +101,7 @@ def test_matching_records_that_are_held_are_promised_and_priced_by_a_start(
 
 
 @pytest.mark.parametrize("cause", ["event", "manual", "api", "backfill"])
-def test_a_run_does_what_nobody_holds_and_the_rest_follows(
+def test_a_run_processes_free_records_and_the_rest_follows(
     machine: DyingMachine, session: Session, account: Account, sector: Sector, cause: str
 ) -> None:
     keywords = [make_keyword(session, sector).id for _ in range(3)]
@@ -207,7 +207,7 @@ def test_a_run_that_waits_for_its_turn_is_not_held_up_by_one_that_waits_for_its_
         assert run.status == Status.COMPLETED
 
 
-def test_a_run_that_waits_for_records_replaces_no_planned_one(
+def test_a_run_that_waits_for_records_does_not_replace_a_planned_one(
     machine: DyingMachine, session: Session, account: Account, sector: Sector
 ) -> None:
     keywords = [make_keyword(session, sector).id for _ in range(2)]
@@ -272,7 +272,7 @@ def test_pages_say_which_run_holds_a_record_and_until_when(
     assert taken["message"] == f"Run {holder.id} of this rule holds it now. {said}"
 
 
-def test_a_record_whose_holder_died_for_good_is_free_again(
+def test_a_record_whose_holder_was_given_up_is_free_again(
     machine: DyingMachine, session: Session, account: Account, sector: Sector
 ) -> None:
     (cluster,) = clusters_with_keywords(session, sector, 1)

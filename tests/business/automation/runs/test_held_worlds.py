@@ -1,7 +1,7 @@
-"""Random worlds of runs that want the same records while workers die: all ends, nobody waits in a circle.
+"""Random runs that compete for the same records while workers die: all end, nobody waits in a circle.
 
-A seed decides who starts what, when a worker dies and when an action fails. Time goes by in sweeps of 15 seconds.
-`SEED=7 pytest tests/business/automation/runs/test_held_worlds.py` lives through one again.
+A seed decides who starts what, when a worker dies and when an action fails. Time advances in sweeps of 15 seconds.
+`SEED=7 pytest tests/business/automation/runs/test_held_worlds.py` repeats one seed.
 """
 
 import os
@@ -34,7 +34,7 @@ NOTIFY = {"type": "notify", "params": {"message": "Done"}}
 
 
 class World:
-    """One rule, a few records, and runs of every cause that want them."""
+    """One rule, a few records, and runs of every cause that compete for them."""
 
     def __init__(self, session: Session, seed: int) -> None:
         self.rng, self.session = Random(seed), session
@@ -62,7 +62,7 @@ class World:
         self.machine.fails = lambda: self.rng.random() < 0.1
 
     def live(self) -> list[str]:
-        """What broke; nothing when every promise held."""
+        """The violated promises; nothing when all held."""
         for _ in range(SWEEPS):
             if self.rng.random() < 0.6:
                 self._somebody_acts()
@@ -181,7 +181,7 @@ def broken(session: Session, seed: int) -> list[str]:
     return World(session, seed).live()
 
 
-# A sample of the worlds tells whether the other database takes the statements.
+# On the other database a sample shows whether the statements work.
 WORLDS = [("sqlite", seed) for seed in SEEDS] + [
     ("postgresql", seed) for seed in (SEEDS if FULL else SEEDS[:1])
 ]

@@ -1,4 +1,4 @@
-"""A chain of rules that grew long waits for a person, who lets all of it go on, or lets it end."""
+"""A long chain of rules waits for a person, who lets all of it continue, or end."""
 
 import pytest
 from sqlalchemy import select
@@ -49,7 +49,7 @@ def caused(
     return runs
 
 
-def test_the_rest_waits_and_editors_are_told_once(
+def test_the_rest_waits_and_editors_are_notified_once(
     machine: Machine, session: Session, account: Account, sector: Sector, root: ScheduledTask
 ) -> None:
     clusters = clusters_with_keywords(session, sector, 5)
@@ -66,7 +66,7 @@ def test_the_rest_waits_and_editors_are_told_once(
     assert review_of(session, runs[0], machine.now) is None
 
 
-def test_one_word_lets_all_of_them_go_on(
+def test_one_confirmation_continues_all_of_them(
     machine: Machine, session: Session, account: Account, sector: Sector, root: ScheduledTask
 ) -> None:
     clusters = clusters_with_keywords(session, sector, 4)
@@ -91,7 +91,7 @@ def test_runs_that_cost_nothing_are_said_to_cost_nothing(
     assert review_of(session, last, machine.now) == Review(waiting=1, runs=1, days=1, credits=0)
 
 
-def test_another_chain_waits_for_its_own_word(
+def test_another_chain_waits_for_its_own_confirmation(
     machine: Machine, session: Session, account: Account, sector: Sector, root: ScheduledTask
 ) -> None:
     clusters = clusters_with_keywords(session, sector, 6)
@@ -105,7 +105,7 @@ def test_another_chain_waits_for_its_own_word(
     assert others[2].waiting_for == Waiting.REVIEW
 
 
-def test_without_a_word_they_end_after_thirty_days(
+def test_without_confirmation_they_end_after_thirty_days(
     machine: Machine, session: Session, account: Account, sector: Sector, root: ScheduledTask
 ) -> None:
     clusters = clusters_with_keywords(session, sector, 3)

@@ -1,4 +1,4 @@
-"""Runs that go on another day: their credits count on the day that spends them, and no wait lasts for ever."""
+"""Runs that continue on another day: credits count on the day that spends them, and no wait lasts for ever."""
 
 import pytest
 from sqlalchemy import select
@@ -43,7 +43,7 @@ def ceiling_of_five_that_a_retry_meets(
     return run
 
 
-def test_what_waits_for_the_next_days_ceiling_goes_on_under_it(
+def test_what_waits_for_the_next_days_ceiling_continues_under_it(
     machine: Machine, session: Session, account: Account, sector: Sector
 ) -> None:
     run = ceiling_of_five_that_a_retry_meets(machine, session, account, sector)
@@ -74,7 +74,7 @@ def test_a_retry_on_another_day_passes_that_days_ceiling(
 
 
 @pytest.mark.parametrize("whose", ["account", "site"])
-def test_a_higher_limit_lets_it_go_on_at_once(
+def test_a_higher_limit_continues_it_at_once(
     machine: Machine, session: Session, account: Account, sector: Sector, whose: str
 ) -> None:
     site = session.get_one(Site, sector.site_id)

@@ -1,4 +1,4 @@
-"""Times when we were offline, and runs that come while the last one is still going: each verdict is a row."""
+"""Missed times after an outage, and overlapping runs: each verdict is a row."""
 
 from datetime import timedelta
 from typing import Any
@@ -57,7 +57,7 @@ def test_a_missed_time_too_long_ago_is_not_made_up_for(machine: Machine, account
     )
 
 
-def test_none_makes_up_for_nothing(machine: Machine, account: Account) -> None:
+def test_none_catches_up_on_nothing(machine: Machine, account: Account) -> None:
     hourly(machine, account, catch_up="none")
     be_offline(machine, hours=2.5)
     assert times(machine.runs()) == ["24 10:00", "24 11:00"]
@@ -84,9 +84,7 @@ def test_all_missed_times_follow_one_another_and_none_is_skipped(
     assert machine.breaches() == []
 
 
-def test_of_very_many_missed_times_the_old_ones_share_a_row(
-    machine: Machine, session: Session, account: Account
-) -> None:
+def test_many_old_missed_times_share_a_row(machine: Machine, session: Session, account: Account) -> None:
     hourly(machine, account, schedule=MINUTELY)
     be_offline(machine, hours=20)
     machine.settle()
@@ -97,7 +95,7 @@ def test_of_very_many_missed_times_the_old_ones_share_a_row(
     assert (machine.breaches(), unaccounted(session, account.id, machine.now)) == ([], 0)
 
 
-def test_all_makes_up_for_a_hundred_at_most(machine: Machine, account: Account) -> None:
+def test_all_catches_up_on_a_hundred_at_most(machine: Machine, account: Account) -> None:
     hourly(machine, account, schedule=MINUTELY, catch_up="all")
     be_offline(machine, hours=9)
     assert (
@@ -145,7 +143,7 @@ def test_after_an_absence_of_any_length_at_most_one_time_runs(
     assert machine.breaches() == []
 
 
-def test_each_site_of_a_split_rule_makes_up_for_one_time(
+def test_each_site_of_a_split_rule_catches_up_on_one_time(
     machine: Machine, session: Session, account: Account
 ) -> None:
     sites = [make_site(session, account, timezone=zone) for zone in ("Europe/Berlin", "Asia/Kolkata")]
@@ -164,7 +162,7 @@ def test_under_all_every_missed_time_still_runs(machine: Machine, account: Accou
 
 
 @pytest.mark.parametrize(("catch_up", "hours"), [("none", 1), ("latest", 13)])
-def test_a_lone_planned_run_that_comes_far_too_late_does_not_start(
+def test_a_single_planned_run_that_is_far_too_late_does_not_start(
     machine: Machine, account: Account, catch_up: str, hours: int
 ) -> None:
     hourly(machine, account, schedule={"cron": "5 9 * * *", "timezone": "UTC"}, catch_up=catch_up)
@@ -173,7 +171,7 @@ def test_a_lone_planned_run_that_comes_far_too_late_does_not_start(
     assert machine.runs()[0].reason == Reason.MISSED
 
 
-def test_a_run_is_skipped_while_the_last_one_is_going(
+def test_a_run_is_skipped_while_the_previous_one_is_running(
     machine: Machine, session: Session, account: Account
 ) -> None:
     busy, late = _two_due(machine, session, account, overlap="skip")
@@ -205,7 +203,7 @@ def test_one_run_queues_and_a_newer_one_takes_its_place(
     assert machine.breaches() == []
 
 
-def test_runs_may_go_side_by_side_where_the_rule_allows_it(
+def test_runs_are_concurrent_where_the_rule_allows_it(
     machine: Machine, session: Session, account: Account
 ) -> None:
     _, late = _two_due(machine, session, account, overlap="allow")
@@ -214,7 +212,7 @@ def test_runs_may_go_side_by_side_where_the_rule_allows_it(
     assert late.status == Status.COMPLETED
 
 
-def test_what_a_lost_wake_up_left_waiting_goes_on_at_the_next_sweep(
+def test_a_lost_wake_up_is_recovered_by_the_next_sweep(
     machine: Machine, session: Session, account: Account
 ) -> None:
     busy, late = _two_due(machine, session, account, overlap="queue")

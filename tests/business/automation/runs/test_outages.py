@@ -1,4 +1,4 @@
-"""An outside service that is away for a while stops no rule and loses no work: all is done once it is back."""
+"""An outside service that is down for a while stops no rule and loses no work: all is done once it is back."""
 
 from datetime import timedelta
 
@@ -21,7 +21,7 @@ from tests.business.automation.triggering.event_batches import batch_of
 
 @pytest.fixture
 def started(machine: Machine, session: Session, account: Account, sector: Sector) -> Machine:
-    """A rule with one run for each record, whose twelve clusters come while the AI service is away."""
+    """A rule with one run for each record, whose twelve clusters come while the AI service is down."""
     return start(machine, account, sector, 12)
 
 
@@ -36,7 +36,7 @@ def start(machine: Machine, account: Account, sector: Sector, count: int) -> Mac
 
 
 def let_pass(machine: Machine, **time: float) -> None:
-    """The sweeps of that time."""
+    """Run the sweeps of that time."""
     until = machine.now + timedelta(**time)
     while machine.now < until:
         machine.pass_time(minutes=3)
@@ -64,7 +64,7 @@ def test_away_for_an_hour_the_rule_stays_on_and_all_is_done_afterwards(
     assert started.breaches() == []
 
 
-def test_after_a_day_it_is_left_to_people(
+def test_after_a_day_recovery_is_left_to_people(
     machine: Machine, session: Session, account: Account, sector: Sector
 ) -> None:
     let_pass(start(machine, account, sector, 1), minutes=18)
@@ -78,7 +78,7 @@ def test_after_a_day_it_is_left_to_people(
     assert run.auto_retries == 0
 
 
-def test_nothing_is_tried_while_the_account_is_paused(
+def test_nothing_is_retried_while_the_account_is_paused(
     started: Machine, session: Session, account: Account
 ) -> None:
     let_pass(started, minutes=12)

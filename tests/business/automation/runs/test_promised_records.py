@@ -1,6 +1,6 @@
-"""Every record that a start or a batch of events promised is in exactly one run, or counted as left out or left.
+"""Every record promised by a start or an event batch is in exactly one run, or counted as left out or remaining.
 
-Random limits, sizes, causes and hindrances; more of them with TRIALS=full.
+Random limits, sizes, causes and obstacles; more of them with TRIALS=full.
 """
 
 import random
@@ -71,7 +71,7 @@ def make(machine: Machine, chance: random.Random, account: Account, sector: Sect
 
 
 def hindrances(machine: Machine, chance: random.Random, ids: list[int], model: Any) -> Iterator[None]:
-    """Between the looks: records that no longer match."""
+    """Between the rounds: records that no longer match."""
     status = "done" if model is Cluster else "ignored"
     for _ in range(3):
         machine.look()
@@ -83,7 +83,7 @@ def hindrances(machine: Machine, chance: random.Random, ids: list[int], model: A
 
 
 def come_to_rest(machine: Machine) -> None:
-    """Let days pass until nothing is pending any more."""
+    """Let days pass until nothing is pending."""
     for _ in range(60):
         machine.settle()
         if not machine.runs(Status.PENDING, Status.RUNNING):
@@ -120,7 +120,7 @@ def records_of(session: Session, run: ScheduledTask) -> list[int]:
     return session.query(RunDetail.records).filter(RunDetail.run_id == run.id).scalar() or []
 
 
-def test_the_audit_finds_a_promised_record_that_is_nowhere_and_a_start_above_its_total(
+def test_the_audit_finds_a_promised_record_without_a_run_and_a_start_above_its_total(
     machine: Machine, session: Session, account: Account, sector: Sector
 ) -> None:
     clusters_with_keywords(session, sector, 6)

@@ -1,4 +1,4 @@
-"""What a naive rule engine gets wrong, one promise after the other."""
+"""Mistakes of a naive rule engine, one promise after the other."""
 
 from typing import Any
 
@@ -66,7 +66,7 @@ def test_a_run_cheaper_than_its_limit_needs_only_its_price(machine: Machine, ses
     assert machine.run_now(rule).status == Status.COMPLETED
 
 
-def test_the_credit_limit_of_a_run_is_a_wall(
+def test_the_credit_limit_of_a_run_is_never_exceeded(
     machine: Machine, session: Session, account: Account, sector: Sector
 ) -> None:
     clusters_with_keywords(session, sector, 4)
@@ -237,7 +237,7 @@ def test_ids_of_another_account_read_as_not_found(
         AutomationService().execute(session, rule, Actor(None), machine.now, record_ids=[foreign.id])
 
 
-def test_a_foreign_id_that_got_into_a_rule_is_not_worked_on(
+def test_an_id_of_another_account_in_a_rule_is_not_worked_on(
     machine: Machine, session: Session, account: Account, sector: Sector
 ) -> None:
     theirs = make_sector(session, make_site(session, make_account(session)))
@@ -255,7 +255,7 @@ def _ideas_for(cluster_ids: list[int]) -> dict[str, Any]:
     return {"type": "generate_ideas", "params": params}
 
 
-def test_a_rule_that_feeds_itself_is_stopped_and_says_so(
+def test_a_rule_that_starts_itself_is_stopped_and_says_so(
     machine: Machine, session: Session, account: Account, sector: Sector
 ) -> None:
     create = {"type": "create_record", "params": {"type": "idea", "title": "More on {title}"}}

@@ -1,4 +1,4 @@
-"""Which records a rule takes first: in SQL, in the sentence, and in what is said afterwards."""
+"""The order in which a rule takes records: in SQL, in the sentence, and in the run's result."""
 
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -60,7 +60,7 @@ def places(session: Session, keywords: list[Keyword], run: ScheduledTask) -> lis
     ("text", [2, 1, 4], "by keyword from A to Z"),
     ("-text", [3, 0, 4], "by keyword from Z to A"),
 ])  # fmt: skip
-def test_a_rule_takes_its_records_in_its_order_and_says_so(
+def test_a_rule_takes_its_records_in_its_order_and_the_run_names_it(
     machine: Machine, session: Session, account: Account, keywords: list[Keyword],
     order: str, taken: list[int], words: str,
 ) -> None:  # fmt: skip
@@ -115,7 +115,7 @@ NO_ORDERS = [
 
 
 @pytest.mark.parametrize(("record_type", "order"), NO_ORDERS)
-def test_an_order_that_there_is_not_is_refused(
+def test_an_unknown_order_is_refused(
     machine: Machine, account: Account, record_type: str | None, order: str
 ) -> None:
     with pytest.raises(Invalid) as refused:
@@ -124,7 +124,7 @@ def test_an_order_that_there_is_not_is_refused(
 
 
 @pytest.mark.parametrize("record_type", RECORD_TYPES)
-def test_sql_sorts_as_the_values_are(session: Session, record_type: str) -> None:
+def test_sql_sorts_as_python_does(session: Session, record_type: str) -> None:
     account_id, _ = a_pipeline(session, NOW)
     model: Any = MODELS[record_type]
     scope, zone = Scope(account_id, None, None), ZoneInfo("UTC")

@@ -1,4 +1,4 @@
-"""What a run says of itself is true: why it took nothing, what it came to, why a unit failed, what each try used."""
+"""A run's own description is true: why it took nothing, its result, why a unit failed, what each attempt used."""
 
 import ast
 import importlib
@@ -81,7 +81,7 @@ def test_records_given_by_hand_are_each_accounted_for(
     )
 
 
-def test_a_rule_that_looks_for_its_records_says_what_there_was(
+def test_a_rule_that_selects_its_records_names_what_it_found(
     machine: Machine, session: Session, account: Account, sector: Sector
 ) -> None:
     rule = machine.make_rule(account, **SCHEDULED, record_type="keyword", actions=[LABEL], conditions=VOLUME)
@@ -110,7 +110,7 @@ def test_a_failed_run_does_not_say_that_there_was_nothing_to_do(
     assert (run.status, run.result["summary"]) == (Status.FAILED, "Nothing was finished.")
 
 
-def test_what_was_not_even_tried_is_counted(
+def test_units_not_tried_are_counted(
     machine: Machine, session: Session, account: Account, sector: Sector
 ) -> None:
     clusters_with_keywords(session, sector, 5)

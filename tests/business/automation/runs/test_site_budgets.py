@@ -1,4 +1,4 @@
-"""A site's monthly budget is a wall for every rule: credits count where the record is, whatever the rule's scope."""
+"""A site's monthly budget limits every rule: credits count where the record is, whatever the rule's scope."""
 
 from typing import Any
 
@@ -76,7 +76,7 @@ def test_an_account_wide_rule_spends_at_most_a_sites_budget_and_goes_on_elsewher
     assert machine.breaches() == []
 
 
-def test_what_was_left_out_waits_for_the_budget_and_follows(
+def test_records_left_out_wait_for_the_budget_and_follow(
     machine: Machine, session: Session, account: Account, sector: Sector, other: Sector
 ) -> None:
     limit(session, sector, 5)
@@ -92,7 +92,7 @@ def test_what_was_left_out_waits_for_the_budget_and_follows(
     assert charged(session, sector) == 15
 
 
-def test_a_new_month_goes_on_with_what_it_pays_for(
+def test_a_new_month_continues_with_what_it_pays_for(
     machine: Machine, session: Session, account: Account, sector: Sector
 ) -> None:
     limit(session, sector, 5)

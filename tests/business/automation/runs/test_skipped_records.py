@@ -1,4 +1,4 @@
-"""A run that a limit skipped keeps its records, and says what running them now costs."""
+"""A run that a limit skipped keeps its records, and names the price of running them now."""
 
 from typing import Any
 

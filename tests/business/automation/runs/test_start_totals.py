@@ -1,4 +1,4 @@
-"""A start by hand or by a program is bounded by its total over all its follow-ups and retries."""
+"""A manual or API start is bounded by its total over all its follow-ups and retries."""
 
 from typing import Any
 
@@ -121,7 +121,7 @@ def test_follow_ups_wait_for_the_day_and_are_never_skipped(
     assert machine.breaches() == []
 
 
-def test_one_that_was_started_although_the_rule_is_off_goes_on_so(
+def test_a_start_of_an_inactive_rule_continues_so(
     machine: Machine, session: Session, account: Account, sector: Sector
 ) -> None:
     clusters_with_keywords(session, sector, 4)
@@ -180,7 +180,7 @@ def test_an_engine_retry_never_goes_beyond_the_total(
     assert machine.breaches() == []
 
 
-def test_a_retry_by_a_person_names_what_it_adds_and_adds_no_more(
+def test_a_manual_retry_names_what_it_adds_and_adds_no_more(
     machine: Machine, session: Session, account: Account, sector: Sector
 ) -> None:
     run = failed_one(machine, session, account, sector)
@@ -194,7 +194,7 @@ def test_a_retry_by_a_person_names_what_it_adds_and_adds_no_more(
     assert machine.breaches() == []
 
 
-def test_what_is_left_goes_on_for_the_price_shown_and_only_once(
+def test_what_is_left_continues_for_the_price_shown_and_only_once(
     machine: Machine, session: Session, account: Account, sector: Sector
 ) -> None:
     clusters_with_keywords(session, sector, 12)

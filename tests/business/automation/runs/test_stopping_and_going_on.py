@@ -1,4 +1,4 @@
-"""Runs that are cancelled at work, records that fail again and again, and runs that go on where they stopped."""
+"""Runs that are cancelled while running, records that keep failing, and runs that continue where they stopped."""
 
 from datetime import timedelta
 
@@ -36,7 +36,7 @@ class Cancelling(OfflineModel):
         return super().write(prompt, key)
 
 
-def test_a_run_cancelled_at_work_stops_before_its_next_unit(
+def test_a_run_cancelled_while_running_stops_before_its_next_unit(
     machine: Machine, session: Session, account: Account, sector: Sector
 ) -> None:
     clusters_with_keywords(session, sector, 3)
@@ -78,7 +78,7 @@ class AskingToWait(OfflineModel):
         raise ProviderFault("rate_limited", "The AI service asks us to slow down.", retry_after=400)
 
 
-def test_the_services_wish_and_the_back_off_stand_in_the_row_and_end_after_three(
+def test_the_services_retry_delay_and_the_back_off_are_stored_and_end_after_three(
     machine: Machine, session: Session, account: Account, sector: Sector
 ) -> None:
     clusters_with_keywords(session, sector, 1)

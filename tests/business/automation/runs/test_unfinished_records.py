@@ -67,7 +67,7 @@ def test_a_record_whose_second_action_failed_is_tried_again_without_the_first(
     assert machine.breaches() == []
 
 
-def test_what_was_bought_is_not_bought_again_and_goes_on(
+def test_paid_work_is_not_bought_again_and_is_continued(
     machine: Machine, session: Session, account: Account, sector: Sector
 ) -> None:
     (cluster,) = clusters_with_keywords(session, sector, 1)
@@ -107,7 +107,7 @@ def test_keywords_grouped_by_a_failed_run_get_their_ideas_from_a_later_one(
     assert machine.breaches() == []
 
 
-def test_a_retry_leaves_to_a_later_run_what_that_one_took(
+def test_a_retry_does_not_take_what_a_later_run_took(
     machine: Machine, session: Session, account: Account, sector: Sector
 ) -> None:
     clusters_with_keywords(session, sector, 1)
@@ -182,7 +182,7 @@ def test_a_notice_is_sent_once_for_a_record_and_again_for_others(
     ("changed", "labels"),
     [(LABEL, []), ({"type": "update_records", "params": {"labels_add": ["other"]}}, ["other"])],
 )
-def test_an_action_that_was_changed_since_is_done_anew_where_that_costs_nothing(
+def test_an_action_that_was_changed_since_is_repeated_where_that_costs_nothing(
     machine: Machine,
     session: Session,
     account: Account,
@@ -205,7 +205,7 @@ def test_an_action_that_was_changed_since_is_done_anew_where_that_costs_nothing(
     assert machine.breaches() == []
 
 
-def test_what_a_step_of_its_own_condition_began_is_gone_through_with(
+def test_a_record_that_a_step_began_is_finished_although_its_condition_changed(
     machine: Machine, session: Session, account: Account, sector: Sector
 ) -> None:
     tasks = [make_task(session, sector, status=status, word_count=300) for status in ("queued", "draft")]
@@ -221,7 +221,7 @@ def test_what_a_step_of_its_own_condition_began_is_gone_through_with(
     assert machine.breaches() == []
 
 
-def test_why_says_that_a_later_run_goes_on_with_the_record(
+def test_why_says_that_a_later_run_continues_the_record(
     machine: Machine, session: Session, account: Account, sector: Sector
 ) -> None:
     (cluster,) = clusters_with_keywords(session, sector, 1)

@@ -1,4 +1,4 @@
-"""Runs that wait: for a new day, for credits, for the previous run; and runs that are stopped or rescued."""
+"""Runs that wait (for a new day, credits, the previous run), and runs that are stopped or rescued."""
 
 from datetime import timedelta
 
@@ -48,7 +48,7 @@ def test_event_runs_over_the_daily_limit_wait_for_the_next_day(
     assert machine.breaches() == []
 
 
-def test_runs_waiting_for_credits_go_on_when_credits_come(machine: Machine, session: Session) -> None:
+def test_runs_waiting_for_credits_continue_when_credits_come(machine: Machine, session: Session) -> None:
     account = make_account(session, credits=5)
     sector = make_sector(session, make_site(session, account))
     clusters_with_keywords(session, sector, 2)
@@ -114,7 +114,7 @@ def test_event_runs_of_one_rule_run_one_at_a_time(
     assert [run.status for run in machine.runs()] == [Status.COMPLETED] * 2
 
 
-def test_a_lease_that_is_prolonged_while_the_rescue_waits_for_the_database_has_not_expired(
+def test_a_lease_that_is_renewed_while_the_rescue_waits_for_the_database_has_not_expired(
     machine: Machine, session: Session, account: Account, sector: Sector
 ) -> None:
     make_keyword(session, sector)
@@ -122,7 +122,7 @@ def test_a_lease_that_is_prolonged_while_the_rescue_waits_for_the_database_has_n
     run = AutomationService().execute(session, rule, Actor(None), machine.now)
     assert claim_run(session, run.id, "slow", machine.now)
     session.commit()
-    # It looks expired at the first look; by the second, its worker has been heard of.
+    # It looks expired at first; by the second look its worker has sent a heartbeat.
     looks = iter([machine.now + 2 * LEASE, machine.now])
     rescued = rescue(machine.transaction, lambda: next(looks))
     session.refresh(run)
@@ -154,7 +154,7 @@ def test_a_worker_that_is_stopped_hands_its_run_back_between_two_units(
     assert machine.breaches() == []
 
 
-def test_a_database_that_was_busy_for_too_long_is_tried_again_later(
+def test_a_run_is_retried_later_after_a_database_timeout(
     machine: Machine, session: Session, account: Account, sector: Sector
 ) -> None:
     clusters_with_keywords(session, sector, 1)
@@ -225,7 +225,7 @@ def test_a_run_cancelled_before_it_starts_is_skipped(
     assert session.scalars(select(Keyword.labels)).all() == [[]]
 
 
-def test_passing_faults_are_tried_again_by_themselves(
+def test_passing_faults_are_retried_automatically(
     machine: Machine, session: Session, account: Account, sector: Sector
 ) -> None:
     clusters_with_keywords(session, sector, 1)

@@ -1,8 +1,8 @@
-"""Rows of actions, stopped at each step in each way and taken up again: done once, charged once, done in the end.
+"""Sequences of actions, interrupted at each step in each way and continued: done once, charged once, finally complete.
 
-The actions, and which of them fit together, are read from the catalogue. A sample of their pairs and rows of three is
-tried, each in the next way of its table; with TRIALS=full every pair in all ways over all types of records, and so is
-every tenth row of three.
+The actions, and which of them fit together, are read from the catalogue. A sample of their pairs and triples is
+tried, each in the next way of its table; with TRIALS=full every pair in all ways over all types of records, and every
+tenth triple.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Rules of all actions that fit together, each stopped somewhere, and what they have done when all is over."""
+"""Rules of all actions that fit together, each interrupted somewhere, and their state when all has ended."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -50,7 +50,7 @@ PARAMS: dict[str, dict[str, Any]] = {
     "pause_rule": {"rule_id": 1},
     "resume_rule": {"rule_id": 1},
 }
-"""What an action needs to do anything; a new one without parameters joins by itself."""
+"""Parameters an action needs to have any effect; a new one without parameters joins by itself."""
 LATE = {"cron": "59 * * * *", "timezone": "UTC"}
 ENDS = ("fails", "fails, the others go on", "is cancelled", "is out of credits", "is killed")
 RECOVERIES = ("a later run", "a retry")
@@ -76,7 +76,7 @@ class Case:
 
 
 def rules_of(length: int) -> Iterator[Case]:
-    """Every row of so many actions that can be saved, over every type of records."""
+    """Every sequence of so many actions that can be saved, over every type of records."""
     for actions in product(CATALOGUE, repeat=length):
         for record_type in RECORD_TYPES:
             case = Case(actions, record_type)
@@ -100,7 +100,7 @@ def ways_of(case: Case) -> Iterator[Case]:
 
 
 class Killed(BaseException):
-    """The process is gone: no handler of its own acts on this."""
+    """The process is killed: none of its own handlers acts on this."""
 
 
 @dataclass
@@ -130,7 +130,7 @@ Trials = dict[int, Trial]
 
 @dataclass
 class WatchedWork:
-    """An action's own work, that notes what it did and fails or is cancelled when its turn comes."""
+    """An action's work that records what it did and fails or is cancelled on a chosen call."""
 
     own: Work
     trials: Trials
@@ -176,7 +176,7 @@ class BreakingExecutor(ActionExecutor):
 
 @dataclass
 class BreakingMachine(Machine):
-    """Workers to whose runs the trials happen."""
+    """Workers on whose runs the trials are executed."""
 
     trials: Trials = field(default_factory=dict)
 
@@ -211,7 +211,7 @@ class BreakingMachine(Machine):
         return self.session.scalar(query.limit(1)) is not None
 
     def begin(self, case: Case) -> Trial:
-        """A rule as the case says, on records of its own, and its first run."""
+        """A rule as the case says, on its own records, and its first run."""
         account = make_account(self.session, credits=1000)
         make_records(self.session, account, case.record_type)
         bystander = self.make_rule(account, name="Bystander", is_active=False)
@@ -221,7 +221,7 @@ class BreakingMachine(Machine):
         return trial
 
     def take_up(self, trial: Trial) -> None:
-        """Go on with what the run left, as the case says."""
+        """Continue what the run left, as the case says."""
         trial.is_over = True
         self.session.refresh(trial.run)
         if trial.run.status == Status.FAILED and trial.case.recovery == "a retry":

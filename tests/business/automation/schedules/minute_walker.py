@@ -1,4 +1,4 @@
-"""A second, slow calendar to hold the product's against: it looks at every minute, one after another."""
+"""A second, slow calendar to check the product's against: it tests every minute, one after another."""
 
 import random
 from collections.abc import Iterator

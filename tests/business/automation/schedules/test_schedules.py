@@ -26,7 +26,7 @@ def texts(instants: list[datetime]) -> list[str]:
     return [f"{instant:%Y-%m-%d %H:%M}" for instant in instants]
 
 
-def test_a_window_leaves_out_its_beginning_and_holds_its_end() -> None:
+def test_a_window_excludes_its_beginning_and_includes_its_end() -> None:
     daily = schedule("0 9 * * *")
     assert list(due_instants(daily, NINE, NINE + timedelta(days=1))) == [NINE + timedelta(days=1)]
     assert list(due_instants(daily, NINE - timedelta.resolution, NINE)) == [NINE]
@@ -91,13 +91,13 @@ def test_rare_and_far_dates_come_when_the_calendar_has_them(cron: str, after: st
         ("0 9 * * *", "Europe/Warsaw", "2026-11-24", "09:00 "),
     ],
 )
-def test_a_preview_marks_what_a_clock_change_did(cron: str, zone: str, after: str, shown: str) -> None:
+def test_a_preview_marks_the_effect_of_a_clock_change(cron: str, zone: str, after: str, shown: str) -> None:
     (planned,) = preview(schedule(cron, zone), datetime.fromisoformat(after).replace(tzinfo=UTC), 1)
     assert planned.utc == planned.local.astimezone(UTC)
     assert f"{planned.local:%H:%M} {planned.note}" == shown
 
 
-def test_moments_at_the_edges_of_the_calendar_do_no_harm() -> None:
+def test_moments_at_the_edges_of_the_calendar_are_handled() -> None:
     daily = schedule("0 9 * * *")
     assert first_due_after(daily, datetime.min.replace(tzinfo=UTC)) is not None
     assert first_due_after(daily, datetime.max.replace(tzinfo=UTC)) is None

@@ -1,4 +1,4 @@
-"""What a schedule may not say, and the sentence that answers it."""
+"""Invalid schedules, and the sentence for each."""
 
 from typing import Any
 
@@ -67,7 +67,7 @@ def test_times_nearer_than_the_plan_allows_are_refused(cron: str, gap: str) -> N
         (5, "Write five fields"),
     ],
 )
-def test_what_is_no_line_at_all_is_refused_with_an_example(cron: Any, words: str) -> None:
+def test_text_that_is_no_cron_line_is_refused_with_an_example(cron: Any, words: str) -> None:
     (sentence,) = refusal(cron=cron)["schedule.cron"]
     assert words in sentence
 
@@ -80,7 +80,7 @@ def test_every_wrong_field_has_its_own_sentence() -> None:
 @pytest.mark.parametrize(
     "cron", ["*/5 * * * *", "0 0 29 2 *", "0,59 0,23 * * 1", "0 0 31 2 1", "0 9 * * mon-FRI", "@hourly"]
 )
-def test_rare_and_just_allowed_lines_are_taken(cron: str) -> None:
+def test_rare_and_just_allowed_lines_are_accepted(cron: str) -> None:
     assert parse_schedule({"cron": cron}, shortest_interval_minutes=PLAN_MINUTES).cron
 
 

@@ -61,7 +61,7 @@ PRESETS = [
 
 
 @pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.cron)
-def test_a_preset_gives_a_line_and_is_found_again_in_it(preset: Preset) -> None:
+def test_a_preset_gives_a_line_and_is_recognised_in_it(preset: Preset) -> None:
     found = preset_of(preset.cron)
     assert found is not None
     assert (found.kind, found.cron) == (preset.kind, preset.cron)

@@ -1,4 +1,4 @@
-"""A rule's file, read again, is the rule: for generated definitions with texts that look like something else."""
+"""An exported rule, imported again, is the same rule: for generated definitions with ambiguous texts."""
 
 import os
 from typing import Any

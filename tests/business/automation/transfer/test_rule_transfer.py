@@ -1,4 +1,4 @@
-"""Rules as files: there and back the same, by names, switched off, and nothing from a file that is not trusted."""
+"""Rules as files: a round trip changes nothing, references are names, imports are off, and files are not trusted."""
 
 from typing import Any
 
@@ -65,7 +65,7 @@ def saved(session: Session, account: Account) -> dict[str, Any]:
     return {rule.name: definition_of(rule) for rule in rules}
 
 
-def test_there_and_back_every_template_says_the_same(
+def test_a_round_trip_keeps_every_template(
     session: Session, machine: Machine, source: Sector, target: Sector
 ) -> None:
     here, there = account_of(session, source), account_of(session, target)
@@ -127,7 +127,7 @@ def test_names_stand_for_ids_everywhere(
     assert text_of(session, there) == text.replace(person, f"Mira+{there.id}@example.com")
 
 
-def test_the_order_in_the_file_does_not_matter_unless_it_goes_round(session: Session, source: Sector) -> None:
+def test_the_order_in_the_file_does_not_matter_except_in_a_cycle(session: Session, source: Sector) -> None:
     account = account_of(session, source)
     pausing = "{name: %s, trigger: keyword_added, actions: [{type: pause_rule, params: {rule_id: %s}}]}"
     last = f"{{name: C, trigger: keyword_added, {HI}}}"
@@ -156,7 +156,7 @@ def test_a_changed_rule_is_a_new_version_switched_off_and_audited(
     assert (entry.action, entry.data) == ("rule.changed", {"version": 2, "imported": True})
 
 
-def test_looking_writes_nothing(session: Session, machine: Machine, source: Sector) -> None:
+def test_a_preview_writes_nothing(session: Session, machine: Machine, source: Sector) -> None:
     account = account_of(session, source)
     rule = machine.make_rule(account, name="Mine", priority=3)
     text = text_of(session, account).replace("priority: 3", "priority: 4")
@@ -252,13 +252,13 @@ def test_a_rule_is_found_by_its_name_in_any_case(session: Session, machine: Mach
         ("rules: " + "[" * 5000, "too deeply"),
     ],
 )
-def test_a_file_that_is_not_plain_is_refused_with_its_line(text: str, sentence: str) -> None:
+def test_an_unsafe_file_is_refused_with_its_line(text: str, sentence: str) -> None:
     with pytest.raises(Invalid) as refused:
         read_rules(text)
     assert sentence in refused.value.message
 
 
-def test_only_so_much_is_read() -> None:
+def test_the_size_of_a_file_is_limited() -> None:
     with pytest.raises(TooLarge):
         read_rules("#" * (MOST_BYTES + 1))
 
@@ -279,7 +279,7 @@ def test_a_message_that_looks_like_a_number_comes_back(
     }
 
 
-def test_a_number_with_a_nought_before_it_is_no_octal_one() -> None:
+def test_a_number_with_a_leading_zero_is_not_octal() -> None:
     assert read_rules("rules: [{a: 08, b: 010}]") == [{"a": 8, "b": 10}]
 
 

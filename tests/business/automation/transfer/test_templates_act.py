@@ -1,4 +1,4 @@
-"""Every template on a small world: it takes what its sentence and its note say, and leaves what they do not name."""
+"""Every template on a small world: it takes what its sentence and its note say, and leaves all else alone."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -42,7 +42,7 @@ TODAY = NOW.date()
 
 @dataclass
 class World:
-    """One template switched on, and what it finds and does."""
+    """One template switched on, and the records it finds and changes."""
 
     machine: Machine
     session: Session
@@ -134,7 +134,7 @@ def ideas_for_larger_clusters(world: World) -> None:
         make_keyword(world.session, world.sector, text=text, cluster_id=owner.id, status="clustered")
     world.happens(EventType.CLUSTER_CREATED, CLUSTER, [large, small])
     assert [idea.cluster_id for idea in world.all(Idea)] == [large.id] * 3
-    # A small one that grows is not created again, so this rule never hears of it.
+    # A small one that grows is not created again, so this rule gets no event of it.
     make_keyword(world.session, world.sector, text="shoes 9", cluster_id=small.id, status="clustered")
     world.machine.settle()
     assert len(world.all(Idea)) == 3

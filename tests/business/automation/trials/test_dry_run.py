@@ -53,7 +53,7 @@ def test_where_nothing_matches_a_sample_shows_why(
     assert dry_run(session, rule, machine.now)["conditions"]["actual"] == 20
 
 
-def test_typed_values_stand_for_a_record(
+def test_typed_values_replace_a_record(
     machine: Machine, session: Session, account: Account, sector: Sector
 ) -> None:
     rule = machine.make_rule(account, conditions=BIG, actions=[LABEL])

@@ -1,4 +1,4 @@
-"""Closed batches of events, made by set as an import makes them, and rules that cannot be read."""
+"""Closed batches of events, written as an import writes them, and rules that cannot be parsed."""
 
 from datetime import datetime
 from typing import Any
@@ -41,12 +41,12 @@ def batch_of(
 
 
 def break_rule(session: Session, rule: AutomationRule) -> None:
-    """Leave in it what an older release may have left: a condition that is refused now."""
+    """Store what an older release may have left: a condition that is refused now."""
     _write_conditions(session, rule, UNREADABLE)
 
 
 def mend_rule(session: Session, rule: AutomationRule, conditions: dict[str, Any]) -> None:
-    """As a person who saves it."""
+    """Save the rule as a person does."""
     _write_conditions(session, rule, conditions)
 
 

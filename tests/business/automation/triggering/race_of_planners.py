@@ -1,4 +1,4 @@
-"""Planners and an editor at work on the same rules at once, each a process; test_planning_races starts them."""
+"""Concurrent planners and an editor on the same rules, each a process; test_planning_races starts them."""
 
 import multiprocessing
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ start: Any = None
 
 
 def race(url: str, *, planners: int, edits: bool, guarded: bool = True) -> int:
-    """Two hours of planning in which all look at once every ten minutes; gives how many rules could not be planned."""
+    """Two hours in which all plan at once every ten minutes; returns how many rules could not be planned."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
     works = [(url, False)] * planners + [(url, True)] * edits
@@ -34,7 +34,7 @@ def _begin(barrier: Any, guarded: bool) -> None:
     global start
     start = barrier
     if not guarded:
-        # The build that must fail: nobody keeps a rule to itself while planning it.
+        # The build that must fail: no rule is locked while it is being planned.
         planning._hold = lambda session, rule: session.flush()
 
 

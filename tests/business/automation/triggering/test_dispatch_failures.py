@@ -1,4 +1,4 @@
-"""What fails for one rule fails alone: tried again, given up as a run that can be retried, and never forgotten."""
+"""A failure for one rule affects no other: retried, given up as a run that can be retried, and never forgotten."""
 
 from typing import Any
 
@@ -34,7 +34,7 @@ def rules(machine: Machine, session: Session, account: Account) -> list[Automati
 
 
 def try_until_given_up(machine: Machine) -> list[dict[str, Any]]:
-    """Looks at the outbox until there is nothing to try again; gives the lines for the log."""
+    """Dispatch until there is nothing to retry; returns the log lines."""
     lines = []
     for _ in range(MOST_TRIES):
         lines += dispatch_batches(machine.transaction, machine.now).failures
@@ -47,7 +47,7 @@ def of_rule(session: Session, rule: AutomationRule) -> BatchDelivery:
     return session.scalars(query.execution_options(populate_existing=True)).one()
 
 
-def test_an_unreadable_rule_among_several_starves_none(
+def test_an_unreadable_rule_does_not_starve_others(
     machine: Machine, session: Session, sector: Sector, rules: list[AutomationRule]
 ) -> None:
     batch = import_many(session, sector, 6)
@@ -63,7 +63,7 @@ def test_an_unreadable_rule_among_several_starves_none(
     assert (broken.attempts, len(machine.runs(Status.PENDING))) == (2, 2)
 
 
-def test_a_rule_mended_before_it_is_given_up_is_handed_the_batch(
+def test_a_rule_repaired_before_it_is_given_up_receives_the_batch(
     machine: Machine, session: Session, sector: Sector, rules: list[AutomationRule]
 ) -> None:
     import_many(session, sector, 6)
@@ -126,7 +126,7 @@ def test_a_retry_that_finds_nothing_to_do_ends_skipped(
     assert machine.breaches() == []
 
 
-def test_an_archived_rule_needs_nobody_to_act(
+def test_an_archived_rule_needs_no_action(
     machine: Machine, session: Session, account: Account, sector: Sector, rules: list[AutomationRule]
 ) -> None:
     import_many(session, sector, 4)
@@ -136,7 +136,7 @@ def test_an_archived_rule_needs_nobody_to_act(
     assert (unaccounted(session, account.id, machine.now), machine.breaches()) == (0, [])
 
 
-def test_what_fails_while_it_is_written_fails_alone(
+def test_a_failure_while_writing_affects_one_rule_only(
     machine: Machine,
     session: Session,
     sector: Sector,
@@ -170,7 +170,7 @@ class BusyError(Exception):
     sqlite_errorname = "SQLITE_BUSY"
 
 
-def test_a_passing_fault_of_the_database_counts_for_nothing(
+def test_a_passing_fault_of_the_database_is_not_counted(
     machine: Machine,
     session: Session,
     sector: Sector,
@@ -197,7 +197,7 @@ def test_a_passing_fault_of_the_database_counts_for_nothing(
     assert {row.attempts for row in session.scalars(select(BatchDelivery))} == {0}
 
 
-def test_a_batch_that_stays_undone_holds_up_no_later_one(
+def test_a_failing_batch_does_not_delay_later_ones(
     machine: Machine, session: Session, account: Account, sector: Sector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine.make_rule(account, actions=[LABEL])
@@ -215,7 +215,7 @@ def test_a_batch_that_stays_undone_holds_up_no_later_one(
     assert (done.batches, len(done.failures)) == (1, 3)
 
 
-def test_a_batch_that_cannot_be_read_at_all_is_tried_for_as_long_as_it_takes(
+def test_an_unreadable_batch_is_retried_for_as_long_as_it_takes(
     machine: Machine, session: Session, account: Account, sector: Sector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     machine.make_rule(account, actions=[LABEL])

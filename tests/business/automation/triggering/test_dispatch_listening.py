@@ -34,7 +34,7 @@ def taken(session: Session, rule: AutomationRule) -> list[list[int] | None]:
     return list(session.scalars(of_rule.order_by(ScheduledTask.part)))
 
 
-def test_only_the_status_asked_for_starts_it(
+def test_only_the_requested_status_starts_it(
     machine: Machine, session: Session, account: Account, sector: Sector
 ) -> None:
     ideas = [make_idea(session, sector).id for _ in range(4)]
@@ -168,7 +168,7 @@ def test_conditions_on_the_hour_are_read_in_the_time_of_each_site(
     assert taken(session, rule) == [[evening.id]]
 
 
-def test_what_was_owed_when_a_rule_is_switched_off_is_not_delivered_later(
+def test_what_was_due_when_a_rule_is_switched_off_is_not_delivered_later(
     machine: Machine, session: Session, account: Account, sector: Sector
 ) -> None:
     rule = machine.make_rule(account, actions=[LABEL])

@@ -1,4 +1,4 @@
-"""A batch is read once for all its rules and its rows are written by set: the size changes no number of statements."""
+"""A batch is read once for all its rules and its rows are written in bulk: the number of statements is constant."""
 
 import os
 import time
@@ -28,7 +28,7 @@ SLACK = 4
 
 
 def handed_out(machine: Machine) -> list[str]:
-    """The statements of one look at the outbox."""
+    """The statements of one dispatch."""
     statements: list[str] = []
 
     def note(*about: object) -> None:
@@ -62,7 +62,7 @@ def test_half_of_a_large_import_matches_and_is_dispatched_in_time(
 def test_what_does_not_match_is_found_in_one_pass(
     machine: Machine, session: Session, account: Account, sector: Sector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Fifty thousand records without the database: a set built for each of them takes half a minute."""
+    """Fifty thousand records without the database: building a set for each of them would take half a minute."""
     rule = machine.make_rule(account, actions=[LABEL])
     batch = import_many(session, sector, 1)
     row = namedtuple("row", "record_type, record_id, site_id, sector_id, data")

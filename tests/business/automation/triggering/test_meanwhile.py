@@ -1,4 +1,4 @@
-"""A rule that switched itself off is asked, when it is switched on again, about what came meanwhile."""
+"""A rule that stopped itself offers what came meanwhile when it is switched on again."""
 
 import pytest
 from sqlalchemy import select
@@ -58,7 +58,7 @@ def test_it_takes_what_came_since_and_each_record_once(
     assert machine.breaches() == []
 
 
-def test_a_run_that_had_not_begun_is_taken_up(
+def test_a_run_that_had_not_begun_is_executed(
     machine: Machine, session: Session, account: Account, sector: Sector, stopped: AutomationRule
 ) -> None:
     stopped.is_active = True
@@ -76,7 +76,7 @@ def test_a_run_that_had_not_begun_is_taken_up(
     assert len(labelled(session)) == 8
 
 
-def test_without_a_yes_nothing_of_it_is_taken(
+def test_without_confirmation_nothing_of_it_is_taken(
     machine: Machine, session: Session, stopped: AutomationRule
 ) -> None:
     dispatch_batches(machine.transaction, machine.now)

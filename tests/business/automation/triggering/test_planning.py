@@ -1,4 +1,4 @@
-"""Planned times of rules that are split over sites, changed, paused, resumed: what is owed, and what is withdrawn."""
+"""Planned times of rules that are split over sites, changed, paused, resumed: what is due, and what is withdrawn."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -43,7 +43,7 @@ def planned(machine: Machine) -> list[str]:
 
 
 def live(machine: Machine, *, hours: int) -> None:
-    """Let time pass as it does while everything works."""
+    """Let time pass with everything working."""
     for _ in range(hours * 4):
         machine.pass_time(minutes=15)
         planning.plan(machine.transaction, machine.now)
@@ -136,7 +136,9 @@ def test_a_rule_switched_off_or_archived_has_nothing_planned(
     assert (machine.runs(), rule.unplanned_from, machine.breaches()) == ([], None, [])
 
 
-def test_a_pause_of_everything_owes_nothing(machine: Machine, session: Session, account: Account) -> None:
+def test_nothing_is_due_while_everything_is_paused(
+    machine: Machine, session: Session, account: Account
+) -> None:
     rule = make_planned(machine, account)
     account.paused_at = machine.now
     planning.replan_account(session, account.id, machine.now)
@@ -154,9 +156,7 @@ def test_a_pause_of_everything_owes_nothing(machine: Machine, session: Session, 
     assert (machine.breaches(), unaccounted(session, account.id, machine.now)) == ([], 0)
 
 
-def test_a_pause_that_nobody_announced_is_noticed(
-    machine: Machine, session: Session, account: Account
-) -> None:
+def test_an_unannounced_pause_is_noticed(machine: Machine, session: Session, account: Account) -> None:
     rule = make_planned(machine, account)
     account.paused_at = machine.now
     session.commit()

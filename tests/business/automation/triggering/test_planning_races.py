@@ -1,4 +1,4 @@
-"""Several planners look at the same rules at once, while somebody edits them: nothing twice, nothing left out."""
+"""Concurrent planners on the same rules, while somebody edits them: nothing twice, nothing left out."""
 
 from collections import Counter
 from datetime import timedelta
@@ -46,7 +46,7 @@ def test_planners_that_overlap_write_every_time_once(
     assert (failed, len(planned), len(set(planned))) == (0, RULES * SITES * every_five, len(planned))
 
 
-def test_edits_between_planners_leave_no_gap_and_no_double(
+def test_edits_between_planners_leave_no_gap_and_no_duplicate(
     machine: Machine, session: Session, rules: list[AutomationRule], database_url: str
 ) -> None:
     failed = race_of_planners.race(database_url, planners=3, edits=True)
@@ -60,7 +60,7 @@ def test_edits_between_planners_leave_no_gap_and_no_double(
     assert session.scalar(future) == session.scalar(newest)
 
 
-def test_this_race_would_notice_a_missing_guard(
+def test_this_race_fails_without_the_guard(
     machine: Machine, session: Session, rules: list[AutomationRule], database_url: str
 ) -> None:
     failed = race_of_planners.race(database_url, planners=4, edits=False, guarded=False)

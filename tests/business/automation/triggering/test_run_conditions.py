@@ -1,4 +1,4 @@
-"""Rules that follow a finished run ask about that run: in Python, in SQL, in the sentence, the check and the trial."""
+"""Rules that follow a finished run may test that run: in Python, SQL, the sentence, the check and the back-test."""
 
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -65,7 +65,7 @@ def fail(machine: Machine, rule: AutomationRule, times: int) -> None:
         machine.pass_time(minutes=1)
 
 
-def test_after_three_failures_it_is_paused_and_we_are_told(
+def test_after_three_failures_it_is_paused_and_people_are_notified(
     machine: Machine, session: Session, account: Account, failing: AutomationRule
 ) -> None:
     pause = {"type": "pause_rule", "params": {"rule_id": failing.id, "reason": "Three failures"}}
@@ -85,7 +85,7 @@ def test_after_three_failures_it_is_paused_and_we_are_told(
     assert "Ideas failed 3 times" in session.scalars(select(Notice.body)).all()
 
 
-def test_a_start_by_hand_looks_at_the_latest_run_that_the_rule_asks_for(
+def test_a_manual_start_uses_the_latest_run_that_the_rule_follows(
     machine: Machine, session: Session, account: Account, failing: AutomationRule
 ) -> None:
     watch = follower(
@@ -159,7 +159,7 @@ def test_a_rule_on_one_site_follows_no_run_of_another(
     }
     fail(machine, failing, 1)
     heard = session.scalars(select(ScheduledTask.rule_name).where(ScheduledTask.batch_id.is_not(None))).all()
-    # A run of no site is anywhere; it is heard on a site only where its rule is named.
+    # A run without a site is anywhere; on a site it starts rules only where its rule is named.
     assert sorted(heard) == ["anywhere", "named"]
     on_site = machine.make_rule(
         account,
@@ -210,7 +210,7 @@ def test_the_rule_says_what_it_asks_and_the_check_finds_contradictions(
     AutomationService().enable(machine.session, rule, Actor(None), machine.now, backfill=False)
 
 
-def test_a_trial_on_the_past_asks_each_run_of_then(
+def test_a_back_test_uses_each_past_run(
     machine: Machine, session: Session, account: Account, failing: AutomationRule
 ) -> None:
     watch = follower(machine, account, {"all": [THREE | {"value": 2}]})

@@ -1,4 +1,4 @@
-"""Who is told, and when, that a planned run did not start."""
+"""Who is notified, and when, that a planned run did not start."""
 
 from collections.abc import Sequence
 
@@ -25,7 +25,9 @@ def look(machine: Machine) -> Sequence[Notice]:
     return machine.session.scalars(select(Notice).where(Notice.key == KEY, Notice.read_at.is_(None))).all()
 
 
-def test_a_run_that_nobody_takes_up_is_told_within_its_grace(machine: Machine, session: Session) -> None:
+def test_a_run_that_does_not_start_is_notified_within_its_grace_period(
+    machine: Machine, session: Session
+) -> None:
     make_rule(machine, make_account(session, timezone="Europe/Berlin"))
     machine.pass_time(minutes=16)
     assert look(machine) == []
@@ -36,7 +38,7 @@ def test_a_run_that_nobody_takes_up_is_told_within_its_grace(machine: Machine, s
     assert "open System health" in notice.body
 
 
-def test_the_notice_goes_when_the_run_has_started(
+def test_the_notice_is_settled_when_the_run_has_started(
     machine: Machine, session: Session, account: Account
 ) -> None:
     make_rule(machine, account)
@@ -46,7 +48,7 @@ def test_the_notice_goes_when_the_run_has_started(
     assert look(machine) == []
 
 
-def test_who_has_read_it_is_told_again_only_of_something_new(
+def test_a_read_notice_is_renewed_only_by_something_new(
     machine: Machine, session: Session, account: Account
 ) -> None:
     make_rule(machine, account)
@@ -75,7 +77,7 @@ def test_a_rule_that_cannot_be_planned_is_named(machine: Machine, session: Sessi
     assert "it could not be planned; open the rule and save it again" in notice.body
 
 
-def test_other_accounts_are_not_told(machine: Machine, session: Session, account: Account) -> None:
+def test_other_accounts_are_not_notified(machine: Machine, session: Session, account: Account) -> None:
     other = make_account(session)
     make_rule(machine, account)
     machine.pass_time(minutes=18)

@@ -1,4 +1,4 @@
-"""The smallest change that would have turned the verdict."""
+"""The smallest change that would have changed the verdict."""
 
 from datetime import timedelta
 from itertools import combinations
@@ -70,7 +70,7 @@ def test_it_is_said_in_one_sentence(conditions: dict[str, Any], sentence: str | 
     assert said(conditions) == sentence
 
 
-def test_what_excludes_itself_is_never_offered() -> None:
+def test_contradictory_changes_are_never_offered() -> None:
     assert said({"all": [leaf("volume", "gte", 500), leaf("volume", "lt", 400)]}) is None
     other_way = {"any": [{"all": [leaf("volume", "gte", 500), leaf("volume", "lt", 400)]},
                          {"all": [leaf("difficulty", "lt", 30), leaf("text", "starts_with", "cast")]}]}  # fmt: skip
@@ -88,7 +88,7 @@ def test_two_conditions_on_one_field_are_one_change() -> None:
     )
 
 
-def test_counts_are_said_with_what_was_counted() -> None:
+def test_counts_name_what_was_counted() -> None:
     count = {"count": "idea", "where": {}, "operator": "gte", "value": 2}
     node = parse_conditions(count, record_type="cluster")
     turns = turns_of(node, {}, {"idea": 1})

@@ -1,4 +1,4 @@
-"""Why (not)? What happened between a rule and a record, and what would have turned it."""
+"""Why (not)? What happened between a rule and a record, and what would have changed it."""
 
 from typing import Any
 
@@ -61,7 +61,7 @@ def test_a_record_that_was_taken_names_its_run(machine: Machine, account: Accoun
     assert answer.happenings[0].version == 1
 
 
-def test_a_record_that_did_not_match_is_told_with_what_was_kept_then(
+def test_a_record_that_did_not_match_is_explained_by_past_values(
     machine: Machine, account: Account, sector: Sector
 ) -> None:
     rule = machine.make_rule(account, actions=[LABEL], conditions=BIG)
@@ -76,7 +76,7 @@ def test_a_record_that_did_not_match_is_told_with_what_was_kept_then(
     assert answer.now.is_met
 
 
-def test_where_the_run_kept_no_sample_the_event_tells(
+def test_without_a_sample_of_the_run_the_event_explains(
     machine: Machine, account: Account, sector: Sector
 ) -> None:
     rule = machine.make_rule(account, actions=[LABEL], conditions=BIG)
@@ -94,7 +94,7 @@ def test_where_the_run_kept_no_sample_the_event_tells(
     )
 
 
-def test_what_is_read_from_elsewhere_is_said_to_be_as_it_is_now(
+def test_values_from_other_rows_are_marked_as_present_values(
     machine: Machine, account: Account, sector: Sector
 ) -> None:
     conditions = {"all": [*BIG["all"], {"field": "site.language", "operator": "eq", "value": "de"}]}
@@ -108,7 +108,7 @@ def test_what_is_read_from_elsewhere_is_said_to_be_as_it_is_now(
     assert (then.source, then.as_now) == ("unchanged", ["site.language"])
 
 
-def test_the_version_of_then_decides_not_the_present_one(
+def test_the_version_of_that_time_decides_not_the_present_one(
     machine: Machine, account: Account, sector: Sector
 ) -> None:
     rule = machine.make_rule(account, actions=[LABEL], conditions=BIG)
@@ -121,7 +121,7 @@ def test_the_version_of_then_decides_not_the_present_one(
     assert (answer.now.version, answer.now.is_met) == (2, True)
 
 
-def test_a_rule_that_was_off_then_says_so(machine: Machine, account: Account, sector: Sector) -> None:
+def test_a_rule_that_was_off_at_that_time_says_so(machine: Machine, account: Account, sector: Sector) -> None:
     rule = machine.make_rule(account, actions=[LABEL], is_active=False)
     keyword = add_keyword(machine, sector)
     AutomationService().enable(machine.session, rule, Actor(None), machine.now, backfill=False)
@@ -186,7 +186,7 @@ def test_a_schedule_rule_that_took_others_says_how_many_matched(
     assert handled.startswith("The rule takes each record once, and took it in run ")
 
 
-def test_what_a_run_that_looks_itself_did_not_find_is_told_by_what_stands_against_it(
+def test_a_record_that_a_run_did_not_find_is_explained_by_what_excludes_it(
     machine: Machine, session: Session, account: Account, sector: Sector
 ) -> None:
     rule = machine.make_rule(account, **DAILY, actions=[LABEL], conditions=BIG)
@@ -234,16 +234,14 @@ def test_what_was_set_aside_and_what_is_finished_are_named(
     assert found["taken"].startswith("Set aside after three failed runs")
 
 
-def test_a_pause_stands_against_it(
-    machine: Machine, session: Session, account: Account, sector: Sector
-) -> None:
+def test_a_pause_excludes_it(machine: Machine, session: Session, account: Account, sector: Sector) -> None:
     rule = machine.make_rule(account, **DAILY, actions=[LABEL])
     keyword = make_keyword(session, sector)
     session.get_one(Site, sector.site_id).status = "paused"
     assert "is paused" in stops(ask(machine, rule, keyword))["account"]
 
 
-def test_neighbours_that_say_the_same_are_counted(
+def test_neighbouring_rows_with_the_same_reason_are_counted(
     machine: Machine, session: Session, account: Account, sector: Sector
 ) -> None:
     make_keyword(session, sector)
@@ -258,9 +256,7 @@ def test_neighbours_that_say_the_same_are_counted(
     assert line.first_at < line.at
 
 
-def test_a_moment_in_the_past_knows_nothing_of_what_came_later(
-    machine: Machine, account: Account, sector: Sector
-) -> None:
+def test_a_past_moment_ignores_what_came_later(machine: Machine, account: Account, sector: Sector) -> None:
     rule = machine.make_rule(account, actions=[LABEL], conditions=BIG)
     keyword = add_keyword(machine, sector)
     between = machine.now
@@ -290,7 +286,7 @@ def test_all_rules_that_could_have_taken_it_come_newest_first(
     assert answers[1].verdict == "would"
 
 
-def test_conditions_that_no_longer_read_are_said_to_need_repair(
+def test_unreadable_conditions_need_repair(
     machine: Machine, session: Session, account: Account, sector: Sector
 ) -> None:
     rule = machine.make_rule(account, actions=[LABEL])
