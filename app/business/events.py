@@ -10,10 +10,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Index, UniqueConstraint, insert, select, text, update
+from sqlalchemy import Index, UniqueConstraint, select, text, update
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.business.base import AccountOwned, Base, Id, Text, one_of, owner_key, same_account
+from app.business.upsert import insert_many_new
 
 EVENTS_QUEUE = "events"
 
@@ -142,7 +143,7 @@ def record_events(
             "data": None,
             "snapshot": None,
         }
-        session.execute(insert(Event), [common | row for row in rows])
+        insert_many_new(session, Event, [common | row for row in rows], Event.id)
 
 
 def close_batch(session: Session, batch: EventBatch, now: datetime) -> None:

@@ -1,8 +1,11 @@
 """Insert unless the row is already there, in one statement that both databases speak."""
 
+import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
+from sqlalchemy import JSON, String, bindparam, cast, column, func, literal, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -17,6 +20,40 @@ def insert_missing(session: Session, model: type[Base], values: Mapping[str, Any
 def insert_new(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> Any:
     """The statement that adds the rows, but those whose unique key is there already."""
     return _insert(session, model).values(list(rows)).on_conflict_do_nothing()
+
+
+def insert_many_new(
+    session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]], *returning: Any
+) -> Sequence[Any]:
+    """Add the rows, but those whose unique key is there already; gives `returning` of those that were added.
+
+    All rows hold the same columns, and every one that the database itself has no default for.
+    """
+    statement: Any = _insert(session, model)
+    values: Sequence[Mapping[str, Any]] | None = rows
+    if session.get_bind().dialect.name == "postgresql":
+        # As one value: its driver is slow with thousands of them, and a statement for each row is slower still.
+        statement = statement.from_select(list(rows[0]), _as_rows(model, rows), include_defaults=False)
+        values = None
+    statement = statement.on_conflict_do_nothing().returning(*returning)
+    return session.execute(statement, values and list(values)).all()
+
+
+def _as_rows(model: type[Base], rows: Sequence[Mapping[str, Any]]) -> Any:
+    types = {name: model.__table__.c[name].type for name in rows[0]}
+    document = cast(
+        literal(json.dumps([dict(row) for row in rows], default=datetime.isoformat), String), JSON
+    )
+    function = func.json_to_recordset(document)
+    derived = function.table_valued(*(column(*named) for named in types.items())).render_derived(
+        with_types=True
+    )
+    values = dict(derived.c)
+    accounts = {row.get("account_id") for row in rows}
+    if len(accounts) == 1 and "account_id" in values:
+        # Whoever looks at the statement, as for hints of what has changed, sees whose rows they are.
+        values["account_id"] = bindparam("account_id_1", accounts.pop(), type_=types["account_id"])
+    return select(*values.values())
 
 
 def upsert(

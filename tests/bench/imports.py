@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from threading import get_ident
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine, event
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.business.accounts.services.scope import Scope
@@ -26,6 +27,9 @@ ROWS = 50_000
 SOON_ENOUGH = 100.0
 """Milliseconds that nobody minds waiting for a save, however fast an idle one is."""
 PAUSE = 0.02
+AIM, LONGEST = 50.0, 200.0
+"""Milliseconds that a transaction of an import aims at, and never exceeds."""
+SECONDS = 60.0
 
 
 @dataclass
@@ -53,36 +57,77 @@ class Saver:
         return statistics.quantiles(self.milliseconds, n=20)[-1] if not self.refused else float("inf")
 
 
+class Locks:
+    """How long each of an import's transactions holds what it has locked: from its first write to its commit.
+
+    On SQLite that is from its beginning, when it has got the lock.
+    """
+
+    def __init__(self, sessions: sessionmaker[Session], engine: Engine) -> None:
+        self.sessions, self.is_file = sessions, engine.dialect.name == "sqlite"
+        self.milliseconds: list[float] = []
+        self.since, self.thread = 0.0, 0
+        event.listen(engine, "begin", self._begun)
+        event.listen(engine, "before_cursor_execute", self._execute)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        self.since, self.thread = 0.0, get_ident()
+        with self.sessions.begin() as session:
+            yield session
+        if self.since:
+            self.milliseconds.append((time.perf_counter() - self.since) * 1000)
+
+    def p95(self) -> float:
+        return statistics.quantiles(self.milliseconds, n=20)[-1]
+
+    def _begun(self, _connection: Connection) -> None:
+        if self.is_file:
+            self._hold()
+
+    def _execute(self, _connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+        if not statement.startswith(("SELECT", "BEGIN", "PRAGMA", "SET")):
+            self._hold()
+
+    def _hold(self) -> None:
+        if self.thread == get_ident() and not self.since:
+            self.since = time.perf_counter()
+
+
 def lines(engine: Engine) -> Iterator[Line]:
-    """Saves beside an import against idle ones."""
+    """Saves beside an import against idle ones, and how long its transactions keep others waiting."""
     sessions = sessionmaker(engine, expire_on_commit=False)
     name = engine.dialect.name
     idle, busy = _saver(sessions), _saver(sessions)
     for _ in range(100):
         idle.save()
-    _while(_import(sessions, ROWS), busy.save)
+    locks = Locks(sessions, engine)
+    begun = time.perf_counter()
+    _while(_import(locks, ROWS), busy.save)
+    took = time.perf_counter() - begun
     reference = max(idle.p95(), SOON_ENOUGH / 3)
     yield Line(f"others' saves (p95) during an import of {ROWS:,}, {name}", busy.p95(), reference, "ms", 3)
+    yield Line(f"lock of an import's transactions (p95), {name}", locks.p95(), AIM, "ms", 1.5)
+    yield Line(
+        f"lock of an import's transactions (longest), {name}", max(locks.milliseconds), LONGEST, "ms", 1
+    )
+    yield Line(f"import of {ROWS:,}, {name}", took, SECONDS, "s", 1)
 
 
-def _import(sessions: sessionmaker[Session], rows: int) -> Callable[[], None]:
+def _import(locks: Locks, rows: int) -> Callable[[], None]:
     """The import as a web process or a worker executes it, its file read already."""
-
-    @contextmanager
-    def transaction() -> Iterator[Session]:
-        with sessions.begin() as session:
-            yield session
-
-    sector, account_id = _place(sessions)
-    with sessions.begin() as session:
+    sector, account_id = _place(locks.sessions)
+    with locks.sessions.begin() as session:
         choices = choices_for(session, Scope(account_id), Destination(sector.site, sector))
     file = read_import_file(_csv(rows), choices)
-    with sessions.begin() as session:
+    with locks.transaction() as session:
         ask_import(
             session, file, Destination(sector.site, sector), account_id=account_id, user_id=None,
             existing="update", here=False, now=datetime.now(UTC),
         )  # fmt: skip
-    return lambda: _done(lifecycle.carry_next(transaction, {KIND: execute_import}, lambda: datetime.now(UTC)))
+    return lambda: _done(
+        lifecycle.carry_next(locks.transaction, {KIND: execute_import}, lambda: datetime.now(UTC))
+    )
 
 
 def _csv(rows: int) -> bytes:

@@ -10,12 +10,13 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.base import AccountOwned, Base
-from app.business.planner.models import Site
+from app.business.planner.models import Sector, Site
+from app.business.upsert import insert_many_new
 from app.infrastructure import change_hints
 from app.infrastructure.change_hints import SHOWN_NOWHERE, hint_of
 from app.infrastructure.database import db, transaction
 from app.infrastructure.redis_connection import connect
-from tests.factories import make_account, make_site
+from tests.factories import NOW, make_account, make_site
 
 
 @pytest.fixture
@@ -56,6 +57,14 @@ def account_changed(site: Site) -> None:
 def statement_of_account(site: Site) -> None:
     with transaction() as session:
         session.execute(update(Site).where(Site.account_id == site.account_id).values(name="Changed"))
+
+
+@way
+def many_rows_of_account(site: Site) -> None:
+    stamp = {"created_at": NOW, "updated_at": NOW, "account_id": site.account_id, "site_id": site.id}
+    rows = [stamp | {"name": name, "name_folded": name} for name in ("one", "two")]
+    with transaction() as session:
+        insert_many_new(session, Sector, rows, Sector.id)
 
 
 @way

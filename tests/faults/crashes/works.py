@@ -49,7 +49,8 @@ def type_keyword(sector_id: int, text: str) -> None:
 def import_many(sector_id: int, count: int) -> None:
     """A person imports a file of that many keywords, in a request; written a few at a time."""
     lines = ["Keyword", *(f"garden lamp {number}" for number in range(count))]
-    keyword_import.Pace = partial(Pace, seconds=0, rows=Pace.LARGEST)
+    Pace.LARGEST = 200
+    keyword_import.Pace = partial(Pace, timer=lambda: 0.0, rows=Pace.LARGEST)
     with transaction() as session:
         sector = session.get_one(Sector, sector_id)
         to = Destination(sector.site, sector)

@@ -4,9 +4,11 @@ Each part is a transaction of the caller, who holds the import's operation in it
 never write the same rows, and one that is ended anywhere is followed by another from where it stood.
 """
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from statistics import median
 from time import monotonic
 
 from sqlalchemy import delete, func, select, update
@@ -188,35 +190,74 @@ def result_of(found: KeywordImport) -> dict[str, int]:
 
 @dataclass
 class Pace:
-    """How much is written in one transaction: slices of rows, by the time that slices have taken.
+    """How many rows one transaction writes, by what rows have cost in those before.
 
-    On SQLite everybody who saves waits for such a transaction; on PostgreSQL who saves one of its keywords.
+    On SQLite everybody who saves waits for such a transaction; on PostgreSQL who saves one of its keywords. A few rows
+    are written first: where they take longer than expected, fewer follow. What the statements cost however few rows
+    they have is kept apart, or smaller and smaller transactions would make a busy machine slower and slower.
     """
 
-    seconds: float = 0.04
-    rows: int = 50
+    aim: float = 0.05
+    most: float = 0.1
     timer: Callable[[], float] = monotonic
+    rows: int = 3
+    """Planned for the next transaction."""
 
-    SMALLEST, LARGEST = 20, 200
+    SMALLEST, FEW, LARGEST, FIRST_SHARE, REMEMBERED = 3, 20, 1000, 10, 5
 
     def __post_init__(self) -> None:
-        self.began = self.last = self.timer()
+        self.began = self.last = self.held = 0.0
+        self.slices: list[tuple[int, float]] = []
+        self.costs: deque[tuple[float, float, float]] = deque(maxlen=self.REMEMBERED)
 
     def start(self) -> None:
         """The lock is held from now on."""
         self.began = self.last = self.timer()
+        self.slices = []
 
-    def goes_on(self) -> bool:
-        """After a slice: whether another one fits. Also sets how many rows the next one has."""
+    def next_slice(self) -> int:
+        """How many rows to write now; 0 when the transaction is to end."""
+        if not self.slices:
+            return max(1, self.rows // self.FIRST_SHARE)
+        if len(self.slices) > 1:
+            return 0
+        first, took = self.slices[0]
+        row, per_slice, _ = self._usual()
+        row_now = max(row, (took - per_slice) / first)
+        fitting = int((self.most - took) / row_now) if row_now and self.costs else self.rows
+        # Two slices of different size tell what rows cost, and what statements.
+        return min(self.rows - first, max(0, fitting))
+
+    def wrote(self, rows: int) -> None:
+        """A slice is written."""
         now = self.timer()
-        took, self.last = now - self.last, now
-        # Every slice costs some statements, however few rows it has: small ones do not make a busy machine quicker.
-        if took > 2 * self.seconds:
-            self.rows = max(self.SMALLEST, self.rows // 2)
-        elif took < self.seconds / 4:
-            self.rows = min(self.LARGEST, self.rows * 2)
-        return now - self.began + took <= self.seconds
+        self.slices.append((rows, now - self.last))
+        self.last = now
 
-    def held(self) -> float:
-        """Seconds since the lock was taken."""
-        return self.timer() - self.began
+    def finish(self) -> None:
+        """The lock is free again: plan the next transaction."""
+        self.held = self.timer() - self.began
+        if not self.slices:
+            return
+        row = self._cost_of_a_row()
+        first, took = self.slices[0]
+        around = self.held - row * sum(rows for rows, _ in self.slices)
+        self.costs.append((row, max(0.0, took - first * row), max(0.0, around)))
+        row, _, around = self._usual()
+        room = max(self.aim - around, min(around, self.most - around))
+        few = self.FEW if self.FEW * row <= self.aim else self.SMALLEST
+        fitting = int(room / row) if row else self.LARGEST
+        self.rows = min(max(few, fitting), 2 * self.rows, self.LARGEST)
+
+    def _cost_of_a_row(self) -> float:
+        """By the difference of two slices, whose statements are the same."""
+        (first, took), *more = self.slices
+        if not more:
+            return took / first
+        others, took_too = more[0]
+        least = (took_too - took) / (others - first) if others > first else took_too
+        return min(max(0.0, least), took_too / others)
+
+    def _usual(self) -> list[float]:
+        """Of a row, of a slice without its rows, of all but the rows: a moment in which others compute changes none."""
+        return [median(costs) for costs in zip(*self.costs, strict=True)] or [0.0, 0.0, 0.0]

@@ -24,8 +24,11 @@ def start_taking_back(session: Session, found: KeywordImport) -> None:
 
 def take_back_some(
     session: Session, found: KeywordImport, most: int, used_by_runs: UsedByRuns, now: datetime
-) -> bool:
-    """One transaction's share of the undoing; False when it was the last. The events say what the import made."""
+) -> int:
+    """One transaction's share of the undoing; returns of how many keywords, 0 when it has ended.
+
+    The events say what the import made.
+    """
     events = session.execute(
         select(Event.id, Event.record_id)
         .where(Event.batch_id == found.batch_id, Event.id > found.undone_to)
@@ -34,7 +37,7 @@ def take_back_some(
     ).all()
     if not events:
         _end(session, found, now)
-        return False
+        return 0
     ids = [event.record_id for event in events]
     gone = _delete_untouched(session, found, ids, used_by_runs)
     session.execute(delete(Event).where(Event.batch_id == found.batch_id, Event.record_id.in_(gone)))
@@ -48,7 +51,7 @@ def take_back_some(
         )
         .execution_options(synchronize_session=False)
     )
-    return True
+    return len(ids)
 
 
 def _delete_untouched(

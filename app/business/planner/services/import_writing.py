@@ -14,9 +14,9 @@ from app.business.folded_columns import folds_of, with_folded
 from app.business.folding import fold
 from app.business.planner.models import Keyword, Sector
 from app.business.planner.services.import_file import ImportRow
-from app.business.planner.services.keyword_service import FIGURES, insert_keywords, new_keyword
+from app.business.planner.services.keyword_service import FIGURES, new_keyword
 from app.business.planner.services.site_service import GENERAL
-from app.business.upsert import insert_new
+from app.business.upsert import insert_many_new, insert_new
 
 Key = tuple[int, str]
 """Site and folded keyword."""
@@ -74,7 +74,8 @@ def write_rows(session: Session, rows: Sequence[ReadyRow], target: Target, now: 
         for row in rows
         if row.key not in known
     ]
-    added = insert_keywords(session, new)
+    place = Keyword.id, Keyword.site_id, Keyword.sector_id
+    added = sorted(insert_many_new(session, Keyword, new, *place)) if new else []
     if len(added) < len(new):
         # Somebody else has added some of them since we looked.
         ours = {row.id for row in added}

@@ -1,7 +1,8 @@
 """An import is written once whatever happens to its process, and a cancelled one takes back what nobody touched."""
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 from sqlalchemy import select, update
@@ -16,7 +17,7 @@ from app.business.errors import Conflict
 from app.business.events import Event
 from app.business.planner.models import Keyword, Sector
 from app.business.planner.services.import_file import FileChoices, read_import_file
-from app.business.planner.services.import_parts import Destination, Pace
+from app.business.planner.services.import_parts import Destination, Pace, Part
 from app.business.planner.services.keyword_service import update_keyword
 from tests.business.automation.operations.import_trials import KNOWN, Trial, begin, kill
 from tests.business.automation.rule_parts import LABEL
@@ -26,14 +27,11 @@ from tests.faults.crashes.trials import times
 PARTS = 10
 
 
-class SmallParts(Pace):
-    SMALLEST = 5
-
-
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Five rows a part, and no pause between them."""
-    monkeypatch.setattr(keyword_import, "Pace", lambda: SmallParts(seconds=0, rows=5))
+    monkeypatch.setattr(keyword_import, "Pace", lambda: Pace(timer=lambda: 0.0, rows=5))
+    monkeypatch.setattr(Pace, "LARGEST", 5)
     monkeypatch.setattr(keyword_import, "pause", lambda _seconds: None)
 
 
@@ -242,18 +240,86 @@ def again(trial: Trial) -> None:
     )  # fmt: skip
 
 
-def test_parts_follow_the_clock() -> None:
-    clock = [0.0]
-    pace = Pace(seconds=0.04, rows=50, timer=lambda: clock[0])
+@pytest.fixture
+def parts_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As large as the pace plans them."""
+    monkeypatch.setattr(Pace, "LARGEST", 1000)
 
-    def slice_takes(seconds: float) -> bool:
-        clock[0] += seconds
-        return pace.goes_on()
 
-    pace.start()
-    assert [slice_takes(0.015), slice_takes(0.015)] == [True, False]
-    assert (pace.rows, round(pace.held(), 3)) == (50, 0.03)
-    pace.start()
-    assert (slice_takes(0.09), pace.rows) == (False, 25)
-    pace.start()
-    assert (slice_takes(0.001), pace.rows) == (True, 50)
+class Machine:
+    """Writes rows for a pace whose clock it is: what a row costs, and what statements cost however many rows."""
+
+    def __init__(self, row: float, statements: float = 0.002) -> None:
+        self.row, self.statements, self.time = row, statements, 0.0
+        self.pace = Pace(timer=lambda: self.time)
+        self.held: list[float] = []
+
+    def transactions(self, count: int) -> list[int]:
+        """Rows written in each."""
+        return [self._transaction() for _ in range(count)]
+
+    def _transaction(self) -> int:
+        self.pace.start()
+        written = 0
+        while rows := self.pace.next_slice():
+            self.time += self.statements + rows * self.row
+            self.pace.wrote(rows)
+            written += rows
+        self.time += self.statements
+        self.pace.finish()
+        self.held.append(self.pace.held)
+        return written
+
+
+@pytest.mark.usefixtures("parts_as_they_come")
+@pytest.mark.parametrize("row", [0.00005, 0.0002, 0.001, 0.005, 0.015])
+def test_no_transaction_of_an_import_is_planned_longer_than_it_aims_at(row: float) -> None:
+    machine = Machine(row)
+    written = machine.transactions(30)
+    assert max(machine.held) <= 0.05 + 2 * machine.statements
+    assert written[-1] * row >= 0.05 / 3, "and what fits is written"
+
+
+@pytest.mark.usefixtures("parts_as_they_come")
+@pytest.mark.parametrize("times_dearer", [2, 10, 30])
+def test_where_rows_become_dear_fewer_follow_and_more_when_they_are_cheap_again(times_dearer: int) -> None:
+    machine = Machine(0.0002)
+    usual = machine.transactions(20)[-1]
+    machine.row *= times_dearer
+    dear = machine.transactions(10)
+    assert max(machine.held) <= 0.2
+    assert max(machine.held[-5:]) <= 0.06
+    assert dear[-1] <= 1.2 * usual / times_dearer
+    machine.row /= times_dearer
+    assert machine.transactions(30)[-1] >= 0.9 * usual
+
+
+@pytest.mark.usefixtures("parts_as_they_come")
+def test_dear_statements_do_not_make_transactions_small() -> None:
+    machine = Machine(0.0005, statements=0.04)
+    assert machine.transactions(20)[-1] >= 20
+    assert max(machine.held) <= 0.2
+
+
+def test_parts_of_an_import_follow_the_clock(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows that cost 10 ms each are written five at a time."""
+    clock, parts = [0.0], list[int]()
+    write, finish = Part.write, Part.finish
+
+    def writes_slowly(part: Part, rows: Sequence[Any]) -> None:
+        clock[0] += 0.01 * len(rows)
+        write(part, rows)
+
+    def finishes(part: Part) -> bool:
+        parts.append(part.rows)
+        return finish(part)
+
+    monkeypatch.setattr(keyword_import, "Pace", lambda: Pace(timer=lambda: clock[0]))
+    monkeypatch.setattr(Pace, "LARGEST", 1000)
+    monkeypatch.setattr(Part, "write", writes_slowly)
+    monkeypatch.setattr(Part, "finish", finishes)
+    trial = begin(session)
+    assert trial.execute()
+    assert trial.wrong() == []
+    assert parts[0] == 3
+    assert set(parts[1:-1]) <= {4, 5}

@@ -41,7 +41,6 @@ ROWS_IN_REQUEST = 5_000
 """A page waits for so many; above, it shows the operation."""
 ERRORS_KEPT = 200
 READY_AT_ONCE = 1_000
-TAKEN_BACK_AT_ONCE = 100
 REPEATS = 5
 Answer = TypeVar("Answer")
 PAUSE_AFTER_FAULT = 0.5
@@ -112,7 +111,7 @@ class _Execution:
         self.transaction, self.progress, self.clock = transaction, progress, clock
         self.operation_id, self.position = found.operation_id, found.position
         self.target, self.total = target_of(found), found.total
-        self.pace = Pace()
+        self.pace, self.all_wait = Pace(), False
         self.begin, self.ready = self.position, list[ReadyRow]()
 
     def write(self, lines: Sequence[bytes]) -> None:
@@ -135,6 +134,7 @@ class _Execution:
         with self.transaction() as session:
             cancelled = self.progress.hold(session, self.position, gets_on=True)
             self.pace.start()
+            self.all_wait = session.get_bind().dialect.name == "sqlite"
             found = import_of(session, self.operation_id)
             position = found.position
             if cancelled:
@@ -143,14 +143,15 @@ class _Execution:
                 part = Part(session, found, self.clock())
                 position += self._write_slices(part, self.ready[position - self.begin :])
             # Else the part before was committed, and only its confirmation was lost.
+        self.pace.finish()
         self.position = position
         return not cancelled and position < self.total
 
     def _write_slices(self, part: Part, rows: Sequence[ReadyRow]) -> int:
-        while part.rows < len(rows):
-            part.write(rows[part.rows : part.rows + self.pace.rows])
-            if not self.pace.goes_on():
-                break
+        while part.rows < len(rows) and (fitting := self.pace.next_slice()):
+            some = rows[part.rows : part.rows + fitting]
+            part.write(some)
+            self.pace.wrote(len(some))
         if not part.finish():
             raise OperationLost
         return part.rows
@@ -168,8 +169,12 @@ class _Execution:
             self.pace.start()
             found = import_of(session, self.operation_id)
             if found.state == ImportState.TAKING_BACK:
-                take_back_some(session, found, TAKEN_BACK_AT_ONCE, used_by_runs, self.clock())
-            return found.state
+                undone = take_back_some(session, found, self.pace.rows, used_by_runs, self.clock())
+                if undone:
+                    self.pace.wrote(undone)
+            state = found.state
+        self.pace.finish()
+        return state
 
     def _once(self, work: Callable[[], Answer]) -> Answer:
         """The transaction, again where the database was only locked or away: then nothing of it was written."""
@@ -184,7 +189,8 @@ class _Execution:
 
     def _let_others_in(self) -> None:
         """As long as this has kept others waiting they now have for themselves."""
-        pause(self.pace.held())
+        if self.all_wait:
+            pause(self.pace.held)
 
 
 def used_by_runs(session: Session, account_id: int, ids: Sequence[int]) -> Collection[int]:
