@@ -1,9 +1,10 @@
 """A cancelled import takes back the keywords that it made and nobody has touched, and its empty sectors."""
 
 from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -12,8 +13,14 @@ from app.business.planner.import_models import ImportState, KeywordImport
 from app.business.planner.models import Keyword, KeywordStatus, Sector
 from app.business.planner.services.import_parts import end_import
 
-UsedByRuns = Callable[[Session, int, Sequence[int]], Collection[int]]
-"""(session, account, ids of keywords): those that runs have taken or are about to take."""
+
+@dataclass(frozen=True)
+class Uses:
+    """Of keywords by runs. claimed: condition over `Keyword`, true for those that a rule has taken."""
+
+    awaited: Callable[[Session, int, Sequence[int]], Collection[int]]
+    """(session, account, ids of keywords): those that a run is to work on."""
+    claimed: ColumnElement[bool]
 
 
 def start_taking_back(session: Session, found: KeywordImport) -> None:
@@ -22,9 +29,7 @@ def start_taking_back(session: Session, found: KeywordImport) -> None:
     session.execute(update(KeywordImport).where(*importing).values(state=ImportState.TAKING_BACK))
 
 
-def take_back_some(
-    session: Session, found: KeywordImport, most: int, used_by_runs: UsedByRuns, now: datetime
-) -> int:
+def take_back_some(session: Session, found: KeywordImport, most: int, uses: Uses, now: datetime) -> int:
     """One transaction's share of the undoing; returns of how many keywords, 0 when it has ended.
 
     The events say what the import made.
@@ -39,7 +44,7 @@ def take_back_some(
         _end(session, found, now)
         return 0
     ids = [event.record_id for event in events]
-    gone = _delete_untouched(session, found, ids, used_by_runs)
+    gone = _delete_untouched(session, found, ids, uses)
     session.execute(delete(Event).where(Event.batch_id == found.batch_id, Event.record_id.in_(gone)))
     session.execute(
         update(KeywordImport)
@@ -55,22 +60,26 @@ def take_back_some(
 
 
 def _delete_untouched(
-    session: Session, found: KeywordImport, ids: Sequence[int], used_by_runs: UsedByRuns
+    session: Session, found: KeywordImport, ids: Sequence[int], uses: Uses
 ) -> Sequence[int]:
-    """Every change by a person, a rule or another import counts the version up."""
+    """Every change by a person, a rule or another import counts the version up.
+
+    The statement that deletes looks at all of it again: what was touched since the rows were chosen stays.
+    """
     untouched = (
         Keyword.account_id == found.account_id,
         Keyword.version == 1,
         Keyword.status == KeywordStatus.NEW,
         Keyword.cluster_id.is_(None),
         Keyword.cluster_tried_at.is_(None),
+        ~uses.claimed,
     )
     free = select(Keyword.id).where(Keyword.id.in_(ids), *untouched).order_by(Keyword.id)
     candidates = session.scalars(free.with_for_update()).all()
-    used = used_by_runs(session, found.account_id, candidates) if candidates else ()
-    mine = [id for id in candidates if id not in used]
-    session.execute(delete(Keyword).where(Keyword.id.in_(mine)).execution_options(synchronize_session=False))
-    return mine
+    awaited = uses.awaited(session, found.account_id, candidates) if candidates else ()
+    mine = [id for id in candidates if id not in awaited]
+    gone = delete(Keyword).where(Keyword.id.in_(mine), *untouched).returning(Keyword.id)
+    return session.scalars(gone.execution_options(synchronize_session=False)).all()
 
 
 def _end(session: Session, found: KeywordImport, now: datetime) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import select
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import RuleRecord
@@ -21,6 +21,7 @@ from app.business.automation.services.operations.lifecycle import (
 from app.business.automation.services.transactions import Clock, Transaction
 from app.business.database_faults import is_passing
 from app.business.planner.import_models import OPEN_STATES, ImportState, KeywordImport
+from app.business.planner.models import Keyword
 from app.business.planner.services.import_file import ImportFile, read_rows, unpack_lines
 from app.business.planner.services.import_parts import (
     Destination,
@@ -33,7 +34,7 @@ from app.business.planner.services.import_parts import (
     stored_rows,
     target_of,
 )
-from app.business.planner.services.import_undo import start_taking_back, take_back_some
+from app.business.planner.services.import_undo import Uses, start_taking_back, take_back_some
 from app.business.planner.services.import_writing import ReadyRow, make_ready
 
 KIND = "keyword_import"
@@ -169,7 +170,7 @@ class _Execution:
             self.pace.start()
             found = import_of(session, self.operation_id)
             if found.state == ImportState.TAKING_BACK:
-                undone = take_back_some(session, found, self.pace.rows, used_by_runs, self.clock())
+                undone = take_back_some(session, found, self.pace.rows, USES, self.clock())
                 if undone:
                     self.pace.wrote(undone)
             state = found.state
@@ -193,13 +194,8 @@ class _Execution:
             pause(self.pace.held)
 
 
-def used_by_runs(session: Session, account_id: int, ids: Sequence[int]) -> Collection[int]:
-    """Keywords among `ids` that a rule has taken, or that a run which has not ended is to work on."""
-    taken = select(RuleRecord.record_id).where(
-        RuleRecord.account_id == account_id,
-        RuleRecord.record_type == "keyword",
-        RuleRecord.record_id.in_(ids),
-    )
+def _awaited_by_runs(session: Session, account_id: int, ids: Sequence[int]) -> Collection[int]:
+    """Keywords among `ids` that a run which has not ended is to work on."""
     awaited = (
         select(RunDetail.records, RunDetail.start_records)
         .join(ScheduledTask, ScheduledTask.id == RunDetail.run_id)
@@ -210,8 +206,20 @@ def used_by_runs(session: Session, account_id: int, ids: Sequence[int]) -> Colle
             RunDetail.records.is_not(None),
         )
     )
-    named = {id for row in session.execute(awaited) for records in row for id in records or ()}
-    return {*session.scalars(taken), *named.intersection(ids)}
+    return {id for row in session.execute(awaited) for records in row for id in records or ()}.intersection(
+        ids
+    )
+
+
+USES = Uses(
+    _awaited_by_runs,
+    exists().where(
+        RuleRecord.account_id == Keyword.account_id,
+        RuleRecord.record_type == "keyword",
+        RuleRecord.record_id == Keyword.id,
+    ),
+)
+"""What rules have taken, and what they are about to take."""
 
 
 def settle_imports(session: Session, now: datetime) -> None:
