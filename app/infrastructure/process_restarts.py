@@ -1,11 +1,11 @@
-"""Which processes the supervisor restarted, when and why: append-only rows."""
+"""Which processes the supervisor restarted, when and why: append-only rows, kept for a week."""
 
 import signal
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Index, func, select
+from sqlalchemy import Index, delete, func, select
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from app.business.base import Base, Id, Text
@@ -73,6 +73,8 @@ def cause_of(status: int) -> str:
 
 
 def note_restart(session: Session, ended: Ended) -> None:
+    """Record it, and prune those that no page shows any more."""
+    session.execute(delete(ProcessRestart).where(ProcessRestart.ended_at <= ended.at - SHOWN_FOR))
     session.add(
         ProcessRestart(
             process=ended.process, host=ended.host, pid=ended.pid, cause=ended.cause, ended_at=ended.at

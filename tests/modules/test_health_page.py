@@ -7,11 +7,12 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from redis import Redis
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.infrastructure.messaging import heartbeats, queues
 from app.infrastructure.messaging.worker import ClockWorker, StepWorker
-from app.infrastructure.process_restarts import Ended, note_restart
+from app.infrastructure.process_restarts import Ended, ProcessRestart, note_restart
 from tests.modules.automation_pages import make_rule, make_run
 from tests.people import People, browser_of, make_people
 
@@ -137,3 +138,13 @@ def test_of_many_restarts_the_latest_are_shown_and_all_counted(viewer: FlaskClie
     text = viewer.get("/system").text
     assert text.count("It was killed.") == 50
     assert "The latest 50 of 60." in text
+
+
+def test_restarts_that_no_page_shows_any_more_are_forgotten(session: Session) -> None:
+    now = datetime.now(UTC)
+    for days in (20, 8, 6, 0):
+        note_restart(
+            session, Ended("scheduler", "host-1", days, "It was killed.", now - timedelta(days=days))
+        )
+    session.commit()
+    assert session.scalars(select(ProcessRestart.pid).order_by(ProcessRestart.id)).all() == [6, 0]

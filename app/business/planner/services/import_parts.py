@@ -225,8 +225,7 @@ class Pace:
         row, per_slice, _ = self._usual()
         row_now = max(row, (took - per_slice) / first)
         fitting = int((self.most - took) / row_now) if row_now and self.costs else self.rows
-        # Two slices of different size tell what rows cost, and what statements.
-        return min(self.rows - first, max(0, fitting))
+        return min(self.rows - first, max(0, fitting, self._few() - first))
 
     def wrote(self, rows: int) -> None:
         """A slice is written."""
@@ -245,9 +244,13 @@ class Pace:
         self.costs.append((row, max(0.0, took - first * row), max(0.0, around)))
         row, _, around = self._usual()
         room = max(self.aim - around, min(around, self.most - around))
-        few = self.FEW if self.FEW * row <= self.aim else self.SMALLEST
         fitting = int(room / row) if row else self.LARGEST
-        self.rows = min(max(few, fitting), 2 * self.rows, self.LARGEST)
+        self.rows = min(max(self._few(), fitting), 2 * self.rows, self.LARGEST)
+
+    def _few(self) -> int:
+        """So many are written in any case, unless rows have been dear each time: others may have kept us waiting."""
+        is_cheap = self.costs and self.FEW * min(row for row, _, _ in self.costs) <= self.aim
+        return self.FEW if is_cheap else self.SMALLEST
 
     def _cost_of_a_row(self) -> float:
         """By the difference of two slices, whose statements are the same."""
