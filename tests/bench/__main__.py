@@ -11,10 +11,10 @@ from app.business.base import Base
 from app.infrastructure.database import engine_options, prepare
 from app.infrastructure.schema import protect_history
 from tests import databases
-from tests.bench import imports, selection
+from tests.bench import idle_page, imports, selection
 from tests.bench.table import HEADING, Line, write_json
 
-WORKLOADS = (selection.lines, imports.lines)
+WORKLOADS = (selection.lines, imports.lines, idle_page.lines)
 KEPT = Path("var/bench.json")
 
 
