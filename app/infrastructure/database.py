@@ -29,22 +29,23 @@ db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
 migrate = Migrate(db=db, render_as_batch=True)
 
 reading: ContextVar[bool] = ContextVar("reading", default=False)
-"""True while a request only reads: on SQLite it then takes no write lock."""
+"""True while a request only reads: on SQLite its transactions then take no write lock."""
 
 impatient: ContextVar[bool] = ContextVar("impatient", default=False)
-"""True while a write lock that somebody else holds is hardly waited for."""
+"""True while transactions hardly wait for a write lock held by somebody else."""
 
 LOCK_WAIT_SECONDS = 10
 HARDLY_SECONDS = 0.5
 CONNECT_SECONDS = 5
 STANDSTILL_SECONDS = 60
-"""PostgreSQL ends a transaction in which nothing happens for so long: its process stands still or is cut off, and
-would keep its rows from those who go on with its work."""
+"""PostgreSQL ends a transaction that has been idle for so long: its process hangs or is cut off, and would otherwise
+keep its rows locked for those who continue its work.
+"""
 
 
 def engine_options(url: str) -> dict[str, Any]:
     """Options of `create_engine` for this database address."""
-    # What is written is nobody's business who reads the log of a fault.
+    # Values written are private: the log of a fault must not show them.
     shared: dict[str, Any] = {"hide_parameters": True}
     # More than the web process has threads: none waits for another's connection.
     shared |= {"pool_size": 10, "max_overflow": 10}
@@ -54,7 +55,7 @@ def engine_options(url: str) -> dict[str, Any]:
 
 
 def prepare(engine: Engine) -> None:
-    """Give every connection of `engine` the pragmas and transactions we rely on."""
+    """Set the pragmas and transaction hooks that we rely on for every connection of `engine`."""
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _open_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
@@ -64,7 +65,7 @@ def prepare(engine: Engine) -> None:
 
 
 def _open_sqlite(connection: Any, _record: Any) -> None:
-    # The driver must not begin transactions by itself: _begin_sqlite decides read or write.
+    # The driver must not begin transactions by itself: _begin_sqlite chooses read or write.
     connection.isolation_level = None
     for pragma in (
         "journal_mode=WAL",
@@ -92,7 +93,7 @@ def _null_safe(function: Callable[[str], str]) -> Callable[[Any], Any]:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    # IMMEDIATE: a transaction that will write waits for its turn at its start, where waiting is safe;
+    # IMMEDIATE: a transaction that will write waits at its start, where waiting is safe;
     # a deferred one that turns into a writer later is refused at once when somebody else wrote meanwhile.
     if not impatient.get():
         connection.exec_driver_sql("BEGIN" if reading.get() else "BEGIN IMMEDIATE")
@@ -106,7 +107,7 @@ def _begin_sqlite(connection: Connection) -> None:
 
 @contextmanager
 def only_reading() -> Iterator[None]:
-    """Transactions begun inside take no write lock."""
+    """Transactions begun in the block take no write lock."""
     token = reading.set(True)
     try:
         yield
@@ -116,7 +117,7 @@ def only_reading() -> Iterator[None]:
 
 @contextmanager
 def hardly_waiting() -> Iterator[None]:
-    """Transactions begun inside write or are refused, without waiting for a lock for long."""
+    """Transactions begun in the block write or are refused, without waiting long for a lock."""
     token, reads = impatient.set(True), reading.set(False)
     try:
         yield
@@ -127,7 +128,7 @@ def hardly_waiting() -> Iterator[None]:
 
 @contextmanager
 def transaction() -> Iterator[Session]:
-    """One short write transaction of its own: commits at the end, rolls back on any error."""
+    """One short write transaction: commits at the end, rolls back on any error."""
     session = db.session()
     try:
         yield session
@@ -139,7 +140,7 @@ def transaction() -> Iterator[Session]:
 
 @contextmanager
 def reading_transaction() -> Iterator[Session]:
-    """One short transaction that only reads: on SQLite it keeps no writer waiting."""
+    """One short read-only transaction: on SQLite it does not block writers."""
     with only_reading(), transaction() as session:
         yield session
 

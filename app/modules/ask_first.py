@@ -1,4 +1,4 @@
-"""Far-reaching changes of several records say first what they come to: how many, what starts, what cannot be undone.
+"""Confirmation of far-reaching changes of several records: how many, what starts, what cannot be undone.
 
 A page with the consequences and one button, which sends the same form again; so it works without script.
 """
@@ -23,12 +23,12 @@ MOST_NAMED = 3
 
 
 def is_confirmed(ids: Collection[int] = ()) -> bool:
-    """Whether nothing has to be asked: the page was shown, or it is about one record in plain sight."""
+    """Whether no confirmation is needed: it was given, or the change is about one record that the page shows."""
     return len(ids) == 1 or request.form.get(CONFIRMED) == "1"
 
 
 def ask(question: str, lines: Sequence[str], button: str, back: str) -> str:
-    """The page that says what follows, before anything is done."""
+    """The confirmation page, before anything is done."""
     pairs = [(name, text) for name, text in request.form.items(multi=True) if name not in NOT_SENT_AGAIN]
     return render_template(
         "pages/ask_first.html",
@@ -42,7 +42,7 @@ def ask(question: str, lines: Sequence[str], button: str, back: str) -> str:
 
 
 def ask_status(kind: Kind, ids: Sequence[int], status: str, verb: str, means: str, back: str) -> str:
-    """For a new status of ticked records. verb: `Ignore` · means: what the status means for them."""
+    """Confirm a new status of ticked records. verb: `Ignore` · means: what the status means for them."""
     found = _by_status(kind, ids)
     moving = {old: count for old, count in found.items() if old in kind.by_people[status]}
     total = sum(moving.values())
@@ -78,7 +78,7 @@ def _cannot_be_undone(kind: Kind, moving: Mapping[str, int], status: str) -> lis
 
 
 def _starts(kind: Kind, status: str) -> str:
-    """Which rules start when records get this status."""
+    """The rules that start when records get this status."""
     rules = select(AutomationRule.name, AutomationRule.trigger_options).where(
         current_person().scope.sees(AutomationRule),
         AutomationRule.trigger == "status_changed",

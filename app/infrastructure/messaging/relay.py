@@ -1,7 +1,7 @@
-"""From a commit to the queues: what a transaction asked for is sent once it is real.
+"""From a commit to the queues: wake-ups that a transaction asked for are sent once it has committed.
 
-The business notes its wishes in `session.info`: "wake", queue names; "alarms", (instant, queue) pairs. A wish that
-is lost only delays: the row is the truth, and the sweep looks every 15 seconds.
+The business notes them in `session.info`: "wake", queue names; "alarms", (instant, queue) pairs. A lost wake-up only
+delays: the row is the truth, and the sweep looks every 15 seconds.
 """
 
 from collections.abc import Set
@@ -26,19 +26,19 @@ _servers: WeakKeyDictionary[Engine, Redis] = WeakKeyDictionary()
 
 
 def init_app(app: Any, settings: Settings) -> None:
-    """Commits to the application's database wake the queues of its queue server."""
+    """Let commits to the application's database wake the queues of its queue server."""
     with app.app_context():
         _servers[db.engine] = connect(settings)
 
 
 def server() -> Redis:
-    """The queue server of the application whose context is active."""
+    """The queue server of the active application."""
     return _servers[db.engine]
 
 
 @event.listens_for(db.session, "after_commit")
 def _send_wishes(session: Session) -> None:
-    # SQLAlchemy calls this when a savepoint is released, too: nothing is real yet.
+    # SQLAlchemy calls this when a savepoint is released, too: nothing has committed yet.
     if session.in_nested_transaction():
         return
     wishes, alarms = session.info.pop("wake", set()), session.info.pop("alarms", set())
@@ -48,14 +48,14 @@ def _send_wishes(session: Session) -> None:
 
 @event.listens_for(db.session, "after_rollback")
 def _forget_wishes(session: Session) -> None:
-    # What a rolled back savepoint asked for stays: a look too many harms nothing, one too few delays.
+    # What a rolled back savepoint asked for stays: one wake-up too many harms nothing, one too few delays.
     if not session.in_nested_transaction():
         session.info.pop("wake", None)
         session.info.pop("alarms", None)
 
 
 def send(connection: Redis, wishes: Set[str], alarms: Set[tuple[datetime, str]], now: datetime) -> None:
-    """Wake the queues of `wishes` and of due alarms; arm the rest. A fault of the server is logged, no more."""
+    """Wake the queues of `wishes` and of due alarms; schedule the rest. A fault of the server is only logged."""
     later = {alarm for alarm in alarms if alarm[0] > now}
     due = wishes | {queue for _instant, queue in alarms - later}
     try:

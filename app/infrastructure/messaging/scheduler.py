@@ -1,7 +1,7 @@
-"""Our rq-scheduler: it heals itself, hands over in one transaction, and any number of them may run.
+"""Our rq-scheduler: it recovers by itself, enqueues in one transaction, and any number of them may run.
 
-What the library's loop lacks, and why it matters, stands at each method. The jobs it hands over only say "look", so
-one too many harms nothing; what must never happen is that a recurring job is gone, or that the loop ends.
+Each method says what the library's loop lacks and why it matters. The jobs it enqueues are only wake-ups, so one too
+many harms nothing; a recurring job must never be lost, and the loop must never end.
 """
 
 import math
@@ -39,7 +39,7 @@ log = structlog.get_logger(__name__)
 
 
 class AutomationScheduler(Scheduler):  # type: ignore[misc]
-    """One of possibly several schedulers; the one that holds the lock hands jobs over."""
+    """One of possibly several schedulers; the one that holds the lock enqueues jobs."""
 
     job_class = AllowedJob
     queue_class = AllowedQueue
@@ -53,7 +53,7 @@ class AutomationScheduler(Scheduler):  # type: ignore[misc]
         self._release = connection.register_script(RELEASE_LOCK)
 
     def acquire_lock(self) -> bool:
-        """Take or prolong the lock. It carries our token: nobody can release another's."""
+        """Take or renew the lock. It carries our token: nobody can release another's."""
         held = self._hold(keys=[self.scheduler_lock_key], args=[self.token, LOCK_MILLISECONDS])
         self._lock_acquired = bool(held)
         return self._lock_acquired
@@ -64,7 +64,7 @@ class AutomationScheduler(Scheduler):  # type: ignore[misc]
         self._lock_acquired = False
 
     def run(self, burst: bool = False) -> None:
-        """Until stopped: keep the recurring jobs, hand over what is due. No fault of the server ends it."""
+        """Until stopped: keep the recurring jobs, enqueue what is due. No fault of the server ends it."""
         pause = self._interval
         started = False
         while not self.stopping:
@@ -83,18 +83,18 @@ class AutomationScheduler(Scheduler):  # type: ignore[misc]
         self.end()
 
     def begin(self) -> None:
-        """Appear, drop recurring jobs that are not in the table any more, and apply the table's present form."""
+        """Register, remove recurring jobs that are no longer in the table, and apply the table's present form."""
         self.register_birth()
         for job in self.get_jobs():
             if _recurs(job) and job.id not in BY_ID:
                 self.cancel(job)
         for entry in PERIODIC:
-            # What recurs in seconds is due at once after a start, so that a restart finds its work.
+            # Jobs with an interval in seconds are due at once after a start, so that a restart finds its work.
             if entry.seconds or self._spec(entry) != entry.meta:
                 self.register(entry)
 
     def end(self) -> None:
-        """Disappear; the server may be gone already."""
+        """Unregister; the server may be gone already."""
         try:
             self.remove_lock()
             self.register_death()
@@ -113,7 +113,7 @@ class AutomationScheduler(Scheduler):  # type: ignore[misc]
             self.enqueue_jobs()
 
     def restore_missing(self) -> None:
-        """Put back recurring jobs that are not scheduled: after a flush, an eviction, or a careless hand."""
+        """Restore recurring jobs that are not scheduled: after a flush, an eviction, or a manual deletion."""
         scores = self.connection.zmscore(self.scheduled_jobs_key, [entry.id for entry in PERIODIC])
         for entry, score in zip(PERIODIC, scores, strict=True):
             if score is None:
@@ -121,7 +121,7 @@ class AutomationScheduler(Scheduler):  # type: ignore[misc]
                 self.register(entry)
 
     def register(self, entry: Periodic) -> None:
-        """Write the entry's job and its first time, whatever was there before."""
+        """Write the entry's job and its first time, replacing whatever was there before."""
         job = self._job_of(entry)
         first = entry.first_at(datetime.now(UTC))
         with self.connection.pipeline() as pipeline:
@@ -131,7 +131,7 @@ class AutomationScheduler(Scheduler):  # type: ignore[misc]
             pipeline.execute()
 
     def enqueue_jobs(self) -> None:
-        """Hand over every entry that is due. One that cannot be read is set apart and harms no other."""
+        """Enqueue every entry that is due. One that cannot be read is set aside and harms no other."""
         for raw in self.connection.zrangebyscore(self.scheduled_jobs_key, 0, time.time()):
             id = raw.decode(errors="replace")
             try:
@@ -145,7 +145,7 @@ class AutomationScheduler(Scheduler):  # type: ignore[misc]
             self.acquire_lock()
 
     def enqueue_job(self, job: Job) -> None:
-        """Hand one entry over in one transaction, so that no crash can come between.
+        """Enqueue one entry in one transaction, so that no crash can come between.
 
         The order is safe even where a server would lose it: a recurring job's next time first, an alarm's removal last.
         """
@@ -163,7 +163,7 @@ class AutomationScheduler(Scheduler):  # type: ignore[misc]
         pipeline.zadd(self.scheduled_jobs_key, {entry.id: next_at.timestamp()})
 
     def _job_of(self, entry: Periodic) -> Job:
-        # The library would write its jobs as pickle, read cron lines in the local zone, and name no time limit.
+        # The library would write its jobs as pickle, read cron lines in the local zone, and set no time limit.
         return AllowedJob.create(
             entry.function,
             id=entry.id,
@@ -183,7 +183,7 @@ class AutomationScheduler(Scheduler):  # type: ignore[misc]
                 return None
             raise
         except Exception:
-            # Missing or unreadable: it is written anew.
+            # Missing or unreadable: it is written again.
             return None
 
     def _quarantine(self, raw: bytes, error: Exception) -> None:
@@ -199,12 +199,15 @@ def _recurs(job: Job) -> bool:
 
 
 def alarm_id(instant: datetime, queue: str) -> str:
-    """The one job id of all alarms for this queue and second. Rounded up: a look must not come before its row."""
+    """The one job id of all alarms for this queue and second.
+
+    Rounded up: a wake-up must not come before its row is due.
+    """
     return f"drain-{queue}-{math.ceil(instant.timestamp())}"
 
 
 def arm(connection: Redis, alarms: Iterable[tuple[datetime, str]]) -> None:
-    """At each instant let its queue be looked at: one entry for each second and queue, in a single round trip."""
+    """Schedule a wake-up of each queue at its instant: one entry for each second and queue, in a single round trip."""
     with connection.pipeline() as pipeline:
         for id, queue, second in sorted({(alarm_id(at, queue), queue, _second(at)) for at, queue in alarms}):
             job = drain_ticket(connection, queue, id)
@@ -215,7 +218,7 @@ def arm(connection: Redis, alarms: Iterable[tuple[datetime, str]]) -> None:
 
 
 def missing_alarms(connection: Redis, alarms: Iterable[tuple[datetime, str]]) -> set[tuple[datetime, str]]:
-    """Those of the alarms that are not armed, by one question."""
+    """The alarms that are not scheduled, by one query."""
     wanted = list(alarms)
     if not wanted:
         return set()

@@ -35,8 +35,6 @@ Reading = Literal["required", "omittable", "changes", "checked later", "upload",
 
 @dataclass(frozen=True)
 class _As:
-    """How an annotated body is read."""
-
     reading: Reading
 
 

@@ -37,13 +37,13 @@ Filters = TypeVar("Filters", bound="Query")
 
 
 class WrongContentType(Refusal):
-    """The body is of a kind we do not take."""
+    """The content type of the body is not accepted."""
 
     status = 415
 
 
 class BadQuery(Invalid):
-    """A parameter in the address is unknown or cannot be used."""
+    """A parameter in the address is unknown or invalid."""
 
     status = 400
 
@@ -192,14 +192,14 @@ def answer(shown: BaseModel, status: int = 200, *, version: int | str | None = N
 
 
 def report(shown: BaseModel, status: int = 200) -> Response:
-    """What is no resource of its own, so without an ETag."""
+    """An answer that is not a resource of its own, so without an ETag."""
     response = jsonify(json_of(shown))
     response.status_code = status
     return response
 
 
 def saved(answer: Response) -> Response:
-    """The answer, now that what it says is committed: a change that cannot be answered is not kept."""
+    """The answer, once its change is committed: a change that cannot be answered is not kept."""
     db.session.commit()
     return answer
 

@@ -1,4 +1,4 @@
-"""JSON as clients send it: read in linear time, and refused where two readers could differ about it."""
+"""JSON from clients: parsed in linear time, and refused where two parsers could disagree."""
 
 import json
 import math
@@ -12,18 +12,18 @@ from app.business.errors import Refusal
 
 DEEPEST = 64
 LONGEST_NUMBER = 400
-"""Characters of a number; one that is longer is no double."""
+"""Characters of a number; a longer one is no double."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class Malformed(Refusal):
-    """The request cannot be read at all."""
+    """The request cannot be parsed."""
 
     status = 400
 
 
 def read_json(raw: bytes) -> JsonValue:
-    """The value of a JSON text. Raises Malformed saying what is wrong with it."""
+    """The value of a JSON text. Raises Malformed, which says what is wrong with it."""
     try:
         value: JsonValue = json.loads(
             raw.decode("utf-8"),
@@ -45,7 +45,7 @@ def read_json(raw: bytes) -> JsonValue:
 
 
 def has_unpaired_surrogate(value: JsonValue | Mapping[str, JsonValue]) -> bool:
-    """Whether a text in it, also as a key, holds half of a character pair: no database and no answer takes it."""
+    """Whether a text in it, or a key, holds an unpaired surrogate, which neither database nor answers accept."""
     level: list[JsonValue | Mapping[str, JsonValue]] = [value]
     while level:
         if any(isinstance(node, str) and _SURROGATE.search(node) for node in level):
@@ -88,7 +88,7 @@ def _finite(text: str) -> float:
 
 
 def _whole(text: str) -> int:
-    """Whole numbers beyond a double would be other numbers wherever they are compared."""
+    """Whole numbers beyond a double would change wherever they are compared."""
     _finite(text)
     return int(text)
 
