@@ -20,8 +20,6 @@ from tests.factories import NOW, make_account
 from tests.faults.crashes.limit_races import PROCESSES, Lot, Spending, race
 from tests.faults.crashes.trials import times
 
-pytestmark = pytest.mark.both_databases
-
 ROUNDS = times(full=200, sample=2)
 LIMIT, EACH = 5, 2
 """A daily limit, and how many runs each process tries to get through in a round."""
@@ -70,6 +68,7 @@ def refused(session: Session) -> int:
     return session.scalar(query) or 0
 
 
+@pytest.mark.both_databases
 def test_a_daily_limit_is_used_to_the_last_run_and_no_further(session: Session, database_url: str) -> None:
     account = make_account(session)
     rounds = [lots(session, account, [NOW]) for _ in range(ROUNDS)]
@@ -80,6 +79,7 @@ def test_a_daily_limit_is_used_to_the_last_run_and_no_further(session: Session, 
     assert audit(session, NOW) == []
 
 
+@pytest.mark.both_databases
 def test_each_local_day_has_its_own_limit_at_its_own_border(session: Session, database_url: str) -> None:
     rounds = []
     for _ in range(times(full=20, sample=1)):
@@ -104,6 +104,7 @@ def spendings(session: Session, number: int) -> list[Spending]:
     ]
 
 
+@pytest.mark.both_databases
 def test_a_balance_is_spent_to_the_last_credit_and_the_rest_is_refused(
     session: Session, database_url: str
 ) -> None:

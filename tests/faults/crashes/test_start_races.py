@@ -15,8 +15,6 @@ from tests.faults.crashes.limit_races import PROCESSES
 from tests.faults.crashes.start_races import Meddling, race
 from tests.faults.crashes.trials import times
 
-pytestmark = pytest.mark.both_databases
-
 ROUNDS = times(full=40, sample=1)
 STEPS = times(full=60, sample=12)
 TOTAL = 40
@@ -63,6 +61,7 @@ def run_race(session: Session, database_url: str, seed: int, *, guarded: bool = 
     assert sum(race(database_url, works, guarded=guarded)) > 0
 
 
+@pytest.mark.both_databases
 def test_a_start_never_spends_more_than_its_total(
     session: Session, database_url: str, record_property: Callable[[str, object], None]
 ) -> None:

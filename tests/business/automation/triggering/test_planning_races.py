@@ -15,8 +15,6 @@ from tests.business.automation.machine import Machine
 from tests.business.automation.triggering import race_of_planners
 from tests.factories import NOW, make_site
 
-pytestmark = pytest.mark.both_databases
-
 RULES, SITES = 4, 2
 
 
@@ -34,6 +32,7 @@ def end_of(machine: Machine) -> None:
     machine.now = NOW + race_of_planners.ROUNDS * race_of_planners.STEP
 
 
+@pytest.mark.both_databases
 def test_planners_that_overlap_write_every_time_once(
     machine: Machine, session: Session, rules: list[AutomationRule], database_url: str
 ) -> None:
@@ -46,6 +45,7 @@ def test_planners_that_overlap_write_every_time_once(
     assert (failed, len(planned), len(set(planned))) == (0, RULES * SITES * every_five, len(planned))
 
 
+@pytest.mark.both_databases
 def test_edits_between_planners_leave_no_gap_and_no_duplicate(
     machine: Machine, session: Session, rules: list[AutomationRule], database_url: str
 ) -> None:
