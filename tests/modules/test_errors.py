@@ -27,11 +27,11 @@ FAULTS = {
 
 
 @pytest.fixture(scope="module")
-def client() -> FlaskClient:
+def client(tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
     """An application whose only views fail as their address says."""
     app = Flask("faults", root_path=str(ROOT))
     app.secret_key = "only for this test, and long enough"
-    database.init_app(app, "sqlite://")
+    database.init_app(app, f"sqlite:///{tmp_path_factory.mktemp('faults')}/none.sqlite3")
     settings = Settings()
     web.init_web(app, settings)
     access.init_access(app, settings)

@@ -35,8 +35,8 @@ PAGES = ROOT / "templates" / "pages"
 STAY_AS_READ = {
     # They ask before they act, or hold what somebody types: a redraw would change what was agreed to.
     "accounts": ("profile", "role", "settings"),
-    "automation": ("back_test", "import_look", "import_rules", "make_real", "resume", "retry_all", "run_now",
-                   "switch_on", "test", "wizard"),
+    "automation": ("back_test", "import_look", "import_rules", "make_real", "resume", "retry_all", "rule_form",
+                   "run_now", "switch_on", "test"),
     "planner": ("import_file", "import_preview", "site"),
     "records": ("edit",),
     ".": ("ask_first",),
