@@ -147,13 +147,13 @@ def stops_all(error: BaseException) -> bool:
 
 def in_one_line(error: BaseException) -> str:
     """Its kind and first line; never the statement, nor the values written."""
-    return f"{type(_told(error)).__name__}: {first_line(error)}"[:LONGEST_LINE]
+    return f"{type(_reported(error)).__name__}: {first_line(error)}"[:LONGEST_LINE]
 
 
 def first_line(error: BaseException) -> str:
     """The database's message, without its kind."""
-    return str(_told(error)).strip().partition("\n")[0][:LONGEST_LINE].rstrip(".")
+    return str(_reported(error)).strip().partition("\n")[0][:LONGEST_LINE].rstrip(".")
 
 
-def _told(error: BaseException) -> BaseException:
+def _reported(error: BaseException) -> BaseException:
     return error.orig if isinstance(error, DBAPIError) and error.orig else error

@@ -41,7 +41,7 @@ def create_account(name: str, email: str, password_stdin: bool, plan: str, timez
         account, owner = open_account(
             session, name=name, email=email, password=password, plan=plan, timezone=timezone, now=now
         )
-        audit_log.record(session, account.id, audit_log.Actor(), "account.made", account, None, now)
+        audit_log.record(session, account.id, audit_log.AuditActor(), "account.made", account, None, now)
         token = None if password else welcome.issue_for(session, owner, now)
     click.echo(f"Made the account “{account.name}” with the owner {owner.email}.", err=True)
     if token:
@@ -65,7 +65,9 @@ def reset_password(email: str, password_stdin: bool, keep_keys: bool) -> None:
         working = api_keys.count_of(session, user)
         ended = 0 if keep_keys else api_keys.revoke_all(session, user, now)
         data = {"keys_ended": ended}
-        audit_log.record(session, user.account_id, audit_log.Actor(), "user.password_reset", user, data, now)
+        audit_log.record(
+            session, user.account_id, audit_log.AuditActor(), "user.password_reset", user, data, now
+        )
     keys = f"API keys ended: {ended}, still working: {working - ended}."
     click.echo(f"{user.email} has a new password and is signed out everywhere. {keys}", err=True)
 
@@ -81,7 +83,7 @@ def create_key(email: str, name: str) -> None:
         user = team.person_with(session, email)
         key, secret = api_keys.issue(session, user, name, now)
         audit_log.record(
-            session, user.account_id, audit_log.Actor(), "api_key.made", key, {"name": name}, now
+            session, user.account_id, audit_log.AuditActor(), "api_key.made", key, {"name": name}, now
         )
     click.echo(secret)
 

@@ -44,7 +44,7 @@ def add_credits(email: str, amount: int) -> None:
         audit_log.record(
             session,
             user.account_id,
-            audit_log.Actor(),
+            audit_log.AuditActor(),
             "credits.adjusted",
             user.account,
             {"amount": amount},
@@ -65,7 +65,9 @@ def change_plan(email: str, plan: str) -> None:
     with transaction() as session:
         account = team.person_with(session, email).account
         added = plan_changes.change_plan(session, account, plan, now)
-        audit_log.record(session, account.id, audit_log.Actor(), "plan.changed", account, {"plan": plan}, now)
+        audit_log.record(
+            session, account.id, audit_log.AuditActor(), "plan.changed", account, {"plan": plan}, now
+        )
         balance = CreditService().balance_of(session, account.id)
     click.echo(
         f"{account.name} is on the plan {plan}: {added:+,} credits, {balance.balance:,} now.", err=True

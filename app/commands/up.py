@@ -27,7 +27,7 @@ from app.infrastructure.process_life import set_title
 from app.infrastructure.process_restarts import Ended, note_restart
 from app.infrastructure.readiness import revision_of_a_newer_version
 from app.infrastructure.redis_connection import QueueServerAway, become_embedded_server, connect, require
-from app.infrastructure.supervisor import Child, NotStarted, StopAsked, Supervisor
+from app.infrastructure.supervisor import Child, NotStarted, StopRequested, Supervisor
 from app.infrastructure.web_server import CannotListen, WebServer, listen, warn_of_settings
 from app.settings import Settings
 
@@ -79,7 +79,7 @@ def _supervise(settings: Settings, demo: bool) -> None:
             supervisor.start(child)
         _announce(settings)
         supervisor.watch()
-    except StopAsked:
+    except StopRequested:
         pass
     finally:
         supervisor.stop()
@@ -113,16 +113,22 @@ def _processes(settings: Settings, since: datetime) -> list[Child]:
     """All processes but the queue server, in the order in which they start."""
     web = WebServer(current_app.wsgi_app, settings, current_app.extensions["callers"])
 
-    def patient() -> Redis:
+    def blocking_connection() -> Redis:
         return connect(settings, answer_within=None)
 
     steps = [
-        Child(f"step worker {number}", lambda: run_step_worker(patient), lambda pid: _works(settings, pid))
+        Child(
+            f"step worker {number}",
+            lambda: run_step_worker(blocking_connection),
+            lambda pid: _works(settings, pid),
+        )
         for number in range(1, settings.workers + 1)
     ]
     return [
         Child("web server", web.run, lambda _pid: _serves(settings)),
-        Child("clock worker", lambda: run_clock_worker(patient), lambda pid: _works(settings, pid)),
+        Child(
+            "clock worker", lambda: run_clock_worker(blocking_connection), lambda pid: _works(settings, pid)
+        ),
         *steps,
         Child("scheduler", lambda: run_scheduler(connect(settings)), lambda _pid: _ticks(settings, since)),
     ]
@@ -136,7 +142,7 @@ def _prepare_database(demo: bool) -> None:
     if demo and is_empty:
         click.echo("Loading the demo account", err=True)
         load_demo(transaction, datetime.now(UTC))
-    _let_go()
+    _close_connections()
 
 
 def _bring_tables_up_to_date() -> None:
@@ -156,7 +162,7 @@ def _announce(settings: Settings) -> None:
     with transaction() as session:
         token = welcome.issue_link(session, datetime.now(UTC))
         nobody = session.scalar(select(Account.id).limit(1)) is None
-    _let_go()
+    _close_connections()
     if token:
         click.echo(f"Sign in: {settings.site_url}/welcome/{token}")
     if nobody:
@@ -164,7 +170,7 @@ def _announce(settings: Settings) -> None:
     click.echo(f"Ready: {settings.site_url}")
 
 
-def _let_go() -> None:
+def _close_connections() -> None:
     """Close connections before forking: children are forked from this process, now and at every restart."""
     db.session.remove()
     db.engine.dispose()
@@ -198,5 +204,7 @@ def _works(settings: Settings, pid: int) -> bool:
 def _ticks(settings: Settings, since: datetime) -> bool:
     """Whether the scheduler runs and a sweep that it asked for has finished."""
     with connect(settings) as server:
-        heard = [heartbeats.heard_at(server, name) for name in (heartbeats.SCHEDULER, heartbeats.SWEEP)]
+        heard = [
+            heartbeats.last_heartbeat_at(server, name) for name in (heartbeats.SCHEDULER, heartbeats.SWEEP)
+        ]
     return all(at is not None and at >= since for at in heard)

@@ -82,7 +82,7 @@ def open_agency(session: Session, now: datetime) -> Agency:
         now=now,
     )
     owner.name, account.daily_ceiling = "Mira Lindqvist", 200
-    audit_log.record(session, account.id, audit_log.Actor(), "account.made", account, None, now)
+    audit_log.record(session, account.id, audit_log.AuditActor(), "account.made", account, None, now)
     people = [
         team.add_user(session, account, email=email, name=name, role=role, now=now)
         for email, name, role in (
@@ -111,7 +111,7 @@ def close_agency(session: Session, now: datetime) -> None:
             person.email, person.is_active = f"{person.id}@closed.invalid", False
             person.updated_at = now
         account.status, account.updated_at = AccountStatus.CLOSED, now
-        audit_log.record(session, account.id, audit_log.Actor(), "account.closed", account, None, now)
+        audit_log.record(session, account.id, audit_log.AuditActor(), "account.closed", account, None, now)
 
 
 def _end_automation(session: Session, account_id: int, now: datetime) -> None:

@@ -77,7 +77,7 @@ class Past:
         grant_month(self.session, self.account_id, self.now)
         self._plan()
         self._wake()
-        while self._hand_out() or self._carry():
+        while self._dispatch() or self._execute():
             pass
 
     def _plan(self) -> None:
@@ -93,7 +93,7 @@ class Past:
             # Planning updates the rule by a guarded statement that loaded rows do not see.
             self.session.refresh(rule)
 
-    def _hand_out(self) -> int:
+    def _dispatch(self) -> int:
         batches = self.session.scalars(
             select(EventBatch)
             .where(
@@ -119,7 +119,7 @@ class Past:
             waiting.wake_rule(self.session, rule_id)
         waiting.wake_for_credits(self.session, self.account_id)
 
-    def _carry(self) -> int:
+    def _execute(self) -> int:
         due = (
             select(ScheduledTask.id)
             .where(
@@ -130,11 +130,11 @@ class Past:
             )
             .order_by(ScheduledTask.priority, _due_at(), ScheduledTask.id)
         )
-        carried = 0
+        executed = 0
         for run_id in self.session.scalars(due).all():
             self.pass_time(PICK_UP_SECONDS)
-            carried += self.engine.carry(run_id)
-        return carried
+            executed += self.engine.execute(run_id)
+        return executed
 
     def _next_at(self) -> datetime | None:
         """When the next item has to be planned or executed."""

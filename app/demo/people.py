@@ -150,5 +150,5 @@ class People:
         decide_ideas(self.session, ids, status, origin=self.agency.by(person), now=self.clock())
 
     def _note(self, person: User, action: str, rule: AutomationRule, now: datetime) -> None:
-        actor = audit_log.Actor(person.id)
+        actor = audit_log.AuditActor(person.id)
         audit_log.record(self.session, self.account_id, actor, action, rule, {"name": rule.name}, now)

@@ -96,7 +96,7 @@ def watch(engine: Engine, tell: Tell) -> None:
     event.listen(engine, "after_cursor_execute", _note_statement)
     event.listen(engine, "rollback_savepoint", _end_flush)
     event.listen(engine, "commit", _make_real)
-    event.listen(engine, "checkin", lambda _connection, record: _tell(tell, record.info))
+    event.listen(engine, "checkin", lambda _connection, record: _report(tell, record.info))
 
 
 def hint_of(account_id: int) -> str:
@@ -127,7 +127,7 @@ class SqliteMark:
 
 
 def _begin(tell: Tell, connection: Connection) -> None:
-    _tell(tell, connection.info)
+    _report(tell, connection.info)
     connection.info["written"] = set()
     connection.info["flushing"] = False
 
@@ -136,7 +136,7 @@ def _make_real(connection: Connection) -> None:
     connection.info["committed"] = connection.info.pop("written", set())
 
 
-def _tell(tell: Tell, info: Any) -> None:
+def _report(tell: Tell, info: Any) -> None:
     if accounts := info.pop("committed", None):
         tell(accounts)
 

@@ -19,7 +19,7 @@ EXPRESS = ("/healthz",)
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
-class Task(Protocol):
+class WorkItem(Protocol):
     """A connection whose next request has been read completely."""
 
     requests: list[Any]
@@ -65,10 +65,10 @@ class TooBusy:
 
 
 @dataclass
-class Waiting:
+class WaitingQueue:
     """A request that has no thread yet."""
 
-    task: Task
+    task: WorkItem
     caller: Caller
     is_change: bool
     since: float = field(default_factory=time.monotonic)
@@ -89,13 +89,13 @@ class FairThreads(ThreadedTaskDispatcher):  # type: ignore[misc]
         self.express.set_thread_count(1)
         self.set_thread_count(self.bounds.threads)
 
-    def add_task(self, task: Task) -> None:
+    def add_task(self, task: WorkItem) -> None:
         request = task.requests[0]
         if getattr(request, "path", "") in EXPRESS or request.error:
             self.express.add_task(task)
             return
         caller = self.caller_of(request.headers, task.addr[0])
-        waiting = Waiting(task, caller, request.command not in SAFE_METHODS)
+        waiting = WaitingQueue(task, caller, request.command not in SAFE_METHODS)
         with self.lock:
             is_taken = self._waiting_of(caller) < self.bounds.waiting
             if is_taken:
@@ -124,11 +124,11 @@ class FairThreads(ThreadedTaskDispatcher):  # type: ignore[misc]
         for waiting in overdue:
             self._refuse(waiting, "waiting for a thread: too long")
 
-    def _take(self, thread_no: int) -> Waiting | None:
+    def _take(self, thread_no: int) -> WaitingQueue | None:
         """The first request that may run, with its share; None when the thread is to end."""
         with self.lock:
             while self.stop_count == 0:
-                waiting: Waiting | None = next(filter(self._may_run, self.queue), None)
+                waiting: WaitingQueue | None = next(filter(self._may_run, self.queue), None)
                 if waiting:
                     self.queue.remove(waiting)
                     self.at_work.update(name for name, _ in self._shares_of(waiting))
@@ -142,14 +142,14 @@ class FairThreads(ThreadedTaskDispatcher):  # type: ignore[misc]
             self.thread_exit_cv.notify()
             return None
 
-    def _may_run(self, waiting: Waiting) -> bool:
+    def _may_run(self, waiting: WaitingQueue) -> bool:
         return all(self.at_work[name] < most for name, most in self._shares_of(waiting))
 
-    def _shares_of(self, waiting: Waiting) -> tuple[tuple[str, int], ...]:
+    def _shares_of(self, waiting: WaitingQueue) -> tuple[tuple[str, int], ...]:
         shares = waiting.caller.shares
         return (*shares, ("changes", self.bounds.changes)) if waiting.is_change else shares
 
-    def _release(self, waiting: Waiting) -> None:
+    def _release(self, waiting: WaitingQueue) -> None:
         with self.lock:
             self.at_work.subtract(name for name, _ in self._shares_of(waiting))
             # Forget callers without a request in progress.
@@ -160,7 +160,7 @@ class FairThreads(ThreadedTaskDispatcher):  # type: ignore[misc]
     def _waiting_of(self, caller: Caller) -> int:
         return sum(waiting.caller == caller for waiting in self.queue)
 
-    def _refuse(self, waiting: Waiting, why: str) -> None:
+    def _refuse(self, waiting: WaitingQueue, why: str) -> None:
         with suppress(IndexError):
             waiting.task.requests[0].error = TooBusy(why)
             self.express.add_task(waiting.task)

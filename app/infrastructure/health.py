@@ -24,7 +24,7 @@ NAMES = {
     "scheduler": ("Scheduler", f"Start “flask --app wsgi scheduler”, or everything with “up”. {LATER}"),
     "sweep": ("Sweep", "The clock worker sweeps every 15 seconds: look whether it runs."),
 }
-BEATING = (heartbeats.SCHEDULER, heartbeats.SWEEP)
+HEARTBEATS = (heartbeats.SCHEDULER, heartbeats.SWEEP)
 SILENCE = {heartbeats.SCHEDULER: SCHEDULER_SILENCE, heartbeats.SWEEP: SWEEP_SILENCE}
 HINT_SECONDS = 0.3
 KINDS = (
@@ -38,21 +38,21 @@ KINDS = (
 
 
 @dataclass(frozen=True)
-class Part:
+class HealthCheck:
     """`state`: details, in words; `advice`: what to do, empty while all is well."""
 
     name: str
     is_well: bool
     state: str
     advice: str = ""
-    heard_at: datetime | None = None
+    last_heartbeat_at: datetime | None = None
 
 
 @dataclass(frozen=True)
 class Health:
     """The state of the whole machinery at one moment. depths: waiting jobs by queue."""
 
-    parts: Sequence[Part]
+    parts: Sequence[HealthCheck]
     depths: dict[str, int]
     audited: Audited | None
 
@@ -67,7 +67,7 @@ def look(settings: Settings, now: datetime) -> Health:
     try:
         with connect(settings) as connection:
             parts = [*_services(states, connection), *_workers(connection, now)]
-            return Health(parts, queues.waiting_tickets(connection), heartbeats.last_audit(connection))
+            return Health(parts, queues.waiting_jobs(connection), heartbeats.last_audit(connection))
     except (RedisError, OSError):
         return Health(list(_services(states, None)), {}, None)
 
@@ -76,7 +76,7 @@ def silent_parts(settings: Settings, now: datetime) -> str:
     """A quick check for open pages: the parts without a recent heartbeat, for which `look` would find details."""
     try:
         with connect(settings, answer_within=HINT_SECONDS) as connection:
-            heard = {name: heartbeats.heard_at(connection, name) for name in BEATING}
+            heard = {name: heartbeats.last_heartbeat_at(connection, name) for name in HEARTBEATS}
             queues_looked_at = {
                 queue for worker in heartbeats.workers(connection, now) for queue in worker.queues
             }
@@ -86,25 +86,31 @@ def silent_parts(settings: Settings, now: datetime) -> str:
     return " ".join([*silent, *(queue for queue, _, _ in KINDS if queue not in queues_looked_at)])
 
 
-def _services(states: Mapping[str, str], connection: Redis | None) -> Iterator[Part]:
+def _services(states: Mapping[str, str], connection: Redis | None) -> Iterator[HealthCheck]:
     for key, (name, advice) in NAMES.items():
         is_well = states[key] == "ok"
-        heard_at = heartbeats.heard_at(connection, key) if connection and key in BEATING else None
+        last_heartbeat_at = (
+            heartbeats.last_heartbeat_at(connection, key) if connection and key in HEARTBEATS else None
+        )
         state = "" if is_well else f"{states[key][:1].upper()}{states[key][1:]}."
         if is_well or states[key].startswith(WAITS):
             advice = ""
-        yield Part(
-            name, is_well, state, BY_STATE.get(states[key], advice) if key == "database" else advice, heard_at
+        yield HealthCheck(
+            name,
+            is_well,
+            state,
+            BY_STATE.get(states[key], advice) if key == "database" else advice,
+            last_heartbeat_at,
         )
 
 
-def _workers(connection: Redis, now: datetime) -> Iterator[Part]:
+def _workers(connection: Redis, now: datetime) -> Iterator[HealthCheck]:
     known = heartbeats.workers(connection, now)
     for queue, name, advice in KINDS:
         mine = [worker for worker in known if queue in worker.queues]
         state = f"{len(mine)} at work." if mine else "Not heard of for 30 seconds."
-        yield Part(name, bool(mine), state, "" if mine else advice, _latest(mine))
+        yield HealthCheck(name, bool(mine), state, "" if mine else advice, _latest(mine))
 
 
 def _latest(workers: Sequence[WorkerState]) -> datetime | None:
-    return max((worker.heard_at for worker in workers), default=None)
+    return max((worker.last_heartbeat_at for worker in workers), default=None)

@@ -84,7 +84,7 @@ class Refused(ErrorTask):  # type: ignore[misc]
         self.write(body.encode())
 
 
-class Request(HTTPRequestParser):  # type: ignore[misc]
+class BoundedRequest(HTTPRequestParser):  # type: ignore[misc]
     """A request being read; a chunk that announces too many bytes is refused at once."""
 
     completed: bool = False
@@ -104,7 +104,7 @@ class Request(HTTPRequestParser):  # type: ignore[misc]
 class Connection(HTTPChannel):  # type: ignore[misc]
     """One connection, and since when it is in its present state."""
 
-    parser_class = Request
+    parser_class = BoundedRequest
     task_class = Answer
     error_task_class = Refused
     request: Any = None

@@ -22,7 +22,9 @@ QUIET = (
 """Libraries that log what we log already; only their warnings are kept."""
 
 
-def tell_cause(_logger: Any, _method: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+def keep_cause_only(
+    _logger: Any, _method: str, event: structlog.typing.EventDict
+) -> structlog.typing.EventDict:
     """Of a fault of the database or the queue server log only the cause: where it occurred says nothing about it."""
     given = event.get("exc_info")
     error = sys.exc_info()[1] if given is True else given[1] if isinstance(given, tuple) else given
@@ -39,7 +41,7 @@ SHARED: list[structlog.typing.Processor] = [
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
-    tell_cause,
+    keep_cause_only,
     structlog.processors.format_exc_info,
 ]
 

@@ -48,8 +48,8 @@ def check_readiness(settings: Settings) -> Mapping[str, str]:
         "database": _database,
         "queue": lambda: _queue(settings),
         "migrations": _migrations,
-        "scheduler": lambda: _heard(settings, heartbeats.SCHEDULER, SCHEDULER_SILENCE),
-        "sweep": lambda: _heard(settings, heartbeats.SWEEP, SWEEP_SILENCE),
+        "scheduler": lambda: _heartbeat_state(settings, heartbeats.SCHEDULER, SCHEDULER_SILENCE),
+        "sweep": lambda: _heartbeat_state(settings, heartbeats.SWEEP, SWEEP_SILENCE),
         "workers": lambda: _workers(settings),
     }
     states: dict[str, str] = {}
@@ -123,10 +123,10 @@ def _workers(settings: Settings) -> str:
     return f"no worker looks at {', '.join(missing)}" if missing else "ok"
 
 
-def _heard(settings: Settings, name: str, within: timedelta) -> str:
+def _heartbeat_state(settings: Settings, name: str, within: timedelta) -> str:
     with connect(settings) as connection:
-        heard_at = heartbeats.heard_at(connection, name)
-    if heard_at is None:
+        last_heartbeat_at = heartbeats.last_heartbeat_at(connection, name)
+    if last_heartbeat_at is None:
         return "not heard of"
-    silent = datetime.now(UTC) - heard_at
+    silent = datetime.now(UTC) - last_heartbeat_at
     return "ok" if silent <= within else f"silent for {silent.total_seconds():.0f} s"

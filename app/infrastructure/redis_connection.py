@@ -72,10 +72,12 @@ def require(settings: Settings) -> None:
             if settings.redis_url
             else "Start everything with `flask --app wsgi up`, or set REDIS_URL."
         )
-        raise QueueServerAway(f"The queue server at {place(settings)} does not answer. {hint}") from error
+        raise QueueServerAway(
+            f"The queue server at {display_address(settings)} does not answer. {hint}"
+        ) from error
 
 
-def place(settings: Settings) -> str:
+def display_address(settings: Settings) -> str:
     """The address for display, without its password."""
     scheme, _, rest = redis_url(settings).partition("://")
     return f"{scheme}://{rest.rpartition('@')[2]}"

@@ -38,7 +38,7 @@ class NotStarted(Exception):
     """A process did not become ready; the message names it and where to look."""
 
 
-class StopAsked(Exception):
+class StopRequested(Exception):
     """SIGTERM or Ctrl-C came while starting."""
 
 
@@ -116,7 +116,7 @@ class Supervisor:
         gc.freeze()
 
     def start(self, child: Child) -> None:
-        """Start the next child, and wait until it is ready. Raises NotStarted or StopAsked."""
+        """Start the next child, and wait until it is ready. Raises NotStarted or StopRequested."""
         self.tell(f"Starting {child.name}")
         self.children.append(child)
         child.start()
@@ -141,9 +141,9 @@ class Supervisor:
             self._await_end(child)
 
     def go_on(self) -> None:
-        """Raises StopAsked when a stop was requested; for callers that do long things in between."""
+        """Raises StopRequested when a stop was requested; for callers that do long things in between."""
         if self.asked_to_stop:
-            raise StopAsked
+            raise StopRequested
 
     def _ask_to_stop(self, _signal: int, _frame: object) -> None:
         self.asked_to_stop += 1

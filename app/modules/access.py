@@ -21,7 +21,7 @@ from werkzeug.urls import iri_to_uri
 
 from app.business.accounts.models import Account, AccountStatus, ApiKey, Role, User, UserSession
 from app.business.accounts.services import api_keys, sign_in
-from app.business.accounts.services.audit_log import Actor
+from app.business.accounts.services.audit_log import AuditActor
 from app.business.accounts.services.scope import Scope, owned
 from app.business.base import AccountOwned
 from app.business.database_faults import is_passing
@@ -60,9 +60,9 @@ class Person:
         return Role(self.user.role)
 
     @property
-    def actor(self) -> Actor:
+    def actor(self) -> AuditActor:
         """The actor in the audit log."""
-        return Actor(self.user.id, self.key.id if self.key else None)
+        return AuditActor(self.user.id, self.key.id if self.key else None)
 
     @property
     def origin(self) -> Origin:

@@ -88,7 +88,7 @@ def _starts(kind: Kind, status: str) -> str:
     names = sorted(
         name
         for name, options in db.session.execute(rules)
-        if _listens(StatusChangedOptions.stored(options), kind.name, status)
+        if _is_started_by(StatusChangedOptions.stored(options), kind.name, status)
     )
     if not names:
         return "No rule starts because of it."
@@ -98,5 +98,5 @@ def _starts(kind: Kind, status: str) -> str:
     return f"{plural(len(names), 'rule')} {verb} on it, as their conditions and limits allow: {named}{more}."
 
 
-def _listens(options: StatusChangedOptions, record_type: str, status: str) -> bool:
+def _is_started_by(options: StatusChangedOptions, record_type: str, status: str) -> bool:
     return options.record_type == record_type and status in (options.statuses or (status,))

@@ -22,7 +22,7 @@ Typed = list[tuple[str, str]]
 
 
 @dataclass(frozen=True)
-class Carried:
+class KeptForm:
     """A form to be submitted again: its address on this console, and its values, without its token."""
 
     address: str
@@ -45,7 +45,7 @@ def pack() -> str | None:
     return str(_signer().dumps(content))
 
 
-def unpack(text: str | None) -> Carried | None:
+def unpack(text: str | None) -> KeptForm | None:
     """The form again; None when it is not ours, too old, or somebody else has signed in."""
     try:
         content: Any = _signer().loads(text or "", max_age=GOOD_FOR)
@@ -53,7 +53,7 @@ def unpack(text: str | None) -> Carried | None:
         return None
     if content["who"] != cookie.get("known"):
         return None
-    return Carried(content["address"], [(name, value) for name, value in content["typed"]])
+    return KeptForm(content["address"], [(name, value) for name, value in content["typed"]])
 
 
 def _is_from_our_page() -> bool:

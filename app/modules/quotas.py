@@ -54,7 +54,7 @@ WRONG_KEYS = Quota("wrong keys", 30, 15 * MINUTE)
 
 
 @dataclass(frozen=True)
-class Spent:
+class QuotaUse:
     """What is left of a quota, and when it is reset."""
 
     quota: Quota
@@ -78,7 +78,7 @@ class Counts:
         """The counter of this process alone; created when first needed, because it starts a thread."""
         return MemoryStorage()
 
-    def spend(self, quota: Quota, who: str) -> Spent:
+    def spend(self, quota: Quota, who: str) -> QuotaUse:
         if time.monotonic() >= self.away_until and limiter.storage:
             try:
                 return _spend(limiter.storage, quota, who)
@@ -90,16 +90,16 @@ class Counts:
 counts = Counts()
 
 
-def _spend(storage: Storage, quota: Quota, who: str) -> Spent:
+def _spend(storage: Storage, quota: Quota, who: str) -> QuotaUse:
     now, key = time.time(), f"igny8-limits/{quota.name}/{who}"
     if quota.seconds <= MINUTE:
         # One number for each minute of the clock: a single query, however many requests there are.
         window, begun = divmod(now, quota.seconds)
         used = storage.incr(f"{key}/{int(window)}", quota.seconds)
-        return Spent(quota, quota.amount - used, math.ceil(quota.seconds - begun))
+        return QuotaUse(quota, quota.amount - used, math.ceil(quota.seconds - begun))
     moving, item = MovingWindowRateLimiter(storage), RateLimitItemPerSecond(quota.amount, quota.seconds)
     may, stats = moving.hit(item, key), moving.get_window_stats(item, key)
-    return Spent(quota, stats.remaining if may else -1, max(1, math.ceil(stats.reset_time - now)))
+    return QuotaUse(quota, stats.remaining if may else -1, max(1, math.ceil(stats.reset_time - now)))
 
 
 def limited(quota: Quota, methods: Collection[str] = ()) -> Callable[[View], View]:
@@ -115,7 +115,7 @@ def limited(quota: Quota, methods: Collection[str] = ()) -> Callable[[View], Vie
 def init_quotas(app: Flask) -> None:
     """Count every request of a known caller; call it after access is guarded."""
     app.before_request(_count)
-    app.after_request(_tell)
+    app.after_request(_add_headers)
 
 
 def count_wrong_key() -> None:
@@ -146,7 +146,7 @@ def _quotas() -> list[Quota]:
     return [*quotas, own] if own and (not methods or request.method in methods) else quotas
 
 
-def _tell(response: Response) -> Response:
+def _add_headers(response: Response) -> Response:
     spent = [*g.get("spent", ())]
     with suppress(RedisError):
         spent += _throttles()
@@ -158,10 +158,10 @@ def _tell(response: Response) -> Response:
     return response
 
 
-def _throttles() -> list[Spent]:
+def _throttles() -> list[QuotaUse]:
     """The throttles of signing in and of passwords, where the request came under one."""
     return [
-        Spent(
+        QuotaUse(
             Quota("tries", passed.limit.amount, passed.limit.get_expiry()),
             passed.remaining,
             max(1, math.ceil(passed.reset_at - time.time())),

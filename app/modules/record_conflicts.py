@@ -43,7 +43,7 @@ class Begun:
 
 
 @dataclass(frozen=True)
-class Meanwhile:
+class RecordConflict:
     """theirs: labels of the fields that changed since. mine: what saving one's own values would change again."""
 
     version: int
@@ -78,7 +78,7 @@ def touches(present: Form, start: Begun) -> bool:
     )
 
 
-def merge(typed: Form, present: Form, start: Begun, version: int) -> Meanwhile:
+def merge(typed: Form, present: Form, start: Begun, version: int) -> RecordConflict:
     """Take over into `typed` their changes to fields it left alone; returns the rest, which differs."""
     theirs, mine = [], []
     for name, field in edited_fields(present).items():
@@ -89,7 +89,7 @@ def merge(typed: Form, present: Form, start: Begun, version: int) -> Meanwhile:
             _take(own, field)
         elif _fingerprint(own) != _fingerprint(field):
             mine.append(Change(str(field.label.text), *_excerpts(_shown(field), _shown(own))))
-    return Meanwhile(version, theirs, mine)
+    return RecordConflict(version, theirs, mine)
 
 
 def _take(own: Field, field: Field) -> None:

@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from app.business.errors import Stale
 from app.infrastructure.database import db
 from app.modules.access import owned_or_404
-from app.modules.record_conflicts import Begun, Meanwhile, begun, merge, prints_of, touches
+from app.modules.record_conflicts import Begun, RecordConflict, begun, merge, prints_of, touches
 from app.modules.record_forms import ServiceForm
 from app.modules.web import see_other
 
@@ -101,7 +101,12 @@ def _stale(kind: Editing, row: Any, form: ServiceForm, start: Begun, status: int
 
 
 def _edit_form(
-    kind: Editing, row: Any, form: ServiceForm, start: Begun, status: int, meanwhile: Meanwhile | None = None
+    kind: Editing,
+    row: Any,
+    form: ServiceForm,
+    start: Begun,
+    status: int,
+    meanwhile: RecordConflict | None = None,
 ) -> ResponseReturnValue:
     if start.version is None:
         start = Begun(row.version, prints_of(_form(kind, row, formdata=None)), None)

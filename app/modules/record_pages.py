@@ -12,7 +12,7 @@ from app.business.accounts.models import User
 from app.business.automation.run_models import ScheduledTask
 from app.business.automation.services.catalogue.nouns import plural as counted
 from app.business.automation.services.catalogue.record_models import record_type_of
-from app.business.automation.services.history.record_trail import making_of
+from app.business.automation.services.history.record_trail import origin_of
 from app.business.base import AccountOwned
 from app.business.errors import Invalid
 from app.business.planner.models import Record
@@ -99,7 +99,7 @@ def trail_of(record: Record) -> Trail:
 
 def _cost(record: Record, type: str) -> str:
     """`5 credits for 3 ideas`."""
-    making = making_of(db.session(), record, type)
+    making = origin_of(db.session(), record, type)
     if making is None:
         return ""
     cost = credits(making.credits) if making.credits else "free"

@@ -126,7 +126,7 @@ def _import(locks: Locks, rows: int) -> Callable[[], None]:
             existing="update", here=False, now=datetime.now(UTC),
         )  # fmt: skip
     return lambda: _done(
-        lifecycle.carry_next(locks.transaction, {KIND: execute_import}, lambda: datetime.now(UTC))
+        lifecycle.execute_next(locks.transaction, {KIND: execute_import}, lambda: datetime.now(UTC))
     )
 
 

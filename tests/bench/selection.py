@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Engine, Select, func, insert, select, text
 from sqlalchemy.orm import Session
 
-from app.business.automation.services.catalogue.field_types import Scope
+from app.business.automation.services.catalogue.field_types import RuleScope
 from app.business.automation.services.catalogue.record_models import in_scope
 from app.business.automation.services.conditions.parser import parse_conditions
 from app.business.automation.services.conditions.query import matching
@@ -57,7 +57,7 @@ def selection(account_id: int) -> Select[int]:
     """The query of a run: the oldest records in scope that match."""
     now, node = datetime.now(UTC), parse_conditions(CONDITIONS, record_type="keyword")
     clause = matching(
-        node, record_type="keyword", scope=Scope(account_id, None, None), now=now, zone=ZoneInfo("UTC")
+        node, record_type="keyword", scope=RuleScope(account_id, None, None), now=now, zone=ZoneInfo("UTC")
     )
     query = select(Keyword.id).where(in_scope(Keyword, account_id, None, None), clause)
     return query.order_by(Keyword.id).limit(TAKEN)

@@ -46,9 +46,9 @@ def to_the_question(page: Page) -> None:
     expect(page.locator("#content")).to_contain_text("2 runs, at most 6 credits.")
 
 
-def carry(session: Session) -> Machine:
+def execute(session: Session) -> Machine:
     machine = Machine(session, now=datetime.now(UTC))
-    lifecycle.carry_next(machine.transaction, KINDS, machine.clock)
+    lifecycle.execute_next(machine.transaction, KINDS, machine.clock)
     return machine
 
 
@@ -61,7 +61,7 @@ def test_runs_are_retried_while_the_page_shows_progress(
     page.get_by_role("button", name="Retry 2 runs, at most 6 credits").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Retry of failed runs")
     expect(page.locator("#operation_body")).to_contain_text("Waiting for a free worker")
-    machine = carry(session)
+    machine = execute(session)
     expect(page.locator("#operation_body")).to_contain_text("2 runs were put back to work")
     machine.settle()
     expect(page.locator("#bulk_retry_result .stat", has_text="Completed")).to_contain_text("2")
@@ -74,6 +74,6 @@ def test_runs_are_retried_without_script(
     page = open_page(people.operator, java_script_enabled=False)
     to_the_question(page)
     page.get_by_role("button", name="Retry 2 runs, at most 6 credits").click()
-    carry(session)
+    execute(session)
     page.get_by_role("link", name="Show how far it is now").click()
     expect(page.locator("#operation_body")).to_contain_text("2 runs were put back to work")

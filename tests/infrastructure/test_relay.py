@@ -11,12 +11,12 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.events import wake
 from app.infrastructure.messaging import relay
-from app.infrastructure.messaging.queues import waiting_tickets
+from app.infrastructure.messaging.queues import waiting_jobs
 from tests.factories import make_account
 
 
 def woken(valkey: Redis) -> set[str]:
-    return {queue for queue, count in waiting_tickets(valkey).items() if count}
+    return {queue for queue, count in waiting_jobs(valkey).items() if count}
 
 
 def armed(valkey: Redis) -> dict[bytes, float]:

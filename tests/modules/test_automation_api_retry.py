@@ -81,7 +81,7 @@ def test_the_operation_retries_the_reported_runs(
     assert (answer.status_code, answer.json["state"], answer.json["total"]) == (202, "pending", 2)
     address = f"/api/automation/operations/{answer.json['id']}/"
     machine = Machine(session, now=datetime.now(UTC))
-    lifecycle.carry_next(machine.transaction, KINDS, machine.clock)
+    lifecycle.execute_next(machine.transaction, KINDS, machine.clock)
     shown = operator.get(address).json
     assert (shown["kind"], shown["state"], shown["done"]) == ("bulk_retry", "done", 2)
     assert shown["result"] == {"retried": 2, "left_alone": 0}

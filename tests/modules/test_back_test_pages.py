@@ -57,9 +57,9 @@ def rule(session: Session, people: People, keywords: list[Keyword]) -> Automatio
     return make_rule(session, people.account, **blank | ON_KEYWORDS)
 
 
-def carried(session: Session, address: str) -> Operation:
+def executed(session: Session, address: str) -> Operation:
     """The operation of that page when a worker has executed it."""
-    assert lifecycle.carry_next(transaction, OPERATIONS, utc_now)
+    assert lifecycle.execute_next(transaction, OPERATIONS, utc_now)
     operation = session.get_one(Operation, int(address.rsplit("/", 1)[-1]))
     session.refresh(operation)
     assert operation.state == "done", operation.error_message
@@ -72,7 +72,7 @@ def test_from_the_rule_to_the_report(owner: FlaskClient, session: Session, rule:
     answer = owner.post(f"/rules/{rule.id}/past", data={"days": 7})
     assert answer.status_code == 303
     assert "Waiting for a free worker" in owner.get(answer.location).text
-    carried(session, answer.location)
+    executed(session, answer.location)
     page = owner.get(answer.location).text
     for words in (
         "It would have run once on 1 keyword, free of charge.",
@@ -106,7 +106,7 @@ def test_a_change_is_tried_beside_the_saved_rule(
     assert kept.location == f"/rules/drafts/{draft}/past"
     assert "Your changes are tried beside the rule as it is saved" in owner.get(kept.location).text
     begun = owner.post(kept.location, data={"days": 30})
-    carried(session, begun.location)
+    executed(session, begun.location)
     page = owner.get(begun.location).text
     assert "It would now also take 1 keyword." in page
     assert "It would no longer take 1 keyword." in page
@@ -134,7 +134,7 @@ def test_by_api(owner: FlaskClient, session: Session, rule: AutomationRule) -> N
     assert answer.status_code == 202
     asked: dict[str, Any] = answer.get_json()
     assert (asked["kind"], asked["state"], asked["result"]) == ("back_test", "pending", {})
-    carried(session, answer.location.rstrip("/"))
+    executed(session, answer.location.rstrip("/"))
     found = owner.get(answer.location).get_json()
     assert [one["records"] for one in found["result"]["outcomes"]] == [2, 1]
     assert found["result"]["changes"]["more"] == 1

@@ -67,9 +67,9 @@ def begun(operator: FlaskClient, session: Session, query: str = "") -> Operation
     return operation
 
 
-def carry(session: Session) -> None:
+def execute(session: Session) -> None:
     machine = Machine(session, now=datetime.now(UTC))
-    lifecycle.carry_next(machine.transaction, KINDS, machine.clock)
+    lifecycle.execute_next(machine.transaction, KINDS, machine.clock)
     session.expire_all()
 
 
@@ -120,7 +120,7 @@ def test_from_the_question_to_the_end(
 ) -> None:
     operation = begun(operator, session)
     assert "Waiting for a free worker" in operator.get(f"/operations/{operation.id}").text
-    carry(session)
+    execute(session)
     under_way = operator.get(f"/operations/{operation.id}").text
     assert "2 runs were put back to work" in under_way
     for run in failed:
@@ -134,7 +134,7 @@ def test_only_the_filtered_ones_are_retried(
     operator: FlaskClient, session: Session, failed: list[ScheduledTask]
 ) -> None:
     begun(operator, session, f"?rule={failed[0].automation_rule_id}")
-    carry(session)
+    execute(session)
     assert [run.status for run in failed] == ["pending", "failed"]
 
 
@@ -153,7 +153,7 @@ def test_a_cancelled_one_says_so_and_leaves_the_runs(
 ) -> None:
     operation = begun(operator, session)
     assert operator.post(f"/operations/{operation.id}/cancel").status_code == 303
-    carry(session)
+    execute(session)
     assert "Cancelled" in operator.get(f"/operations/{operation.id}").text
     assert [run.status for run in failed] == ["failed", "failed"]
 

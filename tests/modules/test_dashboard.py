@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.automation.run_models import ScheduledTask
-from app.business.automation.services.auditing.invariants import Breach, tell_owners
+from app.business.automation.services.auditing.invariants import Breach, notify_owners
 from tests.modules.automation_pages import counted, make_rule, make_run
 from tests.people import People, browser_of, make_people
 
@@ -75,12 +75,12 @@ def test_owners_see_broken_invariants_by_row_until_all_is_well(
 ) -> None:
     rows = (f"{people.account.id}, 1001", "of somebody else")
     breach = Breach("balance", "A balance is off.", rows, (people.account.id, people.stranger.account_id))
-    tell_owners(session, [breach], datetime.now(UTC))
+    notify_owners(session, [breach], datetime.now(UTC))
     session.commit()
     assert f"A balance is off. Broken by: {people.account.id}, 1001." in owner.get("/").text
     assert "of somebody else" not in owner.get("/").text
     assert "A balance is off" not in browser_of(app, session, people.editor).get("/").text
-    tell_owners(session, [], datetime.now(UTC))
+    notify_owners(session, [], datetime.now(UTC))
     session.commit()
     assert "A balance is off" not in owner.get("/").text
 

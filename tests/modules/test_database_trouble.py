@@ -17,7 +17,7 @@ from structlog.testing import LogCapture
 from app.business.planner.models import Site
 from app.infrastructure import database
 from app.infrastructure.database import db
-from app.infrastructure.logs import tell_cause
+from app.infrastructure.logs import keep_cause_only
 from app.infrastructure.messaging import automation_tasks, queues
 from app.infrastructure.messaging.worker import ClockWorker
 from tests.people import browser_of, make_people, program_of
@@ -125,7 +125,7 @@ CASES = [("sqlite", state) for state in ON_SQLITE] + [("postgresql", state) for 
 def lines() -> Iterator[list[Any]]:
     """The structured log, as processes write it."""
     capture = LogCapture()
-    structlog.configure(processors=[tell_cause, structlog.processors.format_exc_info, capture])
+    structlog.configure(processors=[keep_cause_only, structlog.processors.format_exc_info, capture])
     yield capture.entries
     structlog.reset_defaults()
 
@@ -254,15 +254,15 @@ def test_a_queue_server_that_is_down_is_all_that_readyz_names(
 
 
 def look_of_a_worker(valkey: Redis) -> None:
-    ticket = queues.drain_ticket(valkey, queues.EVENTS_QUEUE, "look")
-    ClockWorker([queues.EVENTS_QUEUE], valkey).carry_out(ticket)
+    job = queues.drain_job(valkey, queues.EVENTS_QUEUE, "look")
+    ClockWorker([queues.EVENTS_QUEUE], valkey).perform_logged(job)
 
 
 def planning_job(valkey: Redis) -> None:
     job = queues.AllowedJob.create(
         queues.EXECUTE_RULES, connection=valkey, origin=queues.CLOCK_QUEUE, id="plan"
     )
-    ClockWorker([queues.CLOCK_QUEUE], valkey).carry_out(job)
+    ClockWorker([queues.CLOCK_QUEUE], valkey).perform_logged(job)
 
 
 PLACES: dict[str, Callable[[Redis], None]] = {

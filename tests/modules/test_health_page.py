@@ -30,7 +30,7 @@ def viewer(app: Flask, session: Session, people: People) -> FlaskClient:
 def tell_all_alive(valkey: Redis) -> None:
     now = datetime.now(UTC)
     for name in (heartbeats.SCHEDULER, heartbeats.SWEEP):
-        heartbeats.beat(valkey, name, now)
+        heartbeats.record_heartbeat(valkey, name, now)
     for kind, names in ((ClockWorker, queues.CLOCK_WORKER_QUEUES), (StepWorker, queues.STEP_WORKER_QUEUES)):
         worker = kind(names, valkey)
         worker.bootstrap()
@@ -62,7 +62,7 @@ def test_parts_that_were_heard_of_say_when(viewer: FlaskClient, valkey: Redis) -
 
 def test_a_scheduler_that_fell_silent_is_red(viewer: FlaskClient, valkey: Redis) -> None:
     tell_all_alive(valkey)
-    heartbeats.beat(valkey, heartbeats.SCHEDULER, datetime.now(UTC) - timedelta(seconds=40))
+    heartbeats.record_heartbeat(valkey, heartbeats.SCHEDULER, datetime.now(UTC) - timedelta(seconds=40))
     row = part(viewer.get("/system").text, "Scheduler")
     assert re.search(r"Silent for 4\d s\.", row)
     assert re.search(r"4\d seconds ago", row)

@@ -125,7 +125,7 @@ def work(session: Session, meanwhile: Callable[[int], None] = lambda _commits: N
         commits += 1
         meanwhile(commits)
 
-    lifecycle.carry_next(transaction, KINDS, machine.clock)
+    lifecycle.execute_next(transaction, KINDS, machine.clock)
 
 
 def ask(browser: FlaskClient, sector: Sector) -> str:

@@ -286,7 +286,7 @@ def test_silent_machinery_moves_every_page(
     owner: FlaskClient, app: Flask, valkey: Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mark = mark_of(owner.get("/").text)
-    heartbeats.beat(valkey, heartbeats.SCHEDULER, datetime.now(UTC))
+    heartbeats.record_heartbeat(valkey, heartbeats.SCHEDULER, datetime.now(UTC))
     monkeypatch.setitem(app.extensions, "machinery", live.Machinery())
     assert asks(owner, mark) == 204
 

@@ -180,7 +180,7 @@ def retry_all(scene: Scene) -> int:
     fields = scene.form("/history/retry", "/history/retry")
     assert scene.page.post("/history/retry", data=fields).status_code == 303
     machine = scene.machine()
-    lifecycle.carry_next(machine.transaction, KINDS, machine.clock)
+    lifecycle.execute_next(machine.transaction, KINDS, machine.clock)
     return int(fields["max_credits"])
 
 
@@ -254,7 +254,7 @@ def api_retry(scene: Scene) -> int:
     report = scene.api.post(f"{RUNS}/retry/", json={}).json
     scene.api.post(f"{RUNS}/retry/", json={"dry_run": False})
     machine = scene.machine()
-    lifecycle.carry_next(machine.transaction, KINDS, machine.clock)
+    lifecycle.execute_next(machine.transaction, KINDS, machine.clock)
     return int(report["credits_most"])
 
 

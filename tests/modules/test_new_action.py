@@ -18,7 +18,7 @@ from app.business.automation.services.actions import provider_handlers
 from app.business.automation.services.actions.handler import Work
 from app.business.automation.services.catalogue.actions.base import ActionType, Measure, Params, started
 from app.business.automation.services.catalogue.actions.effects import Effects
-from app.business.automation.services.catalogue.actions.eligibility import Refusal
+from app.business.automation.services.catalogue.actions.eligibility import IneligibilityReason
 from app.business.automation.services.catalogue.actions.parameters import Ids, Input, RowId, ids_input, quoted
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.automation.services.forecast.outlook import look_ahead
@@ -69,7 +69,7 @@ class SurveyKeywordsAction(ActionType[SurveyKeywords]):
     local = False
     ids = ("keyword_ids",)
     statuses = (KeywordStatus.NEW,)
-    refusal = Refusal("It is no news to anybody.", "is no news", "are no news")
+    refusal = IneligibilityReason("It is no news to anybody.", "is no news", "are no news")
     done = "surveyed"
 
     def price(self, params: SurveyKeywords, amount: int = 1, *, connected: bool | None = None) -> int:

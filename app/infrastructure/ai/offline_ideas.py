@@ -110,14 +110,14 @@ def _candidates(facts: dict[str, Any]) -> Iterator[Idea]:
         return
     first, *rest = _ANGLES
     yield _from_pattern(facts, first)
-    yield from (_from_phrase(facts, phrase) for phrase in _telling(phrases)[:3])
+    yield from (_from_phrase(facts, phrase) for phrase in _usable_titles(phrases)[:3])
     if _is_buying(facts, phrases) and not is_question(facts["main_keyword"]):
         yield from (_from_pattern(facts, pattern) for pattern in _BUYING)
     yield from (_from_pattern(facts, pattern) for pattern in rest)
     yield from (_from_phrase(facts, phrase) for phrase in phrases)
 
 
-def _telling(phrases: list[str]) -> list[str]:
+def _usable_titles(phrases: list[str]) -> list[str]:
     """Searches that work as titles already: one how-to, one comparison, one question, then the rest of these."""
     kinds = [
         [phrase for phrase in phrases if is_how_to(phrase)],

@@ -30,7 +30,7 @@ from app.settings import load_settings
 MOST_RUNS = 100
 MOST_SECONDS = 5.0
 AUDITED_KEY = "igny8:audited"
-LOOKED_AHEAD_KEY = "igny8:looked-ahead"
+LAST_FORECAST_KEY = "igny8:looked-ahead"
 CAUGHT_UP = timedelta(minutes=2)
 """When sweeps have run without a gap for so long, they have executed what was due before them."""
 
@@ -54,10 +54,10 @@ def sweep() -> None:
 
     What was due while no sweep ran is only being caught up with at first, so nobody is notified that it is late.
     """
-    if not _take(HEALING):
+    if not _take(RECOVERY_STEPS):
         return
     if _unbroken_for(utc_now()) >= CAUGHT_UP:
-        _take(JUDGING)
+        _take(MONITORING_STEPS)
 
 
 def _take(steps: Iterable[Step]) -> bool:
@@ -82,7 +82,7 @@ def drain(queue: str) -> None:
         _dispatch(utc_now())
     rule_engine.drain(_engine(), queue, most_runs=MOST_RUNS, most_seconds=MOST_SECONDS)
     if queue == LONG_QUEUE and not worker.draining.is_set():
-        lifecycle.carry_next(transaction, OPERATIONS, utc_now, worker.draining.is_set)
+        lifecycle.execute_next(transaction, OPERATIONS, utc_now, worker.draining.is_set)
 
 
 def _plan(now: datetime) -> None:
@@ -164,16 +164,16 @@ def _audit(now: datetime) -> None:
     for breach in breaches:
         log.error("invariant_broken", name=breach.name, rows=breach.rows)
     with transaction() as session:
-        invariants.tell_owners(session, breaches, now)
+        invariants.notify_owners(session, breaches, now)
     heartbeats.note_audit(relay.server(), [breach.sentence for breach in breaches], now)
 
 
 def _watch_credits(now: datetime) -> None:
     """Once an hour, by the first worker that gets the lock."""
-    if not relay.server().set(LOOKED_AHEAD_KEY, now.isoformat(), nx=True, ex=3600):
+    if not relay.server().set(LAST_FORECAST_KEY, now.isoformat(), nx=True, ex=3600):
         return
-    looked = credit_watch.watch_credits(transaction, now)
-    for account_id, error in looked.failed.items():
+    watched = credit_watch.watch_credits(transaction, now)
+    for account_id, error in watched.failed.items():
         log.error("credits_not_looked_at", account=account_id, error=in_one_line(error))
 
 
@@ -181,7 +181,7 @@ def _unbroken_for(now: datetime) -> timedelta:
     return now - heartbeats.note_sweep(relay.server(), now)
 
 
-HEALING: tuple[Step, ...] = (
+RECOVERY_STEPS: tuple[Step, ...] = (
     _rescue,
     _settle_imports,
     _dispatch,
@@ -193,7 +193,7 @@ HEALING: tuple[Step, ...] = (
     _wake_overdue,
     _arm_missing,
 )
-JUDGING: tuple[Step, ...] = (_watch, _audit, _watch_credits)
+MONITORING_STEPS: tuple[Step, ...] = (_watch, _audit, _watch_credits)
 
 
 def _only_reading(handler: lifecycle.Handler) -> lifecycle.Handler:

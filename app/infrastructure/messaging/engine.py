@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from app.business.automation.services.action_executor import ActionExecutor
 from app.business.automation.services.actions.registry import make_works
 from app.business.automation.services.rule_engine import RuleEngine
-from app.business.automation.services.runs.lease import BEAT_SECONDS, Lease, LeaseLost, renew
+from app.business.automation.services.runs.lease import HEARTBEAT_SECONDS, Lease, LeaseLost, renew
 from app.business.database_faults import in_one_line
 from app.business.language_model import LanguageModel
 from app.infrastructure.database import db, transaction
@@ -36,16 +36,16 @@ def make_engine(language_model: LanguageModel, worker: str, draining: Callable[[
 def heartbeat(lease: Lease) -> Iterator[None]:
     """Renew the lease every 15 seconds while the block runs, on its own connection."""
     stop = threading.Event()
-    beats = threading.Thread(target=_beat, args=(db.engine, lease, stop), name="heartbeat", daemon=True)
-    beats.start()
+    renewals = threading.Thread(target=_renew, args=(db.engine, lease, stop), name="heartbeat", daemon=True)
+    renewals.start()
     try:
         yield
     finally:
         stop.set()
 
 
-def _beat(engine: Engine, lease: Lease, stop: threading.Event) -> None:
-    while not stop.wait(BEAT_SECONDS):
+def _renew(engine: Engine, lease: Lease, stop: threading.Event) -> None:
+    while not stop.wait(HEARTBEAT_SECONDS):
         try:
             with Session(engine) as session, session.begin():
                 renew(session, lease, utc_now())

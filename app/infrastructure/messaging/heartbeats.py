@@ -27,7 +27,7 @@ class WorkerState:
     pid: int
     queues: tuple[str, ...]
     state: str
-    heard_at: datetime
+    last_heartbeat_at: datetime
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,12 @@ class Audited:
     broken: tuple[str, ...]
 
 
-def beat(connection: Redis, name: str, now: datetime) -> None:
+def record_heartbeat(connection: Redis, name: str, now: datetime) -> None:
     """Record that `name` is alive at `now`."""
     connection.set(_key(name), now.timestamp(), ex=KEPT_SECONDS)
 
 
-def heard_at(connection: Redis, name: str) -> datetime | None:
+def last_heartbeat_at(connection: Redis, name: str) -> datetime | None:
     """The last heartbeat of `name`; None when there was none within the last hour."""
     value = connection.get(_key(name))
     return datetime.fromtimestamp(float(value), UTC) if value else None
@@ -51,7 +51,7 @@ def heard_at(connection: Redis, name: str) -> datetime | None:
 
 def note_sweep(connection: Redis, now: datetime) -> datetime:
     """Record a sweep at `now`; returns when the unbroken series of sweeps it belongs to began."""
-    beat(connection, SWEEP, now)
+    record_heartbeat(connection, SWEEP, now)
     connection.set(SWEEPING_KEY, now.timestamp(), ex=UNBROKEN_SECONDS, nx=True)
     connection.expire(SWEEPING_KEY, UNBROKEN_SECONDS)
     began = connection.get(SWEEPING_KEY)
@@ -80,7 +80,7 @@ def workers(connection: Redis, now: datetime) -> list[WorkerState]:
             pipeline.hgetall(key)
         rows = pipeline.execute()
     states = [_state(key, row) for key, row in zip(keys, rows, strict=True) if row]
-    return [state for state in states if now - state.heard_at < FRESH_WORKER]
+    return [state for state in states if now - state.last_heartbeat_at < FRESH_WORKER]
 
 
 def _state(key: str, row: dict[bytes, bytes]) -> WorkerState:
@@ -90,7 +90,7 @@ def _state(key: str, row: dict[bytes, bytes]) -> WorkerState:
         pid=int(values.get("pid", 0)),
         queues=tuple(filter(None, values.get("queues", "").split(","))),
         state=values.get("state", ""),
-        heard_at=datetime.fromisoformat(values.get("last_heartbeat", "1970-01-01T00:00:00Z")),
+        last_heartbeat_at=datetime.fromisoformat(values.get("last_heartbeat", "1970-01-01T00:00:00Z")),
     )
 
 

@@ -111,7 +111,7 @@ def push(pipeline: Pipeline, connection: Redis, job: Job, queue: str) -> None:
     target.push_job_id(job.id, pipeline=pipeline)
 
 
-def drain_ticket(connection: Any, queue: str, id: str | None = None) -> Job:
+def drain_job(connection: Any, queue: str, id: str | None = None) -> Job:
     """The wake-up job of `queue`. Its hash is never deleted: another one may be queued while one is executing."""
     return AllowedJob.create(
         DRAIN,
@@ -129,11 +129,11 @@ def wake(connection: Redis, queues: Iterable[str]) -> None:
     """Queue one wake-up job for each of the queues, in a single round trip."""
     with connection.pipeline() as pipeline:
         for queue in sorted(set(queues)):
-            push(pipeline, connection, drain_ticket(connection, queue), queue)
+            push(pipeline, connection, drain_job(connection, queue), queue)
         pipeline.execute()
 
 
-def waiting_tickets(connection: Redis) -> dict[str, int]:
+def waiting_jobs(connection: Redis) -> dict[str, int]:
     """The number of waiting jobs by queue."""
     with connection.pipeline(transaction=False) as pipeline:
         for queue in QUEUES:

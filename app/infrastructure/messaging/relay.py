@@ -37,27 +37,27 @@ def server() -> Redis:
 
 
 @event.listens_for(db.session, "after_commit")
-def _send_wishes(session: Session) -> None:
+def _send_wakeups(session: Session) -> None:
     # SQLAlchemy calls this when a savepoint is released, too: nothing has committed yet.
     if session.in_nested_transaction():
         return
-    wishes, alarms = session.info.pop("wake", set()), session.info.pop("alarms", set())
-    if wishes or alarms:
-        send(server(), wishes, alarms, datetime.now(UTC))
+    wakeups, alarms = session.info.pop("wake", set()), session.info.pop("alarms", set())
+    if wakeups or alarms:
+        send(server(), wakeups, alarms, datetime.now(UTC))
 
 
 @event.listens_for(db.session, "after_rollback")
-def _forget_wishes(session: Session) -> None:
+def _forget_wakeups(session: Session) -> None:
     # What a rolled back savepoint asked for stays: one wake-up too many harms nothing, one too few delays.
     if not session.in_nested_transaction():
         session.info.pop("wake", None)
         session.info.pop("alarms", None)
 
 
-def send(connection: Redis, wishes: Set[str], alarms: Set[tuple[datetime, str]], now: datetime) -> None:
-    """Wake the queues of `wishes` and of due alarms; schedule the rest. A fault of the server is only logged."""
+def send(connection: Redis, wakeups: Set[str], alarms: Set[tuple[datetime, str]], now: datetime) -> None:
+    """Wake the queues of `wakeups` and of due alarms; schedule the rest. A fault of the server is only logged."""
     later = {alarm for alarm in alarms if alarm[0] > now}
-    due = wishes | {queue for _instant, queue in alarms - later}
+    due = wakeups | {queue for _instant, queue in alarms - later}
     try:
         if due:
             wake(connection, due)

@@ -20,11 +20,11 @@ from rq_scheduler import Scheduler
 
 from app.infrastructure.messaging import heartbeats, queues
 from app.infrastructure.messaging.periodic import BY_ID, PERIODIC, Periodic
-from app.infrastructure.messaging.queues import AllowedJob, AllowedQueue, drain_ticket, push
+from app.infrastructure.messaging.queues import AllowedJob, AllowedQueue, drain_job, push
 
 INTERVAL_SECONDS = 0.25
 LOCK_MILLISECONDS = 2000
-BEAT_SECONDS = 1.0
+HEARTBEAT_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 5.0
 ALARM_KEPT = timedelta(days=1)
 QUARANTINE_KEY = "igny8:quarantined-entries"
@@ -48,7 +48,7 @@ class AutomationScheduler(Scheduler):  # type: ignore[misc]
         super().__init__(connection=connection, queue_name=queues.CLOCK_QUEUE, interval=INTERVAL_SECONDS)
         self.token = secrets.token_hex(16)
         self.stopping = False
-        self._beaten_at = 0.0
+        self.last_beat_at = 0.0
         self._hold = connection.register_script(HOLD_LOCK)
         self._release = connection.register_script(RELEASE_LOCK)
 
@@ -104,10 +104,10 @@ class AutomationScheduler(Scheduler):  # type: ignore[misc]
     def pass_once(self) -> None:
         """One round: heartbeat, recurring jobs, and, for the holder of the lock, what is due."""
         now = datetime.now(UTC)
-        if now.timestamp() - self._beaten_at >= BEAT_SECONDS:
-            heartbeats.beat(self.connection, heartbeats.SCHEDULER, now)
+        if now.timestamp() - self.last_beat_at >= HEARTBEAT_SECONDS:
+            heartbeats.record_heartbeat(self.connection, heartbeats.SCHEDULER, now)
             self.heartbeat()
-            self._beaten_at = now.timestamp()
+            self.last_beat_at = now.timestamp()
         self.restore_missing()
         if self.acquire_lock():
             self.enqueue_jobs()
@@ -210,7 +210,7 @@ def arm(connection: Redis, alarms: Iterable[tuple[datetime, str]]) -> None:
     """Schedule a wake-up of each queue at its instant: one entry for each second and queue, in a single round trip."""
     with connection.pipeline() as pipeline:
         for id, queue, second in sorted({(alarm_id(at, queue), queue, _second(at)) for at, queue in alarms}):
-            job = drain_ticket(connection, queue, id)
+            job = drain_job(connection, queue, id)
             job.save(pipeline=pipeline)
             pipeline.expireat(job.key, second + ALARM_KEPT)
             pipeline.zadd(Scheduler.scheduled_jobs_key, {id: second.timestamp()})

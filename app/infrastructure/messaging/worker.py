@@ -43,7 +43,7 @@ draining = threading.Event()
 log = structlog.get_logger(__name__)
 
 
-class TicketWorker(BaseWorker):
+class WakeupWorker(BaseWorker):
     """What both workers share: few round trips, quick recovery, and a graceful end."""
 
     max_connection_wait_time = LONGEST_PAUSE_SECONDS
@@ -60,7 +60,7 @@ class TicketWorker(BaseWorker):
             worker_ttl=WORKER_TTL_SECONDS,
             log_job_description=False,
         )
-        self._beaten_at = datetime.min.replace(tzinfo=UTC)
+        self.last_beat_at = datetime.min.replace(tzinfo=UTC)
 
     def bootstrap(self, *_log_options: Any) -> None:
         """Register. RQ's own log handlers and its channel for remote commands stay off."""
@@ -86,9 +86,9 @@ class TicketWorker(BaseWorker):
     def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
         """At most once a second send everything about this worker, so that a flushed server knows it again."""
         now = datetime.now(UTC)
-        if now - self._beaten_at < BEAT_EVERY:
+        if now - self.last_beat_at < BEAT_EVERY:
             return
-        self.last_heartbeat = self._beaten_at = now
+        self.last_heartbeat = self.last_beat_at = now
         with self.connection.pipeline(transaction=False) as beats:
             beats.hset(self.key, mapping=self.serialize() | {"state": str(self._state)})
             beats.expire(self.key, timeout or self.worker_ttl + 60)
@@ -102,7 +102,7 @@ class TicketWorker(BaseWorker):
         """First SIGTERM or SIGINT: hand back the run in progress."""
         draining.set()
 
-    def carry_out(self, job: Job) -> None:
+    def perform_logged(self, job: Job) -> None:
         """Perform one job; any failure is logged, and the worker goes on."""
         timeout = job.timeout or queues.SHORT_SECONDS
         with structlog.contextvars.bound_contextvars(job=job.id):
@@ -115,7 +115,7 @@ class TicketWorker(BaseWorker):
                 db.session.remove()
 
 
-class ClockWorker(TicketWorker, SimpleWorker):
+class ClockWorker(WakeupWorker, SimpleWorker):
     """Executes in its own process, so that nothing that is due waits for a fork or an AI service."""
 
     kind = "clock"
@@ -123,11 +123,11 @@ class ClockWorker(TicketWorker, SimpleWorker):
     def execute_job(self, job: Job, queue: Queue) -> None:
         """Execute the job."""
         self.set_state(WorkerStatus.BUSY)
-        self.carry_out(job)
+        self.perform_logged(job)
         self.set_state(WorkerStatus.IDLE)
 
 
-class StepWorker(TicketWorker, Worker):
+class StepWorker(WakeupWorker, Worker):
     """Forks for each job: memory that an outside call or a clustering leaves behind goes with the child."""
 
     kind = "step"
@@ -147,13 +147,13 @@ class StepWorker(TicketWorker, Worker):
             with self.death_penalty_class(int(BEAT_EVERY.total_seconds()) * 5, HorseMonitorTimeoutException):
                 _pid, status, _usage = self.wait_for_horse()
         except HorseMonitorTimeoutException:
-            self._tell_alive()
+            self._send_heartbeat()
             return False
         if status:
             log.error("work_horse_died", status=status)
         return True
 
-    def _tell_alive(self) -> None:
+    def _send_heartbeat(self) -> None:
         try:
             self.heartbeat()
         except RedisError as error:
@@ -177,7 +177,7 @@ class StepWorker(TicketWorker, Worker):
         db.engine.dispose(close=False)
         self.setup_work_horse_signals()
         self._is_horse = True
-        self.carry_out(job)
+        self.perform_logged(job)
         os._exit(0)
 
     def setup_work_horse_signals(self) -> None:
@@ -208,7 +208,7 @@ def run_step_worker(connect: Callable[[], Redis]) -> None:
     _work(lambda: StepWorker(queues.STEP_WORKER_QUEUES, connect()))
 
 
-def _work(make_worker: Callable[[], TicketWorker]) -> None:
+def _work(make_worker: Callable[[], WakeupWorker]) -> None:
     """RQ's loop ends at any fault of the queue server; ours begins again until it is told to stop."""
     # Imported now, not in the first run that is due, nor again in each child.
     ai.load_client(load_settings())

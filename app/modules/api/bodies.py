@@ -62,7 +62,7 @@ class CheckedLater(Generic[Fields]):
         self.sent = sent
 
 
-class Upload(Generic[Fields]):
+class FormUpload(Generic[Fields]):
     """A form with a file; `Fields` says which fields it has."""
 
 
@@ -102,10 +102,10 @@ class Body:
             case "checked later":
                 return {"body": CheckedLater[BaseModel](json_body())}
             case "upload":
-                return {"body": Upload[BaseModel]()}
+                return {"body": FormUpload[BaseModel]()}
 
 
-_GENERIC: dict[Any, Reading] = {Changes: "changes", CheckedLater: "checked later", Upload: "upload"}
+_GENERIC: dict[Any, Reading] = {Changes: "changes", CheckedLater: "checked later", FormUpload: "upload"}
 
 
 def body_of(annotation: Any) -> Body:

@@ -101,7 +101,7 @@ def _lines(outlook: Outlook, forecast: Forecast, choices: Mapping[int, str]) -> 
 
 
 def _course(outlook: Outlook, forecast: Forecast, before: Forecast | None) -> Course:
-    begin = Point(outlook.coming.dates[0], *[float(outlook.purse.available)] * 3)
+    begin = Point(outlook.coming.dates[0], *[float(outlook.funds.available)] * 3)
     points = [begin, *forecast.points]
     others = [begin, *before.points] if before else []
     top = max([point.high for point in points] + [point.likely for point in others] + [1])
@@ -126,12 +126,12 @@ def _drawn(values: Sequence[float], top: float, *, back: bool = False) -> str:
 
 def _budgets(outlook: Outlook) -> list[tuple[str, str, int, int]]:
     """Name, period, used and limit of every budget there is."""
-    purse, names = outlook.purse, {entry.rule.id: entry.rule.name for entry in outlook.rules}
+    funds, names = outlook.funds, {entry.rule.id: entry.rule.name for entry in outlook.rules}
     sites = select(Site.id, Site.name).where(
-        Site.account_id == current_person().account.id, Site.id.in_(purse.sites)
+        Site.account_id == current_person().account.id, Site.id.in_(funds.sites)
     )
-    site_names = {row.id: row.name for row in db.session.execute(sites)} if purse.sites else {}
-    caps = [("All rules together", "today", purse.ceiling)] if purse.ceiling else []
-    caps += [(site_names[key], "this month", cap) for key, cap in purse.sites.items()]
-    caps += [(names[key], "this month", cap) for key, cap in purse.rules.items()]
+    site_names = {row.id: row.name for row in db.session.execute(sites)} if funds.sites else {}
+    caps = [("All rules together", "today", funds.ceiling)] if funds.ceiling else []
+    caps += [(site_names[key], "this month", cap) for key, cap in funds.sites.items()]
+    caps += [(names[key], "this month", cap) for key, cap in funds.rules.items()]
     return [(name, period, int(cap.limit - cap.left), int(cap.limit)) for name, period, cap in caps]

@@ -15,7 +15,7 @@ from app.business.planner.services.import_parts import Destination
 from app.business.planner.services.keyword_file import BYTES_LIMIT
 from app.infrastructure.database import only_reading
 from app.modules.access import owned_or_404
-from app.modules.api.bodies import Upload
+from app.modules.api.bodies import FormUpload
 from app.modules.api.resource import WrongContentType, report
 from app.modules.gate.numbers import row_id
 from app.modules.planner.api import api
@@ -34,7 +34,7 @@ FIELDS = ("site", "sector", "existing", "csrf_token")
     errors=(NotFound, Busy),
     quota=IMPORTS,
 )
-def import_keywords(body: Upload[KeywordFile]) -> Response:  # noqa: ARG001 - declares what is sent
+def import_keywords(body: FormUpload[KeywordFile]) -> Response:  # noqa: ARG001 - declares what is sent
     """Import a whole file of keywords: all that can be read is kept, the rest is named row by row."""
     data = _file()
     with only_reading():

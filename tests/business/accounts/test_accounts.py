@@ -177,7 +177,7 @@ def test_notices_reach_those_they_are_meant_for(session: Session, now: datetime)
 
 def test_the_audit_log_cannot_be_changed(session: Session, now: datetime) -> None:
     account = make_account(session)
-    audit_log.record(session, account.id, audit_log.Actor(), "account.made", account, {"a": 1}, now)
+    audit_log.record(session, account.id, audit_log.AuditActor(), "account.made", account, {"a": 1}, now)
     entry = session.scalars(select(AuditEntry)).one()
     assert (entry.subject_type, entry.subject_id, entry.created_at) == (
         "account",

@@ -45,7 +45,9 @@ def sweep_without(step: str) -> Callable[[], None]:
     """That step of the sweep is left out."""
 
     def remove() -> None:
-        automation_tasks.HEALING = tuple(one for one in automation_tasks.HEALING if one.__name__ != step)
+        automation_tasks.RECOVERY_STEPS = tuple(
+            one for one in automation_tasks.RECOVERY_STEPS if one.__name__ != step
+        )
 
     return remove
 
@@ -68,15 +70,15 @@ def hand_over_in_three_commands() -> None:
 
 def import_told_in_pieces() -> None:
     """Rules receive the keywords of each part of an import, not of the whole."""
-    finish = import_parts.Part.finish
+    finish = import_parts.ImportPart.finish
 
-    def and_tell(self: import_parts.Part) -> bool:
+    def and_tell(self: import_parts.ImportPart) -> bool:
         is_ours = finish(self)
         if self.batch:
             self.batch.closed_at = self.now
         return is_ours
 
-    import_parts.Part.finish = and_tell
+    import_parts.ImportPart.finish = and_tell
 
 
 def migrate_statement_by_statement() -> None:

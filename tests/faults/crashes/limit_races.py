@@ -98,7 +98,7 @@ def _carry(session: Session, lot: Lot) -> int:
 
     executor = ActionExecutor(transaction, make_works(OfflineModel()), lambda: lot.now, lambda: False)
     rules = RuleEngine(transaction, executor, lambda: lot.now, lambda _lease: nullcontext(), "race")
-    return sum(rules.carry(run_id) for run_id in lot.runs)
+    return sum(rules.execute(run_id) for run_id in lot.runs)
 
 
 def _spend(session: Session, spending: Spending) -> int:

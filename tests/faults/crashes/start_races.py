@@ -129,7 +129,7 @@ class _Worker:
         for _ in range(self.work.steps):
             step = self.chance.choice(STEPS)
             if step == "carry":
-                carried += sum(self.engine.carry(run_id) for run_id in self._some(Status.PENDING))
+                carried += sum(self.engine.execute(run_id) for run_id in self._some(Status.PENDING))
             else:
                 steps[step]()
         return carried

@@ -24,7 +24,7 @@ from app.business.base import Base
 from app.business.events import Event
 from app.business.planner.models import Keyword
 from app.infrastructure.messaging.periodic import BY_ID
-from app.infrastructure.messaging.queues import waiting_tickets
+from app.infrastructure.messaging.queues import waiting_jobs
 from app.infrastructure.messaging.scheduler import arm
 from tests import databases
 from tests.business.automation.rule_parts import LABEL
@@ -95,7 +95,7 @@ def test_a_change_committed_before_the_crash_reaches_its_rule_once(
         place = make_place(world, today)
         valkey.flushdb()
         assert trials.dies("type_keyword", place.sector_id, f"lamp {number}", dies="before-hint")
-        assert sum(waiting_tickets(valkey).values()) == 0
+        assert sum(waiting_jobs(valkey).values()) == 0
         trials.run("heal")
         assert labelled(world, place) == [1, 1, 1, 1]
         assert breaches(world, today + timedelta(minutes=10)) == []
@@ -214,7 +214,7 @@ def test_a_scheduler_killed_while_enqueuing_loses_neither_alarm_nor_recurring_jo
         valkey.delete(Scheduler.scheduler_lock_key)
         trials.run("hand_over")
         assert entries(valkey) == set(BY_ID)
-        waiting = waiting_tickets(valkey)
+        waiting = waiting_jobs(valkey)
         assert (waiting["due"], waiting["clock"]) == (1, 1)
 
 

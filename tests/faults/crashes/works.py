@@ -11,7 +11,7 @@ from app.business.automation.services.operations import keyword_import, lifecycl
 from app.business.events import Origin
 from app.business.planner.models import Sector
 from app.business.planner.services.import_file import read_import_file
-from app.business.planner.services.import_parts import Destination, Pace, choices_for
+from app.business.planner.services.import_parts import Destination, WritePace, choices_for
 from app.business.planner.services.keyword_service import add_keyword
 from app.infrastructure.database import transaction
 from app.infrastructure.messaging import automation_tasks, queues, relay
@@ -49,8 +49,8 @@ def type_keyword(sector_id: int, text: str) -> None:
 def import_many(sector_id: int, count: int) -> None:
     """A person imports a file of that many keywords, in a request; written a few at a time."""
     lines = ["Keyword", *(f"garden lamp {number}" for number in range(count))]
-    Pace.LARGEST = 200
-    keyword_import.Pace = partial(Pace, timer=lambda: 0.0, rows=Pace.LARGEST)
+    WritePace.LARGEST = 200
+    keyword_import.WritePace = partial(WritePace, timer=lambda: 0.0, rows=WritePace.LARGEST)
     with transaction() as session:
         sector = session.get_one(Sector, sector_id)
         to = Destination(sector.site, sector)

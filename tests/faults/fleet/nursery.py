@@ -33,29 +33,29 @@ def main() -> None:
         print(pid, flush=True)  # noqa: T201 - its answer
 
 
-def live(wish: dict[str, Any], parent: int) -> NoReturn:
+def live(order: dict[str, Any], parent: int) -> NoReturn:
     """Become the command of the order. Workers wait for their own children."""
     code = 1
     try:
         os.setpgid(0, 0)
         die_with_parent(parent)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        log = os.open(wish["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        log = os.open(order["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         for number in (1, 2):
             os.dup2(log, number)
         os.environ.clear()
-        os.environ.update(wish["environment"])
-        set_pace(**wish["pace"])
-        if wish["plant"]:
-            PLANTS[wish["plant"]]()
+        os.environ.update(order["environment"])
+        set_pace(**order["pace"])
+        if order["plant"]:
+            PLANTS[order["plant"]]()
         settings = load_settings()
         logs.configure(settings.log_level)
         app = create_app(settings, web=False)
         with app.app_context():
-            app.cli.commands[wish["command"]].main([], standalone_mode=False)
+            app.cli.commands[order["command"]].main([], standalone_mode=False)
         code = 0
     except BaseException as end:
-        sys.stderr.write(f"{wish['command']}: {type(end).__name__}: {end}\n")
+        sys.stderr.write(f"{order['command']}: {type(end).__name__}: {end}\n")
     finally:
         os._exit(code)
 
@@ -63,11 +63,11 @@ def live(wish: dict[str, Any], parent: int) -> NoReturn:
 def set_pace(lease: float, beat: float, sweep: float) -> None:
     """Seconds of a lease, between two heartbeats and between two sweeps: a trial cannot wait for minutes."""
     run_lease.LEASE = timedelta(seconds=lease)
-    engine.BEAT_SECONDS = beat
+    engine.HEARTBEAT_SECONDS = beat
     for entry in periodic.PERIODIC:
         if entry.seconds:
             object.__setattr__(entry, "seconds", sweep)
-    scheduler.BEAT_SECONDS = min(scheduler.BEAT_SECONDS, sweep)
+    scheduler.HEARTBEAT_SECONDS = min(scheduler.HEARTBEAT_SECONDS, sweep)
 
 
 if __name__ == "__main__":

@@ -74,7 +74,7 @@ class Storm:
         with Redis.from_url(self.queue.url) as connection:
             eventually(
                 lambda: (
-                    heartbeats.heard_at(connection, heartbeats.SWEEP)
+                    heartbeats.last_heartbeat_at(connection, heartbeats.SWEEP)
                     and len(heartbeats.workers(connection, utc_now())) == workers
                 ),
                 within=120,

@@ -12,13 +12,15 @@ from app.infrastructure.messaging import automation_tasks
 
 def write_tracebacks() -> None:
     """The log shows where a fault was met, with pages of frames."""
-    logs.SHARED.remove(logs.tell_cause)
+    logs.SHARED.remove(logs.keep_cause_only)
 
 
 def lose_what_was_not_delivered() -> None:
     """What did not reach the queue server is never looked for again."""
-    automation_tasks.HEALING = tuple(
-        step for step in automation_tasks.HEALING if step.__name__ not in ("_dispatch", "_wake_overdue")
+    automation_tasks.RECOVERY_STEPS = tuple(
+        step
+        for step in automation_tasks.RECOVERY_STEPS
+        if step.__name__ not in ("_dispatch", "_wake_overdue")
     )
     dispatch.dispatch_batches = lambda *_, **__: dispatch.Dispatched()
 

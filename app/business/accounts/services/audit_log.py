@@ -11,14 +11,14 @@ from app.business.accounts.models import AuditEntry
 
 
 @dataclass(frozen=True)
-class Actor:
+class AuditActor:
     """Who acts: a signed-in person, or a key on behalf of its creator; nobody for commands."""
 
     user_id: int | None = None
     api_key_id: int | None = None
 
 
-class Subject(Protocol):
+class AuditedRow(Protocol):
     """Any row: its table and id name what was changed."""
 
     __tablename__: str
@@ -28,9 +28,9 @@ class Subject(Protocol):
 def record(
     session: Session,
     account_id: int,
-    actor: Actor,
+    actor: AuditActor,
     action: str,
-    subject: Subject,
+    subject: AuditedRow,
     data: Mapping[str, Any] | None,
     now: datetime,
 ) -> None:

@@ -47,13 +47,13 @@ class ActionExecutor:
         """Work on everything that is not finished yet. Raises LeaseLost, Cancelled, Draining, OutOfCredits."""
         outcome = Outcome()
         for step in steps_of(context):
-            failures = self._carry_out(context, lease, step, records, outcome)
+            failures = self._execute_step(context, lease, step, records, outcome)
             outcome.failures += failures
             if failures and step.action.get("on_error", "stop") == "stop":
                 break
         return outcome
 
-    def _carry_out(
+    def _execute_step(
         self, context: RunContext, lease: Lease, step: Step, records: list[int], outcome: Outcome
     ) -> list[Failure]:
         with self._writing(context, lease) as session:

@@ -310,7 +310,10 @@ def _note(
     origin: dict[str, Any] | None = None,
 ) -> None:
     """Who did it, in the change's own transaction."""
-    who, data = audit_log.Actor(actor.user_id, actor.api_key_id), {"version": rule.version} | (origin or {})
+    who, data = (
+        audit_log.AuditActor(actor.user_id, actor.api_key_id),
+        {"version": rule.version} | (origin or {}),
+    )
     audit_log.record(session, rule.account_id, who, action, rule, data, now)
 
 

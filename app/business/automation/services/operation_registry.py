@@ -7,7 +7,7 @@ from app.business.automation.services.operations import bulk_retry, keyword_impo
 from app.business.automation.services.operations.lifecycle import Handler
 
 KINDS: Mapping[str, Handler] = {
-    bulk_retry.KIND: bulk_retry.carry_bulk_retry,
+    bulk_retry.KIND: bulk_retry.run_bulk_retry,
     keyword_import.KIND: keyword_import.execute_import,
-    back_test.KIND: back_test.carry_back_test,
+    back_test.KIND: back_test.run_back_test,
 }

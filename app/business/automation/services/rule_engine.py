@@ -42,7 +42,7 @@ class RuleEngine:
         self.transaction, self.executor, self.clock = transaction, executor, clock
         self.heartbeat, self.worker = heartbeat, worker
 
-    def carry(self, run_id: int) -> bool:
+    def execute(self, run_id: int) -> bool:
         """Take the run as far as it goes now. False when somebody else has it or it is not its time."""
         admitted = self._admit(run_id)
         if admitted is None:
@@ -66,13 +66,13 @@ class RuleEngine:
             run = claim_run(session, run_id, self.worker, now)
             if run is None:
                 return None
-            _call_others(session, run, now)
+            wake_other_workers(session, run, now)
             context = load_context(session, run, now)
             if run.cancel_requested_at:
                 closing.cancel(session, context)
                 return context, []
             try:
-                return context, self._readmit(session, context) if run.admitted_at else _first_time(
+                return context, self._readmit(session, context) if run.admitted_at else _admit(
                     session, context
                 )
             except Invalid as error:
@@ -128,7 +128,7 @@ class RuleEngine:
                 stop_failing_rules(session, context.now, context.rule.id)
 
 
-def _first_time(session: Session, context: RunContext) -> list[int]:
+def _admit(session: Session, context: RunContext) -> list[int]:
     admission = pass_gates(session, context)
     context.detail.gates = admission.gates
     if admission.stop:
@@ -153,7 +153,7 @@ def _first_time(session: Session, context: RunContext) -> list[int]:
     return admission.records
 
 
-def _call_others(session: Session, run: ScheduledTask, now: datetime) -> None:
+def wake_other_workers(session: Session, run: ScheduledTask, now: datetime) -> None:
     """While this worker is busy with the run, another one may take the next in the queue."""
     waiting = session.scalar(select(ready(run.queue, now).exists()))
     if waiting:
@@ -176,20 +176,20 @@ def ready(queue: str, now: datetime) -> Select[int]:
 
 def drain(engine: RuleEngine, queue: str, *, most_runs: int, most_seconds: float) -> int:
     """Carry the queue's due runs until none is left or the bounds are reached; gives how many were carried."""
-    carried, until = 0, engine.clock().timestamp() + most_seconds
-    while carried < most_runs and engine.clock().timestamp() < until:
+    executed, until = 0, engine.clock().timestamp() + most_seconds
+    while executed < most_runs and engine.clock().timestamp() < until:
         with engine.transaction() as session:
-            ids = session.scalars(ready(queue, engine.clock()).limit(min(most_runs - carried, 20))).all()
+            ids = session.scalars(ready(queue, engine.clock()).limit(min(most_runs - executed, 20))).all()
         if not ids:
-            return carried
+            return executed
         for run_id in ids:
             if engine.executor.draining():
-                return carried
+                return executed
             if engine.clock().timestamp() >= until:
                 # After a long run something more urgent may have come: look again.
                 break
-            carried += engine.carry(run_id)
+            executed += engine.execute(run_id)
     with engine.transaction() as session:
         if session.scalar(select(ready(queue, engine.clock()).exists())):
             wake(session, [queue])
-    return carried
+    return executed

@@ -87,7 +87,7 @@ def grant_month(session: Session, account_id: int, now: datetime) -> bool:
     )
     if granted:
         _expire(session, account_id, plan, month, now)
-        _tell(session, account_id, plan.monthly_credits, month, now)
+        _notify(session, account_id, plan.monthly_credits, month, now)
     return granted
 
 
@@ -119,7 +119,7 @@ def _expire(session: Session, account_id: int, plan: Plan, month: str, now: date
         )
 
 
-def _tell(session: Session, account_id: int, amount: int, month: str, now: datetime) -> None:
+def _notify(session: Session, account_id: int, amount: int, month: str, now: datetime) -> None:
     batch = open_batch(session, EventType.CREDITS_GRANTED, Origin(account_id), now)
     place = {"record_id": account_id, "site_id": None, "sector_id": None}
     record_events(session, batch, "account", [place | {"data": {"amount": amount, "month": month}}])

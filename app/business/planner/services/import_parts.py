@@ -120,7 +120,7 @@ def stored_rows(session: Session, import_id: int) -> bytes:
     return session.scalars(query).one()
 
 
-class Part:
+class ImportPart:
     """One transaction's share of an import: slices of rows, until the lock has been held for long enough."""
 
     def __init__(self, session: Session, found: KeywordImport, now: datetime) -> None:
@@ -189,7 +189,7 @@ def result_of(found: KeywordImport) -> dict[str, int]:
 
 
 @dataclass
-class Pace:
+class WritePace:
     """How many rows one transaction writes, by what rows have cost in those before.
 
     On SQLite everybody who saves waits for such a transaction; on PostgreSQL who saves one of its keywords. A few rows

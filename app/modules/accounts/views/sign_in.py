@@ -119,7 +119,7 @@ def begin_session(user: User, now: datetime) -> None:
     audit_log.record(
         session,
         user.account_id,
-        audit_log.Actor(user.id),
+        audit_log.AuditActor(user.id),
         "user.signed_in",
         user,
         {"address": request.remote_addr},

@@ -10,7 +10,7 @@ from app.business.automation.models import AutomationRule
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.conditions.nodes import Count
 from app.business.automation.services.why.explanation import Why, why
-from app.business.automation.services.why.history import Happening
+from app.business.automation.services.why.history import RuleMoment
 from app.business.automation.services.why.reading import Reading
 from app.business.automation.services.why.smallest_change import Turn
 from app.business.errors import Conflict
@@ -52,7 +52,7 @@ def _shown(answer: Why, record_type: str, record_id: int) -> WhyShown:
     )
 
 
-def _happening(item: Happening) -> Happened:
+def _happening(item: RuleMoment) -> Happened:
     return Happened(
         at=item.at,
         kind=item.kind,

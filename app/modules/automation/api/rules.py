@@ -103,7 +103,7 @@ def disable_rule(id: int) -> Response:
 
 
 @api.call("POST", "/rules/<int:id>/preflight/", Role.OPERATOR, answers={200: PreflightShown}, if_match=True)
-def look_over_rule(id: int) -> Response:
+def preflight_rule(id: int) -> Response:
     """What would keep a rule from working, or make it work too much, once it is on."""
     findings = findings_of(present_rule(id), datetime.now(UTC))
     return report(PreflightShown(can_enable=not is_blocked(findings), findings=list(map(_finding, findings))))

@@ -7,7 +7,7 @@ from flask import Response
 from app.business.accounts.models import Role
 from app.business.automation.services.transfer.exporting import export_rules as exported
 from app.business.automation.services.transfer.exporting import rules_of_filter, rules_of_ids
-from app.business.automation.services.transfer.importing import Arrivals, look_at, take_in
+from app.business.automation.services.transfer.importing import FileImport, apply_import, preview_import
 from app.business.automation.services.transfer.yaml_format import read_rules
 from app.business.errors import Blocked, Invalid, NotFound
 from app.infrastructure.database import db
@@ -19,7 +19,7 @@ from app.modules.automation.api.answers import ChangeShown, ImportedRule, Import
 from app.modules.automation.api.blueprint import api
 from app.modules.automation.api.rules import actor, rule_filter
 from app.modules.automation.api.serializers import ExportQuery, ImportRules
-from app.modules.automation.diff.import_preview import Told, told
+from app.modules.automation.diff.import_preview import ImportPreview, import_preview
 from app.modules.quotas import EXPORTS, IMPORTS
 
 YAML = "application/yaml"
@@ -50,9 +50,9 @@ def import_rules(body: ImportRules) -> Response:
     session, now, rules = db.session(), datetime.now(UTC), read_rules(body.yaml)
     account = current_person().account
     if body.dry_run:
-        found = look_at(session, account, rules, actor(), now, body.sites)
+        found = preview_import(session, account, rules, actor(), now, body.sites)
         return report(_shown(found, dry_run=True))
-    found = take_in(session, account, rules, actor(), now, body.sites)
+    found = apply_import(session, account, rules, actor(), now, body.sites)
     if errors := _errors(found):
         session.rollback()
         raise Invalid(errors)
@@ -68,25 +68,27 @@ def yaml_file(text: str, name: str = "rules") -> Response:
     return answer
 
 
-def _shown(found: Arrivals, *, dry_run: bool) -> ImportedRules:
-    rules = [_rule(rule, has_id=not dry_run or rule.arrival.state != "new") for rule in told(found)]
+def _shown(found: FileImport, *, dry_run: bool) -> ImportedRules:
+    rules = [
+        _rule(rule, has_id=not dry_run or rule.rule_import.state != "new") for rule in import_preview(found)
+    ]
     return ImportedRules(dry_run=dry_run, rules=rules, unknown_sites=found.unknown_sites)
 
 
-def _rule(rule: Told, *, has_id: bool) -> ImportedRule:
-    arrival = rule.arrival
+def _rule(rule: ImportPreview, *, has_id: bool) -> ImportedRule:
+    rule_import = rule.rule_import
     return ImportedRule(
-        number=arrival.number,
-        name=arrival.name,
-        state=arrival.state,
-        id=arrival.rule_id if has_id else None,
+        number=rule_import.number,
+        name=rule_import.name,
+        state=rule_import.state,
+        id=rule_import.rule_id if has_id else None,
         summary=rule.sentence,
         changes=[show(ChangeShown, change) for change in rule.changes],
-        errors=arrival.errors,
+        errors=rule_import.errors,
     )
 
 
-def _errors(found: Arrivals) -> dict[str, list[str]]:
+def _errors(found: FileImport) -> dict[str, list[str]]:
     """Every refusal by its place in the file."""
     return {
         f"rules[{rule.number - 1}].{path}": texts

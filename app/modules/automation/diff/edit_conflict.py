@@ -27,7 +27,7 @@ NOT_TYPED = ("is_active",)
 
 
 @dataclass(frozen=True)
-class Meanwhile:
+class RuleConflict:
     """The present version and who saved it; what they changed, and what saving one's own would change again."""
 
     version: RuleVersion
@@ -36,14 +36,16 @@ class Meanwhile:
     mine: list[Change]
 
 
-def meanwhile(rule: AutomationRule, begun_at: int, typed: Mapping[str, Any], choices: Choices) -> Meanwhile:
+def meanwhile(
+    rule: AutomationRule, begun_at: int, typed: Mapping[str, Any], choices: Choices
+) -> RuleConflict:
     """For the form: `begun_at` is the version that the person started from, `typed` the rule as typed now."""
     session = db.session()
     present, saved_by = version_of(session, rule, rule.version)
     begun = version_of(session, rule, begun_at)[0].definition
     mine = present.definition | dict(typed) | {name: present.definition[name] for name in NOT_TYPED}
     mine["record_limit"] = mine["record_limit"] or present.definition["record_limit"]
-    return Meanwhile(
+    return RuleConflict(
         present,
         saved_by,
         rule_changes(begun, present.definition, choices),

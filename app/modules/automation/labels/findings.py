@@ -6,7 +6,12 @@ from datetime import datetime
 
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
-from app.business.automation.services.preflight.check import Finding, Level, brought_by_change, look_over
+from app.business.automation.services.preflight.check import (
+    Finding,
+    Level,
+    brought_by_change,
+    preflight_check,
+)
 from app.business.automation.services.rules.versions import read_definition
 from app.infrastructure.database import db
 from app.modules.automation.loop_diagram import Picture, picture_of
@@ -40,7 +45,7 @@ def findings_of(rule: AutomationRule, now: datetime) -> list[Finding]:
     """The findings alone."""
     session = db.session()
     account = session.get_one(Account, rule.account_id)
-    return look_over(session, account, read_definition(rule), now, rule.id)
+    return preflight_check(session, account, read_definition(rule), now, rule.id)
 
 
 def of_draft(form: RuleForm, now: datetime) -> RuleCheck | None:
@@ -51,7 +56,7 @@ def of_draft(form: RuleForm, now: datetime) -> RuleCheck | None:
     if form.first_open():
         return None
     session, account, rule, definition = form.session, form.account, form.rule, form.definition
-    shown = _shown(look_over(session, account, definition, now, rule.id if rule else None))
+    shown = _shown(preflight_check(session, account, definition, now, rule.id if rule else None))
     if rule is None or not rule.is_active:
         return shown
     before = read_definition(rule)

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from app.business.accounts.models import Role
 from app.business.automation.operation_models import Operation
 from app.business.automation.services.operations import bulk_retry
-from app.business.automation.services.operations.bulk_retry import LeftOut, RetryReport
+from app.business.automation.services.operations.bulk_retry import RetryReport, RetrySkip
 from app.business.errors import Invalid
 from app.infrastructure.database import db, only_reading
 from app.modules.access import allow, current_person
@@ -26,9 +26,9 @@ SHOWN = 50
 RULES_SHOWN = 20
 FILTERS = ("rule", "cause", "reason", "since", "start", "end")
 WHY_LEFT_OUT = {
-    LeftOut.PAUSED: "All automation is paused. Resume it, then retry.",
-    LeftOut.SITE_PAUSED: "Their site is paused. Set it to active under Sites, then retry.",
-    LeftOut.RULE_INVALID: "Their rule needs repair. Open it, repair what is marked, and run it again.",
+    RetrySkip.PAUSED: "All automation is paused. Resume it, then retry.",
+    RetrySkip.SITE_PAUSED: "Their site is paused. Set it to active under Sites, then retry.",
+    RetrySkip.RULE_INVALID: "Their rule needs repair. Open it, repair what is marked, and run it again.",
 }
 
 
@@ -104,8 +104,8 @@ def _kept() -> dict[str, Any]:
     return {name: value for name, value in request.args.items() if name in FILTERS and value}
 
 
-def _why(reason: LeftOut) -> str:
-    if reason == LeftOut.TOO_DEAR:
+def _why(reason: RetrySkip) -> str:
+    if reason == RetrySkip.TOO_DEAR:
         limit = credits_text(current_person().account.operator_credit_limit)
         return f"Each may cost more than {limit}, the most that operators may start. Ask an editor to retry them."
     return WHY_LEFT_OUT[reason]

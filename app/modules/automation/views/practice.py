@@ -26,15 +26,17 @@ from app.modules.web import see_other
 def ask(id: int) -> ResponseReturnValue:
     """The price and what follows, before anybody says yes."""
     rule, now = _rule(id), datetime.now(UTC)
-    reckoned = definition(rule)
+    estimated_use = definition(rule)
     return render_template(
         "pages/automation/make_real.html",
         rule=rule,
         sentence=summary_of(read_definition(rule), place_of(rule)),
         practice=practice.practice_report(db.session(), rule, now),
-        per_run=most_per_run(reckoned),
-        per_day=most_runs_per_day(reckoned, now),
-        cost=cost_of_start(unsaved_rule(rule.account_id, reckoned.model_copy(update={"mode": "live"})), now),
+        per_run=most_per_run(estimated_use),
+        per_day=most_runs_per_day(estimated_use, now),
+        cost=cost_of_start(
+            unsaved_rule(rule.account_id, estimated_use.model_copy(update={"mode": "live"})), now
+        ),
     )
 
 

@@ -9,7 +9,7 @@ from flask import render_template
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Cause
 from app.business.automation.services.automation_service import shortest_interval
-from app.business.automation.services.catalogue.field_types import Frame, Scope
+from app.business.automation.services.catalogue.field_types import Frame, RuleScope
 from app.business.automation.services.catalogue.record_order import OLDEST
 from app.business.automation.services.catalogue.run_fields import FINISHED_RUN
 from app.business.automation.services.catalogue.triggers import subject_of
@@ -73,7 +73,7 @@ def _matching(
     rule_form: RuleForm, data: dict[str, Any], now: datetime, counted_exactly: int | None = None
 ) -> Matches:
     account = rule_form.account
-    scope = Scope(account.id, data.get("site"), data.get("sector"), account_zone=account.timezone)
+    scope = RuleScope(account.id, data.get("site"), data.get("sector"), account_zone=account.timezone)
     return preview_matches(
         rule_form.session,
         Frame(scope, now, _zone(rule_form, data)),

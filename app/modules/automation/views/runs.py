@@ -15,7 +15,7 @@ from app.business.automation.services.operations import bulk_retry, continuation
 from app.business.automation.services.operations.retry_chain import retry_chain
 from app.business.automation.services.operations.retry_price import RetryPrice
 from app.business.automation.services.preflight import chain_release
-from app.business.automation.services.preflight.left_over_work import LeftOver, left_over
+from app.business.automation.services.preflight.left_over_work import LeftOverWork, left_over
 from app.business.automation.services.rules.definition import definition_from
 from app.business.automation.services.rules.sentence import summary_of
 from app.business.automation.services.runs import commands
@@ -106,7 +106,7 @@ def _holder(run: ScheduledTask, now: datetime) -> dict[str, Any]:
     return {"holder": holder, "held": held_until(holder, zone, now) if holder else ""}
 
 
-def _left_over(run: ScheduledTask, now: datetime) -> tuple[LeftOver | None, RunAgain | None]:
+def _left_over(run: ScheduledTask, now: datetime) -> tuple[LeftOverWork | None, RunAgain | None]:
     """What may go on after this run, or be started in its place where that is all its start would do."""
     again = run_again(db.session(), run, now)
     if again and not stretch_of(run.detail).total:

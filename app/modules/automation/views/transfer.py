@@ -15,13 +15,13 @@ from app.business.accounts.models import Role
 from app.business.accounts.services import uploads
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.transfer.exporting import export_rules, rules_of_filter
-from app.business.automation.services.transfer.importing import Arrivals, look_at, take_in
+from app.business.automation.services.transfer.importing import FileImport, apply_import, preview_import
 from app.business.automation.services.transfer.yaml_format import MOST_BYTES, read_rules
 from app.business.errors import NotFound, Refusal, TooLarge
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
 from app.modules.automation.api.transfer import yaml_file
-from app.modules.automation.diff.import_preview import told
+from app.modules.automation.diff.import_preview import import_preview
 from app.modules.automation.filters import RulesFilter
 from app.modules.automation.rule_form.choices import load_sites
 from app.modules.automation.views.rules import actor
@@ -35,7 +35,7 @@ NOT_TEXT = "This file is not UTF-8 text. Save it as UTF-8 and choose it again."
 NOTHING_CHOSEN = "Choose a file, or paste its text below."
 
 
-class ImportForm(ServiceForm):
+class RuleImportForm(ServiceForm):
     file = FileField("File", description="A .yaml file that was exported here, at most 256 kB.")
     text = TextAreaField("Or paste its text")
 
@@ -61,7 +61,7 @@ def export_all() -> ResponseReturnValue:
 @limited(IMPORTS, methods=["POST"])
 def choose() -> ResponseReturnValue:
     """Choose the file or paste its text; nothing is imported yet."""
-    form = ImportForm()
+    form = RuleImportForm()
     if request.method == "POST" and form.validate():
         try:
             text = _typed(form)
@@ -81,9 +81,9 @@ def look(name: str) -> ResponseReturnValue:
     try:
         rules = _waiting(name)
     except NotFound:
-        return render_template("pages/automation/import_rules.html", form=ImportForm(), gone=True), 404
+        return render_template("pages/automation/import_rules.html", form=RuleImportForm(), gone=True), 404
     account = current_person().account
-    found = look_at(db.session(), account, rules, actor(), datetime.now(UTC), _sites())
+    found = preview_import(db.session(), account, rules, actor(), datetime.now(UTC), _sites())
     page = _page(name, found)
     db.session.rollback()
     return page
@@ -93,7 +93,7 @@ def look(name: str) -> ResponseReturnValue:
 def take(name: str) -> ResponseReturnValue:
     """Take in what can be taken, if it is still what was looked at."""
     session, account, now = db.session(), current_person().account, datetime.now(UTC)
-    found = take_in(session, account, _waiting(name), actor(), now, _sites())
+    found = apply_import(session, account, _waiting(name), actor(), now, _sites())
     if found.fingerprint != request.form.get("seen"):
         session.rollback()
         flash("Something changed since you looked. Look again: nothing has been imported yet.", "warning")
@@ -107,13 +107,13 @@ def take(name: str) -> ResponseReturnValue:
     return see_other(url_for(".rules", state="off"))
 
 
-def _page(name: str, found: Arrivals) -> str:
+def _page(name: str, found: FileImport) -> str:
     address = _address()
     return render_template(
         "pages/automation/import_look.html",
         name=name,
         found=found,
-        rules=told(found),
+        rules=import_preview(found),
         address=address,
         sites=load_sites(db.session(), current_person().scope),
         asked=list(dict.fromkeys([*address.get("unknown", []), *found.unknown_sites])),
@@ -131,7 +131,7 @@ def _sites() -> dict[str, int]:
     return {name: id for name, text in pairs if (id := row_id(text))}
 
 
-def _typed(form: ImportForm) -> str:
+def _typed(form: RuleImportForm) -> str:
     if form.text.data:
         return str(form.text.data)
     sent = request.files.get("file")

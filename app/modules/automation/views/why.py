@@ -41,7 +41,7 @@ def index(record_type: str, id: int) -> ResponseReturnValue:
         record=record,
         record_type=record_type,
         title=title_of(record),
-        crumbs=_crumbs(record_type, record),
+        crumbs=_breadcrumbs(record_type, record),
         answers=[
             (answer, summary_of(read_definition(answer.rule), place_of(answer.rule))) for answer in answers
         ],
@@ -61,7 +61,7 @@ def show(record_type: str, id: int, rule_id: int) -> ResponseReturnValue:
         record_type=record_type,
         title=title_of(record),
         rule=rule,
-        crumbs=_crumbs(record_type, record),
+        crumbs=_breadcrumbs(record_type, record),
         answer=answer,
         sentence=summary_of(read_definition(rule), place_of(rule)),
         readings=_readings(answer),
@@ -75,7 +75,7 @@ def record_of(record_type: str, id: int) -> Record:
     return owned_or_404(MODELS[record_type], id)
 
 
-def _crumbs(record_type: str, record: Record) -> list[tuple[str, str]]:
+def _breadcrumbs(record_type: str, record: Record) -> list[tuple[str, str]]:
     """The list of such records, and this one."""
     word, many, one = PLACES[record_type]
     return [(word, url_for(many)), (title_of(record), url_for(one, id=record.id))]

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, Notice
 from app.business.automation.services.automation_service import Actor, AutomationService
-from app.business.automation.services.catalogue.field_types import Scope
+from app.business.automation.services.catalogue.field_types import RuleScope
 from app.business.automation.services.conditions.record_fields import load_facts
 from app.business.automation.services.preflight.finding import Level
 from app.business.automation.services.preflight.text_findings import text_findings
@@ -33,7 +33,7 @@ def figures(machine: Machine, session: Session, account: Account) -> list[Any]:
     zone = machine.now.tzinfo
     assert zone is not None
     facts = load_facts(
-        session, None, [account.id], scope=Scope(account.id, None, None), now=machine.now, zone=zone
+        session, None, [account.id], scope=RuleScope(account.id, None, None), now=machine.now, zone=zone
     )
     return [facts[account.id][name] for name in FIGURES]
 

@@ -150,14 +150,14 @@ def test_a_planned_time_without_its_row_is_found(worked: Machine, session: Sessi
 def test_owners_are_notified_of_their_own_rows_until_all_is_well(worked: Machine, session: Session) -> None:
     account, other = session.scalars(select(Account.id)).one(), make_account(session).id
     breach = invariants.Breach("balance", "A sentence.", ("row 1", "row 2"), (account, 999))
-    invariants.tell_owners(session, [breach], worked.now)
+    invariants.notify_owners(session, [breach], worked.now)
     notice = session.scalars(select(Notice)).one()
     assert (notice.account_id, notice.level, notice.role) == (account, "danger", "owner")
     assert notice.body == "A sentence. Broken by: row 1."
-    invariants.tell_owners(session, [], worked.now)
+    invariants.notify_owners(session, [], worked.now)
     session.refresh(notice)
     assert notice.read_at == worked.now
-    invariants.tell_owners(
+    invariants.notify_owners(
         session, [invariants.Breach("append_only", "Missing.", ("x",), (None,))], worked.now
     )
     assert set(session.scalars(select(Notice.account_id).where(Notice.read_at.is_(None)))) == {account, other}

@@ -13,7 +13,7 @@ from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services.backtest.back_test import open_replay
-from app.business.automation.services.backtest.replay import Decision
+from app.business.automation.services.backtest.replay import ReplayDecision
 from app.business.automation.services.backtest.trial import make_trial
 from app.business.automation.services.rules.definition import definition_from
 from app.business.automation.services.rules.versions import definition_of
@@ -142,7 +142,7 @@ class LivedMonth:
             for run in self.machine.session.scalars(runs.options(selectinload(ScheduledTask.detail)))
         )
 
-    def decisions(self, rule: AutomationRule) -> list[Decision]:
+    def decisions(self, rule: AutomationRule) -> list[ReplayDecision]:
         """All decisions of a replay of the rule as it is saved, over the month."""
         trial = make_trial(
             self.machine.transaction,
@@ -156,7 +156,7 @@ class LivedMonth:
         return [decision for _, decisions in replay.steps() for decision in decisions]
 
 
-def lines_of(decisions: list[Decision]) -> list[Line]:
+def lines_of(decisions: list[ReplayDecision]) -> list[Line]:
     """Decisions in the form of `LivedMonth.really`."""
     return sorted(_line_of_decision(decision) for decision in decisions)
 
@@ -178,7 +178,7 @@ def _line_of(run: ScheduledTask) -> Line:
     )
 
 
-def _line_of_decision(decision: Decision) -> Line:
+def _line_of_decision(decision: ReplayDecision) -> Line:
     opened = decision.opened
     verdict = "waits" if decision.is_waiting else "runs" if decision.runs else f"skipped {decision.reason}"
     planned = opened.batch_id is None

@@ -47,7 +47,7 @@ def tried(machine: Machine, account: Account, days: int = 30, **what: Any) -> Op
     """The finished back-test."""
     operation = begin_back_test(machine.session, account, days=days, user_id=None, now=machine.now, **what)
     machine.session.commit()
-    assert lifecycle.carry_next(machine.transaction, KINDS, machine.clock)
+    assert lifecycle.execute_next(machine.transaction, KINDS, machine.clock)
     machine.session.refresh(operation)
     return operation
 

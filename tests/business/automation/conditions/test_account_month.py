@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Cause
-from app.business.automation.services.catalogue.field_types import Frame, Scope
+from app.business.automation.services.catalogue.field_types import Frame, RuleScope
 from app.business.automation.services.catalogue.fields import fields_of
 from app.business.automation.services.rules.zone import rule_scope, rule_zone
 from app.business.automation.services.runs.context import context_of_start
@@ -23,7 +23,7 @@ ZONES = ["Pacific/Kiritimati", "Pacific/Pago_Pago", "Europe/Berlin", "UTC", "Ame
 NOTIFY = {"type": "notify", "params": {"message": "Hi"}}
 
 
-def used(session: Session, scope: Scope, rule: AutomationRule, now: datetime) -> int:
+def used(session: Session, scope: RuleScope, rule: AutomationRule, now: datetime) -> int:
     frame = Frame(scope, now, rule_zone(session, rule), rule.id)
     return session.scalar(select(fields_of(None)["account.credits_used_this_month"].of(None, frame))) or 0
 

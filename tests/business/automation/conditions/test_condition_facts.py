@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.orm import Session
 
-from app.business.automation.services.catalogue.field_types import Scope
+from app.business.automation.services.catalogue.field_types import RuleScope
 from app.business.automation.services.conditions.parser import parse_conditions
 from app.business.automation.services.conditions.record_fields import load_facts
 from tests import factories
@@ -21,7 +21,7 @@ def test_relations_and_counts_are_read_from_live_rows(session: Session, now: dat
         keyword = factories.make_keyword(session, sector, cluster_id=cluster.id, volume=volume)
     idea = factories.make_idea(session, sector, cluster_id=cluster.id)
     task = factories.make_task(session, sector, idea_id=idea.id)
-    frame: dict[str, Any] = {"scope": Scope(sector.account_id, None, None), "now": now, "zone": UTC}
+    frame: dict[str, Any] = {"scope": RuleScope(sector.account_id, None, None), "now": now, "zone": UTC}
     of_keyword = load_facts(session, "keyword", [keyword.id], **frame)[keyword.id]
     of_task = load_facts(session, "task", [task.id], **frame)[task.id]
     assert (of_keyword["cluster.keyword_count"], of_keyword["cluster.total_volume"]) == (3, 1000)
@@ -35,7 +35,7 @@ def test_a_record_without_a_relation_reads_null(session: Session, now: datetime)
     sector = factories.make_sector(session, factories.make_site(session, factories.make_account(session)))
     keyword = factories.make_keyword(session, sector)
     facts = load_facts(
-        session, "keyword", [keyword.id], scope=Scope(sector.account_id, None, None), now=now, zone=UTC
+        session, "keyword", [keyword.id], scope=RuleScope(sector.account_id, None, None), now=now, zone=UTC
     )
     assert facts[keyword.id]["cluster.keyword_count"] is None
     assert facts[keyword.id].counted == {}
@@ -45,7 +45,7 @@ def test_the_accounts_figures_and_the_clock_of_the_zone(session: Session) -> Non
     account = factories.make_account(session, credits=250, credits_held=50)
     late = datetime(2026, 11, 29, 23, 30, tzinfo=UTC)
     frame: dict[str, Any] = {
-        "scope": Scope(account.id, None, None),
+        "scope": RuleScope(account.id, None, None),
         "now": late,
         "zone": ZoneInfo("Europe/Berlin"),
     }
@@ -82,7 +82,7 @@ def test_the_number_of_queries_does_not_grow_with_the_records(
     statements: list[str] = []
     listener = lambda *arguments: statements.append(arguments[2])  # noqa: E731
     event.listen(session.get_bind(), "before_cursor_execute", listener)
-    frame: dict[str, Any] = {"scope": Scope(sector.account_id, None, None), "now": now, "zone": UTC}
+    frame: dict[str, Any] = {"scope": RuleScope(sector.account_id, None, None), "now": now, "zone": UTC}
     facts = load_facts(session, "keyword", ids, conditions=[node], **frame)
     event.remove(session.get_bind(), "before_cursor_execute", listener)
     assert (len(facts), len(statements)) == (records, 2)

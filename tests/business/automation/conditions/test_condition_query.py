@@ -11,7 +11,7 @@ from sqlalchemy import Select, insert, select, text
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
-from app.business.automation.services.catalogue.field_types import Scope
+from app.business.automation.services.catalogue.field_types import RuleScope
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.conditions import query as condition_query
 from app.business.automation.services.conditions.condition_evaluator import ConditionEvaluator
@@ -50,7 +50,7 @@ def compare(pipeline: Pipeline, case: Case, now: datetime) -> tuple[int, int]:
     session, account_id, rule_id = pipeline
     node = parse_conditions(case.conditions, record_type=case.record_type)
     model = MODELS[case.record_type] if case.record_type else Account
-    frame = {"scope": Scope(account_id, None, None), "now": now, "zone": BERLIN, "rule_id": rule_id}
+    frame = {"scope": RuleScope(account_id, None, None), "now": now, "zone": BERLIN, "rule_id": rule_id}
     clause = matching(node, record_type=case.record_type, **frame)
     selected = set(session.scalars(select(model.id).where(clause)))
     ids = [account_id] if model is Account else session.scalars(select(model.id)).all()
@@ -135,7 +135,7 @@ def test_counts_around_a_record_are_those_of_reading_every_record(
 ) -> None:
     """What the database counts, against the evaluator over all the rows there are."""
     session, account_id, rule_id = pipeline
-    frame = {"scope": Scope(account_id, None, None), "now": now, "zone": BERLIN, "rule_id": rule_id}
+    frame = {"scope": RuleScope(account_id, None, None), "now": now, "zone": BERLIN, "rule_id": rule_id}
     ids = session.scalars(select(Keyword.id)).all()
     counted = _by_reading(session, asked, frame)
     for number in {0, *counted.values()}:
@@ -178,7 +178,7 @@ def _there(field: str) -> dict[str, str]:
 
 def test_facts_loaded_at_once_and_on_demand_are_equal(pipeline: Pipeline, now: datetime) -> None:
     session, account_id, rule_id = pipeline
-    frame = {"scope": Scope(account_id, None, None), "now": now, "zone": BERLIN, "rule_id": rule_id}
+    frame = {"scope": RuleScope(account_id, None, None), "now": now, "zone": BERLIN, "rule_id": rule_id}
     conditions = {"count": "content", "where": {"field": "outline", "operator": "eq", "value": True}}
     node = parse_conditions(conditions | {"operator": "gte", "value": 1}, record_type="cluster")
     ids = session.scalars(select(MODELS["cluster"].id)).all()
@@ -195,7 +195,7 @@ def test_a_foreign_record_has_no_facts(pipeline: Pipeline, now: datetime) -> Non
     session, _, _ = pipeline
     other = factories.make_account(session)
     ids = session.scalars(select(Keyword.id)).all()
-    assert load_facts(session, "keyword", ids, scope=Scope(other.id, None, None), now=now, zone=UTC) == {}
+    assert load_facts(session, "keyword", ids, scope=RuleScope(other.id, None, None), now=now, zone=UTC) == {}
 
 
 def test_status_and_volume_in_an_account_use_an_index(session: Session, now: datetime) -> None:
@@ -208,7 +208,7 @@ def test_status_and_volume_in_an_account_use_an_index(session: Session, now: dat
         ]
     }
     node = parse_conditions(conditions, record_type="keyword")
-    clause = matching(node, record_type="keyword", scope=Scope(account.id, None, None), now=now, zone=UTC)
+    clause = matching(node, record_type="keyword", scope=RuleScope(account.id, None, None), now=now, zone=UTC)
     query = select(Keyword.id).where(Keyword.account_id == account.id, clause)
     plan = _plan(session, query)
     assert "ix_keyword_account_id_status_volume" in plan

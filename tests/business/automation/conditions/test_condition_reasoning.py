@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
-from app.business.automation.services.catalogue.field_types import Field, FieldType, Scope
+from app.business.automation.services.catalogue.field_types import Field, FieldType, RuleScope
 from app.business.automation.services.catalogue.fields import fields_of
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.conditions.analysis.satisfiability import (
@@ -300,7 +300,7 @@ def test_no_record_contradicts_the_reasoning(pipeline: tuple[Session, int, int],
     """Whole trees over records of every type, with counts and comparisons of two fields."""
     session, account_id, rule_id = pipeline
     frame = {
-        "scope": Scope(account_id, None, None),
+        "scope": RuleScope(account_id, None, None),
         "now": now,
         "zone": ZoneInfo("Europe/Berlin"),
         "rule_id": rule_id,

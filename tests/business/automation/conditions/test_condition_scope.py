@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, insert, not_, select, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
-from app.business.automation.services.catalogue.field_types import Frame, Scope
+from app.business.automation.services.catalogue.field_types import Frame, RuleScope
 from app.business.automation.services.catalogue.fields import fields_of
 from app.business.automation.services.catalogue.record_models import MODELS, RECORD_TYPES, in_scope
 from app.business.automation.services.conditions.condition_evaluator import ConditionEvaluator
@@ -46,7 +46,7 @@ class World:
         assert site is not None
         sector = session.scalars(select(Sector).where(Sector.site_id == site.id)).one()
         site_id = None if bound_to == "account" else site.id
-        self.scope = Scope(self.account_id, site_id, sector.id if bound_to == "sector" else None)
+        self.scope = RuleScope(self.account_id, site_id, sector.id if bound_to == "sector" else None)
         self.elsewhere = [factories.make_sector(session, factories.make_site(session, self._other_account()))]
         if bound_to != "account":
             self.elsewhere.append(
@@ -194,7 +194,7 @@ def test_a_rule_on_one_site_counts_what_is_there(session: Session, now: datetime
     node = parse_conditions(asked | {"operator": "gte", "value": 3}, record_type=None)
     verdicts = {}
     for name, site_id in (("here", here.site_id), ("there", there.site_id), ("everywhere", None)):
-        frame: dict[str, Any] = {"scope": Scope(account.id, site_id, None), "now": now, "zone": BERLIN}
+        frame: dict[str, Any] = {"scope": RuleScope(account.id, site_id, None), "now": now, "zone": BERLIN}
         facts = load_facts(session, None, [account.id], conditions=[node], **frame)[account.id]
         chosen = session.scalars(select(Account.id).where(matching(node, record_type=None, **frame))).all()
         assert (account.id in chosen) is ConditionEvaluator().evaluate(node, facts)
@@ -210,7 +210,7 @@ def test_the_form_counts_within_the_scope_too(session: Session, now: datetime) -
     asked = {"count": "idea", "operator": "gte", "value": 1}
     counts = [
         preview_matches(
-            session, Frame(Scope(account.id, site_id, None), now, BERLIN), record_type="cluster", conditions=asked
+            session, Frame(RuleScope(account.id, site_id, None), now, BERLIN), record_type="cluster", conditions=asked
         ).count
         for site_id in (None, here.site_id)
     ]  # fmt: skip
@@ -226,7 +226,7 @@ def test_a_run_for_one_of_many_sites_counts_that_site(session: Session, now: dat
     for of in ("related", "site", "account"):
         asked = {"count": "content", "of": of, "operator": "gte", "value": 0}
         node = parse_conditions(asked, record_type=None)
-        scope = Scope(account.id, None, None, split_site_id=here.site_id)
+        scope = RuleScope(account.id, None, None, split_site_id=here.site_id)
         facts = load_facts(session, None, [account.id], scope=scope, now=now, zone=BERLIN, conditions=[node])
         counted[of] = ConditionEvaluator().trace(node, facts[account.id])["actual"]
     assert counted == {"related": 1, "site": 1, "account": 3}

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy.orm import Session
 
-from app.business.automation.services.catalogue.field_types import Frame, Scope
+from app.business.automation.services.catalogue.field_types import Frame, RuleScope
 from app.business.automation.services.conditions.match_preview import Matches, preview_matches
 from app.business.planner.models import Sector
 from tests import factories
@@ -29,7 +29,7 @@ def sector(session: Session) -> Sector:
 def count(session: Session, sector: Sector, leaf: dict[str, Any], **how: Any) -> Matches:
     return preview_matches(
         session,
-        Frame(Scope(sector.account_id, None, None), datetime.now(UTC), ZoneInfo("UTC")),
+        Frame(RuleScope(sector.account_id, None, None), datetime.now(UTC), ZoneInfo("UTC")),
         record_type="keyword",
         conditions={"all": [leaf]},
         **how,

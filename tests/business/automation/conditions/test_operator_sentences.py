@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule, RuleRecord
 from app.business.automation.services.catalogue.field_types import FieldType as T
-from app.business.automation.services.catalogue.field_types import Scope
+from app.business.automation.services.catalogue.field_types import RuleScope
 from app.business.automation.services.catalogue.fields import fields_of
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.conditions.condition_evaluator import ConditionEvaluator
@@ -156,7 +156,7 @@ def test_each_operator_does_what_its_sentence_says(session: Session, type: T) ->
     record_type, name, values = SAMPLES[type]
     ids, rule_id, account_id = _records(session, record_type, name, values)
     frame: dict[str, Any] = {
-        "scope": Scope(account_id, None, None), "now": NOW, "zone": UTC, "rule_id": rule_id,
+        "scope": RuleScope(account_id, None, None), "now": NOW, "zone": UTC, "rule_id": rule_id,
     }  # fmt: skip
     label = fields_of(record_type)[name].label
     for operator, value, said, meant in MEANT[type]:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Select, insert, select, text
 from sqlalchemy.orm import Session
 
-from app.business.automation.services.catalogue.field_types import Scope
+from app.business.automation.services.catalogue.field_types import RuleScope
 from app.business.automation.services.catalogue.record_models import in_scope
 from app.business.automation.services.conditions.parser import parse_conditions
 from app.business.automation.services.conditions.query import matching
@@ -38,7 +38,7 @@ def selection(session: Session, now: datetime, leaves: list[dict[str, object]]) 
     )
     node = parse_conditions({"all": leaves}, record_type="keyword")
     clause = matching(
-        node, record_type="keyword", scope=Scope(account.id, None, None), now=now, zone=ZoneInfo("UTC")
+        node, record_type="keyword", scope=RuleScope(account.id, None, None), now=now, zone=ZoneInfo("UTC")
     )
     query = select(Keyword.id).where(in_scope(Keyword, account.id, None, None), clause)
     return query.order_by(Keyword.id).limit(50)

@@ -120,8 +120,8 @@ def test_budgets_of_rule_site_and_day_are_those_left(session: Session, now: date
     rule = make_paid_rule(session, account, now - 60 * DAY, site=site.id, monthly_budget=400)
     use(session, rule, 30, now - timedelta(hours=1))
     use(session, rule, 50, now - 2 * DAY)
-    purse = look_ahead(session, account, now).purse
-    assert (purse.ceiling.left, purse.rules[rule.id].left, purse.sites[site.id].left) == (70, 320, 220)
+    funds = look_ahead(session, account, now).funds
+    assert (funds.ceiling.left, funds.rules[rule.id].left, funds.sites[site.id].left) == (70, 320, 220)
 
 
 @pytest.fixture
@@ -140,8 +140,8 @@ def test_a_new_rule_is_estimated_by_records_that_come_and_records_that_wait(
     nightly = make_paid_rule(session, account, now, **NIGHTLY)
     streams = {entry.rule.id: entry.streams[0] for entry in look_ahead(session, account, now).rules}
     # Five credits a cluster.
-    assert (streams[events.id].reckoned, streams[events.id].waiting) == (14 * 5 / 28, 0)
-    assert (streams[nightly.id].reckoned, streams[nightly.id].waiting) == (14 * 5 / 28, 20 * 5)
+    assert (streams[events.id].estimated_use, streams[events.id].waiting) == (14 * 5 / 28, 0)
+    assert (streams[nightly.id].estimated_use, streams[nightly.id].waiting) == (14 * 5 / 28, 20 * 5)
 
 
 def test_an_unsaved_rule_can_be_added(

@@ -57,7 +57,7 @@ class Trial:
         """Execute as a worker; False when it is killed meanwhile."""
         self.commits = 0
         try:
-            lifecycle.carry_next(self.transaction, {KIND: execute_import}, self.machine.clock)
+            lifecycle.execute_next(self.transaction, {KIND: execute_import}, self.machine.clock)
         except Killed:
             self.session.rollback()
             return False

@@ -19,8 +19,8 @@ from app.business.automation.services.automation_service import Actor, Automatio
 from app.business.automation.services.history.run_list import RunFilters
 from app.business.automation.services.operation_registry import KINDS
 from app.business.automation.services.operations import bulk_retry, lifecycle
-from app.business.automation.services.operations.bulk_retry import LeftOut, RetryReport
-from app.business.automation.services.operations.lifecycle import Asked
+from app.business.automation.services.operations.bulk_retry import RetryReport, RetrySkip
+from app.business.automation.services.operations.lifecycle import OperationRequest
 from app.business.automation.services.rule_engine import drain, ready
 from app.business.automation.services.runs import commands
 from app.business.errors import Conflict
@@ -53,8 +53,8 @@ def begin(machine: Machine, account: Account) -> Operation:
     return operation
 
 
-def carry(machine: Machine, transaction: Any = None) -> None:
-    lifecycle.carry_next(transaction or machine.transaction, KINDS, machine.clock)
+def execute(machine: Machine, transaction: Any = None) -> None:
+    lifecycle.execute_next(transaction or machine.transaction, KINDS, machine.clock)
     machine.session.expire_all()
 
 
@@ -111,7 +111,7 @@ def test_runs_are_retried_to_their_end_for_no_more_than_reported(
 ) -> None:
     before, report = account.credits_balance, report_of(machine, account)
     operation = begin(machine, account)
-    carry(machine)
+    execute(machine)
     assert (operation.state, operation.done, operation.total) == ("done", 3, 3)
     assert operation.result == {"retried": 3, "left_alone": 0}
     machine.settle()
@@ -167,10 +167,10 @@ def test_runs_that_cannot_be_retried_are_left_out_with_a_reason(
     half_done[0].site_id = sector.site_id
     session.get_one(Site, sector.site_id).status = "paused"
     report = report_of(machine, account)
-    assert (len(report.runs), report.left_out) == (2, {LeftOut.SITE_PAUSED: 1})
+    assert (len(report.runs), report.left_out) == (2, {RetrySkip.SITE_PAUSED: 1})
     account.paused_at = NOW
     report = report_of(machine, account)
-    assert (report.runs, report.left_out) == ([], {LeftOut.PAUSED: 3})
+    assert (report.runs, report.left_out) == ([], {RetrySkip.PAUSED: 3})
     with pytest.raises(Conflict, match="Resume it first"):
         begin(machine, account)
 
@@ -179,7 +179,7 @@ def test_runs_dearer_than_their_limit_are_left_out_for_operators_alone(
     machine: Machine, account: Account, half_done: list[ScheduledTask]
 ) -> None:
     account.operator_credit_limit = 4
-    assert report_of(machine, account, actor=OPERATOR).left_out == {LeftOut.TOO_DEAR: 3}
+    assert report_of(machine, account, actor=OPERATOR).left_out == {RetrySkip.TOO_DEAR: 3}
     assert report_of(machine, account, actor=EDITOR).left_out == {}
     account.operator_credit_limit = 5
     assert len(report_of(machine, account, actor=OPERATOR).runs) == 3
@@ -217,7 +217,7 @@ def test_work_that_becomes_due_meanwhile_goes_first(
 ) -> None:
     retried = failed_runs(machine, account, 2)
     begin(machine, account)
-    carry(machine)
+    execute(machine)
     machine.pass_time(minutes=5)
     fresh = make_run(session, machine.make_rule(account, priority=9), machine.now, Status.PENDING)
     session.commit()
@@ -266,7 +266,7 @@ def test_a_person_who_retries_one_run_alone_gets_its_usual_place(
 ) -> None:
     (run,) = failed_runs(machine, account, 1)
     begin(machine, account)
-    carry(machine)
+    execute(machine)
     run.status = Status.FAILED
     session.flush()
     commands.retry(session, run, machine.now)
@@ -281,7 +281,7 @@ def test_runs_that_somebody_else_retried_meanwhile_are_left_alone(
     commands.retry(session, waiting, machine.now)
     failed_again.attempt = 2
     session.commit()
-    carry(machine)
+    execute(machine)
     assert operation.result == {"retried": 1, "left_alone": 2}
     assert (failed_again.status, untouched.status) == (Status.FAILED, Status.PENDING)
 
@@ -292,7 +292,7 @@ def test_two_operations_for_the_same_runs_retry_each_once(
     runs = failed_runs(machine, account, 40)
     asked = [begin(machine, account) for _ in range(2)]
     session.expire_all()
-    works = [Asked(operation.id, account.id, None, dict(operation.params)) for operation in asked]
+    works = [OperationRequest(operation.id, account.id, None, dict(operation.params)) for operation in asked]
     session.commit()
     results: list[dict[str, Any]] = []
     barrier = Barrier(2)
@@ -303,9 +303,9 @@ def test_two_operations_for_the_same_runs_retry_each_once(
         with Session(engine, expire_on_commit=False) as own, own.begin():
             yield own
 
-    def work(asked: Asked) -> None:
+    def work(asked: OperationRequest) -> None:
         barrier.wait(30)
-        results.append(bulk_retry.carry_bulk_retry(transaction, asked, Silent(), lambda: NOW))
+        results.append(bulk_retry.run_bulk_retry(transaction, asked, Silent(), lambda: NOW))
 
     threads = [Thread(target=work, args=(asked,)) for asked in works]
     for thread in threads:
@@ -347,12 +347,12 @@ def test_executed_again_after_its_worker_died_it_retries_each_run_once(
     runs = failed_runs(machine, account, 5)
     operation = begin(machine, account)
     with pytest.raises(KeyboardInterrupt):
-        carry(machine, Dying(machine, begun))
+        execute(machine, Dying(machine, begun))
     fail_again(session, runs)
     machine.pass_time(seconds=61)
     with machine.transaction():
         assert lifecycle.rescue_operations(session, machine.now) == 1
-    carry(machine)
+    execute(machine)
     assert (operation.state, operation.attempts) == ("done", 2)
     assert operation.result == {"retried": 5, "left_alone": 0}
     fail_again(session, runs)
@@ -387,7 +387,7 @@ def test_a_cancelled_one_leaves_the_others_as_they_are(
 ) -> None:
     runs = failed_runs(machine, account, 5)
     operation = begin(machine, account)
-    carry(
+    execute(
         machine,
         Interrupting(machine, lambda: lifecycle.cancel_operation(session, operation, machine.now)),
     )
@@ -404,7 +404,7 @@ def test_it_stops_when_automation_is_paused_meanwhile(
     def pause() -> None:
         account.paused_at = machine.now
 
-    carry(machine, Interrupting(machine, pause))
+    execute(machine, Interrupting(machine, pause))
     assert (operation.state, operation.done) == ("failed", 2)
     assert operation.error_message.startswith("All automation was paused after 2 runs.")
     assert [run.status for run in runs].count(Status.FAILED) == 3

@@ -19,7 +19,7 @@ from app.business.automation.services.operations.keyword_import import USES, ask
 from app.business.events import Event, EventBatch
 from app.business.planner.models import Keyword, Sector
 from app.business.planner.services.import_file import FileChoices, read_import_file
-from app.business.planner.services.import_parts import Destination, Pace
+from app.business.planner.services.import_parts import Destination, WritePace
 from app.infrastructure.database import db, transaction
 from tests.business.automation.operations.import_trials import KNOWN, begin
 from tests.business.automation.rule_parts import LABEL
@@ -32,8 +32,8 @@ THERE = 10
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Many transactions, which come between those of others."""
-    monkeypatch.setattr(keyword_import, "Pace", lambda: Pace(timer=lambda: 0.0, rows=10))
-    monkeypatch.setattr(Pace, "LARGEST", 10)
+    monkeypatch.setattr(keyword_import, "WritePace", lambda: WritePace(timer=lambda: 0.0, rows=10))
+    monkeypatch.setattr(WritePace, "LARGEST", 10)
     monkeypatch.setattr(keyword_import, "pause", lambda _seconds: None)
 
 

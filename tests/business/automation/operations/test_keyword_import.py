@@ -17,7 +17,7 @@ from app.business.errors import Conflict
 from app.business.events import Event
 from app.business.planner.models import Keyword, Sector
 from app.business.planner.services.import_file import FileChoices, read_import_file
-from app.business.planner.services.import_parts import Destination, Pace, Part
+from app.business.planner.services.import_parts import Destination, ImportPart, WritePace
 from app.business.planner.services.keyword_service import update_keyword
 from tests.business.automation.operations.import_trials import KNOWN, Trial, begin, kill
 from tests.business.automation.rule_parts import LABEL
@@ -30,8 +30,8 @@ PARTS = 10
 @pytest.fixture(autouse=True)
 def small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Five rows a part, and no pause between them."""
-    monkeypatch.setattr(keyword_import, "Pace", lambda: Pace(timer=lambda: 0.0, rows=5))
-    monkeypatch.setattr(Pace, "LARGEST", 5)
+    monkeypatch.setattr(keyword_import, "WritePace", lambda: WritePace(timer=lambda: 0.0, rows=5))
+    monkeypatch.setattr(WritePace, "LARGEST", 5)
     monkeypatch.setattr(keyword_import, "pause", lambda _seconds: None)
 
 
@@ -243,7 +243,7 @@ def again(trial: Trial) -> None:
 @pytest.fixture
 def parts_as_they_come(monkeypatch: pytest.MonkeyPatch) -> None:
     """As large as the pace plans them."""
-    monkeypatch.setattr(Pace, "LARGEST", 1000)
+    monkeypatch.setattr(WritePace, "LARGEST", 1000)
 
 
 class Machine:
@@ -251,7 +251,7 @@ class Machine:
 
     def __init__(self, row: float, statements: float = 0.002) -> None:
         self.row, self.statements, self.time = row, statements, 0.0
-        self.pace = Pace(timer=lambda: self.time)
+        self.pace = WritePace(timer=lambda: self.time)
         self.held: list[float] = []
 
     def transactions(self, count: int) -> list[int]:
@@ -304,20 +304,20 @@ def test_dear_statements_do_not_make_transactions_small() -> None:
 def test_parts_of_an_import_follow_the_clock(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows that cost 10 ms each are written five at a time."""
     clock, parts = [0.0], list[int]()
-    write, finish = Part.write, Part.finish
+    write, finish = ImportPart.write, ImportPart.finish
 
-    def writes_slowly(part: Part, rows: Sequence[Any]) -> None:
+    def writes_slowly(part: ImportPart, rows: Sequence[Any]) -> None:
         clock[0] += 0.01 * len(rows)
         write(part, rows)
 
-    def finishes(part: Part) -> bool:
+    def finishes(part: ImportPart) -> bool:
         parts.append(part.rows)
         return finish(part)
 
-    monkeypatch.setattr(keyword_import, "Pace", lambda: Pace(timer=lambda: clock[0]))
-    monkeypatch.setattr(Pace, "LARGEST", 1000)
-    monkeypatch.setattr(Part, "write", writes_slowly)
-    monkeypatch.setattr(Part, "finish", finishes)
+    monkeypatch.setattr(keyword_import, "WritePace", lambda: WritePace(timer=lambda: clock[0]))
+    monkeypatch.setattr(WritePace, "LARGEST", 1000)
+    monkeypatch.setattr(ImportPart, "write", writes_slowly)
+    monkeypatch.setattr(ImportPart, "finish", finishes)
     trial = begin(session)
     assert trial.execute()
     assert trial.wrong() == []

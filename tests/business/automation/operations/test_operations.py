@@ -11,7 +11,7 @@ from app.business.accounts.services.scope import Scope
 from app.business.automation.operation_models import Operation
 from app.business.automation.services.attention import overdue_queues
 from app.business.automation.services.operations import lifecycle
-from app.business.automation.services.operations.lifecycle import Asked, Progress
+from app.business.automation.services.operations.lifecycle import OperationRequest, Progress
 from app.business.errors import Conflict, Invalid, NotFound
 from tests.business.automation.machine import Machine
 from tests.factories import NOW, make_account
@@ -26,14 +26,18 @@ def ask(session: Session, kind: str = "count", **params: Any) -> Operation:
     return operation
 
 
-def carry(machine: Machine, work: Callable[[Asked, Progress], dict[str, Any]], **more: Any) -> bool:
-    def handler(_transaction: Any, asked: Asked, progress: Progress, _clock: Any) -> dict[str, Any]:
+def execute(
+    machine: Machine, work: Callable[[OperationRequest, Progress], dict[str, Any]], **more: Any
+) -> bool:
+    def handler(
+        _transaction: Any, asked: OperationRequest, progress: Progress, _clock: Any
+    ) -> dict[str, Any]:
         return work(asked, progress)
 
-    return lifecycle.carry_next(machine.transaction, {"count": handler}, machine.clock, **more)
+    return lifecycle.execute_next(machine.transaction, {"count": handler}, machine.clock, **more)
 
 
-def count_to_three(asked: Asked, progress: Progress) -> dict[str, Any]:
+def count_to_three(asked: OperationRequest, progress: Progress) -> dict[str, Any]:
     for done in range(1, 4):
         progress.tell(done, 3)
     return {"counted": 3, "by": asked.params["by"]}
@@ -46,8 +50,8 @@ def state_of(session: Session, operation: Operation) -> tuple[str, int, int | No
 
 def test_it_is_executed_to_its_end_once(session: Session) -> None:
     operation, machine = ask(session, by="hand"), Machine(session)
-    assert carry(machine, count_to_three)
-    assert not carry(machine, count_to_three)
+    assert execute(machine, count_to_three)
+    assert not execute(machine, count_to_three)
     assert state_of(session, operation) == ("done", 3, 3)
     assert operation.result == {"counted": 3, "by": "hand"}
     assert (operation.finished_at, operation.lease_token) == (NOW, None)
@@ -56,14 +60,14 @@ def test_it_is_executed_to_its_end_once(session: Session) -> None:
 def test_a_cancelled_one_stops_at_its_next_progress_report(session: Session) -> None:
     operation, machine = ask(session), Machine(session)
 
-    def work(_asked: Asked, progress: Progress) -> dict[str, Any]:
+    def work(_asked: OperationRequest, progress: Progress) -> dict[str, Any]:
         progress.tell(1, 3)
         lifecycle.cancel_operation(session, operation, NOW)
         session.commit()
         progress.tell(2)
         raise AssertionError("it went on")
 
-    carry(machine, work)
+    execute(machine, work)
     assert state_of(session, operation) == ("cancelled", 2, 3)
     with pytest.raises(Conflict, match="ended already"):
         lifecycle.cancel_operation(session, operation, NOW)
@@ -73,31 +77,31 @@ def test_a_pending_operation_is_cancelled_at_once(session: Session) -> None:
     operation = ask(session)
     lifecycle.cancel_operation(session, operation, NOW)
     session.commit()
-    assert not carry(Machine(session), count_to_three)
+    assert not execute(Machine(session), count_to_three)
     assert state_of(session, operation)[0] == "cancelled"
 
 
 def test_a_draining_worker_hands_it_back(session: Session) -> None:
     operation, machine = ask(session, by="hand"), Machine(session)
-    carry(machine, count_to_three, draining=lambda: True)
+    execute(machine, count_to_three, draining=lambda: True)
     assert state_of(session, operation)[0] == "pending"
-    assert carry(machine, count_to_three)
+    assert execute(machine, count_to_three)
     assert state_of(session, operation)[0] == "done"
 
 
 def test_a_lost_worker_writes_nothing_and_another_one_begins_again(session: Session) -> None:
     operation, machine = ask(session, by="hand"), Machine(session)
 
-    def slow(_asked: Asked, progress: Progress) -> dict[str, Any]:
+    def slow(_asked: OperationRequest, progress: Progress) -> dict[str, Any]:
         progress.tell(1, 3)
         machine.pass_time(seconds=61)
         with machine.transaction():
             assert lifecycle.rescue_operations(session, machine.now) == 1
-        assert carry(machine, count_to_three)
+        assert execute(machine, count_to_three)
         progress.tell(2)
         raise AssertionError("it went on")
 
-    carry(machine, slow)
+    execute(machine, slow)
     assert state_of(session, operation) == ("done", 3, 3)
     assert operation.attempts == 2
 
@@ -105,18 +109,18 @@ def test_a_lost_worker_writes_nothing_and_another_one_begins_again(session: Sess
 def test_it_is_given_up_after_three_lost_workers(session: Session) -> None:
     operation, machine = ask(session), Machine(session)
 
-    def die(_asked: Asked, _progress: Progress) -> dict[str, Any]:
+    def die(_asked: OperationRequest, _progress: Progress) -> dict[str, Any]:
         raise KeyboardInterrupt
 
     for _ in range(lifecycle.MOST_ATTEMPTS):
         with pytest.raises(KeyboardInterrupt):
-            carry(machine, die)
+            execute(machine, die)
         machine.pass_time(seconds=61)
         with machine.transaction():
             lifecycle.rescue_operations(session, machine.now)
     assert state_of(session, operation)[0] == "failed"
     assert "stopped answering" in operation.error_message
-    assert not carry(machine, count_to_three)
+    assert not execute(machine, count_to_three)
 
 
 @pytest.mark.parametrize(
@@ -129,10 +133,10 @@ def test_it_is_given_up_after_three_lost_workers(session: Session) -> None:
 def test_a_failure_is_described_in_plain_words(session: Session, error: Exception, message: str) -> None:
     operation, machine = ask(session), Machine(session)
 
-    def refuse(_asked: Asked, _progress: Progress) -> dict[str, Any]:
+    def refuse(_asked: OperationRequest, _progress: Progress) -> dict[str, Any]:
         raise error
 
-    carry(machine, refuse)
+    execute(machine, refuse)
     assert state_of(session, operation)[0] == "failed"
     assert operation.error_message == message
 

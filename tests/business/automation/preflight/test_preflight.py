@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.automation_service import Actor, AutomationService
-from app.business.automation.services.preflight.check import Finding, look_over
+from app.business.automation.services.preflight.check import Finding, preflight_check
 from app.business.automation.services.rules.definition import (
     RuleDefinition,
     definition_from,
@@ -43,7 +43,7 @@ def draft(*actions: dict[str, Any], **changes: Any) -> RuleDefinition:
 def found(
     session: Session, account: Account, rule: RuleDefinition, rule_id: int | None = None
 ) -> list[Finding]:
-    return look_over(session, account, rule, NOW, rule_id)
+    return preflight_check(session, account, rule, NOW, rule_id)
 
 
 def codes(findings: list[Finding]) -> list[tuple[str, str]]:

@@ -234,14 +234,14 @@ def _two_due(
     (busy,) = machine.runs()
     assert claim_run(session, busy.id, "busy", machine.now)
     session.commit()
-    _next_hour(machine, busy, carry=False)
+    _next_hour(machine, busy, execute=False)
     return busy, machine.runs()[1]
 
 
-def _next_hour(machine: Machine, busy: ScheduledTask, *, carry: bool = True) -> None:
+def _next_hour(machine: Machine, busy: ScheduledTask, *, execute: bool = True) -> None:
     machine.pass_time(hours=1)
     planning.plan(machine.transaction, machine.now)
-    if carry:
+    if execute:
         machine.settle()
 
 

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.automation.run_models import RunDetail, ScheduledTask, Status
-from app.business.automation.services.catalogue.field_types import Frame, Scope
+from app.business.automation.services.catalogue.field_types import Frame, RuleScope
 from app.business.automation.services.catalogue.record_models import MODELS, RECORD_TYPES
 from app.business.automation.services.catalogue.record_order import (
     order_clauses,
@@ -127,7 +127,7 @@ def test_an_unknown_order_is_refused(
 def test_sql_sorts_as_python_does(session: Session, record_type: str) -> None:
     account_id, _ = a_pipeline(session, NOW)
     model: Any = MODELS[record_type]
-    scope, zone = Scope(account_id, None, None), ZoneInfo("UTC")
+    scope, zone = RuleScope(account_id, None, None), ZoneInfo("UTC")
     ids = list(session.scalars(select(model.id).where(model.account_id == account_id).order_by(model.id)))
     names = {field.name for field in sortable_fields(record_type)}
     rows = load_rows(session, record_type, ids, names, scope=scope, now=NOW, zone=zone)
@@ -142,7 +142,7 @@ def test_sql_sorts_as_python_does(session: Session, record_type: str) -> None:
 
 
 def test_the_preview_shows_the_first_in_that_order(session: Session, keywords: list[Keyword]) -> None:
-    scope = Scope(keywords[0].account_id, None, None)
+    scope = RuleScope(keywords[0].account_id, None, None)
     found = preview_matches(
         session, Frame(scope, NOW, ZoneInfo("UTC")), record_type="keyword", conditions={}, order="-volume"
     )

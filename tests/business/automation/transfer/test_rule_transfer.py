@@ -11,7 +11,7 @@ from app.business.automation.models import AutomationRule, RuleVersion
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.rules.versions import definition_of
 from app.business.automation.services.transfer.exporting import export_rules
-from app.business.automation.services.transfer.importing import Arrivals, look_at, take_in
+from app.business.automation.services.transfer.importing import FileImport, apply_import, preview_import
 from app.business.automation.services.transfer.templates import TEMPLATES
 from app.business.automation.services.transfer.yaml_format import MOST_BYTES, read_rules
 from app.business.errors import Invalid, TooLarge
@@ -51,12 +51,12 @@ def text_of(session: Session, account: Account) -> str:
     return export_rules(session, account.id, list(session.scalars(rules)))
 
 
-def take(session: Session, account: Account, text: str, **more: Any) -> Arrivals:
-    return take_in(session, account, read_rules(text), Actor(None), NOW, **more)
+def take(session: Session, account: Account, text: str, **more: Any) -> FileImport:
+    return apply_import(session, account, read_rules(text), Actor(None), NOW, **more)
 
 
-def states(arrivals: Arrivals) -> list[str]:
-    return [rule.state for rule in arrivals.rules]
+def states(file_import: FileImport) -> list[str]:
+    return [rule.state for rule in file_import.rules]
 
 
 def saved(session: Session, account: Account) -> dict[str, Any]:
@@ -71,8 +71,8 @@ def test_a_round_trip_keeps_every_template(
     here, there = account_of(session, source), account_of(session, target)
     for template in TEMPLATES:
         machine.make_rule(here, **template.definition("Asia/Tokyo").model_dump(mode="json"))
-    arrivals = take(session, there, text_of(session, here))
-    assert set(states(arrivals)) == {"new"}
+    file_import = take(session, there, text_of(session, here))
+    assert set(states(file_import)) == {"new"}
     assert saved(session, there) == saved(session, here)
     again = take(session, there, text_of(session, here))
     assert set(states(again)) == {"unchanged"}
@@ -114,8 +114,8 @@ def test_names_stand_for_ids_everywhere(
     for name in names:
         assert name in text
     theirs = f"mira+{there.id}@example.com"
-    arrivals = take(session, there, text.replace(person, theirs))
-    assert states(arrivals) == ["new"] * 3
+    file_import = take(session, there, text.replace(person, theirs))
+    assert states(file_import) == ["new"] * 3
     found = saved(session, there)
     new_first = session.scalars(select(AutomationRule).filter_by(account_id=there.id, name="First: no")).one()
     assert new_first
@@ -147,8 +147,8 @@ def test_a_changed_rule_is_a_new_version_switched_off_and_audited(
     assert "is_active" not in text
     assert states(take(session, account, text)) == ["unchanged"]
     assert rule.is_active
-    arrivals = take(session, account, text.replace("priority: 3", "priority: 4"))
-    assert states(arrivals) == ["changed"]
+    file_import = take(session, account, text.replace("priority: 3", "priority: 4"))
+    assert states(file_import) == ["changed"]
     assert (rule.priority, rule.is_active, rule.version) == (4, False, 2)
     assert session.scalars(select(RuleVersion.version).order_by(RuleVersion.id)).all() == [1, 2]
     entry = session.scalars(select(AuditEntry).order_by(AuditEntry.id.desc())).first()
@@ -162,7 +162,7 @@ def test_a_preview_writes_nothing(session: Session, machine: Machine, source: Se
     text = text_of(session, account).replace("priority: 3", "priority: 4")
     text += text_of(session, account).partition("rules:\n")[2].replace("name: Mine", "name: Another")
     before = session.scalars(select(AuditEntry.id)).all()
-    looked = look_at(session, account, read_rules(text), Actor(None), NOW)
+    looked = preview_import(session, account, read_rules(text), Actor(None), NOW)
     assert states(looked) == ["changed", "new"]
     session.expire_all()
     assert (rule.priority, rule.version) == (3, 1)
@@ -209,9 +209,9 @@ def test_an_unknown_site_is_refused_until_another_is_chosen(
 def test_what_cannot_be_taken_is_named_by_its_place(
     session: Session, source: Sector, rule: str, path: str
 ) -> None:
-    arrivals = take(session, account_of(session, source), f"rules: [{rule}]")
-    assert states(arrivals) == ["refused"]
-    assert path in arrivals.rules[0].errors
+    file_import = take(session, account_of(session, source), f"rules: [{rule}]")
+    assert states(file_import) == ["refused"]
+    assert path in file_import.rules[0].errors
     assert saved(session, account_of(session, source)) == {}
 
 
@@ -298,5 +298,5 @@ def test_the_service_checks_what_a_file_brings_like_everything_else(session: Ses
     with pytest.raises(Invalid) as by_hand:
         service.create_rule(session, account, {"name": "R", "actions": [TELL]} | times, Actor(None), NOW)
     told = "trigger: schedule, schedule: {cron: '* * * * *'}, record_type: null"
-    arrivals = take(session, account, f"rules: [{{name: R, {told}, {HI}}}]")
-    assert arrivals.rules[0].errors == by_hand.value.errors
+    file_import = take(session, account, f"rules: [{{name: R, {told}, {HI}}}]")
+    assert file_import.rules[0].errors == by_hand.value.errors

@@ -12,7 +12,7 @@ from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.backtest.back_test import begin_back_test
-from app.business.automation.services.catalogue.field_types import Scope
+from app.business.automation.services.catalogue.field_types import RuleScope
 from app.business.automation.services.catalogue.run_fields import FINISHED_RUN
 from app.business.automation.services.conditions.analysis.findings import remarks_on
 from app.business.automation.services.conditions.condition_evaluator import ConditionEvaluator
@@ -128,7 +128,7 @@ def test_both_compilers_read_a_run_alike(
     machine.run_now(follower(machine, account, {}, is_active=False), even_if_off=True)
     ids = list(session.scalars(select(ScheduledTask.id)))
     frame: dict[str, Any] = {
-        "scope": Scope(account.id, None, None), "now": machine.now, "zone": ZoneInfo("UTC"),
+        "scope": RuleScope(account.id, None, None), "now": machine.now, "zone": ZoneInfo("UTC"),
     }  # fmt: skip
     parted = 0
     for asked in ASKED:
@@ -219,7 +219,7 @@ def test_a_back_test_uses_each_past_run(
     session.commit()
     operation = begin_back_test(session, account, days=7, user_id=None, now=machine.now, rule=watch)
     session.commit()
-    assert lifecycle.carry_next(machine.transaction, KINDS, machine.clock)
+    assert lifecycle.execute_next(machine.transaction, KINDS, machine.clock)
     session.refresh(operation)
     assert operation.state == "done", operation.error_message
     outcome = operation.result["outcomes"][0]

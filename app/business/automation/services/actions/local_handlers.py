@@ -8,7 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Role
-from app.business.accounts.services.audit_log import Actor, record
+from app.business.accounts.services.audit_log import AuditActor, record
 from app.business.accounts.services.notices import add_notice
 from app.business.accounts.services.scope import Scope, owned
 from app.business.automation.models import AutomationRule
@@ -206,7 +206,7 @@ class SwitchWork(LocalWork):
         for rule in changed:
             action = "rule.enabled" if self.on else "rule.disabled"
             data = {"run": context.run.id, "reason": fill(session, context, params.reason)}
-            record(session, context.account.id, Actor(), action, rule, data, context.now)
+            record(session, context.account.id, AuditActor(), action, rule, data, context.now)
         return Done(records=len(changed), message=f"{plural(len(changed), 'rule')} {SWITCHED[self.on]}")
 
 

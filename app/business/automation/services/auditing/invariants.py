@@ -31,7 +31,11 @@ ABOUT_RULES = (
     ("run_limit", "A run uses at most the credit limit of its rule.", rule_queries.runs_over_their_limit),
     ("daily_limit", "A rule runs no more often a day than its limit.", rule_queries.days_over_their_limit),
     ("handled", "All work on a record that a rule calls handled is done.", record_queries.handled_too_early),
-    ("deliveries", "Every batch of events reached every rule that listened.", rule_queries.events_unheard),
+    (
+        "deliveries",
+        "Every batch of events reached every rule that listened.",
+        rule_queries.events_without_delivery,
+    ),
     ("given_up", "Every rule can be read when something starts it.", rule_queries.deliveries_given_up),
     (
         "delivered_once",
@@ -81,7 +85,7 @@ def audit(session: Session, now: datetime) -> list[Breach]:
     return list(_breaches(session, now))
 
 
-def tell_owners(session: Session, breaches: list[Breach], now: datetime) -> None:
+def notify_owners(session: Session, breaches: list[Breach], now: datetime) -> None:
     """A red notice for the owners of each account whose rows break something; settled once nothing does."""
     told = []
     for account_id in session.scalars(select(Account.id).where(Account.status == AccountStatus.ACTIVE)):
@@ -114,7 +118,7 @@ def _breaches(session: Session, now: datetime) -> Iterator[Breach]:
     yield from _found("append_only", "The database refuses changes to the ledger.", _triggers(session))
     for table, child, parent in _references():
         sentence = f"{table.name}.{child} stays within one account."
-        yield from _found("tenants", sentence, _strays(session, table, child, parent))
+        yield from _found("tenants", sentence, _cross_account_rows(session, table, child, parent))
 
 
 def _found(name: str, sentence: str, rows: Iterable[Row]) -> Iterator[Breach]:
@@ -148,7 +152,7 @@ def _triggers(session: Session) -> Iterator[Row]:
         yield None, name
 
 
-def _strays(session: Session, table: Table, child: str, parent: Table) -> Iterator[Row]:
+def _cross_account_rows(session: Session, table: Table, child: str, parent: Table) -> Iterator[Row]:
     """Child rows whose account differs from their parent's."""
     of = parent.alias()
     query = (

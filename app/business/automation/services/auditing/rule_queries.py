@@ -88,7 +88,7 @@ def days_over_their_limit(session: Session, _now: datetime) -> Rows:
             yield day.account_id, f"rule {day.rule_id} on {day.local_day}: {day.used} of {limit}"
 
 
-def events_unheard(session: Session, now: datetime) -> Rows:
+def events_without_delivery(session: Session, now: datetime) -> Rows:
     """Batches handed out without a delivery to a rule that listened then and has not changed since."""
     batch, rule = EventBatch, AutomationRule
     delivered = exists().where(BatchDelivery.batch_id == batch.id, BatchDelivery.rule_id == rule.id)

@@ -19,11 +19,11 @@ from app.business.automation.operation_models import Operation
 from app.business.automation.services.automation_service import AutomationService
 from app.business.automation.services.backtest.event_source import EventSource
 from app.business.automation.services.backtest.prices import Prices
-from app.business.automation.services.backtest.replay import Arrival, Decision, Replay
+from app.business.automation.services.backtest.replay import Replay, ReplayDecision, ReplayMoment
 from app.business.automation.services.backtest.schedule_source import TimeSource
 from app.business.automation.services.backtest.trial import Hears, Trial, make_trial
 from app.business.automation.services.operations import lifecycle
-from app.business.automation.services.operations.lifecycle import Asked, Progress
+from app.business.automation.services.operations.lifecycle import OperationRequest, Progress
 from app.business.automation.services.rules.definition import definition_from
 from app.business.automation.services.rules.versions import definition_of
 from app.business.automation.services.transactions import Clock, Transaction
@@ -48,7 +48,7 @@ class DayLine:
 
 
 @dataclass
-class Outcome:
+class BackTestOutcome:
     """What one definition came to. `taken`: every record that it worked on, each with when.
 
     unmatched: records of events that did not match · skips: reason -> runs that a check stopped.
@@ -97,7 +97,9 @@ def begin_back_test(
     )
 
 
-def carry_back_test(read: Transaction, asked: Asked, progress: Progress, clock: Clock) -> dict[str, Any]:
+def run_back_test(
+    read: Transaction, asked: OperationRequest, progress: Progress, clock: Clock
+) -> dict[str, Any]:
     """The operation: replays what was asked and gives the report."""
     until = clock()
     start = until - timedelta(days=asked.params["days"])
@@ -113,12 +115,12 @@ def carry_back_test(read: Transaction, asked: Asked, progress: Progress, clock: 
         )
         for name in wanted
     ]
-    teller = _Teller(progress)
-    replays = [open_replay(trial, read, teller.add) for trial in trials]
-    teller.total = sum(source.total() for source, _ in replays)
-    teller.say()
+    reporter = _ProgressReporter(progress)
+    replays = [open_replay(trial, read, reporter.add) for trial in trials]
+    reporter.total = sum(source.total() for source, _ in replays)
+    reporter.say()
     outcomes = [live_again(trial, *replay) for trial, replay in zip(trials, replays, strict=True)]
-    teller.say()
+    reporter.say()
     return _report(trials, outcomes)
 
 
@@ -131,9 +133,9 @@ def open_replay(trial: Trial, read: Transaction, tell: Hears) -> tuple[EventSour
     return source, Replay(trial, source, Prices(trial, read))
 
 
-def live_again(trial: Trial, source: EventSource | TimeSource, replay: Replay) -> Outcome:
+def live_again(trial: Trial, source: EventSource | TimeSource, replay: Replay) -> BackTestOutcome:
     """Go through the whole span and count."""
-    outcome = Outcome(is_estimate=replay.prices.is_estimate, as_today=source.judge.as_today)
+    outcome = BackTestOutcome(is_estimate=replay.prices.is_estimate, as_today=source.judge.as_today)
     first, last = (at.astimezone(trial.account_zone).date() for at in (trial.start, trial.until))
     for number in range((last - first).days + 1):
         day = first + timedelta(days=number)
@@ -144,7 +146,9 @@ def live_again(trial: Trial, source: EventSource | TimeSource, replay: Replay) -
     return outcome
 
 
-def _count(outcome: Outcome, trial: Trial, arrival: Arrival | None, decisions: Iterator[Decision]) -> None:
+def _count(
+    outcome: BackTestOutcome, trial: Trial, arrival: ReplayMoment | None, decisions: Iterator[ReplayDecision]
+) -> None:
     if arrival is not None:
         line = outcome.days[arrival.at.astimezone(trial.account_zone).date()]
         line.offered += arrival.offered
@@ -166,7 +170,7 @@ def _count(outcome: Outcome, trial: Trial, arrival: Arrival | None, decisions: I
             outcome.taken.update(dict.fromkeys(decision.records, decision.at))
 
 
-def _report(trials: list[Trial], outcomes: list[Outcome]) -> dict[str, Any]:
+def _report(trials: list[Trial], outcomes: list[BackTestOutcome]) -> dict[str, Any]:
     """The first trial is what was asked for; a second one is the rule as it is saved."""
     trial = trials[0]
     report: dict[str, Any] = {
@@ -181,7 +185,7 @@ def _report(trials: list[Trial], outcomes: list[Outcome]) -> dict[str, Any]:
     return report
 
 
-def _shown(outcome: Outcome) -> dict[str, Any]:
+def _shown(outcome: BackTestOutcome) -> dict[str, Any]:
     days = list(outcome.days.values())
     totals = {
         name: sum(getattr(day, name) for day in days) for name in ("offered", "matched", "runs", "credits")
@@ -199,7 +203,7 @@ def _shown(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _changes(new: Outcome, saved: Outcome) -> dict[str, Any]:
+def _changes(new: BackTestOutcome, saved: BackTestOutcome) -> dict[str, Any]:
     """The records on which the two decide differently: `more` only by the new one, `fewer` only by the saved one."""
     more = sorted(new.taken.keys() - saved.taken.keys())
     fewer = sorted(saved.taken.keys() - new.taken.keys())
@@ -211,7 +215,7 @@ def _changes(new: Outcome, saved: Outcome) -> dict[str, Any]:
     }
 
 
-class _Teller:
+class _ProgressReporter:
     """Says how far it is now and then, not for each event."""
 
     def __init__(self, progress: Progress) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.business.automation.services.backtest.eligibility import own_values, past_eligibility
 from app.business.automation.services.backtest.past_facts import Judge, handled_before
 from app.business.automation.services.backtest.past_records import RecordTimeline
-from app.business.automation.services.backtest.replay import Arrival, Opened
+from app.business.automation.services.backtest.replay import Opened, ReplayMoment
 from app.business.automation.services.backtest.trial import Hears, Trial
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.catalogue.triggers import RunFinishedOptions, statuses_to
@@ -57,7 +57,7 @@ class EventSource:
             batches = _batches(self.trial).with_only_columns(EventBatch.id).order_by(None)
             return session.scalar(select(func.count()).where(Event.batch_id.in_(batches))) or 0
 
-    def arrivals(self) -> Iterator[Arrival]:
+    def arrivals(self) -> Iterator[ReplayMoment]:
         """The batches in the order in which they were handed out; those of one moment together."""
         with self.read() as session:
             batches = session.execute(_batches(self.trial)).all()
@@ -82,8 +82,8 @@ class EventSource:
         if self.judge.handled:
             self.handled.update(dict.fromkeys(records, at))
 
-    def _arrival(self, at: datetime, together: list[tuple[Any, Rows]]) -> Arrival:
-        arrival = Arrival(at)
+    def _arrival(self, at: datetime, together: list[tuple[Any, Rows]]) -> ReplayMoment:
+        arrival = ReplayMoment(at)
         self._finished = {}
         for batch, events in together:
             if self.definition.record_type is None:
@@ -92,7 +92,7 @@ class EventSource:
                 self._open(arrival, batch, events)
         return arrival
 
-    def _open_without_records(self, arrival: Arrival, batch: Any, events: Rows) -> None:
+    def _open_without_records(self, arrival: ReplayMoment, batch: Any, events: Rows) -> None:
         ended = next((event.data or {} for event in events), {})
         options, rule_id = self.definition.trigger_options, self.trial.rule_id
         place = self.definition.site, self.definition.sector
@@ -110,7 +110,7 @@ class EventSource:
         for part, site_id in enumerate(sites, start=1):
             arrival.opened.append(self._opened(arrival.at, batch, None, part, site_id))
 
-    def _open(self, arrival: Arrival, batch: Any, events: Rows) -> None:
+    def _open(self, arrival: ReplayMoment, batch: Any, events: Rows) -> None:
         offered = self._offered(events)
         matched = self._matching(batch, offered)
         arrival.offered += len(offered)

@@ -18,7 +18,7 @@ from app.business.accounts.models import Account
 from app.business.automation.models import RuleRecord
 from app.business.automation.services.backtest.trial import Trial
 from app.business.automation.services.catalogue.account_fields import CLOCK
-from app.business.automation.services.catalogue.field_types import FieldType, Scope
+from app.business.automation.services.catalogue.field_types import FieldType, RuleScope
 from app.business.automation.services.catalogue.fields import fields_of
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.catalogue.record_relations import relations_of
@@ -102,7 +102,7 @@ class Judge:
             found |= self._today(ids[start : start + CHUNK], self.trial.scope, self.subject)
         return found
 
-    def _today(self, ids: Sequence[int], scope: Scope, subject: str | None) -> dict[int, Facts]:
+    def _today(self, ids: Sequence[int], scope: RuleScope, subject: str | None) -> dict[int, Facts]:
         with self.read() as session:
             return load_facts(
                 session,

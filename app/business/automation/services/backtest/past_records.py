@@ -23,7 +23,7 @@ from app.business.planner.services.record_snapshot import CLUSTER_FIGURES, resto
 
 CHUNK = 5_000
 
-Told = tuple[datetime, Values | None, str | None, str | None]
+PastEvent = tuple[datetime, Values | None, str | None, str | None]
 """An event of a record: when, what was kept, and for moves the statuses from and to."""
 Change = tuple[datetime, int, Values]
 
@@ -61,7 +61,7 @@ class RecordTimeline:
             )
 
     def _changes_of(
-        self, record_id: int, created_at: datetime, updated_at: datetime, today: Values, told: list[Told]
+        self, record_id: int, created_at: datetime, updated_at: datetime, today: Values, told: list[PastEvent]
     ) -> Iterator[Change]:
         came_from = next((before for _, _, before, _ in told if before), None)
         values = today if came_from is None else self._with_status(today, came_from)
@@ -103,8 +103,8 @@ class RecordTimeline:
         frame = Frame(self.trial.scope, self.trial.until, self.trial.account_zone)
         return fields_of("cluster")[name].of(self.model, frame)
 
-    def _histories(self) -> dict[int, list[Told]]:
-        found: dict[int, list[Told]] = defaultdict(list)
+    def _histories(self) -> dict[int, list[PastEvent]]:
+        found: dict[int, list[PastEvent]] = defaultdict(list)
         mine = (
             Event.account_id == self.trial.account_id,
             Event.record_type == self.trial.definition.record_type,

@@ -37,7 +37,7 @@ class Opened:
 
 
 @dataclass(frozen=True)
-class Decision:
+class ReplayDecision:
     """What became of an opened run, or of the records of a batch that do not match (`count` of them)."""
 
     opened: Opened
@@ -55,7 +55,7 @@ class Decision:
 
 
 @dataclass
-class Arrival:
+class ReplayMoment:
     """What one moment brings: runs to open, and by batch the count of records that do not match."""
 
     at: datetime
@@ -68,7 +68,7 @@ class Arrival:
 class Source(Protocol):
     """Where runs come from, and which records they find when their turn comes."""
 
-    def arrivals(self) -> Iterator[Arrival]:
+    def arrivals(self) -> Iterator[ReplayMoment]:
         """All of the span, in order of time."""
 
     def choose(self, opened: Opened, at: datetime) -> list[int] | None:
@@ -90,7 +90,7 @@ class Replay:
         self._woken_at: datetime | None = None
         self.is_event = self.definition.trigger != "schedule"
 
-    def steps(self) -> Iterator[tuple[Arrival | None, Iterator[Decision]]]:
+    def steps(self) -> Iterator[tuple[ReplayMoment | None, Iterator[ReplayDecision]]]:
         """Each arrival with its decisions; those of runs that waited come without one. At the end, who waits still."""
         for arrival in self.source.arrivals():
             for midnight in self._midnights(arrival.at):
@@ -100,13 +100,13 @@ class Replay:
             yield None, self._wake(midnight)
         yield None, (self._still(opened) for opened in self.waiting)
 
-    def _arrive(self, arrival: Arrival) -> Iterator[Decision]:
+    def _arrive(self, arrival: ReplayMoment) -> Iterator[ReplayDecision]:
         for batch_id, count in arrival.unmatched.items():
             group = Opened(arrival.at, None, batch_id=batch_id, part=0)
-            yield Decision(group, arrival.at, Reason.CONDITIONS, count=count)
+            yield ReplayDecision(group, arrival.at, Reason.CONDITIONS, count=count)
         yield from self._decide_all(arrival.opened, arrival.at)
 
-    def _decide_all(self, opened: list[Opened], at: datetime) -> Iterator[Decision]:
+    def _decide_all(self, opened: list[Opened], at: datetime) -> Iterator[ReplayDecision]:
         queue = deque(opened)
         many = len(queue) > MANY_WAIT
         while queue:
@@ -115,14 +115,14 @@ class Replay:
             else:
                 yield from self._decide(queue.popleft(), at, queue)
 
-    def _decide(self, opened: Opened, at: datetime, queue: deque[Opened]) -> Iterator[Decision]:
+    def _decide(self, opened: Opened, at: datetime, queue: deque[Opened]) -> Iterator[ReplayDecision]:
         """The checks of a real run, in their order."""
         if opened.is_loop:
-            yield Decision(opened, at, Reason.LOOP)
+            yield ReplayDecision(opened, at, Reason.LOOP)
             return
         records = self.source.choose(opened, at)
         if records is None:
-            yield Decision(opened, at, Reason.CONDITIONS)
+            yield ReplayDecision(opened, at, Reason.CONDITIONS)
             return
         self.prices.load(records)
         limit = self.definition.credit_limit_per_execution
@@ -133,7 +133,7 @@ class Replay:
             yield from self._refuse(opened, at, refusal)
             return
         self._take(opened, at, taken, price)
-        yield Decision(opened, at, None, taken, price + self.prices.of_later_steps(len(taken)))
+        yield ReplayDecision(opened, at, None, taken, price + self.prices.of_later_steps(len(taken)))
         if (left_over := records[len(taken) :]) and self.is_event:
             queue.append(Opened(at, left_over, opened.site_id, opened.batch_id, None, follows=True))
 
@@ -149,11 +149,11 @@ class Replay:
             return Reason.BUDGET
         return None
 
-    def _refuse(self, opened: Opened, at: datetime, reason: Reason) -> Iterator[Decision]:
+    def _refuse(self, opened: Opened, at: datetime, reason: Reason) -> Iterator[ReplayDecision]:
         choice = self.definition.when_limited
         waits = self.is_event if choice is None else choice == "wait"
         if reason == Reason.LIMIT_BELOW_PRICE or not waits or at - opened.at > LONGEST_WAIT:
-            yield Decision(opened, at, reason)
+            yield ReplayDecision(opened, at, reason)
         else:
             opened.waits_for = reason
             self.waiting.append(opened)
@@ -175,15 +175,15 @@ class Replay:
                 yield midnight
             day += timedelta(days=1)
 
-    def _wake(self, at: datetime) -> Iterator[Decision]:
+    def _wake(self, at: datetime) -> Iterator[ReplayDecision]:
         woken, self.waiting = self.waiting, []
         yield from self._decide_all(woken, at)
 
     def _is_full(self, opened: Opened, at: datetime) -> bool:
         return self.used[self._day(at), opened.site_id] >= self.definition.max_executions_per_day
 
-    def _still(self, opened: Opened) -> Decision:
-        return Decision(opened, self.trial.until, opened.waits_for, is_waiting=True)
+    def _still(self, opened: Opened) -> ReplayDecision:
+        return ReplayDecision(opened, self.trial.until, opened.waits_for, is_waiting=True)
 
     def _day(self, at: datetime) -> str:
         return at.astimezone(self.trial.account_zone).date().isoformat()

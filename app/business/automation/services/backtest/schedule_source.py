@@ -13,7 +13,7 @@ from app.business.automation.services.backtest.eligibility import own_values, pa
 from app.business.automation.services.backtest.past_facts import CHUNK, Judge, handled_before
 from app.business.automation.services.backtest.past_order import ReplayOrder
 from app.business.automation.services.backtest.past_records import RecordTimeline
-from app.business.automation.services.backtest.replay import Arrival, Opened
+from app.business.automation.services.backtest.replay import Opened, ReplayMoment
 from app.business.automation.services.backtest.trial import Hears, Trial
 from app.business.automation.services.conditions.facts import Facts
 from app.business.automation.services.rules.definition import usual_limit
@@ -58,11 +58,11 @@ class TimeSource:
         """How many planned times there are to go through."""
         return len(self.times)
 
-    def arrivals(self) -> Iterator[Arrival]:
+    def arrivals(self) -> Iterator[ReplayMoment]:
         """One for each planned time and site."""
         for at, site_id in self.times:
             self.tell(1)
-            yield Arrival(at, [Opened(at, None, site_id=site_id)], offered=1)
+            yield ReplayMoment(at, [Opened(at, None, site_id=site_id)], offered=1)
 
     def choose(self, opened: Opened, at: datetime) -> list[int] | None:
         """The first records that match and that the rule may take, at most as many as it takes at once."""

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 
 from app.business.accounts.models import Account
-from app.business.automation.services.catalogue.field_types import Scope
+from app.business.automation.services.catalogue.field_types import RuleScope
 from app.business.automation.services.rules.definition import RuleDefinition
 from app.business.automation.services.transactions import Transaction
 from app.business.planner.models import Site, SiteStatus
@@ -34,10 +34,10 @@ class Trial:
     until: datetime
 
     @property
-    def scope(self) -> Scope:
+    def scope(self) -> RuleScope:
         """What the rule may read."""
         place = self.definition.site, self.definition.sector
-        return Scope(self.account_id, *place, account_zone=self.account_zone.key)
+        return RuleScope(self.account_id, *place, account_zone=self.account_zone.key)
 
     def zone(self, site_id: int = 0) -> ZoneInfo:
         """The zone of `now` in conditions: the schedule's, else the site's, else the account's."""

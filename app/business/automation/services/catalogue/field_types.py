@@ -32,7 +32,7 @@ def relation_key(of: str, name: str) -> str:
 
 
 @dataclass(frozen=True)
-class Scope:
+class RuleScope:
     """What a rule may read: the records of one account, and of one site or sector where it is bound to them.
 
     split_site_id: of a rule with a run for each site, the site of this run · account_zone: in which its months begin
@@ -65,7 +65,7 @@ class Scope:
 class Frame:
     """Against what fields are read: in which scope, when, in which zone, for which rule (its `handled_at`)."""
 
-    scope: Scope
+    scope: RuleScope
     now: datetime
     zone: tzinfo
     rule_id: int | None = None

@@ -16,7 +16,7 @@ RUN_ENDS = tuple(end for end, _ in ENDS)
 
 
 @dataclass(frozen=True)
-class Refused:
+class OptionRefusal:
     """What is said of a value that the option's type does not take."""
 
     sentence: str
@@ -35,7 +35,7 @@ class StatusChangedOptions(TriggerOptions):
 
     record_type: Annotated[
         Literal["keyword", "cluster", "idea", "task", "content"],
-        Refused(f"Say whose status: one of {', '.join(RECORD_TYPES)}."),
+        OptionRefusal(f"Say whose status: one of {', '.join(RECORD_TYPES)}."),
     ]
     to: str | list[str] | None = None
 
@@ -66,11 +66,11 @@ class RunFinishedOptions(TriggerOptions):
 
     rule_id: Annotated[
         Annotated[int, Field(ge=1, lt=2**63)] | None,
-        Refused("Name one rule by its number, or leave it out."),
+        OptionRefusal("Name one rule by its number, or leave it out."),
     ] = None
     status: Annotated[
         Literal["completed", "failed", "skipped"] | None,
-        Refused(f"A run ends as one of {', '.join(RUN_ENDS)}."),
+        OptionRefusal(f"A run ends as one of {', '.join(RUN_ENDS)}."),
     ] = None
 
     @property
@@ -146,7 +146,7 @@ def _option_errors(trigger: str, error: ValidationError) -> dict[str, list[str]]
         if fault["type"] == "extra_forbidden":
             sentence = f"Unknown option '{name}' of the trigger {trigger}."
         else:
-            said = [item.sentence for item in fields[name].metadata if isinstance(item, Refused)]
+            said = [item.sentence for item in fields[name].metadata if isinstance(item, OptionRefusal)]
             sentence = said[0] if said else fault["msg"]
         errors[f"trigger_options.{name}"] = [sentence]
     return errors

@@ -39,15 +39,15 @@ _SAME_KIND = {
 
 
 @dataclass(frozen=True)
-class Subject:
+class ConditionSubject:
     """Of which records the leaves speak. fields None: of any context · outside: whose count they stand in."""
 
     record_type: str | None
     fields: Mapping[str, Field] | None
-    outside: "Subject | None" = None
+    outside: "ConditionSubject | None" = None
 
 
-def read_leaf(data: Any, place: "Place", subject: Subject) -> Leaf:
+def read_leaf(data: Any, place: "Place", subject: ConditionSubject) -> Leaf:
     """The checked leaf. Raises WrongPlaceError."""
     operator = place.operator(data, LEAF_KEYS)
     name = place.field_name(data, operator)
@@ -71,7 +71,9 @@ def read_leaf(data: Any, place: "Place", subject: Subject) -> Leaf:
     )
 
 
-def read_count(data: dict[str, Any], place: "Place", subject: Subject) -> tuple[Subject, Any, Operator, Any]:
+def read_count(
+    data: dict[str, Any], place: "Place", subject: ConditionSubject
+) -> tuple[ConditionSubject, Any, Operator, Any]:
     """Of a counting leaf: whose conditions its `where` holds, the where, the operator and the number."""
     operator = place.operator(data, COUNT_KEYS)
     if operator not in nodes.COUNT_OPERATORS:
@@ -119,7 +121,7 @@ class Place:
             self.refuse("field", "'field' is missing. Say which field it looks at.")
         return name
 
-    def field(self, name: str, key: str, subject: Subject) -> Field | None:
+    def field(self, name: str, key: str, subject: ConditionSubject) -> Field | None:
         if subject.fields is None:
             return None
         if name not in subject.fields:
@@ -146,7 +148,7 @@ class Place:
         return data.get("value")
 
     def other_field(
-        self, value: Any, operator: Operator, field: Field | None, subject: Subject
+        self, value: Any, operator: Operator, field: Field | None, subject: ConditionSubject
     ) -> tuple[str | None, bool]:
         """The name of the field to compare with, and whether it is one of the record outside."""
         if not isinstance(value, dict):
@@ -163,7 +165,7 @@ class Place:
             self.comparable(field, operator, other)
         return name, of_record
 
-    def has_fold(self, name: str, subject: Subject) -> None:
+    def has_fold(self, name: str, subject: ConditionSubject) -> None:
         """The database counts, and compares without case by stored texts: those of runs are not stored so."""
         fields = subject.outside.fields if subject.outside else None
         if fields and fields[name].type is FieldType.TEXT and fields[name].folded is None:
@@ -192,7 +194,7 @@ class Place:
             self.refuse("value", str(wrong))
         return _free_operand(operator, value)
 
-    def counted(self, name: Any, of: Any, subject: Subject) -> Subject:
+    def counted(self, name: Any, of: Any, subject: ConditionSubject) -> ConditionSubject:
         if subject.outside is not None:
             self.refuse("count", "a count cannot stand inside a count.")
         if of not in COUNTED:
@@ -202,12 +204,12 @@ class Place:
         if not isinstance(name, str):
             self.refuse("count", "'count' names the records to count.")
         if subject.fields is None:
-            return Subject(None, None, subject)
+            return ConditionSubject(None, None, subject)
         relations = relations_of(subject.record_type)
         if relation_key(of, name) not in relations:
             known = ", ".join(relation.name for relation in relations.values() if relation.of == of)
             self.refuse("count", f"{shown(name)} cannot be counted here. Choose one of: {known}.")
-        return Subject(name, fields_of(name), subject)
+        return ConditionSubject(name, fields_of(name), subject)
 
 
 def _kind(type: FieldType) -> FieldType | None:

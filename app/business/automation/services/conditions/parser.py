@@ -12,8 +12,8 @@ from typing import Any, Literal
 from app.business.automation.services.catalogue.field_types import RELATED
 from app.business.automation.services.catalogue.fields import fields_of
 from app.business.automation.services.conditions.leaf_parser import (
+    ConditionSubject,
     Place,
-    Subject,
     WrongPlaceError,
     read_count,
     read_leaf,
@@ -33,7 +33,7 @@ _GROUPS = ("all", "any", "not")
 
 def parse_conditions(data: Any, *, record_type: str | None) -> Node:
     """The tree of a rule's conditions on `record_type` (None: account figures only). Raises Invalid."""
-    return _parse(data, Subject(record_type, fields_of(record_type)))
+    return _parse(data, ConditionSubject(record_type, fields_of(record_type)))
 
 
 def parse_free(data: Any) -> Node:
@@ -41,10 +41,10 @@ def parse_free(data: Any) -> Node:
 
     Raises Invalid for unknown operators, malformed nodes, and too much depth or size.
     """
-    return _parse(data, Subject(None, None))
+    return _parse(data, ConditionSubject(None, None))
 
 
-def _parse(data: Any, subject: Subject) -> Node:
+def _parse(data: Any, subject: ConditionSubject) -> Node:
     if _nesting_exceeds(data, _MOST_NESTING):
         raise Invalid({"conditions": [_TOO_DEEP]})
     parser = _Parser()
@@ -89,7 +89,7 @@ class _Parser:
                 "conditions", f"The conditions take {size // 1024:,} kB; {MOST_BYTES // 1024} kB are allowed."
             )
 
-    def node(self, data: Any, path: str, subject: Subject, depth: int) -> Node | None:
+    def node(self, data: Any, path: str, subject: ConditionSubject, depth: int) -> Node | None:
         """The checked node, or None when it was refused."""
         kinds = [kind for kind in _GROUPS if isinstance(data, dict) and kind in data]
         if kinds:
@@ -106,7 +106,9 @@ class _Parser:
             self.refuse(wrong.path, f"Condition {wrong.number}: {wrong.sentence}")
             return None
 
-    def group(self, data: Any, kinds: list[str], path: str, subject: Subject, depth: int) -> Node | None:
+    def group(
+        self, data: Any, kinds: list[str], path: str, subject: ConditionSubject, depth: int
+    ) -> Node | None:
         kind = kinds[0]
         if depth > MOST_DEPTH:
             self.errors.setdefault("conditions", [_TOO_DEEP])
@@ -123,7 +125,7 @@ class _Parser:
         return None
 
     def children(
-        self, kind: Literal["all", "any"], items: list[Any], path: str, subject: Subject, depth: int
+        self, kind: Literal["all", "any"], items: list[Any], path: str, subject: ConditionSubject, depth: int
     ) -> Node | None:
         children: list[Node] = []
         for index, item in enumerate(items):
@@ -134,7 +136,7 @@ class _Parser:
                 children.append(child)
         return Group(kind, tuple(children))
 
-    def leaf(self, data: Any, path: str, subject: Subject, depth: int) -> Node | None:
+    def leaf(self, data: Any, path: str, subject: ConditionSubject, depth: int) -> Node | None:
         place = Place(path, self.leaves)
         if not isinstance(data, dict) or "count" not in data:
             return read_leaf(data, place, subject)

@@ -33,7 +33,7 @@ from app.business.automation.services.catalogue.field_types import (
     RELATED,
     FieldType,
     Frame,
-    Scope,
+    RuleScope,
 )
 from app.business.automation.services.catalogue.fields import fields_of
 from app.business.automation.services.catalogue.record_models import MODELS, table_of
@@ -65,7 +65,7 @@ def matching(
     node: Node,
     *,
     record_type: str | None,
-    scope: Scope,
+    scope: RuleScope,
     now: datetime,
     zone: tzinfo,
     rule_id: int | None = None,

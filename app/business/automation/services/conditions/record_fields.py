@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Select, select
 from sqlalchemy.orm import Session, aliased
 
-from app.business.automation.services.catalogue.field_types import RELATED, Field, Frame, Scope
+from app.business.automation.services.catalogue.field_types import RELATED, Field, Frame, RuleScope
 from app.business.automation.services.catalogue.fields import fields_of
 from app.business.automation.services.catalogue.record_models import MODELS, table_of
 from app.business.automation.services.catalogue.record_relations import Relation, relations_of
@@ -23,7 +23,7 @@ def load_facts(
     record_type: str | None,
     ids: Sequence[int],
     *,
-    scope: Scope,
+    scope: RuleScope,
     now: datetime,
     zone: tzinfo,
     rule_id: int | None = None,
@@ -49,7 +49,7 @@ def load_rows(
     ids: Sequence[int],
     names: set[str],
     *,
-    scope: Scope,
+    scope: RuleScope,
     now: datetime,
     zone: tzinfo,
     rule_id: int | None = None,

@@ -36,29 +36,29 @@ WHAT_TO_DO = (
 
 
 @dataclass
-class Looked:
+class WatchReport:
     """Accounts that were looked at, and those that could not be, with the error."""
 
     accounts: int = 0
     failed: dict[int, Exception] = field(default_factory=dict)
 
 
-def watch_credits(transaction: Callable[[], AbstractContextManager[Session]], now: datetime) -> Looked:
+def watch_credits(transaction: Callable[[], AbstractContextManager[Session]], now: datetime) -> WatchReport:
     """Look at every account that may run short, one small transaction for each."""
-    looked = Looked()
+    watched = WatchReport()
     with transaction() as session:
         account_ids = accounts_near_the_end(session, now)
     for account_id in account_ids:
         try:
             with transaction() as session:
                 tell(session, session.get_one(Account, account_id), now)
-            looked.accounts += 1
+            watched.accounts += 1
         # Whatever is wrong with one account, the others are told.
         except Exception as error:
             if stops_all(error):
                 raise
-            looked.failed[account_id] = error
-    return looked
+            watched.failed[account_id] = error
+    return watched
 
 
 def accounts_near_the_end(session: Session, now: datetime) -> Sequence[int]:
@@ -94,11 +94,11 @@ def tell(session: Session, account: Account, now: datetime) -> None:
     """Raise, renew or settle the account's two notices."""
     outlook = look_ahead(session, account, now)
     forecast = outlook.forecast()
-    _tell_of_the_end(session, account, outlook, forecast, now)
-    _tell_that_low(session, account, outlook, forecast, now)
+    _notify_of_end(session, account, outlook, forecast, now)
+    _notify_of_low(session, account, outlook, forecast, now)
 
 
-def _tell_of_the_end(
+def _notify_of_end(
     session: Session, account: Account, outlook: Outlook, forecast: Forecast, now: datetime
 ) -> None:
     ends_on, grant_on = forecast.runs_out, forecast.next_grant_on
@@ -123,10 +123,10 @@ def _tell_of_the_end(
     )
 
 
-def _tell_that_low(
+def _notify_of_low(
     session: Session, account: Account, outlook: Outlook, forecast: Forecast, now: datetime
 ) -> None:
-    free, grant = account.credits_available, outlook.purse.grant
+    free, grant = account.credits_available, outlook.funds.grant
     # The day on which they end says more: one notice is enough.
     if free * LOW_PART >= grant or not forecast.used or notice_of(session, account.id, RUN_OUT):
         settle_notice(session, account.id, LOW, now)

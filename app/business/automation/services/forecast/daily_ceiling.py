@@ -32,7 +32,7 @@ def proposed_ceiling(session: Session, account: Account, rule_id: int | None = N
 
 
 def set_ceiling(
-    session: Session, account: Account, ceiling: int, actor: audit_log.Actor, now: datetime
+    session: Session, account: Account, ceiling: int, actor: audit_log.AuditActor, now: datetime
 ) -> None:
     """Take the proposal; a ceiling that somebody has set meanwhile stays."""
     taken = session.scalar(

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, and_, case, func, select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
-from app.business.automation.services.catalogue.field_types import Scope
+from app.business.automation.services.catalogue.field_types import RuleScope
 from app.business.automation.services.catalogue.record_models import MODELS, in_scope
 from app.business.automation.services.conditions.parser import parse_conditions
 from app.business.automation.services.conditions.query import matching
@@ -20,7 +20,7 @@ from app.business.automation.services.runs.record_selection import eligible
 
 
 @dataclass(frozen=True)
-class Reckoned:
+class UseEstimate:
     """per_day: credits of a due day · waiting: credits for records that wait already · most: credits of a day."""
 
     per_day: float
@@ -28,7 +28,7 @@ class Reckoned:
     most: float
 
 
-def reckon(
+def estimate_use(
     session: Session,
     account_id: int,
     definition: RuleDefinition,
@@ -37,16 +37,16 @@ def reckon(
     since: datetime,
     zone: ZoneInfo,
     now: datetime,
-) -> Reckoned:
+) -> UseEstimate:
     """By the records that match now: those that came `since` then say how many come. `due`: the days since then."""
     most = most_per_run(definition) * most_runs_per_day(definition, now)
     if definition.record_type is None:
         runs = most_runs_per_day(definition, now) if definition.trigger == "schedule" else 1
-        return Reckoned(runs * most_per_run(definition), 0, most)
+        return UseEstimate(runs * most_per_run(definition), 0, most)
     came, waiting = _counts(session, account_id, definition, since, zone, now)
     per_day = min(about_credits(definition, came) / max(sum(due), 1), most)
     is_taken = definition.trigger == "schedule"
-    return Reckoned(per_day, about_credits(definition, waiting) if is_taken else 0, most)
+    return UseEstimate(per_day, about_credits(definition, waiting) if is_taken else 0, most)
 
 
 def _counts(
@@ -63,7 +63,7 @@ def _counts(
     came_at = model.status_since if definition.trigger == "status_changed" else model.created_at
     node = parse_conditions(definition.conditions, record_type=record_type)
     account_zone = session.get_one(Account, account_id).timezone
-    scope = Scope(account_id, definition.site, definition.sector, account_zone=account_zone)
+    scope = RuleScope(account_id, definition.site, definition.sector, account_zone=account_zone)
     matches = and_(
         in_scope(model, account_id, definition.site, definition.sector),
         matching(node, record_type=record_type, scope=scope, now=now, zone=zone),

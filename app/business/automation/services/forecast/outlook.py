@@ -13,7 +13,7 @@ from app.business.automation.models import AutomationRule
 from app.business.automation.services.catalogue.actions.registry import is_paid
 from app.business.automation.services.forecast import spend_history as history
 from app.business.automation.services.forecast.pace import Stream
-from app.business.automation.services.forecast.projection import SPAN, Cap, Forecast, Purse, make_forecast
+from app.business.automation.services.forecast.projection import SPAN, Cap, Forecast, Funds, make_forecast
 from app.business.automation.services.forecast.spend_history import Days
 from app.business.automation.services.forecast.streams import NEW, PaidRule, Streams
 from app.business.automation.services.rules.definition import RuleDefinition
@@ -32,7 +32,7 @@ class Outlook:
 
     days: Days
     coming: Days
-    purse: Purse
+    funds: Funds
     rules: list[PaidRule]
     by_hand: list[Stream]
     added: list[Stream] = field(default_factory=list)
@@ -46,7 +46,7 @@ class Outlook:
             for stream in entry.streams
         ]
         return make_forecast(
-            self.purse, [*streams, *self.by_hand, *self.added], self.days.dates, self.coming.dates
+            self.funds, [*streams, *self.by_hand, *self.added], self.days.dates, self.coming.dates
         )
 
 
@@ -73,8 +73,8 @@ def look_ahead(session: Session, account: Account, now: datetime, *, tried: Sequ
         for (rule_id, _), past in spent.items()
         if rule_id is None
     ]
-    purse = replace(_purse(session, account, rules, coming, today), left_of_today=streams.every_day[0])
-    return Outlook(days, coming, purse, found, hand)
+    funds = replace(_funds(session, account, rules, coming, today), left_of_today=streams.every_day[0])
+    return Outlook(days, coming, funds, found, hand)
 
 
 def with_rule(
@@ -84,11 +84,11 @@ def with_rule(
     if not is_paid(definition.actions) or definition.mode == "shadow":
         return outlook
     streams = Streams(session, account, outlook.days, outlook.coming, now)
-    stream = streams.reckoned(streams.blank(NEW, definition), definition, ZoneInfo(account.timezone))
+    stream = streams.estimated_use(streams.blank(NEW, definition), definition, ZoneInfo(account.timezone))
     budget = definition.monthly_budget
     caps = {} if budget is None else {NEW: Cap(budget, budget)}
-    purse = replace(outlook.purse, rules={**outlook.purse.rules, **caps})
-    return replace(outlook, purse=purse, added=[stream])
+    funds = replace(outlook.funds, rules={**outlook.funds.rules, **caps})
+    return replace(outlook, funds=funds, added=[stream])
 
 
 def _coming(today: date, zone: str) -> Days:
@@ -111,9 +111,9 @@ def _paid_rules(session: Session, account_id: int) -> list[AutomationRule]:
     return [rule for rule in rules if not faults_of(rule) and is_paid(rule.actions)][:MOST_RULES]
 
 
-def _purse(
+def _funds(
     session: Session, account: Account, rules: Sequence[AutomationRule], coming: Days, today: date
-) -> Purse:
+) -> Funds:
     plan = session.get(Plan, account.plan_id) if account.plan_id else None
     grant = plan.monthly_credits if plan and account.status == AccountStatus.ACTIVE else 0
     sites = select(Site.id, Site.monthly_budget).where(
@@ -129,7 +129,7 @@ def _purse(
         scope: {key: Cap(limit, max(limit - used.get((scope, key), 0), 0)) for key, limit in lines}
         for scope, lines in budgets.items()
     }
-    return Purse(
+    return Funds(
         account.credits_available,
         grant,
         [day for day in coming.dates[1:] if grant and day.day == 1],

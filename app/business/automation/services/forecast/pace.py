@@ -30,7 +30,7 @@ class Stream:
     used: Sequence[float]
     on: Sequence[float]
     due: Sequence[float]
-    reckoned: float = 0
+    estimated_use: float = 0
     waiting: float = 0
     most: float | None = None
     factor: float = 1
@@ -41,7 +41,7 @@ class Stream:
 
 
 @dataclass(frozen=True)
-class Pace:
+class SpendingPace:
     """Credits of a whole due day by weekday, Monday first; `seen`: how many due days it was learnt from."""
 
     by_weekday: tuple[float, ...]
@@ -57,18 +57,18 @@ def weights(days: Sequence[date]) -> list[float]:
     return [0.5 ** ((len(days) - 1 - number) / HALF_LIFE) for number in range(len(days))]
 
 
-def measure(stream: Stream, days: Sequence[date]) -> Pace:
+def measure(stream: Stream, days: Sequence[date]) -> SpendingPace:
     """The pace of the past `days`; with few of them the reckoned price stands in."""
     lines = list(zip(days, stream.used, stream.on, weights(days), strict=True))
     seen = sum(stream.on)
-    mean = _mean(lines, stream.reckoned, max(0.0, 1 - seen / ENOUGH))
+    mean = _mean(lines, stream.estimated_use, max(0.0, 1 - seen / ENOUGH))
     by_weekday = []
     for weekday in range(7):
         kind = [line for line in lines if (line[0].weekday() in WEEKEND) == (weekday in WEEKEND)]
         of_kind = _mean(kind, mean, SHARED)
         same = [line for line in kind if line[0].weekday() == weekday]
         by_weekday.append(_mean(same, of_kind, SHARED_IN_WEEK))
-    return Pace(tuple(by_weekday), seen)
+    return SpendingPace(tuple(by_weekday), seen)
 
 
 def _mean(lines: Sequence[tuple[date, float, float, float]], known: float, strength: float) -> float:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from math import sqrt
 
-from app.business.automation.services.forecast.pace import Pace, Stream, measure, weights
+from app.business.automation.services.forecast.pace import SpendingPace, Stream, measure, weights
 from app.business.billing.models import Rollover
 
 SPAN = 30
@@ -20,7 +20,7 @@ SPAN = 30
 WIDTH = 1.6
 """Standard deviations from the likely course to the low and the high one: the run-out day lies between them in
 more than nine of ten months of the back-check."""
-USUAL_STRAY = 0.35
+DEFAULT_DEVIATION = 0.35
 """How far a day strays from its rule's pace where little is known, as a share of it."""
 USUAL_DAYS = 3.0
 """Days that the usual stray counts for."""
@@ -28,9 +28,9 @@ DRIFT = 0.08
 """By how much pace itself changes meanwhile, as a share."""
 NEW_RULE = 0.5
 """How wrong the pace of a rule is after half a due day, as a share; it shrinks with every day seen."""
-MOST_ECHO = 0.5
+AUTOCORRELATION_CAP = 0.5
 """Most that one day's stray may say about the next one's."""
-CRUMB = 1e-6
+ROUNDING_TOLERANCE = 1e-6
 """Sums of fractions may miss a whole credit by less than this."""
 
 
@@ -43,7 +43,7 @@ class Cap:
 
 
 @dataclass(frozen=True)
-class Purse:
+class Funds:
     """What there is, and what bounds its use. grants_on: coming days that begin with a grant. left_of_today: 0 to 1."""
 
     available: int
@@ -109,24 +109,24 @@ class _Spread:
 
 
 def make_forecast(
-    purse: Purse, streams: Sequence[Stream], days: Sequence[date], coming: Sequence[date]
+    funds: Funds, streams: Sequence[Stream], days: Sequence[date], coming: Sequence[date]
 ) -> Forecast:
     """From the past `days` of the streams to the `coming` ones, which begin with what is left of today."""
     paces = [measure(stream, days) for stream in streams]
-    wanted, uses = _wanted(purse, streams, paces, coming)
-    low_use, high_use = _range(wanted, _spread(streams, paces, days), purse.ceiling)
-    likely, runs_out = _course(purse, coming, wanted)
-    low, earliest = _course(purse, coming, high_use)
-    high, latest = _course(purse, coming, low_use)
+    wanted, uses = _wanted(funds, streams, paces, coming)
+    low_use, high_use = _range(wanted, _spread(streams, paces, days), funds.ceiling)
+    likely, runs_out = _course(funds, coming, wanted)
+    low, earliest = _course(funds, coming, high_use)
+    high, latest = _course(funds, coming, low_use)
     points = [Point(*figures) for figures in zip(coming, likely, low, high, strict=True)]
-    return Forecast(points, tuple(purse.grants_on), runs_out, earliest, latest, uses)
+    return Forecast(points, tuple(funds.grants_on), runs_out, earliest, latest, uses)
 
 
 def _wanted(
-    purse: Purse, streams: Sequence[Stream], paces: Sequence[Pace], coming: Sequence[date]
+    funds: Funds, streams: Sequence[Stream], paces: Sequence[SpendingPace], coming: Sequence[date]
 ) -> tuple[list[float], dict[int | None, float]]:
     """Credits of each coming day within all budgets, and of the first 30 days by rule."""
-    left = _Left(purse)
+    left = _Left(funds)
     waiting = [stream.waiting * stream.factor for stream in streams]
     wanted, uses = [], defaultdict(float, {stream.rule_id: 0.0 for stream in streams})
     for number, day in enumerate(coming):
@@ -138,7 +138,7 @@ def _wanted(
             asked.append(left.within_budgets(stream, use))
         part = left.within_ceiling(sum(asked))
         wanted.append(sum(asked) * part)
-        within = 1.0 if number < SPAN else 1 - purse.left_of_today if number == SPAN else 0.0
+        within = 1.0 if number < SPAN else 1 - funds.left_of_today if number == SPAN else 0.0
         for stream, use in zip(streams, asked, strict=True):
             uses[stream.rule_id] += use * part * within
     return wanted, dict(uses)
@@ -156,21 +156,21 @@ def _of_day(stream: Stream, pace: float, due: float, waiting: float) -> tuple[fl
 class _Left:
     """What is left of the budgets while the days pass."""
 
-    def __init__(self, purse: Purse) -> None:
-        self.purse = purse
-        self.ceiling = purse.ceiling.left if purse.ceiling else None
-        self.rules = {key: cap.left for key, cap in purse.rules.items()}
-        self.sites = {key: cap.left for key, cap in purse.sites.items()}
+    def __init__(self, funds: Funds) -> None:
+        self.funds = funds
+        self.ceiling = funds.ceiling.left if funds.ceiling else None
+        self.rules = {key: cap.left for key, cap in funds.rules.items()}
+        self.sites = {key: cap.left for key, cap in funds.sites.items()}
 
     def begin(self, day: date, *, is_first: bool) -> None:
         """A new day, and on the first of a month new monthly budgets."""
         if is_first:
             return
-        if self.purse.ceiling:
-            self.ceiling = self.purse.ceiling.limit
+        if self.funds.ceiling:
+            self.ceiling = self.funds.ceiling.limit
         if day.day == 1:
-            self.rules = {key: cap.limit for key, cap in self.purse.rules.items()}
-            self.sites = {key: cap.limit for key, cap in self.purse.sites.items()}
+            self.rules = {key: cap.limit for key, cap in self.funds.rules.items()}
+            self.sites = {key: cap.limit for key, cap in self.funds.sites.items()}
 
     def within_budgets(self, stream: Stream, use: float) -> float:
         """As much of `use` as the rule's and the site's month still pay for."""
@@ -187,7 +187,7 @@ class _Left:
         return 1.0 if self.ceiling is None or use <= self.ceiling else max(self.ceiling, 0) / use
 
 
-def _spread(streams: Sequence[Stream], paces: Sequence[Pace], days: Sequence[date]) -> _Spread:
+def _spread(streams: Sequence[Stream], paces: Sequence[SpendingPace], days: Sequence[date]) -> _Spread:
     """How far past days strayed from the paces, all rules together, so that rules which stray together count so."""
     usual, stray = [0.0] * len(days), [0.0] * len(days)
     for stream, pace in zip(streams, paces, strict=True):
@@ -198,8 +198,10 @@ def _spread(streams: Sequence[Stream], paces: Sequence[Pace], days: Sequence[dat
     counted = [weight if use else 0.0 for weight, use in zip(weights(days), usual, strict=True)]
     square = _weighted(counted, usual) / sum(counted) if any(counted) else 0.0
     lent = USUAL_DAYS * square
-    share = (_weighted(counted, stray) + USUAL_STRAY**2 * lent) / (_weighted(counted, usual) + lent or 1)
-    of_day = (share or USUAL_STRAY**2) * _echo(counted, stray)
+    share = (_weighted(counted, stray) + DEFAULT_DEVIATION**2 * lent) / (
+        _weighted(counted, usual) + lent or 1
+    )
+    of_day = (share or DEFAULT_DEVIATION**2) * _autocorrelation(counted, stray)
     seen = sum(counted) ** 2 / (sum(weight**2 for weight in counted) or 1)
     level = of_day / max(seen, 1) + DRIFT**2 + _of_new_rules(streams, paces)
     return _Spread(of_day, level)
@@ -209,16 +211,16 @@ def _weighted(counted: Sequence[float], values: Sequence[float]) -> float:
     return sum(weight * value**2 for weight, value in zip(counted, values, strict=True))
 
 
-def _echo(counted: Sequence[float], stray: Sequence[float]) -> float:
+def _autocorrelation(counted: Sequence[float], stray: Sequence[float]) -> float:
     """How much wider a sum of days strays because one day's stray goes on to the next."""
     pairs = zip(counted[1:], stray, stray[1:], strict=False)
     together = sum(weight * before * after for weight, before, after in pairs)
     share = together / (_weighted(counted, stray) or 1)
-    share = min(max(share, 0.0), MOST_ECHO)
+    share = min(max(share, 0.0), AUTOCORRELATION_CAP)
     return (1 + share) / (1 - share)
 
 
-def _of_new_rules(streams: Sequence[Stream], paces: Sequence[Pace]) -> float:
+def _of_new_rules(streams: Sequence[Stream], paces: Sequence[SpendingPace]) -> float:
     """What is not known of rules that have hardly run, by their part of the whole."""
     use = [stream.factor * (sum(pace.by_weekday) + stream.waiting) for stream, pace in _pairs(streams, paces)]
     total = sum(use) or 1
@@ -226,7 +228,7 @@ def _of_new_rules(streams: Sequence[Stream], paces: Sequence[Pace]) -> float:
     return sum((part / total) ** 2 * doubt for part, doubt in zip(use, unsure, strict=True))
 
 
-def _pairs(streams: Sequence[Stream], paces: Sequence[Pace]) -> list[tuple[Stream, Pace]]:
+def _pairs(streams: Sequence[Stream], paces: Sequence[SpendingPace]) -> list[tuple[Stream, SpendingPace]]:
     return list(zip(streams, paces, strict=True))
 
 
@@ -246,22 +248,22 @@ def _range(wanted: Sequence[float], spread: _Spread, ceiling: Cap | None) -> tup
     return least, most
 
 
-def _course(purse: Purse, coming: Sequence[date], uses: Sequence[float]) -> tuple[list[float], date | None]:
+def _course(funds: Funds, coming: Sequence[date], uses: Sequence[float]) -> tuple[list[float], date | None]:
     """The balance at each day's end, and the first day whose use it cannot pay."""
-    balance, runs_out, balances = float(purse.available), None, []
+    balance, runs_out, balances = float(funds.available), None, []
     for day, use in zip(coming, uses, strict=True):
-        if day in purse.grants_on:
-            balance = purse.grant + _carried_over(purse, balance)
-        if use > balance + CRUMB and runs_out is None:
+        if day in funds.grants_on:
+            balance = funds.grant + _carried_over(funds, balance)
+        if use > balance + ROUNDING_TOLERANCE and runs_out is None:
             runs_out = day
         balance = max(balance - use, 0.0)
         balances.append(balance)
     return balances, runs_out
 
 
-def _carried_over(purse: Purse, balance: float) -> float:
-    if purse.rollover == Rollover.RESET:
+def _carried_over(funds: Funds, balance: float) -> float:
+    if funds.rollover == Rollover.RESET:
         return 0.0
-    if purse.rollover == Rollover.CAP and purse.rollover_cap is not None:
-        return min(balance, purse.rollover_cap)
+    if funds.rollover == Rollover.CAP and funds.rollover_cap is not None:
+        return min(balance, funds.rollover_cap)
     return balance

@@ -33,7 +33,7 @@ class Days:
 
 
 @dataclass
-class Spent:
+class SourceSpending:
     """Credits and runs of one source: `used` by day, oldest first."""
 
     used: list[float]
@@ -47,10 +47,10 @@ def days_from(first: date, count: int, zone: str) -> Days:
     return Days(dates[:-1], [start_of_day(on, zone) for on in dates])
 
 
-def spent_by_source(session: Session, account_id: int, days: Days) -> dict[Source, Spent]:
+def spent_by_source(session: Session, account_id: int, days: Days) -> dict[Source, SourceSpending]:
     """Charges less refunds of the account's runs, in one query. Work on records that were there before a rule is
     done once and says nothing of its pace: backfills are left out."""
-    found: dict[Source, Spent] = defaultdict(lambda: Spent([0.0] * len(days.dates)))
+    found: dict[Source, SourceSpending] = defaultdict(lambda: SourceSpending([0.0] * len(days.dates)))
     for rule_id, site_id, number, credits, runs in session.execute(_spent(account_id, days)):
         spent = found[rule_id, site_id]
         spent.used[number] += credits

@@ -11,9 +11,9 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.forecast import spend_history as history
-from app.business.automation.services.forecast.estimate import reckon
+from app.business.automation.services.forecast.estimate import estimate_use
 from app.business.automation.services.forecast.pace import ENOUGH, Stream
-from app.business.automation.services.forecast.spend_history import Days, Source, Spent, Version
+from app.business.automation.services.forecast.spend_history import Days, Source, SourceSpending, Version
 from app.business.automation.services.rules.definition import RuleDefinition, definition_from
 from app.business.automation.services.rules.repair import faults_of
 from app.business.automation.services.rules.versions import read_definition
@@ -54,7 +54,7 @@ class Streams:
     def of_rule(
         self,
         rule: AutomationRule,
-        spent: Mapping[Source, Spent],
+        spent: Mapping[Source, SourceSpending],
         versions: Sequence[Version],
         is_tried: bool,
         used: int,
@@ -68,7 +68,7 @@ class Streams:
         if is_new and self.reckonings < MOST_RECKONED and not faults_of(rule):
             self.reckonings += 1
             definition = read_definition(rule)
-            stream = self.reckoned(stream, definition, rule_zone(self.session, rule))
+            stream = self.estimated_use(stream, definition, rule_zone(self.session, rule))
         past = {site_id: found for (rule_id, site_id), found in spent.items() if rule_id == rule.id}
         return PaidRule(rule, _parts(stream, past, rule.split_by == "site"), used, runs)
 
@@ -83,13 +83,13 @@ class Streams:
             rule_id, site_id, self.nothing, self.nothing, self._days_due(self._schedule(rule)), most=most
         )
 
-    def reckoned(self, stream: Stream, definition: RuleDefinition, zone: ZoneInfo) -> Stream:
+    def estimated_use(self, stream: Stream, definition: RuleDefinition, zone: ZoneInfo) -> Stream:
         """With what prices and records say, for a rule that has hardly run."""
         due = history.parts_due(self._schedule(definition), self.days)
-        found = reckon(
+        found = estimate_use(
             self.session, self.account.id, definition, due, since=self.days.starts[0], zone=zone, now=self.now
         )
-        return replace(stream, reckoned=found.per_day, waiting=found.waiting, most=found.most)
+        return replace(stream, estimated_use=found.per_day, waiting=found.waiting, most=found.most)
 
     def _due(self, before: Mapping[str, Any], rule: AutomationRule) -> list[float]:
         """The past days on which a former version was due, counted in due days of the present one."""
@@ -113,10 +113,12 @@ class Streams:
         return [min(parts[0], rest), *parts[1:]]
 
 
-def _parts(stream: Stream, past: Mapping[int | None, Spent], is_split: bool) -> list[Stream]:
+def _parts(stream: Stream, past: Mapping[int | None, SourceSpending], is_split: bool) -> list[Stream]:
     if is_split and past:
         part = 1 / len(past)
-        each = replace(stream, most=None, waiting=stream.waiting * part, reckoned=stream.reckoned * part)
+        each = replace(
+            stream, most=None, waiting=stream.waiting * part, estimated_use=stream.estimated_use * part
+        )
         return [replace(each, site_id=site_id, used=found.used) for site_id, found in past.items()]
     lines: list[Sequence[float]] = [found.used for found in past.values()] or [stream.used]
     return [replace(stream, used=[sum(used) for used in zip(*lines, strict=True)])]

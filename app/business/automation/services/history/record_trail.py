@@ -10,14 +10,14 @@ from app.business.planner.models import Record
 
 
 @dataclass(frozen=True)
-class Making:
+class RecordOrigin:
     """Credits of the piece of work that made a record, and how many of its kind were made together."""
 
     credits: int
     together: int
 
 
-def making_of(session: Session, record: Record, record_type: str) -> Making | None:
+def origin_of(session: Session, record: Record, record_type: str) -> RecordOrigin | None:
     """None for what a person made, or where the run's receipts are gone."""
     if record.made_by_run_id is None:
         return None
@@ -29,5 +29,5 @@ def making_of(session: Session, record: Record, record_type: str) -> Making | No
     for credits, made in units:
         together = made.get(record_type, [])
         if record.id in together:
-            return Making(credits, len(together))
+            return RecordOrigin(credits, len(together))
     return None

@@ -21,7 +21,7 @@ from app.business.automation.operation_models import Operation
 from app.business.automation.run_models import RunDetail, ScheduledTask, Status
 from app.business.automation.services.automation_service import Actor
 from app.business.automation.services.history.run_list import RunFilters, failed_runs
-from app.business.automation.services.operations.lifecycle import Asked, Progress, begin_operation
+from app.business.automation.services.operations.lifecycle import OperationRequest, Progress, begin_operation
 from app.business.automation.services.operations.retry_chain import retry_chain
 from app.business.automation.services.operations.retry_price import MOST_RUNS as PRICED_TOGETHER
 from app.business.automation.services.operations.retry_price import retry_prices
@@ -40,7 +40,7 @@ CHUNK = 50
 """Runs of one transaction while they are put back."""
 
 
-class LeftOut(StrEnum):
+class RetrySkip(StrEnum):
     """Why a failed run is not among those that are retried."""
 
     PAUSED = "paused"
@@ -87,7 +87,7 @@ class RetryReport:
     finished_units: int = 0
     credits_most: int = 0
     adds: int = 0
-    left_out: Counter[LeftOut] = field(default_factory=Counter)
+    left_out: Counter[RetrySkip] = field(default_factory=Counter)
     by_rule: dict[int, OfRule] = field(default_factory=dict)
     beyond: int = 0
 
@@ -153,7 +153,7 @@ def begin_bulk_retry(
         session, account_id=account.id, kind=KIND, params=params, user_id=actor.user_id, now=now
     )
     operation.total = len(report.runs)
-    who = audit_log.Actor(actor.user_id, actor.api_key_id)
+    who = audit_log.AuditActor(actor.user_id, actor.api_key_id)
     counts = {"runs": len(report.runs), "credits_most": report.credits_most}
     audit_log.record(session, account.id, who, "runs.retried", operation, counts, now)
     return operation
@@ -196,15 +196,15 @@ def require_as_named(most: int, named: int | None) -> None:
 
 def nothing_to_retry(report: RetryReport) -> str:
     """Why there is nothing to do, and what would help."""
-    if report.left_out[LeftOut.PAUSED]:
+    if report.left_out[RetrySkip.PAUSED]:
         return "All automation is paused. Resume it first, then retry."
     if report.left_out:
         return "None of the failed runs under this filter can be retried as it is. See what is left out."
     return "No failed run fits this filter."
 
 
-def carry_bulk_retry(
-    transaction: Transaction, asked: Asked, progress: Progress, clock: Clock
+def run_bulk_retry(
+    transaction: Transaction, asked: OperationRequest, progress: Progress, clock: Clock
 ) -> dict[str, Any]:
     """Put the runs back, chunk by chunk; what another person or an earlier start has retried is left alone."""
     runs = [(run_id, attempt) for run_id, attempt in asked.params["runs"]]
@@ -256,13 +256,13 @@ def _judge(
     for run in runs:
         price = prices[run.id]
         if account.paused_at:
-            report.left_out[LeftOut.PAUSED] += 1
+            report.left_out[RetrySkip.PAUSED] += 1
         elif run.site_id in paused_sites:
-            report.left_out[LeftOut.SITE_PAUSED] += 1
+            report.left_out[RetrySkip.SITE_PAUSED] += 1
         elif price is None:
-            report.left_out[LeftOut.RULE_INVALID] += 1
+            report.left_out[RetrySkip.RULE_INVALID] += 1
         elif actor.role == Role.OPERATOR and price.most > account.operator_credit_limit:
-            report.left_out[LeftOut.TOO_DEAR] += 1
+            report.left_out[RetrySkip.TOO_DEAR] += 1
         else:
             report.runs.append((run.id, run.attempt))
             of_rule = report.by_rule.setdefault(run.automation_rule_id, OfRule(run.rule_name))
@@ -292,7 +292,9 @@ def _refuse_when_paused(session: Session, account_id: int, done: int) -> None:
         )
 
 
-def _retry_chunk(session: Session, asked: Asked, chunk: Sequence[tuple[int, int]], now: datetime) -> None:
+def _retry_chunk(
+    session: Session, asked: OperationRequest, chunk: Sequence[tuple[int, int]], now: datetime
+) -> None:
     attempts: dict[int, int] = dict(chunk)
     retried = []
     own = _own(ScheduledTask, asked).where(ScheduledTask.id.in_(attempts)).order_by(ScheduledTask.id)
@@ -310,11 +312,11 @@ def _retry_chunk(session: Session, asked: Asked, chunk: Sequence[tuple[int, int]
     allow(session, asked.account_id, needs)
 
 
-def _own(model: Any, asked: Asked) -> Any:
+def _own(model: Any, asked: OperationRequest) -> Any:
     return select(model).where(model.account_id == asked.account_id).execution_options(populate_existing=True)
 
 
-def _retried_by(session: Session, asked: Asked) -> int:
+def _retried_by(session: Session, asked: OperationRequest) -> int:
     ids = [run_id for run_id, _ in asked.params["runs"]]
     options = session.scalars(
         select(RunDetail.options).where(RunDetail.account_id == asked.account_id, RunDetail.run_id.in_(ids))

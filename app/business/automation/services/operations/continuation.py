@@ -8,17 +8,17 @@ from app.business.accounts.models import Account, Role
 from app.business.automation.run_models import ScheduledTask, Waiting
 from app.business.automation.services.automation_service import Actor
 from app.business.automation.services.preflight import chain_release
-from app.business.automation.services.preflight.left_over_work import LeftOver, left_over, let_go_on
+from app.business.automation.services.preflight.left_over_work import LeftOverWork, left_over, let_go_on
 from app.business.errors import Forbidden
 
 
-def offered(session: Session, run: ScheduledTask, now: datetime) -> LeftOver | None:
+def offered(session: Session, run: ScheduledTask, now: datetime) -> LeftOverWork | None:
     """What `go_on` would let happen; None where nothing waits for a person."""
     review = chain_release.review_of(session, run, now)
     if review is None:
         return left_over(session, run, now)
     waiting = f"{review.waiting:,} waiting run{'' if review.waiting == 1 else 's'}"
-    return LeftOver(waiting, review.runs, review.days, review.credits)
+    return LeftOverWork(waiting, review.runs, review.days, review.credits)
 
 
 def go_on(

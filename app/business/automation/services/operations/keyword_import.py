@@ -13,9 +13,9 @@ from app.business.automation.operation_models import ENDED, Operation, Operation
 from app.business.automation.run_models import RunDetail, ScheduledTask, Status
 from app.business.automation.services.operations import lifecycle
 from app.business.automation.services.operations.lifecycle import (
-    Asked,
     OperationCancelled,
     OperationLost,
+    OperationRequest,
     Progress,
 )
 from app.business.automation.services.transactions import Clock, Transaction
@@ -25,8 +25,8 @@ from app.business.planner.models import Keyword
 from app.business.planner.services.import_file import ImportFile, read_rows, unpack_lines
 from app.business.planner.services.import_parts import (
     Destination,
-    Pace,
-    Part,
+    ImportPart,
+    WritePace,
     begin_import,
     end_import,
     import_of,
@@ -82,7 +82,7 @@ def ask_import(
 
 
 def execute_import(
-    transaction: Transaction, asked: Asked, progress: Progress, clock: Clock
+    transaction: Transaction, asked: OperationRequest, progress: Progress, clock: Clock
 ) -> dict[str, Any]:
     """Write what is left of the rows, or take back what was written. Begun again, it goes on where it stood."""
     with transaction() as session:
@@ -112,7 +112,7 @@ class _Execution:
         self.transaction, self.progress, self.clock = transaction, progress, clock
         self.operation_id, self.position = found.operation_id, found.position
         self.target, self.total = target_of(found), found.total
-        self.pace, self.all_wait = Pace(), False
+        self.pace, self.all_wait = WritePace(), False
         self.begin, self.ready = self.position, list[ReadyRow]()
 
     def write(self, lines: Sequence[bytes]) -> None:
@@ -141,14 +141,14 @@ class _Execution:
             if cancelled:
                 start_taking_back(session, found)
             elif position == self.position:
-                part = Part(session, found, self.clock())
+                part = ImportPart(session, found, self.clock())
                 position += self._write_slices(part, self.ready[position - self.begin :])
             # Else the part before was committed, and only its confirmation was lost.
         self.pace.finish()
         self.position = position
         return not cancelled and position < self.total
 
-    def _write_slices(self, part: Part, rows: Sequence[ReadyRow]) -> int:
+    def _write_slices(self, part: ImportPart, rows: Sequence[ReadyRow]) -> int:
         while part.rows < len(rows) and (fitting := self.pace.next_slice()):
             some = rows[part.rows : part.rows + fitting]
             part.write(some)

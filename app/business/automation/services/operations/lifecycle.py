@@ -90,7 +90,7 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Asked:
+class OperationRequest:
     """What a handler works from: whose operation it is, who asked, and for what."""
 
     id: int
@@ -99,7 +99,7 @@ class Asked:
     params: Mapping[str, Any]
 
 
-Handler = Callable[[Transaction, Asked, Progress, Clock], dict[str, Any]]
+Handler = Callable[[Transaction, OperationRequest, Progress, Clock], dict[str, Any]]
 """Does the work of one kind, gives its result. It may be begun again at any point: what it changes it changes once."""
 
 
@@ -171,7 +171,7 @@ def cancel_operation(session: Session, operation: Operation, now: datetime) -> N
     session.refresh(operation)
 
 
-def carry_next(
+def execute_next(
     transaction: Transaction,
     handlers: Mapping[str, Handler],
     clock: Clock,
@@ -196,7 +196,7 @@ def carry_next(
 
 def execute_here(transaction: Transaction, operation: Operation, handler: Handler, clock: Clock) -> None:
     """Execute one of `begin_here` to its end, in the process that has begun it."""
-    asked = Asked(operation.id, operation.account_id, operation.user_id, operation.params)
+    asked = OperationRequest(operation.id, operation.account_id, operation.user_id, operation.params)
     progress = Progress(transaction, clock, lambda: False, operation.id, operation.lease_token or "")
     _end(progress, _outcome(transaction, handler, asked, progress, clock))
 
@@ -221,7 +221,7 @@ def rescue_operations(session: Session, now: datetime) -> int:
     return len(taken_back)
 
 
-def _take(session: Session, now: datetime) -> tuple[Asked, str, str] | None:
+def _take(session: Session, now: datetime) -> tuple[OperationRequest, str, str] | None:
     oldest = select(Operation.id).where(Operation.state == OperationState.PENDING).order_by(Operation.id)
     token = secrets.token_hex(8)
     row = session.execute(
@@ -238,11 +238,13 @@ def _take(session: Session, now: datetime) -> tuple[Asked, str, str] | None:
         .returning(Operation.id, Operation.account_id, Operation.user_id, Operation.params, Operation.kind)
         .execution_options(synchronize_session=False)
     ).one_or_none()
-    return (Asked(row.id, row.account_id, row.user_id, row.params), row.kind, token) if row else None
+    return (
+        (OperationRequest(row.id, row.account_id, row.user_id, row.params), row.kind, token) if row else None
+    )
 
 
 def _outcome(
-    transaction: Transaction, handler: Handler, asked: Asked, progress: Progress, clock: Clock
+    transaction: Transaction, handler: Handler, asked: OperationRequest, progress: Progress, clock: Clock
 ) -> dict[str, Any] | None:
     """What to write into the row at the end; None where it is no longer ours."""
     try:
@@ -260,7 +262,7 @@ def _outcome(
         return _after_fault(asked, error)
 
 
-def _after_fault(asked: Asked, error: Exception) -> dict[str, Any]:
+def _after_fault(asked: OperationRequest, error: Exception) -> dict[str, Any]:
     if isinstance(error, Refusal):
         return {"state": OperationState.FAILED, "error_message": error.message}
     log.error("operation %d failed", asked.id, exc_info=error)

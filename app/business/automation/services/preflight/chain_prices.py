@@ -12,7 +12,7 @@ from app.business.automation.run_models import Cause, RunDetail, ScheduledTask
 from app.business.automation.services.preflight.start_price import days_of, price_of_records
 from app.business.automation.services.rules.definition import RuleDefinition
 from app.business.automation.services.rules.versions import read_definition
-from app.business.automation.services.runs.chain_work import ChainWork, Work
+from app.business.automation.services.runs.chain_work import ChainWork, RunsAndCredits
 from app.business.automation.services.runs.context import RunContext, context_of_start, load_context
 from app.business.automation.services.runs.follow_up_runs import Item, Rest, rest_of
 from app.business.automation.services.runs.pricing import WorkPrices
@@ -27,13 +27,13 @@ from app.business.planner.models import Site
 class ChainPrices:
     """by_run: what each run and its follow-ups come to · days: until all of them have had their turn."""
 
-    by_run: Mapping[int, Work]
+    by_run: Mapping[int, RunsAndCredits]
     days: int
 
     @property
-    def total(self) -> Work:
+    def total(self) -> RunsAndCredits:
         """All of them together."""
-        return sum(self.by_run.values(), Work())
+        return sum(self.by_run.values(), RunsAndCredits())
 
 
 def price_of_rest(session: Session, context: RunContext, rest: Rest) -> ChainPrices:
@@ -65,7 +65,7 @@ def price_of_waiting(session: Session, runs: Sequence[ScheduledTask], now: datet
     groups: dict[tuple[int, int, int], list[ScheduledTask]] = defaultdict(list)
     for run in runs:
         groups[run.automation_rule_id, run.rule_version, run.split_site_id].append(run)
-    by_run: dict[int, Work] = {}
+    by_run: dict[int, RunsAndCredits] = {}
     days = 0
     for same in groups.values():
         context = load_context(session, same[0], now)
@@ -75,13 +75,15 @@ def price_of_waiting(session: Session, runs: Sequence[ScheduledTask], now: datet
     return ChainPrices(by_run, days)
 
 
-def _of_group(session: Session, context: RunContext, runs: Sequence[ScheduledTask]) -> dict[int, Work]:
+def _of_group(
+    session: Session, context: RunContext, runs: Sequence[ScheduledTask]
+) -> dict[int, RunsAndCredits]:
     """Of runs of one version of a rule; what the prices depend on is read once for all of them."""
     started = _like(session, context, context.definition)
     ids = [run.id for run in runs]
     details = session.scalars(select(RunDetail).where(RunDetail.run_id.in_(ids)))
     by_run = {detail.run_id: detail for detail in details}
-    found: dict[int, Work] = {}
+    found: dict[int, RunsAndCredits] = {}
     own: dict[int, list[int]] = {}
     for run in runs:
         mine = replace(context, run=run, detail=by_run[run.id])
@@ -115,24 +117,24 @@ def _own_records(session: Session, context: RunContext, rest: Rest) -> list[int]
     return own
 
 
-def _own_work(session: Session, started: RunContext, own: list[int], picked: bool) -> Work:
+def _own_work(session: Session, started: RunContext, own: list[int], picked: bool) -> RunsAndCredits:
     if not own and started.definition.record_type:
-        return Work()
+        return RunsAndCredits()
     price = price_of_records(session, started, own, picked)
-    return Work(price.runs, price.credits_max)
+    return RunsAndCredits(price.runs, price.credits_max)
 
 
-def _later_work(session: Session, started: RunContext, items: Sequence[Item]) -> Work:
+def _later_work(session: Session, started: RunContext, items: Sequence[Item]) -> RunsAndCredits:
     """Of what earlier steps have made, each from its step on."""
     later = [item for item in items if item["from_step"]]
     if not later:
-        return Work()
+        return RunsAndCredits()
     walk = _walk(session, started, [])
     works = (walk.following(item["from_step"], len(item["records"])) for item in later)
-    return _in_its_mode(started, sum(works, Work()))
+    return _in_its_mode(started, sum(works, RunsAndCredits()))
 
 
-def _in_its_mode(started: RunContext, work: Work) -> Work:
+def _in_its_mode(started: RunContext, work: RunsAndCredits) -> RunsAndCredits:
     """Practice costs nothing."""
     return replace(work, credits=0) if started.definition.mode == "shadow" else work
 

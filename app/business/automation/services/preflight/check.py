@@ -22,10 +22,10 @@ from app.business.automation.services.rules.repair import NEEDS_REPAIR, faults_o
 from app.business.automation.services.rules.restraint import only_restrains
 from app.business.errors import Blocked, Invalid
 
-__all__ = ["Finding", "Level", "brought_by_change", "look_over", "require_no_worse", "require_ready"]
+__all__ = ["Finding", "Level", "brought_by_change", "preflight_check", "require_no_worse", "require_ready"]
 
 
-def look_over(
+def preflight_check(
     session: Session, account: Account, rule: RuleDefinition, now: datetime, rule_id: int | None = None
 ) -> list[Finding]:
     """Everything found in the rule as it would be when it is on, the gravest first.
@@ -53,7 +53,7 @@ def require_ready(
     session: Session, account: Account, rule: RuleDefinition, now: datetime, rule_id: int | None = None
 ) -> None:
     """Raise Blocked, with its sentences by field, when something found forbids to switch the rule on."""
-    _refuse(look_over(session, account, rule, now, rule_id))
+    _refuse(preflight_check(session, account, rule, now, rule_id))
 
 
 def require_no_worse(
@@ -79,10 +79,10 @@ def brought_by_change(
     """What forbids to switch the rule on and did not before; a change that only restrains it brings nothing."""
     if only_restrains(before.model_dump(mode="json"), rule.model_dump(mode="json")):
         return []
-    stops = [one for one in look_over(session, account, rule, now, rule_id) if one.level is Level.STOP]
+    stops = [one for one in preflight_check(session, account, rule, now, rule_id) if one.level is Level.STOP]
     if not stops:
         return []
-    known = {(old.code, old.field) for old in look_over(session, account, before, now, rule_id)}
+    known = {(old.code, old.field) for old in preflight_check(session, account, before, now, rule_id)}
     return [finding for finding in stops if (finding.code, finding.field) not in known]
 
 

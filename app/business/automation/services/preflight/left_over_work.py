@@ -15,7 +15,7 @@ from app.business.errors import Conflict, Forbidden, Invalid
 
 
 @dataclass(frozen=True)
-class LeftOver:
+class LeftOverWork:
     """what: `100 tasks` · runs, days, credits: what doing them comes to at most."""
 
     what: str
@@ -24,7 +24,7 @@ class LeftOver:
     credits: int
 
 
-def left_over(session: Session, run: ScheduledTask, now: datetime) -> LeftOver | None:
+def left_over(session: Session, run: ScheduledTask, now: datetime) -> LeftOverWork | None:
     """What a person may let go on after this run; None where nothing is left, or a retry comes first."""
     if run.status not in CLOSED or run.status == Status.FAILED or run.promised is None:
         return None
@@ -37,7 +37,7 @@ def left_over(session: Session, run: ScheduledTask, now: datetime) -> LeftOver |
     except (Invalid, KeyError):
         return None
     words, work = rest.in_words(context.rule.record_type), prices.total
-    return LeftOver(words, work.runs, prices.days, work.credits)
+    return LeftOverWork(words, work.runs, prices.days, work.credits)
 
 
 def let_go_on(

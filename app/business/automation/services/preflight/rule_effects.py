@@ -26,7 +26,7 @@ _STEADY_RELATIONS = ("site.", "sector.")
 
 
 @dataclass(frozen=True)
-class Happening:
+class RuleEvent:
     """One event that an action can cause, and what such a record certainly is when rules hear of it.
 
     to: the new status, where it is about a status · action: place of the action in the rule, from 0;
@@ -53,11 +53,11 @@ class RuleEffects:
         self.always_working = self._working(self._known)
         """Places of the actions that can find a record they take."""
 
-    def happenings(self) -> list[Happening]:
+    def rule_events(self) -> list[RuleEvent]:
         """All events that it can cause, the end of its runs among them."""
         working = [step for step in self._steps if step.index in self.always_working]
-        found = [happening for step in working for happening in _of_step(self._known, step, self._steps)]
-        return [*found, Happening(EventType.RUN_FINISHED, None)]
+        found = [rule_event for step in working for rule_event in _of_step(self._known, step, self._steps)]
+        return [*found, RuleEvent(EventType.RUN_FINISHED, None)]
 
     def working(self, given: Node) -> frozenset[int]:
         """Places of the actions that can find work when `given` is known of the run's records as well."""
@@ -102,13 +102,13 @@ def _steps(definition: RuleDefinition) -> Iterator[_Step]:
             made.append(made_type)
 
 
-def _of_step(known: Node, step: _Step, steps: list[_Step]) -> Iterator[Happening]:
+def _of_step(known: Node, step: _Step, steps: list[_Step]) -> Iterator[RuleEvent]:
     for creates in step.effects.creates:
         later = _statuses(creates.record_type, steps[step.index + 1 :])
         statuses = {creates.values["status"], *later} if "status" in creates.values else set()
         facts = [_is(name, value) for name, value in creates.values.items() if name != "status"]
         facts += [_one_of(statuses)] if statuses else []
-        yield Happening(
+        yield RuleEvent(
             creates.event, creates.record_type, None, _all(facts, creates.record_type), step.index
         )
     for change in step.effects.changes:
@@ -116,7 +116,7 @@ def _of_step(known: Node, step: _Step, steps: list[_Step]) -> Iterator[Happening
         nodes = [_all(facts if change.own else facts[:1], change.record_type)]
         if change.own and step.source == "records":
             nodes += [_steady(node, step, steps) for node in (known, step.when)]
-        yield Happening(
+        yield RuleEvent(
             EventType.STATUS_CHANGED, change.record_type, change.to, Group("all", tuple(nodes)), step.index
         )
 

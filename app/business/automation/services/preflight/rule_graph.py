@@ -21,7 +21,7 @@ from app.business.automation.services.catalogue.triggers import RunFinishedOptio
 from app.business.automation.services.conditions.analysis.satisfiability import possible
 from app.business.automation.services.conditions.nodes import Node
 from app.business.automation.services.conditions.parser import parse_conditions
-from app.business.automation.services.preflight.rule_effects import Happening, RuleEffects
+from app.business.automation.services.preflight.rule_effects import RuleEffects, RuleEvent
 from app.business.automation.services.rules.definition import RuleDefinition
 from app.business.automation.services.rules.repair import faults_of
 from app.business.automation.services.rules.versions import read_definition
@@ -51,9 +51,9 @@ class RuleNode:
         return self.definition.name
 
     @cached_property
-    def happenings(self) -> list[Happening]:
+    def rule_events(self) -> list[RuleEvent]:
         """What its runs can make happen."""
-        return self.effects.happenings()
+        return self.effects.rule_events()
 
     @cached_property
     def effects(self) -> RuleEffects:
@@ -83,12 +83,12 @@ class Edge:
 
     source: RuleNode
     target: RuleNode
-    happening: Happening
+    rule_event: RuleEvent
 
     @property
     def what(self) -> str:
         """What happens between the two: `makes clusters`, `tasks become “Done”`."""
-        return words_of(self.happening)
+        return words_of(self.rule_event)
 
 
 @dataclass(frozen=True)
@@ -119,7 +119,7 @@ class RuleGraph:
         for node in (start, *others):
             self.listening.setdefault(node.definition.trigger, []).append(node)
         self._edges: dict[RuleNode, list[Edge]] = {}
-        self._states: dict[tuple[RuleNode, Happening], State] = {}
+        self._states: dict[tuple[RuleNode, RuleEvent], State] = {}
         self._left = MOST_ARROWS
 
     @classmethod
@@ -167,7 +167,7 @@ class RuleGraph:
         node, working = state
         seen: set[State] = set()
         for edge in self._edges_of(node):
-            does_it = edge.happening.action is None or edge.happening.action in working
+            does_it = edge.rule_event.action is None or edge.rule_event.action in working
             if does_it and (reached := self._state(edge)) not in seen:
                 seen.add(reached)
                 yield edge
@@ -175,19 +175,19 @@ class RuleGraph:
     def _edges_of(self, node: RuleNode) -> list[Edge]:
         if node not in self._edges:
             self._edges[node] = [
-                Edge(node, other, happening)
-                for happening in node.happenings
-                for other in self.listening.get(happening.event, [])
-                if can_start(node, other, happening)
+                Edge(node, other, rule_event)
+                for rule_event in node.rule_events
+                for other in self.listening.get(rule_event.event, [])
+                if can_start(node, other, rule_event)
             ]
             self._left -= len(self._edges[node])
         return self._edges[node]
 
     def _state(self, edge: Edge) -> State:
-        known = self._states.get((edge.target, edge.happening))
+        known = self._states.get((edge.target, edge.rule_event))
         if known is None:
-            working = edge.target.effects.working(edge.happening.facts)
-            known = self._states[edge.target, edge.happening] = (edge.target, working)
+            working = edge.target.effects.working(edge.rule_event.facts)
+            known = self._states[edge.target, edge.rule_event] = (edge.target, working)
         return known
 
 
@@ -224,29 +224,29 @@ def nodes_of(rules: Sequence[AutomationRule]) -> Iterator[RuleNode]:
     for rule in rules:
         node = RuleNode(rule.id, read_definition(rule))
         try:
-            node.conditions, node.happenings  # noqa: B018 - parsed here, where a refusal concerns this rule only
+            node.conditions, node.rule_events  # noqa: B018 - parsed here, where a refusal concerns this rule only
         except (Invalid, KeyError, ValueError):
             continue
         yield node
 
 
-def can_start(source: RuleNode, target: RuleNode, happening: Happening) -> bool:
+def can_start(source: RuleNode, target: RuleNode, rule_event: RuleEvent) -> bool:
     """Whether the target hears of it and its conditions can hold then."""
     listener = target.definition
-    if listener.trigger != happening.event:
+    if listener.trigger != rule_event.event:
         return False
     options = listener.trigger_options
     if isinstance(options, RunFinishedOptions):
-        return _hears_end(source, target, options) and target.can_hold
+        return _follows_end(source, target, options) and target.can_hold
     wanted = statuses_to(options)
-    if listener.record_type != happening.record_type or (wanted and happening.to not in wanted):
+    if listener.record_type != rule_event.record_type or (wanted and rule_event.to not in wanted):
         return False
     return share_a_place(source, target) and possible(
-        happening.record_type, happening.facts, target.conditions
+        rule_event.record_type, rule_event.facts, target.conditions
     )
 
 
-def _hears_end(source: RuleNode, target: RuleNode, options: RunFinishedOptions) -> bool:
+def _follows_end(source: RuleNode, target: RuleNode, options: RunFinishedOptions) -> bool:
     """A rule never hears of its own runs, and one with a record type finds no record in such an event."""
     heard = any(options.ask_for(source.rule_id, end) for end in REPORTED_ENDS)
     return heard and source is not target and target.definition.record_type is None
@@ -258,14 +258,14 @@ def share_a_place(source: RuleNode, target: RuleNode) -> bool:
     return all(one is None or other is None or one == other for one, other in pairs)
 
 
-def words_of(happening: Happening) -> str:
+def words_of(rule_event: RuleEvent) -> str:
     """What happens, as staff would say it: `it makes clusters`, `keywords become “Ignored”`, `its run ends`."""
-    if happening.event == EventType.RUN_FINISHED:
+    if rule_event.event == EventType.RUN_FINISHED:
         return "its run ends"
-    if happening.event == EventType.CONTENT_GENERATED:
+    if rule_event.event == EventType.CONTENT_GENERATED:
         return "it writes content"
-    records = plural(2, happening.record_type)[2:]
-    if happening.event != EventType.STATUS_CHANGED:
+    records = plural(2, rule_event.record_type)[2:]
+    if rule_event.event != EventType.STATUS_CHANGED:
         return f"it makes {records}"
-    labels = dict(choices_of(happening.record_type or "", "status"))
-    return f"{records} become “{labels.get(happening.to or '', happening.to)}”"
+    labels = dict(choices_of(rule_event.record_type or "", "status"))
+    return f"{records} become “{labels.get(rule_event.to or '', rule_event.to)}”"

@@ -8,10 +8,10 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Cause, ScheduledTask
-from app.business.automation.services.preflight.start_parts import Part, parts_of_start
+from app.business.automation.services.preflight.start_parts import StartPart, parts_of_start
 from app.business.automation.services.preflight.start_price import StartPrice, price_of_parts
 from app.business.automation.services.runs.opening import Opening, open_run
-from app.business.automation.services.runs.start_list import NO_LIST, Stretch
+from app.business.automation.services.runs.start_list import NO_LIST, ListSpan
 from app.business.automation.services.runs.windows import window_of
 from app.business.automation.services.triggering.meanwhile import records_meanwhile
 
@@ -20,7 +20,7 @@ from app.business.automation.services.triggering.meanwhile import records_meanwh
 class Start:
     """A start that is thought of: the records it promises to work on, and what that comes to."""
 
-    parts: list[Part]
+    parts: list[StartPart]
     picked: bool
     price: StartPrice
 
@@ -71,16 +71,16 @@ def open_backfill(
         open_start(session, rule, start, opening, max_credits)
 
 
-def _places(start: Start) -> Iterator[Stretch]:
+def _places(start: Start) -> Iterator[ListSpan]:
     """The stretch that the first run of each part looks at, in the one list of all that one run does not take."""
     begin = 0
     for part in start.parts:
         count, size = len(part.offered or ()), window_of(part.context.definition, picked=start.picked)
-        yield Stretch(begin, begin + size, begin + count) if count > size else NO_LIST
+        yield ListSpan(begin, begin + size, begin + count) if count > size else NO_LIST
         begin += count if count > size else 0
 
 
-def _of_part(start: Start, part: Part, place: Stretch, opening: Opening) -> Opening:
+def _of_part(start: Start, part: StartPart, place: ListSpan, opening: Opening) -> Opening:
     site_id = part.context.run.split_site_id
     opening = replace(opening, site_id=site_id or None, split_site_id=site_id)
     if not part.offered:

@@ -17,7 +17,7 @@ from app.business.planner.models import Site, SiteStatus
 
 
 @dataclass(frozen=True)
-class Part:
+class StartPart:
     """What runs of their own work on. offered: the records given or found (None: it works on none) · matching: those
     of them that match now.
     """
@@ -29,7 +29,7 @@ class Part:
 
 def parts_of_start(
     session: Session, rule: AutomationRule, cause: Cause, now: datetime, record_ids: Sequence[int] | None
-) -> list[Part]:
+) -> list[StartPart]:
     """Of the given records, or of all that match and that the rule may take; at least one."""
     whole = context_of_start(session, rule, cause, now)
     given = None if record_ids is None else list(dict.fromkeys(record_ids))
@@ -62,10 +62,10 @@ def _by_site(
     return [(site, groups[site.id]) for site in session.scalars(query) if site.id in groups]
 
 
-def _part(session: Session, context: RunContext, given: list[int] | None) -> Part:
+def _part(session: Session, context: RunContext, given: list[int] | None) -> StartPart:
     if context.definition.record_type is None:
-        return Part(context)
+        return StartPart(context)
     if given is None:
         found = matching_ids(session, context)
-        return Part(context, found, found)
-    return Part(context, given, matching_of(session, context, given))
+        return StartPart(context, found, found)
+    return StartPart(context, given, matching_of(session, context, given))

@@ -13,11 +13,11 @@ from app.business.automation.models import AutomationRule, RuleDay
 from app.business.automation.run_models import Cause
 from app.business.automation.services.catalogue.actions.registry import is_paid
 from app.business.automation.services.preflight.rule_graph import RuleNode, Started, started_by
-from app.business.automation.services.preflight.start_parts import Part, parts_of_start
+from app.business.automation.services.preflight.start_parts import StartPart, parts_of_start
 from app.business.automation.services.rules.cost import ActionUse, uses_of_actions
 from app.business.automation.services.rules.definition import RuleDefinition
 from app.business.automation.services.rules.versions import write
-from app.business.automation.services.runs.chain_work import ChainWork, Work
+from app.business.automation.services.runs.chain_work import ChainWork, RunsAndCredits
 from app.business.automation.services.runs.context import RunContext, context_of_start
 from app.business.automation.services.runs.pricing import WorkPrices
 from app.business.automation.services.runs.steps import steps_over
@@ -62,7 +62,7 @@ def start_price(
     return price_of_parts(session, parts, record_ids is not None)
 
 
-def price_of_parts(session: Session, parts: Sequence[Part], picked: bool) -> StartPrice:
+def price_of_parts(session: Session, parts: Sequence[StartPart], picked: bool) -> StartPrice:
     """Of all parts together; each has a daily limit of its own."""
     prices = [price_of_records(session, part.context, part.matching, picked) for part in parts]
     return StartPrice(
@@ -89,7 +89,7 @@ def price_of_records(session: Session, context: RunContext, ids: list[int], pick
     work = _work(most, fitting, window)
     credits = _work(about, fitting, window).credits
     if definition.mode == "shadow":
-        work, credits = Work(work.runs, 0), 0
+        work, credits = RunsAndCredits(work.runs, 0), 0
     return StartPrice(
         records=len(fitting),
         runs=work.runs,
@@ -146,7 +146,7 @@ def unsaved_rule(account_id: int, definition: RuleDefinition, rule_id: int | Non
     return rule
 
 
-def _work(chain: ChainWork, ids: list[int], window: int) -> Work:
+def _work(chain: ChainWork, ids: list[int], window: int) -> RunsAndCredits:
     return chain.of(ids, window) if chain.definition.record_type else chain.without_records()
 
 
@@ -168,11 +168,11 @@ def _runs_left(session: Session, context: RunContext) -> int:
 
 def _record_count(started: Started, uses: list[ActionUse], records: int) -> int:
     """How many records, or ends of runs, the rule gets from the one before it."""
-    happening = started.path[-1].happening
-    if happening.action is None:
+    rule_event = started.path[-1].rule_event
+    if rule_event.action is None:
         return records
-    use = uses[happening.action]
-    return use.units if happening.to else use.made
+    use = uses[rule_event.action]
+    return use.units if rule_event.to else use.made
 
 
 def _within_budget(started: Started, credits: int) -> int:

@@ -8,15 +8,15 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.accounts.services.scope import is_row_id
 from app.business.automation.models import AutomationRule
-from app.business.automation.services.catalogue.field_types import Scope
+from app.business.automation.services.catalogue.field_types import RuleScope
 from app.business.automation.services.rule_parts import JsonObject
 from app.business.planner.models import Site
 
 
-def rule_scope(session: Session, rule: AutomationRule) -> Scope:
+def rule_scope(session: Session, rule: AutomationRule) -> RuleScope:
     """What the rule may read."""
     account = session.get_one(Account, rule.account_id)
-    return Scope(account.id, rule.site_id, rule.sector_id, account_zone=account.timezone)
+    return RuleScope(account.id, rule.site_id, rule.sector_id, account_zone=account.timezone)
 
 
 def with_time_zone(session: Session, account: Account, data: JsonObject) -> JsonObject:

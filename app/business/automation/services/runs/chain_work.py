@@ -16,18 +16,18 @@ from app.business.automation.services.runs.steps import Step, steps_over
 
 
 @dataclass(frozen=True)
-class Work:
+class RunsAndCredits:
     """Runs, and the credits they spend together."""
 
     runs: int = 0
     credits: int = 0
 
-    def __add__(self, other: "Work") -> "Work":
-        return Work(self.runs + other.runs, self.credits + other.credits)
+    def __add__(self, other: "RunsAndCredits") -> "RunsAndCredits":
+        return RunsAndCredits(self.runs + other.runs, self.credits + other.credits)
 
-    def times(self, number: int) -> "Work":
+    def times(self, number: int) -> "RunsAndCredits":
         """The same again and again."""
-        return Work(self.runs * number, self.credits * number)
+        return RunsAndCredits(self.runs * number, self.credits * number)
 
 
 class ChainWork:
@@ -44,54 +44,56 @@ class ChainWork:
         """Those that a run's limit pays for at all."""
         return [key for key in ids if self.prices.amount([key]) <= self.limit]
 
-    def of(self, ids: list[int], window: int) -> Work:
+    def of(self, ids: list[int], window: int) -> RunsAndCredits:
         """The whole chain over `ids`, each of them affordable, of which each run looks at `window`."""
-        total, position = Work(), 0
+        total, position = RunsAndCredits(), 0
         while position < len(ids):
             taken = longest_within(self.prices.amount, ids[position : position + window], self.limit)
             total += self._one(taken)
             position += len(taken)
         return total
 
-    def without_records(self) -> Work:
+    def without_records(self) -> RunsAndCredits:
         """The one run of a rule that works on no records."""
         return self._one([])
 
-    def costing(self, known: int) -> Work:
+    def costing(self, known: int) -> RunsAndCredits:
         """The chain over one record of which only that price is known."""
-        return Work(1, known) + self.after(0, 1, known) if known <= self.limit else Work()
+        return RunsAndCredits(1, known) + self.after(0, 1, known) if known <= self.limit else RunsAndCredits()
 
-    def _one(self, taken: list[int]) -> Work:
+    def _one(self, taken: list[int]) -> RunsAndCredits:
         known = self.prices.amount(taken)
-        return Work(1, known) + self.after(0, len(taken), known)
+        return RunsAndCredits(1, known) + self.after(0, len(taken), known)
 
-    def _after(self, first: int, units: int, spent: int) -> Work:
+    def _after(self, first: int, units: int, spent: int) -> RunsAndCredits:
         """What the steps from `first` on add in a run over `units` records that has set `spent` aside already."""
         counts = {self.steps[first].record_type if first else self.definition.record_type: units}
-        total = Work()
+        total = RunsAndCredits()
         for step in self.steps[first:]:
             count = self._units(step, units, counts)
             one = self.price_of_one(step) if step.source == "made" and step.index > first else 0
             if one:
                 fitting = min(count, max(self.limit - spent, 0) // one)
-                total += Work(0, fitting * one) + self.following(step.index, count - fitting)
+                total += RunsAndCredits(0, fitting * one) + self.following(step.index, count - fitting)
                 count, spent = fitting, spent + fitting * one
             if made := made_by(step.action):
                 counts[made] = made_from(step.action, count, most=self.most)
         return total
 
-    def _following(self, index: int, count: int) -> Work:
+    def _following(self, index: int, count: int) -> RunsAndCredits:
         """Runs that begin at that step and go through `count` records which earlier runs have made."""
         one, fixed = self.price_of_one(self.steps[index]), self._fixed_from(index)
         fitting = max(self.limit - fixed, 0) // one
         if count <= 0 or fitting < 1:
-            return Work()
+            return RunsAndCredits()
         full, rest = divmod(count, fitting)
-        return self._begin_at(index, fitting).times(full) + (self._begin_at(index, rest) if rest else Work())
+        return self._begin_at(index, fitting).times(full) + (
+            self._begin_at(index, rest) if rest else RunsAndCredits()
+        )
 
-    def _begin_at(self, index: int, count: int) -> Work:
+    def _begin_at(self, index: int, count: int) -> RunsAndCredits:
         spent = self._fixed_from(index) + count * self.price_of_one(self.steps[index])
-        return Work(1, spent) + self.after(index, count, spent)
+        return RunsAndCredits(1, spent) + self.after(index, count, spent)
 
     def _units(self, step: Step, units: int, counts: dict[str | None, int]) -> int:
         if step.source == "explicit":

@@ -32,7 +32,7 @@ from app.business.automation.services.runs.follow_up_runs import (
     rest_of,
 )
 from app.business.automation.services.runs.gate_verdict import Stop, stop_of
-from app.business.automation.services.runs.opening import LONG_QUEUE, call_attention
+from app.business.automation.services.runs.opening import LONG_QUEUE, schedule_wakeup
 from app.business.automation.services.runs.record_claim_settling import open_origins, settle_claims
 from app.business.automation.services.runs.result import failure_sentence, result_of
 from app.business.automation.services.runs.unit_receipts import Outcome
@@ -138,8 +138,8 @@ def hand_back(session: Session, context: RunContext) -> None:
     """The worker goes away: the run is pending again and goes on with its next unit elsewhere."""
     run = context.run
     run.status, run.not_before = Status.PENDING, context.now
-    _let_go(session, context, Status.PENDING, None, "Handed back: the worker was stopped.")
-    call_attention(session, run)
+    _end_attempt(session, context, Status.PENDING, None, "Handed back: the worker was stopped.")
+    schedule_wakeup(session, run)
 
 
 def settle(session: Session, context: RunContext, outcome: Outcome) -> None:
@@ -182,8 +182,8 @@ def _retry_later(session: Session, context: RunContext, outcome: Outcome, messag
     run.status, run.error_message = Status.PENDING, message
     context.detail.options = context.detail.options | {"rest": merged_rest(context, outcome.rest)}
     _release(session, context)
-    _let_go(session, context, Status.FAILED, Reason.ACTION_FAILED, message)
-    call_attention(session, run)
+    _end_attempt(session, context, Status.FAILED, Reason.ACTION_FAILED, message)
+    schedule_wakeup(session, run)
     wake_next_in_turn(session, run)
 
 
@@ -214,10 +214,10 @@ def _end(
     if run.from_step and status != Status.COMPLETED:
         open_origins(session, context, is_passing=is_passing)
     close_batches_of_run(session, run.account_id, run.id, context.now)
-    _let_go(session, context, status, reason, message)
+    _end_attempt(session, context, status, reason, message)
     known = status == Status.FAILED and outages.is_tried_again(run) and is_passing
     if status == Status.FAILED and not known:
-        _tell(session, context, message)
+        _notify(session, context, message)
     if status != Status.SKIPPED and not known:
         _report_end(session, context)
     session.flush()
@@ -262,7 +262,9 @@ def _park(session: Session, context: RunContext, stop: Stop) -> None:
         wake_next_in_turn(session, run)
 
 
-def _let_go(session: Session, context: RunContext, status: str, reason: Reason | None, message: str) -> None:
+def _end_attempt(
+    session: Session, context: RunContext, status: str, reason: Reason | None, message: str
+) -> None:
     run = context.run
     session.execute(
         update(RunAttempt)
@@ -309,7 +311,7 @@ def _report_end(session: Session, context: RunContext) -> None:
     close_batches_of_run(session, run.account_id, run.id, context.now)
 
 
-def _tell(session: Session, context: RunContext, message: str) -> None:
+def _notify(session: Session, context: RunContext, message: str) -> None:
     later = f" {outages.TRIED_AGAIN}" if context.run.retry_at else ""
     add_notice(
         session,

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Reason, ScheduledTask, Status
 from app.business.automation.services.runs.ended_runs import note_end
-from app.business.automation.services.runs.opening import call_attention
+from app.business.automation.services.runs.opening import schedule_wakeup
 from app.business.automation.services.runs.waiting import wake_previous
 from app.business.errors import Conflict
 
@@ -50,7 +50,7 @@ def retry(
     )
     if not changed:
         raise Conflict(f"Only failed runs can be retried; this one is {run.status}.")
-    call_attention(session, run)
+    schedule_wakeup(session, run)
 
 
 def cancel(session: Session, run: ScheduledTask, now: datetime) -> None:
@@ -79,7 +79,7 @@ def cancel(session: Session, run: ScheduledTask, now: datetime) -> None:
         return
     goes_on = {"cancel_requested_at": now, "waiting_for": None, "waits_for_run_id": None, "not_before": now}
     if _guarded(session, run, [Status.PENDING], None, **goes_on):
-        call_attention(session, run)
+        schedule_wakeup(session, run)
         return
     raise Conflict(f"This run has already ended ({run.status}).")
 

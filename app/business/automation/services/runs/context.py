@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule, RuleVersion
 from app.business.automation.run_models import Cause, RunDetail, ScheduledTask
-from app.business.automation.services.catalogue.field_types import Scope
+from app.business.automation.services.catalogue.field_types import RuleScope
 from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.conditions.facts import Facts
 from app.business.automation.services.conditions.parser import Node, parse_conditions
@@ -53,10 +53,10 @@ class RunContext:
         return ZoneInfo(self.definition.named_zone or site_zone or self.account.timezone)
 
     @property
-    def scope(self) -> Scope:
+    def scope(self) -> RuleScope:
         """What the run may read."""
         place = self.definition.site, self.definition.sector
-        return Scope(self.account.id, *place, self.run.split_site_id or None, self.account.timezone)
+        return RuleScope(self.account.id, *place, self.run.split_site_id or None, self.account.timezone)
 
     @property
     def local_day(self) -> date:

@@ -18,7 +18,7 @@ from app.business.automation.services.runs.pricing import WorkPrices
 from app.business.automation.services.runs.record_claims import is_selected
 from app.business.automation.services.runs.start_list import (
     NO_LIST,
-    Stretch,
+    ListSpan,
     start_of,
     start_records,
     stretch_of,
@@ -43,7 +43,7 @@ class Rest:
     """What is left to do after a run: items one by one, then the list of its start from `place.end` on."""
 
     items: list[Item] = field(default_factory=list)
-    place: Stretch = NO_LIST
+    place: ListSpan = NO_LIST
 
     def __bool__(self) -> bool:
         return bool(self.items) or self.place.beyond > 0
@@ -146,9 +146,9 @@ def hand_on(session: Session, context: RunContext, rest: Rest) -> ScheduledTask:
     )
 
 
-def _next_window(session: Session, context: RunContext, rest: Rest) -> tuple[Item, list[Item], Stretch]:
+def _next_window(session: Session, context: RunContext, rest: Rest) -> tuple[Item, list[Item], ListSpan]:
     """The records of the next run, what it passes on, and its stretch of the list; filled up from the list."""
-    place = Stretch(rest.place.end, rest.place.end, rest.place.total)
+    place = ListSpan(rest.place.end, rest.place.end, rest.place.total)
     empty: Item = {"from_step": 0, "record_type": context.rule.record_type, "records": []}
     first, *others = rest.items or [empty]
     if place.beyond and not first["from_step"]:

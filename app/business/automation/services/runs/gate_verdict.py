@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from app.business.automation.run_models import Reason, Waiting
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.record_selection import Choice
-from app.business.automation.services.runs.start_list import NO_LIST, Stretch
+from app.business.automation.services.runs.start_list import NO_LIST, ListSpan
 from app.business.billing.services.credit_service import Budget, BudgetScope, Shortfall
 
 
@@ -63,7 +63,7 @@ class Admission:
     origins: dict[int, int] = field(default_factory=dict)
     gone_on_with: list[int] = field(default_factory=list)
     left_over: list[int] = field(default_factory=list)
-    place: Stretch = NO_LIST
+    place: ListSpan = NO_LIST
     looked_at: int = 0
     price: int = 0
     stop: Stop | None = None

@@ -64,8 +64,8 @@ def pass_gates(session: Session, context: RunContext) -> Admission:
 def _would(context: RunContext, admission: Admission) -> dict[str, int]:
     """credits: the price of what is known at the start, and about that of the steps over what it would have made."""
     records = len(admission.records)
-    reckoned = credits_of_actions(context.definition, records)
-    later = sum(reckoned[step.index] for step in steps_of(context) if not step.known_at_start)
+    estimated_use = credits_of_actions(context.definition, records)
+    later = sum(estimated_use[step.index] for step in steps_of(context) if not step.known_at_start)
     left_over = len(admission.left_over) + admission.place.beyond
     return {"records": records, "left_over": left_over, "credits": admission.price + later}
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session, aliased
 from app.business.automation.run_models import Cause, RunAttempt, ScheduledTask, Status, Waiting
 
 LEASE = timedelta(seconds=60)
-BEAT_SECONDS = 15
+HEARTBEAT_SECONDS = 15
 SERIAL_CAUSES = (Cause.EVENT, Cause.BACKFILL)
 
 

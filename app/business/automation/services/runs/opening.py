@@ -58,7 +58,7 @@ def open_run(session: Session, rule: AutomationRule, opening: Opening) -> Schedu
     """Add a pending run of the rule's present version and ask for a look at its queue after the commit."""
     run = _row(rule, opening, Status.PENDING)
     _add(session, run, opening)
-    call_attention(session, run)
+    schedule_wakeup(session, run)
     return run
 
 
@@ -92,7 +92,7 @@ def reopen(session: Session, run: ScheduledTask, rule: AutomationRule, opening: 
     for name, value in _detail(run.account_id, run.id, opening).items():
         setattr(run.detail, name, value)
     session.flush()
-    call_attention(session, run)
+    schedule_wakeup(session, run)
 
 
 def record_skip(
@@ -129,7 +129,7 @@ def _skip(run: ScheduledTask, reason: Reason, message: str, now: datetime, extra
         setattr(run, name, value)
 
 
-def call_attention(session: Session, run: ScheduledTask) -> None:
+def schedule_wakeup(session: Session, run: ScheduledTask) -> None:
     """Wake the run's queue, at once for what is due and by an alarm at its second for what is not."""
     session.info.setdefault("alarms", set()).add((run.not_before or run.scheduled_at, run.queue))
 

@@ -14,7 +14,7 @@ from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Cause, ScheduledTask, Status
 from app.business.automation.services.runs.context import RunContext
-from app.business.automation.services.runs.opening import call_attention
+from app.business.automation.services.runs.opening import schedule_wakeup
 
 PROBE_AFTER = timedelta(minutes=15)
 LONGEST_OUTAGE = timedelta(hours=24)
@@ -85,4 +85,4 @@ def _try(session: Session, run: ScheduledTask, now: datetime) -> None:
     run.status, run.reason, run.finished_at, run.retry_at = Status.PENDING, None, None, None
     run.not_before, run.rescues, run.auto_retries = now, 0, max(run.auto_retries, AUTO_RETRIES) + 1
     session.flush()
-    call_attention(session, run)
+    schedule_wakeup(session, run)

@@ -23,7 +23,7 @@ from app.business.automation.services.runs.record_claims import (
     is_selected,
     not_handled,
 )
-from app.business.automation.services.runs.start_list import NO_LIST, Stretch, start_records, stretch_of
+from app.business.automation.services.runs.start_list import NO_LIST, ListSpan, start_records, stretch_of
 from app.business.automation.services.runs.windows import window_of
 from app.business.planner.models import Record
 
@@ -43,7 +43,7 @@ class Choice:
     offered: int | None = None
     held: list[int] = field(default_factory=list)
     window: list[int] = field(default_factory=list)
-    place: Stretch = NO_LIST
+    place: ListSpan = NO_LIST
 
     @property
     def free(self) -> int:

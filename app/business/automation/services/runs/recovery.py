@@ -12,7 +12,7 @@ from app.business.automation.services.runs.context import load_context
 from app.business.automation.services.runs.credits_used import credits_of_attempt
 from app.business.automation.services.runs.gate_verdict import Stop
 from app.business.automation.services.runs.lease import expired
-from app.business.automation.services.runs.opening import call_attention
+from app.business.automation.services.runs.opening import schedule_wakeup
 from app.business.automation.services.transactions import Clock, Transaction
 
 MOST_RESCUES = 3
@@ -81,7 +81,7 @@ def _rescue(session: Session, run_id: int, now: datetime) -> bool:
     )
     run.status, run.not_before = Status.PENDING, now
     session.flush()
-    call_attention(session, run)
+    schedule_wakeup(session, run)
     return True
 
 

@@ -6,7 +6,7 @@ from dataclasses import astuple, dataclass
 from sqlalchemy import ColumnElement, and_, case, func, or_, select
 from sqlalchemy.orm import Session
 
-from app.business.automation.services.catalogue.actions.eligibility import Refusal
+from app.business.automation.services.catalogue.actions.eligibility import IneligibilityReason
 from app.business.automation.services.catalogue.nouns import noun
 from app.business.automation.services.catalogue.record_models import MODELS, in_scope
 from app.business.automation.services.runs.context import RunContext
@@ -100,7 +100,7 @@ def _none_of_given(session: Session, context: RunContext, choice: Choice) -> str
 
 def _parts(context: RunContext, counts: _Counts, matched: int) -> list[tuple[int, Words]]:
     first = filtering_action(context.definition)
-    refusal = first.refusal if first else Refusal()
+    refusal = first.refusal if first else IneligibilityReason()
     parts = [
         (matched - counts.fit, (refusal.one, refusal.many)),
         (counts.fit - counts.kept, SET_ASIDE),

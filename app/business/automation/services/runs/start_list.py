@@ -17,7 +17,7 @@ LISTED = "listed"
 
 
 @dataclass(frozen=True)
-class Stretch:
+class ListSpan:
     """From `begin` to before `end` of a list of `total` records."""
 
     begin: int = 0
@@ -34,13 +34,13 @@ class Stretch:
         return {LISTED: [self.begin, self.end, self.total]} if self.total else {}
 
 
-NO_LIST = Stretch()
+NO_LIST = ListSpan()
 """Of a start whose first run takes all its records."""
 
 
-def stretch_of(detail: RunDetail) -> Stretch:
+def stretch_of(detail: RunDetail) -> ListSpan:
     """The run's own stretch; an empty one where its start has no list."""
-    return Stretch(*detail.options.get(LISTED, ()))
+    return ListSpan(*detail.options.get(LISTED, ()))
 
 
 def start_of(run: ScheduledTask) -> int:

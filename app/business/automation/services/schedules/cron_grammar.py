@@ -35,7 +35,7 @@ _EXAMPLE = "Example: 0 9 * * 1-5 is Monday to Friday at 09:00."
 
 
 @dataclass(frozen=True, slots=True)
-class Field:
+class CronField:
     """One of the five places of a line: its name, its range, and the names that stand for numbers."""
 
     name: str
@@ -53,11 +53,11 @@ class Field:
 
 
 FIELDS = (
-    Field("Minute", 0, 59, "Example: 0,30 or */15."),
-    Field("Hour", 0, 23, "Example: 9 or 9-17."),
-    Field("Day of month", 1, 31, "Example: 1 or 1,15."),
-    Field("Month", 1, 12, "Example: 1-6 or JAN,JUL.", MONTHS),
-    Field("Day of week", 0, 7, "Example: 1-5 or MON-FRI.", WEEKDAYS),
+    CronField("Minute", 0, 59, "Example: 0,30 or */15."),
+    CronField("Hour", 0, 23, "Example: 9 or 9-17."),
+    CronField("Day of month", 1, 31, "Example: 1 or 1,15."),
+    CronField("Month", 1, 12, "Example: 1-6 or JAN,JUL.", MONTHS),
+    CronField("Day of week", 0, 7, "Example: 1-5 or MON-FRI.", WEEKDAYS),
 )
 
 
@@ -140,7 +140,7 @@ def _split(line: str) -> list[str]:
     return texts
 
 
-def _field_values(kind: Field, text: str) -> Iterator[int]:
+def _field_values(kind: CronField, text: str) -> Iterator[int]:
     """Values of one field; raises ValueError with the sentence that says what is wrong."""
     for part in text.split(","):
         match = _PART.fullmatch(part)
@@ -149,7 +149,7 @@ def _field_values(kind: Field, text: str) -> Iterator[int]:
         yield from _part_values(kind, part, match["first"], match["last"], match["step"])
 
 
-def _part_values(kind: Field, part: str, first: str, last: str | None, step: str | None) -> range:
+def _part_values(kind: CronField, part: str, first: str, last: str | None, step: str | None) -> range:
     if first == "*":
         low, high = kind.low, kind.high
     else:
@@ -167,7 +167,7 @@ def _part_values(kind: Field, part: str, first: str, last: str | None, step: str
     return range(low, high + 1, int(step))
 
 
-def _number(kind: Field, text: str) -> int:
+def _number(kind: CronField, text: str) -> int:
     number = kind.number(text)
     if number is None or not kind.low <= number <= kind.high:
         allowed = f"{kind.low}-{kind.high}"

@@ -18,7 +18,7 @@ _MINUTE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
+class OffsetSpan:
     """From `begin_at` up to `end_at` (UTC) local time is UTC plus `offset`."""
 
     begin_at: datetime
@@ -36,13 +36,13 @@ class Stretch:
         return (self.end_at + self.offset).replace(tzinfo=None)
 
 
-def stretches(zone: ZoneInfo, start: datetime) -> Iterator[Stretch]:
+def stretches(zone: ZoneInfo, start: datetime) -> Iterator[OffsetSpan]:
     """Stretches from the UTC instant `start` to the calendar's end, without holes, cut at each year's end."""
     begin = start
     for year in range(start.year, LAST_YEAR + 1):
         for end, offset in _offsets(zone, year):
             if end > begin:
-                yield Stretch(begin, end, offset)
+                yield OffsetSpan(begin, end, offset)
                 begin = end
 
 

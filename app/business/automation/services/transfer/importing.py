@@ -37,7 +37,7 @@ Errors = dict[str, list[str]]
 
 
 @dataclass
-class Arrival:
+class RuleImport:
     """One rule of the file: what becomes of it. `before` is what a rule of that name says now."""
 
     number: int
@@ -50,10 +50,10 @@ class Arrival:
 
 
 @dataclass
-class Arrivals:
+class FileImport:
     """The whole file. `unknown_sites`: names for which a site can be chosen; `names`: of what was made."""
 
-    rules: list[Arrival]
+    rules: list[RuleImport]
     unknown_sites: list[str]
     rule_names: dict[int, str]
 
@@ -70,32 +70,32 @@ class Arrivals:
         return sum(rule.state == state for rule in self.rules)
 
 
-def look_at(
+def preview_import(
     session: Session,
     account: Account,
     rules: list[Any],
     actor: Actor,
     now: datetime,
     sites_as: Mapping[str, int] | None = None,
-) -> Arrivals:
+) -> FileImport:
     """What the import would do; nothing is written."""
-    wishes = {name: set(session.info.get(name, ())) for name in ("wake", "alarms")}
+    wakeups = {name: set(session.info.get(name, ())) for name in ("wake", "alarms")}
     savepoint = session.begin_nested()
     try:
-        return take_in(session, account, rules, actor, now, sites_as)
+        return apply_import(session, account, rules, actor, now, sites_as)
     finally:
         savepoint.rollback()
-        session.info.update(wishes)
+        session.info.update(wakeups)
 
 
-def take_in(
+def apply_import(
     session: Session,
     account: Account,
     rules: list[Any],
     actor: Actor,
     now: datetime,
     sites_as: Mapping[str, int] | None = None,
-) -> Arrivals:
+) -> FileImport:
     """Save every rule that can be taken; the caller commits, or not. Raises Invalid for too many rules."""
     if len(rules) > MOST_RULES:
         raise Invalid(
@@ -117,9 +117,9 @@ class _Importer:
         self.unknown_sites: dict[str, None] = {}
         self.made: dict[int, str] = {}
 
-    def all(self, rules: list[Any]) -> Arrivals:
+    def all(self, rules: list[Any]) -> FileImport:
         names = [_key(rule.get("name")) if isinstance(rule, dict) else None for rule in rules]
-        arrivals: dict[int, Arrival] = {}
+        imports: dict[int, RuleImport] = {}
         waiting = list(range(len(rules)))
         # A rule may name another one of the file: whoever names one that is still to come waits for it.
         while waiting:
@@ -129,9 +129,11 @@ class _Importer:
             ]
             for index in ready or waiting:
                 twice = names.count(names[index]) > 1
-                arrivals[index] = self.one(index + 1, rules[index], twice, circle=not ready)
-            waiting = [index for index in waiting if index not in arrivals]
-        return Arrivals([arrivals[index] for index in range(len(rules))], list(self.unknown_sites), self.made)
+                imports[index] = self.one(index + 1, rules[index], twice, circle=not ready)
+            waiting = [index for index in waiting if index not in imports]
+        return FileImport(
+            [imports[index] for index in range(len(rules))], list(self.unknown_sites), self.made
+        )
 
     def named_rules(self, rule: Any) -> set[str]:
         """Rules that this one speaks of and that the account does not have yet."""
@@ -146,7 +148,7 @@ class _Importer:
             swap_references(deepcopy(rule), note)
         return found
 
-    def one(self, number: int, rule: Any, twice: bool, *, circle: bool) -> Arrival:
+    def one(self, number: int, rule: Any, twice: bool, *, circle: bool) -> RuleImport:
         if not isinstance(rule, dict) or not isinstance(rule.get("name"), str) or not rule["name"].strip():
             return _refused(number, "Without a name", {"name": ["Give the rule a name."]})
         name = rule["name"].strip()
@@ -163,26 +165,26 @@ class _Importer:
             return _refused(number, name, errors)
         savepoint = self.session.begin_nested()
         try:
-            arrival = self.save(number, name, data, known)
+            rule_import = self.save(number, name, data, known)
         except Invalid as refusal:
             savepoint.rollback()
             return _refused(number, name, refusal.errors)
         savepoint.commit()
-        return arrival
+        return rule_import
 
-    def save(self, number: int, name: str, data: Definition, known: list[int]) -> Arrival:
+    def save(self, number: int, name: str, data: Definition, known: list[int]) -> RuleImport:
         session, data = self.session, data | {"is_active": False}
         if not known:
             rule = self.service.create_rule(session, self.account, data, self.actor, self.now, origin=ORIGIN)
             self.directory.by_id["rule"][rule.id] = self.made[rule.id] = rule.name
-            return Arrival(number, name, "new", None, deepcopy(definition_of(rule)), {}, rule.id)
+            return RuleImport(number, name, "new", None, deepcopy(definition_of(rule)), {}, rule.id)
         rule = session.get_one(AutomationRule, known[0])
         before = deepcopy(definition_of(rule))
         after = self.service.checked(session, self.account, data, rule).model_dump(mode="json")
         if after | {"is_active": before["is_active"]} == before:
-            return Arrival(number, name, "unchanged", before, before, {}, rule.id)
+            return RuleImport(number, name, "unchanged", before, before, {}, rule.id)
         self.service.update_rule(session, rule, data, self.actor, self.now, origin=ORIGIN)
-        return Arrival(number, name, "changed", before, after, {}, rule.id)
+        return RuleImport(number, name, "changed", before, after, {}, rule.id)
 
 
 def with_ids(
@@ -230,8 +232,8 @@ class _Names:
         return None
 
 
-def _refused(number: int, name: str, errors: Mapping[str, list[str]]) -> Arrival:
-    return Arrival(number, name[:255], "refused", errors=dict(errors))
+def _refused(number: int, name: str, errors: Mapping[str, list[str]]) -> RuleImport:
+    return RuleImport(number, name[:255], "refused", errors=dict(errors))
 
 
 def _key(name: Any) -> Any:

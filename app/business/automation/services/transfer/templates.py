@@ -75,7 +75,7 @@ def _do(action: str, /, **params: Any) -> dict[str, Any]:
     return {"type": action, "params": params}
 
 
-def _tell(role: str, message: str) -> dict[str, Any]:
+def _notify(role: str, message: str) -> dict[str, Any]:
     return _do("notify", message=message, to=role)
 
 
@@ -136,7 +136,7 @@ TEMPLATES = (
         "Every Monday, when ideas have waited a week for a yes or a no.",
         _at("0 9 * * 1") | {"record_type": "idea", "repeat": "always",
                             "conditions": _all(_is("status", "new"), _is("created_at", "7d", "older_than")),
-                            "actions": [_tell("editor", "Ideas have waited a week for your yes or no: {title}.")]},
+                            "actions": [_notify("editor", "Ideas have waited a week for your yes or no: {title}.")]},
     ),
     Template(
         "drafts-in-the-morning", "task", "Drafts before the team starts",
@@ -157,7 +157,7 @@ TEMPLATES = (
                               "conditions": _all(_is("status", ["draft", "queued"], "in"),
                                                  _is("due_on", "0d", "older_than")),
                               "actions": [_do("update_records", labels_add=["overdue"]),
-                                          _tell("operator", "Overdue, with a label that says so: {title}.")]},
+                                          _notify("operator", "Overdue, with a label that says so: {title}.")]},
     ),
     Template(
         "hand-on-for-review", "content", "Hand full drafts on for review",
@@ -174,7 +174,7 @@ TEMPLATES = (
     Template(
         "drafts-to-check", "content", "Tell editors of new drafts",
         "One notice for all drafts of a run, not one for each.",
-        {"trigger": "content_generated", "actions": [_tell("editor", "New drafts are here to check: {title}.")]},
+        {"trigger": "content_generated", "actions": [_notify("editor", "New drafts are here to check: {title}.")]},
     ),
     Template(
         "refresh-old-content", "content", "Plan a refresh of older articles",
@@ -189,13 +189,13 @@ TEMPLATES = (
         "credits-low", "watch", "Tell owners when credits run low",
         "A look at the account every morning; silent while there is enough.",
         _at("0 8 * * *") | {"record_type": None, "conditions": _all(_is("account.credits_percent", 20, "lt")),
-                            "actions": [_tell("owner", "Less than a fifth of the month's credits is left.")]},
+                            "actions": [_notify("owner", "Less than a fifth of the month's credits is left.")]},
     ),
     Template(
         "runs-that-fail", "watch", "Tell editors when a run has failed",
         "On top of the notice that everybody gets: why, and how often in a row. At most five a day; more wait.",
         {"trigger": "run_finished", "trigger_options": {"status": "failed"}, "max_executions_per_day": 5,
-         "actions": [_tell("editor", "“{run.rule}” has failed: {run.reason} "
+         "actions": [_notify("editor", "“{run.rule}” has failed: {run.reason} "
                                    "Failed runs in a row: {run.failures_in_a_row}.")]},
     ),
     Template(
@@ -204,7 +204,7 @@ TEMPLATES = (
         _at("30 5 * * *") | {"record_type": None, "conditions": _all(_is("account.credits_percent", 5, "lt")),
                              "actions": [_do("pause_rule", action="generate_content",
                                              reason="Credits have nearly run out."),
-                                         _tell("editor", "Writing is switched off: credits have nearly run out.")]},
+                                         _notify("editor", "Writing is switched off: credits have nearly run out.")]},
     ),
 )  # fmt: skip
 """Nineteen, from the first keyword to the published article."""

@@ -36,7 +36,7 @@ def dry_run(
     What it comes to is that of the run and all that follow it; the prices of the actions are those of the run.
     With `values` (a JSON object of fields) these stand for the record. Raises NotFound, Invalid.
     """
-    wishes = {name: set(session.info.get(name, ())) for name in ("wake", "alarms")}
+    wakeups = {name: set(session.info.get(name, ())) for name in ("wake", "alarms")}
     savepoint = session.begin_nested()
     try:
         run = _open(session, rule, record_id, now)
@@ -47,7 +47,7 @@ def dry_run(
         report = _report(session, context, admission, record_id)
     finally:
         savepoint.rollback()
-        session.info.update(wishes)
+        session.info.update(wakeups)
     report |= _costs(session, rule, report, now, record_id, is_assumed=values is not None)
     if not rule.is_active:
         report["gates"][0] = {"gate": "active", "result": "stop", "message": "The rule is switched off."}

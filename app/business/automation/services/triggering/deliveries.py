@@ -30,7 +30,7 @@ SAMPLE = 10
 
 
 @dataclass(frozen=True)
-class HandOver:
+class DeliveryPlan:
     """A batch and a rule, what the batch holds for it, and the runs that come of it."""
 
     batch: EventBatch
@@ -48,7 +48,7 @@ class HandOver:
         }
 
 
-def hand_over(batch: EventBatch, rule: AutomationRule, match: Match, now: datetime) -> HandOver:
+def plan_delivery(batch: EventBatch, rule: AutomationRule, match: Match, now: datetime) -> DeliveryPlan:
     """Runs by site where the rule is split, in parts of the usual size, or one for each record."""
     found: list[Opening] = []
     for site_id, records in match.groups:
@@ -57,10 +57,10 @@ def hand_over(batch: EventBatch, rule: AutomationRule, match: Match, now: dateti
             series = parts(rule.actions, rule.batching, records)
         for part in series:
             found.append(_opening(batch, now, part, len(found) + 1, site_id))
-    return HandOver(batch, rule, match, found)
+    return DeliveryPlan(batch, rule, match, found)
 
 
-def deliver_all(session: Session, pairs: Sequence[HandOver], now: datetime) -> None:
+def deliver_all(session: Session, pairs: Sequence[DeliveryPlan], now: datetime) -> None:
     """Open the runs of all these pairs of batch and rule. The unique row of a pair refuses a second time."""
     if not pairs:
         return
@@ -74,7 +74,7 @@ def deliver_all(session: Session, pairs: Sequence[HandOver], now: datetime) -> N
             )
 
 
-def deliver_again(session: Session, delivery: BatchDelivery, pair: HandOver, now: datetime) -> None:
+def deliver_again(session: Session, delivery: BatchDelivery, pair: DeliveryPlan, now: datetime) -> None:
     """Open the runs of a pair that had failed; a row that stands for the failure becomes the first of them."""
     run = run_of(session, delivery)
     openings, unmatched = pair.openings, pair.match.unmatched
@@ -94,7 +94,7 @@ def deliver_again(session: Session, delivery: BatchDelivery, pair: HandOver, now
     session.flush()
 
 
-def _add_deliveries(session: Session, pairs: Sequence[HandOver], now: datetime) -> set[tuple[int, int]]:
+def _add_deliveries(session: Session, pairs: Sequence[DeliveryPlan], now: datetime) -> set[tuple[int, int]]:
     """The pairs that nobody had handed over before."""
     rows = [
         {
@@ -130,7 +130,7 @@ def _opening(
     )
 
 
-def _skip(session: Session, pair: HandOver, now: datetime) -> dict[str, Any]:
+def _skip(session: Session, pair: DeliveryPlan, now: datetime) -> dict[str, Any]:
     """The one row for all records that do not match."""
     count = len(pair.match.unmatched)
     verb = "does" if count == 1 else "do"
@@ -143,7 +143,7 @@ def _skip(session: Session, pair: HandOver, now: datetime) -> dict[str, Any]:
     }
 
 
-def _traces(session: Session, pair: HandOver, now: datetime) -> list[dict[str, Any]]:
+def _traces(session: Session, pair: DeliveryPlan, now: datetime) -> list[dict[str, Any]]:
     rule, sample = pair.rule, pair.match.unmatched[:SAMPLE]
     node = parse_conditions(rule.conditions, record_type=rule.record_type)
     facts = load_facts(

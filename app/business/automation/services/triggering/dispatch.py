@@ -19,10 +19,10 @@ from app.business.automation.run_models import BatchDelivery, Delivery
 from app.business.automation.services.transactions import Transaction
 from app.business.automation.services.triggering import failed_deliveries
 from app.business.automation.services.triggering.deliveries import (
-    HandOver,
+    DeliveryPlan,
     deliver_again,
     deliver_all,
-    hand_over,
+    plan_delivery,
 )
 from app.business.automation.services.triggering.event_matching import BatchEvents, match, read_events
 from app.business.database_faults import in_one_line, is_passing, stops_all
@@ -113,7 +113,7 @@ def _dispatch(session: Session, batch_id: int, now: datetime) -> Failures:
 def dispatch_batch(session: Session, batch: EventBatch, now: datetime) -> Failures:
     """Hand the batch to all rules with its trigger. What fails is kept to be tried again, and returned."""
     events = read_events(session, batch)
-    pairs: list[HandOver] = []
+    pairs: list[DeliveryPlan] = []
     failures: Failures = []
     for rule_id in _rules_with_trigger(session, batch):
         if error := _within(session, partial(_match, session, events, rule_id, pairs, now)):
@@ -152,11 +152,13 @@ def _rules_with_trigger(session: Session, batch: EventBatch) -> list[int]:
     return list(session.scalars(query.order_by(rule.priority, rule.id)))
 
 
-def _match(session: Session, events: BatchEvents, rule_id: int, pairs: list[HandOver], now: datetime) -> None:
+def _match(
+    session: Session, events: BatchEvents, rule_id: int, pairs: list[DeliveryPlan], now: datetime
+) -> None:
     rule = session.get_one(AutomationRule, rule_id, populate_existing=True)
     found = match(session, events, rule, now)
     if found is not None:
-        pairs.append(hand_over(events.batch, rule, found, now))
+        pairs.append(plan_delivery(events.batch, rule, found, now))
 
 
 def _try_again(transaction: Transaction, delivery_id: int, now: datetime, done: Dispatched) -> None:
@@ -192,7 +194,7 @@ def redeliver(session: Session, delivery: BatchDelivery, now: datetime) -> None:
     if found is None:
         failed_deliveries.drop(session, delivery, now)
     else:
-        deliver_again(session, delivery, hand_over(batch, rule, found, now), now)
+        deliver_again(session, delivery, plan_delivery(batch, rule, found, now), now)
 
 
 def _fail_again(session: Session, delivery: BatchDelivery, error: Exception, now: datetime) -> None:

@@ -34,7 +34,7 @@ def _stop(session: Session, rule: AutomationRule, now: datetime) -> None:
     rule.stopped_at = now
     rule_switch.switch(session, rule, False, now)
     data = {"version": rule.version, "failures": rule.failures_in_a_row, "run": run.id}
-    audit_log.record(session, rule.account_id, audit_log.Actor(), "rule.stopped", rule, data, now)
+    audit_log.record(session, rule.account_id, audit_log.AuditActor(), "rule.stopped", rule, data, now)
     count = rule.failures_in_a_row
     times = "once" if count == 1 else f"{count:,} times in a row"
     add_notice(

@@ -51,7 +51,7 @@ def watch(session: Session, now: datetime) -> int:
     """Raise, renew and settle the notices; gives how many accounts have a rule that is late."""
     late = late_rules(session, now)
     for account_id, rules in late.items():
-        _tell(session, session.get_one(Account, account_id), rules, now)
+        _notify(session, session.get_one(Account, account_id), rules, now)
     mark_settled(session, KEY, now, still=late)
     return len(late)
 
@@ -74,7 +74,7 @@ def _not_begun(since: datetime) -> Any:
     )
 
 
-def _tell(session: Session, account: Account, rules: list[Late], now: datetime) -> None:
+def _notify(session: Session, account: Account, rules: list[Late], now: datetime) -> None:
     """Once for each rule and planned time: who has read it is told again only of something new."""
     lines = [_line(rule, account.timezone) for rule in rules[:MOST_NAMED]]
     known = notice_of(session, account.id, KEY)

@@ -22,8 +22,8 @@ from app.business.automation.services.runs.record_claims import begun_before
 from app.business.automation.services.runs.record_selection import eligible
 from app.business.automation.services.why import reading as why_reading
 from app.business.automation.services.why.history import (
-    Happening,
-    Heard,
+    RecordEvent,
+    RuleMoment,
     events_of,
     happenings,
     version_at,
@@ -51,8 +51,8 @@ class Why:
     rule: AutomationRule
     verdict: Verdict
     headline: str
-    leading: Happening | None
-    happenings: list[Happening]
+    leading: RuleMoment | None
+    happenings: list[RuleMoment]
     checks: list[Check]
     then: Reading | None
     now: Reading | None
@@ -72,7 +72,7 @@ def why(
     now: datetime,
     *,
     at: datetime | None = None,
-    events: Sequence[Heard] | None = None,
+    events: Sequence[RecordEvent] | None = None,
 ) -> Why:
     """`at`: a moment in the past, else all up to now. `record` is one of the rule's record type."""
     moment = at or now
@@ -220,8 +220,8 @@ def _then(
     rule: AutomationRule,
     record: Record,
     at: datetime | None,
-    found: Sequence[Happening],
-    events: Sequence[Heard],
+    found: Sequence[RuleMoment],
+    events: Sequence[RecordEvent],
 ) -> Reading | None:
     """Of the moment asked for, else of the newest event that the rule left; None where nothing tells."""
     left = next((item for item in found if item.kind == "not_taken" and (item.event or at)), None)
@@ -243,7 +243,7 @@ def _then(
         return None
 
 
-def _leading(found: Sequence[Happening], stop: str | None) -> Happening | None:
+def _leading(found: Sequence[RuleMoment], stop: str | None) -> RuleMoment | None:
     """The happening that answers the question; None where nothing has happened."""
     newest = found[0] if found else None
     if newest is None or not (newest.passed_by and was_free(newest.run)):
@@ -255,7 +255,7 @@ def _leading(found: Sequence[Happening], stop: str | None) -> Happening | None:
     return replace(newest, sentence=stop or newest.sentence)
 
 
-def _said(rule: AutomationRule, leading: Happening | None, stop: str | None) -> tuple[Verdict, str]:
+def _said(rule: AutomationRule, leading: RuleMoment | None, stop: str | None) -> tuple[Verdict, str]:
     if leading:
         return leading.kind, leading.sentence
     if stop:

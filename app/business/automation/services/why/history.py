@@ -26,7 +26,7 @@ Kind = Literal["taken", "waiting", "not_taken"]
 
 
 @dataclass(frozen=True)
-class Happening:
+class RuleMoment:
     """One moment at which the rule took the record, will, or did not. `count`: the same, so many times in a row.
 
     first_at: the oldest of those · event: what the record said then, where an event tells it · passed_by: by a run
@@ -45,7 +45,7 @@ class Happening:
 
 
 @dataclass(frozen=True)
-class Heard:
+class RecordEvent:
     """An event of the record with its batch."""
 
     event: Event
@@ -53,8 +53,8 @@ class Heard:
 
 
 def happenings(
-    session: Session, rule: AutomationRule, record: Record, events: Sequence[Heard], until: datetime
-) -> list[Happening]:
+    session: Session, rule: AutomationRule, record: Record, events: Sequence[RecordEvent], until: datetime
+) -> list[RuleMoment]:
     """Newest first, from the rule's last hundred runs since the record was made, and the record's events."""
     runs = _runs(session, rule, record, until)
     heard = {heard.batch.id: heard for heard in events}
@@ -69,11 +69,13 @@ def happenings(
         )
     ]
     known = {run.batch_id for run in runs if run.batch_id}
-    found += [item for one in events if one.batch.id not in known for item in _unheard(one, rule, versions)]
+    found += [
+        item for one in events if one.batch.id not in known for item in _without_run(one, rule, versions)
+    ]
     return _folded(sorted(found, key=lambda item: item.at, reverse=True))
 
 
-def events_of(session: Session, record: Record, record_type: str, until: datetime) -> list[Heard]:
+def events_of(session: Session, record: Record, record_type: str, until: datetime) -> list[RecordEvent]:
     """The record's last events up to then, newest first."""
     query = (
         select(Event, EventBatch)
@@ -87,7 +89,7 @@ def events_of(session: Session, record: Record, record_type: str, until: datetim
         .order_by(Event.id.desc())
         .limit(MOST_EVENTS)
     )
-    return [Heard(event, batch) for event, batch in session.execute(query)]
+    return [RecordEvent(event, batch) for event, batch in session.execute(query)]
 
 
 def version_at(versions: Sequence[RuleVersion], at: datetime) -> RuleVersion | None:
@@ -142,17 +144,17 @@ def _of_run(
     run: ScheduledTask,
     rule: AutomationRule,
     record: Record,
-    heard: dict[int, Heard],
+    heard: dict[int, RecordEvent],
     listed: Mapping[int, int],
     first: str,
-) -> Iterator[Happening]:
+) -> Iterator[RuleMoment]:
     """What this run was to the record; nothing for a run of other records."""
     chosen, left = run.detail.records, run.detail.options.get("left_over") or []
     of_event = heard.get(run.batch_id or 0)
     event = of_event.event if of_event else None
 
-    def happened(kind: Kind, sentence: str) -> Happening:
-        return Happening(run.scheduled_at, kind, sentence, run, run.rule_version, event)
+    def happened(kind: Kind, sentence: str) -> RuleMoment:
+        return RuleMoment(run.scheduled_at, kind, sentence, run, run.rule_version, event)
 
     if run.record_type != rule.record_type or run.from_step:
         return
@@ -218,7 +220,9 @@ def _passed_by(run: ScheduledTask, record: Record, first: str) -> tuple[Kind, st
     )
 
 
-def _unheard(heard: Heard, rule: AutomationRule, versions: Sequence[RuleVersion]) -> Iterator[Happening]:
+def _without_run(
+    heard: RecordEvent, rule: AutomationRule, versions: Sequence[RuleVersion]
+) -> Iterator[RuleMoment]:
     """An event that the rule might have heard, and why it opened no run."""
     at = heard.batch.dispatched_at or heard.batch.created_at
     version = version_at(versions, at)
@@ -227,10 +231,12 @@ def _unheard(heard: Heard, rule: AutomationRule, versions: Sequence[RuleVersion]
         return
     number = version.version if version else None
     kind: Kind = "not_taken" if heard.batch.dispatched_at else "waiting"
-    yield Happening(heard.batch.created_at, kind, _why_unheard(heard, version), None, number, heard.event)
+    yield RuleMoment(
+        heard.batch.created_at, kind, _why_without_run(heard, version), None, number, heard.event
+    )
 
 
-def _why_unheard(heard: Heard, version: RuleVersion | None) -> str:
+def _why_without_run(heard: RecordEvent, version: RuleVersion | None) -> str:
     if heard.batch.dispatched_at is None:
         return "What happened is being handed to the rules now."
     if version is None:
@@ -238,7 +244,7 @@ def _why_unheard(heard: Heard, version: RuleVersion | None) -> str:
     return _why_not_for(heard, version.version, version.definition)
 
 
-def _why_not_for(heard: Heard, number: int, said: Mapping[str, Any]) -> str:
+def _why_not_for(heard: RecordEvent, number: int, said: Mapping[str, Any]) -> str:
     """Why this version of the rule did not listen to the event."""
     event = heard.event
     if said["trigger"] != heard.batch.type:
@@ -257,9 +263,9 @@ def _why_not_for(heard: Heard, number: int, said: Mapping[str, Any]) -> str:
     return f"Its status became “{words.get(to, to)}”; the rule waits for {waits_for}."
 
 
-def _folded(found: Sequence[Happening]) -> list[Happening]:
+def _folded(found: Sequence[RuleMoment]) -> list[RuleMoment]:
     """Neighbours that say the same become one with a count."""
-    lines: list[Happening] = []
+    lines: list[RuleMoment] = []
     for item in found:
         last = lines[-1] if lines else None
         if last and last.kind == item.kind == "not_taken" and _is_alike(last, item):
@@ -271,7 +277,7 @@ def _folded(found: Sequence[Happening]) -> list[Happening]:
     return lines
 
 
-def _is_alike(one: Happening, other: Happening) -> bool:
+def _is_alike(one: RuleMoment, other: RuleMoment) -> bool:
     """Runs that found nothing and runs that found others are one story; runs that were stopped are not."""
     if not (one.passed_by and other.passed_by):
         return one.sentence == other.sentence

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule, RuleVersion
 from app.business.automation.run_models import ScheduledTask
-from app.business.automation.services.catalogue.field_types import Scope
+from app.business.automation.services.catalogue.field_types import RuleScope
 from app.business.automation.services.catalogue.fields import fields_of
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.conditions.condition_evaluator import ConditionEvaluator
@@ -20,7 +20,7 @@ from app.business.automation.services.conditions.parser import parse_conditions
 from app.business.automation.services.conditions.record_fields import load_facts
 from app.business.automation.services.rules.zone import rule_scope, rule_zone
 from app.business.automation.services.why.change_text import turns_text
-from app.business.automation.services.why.history import Heard
+from app.business.automation.services.why.history import RecordEvent
 from app.business.automation.services.why.smallest_change import Turn, smallest_change
 from app.business.planner.models import Record
 from app.business.planner.services.record_snapshot import kept_names, restored
@@ -70,13 +70,13 @@ def read_then(
     record: Record,
     version: RuleVersion,
     at: datetime,
-    events: Sequence[Heard],
+    events: Sequence[RecordEvent],
     run: ScheduledTask | None = None,
 ) -> Reading:
     """The conditions of `version` at that moment. Raises Invalid where they no longer read."""
     node = _parsed(version.definition["conditions"], rule)
     if run is not None and (kept := _kept_trace(run, record)):
-        return _told(rule, node, kept, at, version.version)
+        return _explained(rule, node, kept, at, version.version)
     said = version.definition
     scope = replace(rule_scope(session, rule), site_id=said["site"], sector_id=said["sector"])
     facts = _facts(session, rule, scope, record, node, at)
@@ -101,7 +101,7 @@ def _parsed(conditions: Mapping[str, Any], rule: AutomationRule) -> Node:
 
 
 def _facts(
-    session: Session, rule: AutomationRule, scope: Scope, record: Record, node: Node, at: datetime
+    session: Session, rule: AutomationRule, scope: RuleScope, record: Record, node: Node, at: datetime
 ) -> Facts:
     facts = load_facts(
         session,
@@ -130,7 +130,9 @@ def _reading(
     return Reading(at, version, source, trace, as_now, turns, rule.record_type or "")
 
 
-def _told(rule: AutomationRule, node: Node, trace: dict[str, Any], at: datetime, version: int) -> Reading:
+def _explained(
+    rule: AutomationRule, node: Node, trace: dict[str, Any], at: datetime, version: int
+) -> Reading:
     turns = smallest_change(node, trace, at, at.date())
     return Reading(at, version, "run", trace, [], turns, rule.record_type or "")
 

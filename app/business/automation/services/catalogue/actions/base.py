@@ -12,7 +12,11 @@ from sqlalchemy import ColumnElement, true
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.business.automation.services.catalogue.actions.effects import Effects, unknown_effects
-from app.business.automation.services.catalogue.actions.eligibility import LeftOver, PastEligibility, Refusal
+from app.business.automation.services.catalogue.actions.eligibility import (
+    IneligibilityReason,
+    LeftOver,
+    PastEligibility,
+)
 from app.business.automation.services.catalogue.actions.parameters import Input, input_of
 from app.business.automation.services.catalogue.record_models import MODELS
 
@@ -101,7 +105,7 @@ class ActionType(Generic[P]):
     ids: tuple[str, ...] = ()
     events: tuple[str, ...] = ()
     statuses: tuple[str, ...] | None = None
-    refusal: Refusal = Refusal()
+    refusal: IneligibilityReason = IneligibilityReason()
     left_over: LeftOver | None = None
     usual_limit: int = RECORD_LIMIT
     most_records: int = MOST_RECORDS

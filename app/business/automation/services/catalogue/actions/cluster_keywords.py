@@ -10,7 +10,11 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.services.catalogue.actions.base import ActionType, Measure, Params, started
 from app.business.automation.services.catalogue.actions.effects import Creates, Effects, StatusChange
-from app.business.automation.services.catalogue.actions.eligibility import LeftOver, PastEligibility, Refusal
+from app.business.automation.services.catalogue.actions.eligibility import (
+    IneligibilityReason,
+    LeftOver,
+    PastEligibility,
+)
 from app.business.automation.services.catalogue.actions.parameters import Ids, Input, counted, ids_input
 from app.business.events import EventType
 from app.business.planner.models import ClusterStatus, Keyword, KeywordStatus
@@ -61,7 +65,7 @@ class ClusterKeywordsAction(ActionType[ClusterKeywords]):
     ids = ("keyword_ids",)
     events = ("cluster_created", "status_changed")
     statuses = (KeywordStatus.NEW,)
-    refusal = Refusal(
+    refusal = IneligibilityReason(
         "It is not new any more, or was tried within the last 7 days: such keywords are not grouped.",
         "is not new any more, or was tried within the last 7 days",
         "are not new any more, or were tried within the last 7 days",

@@ -9,7 +9,7 @@ from app.business.automation.services.catalogue.actions.effects import (
     StatusChange,
     cluster_follows,
 )
-from app.business.automation.services.catalogue.actions.eligibility import Refusal
+from app.business.automation.services.catalogue.actions.eligibility import IneligibilityReason
 from app.business.automation.services.catalogue.actions.parameters import (
     DueInDays,
     Ids,
@@ -41,7 +41,7 @@ class CreateTasksAction(ActionType[CreateTasks]):
     ids = ("idea_ids",)
     events = ("task_created", "status_changed")
     statuses = OPEN_IDEAS
-    refusal = Refusal(
+    refusal = IneligibilityReason(
         "It is rejected, or used already.", "is rejected or used already", "are rejected or used already"
     )
     done = "turned into tasks"

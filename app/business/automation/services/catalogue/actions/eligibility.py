@@ -10,7 +10,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 
 @dataclass(frozen=True)
-class Refusal:
+class IneligibilityReason:
     """Why the action leaves a record alone: a sentence about one record, and what is counted of one and of many."""
 
     sentence: str = "The first action does not take it as it is."

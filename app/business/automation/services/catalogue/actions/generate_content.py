@@ -4,7 +4,7 @@ from typing import Annotated
 
 from app.business.automation.services.catalogue.actions.base import ActionType, Measure, Params, started
 from app.business.automation.services.catalogue.actions.effects import Creates, Effects, StatusChange
-from app.business.automation.services.catalogue.actions.eligibility import Refusal
+from app.business.automation.services.catalogue.actions.eligibility import IneligibilityReason
 from app.business.automation.services.catalogue.actions.parameters import Again, Ids, RowId, ids_input
 from app.business.events import EventType
 from app.business.writer.models import ContentStatus, Task, TaskStatus
@@ -36,7 +36,7 @@ class GenerateContentAction(ActionType[GenerateContent]):
     ids = ("task_id", "task_ids")
     events = ("content_generated", "status_changed")
     statuses = READY
-    refusal = Refusal(
+    refusal = IneligibilityReason(
         "It is done, or being written: only tasks that are not ready, queued or failed are written.",
         "is written already, or being written",
         "are written already, or being written",

@@ -10,7 +10,10 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.services.catalogue.actions.base import ActionType, Params, started
 from app.business.automation.services.catalogue.actions.effects import Creates, Effects, StatusChange
-from app.business.automation.services.catalogue.actions.eligibility import PastEligibility, Refusal
+from app.business.automation.services.catalogue.actions.eligibility import (
+    IneligibilityReason,
+    PastEligibility,
+)
 from app.business.automation.services.catalogue.actions.parameters import (
     Again,
     Ids,
@@ -60,7 +63,7 @@ class GenerateIdeasAction(ActionType[GenerateIdeas]):
     seconds = 180
     ids = ("cluster_ids",)
     events = ("idea_created", "status_changed")
-    refusal = Refusal("It has ideas already.", "has ideas already", "have ideas already")
+    refusal = IneligibilityReason("It has ideas already.", "has ideas already", "have ideas already")
     done = "given ideas"
 
     def price(self, params: GenerateIdeas, amount: int = 1, *, connected: bool | None = None) -> int:
