@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from flask import Flask
 from playwright.sync_api import Page, expect
 from sqlalchemy.orm import Session
 
@@ -16,6 +17,7 @@ from tests.modules.automation_pages import make_rule, make_run
 from tests.people import People
 
 STEP = 500
+MOVED = "/system/moved"
 WATCH = """
     window.asked = []; window.open_calls = 0;
     const real = window.fetch;
@@ -57,16 +59,16 @@ def settle(page: Page) -> None:
     pytest.fail("a question of the page is not answered")
 
 
-def run(page: Page, seconds: float) -> None:
-    for _ in range(round(seconds * 1000 / STEP)):
-        page.clock.run_for(STEP)
+def run(page: Page, seconds: float, step: int = STEP) -> None:
+    for _ in range(round(seconds * 1000 / step)):
+        page.clock.run_for(step)
         settle(page)
 
 
 def asked(page: Page) -> list[float]:
     """When the page polled, in its own time."""
     calls = page.evaluate("window.asked")
-    return [at for address, at in calls if address.endswith("/system/moved")]
+    return [at for address, at in calls if address.endswith(MOVED)]
 
 
 def gaps(page: Page) -> list[float]:
@@ -88,6 +90,37 @@ def test_a_page_polls_every_three_seconds_and_every_ten_after_five_idle_minutes(
     assert len(asked(page)) == before + 1, "use is answered at once"
     run(page, 7)
     assert gaps(page)[-1] <= 3000 + STEP
+
+
+def test_an_idle_page_asks_the_server_seldom_and_a_hidden_one_never(
+    tab: Any, app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = tab("/history")
+    served, serve = [], app.wsgi_app
+
+    def counted(environment: Any, begin: Any) -> Any:
+        served.append(environment["PATH_INFO"])
+        return serve(environment, begin)
+
+    monkeypatch.setattr(app, "wsgi_app", counted)
+    page.mouse.move(200, 200)
+    settle(page)
+    served.clear()
+    # A little more than a whole part of the pause: a timer set within a step is due a moment after the whole part.
+    run(page, 300, step=1510)
+    quick = served.count(MOVED)
+    run(page, 600, step=5010)
+    slow = served.count(MOVED) - quick
+    others = [path for path in served if path != MOVED]
+    before = len(served)
+    page.evaluate(HIDE, True)
+    run(page, 900, step=60_000)
+    assert 95 <= quick <= 102, "every three seconds"
+    assert 57 <= slow <= 62, "every ten seconds"
+    assert len(others) <= 2, (
+        f"drawn anew only when a day or the server's own five minutes have passed: {others}"
+    )
+    assert len(served) == before, "hidden"
 
 
 def test_a_hidden_page_does_not_poll_and_polls_at_once_when_it_is_shown_again(tab: Any) -> None:
