@@ -3,7 +3,6 @@
 import http.cookiejar
 import json
 import re
-import sqlite3
 import subprocess
 import sys
 import time
@@ -18,6 +17,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from pydantic import SecretStr
+from sqlalchemy import Connection, Engine, NullPool, create_engine, text
+from sqlalchemy.exc import OperationalError
+
 from app import ROOT, create_app
 from app.business.accounts.models import Role
 from app.business.accounts.services import api_keys, sign_in
@@ -26,11 +29,13 @@ from app.infrastructure.database import db, transaction
 from app.settings import Settings
 from tests.factories import make_account, make_sector, make_site, make_user
 from tests.faults.fleet.crew import QueueServer
+from tests.faults.fleet.storm import SECRET
 from tests.processes import FLASK, clean_environment, eventually, free_port, running
 
 DISK_MEGABYTES = 48
 PASSWORD = "a quiet long password"
 LONGEST_LINE = 1000
+TABLES_OF_RUNS = ("scheduled_task", "run_detail", "run_attempt", "action_run", "batch_delivery")
 RULE = {
     "name": "Answer",
     "trigger": "keyword_added",
@@ -96,6 +101,7 @@ class Installation:
 
     process: subprocess.Popen[bytes]
     queue: QueueServer
+    database: Engine
     folder: Path
     log: Path
     environment: dict[str, str]
@@ -124,9 +130,35 @@ class Installation:
     def lines_since(self, position: int) -> list[str]:
         return self.log.read_bytes()[position:].decode(errors="replace").splitlines()
 
+    @property
+    def name(self) -> str:
+        return self.database.dialect.name
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.name == "sqlite"
+
     def rows(self, query: str) -> list[Any]:
-        with sqlite3.connect(self.folder / "igny8.sqlite3", timeout=20) as database:
-            return database.execute(query).fetchall()
+        with self.database.connect() as connection:
+            return [tuple(row) for row in connection.execute(text(query))]
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Somebody else has the database to himself: all of a SQLite file, on PostgreSQL the tables of runs."""
+        with self.database.connect() as connection:
+            eventually(lambda: self._has_locked(connection), what="a lock")
+            yield
+            connection.rollback()
+
+    def _has_locked(self, connection: Connection) -> bool:
+        """All or nothing: a lock that waits for the next table would be in a deadlock with what runs just now."""
+        tables = f"LOCK TABLE {', '.join(TABLES_OF_RUNS)} IN ACCESS EXCLUSIVE MODE NOWAIT"
+        try:
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if self.is_sqlite else tables)
+        except OperationalError:
+            connection.rollback()
+            return False
+        return True
 
     def unanswered(self) -> str:
         """What was lost, duplicated or half-written; empty when each accepted keyword is in one completed run."""
@@ -134,9 +166,11 @@ class Installation:
         if sorted(stored) != sorted(self.accepted):
             return f"stored {len(stored)} keywords, promised {len(self.accepted)}"
         runs = self.rows(
-            "SELECT t.status, d.records FROM scheduled_task t JOIN run_detail d ON d.run_id = t.id "
+            "SELECT t.status, CAST(d.records AS TEXT) FROM scheduled_task t JOIN run_detail d ON d.run_id = t.id "
         )
-        taken = Counter(id for status, ids in runs if status == "completed" for id in json.loads(ids or "[]"))
+        taken = Counter(
+            id for status, ids in runs if status == "completed" for id in json.loads(ids or "[]") or ()
+        )
         wrong = {text: taken[id] for text, id in stored.items() if taken[id] != 1}
         open_ones = [status for status, _ in runs if status in ("pending", "running")]
         return f"runs of keywords: {wrong}, open: {open_ones}" if wrong or open_ones else ""
@@ -166,19 +200,25 @@ def small_disk(folder: Path) -> Iterator[bool]:
 
 
 @contextmanager
-def installed(folder: Path, data: Path, plant: str = "") -> Iterator[Installation]:
+def installed(folder: Path, data: Path, plant: str = "", database_url: str = "") -> Iterator[Installation]:
     """Everything that `up` starts, with a queue server of the trial's own, an account, and an event rule."""
     queue, port = QueueServer(), free_port()
     queue.start()
     environment = clean_environment(PORT=str(port), DATA_DIR=str(data), REDIS_URL=queue.url, WORKERS="1")
+    if database_url:
+        environment |= {"DATABASE_URL": database_url, "SECRET_KEY": SECRET}
     command = [sys.executable, "-m", "tests.faults.outages.planted", plant, *FLASK[3:]] if plant else FLASK
     log = folder / "log"
+    address = database_url or f"sqlite:///{data / 'igny8.sqlite3'}"
+    database = create_engine(
+        address, poolclass=NullPool, connect_args={} if database_url else {"timeout": 20}
+    )
     try:
         with running([*command, "up"], environment, log) as process:
             eventually(lambda: "Ready: " in log.read_text() or process.poll() is not None, within=120)
             assert process.poll() is None, log.read_text()
             yield _in_use(Installation(
-                process, queue, data, log, environment, command, f"http://127.0.0.1:{port}",
+                process, queue, database, data, log, environment, command, f"http://127.0.0.1:{port}",
                 Client(f"http://127.0.0.1:{port}"), Client(f"http://127.0.0.1:{port}"),
             ))  # fmt: skip
     finally:
@@ -186,10 +226,13 @@ def installed(folder: Path, data: Path, plant: str = "") -> Iterator[Installatio
 
 
 def _in_use(place: Installation) -> Installation:
-    app, now = (
-        create_app(Settings(data_dir=place.folder, redis_url=place.queue.url), web=False),
-        datetime.now(UTC),
+    settings = Settings(
+        data_dir=place.folder,
+        database_url=place.environment.get("DATABASE_URL", ""),
+        secret_key=SecretStr(place.environment.get("SECRET_KEY", "")),
+        redis_url=place.queue.url,
     )
+    app, now = create_app(settings, web=False), datetime.now(UTC)
     with app.app_context():
         with transaction() as session:
             account = make_account(session)
