@@ -76,13 +76,13 @@ def silent_parts(settings: Settings, now: datetime) -> str:
     """A quick check for open pages: the parts without a recent heartbeat, for which `look` would find details."""
     try:
         with connect(settings, answer_within=HINT_SECONDS) as connection:
-            heard = {name: heartbeats.last_heartbeat_at(connection, name) for name in HEARTBEATS}
+            heartbeat_at = {name: heartbeats.last_heartbeat_at(connection, name) for name in HEARTBEATS}
             queues_looked_at = {
                 queue for worker in heartbeats.workers(connection, now) for queue in worker.queues
             }
     except (RedisError, OSError):
         return "queue"
-    silent = [name for name, at in heard.items() if at is None or now - at > SILENCE[name]]
+    silent = [name for name, at in heartbeat_at.items() if at is None or now - at > SILENCE[name]]
     return " ".join([*silent, *(queue for queue, _, _ in KINDS if queue not in queues_looked_at)])
 
 

@@ -117,8 +117,8 @@ def _queue(settings: Settings) -> str:
 
 def _workers(settings: Settings) -> str:
     with connect(settings) as connection:
-        heard = heartbeats.workers(connection, datetime.now(UTC))
-    looked_at = {queue for worker in heard for queue in worker.queues}
+        alive = heartbeats.workers(connection, datetime.now(UTC))
+    looked_at = {queue for worker in alive for queue in worker.queues}
     missing = [queue for queue in queues.QUEUES if queue not in looked_at]
     return f"no worker looks at {', '.join(missing)}" if missing else "ok"
 

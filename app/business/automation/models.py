@@ -148,10 +148,10 @@ class RuleActivation(AccountOwned, Base):
 
 
 class RuleRecord(AccountOwned, Base):
-    """That a rule has taken a record: claimed by a run, handled, free again, or set aside after failures.
+    """A record that a rule has taken: claimed by a run, handled, free again, or set aside after failures.
 
     run_id: the run that took it last · unfinished_run_id: the run that did part of the work on it, from where a
-    later run goes on (null: nothing is begun, or all is done).
+    later run continues (null: nothing is begun, or all is done).
     """
 
     __tablename__ = "rule_record"

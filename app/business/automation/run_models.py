@@ -1,4 +1,4 @@
-"""Runs: their states, attempts and units of work, and which events were handed to which rule."""
+"""Runs: their states, attempts and units of work, and which events were delivered to which rule."""
 
 from datetime import date, datetime
 from enum import StrEnum
@@ -69,7 +69,7 @@ class Reason(StrEnum):
 
 
 class ScheduledTask(AccountOwned, Base):
-    """One run of a rule: its row is the truth, jobs only say "look".
+    """One run of a rule: its row is the truth, jobs only wake a worker.
 
     scheduled_at: due instant, event time or click · not_before: earliest next try ·
     retry_at: when a run that failed for want of a service is tried again · lease_token: who may
@@ -253,7 +253,7 @@ class ActionRun(AccountOwned, Base):
     """The receipt of one unit: a step's work on one record (clustering: one sector; notify and pause: one).
 
     `provider_key` goes to the outside provider, so that the same work asked twice is the same work.
-    `done_by_run_id`: an earlier run of the rule did it, and this run, which goes on from there, does not do it again.
+    `done_by_run_id`: an earlier run of the rule did it, and this run, which continues from there, does not repeat it.
     """
 
     __tablename__ = "action_run"
@@ -281,7 +281,7 @@ class ActionRun(AccountOwned, Base):
 
 
 class Delivery(StrEnum):
-    """How far the hand-over of a batch to a rule is."""
+    """The state of the delivery of a batch to a rule."""
 
     PENDING = "pending"
     DONE = "done"
@@ -289,7 +289,7 @@ class Delivery(StrEnum):
 
 
 class BatchDelivery(AccountOwned, Base):
-    """The hand-over of a batch to a rule, once: how many of its records matched and how many did not.
+    """The delivery of a batch to a rule, once: how many of its records matched and how many did not.
 
     state: pending after a failure, tried again at not_before; failed when given up, until somebody retries ·
     run_id: the failed run that stands for a given up one.

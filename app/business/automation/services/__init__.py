@@ -1,6 +1,6 @@
-"""Automation: rules, and the runs that carry them out.
+"""Automation: rules, and the runs that execute them.
 
-`automation_service` is the life of rules and opens runs; `rule_engine` carries one run through, its steps by
+`automation_service` is the life of rules and opens runs; `rule_engine` executes one run, its steps by
 `action_executor`. The packages lie in layers, each of them using only what stands below it (the import contracts
 hold them to it), from the top:
 

@@ -1,4 +1,4 @@
-"""Carries a run's steps out, unit by unit: read, work outside any transaction, save under the lease."""
+"""Executes a run's steps, unit by unit: read, work outside any transaction, save under the lease."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""Which queues want a look: now, and at which coming instants. The sweep compares this with what is queued."""
+"""Which queues need a wake-up: now, and at which future instants. The sweep compares this with what is queued."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta

@@ -62,7 +62,7 @@ class Request:
 
 
 class AutomationService:
-    """Makes and changes rules, and opens runs. The rule engine carries them through."""
+    """Creates and changes rules, and opens runs. The rule engine executes them."""
 
     def create_rule(
         self,
@@ -190,7 +190,7 @@ class AutomationService:
         backfill: bool,
         max_credits: int | None = None,
     ) -> None:
-        """Switch the rule on, after looking it over. With `backfill`, records already here run too; of a rule that
+        """Switch the rule on, after a preflight check. With `backfill`, records already here run too; of a rule that
         stopped itself those that came meanwhile.
 
         `max_credits`: the most that these may cost together; by default what they are priced at now.

@@ -43,7 +43,7 @@ class RuleEngine:
         self.heartbeat, self.worker = heartbeat, worker
 
     def execute(self, run_id: int) -> bool:
-        """Take the run as far as it goes now. False when somebody else has it or it is not its time."""
+        """Execute the run as far as it can go now. False when another worker has it or it is not due."""
         admitted = self._admit(run_id)
         if admitted is None:
             return False
@@ -55,7 +55,7 @@ class RuleEngine:
             with self.heartbeat(lease):
                 self._work(context, lease, records)
         except LeaseLost:
-            # Another worker goes on with this run; whatever we would write now is refused.
+            # Another worker continues this run; whatever we would write now is refused.
             return True
         return True
 
@@ -175,7 +175,7 @@ def ready(queue: str, now: datetime) -> Select[int]:
 
 
 def drain(engine: RuleEngine, queue: str, *, most_runs: int, most_seconds: float) -> int:
-    """Carry the queue's due runs until none is left or the bounds are reached; gives how many were carried."""
+    """Execute the queue's due runs until none is left or the bounds are reached; returns the number executed."""
     executed, until = 0, engine.clock().timestamp() + most_seconds
     while executed < most_runs and engine.clock().timestamp() < until:
         with engine.transaction() as session:

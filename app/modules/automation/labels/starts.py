@@ -67,7 +67,7 @@ class StartCost:
 
     @property
     def others(self) -> str:
-        """What rules that hear of it may spend beside it; empty where none does."""
+        """What rules that it triggers may spend beside it; empty where there is none."""
         total = sum(listener.credits for listener in self.listeners)
         if not total:
             return ""

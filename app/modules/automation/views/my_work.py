@@ -46,7 +46,7 @@ def show() -> ResponseReturnValue:
 
 @allow(Role.VIEWER)
 def notices() -> ResponseReturnValue:
-    """Everything this person was told lately."""
+    """The person's latest notices."""
     person = current_person()
     return render_template(
         "pages/automation/notices.html",

@@ -87,12 +87,12 @@ def audit(session: Session, now: datetime) -> list[Breach]:
 
 def notify_owners(session: Session, breaches: list[Breach], now: datetime) -> None:
     """A red notice for the owners of each account whose rows break something; settled once nothing does."""
-    told = []
+    notified = []
     for account_id in session.scalars(select(Account.id).where(Account.status == AccountStatus.ACTIVE)):
         lines = [(breach.sentence, rows) for breach in breaches if (rows := breach.rows_of(account_id))]
         if not lines:
             continue
-        told.append(account_id)
+        notified.append(account_id)
         body = " ".join(f"{sentence} Broken by: {'; '.join(rows)}." for sentence, rows in lines)
         add_notice(
             session,
@@ -104,7 +104,7 @@ def notify_owners(session: Session, breaches: list[Breach], now: datetime) -> No
             key=NOTICE_KEY,
             now=now,
         )
-    mark_settled(session, NOTICE_KEY, now, still=told)
+    mark_settled(session, NOTICE_KEY, now, still=notified)
 
 
 def _breaches(session: Session, now: datetime) -> Iterator[Breach]:

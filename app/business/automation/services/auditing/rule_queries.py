@@ -1,4 +1,4 @@
-"""The audit's questions that need a rule's definition: its times, its limits, and the events it should have heard.
+"""The audit's questions that need a rule's definition: its times, its limits, and the events it should have received.
 
 Each gives the rows that break its invariant, as (account id, what is wrong).
 """
@@ -89,7 +89,7 @@ def days_over_their_limit(session: Session, _now: datetime) -> Rows:
 
 
 def events_without_delivery(session: Session, now: datetime) -> Rows:
-    """Batches handed out without a delivery to a rule that listened then and has not changed since."""
+    """Dispatched batches without a delivery to a rule that matched then and has not changed since."""
     batch, rule = EventBatch, AutomationRule
     delivered = exists().where(BatchDelivery.batch_id == batch.id, BatchDelivery.rule_id == rule.id)
     offered = exists().where(Event.batch_id == batch.id, Event.record_type == rule.record_type)
@@ -109,7 +109,7 @@ def events_without_delivery(session: Session, now: datetime) -> Rows:
 
 
 def deliveries_given_up(session: Session, _now: datetime) -> Rows:
-    """Batches that could not be handed to a rule, until somebody retries their run or archives the rule."""
+    """Batches that could not be delivered to a rule, until somebody retries their run or archives the rule."""
     query = (
         select(BatchDelivery)
         .join(AutomationRule, AutomationRule.id == BatchDelivery.rule_id)
@@ -120,7 +120,7 @@ def deliveries_given_up(session: Session, _now: datetime) -> Rows:
 
 
 def deliveries_without_their_runs(session: Session, now: datetime) -> Rows:
-    """Batches handed out whose runs, or whose counted rest, are not all there."""
+    """Dispatched batches whose runs, or whose counted rest, are not all there."""
     run, done = ScheduledTask, BatchDelivery
     of_pair = (run.batch_id == done.batch_id, run.automation_rule_id == done.rule_id)
     opened = select(func.count()).where(*of_pair, run.part > 0).scalar_subquery()

@@ -100,7 +100,7 @@ def begin_back_test(
 def run_back_test(
     read: Transaction, asked: OperationRequest, progress: Progress, clock: Clock
 ) -> dict[str, Any]:
-    """The operation: replays what was asked and gives the report."""
+    """The operation: replays the requested trials and returns the report."""
     until = clock()
     start = until - timedelta(days=asked.params["days"])
     wanted = [name for name in ("definition", "saved") if name in asked.params]

@@ -1,4 +1,4 @@
-"""The stored events of a span as an event rule would have met them: batch by batch, as `dispatch` hands them out."""
+"""The stored events of a span as an event rule would have met them: batch by batch, as `dispatch` does."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -58,7 +58,7 @@ class EventSource:
             return session.scalar(select(func.count()).where(Event.batch_id.in_(batches))) or 0
 
     def arrivals(self) -> Iterator[ReplayMoment]:
-        """The batches in the order in which they were handed out; those of one moment together."""
+        """The batches in the order of their dispatch; those of one moment together."""
         with self.read() as session:
             batches = session.execute(_batches(self.trial)).all()
         for start in range(0, len(batches), BATCHES_AT_ONCE):
@@ -210,7 +210,7 @@ class EventSource:
 
 
 def _batches(trial: Trial) -> Any:
-    """Batches of the trigger's type that were handed out in the span, or would have been."""
+    """Batches of the trigger's type that were dispatched in the span, or would have been."""
     handed_out = func.coalesce(EventBatch.dispatched_at, EventBatch.closed_at)
     return (
         select(

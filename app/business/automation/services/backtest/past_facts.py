@@ -117,7 +117,7 @@ class Judge:
 
 
 class Moment:
-    """A judge at one moment: what is the same for all records is reckoned once."""
+    """A judge at one moment: what is the same for all records is computed once."""
 
     def __init__(self, judge: Judge, at: datetime, zone: tzinfo, common: dict[str, Any]) -> None:
         self.judge, self.at, self.common = judge, at, common

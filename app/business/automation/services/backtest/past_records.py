@@ -61,20 +61,25 @@ class RecordTimeline:
             )
 
     def _changes_of(
-        self, record_id: int, created_at: datetime, updated_at: datetime, today: Values, told: list[PastEvent]
+        self,
+        record_id: int,
+        created_at: datetime,
+        updated_at: datetime,
+        today: Values,
+        past_events: list[PastEvent],
     ) -> Iterator[Change]:
-        came_from = next((before for _, _, before, _ in told if before), None)
+        came_from = next((before for _, _, before, _ in past_events if before), None)
         values = today if came_from is None else self._with_status(today, came_from)
         yield created_at, record_id, values
-        known = bool(told) and told[0][1] is not None and told[0][0] <= created_at
-        for at, kept, _, to in told:
+        known = bool(past_events) and past_events[0][1] is not None and past_events[0][0] <= created_at
+        for at, kept, _, to in past_events:
             if kept is not None:
                 values = kept
             elif to:
                 values = self._with_status(values, to)
             known = known and kept is not None
             yield max(at, created_at), record_id, values
-        last_at = told[-1][0] if told else created_at
+        last_at = past_events[-1][0] if past_events else created_at
         if not known and updated_at > created_at:
             self.assumed.add(record_id)
         if updated_at > last_at:

@@ -31,7 +31,7 @@ class Prices:
 
     @property
     def is_estimate(self) -> bool:
-        """Whether some action works on what an earlier one makes, so that its price can only be reckoned."""
+        """Whether some action works on what an earlier one makes, so that its price can only be estimated."""
         return bool(self.later)
 
     @property

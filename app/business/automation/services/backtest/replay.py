@@ -1,4 +1,4 @@
-"""A rule lived through again: what it would have decided, in the order of time, with its limits and nothing done.
+"""Replay of a rule: what it would have decided, in the order of time, with its limits and nothing done.
 
 The checks come in the order of real runs (`gates`). Not replayed: pauses, other rules' use of the account's
 credits and budgets, how long runs take (so neither overlap nor faults), and what the work itself changes. A run

@@ -14,7 +14,7 @@ from app.business.automation.services.transactions import Transaction
 from app.business.planner.models import Site, SiteStatus
 
 Hears = Callable[[int], None]
-"""Hears that so many more events or planned times have been gone through; may raise to stop the replay."""
+"""Called with how many more events or planned times were processed; may raise to stop the replay."""
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""Conditions: read from JSON, checked, compiled to Python and to SQL, reasoned about, and told in words."""
+"""Conditions: read from JSON, checked, compiled to Python and to SQL, analysed, and described in words."""

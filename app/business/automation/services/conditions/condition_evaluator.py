@@ -202,15 +202,15 @@ def compile_trace(node: Node) -> Tracer:
     if isinstance(node, Group):
         return _group_tracer(node)
     check = compile_node(node)
-    told = {"operator": node.operator.value, "value": node.value}
+    traced = {"operator": node.operator.value, "value": node.value}
     if isinstance(node, Count):
         count = _counted(node)
         of = {} if node.of == RELATED else {"of": node.of}
-        told = {"count": node.relation, **of, "where": node.where_value, **told}
-        return lambda facts: told | {"actual": count(facts), "result": check(facts)}
+        traced = {"count": node.relation, **of, "where": node.where_value, **traced}
+        return lambda facts: traced | {"actual": count(facts), "result": check(facts)}
     field = node.field
-    told = {"field": field} | told | ({"ignore_case": True} if node.ignore_case else {})
-    return lambda facts: {**told, "actual": _plain(facts.get(field)), "result": check(facts)}
+    traced = {"field": field} | traced | ({"ignore_case": True} if node.ignore_case else {})
+    return lambda facts: {**traced, "actual": _plain(facts.get(field)), "result": check(facts)}
 
 
 def _group_tracer(node: Group) -> Tracer:

@@ -35,7 +35,7 @@ COMPUTED = ("keyword_count", "idea_count", "total_volume", "content_count", "han
 class Matches:
     """`count` of `total` records in scope match; the first of them in the rule's order as (id, title).
 
-    is_about: `count` is reckoned from a sample, and so are the first.
+    is_about: `count` is estimated from a sample, and so are the first.
     """
 
     record_type: str

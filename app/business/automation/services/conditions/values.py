@@ -193,7 +193,7 @@ def _storable(field: Field, value: Any) -> str:
 
 
 def _part_of_keyword(text: str, goes_on_before: bool, goes_on_after: bool) -> str:
-    """A part as keywords are stored; a space stays where the text may go on: `how ` begins no "however"."""
+    """A part as keywords are stored; a space stays where the text may continue: `how ` begins no "however"."""
     plain = unicodedata.normalize("NFC", _as_keyword(_SPACES.sub(" ", text)))
     if plain == " ":
         return plain

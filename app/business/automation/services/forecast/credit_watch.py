@@ -53,7 +53,7 @@ def watch_credits(transaction: Callable[[], AbstractContextManager[Session]], no
             with transaction() as session:
                 tell(session, session.get_one(Account, account_id), now)
             watched.accounts += 1
-        # Whatever is wrong with one account, the others are told.
+        # An error of one account must not stop the notices of others.
         except Exception as error:
             if stops_all(error):
                 raise
@@ -62,7 +62,7 @@ def watch_credits(transaction: Callable[[], AbstractContextManager[Session]], no
 
 
 def accounts_near_the_end(session: Session, now: datetime) -> Sequence[int]:
-    """Active accounts that may run short within a week, and those that were told so; the shortest first. One query."""
+    """Active accounts that may run short within a week, and those notified already; the shortest first. One query."""
     used = (
         select(func.coalesce(func.sum(SpendCounter.spent), 0))
         .where(
@@ -72,7 +72,7 @@ def accounts_near_the_end(session: Session, now: datetime) -> Sequence[int]:
         )
         .scalar_subquery()
     )
-    told = exists().where(Notice.account_id == Account.id, Notice.key.in_([RUN_OUT, LOW]))
+    notified = exists().where(Notice.account_id == Account.id, Notice.key.in_([RUN_OUT, LOW]))
     free = Account.credits_balance - Account.credits_held
     query = (
         select(Account.id)
@@ -82,7 +82,7 @@ def accounts_near_the_end(session: Session, now: datetime) -> Sequence[int]:
             or_(
                 free * PAST.days < used * AHEAD.days * BUSIER,
                 (free * LOW_PART < Plan.monthly_credits) & (used > 0),
-                told,
+                notified,
             ),
         )
         .order_by(free - used, Account.id)

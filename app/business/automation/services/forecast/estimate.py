@@ -38,7 +38,7 @@ def estimate_use(
     zone: ZoneInfo,
     now: datetime,
 ) -> UseEstimate:
-    """By the records that match now: those that came `since` then say how many come. `due`: the days since then."""
+    """Estimate by the records that match now; those that came `since` say how many come. `due`: days since then."""
     most = most_per_run(definition) * most_runs_per_day(definition, now)
     if definition.record_type is None:
         runs = most_runs_per_day(definition, now) if definition.trigger == "schedule" else 1

@@ -92,7 +92,7 @@ def with_rule(
 
 
 def _coming(today: date, zone: str) -> Days:
-    """Up to the grant after the next one, and at least the days over which use is told."""
+    """Up to the grant after the next one, and at least the days over which use is shown."""
     following = _next_first(_next_first(today))
     return history.days_from(today, max((following - today).days, SPAN + 1), zone)
 

@@ -7,7 +7,7 @@ from datetime import date
 HALF_LIFE = 14
 """Days after which a day counts half."""
 ENOUGH = 3
-"""Due days after which what was measured stands alone, without the reckoned price."""
+"""Due days after which what was measured stands alone, without the estimated price."""
 SHARED = 1.0
 """Days that working days and weekends lend each other."""
 SHARED_IN_WEEK = 3.0
@@ -21,7 +21,7 @@ class Stream:
 
     rule_id None: what people and programs started. used, on: of each past day, oldest first, the credits, and the
     share of the day on which the rule was on and due. due: the same share of each coming day, of today its rest.
-    reckoned: credits of a due day as prices say. waiting: credits for records that wait already, taken first.
+    estimated_use: credits of a due day by its price. waiting: credits for records that wait already, taken first.
     most: what a day can never pass. factor: 1, or what somebody wants to try.
     """
 
@@ -58,7 +58,7 @@ def weights(days: Sequence[date]) -> list[float]:
 
 
 def measure(stream: Stream, days: Sequence[date]) -> SpendingPace:
-    """The pace of the past `days`; with few of them the reckoned price stands in."""
+    """The pace of the past `days`; with few of them the estimated price is used."""
     lines = list(zip(days, stream.used, stream.on, weights(days), strict=True))
     seen = sum(stream.on)
     mean = _mean(lines, stream.estimated_use, max(0.0, 1 - seen / ENOUGH))

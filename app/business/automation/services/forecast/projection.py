@@ -1,4 +1,4 @@
-"""How long the credits last: each rule's pace carried forward day by day, with the range that its ups and downs allow.
+"""How long the credits last: each rule's pace projected day by day, with the range that its ups and downs allow.
 
 Pure arithmetic, so the same facts always give the same dates. The likely course is the sum of the rules' paces within
 their budgets. Around it lie a low and a high course: what the days behind us strayed from the same paces says how far
@@ -16,20 +16,20 @@ from app.business.automation.services.forecast.pace import SpendingPace, Stream,
 from app.business.billing.models import Rollover
 
 SPAN = 30
-"""Days over which the use of each rule is told."""
+"""Days over which the use of each rule is shown."""
 WIDTH = 1.6
 """Standard deviations from the likely course to the low and the high one: the run-out day lies between them in
 more than nine of ten months of the back-check."""
 DEFAULT_DEVIATION = 0.35
-"""How far a day strays from its rule's pace where little is known, as a share of it."""
+"""Deviation of a day from its rule's pace where little is known, as a share of it."""
 USUAL_DAYS = 3.0
-"""Days that the usual stray counts for."""
+"""Days that the default deviation counts for."""
 DRIFT = 0.08
 """By how much pace itself changes meanwhile, as a share."""
 NEW_RULE = 0.5
 """How wrong the pace of a rule is after half a due day, as a share; it shrinks with every day seen."""
 AUTOCORRELATION_CAP = 0.5
-"""Most that one day's stray may say about the next one's."""
+"""Greatest autocorrelation between the deviations of two days in a row."""
 ROUNDING_TOLERANCE = 1e-6
 """Sums of fractions may miss a whole credit by less than this."""
 
@@ -188,7 +188,7 @@ class _Left:
 
 
 def _spread(streams: Sequence[Stream], paces: Sequence[SpendingPace], days: Sequence[date]) -> _Spread:
-    """How far past days strayed from the paces, all rules together, so that rules which stray together count so."""
+    """Deviation of past days from the paces, over all rules together, so that correlated rules count so."""
     usual, stray = [0.0] * len(days), [0.0] * len(days)
     for stream, pace in zip(streams, paces, strict=True):
         for number, day in enumerate(days):
@@ -212,7 +212,7 @@ def _weighted(counted: Sequence[float], values: Sequence[float]) -> float:
 
 
 def _autocorrelation(counted: Sequence[float], stray: Sequence[float]) -> float:
-    """How much wider a sum of days strays because one day's stray goes on to the next."""
+    """How much wider a sum of days deviates because of autocorrelation."""
     pairs = zip(counted[1:], stray, stray[1:], strict=False)
     together = sum(weight * before * after for weight, before, after in pairs)
     share = together / (_weighted(counted, stray) or 1)

@@ -84,7 +84,7 @@ class Streams:
         )
 
     def estimated_use(self, stream: Stream, definition: RuleDefinition, zone: ZoneInfo) -> Stream:
-        """With what prices and records say, for a rule that has hardly run."""
+        """With the estimate by prices and records, for a rule that has hardly run."""
         due = history.parts_due(self._schedule(definition), self.days)
         found = estimate_use(
             self.session, self.account.id, definition, due, since=self.days.starts[0], zone=zone, now=self.now

@@ -1,4 +1,4 @@
-"""What waits for a person goes on: a chain of runs that grew long, or what an ended run left over."""
+"""Continuing what waits for a person: a long chain of runs, or what an ended run left over."""
 
 from datetime import datetime
 
@@ -24,7 +24,7 @@ def offered(session: Session, run: ScheduledTask, now: datetime) -> LeftOverWork
 def go_on(
     session: Session, run: ScheduledTask, actor: Actor, credits: int | None, now: datetime
 ) -> ScheduledTask:
-    """Let it go on, and give the run that does.
+    """Continue it, and return the run that does.
 
     `credits`: the most that it may cost, as it was named; by default what it is priced at now.
     Raises Conflict, and Forbidden where the person may not decide it.

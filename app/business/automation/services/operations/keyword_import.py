@@ -84,7 +84,7 @@ def ask_import(
 def execute_import(
     transaction: Transaction, asked: OperationRequest, progress: Progress, clock: Clock
 ) -> dict[str, Any]:
-    """Write what is left of the rows, or take back what was written. Begun again, it goes on where it stood."""
+    """Write what is left of the rows, or take back what was written. Begun again, it continues where it stopped."""
     with transaction() as session:
         found = import_of(session, asked.id)
         has_ended = found.state not in OPEN_STATES
@@ -223,7 +223,7 @@ USES = Uses(
 
 
 def settle_imports(session: Session, now: datetime) -> None:
-    """End the imports whose operation has ended without them: what they have written is there, and rules hear of it."""
+    """End the imports whose operation has ended without them: what they wrote is kept and reported to rules."""
     left_open = session.execute(
         select(KeywordImport, Operation)
         .join(Operation, Operation.id == KeywordImport.operation_id)

@@ -44,7 +44,7 @@ class OperationHandedBack(Exception):
 
 @dataclass(frozen=True)
 class Progress:
-    """The handler's line to its row. To be told at least every half minute, or the worker counts as lost."""
+    """The handler's line to its row. To be called at least every half minute, or the worker counts as lost."""
 
     transaction: Transaction
     clock: Clock
@@ -129,7 +129,7 @@ def begin_here(
 ) -> Operation:
     """Add the row of one that this process executes itself (`execute_here`) once the transaction is committed.
 
-    If it dies, a worker goes on as with every other one.
+    If it dies, a worker continues it as any other.
     """
     operation = _add(session, account_id, kind, params, user_id, now)
     operation.state, operation.attempts, operation.started_at = OperationState.RUNNING, 1, now
@@ -207,7 +207,7 @@ def any_waiting(session: Session) -> bool:
 
 
 def rescue_operations(session: Session, now: datetime) -> int:
-    """Set operations of silent workers going again, at most three times; gives how many were taken back."""
+    """Set operations of silent workers going again, at most three times; returns the number taken back."""
     silent = (Operation.state == OperationState.RUNNING) & (
         (Operation.lease_until < now) | (Operation.lease_until > now + 2 * LEASE)
     )

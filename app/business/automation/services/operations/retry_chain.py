@@ -1,4 +1,4 @@
-"""What one retry may cost with all that follows it: a further attempt, and the runs that go on from there."""
+"""What one retry may cost with all that follows it: a further attempt, and the runs that continue from there."""
 
 from dataclasses import replace
 from datetime import datetime

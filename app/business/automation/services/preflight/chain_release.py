@@ -1,4 +1,4 @@
-"""Letting a long chain of runs that waits for a person go on, for the price that was named."""
+"""Continuing a long chain of runs that waits for a person, for the price that was named."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,9 +34,9 @@ def review_of(session: Session, run: ScheduledTask, now: datetime) -> Review | N
 
 
 def go_on(session: Session, run: ScheduledTask, now: datetime, credits: int | None = None) -> int:
-    """Let all runs of its chain that wait for a person go on, each with its follow-ups within its price.
+    """Continue all runs of its chain that wait for a person, each with its follow-ups within its price.
 
-    `credits`: what was named for all of them. Gives how many. Raises Conflict where they cost more by now.
+    `credits`: what was named for all of them. Returns their number. Raises Conflict where they cost more by now.
     """
     waiting = waiting_for_review(session, run)
     if not waiting:

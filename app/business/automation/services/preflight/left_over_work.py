@@ -1,4 +1,4 @@
-"""What is left of a start whose runs have ended, what it costs to do that too, and letting it go on."""
+"""What is left of a start whose runs have ended, what it costs to do that too, and continuing it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ class LeftOverWork:
 
 
 def left_over(session: Session, run: ScheduledTask, now: datetime) -> LeftOverWork | None:
-    """What a person may let go on after this run; None where nothing is left, or a retry comes first."""
+    """What a person may continue after this run; None where nothing is left, or a retry comes first."""
     if run.status not in CLOSED or run.status == Status.FAILED or run.promised is None:
         return None
     context = load_context(session, run, now)

@@ -1,7 +1,7 @@
 """What a rule can make happen: the events of its actions, and what is certain of the records they speak of.
 
 Said before anything runs, so it speaks of what is possible. "Certain" is meant as the rule leaves its records; what
-people change in the meantime is not reckoned with.
+people change in the meantime is not considered.
 """
 
 from collections.abc import Collection, Iterator
@@ -27,7 +27,7 @@ _STEADY_RELATIONS = ("site.", "sector.")
 
 @dataclass(frozen=True)
 class RuleEvent:
-    """One event that an action can cause, and what such a record certainly is when rules hear of it.
+    """One event that an action can cause, and what such a record certainly is when rules receive it.
 
     to: the new status, where it is about a status · action: place of the action in the rule, from 0;
     None when it is the end of the run itself.

@@ -127,8 +127,8 @@ class RuleGraph:
         cls, definition: RuleDefinition, rule_id: int | None, others: Sequence[AutomationRule]
     ) -> "RuleGraph":
         """The graph with the rule as it would be when it is on, among the others that are."""
-        heard = [rule for rule in others if rule.trigger != "schedule"]
-        return cls(RuleNode(rule_id, definition), nodes_of(heard))
+        followed = [rule for rule in others if rule.trigger != "schedule"]
+        return cls(RuleNode(rule_id, definition), nodes_of(followed))
 
     def started(self) -> list[Started]:
         """Every rule that the rule in question can start, directly or through others, nearest first."""
@@ -146,7 +146,7 @@ class RuleGraph:
         return list(islice(back, MOST_LOOPS))
 
     def _ways(self, longest: int = MOST_RULES) -> Iterator[list[Edge]]:
-        """Ways that begin at the rule in question, shortest first; none goes on through it."""
+        """Ways that begin at the rule in question, shortest first; none continues through it."""
         first: State = (self.start, self.start.effects.always_working)
         ways: dict[State, list[Edge]] = {first: []}
         waiting = deque([first])
@@ -231,7 +231,7 @@ def nodes_of(rules: Sequence[AutomationRule]) -> Iterator[RuleNode]:
 
 
 def can_start(source: RuleNode, target: RuleNode, rule_event: RuleEvent) -> bool:
-    """Whether the target hears of it and its conditions can hold then."""
+    """Whether the event matches the target's trigger and its conditions can hold then."""
     listener = target.definition
     if listener.trigger != rule_event.event:
         return False
@@ -247,9 +247,9 @@ def can_start(source: RuleNode, target: RuleNode, rule_event: RuleEvent) -> bool
 
 
 def _follows_end(source: RuleNode, target: RuleNode, options: RunFinishedOptions) -> bool:
-    """A rule never hears of its own runs, and one with a record type finds no record in such an event."""
-    heard = any(options.ask_for(source.rule_id, end) for end in REPORTED_ENDS)
-    return heard and source is not target and target.definition.record_type is None
+    """A rule never follows its own runs, and one with a record type finds no record in such an event."""
+    followed = any(options.ask_for(source.rule_id, end) for end in REPORTED_ENDS)
+    return followed and source is not target and target.definition.record_type is None
 
 
 def share_a_place(source: RuleNode, target: RuleNode) -> bool:

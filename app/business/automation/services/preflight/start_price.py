@@ -123,7 +123,7 @@ def price_of_one(session: Session, rule: AutomationRule, now: datetime, known: i
 def listener_prices(
     session: Session, account_id: int, definition: RuleDefinition, rule_id: int | None, records: int
 ) -> list[ListenerPrice]:
-    """What active rules that hear of the start's doings, directly or through others, may spend; dearest first."""
+    """What active rules that the start's events trigger, directly or through others, may spend; dearest first."""
     sizes: dict[RuleNode, int] = {}
     prices = []
     for started in started_by(session, account_id, definition, rule_id):

@@ -1,4 +1,4 @@
-"""What a rule may cost, reckoned before it runs: for a number of records, and at most in a day."""
+"""What a rule may cost, estimated before it runs: for a number of records, and at most in a day."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

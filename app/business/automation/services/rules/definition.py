@@ -178,7 +178,7 @@ def field_errors(error: ValidationError) -> dict[str, list[str]]:
 
 
 def _parts(faults: Iterable[ErrorDetails]) -> dict[str, list[str]]:
-    """Refusals of parts. Trigger, record type and options depend on one another: only the first is told."""
+    """Refusals of parts. Trigger, record type and options depend on one another: only the first refusal is shown."""
     by_field = {str(fault["loc"][0]): part_errors(fault) or {} for fault in faults}
     starting = next((by_field[name] for name in STARTING if name in by_field), {})
     return starting | by_field.get("schedule", {}) | by_field.get("actions", {})

@@ -12,7 +12,7 @@ def fitting_actions(
 ) -> list[AnyAction]:
     """The actions that fit a run over `record_type` behind actions that made these records, and were of these types.
 
-    Those that go on with what was made last come first, then those that work on the rule's own records.
+    Those that continue with what was made last come first, then those that work on the rule's own records.
     """
     fitting = [entry for entry in CATALOGUE.values() if _fits(entry, record_type, made_before)]
     sources = [*reversed(made_before), record_type]

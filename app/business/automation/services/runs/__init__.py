@@ -1,1 +1,1 @@
-"""One run: opened, admitted by its checks, carried under a lease, priced, parked, closed, taken up again."""
+"""One run: opened, admitted by its checks, executed under a lease, priced, parked, closed, resumed."""

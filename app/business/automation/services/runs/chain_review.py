@@ -1,4 +1,4 @@
-"""Chains of rules that grew long: their further runs wait until a person has looked, and then go on together."""
+"""Long chains of rules: their further runs wait until a person has reviewed them, then continue together."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from app.business.automation.services.runs.waiting import wake_reviewed
 
 
 def wake(session: Session, ids: Sequence[int]) -> None:
-    """A person has looked at the chain of these runs: they go on, and do not wait for that again."""
+    """A person has reviewed the chain of these runs: they continue, and do not wait for that again."""
     for detail in session.scalars(select(RunDetail).where(RunDetail.run_id.in_(ids))):
         detail.options = detail.options | {"reviewed": True}
     wake_reviewed(session, ids)

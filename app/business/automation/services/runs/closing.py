@@ -101,7 +101,7 @@ def _replace_queued(session: Session, context: RunContext) -> None:
 
 
 def stop_admitted(session: Session, context: RunContext, stop: Stop) -> None:
-    """A run that had begun may not go on now: it waits, or fails with its reason. Finished units stay."""
+    """A run that had begun may not continue now: it waits, or fails with its reason. Finished units stay."""
     context.run.budget = stop.kept_budget()
     if stop.waiting and (context.waits_when_limited or stop.waiting == Waiting.PREVIOUS):
         if not waited_too_long(context.run, context.now):
@@ -135,7 +135,7 @@ def cancel(session: Session, context: RunContext) -> None:
 
 
 def hand_back(session: Session, context: RunContext) -> None:
-    """The worker goes away: the run is pending again and goes on with its next unit elsewhere."""
+    """The worker drains: the run is pending again and continues with its next unit elsewhere."""
     run = context.run
     run.status, run.not_before = Status.PENDING, context.now
     _end_attempt(session, context, Status.PENDING, None, "Handed back: the worker was stopped.")

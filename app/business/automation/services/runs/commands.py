@@ -1,4 +1,4 @@
-"""What people may do with a run: retry what failed, cancel what has not ended, say go on."""
+"""What people may do with a run: retry what failed, cancel what has not ended, continue what waits."""
 
 from datetime import datetime
 from typing import Any, cast

@@ -25,7 +25,7 @@ from app.business.planner.models import Site
 
 @dataclass
 class RunContext:
-    """One run while it is decided on and carried out."""
+    """One run while it is decided on and executed."""
 
     run: ScheduledTask
     detail: RunDetail
@@ -96,7 +96,7 @@ class RunContext:
         return Budget(BudgetScope.START, self.run.start_id or self.run.id, TOTAL, self.max_credits)
 
     def start_of_spending(self) -> None:
-        """From here on credits count for today: a run that waited, or is tried again, spends when it goes on.
+        """From here on credits count for today: a run that waited, or is retried, spends when it continues.
 
         Only while nothing is set aside, for credits are given back where they were counted.
         """
@@ -104,7 +104,7 @@ class RunContext:
 
     @property
     def is_followed(self) -> bool:
-        """Whether what this run leaves over goes on in a follow-up; of a planned run it waits for the next time."""
+        """Whether what this run leaves over continues in a follow-up; of a planned run it waits for the next time."""
         return self.run.cause != Cause.SCHEDULE
 
     @property

@@ -1,4 +1,4 @@
-"""A run goes on where an earlier one left a record unfinished: what is done is taken over, free of charge.
+"""A run continues where an earlier one left a record unfinished: what is done is taken over, free of charge.
 
 The receipts of finished units are copied with the run that did them. The earlier run's actions may differ from
 this run's: what made records is taken over when the action still makes the same (it is bought, and is there),

@@ -1,4 +1,4 @@
-"""What a run leaves over goes on in one further run, under the same chain and start; else it is counted as left.
+"""What a run leaves over continues in one further run, under the same chain and start; else it is counted as left.
 
 Which records went over stays on the run (`handed_on`), so that a later attempt does not hand them on again.
 """
@@ -86,7 +86,7 @@ def merged_rest(context: RunContext, rest: Sequence[Item]) -> list[Item]:
 
 
 def open_follow_up(session: Session, context: RunContext, more: Sequence[Item] = ()) -> list[str]:
-    """Let what is left over go on in one further run. Returns a sentence where the start's total pays for no more.
+    """Continue what is left over in one further run. Returns a sentence where the start's total pays for no more.
 
     The run's own credits have been given back by then.
     """
@@ -103,7 +103,7 @@ def open_follow_up(session: Session, context: RunContext, more: Sequence[Item] =
 
 
 def pass_over(session: Session, context: RunContext) -> None:
-    """Let what comes after the run's own records go on, though none of these is worked on."""
+    """Continue with what comes after the run's own records, though none of these is worked on."""
     rest = rest_of(context)
     own = (context.run.from_step, context.detail.records or [])
     behind = replace(rest, items=[item for item in rest.items if (item["from_step"], item["records"]) != own])
@@ -113,7 +113,7 @@ def pass_over(session: Session, context: RunContext) -> None:
 
 
 def hand_on(session: Session, context: RunContext, rest: Rest) -> ScheduledTask:
-    """Open the run that goes on with `rest`; it passes on what is left after it."""
+    """Open the run that continues with `rest`; it passes on what is left after it."""
     run, options = context.run, context.detail.options
     first, others, place = _next_window(session, context, rest)
     context.detail.options = options | {

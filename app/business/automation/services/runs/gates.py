@@ -165,7 +165,7 @@ def check_conditions(session: Session, context: RunContext, admission: Admission
 
 
 def _waits_for_records(choice: Choice, needed: int) -> bool:
-    """Whether what the run may take now is too little, and another run may let go of more."""
+    """Whether what the run may take now is too little, and another run may release more."""
     return bool(choice.held) and (not choice.ids or choice.free + choice.place.beyond < needed)
 
 

@@ -17,7 +17,7 @@ from app.business.automation.services.runs.start_list import start_of
 from app.business.automation.services.runs.steps import Step, steps_of
 
 OF_START = "start"
-"""Key of a handed-on item that another start's runs go on with."""
+"""Key of a handed-on item that another start's runs continue."""
 Key = tuple[str, int]
 """Type and id of a record."""
 Behind = dict[Key, Roots]
@@ -45,7 +45,7 @@ def handed_items(context: RunContext) -> list[dict[str, Any]]:
 
 
 def starts_of(context: RunContext, items: Iterable[Mapping[str, Any]]) -> set[int]:
-    """The starts whose runs go on with the items."""
+    """The starts whose runs continue the items."""
     return {item.get(OF_START) or start_of(context.run) for item in items}
 
 

@@ -1,6 +1,6 @@
 """Records that another run of the rule holds: by which run, how long, and what a run that needs them does.
 
-A run that could take others goes on with those, and what is held follows. One whose records are all held waits for
+A run that could take others continues with those, and what is held follows. One whose records are all held waits for
 the run that holds them. It holds nothing while it waits, so that no two runs wait for each other.
 """
 
@@ -17,7 +17,7 @@ from app.business.automation.services.runs.gate_verdict import Stop
 from app.business.automation.services.runs.waiting import waits_until
 
 TAKEN_UP_WITHIN = timedelta(seconds=90)
-"""A run whose worker is gone goes on, or gives its records back, within this time after its last sign of life."""
+"""A run whose worker is gone continues, or releases its records, within this time after its last heartbeat."""
 WAITS_FOR = {
     Waiting.DAY: "waits for tomorrow, when its rule may run again",
     Waiting.CREDITS: "waits for credits",
@@ -31,7 +31,7 @@ FOLLOW = {True: "They follow when it has ended.", False: "What it leaves is take
 
 
 def wait_for_holder(context: RunContext, holders: Mapping[int, int]) -> Stop:
-    """The run can do nothing before one of these runs has let go of its records."""
+    """The run can do nothing before one of these runs has released its records."""
     if not holders:
         # Let go of since: the next sweep looks again.
         return Stop(Reason.OVERLAP, "Its records were just held by another run.", Waiting.PREVIOUS)

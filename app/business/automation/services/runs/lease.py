@@ -123,7 +123,7 @@ def renew(session: Session, lease: Lease, now: datetime) -> datetime | None:
 
 
 def expired(now: datetime) -> Any:
-    """Clause: running rows whose worker has not been heard of in time, or whose clock was wrong."""
+    """Clause: running rows whose worker has sent no heartbeat in time, or whose clock was wrong."""
     return (ScheduledTask.status == Status.RUNNING) & or_(
         ScheduledTask.lease_until < now, ScheduledTask.lease_until > now + 2 * LEASE
     )

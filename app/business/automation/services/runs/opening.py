@@ -85,7 +85,7 @@ def _ids(session: Session, batch_ids: set[int | None], rule_ids: set[int]) -> di
 
 
 def reopen(session: Session, run: ScheduledTask, rule: AutomationRule, opening: Opening) -> None:
-    """Make the row of a failed hand-over, read with its detail, the pending run that it should have been."""
+    """Make the row of a failed delivery, read with its detail, the pending run that it should have been."""
     ended = {"reason": None, "error_message": "", "finished_at": None, "count": None}
     for name, value in (_values(rule, opening, Status.PENDING) | ended).items():
         setattr(run, name, value)

@@ -77,7 +77,7 @@ def _done_by(session: Session, context: RunContext, runs: Sequence[ScheduledTask
 
 
 def free_begun(session: Session, context: RunContext, records: list[int]) -> None:
-    """Free some records of a run that has begun, for a further run that goes on where it left them."""
+    """Free some records of a run that has begun, for a further run that continues where it left them."""
     _, begun = _work_left(session, context, records)
     record_claims.free(session, context, [key for key in records if key not in begun])
     record_claims.free(session, context, sorted(begun), unfinished_run_id=context.run.id)
@@ -125,7 +125,7 @@ def claim_again(session: Session, context: RunContext) -> dict[int, int]:
 
 
 def _leave(session: Session, context: RunContext, records: list[int], elsewhere: Mapping[int, int]) -> None:
-    """Leave out the units that work only on records of other runs, which go on with them."""
+    """Leave out the units that work only on records of other runs, which continue them."""
     lineage, receipts = Lineage(session, context, records), receipts_of(session, context.run.id)
     for step in steps_of(context):
         for unit in open_units(session, context, step, records).units:

@@ -200,7 +200,7 @@ def settle(
     failures: int,
 ) -> None:
     """End the run's claims. `handled`: all is done · `unfinished`: free again, or set aside after failures ·
-    `begun`: those of them on which a later run goes on from here. All others are free as if never taken.
+    `begun`: those of them that a later run continues from here. All others are free as if never taken.
     failures: what this run counts against an unfinished record.
     """
     for chunk in _chunks(list(handled)):

@@ -1,4 +1,4 @@
-"""Rescue of runs whose worker has fallen silent: they go on at the first unit not done, elsewhere."""
+"""Rescue of runs whose worker sends no heartbeat: they continue at the first unit not done, elsewhere."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,6 +1,6 @@
 """Credits by site: the price of a record counts in the month of its own site, whatever the rule's scope.
 
-A site whose budget is used up holds up its own records only: they are left out, and those of other sites go on.
+A site whose budget is used up holds up its own records only: they are left out, and those of other sites continue.
 """
 
 from collections import Counter, defaultdict

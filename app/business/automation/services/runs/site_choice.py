@@ -1,4 +1,4 @@
-"""Which of its records a run goes on with where the monthly budget of a site does not pay for all of them."""
+"""Which of its records a run continues with where the monthly budget of a site does not pay for all of them."""
 
 from collections.abc import Mapping
 from functools import partial

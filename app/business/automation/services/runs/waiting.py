@@ -98,7 +98,7 @@ def wake_rule(session: Session, rule_id: int) -> None:
 
 
 def wake_reviewed(session: Session, run_ids: Collection[int]) -> None:
-    """A person said go on."""
+    """A person let them continue."""
     _wake(session, ScheduledTask.id.in_(run_ids), ScheduledTask.waiting_for == Waiting.REVIEW)
 
 
@@ -138,7 +138,7 @@ def wake_what_is_due(session: Session, now: datetime) -> int:
 
 
 def _wake_when_records_are_free(session: Session) -> int:
-    """The run that held their records has let go, and nobody has told them."""
+    """The run that held their records has released them, and nobody has woken these."""
     row = RuleRecord
     held = select(row.id).where(row.run_id == ScheduledTask.waits_for_run_id, row.state == "claimed").exists()
     return _wake(

@@ -20,7 +20,7 @@ from app.business.folding import name_key
 from app.business.planner.models import Sector, Site
 
 LEFT_OUT = ("is_active",)
-"""What arrives is switched off, whatever it was where it came from."""
+"""Imported rules are switched off, whatever they were where they came from."""
 REFERENCES = {"site": "site", "sector": "sector", "assignee": "person"}
 """Fields of conditions whose value is an id -> whose."""
 

@@ -1,1 +1,1 @@
-"""What makes runs: planned times and events, and the switch that decides whether a rule hears them."""
+"""What makes runs: planned times and events, and the switch that decides whether they reach a rule."""

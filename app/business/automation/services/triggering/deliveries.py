@@ -95,7 +95,7 @@ def deliver_again(session: Session, delivery: BatchDelivery, pair: DeliveryPlan,
 
 
 def _add_deliveries(session: Session, pairs: Sequence[DeliveryPlan], now: datetime) -> set[tuple[int, int]]:
-    """The pairs that nobody had handed over before."""
+    """The pairs that were not delivered before."""
     rows = [
         {
             "account_id": pair.batch.account_id,

@@ -41,7 +41,7 @@ def put_off(
 
 
 def give_up(session: Session, delivery: BatchDelivery, now: datetime) -> None:
-    """A failed run stands for what was not handed over; its retry hands it over again."""
+    """A failed run stands for what was not delivered; its retry delivers it again."""
     # Columns, not the row: what cannot be read may be in it.
     rule = session.execute(select(*_READABLE).where(AutomationRule.id == delivery.rule_id)).one()
     run = _failed_run(session, rule, delivery, now)
@@ -72,7 +72,7 @@ def drop(session: Session, delivery: BatchDelivery, now: datetime) -> None:
 
 
 def delivery_of(session: Session, run: ScheduledTask) -> BatchDelivery | None:
-    """The given up hand-over that the failed run stands for."""
+    """The given up delivery that the failed run stands for."""
     query = select(BatchDelivery).where(
         BatchDelivery.run_id == run.id,
         BatchDelivery.account_id == run.account_id,
@@ -82,7 +82,7 @@ def delivery_of(session: Session, run: ScheduledTask) -> BatchDelivery | None:
 
 
 def run_of(session: Session, delivery: BatchDelivery) -> ScheduledTask | None:
-    """The failed run that stands for the hand-over, with its detail."""
+    """The failed run that stands for the delivery, with its detail."""
     if delivery.run_id is None:
         return None
     query = select(ScheduledTask).where(ScheduledTask.id == delivery.run_id)

@@ -1,4 +1,4 @@
-"""Retrying a run by hand: one that stands for a failed hand-over is handed over again, all others are tried again."""
+"""Retrying a run by hand: one that stands for a failed delivery is delivered again, all others are retried."""
 
 from datetime import datetime
 

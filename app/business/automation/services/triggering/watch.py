@@ -1,6 +1,6 @@
-"""The watch for what does not happen: a planned run that has not started is told to people by name and time.
+"""Monitoring of what does not happen: people are notified of a planned run that has not started.
 
-The notice is marked as read by itself once everything it told of has started.
+The notice is settled once all runs it names have started.
 """
 
 from collections import defaultdict
@@ -48,7 +48,7 @@ def late_rules(session: Session, now: datetime) -> dict[int, list[Late]]:
 
 
 def watch(session: Session, now: datetime) -> int:
-    """Raise, renew and settle the notices; gives how many accounts have a rule that is late."""
+    """Raise, renew and settle the notices; returns the number of accounts with a late rule."""
     late = late_rules(session, now)
     for account_id, rules in late.items():
         _notify(session, session.get_one(Account, account_id), rules, now)
@@ -75,7 +75,7 @@ def _not_begun(since: datetime) -> Any:
 
 
 def _notify(session: Session, account: Account, rules: list[Late], now: datetime) -> None:
-    """Once for each rule and planned time: who has read it is told again only of something new."""
+    """Once for each rule and planned time: who has read it is notified again only of something new."""
     lines = [_line(rule, account.timezone) for rule in rules[:MOST_NAMED]]
     known = notice_of(session, account.id, KEY)
     if known and all(line in known.body for line in lines):

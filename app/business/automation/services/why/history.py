@@ -1,4 +1,4 @@
-"""What has happened between a rule and a record: runs that took it or left it, events that the rule did not hear."""
+"""What has happened between a rule and a record: runs that took it or left it, events that did not reach the rule."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -57,7 +57,7 @@ def happenings(
 ) -> list[RuleMoment]:
     """Newest first, from the rule's last hundred runs since the record was made, and the record's events."""
     runs = _runs(session, rule, record, until)
-    heard = {heard.batch.id: heard for heard in events}
+    record_event = {record_event.batch.id: record_event for record_event in events}
     listed = _lists(session, runs, record.id)
     versions = _versions(session, rule)
     orders = {version.version: _order_of(version) for version in versions}
@@ -65,7 +65,7 @@ def happenings(
         item
         for run in runs
         for item in _of_run(
-            run, rule, record, heard, listed, orders.get(run.rule_version, order_words(OLDEST, None))
+            run, rule, record, record_event, listed, orders.get(run.rule_version, order_words(OLDEST, None))
         )
     ]
     known = {run.batch_id for run in runs if run.batch_id}
@@ -144,13 +144,13 @@ def _of_run(
     run: ScheduledTask,
     rule: AutomationRule,
     record: Record,
-    heard: dict[int, RecordEvent],
+    record_event: dict[int, RecordEvent],
     listed: Mapping[int, int],
     first: str,
 ) -> Iterator[RuleMoment]:
     """What this run was to the record; nothing for a run of other records."""
     chosen, left = run.detail.records, run.detail.options.get("left_over") or []
-    of_event = heard.get(run.batch_id or 0)
+    of_event = record_event.get(run.batch_id or 0)
     event = of_event.event if of_event else None
 
     def happened(kind: Kind, sentence: str) -> RuleMoment:
@@ -221,33 +221,38 @@ def _passed_by(run: ScheduledTask, record: Record, first: str) -> tuple[Kind, st
 
 
 def _without_run(
-    heard: RecordEvent, rule: AutomationRule, versions: Sequence[RuleVersion]
+    record_event: RecordEvent, rule: AutomationRule, versions: Sequence[RuleVersion]
 ) -> Iterator[RuleMoment]:
-    """An event that the rule might have heard, and why it opened no run."""
-    at = heard.batch.dispatched_at or heard.batch.created_at
+    """An event that might have triggered the rule, and why it opened no run."""
+    at = record_event.batch.dispatched_at or record_event.batch.created_at
     version = version_at(versions, at)
     triggers = {rule.trigger} | {item.definition["trigger"] for item in versions}
-    if heard.batch.type not in triggers:
+    if record_event.batch.type not in triggers:
         return
     number = version.version if version else None
-    kind: Kind = "not_taken" if heard.batch.dispatched_at else "waiting"
+    kind: Kind = "not_taken" if record_event.batch.dispatched_at else "waiting"
     yield RuleMoment(
-        heard.batch.created_at, kind, _why_without_run(heard, version), None, number, heard.event
+        record_event.batch.created_at,
+        kind,
+        _why_without_run(record_event, version),
+        None,
+        number,
+        record_event.event,
     )
 
 
-def _why_without_run(heard: RecordEvent, version: RuleVersion | None) -> str:
-    if heard.batch.dispatched_at is None:
+def _why_without_run(record_event: RecordEvent, version: RuleVersion | None) -> str:
+    if record_event.batch.dispatched_at is None:
         return "What happened is being handed to the rules now."
     if version is None:
         return "The rule did not exist yet."
-    return _why_not_for(heard, version.version, version.definition)
+    return _why_not_for(record_event, version.version, version.definition)
 
 
-def _why_not_for(heard: RecordEvent, number: int, said: Mapping[str, Any]) -> str:
-    """Why this version of the rule did not listen to the event."""
-    event = heard.event
-    if said["trigger"] != heard.batch.type:
+def _why_not_for(record_event: RecordEvent, number: int, said: Mapping[str, Any]) -> str:
+    """Why the event did not match this version of the rule's trigger."""
+    event = record_event.event
+    if said["trigger"] != record_event.batch.type:
         return (
             f"Version {number} of the rule was started otherwise: {TRIGGERS[said['trigger']].label.lower()}."
         )

@@ -82,15 +82,15 @@ def read_then(
     facts = _facts(session, rule, scope, record, node, at)
     if record.updated_at <= at:
         return _reading(rule, node, facts, at, version.version, "unchanged", _others(node, _columns(rule)))
-    heard = next(
+    record_event = next(
         (one for one in events if one.event.snapshot is not None and one.batch.created_at <= at), None
     )
-    if heard is None:
+    if record_event is None:
         return _reading(rule, node, facts, at, version.version, "now", sorted(_own(node)))
-    snapshot = heard.event.snapshot or {}
+    snapshot = record_event.event.snapshot or {}
     model = MODELS[rule.record_type or ""]
     names = sorted(kept_names(model))
-    values = restored(model, snapshot, heard.batch.created_at, names)
+    values = restored(model, snapshot, record_event.batch.created_at, names)
     known = _as_fields(dict(zip(names, values, strict=True)), rule)
     facts.update(known)
     return _reading(rule, node, facts, at, version.version, "event", _others(node, set(known)))
