@@ -39,6 +39,7 @@ TABLES_OF_RUNS = ("scheduled_task", "run_detail", "run_attempt", "action_run", "
 RULE = {
     "name": "Answer",
     "trigger": "keyword_added",
+    "max_executions_per_day": 100_000,
     "actions": [{"type": "notify", "params": {"message": "Hi"}}],
 }
 
