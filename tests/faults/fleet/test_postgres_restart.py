@@ -105,6 +105,19 @@ def test_a_restarted_postgresql_loses_duplicates_and_charges_nothing_twice(
         record_property("figure", f"{RESTARTS} restarts of PostgreSQL: {storm.load.counts()}")
 
 
+@pytest.mark.full_trials
+def test_a_build_that_rescues_nobody_is_found(
+    postgres: OwnPostgres, nursery: "subprocess.Popen[str]", tmp_path: Path
+) -> None:
+    site = Site(nursery, postgres.new_database(), tmp_path)
+    with site.storm(standing=False, provider_seconds=0.2, plant="rescue_nobody") as storm:
+        begin_paid_runs(storm)
+        for _ in range(5):
+            storm.await_work(10)
+            postgres.restart("immediate")
+        assert "still open: run" in storm.verdict(within=30)
+
+
 def test_killed_workers_leave_no_untrue_message(
     control_site: Site, record_property: Callable[[str, object], None]
 ) -> None:
