@@ -6,7 +6,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from sqlalchemy import Select, insert, select, text
 from sqlalchemy.orm import Session
 
@@ -66,7 +66,7 @@ def searching(examples: int) -> settings:
         deadline=None,
         database=None,
         derandomize=not FULL,
-        phases=[Phase.generate],
+        phases=[Phase.explicit, Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
 
@@ -97,6 +97,7 @@ def test_a_planted_difference_is_found(
     monkeypatch.setattr(condition_query, "_certain", lambda clause, *_sides: clause)
 
     @searching(TREES)
+    @example(Case("keyword", {"not": {"field": "difficulty", "operator": "gte", "value": 30}}))
     @given(cases())
     def agree(case: Case) -> None:
         compare(pipeline, case, now)
