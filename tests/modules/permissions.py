@@ -57,7 +57,7 @@ TABLE = {
         automation.test automation.ask_run automation.run_now automation.try_past automation.begin_past
         automation.ask_retry_all automation.retry_all automation.retry automation.cancel
         automation.do_left_over automation.cancel_operation automation.my_work
-        automation_api.look_over_rule automation_api.execute_rule automation_api.show_price
+        automation_api.preflight_rule automation_api.execute_rule automation_api.show_price
         automation_api.try_rule automation_api.back_test automation_api.show_preview automation_api.retry_run
         automation_api.cancel_run automation_api.retry_runs automation_api.go_on
         planner.add_sector planner.edit_sector planner.new_keyword planner.decide_keywords planner.edit_keyword
