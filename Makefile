@@ -78,7 +78,7 @@ FAST := tests/business tests/modules --fast -n 2 --dist worksteal
 test-fast: $(VENV)/.tested
 	$(BIN)/python -m pytest $(FAST)
 
-# Apart from `test`: on Python 3.11 a line measured costs a call, which would make the whole suite a quarter slower.
+# Apart from `test`: on Python 3.11 each line that is measured costs a call.
 coverage: $(VENV)/.tested
 	$(BIN)/python -m pytest $(FAST) --cov --cov-report=
 	@$(BIN)/coverage report --sort=cover | sed -n '1,12p;$$p' && rm .coverage
