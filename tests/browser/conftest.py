@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from flask import Flask
 from playwright.sync_api import Browser, Page, expect
 from sqlalchemy.orm import Session
-from werkzeug.serving import make_server
+from werkzeug.serving import ThreadedWSGIServer, make_server
+from werkzeug.wrappers import Request, Response
 
 from app.business.accounts.models import User
 from tests.factories import make_keyword, make_sector, make_site
@@ -40,8 +41,16 @@ def keywords(session: Session, people: People) -> None:
 @pytest.fixture
 def live_address(app: Flask) -> Iterator[str]:
     """The address of the application in the background thread."""
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = Thread(target=server.serve_forever, daemon=True)
+
+    @Request.application
+    def in_one_piece(request: Request) -> Response:
+        # Where a browser hangs up, werkzeug does not close the answer: the file it reads from would stay open.
+        return Response.from_app(app, request.environ, buffered=True)
+
+    server = make_server("127.0.0.1", 0, in_one_piece, threaded=True)
+    # So that its end waits for each request: one left over would meet the next test's tables.
+    cast(ThreadedWSGIServer, server).daemon_threads = False
+    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
