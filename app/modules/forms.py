@@ -16,9 +16,17 @@ from app.business.time_zones import check_time_zone, time_zones, zone_of_place
 from app.modules.gate.numbers import is_decimal, is_whole
 
 
-def required(what: str) -> DataRequired:
+class Required(DataRequired):
+    """Refuses an empty field. Zero is a number that was entered: whether it is allowed, bounds tell."""
+
+    def __call__(self, form: FlaskForm, field: Field) -> None:
+        if field.data != 0 or isinstance(field.data, bool):
+            super().__call__(form, field)
+
+
+def required(what: str) -> Required:
     """`required("a name")` refuses an empty field with "Enter a name."."""
-    return DataRequired(f"Enter {what}.")
+    return Required(f"Enter {what}.")
 
 
 def at_most(characters: int) -> Length:

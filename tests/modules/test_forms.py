@@ -19,7 +19,7 @@ class Rule(ConsoleForm):
     name = StringField("Name", [required("a name"), at_most(12)])
     text = TextAreaField("Text")
     password = PasswordField("Password")
-    limit = IntegerField("Limit", [between(1, 100)])
+    limit = IntegerField("Limit", [required("a limit"), between(1, 100)])
     zone = TimezoneField()
 
 
@@ -46,6 +46,11 @@ def _sent(app: Flask, **values: str) -> Rule:
 def test_spaces_around_text_are_dropped_but_not_those_of_a_password(app: Flask) -> None:
     form = _sent(app, name="  Nightly ", password=" secret ")
     assert (form.name.data, form.password.data, form.errors) == ("Nightly", " secret ", {})
+
+
+def test_zero_is_a_number_out_of_bounds_and_not_a_missing_one(app: Flask) -> None:
+    assert _sent(app, limit="0").errors == {"limit": ["Enter a number from 1 to 100."]}
+    assert _sent(app, limit="").errors == {"limit": ["Enter a limit."]}
 
 
 @pytest.mark.parametrize("sign", ["\x00", "\x1b", "\x7f", "\n"])
