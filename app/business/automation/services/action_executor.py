@@ -49,7 +49,7 @@ class ActionExecutor:
         for step in steps_of(context):
             failures = self._execute_step(context, lease, step, records, outcome)
             outcome.failures += failures
-            if failures and step.action.get("on_error", "stop") == "stop":
+            if failures and step.action.on_error == "stop":
                 break
         return outcome
 

@@ -13,7 +13,7 @@ from app.business.accounts.services import audit_log
 from app.business.accounts.services.scope import Scope, owned
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Cause, ScheduledTask
-from app.business.automation.services.catalogue.actions.registry import is_paid
+from app.business.automation.services.catalogue.actions.registry import is_paid, stored_actions
 from app.business.automation.services.catalogue.record_models import known_ids
 from app.business.automation.services.preflight.check import require_no_worse, require_ready
 from app.business.automation.services.preflight.start import open_backfill, open_start, plan_start
@@ -358,7 +358,7 @@ def check_records(session: Session, rule: AutomationRule, record_ids: list[int])
 
 def _check_operator(session: Session, rule: AutomationRule, actor: Actor, total: int) -> None:
     limit = session.get_one(Account, rule.account_id).operator_credit_limit
-    if actor.role == Role.OPERATOR and is_paid(rule.actions) and total > limit:
+    if actor.role == Role.OPERATOR and is_paid(stored_actions(rule.actions)) and total > limit:
         raise Forbidden(
             f"This start may cost up to {total:,} credit{'' if total == 1 else 's'} with all that follows; "
             f"operators may start up to {limit:,}. Choose fewer records, or ask an editor to run it."

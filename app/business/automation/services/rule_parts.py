@@ -1,7 +1,7 @@
 """Base of the typed parts of a rule: trigger options, schedule. Each is checked when it comes, and read when stored."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, NoReturn, Self, TypeVar, cast
+from typing import Any, NoReturn, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError, model_serializer
 from pydantic_core import ErrorDetails, PydanticCustomError
@@ -11,6 +11,7 @@ from app.business.errors import Invalid
 _READABLE = None
 """Stands in a part for what was stored, where that could be read: no part is stored as null."""
 Value = TypeVar("Value")
+Model = TypeVar("Model", bound=BaseModel)
 Errors = dict[str, list[str]]
 Json = Any
 """A value of a body, a file or a row before it is parsed: nothing is known of it, and it may be wrong."""
@@ -32,11 +33,7 @@ class RulePart(BaseModel):
         try:
             return cls(**data)
         except (ValidationError, TypeError):
-            known = data if isinstance(data, Mapping) else {}
-            fields = cls.model_fields.items()
-            values = {name: known.get(name) for name, info in fields if name in known or info.is_required()}
-            # pydantic's plugin gives `model_construct` the base class as its answer.
-            part = cast(Self, cls.model_construct(**values))
+            part = as_it_stands(cls, data)
             part._stored = data
             return part
 
@@ -53,6 +50,14 @@ class RulePart(BaseModel):
         return {
             name: getattr(self, name) for name in type(self).model_fields if name in self.model_fields_set
         }
+
+
+def as_it_stands(model: type[Model], data: Json) -> Model:
+    """What is said of the model's fields, unchecked: as stored values are kept that do not pass the check."""
+    known = data if isinstance(data, Mapping) else {}
+    fields = model.model_fields.items()
+    values = {name: known.get(name) for name, info in fields if name in known or info.is_required()}
+    return model.model_construct(**values)
 
 
 def refuse_part(errors: Errors) -> NoReturn:

@@ -17,6 +17,7 @@ from app.business.automation.models import AutomationRule, RuleVersion
 from app.business.automation.run_models import CLOSED, Cause, RunAttempt, RunDetail, ScheduledTask
 from app.business.automation.services.automation_service import AutomationService, Request, check_records
 from app.business.automation.services.catalogue.actions.base import Action
+from app.business.automation.services.catalogue.actions.registry import stored_actions
 from app.business.automation.services.history import figures
 from app.business.automation.services.history.run_list import RunFilters, runs_page
 from app.business.automation.services.operations import bulk_retry, continuation
@@ -219,7 +220,7 @@ def _actions(run: ScheduledTask) -> list[Action]:
             RuleVersion.rule_id == run.automation_rule_id, RuleVersion.version == run.rule_version
         )
     ).one()
-    return list(definition["actions"])
+    return stored_actions(definition["actions"])
 
 
 def _opened(rule: AutomationRule, asked: ExecuteRule) -> ScheduledTask:

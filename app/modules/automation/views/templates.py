@@ -55,6 +55,6 @@ def use(key: str) -> ResponseReturnValue:
 
 
 def _card(template: templates.Template, definition: RuleDefinition) -> Card:
-    prices = [CATALOGUE[action["type"]].price_text for action in definition.actions]
+    prices = [CATALOGUE[action.type].price_text for action in definition.actions]
     paid = [price for price in dict.fromkeys(prices) if price != FREE]
     return Card(template, summary_of(definition), paid, most_per_run(definition))

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from app.business.automation.services.catalogue.actions.registry import CATALOGUE, made_by
+from app.business.automation.services.catalogue.actions.registry import CATALOGUE, made_by, stored_action
 from app.business.automation.services.catalogue.record_models import RECORD_TYPES
 from app.business.automation.services.rules.definition import parse_definition
 from app.business.automation.services.rules.fitting_actions import fitting_actions
@@ -48,7 +48,11 @@ def is_refused(record_type: str | None, actions: list[str]) -> bool:
 def test_the_first_offered_goes_on_where_the_one_before_ended(record_type: str | None) -> None:
     chosen: list[str] = []
     for _ in BEST[record_type]:
-        made = [type for key in chosen if (type := made_by({"type": key, "params": PARAMS.get(key, {})}))]
+        made = [
+            type
+            for key in chosen
+            if (type := made_by(stored_action({"type": key, "params": PARAMS.get(key, {})})))
+        ]
         chosen.append(fitting_actions(record_type, made, chosen)[0].key)
     assert chosen == BEST[record_type]
 
@@ -57,7 +61,11 @@ def test_the_first_offered_goes_on_where_the_one_before_ended(record_type: str |
 @pytest.mark.parametrize("record_type", [None, *RECORD_TYPES])
 def test_offered_actions_pass_the_check_of_the_rule(record_type: str | None, first: str | None) -> None:
     before = [first] if first and not is_refused(record_type, [first]) else []
-    made = [type for key in before if (type := made_by({"type": key, "params": PARAMS.get(key, {})}))]
+    made = [
+        type
+        for key in before
+        if (type := made_by(stored_action({"type": key, "params": PARAMS.get(key, {})})))
+    ]
     offered = {entry.key for entry in fitting_actions(record_type, made, before)}
     of_records = {"update_records"} if record_type is None else set()
     assert offered == {key for key in CATALOGUE if not is_refused(record_type, [*before, key])} - of_records

@@ -11,6 +11,7 @@ from app.business.automation.models import AutomationRule, RuleRecord
 from app.business.automation.run_models import ActionRun, Cause, Reason, ScheduledTask, Status
 from app.business.automation.services.auditing import invariants
 from app.business.automation.services.automation_service import Actor, AutomationService
+from app.business.automation.services.catalogue.actions.registry import stored_actions
 from app.business.automation.services.rules.listing import free_set_aside
 from app.business.automation.services.rules.versions import definition_of
 from app.business.automation.services.runs import commands
@@ -56,7 +57,7 @@ def test_a_record_whose_second_action_failed_is_tried_again_without_the_first(
     assert (second.status, second.record_count, second.credits_used) == (Status.COMPLETED, 1, 5)
     assert session.get_one(Cluster, bad).labels == []  # not set twice
     assert states(session) == [(good, "handled"), (bad, "handled")]
-    label, ideas = steps_json(session, second, rule.actions)
+    label, ideas = steps_json(session, second, stored_actions(rule.actions))
     assert (label["done_before"], label["records"], label["credits"]) == (
         [{"run": first.id, "records": 1}],
         0,
@@ -169,12 +170,12 @@ def test_a_notice_is_sent_once_for_a_record_and_again_for_others(
     machine.model = FailingModel("refused")
     machine.run_now(rule)
     second = machine.run_now(rule)
-    assert steps_json(session, second, rule.actions)[0]["records"] == 0
+    assert steps_json(session, second, stored_actions(rule.actions))[0]["records"] == 0
     clusters_with_keywords(session, make_sector(session, make_site(session, account)), 1)
     machine.model = FailingModel()
     third = machine.run_now(rule)
     assert (third.status, third.record_count) == (Status.COMPLETED, 2)
-    assert steps_json(session, third, rule.actions)[0]["records"] == 1
+    assert steps_json(session, third, stored_actions(rule.actions))[0]["records"] == 1
     assert machine.breaches() == []
 
 

@@ -18,6 +18,7 @@ from app.business.automation.services.actions.templates import fill
 from app.business.automation.services.catalogue.actions.create_record import CREATE_RECORD, CreateRecord
 from app.business.automation.services.catalogue.actions.create_tasks import CREATE_TASKS, CreateTasks
 from app.business.automation.services.catalogue.actions.notify import NOTIFY, Notify
+from app.business.automation.services.catalogue.actions.registry import stored_actions
 from app.business.automation.services.catalogue.actions.switch_rules import PAUSE_RULE, RESUME_RULE, PauseRule
 from app.business.automation.services.catalogue.actions.update_records import UPDATE_RECORDS, UpdateRecords
 from app.business.automation.services.catalogue.nouns import plural
@@ -221,7 +222,9 @@ def _named_rules(session: Session, context: RunContext, params: PauseRule) -> li
     rules = session.scalars(query.order_by(AutomationRule.id)).all()
     if params.action is None:
         return list(rules)
-    return [rule for rule in rules if any(action["type"] == params.action for action in rule.actions)]
+    return [
+        rule for rule in rules if any(action.type == params.action for action in stored_actions(rule.actions))
+    ]
 
 
 def _origin(context: RunContext, unit: Unit) -> Any:

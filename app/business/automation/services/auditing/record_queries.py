@@ -50,7 +50,7 @@ def _work_left(session: Session, context: RunContext) -> set[int]:
         if _is_asked(context, step):
             states = unit_states(session, context.run.id, step.index)
             for unit in open_units(session, context, step, records).units:
-                if not step.action.get("when") or (unit.record_type, unit.record_id) in states:
+                if not step.action.when or (unit.record_type, unit.record_id) in states:
                     left |= lineage.of_unit(step, unit)
         lineage.note(step, receipts.get(step.index, []))
     return left

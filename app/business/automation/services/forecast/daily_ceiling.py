@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.accounts.services import audit_log
 from app.business.automation.models import AutomationRule
-from app.business.automation.services.catalogue.actions.registry import is_paid
+from app.business.automation.services.catalogue.actions.registry import is_paid, stored_actions
 from app.business.billing.models import Plan
 
 PART = 5
@@ -26,7 +26,7 @@ def proposed_ceiling(session: Session, account: Account, rule_id: int | None = N
         AutomationRule.mode == "live",
         AutomationRule.id != (rule_id or 0),
     )
-    if any(is_paid(actions) for actions in session.scalars(others)):
+    if any(is_paid(stored_actions(actions)) for actions in session.scalars(others)):
         return None
     return plan.monthly_credits // PART
 

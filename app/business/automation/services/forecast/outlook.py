@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, AccountStatus
 from app.business.automation.models import AutomationRule
-from app.business.automation.services.catalogue.actions.registry import is_paid
+from app.business.automation.services.catalogue.actions.registry import is_paid, stored_actions
 from app.business.automation.services.forecast import spend_history as history
 from app.business.automation.services.forecast.pace import Stream
 from app.business.automation.services.forecast.projection import SPAN, Cap, Forecast, Funds, make_forecast
@@ -108,7 +108,9 @@ def _paid_rules(session: Session, account_id: int) -> list[AutomationRule]:
         AutomationRule.mode == "live",
     )
     rules = session.scalars(query.order_by(AutomationRule.is_active.desc(), AutomationRule.id)).all()
-    return [rule for rule in rules if not faults_of(rule) and is_paid(rule.actions)][:MOST_RULES]
+    return [rule for rule in rules if not faults_of(rule) and is_paid(stored_actions(rule.actions))][
+        :MOST_RULES
+    ]
 
 
 def _funds(

@@ -12,7 +12,7 @@ from app.business.accounts.models import ApiKey, User
 from app.business.accounts.services.scope import LARGEST_ID, Scope
 from app.business.automation.models import RuleVersion
 from app.business.automation.run_models import ActionRun, Cause, RunAttempt, ScheduledTask
-from app.business.automation.services.catalogue.actions.registry import CATALOGUE
+from app.business.automation.services.catalogue.actions.registry import CATALOGUE, stored_actions
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.conditions.match_preview import title_of
 from app.business.automation.services.runs.result import steps_json
@@ -67,7 +67,7 @@ def load_run_page(session: Session, run: ScheduledTask) -> RunPage:
     ).one()
     steps = [
         step | {"label": CATALOGUE[step["type"]].label}
-        for step in steps_json(session, run, definition["actions"])
+        for step in steps_json(session, run, stored_actions(definition["actions"]))
     ]
     units = _units(session, run)
     entries = select(CreditEntry).where(

@@ -35,7 +35,7 @@ def _idle(rule: RuleDefinition) -> Iterator[Finding]:
     idle = [index for index in range(len(rule.actions)) if index not in working]
     level = Level.STOP if len(idle) == len(rule.actions) else Level.WARN
     for index in idle:
-        label = CATALOGUE[rule.actions[index]["type"]].label
+        label = CATALOGUE[rule.actions[index].type].label
         sentence = (
             f"Action {index + 1} ({label}) never has anything to do: "
             "it leaves out every record that the conditions let through."

@@ -15,6 +15,7 @@ from app.business.automation.services.catalogue.actions.registry import (
     explicit_ids,
     is_paid,
     made_by,
+    stored_actions,
 )
 from app.business.automation.services.catalogue.nouns import noun
 from app.business.automation.services.catalogue.record_models import MODELS, in_scope
@@ -40,7 +41,7 @@ def money_findings(
     if price <= rule.credit_limit_per_execution:
         yield from _below_smallest(session, account, rule)
     yield from _below_budgets(session, account, rule, price)
-    if account.daily_ceiling is None and not any(is_paid(other.actions) for other in others):
+    if account.daily_ceiling is None and not any(is_paid(stored_actions(other.actions)) for other in others):
         yield _no_ceiling(session, account)
 
 
@@ -51,7 +52,7 @@ def least_price(rule: RuleDefinition) -> int:
         source = source_of(action, rule.record_type, made)
         count = {"records": 1, "explicit": len(explicit_ids(action) or ())}.get(source, 0)
         if count:
-            entry = CATALOGUE[action["type"]]
+            entry = CATALOGUE[action.type]
             total += entry.estimate(entry.read(action), count, {})
         if made_type := made_by(action):
             made.append(made_type)
@@ -76,7 +77,7 @@ def _below_smallest(session: Session, account: Account, rule: RuleDefinition) ->
     limit, made = rule.credit_limit_per_execution, list[str]()
     decided: dict[str, int] = {}
     for action in rule.actions:
-        entry = CATALOGUE[action["type"]]
+        entry = CATALOGUE[action.type]
         if entry.measure and entry.measure.smallest:
             amount = decided.get(entry.measure.name)
             if source_of(action, rule.record_type, made) == "records":

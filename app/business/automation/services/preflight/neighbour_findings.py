@@ -5,7 +5,7 @@ from itertools import islice
 
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.catalogue.actions.base import Action
-from app.business.automation.services.catalogue.actions.registry import CATALOGUE, entries_of
+from app.business.automation.services.catalogue.actions.registry import CATALOGUE, entries_of, stored_actions
 from app.business.automation.services.catalogue.field_types import FieldType
 from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.catalogue.triggers import statuses_to, stored_options
@@ -60,7 +60,11 @@ def overlap_findings(start: RuleNode, others: Sequence[AutomationRule]) -> Itera
 
 def _is_alike(rule: RuleDefinition, other: AutomationRule) -> bool:
     same_start = (rule.trigger, rule.record_type) == (other.trigger, other.record_type)
-    if not same_start or rule.record_type is None or not _kinds(rule.actions) & _kinds(other.actions):
+    if (
+        not same_start
+        or rule.record_type is None
+        or not _kinds(rule.actions) & _kinds(stored_actions(other.actions))
+    ):
         return False
     to = statuses_to(rule.trigger_options)
     other_to = statuses_to(stored_options(other.trigger, other.trigger_options))

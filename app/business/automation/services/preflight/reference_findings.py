@@ -33,8 +33,8 @@ def id_findings(session: Session, account_id: int, rule: RuleDefinition) -> Iter
             yield from (_gone(sentence, path) for sentence in sentences)
     for index, action in enumerate(rule.actions):
         yield from _records(session, account_id, index, action)
-        for param, input in CATALOGUE[action["type"]].inputs.items():
-            row_id, named = action.get("params", {}).get(param), NAMED.get(input.names or "")
+        for param, input in CATALOGUE[action.type].inputs.items():
+            row_id, named = getattr(action.params, param), NAMED.get(input.names or "")
             if row_id is not None and named and not _is_known(session, named, row_id, account_id):
                 yield _gone(
                     f"Action {index + 1}: {input.names} {row_id} was not found.",
@@ -46,7 +46,7 @@ def _records(session: Session, account_id: int, index: int, action: Action) -> I
     ids = explicit_ids(action)
     if not ids:
         return
-    record_type = CATALOGUE[action["type"]].takes[0]
+    record_type = CATALOGUE[action.type].takes[0]
     missing = sorted(set(ids) - known_ids(session, record_type, ids, account_id))
     if missing:
         named = ", ".join(map(str, missing[:MOST_NAMED]))

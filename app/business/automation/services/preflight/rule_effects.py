@@ -47,8 +47,7 @@ class RuleEffects:
         self._steps = list(_steps(definition))
         self._known: Node = parse_conditions(definition.conditions, record_type=definition.subject)
         self._asks_of_records = any(
-            step.source == "records" and (step.effects.takes or step.action.get("when"))
-            for step in self._steps
+            step.source == "records" and (step.effects.takes or step.action.when) for step in self._steps
         )
         self.always_working = self._working(self._known)
         """Places of the actions that can find a record they take."""
@@ -80,7 +79,7 @@ class _Step:
     @cached_property
     def when(self) -> Node:
         """The action's own condition on a record."""
-        when = self.action.get("when")
+        when = self.action.when
         return parse_conditions(when, record_type=self.record_type) if when else ALWAYS
 
     @cached_property
@@ -95,7 +94,7 @@ def _steps(definition: RuleDefinition) -> Iterator[_Step]:
     for index, action in enumerate(definition.actions):
         source = source_of(action, definition.record_type, made)
         record_type = input_type(action, definition.record_type, made)
-        entry = CATALOGUE[action["type"]]
+        entry = CATALOGUE[action.type]
         effects = entry.effects(entry.read(action), record_type)
         yield _Step(index, action, source, record_type, effects)
         if made_type := made_by(action):

@@ -10,18 +10,19 @@ from app.business.automation.services.catalogue.actions.registry import CATALOGU
 
 def action_words(action: Action, record_type: str | None, rules: Names, *, in_full: bool) -> str:
     """`generate content ideas (3 for each cluster)`, without the action's own condition."""
-    params = action.get("params", {})
     said = list(_said(action, record_type, rules, in_full))
     details = f" ({', '.join(said)})" if said else ""
-    return f"{CATALOGUE[action['type']].phrase(params)}{details}"
+    return f"{CATALOGUE[action.type].phrase(action.params)}{details}"
 
 
 def _said(action: Action, record_type: str | None, rules: Names, in_full: bool) -> Iterator[str]:
     """Each parameter that is not as usual, in the order of the catalogue."""
-    entry, params = CATALOGUE[action["type"]], action.get("params", {})
+    entry, params = CATALOGUE[action.type], action.params
     for name, info in entry.params.model_fields.items():
-        value, input = params.get(name), entry.inputs[name]
-        if value is None or input.phrase is None or (input.only_in_full and not in_full):
+        value, input = getattr(params, name), entry.inputs[name]
+        if name not in params.model_fields_set or value is None:
+            continue
+        if input.phrase is None or (input.only_in_full and not in_full):
             continue
         if input.always or value != info.get_default(call_default_factory=True):
             yield input.phrase(_name_of(value) if input.names == "action" else value, record_type, rules)

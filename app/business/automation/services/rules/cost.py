@@ -51,7 +51,7 @@ def uses_of_actions(
     amounts = usual_amounts() if amounts is None else amounts
     found = []
     for action in definition.actions:
-        entry = CATALOGUE[action["type"]]
+        entry = CATALOGUE[action.type]
         count = counts.get(entry.needed, records) if entry.needed else records
         amounts = {**amounts, **decided_by(action)}
         made = made_from(action, count, most=most)
@@ -63,7 +63,7 @@ def uses_of_actions(
 
 def made_from(action: Action, count: int, *, most: bool = False) -> int:
     """Records that an action makes from `count` others: about, or at most."""
-    return CATALOGUE[action["type"]].made_from(action.get("params", {}), count, most=most)
+    return CATALOGUE[action.type].made_from(action.params, count, most=most)
 
 
 def most_per_run(definition: RuleDefinition) -> int:
@@ -85,5 +85,5 @@ def most_runs_per_day(definition: RuleDefinition, now: datetime) -> int:
 
 def price_of_action(action: Action, count: int, amounts: Mapping[str, int]) -> int:
     """Credits of an action over `count` records that count for so much each, by the name of the measure."""
-    entry = CATALOGUE[action["type"]]
+    entry = CATALOGUE[action.type]
     return entry.estimate(entry.read(action), count, amounts) if entry.is_paid else 0

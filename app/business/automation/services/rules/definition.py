@@ -13,12 +13,13 @@ from pydantic import (
 from pydantic_core import ErrorDetails, PydanticKnownError
 
 from app.business.automation.services.catalogue import triggers
-from app.business.automation.services.catalogue.actions.base import RECORD_LIMIT, Action, ActionForm
+from app.business.automation.services.catalogue.actions.base import RECORD_LIMIT, Action
 from app.business.automation.services.catalogue.actions.registry import (
     CATALOGUE,
     entries_of,
     explicit_ids,
     made_by,
+    stored_actions,
 )
 from app.business.automation.services.catalogue.field_types import OF_SITE
 from app.business.automation.services.catalogue.record_models import PARENTS, RECORD_TYPES
@@ -100,8 +101,12 @@ class RuleDefinition(RuleFields):
 
     @field_validator("actions", mode="after")
     @classmethod
-    def _known_actions(cls, actions: list[Action]) -> list[Action]:
+    def _known_actions(cls, actions: list[JsonObject]) -> list[Action]:
         return checked_part(lambda: _checked_actions(actions))
+
+    @field_serializer("actions")
+    def _actions_as_json(self, actions: list[Action]) -> list[Json]:
+        return [action.as_json() for action in actions]
 
     @field_serializer("trigger_options", "schedule")
     def _part_as_json(self, part: RulePart | None) -> Any:
@@ -192,43 +197,45 @@ def working_record_type(rule: RuleDefinition) -> str | None:
     if given or rule.trigger != "schedule" or "record_type" in rule.model_fields_set:
         return given or rule.record_type
     for action in rule.actions:
-        if needed := CATALOGUE[action["type"]].needed:
+        if needed := CATALOGUE[action.type].needed:
             return needed
     return None
 
 
-def is_local(actions: list[Action]) -> bool:
+def is_local(actions: Iterable[Action]) -> bool:
     """Whether all the work is in our own database, so that the clock worker may do it."""
-    return all(CATALOGUE[action["type"]].local for action in actions)
+    return all(CATALOGUE[action.type].local for action in actions)
 
 
-def _checked_actions(actions: list[Action]) -> list[Action]:
+def _checked_actions(given: list[JsonObject]) -> list[Action]:
     """With every parameter, also those that the author left out. Raises Invalid."""
-    errors: dict[str, list[str]] = {}
-    for index, action in enumerate(actions):
-        where, before = f"actions[{index}]", f"Action {index + 1}: "
-        try:
-            entry = CATALOGUE.get(str(action.get("type")))
-            form = (entry.form if entry else ActionForm).model_validate(action)
-        except ValidationError as error:
-            found = _action_errors(action, error)
-            errors |= {
-                f"{where}{path}": [f"{before}{text}" for text in texts] for path, texts in found.items()
-            }
-        else:
-            action["params"] = form.params.model_dump(exclude_none=True)
+    actions, errors = [], dict[str, list[str]]()
+    for index, data in enumerate(given):
+        found = _not_in_catalogue(data)
+        if not found:
+            try:
+                actions.append(CATALOGUE[str(data["type"])].checked(data))
+            except ValidationError as error:
+                found = _action_errors(error)
+        for path, texts in found.items():
+            errors[f"actions[{index}]{path}"] = [f"Action {index + 1}: {text}" for text in texts]
     if errors:
         raise Invalid(errors)
     return actions
 
 
-def _action_errors(action: Action, error: ValidationError) -> dict[str, list[str]]:
-    """Sentences by the path within the action: what it is comes before what its parameters are."""
-    if unknown := set(action) - {"type", *ActionForm.model_fields}:
+def _not_in_catalogue(data: JsonObject) -> dict[str, list[str]]:
+    """What keeps an action from being told apart, by the path within it."""
+    if unknown := data.keys() - Action.model_fields.keys():
         return {"": [f"unknown key '{min(unknown)}'."]}
-    if str(action.get("type")) not in CATALOGUE:
-        return {".type": [f"unknown type '{action.get('type')}'."]}
-    faults = {fault["loc"]: fault for fault in error.errors()}
+    if str(data.get("type")) not in CATALOGUE:
+        return {".type": [f"unknown type '{data.get('type')}'."]}
+    return {}
+
+
+def _action_errors(error: ValidationError) -> dict[str, list[str]]:
+    """Sentences by the path within the action: what it is comes before what its parameters are."""
+    faults = {fault["loc"] for fault in error.errors()}
     if ("on_error",) in faults:
         return {".on_error": ["on_error is stop or continue."]}
     if ("params",) in faults:
@@ -256,15 +263,15 @@ def _check_inputs(rule: RuleDefinition) -> None:
     made: list[str] = []
     for index, action in enumerate(rule.actions):
         source = input_type(action, rule.record_type, made)
-        needed = CATALOGUE[action["type"]].needed
+        needed = CATALOGUE[action.type].needed
         if source is None and needed:
             have = rule.record_type or "no records"
             errors[f"actions[{index}]"] = [
                 f"Action {index + 1} needs {needed} records, but this rule works on {have}. "
                 f"Choose {needed} as the record type, name the ids, or put an action before it that makes them."
             ]
-        elif action.get("when") is not None:
-            errors |= _when_errors(action["when"], source, f"actions[{index}].when")
+        elif action.when is not None:
+            errors |= _when_errors(action.when, source, f"actions[{index}].when")
         if made_type := made_by(action):
             made.append(made_type)
     if errors:
@@ -281,7 +288,7 @@ def _when_errors(conditions: Json, record_type: str | None, path: str) -> dict[s
 
 def input_type(action: Action, record_type: str | None, made_before: list[str]) -> str | None:
     """The record type that the action works on in a run over `record_type`; None when there is none."""
-    entry = CATALOGUE[action["type"]]
+    entry = CATALOGUE[action.type]
     needed = entry.needed
     if needed is None:
         return record_type if record_type in entry.takes else None
@@ -341,4 +348,9 @@ def definition_from(stored: Stored) -> RuleDefinition:
     no longer passes the check is kept as it stands (`RulePart.stored`)."""
     options = triggers.stored_options(stored["trigger"], stored.get("trigger_options", {}))
     schedule = Schedule.stored(stored["schedule"]) if stored.get("schedule") else None
-    return RuleDefinition.model_construct(**{**stored, "trigger_options": options, "schedule": schedule})
+    typed = {
+        "trigger_options": options,
+        "schedule": schedule,
+        "actions": stored_actions(stored["actions"]),
+    }
+    return RuleDefinition.model_construct(**{**stored, **typed})

@@ -32,4 +32,4 @@ def _fits(entry: AnyAction, record_type: str | None, made_before: Sequence[str])
     if entry.unit_of == "run" or entry.kind_from:
         # Without records a rule creates one for each run.
         return True
-    return input_type({"type": entry.key, "params": {}}, record_type, list(made_before)) is not None
+    return input_type(entry.stored({"type": entry.key}), record_type, list(made_before)) is not None

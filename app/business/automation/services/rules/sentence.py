@@ -107,9 +107,9 @@ def _conditions(conditions: Mapping[str, Any], record_type: str | None) -> str:
 
 def _action(action: Action, record_type: str | None, rules: Names, in_full: bool) -> str:
     label = action_words(action, record_type, rules, in_full=in_full)
-    taken = CATALOGUE[action["type"]].needed or record_type
-    when = _conditions(action.get("when") or {}, taken)
-    goes_on = ", going on if that fails" if action.get("on_error") == "continue" else ""
+    taken = CATALOGUE[action.type].needed or record_type
+    when = _conditions(action.when or {}, taken)
+    goes_on = ", going on if that fails" if action.on_error == "continue" else ""
     return f"{label}{f' where {when}' if when else ''}{goes_on}"
 
 

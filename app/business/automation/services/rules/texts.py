@@ -27,14 +27,14 @@ class Wrong(NamedTuple):
 def wrong_texts(rule: RuleFields) -> Iterator[Wrong]:
     """Every text of a rule that names what it cannot have."""
     for index, action in enumerate(rule.actions):
-        entry = CATALOGUE.get(action["type"])
+        entry = CATALOGUE.get(action.type)
         if entry is None:  # A rule that needs repair.
             continue
         record_type = rule.record_type if entry.texts_of_records else None
         if record_type not in RECORD_TYPES:
             record_type = None
         for param in (name for name, input in entry.inputs.items() if input.template):
-            text = action.get("params", {}).get(param) or ""
+            text = getattr(action.params, param) or ""
             sentence = _wrong(text, record_type, rule.trigger)
             if sentence:
                 yield Wrong(f"actions[{index}].params.{param}", f"Action {index + 1}: {sentence}")
@@ -58,9 +58,9 @@ def _texts(rule: RuleFields) -> Iterator[tuple[str, str, Callable[[str], str | N
     yield "description", rule.description, fault_of_body
     yield from _values("conditions", rule.conditions)
     for index, action in enumerate(rule.actions):
-        yield from _values(f"actions[{index}].when", action.get("when"))
-        inputs = CATALOGUE[action["type"]].inputs
-        for name, value in action.get("params", {}).items():
+        yield from _values(f"actions[{index}].when", action.when)
+        inputs = CATALOGUE[action.type].inputs
+        for name, value in action.params:
             fault_of = fault_of_body if inputs[name].several_lines else fault_of_line
             for text in value if isinstance(value, list) else [value]:
                 if isinstance(text, str):

@@ -166,7 +166,7 @@ def _note_finished(
 def _is_taken_over(step: Step, receipt: Receipt) -> bool:
     """What is done; and of a step with a condition of its own what was begun, which is not asked for it again."""
     is_begun = receipt.status in ("started", "failed") and receipt.record_type not in ("run", "sector")
-    return receipt.status == "done" or (is_begun and bool(step.action.get("when")))
+    return receipt.status == "done" or (is_begun and bool(step.action.when))
 
 
 def _add(done: Finished, key: tuple[int, str, int], receipt: Receipt, roots: Roots) -> None:
@@ -248,9 +248,9 @@ def _same_steps(earlier: Sequence[Step], steps: Sequence[Step]) -> dict[int, int
 
 
 def _is_same(earlier: Action, action: Action) -> bool:
-    if earlier["type"] != action["type"]:
+    if earlier.type != action.type:
         return False
     made = made_by(action)
     if made is not None:
         return made == made_by(earlier)
-    return bool(earlier.get("params", {}) == action.get("params", {}))
+    return bool(earlier.params_as_json() == action.params_as_json())

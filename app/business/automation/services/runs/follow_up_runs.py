@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import Cause, ScheduledTask
+from app.business.automation.services.catalogue.actions.registry import stored_actions
 from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.runs.context import RunContext, handed_on
 from app.business.automation.services.runs.opening import Opening, open_run
@@ -172,7 +173,7 @@ def _payable(session: Session, context: RunContext, rest: Rest) -> Rest | None:
 
 
 def _cheapest(session: Session, context: RunContext, item: Item) -> int:
-    actions, own_type = context.rule.actions, context.rule.record_type
+    actions, own_type = stored_actions(context.rule.actions), context.rule.record_type
     steps = (
         steps_after(actions, own_type, item["record_type"], item["from_step"])
         if item["from_step"]

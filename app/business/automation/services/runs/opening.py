@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Cause, Reason, RunDetail, ScheduledTask, Status
+from app.business.automation.services.catalogue.actions.registry import stored_actions
 from app.business.automation.services.rules.definition import is_local
 from app.business.events import EVENTS_QUEUE
 
@@ -139,7 +140,7 @@ def _row(rule: AutomationRule, opening: Opening, status: Status) -> ScheduledTas
 
 
 def _values(rule: AutomationRule, opening: Opening, status: Status) -> dict[str, Any]:
-    queue = LOCAL_QUEUES[opening.cause] if is_local(rule.actions) else LONG_QUEUE
+    queue = LOCAL_QUEUES[opening.cause] if is_local(stored_actions(rule.actions)) else LONG_QUEUE
     return {
         "account_id": rule.account_id,
         "automation_rule_id": rule.id,

@@ -174,7 +174,8 @@ def filtering_action(definition: RuleDefinition) -> AnyAction | None:
         explicit_ids(action) is None
         and input_type(action, definition.record_type, []) == definition.record_type
     )
-    return None if not bound or action.get("params", {}).get("again") else CATALOGUE[action["type"]]
+    entry = CATALOGUE[action.type]
+    return None if not bound or entry.repeats(action.params) else entry
 
 
 def _count(session: Session, model: type[Record], clause: ColumnElement[bool]) -> int:

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import ActionRun, ScheduledTask, Status
 from app.business.automation.services.catalogue.actions.base import Action
-from app.business.automation.services.catalogue.actions.registry import CATALOGUE, entries_of
+from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.unit_receipts import SKIPPED, Outcome
@@ -49,7 +49,7 @@ def _step_json(run: ScheduledTask, index: int, action: Action, units: list[Actio
     failed = [unit.message for unit in units if unit.status == "failed"]
     return {
         "index": index,
-        "type": action["type"],
+        "type": action.type,
         "status": _step_status(run, units),
         "records": sum(unit.records for unit in own if unit.status == "done"),
         "left_out": sum(1 for unit in units if unit.status == "left_out"),
@@ -136,13 +136,13 @@ def _nothing_done(
         example = ": " if len({unit.message for unit in left_out}) == 1 else ", for example: "
         count = plural(len(left_out), left_out[0].record_type)
         return f"Nothing was done. {count} {were} left out{example}{left_out[0].message}"
-    entries = entries_of([{"type": step["type"]} for step in steps])
+    entries = [CATALOGUE[step["type"]] for step in steps if step["type"] in CATALOGUE]
     left_over = next((entry.left_over for entry in entries if entry.left_over), None)
     if units and left_over:
         return left_over.sentence
     if any(step["done_before"] for step in steps):
         return "All was done already in an earlier run."
-    if context.detail.records and any(action.get("when") for action in context.definition.actions):
+    if context.detail.records and any(action.when for action in context.definition.actions):
         return "There was nothing to do: no record met the conditions of the actions."
     return "There was nothing to do."
 

@@ -32,7 +32,7 @@ class Step:
     @cached_property
     def params(self) -> Any:
         """The action's parameters, typed."""
-        return self.entry.params.model_validate(self.action.get("params", {}))
+        return self.entry.read(self.action)
 
     @property
     def known_at_start(self) -> bool:
@@ -73,14 +73,14 @@ def steps_over(actions: Sequence[Action], record_type: str | None, from_step: in
 
 
 def _step(record_type: str | None, index: int, action: Action, made: list[str]) -> Step:
-    entry = CATALOGUE[action["type"]]
+    entry = CATALOGUE[action.type]
     needed = entry.needed or record_type
     return Step(index, action, entry, source_of(action, record_type, made), needed)
 
 
 def source_of(action: Action, record_type: str | None, made: Collection[str]) -> Source:
     """Where the action's records come from in a run over `record_type`; `made`: types that earlier steps make."""
-    entry = CATALOGUE[action["type"]]
+    entry = CATALOGUE[action.type]
     needed = entry.needed or record_type
     if entry.unit_of == "run" or needed is None:
         return "run"

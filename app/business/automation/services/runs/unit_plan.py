@@ -86,7 +86,7 @@ def _without(ids: Sequence[int], wanted: Collection[int]) -> list[int]:
 def _wanted(
     session: Session, context: RunContext, step: Step, ids: list[int], begun: Collection[int]
 ) -> list[int]:
-    when = step.action.get("when")
+    when = step.action.when
     if not when or not ids:
         return ids
     node = parse_conditions(when, record_type=step.record_type)

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import User
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.catalogue.actions.registry import names_in_parameters
-from app.business.automation.services.rules.definition import RuleDefinition, usual_limit
+from app.business.automation.services.rules.definition import RuleDefinition, definition_from, usual_limit
 from app.business.folding import name_key
 from app.business.planner.models import Sector, Site
 
@@ -82,7 +82,7 @@ def sector_name(site: str, sector: str) -> str:
 
 def with_names(definition: Mapping[str, Any], directory: Directory) -> dict[str, Any]:
     """The rule as a file keeps it: names for ids, and without what is the default anyway."""
-    usual = RuleDefinition.model_construct(**definition)
+    usual = definition_from(definition)
     plain: dict[str, Any] = {}
     for key, info in RuleDefinition.model_fields.items():
         default = None if info.is_required() else info.get_default(call_default_factory=True)

@@ -127,4 +127,4 @@ def _action(session: Session, context: RunContext, step: Step, records: list[int
     elif step.known_at_start:
         ids = input_ids(session, context, step, records)
         price = step_price(session, step, ids).amount(ids)
-    return {"type": step.entry.key, "params": step.action.get("params", {}), "price": price}
+    return {"type": step.entry.key, "params": step.action.params_as_json(), "price": price}

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import BatchDelivery, Cause, Delivery, Reason
+from app.business.automation.services.catalogue.actions.registry import stored_actions
 from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.conditions.condition_evaluator import ConditionEvaluator
 from app.business.automation.services.conditions.parser import parse_conditions
@@ -54,7 +55,7 @@ def plan_delivery(batch: EventBatch, rule: AutomationRule, match: Match, now: da
     for site_id, records in match.groups:
         series: Iterable[Any] = [None]
         if records is not None:
-            series = parts(rule.actions, rule.batching, records)
+            series = parts(stored_actions(rule.actions), rule.batching, records)
         for part in series:
             found.append(_opening(batch, now, part, len(found) + 1, site_id))
     return DeliveryPlan(batch, rule, match, found)

@@ -170,7 +170,7 @@ def _unfit(session: Session, rule: AutomationRule, record: Record, now: datetime
     model = MODELS[rule.record_type or ""]
     clause = eligible(read_definition(rule), now)
     fits = session.scalar(select(model.id).where(model.id == record.id, clause))
-    return None if fits else CATALOGUE[rule.actions[0]["type"]].refusal.sentence
+    return None if fits else CATALOGUE[str(rule.actions[0]["type"])].refusal.sentence
 
 
 def _taken_before(session: Session, rule: AutomationRule, record: Record, now: datetime) -> str | None:

@@ -2,8 +2,8 @@
 
 import re
 
-from app.business.automation.services.catalogue.actions.base import Action
-from app.business.automation.services.catalogue.actions.registry import CATALOGUE, made_by
+from app.business.automation.services.catalogue.actions.registry import CATALOGUE, made_by, stored_action
+from app.business.automation.services.rule_parts import JsonObject
 from app.business.automation.services.rules.definition import input_type
 from app.modules.automation.rule_form.actions.params import text_of
 from app.modules.automation.rule_form.base import Pairs
@@ -44,21 +44,22 @@ def changed(pairs: Pairs, change: str) -> tuple[Pairs, str]:
     return pairs, ""
 
 
-def pairs_from(actions: list[Action], record_type: str | None) -> Pairs:
+def pairs_from(actions: list[JsonObject], record_type: str | None) -> Pairs:
     """The input that stands for these actions of a rule on `record_type`."""
     made: list[str] = []
     pairs: Pairs = []
-    for number, action in enumerate(actions):
+    for number, data in enumerate(actions):
+        action = stored_action(data)
         prefix = f"a{number}-"
-        pairs += [[f"{prefix}type", action["type"]], [f"{prefix}sent", action["type"]]]
-        pairs.append([f"{prefix}on_error", action.get("on_error", "stop")])
-        if when := action.get("when"):
+        pairs += [[f"{prefix}type", action.type], [f"{prefix}sent", action.type]]
+        pairs.append([f"{prefix}on_error", action.on_error])
+        if when := action.when:
             pairs += condition_pairs(when, input_type(action, record_type, made), f"{prefix}when-")
         made += [made_by(action) or ""]
         pairs += [
             [f"{prefix}p-{name}", text_of(value)]
-            for name, value in action.get("params", {}).items()
-            if value is not False or CATALOGUE[action["type"]].params.model_fields[name].default is True
+            for name, value in action.params_as_json().items()
+            if value is not False or CATALOGUE[action.type].params.model_fields[name].default is True
         ]
     return pairs
 

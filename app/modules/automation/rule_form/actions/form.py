@@ -8,9 +8,10 @@ from werkzeug.datastructures import MultiDict
 from wtforms import Field, SelectField
 from wtforms.fields.choices import SelectChoice
 
-from app.business.automation.services.catalogue.actions.base import Action, AnyAction
+from app.business.automation.services.catalogue.actions.base import AnyAction
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.automation.services.catalogue.fields import choices_of
+from app.business.automation.services.rule_parts import JsonObject
 from app.business.automation.services.rules.definition import input_type
 from app.business.automation.services.rules.fitting_actions import fitting_actions
 from app.modules.automation.rule_form.actions.edits import order_of
@@ -100,7 +101,7 @@ class ActionRow:
 
     def read_when(self, pairs: Pairs, named: Named, record_type: str | None, made: list[str]) -> None:
         """Read the conditions of the action, now that it is known which records come to it."""
-        taken = input_type(self.json_without_when(), record_type, made)
+        taken = input_type(self.entry.stored(self.json_without_when()), record_type, made)
         self.when = ConditionTree(pairs, taken or self.entry.needed, named, f"a{self.number}-when-")
 
     def missing(self) -> list[Field]:
@@ -108,18 +109,18 @@ class ActionRow:
         infos = self.entry.params.model_fields
         return [field for name, field in self._params() if infos[name].is_required() and not field.data]
 
-    def json(self) -> Action:
+    def json(self) -> JsonObject:
         """The action as a rule keeps it."""
         action = self.json_without_when()
         if when := self.when.json():
             action["when"] = when
         return action
 
-    def json_without_when(self) -> Action:
+    def json_without_when(self) -> JsonObject:
         """Type, parameters and what happens if it fails; empty inputs are left out."""
         infos = self.entry.params.model_fields
         values = {name: value_of(infos[name], field.data) for name, field in self._params()}
-        action: Action = {
+        action: JsonObject = {
             "type": self.entry.key,
             "params": {name: value for name, value in values.items() if value is not None},
         }
@@ -155,7 +156,7 @@ class ActionsInput:
             before.made += [row.makes] if row.makes else []
             before.types.append(row.entry.key)
 
-    def json(self) -> list[Action]:
+    def json(self) -> list[JsonObject]:
         """The list as a rule keeps it."""
         return [row.json() for row in self.rows]
 

@@ -5,9 +5,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Annotated, Any, Generic, Literal, Required, TypedDict, TypeVar
+from typing import Annotated, Any, Generic, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, create_model
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    WithJsonSchema,
+    create_model,
+)
 from sqlalchemy import ColumnElement, true
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
@@ -19,6 +27,7 @@ from app.business.automation.services.catalogue.actions.eligibility import (
 )
 from app.business.automation.services.catalogue.actions.parameters import Input, input_of
 from app.business.automation.services.catalogue.record_models import MODELS
+from app.business.automation.services.rule_parts import Json, JsonObject, Stored, as_it_stands
 
 FREE = "free"
 RECORD_LIMIT = 50
@@ -34,24 +43,49 @@ class Params(BaseModel):
 P = TypeVar("P", bound=Params)
 
 
-class Action(TypedDict, total=False):
-    """One action of a rule, as its rows and versions keep it. `params`: typed by `ActionType.read`."""
+class Action(BaseModel):
+    """One action of a rule. Each type has a model of its own, told apart by `type`: `ActionType.form`.
 
-    type: Required[str]
-    params: dict[str, Any]
-    when: dict[str, Any] | None
-    on_error: str
-
-
-class ActionForm(BaseModel):
-    """What an action says beside its type and parameters; each type has its own: `ActionType.form`."""
+    The catalogue makes it, by `ActionType.checked` or `stored_action`, with what a row keeps of it beside it.
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     params: Params
-    when: Annotated[Any, WithJsonSchema({"type": "object"})] = None
+    """Of a stored action that no longer passes the check as they stand: `ActionType.read` tells."""
+    when: Annotated[Json, WithJsonSchema({"type": "object"})] = None
     """Conditions on the records of this action; the rule checks them with its own."""
     on_error: Literal["stop", "continue"] = "stop"
+    type: str
+
+    _stored: Json = PrivateAttr(None)
+    _is_readable: bool = PrivateAttr(True)
+
+    @classmethod
+    def kept(cls, data: Json, params: Params, *, is_readable: bool) -> "Action":
+        """The action that a row keeps as `data`, with its parameters read."""
+        said = data if isinstance(data, Mapping) else {}
+        action = cls.model_construct(
+            type=str(said.get("type")),
+            params=params,
+            when=said.get("when"),
+            on_error=said.get("on_error", "stop"),
+        )
+        action._stored, action._is_readable = data, is_readable
+        return action
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether its parameters pass the check."""
+        return self._is_readable
+
+    def as_json(self) -> Json:
+        """What is saved in a rule, in the order in which its author wrote it."""
+        return self._stored
+
+    def params_as_json(self) -> Json:
+        """The same of its parameters alone."""
+        return self._stored.get("params", {})
 
 
 @dataclass(frozen=True)
@@ -138,16 +172,31 @@ class ActionType(Generic[P]):
         return info is not None and info.default is True
 
     @cached_property
-    def form(self) -> type[ActionForm]:
+    def form(self) -> type[Action]:
         """An action of this type, told apart from others by its `type`."""
         title = self.key.title().replace("_", "")
         params = (self.params, Field(default_factory=dict, validate_default=True))
         fields: dict[str, Any] = {"type": (Literal[self.key], ...), "params": params}
-        return create_model(f"{title}Action", __base__=ActionForm, __doc__=f"{self.label}.", **fields)
+        return create_model(f"{title}Action", __base__=Action, __doc__=f"{self.label}.", **fields)
+
+    def checked(self, data: JsonObject) -> Action:
+        """The action with every parameter, also those that its author left out. Raises ValidationError."""
+        action = self.form.model_validate(data)
+        return self.stored(data | {"params": action.params.model_dump(exclude_none=True)})
+
+    def stored(self, data: Stored) -> Action:
+        """Read a stored action of this type; parameters that the check refuses now are kept as they stand."""
+        given = data.get("params", {})
+        try:
+            return self.form.kept(data, self.params.model_validate(given), is_readable=True)
+        except ValidationError:
+            return self.form.kept(data, as_it_stands(self.params, given), is_readable=False)
 
     def read(self, action: Action) -> P:
-        """The parameters of an action of this type, typed. Raises ValidationError."""
-        return self.params.model_validate(action.get("params", {}))
+        """The parameters of an action of this type. Raises ValidationError where they do not pass the check."""
+        if action.is_readable and isinstance(action.params, self.params):
+            return action.params
+        return self.params.model_validate(action.params_as_json())
 
     def price(self, params: P, amount: int = 1, *, connected: bool | None = None) -> int:
         """Most credits that one unit costs.
@@ -179,17 +228,21 @@ class ActionType(Generic[P]):
             return 1
         return int(values.get(self.measure.name) or 1)
 
-    def made_from(self, params: Mapping[str, Any], count: int, *, most: bool) -> int:
+    def repeats(self, params: P) -> bool:
+        """Whether it also takes records that have their result already."""
+        return False
+
+    def made_from(self, params: P, count: int, *, most: bool) -> int:
         """Records that it makes from `count` others: about, or at most."""
         return count
 
-    def made_type(self, params: Mapping[str, Any]) -> str | None:
+    def made_type(self, params: P) -> str | None:
         """The record type that it makes with these parameters."""
-        return str(params[self.kind_from]) if self.kind_from else self.makes
+        return str(getattr(params, self.kind_from)) if self.kind_from else self.makes
 
-    def explicit_ids(self, params: Mapping[str, Any]) -> list[int] | None:
+    def explicit_ids(self, params: P) -> list[int] | None:
         """Ids written into the parameters; None when it is bound to the run's records."""
-        named = next((params[name] for name in self.ids if params.get(name) is not None), None)
+        named = next((ids for name in self.ids if (ids := getattr(params, name)) is not None), None)
         return named if named is None or isinstance(named, list) else [named]
 
     def takeable(self, now: datetime) -> ColumnElement[bool]:
@@ -208,7 +261,7 @@ class ActionType(Generic[P]):
         """What it does to records of that type; an action that says no more may do whatever its events tell."""
         return unknown_effects(self.events, self.takes)
 
-    def phrase(self, params: Mapping[str, Any]) -> str:
+    def phrase(self, params: P) -> str:
         """What it does, within the sentence of a rule."""
         return self.label[0].lower() + self.label[1:]
 

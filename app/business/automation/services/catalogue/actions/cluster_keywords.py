@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 from sqlalchemy import ColumnElement, and_, or_
@@ -84,8 +84,8 @@ class ClusterKeywordsAction(ActionType[ClusterKeywords]):
         """By the keywords placed."""
         return started(amount, 10)
 
-    def made_from(self, params: Mapping[str, Any], count: int, *, most: bool) -> int:
-        return count // params.get("min_cluster_size", 2) if most else started(count, USUAL_SIZE)
+    def made_from(self, params: ClusterKeywords, count: int, *, most: bool) -> int:
+        return count // params.min_cluster_size if most else started(count, USUAL_SIZE)
 
     def takeable(self, now: datetime) -> ColumnElement[bool]:
         rests = or_(Keyword.cluster_tried_at.is_(None), Keyword.cluster_tried_at < now - AGAIN_AFTER)

@@ -1,7 +1,6 @@
 """Create an idea or a task, for each record or once for the run."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -88,8 +87,8 @@ class CreateRecordAction(ActionType[CreateRecord]):
         planned = StatusChange("cluster", ClusterStatus.PLANNED)
         return Effects((creates,), (planned,) if record_type == "cluster" else ())
 
-    def phrase(self, params: Mapping[str, Any]) -> str:
-        return f"create {one(params['type'])}"
+    def phrase(self, params: CreateRecord) -> str:
+        return f"create {one(params.type)}"
 
 
 CREATE_RECORD = CreateRecordAction()

@@ -54,6 +54,9 @@ class GenerateContentAction(ActionType[GenerateContent]):
             case False:
                 return BRIEF_PRICE
 
+    def repeats(self, params: GenerateContent) -> bool:
+        return params.again
+
     def effects(self, params: GenerateContent, record_type: str | None) -> Effects:
         statuses = (TaskStatus.WRITING, TaskStatus.DONE, TaskStatus.FAILED)
         return Effects(

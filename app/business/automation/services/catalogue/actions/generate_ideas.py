@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 from sqlalchemy import ColumnElement, func, select
@@ -73,8 +73,11 @@ class GenerateIdeasAction(ActionType[GenerateIdeas]):
         """For the ideas that really came, at most what was asked for."""
         return min(CREDITS_FOR_FIVE * started(delivered, 5), self.price(params))
 
-    def made_from(self, params: Mapping[str, Any], count: int, *, most: bool) -> int:
-        return count * int(params.get("ideas_per_cluster", 3))
+    def repeats(self, params: GenerateIdeas) -> bool:
+        return params.again
+
+    def made_from(self, params: GenerateIdeas, count: int, *, most: bool) -> int:
+        return count * params.ideas_per_cluster
 
     def takeable(self, now: datetime) -> ColumnElement[bool]:
         return ~select(Idea.id).where(Idea.cluster_id == Cluster.id).exists()

@@ -1,12 +1,12 @@
 """Every action type, in the order in which forms and the API list them: one line registers a type."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Union
 
 from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter
 from pydantic_core import CoreSchema
 
-from app.business.automation.services.catalogue.actions.base import Action, AnyAction
+from app.business.automation.services.catalogue.actions.base import Action, AnyAction, Params
 from app.business.automation.services.catalogue.actions.cluster_keywords import CLUSTER_KEYWORDS
 from app.business.automation.services.catalogue.actions.create_record import CREATE_RECORD
 from app.business.automation.services.catalogue.actions.create_tasks import CREATE_TASKS
@@ -16,6 +16,7 @@ from app.business.automation.services.catalogue.actions.notify import NOTIFY
 from app.business.automation.services.catalogue.actions.parameters import ROWS, Input
 from app.business.automation.services.catalogue.actions.switch_rules import PAUSE_RULE, RESUME_RULE
 from app.business.automation.services.catalogue.actions.update_records import UPDATE_RECORDS
+from app.business.automation.services.rule_parts import Json, JsonObject
 
 CATALOGUE: dict[str, AnyAction] = {
     entry.key: entry
@@ -33,7 +34,7 @@ CATALOGUE: dict[str, AnyAction] = {
 }
 
 
-PLACEHOLDER: Action = {"type": NOTIFY.key, "params": {"message": "Not chosen yet"}}
+PLACEHOLDER: JsonObject = {"type": NOTIFY.key, "params": {"message": "Not chosen yet"}}
 """A free action that fits everywhere: it stands in where only another part of a rule is checked."""
 
 
@@ -55,14 +56,25 @@ class OneOfTheCatalogue:
         return handler(TypeAdapter(Annotated[union, Field(discriminator="type")]).core_schema)
 
 
+def stored_action(data: Json) -> Action:
+    """Read a stored action; what no longer passes the check is kept as it stands."""
+    entry = CATALOGUE.get(str(data.get("type"))) if isinstance(data, Mapping) else None
+    return entry.stored(data) if entry else Action.kept(data, Params(), is_readable=False)
+
+
+def stored_actions(rows: Json) -> list[Action]:
+    """The actions of a stored rule."""
+    return [stored_action(data) for data in rows] if isinstance(rows, list) else []
+
+
 def entries_of(actions: Iterable[Action]) -> list[AnyAction]:
     """The entries of a rule's actions; a type that is not in the catalogue is left out."""
-    return [CATALOGUE[action["type"]] for action in actions if action["type"] in CATALOGUE]
+    return [CATALOGUE[action.type] for action in actions if action.type in CATALOGUE]
 
 
 def is_paid(actions: Iterable[Action]) -> bool:
     """Whether any of a rule's actions can cost credits."""
-    return any(CATALOGUE[action["type"]].is_paid for action in actions)
+    return any(CATALOGUE[action.type].is_paid for action in actions)
 
 
 def input_of_parameter(name: str) -> Input | None:
@@ -78,11 +90,11 @@ def names_in_parameters() -> dict[str, str]:
 
 def decided_by(action: Action) -> dict[str, int]:
     """What the action says of the records that it makes and later prices are counted by, by the measure's name."""
-    made, params = made_by(action), action.get("params", {})
+    made, params = made_by(action), action.params
     return {
-        entry.measure.name: params[entry.measure.name]
+        entry.measure.name: getattr(params, entry.measure.name)
         for entry in CATALOGUE.values()
-        if entry.measure and entry.needed == made and entry.measure.name in params
+        if entry.measure and entry.needed == made and entry.measure.name in params.model_fields_set
     }
 
 
@@ -93,9 +105,9 @@ def usual_amounts() -> dict[str, int]:
 
 def made_by(action: Action) -> str | None:
     """The record type that this action of a rule makes."""
-    return CATALOGUE[action["type"]].made_type(action.get("params", {}))
+    return CATALOGUE[action.type].made_type(action.params)
 
 
 def explicit_ids(action: Action) -> list[int] | None:
     """Ids written into the action's parameters; None when it is bound to the run's records."""
-    return CATALOGUE[action["type"]].explicit_ids(action.get("params", {}))
+    return CATALOGUE[action.type].explicit_ids(action.params)
