@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-READ_BY_NOTHING_YET = ("smtp_url", "mail_from", "outbound_allow", "metrics_token", "history_days")
+READ_BY_NOTHING_YET = ("smtp_url", "mail_from", "metrics_token", "history_days")
 
 
 DATABASES = ("postgresql://", "postgres://", "postgresql+psycopg://", "sqlite://")
@@ -54,6 +54,22 @@ class Settings(BaseSettings):
             if isinstance(value, str)
             else value
         )
+
+    @field_validator("outbound_allow")
+    @classmethod
+    def _hosts_and_ports(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for entry in value:
+            parts = urlsplit(_whole_address(f"//{entry}"))
+            if not parts.hostname or not parts.port or parts.netloc != entry or "@" in entry:
+                raise ValueError(f"must be host:port, or several with commas between; “{entry}” is not")
+        return value
+
+    @field_validator("ai_base_url")
+    @classmethod
+    def _provider_address(cls, value: str) -> str:
+        if value and not value.startswith(("http://", "https://")):
+            raise ValueError("must start with http:// or https://")
+        return _whole_address(value)
 
     @field_validator("public_url")
     @classmethod

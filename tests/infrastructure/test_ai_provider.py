@@ -13,6 +13,7 @@ from app.business.planner.services.ideas_service import INSTRUCTIONS, IdeaDrafts
 from app.infrastructure.ai import make_language_model
 from app.infrastructure.ai.offline import OfflineModel
 from app.infrastructure.ai.openai_compatible import OpenAICompatible, retry_after
+from app.infrastructure.outbound.policy import OutboundPolicy
 from app.settings import Settings, SettingsError
 from tests.infrastructure.chat_server import (
     IDEAS,
@@ -33,7 +34,8 @@ PROMPT = Prompt("ideas", {"keywords": [{"text": INJECTED}], "count": 1}, IdeaDra
 
 
 def ask(chat: ChatServer, seconds: float = 5) -> Completion:
-    return OpenAICompatible(chat.url, SECRET, "small", read_seconds=seconds).write(PROMPT, "r1-s0-7")
+    policy = OutboundPolicy.of(Settings(), chat.url)
+    return OpenAICompatible(chat.url, SECRET, "small", policy, read_seconds=seconds).write(PROMPT, "r1-s0-7")
 
 
 def test_a_good_answer_is_taken_with_model_and_tokens() -> None:
@@ -93,11 +95,11 @@ def test_an_invalid_answer_is_requested_once_more(bad: Callable[[Handler], None]
      (answers(529), "server_error", True), (answers(408), "timeout", True), (answers(425), "server_error", True),
      (answers(401), "misconfigured", False), (answers(403), "misconfigured", False),
      (answers(404), "misconfigured", False), (answers(413), "too_large", False), (answers(400), "refused", False),
-     (answers(422), "refused", False), (answers(302, location="http://169.254.169.254/"), "refused", False),
+     (answers(422), "refused", False), (answers(302, location="http://169.254.169.254/"), "misconfigured", False),
      (says("", refusal="I cannot help with that"), "refused", False),
      (says("", "content_filter"), "refused", False),
      (answers(429, b'{"error": {"code": "insufficient_quota", "message": "none left"}}'), "refused", False),
-     (answers(200, b" " * 5_000_000), "bad_answer", False),
+     (answers(200, b" " * 9_000_000), "bad_answer", False),
      (answers(200, b"zip", content_encoding="gzip"), "bad_answer", False), (hangs_up, "connection", True)],
 )  # fmt: skip
 def test_faults_are_named_and_never_repeated_by_the_client(
@@ -119,7 +121,8 @@ def test_a_slow_provider_times_out(slow: Callable[[Handler], None]) -> None:
 def test_a_refused_connection_is_a_connection_fault() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        model = OpenAICompatible(f"http://127.0.0.1:{taken.getsockname()[1]}/v1", SECRET, "small")
+        url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
+        model = OpenAICompatible(url, SECRET, "small", OutboundPolicy.of(Settings(), url))
         with pytest.raises(ProviderFault) as fault:
             model.write(PROMPT, "k")
     assert fault.value.kind == "connection"

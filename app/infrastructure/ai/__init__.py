@@ -2,6 +2,7 @@
 
 from app.business.language_model import LanguageModel
 from app.infrastructure.ai.offline import OfflineModel
+from app.infrastructure.outbound.policy import OutboundPolicy
 from app.settings import Settings, SettingsError
 
 OPENAI = "https://api.openai.com/v1"
@@ -17,7 +18,8 @@ def make_language_model(settings: Settings) -> LanguageModel:
     from app.infrastructure.ai.openai_compatible import OpenAICompatible
 
     key = settings.ai_api_key.get_secret_value()
-    return OpenAICompatible(settings.ai_base_url or OPENAI, key, settings.ai_model)
+    policy = OutboundPolicy.of(settings, settings.ai_base_url)
+    return OpenAICompatible(settings.ai_base_url or OPENAI, key, settings.ai_model, policy)
 
 
 def load_client(settings: Settings) -> None:

@@ -11,10 +11,11 @@ import openai
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from app.business.language_model import Completion, FaultKind, Prompt, ProviderFault
-from app.infrastructure.ai.limited_transport import AnswerTooLarge, LimitedTransport
+from app.infrastructure.outbound.policy import OutboundPolicy, OutboundRefused
+from app.infrastructure.outbound.transport import MEGABYTE, AnswerTooLarge, Bounds, outbound_client
 
-CONNECT_SECONDS = 5
 READ_SECONDS = 60
+ANSWER_SIZE = 8 * MEGABYTE
 LONGEST_RETRY_AFTER = 3_600
 DETAIL_LIMIT = 500
 
@@ -63,16 +64,23 @@ class OpenAICompatible:
     """A LanguageModel over HTTP. It never repeats a failed call by itself: the run decides that."""
 
     def __init__(
-        self, base_url: str, api_key: str, model: str, *, read_seconds: float = READ_SECONDS
+        self,
+        base_url: str,
+        api_key: str,
+        model: str,
+        policy: OutboundPolicy,
+        *,
+        read_seconds: float = READ_SECONDS,
     ) -> None:
         self._secret, self._model = api_key, model
+        bounds = Bounds(silence=read_seconds, total=2 * read_seconds, size=ANSWER_SIZE)
         self._client = openai.OpenAI(
             base_url=base_url,
             # The client requires some key; servers without one ignore it.
             api_key=api_key or "none",
             max_retries=0,
-            timeout=httpx.Timeout(read_seconds, connect=CONNECT_SECONDS),
-            http_client=httpx.Client(transport=LimitedTransport(2 * read_seconds), follow_redirects=False),
+            timeout=bounds.timeout,
+            http_client=outbound_client(policy, bounds),
         )
 
     def write(self, prompt: Prompt, key: str) -> Completion:
@@ -117,6 +125,8 @@ class OpenAICompatible:
             raise self._status_fault(error) from None
         except AnswerTooLarge:
             raise ProviderFault("bad_answer", "The AI service sent far more than was asked for.") from None
+        except OutboundRefused as refusal:
+            raise ProviderFault("misconfigured", str(refusal)) from None
         except (openai.APIConnectionError, httpx.HTTPError) as error:
             raise self._connection_fault(error) from None
 

@@ -19,6 +19,8 @@ from app.business.automation.services.runs import unit_plan
 from app.business.billing.models import CreditEntry
 from app.business.planner.models import Idea
 from app.infrastructure.ai.openai_compatible import OpenAICompatible
+from app.infrastructure.outbound.policy import OutboundPolicy
+from app.settings import Settings
 from tests.business.automation.machine import Machine
 from tests.business.automation.rule_parts import IDEAS, clusters_with_keywords
 from tests.factories import make_account, make_sector, make_site
@@ -70,8 +72,8 @@ FAULTS = {
     "HTML": unusable(answers(200, b"<html>Login</html>", "text/html")),
     "truncated JSON": unusable(says('{"ideas": [{"title": "Sh')),
     "wrong schema": unusable(says('{"thoughts": 1}')),
-    "5 MB": Fault(
-        (answers(200, b" " * 5_000_000),), Reason.ACTION_FAILED,
+    "9 MB": Fault(
+        (answers(200, b" " * 9_000_000),), Reason.ACTION_FAILED,
         "The AI service sent far more than was asked for.",
     ),
     "empty": unusable(says("")),
@@ -84,7 +86,9 @@ def working(session: Session, *replies: Reply) -> Iterator[tuple[Machine, Any, A
     account = make_account(session)
     clusters_with_keywords(session, make_sector(session, make_site(session, account)), 1)
     with serving(*replies) as chat:
-        model = OpenAICompatible(chat.url, "", "small", read_seconds=PATIENCE)
+        model = OpenAICompatible(
+            chat.url, "", "small", OutboundPolicy.of(Settings(), chat.url), read_seconds=PATIENCE
+        )
         yield Machine(session, model), chat, account
 
 
@@ -129,7 +133,9 @@ def test_a_refused_connection_is_retried(session: Session) -> None:
         with working(session, good()) as (machine, chat, account), socket.socket() as closed:
             closed.bind(("127.0.0.1", 0))
             url = f"http://127.0.0.1:{closed.getsockname()[1]}/v1"
-            machine.model = OpenAICompatible(url, "", "small", read_seconds=PATIENCE)
+            machine.model = OpenAICompatible(
+                url, "", "small", OutboundPolicy.of(Settings(), url), read_seconds=PATIENCE
+            )
             check(machine, start(machine, account), account, fault)
             assert chat.asked == []
 
