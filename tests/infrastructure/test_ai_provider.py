@@ -5,15 +5,19 @@ import socket
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from typing import Any
 
 import pytest
 
 from app.business.language_model import Completion, Prompt, ProviderFault
 from app.business.planner.services.ideas_service import INSTRUCTIONS, IdeaDrafts
 from app.infrastructure.ai import make_language_model
+from app.infrastructure.ai.endpoint import Endpoint
 from app.infrastructure.ai.offline import OfflineModel
-from app.infrastructure.ai.openai_compatible import OpenAICompatible, retry_after
+from app.infrastructure.ai.openai_compatible import OpenAICompatible
+from app.infrastructure.ai.provider_faults import retry_after
 from app.infrastructure.outbound.policy import OutboundPolicy
+from app.infrastructure.outbound.transport import MEGABYTE, Bounds
 from app.settings import Settings, SettingsError
 from tests.infrastructure.chat_server import (
     IDEAS,
@@ -34,8 +38,14 @@ PROMPT = Prompt("ideas", {"keywords": [{"text": INJECTED}], "count": 1}, IdeaDra
 
 
 def ask(chat: ChatServer, seconds: float = 5) -> Completion:
-    policy = OutboundPolicy.of(Settings(), chat.url)
-    return OpenAICompatible(chat.url, SECRET, "small", policy, read_seconds=seconds).write(PROMPT, "r1-s0-7")
+    return connected(chat.url, seconds).write(PROMPT, "r1-s0-7")
+
+
+def connected(url: str, seconds: float = 5, **values: Any) -> OpenAICompatible:
+    bounds = Bounds(silence=seconds, total=2 * seconds, size=8 * MEGABYTE)
+    return OpenAICompatible(
+        Endpoint(url, SECRET, "small", **values), OutboundPolicy.of(Settings(), url), bounds
+    )
 
 
 def test_a_good_answer_is_taken_with_model_and_tokens() -> None:
@@ -121,8 +131,7 @@ def test_a_slow_provider_times_out(slow: Callable[[Handler], None]) -> None:
 def test_a_refused_connection_is_a_connection_fault() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{taken.getsockname()[1]}/v1"
-        model = OpenAICompatible(url, SECRET, "small", OutboundPolicy.of(Settings(), url))
+        model = connected(f"http://127.0.0.1:{taken.getsockname()[1]}/v1")
         with pytest.raises(ProviderFault) as fault:
             model.write(PROMPT, "k")
     assert fault.value.kind == "connection"

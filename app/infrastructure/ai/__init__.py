@@ -1,6 +1,7 @@
 """The AI provider of this installation: the configured one, else the offline one."""
 
 from app.business.language_model import LanguageModel
+from app.infrastructure.ai.endpoint import Endpoint
 from app.infrastructure.ai.offline import OfflineModel
 from app.infrastructure.outbound.policy import OutboundPolicy
 from app.settings import Settings, SettingsError
@@ -17,9 +18,10 @@ def make_language_model(settings: Settings) -> LanguageModel:
     # Imported here: the client is large, and an installation without a provider never needs it.
     from app.infrastructure.ai.openai_compatible import OpenAICompatible
 
-    key = settings.ai_api_key.get_secret_value()
-    policy = OutboundPolicy.of(settings, settings.ai_base_url)
-    return OpenAICompatible(settings.ai_base_url or OPENAI, key, settings.ai_model, policy)
+    endpoint = Endpoint(
+        settings.ai_base_url or OPENAI, settings.ai_api_key.get_secret_value(), settings.ai_model
+    )
+    return OpenAICompatible(endpoint, OutboundPolicy.of(settings, settings.ai_base_url))
 
 
 def load_client(settings: Settings) -> None:

@@ -18,8 +18,10 @@ from app.business.automation.services.action_executor import ActionExecutor
 from app.business.automation.services.runs import unit_plan
 from app.business.billing.models import CreditEntry
 from app.business.planner.models import Idea
+from app.infrastructure.ai.endpoint import Endpoint
 from app.infrastructure.ai.openai_compatible import OpenAICompatible
 from app.infrastructure.outbound.policy import OutboundPolicy
+from app.infrastructure.outbound.transport import MEGABYTE, Bounds
 from app.settings import Settings
 from tests.business.automation.machine import Machine
 from tests.business.automation.rule_parts import IDEAS, clusters_with_keywords
@@ -80,15 +82,18 @@ FAULTS = {
 }  # fmt: skip
 
 
+def connected(url: str) -> OpenAICompatible:
+    bounds = Bounds(silence=PATIENCE, total=2 * PATIENCE, size=8 * MEGABYTE)
+    return OpenAICompatible(Endpoint(url, "", "small"), OutboundPolicy.of(Settings(), url), bounds)
+
+
 @contextmanager
 def working(session: Session, *replies: Reply) -> Iterator[tuple[Machine, Any, Account]]:
     """A machine whose service behaves so, and an account with one cluster."""
     account = make_account(session)
     clusters_with_keywords(session, make_sector(session, make_site(session, account)), 1)
     with serving(*replies) as chat:
-        model = OpenAICompatible(
-            chat.url, "", "small", OutboundPolicy.of(Settings(), chat.url), read_seconds=PATIENCE
-        )
+        model = connected(chat.url)
         yield Machine(session, model), chat, account
 
 
@@ -133,9 +138,7 @@ def test_a_refused_connection_is_retried(session: Session) -> None:
         with working(session, good()) as (machine, chat, account), socket.socket() as closed:
             closed.bind(("127.0.0.1", 0))
             url = f"http://127.0.0.1:{closed.getsockname()[1]}/v1"
-            machine.model = OpenAICompatible(
-                url, "", "small", OutboundPolicy.of(Settings(), url), read_seconds=PATIENCE
-            )
+            machine.model = connected(url)
             check(machine, start(machine, account), account, fault)
             assert chat.asked == []
 

@@ -60,7 +60,7 @@ class GenerateIdeasAction(ActionType[GenerateIdeas]):
     makes = "idea"
     price_text = "5 credits for each cluster and started 5 ideas"
     local = False
-    seconds = 180
+    seconds = 600
     ids = ("cluster_ids",)
     events = ("idea_created", "status_changed")
     refusal = IneligibilityReason("It has ideas already.", "has ideas already", "have ideas already")

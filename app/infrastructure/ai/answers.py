@@ -1,0 +1,55 @@
+"""The JSON object in what a model writes: after its thoughts, between its remarks, with raw line breaks in texts."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+_THOUGHTS = re.compile(
+    # Some servers leave out the opening mark, which their template has put into the prompt.
+    r"\A\s*(?:<(?:think|thinking|thought|reasoning)>)?.*?</(?:think|thinking|thought|reasoning)>",
+    re.DOTALL | re.IGNORECASE,
+)
+_STARTS_TRIED = 200
+# Not strict: models break lines within a text without escaping them.
+_DECODER = json.JSONDecoder(strict=False)
+
+
+class UnusableAnswer(Exception):
+    """No JSON object of the asked form in it; the message says what is wrong, for the model to correct."""
+
+
+def read_answer(text: str, answer: type[BaseModel]) -> dict[str, Any]:
+    """The first JSON object in `text` that fits `answer`. Raises UnusableAnswer."""
+    problem: str | None = None
+    for found in _objects(text):
+        try:
+            return answer.model_validate(found).model_dump()
+        except ValidationError as error:
+            problem = problem or describe(error)
+    raise UnusableAnswer(problem or "there is no complete JSON object in it")
+
+
+def describe(error: ValidationError) -> str:
+    """The first thing that is wrong, and where."""
+    problem = error.errors(include_input=False, include_url=False)[0]
+    place = ".".join(str(part) for part in problem["loc"])
+    return f"{place}: {problem['msg']}" if place else problem["msg"]
+
+
+def _objects(text: str) -> Iterator[dict[str, Any]]:
+    """Objects in the text, outer and first ones first; its thoughts are looked through last."""
+    spoken = _THOUGHTS.sub("", text, count=1)
+    for part in (spoken, text) if spoken != text else (text,):
+        position, tries = part.find("{"), 0
+        while position >= 0 and tries < _STARTS_TRIED:
+            tries += 1
+            try:
+                found, end = _DECODER.raw_decode(part, position)
+            except (ValueError, RecursionError):
+                end = position + 1
+            else:
+                yield found
+            position = part.find("{", end)
