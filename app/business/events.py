@@ -1,7 +1,7 @@
 """The outbox: what happened to records, written in the transaction of the change it reports.
 
-Committed means evaluated, rolled back means never. The events of one type from one request, one import
-or one step form a batch; a batch is handed to the rules when it is closed.
+A committed event is always evaluated, a rolled back one never. The events of one type from one request, one import
+or one step form a batch; a batch is delivered to the rules when it is closed.
 """
 
 from collections.abc import Iterable, Sequence
@@ -31,7 +31,7 @@ class EventType(StrEnum):
 
 
 class EventBatch(AccountOwned, Base):
-    """Events that belong together. `chain` are the rules whose runs led here, oldest first."""
+    """Events that belong together. `chain`: the rules whose runs led here, oldest first."""
 
     __tablename__ = "event_batch"
     __table_args__ = owner_key(
@@ -62,9 +62,10 @@ class EventBatch(AccountOwned, Base):
 
 
 class Event(AccountOwned, Base):
-    """One record to which the batch's thing happened; `data` holds what else it was (status from and to).
+    """What happened to one record; `data` holds further values (status from and to).
 
-    snapshot: what the record itself said then (`planner.services.record_snapshot`); None in rows of before it was kept.
+    snapshot: the record's values at that moment (`planner.services.record_snapshot`); None in rows from
+    before it was kept.
     """
 
     __tablename__ = "event"
@@ -147,14 +148,14 @@ def record_events(
 
 
 def close_batch(session: Session, batch: EventBatch, now: datetime) -> None:
-    """Hand `batch` over to the rules once this transaction commits. Within a run the step's end does it."""
+    """Deliver `batch` to the rules once this transaction commits. Within a run the step's end does it."""
     if batch.run_id is None:
         batch.closed_at = now
         wake(session, [EVENTS_QUEUE])
 
 
 def close_batches_of_run(session: Session, account_id: int, run_id: int, now: datetime) -> None:
-    """Close all that the run's finished step, or its end, leaves open."""
+    """Close all batches that the run's finished step, or its end, left open."""
     closed = session.scalars(
         update(EventBatch)
         .where(
@@ -168,5 +169,5 @@ def close_batches_of_run(session: Session, account_id: int, run_id: int, now: da
 
 
 def wake(session: Session, queues: Iterable[str]) -> None:
-    """Ask for a look at these queues after the commit; a lost wish only delays, the sweep looks anyway."""
+    """Wake these queues after the commit; a lost wake-up only delays, because the sweep looks anyway."""
     session.info.setdefault("wake", set()).update(queues)

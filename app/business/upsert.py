@@ -1,4 +1,4 @@
-"""Insert unless the row is already there, in one statement that both databases speak."""
+"""Insert unless the row exists, in one statement for both databases."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -13,12 +13,12 @@ from app.business.base import Base
 
 
 def insert_missing(session: Session, model: type[Base], values: Mapping[str, Any]) -> None:
-    """Add the row; one with the same unique key stays as it is."""
+    """Insert the row; an existing one with the same unique key stays as it is."""
     session.execute(_insert(session, model).values(**values).on_conflict_do_nothing())
 
 
 def insert_new(session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]]) -> Any:
-    """The statement that adds the rows, but those whose unique key is there already."""
+    """The statement that inserts the rows except those whose unique key exists."""
     return _insert(session, model).values(list(rows)).on_conflict_do_nothing()
 
 
@@ -64,7 +64,7 @@ def upsert(
     unique: Sequence[str],
     change: Mapping[str, Any],
 ) -> None:
-    """Add the row, or apply `change` (values or expressions) to the one with the same `unique` columns."""
+    """Insert the row, or apply `change` (values or expressions) to the one with the same `unique` columns."""
     statement = _insert(session, model).values(**values)
     session.execute(
         statement.on_conflict_do_update(index_elements=list(unique), set_=dict(change)),

@@ -1,7 +1,7 @@
 """The import of a keyword file: rows written in parts, one batch of events that closes with the last.
 
-Each part is a transaction of the caller, who holds the import's operation in it (a fencing token): so two processes
-never write the same rows, and one that is ended anywhere is followed by another from where it stood.
+Each part is a transaction of the caller, who holds the import's operation (a fencing token): so two processes never
+write the same rows, and when one dies anywhere another continues from the recorded position.
 """
 
 from collections import deque
@@ -25,7 +25,7 @@ from app.business.planner.services.import_writing import ReadyRow, Target, write
 from app.business.planner.services.record_changes import KEYWORD, add_events
 
 OPEN_LIMIT = 5
-"""Imports of one account at the same time: each keeps its rows in the database until it ends."""
+"""Concurrent imports of one account: each keeps its rows in the database until it ends."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def choices_for(
 
 
 def require_site(to: Destination, columns: Mapping[str, str]) -> None:
-    """Raises Invalid when neither a site is chosen nor a site column there."""
+    """Raises Invalid when no site is chosen and the file has no site column."""
     if to.site is None and "site" not in columns:
         raise Invalid({"site": ["Choose the site, or the column that names it."]})
 
@@ -77,7 +77,7 @@ def begin_import(
     existing: str,
     now: datetime,
 ) -> KeywordImport:
-    """Add the import and its rows; nothing is written of them yet. Raises Invalid, Conflict."""
+    """Create the import and store its rows; none is written yet. Raises Invalid, Conflict."""
     require_site(to, file.columns)
     open_ones = select(func.count(KeywordImport.id)).where(
         KeywordImport.account_id == account_id, KeywordImport.state.in_(OPEN_STATES)
@@ -104,7 +104,6 @@ def begin_import(
 
 
 def target_of(found: KeywordImport) -> Target:
-    """What writing its rows needs to know of an import."""
     return Target(found.account_id, found.user_id, found.sector_id, found.existing)
 
 
@@ -121,7 +120,7 @@ def stored_rows(session: Session, import_id: int) -> bytes:
 
 
 class ImportPart:
-    """One transaction's share of an import: slices of rows, until the lock has been held for long enough."""
+    """One transaction's part of an import: slices of rows, until the lock has been held for long enough."""
 
     def __init__(self, session: Session, found: KeywordImport, now: datetime) -> None:
         self.session, self.found, self.now = session, found, now
@@ -144,7 +143,7 @@ class ImportPart:
         self.sectors += written.sectors
 
     def finish(self) -> bool:
-        """Note what was written, and end the import with its last row. False where somebody else went on with it.
+        """Record what was written, and end the import with its last row. False where another process has taken over.
 
         The position is part of the condition: rows that another process has written are never counted twice.
         """
@@ -173,7 +172,7 @@ class ImportPart:
 
 
 def end_import(session: Session, found: KeywordImport, state: ImportState, now: datetime) -> None:
-    """Close its batch, so that rules hear of its keywords, and forget its rows."""
+    """Close its batch, so that rules receive its keywords, and delete its rows."""
     session.refresh(found)
     if found.batch_id and (batch := session.get(EventBatch, found.batch_id)):
         close_batch(session, batch, now)
@@ -190,11 +189,13 @@ def result_of(found: KeywordImport) -> dict[str, int]:
 
 @dataclass
 class WritePace:
-    """How many rows one transaction writes, by what rows have cost in those before.
+    """How many rows the next transaction writes, from the time that rows took in earlier ones (seconds).
 
-    On SQLite everybody who saves waits for such a transaction; on PostgreSQL who saves one of its keywords. A few rows
-    are written first: where they take longer than expected, fewer follow. What the statements cost however few rows
-    they have is kept apart, or smaller and smaller transactions would make a busy machine slower and slower.
+    While a transaction writes, on SQLite everybody who saves has to wait, on PostgreSQL those who save one of its
+    keywords. A few rows are written first: when they take longer than expected, fewer follow. The fixed cost of the
+    statements is measured separately; otherwise a busy machine would get ever smaller and less efficient transactions.
+
+    aim: the usual length of a transaction · most: its longest.
     """
 
     aim: float = 0.05
@@ -216,7 +217,7 @@ class WritePace:
         self.slices = []
 
     def next_slice(self) -> int:
-        """How many rows to write now; 0 when the transaction is to end."""
+        """The number of rows to write now; 0 when the transaction should end."""
         if not self.slices:
             return max(1, self.rows // self.FIRST_SHARE)
         if len(self.slices) > 1:
@@ -228,7 +229,7 @@ class WritePace:
         return min(self.rows - first, max(0, fitting, self._few() - first))
 
     def wrote(self, rows: int) -> None:
-        """A slice is written."""
+        """Record that a slice of `rows` was written."""
         now = self.timer()
         self.slices.append((rows, now - self.last))
         self.last = now
@@ -248,12 +249,12 @@ class WritePace:
         self.rows = min(max(self._few(), fitting), 2 * self.rows, self.LARGEST)
 
     def _few(self) -> int:
-        """So many are written in any case, unless rows have been dear each time: others may have kept us waiting."""
+        """The minimum, lower only if rows were slow every time: one slow slice may just have waited for others."""
         is_cheap = self.costs and self.FEW * min(row for row, _, _ in self.costs) <= self.aim
         return self.FEW if is_cheap else self.SMALLEST
 
     def _cost_of_a_row(self) -> float:
-        """By the difference of two slices, whose statements are the same."""
+        """Seconds per row, from the difference of two slices with the same statements."""
         (first, took), *more = self.slices
         if not more:
             return took / first

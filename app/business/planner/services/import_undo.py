@@ -1,4 +1,4 @@
-"""A cancelled import takes back the keywords that it made and nobody has touched, and its empty sectors."""
+"""Undoing a cancelled import: delete the keywords that it made and nobody has touched, and its empty sectors."""
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
@@ -16,23 +16,23 @@ from app.business.planner.services.import_parts import end_import
 
 @dataclass(frozen=True)
 class Uses:
-    """Of keywords by runs. claimed: condition over `Keyword`, true for those that a rule has taken."""
+    """How runs use keywords. claimed: condition on `Keyword`, true for those that a rule has claimed."""
 
     awaited: Callable[[Session, int, Sequence[int]], Collection[int]]
-    """(session, account, ids of keywords): those that a run is to work on."""
+    """(session, account, keyword ids) -> those that a run is waiting to work on."""
     claimed: ColumnElement[bool]
 
 
 def start_taking_back(session: Session, found: KeywordImport) -> None:
-    """From now on the import is undone; whoever goes on with it does that too."""
+    """From now on the import is undone, also by a process that takes it over."""
     importing = KeywordImport.id == found.id, KeywordImport.state == ImportState.IMPORTING
     session.execute(update(KeywordImport).where(*importing).values(state=ImportState.TAKING_BACK))
 
 
 def take_back_some(session: Session, found: KeywordImport, most: int, uses: Uses, now: datetime) -> int:
-    """One transaction's share of the undoing; returns of how many keywords, 0 when it has ended.
+    """One transaction's part of the undo; returns the number of keywords processed, 0 when the undo has ended.
 
-    The events say what the import made.
+    The import's events list the keywords that it made.
     """
     events = session.execute(
         select(Event.id, Event.record_id)
@@ -62,9 +62,9 @@ def take_back_some(session: Session, found: KeywordImport, most: int, uses: Uses
 def _delete_untouched(
     session: Session, found: KeywordImport, ids: Sequence[int], uses: Uses
 ) -> Sequence[int]:
-    """Every change by a person, a rule or another import counts the version up.
+    """A keyword is untouched at version 1: every change by a person, a rule or another import increases the version.
 
-    The statement that deletes looks at all of it again: what was touched since the rows were chosen stays.
+    The DELETE repeats the conditions, so keywords that were changed after the SELECT stay.
     """
     untouched = (
         Keyword.account_id == found.account_id,
@@ -89,14 +89,14 @@ def _end(session: Session, found: KeywordImport, now: datetime) -> None:
     found.sectors = [id for id in found.sectors if id not in empty]
     session.flush()
     if batch_id and not session.scalar(select(func.count(Event.id)).where(Event.batch_id == batch_id)):
-        # Nothing is left that rules could hear of.
+        # No event is left for rules to receive.
         found.batch_id = None
         session.flush()
         session.execute(delete(EventBatch).where(EventBatch.id == batch_id))
 
 
 def _delete_sector(session: Session, account_id: int, id: int) -> bool:
-    """Whether it could go: the database refuses while anything refers to it."""
+    """Whether it was deleted: the database refuses while anything refers to it."""
     try:
         with session.begin_nested():
             session.execute(

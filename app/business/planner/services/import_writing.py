@@ -1,4 +1,4 @@
-"""Some rows of an import written: new keywords, figures of known ones, sectors that are missing."""
+"""Writing some rows of an import: new keywords, figures of known ones, missing sectors."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -39,7 +39,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Written:
-    """What became of some rows. new: id and place of each keyword that was created · sectors: ids of those made."""
+    """The result for some rows. new: id and place of each keyword created · sectors: ids of those created."""
 
     new: Sequence[Any]
     updated: int
@@ -49,7 +49,7 @@ class Written:
 
 @dataclass(frozen=True)
 class ReadyRow:
-    """A row with all the values of its keyword but the sector: made before the transaction, which it shortens."""
+    """A row with all values of its keyword but the sector: built before the transaction, to keep that short."""
 
     row: ImportRow
     sector: str
@@ -66,7 +66,7 @@ def make_ready(rows: Iterable[ImportRow], target: Target, now: datetime) -> list
 
 
 def write_rows(session: Session, rows: Sequence[ReadyRow], target: Target, now: datetime) -> Written:
-    """Write them; a keyword that is here already takes the figures, or is left. The caller reports the new ones."""
+    """Write the rows; an existing keyword is updated or left. The caller reports the new ones."""
     places, made = _sectors(session, rows, target, now)
     known = _known(session, [row.key for row in rows])
     new = [
@@ -101,7 +101,7 @@ def _values(row: ImportRow, target: Target, now: datetime) -> dict[str, Any]:
 def _sectors(
     session: Session, rows: Sequence[ReadyRow], target: Target, now: datetime
 ) -> tuple[dict[Key, int], list[int]]:
-    """(site, folded name) -> sector, and the ids of those that had to be made."""
+    """(site, folded name) -> sector, and the ids of those created."""
     wanted = {(row.row.site_id, fold(row.sector)): row.sector for row in rows}
     if target.sector_id is not None:
         return dict.fromkeys(wanted, target.sector_id), []
@@ -125,7 +125,7 @@ def _find_sectors(session: Session, wanted: Collection[Key]) -> dict[Key, int]:
             Sector.name_folded.in_({name for _, name in wanted}),
         )
         .order_by(Sector.id.desc())
-        # Kept until our commit: a cancelled import may be taking its empty sectors back.
+        # Locked until our commit: a cancelled import may be deleting its empty sectors.
         .with_for_update(read=True, key_share=True)
     )
     found = {(site, name): id for site, name, id in session.execute(query)}
@@ -133,7 +133,7 @@ def _find_sectors(session: Session, wanted: Collection[Key]) -> dict[Key, int]:
 
 
 def _known(session: Session, keys: Sequence[Key]) -> dict[Key, Any]:
-    """The sites' keywords among these, with their figures."""
+    """The sites' existing keywords among these, with their figures."""
     columns = [getattr(Keyword, name) for name in FIGURES]
     known: dict[Key, Any] = {}
     for site_id in {site for site, _ in keys}:
@@ -146,7 +146,7 @@ def _known(session: Session, keys: Sequence[Key]) -> dict[Key, Any]:
 
 
 def _update(session: Session, rows: Sequence[ReadyRow], known: Mapping[Key, Any], now: datetime) -> int:
-    """Write the figures that differ; an empty cell keeps what is known. Returns how many keywords changed."""
+    """Write the figures that differ; an empty cell keeps the known value. Returns the number of keywords changed."""
     changes = []
     for row in rows:
         found = known.get(row.key)
@@ -155,7 +155,7 @@ def _update(session: Session, rows: Sequence[ReadyRow], known: Mapping[Key, Any]
         figures = row.row.figures
         if different := {name: value for name, value in figures.items() if getattr(found, name) != value}:
             changes.append({"id": found.id, "updated_at": now} | different)
-    # Rows with the same fields stand together, so that they go out as one statement.
+    # Rows with the same fields are grouped, so that they go out as one statement.
     changes.sort(key=lambda change: (sorted(change), change["id"]))
     for names, alike in groupby(changes, key=sorted):
         _write(session, names, list(alike))

@@ -1,4 +1,4 @@
-"""What conditions and triggers offer, ready for JSON: for the REST API's catalogue and the rule form."""
+"""Fields, operators and triggers that rules can use, ready for JSON: for the REST API's catalogue and the rule form."""
 
 from typing import Any
 
@@ -15,8 +15,8 @@ from app.business.automation.services.conditions.nodes import COUNT_OPERATORS, O
 def catalog() -> dict[str, Any]:
     """{"triggers", "record_types": [{"type", "fields", "counts"}], "finished_run", "operators": {field type: […]}}.
 
-    The record type null is that of rules without records: they may ask account figures only. Those that follow
-    a finished run may ask what `finished_run` holds.
+    Record type null stands for rules without records, which can use account fields only. Rules that a finished run
+    triggers can use the fields of `finished_run`.
     """
     return {
         "triggers": trigger_catalog(),

@@ -1,4 +1,4 @@
-"""Conditions and facts -> verdict, and the trace that says why. What operators mean: `operators`."""
+"""Evaluates conditions on facts: the result, and the trace that explains it. Meaning of the operators: `operators`."""
 
 from collections.abc import Callable
 from datetime import date
@@ -30,28 +30,27 @@ _NUMBERS = frozenset({int, float})
 
 
 class ConditionEvaluator:
-    """Turns each tree into nested closures once, then only calls them."""
+    """Compiles each tree to nested closures once and caches them."""
 
     def __init__(self) -> None:
         self._checks: WeakKeyDictionary[Node, Check] = WeakKeyDictionary()
         self._tracers: WeakKeyDictionary[Node, Tracer] = WeakKeyDictionary()
 
     def evaluate(self, node: Node, facts: Facts) -> bool:
-        """Whether the facts meet the conditions."""
         return self.compiled(node)(facts)
 
     def compiled(self, node: Node) -> Check:
-        """The check to call for many facts in a row."""
+        """The compiled check, to be called for many facts."""
         check = self._checks.get(node)
         if check is None:
             check = self._checks[node] = compile_node(node)
         return check
 
     def trace(self, node: Node, facts: Facts) -> dict[str, Any]:
-        """Every condition with what was found and its result; nothing is left out once the verdict is clear.
+        """The result of every condition with the actual value; also of those that cannot change the result any more.
 
-        Ready for JSON. Leaf: {"field", "operator", "value", "actual", "result"}; a count has "count" and
-        "where" in place of the field. Group: {"all": [traces]}, {"any": [traces]} or {"not": trace}, and "result".
+        Ready for JSON. Leaf: {"field", "operator", "value", "actual", "result"}; a count has "count" and "where" in
+        place of the field. Group: {"all": [traces]}, {"any": [traces]} or {"not": trace}, and "result".
         """
         tracer = self._tracers.get(node)
         if tracer is None:
@@ -60,7 +59,7 @@ class ConditionEvaluator:
 
 
 def compile_node(node: Node) -> Check:
-    """`node` as one function of facts."""
+    """Compile `node` to one function of facts."""
     if isinstance(node, Group):
         return _group(node)
     if isinstance(node, Count):
@@ -136,7 +135,7 @@ def _one_field(leaf: Leaf) -> Check:
 
 
 def _quick(leaf: Leaf, relation: Callable[[Any, Any], bool]) -> Check | None:
-    """The commonest questions without a call for each; None for all others."""
+    """A faster check for the most common conditions; None for all others."""
     field, operand = leaf.field, leaf.operand
     if isinstance(operand, str):
         return _about_text(leaf, relation)
@@ -198,7 +197,7 @@ def _counted(node: Count) -> Callable[[Facts], int]:
 
 
 def compile_trace(node: Node) -> Tracer:
-    """`node` as one function from facts to its trace."""
+    """Compile `node` to one function that returns its trace."""
     if isinstance(node, Group):
         return _group_tracer(node)
     check = compile_node(node)

@@ -41,9 +41,9 @@ _TIMES = (FieldType.INSTANT, FieldType.DAY, FieldType.HANDLED)
 
 
 def describe(node: Node, record_type: str | None, outside: str | None = None) -> str:
-    """The whole tree or one leaf of it, as staff would say it; "always" for no conditions.
+    """The tree, or one leaf of it, in words for staff; "always" for empty conditions.
 
-    outside: inside a count, the type of the record whose count it is.
+    outside: inside a count, the type of the record that the count belongs to.
     """
     if isinstance(node, Group):
         return _group(node, record_type, outside)
@@ -53,7 +53,7 @@ def describe(node: Node, record_type: str | None, outside: str | None = None) ->
 
 
 def operator_text(operator: Operator, type: FieldType | None) -> str:
-    """The operator as staff would say it of a field of that type."""
+    """The operator in words for staff, as used with fields of that type."""
     if operator is O.NOT_HANDLED_WITHIN:
         return "was not in the last"
     special = _IN_TIME if type in _TIMES else _IN_LIST if type is FieldType.LIST else {}
@@ -100,7 +100,7 @@ def _leaf(leaf: Leaf, record_type: str | None, outside: str | None) -> str:
 
 
 def _case(leaf: Leaf, field: Field | None) -> str:
-    """That case does not count, where it could: texts compare exactly unless the condition says otherwise."""
+    """A note that the case of letters is ignored, where that makes a difference: by default texts compare exactly."""
     if (
         not leaf.ignore_case
         or leaf.type not in (FieldType.TEXT, FieldType.LIST)
@@ -119,7 +119,7 @@ def _known(name: str, leaf: Leaf, record_type: str | None) -> Field | None:
 
 def _operand(leaf: Leaf, field: Field | None) -> str:
     if isinstance(leaf.operand, timedelta):
-        # Times are of what has happened; a day may lie ahead, and then it is newer than any age.
+        # Times lie in the past; a day may lie in the future, where it is newer than any age.
         ahead = " or still to come" if leaf.operator is O.NEWER_THAN and leaf.type is FieldType.DAY else ""
         ago = "" if leaf.operator is O.NOT_HANDLED_WITHIN else f" ago{ahead}"
         return f"{_age(leaf.operand)}{ago}"
@@ -139,7 +139,7 @@ def _age(age: timedelta) -> str:
 
 
 def value_text(value: Any, field: Field | None) -> str:
-    """One value in words: a choice by its label, a number with its separators, nothing as “empty”."""
+    """The value in words: a choice by its label, a number with thousands separators, null as “empty”."""
     if value is None:
         return "empty"
     if isinstance(value, bool):

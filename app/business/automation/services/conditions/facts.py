@@ -1,4 +1,4 @@
-"""Facts: the values of records that conditions read, free of any session."""
+"""The values of records that conditions read, detached from the session."""
 
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, tzinfo
@@ -12,10 +12,11 @@ _MOST_LEVELS = 20
 
 
 class Facts(dict[str, Any]):
-    """Field name -> value of one record. Names that are not there read as null.
+    """Field name -> value of one record. Missing names read as null.
 
-    counted: the facts of records that a condition may count, by the name of the relation · numbers: counts that
-    are known already, by their subject · outside: of the record whose count it is · now, today: of the reading.
+    counted: facts of related records that conditions may count, by relation name · numbers: counts that are already
+    known, by `Count.subject` · outside: inside a count, facts of the record that the count belongs to · now, today: the
+    time of reading.
     """
 
     __slots__ = ("counted", "now", "numbers", "outside", "today")
@@ -31,10 +32,10 @@ class Facts(dict[str, Any]):
 def context_facts(
     context: Mapping[str, Any], *, now: datetime, zone: tzinfo, record_type: str | None = None
 ) -> Facts:
-    """Facts from a JSON object that a person gave: {"volume": 5, "site": {"language": "en"}}.
+    """Facts from a JSON object that a person entered: {"volume": 5, "site": {"language": "en"}}.
 
-    Nested objects are read by dotted path, lists of objects are what conditions count. With a
-    `record_type`, times and days written as text are read as such.
+    Nested objects are read by dotted path; lists of objects are the records that conditions count. With a
+    `record_type`, times and days written as text are parsed.
     """
     facts = Facts({}, now=now, today=now.astimezone(zone).date())
     level: list[tuple[str, Mapping[str, Any]]] = [("", context)]

@@ -1,4 +1,4 @@
-"""Reading one leaf of conditions, with the check of each of its parts."""
+"""Parses one leaf of conditions and checks each of its parts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from app.business.automation.services.conditions.values import (
 LEAF_KEYS = {"field", "operator", "value", "ignore_case"}
 COUNT_KEYS = {"count", "of", "where", "operator", "value"}
 RECORD = "record."
-"""Begins the names of the outer record's fields, inside the conditions on what is counted."""
+"""Prefix of the outer record's fields in the `where` of a count."""
 
 _TEXTUAL = (FieldType.TEXT, FieldType.CHOICE, FieldType.LIST)
 _SAME_KIND = {
@@ -40,7 +40,10 @@ _SAME_KIND = {
 
 @dataclass(frozen=True)
 class ConditionSubject:
-    """Of which records the leaves speak. fields None: of any context · outside: whose count they stand in."""
+    """The records that leaves refer to.
+
+    fields None: any names are allowed · outside: the record that a count belongs to.
+    """
 
     record_type: str | None
     fields: Mapping[str, Field] | None
@@ -48,7 +51,7 @@ class ConditionSubject:
 
 
 def read_leaf(data: Any, place: "Place", subject: ConditionSubject) -> Leaf:
-    """The checked leaf. Raises WrongPlaceError."""
+    """Parse one leaf. Raises WrongPlaceError."""
     operator = place.operator(data, LEAF_KEYS)
     name = place.field_name(data, operator)
     field = place.field(name, "field", subject)
@@ -74,7 +77,7 @@ def read_leaf(data: Any, place: "Place", subject: ConditionSubject) -> Leaf:
 def read_count(
     data: dict[str, Any], place: "Place", subject: ConditionSubject
 ) -> tuple[ConditionSubject, Any, Operator, Any]:
-    """Of a counting leaf: whose conditions its `where` holds, the where, the operator and the number."""
+    """Parse a counting leaf: the subject of its `where`, the `where` as given, the operator and the number."""
     operator = place.operator(data, COUNT_KEYS)
     if operator not in nodes.COUNT_OPERATORS:
         place.refuse("operator", f"a count is a number: choose one of {', '.join(nodes.COUNT_OPERATORS)}.")
@@ -95,7 +98,7 @@ class WrongPlaceError(Exception):
 
 @dataclass(frozen=True)
 class Place:
-    """Where a leaf stands, and the checks of its parts; each refuses by raising WrongPlaceError."""
+    """The position of a leaf, and the checks of its parts; each refuses by raising WrongPlaceError."""
 
     path: str
     number: int
@@ -115,7 +118,7 @@ class Place:
         return Operator(name)
 
     def field_name(self, data: dict[str, Any], operator: Operator) -> str:
-        # This question is about the rule and the record, so it may leave the field out.
+        # `not_handled_within` depends on the rule and the record only, so its field may be left out.
         name = data.get("field", "handled_at" if operator is Operator.NOT_HANDLED_WITHIN else None)
         if not isinstance(name, str) or not name:
             self.refuse("field", "'field' is missing. Say which field it looks at.")
@@ -150,7 +153,7 @@ class Place:
     def other_field(
         self, value: Any, operator: Operator, field: Field | None, subject: ConditionSubject
     ) -> tuple[str | None, bool]:
-        """The name of the field to compare with, and whether it is one of the record outside."""
+        """The name of the field to compare with, and whether it belongs to the outer record."""
         if not isinstance(value, dict):
             return None, False
         name = value.get("field")
@@ -166,7 +169,7 @@ class Place:
         return name, of_record
 
     def has_fold(self, name: str, subject: ConditionSubject) -> None:
-        """The database counts, and compares without case by stored texts: those of runs are not stored so."""
+        """Counts run in the database, which ignores case by stored folded texts; fields of runs have none."""
         fields = subject.outside.fields if subject.outside else None
         if fields and fields[name].type is FieldType.TEXT and fields[name].folded is None:
             self.refuse("ignore_case", f"'{RECORD}{name}' can only be compared with upper and lower case.")

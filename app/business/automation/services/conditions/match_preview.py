@@ -1,4 +1,4 @@
-"""How many records conditions match right now, and which first: what the rule form shows while typing."""
+"""The number of records that conditions match at present, and the first of them: shown while a rule is edited."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,17 +25,17 @@ SHOWN = 10
 COUNTED_EXACTLY = 20_000
 SAMPLE = 4_000
 READ_ONCE = ("account.", "now.")
-"""Fields that are the same for every record."""
+"""Prefixes of fields that have the same value for all records."""
 
 COMPUTED = ("keyword_count", "idea_count", "total_volume", "content_count", "handled_at")
-"""Fields without a column of their own."""
+"""Fields without a column."""
 
 
 @dataclass(frozen=True)
 class Matches:
-    """`count` of `total` records in scope match; the first of them in the rule's order as (id, title).
+    """`count` of `total` records in scope match; `first` are the first of them in the rule's order, as (id, title).
 
-    is_about: `count` is estimated from a sample, and so are the first.
+    is_about: `count` is estimated from a sample, and `first` is taken from that sample.
     """
 
     record_type: str
@@ -56,10 +56,10 @@ def preview_matches(
     sample: int = SAMPLE,
     order: str = OLDEST,
 ) -> Matches:
-    """Count and show; which of them a rule has handled already is left aside. Raises Invalid.
+    """Count the matching records, whether the rule has handled them or not. Raises Invalid.
 
-    counted_exactly: of more records than that, conditions that look beyond each record's own columns are
-    tried on every k-th only, about `sample` of them. None: all are counted, however long it takes.
+    counted_exactly: with more records than this, conditions that read more than a record's own columns are evaluated
+    for every k-th record only, about `sample` of them. None: all are counted, however long it takes.
     """
     model, scope = MODELS[record_type], frame.scope
     node = parse_conditions(conditions, record_type=record_type)
@@ -69,7 +69,7 @@ def preview_matches(
     total = _count(session, model, offered)
     is_about = counted_exactly is not None and total > counted_exactly and _is_slow(node)
     step = -(-total // sample) if is_about else 1
-    # The remainder is compared first, so that the conditions are asked of few records.
+    # The remainder comes first, so that the conditions are evaluated for few records.
     part: ColumnElement[bool] = model.id % step == 0 if is_about else true()
     clause = part & matching(node, record_type=record_type, scope=scope, now=frame.now, zone=frame.zone)
     rows = session.scalars(select(model).where(offered, clause).order_by(*first_of).limit(shown)).all()
@@ -79,12 +79,12 @@ def preview_matches(
 
 
 def title_of(record: Any) -> str:
-    """What people call a record: its title, name or text."""
+    """The title, name or text of a record."""
     return str(next(getattr(record, name) for name in ("title", "name", "text") if hasattr(record, name)))
 
 
 def _is_slow(node: Node) -> bool:
-    """Whether it looks at other rows for each record, or takes texts apart into words."""
+    """Whether it reads other rows for each record, or splits texts into words."""
     names = [name for name in field_names(node) if not name.startswith(READ_ONCE)]
     elsewhere = any("." in name or name in COMPUTED for name in names)
     words = any(isinstance(leaf, Leaf) and leaf.operator is O.HAS_WORD for leaf in walk(node))

@@ -1,4 +1,4 @@
-"""A checked condition tree: what the parser makes, and what compilers, sentences and traces read."""
+"""The checked condition tree: built by the parser; read by compilers, descriptions and traces."""
 
 import json
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ EMPTINESS = (O.IS_EMPTY, O.IS_NOT_EMPTY)
 AGE = (O.OLDER_THAN, O.NEWER_THAN)
 MEMBERSHIP = (O.CONTAINS, O.NOT_CONTAINS)
 NEGATED = {O.NE: O.EQ, O.NOT_IN: O.IN, O.NOT_CONTAINS: O.CONTAINS, O.IS_NOT_EMPTY: O.IS_EMPTY}
-"""Operators that are exactly the negation of another."""
+"""Operators that are exactly the negation of another one."""
 
 OPERATORS: dict[FieldType, tuple[Operator, ...]] = {
     FieldType.TEXT: (*EQUALITY, *CHOICE, *MEMBERSHIP, O.HAS_WORD, O.STARTS_WITH, O.ENDS_WITH, *EMPTINESS),
@@ -52,17 +52,17 @@ OPERATORS: dict[FieldType, tuple[Operator, ...]] = {
     FieldType.REFERENCE: (*EQUALITY, *CHOICE, *EMPTINESS),
     FieldType.HANDLED: (O.NOT_HANDLED_WITHIN, *AGE, *EMPTINESS),
 }
-"""What each field type can be asked."""
+"""The operators of each field type."""
 
 COUNT_OPERATORS = (*EQUALITY, *ORDER, O.BETWEEN)
 
 
 @dataclass(frozen=True, eq=False)
 class Leaf:
-    """One condition. `value` as written, `operand` ready to compare; `other` names a field to compare with.
+    """One condition. `value` is as written, `operand` is ready to compare; `other` names a field to compare with.
 
-    of_record: inside a count, `other` is a field of the record whose count it is ·
-    type: the field's, None where fields are looked up freely · number: its place among the leaves, from 1.
+    of_record: inside a count, `other` is a field of the record that the count belongs to · type: the field's type, None
+    where field names are not checked · number: position among the leaves, from 1.
     """
 
     field: str
@@ -78,9 +78,9 @@ class Leaf:
 
 @dataclass(frozen=True, eq=False)
 class Count:
-    """How many records meet `where`, compared with a number.
+    """The number of records that meet `where`, compared with a number.
 
-    relation: their type · of: which ones, the related ones, those of the site, or all in the rule's scope.
+    relation: their type · of: which of them (the related ones, those of the site, or all in the rule's scope).
     """
 
     relation: str
@@ -93,18 +93,18 @@ class Count:
 
     @property
     def key(self) -> str:
-        """The name of what is counted among the relations (`record_relations`)."""
+        """Key of the counted records among the relations (`record_relations`)."""
         return relation_key(self.of, self.relation)
 
     @property
     def subject(self) -> str:
-        """What is counted, with the conditions on it: two counts of one subject are the same number."""
+        """Relation and `where`: counts with the same subject give the same number."""
         return f"{self.key} {json.dumps(self.where_value, sort_keys=True)}"
 
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """all, any or not of its children; not has exactly one. `{}` is an empty all."""
+    """all, any or not of its children; not has exactly one child. `{}` is parsed as an empty all."""
 
     kind: Literal["all", "any", "not"]
     children: tuple["Node", ...]
@@ -114,7 +114,7 @@ Node = Leaf | Count | Group
 
 
 def walk(node: Node) -> Iterator[Node]:
-    """`node` and what is below it, but not inside a count: that speaks of other records."""
+    """`node` and all nodes below it, except inside counts: those refer to other records."""
     yield node
     if isinstance(node, Group):
         for child in node.children:
@@ -122,7 +122,7 @@ def walk(node: Node) -> Iterator[Node]:
 
 
 def field_names(node: Node) -> set[str]:
-    """Fields of the record itself that `node` reads, also inside of counts."""
+    """Fields of the record itself that `node` reads, including those read inside counts."""
     leaves = [item for item in walk(node) if isinstance(item, Leaf)]
     names = {leaf.field for leaf in leaves}
     names |= {leaf.other for leaf in leaves if leaf.other and not leaf.of_record}
@@ -130,11 +130,10 @@ def field_names(node: Node) -> set[str]:
 
 
 def record_names(where: Node) -> set[str]:
-    """Fields of the record outside that the conditions inside of a count compare with."""
+    """Fields of the outer record that the `where` of a count reads."""
     leaves = [item for item in walk(where) if isinstance(item, Leaf)]
     return {leaf.other for leaf in leaves if leaf.other and leaf.of_record}
 
 
 def counts(node: Node) -> list[Count]:
-    """The counting leaves in `node`."""
     return [item for item in walk(node) if isinstance(item, Count)]

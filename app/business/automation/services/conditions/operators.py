@@ -1,6 +1,6 @@
-"""What each operator means, in Python. `query` says the same in SQL; tests hold them equal.
+"""The meaning of each operator in Python. `query` implements the same in SQL; tests compare the two.
 
-The truth table. Every question has the answer true or false, never "unknown".
+Every condition is true or false, never unknown.
 
 =====================  =====================================================================================
 a missing field        reads as null
@@ -11,13 +11,13 @@ between                gte the first and lte the second of two values
 in, not_in             eq one of a list; `in` is false without a list; not_in is exactly not in
 contains               of a text: it has that part (case counts) · of a list: a member is eq to the value
 not_contains           exactly not contains, so true of null
-has_word               the words stand in the text one after another, whole; signs and spaces end a word
+has_word               the text has these whole words in this order; punctuation and spaces separate words
 starts_with ends_with  of two texts
 is_empty               null, the empty text, the empty list; 0 and false are not empty
 older_than newer_than  before / after now less the age (days: today in the zone); false of null
 not_handled_within     never handled by this rule, or before now less the age
 all [] · any []        true · false
-ignore_case            both sides folded first (`app.business.folding`)
+ignore_case            both sides are folded first (`app.business.folding`)
 =====================  =====================================================================================
 """
 
@@ -37,7 +37,7 @@ _ORDERED = {int: "number", float: "number", str: "text", datetime: "instant", da
 
 
 def same(actual: Any, operand: Any) -> bool:
-    """Equality of type and value; numbers are one type, booleans another."""
+    """Equal type and value; all numbers count as one type, booleans as another."""
     if isinstance(actual, bool) or isinstance(operand, bool):
         return actual is operand
     if isinstance(actual, list) and isinstance(operand, list):
@@ -100,11 +100,11 @@ RELATIONS: dict[Operator, Relation] = {
     O.IS_EMPTY: _is_empty,
     O.IS_NOT_EMPTY: lambda actual, operand: not _is_empty(actual, operand),
 }
-"""Questions about a value and an operand. The other operators ask about the time as well: `age_check`."""
+"""Operators on a value and an operand. The others depend on the time as well: `age_check`."""
 
 
 def age_check(operator: Operator, field: str, age: timedelta | None) -> Check:
-    """The check of older_than, newer_than or not_handled_within."""
+    """Check of older_than, newer_than and not_handled_within."""
 
     after = RELATIONS[O.GT]
 

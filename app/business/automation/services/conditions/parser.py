@@ -1,9 +1,8 @@
-"""Reading conditions: JSON as written -> a checked tree, or a refusal that names each wrong place.
+"""Parses conditions: JSON as written -> a checked tree, or a refusal that names each wrong place.
 
-`{}` = always. A leaf is {"field", "operator", "value"} (+ "ignore_case"), a group {"all": […]}, {"any": […]}
-or {"not": …}. A leaf may count: {"count": "content", "of": "site", "where": {…}, "operator": "gte", "value": 1},
-and its value may be another field: {"field": "site.language"}; inside `where`, {"field": "record.title"} is one
-of the record whose count it is.
+`{}` = always. A leaf is {"field", "operator", "value"} (+ "ignore_case"), a group {"all": […]}, {"any": […]} or {"not":
+…}. A leaf may count: {"count": "content", "of": "site", "where": {…}, "operator": "gte", "value": 1}. Its value may be
+another field: {"field": "site.language"}; inside `where`, {"field": "record.title"} is a field of the outer record.
 """
 
 import json
@@ -32,12 +31,12 @@ _GROUPS = ("all", "any", "not")
 
 
 def parse_conditions(data: Any, *, record_type: str | None) -> Node:
-    """The tree of a rule's conditions on `record_type` (None: account figures only). Raises Invalid."""
+    """Parse a rule's conditions on `record_type` (None: account fields only). Raises Invalid."""
     return _parse(data, ConditionSubject(record_type, fields_of(record_type)))
 
 
 def parse_free(data: Any) -> Node:
-    """The tree of conditions on any context: field names and the types of values are not checked.
+    """Parse conditions on any context: field names and types of values are not checked.
 
     Raises Invalid for unknown operators, malformed nodes, and too much depth or size.
     """
@@ -60,7 +59,7 @@ _TOO_DEEP = f"Conditions may be nested at most {MOST_DEPTH} deep. Take a level o
 
 
 def _nesting_exceeds(data: Any, most: int) -> bool:
-    # Level by level: data nested a thousand deep must not reach anything that recurses.
+    # Level by level: deeply nested input must be refused before any recursive code reads it.
     level = [data]
     for _ in range(most):
         level = [child for item in level for child in _children(item)]

@@ -1,7 +1,7 @@
-"""The same conditions as a WHERE clause: what `condition_evaluator` says of a record, said of a whole table.
+"""Compiles conditions to a WHERE clause, with the same results as `condition_evaluator`.
 
-Every leaf is true or false, never NULL, so `not` needs no care. Columns stand bare in comparisons, so that
-indexes serve; texts compare by code point (collation C), parts of texts by position, never by LIKE.
+Every leaf is true or false, never NULL, so `not` needs no special case. Comparisons use bare columns, so that indexes
+are used; texts compare by code point (collation C), parts of texts by position, never by LIKE.
 """
 
 from collections.abc import Callable
@@ -72,15 +72,15 @@ def matching(
 ) -> Clause:
     """The clause for a select over the record's table (without a record type: over `account`).
 
-    scope: what the conditions may read of other records; that the record itself lies in it is the caller's.
-    rule_id: whose `handled_at` counts.
+    scope: which other records the conditions read; the caller restricts the records themselves to it. rule_id: the rule
+    that `handled_at` refers to.
     """
     entity: Any = table_of(record_type)
     return _Selection(record_type, entity, Frame(scope, now, zone, rule_id)).clause(node)
 
 
 class _Selection:
-    """Compiles a tree for one entity."""
+    """Compiles a tree for one table."""
 
     def __init__(
         self, record_type: str | None, entity: Any, frame: Frame, outside: "_Selection | None" = None
@@ -157,15 +157,15 @@ class _Selection:
         return or_(and_(itself, self.place_holds(node, 1)), and_(not_(itself), self.place_holds(node)))
 
     def is_alike(self, node: Count) -> bool:
-        """Whether the number is the same for all records of a place, but for the record itself."""
+        """Whether the count is the same for all records of a site or scope, except that none counts itself."""
         return self.record_type in MODELS and node.of != RELATED and not record_names(node.where)
 
     def itself(self, node: Count) -> Clause:
-        """Whether the record is one of those counted in its place."""
+        """Whether the record is itself one of those that are counted."""
         return _Selection(self.record_type, self.entity, self.frame).clause(node.where)
 
     def number(self, node: Count) -> Side:
-        """The number for each record, counted for each."""
+        """The number, by a subquery for each record."""
         counted, inner = self.counted(node)
         link = relations_of(self.record_type)[node.key].link
         query = select(func.count()).select_from(counted).where(link(self.entity, counted, self.frame), inner)
@@ -176,31 +176,34 @@ class _Selection:
         return entity, _Selection(node.relation, entity, self.frame, self).clause(node.where)
 
     def all_in_scope(self, node: Count) -> Side:
-        """The number in the whole scope."""
+        """The number in the whole scope, by one subquery."""
         counted, inner = self.counted(node)
         query = select(func.count()).select_from(counted).where(self.frame.scope.selects(counted), inner)
         return query.correlate_except(counted).scalar_subquery()
 
     def by_site(self, node: Count) -> Select[Any]:
-        """Site and number, for each site in scope where anything is counted."""
+        """The number for each site in scope that has any."""
         counted, inner = self.counted(node)
         query = select(counted.site_id, func.count().label("number"))
         return query.where(self.frame.scope.selects(counted), inner).group_by(counted.site_id)
 
     def place_holds(self, node: Count, less: int = 0) -> Clause:
-        """Whether the number of the record's place, less itself, is as asked. Each place is counted once."""
+        """Whether the number for the record's site or scope, minus `less`, satisfies the comparison.
+
+        One count for all records.
+        """
         if node.of == OF_ACCOUNT:
             return _holds(node, self.all_in_scope(node) - less)
         holds, sites = _holds(node, func.count() - less), self.by_site(node)
         site_id: Side = self.entity.site_id
         if less == 0 and RELATIONS[node.operator](0, node.value):
-            # Sites where nothing is counted are not among these rows.
+            # Sites without counted records have no row here.
             return site_id.not_in(sites.having(not_(holds)).with_only_columns(sites.selected_columns[0]))
         return site_id.in_(sites.having(holds).with_only_columns(sites.selected_columns[0]))
 
 
 def numbers(node: Count, *, record_type: str | None, entity: Any, frame: Frame) -> Select[Any]:
-    """The number for each record, as rows of its id and the number; which records is the caller's."""
+    """Query of (record id, number); the caller restricts the records."""
     chosen = _Selection(record_type, entity, frame)
     if not chosen.is_alike(node):
         return select(entity.id, chosen.number(node))
@@ -278,7 +281,7 @@ def _has_member(texts: Side, wanted: Side) -> Clause:
 
 
 def _certain(clause: Clause, *sides: Side) -> Clause:
-    """`clause`, false instead of NULL. Bare columns keep their index."""
+    """`clause`, but false instead of NULL. Bare columns stay bare, so that their index is used."""
     unsure = [side for side in sides if not _is_literal(side)]
     if all(isinstance(side, InstrumentedAttribute) for side in unsure):
         return and_(clause, *(side.is_not(None) for side in unsure))

@@ -1,4 +1,4 @@
-"""Reading the values of records that conditions ask for, in few queries."""
+"""Loads the field values that conditions read, in few queries."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, tzinfo
@@ -31,9 +31,9 @@ def load_facts(
 ) -> dict[int, Facts]:
     """Facts of the account's records with those ids (without a record type: of the account, by its id).
 
-    scope: what may be read of other records, and whose records these are.
-    conditions: read only what these ask for; absent, read all there is. One query for each thousand
-    records, and one more for each kind of related records. `rule_id` is whose `handled_at` is read.
+    scope: the account of the records, and which other records may be read. conditions: read only the fields they need;
+    None reads all fields. One query for each thousand records, and one more for each kind of related records. rule_id:
+    the rule that `handled_at` refers to.
     """
     frame = Frame(scope, now, zone, rule_id)
     asked = list(conditions) if conditions is not None else None
@@ -54,7 +54,7 @@ def load_rows(
     zone: tzinfo,
     rule_id: int | None = None,
 ) -> dict[int, dict[str, Any]]:
-    """The named fields of each of those records that is there; one query for each thousand."""
+    """The named fields of the records that exist, by id; one query for each thousand."""
     entity: Any = table_of(record_type)
     frame = Frame(scope, now, zone, rule_id)
     fields = _fields(record_type, names)
@@ -88,7 +88,7 @@ def _load(
 def _numbers(
     record_type: str | None, entity: Any, asked: list[Node], frame: Frame
 ) -> Iterator[tuple[str, Select[Any]]]:
-    """The counts around records: the database counts, for there may be very many to read."""
+    """Counts of unrelated records: the database counts them, because there may be very many."""
     found = {count.subject: count for node in asked for count in counts(node)}
     found = {key: count for key, count in found.items() if not _is_read(count, record_type)}
     for subject, count in found.items():
@@ -122,7 +122,7 @@ def _counted(record_type: str | None, asked: list[Node] | None) -> list[tuple[Re
 
 
 def _is_read(count: Count, record_type: str | None) -> bool:
-    """Whether what is counted belongs to one record, so that it is little and its rows are read."""
+    """Whether the counted records belong to one record: these are few, so their rows are loaded."""
     return count.of == RELATED and record_type in MODELS
 
 

@@ -1,4 +1,4 @@
-"""SQL functions that SQLite and PostgreSQL call by different names, or only one of them has."""
+"""SQL functions that differ between SQLite and PostgreSQL."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from app.business.folding import BREAKS
 
 
 class words_of(FunctionElement[str]):  # noqa: N801
-    """`app.business.folding.words` of a text."""
+    """SQL version of `app.business.folding.words`."""
 
     type = String()
     inherit_cache = True
@@ -29,7 +29,7 @@ class members(FunctionElement[str]):  # noqa: N801
 
 
 class size(FunctionElement[int]):  # noqa: N801
-    """How many members a JSON list has."""
+    """The length of a JSON list."""
 
     type = Integer()
     inherit_cache = True

@@ -1,4 +1,4 @@
-"""What a condition may compare a field with: the value as written, checked and made ready."""
+"""Checks the values that conditions compare fields with, and converts them for comparison."""
 
 import json
 import math
@@ -22,7 +22,7 @@ from app.business.planner.services.plain_text import lower_case, without_hidden
 
 MOST_VALUES = 500
 LARGEST_NUMBER = 2**53
-"""Beyond it doubles no longer tell neighbouring whole numbers apart, and the databases compare doubles."""
+"""Beyond it doubles cannot represent every whole number, and the databases compare doubles."""
 
 LONGEST_AGE = timedelta(days=3660)
 _AGE = re.compile(r"([0-9]{1,5})([hdw])")
@@ -34,7 +34,7 @@ _OPEN_ENDS = {
     O.STARTS_WITH: (False, True),
     O.ENDS_WITH: (True, False),
 }
-"""Questions about a part of a text: whether the text may go on before it, and after it."""
+"""Operators on a part of a text: whether the text may continue before the part, and after it."""
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
@@ -51,11 +51,11 @@ KIND = {
 
 
 class WrongValueError(ValueError):
-    """The value does not suit; the sentence says why."""
+    """The value is not allowed; the message is the sentence that says why."""
 
 
 def shown(value: Any) -> str:
-    """A value as the sentences of refusals name it: cut where it is long, lists and objects only as such."""
+    """A value as error messages show it: long ones truncated, lists and objects only as "a list" and "an object"."""
     if isinstance(value, dict | list):
         return "a list" if isinstance(value, list) else "an object"
     if isinstance(value, int) and abs(value) > LARGEST_NUMBER:
@@ -65,7 +65,7 @@ def shown(value: Any) -> str:
 
 
 def operand_for(field: Field, operator: Operator, value: Any, *, ignore_case: bool) -> Any:
-    """`value` ready to compare with `field`. Raises WrongValueError with a sentence."""
+    """Convert `value` for comparison with `field`. Raises WrongValueError with a sentence."""
     if operator in EMPTINESS:
         return _nothing(operator, value)
     if operator in AGE or operator is O.NOT_HANDLED_WITHIN:
@@ -80,7 +80,7 @@ def operand_for(field: Field, operator: Operator, value: Any, *, ignore_case: bo
 
 
 def check_plain(value: Any) -> None:
-    """Raise WrongValueError for what no value may hold: endless or huge numbers, long lists, objects."""
+    """Raise WrongValueError for values that are never allowed: infinite or huge numbers, long lists, objects."""
     if isinstance(value, list):
         if len(value) > MOST_VALUES:
             raise WrongValueError(f"A list holds at most {MOST_VALUES} values; this one has {len(value):,}.")
@@ -95,7 +95,7 @@ def check_plain(value: Any) -> None:
 
 
 def age_of(value: Any) -> timedelta | None:
-    """The length that `7d`, `12h` or `2w` names; None when it is none."""
+    """The duration of `7d`, `12h` or `2w`; None for other values and more than ten years."""
     match = _AGE.fullmatch(value) if isinstance(value, str) else None
     if match is None:
         return None
@@ -104,7 +104,7 @@ def age_of(value: Any) -> timedelta | None:
 
 
 def instant_of(value: Any) -> datetime | None:
-    """The instant that an ISO 8601 text with a zone names; None when it is none."""
+    """The instant of an ISO 8601 text with a zone; None for other values."""
     try:
         at = datetime.fromisoformat(value)
         return at.astimezone(UTC) if at.tzinfo else None
@@ -113,7 +113,7 @@ def instant_of(value: Any) -> datetime | None:
 
 
 def day_of(value: Any) -> date | None:
-    """The day that a text like 2026-11-24 names; None when it is none."""
+    """The day of a text like 2026-11-24; None for other values."""
     try:
         return date.fromisoformat(value) if len(value) == 10 else None
     except (TypeError, ValueError):
@@ -174,13 +174,13 @@ def _choice(field: Field, value: Any, ignore_case: bool) -> str:
 
 
 def _text(field: Field, value: Any) -> str:
-    # As stored: every text in Unicode form NFC, keywords also trimmed, single-spaced and in lower case.
+    # As in stored rows: texts in Unicode form NFC, keywords also trimmed, single-spaced and in lower case.
     text = _storable(field, value)
     return unicodedata.normalize("NFC", _as_keyword(" ".join(text.split())) if field.keyword_text else text)
 
 
 def _as_keyword(text: str) -> str:
-    """As keywords are stored: `İstanbul` is `istanbul`, and nothing hidden is in it."""
+    """Normalised as stored keywords are: `İstanbul` becomes `istanbul`, invisible characters are removed."""
     return lower_case(without_hidden(text))
 
 
@@ -193,7 +193,8 @@ def _storable(field: Field, value: Any) -> str:
 
 
 def _part_of_keyword(text: str, goes_on_before: bool, goes_on_after: bool) -> str:
-    """A part as keywords are stored; a space stays where the text may continue: `how ` begins no "however"."""
+    """Normalised as stored keywords are, but a space stays where the text may continue: `how ` does not match
+    "however"."""
     plain = unicodedata.normalize("NFC", _as_keyword(_SPACES.sub(" ", text)))
     if plain == " ":
         return plain

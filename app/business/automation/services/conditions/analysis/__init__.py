@@ -1,1 +1,1 @@
-"""What follows from conditions before any record is read: whether they can be met, and together with which others."""
+"""Static analysis of conditions, without reading records: whether they can be met, alone or together with others."""

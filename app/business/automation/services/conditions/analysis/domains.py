@@ -1,8 +1,8 @@
-"""Whether questions about one value can be answered as wanted, all at once: the part of reasoning below and/or.
+"""Whether one value can satisfy several conditions on the same field at once.
 
-A value is tried for every stretch on which no question changes its answer, with the evaluator itself, so what
-operators mean stands in one place. Texts have no such stretches: for them known contradictions are looked for.
-Only one direction is promised: "cannot" is certain, "can" may be wrong.
+Numbers and times are split into intervals on which no condition changes its result, and one value of each interval is
+tried with the evaluator, so the meaning of operators is defined only there. Texts have no such intervals: they are
+searched for known contradictions. "Cannot" is certain; "can" may be wrong.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -29,19 +29,19 @@ _CLOCK: dict[str, Sequence[int]] = {
 }
 _NOT_NEGATIVE = {"volume", "keyword_count", "idea_count", "total_volume", "credits_available"}
 _CLOSED = {"status", "task_type"}
-"""Choices that the database holds to their list; others might carry an older word."""
+"""Choice fields that the database restricts to their list; others may hold an older value."""
 
 
 @dataclass(frozen=True)
 class Literal:
-    """One question of conditions and the answer that is wanted."""
+    """One condition and the result that is wanted of it."""
 
     question: Leaf | Count
     wanted: bool
 
     @property
     def subject(self) -> str:
-        """What it asks about; questions on one subject are looked at together."""
+        """What the condition is about; literals with the same subject are analysed together."""
         question = self.question
         if isinstance(question, Count):
             return f"count {question.subject}"
@@ -52,12 +52,12 @@ class Literal:
 
     @property
     def asked(self) -> tuple[O, bool]:
-        """The question without its negation, and the answer wanted to that."""
+        """The operator without its negation, and the result that is wanted of it."""
         operator = self.question.operator
         return (NEGATED[operator], not self.wanted) if operator in NEGATED else (operator, self.wanted)
 
     def suits(self, value: Any) -> bool:
-        """Whether this value gives the wanted answer. Not for counts and comparisons of two fields."""
+        """Whether this value gives the wanted result. Not for counts and comparisons of two fields."""
         question = self.question
         assert isinstance(question, Leaf)
         facts = Facts({question.field: value}, now=_NOW, today=_NOW.date())
@@ -65,7 +65,7 @@ class Literal:
 
 
 def can_hold(literals: Sequence[Literal], record_type: str | None) -> bool:
-    """False when no value of their one subject can give all the wanted answers."""
+    """False when no value of their common subject satisfies all literals. False is certain, True may be wrong."""
     first = literals[0].question
     if isinstance(first, Count):
         return _count_can(literals)
@@ -94,7 +94,7 @@ def _may_be_null(name: str, record_type: str | None) -> bool:
 
 
 def _values(leaf: Leaf, literals: Sequence[Literal], record_type: str | None) -> Iterable[Any] | None:
-    """A value for every stretch; None where there are no stretches."""
+    """One value of each interval; None where there are no intervals."""
     own = leaf.field.rpartition(".")[2]
     if leaf.field in _CLOCK:
         return _CLOCK[leaf.field]
@@ -118,7 +118,7 @@ def _constants(literals: Iterable[Literal]) -> set[Any]:
 
 
 def _stretches(constants: Iterable[Any], first: Any, last: Any) -> list[Any]:
-    """Every constant, and one value between each two neighbours and beyond the outermost."""
+    """The constants, one value between each two neighbours, and one beyond each outermost constant."""
     marks = sorted({*constants, first, last})
     between = [_middle(low, high) for low, high in pairwise(marks)]
     return marks + [value for value in between if value is not None]
@@ -133,7 +133,7 @@ def _middle(low: Any, high: Any) -> Any:
 
 
 def _count_can(literals: Sequence[Literal]) -> bool:
-    """Counts are whole numbers from 0."""
+    """Tries whole numbers from 0 around each constant."""
     marks = {part for value in _constants(literals) for part in (floor(value), ceil(value))}
     tried = {0} | {mark + step for mark in marks for step in (-1, 0, 1)}
     checks = [(_number_check(literal.question), literal.wanted) for literal in literals]
@@ -149,7 +149,7 @@ def _number_check(count: Leaf | Count) -> Callable[[int], bool]:
 
 
 def _time_can(literals: Sequence[Literal]) -> bool:
-    """Fixed times and ages are looked at apart: how they lie to one another changes as time goes by."""
+    """Fixed times and ages are analysed separately, because their order changes as time passes."""
     leaves = [literal.question for literal in literals if isinstance(literal.question, Leaf)]
     is_day = leaves[0].type is FieldType.DAY
     now: Any = _NOW.date() if is_day else _NOW
@@ -171,7 +171,7 @@ def _is_about_age(literal: Literal) -> bool:
 
 
 def _list_can(literals: Sequence[Literal]) -> bool:
-    """A list may hold anything beside what it must hold and must not."""
+    """A list may hold any members, except for those that are required or excluded."""
     if _suits([], literals):
         return True
     asked = [(*literal.asked, literal.question) for literal in literals]
@@ -183,7 +183,7 @@ def _list_can(literals: Sequence[Literal]) -> bool:
 
 
 def _is_member(inside: Leaf | Count, outside: Leaf | Count) -> bool:
-    """Whether a list with the first must hold the second as well."""
+    """Whether a list that contains the first value always contains the second."""
     assert isinstance(inside, Leaf)
     assert isinstance(outside, Leaf)
     if outside.ignore_case:

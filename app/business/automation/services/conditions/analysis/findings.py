@@ -1,7 +1,7 @@
-"""What is odd about conditions, in words: what can never hold, what always does, what is said twice.
+"""Findings about conditions, in sentences: those that never hold, that always hold, and repeated ones.
 
-Each remark names the conditions by their place and their words: "Condition 2 and condition 4 can never both hold:
-volume is at least 500, and volume is below 100."
+Each remark names conditions by number and text: "Condition 2 and condition 4 can never both hold: volume is at least
+500, and volume is below 100."
 """
 
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from app.business.automation.services.conditions.description import describe
 from app.business.automation.services.conditions.nodes import Count, Group, Leaf, Node, walk
 
 MOST_PAIRS = 3
-"""Contradictions that are named one by one; more of them say nothing new."""
+"""Contradictions that are named one by one."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Remark:
 
 
 def remarks_on(node: Node, record_type: str | None) -> list[Remark]:
-    """Everything odd about the conditions, the gravest first; empty for good ones."""
+    """All findings, the most serious first; empty for sound conditions."""
     if not possible(record_type, node):
         return [Remark("never", sentence) for sentence in _why_never(node, record_type)]
     groups = [item for item in walk(node) if isinstance(item, Group)]
@@ -54,7 +54,7 @@ def _why_never(node: Node, record_type: str | None) -> list[str]:
 
 
 def _asked_together(node: Node) -> list[Leaf | Count]:
-    """The questions that must all be answered with yes, wherever they stand."""
+    """The conditions that must all hold, at any depth."""
     if not isinstance(node, Group):
         return [node]
     if node.kind == "not" or (node.kind == "any" and len(node.children) != 1):

@@ -1,7 +1,7 @@
-"""Reasoning about conditions without any record: which can never hold, which always do.
+"""Which conditions can never hold and which always hold, whatever the record.
 
-Sound and modest: "never" and "always" are certain; where the reasoning ends, anything is possible. It knows the
-fields' types, closed choices, and that some are never empty; it does not know how two fields hang together.
+"Never" and "always" are certain; where the analysis gives up, it answers "possible". It knows field types, closed
+choices and fields that are never null; it knows nothing of dependencies between fields.
 """
 
 from collections.abc import Callable, Iterable
@@ -10,7 +10,7 @@ from app.business.automation.services.conditions.analysis.domains import Literal
 from app.business.automation.services.conditions.nodes import Count, Group, Leaf, Node
 
 MOST_BRANCHES = 300
-"""Ways to meet nested "any" groups that are tried before we say "possible"."""
+"""Branches of "any" groups that are tried before the answer is "possible"."""
 
 ALWAYS = Group("all", ())
 
@@ -31,7 +31,7 @@ def implies(record_type: str | None, one: Node, other: Node) -> bool:
 
 
 def kept(node: Node, keeps: Callable[[Leaf | Count], bool], wanted: bool = True) -> Node:
-    """`node` weakened to the questions that `keeps` keeps: whatever meets `node` meets the answer too."""
+    """`node` reduced to the leaves that `keeps` accepts; the result is weaker: all that meets `node` meets it too."""
     if not isinstance(node, Group):
         if not keeps(node):
             return ALWAYS
@@ -47,13 +47,13 @@ def _is_all(group: Group, wanted: bool) -> bool:
 
 
 class _Search:
-    """Looks for one way to meet everything; each way is a list of questions with their answers."""
+    """Depth-first search for one branch that satisfies all nodes; a branch is a list of literals."""
 
     def __init__(self, record_type: str | None) -> None:
         self.record_type, self.left = record_type, MOST_BRANCHES
 
     def is_open(self, wishes: Iterable[tuple[Node, bool]], held: list[Literal]) -> bool:
-        """Whether `wishes` (nodes and the answers wanted) may be met beside what is held already."""
+        """Whether all `wishes` (nodes with their wanted results) may be satisfied together with the literals `held`."""
         held, choices = list(held), []
         pending = list(wishes)
         while pending:

@@ -1,4 +1,4 @@
-"""Whether one text can answer several questions as wanted: known contradictions, looked for in pairs."""
+"""Whether one text can satisfy several conditions: pairs are checked for known contradictions."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -8,7 +8,7 @@ from app.business.folding import fold, words
 
 
 class TextLiteral(Protocol):
-    """A question about a text and the answer that is wanted (`condition_domains.Literal`)."""
+    """A condition on a text and the result that is wanted of it (`domains.Literal`)."""
 
     @property
     def question(self) -> Any: ...
@@ -20,7 +20,7 @@ class TextLiteral(Protocol):
 
 
 def texts_can(literals: Sequence[TextLiteral]) -> bool:
-    """False when no text gives all the wanted answers; null is the caller's to try."""
+    """False when no text satisfies all literals. The caller tries null."""
     named = [_named(literal) for literal in literals]
     exact = next((texts for texts, is_exact in filter(None, named) if is_exact), None)
     if exact is not None:
@@ -32,7 +32,8 @@ def texts_can(literals: Sequence[TextLiteral]) -> bool:
 
 
 def _named(literal: TextLiteral) -> tuple[list[str], bool] | None:
-    """The only texts that can suit, and whether they are so to the letter; None where there are endless ones."""
+    """The only texts that can satisfy the literal, and whether upper and lower case count; None where there is no
+    limit."""
     operator, wanted = literal.asked
     leaf: Leaf = literal.question
     if not wanted or operator not in (O.EQ, O.IN, O.IS_EMPTY):
@@ -44,7 +45,7 @@ def _named(literal: TextLiteral) -> tuple[list[str], bool] | None:
 
 
 def _may_suit(literal: TextLiteral, text: str) -> bool:
-    """Whether the text, in some letter case, may give the wanted answer."""
+    """Whether the text, in some combination of upper and lower case, may satisfy the literal."""
     leaf: Leaf = literal.question
     if leaf.ignore_case or literal.asked[0] is O.IS_EMPTY:
         return literal.suits(text)
@@ -58,7 +59,7 @@ PARTS: dict[O, Callable[[str, str], bool]] = {
     O.ENDS_WITH: lambda text, part: text.endswith(part),
     O.CONTAINS: lambda text, part: part in text,
 }
-"""Questions that stay answered with yes when both sides are folded."""
+"""Operators that still hold when both sides are case-folded."""
 
 
 ASKING_FOR_A_PART = (*PARTS, O.HAS_WORD)
@@ -66,7 +67,7 @@ ENDS = (O.STARTS_WITH, O.ENDS_WITH)
 
 
 def _exclude(one: TextLiteral, other: TextLiteral) -> bool:
-    """Whether the first, answered with yes, leaves no text for the second."""
+    """Whether no text that satisfies the first literal can satisfy the second."""
     (operator, wanted), (against, other_wanted) = one.asked, other.asked
     if not wanted or operator not in ASKING_FOR_A_PART:
         return False
@@ -76,7 +77,7 @@ def _exclude(one: TextLiteral, other: TextLiteral) -> bool:
 
 
 def _fit(operator: O, one: Leaf, other: Leaf) -> bool:
-    """Whether one text can begin (or end) in both ways."""
+    """Whether one text can start (or end) with both operands."""
     left, right = one.operand, other.operand
     if one.ignore_case or other.ignore_case:
         left, right = fold(left), fold(right)
@@ -84,7 +85,7 @@ def _fit(operator: O, one: Leaf, other: Leaf) -> bool:
 
 
 def _implies(operator: O, one: Leaf, against: O, other: Leaf) -> bool:
-    """Whether every text of the first kind is one of the second."""
+    """Whether each text that satisfies the first condition satisfies the second."""
     if against not in ASKING_FOR_A_PART or (one.ignore_case and not other.ignore_case):
         return False
     left, right = one.operand, other.operand
