@@ -1,1 +1,1 @@
-"""What rules can name: triggers, record types with their fields and relations, and actions."""
+"""What rules can refer to: triggers, record types with their fields and relations, and actions."""

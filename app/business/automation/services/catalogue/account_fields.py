@@ -1,4 +1,4 @@
-"""The fields that every rule may ask for, whatever it works on: the account's figures and the clock."""
+"""Fields that every rule's conditions can use: figures of the account, and the clock."""
 
 from calendar import monthrange
 from collections.abc import Callable
@@ -33,7 +33,7 @@ def _credits_percent(_entity: Any, frame: Frame) -> ColumnElement[Any]:
 
 
 def _month_began(frame: Frame) -> datetime:
-    """As on the credits page: in the account's zone, whatever the rule's own is."""
+    """Start of the month in the account's zone, as on the credits page; the rule's zone does not matter."""
     if frame.scope.account_zone:
         return this_month(frame.scope.account_zone, frame.now).start
     return frame.local_now.replace(day=1, hour=0, minute=0, second=0, microsecond=0, fold=0).astimezone(UTC)
@@ -76,7 +76,7 @@ CLOCK: dict[str, Callable[[datetime], int | date]] = {
     "now.hour": lambda now: now.hour,
     "now.days_left_in_month": _days_left_in_month,
 }
-"""What conditions may ask of the clock, from the time in the zone of the rule."""
+"""Clock fields, computed from the time in the rule's zone."""
 
 
 def _clock(name: str, label: str, type: FieldType = FieldType.NUMBER) -> Field:

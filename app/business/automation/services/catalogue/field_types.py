@@ -1,4 +1,4 @@
-"""What a field is: its type, its words, and the SQL expression that reads it."""
+"""A field: its type, its label, and the SQL expression that reads it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,20 +23,20 @@ class FieldType(StrEnum):
 
 RELATED, OF_SITE, OF_ACCOUNT = "related", "site", "account"
 COUNTED = (RELATED, OF_SITE, OF_ACCOUNT)
-"""Which records a condition counts: those that belong to its own, those of its site, all in the rule's scope."""
+"""Which records a condition counts: related ones, those of the site, or all in the rule's scope."""
 
 
 def relation_key(of: str, name: str) -> str:
-    """The name of what is counted among the relations: `content` are the related ones, `site/content` the site's."""
+    """Key of counted records among the relations: `content` for related ones, `site/content` for those of the site."""
     return name if of == RELATED else f"{of}/{name}"
 
 
 @dataclass(frozen=True)
 class RuleScope:
-    """What a rule may read: the records of one account, and of one site or sector where it is bound to them.
+    """What a rule may read: the records of one account, optionally of one site or sector.
 
-    split_site_id: of a rule with a run for each site, the site of this run · account_zone: in which its months begin
-    (None: as the clock that is read).
+    split_site_id: the site of this run, where the rule is split by site · account_zone: time zone of the account's
+    months (None: that of the clock fields).
     """
 
     account_id: int
@@ -46,14 +46,14 @@ class RuleScope:
     account_zone: str | None = None
 
     def holds(self, row: Any) -> ColumnElement[bool]:
-        """Clause over a row that another row leads to: whether it may be read.
+        """Clause: whether a row reached from another row may be read.
 
-        The sums keep the databases from starting here, for the link between the two rows is the shorter way.
+        Adding 0 keeps the databases from using these columns' indexes: following the link between the rows is faster.
         """
         return and_(*(getattr(row, column) + 0 == id for column, id in self._places()))
 
     def selects(self, row: Any) -> ColumnElement[bool]:
-        """Clause over a row that nothing leads to: whether it may be read."""
+        """Clause: whether a row of a plain select may be read."""
         return and_(*(getattr(row, column) == id for column, id in self._places()))
 
     def _places(self) -> list[tuple[str, int]]:
@@ -63,7 +63,7 @@ class RuleScope:
 
 @dataclass(frozen=True)
 class Frame:
-    """Against what fields are read: in which scope, when, in which zone, for which rule (its `handled_at`)."""
+    """The context in which fields are read: scope, time, time zone, and the rule that `handled_at` refers to."""
 
     scope: RuleScope
     now: datetime
@@ -72,12 +72,11 @@ class Frame:
 
     @property
     def account_id(self) -> int:
-        """The account of the scope."""
         return self.scope.account_id
 
     @property
     def local_now(self) -> datetime:
-        """Now on the clock of the zone."""
+        """Now in the time zone."""
         return self.now.astimezone(self.zone)
 
 
@@ -89,8 +88,8 @@ Choices = tuple[tuple[str, str], ...]
 class Field:
     """One value of a record. `of(entity, frame)` is its SQL expression over a row of `entity`.
 
-    column: under which name the record itself has it; None for what belongs to others.
-    folded: the same of the stored fold, for comparisons without case; every text and list has one.
+    column: name of the record's own column; None for values of related rows. folded: like `of`, but the stored
+    case-folded text; every text and list has one.
     """
 
     name: str
@@ -103,5 +102,5 @@ class Field:
     folded: Expression | None = None
 
     def side(self, entity: Any, frame: Frame, *, ignore_case: bool = False) -> ColumnElement[Any]:
-        """The expression to compare. What is no text has no case."""
+        """The expression to compare. Only texts and lists differ with ignore_case."""
         return (self.folded or self.of if ignore_case else self.of)(entity, frame)

@@ -1,7 +1,7 @@
-"""The fields that conditions may name: for each record type its own, its relations', the account's figures.
+"""The fields that conditions can use: for each record type its own, those of related rows, and the account's.
 
-A field is one SQL expression. Selections use it in their WHERE, the loader of facts selects it: so both
-see the same value, and only the operators have two implementations.
+A field is one SQL expression. Selections use it in WHERE clauses and facts are loaded with it, so both read the same
+value, and only operators are implemented twice.
 """
 
 from collections.abc import Callable, Mapping
@@ -39,11 +39,11 @@ from app.business.planner.models import (
 from app.business.writer.models import TASK_TYPES, Content, ContentStatus, TaskStatus, TaskType
 
 LinkUp = Callable[[Any, Frame], Any]
-"""The id of the row further up that a row belongs to, as an expression over it."""
+"""Expression over a row: the id of one of its ancestors."""
 
 
 def fields_of(record_type: str | None) -> Mapping[str, Field]:
-    """Name -> field; None gives what a rule without records may ask, `run` one that follows a finished run."""
+    """Name -> field. None: fields for rules without records; `run`: for rules that follow a finished run."""
     return _FIELDS[record_type]
 
 
@@ -180,7 +180,7 @@ def _total_volume(cluster: Any, frame: Frame) -> ColumnElement[Any]:
 
 
 def _related(prefix: str, model: Any, link: LinkUp, field: Field) -> Field:
-    """`field` of the one row of `model` that `link` of a record names; null where there is none in scope."""
+    """`field` of the `model` row that `link` references; null where there is none in scope."""
 
     def through(expression: Expression) -> Expression:
         def of(entity: Any, frame: Frame) -> ColumnElement[Any]:
@@ -198,12 +198,12 @@ def _related(prefix: str, model: Any, link: LinkUp, field: Field) -> Field:
 
 
 def parent_of(record_type: str) -> tuple[str, str] | None:
-    """The record type that this one comes from, and the column that names it."""
+    """The parent record type, and the column that references it."""
     return next(iter(PARENTS.get(record_type, {}).items()), None)
 
 
 def links_up(record_type: str) -> dict[str, LinkUp]:
-    """For each record type further up the pipeline: the expression of its id."""
+    """For each ancestor type in the pipeline: the expression of its id."""
     parent = parent_of(record_type)
     if parent is None:
         return {}

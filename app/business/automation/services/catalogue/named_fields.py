@@ -1,4 +1,4 @@
-"""Fields that a text names in braces, like `Refresh {title}`, and the part it repeats: `{each: {title}}`."""
+"""Field names in braces in texts, like `Refresh {title}`, and repeated parts: `{each: {title}}`."""
 
 import re
 from collections.abc import Iterator
@@ -10,33 +10,33 @@ from app.business.events import EventType
 NAME = r"\{\s*([A-Za-z_][\w. ]*?)\s*\}"
 EACH = r"\{each:((?:[^{}]|\{[^{}]*\})*)\}"
 PARTS = re.compile(f"{EACH}|{NAME}")
-"""Group 1: what is repeated for each record; group 2: a name. Other braces are text like any other."""
+"""Group 1: the part repeated for each record; group 2: a name. Other braces are plain text."""
 NAMES = re.compile(NAME)
 OPEN_EACH = re.compile(r"\{\s*each\b", re.IGNORECASE)
 CALLED = {"keyword": "text", "cluster": "name", "idea": "title", "task": "title", "content": "title"}
-"""What a record of each type is called by: `{name}`, `{title}` and `{text}` are that, whatever the type."""
+"""The naming field of each record type: `{name}`, `{title}` and `{text}` all refer to it, whatever the type."""
 
 
 def field_named(name: str, record_type: str | None) -> str | None:
-    """The field that a text means by `{name}`, of a record or, without a type, of the account; None: there is none."""
+    """The field that `{name}` refers to, of a record or (without a type) of the account; None: there is none."""
     if name in fields_of(record_type):
         return name
     return CALLED.get(record_type or "") if name in CALLED.values() else None
 
 
 def names_in(text: str) -> Iterator[str]:
-    """Every name in braces, in order, also of what is repeated."""
+    """All names in braces, in order, including those in repeated parts."""
     for each, name in PARTS.findall(text):
         yield from [name] if name else NAMES.findall(each)
 
 
 def unknown_names(text: str, record_type: str | None, trigger: str) -> list[str]:
-    """What stands in braces and cannot be filled in a rule over that record type, each once."""
+    """Names in braces that cannot be filled in for a rule over that record type, without repetition."""
     of_run = RUN_FIELDS if trigger == EventType.RUN_FINISHED else {}
     names = dict.fromkeys(names_in(text))
     return [name for name in names if name not in of_run and field_named(name, record_type) is None]
 
 
 def has_broken_each(text: str) -> bool:
-    """Whether a part to repeat is begun and not written to its end."""
+    """Whether a repeated part is started but not closed."""
     return bool(OPEN_EACH.search(PARTS.sub("", text)))

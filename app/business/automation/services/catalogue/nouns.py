@@ -1,4 +1,4 @@
-"""What staff call records, one and many."""
+"""Words for records, singular and plural."""
 
 
 def plural(count: int, record_type: str | None) -> str:
@@ -14,5 +14,5 @@ def one(record_type: str) -> str:
 
 
 def noun(record_type: str | None) -> str:
-    """What staff call one record of that type."""
+    """The word for one record of that type."""
     return "content item" if record_type == "content" else record_type or "record"

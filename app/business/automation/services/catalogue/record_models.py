@@ -1,4 +1,4 @@
-"""The table behind each record type, and what "in scope" means for it."""
+"""The table of each record type, and the clause for records in scope."""
 
 from typing import Any
 
@@ -25,16 +25,15 @@ PARENTS: dict[str, dict[str, str]] = {
     "task": {"idea": "idea_id"},
     "content": {"task": "task_id"},
 }
-"""For each record type, the parent types a step may work on instead, and the column that names the parent."""
+"""For each record type, the parent types a step may work on instead, and the referencing column."""
 
 
 def table_of(subject: str | None) -> Any:
-    """The table whose rows conditions speak of: records, finished runs (`run`), or accounts."""
+    """The table that conditions on this subject select from: records, finished runs (`run`), or accounts."""
     return {None: Account, "run": ScheduledTask}.get(subject) or MODELS[subject or ""]
 
 
 def record_type_of(record: Record) -> str:
-    """Which of the types above it is."""
     return next(name for name, model in MODELS.items() if isinstance(record, model))
 
 
@@ -52,7 +51,7 @@ def in_scope(
 
 
 def known_ids(session: Session, record_type: str, ids: list[int], account_id: int) -> set[int]:
-    """Those of `ids` that are the account's own rows."""
+    """Those of `ids` that belong to the account."""
     model, possible = MODELS[record_type], [id for id in ids if 0 < id <= LARGEST_ID]
     return set(
         session.scalars(select(model.id).where(model.account_id == account_id, model.id.in_(possible)))

@@ -1,4 +1,5 @@
-"""Which records a rule takes first: `oldest`, `newest`, `random`, or by a field, `-total_volume` the highest first."""
+"""The order in which a rule takes records: `oldest`, `newest`, `random`, or by field (`-total_volume`: highest
+first)."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -17,7 +18,7 @@ WORDS = {
     FieldType.DAY: ("the earliest {} first", "the latest {} first"),
     FieldType.TEXT: ("by {} from A to Z", "by {} from Z to A"),
 }
-"""Types of fields that records are sorted by, and how that is said, upwards and downwards."""
+"""Field types that records can be sorted by, with the words for ascending and descending."""
 
 
 def check_order(order: str, record_type: str | None) -> None:
@@ -38,7 +39,7 @@ def check_order(order: str, record_type: str | None) -> None:
 
 
 def sortable_fields(record_type: str) -> list[Field]:
-    """Fields of such records, and of what they belong to, that they can be sorted by."""
+    """Fields of such records, and of related rows, that they can be sorted by."""
     shared = fields_of(None)
     return [
         field for field in fields_of(record_type).values() if field.type in WORDS and field.name not in shared
@@ -46,13 +47,13 @@ def sortable_fields(record_type: str) -> list[Field]:
 
 
 def order_field(order: str, record_type: str) -> Field | None:
-    """The field that the order goes by; None for the plain ones and for what is no sortable field."""
+    """The field that the order uses; None for the named orders and for fields that are not sortable."""
     name = order.removeprefix("-")
     return next((field for field in sortable_fields(record_type) if field.name == name), None)
 
 
 def order_clauses(order: str, record_type: str, model: Any, frame: Frame) -> Sequence[Any]:
-    """ORDER BY over rows of `model`; records without a value come last, and of equal ones the oldest first."""
+    """ORDER BY over rows of `model`; records without a value come last, ties are broken by id."""
     field = order_field(order, record_type)
     if field is not None:
         value = field.of(model, frame)

@@ -1,4 +1,4 @@
-"""The records that a condition may count: for each record type, which others belong to one of its rows."""
+"""The records that a condition may count, for each record type."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -25,7 +25,8 @@ NOUNS = {name: f"{name}s" for name in RECORD_TYPES} | {"content": "content items
 
 @dataclass(frozen=True)
 class Relation:
-    """Records of type `name` that a condition on a record may count. `link(entity, counted, frame)` says which."""
+    """Records of type `name` that a condition on a record may count; `link(entity, counted, frame)` is the join
+    clause."""
 
     name: str
     label: str
@@ -34,17 +35,17 @@ class Relation:
 
     @property
     def key(self) -> str:
-        """Its name among the others."""
+        """Key among the relations."""
         return relation_key(self.of, self.name)
 
 
 def relations_of(record_type: str | None) -> Mapping[str, Relation]:
-    """What conditions on this record type may count, by key; None: what a rule without records may."""
+    """What conditions on this record type may count, by key; None: for rules without records."""
     return _RELATIONS[record_type]
 
 
 def _all_of(name: str, of: str) -> Relation:
-    """Of a rule without records: all in scope, or those of the site that it or its run is about."""
+    """For rules without records: all in scope, or those of the site of the rule or its run."""
 
     def link(_row: Any, counted: Any, frame: Frame) -> ColumnElement[bool]:
         found, site_id = frame.scope.selects(counted), frame.scope.split_site_id
@@ -55,7 +56,7 @@ def _all_of(name: str, of: str) -> Relation:
 
 
 def _around(name: str, record_type: str, of: str) -> Relation:
-    """Records beside this one, related or not; never itself."""
+    """Records of the same site or scope, related or not, except the record itself."""
 
     def link(row: Any, counted: Any, frame: Frame) -> ColumnElement[bool]:
         found = frame.scope.selects(counted)
@@ -88,7 +89,7 @@ def _cluster_of(record_type: str) -> LinkUp:
 
 
 def _belongs(name: str, row: Any, ancestor: str, ancestor_id: Any, frame: Frame) -> ColumnElement[bool]:
-    """Rows of type `name` in scope below that ancestor. Goes down by IN, so that each level can use its index."""
+    """Rows of type `name` in scope with that ancestor. Nested IN clauses let each level use its index."""
     above, column = parent_of(name) or ("", "")
     reference: ColumnElement[Any] = getattr(row, column)
     if above == ancestor:

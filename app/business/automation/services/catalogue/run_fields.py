@@ -1,4 +1,4 @@
-"""What a rule that follows a finished run may ask of that run, and name in its texts: `{run.rule}`, `{run.reason}`."""
+"""Fields of the finished run that a rule follows, for conditions and texts: `{run.rule}`, `{run.reason}`."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ from app.business.automation.services.catalogue.field_types import (
 from app.business.planner.models import Site
 
 FINISHED_RUN = "run"
-"""Whose fields and counts these are in the catalogue, beside the types of records."""
+"""Key of these fields and counts in the catalogue, beside the record types."""
 ENDS = tuple((status.value, status.value) for status in (Status.COMPLETED, Status.FAILED, Status.SKIPPED))
 
 
@@ -41,7 +41,7 @@ def _site(column: str) -> Expression:
 
 
 def _failures_in_a_row(run: Any, _frame: Frame) -> ColumnElement[Any]:
-    """Failed runs of its rule up to this one, since the last that was completed; in the order of their times."""
+    """Failed runs of its rule up to this one since the last completed one, ordered by scheduled time."""
     completed, failed = aliased(ScheduledTask), aliased(ScheduledTask)
     last = (
         select(func.max(completed.scheduled_at))

@@ -1,4 +1,4 @@
-"""What can start a rule: each trigger's words, the records it gives, and its options."""
+"""The triggers of rules: label, record type of their events, and options."""
 
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -17,21 +17,21 @@ RUN_ENDS = tuple(end for end, _ in ENDS)
 
 @dataclass(frozen=True)
 class OptionRefusal:
-    """What is said of a value that the option's type does not take."""
+    """The error sentence for values that the option's type refuses."""
 
     sentence: str
 
 
 class TriggerOptions(RulePart):
-    """What a rule says beside its trigger."""
+    """Base of the options of triggers."""
 
 
 class NoOptions(TriggerOptions):
-    """Of triggers that have none."""
+    """For triggers without options."""
 
 
 class StatusChangedOptions(TriggerOptions):
-    """Whose status, and which one or ones it becomes; absent: any."""
+    """The record type, and one or more new statuses; absent: any."""
 
     record_type: Annotated[
         Literal["keyword", "cluster", "idea", "task", "content"],
@@ -42,7 +42,7 @@ class StatusChangedOptions(TriggerOptions):
     @field_validator("to", mode="plain", json_schema_input_type=str | list[str] | None)
     @classmethod
     def _of_that_type(cls, value: object, info: ValidationInfo) -> object:
-        """`object`: whatever came stands in the sentence that refuses it."""
+        """`object`, because the invalid value is quoted in the error."""
         if value is None or "record_type" not in info.data:
             return value
         record_type = info.data["record_type"]
@@ -57,12 +57,12 @@ class StatusChangedOptions(TriggerOptions):
 
     @property
     def statuses(self) -> tuple[str, ...]:
-        """Those that it waits for; empty means any."""
+        """The new statuses that match; empty means any."""
         return () if self.to is None else tuple(self.to) if isinstance(self.to, list) else (self.to,)
 
 
 class RunFinishedOptions(TriggerOptions):
-    """Of which rule (absent: of any) and how ended (absent: completed or failed) the run is."""
+    """The rule whose runs match (absent: any) and their end (absent: completed or failed)."""
 
     rule_id: Annotated[
         Annotated[int, Field(ge=1, lt=2**63)] | None,
@@ -75,14 +75,14 @@ class RunFinishedOptions(TriggerOptions):
 
     @property
     def ends(self) -> tuple[str, ...]:
-        """The ends of runs that it asks for."""
+        """The ends of runs that match."""
         wanted: object = self.status  # Rows of older versions may hold a list.
         if isinstance(wanted, list):
             return tuple(wanted)
         return ("completed", "failed") if self.status is None else (self.status,)
 
     def ask_for(self, rule_id: int | None, end: str | None) -> bool:
-        """Whether a run of that rule with that end is one of those waited for."""
+        """Whether a run of that rule with that end matches."""
         return self.rule_id in (None, rule_id) and end in self.ends
 
 
@@ -91,7 +91,7 @@ AnyOptions = StatusChangedOptions | RunFinishedOptions | NoOptions
 
 @dataclass(frozen=True)
 class Trigger:
-    """One way to start a rule. record_type: what its events are about; None = the rule's choice, or none."""
+    """One trigger. record_type: of its events; None = chosen by the rule, or none."""
 
     key: str
     label: str
@@ -116,12 +116,13 @@ TRIGGERS: dict[str, Trigger] = {
 
 
 def subject_of(trigger: str, record_type: str | None) -> str | None:
-    """What a rule's conditions speak of: its records, the finished run that it follows (`run`), or the account."""
+    """The subject of a rule's conditions: its record type, the finished run that it follows (`run`), or None for the
+    account."""
     return record_type or (FINISHED_RUN if trigger == "run_finished" else None)
 
 
 def parse_options(trigger: str, options: Stored) -> AnyOptions:
-    """The checked options of this known trigger. Raises Invalid with sentences by `trigger_options.<name>`."""
+    """The validated options of this known trigger. Raises Invalid with sentences by `trigger_options.<name>`."""
     try:
         return TRIGGERS[trigger].options.model_validate(options)
     except ValidationError as error:
@@ -129,12 +130,12 @@ def parse_options(trigger: str, options: Stored) -> AnyOptions:
 
 
 def stored_options(trigger: str, options: Any) -> AnyOptions:
-    """Options as a row keeps them. Any: an older version may have stored whatever it liked."""
+    """Options as stored in a row. Any: older versions did not validate them."""
     return (TRIGGERS[trigger].options if trigger in TRIGGERS else NoOptions).stored(options)
 
 
 def statuses_to(options: AnyOptions) -> tuple[str, ...]:
-    """The statuses that a rule waits for; empty means any, or that its trigger is no change of status."""
+    """The new statuses that match; empty means any, or that the trigger is not a status change."""
     return options.statuses if isinstance(options, StatusChangedOptions) else ()
 
 
@@ -167,6 +168,6 @@ def trigger_catalog() -> list[dict[str, Any]]:
 
 
 def _text_fields(trigger: str) -> list[dict[str, str]]:
-    """What texts of such a rule may name beside the fields of records and of the account."""
+    """Fields that texts of such a rule may use beside those of records and of the account."""
     of_run = RUN_FIELDS.values() if trigger == "run_finished" else ()
     return [{"name": field.name, "label": field.label} for field in of_run]

@@ -1,1 +1,1 @@
-"""Looking a rule over before it is switched on, alone and among the account's other rules."""
+"""The preflight check of a rule before it is switched on: alone, and together with the account's other rules."""

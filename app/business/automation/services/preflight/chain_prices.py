@@ -1,4 +1,4 @@
-"""What work that was promised already comes to: of runs that wait for a person, and of what an ended run left over."""
+"""The price of work that is already promised: runs that wait for review, and work left over by an ended run."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -25,19 +25,18 @@ from app.business.planner.models import Site
 
 @dataclass(frozen=True)
 class ChainPrices:
-    """by_run: what each run and its follow-ups come to · days: until all of them have had their turn."""
+    """by_run: runs and credits of each run with its follow-ups · days: until the last of them may run."""
 
     by_run: Mapping[int, RunsAndCredits]
     days: int
 
     @property
     def total(self) -> RunsAndCredits:
-        """All of them together."""
         return sum(self.by_run.values(), RunsAndCredits())
 
 
 def price_of_rest(session: Session, context: RunContext, rest: Rest) -> ChainPrices:
-    """Of what an ended run leaves over: its follow-ups work by the rule as it is now."""
+    """The price of work left over by an ended run: its follow-ups use the present version of the rule."""
     if not rest:
         return ChainPrices({}, 0)
     definition = read_definition(context.rule)
@@ -49,7 +48,8 @@ def price_of_rest(session: Session, context: RunContext, rest: Rest) -> ChainPri
 
 
 def price_of_made(session: Session, context: RunContext) -> int:
-    """The most that a run over its records comes to from its first unit on, where steps work on what others make."""
+    """Upper bound of the credits of a run over its records from its first unit on, if later steps work on created
+    records; else 0."""
     steps = steps_over(context.definition.actions, context.run.record_type, context.run.from_step)
     if all(step.known_at_start or not step.entry.is_paid for step in steps):
         return 0
@@ -61,7 +61,7 @@ def price_of_made(session: Session, context: RunContext) -> int:
 
 
 def price_of_waiting(session: Session, runs: Sequence[ScheduledTask], now: datetime) -> ChainPrices:
-    """Of runs over named records that have not begun: each works by its own version of its rule."""
+    """The price of runs over named records that have not begun: each uses its own version of its rule."""
     groups: dict[tuple[int, int, int], list[ScheduledTask]] = defaultdict(list)
     for run in runs:
         groups[run.automation_rule_id, run.rule_version, run.split_site_id].append(run)
@@ -78,7 +78,7 @@ def price_of_waiting(session: Session, runs: Sequence[ScheduledTask], now: datet
 def _of_group(
     session: Session, context: RunContext, runs: Sequence[ScheduledTask]
 ) -> dict[int, RunsAndCredits]:
-    """Of runs of one version of a rule; what the prices depend on is read once for all of them."""
+    """Prices of runs of one rule version; what the prices depend on is read once for all of them."""
     started = _like(session, context, context.definition)
     ids = [run.id for run in runs]
     details = session.scalars(select(RunDetail).where(RunDetail.run_id.in_(ids)))
@@ -102,7 +102,7 @@ def _of_group(
 
 
 def _like(session: Session, context: RunContext, definition: RuleDefinition) -> RunContext:
-    """A start that is thought of, with the run's cause and site."""
+    """The context of a hypothetical start with the run's cause and site."""
     run = context.run
     site = session.get(Site, run.split_site_id) if run.split_site_id else None
     started = context_of_start(session, context.rule, Cause(run.cause), context.now, site)
@@ -110,7 +110,7 @@ def _like(session: Session, context: RunContext, definition: RuleDefinition) -> 
 
 
 def _own_records(session: Session, context: RunContext, rest: Rest) -> list[int]:
-    """Records of the start that the rest begins with."""
+    """Records of the start that the remaining work begins with."""
     own = [key for item in rest.items if not item["from_step"] for key in item["records"]]
     if rest.place.beyond:
         own += start_records(session, context.run)[rest.place.end : rest.place.total]
@@ -125,7 +125,7 @@ def _own_work(session: Session, started: RunContext, own: list[int], picked: boo
 
 
 def _later_work(session: Session, started: RunContext, items: Sequence[Item]) -> RunsAndCredits:
-    """Of what earlier steps have made, each from its step on."""
+    """Work on records that earlier steps have created, each from its step on."""
     later = [item for item in items if item["from_step"]]
     if not later:
         return RunsAndCredits()
@@ -135,7 +135,7 @@ def _later_work(session: Session, started: RunContext, items: Sequence[Item]) ->
 
 
 def _in_its_mode(started: RunContext, work: RunsAndCredits) -> RunsAndCredits:
-    """Practice costs nothing."""
+    """Practice mode costs nothing."""
     return replace(work, credits=0) if started.definition.mode == "shadow" else work
 
 

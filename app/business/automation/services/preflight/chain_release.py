@@ -1,4 +1,4 @@
-"""Continuing a long chain of runs that waits for a person, for the price that was named."""
+"""Continuing a long chain of runs that waits for review, at the price that was shown."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,8 +14,10 @@ from app.business.errors import Conflict
 
 @dataclass(frozen=True)
 class Review:
-    """What a person decides on. waiting: runs of the chain that wait · runs, days, credits: what they come to at
-    most, with all that follows them.
+    """What a person decides on.
+
+    waiting: number of waiting runs of the chain · runs, days, credits: upper bounds for them and everything that
+    follows.
     """
 
     waiting: int
@@ -25,7 +27,7 @@ class Review:
 
 
 def review_of(session: Session, run: ScheduledTask, now: datetime) -> Review | None:
-    """The decision this run waits for; None when it waits for none."""
+    """The decision this run waits for; None when it does not wait for review."""
     waiting = waiting_for_review(session, run)
     if not waiting:
         return None
@@ -34,9 +36,9 @@ def review_of(session: Session, run: ScheduledTask, now: datetime) -> Review | N
 
 
 def go_on(session: Session, run: ScheduledTask, now: datetime, credits: int | None = None) -> int:
-    """Continue all runs of its chain that wait for a person, each with its follow-ups within its price.
+    """Continue all waiting runs of its chain, each with its follow-ups limited to its price; returns their number.
 
-    `credits`: what was named for all of them. Returns their number. Raises Conflict where they cost more by now.
+    `credits`: the total that was shown. Raises Conflict where the price is higher now.
     """
     waiting = waiting_for_review(session, run)
     if not waiting:

@@ -1,6 +1,6 @@
-"""Looking a rule over before it is switched on: what would keep it from working, or make it work too much.
+"""The preflight check of a rule: what would keep it from working, or make it do too much.
 
-Nothing is written, and a handful of queries suffice however many rules and records there are.
+Read-only, with a few queries whatever the number of rules and records.
 """
 
 from collections.abc import Iterable
@@ -28,9 +28,9 @@ __all__ = ["Finding", "Level", "brought_by_change", "preflight_check", "require_
 def preflight_check(
     session: Session, account: Account, rule: RuleDefinition, now: datetime, rule_id: int | None = None
 ) -> list[Finding]:
-    """Everything found in the rule as it would be when it is on, the gravest first.
+    """All findings about the rule as if it were on, the most serious first.
 
-    `rule_id`: the saved rule whose place it takes.
+    `rule_id`: the saved rule that it replaces.
     """
     if faults := faults_of(rule):
         texts = list(text_findings(rule))
@@ -52,7 +52,7 @@ def preflight_check(
 def require_ready(
     session: Session, account: Account, rule: RuleDefinition, now: datetime, rule_id: int | None = None
 ) -> None:
-    """Raise Blocked, with its sentences by field, when something found forbids to switch the rule on."""
+    """Raise Blocked, with sentences by field, when a finding forbids switching the rule on."""
     _refuse(preflight_check(session, account, rule, now, rule_id))
 
 
@@ -64,7 +64,7 @@ def require_no_worse(
     now: datetime,
     rule_id: int,
 ) -> None:
-    """Raise Blocked for what the change of a rule that is on brings, and forbids to switch it on."""
+    """Raise Blocked for findings that a change of an active rule newly causes and that forbid switching it on."""
     _refuse(brought_by_change(session, account, before, rule, now, rule_id))
 
 
@@ -76,7 +76,7 @@ def brought_by_change(
     now: datetime,
     rule_id: int,
 ) -> list[Finding]:
-    """What forbids to switch the rule on and did not before; a change that only restrains it brings nothing."""
+    """Findings that forbid switching the rule on and are new with this change; restraining changes cause none."""
     if only_restrains(before.model_dump(mode="json"), rule.model_dump(mode="json")):
         return []
     stops = [one for one in preflight_check(session, account, rule, now, rule_id) if one.level is Level.STOP]

@@ -20,7 +20,7 @@ ADVICE = {
 
 
 def condition_findings(rule: RuleDefinition) -> Iterator[Finding]:
-    """Never, always, contradicting and repeated conditions; actions that these leave without work."""
+    """Conditions that never or always hold, contradict or repeat one another; actions without possible input."""
     node = parse_conditions(rule.conditions, record_type=rule.subject)
     remarks = remarks_on(node, rule.subject)
     for remark in remarks:

@@ -1,4 +1,4 @@
-"""One thing that looking a rule over has found, as data: how grave, what is so, what to do, and where."""
+"""One finding of the preflight check: severity, what is wrong, what to do, and where."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,11 +7,11 @@ from app.business.automation.services.preflight.rule_graph import Edge
 
 
 class Level(StrEnum):
-    """How grave a finding is.
+    """Severity of a finding.
 
-    STOP: switched on, the rule could never do anything, so it is not switched on; it may be saved switched off.
-    WARN: it would do something else than its author thinks, or less; a person decides, a guard at run time holds.
-    HINT: worth knowing, nothing is wrong.
+    STOP: the rule could never do anything; it cannot be switched on, but it may be saved switched off. WARN: it may do
+    less than, or something other than, its author expects; a person decides, limits at run time still apply. HINT:
+    worth knowing; nothing is wrong.
     """
 
     STOP = "stop"
@@ -21,9 +21,9 @@ class Level(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """`sentence` says what is so, `advice` what to do; `field` is the path in the rule that decides it.
+    """`sentence` says what is wrong, `advice` what to do; `field` is the path in the rule.
 
-    loop: the arrows from the rule back to itself, where that is what was found.
+    loop: the edges from the rule back to itself, for findings about loops.
     """
 
     code: str

@@ -1,4 +1,4 @@
-"""What is left of a start whose runs have ended, what it costs to do that too, and continuing it."""
+"""Work left over by a start whose runs have ended: its price, and continuing it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from app.business.errors import Conflict, Forbidden, Invalid
 
 @dataclass(frozen=True)
 class LeftOverWork:
-    """what: `100 tasks` · runs, days, credits: what doing them comes to at most."""
+    """what: `100 tasks` · runs, days, credits: upper bounds for doing it."""
 
     what: str
     runs: int
@@ -25,7 +25,8 @@ class LeftOverWork:
 
 
 def left_over(session: Session, run: ScheduledTask, now: datetime) -> LeftOverWork | None:
-    """What a person may continue after this run; None where nothing is left, or a retry comes first."""
+    """What a person may continue after this run; None where nothing is left, or where the run should be retried
+    first."""
     if run.status not in CLOSED or run.status == Status.FAILED or run.promised is None:
         return None
     context = load_context(session, run, now)
@@ -43,11 +44,11 @@ def left_over(session: Session, run: ScheduledTask, now: datetime) -> LeftOverWo
 def let_go_on(
     session: Session, run: ScheduledTask, credits: int | None, now: datetime, *, limit: int | None = None
 ) -> ScheduledTask:
-    """Let what is left over follow, for `credits` at most beside what the start may spend; by default for its price.
+    """Start the work left over with at most `credits` in addition to the start's own limit; by default its price.
 
-    `limit`: the most that the person may start. Raises Conflict, and Forbidden above the limit.
+    `limit`: the most credits this person may start. Raises Conflict, and Forbidden above the limit.
     """
-    # Only its own row: PostgreSQL locks nothing that is joined to it from outside.
+    # Locks its own row only: PostgreSQL cannot lock the nullable side of an outer join.
     session.refresh(run, with_for_update={"key_share": True, "of": ScheduledTask})
     found = left_over(session, run, now)
     if found is None:

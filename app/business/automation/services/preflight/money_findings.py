@@ -1,4 +1,5 @@
-"""Findings about a rule's price: limits and budgets that pay for no record, and spending without a ceiling."""
+"""Findings about a rule's price: limits and budgets that cannot pay for a single record, and spending without a
+ceiling."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -27,13 +28,13 @@ from app.business.billing.models import Plan
 from app.business.planner.models import Site
 
 SHARE_OF_MONTH = 5
-"""A daily ceiling of a fifth of the month's credits is proposed."""
+"""The proposed daily ceiling is a fifth of the month's credits."""
 
 
 def money_findings(
     session: Session, account: Account, rule: RuleDefinition, others: Sequence[AutomationRule]
 ) -> Iterator[Finding]:
-    """What limits and budgets leave possible. `others`: the account's rules that are on."""
+    """Findings about limits and budgets. `others`: the account's active rules."""
     if not is_paid(rule.actions):
         return
     price = least_price(rule)
@@ -46,7 +47,7 @@ def money_findings(
 
 
 def least_price(rule: RuleDefinition) -> int:
-    """The fewest credits that a run with one record must set aside before it begins."""
+    """The fewest credits that a run with one record must reserve before it begins."""
     total, made = 0, list[str]()
     for action in rule.actions:
         source = source_of(action, rule.record_type, made)
@@ -73,7 +74,7 @@ def _below_price(rule: RuleDefinition, price: int) -> Iterator[Finding]:
 
 
 def _below_smallest(session: Session, account: Account, rule: RuleDefinition) -> Iterator[Finding]:
-    """Records priced by what they hold: as a step before decides it, or as it is of those that are here."""
+    """Actions priced by a measure: as an earlier action sets it, or the smallest of the existing records."""
     limit, made = rule.credit_limit_per_execution, list[str]()
     decided: dict[str, int] = {}
     for action in rule.actions:
@@ -98,7 +99,7 @@ def _below_smallest(session: Session, account: Account, rule: RuleDefinition) ->
 
 
 def _smallest(session: Session, account: Account, rule: RuleDefinition, entry: AnyAction) -> int | None:
-    """Of the records that are here, the least that their price is counted by."""
+    """The smallest measure among the existing records; None where there are none."""
     assert entry.measure is not None
     model: Any = MODELS[entry.takes[0]]
     here = in_scope(model, account.id, rule.site, rule.sector)

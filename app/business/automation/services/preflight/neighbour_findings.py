@@ -1,4 +1,4 @@
-"""Findings about a rule among the account's other rules: loops, and work on the same records."""
+"""Findings about a rule in relation to the account's other rules: loops, and work on the same records."""
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
@@ -25,7 +25,7 @@ MOST_OVERLAPS = 3
 
 
 def loop_findings(graph: RuleGraph) -> Iterator[Finding]:
-    """Every way on which the rule would start itself again."""
+    """Each path on which the rule would start itself again."""
     for loop in graph.loops():
         advice = (
             "It would not run for ever: the check for loops stops a run that its own rule has led to. "
@@ -35,7 +35,7 @@ def loop_findings(graph: RuleGraph) -> Iterator[Finding]:
 
 
 def loop_sentence(loop: Sequence[Edge]) -> str:
-    """The rules of a loop in order."""
+    """Names the rules of a loop in order."""
     first = loop[0].source.name
     if len(loop) == 1:
         return f"“{first}” would start itself again: {loop[0].what}, and that is what it waits for."
@@ -76,7 +76,7 @@ def _kinds(actions: Sequence[Action]) -> set[str]:
 
 
 def _may_meet(one: RuleNode, other: RuleNode) -> bool:
-    """Some record can meet both conditions; when each rule has handled it last is a question of its own."""
+    """Whether some record can meet both conditions. `handled_at` is ignored, because it differs between rules."""
     nodes = (
         kept(node.conditions, lambda question: not _is_about_handling(question)) for node in (one, other)
     )

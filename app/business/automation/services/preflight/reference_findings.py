@@ -1,4 +1,4 @@
-"""Findings about what a rule names by number: records, rules, sites and people that are gone or another's."""
+"""Findings about ids in a rule: records, rules, sites and people that are deleted or belong to another account."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -18,11 +18,11 @@ from app.business.planner.models import Sector, Site
 
 MOST_NAMED = 3
 NAMED: Mapping[str, type[Any]] = {"rule": AutomationRule, "site": Site, "person": User}
-"""What a parameter may name, as people call it, and where it stands."""
+"""Kinds of rows that a parameter may reference -> their table."""
 
 
 def id_findings(session: Session, account_id: int, rule: RuleDefinition) -> Iterator[Finding]:
-    """Everything the rule names that this account does not have (any more); foreign rows read the same."""
+    """References that this account does not have; rows of other accounts are reported the same way."""
     for name, model, row_id in (("site", Site, rule.site), ("sector", Sector, rule.sector)):
         if row_id is not None and not _is_known(session, model, row_id, account_id):
             yield _gone(f"{name.capitalize()} {row_id} was not found.", name)

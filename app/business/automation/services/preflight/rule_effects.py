@@ -1,7 +1,7 @@
-"""What a rule can make happen: the events of its actions, and what is certain of the records they speak of.
+"""The events that a rule can cause, and what is certain about their records.
 
-Said before anything runs, so it speaks of what is possible. "Certain" is meant as the rule leaves its records; what
-people change in the meantime is not considered.
+Static analysis, before anything runs. "Certain" refers to the state in which the rule leaves its records; later changes
+by people are not considered.
 """
 
 from collections.abc import Collection, Iterator
@@ -27,10 +27,10 @@ _STEADY_RELATIONS = ("site.", "sector.")
 
 @dataclass(frozen=True)
 class RuleEvent:
-    """One event that an action can cause, and what such a record certainly is when rules receive it.
+    """One event that an action can cause, and what is certain about its record when rules receive it.
 
-    to: the new status, where it is about a status · action: place of the action in the rule, from 0;
-    None when it is the end of the run itself.
+    to: the new status, for status changes · action: index of the action in the rule, from 0; None for the end of the
+    run.
     """
 
     event: EventType
@@ -41,7 +41,7 @@ class RuleEvent:
 
 
 class RuleEffects:
-    """What runs of one rule can do, read once from its definition."""
+    """What runs of one rule can do, derived from its definition."""
 
     def __init__(self, definition: RuleDefinition) -> None:
         self._steps = list(_steps(definition))
@@ -50,16 +50,16 @@ class RuleEffects:
             step.source == "records" and (step.effects.takes or step.action.when) for step in self._steps
         )
         self.always_working = self._working(self._known)
-        """Places of the actions that can find a record they take."""
+        """Indices of the actions that can find a record they accept."""
 
     def rule_events(self) -> list[RuleEvent]:
-        """All events that it can cause, the end of its runs among them."""
+        """All events that the rule can cause, including the end of its runs."""
         working = [step for step in self._steps if step.index in self.always_working]
         found = [rule_event for step in working for rule_event in _of_step(self._known, step, self._steps)]
         return [*found, RuleEvent(EventType.RUN_FINISHED, None)]
 
     def working(self, given: Node) -> frozenset[int]:
-        """Places of the actions that can find work when `given` is known of the run's records as well."""
+        """Indices of the actions that can find work when `given` also holds for the run's records."""
         if given is ALWAYS or not self._asks_of_records:
             return self.always_working
         return self._working(Group("all", (self._known, given)))
@@ -84,7 +84,7 @@ class _Step:
 
     @cached_property
     def taken(self) -> Node:
-        """That a record is in a state which the action takes."""
+        """The condition that a record has a status which the action accepts."""
         takes = self.effects.takes
         return _all([_one_of(takes)], self.record_type) if takes else ALWAYS
 
@@ -121,7 +121,7 @@ def _of_step(known: Node, step: _Step, steps: list[_Step]) -> Iterator[RuleEvent
 
 
 def _finds_records(known: Node, step: _Step, steps: list[_Step]) -> bool:
-    """Whether a record of which this is known can be in a state that the action takes."""
+    """Whether a record for which `known` holds can be in a state that the action accepts."""
     takes, before = step.effects.takes, steps[: step.index]
     if takes is not None and not takes:
         return False
@@ -134,13 +134,13 @@ def _finds_records(known: Node, step: _Step, steps: list[_Step]) -> bool:
 
 
 def _statuses(record_type: str | None, steps: list[_Step]) -> set[str]:
-    """Statuses that these steps may give to records of the type."""
+    """Statuses that these steps may set on records of the type."""
     changes = (change for step in steps for change in step.effects.changes)
     return {change.to for change in changes if change.record_type == record_type}
 
 
 def _steady(node: Node, step: _Step, steps: list[_Step]) -> Node:
-    """What of the conditions is still true after the work of `steps`: questions on what none of them changes."""
+    """The part of the conditions that still holds after `steps`: leaves on fields that none of them changes."""
     changing = _ALWAYS_CHANGING | {name for item in steps for name in item.effects.fields}
     if not _statuses(step.record_type, steps):
         changing -= {"status"}
@@ -160,7 +160,8 @@ def _steady(node: Node, step: _Step, steps: list[_Step]) -> Node:
 
 
 def _labels(step: _Step, steps: list[_Step]) -> list[dict[str, Any]]:
-    """Labels that the records have, or have not, after this update; what later steps touch may be either."""
+    """Labels that the records certainly have, or do not have, after this update; labels touched by later steps are
+    uncertain."""
     touched = {label for item in steps[step.index + 1 :] for label in _touched(item)}
     added = step.effects.labels_added
     sure = [label for label in _touched(step) if label == " ".join(label.split()) and label not in touched]

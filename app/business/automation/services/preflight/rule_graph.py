@@ -1,7 +1,7 @@
-"""Which rules start which: an arrow where what one rule makes happen is what another one listens for.
+"""Which rules start which: an edge where an event of one rule can trigger another.
 
-An arrow is drawn unless it is impossible: another trigger, another status, another site, or conditions that what
-was made can never meet. Rules that are off, archived or in practice mode start nothing and are left out.
+An edge exists unless it is impossible: another trigger, another status, another site, or conditions that the record can
+never meet. Rules that are off, archived or in practice mode cause no events and are left out.
 """
 
 from collections import deque
@@ -30,56 +30,52 @@ from app.business.errors import Invalid
 from app.business.events import EventType
 
 MOST_RULES = 500
-"""Rules of one account that are looked at; beyond it the oldest count."""
+"""Rules of one account that are analysed, oldest first."""
 MOST_LOOPS = 3
 MOST_ARROWS = 5_000
-"""Arrows that are followed; where all rules start all others, the nearest ones tell enough."""
+"""Edges that are followed; where every rule starts every other one, the nearest ones suffice."""
 REPORTED_ENDS = ("completed", "failed")
-"""How a run that is reported has ended; skipped runs are not reported."""
+"""Ends of runs that cause an event; skipped runs cause none."""
 
 
 @dataclass(eq=False)
 class RuleNode:
-    """A rule in the graph. rule_id None: it is not saved yet."""
+    """A rule in the graph. rule_id None: not saved yet."""
 
     rule_id: int | None
     definition: RuleDefinition
 
     @property
     def name(self) -> str:
-        """What people call it."""
         return self.definition.name
 
     @cached_property
     def rule_events(self) -> list[RuleEvent]:
-        """What its runs can make happen."""
         return self.effects.rule_events()
 
     @cached_property
     def effects(self) -> RuleEffects:
-        """What its runs can do."""
         return RuleEffects(self.definition)
 
     @cached_property
     def conditions(self) -> Node:
-        """Its conditions, parsed."""
         return parse_conditions(self.definition.conditions, record_type=self.definition.subject)
 
     @cached_property
     def can_hold(self) -> bool:
-        """Whether its conditions can hold at all."""
+        """Whether its conditions can hold for any record."""
         return possible(self.definition.subject, self.conditions)
 
     @cached_property
     def place(self) -> tuple[int | None, int | None]:
-        """Site and sector of the records it touches; (None, None) where they may lie anywhere."""
+        """Site and sector of the records it changes; (None, None) where they may be anywhere."""
         named = any(explicit_ids(action) for action in self.definition.actions)
         return (None, None) if named else (self.definition.site, self.definition.sector)
 
 
 @dataclass(frozen=True)
 class Edge:
-    """One rule can start another: by what."""
+    """An event with which one rule can start another."""
 
     source: RuleNode
     target: RuleNode
@@ -87,13 +83,13 @@ class Edge:
 
     @property
     def what(self) -> str:
-        """What happens between the two: `makes clusters`, `tasks become “Done”`."""
+        """The event in words: `makes clusters`, `tasks become “Done”`."""
         return words_of(self.rule_event)
 
 
 @dataclass(frozen=True)
 class Started:
-    """A rule that another one can start. depth: 1 = directly · path: the arrows that lead to it."""
+    """A rule that another one can start. depth: 1 = directly · path: the edges that lead to it."""
 
     rule_id: int | None
     name: str
@@ -103,14 +99,14 @@ class Started:
 
 
 State = tuple[RuleNode, frozenset[int]]
-"""A rule that was started, and which of its actions can find work then."""
+"""A started rule, and the indices of its actions that can find work."""
 
 
 class RuleGraph:
-    """The rule in question and the active rules that listen. Arrows are found when they are asked for.
+    """The given rule and the active rules that events start. Edges are computed on demand.
 
-    What is certain of the records that start a rule decides which of its actions find work: a rule that queues
-    tasks starts no further rule when it is started by tasks that are queued already.
+    What is certain about the triggering records decides which actions find work: a rule that queues tasks causes
+    nothing further when it is triggered by tasks that are queued already.
     """
 
     def __init__(self, start: RuleNode, others: Iterable[RuleNode]) -> None:
@@ -126,12 +122,12 @@ class RuleGraph:
     def around(
         cls, definition: RuleDefinition, rule_id: int | None, others: Sequence[AutomationRule]
     ) -> "RuleGraph":
-        """The graph with the rule as it would be when it is on, among the others that are."""
+        """The graph around the rule as if it were on, with the other active rules."""
         followed = [rule for rule in others if rule.trigger != "schedule"]
         return cls(RuleNode(rule_id, definition), nodes_of(followed))
 
     def started(self) -> list[Started]:
-        """Every rule that the rule in question can start, directly or through others, nearest first."""
+        """Every rule that this rule can start, directly or through others, nearest first."""
         found: dict[RuleNode, tuple[Edge, ...]] = {}
         for way in self._ways(longest=MOST_DEPTH):
             if way[-1].target is not self.start:
@@ -141,12 +137,12 @@ class RuleGraph:
         ]
 
     def loops(self) -> list[list[Edge]]:
-        """Ways from the rule in question back to itself, shortest first, at most three."""
+        """Paths from the rule back to itself, shortest first, at most three."""
         back = (way for way in self._ways() if way[-1].target is self.start)
         return list(islice(back, MOST_LOOPS))
 
     def _ways(self, longest: int = MOST_RULES) -> Iterator[list[Edge]]:
-        """Ways that begin at the rule in question, shortest first; none continues through it."""
+        """Paths that begin at the rule, shortest first (breadth-first search); none continues through it."""
         first: State = (self.start, self.start.effects.always_working)
         ways: dict[State, list[Edge]] = {first: []}
         waiting = deque([first])
@@ -192,7 +188,7 @@ class RuleGraph:
 
 
 def active_rules(session: Session, account_id: int, but: int | None = None) -> Sequence[AutomationRule]:
-    """The account's rules that are on, can be read and really work, without the one of id `but`. One query."""
+    """The account's valid rules that are on and not in practice mode, except for `but`. One query."""
     query = select(AutomationRule).where(
         AutomationRule.account_id == account_id,
         AutomationRule.is_active,
@@ -208,7 +204,7 @@ def active_rules(session: Session, account_id: int, but: int | None = None) -> S
 def rule_graph(
     session: Session, account_id: int, definition: RuleDefinition, rule_id: int | None = None
 ) -> RuleGraph:
-    """The graph around a rule as it would be when it is on; `rule_id` is whose place it takes. One query."""
+    """The graph around a rule as if it were on; `rule_id` is the saved rule that it replaces. One query."""
     return RuleGraph.around(definition, rule_id, active_rules(session, account_id, rule_id))
 
 
@@ -220,11 +216,11 @@ def started_by(
 
 
 def nodes_of(rules: Sequence[AutomationRule]) -> Iterator[RuleNode]:
-    """Rules as nodes; one that no longer reads starts nothing and is left out."""
+    """Rules as nodes; rules that are not valid any more start nothing and are left out."""
     for rule in rules:
         node = RuleNode(rule.id, read_definition(rule))
         try:
-            node.conditions, node.rule_events  # noqa: B018 - parsed here, where a refusal concerns this rule only
+            node.conditions, node.rule_events  # noqa: B018 - parsed here, so that an error affects this rule only
         except (Invalid, KeyError, ValueError):
             continue
         yield node
@@ -253,13 +249,13 @@ def _follows_end(source: RuleNode, target: RuleNode, options: RunFinishedOptions
 
 
 def share_a_place(source: RuleNode, target: RuleNode) -> bool:
-    """Whether records that the one touches can be in the scope of the other."""
+    """Whether records that `source` changes can be in the scope of `target`."""
     pairs = zip(source.place, (target.definition.site, target.definition.sector), strict=True)
     return all(one is None or other is None or one == other for one, other in pairs)
 
 
 def words_of(rule_event: RuleEvent) -> str:
-    """What happens, as staff would say it: `it makes clusters`, `keywords become “Ignored”`, `its run ends`."""
+    """The event in words: `it makes clusters`, `keywords become “Ignored”`, `its run ends`."""
     if rule_event.event == EventType.RUN_FINISHED:
         return "its run ends"
     if rule_event.event == EventType.CONTENT_GENERATED:

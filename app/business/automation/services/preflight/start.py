@@ -1,4 +1,4 @@
-"""Opening a start: its records are fixed at the call, and its total is what it may cost at most."""
+"""Opening a start: its records are fixed when it is requested, and its total credits are limited."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ from app.business.automation.services.triggering.meanwhile import records_meanwh
 
 @dataclass(frozen=True)
 class Start:
-    """A start that is thought of: the records it promises to work on, and what that comes to."""
+    """A planned start: the records it promises to work on, and its price."""
 
     parts: list[StartPart]
     picked: bool
@@ -28,7 +28,7 @@ class Start:
 def plan_start(
     session: Session, rule: AutomationRule, cause: Cause, now: datetime, record_ids: Sequence[int] | None
 ) -> Start:
-    """What starting the rule now would do: on these records, or on all that match and that it may take."""
+    """Plan a start of the rule with these records, or with all that match and may be taken. Nothing is written."""
     picked = record_ids is not None
     parts = parts_of_start(session, rule, cause, now, record_ids)
     return Start(parts, picked, price_of_parts(session, parts, picked))
@@ -37,8 +37,9 @@ def plan_start(
 def open_start(
     session: Session, rule: AutomationRule, start: Start, opening: Opening, max_credits: int | None
 ) -> ScheduledTask:
-    """Open the first run of each part, and give that of the first. Without `max_credits` all of them together may
-    spend their price at most.
+    """Open the first run of each part; returns that of the first part.
+
+    Without `max_credits` the limit for all of them together is their price.
     """
     total = start.price.credits_max if max_credits is None else max_credits
     places = list(_places(start))
@@ -61,7 +62,7 @@ def open_start(
 def open_backfill(
     session: Session, rule: AutomationRule, opening: Opening, since: datetime | None, max_credits: int | None
 ) -> None:
-    """Open runs of an event rule over the records already here; where it had stopped itself over those since then."""
+    """Open runs of an event rule over existing records; after an automatic stop only over those since `since`."""
     if rule.trigger == "schedule":
         return
     now = opening.scheduled_at
@@ -72,7 +73,7 @@ def open_backfill(
 
 
 def _places(start: Start) -> Iterator[ListSpan]:
-    """The stretch that the first run of each part looks at, in the one list of all that one run does not take."""
+    """For each part, the slice of the common list of records that its first run takes."""
     begin = 0
     for part in start.parts:
         count, size = len(part.offered or ()), window_of(part.context.definition, picked=start.picked)
@@ -84,7 +85,7 @@ def _of_part(start: Start, part: StartPart, place: ListSpan, opening: Opening) -
     site_id = part.context.run.split_site_id
     opening = replace(opening, site_id=site_id or None, split_site_id=site_id)
     if not part.offered:
-        # Nothing is there to promise: the run looks once more when it begins, and says why it finds nothing.
+        # There are no records to promise: the run selects when it begins, and reports why it finds none.
         return opening
     selected = {} if start.picked else {"selected": True}
     return replace(

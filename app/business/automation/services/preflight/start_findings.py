@@ -1,4 +1,4 @@
-"""Findings about what starts a rule: planned times that are over, limits below them, events that never suit."""
+"""Findings about the trigger: planned times in the past, limits below the schedule, events that never match."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -27,13 +27,13 @@ from app.business.automation.services.schedules.calendar import (
 )
 
 TIMES = 300
-"""Planned times that conditions on the hour and the weekday are held against."""
+"""Planned times that are checked against conditions on hour and weekday."""
 
 
 def start_findings(
     session: Session, account: Account, rule: RuleDefinition, now: datetime
 ) -> Iterator[Finding]:
-    """Whether the rule would ever start, and start as often as it is planned."""
+    """Whether the rule would ever start, and as often as planned."""
     if rule.trigger == "schedule":
         schedule = rule.times
         if first_due_after(schedule, now) is None:

@@ -18,8 +18,9 @@ from app.business.planner.models import Site, SiteStatus
 
 @dataclass(frozen=True)
 class StartPart:
-    """What runs of their own work on. offered: the records given or found (None: it works on none) · matching: those
-    of them that match now.
+    """Work with runs of its own.
+
+    offered: records given or found (None: it works on none) · matching: those of them that match now.
     """
 
     context: RunContext
@@ -30,7 +31,7 @@ class StartPart:
 def parts_of_start(
     session: Session, rule: AutomationRule, cause: Cause, now: datetime, record_ids: Sequence[int] | None
 ) -> list[StartPart]:
-    """Of the given records, or of all that match and that the rule may take; at least one."""
+    """Parts over the given records, or over all that match and may be taken; at least one part."""
     whole = context_of_start(session, rule, cause, now)
     given = None if record_ids is None else list(dict.fromkeys(record_ids))
     if rule.split_by != "site":
@@ -56,7 +57,7 @@ def _by_site(
     groups: dict[int, list[int]] = defaultdict(list)
     known = sites_of(session, rule.record_type, given)
     for record_id in given:
-        # What is not where the rule works is left out by the runs of the site where it does.
+        # Records outside the rule's site are given to its runs, which leave them out with a reason.
         if site_id := rule.site_id or known.get(record_id):
             groups[site_id].append(record_id)
     return [(site, groups[site.id]) for site in session.scalars(query) if site.id in groups]

@@ -1,6 +1,5 @@
-"""What a start comes to before it is made: the runs of its whole chain, their days and credits, and what other
-rules may spend on what it makes. Nothing is written.
-"""
+"""The price of a start before it is opened: runs, days and credits of its whole chain, and what other rules may
+spend on its results. Nothing is written."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,9 +25,8 @@ from app.business.automation.services.runs.windows import window_of
 
 @dataclass(frozen=True)
 class StartPrice:
-    """credits: about · credits_max: the most · days: today included · runs_left: of today's limit ·
-    too_dear: matching records that cost more than one run may spend · sites: that have runs of their own.
-    """
+    """credits: estimate · credits_max: upper bound · days: including today · runs_left: of today's limit · too_dear:
+    matching records that cost more than a run may spend · sites: with runs of their own."""
 
     records: int
     runs: int
@@ -42,7 +40,7 @@ class StartPrice:
 
 @dataclass(frozen=True)
 class ListenerPrice:
-    """The most that a rule may spend on what a start makes happen."""
+    """Upper bound of what a rule may spend on the events of a start."""
 
     rule_id: int | None
     name: str
@@ -57,13 +55,13 @@ def start_price(
     record_ids: Sequence[int] | None = None,
     cause: Cause = Cause.MANUAL,
 ) -> StartPrice:
-    """Of the given records, or of all that match and that the rule may take. `rule` need not be saved."""
+    """The price for the given records, or for all that match and may be taken. `rule` need not be saved."""
     parts = parts_of_start(session, rule, cause, now, record_ids)
     return price_of_parts(session, parts, record_ids is not None)
 
 
 def price_of_parts(session: Session, parts: Sequence[StartPart], picked: bool) -> StartPrice:
-    """Of all parts together; each has a daily limit of its own."""
+    """The price of all parts together; each has its own daily limit."""
     prices = [price_of_records(session, part.context, part.matching, picked) for part in parts]
     return StartPrice(
         records=sum(price.records for price in prices),
@@ -78,7 +76,7 @@ def price_of_parts(session: Session, parts: Sequence[StartPart], picked: bool) -
 
 
 def price_of_records(session: Session, context: RunContext, ids: list[int], picked: bool) -> StartPrice:
-    """Of just these records. picked: named by a person, not selected by the rule's conditions."""
+    """The price for exactly these records. picked: named by a person, not selected by the rule's conditions."""
     definition, account_id = context.definition, context.account.id
     steps = steps_over(definition.actions, definition.record_type)
     prices = WorkPrices(session, account_id, steps, definition.record_type, ids)
@@ -102,7 +100,7 @@ def price_of_records(session: Session, context: RunContext, ids: list[int], pick
 
 
 def price_of_one(session: Session, rule: AutomationRule, now: datetime, known: int) -> StartPrice:
-    """Of one record that is only thought of and costs `known` credits, without what is made of it on the way."""
+    """The price of one hypothetical record that costs `known` credits, without the records created from it."""
     context = context_of_start(session, rule, Cause.MANUAL, now)
     definition = context.definition
     steps = steps_over(definition.actions, definition.record_type)
@@ -123,7 +121,7 @@ def price_of_one(session: Session, rule: AutomationRule, now: datetime, known: i
 def listener_prices(
     session: Session, account_id: int, definition: RuleDefinition, rule_id: int | None, records: int
 ) -> list[ListenerPrice]:
-    """What active rules that the start's events trigger, directly or through others, may spend; dearest first."""
+    """What active rules may spend that the start's events trigger, directly or through others; highest first."""
     sizes: dict[RuleNode, int] = {}
     prices = []
     for started in started_by(session, account_id, definition, rule_id):
@@ -140,7 +138,7 @@ def listener_prices(
 
 
 def unsaved_rule(account_id: int, definition: RuleDefinition, rule_id: int | None = None) -> AutomationRule:
-    """A rule that is still being written, to ask its price. `rule_id`: of the saved one that it changes."""
+    """A rule that is still being edited, to compute its price. `rule_id`: of the saved rule that it changes."""
     rule = AutomationRule(id=rule_id, account_id=account_id)
     write(rule, definition)
     return rule
@@ -151,13 +149,13 @@ def _work(chain: ChainWork, ids: list[int], window: int) -> RunsAndCredits:
 
 
 def days_of(session: Session, context: RunContext, runs: int) -> int:
-    """Days until so many runs have had their turn, today included."""
+    """Days until that many runs may have run, including today."""
     left, limit = _runs_left(session, context), context.definition.max_executions_per_day
     return 0 if runs == 0 else 1 + -(-max(runs - left, 0) // limit)
 
 
 def _runs_left(session: Session, context: RunContext) -> int:
-    """Of today's limit."""
+    """Runs left within today's limit."""
     used = select(RuleDay.used).where(
         RuleDay.rule_id == context.rule.id,
         RuleDay.local_day == context.local_day,
@@ -167,7 +165,7 @@ def _runs_left(session: Session, context: RunContext) -> int:
 
 
 def _record_count(started: Started, uses: list[ActionUse], records: int) -> int:
-    """How many records, or ends of runs, the rule gets from the one before it."""
+    """The number of records, or of run ends, that the rule receives from the one before it."""
     rule_event = started.path[-1].rule_event
     if rule_event.action is None:
         return records

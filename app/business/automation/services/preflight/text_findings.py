@@ -1,4 +1,4 @@
-"""Findings about the texts of actions: a rule of an earlier release may name what cannot be filled in."""
+"""Findings about the texts of actions: rules of earlier releases may use names that cannot be filled in."""
 
 from collections.abc import Iterator
 
@@ -10,6 +10,7 @@ ADVICE = "Edit the text and save the rule: until then that part of it stays empt
 
 
 def text_findings(rule: RuleDefinition) -> Iterator[Finding]:
-    """One for each text with a name that its records, or where there are none the account, have not."""
+    """One finding for each text with a name that is not a field of its records (or, without records, of the
+    account)."""
     for path, sentence in wrong_texts(rule):
         yield Finding("text_names_no_field", Level.STOP, f"This rule needs repair. {sentence}", ADVICE, path)

@@ -1,1 +1,1 @@
-"""What a rule says: its definition, versions, cost and sentence. Nothing here starts anything."""
+"""The content of a rule: definition, versions, cost and sentence. Nothing in this package starts a run."""

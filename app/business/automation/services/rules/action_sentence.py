@@ -1,4 +1,4 @@
-"""One action of a rule in words: what it does, and every parameter that is not as usual."""
+"""One action of a rule in words, with every parameter that differs from its default."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,14 +9,14 @@ from app.business.automation.services.catalogue.actions.registry import CATALOGU
 
 
 def action_words(action: Action, record_type: str | None, rules: Names, *, in_full: bool) -> str:
-    """`generate content ideas (3 for each cluster)`, without the action's own condition."""
+    """`generate content ideas (3 for each cluster)`; the action's own condition is not included."""
     said = list(_said(action, record_type, rules, in_full))
     details = f" ({', '.join(said)})" if said else ""
     return f"{CATALOGUE[action.type].phrase(action.params)}{details}"
 
 
 def _said(action: Action, record_type: str | None, rules: Names, in_full: bool) -> Iterator[str]:
-    """Each parameter that is not as usual, in the order of the catalogue."""
+    """Parameters that differ from their default, in the order of the catalogue."""
     entry, params = CATALOGUE[action.type], action.params
     for name, info in entry.params.model_fields.items():
         value, input = getattr(params, name), entry.inputs[name]

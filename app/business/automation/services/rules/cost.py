@@ -1,4 +1,4 @@
-"""What a rule may cost, estimated before it runs: for a number of records, and at most in a day."""
+"""Estimates what a rule costs before it runs: for a number of records, and at most per day."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,19 +18,20 @@ DAYS_AHEAD = 14
 
 
 def about_credits(definition: RuleDefinition, records: int) -> int:
-    """About what all the actions cost for that many records; what they make on the way is estimated."""
+    """Estimated credits of all actions for that many records, including records that earlier actions create."""
     return sum(credits_of_actions(definition, records))
 
 
 def credits_of_actions(definition: RuleDefinition, records: int) -> list[int]:
-    """About what each action costs for that many records."""
+    """Estimated credits of each action for that many records."""
     return [use.credits for use in uses_of_actions(definition, records)]
 
 
 @dataclass(frozen=True)
 class ActionUse:
-    """What one action works on and makes, in numbers, and what that costs. amounts: what prices are counted by, of the
-    records known by then.
+    """Numbers of one action: units of work, records created, and credits.
+
+    amounts: by measure name, the amount per record that prices are based on.
     """
 
     units: int
@@ -46,7 +47,10 @@ def uses_of_actions(
     most: bool = False,
     amounts: Mapping[str, int] | None = None,
 ) -> list[ActionUse]:
-    """What each action does for that many records: about, or at `most`. `amounts`: of records that are here already."""
+    """Numbers of each action for that many records: estimated, or with `most` the upper bound.
+
+    `amounts` are those of records that already exist.
+    """
     counts: dict[str, int] = {definition.record_type or "": records}
     amounts = usual_amounts() if amounts is None else amounts
     found = []
@@ -62,18 +66,19 @@ def uses_of_actions(
 
 
 def made_from(action: Action, count: int, *, most: bool = False) -> int:
-    """Records that an action makes from `count` others: about, or at most."""
+    """The number of records that an action creates from `count` others: estimated, or the upper bound."""
     return CATALOGUE[action.type].made_from(action.params, count, most=most)
 
 
 def most_per_run(definition: RuleDefinition) -> int:
-    """The most credits of one run: its price for as many records as it takes, within its limit."""
+    """Upper bound of the credits of one run: the price of a full run, or its credit limit if that is lower."""
     records = definition.record_limit or usual_limit(definition)
     return min(about_credits(definition, records), definition.credit_limit_per_execution)
 
 
 def most_runs_per_day(definition: RuleDefinition, now: datetime) -> int:
-    """The most runs of one day: the daily limit, or fewer where the schedule names fewer times in the coming weeks."""
+    """Upper bound of runs per day: the daily limit, or fewer where the schedule has fewer times in the next two
+    weeks."""
     limit = definition.max_executions_per_day
     if definition.trigger != "schedule" or definition.split_by == "site":
         return limit
@@ -84,6 +89,6 @@ def most_runs_per_day(definition: RuleDefinition, now: datetime) -> int:
 
 
 def price_of_action(action: Action, count: int, amounts: Mapping[str, int]) -> int:
-    """Credits of an action over `count` records that count for so much each, by the name of the measure."""
+    """Credits of an action for `count` records. amounts: by measure name, the amount per record."""
     entry = CATALOGUE[action.type]
     return entry.estimate(entry.read(action), count, amounts) if entry.is_paid else 0

@@ -1,4 +1,4 @@
-"""What a rule says: the writable fields, checked as one. Form, REST API and engine use this one model."""
+"""The writable fields of a rule, validated together. Form, REST API and engine share this model."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -44,21 +44,21 @@ from app.business.errors import Invalid
 
 NO_SCHEDULE = "Only rules that run on a schedule have one. Leave it empty."
 STARTING = ("trigger", "record_type", "trigger_options")
-"""Fields that say together what starts the rule, in the order in which they are judged."""
+"""Fields that together define what starts the rule, in the order of their checks."""
 
 
 class NoSchedule(RulePart):
-    """What stands in place of a schedule in rules that events start: an empty object."""
+    """The schedule of rules that events start: an empty object."""
 
 
 class RuleDefinition(RuleFields):
-    """A rule as its author writes it. Absent keys take the defaults that suit most rules."""
+    """A rule as its author writes it. Missing keys take their defaults."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     @property
     def subject(self) -> str | None:
-        """What the conditions speak of (`triggers.subject_of`)."""
+        """The subject of the conditions (`triggers.subject_of`)."""
         return triggers.subject_of(self.trigger, self.record_type)
 
     @field_validator("trigger", mode="after")
@@ -72,7 +72,7 @@ class RuleDefinition(RuleFields):
     @field_validator("trigger_options", mode="plain", json_schema_input_type=triggers.AnyOptions)
     @classmethod
     def _options_of_trigger(cls, given: object, info: ValidationInfo) -> object:
-        """They are told apart by the trigger beside them."""
+        """The trigger decides which options are valid."""
         trigger = info.data.get("trigger")
         if not isinstance(given, dict):
             raise PydanticKnownError("dict_type")
@@ -92,7 +92,7 @@ class RuleDefinition(RuleFields):
     @field_validator("schedule", mode="plain", json_schema_input_type=Schedule | NoSchedule)
     @classmethod
     def _times(cls, given: object, info: ValidationInfo) -> Schedule | None:
-        """Context: the shortest interval in minutes that the plan allows."""
+        """The validation context is the shortest interval in minutes that the plan allows."""
         if not isinstance(given, dict):
             raise PydanticKnownError("dict_type")
         if info.data.get("trigger") != "schedule":
@@ -114,7 +114,7 @@ class RuleDefinition(RuleFields):
 
     @property
     def times(self) -> Schedule:
-        """When it is due. Raises Invalid where it has no schedule, or a stored one does not read."""
+        """The checked schedule. Raises Invalid where there is none, or a stored one is not valid."""
         if self.schedule and self.schedule.is_readable:
             return self.schedule
         return parse_schedule(
@@ -123,12 +123,12 @@ class RuleDefinition(RuleFields):
 
     @property
     def in_each_sites_zone(self) -> bool:
-        """Whether each site's run is due by that site's own clock."""
+        """Whether each site's run is due in that site's own time zone."""
         return self.split_by == "site" and self.named_zone is None
 
     @property
     def named_zone(self) -> str | None:
-        """The zone that its schedule names."""
+        """The time zone that the schedule names."""
         return self.schedule.named_zone if self.schedule else None
 
     @field_validator("name", mode="after")
@@ -143,7 +143,7 @@ class RuleDefinition(RuleFields):
 
 
 def parse_definition(data: JsonObject, *, shortest_interval_minutes: int | None) -> RuleDefinition:
-    """The checked definition (None: times however near). Raises Invalid with every mistake by field path."""
+    """Validate a definition (interval None: no shortest interval). Raises Invalid with all errors by field path."""
     try:
         rule = RuleDefinition.model_validate(data, context=shortest_interval_minutes)
     except ValidationError as error:
@@ -162,9 +162,9 @@ def parse_definition(data: JsonObject, *, shortest_interval_minutes: int | None)
 
 
 def field_errors(error: ValidationError) -> dict[str, list[str]]:
-    """pydantic's complaints as field path -> sentences; unknown keys are refused by name.
+    """pydantic's errors as field path -> sentences; unknown keys are refused by name.
 
-    Parts of a rule are judged only where all else is as it should be: see `_parts`.
+    Errors of nested parts are reported only where all other fields are valid: see `_parts`.
     """
     errors: dict[str, list[str]] = {}
     faults = error.errors()
@@ -183,14 +183,14 @@ def field_errors(error: ValidationError) -> dict[str, list[str]]:
 
 
 def _parts(faults: Iterable[ErrorDetails]) -> dict[str, list[str]]:
-    """Refusals of parts. Trigger, record type and options depend on one another: only the first refusal is shown."""
+    """Errors of parts. Trigger, record type and options depend on one another, so only the first error is reported."""
     by_field = {str(fault["loc"][0]): part_errors(fault) or {} for fault in faults}
     starting = next((by_field[name] for name in STARTING if name in by_field), {})
     return starting | by_field.get("schedule", {}) | by_field.get("actions", {})
 
 
 def working_record_type(rule: RuleDefinition) -> str | None:
-    """The record type the rule's runs work on: the trigger's, the author's, or the first action's input."""
+    """The record type of the rule's runs: from the trigger, the author, or the first action's input."""
     given = triggers.TRIGGERS[rule.trigger].record_type
     if isinstance(rule.trigger_options, triggers.StatusChangedOptions):
         return rule.trigger_options.record_type
@@ -203,12 +203,12 @@ def working_record_type(rule: RuleDefinition) -> str | None:
 
 
 def is_local(actions: Iterable[Action]) -> bool:
-    """Whether all the work is in our own database, so that the clock worker may do it."""
+    """Whether all actions work in our own database only, so that the clock worker may execute them."""
     return all(CATALOGUE[action.type].local for action in actions)
 
 
 def _checked_actions(given: list[JsonObject]) -> list[Action]:
-    """With every parameter, also those that the author left out. Raises Invalid."""
+    """The actions with all parameters, including defaults. Raises Invalid."""
     actions, errors = [], dict[str, list[str]]()
     for index, data in enumerate(given):
         found = _not_in_catalogue(data)
@@ -225,7 +225,7 @@ def _checked_actions(given: list[JsonObject]) -> list[Action]:
 
 
 def _not_in_catalogue(data: JsonObject) -> dict[str, list[str]]:
-    """What keeps an action from being told apart, by the path within it."""
+    """Errors that prevent choosing the action's model, by path within the action."""
     if unknown := data.keys() - Action.model_fields.keys():
         return {"": [f"unknown key '{min(unknown)}'."]}
     if str(data.get("type")) not in CATALOGUE:
@@ -234,7 +234,7 @@ def _not_in_catalogue(data: JsonObject) -> dict[str, list[str]]:
 
 
 def _action_errors(error: ValidationError) -> dict[str, list[str]]:
-    """Sentences by the path within the action: what it is comes before what its parameters are."""
+    """Sentences by path within the action: errors of the action itself come before those of its parameters."""
     faults = {fault["loc"] for fault in error.errors()}
     if ("on_error",) in faults:
         return {".on_error": ["on_error is stop or continue."]}
@@ -258,7 +258,8 @@ def _check_conditions(rule: RuleDefinition) -> None:
 
 
 def _check_inputs(rule: RuleDefinition) -> None:
-    """Refuse an action whose input is neither the run's records, their parents, explicit ids, nor made before."""
+    """Refuse an action without input: neither the run's records, their parents, explicit ids, nor records of an
+    earlier action."""
     errors: dict[str, list[str]] = {}
     made: list[str] = []
     for index, action in enumerate(rule.actions):
@@ -312,12 +313,12 @@ def _check_options(rule: RuleDefinition) -> None:
 
 
 def usual_limit(rule: RuleDefinition) -> int:
-    """Records per run where the author says nothing."""
+    """The default number of records per run."""
     return max((entry.usual_limit for entry in entries_of(rule.actions)), default=RECORD_LIMIT)
 
 
 def usual_options(rule: RuleDefinition) -> dict[str, Any]:
-    """What each option is where the author says nothing."""
+    """The default of each option for this rule."""
     return {name: usual(name) for name in OPTIONS} | {"record_limit": usual_limit(rule)}
 
 
@@ -332,7 +333,7 @@ def _collect(
 
 
 def _sentence(message: str) -> str:
-    """Our own sentences end with a point, those of pydantic do not."""
+    """Ends pydantic's messages with a period, as ours are."""
     return f"{message.removeprefix('Value error, ').removesuffix('.')}."
 
 
@@ -344,8 +345,11 @@ def _path(location: tuple[int | str, ...]) -> str:
 
 
 def definition_from(stored: Stored) -> RuleDefinition:
-    """A definition kept in a rule version. It was checked when it was saved, so it is read, not judged: a part that
-    no longer passes the check is kept as it stands (`RulePart.stored`)."""
+    """A definition stored in a rule version.
+
+    It was validated when it was saved and is not validated again: a part that is no longer valid is kept as stored
+    (`RulePart.stored`).
+    """
     options = triggers.stored_options(stored["trigger"], stored.get("trigger_options", {}))
     schedule = Schedule.stored(stored["schedule"]) if stored.get("schedule") else None
     typed = {

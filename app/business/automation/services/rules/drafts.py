@@ -1,4 +1,4 @@
-"""Rules that are being written: what a person typed so far, kept until it is saved or thrown away."""
+"""Rules being edited: input is stored until the rule is saved or the draft discarded."""
 
 from datetime import datetime, timedelta
 
@@ -22,7 +22,7 @@ def begin_draft(
     now: datetime,
     rule: AutomationRule | None = None,
 ) -> RuleDraft:
-    """A new draft; the person's forgotten ones are thrown away. `rule` is the one that it changes."""
+    """Create a draft and delete the person's expired ones. `rule`: the rule being changed, None for a new one."""
     session.execute(
         delete(RuleDraft).where(
             RuleDraft.account_id == account_id,
@@ -41,14 +41,14 @@ def begin_draft(
 
 
 def keep_step(session: Session, draft: RuleDraft, step: str, pairs: list[list[str]], now: datetime) -> None:
-    """Keep what was typed into one step, right or wrong."""
-    # A new dict: a change inside a JSON value would not be noticed.
+    """Store the input of one step, valid or not."""
+    # A new dict, because SQLAlchemy does not detect changes inside a JSON value.
     draft.steps, draft.updated_at = draft.steps | {step: pairs}, now
     session.flush()
 
 
 def own_draft(session: Session, draft_id: int, *, account_id: int, user_id: int) -> RuleDraft:
-    """The person's own draft. Raises NotFound."""
+    """A draft of this person. Raises NotFound."""
     draft = session.scalar(_mine(account_id, user_id).where(RuleDraft.id == draft_id))
     if draft is None:
         raise NotFound()
@@ -56,7 +56,7 @@ def own_draft(session: Session, draft_id: int, *, account_id: int, user_id: int)
 
 
 def open_drafts(session: Session, *, account_id: int, user_id: int) -> list[RuleDraft]:
-    """New rules that the person has begun and not saved, latest first."""
+    """The person's drafts of new rules, latest first, at most five."""
     drafts = (
         _mine(account_id, user_id).where(RuleDraft.rule_id.is_(None)).order_by(RuleDraft.updated_at.desc())
     )

@@ -1,4 +1,4 @@
-"""The fields of a rule, each declared once: its type, default and bounds, and what pages and checks say of it."""
+"""The fields of a rule, each declared once: type, default, bounds, and the words for pages and errors."""
 
 from typing import Annotated, Any, Literal
 
@@ -46,7 +46,7 @@ PRIORITIES = tuple((str(n), f"{n}{_NAMED.get(n, '')}") for n in range(_FIRST, _L
 
 
 class RuleFields(BaseModel):
-    """Declarations alone: `RuleDefinition` checks them together."""
+    """Declarations only; `RuleDefinition` validates them."""
 
     name: Annotated[
         str, Option("Name", "name", hint="What your team will call it, like “Nightly clusters”.")
@@ -227,12 +227,12 @@ class RuleFields(BaseModel):
 
 
 def usual(name: str) -> Any:
-    """What the field is where the author says nothing. Any: it is of the field's own type."""
+    """The field's default. Any: the type depends on the field."""
     return RuleFields.model_fields[name].get_default(call_default_factory=True)
 
 
 def bounds_of(name: str) -> tuple[int, int]:
-    """The lowest and the highest number that the field takes."""
+    """The lowest and the highest number allowed."""
     limits = RuleFields.model_fields[name].metadata
     low = next(item.ge for item in limits if isinstance(item, Ge))
     high = next(item.le for item in limits if isinstance(item, Le))
@@ -240,11 +240,11 @@ def bounds_of(name: str) -> tuple[int, int]:
 
 
 def longest_of(name: str) -> int:
-    """How many characters the text may have."""
+    """The maximum length of the text, in characters."""
     return next(
         item.max_length for item in RuleFields.model_fields[name].metadata if isinstance(item, MaxLen)
     )
 
 
 OPTIONS = options_of(RuleFields)
-"""Field of a rule -> what is said of it."""
+"""Field of a rule -> its declaration."""

@@ -1,4 +1,4 @@
-"""Which actions a rule form offers at a place in the list: those that have something to work on, the best first."""
+"""The actions that the rule form offers at a position: those that have something to work on, the best first."""
 
 from collections.abc import Sequence
 
@@ -10,16 +10,16 @@ from app.business.automation.services.rules.definition import input_type
 def fitting_actions(
     record_type: str | None, made_before: Sequence[str], types_before: Sequence[str] = ()
 ) -> list[AnyAction]:
-    """The actions that fit a run over `record_type` behind actions that made these records, and were of these types.
+    """The actions that fit a run over `record_type`, after actions that created these records and had these types.
 
-    Those that continue with what was made last come first, then those that work on the rule's own records.
+    Actions that continue with the latest created records come first, then those on the rule's own records.
     """
     fitting = [entry for entry in CATALOGUE.values() if _fits(entry, record_type, made_before)]
     sources = [*reversed(made_before), record_type]
 
     def rank(entry: AnyAction) -> tuple[bool, int]:
         if entry.needed:
-            # What only the parents of the records are there for is rarely meant.
+            # Actions that only the records' parents can feed are rarely wanted.
             place = sources.index(entry.needed) if entry.needed in sources else len(CATALOGUE)
             return entry.key in types_before, place
         is_second = (entry.unit_of == "run") == (record_type is not None)
@@ -30,6 +30,6 @@ def fitting_actions(
 
 def _fits(entry: AnyAction, record_type: str | None, made_before: Sequence[str]) -> bool:
     if entry.unit_of == "run" or entry.kind_from:
-        # Without records a rule creates one for each run.
+        # A rule without records creates one record per run.
         return True
     return input_type(entry.stored({"type": entry.key}), record_type, list(made_before)) is not None

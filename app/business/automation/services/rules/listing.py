@@ -1,4 +1,4 @@
-"""Rules as pages list them: filtered, with their versions and the records they set aside."""
+"""Lists of rules with filters, their versions, and the records they have set aside."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class RuleFilter:
 def rules_page(
     session: Session, scope: Scope, chosen: RuleFilter, *, cursor: str | None = None, limit: int = 50
 ) -> Page[AutomationRule]:
-    """Rules, last made first. Raises Invalid for a damaged cursor."""
+    """A page of rules, newest first. Raises Invalid for a damaged cursor."""
     query = select(AutomationRule).where(scope.sees(AutomationRule))
     archived = AutomationRule.archived_at.is_not(None)
     query = query.where(archived if chosen.state == "archived" else ~archived)
@@ -53,7 +53,7 @@ def rules_page(
 def versions_of(
     session: Session, rule: AutomationRule, *, before: int | None = None, limit: int = 200
 ) -> list[tuple[RuleVersion, str | None]]:
-    """Versions, newest first, each with the name of who saved it; only those older than `before`."""
+    """Versions with the name of who saved them, newest first; only those older than `before`."""
     query = _versions(rule).order_by(RuleVersion.version.desc())
     if before is not None:
         query = query.where(RuleVersion.version < before)
@@ -61,7 +61,7 @@ def versions_of(
 
 
 def rules_waited_for(session: Session, scope: Scope, rules: Iterable[AutomationRule]) -> dict[int, str]:
-    """Names of the rules that these wait for the end of, or switch; asks only where there is one."""
+    """Names of the rules that these rules reference (by trigger or action), by id. No query where there are none."""
     said = ({"trigger_options": rule.trigger_options, "actions": rule.actions} for rule in rules)
     named = (one for words in said for one in references_of(words))
     ids = {one.id for one in named if one.kind == "rule" and 0 < one.id <= LARGEST_ID}
@@ -89,13 +89,13 @@ def _versions(rule: AutomationRule) -> Any:
 
 
 def set_aside_of(session: Session, rule: AutomationRule) -> list[RuleRecord]:
-    """Records that the rule leaves alone after three failed runs."""
+    """The rule's records that are set aside after three failed runs."""
     query = select(RuleRecord).where(RuleRecord.rule_id == rule.id, RuleRecord.state == "set_aside")
     return list(session.scalars(query.order_by(RuleRecord.updated_at.desc()).limit(50)))
 
 
 def free_set_aside(session: Session, rule: AutomationRule, now: datetime) -> None:
-    """The rule may take again what it had set aside."""
+    """Release all records that the rule has set aside."""
     session.execute(
         update(RuleRecord)
         .where(RuleRecord.rule_id == rule.id, RuleRecord.state == "set_aside")

@@ -1,6 +1,6 @@
-"""What rules may be called: something to see, on one line, and by no two rules of an account alike.
+"""Rule names: visible, on one line, and unique in the account.
 
-Case, spaces and invisible characters make no difference. Archived rules do not count.
+Case, spaces and invisible characters do not count for uniqueness. Archived rules are ignored.
 """
 
 import unicodedata
@@ -14,11 +14,11 @@ from app.business.folding import name_key
 
 LONGEST_NAME = 255
 DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-"""They turn the text that follows around, also that of the page."""
+"""Direction controls: they can reverse the text that follows them on a page."""
 
 
 def check_name(name: str) -> str:
-    """The name without the spaces around it. Raises ValueError with what is wrong."""
+    """The name without surrounding spaces. Raises ValueError with the reason."""
     if any(
         unicodedata.category(sign) in ("Cc", "Cs", "Zl", "Zp") or sign in DIRECTIONS for sign in name.strip()
     ):
@@ -29,7 +29,7 @@ def check_name(name: str) -> str:
 
 
 def is_taken(session: Session, account_id: int, name: str, rule_id: int | None = None) -> bool:
-    """Whether another rule of the account is called so."""
+    """Whether another rule of the account has this name."""
     named = select(AutomationRule.id).where(
         AutomationRule.account_id == account_id,
         AutomationRule.name_key == name_key(name),
@@ -41,7 +41,7 @@ def is_taken(session: Session, account_id: int, name: str, rule_id: int | None =
 
 
 def free_name(session: Session, account_id: int, wanted: str, rule_id: int | None = None) -> str:
-    """`Nightly clusters`, else `Nightly clusters (2)`, and so on."""
+    """The first free of `Nightly clusters`, `Nightly clusters (2)` and so on."""
     tails = ("" if number == 1 else f" ({number})" for number in count(1))
     names = (wanted[: LONGEST_NAME - len(tail)].rstrip() + tail for tail in tails)
     return next(name for name in names if not is_taken(session, account_id, name, rule_id))

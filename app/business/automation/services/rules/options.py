@@ -1,6 +1,6 @@
-"""What is said of a rule's options beside their types: one declaration that forms, pages, checks and the API read.
+"""Declares a rule's options beyond their types: read by forms, pages, checks and the API.
 
-`RuleDefinition` carries an `Option` with each of its fields.
+Each field of `RuleFields` has an `Option` in its metadata.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -15,20 +15,20 @@ Choices = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True)
 class Idle:
-    """Where an option does nothing (a question asked of the rule), and what to do then: it is refused there."""
+    """A condition on the rule under which an option has no effect, and the advice of the refusal."""
 
-    where: Callable[[Any], bool]  # The definition; its module reads this one.
+    where: Callable[[Any], bool]  # Takes a RuleDefinition, whose module imports this one.
     why: str
 
 
 @dataclass(frozen=True)
 class Option:
-    """One field of a rule in the words of the pages.
+    """Metadata of one field of a rule.
 
-    label: what lists of changes and refusals call it · step: the step of the form that decides it · question: its
-    label in the form, where that asks at length · hint: what the form explains · choices: what the form offers ·
-    words: values that have words of their own in a list of changes · idle: where it does nothing ·
-    is_limit: a lower value can only make the rule do less · frees: runs that wait are looked at again when it changes.
+    label: name in diffs and errors · step: form step with this field · question: longer label for the form · hint:
+    explanation in the form · choices: offered by the form · words: special words for values in diffs · idle: when the
+    option has no effect · is_limit: a lower value only makes the rule do less · frees: when it changes, waiting runs
+    are checked again.
     """
 
     label: str
@@ -56,7 +56,7 @@ def options_of(model: type[BaseModel]) -> dict[str, Option]:
 
 
 def idle_options(rule: BaseModel, usual: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Options of the rule that are not as `usual` and do nothing, each with what to do."""
+    """Options that differ from `usual` but have no effect in this rule, each with the advice."""
     for name, option in options_of(type(rule)).items():
         for idle in option.idle:
             if getattr(rule, name) != usual[name] and idle.where(rule):

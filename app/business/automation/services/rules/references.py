@@ -1,6 +1,7 @@
-"""Every id that a rule names, in its trigger, conditions and actions, and those that its account does not have.
+"""The ids that a rule references in its trigger, conditions and actions, and those that its account does not have.
 
-It reads stored definitions too, whatever is wrong with them: what is no id is left to the check of the rule.
+Also reads stored definitions that are not valid any more: values that are no ids are left to the validation of the
+rule.
 """
 
 from collections.abc import Hashable, Iterator, Mapping
@@ -31,16 +32,16 @@ OWNERS: dict[str, Any] = {
     "person": User,
     "run": ScheduledTask,
 } | MODELS
-"""What people call a row -> its table."""
+"""Word for a kind of row -> its table."""
 CALLED = {"assignee": "person", "made_by_run": "run", "number": "run"}
-"""Last part of a field's name -> what it names, where the two differ."""
+"""Last part of a field name -> the kind of row, where the two differ."""
 AT_ONCE = 900
 """Ids looked up in one query."""
 
 
 @dataclass(frozen=True)
 class Reference:
-    """One id that a rule names. `kind`: of what row · `path`: where in the rule · `before`: begins its sentence."""
+    """One id that a rule references. `kind`: of row · `path`: in the rule · `before`: start of the error sentence."""
 
     kind: str
     id: int
@@ -51,7 +52,7 @@ class Reference:
 def unknown_references(
     session: Session, account_id: int, definitions: Mapping[Key, Stored]
 ) -> dict[Key, Errors]:
-    """For each rule, by place, what it names and the account does not have. One query for each kind of row."""
+    """For each rule, by path, the references that the account does not have. One query for each kind of row."""
     named = {key: list(references_of(definition)) for key, definition in definitions.items()}
     known = _known(session, account_id, {one for found in named.values() for one in found})
     errors: dict[Key, Errors] = {key: {} for key in named}
@@ -64,7 +65,7 @@ def unknown_references(
 
 
 def references_of(definition: Stored) -> Iterator[Reference]:
-    """Every id in the rule, the scope's two apart: those are columns of their own."""
+    """All ids in the rule except for site and sector, which are columns of their own."""
     options, record_type = definition.get("trigger_options"), definition.get("record_type")
     for id in _ids(options.get("rule_id") if isinstance(options, dict) else None):
         yield Reference("rule", id, "trigger_options.rule_id")
@@ -92,7 +93,7 @@ def _of_action(action: Stored, index: int, record_type: Json) -> Iterator[Refere
 
 
 def _of_conditions(conditions: Json, record_type: Json, path: str) -> Iterator[Reference]:
-    """Not by recursion: a stored tree may be nested however deep."""
+    """Iterative: a stored tree may be nested to any depth."""
     waiting = [(conditions, record_type, path)]
     while waiting:
         node, about, where = waiting.pop()

@@ -1,6 +1,6 @@
-"""Stored rules that no longer pass the check: saved by an older version, or what they name is gone.
+"""Stored rules that are not valid any more: saved by an older version, or with references to deleted rows.
 
-They are shown with what is wrong with them, and can be edited, switched off and archived like any other.
+They are shown with their errors, and can be edited, switched off and archived like other rules.
 """
 
 from collections.abc import Iterable, Mapping
@@ -18,8 +18,8 @@ NEEDS_REPAIR = "This rule needs repair"
 
 
 def faults_of(rule: AutomationRule | RuleDefinition) -> Errors:
-    """What the check of rules refuses in this rule or definition, by place; ids are not looked up."""
-    # A version kept before there was such a field says nothing of it.
+    """Validation errors of this rule or definition, by path; references are not looked up."""
+    # A version stored before a field existed does not contain it.
     said = definition_of(rule) if isinstance(rule, AutomationRule) else rule.model_dump(exclude_unset=True)
     try:
         parse_definition(deepcopy(said), shortest_interval_minutes=None)
@@ -29,7 +29,7 @@ def faults_of(rule: AutomationRule | RuleDefinition) -> Errors:
 
 
 def faults_of_rules(session: Session, account_id: int, rules: Iterable[AutomationRule]) -> dict[int, Errors]:
-    """For each rule that needs repair what is wrong with it, ids that lead nowhere too."""
+    """The errors of each rule that needs repair, including references to missing rows."""
     listed = list(rules)
     unknown = unknown_references(session, account_id, {rule.id: definition_of(rule) for rule in listed})
     found = {rule.id: faults_of(rule) or unknown[rule.id] for rule in listed}

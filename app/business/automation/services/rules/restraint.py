@@ -1,5 +1,7 @@
-"""Changes that can only make a rule do less: renaming, switching off, lowering limits. They are always taken,
-whatever else is wrong with the rule."""
+"""Changes that only make a rule do less: renaming, switching off, lowering limits.
+
+They are always accepted, even if the rule is otherwise not valid.
+"""
 
 from pydantic import ValidationError
 
@@ -14,13 +16,13 @@ _SOUND: JsonObject = {"name": "A rule", "trigger": "keyword_added", "actions": [
 
 
 def only_restrains(before: Stored, after: Stored) -> bool:
-    """Whether the change from one definition to the other does nothing else."""
+    """Whether the change from one definition to the other is only such a change."""
     changed = [name for name in RuleDefinition.model_fields if before[name] != after[name]]
     return all(_restrains(name, before[name], after[name]) for name in changed)
 
 
 def restrained(before: Stored, data: Stored) -> JsonObject | None:
-    """The new values by name, when `data` does nothing else to a definition that may itself be refused."""
+    """The new values by name when `data` is only such a change, else None. The definition itself may be invalid."""
     if data.keys() - RuleDefinition.model_fields.keys():
         return None
     after = {**before, **data}

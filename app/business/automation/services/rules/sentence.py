@@ -31,14 +31,14 @@ def summary_of(rule: RuleDefinition, place: str | None = None, rules: Names | No
     """`When keywords are added on Acme, for those where volume is at least 500: group keywords into clusters,
     at most 10 times a day for up to 100 credits each.`
 
-    `place`: the site or sector as people know it; `rules`: names of rules, for one that waits for another.
+    `place`: the name of the site or sector; `rules`: names by rule id, for rules that reference another one.
     """
     faults = faults_of(rule)
     return repair_sentence(faults) if faults else sound_summary(rule, place, rules)
 
 
 def sound_summary(rule: RuleDefinition, place: str | None = None, rules: Names | None = None) -> str:
-    """The same of a rule that is known to pass the check."""
+    """Like `summary_of`, for a rule that is known to be valid."""
     where = f" on {place}" if place else ""
     practice = "Practice mode, nothing is done. " if rule.mode == "shadow" else ""
     actions = ", then ".join(actions_of(rule, rules, in_full=False))
@@ -114,7 +114,7 @@ def _action(action: Action, record_type: str | None, rules: Names, in_full: bool
 
 
 def _spread(rule: RuleDefinition) -> str:
-    """How its records are spread over runs, and how often one record comes in them."""
+    """How records are distributed over runs, and how often a record is repeated."""
     parts = []
     planned = rule.record_type and rule.trigger == "schedule"
     if planned and rule.record_minimum > 1:

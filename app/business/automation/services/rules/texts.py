@@ -1,4 +1,4 @@
-"""The check of the texts in a rule's actions: what they name in braces can be filled, or is refused by its name."""
+"""Checks the texts in a rule's actions: every name in braces must be one that can be filled in."""
 
 from collections.abc import Callable, Iterator
 from difflib import get_close_matches
@@ -18,17 +18,17 @@ EACH_WRONG = "“{each: …}” is not written to its end. Write it like {each: 
 
 
 class Wrong(NamedTuple):
-    """A text that cannot be filled: where it stands, and what is wrong with it in one sentence."""
+    """A text that cannot be filled in: its path, and the reason in one sentence."""
 
     path: str
     sentence: str
 
 
 def wrong_texts(rule: RuleFields) -> Iterator[Wrong]:
-    """Every text of a rule that names what it cannot have."""
+    """Every text of the rule with a name that cannot be filled in."""
     for index, action in enumerate(rule.actions):
         entry = CATALOGUE.get(action.type)
-        if entry is None:  # A rule that needs repair.
+        if entry is None:  # The rule needs repair.
             continue
         record_type = rule.record_type if entry.texts_of_records else None
         if record_type not in RECORD_TYPES:
@@ -41,12 +41,12 @@ def wrong_texts(rule: RuleFields) -> Iterator[Wrong]:
 
 
 def text_errors(rule: RuleFields) -> dict[str, list[str]]:
-    """The same as refusals by field path."""
+    """The same as errors by field path."""
     return {wrong.path: [wrong.sentence] for wrong in wrong_texts(rule)}
 
 
 def character_errors(rule: RuleFields) -> dict[str, list[str]]:
-    """Refusals of texts with characters that no text needs: the rule's own, parameters, and values of conditions."""
+    """Errors of texts with control characters: the rule's own texts, parameters, and values of conditions."""
     errors = {}
     for path, text, fault_of in _texts(rule):
         if fault := fault_of(text):
@@ -68,12 +68,12 @@ def _texts(rule: RuleFields) -> Iterator[tuple[str, str, Callable[[str], str | N
 
 
 def _values(path: str, node: Json) -> Iterator[tuple[str, str, Callable[[str], str | None]]]:
-    """What the conditions compare with, however deep."""
+    """All texts that conditions compare with, at any depth."""
     if isinstance(node, str):
         yield path, node, fault_of_line
     elif isinstance(node, list):
         for index, child in enumerate(node):
-            # The values of one condition stand in one input.
+            # All values of one condition share one input.
             yield from _values(path if path.endswith(".value") else f"{path}[{index}]", child)
     elif isinstance(node, dict):
         for key, child in node.items():

@@ -1,4 +1,4 @@
-"""Every change of a rule is a new version, kept for ever; runs read the version they were opened with."""
+"""Every change of a rule is stored as a new version and never deleted; a run uses the version it was opened with."""
 
 from datetime import datetime
 
@@ -9,11 +9,11 @@ from app.business.automation.services.rule_parts import JsonObject
 from app.business.automation.services.rules.definition import RuleDefinition, definition_from
 
 RENAMED = {"site": "site_id", "sector": "sector_id"}
-"""Names of the definition whose column is called otherwise."""
+"""Field of the definition -> column, where the two differ."""
 
 
 def write(rule: AutomationRule, definition: RuleDefinition) -> None:
-    """Put a checked definition into the rule's columns."""
+    """Write a validated definition to the rule's columns."""
     for name, value in definition.model_dump(mode="json").items():
         setattr(rule, RENAMED.get(name, name), value)
 
@@ -24,12 +24,12 @@ def definition_of(rule: AutomationRule) -> JsonObject:
 
 
 def read_definition(rule: AutomationRule) -> RuleDefinition:
-    """What the rule says, typed; parts that no longer pass the check are kept as they stand."""
+    """The rule as a typed definition; parts that are not valid any more are kept as stored."""
     return definition_from(definition_of(rule))
 
 
 def keep_version(session: Session, rule: AutomationRule, now: datetime, user_id: int | None) -> None:
-    """Count the version up (a new rule keeps 1) and keep the definition as it now stands."""
+    """Increase the version (a new rule keeps 1) and store the present definition under it."""
     if rule.id is not None:
         rule.version += 1
     rule.updated_at, rule.updated_by_id = now, user_id

@@ -1,4 +1,4 @@
-"""Where a rule reads records, and the zone in which it reads `now`."""
+"""The scope in which a rule reads records, and the time zone of `now` in its conditions."""
 
 from zoneinfo import ZoneInfo
 
@@ -14,15 +14,14 @@ from app.business.planner.models import Site
 
 
 def rule_scope(session: Session, rule: AutomationRule) -> RuleScope:
-    """What the rule may read."""
     account = session.get_one(Account, rule.account_id)
     return RuleScope(account.id, rule.site_id, rule.sector_id, account_zone=account.timezone)
 
 
 def with_time_zone(session: Session, account: Account, data: JsonObject) -> JsonObject:
-    """The rule as it is sent, its schedule in the zone of its site or account where it names none.
+    """The rule as sent; a schedule without time zone gets that of the rule's site or account.
 
-    Split by site it may name none: each site's own is meant then.
+    Rules split by site may have none: then the time zone of each site is used.
     """
     schedule, site_id = data.get("schedule"), data.get("site")
     if data.get("trigger") != "schedule" or data.get("split_by") == "site" or not isinstance(schedule, dict):
@@ -35,7 +34,7 @@ def with_time_zone(session: Session, account: Account, data: JsonObject) -> Json
 
 
 def rule_zone(session: Session, rule: AutomationRule) -> ZoneInfo:
-    """Zone for `now.hour` and its like in the rule's conditions."""
+    """Time zone of `now.hour` and similar fields in the rule's conditions."""
     site = session.get(Site, rule.site_id) if rule.site_id else None
     site_zone = site.timezone if site else None
     named = rule.schedule.get("timezone") or site_zone

@@ -1,4 +1,5 @@
-"""The actions a rule can take: one file for each type, which says all there is to know of it but how its work is done.
+"""The actions of rules: one file for each type declares all its properties.
 
-Forms, REST API, prices, checks and the engine ask the entry. The work itself is a handler in `services/actions`.
+Forms, REST API, prices, checks and the engine read these declarations. The work itself is done by a handler in
+`services/actions`.
 """

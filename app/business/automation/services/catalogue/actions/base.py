@@ -1,4 +1,4 @@
-"""What every action type says of itself."""
+"""The declaration of an action type."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -35,7 +35,7 @@ MOST_RECORDS = 500
 
 
 class Params(BaseModel):
-    """Base of all parameters: unknown names are refused, types are not bent."""
+    """Base of all parameters: unknown names are refused, types are not coerced."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -44,17 +44,17 @@ P = TypeVar("P", bound=Params)
 
 
 class Action(BaseModel):
-    """One action of a rule. Each type has a model of its own, told apart by `type`: `ActionType.form`.
+    """One action of a rule. Each type has its own model, discriminated by `type`: `ActionType.form`.
 
-    The catalogue makes it, by `ActionType.checked` or `stored_action`, with what a row keeps of it beside it.
+    Created by `ActionType.checked` or `stored_action`, together with the JSON that is stored in rows.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     params: Params
-    """Of a stored action that no longer passes the check as they stand: `ActionType.read` tells."""
+    """Unchecked for a stored action that is not valid any more: use `ActionType.read`."""
     when: Annotated[Json, WithJsonSchema({"type": "object"})] = None
-    """Conditions on the records of this action; the rule checks them with its own."""
+    """Conditions on the records of this action; checked together with the rule."""
     on_error: Literal["stop", "continue"] = "stop"
     type: str
 
@@ -63,7 +63,7 @@ class Action(BaseModel):
 
     @classmethod
     def kept(cls, data: Json, params: Params, *, is_readable: bool) -> "Action":
-        """The action that a row keeps as `data`, with its parameters read."""
+        """The action stored in a row as `data`, with its parameters parsed."""
         said = data if isinstance(data, Mapping) else {}
         action = cls.model_construct(
             type=str(said.get("type")),
@@ -76,24 +76,24 @@ class Action(BaseModel):
 
     @property
     def is_readable(self) -> bool:
-        """Whether its parameters pass the check."""
+        """Whether its parameters are valid."""
         return self._is_readable
 
     def as_json(self) -> Json:
-        """What is saved in a rule, in the order in which its author wrote it."""
+        """The JSON stored in a rule, in its author's order."""
         return self._stored
 
     def params_as_json(self) -> Json:
-        """The same of its parameters alone."""
+        """The stored parameters."""
         return self._stored.get("params", {})
 
 
 @dataclass(frozen=True)
 class Measure:
-    """The column of a record that its price is counted by: its words, or the sector whose records share one price.
+    """The record column that a price is based on: its words, or the sector whose records share a price.
 
-    usual: what it is where nothing is known of it · smallest, less: how a refusal says it, like `the shortest article
-    here, of {:,} words` and `ask for fewer words`.
+    usual: amount where none is known · smallest, less: parts of refusals, like `the shortest article here, of {:,}
+    words` and `ask for fewer words`.
     """
 
     column: InstrumentedAttribute[int]
@@ -103,26 +103,26 @@ class Measure:
 
     @property
     def key(self) -> Any:
-        """The id of the record; Any, for a property of this type would be read as the value of a row."""
+        """Id column of the record. Any, because SQLAlchemy's typing would read it as a row value."""
         return self.column.class_.id
 
     @property
     def name(self) -> str:
-        """What the column is called; an earlier action's parameter of that name decides it."""
+        """Name of the column; an earlier action's parameter with this name sets it."""
         return self.column.key
 
 
 class ActionType(Generic[P]):
-    """One entry of the catalogue: subclass it in a file of its own, and add it to the registry.
+    """One entry of the catalogue: subclass it in its own file, and add it to the registry.
 
-    takes: record types its units work on (empty: the step is one unit for the whole run) · makes: the record type
-    that it makes · kind_from: the parameter that says so instead · unit_of: what a unit is · measure: what its price
-    is counted by (of sectors always their column) · local: no call outside · seconds: time limit of one unit ·
-    ids: the parameters that name records by id, the first that is set counts · events: what its work may cause ·
-    statuses: in which it takes a record (None: any) · refusal: why it leaves a record alone · left_over: what its
-    work may leave as it was · usual_limit: records of one run where the author says nothing · most_records: of one
-    run that was given its records · done: what has become of its records · texts_of_records: whether its texts may
-    name fields of the run's records · may_repeat: two rules may well do it about the same records.
+    takes: record types of its units (empty: one unit for the whole run) · makes: record type it creates · kind_from:
+    parameter that holds that record type instead · unit_of: what one unit is · measure: what the price is based on (for
+    sectors always the sector column) · local: makes no external call · seconds: time limit of one unit · ids:
+    parameters with record ids, the first that is set is used · events: that it may cause · statuses: of records it
+    accepts (None: any) · refusal: why a record is not accepted · left_over: records it may leave unchanged ·
+    usual_limit: default records per run · most_records: of one run over given records · done: participle for its
+    records in results · texts_of_records: whether its texts may use fields of the run's records · may_repeat: two rules
+    may apply it to the same records.
     """
 
     key: str
@@ -149,43 +149,42 @@ class ActionType(Generic[P]):
 
     @property
     def is_paid(self) -> bool:
-        """Whether it can cost credits."""
         return self.price_text != FREE
 
     @property
     def needed(self) -> str | None:
-        """The one record type that it works on; None where it works on whatever the rule does."""
+        """The one record type it works on; None where it accepts several."""
         return self.takes[0] if len(self.takes) == 1 else None
 
     @cached_property
     def inputs(self) -> dict[str, Input]:
-        """The words of its parameters, by name."""
+        """The declared words of its parameters, by name."""
         return {name: input_of(name, info) for name, info in self.params.model_fields.items()}
 
     def input(self, name: str) -> Input:
-        """The words of a parameter, or its name where it has none any more."""
+        """The words of a parameter, or just its name if it is not declared any more."""
         return self.inputs.get(name) or Input(name)
 
     def is_assumed(self, name: str) -> bool:
-        """Whether the parameter is so unless an action says no."""
+        """Whether the parameter is true by default."""
         info = self.params.model_fields.get(name)
         return info is not None and info.default is True
 
     @cached_property
     def form(self) -> type[Action]:
-        """An action of this type, told apart from others by its `type`."""
+        """The model of actions of this type, discriminated by its `type`."""
         title = self.key.title().replace("_", "")
         params = (self.params, Field(default_factory=dict, validate_default=True))
         fields: dict[str, Any] = {"type": (Literal[self.key], ...), "params": params}
         return create_model(f"{title}Action", __base__=Action, __doc__=f"{self.label}.", **fields)
 
     def checked(self, data: JsonObject) -> Action:
-        """The action with every parameter, also those that its author left out. Raises ValidationError."""
+        """The validated action with all parameters, including defaults. Raises ValidationError."""
         action = self.form.model_validate(data)
         return self.stored(data | {"params": action.params.model_dump(exclude_none=True)})
 
     def stored(self, data: Stored) -> Action:
-        """Read a stored action of this type; parameters that the check refuses now are kept as they stand."""
+        """Read a stored action of this type; parameters that are not valid any more are kept as stored."""
         given = data.get("params", {})
         try:
             return self.form.kept(data, self.params.model_validate(given), is_readable=True)
@@ -193,21 +192,21 @@ class ActionType(Generic[P]):
             return self.form.kept(data, as_it_stands(self.params, given), is_readable=False)
 
     def read(self, action: Action) -> P:
-        """The parameters of an action of this type. Raises ValidationError where they do not pass the check."""
+        """The parameters of an action of this type. Raises ValidationError where they are not valid."""
         if action.is_readable and isinstance(action.params, self.params):
             return action.params
         return self.params.model_validate(action.params_as_json())
 
     def price(self, params: P, amount: int = 1, *, connected: bool | None = None) -> int:
-        """Most credits that one unit costs.
+        """Upper bound of the credits of one unit.
 
-        amount: in what it is counted in: a sector's records, or what `measure` says of the record · connected: whether
-        there is an AI connection; None where that is not known yet, so that the dearer counts.
+        amount: a sector's number of records, or the record's `measure` · connected: whether there is an AI connection;
+        None where that is not known yet, so the higher price applies.
         """
         return 0
 
     def price_of_records(self, params: P, ids: Iterable[int], measured: Mapping[int, int]) -> int:
-        """Most credits for units of all these records. measured: by id, what `measure` says."""
+        """Upper bound of the credits of units over all these records. measured: id -> `measure`."""
         if self.measure is None:
             return self.price(params) * sum(1 for _ in ids)
         known = [measured[key] for key in ids if key in measured]
@@ -215,7 +214,7 @@ class ActionType(Generic[P]):
         return sum(self.price(params, amount) for amount in amounts)
 
     def estimate(self, params: P, count: int, amounts: Mapping[str, int]) -> int:
-        """About what so many records cost. amounts: what earlier actions have decided, by the name of a measure."""
+        """Estimated credits for `count` records. amounts: by measure name, as set by earlier actions."""
         if self.unit_of == "run":
             return self.price(params)
         if self.unit_of == "sector":
@@ -223,30 +222,30 @@ class ActionType(Generic[P]):
         return count * self.price(params, self.amount_of(amounts))
 
     def amount_of(self, values: Mapping[str, Any]) -> int:
-        """What one record counts for, by its values."""
+        """The amount of one record, from its values."""
         if self.measure is None or self.unit_of != "record":
             return 1
         return int(values.get(self.measure.name) or 1)
 
     def repeats(self, params: P) -> bool:
-        """Whether it also takes records that have their result already."""
+        """Whether it also accepts records that already have their result."""
         return False
 
     def made_from(self, params: P, count: int, *, most: bool) -> int:
-        """Records that it makes from `count` others: about, or at most."""
+        """The number of records that it creates from `count` others: estimated, or the upper bound."""
         return count
 
     def made_type(self, params: P) -> str | None:
-        """The record type that it makes with these parameters."""
+        """The record type that it creates with these parameters."""
         return str(getattr(params, self.kind_from)) if self.kind_from else self.makes
 
     def explicit_ids(self, params: P) -> list[int] | None:
-        """Ids written into the parameters; None when it is bound to the run's records."""
+        """Ids given in the parameters; None when it works on the run's records."""
         named = next((ids for name in self.ids if (ids := getattr(params, name)) is not None), None)
         return named if named is None or isinstance(named, list) else [named]
 
     def takeable(self, now: datetime) -> ColumnElement[bool]:
-        """Clause over its own input type: records in a state it takes, without its result."""
+        """Clause over its input type: records in an accepted state and without its result."""
         if self.statuses is None:
             return true()
         model: Any = MODELS[self.takes[0]]
@@ -254,15 +253,15 @@ class ActionType(Generic[P]):
         return clause
 
     def past(self, session: Session, account_id: int) -> PastEligibility:
-        """The same at moments of the past."""
+        """`takeable` at moments of the past."""
         return PastEligibility(self.statuses)
 
     def effects(self, params: P, record_type: str | None) -> Effects:
-        """What it does to records of that type; an action that says no more may do whatever its events tell."""
+        """What it does to records of that type; without a declaration, anything that its events allow."""
         return unknown_effects(self.events, self.takes)
 
     def phrase(self, params: P) -> str:
-        """What it does, within the sentence of a rule."""
+        """What it does, as part of the sentence of a rule."""
         return self.label[0].lower() + self.label[1:]
 
 
@@ -270,5 +269,5 @@ AnyAction = ActionType[Any]
 
 
 def started(amount: int, step: int) -> int:
-    """How many steps of that size `amount` has begun: started(11, 10) is 2."""
+    """The number of started steps of that size: started(11, 10) is 2."""
     return -(-amount // step)

@@ -21,7 +21,7 @@ from app.business.planner.models import ClusterStatus, Keyword, KeywordStatus
 
 AGAIN_AFTER = timedelta(days=7)
 USUAL_SIZE = 5
-"""Keywords in a cluster, where it is not known yet."""
+"""Estimated keywords per cluster."""
 
 
 class ClusterKeywords(Params):
@@ -38,12 +38,12 @@ class ClusterKeywords(Params):
 
 
 class PastTries(PastEligibility):
-    """By status, and by when clustering was tried last."""
+    """By status, and by the time of the last attempt."""
 
     columns = ("status", "cluster_tried_at")
 
     def holds(self, record_id: int, own: Mapping[str, object], at: datetime) -> bool:
-        """A time to come is today's value standing in: nothing is known of an earlier try."""
+        """A time in the future is today's value: the time of the attempt before it is not known."""
         tried_at = own.get("cluster_tried_at")
         rests = isinstance(tried_at, datetime) and at - AGAIN_AFTER <= tried_at <= at
         return super().holds(record_id, own, at) and not rests
@@ -81,7 +81,7 @@ class ClusterKeywordsAction(ActionType[ClusterKeywords]):
     done = "clustered"
 
     def price(self, params: ClusterKeywords, amount: int = 1, *, connected: bool | None = None) -> int:
-        """By the keywords placed."""
+        """By the number of keywords placed."""
         return started(amount, 10)
 
     def made_from(self, params: ClusterKeywords, count: int, *, most: bool) -> int:

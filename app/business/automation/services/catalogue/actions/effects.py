@@ -1,4 +1,4 @@
-"""What an action does to records: what it creates, which statuses it sets, and what else it changes."""
+"""What an action does to records: which it creates, which statuses it sets, and which fields it changes."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from app.business.planner.models import ClusterStatus
 
 @dataclass(frozen=True)
 class Creates:
-    """Records that an action makes, and the values they surely have."""
+    """Records that an action creates, and the values they certainly have."""
 
     event: EventType
     record_type: str
@@ -21,7 +21,7 @@ class Creates:
 
 @dataclass(frozen=True)
 class StatusChange:
-    """A status that an action sets. own: of the very records it works on."""
+    """A status that an action sets. own: on the records it works on."""
 
     record_type: str
     to: str
@@ -30,8 +30,10 @@ class StatusChange:
 
 @dataclass(frozen=True)
 class Effects:
-    """Everything an action does to records. takes: statuses of input it works on (None: any) · fields: what else it
-    changes of the records it works on · labels_added, labels_removed: by name.
+    """Everything an action does to records.
+
+    takes: statuses of records it accepts (None: any) · fields: other fields that it changes on these records ·
+    labels_added, labels_removed: names.
     """
 
     creates: tuple[Creates, ...] = ()
@@ -50,7 +52,7 @@ def cluster_follows() -> tuple[StatusChange, ...]:
 
 
 def unknown_effects(events: Sequence[str], takes: Sequence[str]) -> Effects:
-    """Of an action that declares no more: every event it may cause, of any record in any state."""
+    """Effects of an action that declares none: each event it may cause, for any record in any state."""
     known = [EventType(event) for event in events]
     creates = [Creates(event, name, {}) for event in known if (name := TRIGGERS[event].record_type)]
     moved = takes if EventType.STATUS_CHANGED in known else ()

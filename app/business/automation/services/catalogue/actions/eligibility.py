@@ -1,4 +1,4 @@
-"""Which records an action takes: now, as SQL, and at a moment of the past, from what was kept of it."""
+"""Which records an action accepts: at present, as SQL, and in the past, from stored history."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 @dataclass(frozen=True)
 class IneligibilityReason:
-    """Why the action leaves a record alone: a sentence about one record, and what is counted of one and of many."""
+    """Why an action does not accept a record: a sentence about one record, and phrases for one and for many."""
 
     sentence: str = "The first action does not take it as it is."
     one: str = "is not in a state that the action takes"
@@ -19,8 +19,7 @@ class IneligibilityReason:
 
 
 class PastEligibility:
-    """Judges by status. columns: the record's own values that it asks for · needs_values: whether it cannot say
-    anything without them."""
+    """By status. columns: the record's own values that it needs · needs_values: False when it works without them."""
 
     columns: tuple[str, ...] = ("status",)
     needs_values = True
@@ -30,20 +29,20 @@ class PastEligibility:
 
     @property
     def takes_all(self) -> bool:
-        """Whether no record is ever left out."""
+        """Whether every record is accepted."""
         return self.statuses is None
 
     def holds(self, record_id: int, own: Mapping[str, object], at: datetime) -> bool:
-        """Whether the action took the record at that moment. own: its values then, by column."""
+        """Whether the action accepted the record at that moment. own: its values then, by column."""
         return self.statuses is None or own.get("status") in self.statuses
 
 
 @dataclass(frozen=True)
 class LeftOver:
-    """Records that the work may leave as they were: tried again later, and not charged for.
+    """Records that the work may leave unchanged: tried again later, and not charged.
 
-    clause: those that are still as they were · tried_at: when they were tried last · again_after: how long they rest ·
-    sentence: of a run that left all of them.
+    clause: records still unchanged · tried_at: time of the last attempt · again_after: pause before the next one ·
+    sentence: for a run that left all of them.
     """
 
     clause: ColumnElement[bool]

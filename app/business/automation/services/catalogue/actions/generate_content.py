@@ -11,7 +11,7 @@ from app.business.writer.models import ContentStatus, Task, TaskStatus
 from app.business.writer.services.content_service import READY
 
 BRIEF_PRICE = 1
-"""Credits of the outline that is made where there is no AI connection, however long the article was to be."""
+"""Credits of an outline made without AI connection, whatever the length of the article."""
 USUAL_WORDS = 1000
 
 
@@ -44,7 +44,7 @@ class GenerateContentAction(ActionType[GenerateContent]):
     done = "written"
 
     def price(self, params: GenerateContent, amount: int = 1, *, connected: bool | None = None) -> int:
-        """By the words asked for. Whether there is a connection shows when the work is done."""
+        """By the number of words requested. Whether there is a connection is known only when the work is done."""
         article = started(amount, 100)
         match connected:
             case None:

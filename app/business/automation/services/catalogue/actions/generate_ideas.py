@@ -38,7 +38,7 @@ class GenerateIdeas(Params):
 
 
 class PastIdeas(PastEligibility):
-    """By when the cluster got its first idea."""
+    """By the time of the cluster's first idea."""
 
     needs_values = False
     takes_all = False
@@ -70,7 +70,7 @@ class GenerateIdeasAction(ActionType[GenerateIdeas]):
         return CREDITS_FOR_FIVE * started(params.ideas_per_cluster, 5)
 
     def charge(self, params: GenerateIdeas, delivered: int) -> int:
-        """For the ideas that really came, at most what was asked for."""
+        """The price of the ideas that were delivered, at most of those requested."""
         return min(CREDITS_FOR_FIVE * started(delivered, 5), self.price(params))
 
     def repeats(self, params: GenerateIdeas) -> bool:

@@ -1,4 +1,4 @@
-"""How a parameter is asked for and said, as metadata of its field; and the parameters that several actions have."""
+"""Metadata of action parameters, for forms and sentences; and parameters shared by several actions."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -21,21 +21,21 @@ ROLES = {
 
 Names = Mapping[int, str]
 Phrase = Callable[[Any, str | None, Names], str]
-"""A value in the sentence of its rule: the value, the record type, names of rules."""
+"""Formats a value for the sentence of a rule: (value, record type, names of rules) -> text."""
 
 ROWS = ("site", "person", "rule")
-"""What a parameter may name by its id."""
+"""Kinds of rows that a parameter may reference by id."""
 
 
 @dataclass(frozen=True, eq=False)
 class Input:
-    """The words of a parameter, in forms, differences and sentences.
+    """The words of a parameter in forms, diffs and sentences.
 
-    more: its input stands under "More options" · words: what its values are called · none: what an empty choice is
-    called · names: what kind of row its value names, whose names the form offers (`status`: of the rule's records) ·
-    template: a text that may name fields in braces · several_lines: a text of more than one line · phrase: how the
-    sentence of a rule says it; without it the sentence does not · only_in_full: left out of a rule's one sentence ·
-    always: said also when it is as usual, because the price hangs on it.
+    more: shown under "More options" · words: labels of its values · none: label of the empty choice · names: kind of
+    row that its value references, offered by name in the form (`status`: of the rule's records) · template: a text that
+    may contain fields in braces · several_lines: a text of more than one line · phrase: its part of a rule's sentence,
+    None for none · only_in_full: not in short sentences · always: part of the sentence even with its default, because
+    the price depends on it.
     """
 
     label: str
@@ -52,7 +52,7 @@ class Input:
 
 
 def input_of(name: str, info: FieldInfo) -> Input:
-    """What its field declares; a parameter without words is called by its name."""
+    """The declared Input; by default the label is the name."""
     declared = next((mark for mark in info.metadata if isinstance(mark, Input)), None)
     return declared or Input(name.replace("_", " ").capitalize())
 
@@ -63,7 +63,7 @@ def counted(text: str) -> Phrase:
 
 
 def quoted(before: str = "") -> Phrase:
-    """The text itself, shortened, in quotation marks."""
+    """The text in quotation marks, truncated."""
 
     def phrase(text: Any, _type: str | None, _rules: Names) -> str:
         line = " ".join(str(text).split())
@@ -87,7 +87,7 @@ def _kind_of_task(value: Any, _type: str | None, _rules: Names) -> str:
 
 
 def ids_input(which: str) -> Input:
-    """The input of a parameter that names records: `Only these keywords, by number`."""
+    """The input of a parameter with record ids: `Only these keywords, by number`."""
     return Input(f"Only {which}, by number", more=True, phrase=_only_these)
 
 

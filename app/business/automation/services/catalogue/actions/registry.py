@@ -1,4 +1,4 @@
-"""Every action type, in the order in which forms and the API list them: one line registers a type."""
+"""All action types, in the order of forms and API: one line registers a type."""
 
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Union
@@ -35,13 +35,13 @@ CATALOGUE: dict[str, AnyAction] = {
 
 
 PLACEHOLDER: JsonObject = {"type": NOTIFY.key, "params": {"message": "Not chosen yet"}}
-"""A free action that fits everywhere: it stands in where only another part of a rule is checked."""
+"""A free action that is valid in every rule, for checks of other parts of a rule."""
 
 
 class OneOfTheCatalogue:
-    """Marks a field as an action of a type that is registered, now or later: its JSON schema is their union.
+    """Marks a field as an action of any registered type: its JSON schema is the union of their models.
 
-    The field itself takes any object, for `type` says by which model it is checked.
+    The field itself accepts any object, because `type` decides which model validates it.
     """
 
     @classmethod
@@ -57,39 +57,38 @@ class OneOfTheCatalogue:
 
 
 def stored_action(data: Json) -> Action:
-    """Read a stored action; what no longer passes the check is kept as it stands."""
+    """Read a stored action; parts that are not valid any more are kept as stored."""
     entry = CATALOGUE.get(str(data.get("type"))) if isinstance(data, Mapping) else None
     return entry.stored(data) if entry else Action.kept(data, Params(), is_readable=False)
 
 
 def stored_actions(rows: Json) -> list[Action]:
-    """The actions of a stored rule."""
     return [stored_action(data) for data in rows] if isinstance(rows, list) else []
 
 
 def entries_of(actions: Iterable[Action]) -> list[AnyAction]:
-    """The entries of a rule's actions; a type that is not in the catalogue is left out."""
+    """The catalogue entries of a rule's actions; unknown types are left out."""
     return [CATALOGUE[action.type] for action in actions if action.type in CATALOGUE]
 
 
 def is_paid(actions: Iterable[Action]) -> bool:
-    """Whether any of a rule's actions can cost credits."""
+    """Whether any of the actions can cost credits."""
     return any(CATALOGUE[action.type].is_paid for action in actions)
 
 
 def input_of_parameter(name: str) -> Input | None:
-    """The words of the parameter of that name, of whichever action."""
+    """The words of the parameter with this name, from the first action that has it."""
     return next((entry.inputs[name] for entry in CATALOGUE.values() if name in entry.inputs), None)
 
 
 def names_in_parameters() -> dict[str, str]:
-    """Parameters whose value is the id of a row -> what kind of row."""
+    """Parameters that reference a row by id -> the kind of row."""
     inputs = (item for entry in CATALOGUE.values() for item in entry.inputs.items())
     return {name: input.names for name, input in inputs if input.names in ROWS}
 
 
 def decided_by(action: Action) -> dict[str, int]:
-    """What the action says of the records that it makes and later prices are counted by, by the measure's name."""
+    """Amounts that the action sets on the records it creates and later prices are based on, by measure name."""
     made, params = made_by(action), action.params
     return {
         entry.measure.name: getattr(params, entry.measure.name)
@@ -99,15 +98,15 @@ def decided_by(action: Action) -> dict[str, int]:
 
 
 def usual_amounts() -> dict[str, int]:
-    """What prices are counted by, where nothing is known of the records."""
+    """Default amounts for prices, by measure name."""
     return {entry.measure.name: entry.measure.usual for entry in CATALOGUE.values() if entry.measure}
 
 
 def made_by(action: Action) -> str | None:
-    """The record type that this action of a rule makes."""
+    """The record type that this action creates."""
     return CATALOGUE[action.type].made_type(action.params)
 
 
 def explicit_ids(action: Action) -> list[int] | None:
-    """Ids written into the action's parameters; None when it is bound to the run's records."""
+    """Ids given in the action's parameters; None when it works on the run's records."""
     return CATALOGUE[action.type].explicit_ids(action.params)
