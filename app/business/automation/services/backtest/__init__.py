@@ -1,1 +1,1 @@
-"""Replaying a rule over past days: the times, events and records as they were, with nothing done."""
+"""Replays a rule over past days, with the times, events and records of then, without side effects."""

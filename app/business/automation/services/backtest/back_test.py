@@ -1,7 +1,7 @@
-"""Back-test: what a rule, a draft or a change of a rule would have done in the last days. Nothing is done or written.
+"""Back-test: what a rule, a draft or a changed rule would have done in the last days. Read-only.
 
-The report is bounded whatever the past held: figures, one line a day, samples of ten. What it rests on is in
-`past_facts`, `past_records` (values of then) and `replay` (what is not replayed); `rests` says it in figures.
+The report has a fixed size limit: totals, one line per day, samples of ten. Its assumptions are described in
+`past_facts`, `past_records` (past values) and `replay` (what is not replayed); `rests` counts them.
 """
 
 from collections import Counter
@@ -37,7 +37,7 @@ SECONDS_BETWEEN_WORDS = 1.0
 
 @dataclass
 class DayLine:
-    """One day of the account's zone. offered: events in the rule's place, or planned times."""
+    """One day in the account's zone. offered: events in the rule's scope, or planned times."""
 
     on: date
     offered: int = 0
@@ -49,9 +49,9 @@ class DayLine:
 
 @dataclass
 class BackTestOutcome:
-    """What one definition came to. `taken`: every record that it worked on, each with when.
+    """The result for one definition. `taken`: each record it worked on, with the time.
 
-    unmatched: records of events that did not match · skips: reason -> runs that a check stopped.
+    unmatched: records of events that did not match · skips: reason -> number of runs skipped for it.
     """
 
     unmatched: int = 0
@@ -76,9 +76,11 @@ def begin_back_test(
     data: Mapping[str, Any] | None = None,
     draft_id: int | None = None,
 ) -> Operation:
-    """Ask for one. `data` is the definition to try: of a new rule, or of a change of `rule`; None: as it is saved.
+    """Request a back-test. `data` is the definition to test, of a new rule or a change of `rule`; None: `rule` as
+    saved.
 
-    draft_id: where it is being written. Raises Invalid for days outside 1 to 90 and for what could not be saved.
+    draft_id: the draft being edited. Raises Invalid for days outside 1 to 90 and for definitions that could not be
+    saved.
     """
     if not 1 <= days <= MOST_DAYS:
         raise Invalid({"days": [f"Choose from 1 to {MOST_DAYS} days."]})
@@ -100,7 +102,7 @@ def begin_back_test(
 def run_back_test(
     read: Transaction, asked: OperationRequest, progress: Progress, clock: Clock
 ) -> dict[str, Any]:
-    """The operation: replays the requested trials and returns the report."""
+    """Executes the operation: replays the requested definitions and returns the report."""
     until = clock()
     start = until - timedelta(days=asked.params["days"])
     wanted = [name for name in ("definition", "saved") if name in asked.params]
@@ -125,7 +127,7 @@ def run_back_test(
 
 
 def open_replay(trial: Trial, read: Transaction, tell: Hears) -> tuple[EventSource | TimeSource, Replay]:
-    """The replay of a trial and where its runs come from."""
+    """The replay of a trial, and the source of its runs."""
     is_schedule = trial.definition.trigger == "schedule"
     source: EventSource | TimeSource = (
         TimeSource(trial, read, tell) if is_schedule else EventSource(trial, read, tell)
@@ -134,7 +136,7 @@ def open_replay(trial: Trial, read: Transaction, tell: Hears) -> tuple[EventSour
 
 
 def live_again(trial: Trial, source: EventSource | TimeSource, replay: Replay) -> BackTestOutcome:
-    """Go through the whole span and count."""
+    """Replay the whole period and count."""
     outcome = BackTestOutcome(is_estimate=replay.prices.is_estimate, as_today=source.judge.as_today)
     first, last = (at.astimezone(trial.account_zone).date() for at in (trial.start, trial.until))
     for number in range((last - first).days + 1):
@@ -171,7 +173,7 @@ def _count(
 
 
 def _report(trials: list[Trial], outcomes: list[BackTestOutcome]) -> dict[str, Any]:
-    """The first trial is what was asked for; a second one is the rule as it is saved."""
+    """The first trial is the requested definition; a second one is the saved rule."""
     trial = trials[0]
     report: dict[str, Any] = {
         "from": trial.start.isoformat(),
@@ -204,7 +206,7 @@ def _shown(outcome: BackTestOutcome) -> dict[str, Any]:
 
 
 def _changes(new: BackTestOutcome, saved: BackTestOutcome) -> dict[str, Any]:
-    """The records on which the two decide differently: `more` only by the new one, `fewer` only by the saved one."""
+    """Records on which the two differ: `more` taken only by the new one, `fewer` only by the saved one."""
     more = sorted(new.taken.keys() - saved.taken.keys())
     fewer = sorted(saved.taken.keys() - new.taken.keys())
     return {
@@ -216,7 +218,7 @@ def _changes(new: BackTestOutcome, saved: BackTestOutcome) -> dict[str, Any]:
 
 
 class _ProgressReporter:
-    """Says how far it is now and then, not for each event."""
+    """Reports progress at most once per second."""
 
     def __init__(self, progress: Progress) -> None:
         self.progress, self.done, self.total, self._said_at = progress, 0, 0, 0.0

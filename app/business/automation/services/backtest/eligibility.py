@@ -1,4 +1,4 @@
-"""Which matching records an action would have left out at a moment as finished ones: as `record_selection` does."""
+"""Which matching records an action would not have accepted at a past moment; the past version of `record_selection`."""
 
 from app.business.automation.services.backtest.past_facts import Values
 from app.business.automation.services.backtest.trial import Trial
@@ -9,7 +9,7 @@ from app.business.automation.services.transactions import Transaction
 
 
 def past_eligibility(trial: Trial, read: Transaction) -> tuple[AnyAction | None, PastEligibility]:
-    """The rule's action that leaves records out, if there is one, and how it judged them."""
+    """The rule's filtering action, if there is one, and its past eligibility."""
     action = filtering_action(trial.definition)
     if action is None:
         return None, PastEligibility()
@@ -18,5 +18,4 @@ def past_eligibility(trial: Trial, read: Transaction) -> tuple[AnyAction | None,
 
 
 def own_values(columns: list[str], values: Values) -> dict[str, object]:
-    """Values by column."""
     return dict(zip(columns, values, strict=False))

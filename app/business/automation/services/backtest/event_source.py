@@ -1,4 +1,4 @@
-"""The stored events of a span as an event rule would have met them: batch by batch, as `dispatch` does."""
+"""The stored events of a period as runs of an event rule: batch by batch, as `dispatch` does."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -34,8 +34,11 @@ Rows = Sequence[Any]
 
 
 class EventSource:
-    """Arrivals are batches. seen: events looked at · assumed: records read as today, for want of what was kept ·
-    gone: records that are no more and of which too little was kept."""
+    """One replay moment per dispatch time.
+
+    seen: events read · assumed: records evaluated with today's values, because no past ones are stored · gone: deleted
+    records with too few stored values.
+    """
 
     def __init__(self, trial: Trial, read: Transaction, tell: Hears) -> None:
         self.trial, self.read, self.tell = trial, read, tell
@@ -52,13 +55,13 @@ class EventSource:
         self._timeline: RecordTimeline | None = None
 
     def total(self) -> int:
-        """How many events there are to go through."""
+        """The number of events in the period."""
         with self.read() as session:
             batches = _batches(self.trial).with_only_columns(EventBatch.id).order_by(None)
             return session.scalar(select(func.count()).where(Event.batch_id.in_(batches))) or 0
 
     def arrivals(self) -> Iterator[ReplayMoment]:
-        """The batches in the order of their dispatch; those of one moment together."""
+        """The batches in order of dispatch; those of the same moment together."""
         with self.read() as session:
             batches = session.execute(_batches(self.trial)).all()
         for start in range(0, len(batches), BATCHES_AT_ONCE):
@@ -68,7 +71,7 @@ class EventSource:
                 yield self._arrival(at, [(batch, events.get(batch.id, [])) for batch in together])
 
     def choose(self, opened: Opened, at: datetime) -> list[int] | None:
-        """At once: what matched, less what is finished already. Later: what still matches."""
+        """Immediately: the matching records, except for finished ones. After a wait: those that still match."""
         if opened.records is None:
             account = self.judge.account(opened.site_id, self._ended.get(opened.batch_id or 0))
             return [] if self.judge.moment(at, opened.site_id).holds(None, account) else None
@@ -78,7 +81,7 @@ class EventSource:
         return self._still_matching(opened.records, at) or None
 
     def took(self, records: list[int], at: datetime) -> None:
-        """Event runs take records again and again; only conditions may ask when that was."""
+        """Event runs may take records repeatedly; only conditions on `handled_at` need the time."""
         if self.judge.handled:
             self.handled.update(dict.fromkeys(records, at))
 
@@ -124,7 +127,7 @@ class EventSource:
                 arrival.opened.append(self._opened(arrival.at, batch, records, part, site_id))
 
     def _by_site(self, matched: list[int], offered: dict[int, Any]) -> dict[int, list[int]]:
-        """One series of runs, or one for each site in the order of the events."""
+        """The records in one group, or one group per site in the order of the events."""
         if self.definition.split_by != "site":
             return {UNSPLIT: matched}
         sites: dict[int, list[int]] = {event.site_id: [] for event in offered.values()}
@@ -133,7 +136,7 @@ class EventSource:
         return sites
 
     def _offered(self, events: Rows) -> dict[int, Any]:
-        """By record its last event of the batch, in the scope and to a status that is asked for."""
+        """Record -> its last event of the batch, if in scope and with a status that matches."""
         place = self.definition
         return {
             event.record_id: event
@@ -169,7 +172,7 @@ class EventSource:
         return matched
 
     def _today(self, without: list[int], offered: dict[int, Any]) -> dict[int, Facts]:
-        """Today's facts of the records for which they are needed."""
+        """Today's facts of the records that need them."""
         self.assumed.update(without)
         wanted = list(offered) if self.judge.needs_today else without
         return self.judge.today(wanted) if wanted else {}
@@ -210,7 +213,7 @@ class EventSource:
 
 
 def _batches(trial: Trial) -> Any:
-    """Batches of the trigger's type that were dispatched in the span, or would have been."""
+    """Batches of the trigger's type that were, or would have been, dispatched in the period."""
     handed_out = func.coalesce(EventBatch.dispatched_at, EventBatch.closed_at)
     return (
         select(

@@ -1,8 +1,8 @@
-"""The facts of records as they were at a moment, for the one evaluator that decides on real runs too.
+"""Facts of records at a past moment, for the same evaluator that real runs use.
 
-Where they come from: the record's own values from what was kept with its events; the clock from the moment; the
-account's credits from its ledger; "last handled by this rule" from the replay itself. Everything else (site,
-parents, counts, long texts) as it is today, and so are own values of which nothing was kept.
+Sources: the record's own values from event snapshots; the clock from the moment; the account's credits from its ledger;
+"last handled by this rule" from the replay. Everything else (site, parents, counts, long texts), and own values without
+snapshot, as of today.
 """
 
 from bisect import bisect_right
@@ -41,7 +41,7 @@ Values = Sequence[Any]
 
 
 class Judge:
-    """Whether a record met the rule's conditions at a moment."""
+    """Evaluates the rule's conditions on records at past moments."""
 
     def __init__(self, trial: Trial, read: Transaction) -> None:
         record_type = trial.definition.record_type
@@ -51,14 +51,14 @@ class Judge:
         fields, asked = fields_of(self.subject), field_names(self.node)
         kept = kept_names(MODELS[record_type]) if record_type else frozenset()
         if trial.definition.trigger == "schedule":
-            # A cluster's counts change without an event of its own: at a planned time today's are nearer.
+            # A cluster's counts change without an event on the cluster: at planned times today's counts are closer.
             kept -= set(CLUSTER_FIGURES)
         own = {name: fields[name].column for name in sorted(asked) if fields[name].column in kept}
         self.names, self.columns = list(own), [str(column) for column in own.values()]
         self.clock = sorted(asked & CLOCK.keys())
         self.credits = asked & {AVAILABLE, PERCENT}
         self.handled = [name for name in asked if fields[name].type is FieldType.HANDLED]
-        # What a finished run says is final.
+        # Fields of a finished run never change.
         asked_of_run = asked & RUN_FIELDS.keys()
         elsewhere = asked - own.keys() - CLOCK.keys() - {AVAILABLE, PERCENT} - set(self.handled)
         self.as_today = sorted({fields[name].label for name in elsewhere - UNCHANGING - asked_of_run})
@@ -71,12 +71,12 @@ class Judge:
 
     @property
     def is_timeless(self) -> bool:
-        """Whether a verdict holds until the record itself changes."""
+        """Whether a result holds until the record itself changes."""
         ages = any(isinstance(item, Leaf) and item.operator in AGE for item in walk(self.node))
         return not (ages or self.clock or self.credits or self.handled or counts(self.node))
 
     def moment(self, at: datetime, site_id: int = 0) -> "Moment":
-        """The judge at one moment."""
+        """The evaluator for one moment."""
         zone = self.trial.zone(site_id)
         common: dict[str, Any] = {name: CLOCK[name](at.astimezone(zone)) for name in self.clock}
         if self._credits is not None:
@@ -84,9 +84,9 @@ class Judge:
         return Moment(self, at, zone, common)
 
     def account(self, site_id: int = 0, run_id: int | None = None) -> Facts:
-        """What a rule without records may ask, as it is today; the moment adds clock and credits.
+        """Facts for rules without records, as of today; `Moment` adds clock and credits.
 
-        site_id: of a rule with a run for each site, the site of the run · run_id: the finished run that it follows.
+        site_id: the run's site, where the rule is split by site · run_id: the finished run that the rule follows.
         """
         asked = site_id, run_id
         if asked not in self._account:
@@ -96,7 +96,7 @@ class Judge:
         return self._account[asked]
 
     def today(self, ids: Sequence[int]) -> dict[int, Facts]:
-        """What the records say today, of what the conditions ask; a page a transaction."""
+        """Today's facts that the conditions need, one transaction per chunk."""
         found: dict[int, Facts] = {}
         for start in range(0, len(ids), CHUNK):
             found |= self._today(ids[start : start + CHUNK], self.trial.scope, self.subject)
@@ -117,7 +117,7 @@ class Judge:
 
 
 class Moment:
-    """A judge at one moment: what is the same for all records is computed once."""
+    """A judge at one moment; values that are the same for all records are computed once."""
 
     def __init__(self, judge: Judge, at: datetime, zone: tzinfo, common: dict[str, Any]) -> None:
         self.judge, self.at, self.common = judge, at, common
@@ -126,7 +126,7 @@ class Moment:
     def holds(
         self, values: Values | None, today: Facts | None = None, handled_at: datetime | None = None
     ) -> bool:
-        """The verdict on a record with these own values (None: today's); `today`: where the rest is read."""
+        """Whether a record with these own values (None: today's) matches; `today`: all its other facts."""
         judge = self.judge
         facts = Facts(today or {}, now=self.at, today=self.day)
         if today is not None:
@@ -141,7 +141,7 @@ class Moment:
 
 
 def handled_before(trial: Trial, read: Transaction) -> dict[int, datetime]:
-    """When the saved rule had last handled which record, at the beginning of the span."""
+    """When the saved rule last handled each record before the period."""
     if trial.rule_id is None or trial.definition.record_type is None:
         return {}
     with read() as session:
@@ -156,7 +156,7 @@ def handled_before(trial: Trial, read: Transaction) -> dict[int, datetime]:
 
 
 class _Credits:
-    """The account's credits over time, from its ledger. What runs had set aside just then is not known."""
+    """The account's balance over time, from its ledger. Credits held by runs at a past moment are not known."""
 
     def __init__(self, trial: Trial, read: Transaction) -> None:
         self.times: list[datetime] = []

@@ -1,4 +1,4 @@
-"""The order in which a rule would have taken its records at a past moment, as `record_order` does today."""
+"""The order in which a rule would have taken records at a past moment; the past version of `record_order`."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
@@ -16,7 +16,7 @@ from app.business.planner.services.record_snapshot import CLUSTER_FIGURES, kept_
 
 
 class ReplayOrder:
-    """`columns`: the own values that it needs; what is no such value is read as it is today."""
+    """`columns`: the own values that it needs; all others are read as of today."""
 
     def __init__(self, trial: Trial, read: Transaction) -> None:
         self.trial, self.read, self.order = trial, read, trial.definition.order
@@ -29,11 +29,11 @@ class ReplayOrder:
 
     @property
     def is_by_age(self) -> bool:
-        """Whether the oldest come first, which is the order of their numbers."""
+        """Whether the oldest come first, which is the order of ids."""
         return self.order == OLDEST
 
     def load(self, ids: Sequence[int]) -> None:
-        """Read today's values where no past ones are kept; a page a transaction."""
+        """Load today's values where no past ones are stored, one transaction per chunk."""
         if self.field is None or self.columns:
             return
         for start in range(0, len(ids), CHUNK):
@@ -52,7 +52,7 @@ class ReplayOrder:
     def first(
         self, count: int, ids: Iterator[int], own: Callable[[int], dict[str, object]], at: datetime
     ) -> Iterator[int]:
-        """The first `count` of these records, in order. At random the same come at each replay."""
+        """The first `count` of these records, in order. Random order is the same in each replay."""
         if self.field is None:
             drawn = Random(f"{at}")  # noqa: S311 - a draw, no secret
             keys: Callable[[int], Any] = (

@@ -1,8 +1,8 @@
-"""The records of a rule's scope as time passes: what each said at which moment, from what was kept with its events.
+"""The records in a rule's scope over time: their values at each moment, from event snapshots.
 
-Statuses are exact, for every move wrote an event with from and to. Other own values are those of the latest event
-until the record's last change, and today's from then on. Where nothing was kept (events of before it was), today's
-values stand in; such records are counted (`assumed`).
+Statuses are exact, because each change has an event with from and to. Other own values are those of the latest event
+until the record's last change, and today's from then on. Where no snapshot is stored (older events), today's values are
+used; such records are counted (`assumed`).
 """
 
 from collections import defaultdict
@@ -24,12 +24,12 @@ from app.business.planner.services.record_snapshot import CLUSTER_FIGURES, resto
 CHUNK = 5_000
 
 PastEvent = tuple[datetime, Values | None, str | None, str | None]
-"""An event of a record: when, what was kept, and for moves the statuses from and to."""
+"""An event of a record: time, snapshot, and for status changes from and to."""
 Change = tuple[datetime, int, Values]
 
 
 class RecordTimeline:
-    """`state` is what the records say once `advance` has gone to a moment; `site_of` says where they are."""
+    """`state` holds the values at the moment that `advance` has reached; `site_of` the sites of the records."""
 
     def __init__(self, trial: Trial, read: Transaction, columns: Sequence[str], tell: Hears) -> None:
         self.columns = [*columns, *(["status"] if "status" not in columns else [])]
@@ -43,7 +43,7 @@ class RecordTimeline:
         self._next = 0
 
     def advance(self, to: datetime) -> set[int]:
-        """Apply all that changed before `to`; gives the records that did."""
+        """Apply all changes before `to`; returns the ids of changed records."""
         changed: set[int] = set()
         changes = self._changes
         while self._next < len(changes) and changes[self._next][0] < to:
@@ -136,7 +136,7 @@ class RecordTimeline:
         return found
 
     def _pages(self, query: Callable[[int], Any]) -> Iterator[Any]:
-        """Rows whose first column grows, a page a transaction: nobody waits long for us."""
+        """Rows with increasing first column, one transaction per page, so that no lock is held for long."""
         last = 0
         while True:
             with self.read() as session:

@@ -1,4 +1,4 @@
-"""What a replayed run costs at most: the prices of the production code, loaded for many records at once."""
+"""Upper bound of the price of a replayed run, by the same prices as real runs, loaded for many records at once."""
 
 from collections.abc import Sequence
 
@@ -14,7 +14,7 @@ CHUNK = 5_000
 
 
 class Prices:
-    """`load` the records first; then every run over some of them can be priced without a query."""
+    """Call `load` for the records first; then runs over any of them are priced without a query."""
 
     def __init__(self, trial: Trial, read: Transaction) -> None:
         self.trial, self.read = trial, read
@@ -31,7 +31,7 @@ class Prices:
 
     @property
     def is_estimate(self) -> bool:
-        """Whether some action works on what an earlier one makes, so that its price can only be estimated."""
+        """Whether some action works on records that an earlier one creates, so that its price can only be estimated."""
         return bool(self.later)
 
     @property
@@ -40,20 +40,20 @@ class Prices:
         return not self.later and all(not step.entry.is_paid for step in self.known)
 
     def load(self, ids: Sequence[int]) -> None:
-        """Read what the prices of these records depend on."""
+        """Load what the prices of these records depend on."""
         missing = [] if self.are_free else [record_id for record_id in ids if record_id not in self._loaded]
         for start in range(0, len(missing), CHUNK):
             self._load(missing[start : start + CHUNK])
         self._loaded.update(missing)
 
     def of(self, records: list[int]) -> int:
-        """Most credits of the steps whose records are known before the run: what it sets aside at its start."""
+        """Upper bound of the credits of steps whose records are known before the run: what a run holds at its start."""
         if self.are_free:
             return 0
         return sum(self._measures[step.index].amount(self._input(step, records)) for step in self.known)
 
     def of_later_steps(self, records: int) -> int:
-        """About what the steps over newly made records cost."""
+        """Estimated credits of the steps over records created in the run."""
         if not self.later:
             return 0
         if records not in self._later:

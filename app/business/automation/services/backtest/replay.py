@@ -1,8 +1,8 @@
-"""Replay of a rule: what it would have decided, in the order of time, with its limits and nothing done.
+"""Replay of a rule: what it would have decided, in chronological order, within its limits and without side effects.
 
-The checks come in the order of real runs (`gates`). Not replayed: pauses, other rules' use of the account's
-credits and budgets, how long runs take (so neither overlap nor faults), and what the work itself changes. A run
-is taken to succeed with all its records.
+The checks have the order of real runs (`gates`). Not replayed: pauses, other rules' use of credits and budgets, the
+duration of runs (so neither overlap nor faults), and changes by the work itself. A run is assumed to succeed with all
+its records.
 """
 
 from collections import Counter, deque
@@ -19,12 +19,12 @@ from app.business.automation.services.runs.waiting import LONGEST_WAIT
 from app.business.time_zones import start_of_day
 
 MANY_WAIT = 1_000
-"""Above so many waiting runs, those for which the day has no room are not looked at again each day."""
+"""With more waiting runs than this, those that exceed the daily limit are not evaluated again each day."""
 
 
 @dataclass
 class Opened:
-    """A run that would be opened. records: given by events; None where it chooses them itself."""
+    """A run that would be opened. records: given by events; None where the run selects them itself."""
 
     at: datetime
     records: list[int] | None
@@ -38,7 +38,7 @@ class Opened:
 
 @dataclass(frozen=True)
 class ReplayDecision:
-    """What became of an opened run, or of the records of a batch that do not match (`count` of them)."""
+    """The result of an opened run, or of the records of a batch that do not match (`count` of them)."""
 
     opened: Opened
     at: datetime
@@ -56,7 +56,7 @@ class ReplayDecision:
 
 @dataclass
 class ReplayMoment:
-    """What one moment brings: runs to open, and by batch the count of records that do not match."""
+    """One moment: runs to open, and by batch the number of records that do not match."""
 
     at: datetime
     opened: list[Opened] = field(default_factory=list)
@@ -66,20 +66,20 @@ class ReplayMoment:
 
 
 class Source(Protocol):
-    """Where runs come from, and which records they find when their turn comes."""
+    """Provides the runs, and selects their records at their turn."""
 
     def arrivals(self) -> Iterator[ReplayMoment]:
-        """All of the span, in order of time."""
+        """All of the period, in chronological order."""
 
     def choose(self, opened: Opened, at: datetime) -> list[int] | None:
         """The run's records at that moment; None where nothing (or too little) matches."""
 
     def took(self, records: list[int], at: datetime) -> None:
-        """The rule has worked on them."""
+        """Record that the rule has worked on these records."""
 
 
 class Replay:
-    """`steps` gives what was decided, in order; nothing of it is kept here."""
+    """`steps` yields the decisions in order; none are stored."""
 
     def __init__(self, trial: Trial, source: Source, prices: Prices) -> None:
         self.trial, self.source, self.prices = trial, source, prices
@@ -91,7 +91,10 @@ class Replay:
         self.is_event = self.definition.trigger != "schedule"
 
     def steps(self) -> Iterator[tuple[ReplayMoment | None, Iterator[ReplayDecision]]]:
-        """Each arrival with its decisions; those of runs that waited come without one. At the end, who waits still."""
+        """Each moment with its decisions; decisions on waiting runs come without one.
+
+        At the end, the runs that still wait.
+        """
         for arrival in self.source.arrivals():
             for midnight in self._midnights(arrival.at):
                 yield None, self._wake(midnight)
@@ -165,7 +168,7 @@ class Replay:
         self.source.took(taken, at)
 
     def _midnights(self, until: datetime) -> Iterator[datetime]:
-        """The beginnings of days, until then, on which waiting runs try again."""
+        """The starts of days until then on which waiting runs try again."""
         zone = self.trial.account_zone
         since = self._woken_at or self.trial.start
         day = since.astimezone(zone).date() + timedelta(days=1)

@@ -1,4 +1,4 @@
-"""The planned times of a span as a schedule rule would have met them, and the records it would have chosen at each."""
+"""The planned times of a period as runs of a scheduled rule, and the records it would have selected at each."""
 
 from bisect import bisect_left
 from collections.abc import Iterator
@@ -24,11 +24,14 @@ from app.business.errors import Invalid
 
 MOST_TIMES = 10_000
 MOST_LOOKS = 5_000_000
-"""Records times planned times, for conditions that have to be asked anew at each time."""
+"""Limit of evaluations (records × planned times) of conditions that depend on the time."""
 
 
 class TimeSource:
-    """Arrivals are planned times. assumed: records read as today, for want of what was kept."""
+    """One replay moment per planned time.
+
+    assumed: records evaluated with today's values, because no past ones are stored.
+    """
 
     def __init__(self, trial: Trial, read: Transaction, tell: Hears) -> None:
         self.trial, self.read, self.tell = trial, read, tell
@@ -51,21 +54,21 @@ class TimeSource:
 
     @property
     def assumed(self) -> set[int]:
-        """Records of which something had to be read as it is today."""
+        """Records with some value read as of today."""
         return self._timeline.assumed if self._timeline else set()
 
     def total(self) -> int:
-        """How many planned times there are to go through."""
+        """The number of planned times."""
         return len(self.times)
 
     def arrivals(self) -> Iterator[ReplayMoment]:
-        """One for each planned time and site."""
+        """One moment for each planned time and site."""
         for at, site_id in self.times:
             self.tell(1)
             yield ReplayMoment(at, [Opened(at, None, site_id=site_id)], offered=1)
 
     def choose(self, opened: Opened, at: datetime) -> list[int] | None:
-        """The first records that match and that the rule may take, at most as many as it takes at once."""
+        """The first records that match and may be taken, at most as many as a run takes."""
         if self._timeline is None:
             return (
                 []
@@ -82,7 +85,7 @@ class TimeSource:
         return found[: self.limit] if len(found) >= self.definition.record_minimum else None
 
     def took(self, records: list[int], at: datetime) -> None:
-        """They are handled, most of them for good."""
+        """Record them as handled; most are not taken again."""
         self.handled.update(dict.fromkeys(records, at))
         for record_id in records:
             place = bisect_left(self._in_order, record_id)
@@ -176,9 +179,9 @@ class TimeSource:
         return self.definition.repeat == "once" or handled_at > at - again_after
 
     def _was_left_over(self, record_id: int, handled_at: datetime | None) -> bool:
-        """A keyword that clustering really tried since and that is new all the same fitted nowhere: free in a week.
+        """A keyword that clustering has tried since then and that is still new did not fit: it is free again in a week.
 
-        One that nothing has tried is taken to have been placed.
+        One without such an attempt is assumed to have been placed.
         """
         tried_at = self._tried.get(record_id)
         return tried_at is not None and handled_at is not None and tried_at >= handled_at

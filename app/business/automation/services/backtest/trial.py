@@ -1,4 +1,4 @@
-"""What a replay is of: one definition of a rule, over one span of the past."""
+"""The subject of a replay: one definition of a rule over one period of the past."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,14 +14,14 @@ from app.business.automation.services.transactions import Transaction
 from app.business.planner.models import Site, SiteStatus
 
 Hears = Callable[[int], None]
-"""Called with how many more events or planned times were processed; may raise to stop the replay."""
+"""Called with the number of events or planned times just processed; may raise to stop the replay."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """`rule_id`: of the saved rule that it is, or would change; None for a rule that is not saved.
+    """`rule_id`: the saved rule that is tested or changed; None for a rule that is not saved.
 
-    sites: zone by id of the account's sites that are active now.
+    sites: id -> time zone of the account's active sites.
     """
 
     account_id: int
@@ -35,7 +35,6 @@ class Trial:
 
     @property
     def scope(self) -> RuleScope:
-        """What the rule may read."""
         place = self.definition.site, self.definition.sector
         return RuleScope(self.account_id, *place, account_zone=self.account_zone.key)
 
@@ -55,7 +54,7 @@ def make_trial(
     start: datetime,
     until: datetime,
 ) -> Trial:
-    """The trial with what it needs of the account as it is now."""
+    """The trial with the account's present sites and zones."""
     with read() as session:
         account_zone = session.scalars(select(Account.timezone).where(Account.id == account_id)).one()
         active = select(Site.id, Site.timezone).where(

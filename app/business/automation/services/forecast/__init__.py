@@ -1,1 +1,1 @@
-"""The account's credits ahead: each rule's pace, when credits run out, and what a change would do."""
+"""Forecast of the account's credits: the use of each rule, when credits run out, and the effect of changes."""

@@ -1,4 +1,5 @@
-"""What switching a rule on adds: its use of the coming weeks, when credits then run out, and the most in one day."""
+"""The effect of switching a rule on: its use in the coming weeks, when credits then run out, and the most in one
+day."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,12 +22,12 @@ from app.business.automation.services.rules.versions import definition_of, read_
 from app.business.planner.models import Site, SiteStatus
 
 NOT_PACE = ("name", "description", "is_active", "mode", "priority", "when_limited")
-"""What may differ without changing what a rule uses."""
+"""Fields that do not affect the use of credits."""
 
 
 @dataclass(frozen=True)
 class DayCost:
-    """The most credits that a rule can cost in one day. rule_id None: the rule in question, not saved yet."""
+    """Upper bound of a rule's credits in one day. rule_id None: the rule is not saved yet."""
 
     rule_id: int | None
     name: str
@@ -35,8 +36,8 @@ class DayCost:
 
 @dataclass(frozen=True)
 class Addition:
-    """used: credits of the rule in the next 30 days · before, after: without it and with it · day: the rule first, then
-    every rule that it can start."""
+    """used: credits of the rule in the next 30 days · before, after: forecast without and with it · day: the rule,
+    then every rule that it can start."""
 
     used: float
     before: Forecast
@@ -46,13 +47,13 @@ class Addition:
 
     @property
     def most_a_day(self) -> int:
-        """The most in a day, all together, within the account's daily ceiling."""
+        """Upper bound of all of them together in one day, within the account's daily ceiling."""
         total = sum(cost.credits for cost in self.day)
         return total if self.ceiling is None else min(total, self.ceiling)
 
     @property
     def started(self) -> Sequence[DayCost]:
-        """Rules that it can start and that cost something."""
+        """Paid rules that it can start."""
         return [cost for cost in self.day[1:] if cost.credits]
 
     @property
@@ -68,7 +69,10 @@ def addition(
     now: datetime,
     rule: AutomationRule | None = None,
 ) -> Addition:
-    """For a new rule, or for the saved `rule` as `definition` would have it. Measured where it has run as it is."""
+    """For a new rule, or for the saved `rule` changed to `definition`.
+
+    Uses measurements where the saved rule is the same.
+    """
     rule_id = rule.id if rule else None
     outlook = look_ahead(session, account, now, tried=[rule.id] if rule else [])
     off = {rule.id: 0.0} if rule else {}
@@ -84,7 +88,7 @@ def addition(
 
 
 def is_same(definition: RuleDefinition, rule: AutomationRule) -> bool:
-    """Whether the saved rule already does all that is said here; conditions are equal when they read the same."""
+    """Whether the saved rule has the same effect; conditions are compared by their description."""
     saved = definition_of(rule)
     told = {name: value for name, value in saved.items() if name not in NOT_PACE and name != "conditions"}
     said = definition.model_dump(mode="json")
@@ -95,7 +99,7 @@ def is_same(definition: RuleDefinition, rule: AutomationRule) -> bool:
 def day_costs(
     session: Session, account: Account, definition: RuleDefinition, now: datetime, rule_id: int | None = None
 ) -> list[DayCost]:
-    """The most that the rule, and each rule that it can start, can cost in one day."""
+    """Upper bounds per day of the rule and of each rule that it can start."""
     sites = _active_sites(session, account.id)
     own = DayCost(rule_id, definition.name, _most_a_day(definition, now, sites))
     started = started_by(session, account.id, definition, rule_id)
@@ -103,7 +107,7 @@ def day_costs(
 
 
 def _most_a_day(definition: RuleDefinition, now: datetime, sites: int) -> int:
-    """Limits count for each site where the rule is split; a month's budget may go in a day."""
+    """Daily limits apply per site where the rule is split by site; a monthly budget may be spent in one day."""
     if not is_paid(definition.actions) or definition.mode == "shadow":
         return 0
     places = sites if definition.split_by == "site" and definition.site is None else 1

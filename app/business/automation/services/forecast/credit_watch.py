@@ -1,7 +1,6 @@
-"""Tells editors in time that credits run out before the next grant, or are low; and takes it back when they do not.
+"""Notifies editors when credits will run out before the next grant, or are low; withdraws the notice when that is over.
 
-The notice is renewed only when the day has moved by more than one, so who has read it is left in peace. Asking
-twice, or never for a while, changes nothing.
+A notice is renewed only when the expected day has changed by more than a day. Idempotent; skipped calls do no harm.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,13 +20,13 @@ from app.business.database_faults import stops_all
 
 RUN_OUT, LOW = "credits-run-out", "credits-low"
 AHEAD = timedelta(days=7)
-"""How near the likely run-out day must be."""
+"""Notices are sent when the expected day is within this time."""
 LOW_PART = 10
 """Credits are low below a tenth of the monthly grant."""
 SAME = timedelta(days=1)
 PAST = timedelta(days=28)
 BUSIER = 4
-"""How many times its mean use an account may come to use: a forecast is made only where that comes near."""
+"""Accounts get a forecast only if credits would run out at this multiple of their mean use."""
 MOST_ACCOUNTS = 100
 WHAT_TO_DO = (
     "What you can do: let a rule run less often, give it a monthly budget, switch it off, or ask an owner for more "
@@ -37,14 +36,14 @@ WHAT_TO_DO = (
 
 @dataclass
 class WatchReport:
-    """Accounts that were looked at, and those that could not be, with the error."""
+    """The number of accounts processed, and the errors of those that failed."""
 
     accounts: int = 0
     failed: dict[int, Exception] = field(default_factory=dict)
 
 
 def watch_credits(transaction: Callable[[], AbstractContextManager[Session]], now: datetime) -> WatchReport:
-    """Look at every account that may run short, one small transaction for each."""
+    """Update the notices of all accounts that may run short, in one small transaction each."""
     watched = WatchReport()
     with transaction() as session:
         account_ids = accounts_near_the_end(session, now)
@@ -62,7 +61,7 @@ def watch_credits(transaction: Callable[[], AbstractContextManager[Session]], no
 
 
 def accounts_near_the_end(session: Session, now: datetime) -> Sequence[int]:
-    """Active accounts that may run short within a week, and those notified already; the shortest first. One query."""
+    """Active accounts that may run short within a week, and those with a notice; most urgent first. One query."""
     used = (
         select(func.coalesce(func.sum(SpendCounter.spent), 0))
         .where(
@@ -91,7 +90,7 @@ def accounts_near_the_end(session: Session, now: datetime) -> Sequence[int]:
 
 
 def tell(session: Session, account: Account, now: datetime) -> None:
-    """Raise, renew or settle the account's two notices."""
+    """Raise, renew or withdraw the account's two notices."""
     outlook = look_ahead(session, account, now)
     forecast = outlook.forecast()
     _notify_of_end(session, account, outlook, forecast, now)
@@ -127,7 +126,7 @@ def _notify_of_low(
     session: Session, account: Account, outlook: Outlook, forecast: Forecast, now: datetime
 ) -> None:
     free, grant = account.credits_available, outlook.funds.grant
-    # The day on which they end says more: one notice is enough.
+    # The notice about the day is more precise: one notice is enough.
     if free * LOW_PART >= grant or not forecast.used or notice_of(session, account.id, RUN_OUT):
         settle_notice(session, account.id, LOW, now)
         return
@@ -147,7 +146,7 @@ def _notify_of_low(
 
 
 def _uses_most(outlook: Outlook, forecast: Forecast) -> tuple[int | None, str]:
-    """The rule with the largest share of the coming use, and a sentence that names it."""
+    """The rule with the largest share of the forecast use, and a sentence that names it."""
     shares = [(forecast.share(entry.rule.id) or 0, entry.rule) for entry in outlook.rules]
     share, rule = max(shares, key=lambda one: one[0], default=(0, None))
     if rule is None or not share:

@@ -15,7 +15,7 @@ PART = 5
 
 
 def proposed_ceiling(session: Session, account: Account, rule_id: int | None = None) -> int | None:
-    """Credits a day; None where there is a ceiling, no grant to share out, or another paid rule is on already."""
+    """Credits per day; None where there is a ceiling, no grant, or another paid rule that is on."""
     plan = session.get(Plan, account.plan_id) if account.plan_id else None
     if account.daily_ceiling is not None or plan is None or plan.monthly_credits < PART:
         return None
@@ -34,7 +34,7 @@ def proposed_ceiling(session: Session, account: Account, rule_id: int | None = N
 def set_ceiling(
     session: Session, account: Account, ceiling: int, actor: audit_log.AuditActor, now: datetime
 ) -> None:
-    """Take the proposal; a ceiling that somebody has set meanwhile stays."""
+    """Set the ceiling unless somebody has set one in the meantime."""
     taken = session.scalar(
         update(Account)
         .where(Account.id == account.id, Account.daily_ceiling.is_(None))

@@ -1,4 +1,4 @@
-"""What a rule that has hardly run may use: its prices, the records that wait for it, and those that come."""
+"""Estimates the use of a rule with little history: from prices, waiting records, and the rate of new records."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from app.business.automation.services.runs.record_selection import eligible
 
 @dataclass(frozen=True)
 class UseEstimate:
-    """per_day: credits of a due day · waiting: credits for records that wait already · most: credits of a day."""
+    """per_day: credits per due day · waiting: credits for records that wait already · most: upper bound per day."""
 
     per_day: float
     waiting: float
@@ -38,7 +38,10 @@ def estimate_use(
     zone: ZoneInfo,
     now: datetime,
 ) -> UseEstimate:
-    """Estimate by the records that match now; those that came `since` say how many come. `due`: days since then."""
+    """Estimate from the records that match now; those since `since` give the rate.
+
+    `due`: share of each day since then.
+    """
     most = most_per_run(definition) * most_runs_per_day(definition, now)
     if definition.record_type is None:
         runs = most_runs_per_day(definition, now) if definition.trigger == "schedule" else 1
@@ -57,7 +60,7 @@ def _counts(
     zone: ZoneInfo,
     now: datetime,
 ) -> tuple[int, int]:
-    """Matching records that came since then, and those that the rule would take now; in one query."""
+    """The number of matching records since then, and of those the rule would take now; one query."""
     record_type = definition.record_type or ""
     model: Any = MODELS[record_type]
     came_at = model.status_since if definition.trigger == "status_changed" else model.created_at

@@ -1,4 +1,4 @@
-"""The account's credits ahead: every rule that costs something, what it used lately, and what any change would do."""
+"""The data of a credit forecast: every paid rule with its recent use; forecasts for any change are computed from it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -28,7 +28,7 @@ MOST_RULES = 200
 
 @dataclass
 class Outlook:
-    """Everything a forecast needs, read once; each forecast of it is arithmetic."""
+    """All data for forecasts, loaded once; each forecast is then pure arithmetic."""
 
     days: Days
     coming: Days
@@ -38,7 +38,7 @@ class Outlook:
     added: list[Stream] = field(default_factory=list)
 
     def forecast(self, factors: Mapping[int, float] | None = None) -> Forecast:
-        """As things are; or with some rules used that many times as much, 0 for off, 1 for on."""
+        """The forecast as things are, or with the use of some rules multiplied: 0 for off, 1 for on."""
         factors = factors or {}
         streams = [
             stream.times(factors.get(entry.rule.id, stream.factor))
@@ -51,9 +51,9 @@ class Outlook:
 
 
 def look_ahead(session: Session, account: Account, now: datetime, *, tried: Sequence[int] = ()) -> Outlook:
-    """Read the account's past and its rules: about eight queries, and one for each rule that has hardly run.
+    """Load the account's past use and its rules: about eight queries, and one for each rule with little history.
 
-    `tried`: rules that are off and may be tried on.
+    `tried`: rules that are off, but need an estimate because a forecast may include them.
     """
     today = now.astimezone(ZoneInfo(account.timezone)).date()
     days = history.days_from(today - timedelta(days=PAST_DAYS), PAST_DAYS, account.timezone)
@@ -80,7 +80,7 @@ def look_ahead(session: Session, account: Account, now: datetime, *, tried: Sequ
 def with_rule(
     session: Session, outlook: Outlook, account: Account, definition: RuleDefinition, now: datetime
 ) -> Outlook:
-    """The same, if a rule of this definition were on besides."""
+    """The outlook with a rule of this definition in addition."""
     if not is_paid(definition.actions) or definition.mode == "shadow":
         return outlook
     streams = Streams(session, account, outlook.days, outlook.coming, now)
@@ -92,7 +92,7 @@ def with_rule(
 
 
 def _coming(today: date, zone: str) -> Days:
-    """Up to the grant after the next one, and at least the days over which use is shown."""
+    """Until the grant after the next one, and at least the days for which use is shown."""
     following = _next_first(_next_first(today))
     return history.days_from(today, max((following - today).days, SPAN + 1), zone)
 
@@ -144,7 +144,7 @@ def _funds(
 
 
 def _used(session: Session, account_id: int, today: date) -> dict[tuple[str, int], int]:
-    """Spent and set aside on every counter of this month and today."""
+    """Credits spent and held on the counters of this month and today."""
     rows = session.execute(
         select(SpendCounter.scope, SpendCounter.scope_id, SpendCounter.spent + SpendCounter.held).where(
             SpendCounter.account_id == account_id,

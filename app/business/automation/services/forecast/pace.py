@@ -1,28 +1,28 @@
-"""How many credits a rule uses on a due day, learnt from the days behind us: by weekday, late days counting more."""
+"""How many credits a rule uses per due day, estimated from past days: by weekday, with recent days weighted higher."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
 HALF_LIFE = 14
-"""Days after which a day counts half."""
+"""Half-life of a day's weight, in days."""
 ENOUGH = 3
-"""Due days after which what was measured stands alone, without the estimated price."""
+"""Number of due days after which measurements alone count, without the estimate by prices."""
 SHARED = 1.0
-"""Days that working days and weekends lend each other."""
+"""Weight of the common mean in those of working days and weekends, in days."""
 SHARED_IN_WEEK = 3.0
-"""Days that the weekdays of one kind lend each other: four Mondays are few."""
+"""Weight of that mean in the ones of single weekdays, in days: four Mondays are few."""
 WEEKEND = (5, 6)
 
 
 @dataclass(frozen=True)
 class Stream:
-    """What one rule used on one site (None: not kept apart), and on which coming days it is due.
+    """The use of one rule on one site (None: all sites), and the coming days on which it is due.
 
-    rule_id None: what people and programs started. used, on: of each past day, oldest first, the credits, and the
-    share of the day on which the rule was on and due. due: the same share of each coming day, of today its rest.
-    estimated_use: credits of a due day by its price. waiting: credits for records that wait already, taken first.
-    most: what a day can never pass. factor: 1, or what somebody wants to try.
+    rule_id None: runs started by people and programs. used, on: for each past day, oldest first, the credits, and the
+    share of the day on which the rule was on and due. due: that share of each coming day; today only the rest.
+    estimated_use: credits of a due day by prices. waiting: credits for records that wait already, used first. most:
+    upper bound per day. factor: 1, or the change being tried.
     """
 
     rule_id: int | None
@@ -36,29 +36,29 @@ class Stream:
     factor: float = 1
 
     def times(self, factor: float) -> "Stream":
-        """The same rule used more or less."""
+        """The same stream with another factor."""
         return replace(self, factor=factor)
 
 
 @dataclass(frozen=True)
 class SpendingPace:
-    """Credits of a whole due day by weekday, Monday first; `seen`: how many due days it was learnt from."""
+    """Credits of a whole due day by weekday, Monday first; `seen`: the number of due days measured."""
 
     by_weekday: tuple[float, ...]
     seen: float
 
     def on(self, day: date) -> float:
-        """Credits expected if the rule is due all of that day."""
+        """Expected credits if the rule is due all of that day."""
         return self.by_weekday[day.weekday()]
 
 
 def weights(days: Sequence[date]) -> list[float]:
-    """How much each past day counts, the last one most."""
+    """Weight of each past day, highest for the last one."""
     return [0.5 ** ((len(days) - 1 - number) / HALF_LIFE) for number in range(len(days))]
 
 
 def measure(stream: Stream, days: Sequence[date]) -> SpendingPace:
-    """The pace of the past `days`; with few of them the estimated price is used."""
+    """The pace measured over the past `days`; with few due days the estimate by prices is mixed in."""
     lines = list(zip(days, stream.used, stream.on, weights(days), strict=True))
     seen = sum(stream.on)
     mean = _mean(lines, stream.estimated_use, max(0.0, 1 - seen / ENOUGH))
@@ -72,7 +72,7 @@ def measure(stream: Stream, days: Sequence[date]) -> SpendingPace:
 
 
 def _mean(lines: Sequence[tuple[date, float, float, float]], known: float, strength: float) -> float:
-    """Credits of a due day by these lines, with `strength` days of what is `known` besides."""
+    """Weighted mean per due day, with `known` as a prior of `strength` days."""
     used = strength * known + sum(weight * used for _, used, _, weight in lines)
     due = strength + sum(weight * on for _, _, on, weight in lines)
     return used / due if due else known

@@ -1,9 +1,9 @@
-"""How long the credits last: each rule's pace projected day by day, with the range that its ups and downs allow.
+"""How long credits last: each rule's pace projected day by day, with a range for its variation.
 
-Pure arithmetic, so the same facts always give the same dates. The likely course is the sum of the rules' paces within
-their budgets. Around it lie a low and a high course: what the days behind us strayed from the same paces says how far
-days stray (a busy day is often followed by another), and how well so few days can be known at all. What runs that
-wait for credits will use once there are some is not in it.
+Pure arithmetic, so the same data give the same dates. The likely course is the sum of the rules' paces within their
+budgets. A low and a high course surround it: their distance follows from the deviation of past days from the same paces
+(including autocorrelation), and from the uncertainty of a pace measured over so few days. Use by runs that wait for
+credits is not included.
 """
 
 from collections import defaultdict
@@ -16,27 +16,27 @@ from app.business.automation.services.forecast.pace import SpendingPace, Stream,
 from app.business.billing.models import Rollover
 
 SPAN = 30
-"""Days over which the use of each rule is shown."""
+"""Days for which the use of each rule is shown."""
 WIDTH = 1.6
-"""Standard deviations from the likely course to the low and the high one: the run-out day lies between them in
-more than nine of ten months of the back-check."""
+"""Standard deviations between the likely course and the low or high one: the run-out day was within the range in
+more than nine of ten back-tested months."""
 DEFAULT_DEVIATION = 0.35
-"""Deviation of a day from its rule's pace where little is known, as a share of it."""
+"""Relative deviation of a day from its rule's pace where little is known."""
 USUAL_DAYS = 3.0
-"""Days that the default deviation counts for."""
+"""Weight of the default deviation, in days."""
 DRIFT = 0.08
-"""By how much pace itself changes meanwhile, as a share."""
+"""Relative change of pace over the period."""
 NEW_RULE = 0.5
-"""How wrong the pace of a rule is after half a due day, as a share; it shrinks with every day seen."""
+"""Relative error of a rule's pace after half a due day; it shrinks with every day measured."""
 AUTOCORRELATION_CAP = 0.5
-"""Greatest autocorrelation between the deviations of two days in a row."""
+"""Upper bound of the autocorrelation between deviations of consecutive days."""
 ROUNDING_TOLERANCE = 1e-6
-"""Sums of fractions may miss a whole credit by less than this."""
+"""Rounding error of sums of fractions, in credits."""
 
 
 @dataclass(frozen=True)
 class Cap:
-    """A budget: `left` for the present period, `limit` for each new one."""
+    """A budget: `left` in the present period, `limit` in each new one."""
 
     limit: float
     left: float
@@ -44,7 +44,10 @@ class Cap:
 
 @dataclass(frozen=True)
 class Funds:
-    """What there is, and what bounds its use. grants_on: coming days that begin with a grant. left_of_today: 0 to 1."""
+    """Available credits, and what limits their use. grants_on: coming days that begin with a grant.
+
+    left_of_today: 0 to 1.
+    """
 
     available: int
     grant: int = 0
@@ -59,7 +62,7 @@ class Funds:
 
 @dataclass(frozen=True)
 class Point:
-    """Credits at a day's end: likely, and between `low` and `high`."""
+    """Credits at a day's end: likely, and the range from `low` to `high`."""
 
     on: date
     likely: float
@@ -69,7 +72,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Forecast:
-    """`runs_out` and its range; None = not within the days looked at. uses: credits of the next 30 days by rule."""
+    """`runs_out` and its range; None = not within the period. uses: credits of the next 30 days by rule."""
 
     points: Sequence[Point]
     grants_on: Sequence[date]
@@ -80,21 +83,20 @@ class Forecast:
 
     @property
     def used(self) -> float:
-        """Credits that all rules want in the next 30 days."""
+        """Credits that all rules use in the next 30 days."""
         return sum(self.uses.values())
 
     @property
     def next_grant_on(self) -> date | None:
-        """The first coming grant."""
         return min(self.grants_on, default=None)
 
     def share(self, rule_id: int | None) -> float | None:
-        """A rule's part of the use, 0 to 1; None where nothing is used."""
+        """A rule's share of the use, 0 to 1; None where nothing is used."""
         return self.uses.get(rule_id, 0) / self.used if self.used else None
 
     @property
     def left_at_grant(self) -> Point | None:
-        """What is left on the last day before the next grant."""
+        """Credits left on the last day before the next grant."""
         grant_on = self.next_grant_on
         before = [point for point in self.points if grant_on and point.on < grant_on]
         return before[-1] if before else None
@@ -102,7 +104,7 @@ class Forecast:
 
 @dataclass(frozen=True)
 class _Spread:
-    """day: variance of one day as a share of its use squared; level: the same of the pace as a whole."""
+    """day: variance of one day, as a share of its use squared; level: the same for the pace as a whole."""
 
     day: float
     level: float
@@ -111,7 +113,7 @@ class _Spread:
 def make_forecast(
     funds: Funds, streams: Sequence[Stream], days: Sequence[date], coming: Sequence[date]
 ) -> Forecast:
-    """From the past `days` of the streams to the `coming` ones, which begin with what is left of today."""
+    """Project the streams from the past `days` to the `coming` ones; the first of these is the rest of today."""
     paces = [measure(stream, days) for stream in streams]
     wanted, uses = _wanted(funds, streams, paces, coming)
     low_use, high_use = _range(wanted, _spread(streams, paces, days), funds.ceiling)
@@ -145,7 +147,7 @@ def _wanted(
 
 
 def _of_day(stream: Stream, pace: float, due: float, waiting: float) -> tuple[float, float]:
-    """The stream's use of a day, and how much of it goes to records that waited."""
+    """The stream's use of a day, and how much of it is for waiting records."""
     usual = stream.factor * pace * due
     most = usual + waiting if stream.most is None else stream.most * due
     usual = min(usual, most)
@@ -154,7 +156,7 @@ def _of_day(stream: Stream, pace: float, due: float, waiting: float) -> tuple[fl
 
 
 class _Left:
-    """What is left of the budgets while the days pass."""
+    """What is left of the budgets from day to day."""
 
     def __init__(self, funds: Funds) -> None:
         self.funds = funds
@@ -163,7 +165,7 @@ class _Left:
         self.sites = {key: cap.left for key, cap in funds.sites.items()}
 
     def begin(self, day: date, *, is_first: bool) -> None:
-        """A new day, and on the first of a month new monthly budgets."""
+        """Start a day: a new daily ceiling, and on the first of a month new monthly budgets."""
         if is_first:
             return
         if self.funds.ceiling:
@@ -173,7 +175,7 @@ class _Left:
             self.sites = {key: cap.limit for key, cap in self.funds.sites.items()}
 
     def within_budgets(self, stream: Stream, use: float) -> float:
-        """As much of `use` as the rule's and the site's month still pay for."""
+        """The part of `use` that the monthly budgets of rule and site still cover; deducts it from them."""
         for left, key in ((self.rules, stream.rule_id), (self.sites, stream.site_id)):
             if key in left:
                 use = min(use, left[key])
@@ -183,12 +185,12 @@ class _Left:
         return use
 
     def within_ceiling(self, use: float) -> float:
-        """The share of `use` that the day's ceiling allows."""
+        """The share of `use` that the daily ceiling allows."""
         return 1.0 if self.ceiling is None or use <= self.ceiling else max(self.ceiling, 0) / use
 
 
 def _spread(streams: Sequence[Stream], paces: Sequence[SpendingPace], days: Sequence[date]) -> _Spread:
-    """Deviation of past days from the paces, over all rules together, so that correlated rules count so."""
+    """Deviation of past days from the paces, over all rules together, so that correlations between rules count."""
     usual, stray = [0.0] * len(days), [0.0] * len(days)
     for stream, pace in zip(streams, paces, strict=True):
         for number, day in enumerate(days):
@@ -212,7 +214,7 @@ def _weighted(counted: Sequence[float], values: Sequence[float]) -> float:
 
 
 def _autocorrelation(counted: Sequence[float], stray: Sequence[float]) -> float:
-    """How much wider a sum of days deviates because of autocorrelation."""
+    """Factor by which autocorrelation increases the variance of a sum of days."""
     pairs = zip(counted[1:], stray, stray[1:], strict=False)
     together = sum(weight * before * after for weight, before, after in pairs)
     share = together / (_weighted(counted, stray) or 1)
@@ -221,7 +223,7 @@ def _autocorrelation(counted: Sequence[float], stray: Sequence[float]) -> float:
 
 
 def _of_new_rules(streams: Sequence[Stream], paces: Sequence[SpendingPace]) -> float:
-    """What is not known of rules that have hardly run, by their part of the whole."""
+    """Variance due to rules with little history, by their share of the use."""
     use = [stream.factor * (sum(pace.by_weekday) + stream.waiting) for stream, pace in _pairs(streams, paces)]
     total = sum(use) or 1
     unsure = (NEW_RULE**2 / (pace.seen + 0.5) for pace in paces)
@@ -233,7 +235,7 @@ def _pairs(streams: Sequence[Stream], paces: Sequence[SpendingPace]) -> list[tup
 
 
 def _range(wanted: Sequence[float], spread: _Spread, ceiling: Cap | None) -> tuple[list[float], list[float]]:
-    """The least and the most use of each day whose sums mark the range."""
+    """The lowest and the highest use of each day; their sums are the bounds of the range."""
     least, most = [], []
     total = variance = low_before = high_before = 0.0
     for number, use in enumerate(wanted):
@@ -249,7 +251,7 @@ def _range(wanted: Sequence[float], spread: _Spread, ceiling: Cap | None) -> tup
 
 
 def _course(funds: Funds, coming: Sequence[date], uses: Sequence[float]) -> tuple[list[float], date | None]:
-    """The balance at each day's end, and the first day whose use it cannot pay."""
+    """The balance at each day's end, and the first day whose use exceeds it."""
     balance, runs_out, balances = float(funds.available), None, []
     for day, use in zip(coming, uses, strict=True):
         if day in funds.grants_on:

@@ -1,4 +1,4 @@
-"""What rules used on each past day, by the ledger, and on which part of each day they were on."""
+"""Past use of rules by day, from the ledger, and the share of each day on which they were on."""
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -26,7 +26,7 @@ Source = tuple[int | None, int | None]
 
 @dataclass(frozen=True)
 class Days:
-    """Days in a row in one zone: `starts` has one instant more than there are days, the end of the last."""
+    """Consecutive days in one time zone; `starts` has one more element than `dates`, the end of the last day."""
 
     dates: Sequence[date]
     starts: Sequence[datetime]
@@ -34,7 +34,7 @@ class Days:
 
 @dataclass
 class SourceSpending:
-    """Credits and runs of one source: `used` by day, oldest first."""
+    """Credits and runs of one source; `used` by day, oldest first."""
 
     used: list[float]
     runs: int = 0
@@ -42,14 +42,16 @@ class SourceSpending:
 
 
 def days_from(first: date, count: int, zone: str) -> Days:
-    """`count` days from `first`; a day is as long as the zone's clock makes it."""
+    """`count` days from `first`, with the length that clock changes give them."""
     dates = [first + timedelta(days=number) for number in range(count + 1)]
     return Days(dates[:-1], [start_of_day(on, zone) for on in dates])
 
 
 def spent_by_source(session: Session, account_id: int, days: Days) -> dict[Source, SourceSpending]:
-    """Charges less refunds of the account's runs, in one query. Work on records that were there before a rule is
-    done once and says nothing of its pace: backfills are left out."""
+    """Charges minus refunds of the account's runs, in one query.
+
+    Backfills are left out: they happen once and say nothing about the rule's pace.
+    """
     found: dict[Source, SourceSpending] = defaultdict(lambda: SourceSpending([0.0] * len(days.dates)))
     for rule_id, site_id, number, credits, runs in session.execute(_spent(account_id, days)):
         spent = found[rule_id, site_id]
@@ -62,7 +64,7 @@ def spent_by_source(session: Session, account_id: int, days: Days) -> dict[Sourc
 def used_by_rule(
     session: Session, account_id: int, since: datetime, now: datetime
 ) -> dict[int, tuple[int, int]]:
-    """Credits and runs of each rule since then, whatever started the runs; those that used most first."""
+    """Credits and runs of each rule since then, whatever started the runs; highest use first."""
     run, entry = ScheduledTask, CreditEntry
     used = -func.sum(entry.amount)
     rows = session.execute(
@@ -109,7 +111,7 @@ def _spent(account_id: int, days: Days) -> Select[Any]:
 
 @dataclass(frozen=True)
 class Version:
-    """What a rule said from `at` on."""
+    """The definition of a rule from `at` on."""
 
     at: datetime
     definition: Mapping[str, Any]
@@ -118,7 +120,7 @@ class Version:
 def versions_since(
     session: Session, account_id: int, rule_ids: Sequence[int], since: datetime
 ) -> dict[int, list[Version]]:
-    """For each rule what it said since then, oldest first: the last version before and all later ones."""
+    """For each rule its definitions since then, oldest first: the last one before `since` and all later ones."""
     version = RuleVersion
     last_before = (
         select(func.max(version.version))
@@ -142,7 +144,8 @@ def versions_since(
 def parts_on(
     versions: Sequence[Version], days: Days, due: Callable[[Mapping[str, Any]], Sequence[float]]
 ) -> list[float]:
-    """How much of each day the rule was on and due, by the version in force then; `due` tells a version's days."""
+    """The share of each day on which the rule was on and due, by the version in force then; `due` gives a version's
+    days."""
     parts = [0.0] * len(days.dates)
     ends = [*(version.at for version in versions[1:]), days.starts[-1]]
     for version, end in zip(versions, ends, strict=False):
@@ -156,7 +159,7 @@ def parts_on(
 
 
 def parts_due(schedule: Schedule | None, days: Days) -> list[float]:
-    """1 for each day on which the schedule is due, else 0; a rule without one is due every day."""
+    """1 for each day on which the schedule is due, else 0; without a schedule every day is due."""
     if schedule is None:
         return [1.0] * len(days.dates)
     parts = [0.0] * len(days.dates)
@@ -173,12 +176,13 @@ def parts_due(schedule: Schedule | None, days: Days) -> list[float]:
 
 
 def times_a_day(schedule: Schedule | None) -> int:
-    """How often the schedule is due on a due day; 1 without one."""
+    """The number of times the schedule is due on a due day; 1 without a schedule."""
     return len(parse_cron(schedule.cron).times) if schedule and schedule.cron else 1
 
 
 def rest_of_day(schedule: Schedule | None, start: datetime, end: datetime, now: datetime) -> float:
-    """How much of the day from `start` to `end` a rule still has before it."""
+    """The share of the day from `start` to `end` that lies ahead of `now`: by due times, or by time without a
+    schedule."""
     if schedule is None:
         return (end - now) / (end - start)
     times = list(due_instants(schedule, start - TINY, end - TINY))

@@ -1,4 +1,4 @@
-"""Each paid rule as a forecast reads it: what it used day by day, when it was on and due, and when it will be."""
+"""Converts each paid rule to streams for the forecast: past use by day, when it was on and due, and when it will be."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,14 +22,14 @@ from app.business.automation.services.schedules.calendar import Schedule
 from app.business.errors import Invalid
 
 MOST_RECKONED = 20
-"""Rules that have hardly run, for which records are counted."""
+"""Rules with little history for which an estimate is computed."""
 NEW = 0
-"""Stands for a rule that is not saved yet."""
+"""Id of a rule that is not saved yet."""
 
 
 @dataclass
 class PaidRule:
-    """A rule that costs something. used, runs: of the last 28 days, today included, whatever started them."""
+    """A paid rule. used, runs: of the last 28 days including today, whatever started the runs."""
 
     rule: AutomationRule
     streams: list[Stream]
@@ -38,12 +38,12 @@ class PaidRule:
 
     @property
     def per_run(self) -> float | None:
-        """Credits of a run, measured; None where none was paid."""
+        """Mean credits of a run; None without paid runs."""
         return self.used / self.runs if self.runs else None
 
 
 class Streams:
-    """Makes the streams of rules over the same days."""
+    """Creates the streams of rules over the same days."""
 
     def __init__(self, session: Session, account: Account, days: Days, coming: Days, now: datetime) -> None:
         self.session, self.account, self.days, self.coming, self.now = session, account, days, coming, now
@@ -60,7 +60,7 @@ class Streams:
         used: int,
         runs: int,
     ) -> PaidRule:
-        """One stream, or one for each site that has used something where the rule is split by site."""
+        """One stream; where the rule is split by site, one for each site with use."""
         stream = self.blank(rule.id, rule, None if rule.split_by == "site" else rule.site_id)
         on = history.parts_on(versions, self.days, lambda before: self._due(before, rule))
         stream = replace(stream, on=on, factor=1.0 if rule.is_active else 0.0)
@@ -75,7 +75,7 @@ class Streams:
     def blank(
         self, rule_id: int, rule: AutomationRule | RuleDefinition, site_id: int | None = None
     ) -> Stream:
-        """Nothing used yet, never on; due as its schedule says."""
+        """A stream without use, never on; due by its schedule."""
         most = None
         if rule.split_by != "site":
             most = rule.credit_limit_per_execution * rule.max_executions_per_day
@@ -84,7 +84,7 @@ class Streams:
         )
 
     def estimated_use(self, stream: Stream, definition: RuleDefinition, zone: ZoneInfo) -> Stream:
-        """With the estimate by prices and records, for a rule that has hardly run."""
+        """The stream with the estimate by prices and records, for a rule with little history."""
         due = history.parts_due(self._schedule(definition), self.days)
         found = estimate_use(
             self.session, self.account.id, definition, due, since=self.days.starts[0], zone=zone, now=self.now
@@ -92,7 +92,8 @@ class Streams:
         return replace(stream, estimated_use=found.per_day, waiting=found.waiting, most=found.most)
 
     def _due(self, before: Mapping[str, Any], rule: AutomationRule) -> list[float]:
-        """The past days on which a former version was due, counted in due days of the present one."""
+        """Past days on which an earlier version was due, weighted by its runs per due day relative to the present
+        version."""
         then, now = self._schedule(definition_from(before)), self._schedule(rule)
         limit = rule.max_executions_per_day
         ratio = min(history.times_a_day(then), limit) / min(history.times_a_day(now), limit)

@@ -1,1 +1,1 @@
-"""Why a rule took a record or did not, and what would have turned it."""
+"""Explains why a rule took a record or did not, and which change would make the difference."""

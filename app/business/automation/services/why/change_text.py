@@ -22,11 +22,11 @@ _SUPPOSED = (
     ("starts with", "started with", "did not start with"),
     ("ends with", "ended with", "did not end with"),
 )
-"""How an operator begins -> how it is supposed to be, and supposed not to be."""
+"""Start of an operator's text -> its subjunctive, positive and negative."""
 
 
 def turns_text(turns: list[Turn], record_type: str | None) -> str:
-    """All of them in one sentence; empty for none."""
+    """All changes in one sentence; empty for none."""
     said = [_turn(turn, record_type) for turn in turns]
     return f"It would match if {', and '.join(said)}." if said else ""
 
@@ -43,7 +43,7 @@ def _turn(turn: Turn, record_type: str | None) -> str:
 
 
 def _parts(turn: Turn, record_type: str | None) -> tuple[str, str, str]:
-    """What is looked at, the operator, and what follows, together the sentence of the condition."""
+    """The subject, the operator, and the rest; together they are the sentence of the condition."""
     question = turn.question
     said = describe(question, record_type)
     if isinstance(question, Count):

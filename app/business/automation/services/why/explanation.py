@@ -1,4 +1,4 @@
-"""Why (not)? For one rule and one record: what really happened, what stands against it now, and what would turn it."""
+"""Explains one rule and one record: what happened, what would prevent it now, and which change would make it match."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -44,8 +44,8 @@ Check = dict[str, str]
 class Why:
     """The answer.
 
-    leading: the happening that the headline tells of · then: about the newest event that the rule left, or the moment
-    asked for · now: about this minute.
+    leading: the moment that the headline describes · then: conditions at the newest event that the rule did not take,
+    or at the requested moment · now: conditions at present.
     """
 
     rule: AutomationRule
@@ -74,7 +74,7 @@ def why(
     at: datetime | None = None,
     events: Sequence[RecordEvent] | None = None,
 ) -> Why:
-    """`at`: a moment in the past, else all up to now. `record` is one of the rule's record type."""
+    """`at`: a moment in the past, else all up to now. `record` has the rule's record type."""
     moment = at or now
     known = events_of(session, record, rule.record_type or "", moment) if events is None else events
     found = happenings(session, rule, record, known, moment)
@@ -87,7 +87,7 @@ def why(
 
 
 def why_each(session: Session, scope: Scope, record: Record, record_type: str, now: datetime) -> list[Why]:
-    """For every rule in scope that works on such records; those to which something happened first, newest first."""
+    """For every rule in scope that works on such records; rules with past moments first, newest first."""
     query = select(AutomationRule).where(
         scope.sees(AutomationRule),
         AutomationRule.record_type == record_type,
@@ -108,7 +108,7 @@ def _newest(answer: Why, record: Record) -> tuple[bool, datetime]:
 def present_checks(
     session: Session, rule: AutomationRule, record: Record, now: datetime, reading: Reading | None
 ) -> list[Check]:
-    """What would stop the rule from taking the record this minute, check by check."""
+    """What would prevent the rule from taking the record now, check by check."""
     account, site = session.get_one(Account, rule.account_id), session.get_one(Site, record.site_id)
     in_place = rule.site_id in (None, record.site_id) and rule.sector_id in (None, record.sector_id)
     off = (
@@ -127,7 +127,7 @@ def present_checks(
     )
     met = None if reading is None else reading.is_met
     if begun := _begun_by(session, rule, record):
-        # What is done on it has changed it since: it is gone on with as it is.
+        # The work has changed the record since: it is continued as it is.
         going = f"Run {begun} has begun it; the next run goes on where that one stopped."
         checks = [_check("conditions", None, going), _check("state", None, going)]
     else:
@@ -189,7 +189,7 @@ def _taken_before(session: Session, rule: AutomationRule, record: Record, now: d
             session.get_one(Account, rule.account_id),
         )
         return f"Run {row.run_id} of this rule holds it now. {held_until(holder, account.timezone, now)}"
-    # Event runs ask no further: what happens again is taken again.
+    # Event runs check nothing else: when an event happens again, the record is taken again.
     return _handled(rule, row, now) if rule.trigger == "schedule" else None
 
 
@@ -223,7 +223,7 @@ def _then(
     found: Sequence[RuleMoment],
     events: Sequence[RecordEvent],
 ) -> Reading | None:
-    """Of the moment asked for, else of the newest event that the rule left; None where nothing tells."""
+    """For the requested moment, else for the newest event that the rule did not take; None without data."""
     left = next((item for item in found if item.kind == "not_taken" and (item.event or at)), None)
     moment = at if at else left.at if left else None
     if moment is None:
@@ -244,11 +244,11 @@ def _then(
 
 
 def _leading(found: Sequence[RuleMoment], stop: str | None) -> RuleMoment | None:
-    """The happening that answers the question; None where nothing has happened."""
+    """The moment that answers the question; None where nothing has happened."""
     newest = found[0] if found else None
     if newest is None or not (newest.passed_by and was_free(newest.run)):
         return newest
-    # Runs that pass a record by say nothing of it: what they did before, or what stands against it, does.
+    # Runs that passed the record by explain nothing: an earlier run, or the present obstacle, does.
     before = next((item for item in found if not item.passed_by), None)
     if before and before.kind == "taken":
         return before

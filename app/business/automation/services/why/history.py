@@ -1,4 +1,4 @@
-"""What has happened between a rule and a record: runs that took it or left it, events that did not reach the rule."""
+"""The history of a rule and a record: runs that took it or did not, and events that did not match the rule."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -27,10 +27,10 @@ Kind = Literal["taken", "waiting", "not_taken"]
 
 @dataclass(frozen=True)
 class RuleMoment:
-    """One moment at which the rule took the record, will, or did not. `count`: the same, so many times in a row.
+    """One moment at which the rule took the record, will take it, or did not. `count`: equal moments in a row.
 
-    first_at: the oldest of those · event: what the record said then, where an event tells it · passed_by: by a run
-    that looks for its records itself and did not choose this one.
+    first_at: the oldest of these · event: with the record's values then, if stored · passed_by: by a run that selects
+    records itself and did not select this one.
     """
 
     at: datetime
@@ -55,7 +55,7 @@ class RecordEvent:
 def happenings(
     session: Session, rule: AutomationRule, record: Record, events: Sequence[RecordEvent], until: datetime
 ) -> list[RuleMoment]:
-    """Newest first, from the rule's last hundred runs since the record was made, and the record's events."""
+    """From the rule's last hundred runs since the record was created, and the record's events; newest first."""
     runs = _runs(session, rule, record, until)
     record_event = {record_event.batch.id: record_event for record_event in events}
     listed = _lists(session, runs, record.id)
@@ -93,7 +93,7 @@ def events_of(session: Session, record: Record, record_type: str, until: datetim
 
 
 def version_at(versions: Sequence[RuleVersion], at: datetime) -> RuleVersion | None:
-    """The version in force at that moment; None before the rule was made."""
+    """The version in force at that moment; None before the rule was created."""
     return next((version for version in versions if version.created_at <= at), None)
 
 
@@ -103,7 +103,7 @@ def _versions(session: Session, rule: AutomationRule) -> Sequence[RuleVersion]:
 
 
 def _order_of(version: RuleVersion) -> str:
-    """In words, which records the rule took first then."""
+    """The order of records in that version, in words."""
     said = version.definition
     return order_words(said.get("order", OLDEST), said["record_type"])
 
@@ -126,7 +126,7 @@ def _runs(session: Session, rule: AutomationRule, record: Record, until: datetim
 
 
 def _lists(session: Session, runs: Sequence[ScheduledTask], record_id: int) -> dict[int, int]:
-    """By start: the record's place in the list of it. Only the last run of each start says anything of it."""
+    """Run id -> the record's position in the list of its start; only for the last run of each start."""
     listed = [run for run in reversed(runs) if stretch_of(run.detail).total]
     last = {(start_of(run), run.split_site_id): run for run in listed}
     query = select(RunDetail.run_id, RunDetail.start_records).where(
@@ -148,7 +148,7 @@ def _of_run(
     listed: Mapping[int, int],
     first: str,
 ) -> Iterator[RuleMoment]:
-    """What this run was to the record; nothing for a run of other records."""
+    """What this run did with the record; nothing for a run over other records."""
     chosen, left = run.detail.records, run.detail.options.get("left_over") or []
     of_event = record_event.get(run.batch_id or 0)
     event = of_event.event if of_event else None
@@ -173,14 +173,14 @@ def _of_run(
 
 
 def _later(run: ScheduledTask) -> str:
-    """When a record that the run left over is worked on."""
+    """When a record left over by the run is worked on."""
     if run.cause == Cause.SCHEDULE:
         return "It waits for the next planned time."
     return f"A person can let it go on from run {run.id}." if run.remaining else "A follow-up run takes it."
 
 
 def _looks_itself(run: ScheduledTask) -> bool:
-    """Whether it looks for its records; one that was given them says nothing of others."""
+    """Whether it selects its records; a run over given records says nothing about others."""
     if run.follows_id or run.cause == Cause.EVENT:
         return False
     if run.detail.records is None or run.cause in (Cause.SCHEDULE, Cause.BACKFILL):
@@ -203,7 +203,7 @@ def _taken(run: ScheduledTask) -> tuple[Kind, str]:
 
 
 def _passed_by(run: ScheduledTask, record: Record, first: str) -> tuple[Kind, str]:
-    """A run that chooses its records itself, and did not choose this one."""
+    """A run that selected other records."""
     if run.split_site_id and run.split_site_id != record.site_id:
         return "not_taken", "The run was for another site."
     if run.status == Status.SKIPPED:
@@ -223,7 +223,7 @@ def _passed_by(run: ScheduledTask, record: Record, first: str) -> tuple[Kind, st
 def _without_run(
     record_event: RecordEvent, rule: AutomationRule, versions: Sequence[RuleVersion]
 ) -> Iterator[RuleMoment]:
-    """An event that might have triggered the rule, and why it opened no run."""
+    """An event of a trigger type of the rule, and why it opened no run."""
     at = record_event.batch.dispatched_at or record_event.batch.created_at
     version = version_at(versions, at)
     triggers = {rule.trigger} | {item.definition["trigger"] for item in versions}
@@ -269,7 +269,7 @@ def _why_not_for(record_event: RecordEvent, number: int, said: Mapping[str, Any]
 
 
 def _folded(found: Sequence[RuleMoment]) -> list[RuleMoment]:
-    """Neighbours that say the same become one with a count."""
+    """Merges equal neighbours to one with a count."""
     lines: list[RuleMoment] = []
     for item in found:
         last = lines[-1] if lines else None
@@ -283,12 +283,12 @@ def _folded(found: Sequence[RuleMoment]) -> list[RuleMoment]:
 
 
 def _is_alike(one: RuleMoment, other: RuleMoment) -> bool:
-    """Runs that found nothing and runs that found others are one story; runs that were stopped are not."""
+    """Runs that found nothing and runs that found others are merged; runs that were stopped are not."""
     if not (one.passed_by and other.passed_by):
         return one.sentence == other.sentence
     return one.sentence == other.sentence or (was_free(one.run) and was_free(other.run))
 
 
 def was_free(run: ScheduledTask | None) -> bool:
-    """Whether the run could have chosen the record: it was not stopped by anything but its conditions."""
+    """Whether the run could have selected the record: nothing but its conditions stopped it."""
     return run is not None and run.reason in (None, Reason.CONDITIONS)

@@ -1,4 +1,5 @@
-"""A rule's conditions on one record as they were: from what was kept then, and, said plainly, else as it is now."""
+"""A rule's conditions on one record at a past moment: from stored values, and where there are none from present
+ones."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -34,8 +35,8 @@ NEVER_CHANGES = {"id", "site", "sector", "created_at", "updated_at"}
 class Reading:
     """The conditions of `version` on the record at `at`.
 
-    source: kept with the run; kept with the event; the record has not changed since; or as it is now ·
-    as_now: fields whose value is the present one all the same · turns: None when no change was found.
+    source: stored with the run; stored with the event; unchanged since; or present values · as_now: fields that were
+    read with their present value anyway · turns: None when no change was found.
     """
 
     at: datetime
@@ -48,12 +49,11 @@ class Reading:
 
     @property
     def is_met(self) -> bool:
-        """Whether the conditions held."""
         return bool(self.trace.get("result", True))
 
     @property
     def advice(self) -> str:
-        """The smallest change in one sentence; empty when they held or when there is none."""
+        """The smallest change in one sentence; empty when the conditions held or there is none."""
         return turns_text(self.turns or [], self.record_type)
 
 
@@ -73,7 +73,7 @@ def read_then(
     events: Sequence[RecordEvent],
     run: ScheduledTask | None = None,
 ) -> Reading:
-    """The conditions of `version` at that moment. Raises Invalid where they no longer read."""
+    """The conditions of `version` at that moment. Raises Invalid where they are not valid any more."""
     node = _parsed(version.definition["conditions"], rule)
     if run is not None and (kept := _kept_trace(run, record)):
         return _explained(rule, node, kept, at, version.version)
@@ -143,26 +143,26 @@ def _kept_trace(run: ScheduledTask, record: Record) -> dict[str, Any] | None:
 
 
 def _columns(rule: AutomationRule) -> set[str]:
-    """Fields that are the record's own columns, so that `updated_at` speaks for them."""
+    """Fields that are columns of the record itself: `updated_at` covers them."""
     columns = inspect(MODELS[rule.record_type or ""]).column_attrs.keys()
     return set(_as_fields(dict.fromkeys(columns), rule))
 
 
 def _as_fields(values: Mapping[str, Any], rule: AutomationRule) -> dict[str, Any]:
-    """Columns by the names that conditions use: cluster_id is `cluster`."""
+    """Column values under the field names of conditions: cluster_id is `cluster`."""
     fields = fields_of(rule.record_type)
     named = {name if name in fields else name.removesuffix("_id"): value for name, value in values.items()}
     return {name: value for name, value in named.items() if name in fields}
 
 
 def _own(node: Node) -> set[str]:
-    """Fields read, but for those that cannot have changed."""
+    """Fields that are read, except for those that cannot have changed."""
     names = {name for name in field_names(node) if not name.startswith("now.") and name not in NEVER_CHANGES}
     return names | {count.key for count in counts(node)}
 
 
 def _others(node: Node, known: set[str]) -> list[str]:
-    """What is read from elsewhere, of which nothing is kept: the account, the site, what belongs to the record."""
+    """Fields read from elsewhere, without stored values: the account, the site, related records."""
     names = {
         name
         for name in field_names(node)

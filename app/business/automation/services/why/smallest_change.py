@@ -1,8 +1,8 @@
-"""The smallest change that would have turned the verdict of conditions: the fewest values, and to what.
+"""The smallest change that would make conditions hold: the fewest values to change.
 
-1. From the trace: which conditions held. 2. The sets of conditions to turn, smallest first. 3. The first set for
-which values exist that make the whole tree true; checked by the evaluator's own comparisons, so that "at least 500"
-is never offered where "below 400" stands beside it.
+1. From the trace: which conditions held. 2. Sets of conditions to flip, smallest first. 3. The first set for which
+values exist that make the whole tree true, checked with the evaluator, so that "at least 500" is never suggested beside
+"below 400".
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +28,7 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True)
 class Turn:
-    """One condition that would have to come out otherwise: `wanted` is how; `actual` what was found."""
+    """One condition that would have to be flipped: `wanted` is its new result; `actual` the value found."""
 
     question: Question
     wanted: bool
@@ -43,7 +43,8 @@ class _Found:
 
     @property
     def key(self) -> Key:
-        """What one value decides: a field, or one count; a comparison of two fields stands alone."""
+        """Conditions with the same key depend on one value: a field or a count; a comparison of two fields has its
+        own."""
         if isinstance(self.question, Count):
             return "count", self.question.subject
         alone = f" {self.question.number}" if self.question.other else ""
@@ -51,7 +52,7 @@ class _Found:
 
 
 def smallest_change(node: Node, trace: Mapping[str, Any], now: datetime, today: date) -> list[Turn] | None:
-    """What to turn; empty when the conditions are met, None when no such change was found."""
+    """Conditions to flip; empty when the conditions hold, None when no change was found."""
     if trace.get("result", True):
         return []
     found = {item.question.number: item for item in _found(node, trace)}
@@ -74,7 +75,7 @@ def _found(node: Node, trace: Mapping[str, Any]) -> Iterator[_Found]:
 
 
 def _typed(question: Question, actual: Any) -> Any:
-    """Times are kept as text; the comparisons want them back."""
+    """Parses times, which traces store as text."""
     if isinstance(question, Leaf) and isinstance(actual, str):
         if question.type in (FieldType.INSTANT, FieldType.HANDLED):
             return instant_of(actual)
@@ -84,7 +85,7 @@ def _typed(question: Question, actual: Any) -> Any:
 
 
 def _ways(node: Node, want: bool, found: Mapping[int, _Found]) -> list[frozenset[int]]:
-    """Sets of conditions to turn so that `node` comes out as wanted, smallest first."""
+    """Sets of conditions to flip so that `node` results in `want`, smallest first."""
     if not isinstance(node, Group):
         return [frozenset() if found[node.number].result == want else frozenset({node.number})]
     if node.kind == "not":
@@ -107,11 +108,11 @@ class _Search:
         self.node, self.found, self.now, self.today = node, found, now, today
 
     def keys(self, turned: frozenset[int]) -> int:
-        """How many values change."""
+        """The number of values to change."""
         return len({self.found[number].key for number in turned})
 
     def can_be(self, turned: frozenset[int]) -> bool:
-        """Whether values exist that turn these and make the whole true."""
+        """Whether values exist that flip these conditions and make the whole tree true."""
         touched: dict[Key, list[_Found]] = {}
         for number in sorted(turned):
             touched.setdefault(self.found[number].key, []).append(self.found[number])
@@ -120,7 +121,7 @@ class _Search:
         return any(self._is_met(dict(zip(touched, values, strict=True))) for values in tries)
 
     def _values(self, turned: Sequence[_Found]) -> Iterator[Any]:
-        """Values of one key for which all of `turned` come out otherwise."""
+        """Values of one key for which all of `turned` are flipped."""
         beside = [item for item in self.found.values() if item.key == turned[0].key]
         for item in beside:
             for value in _near(item.question, item.actual, self.now, self.today):
@@ -152,7 +153,7 @@ def _verdict(node: Node, answers: Mapping[int, bool]) -> bool:
 
 
 def _near(question: Question, actual: Any, now: datetime, today: date) -> Iterator[Any]:
-    """Values at and around the border that the question draws."""
+    """Values at and around the limit of the question."""
     if isinstance(question, Leaf) and question.other:
         yield from (True, False)
         return
