@@ -28,6 +28,7 @@ from tests.factories import (
     make_task,
 )
 from tests.fuzz.world import fingerprint
+from tests.modules.archived_rows import make_archived
 from tests.modules.automation_pages import ON_KEYWORDS, make_rule, make_run
 from tests.modules.permissions import NEEDED, address, make_rows
 from tests.modules.test_permissions import calls, comparable, is_api, query_of
@@ -93,7 +94,7 @@ def make_others(session: Session, people: People) -> dict[str, str]:
 
 
 @pytest.mark.usefixtures("limited")
-def test_what_is_read_is_the_same_with_and_without_rows_of_another_site(
+def test_what_is_read_is_the_same_with_and_without_archived_records_and_rows_of_another_site(
     app: Flask, session: Session, people: People, rows: dict[str, str]
 ) -> None:
     clients = {False: browser_of(app, session, people.owner), True: program_of(app, session, people.owner)}
@@ -108,6 +109,7 @@ def test_what_is_read_is_the_same_with_and_without_rows_of_another_site(
         clients[True].get("/api/planner/sites/")  # From now on the page of keys says that it was used.
         before = [read(client, path) for _, path, client in asked]
         make_others(session, people)
+        make_archived(session, rows, HIDDEN)
         after = [read(client, path) for _, path, client in asked]
     told = [path for (_, path, _), old, new in zip(asked, before, after, strict=True) if new != old]
     assert told == []

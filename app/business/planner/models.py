@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import CheckConstraint, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column, relationship
 
+from app.business.archived_rows import Archivable, index_in_use
 from app.business.base import (
     AccountOwned,
     Base,
@@ -90,7 +91,7 @@ class Sector(AccountOwned, Stamped, Versioned, Base):
     site: Mapped[Site] = relationship(foreign_keys="Sector.site_id", primaryjoin="Sector.site_id == Site.id")
 
 
-class Record(AccountOwned, Stamped, Versioned):
+class Record(AccountOwned, Archivable, Stamped, Versioned):
     """Base for keyword, cluster, idea, task and content.
 
     `made_key` names the unit of work and the place in its output (`r12-s0-45-1`): the same unit,
@@ -135,14 +136,14 @@ def record_table(statuses: type[StrEnum], *extra: Any) -> tuple[Any, ...]:
         same_account("assignee_id", "user"),
         one_of("status", list(statuses)),
         UniqueConstraint("account_id", "made_key"),
-        Index(None, "account_id", "status", "id"),
-        Index(None, "account_id", "site_id", "status", "id"),
+        index_in_use(None, "account_id", "status", "id"),
+        index_in_use(None, "account_id", "site_id", "status", "id"),
         *extra,
     )
 
 
 class Keyword(Record, Base):
-    """A search term, stored trimmed, single-spaced and lower case; once in a site.
+    """A search term, stored trimmed, single-spaced and lower case; in use once in a site.
 
     volume: searches a month · difficulty: 0-100 · cpc: money per click · position: place in results.
     """
@@ -151,10 +152,10 @@ class Keyword(Record, Base):
     __table_args__ = record_table(
         KeywordStatus,
         same_account("cluster_id", "cluster"),
-        UniqueConstraint("site_id", "text"),
-        Index("uq_keyword_site_id_text_key", "site_id", "text_key", unique=True),
+        index_in_use("uq_keyword_site_id_text", "site_id", "text", unique=True),
+        index_in_use("uq_keyword_site_id_text_key", "site_id", "text_key", unique=True),
         Index(None, "cluster_id"),
-        Index(None, "account_id", "status", "volume"),
+        index_in_use(None, "account_id", "status", "volume"),
         CheckConstraint("volume >= 0", name="volume_not_negative"),
     )
 

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from app.business.archived_rows import WITH_ARCHIVED
 from app.business.errors import Conflict, Invalid
 from app.business.events import EventType, Origin
 from app.business.planner.models import (
@@ -130,7 +131,9 @@ def merge_clusters(
     came = set(session.scalars(select(Idea.status).where(Idea.cluster_id.in_(ids))))
     for model in (Keyword, Idea):
         moved = {"cluster_id": target.id, "updated_at": now, "version": model.version + 1}
-        session.execute(update(model).where(model.cluster_id.in_(ids)).values(moved))
+        children = update(model).where(model.cluster_id.in_(ids)).values(moved)
+        # Archived ones too: restored, they belong to the target.
+        session.execute(children, execution_options=WITH_ARCHIVED)
     for cluster in others:
         session.delete(cluster)
     target.updated_at = now

@@ -92,11 +92,11 @@ def _known_clusters(session: Session, account_id: int, sector_id: int) -> dict[i
     )
     ranked = (
         select(Keyword.cluster_id, Keyword.text, rank.label("rank"))
+        .join(Cluster, Cluster.id == Keyword.cluster_id)
         .where(
             Keyword.account_id == account_id,
             Keyword.sector_id == sector_id,
             Keyword.status == KeywordStatus.CLUSTERED,
-            Keyword.cluster_id.is_not(None),
         )
         .subquery()
     )

@@ -11,6 +11,7 @@ from sqlalchemy import Select, insert, select, text
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
+from app.business.archived_rows import IN_USE
 from app.business.automation.services.catalogue.field_types import RuleScope
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.conditions import query as condition_query
@@ -230,6 +231,6 @@ def _many_keywords(session: Session, account: Account) -> None:
 
 def _plan(session: Session, query: Select[tuple[int]]) -> str:
     dialect = session.get_bind().dialect
-    statement = str(query.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
+    statement = str(query.options(IN_USE).compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
     explain = "EXPLAIN" if dialect.name == "postgresql" else "EXPLAIN QUERY PLAN"
     return "\n".join(str(row) for row in session.execute(text(f"{explain} {statement}")))

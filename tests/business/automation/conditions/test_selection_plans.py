@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Select, insert, select, text
 from sqlalchemy.orm import Session
 
+from app.business.archived_rows import IN_USE
 from app.business.automation.services.catalogue.field_types import RuleScope
 from app.business.automation.services.catalogue.record_models import in_scope
 from app.business.automation.services.conditions.parser import parse_conditions
@@ -49,7 +50,7 @@ def plan_of(session: Session, query: Select[int]) -> str:
     explain = "EXPLAIN QUERY PLAN" if dialect.name == "sqlite" else "EXPLAIN"
     if dialect.name == "postgresql":
         session.execute(text("ANALYZE keyword"))
-    written = str(query.compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
+    written = str(query.options(IN_USE).compile(dialect=dialect, compile_kwargs={"literal_binds": True}))
     return "\n".join(str(row[-1]) for row in session.execute(text(f"{explain} {written}")))
 
 

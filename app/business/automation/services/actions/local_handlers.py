@@ -26,14 +26,15 @@ from app.business.automation.services.catalogue.record_models import MODELS, rec
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.unit_receipts import Done, LeftOut, Unit
 from app.business.automation.services.triggering.rule_switch import switch
-from app.business.errors import Conflict
-from app.business.planner.models import Record, Sector
+from app.business.errors import Conflict, NotFound
+from app.business.planner.models import Idea, Record, Sector
 from app.business.planner.services.idea_service import create_idea
 from app.business.planner.services.record_versions import lock_version
 from app.business.writer.services import task_service
 from app.business.writer.services.record_editors import update_record
 
 LONGEST_NOTE = 2000
+GONE = LeftOut("It was archived or removed before its turn came.")
 SWITCHED = {True: "switched on", False: "switched off"}
 
 
@@ -43,12 +44,14 @@ class UpdateRecordsWork(LocalWork):
     def save(self, session: Session, context: RunContext, unit: Unit, answer: Any) -> Done | LeftOut:
         """Left out when the status move is not allowed from where the record is."""
         params: UpdateRecords = unit.step.params
-        row = owned(session, MODELS[unit.record_type], unit.record_id, Scope(context.account.id))
         try:
+            row = owned(session, MODELS[unit.record_type], unit.record_id, Scope(context.account.id))
             with session.begin_nested():
                 # Labels are added to those that it has when its turn comes.
                 changes = _changes(session, context, lock_version(session, row), params)
                 update_record(session, row, changes, origin=_origin(context, unit), now=context.now)
+        except NotFound:
+            return GONE
         except Conflict as refusal:
             return LeftOut(refusal.message)
         return Done(message="Updated")
@@ -84,7 +87,10 @@ class CreateRecordWork(LocalWork):
         params: CreateRecord = unit.step.params
         source = None
         if unit.record_type != "run":
-            source = owned(session, MODELS[unit.record_type], unit.record_id, Scope(context.account.id))
+            try:
+                source = owned(session, MODELS[unit.record_type], unit.record_id, Scope(context.account.id))
+            except NotFound:
+                return GONE
         place = _place(session, context, source)
         if place is None:
             return LeftOut("There is no site and sector to put it in. Give the rule a site.")
@@ -157,6 +163,8 @@ class CreateTasksWork(LocalWork):
             now=context.now,
         )
         if not tasks:
+            if session.scalar(select(Idea.id).where(Idea.id == unit.record_id)) is None:
+                return GONE
             return LeftOut("The idea was rejected or has its task already.")
         return Done(made={"task": [task.id for task in tasks]}, message=f"Task “{tasks[0].title}”")
 

@@ -3,13 +3,14 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session, joinedload
 
 from app.business.accounts.models import ApiKey, User
 from app.business.accounts.services.scope import LARGEST_ID, Scope
+from app.business.archived_rows import WITH_ARCHIVED
 from app.business.automation.models import RuleVersion
 from app.business.automation.run_models import ActionRun, Cause, RunAttempt, ScheduledTask
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE, stored_actions
@@ -25,7 +26,19 @@ from app.business.planner.models import Site
 NAMED = 20
 """Records of one type that are named; the others are counted."""
 
-Names = dict[str, dict[int, str]]
+
+class RecordName(str):
+    """What people call a record. The page of an archived one cannot be opened."""
+
+    is_archived: bool
+
+    def __new__(cls, name: str, is_archived: bool) -> Self:
+        found = super().__new__(cls, name)
+        found.is_archived = is_archived
+        return found
+
+
+Names = dict[str, dict[int, RecordName]]
 
 
 @dataclass(frozen=True)
@@ -102,13 +115,16 @@ def _beside(session: Session, run: ScheduledTask) -> Sequence[int]:
 
 
 def record_names(session: Session, account_id: int, ids: Mapping[str, Iterable[int]]) -> Names:
-    """What people call the account's records, by type and id; one query for each type."""
+    """What people call the account's records, archived ones too, by type and id; one query for each type."""
     names: Names = {}
     for record_type, wanted in ids.items():
         model = MODELS.get(record_type)
         if model and wanted:
-            rows = session.scalars(select(model).where(model.account_id == account_id, model.id.in_(wanted)))
-            names[record_type] = {row.id: title_of(row) for row in rows}
+            query = select(model).where(model.account_id == account_id, model.id.in_(wanted))
+            rows = session.scalars(query, execution_options=WITH_ARCHIVED)
+            names[record_type] = {
+                row.id: RecordName(title_of(row), row.archived_at is not None) for row in rows
+            }
     return names
 
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.business.archived_rows import WITH_ARCHIVED
 from app.business.automation.run_models import ActionRun
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.steps import Step, parents_of
@@ -136,7 +137,8 @@ class Lineage:
         """Sector and cluster of each of the run's keywords."""
         if self._keywords is None:
             query = select(Keyword.id, Keyword.sector_id, Keyword.cluster_id)
-            rows = self.session.execute(query.where(Keyword.id.in_(self.records)))
+            mine = query.where(Keyword.id.in_(self.records))
+            rows = self.session.execute(mine, execution_options=WITH_ARCHIVED)
             self._keywords = {key: (sector_id, cluster_id) for key, sector_id, cluster_id in rows}
         return self._keywords
 

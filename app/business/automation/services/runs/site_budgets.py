@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.business.archived_rows import WITH_ARCHIVED
 from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.runs.context import RunContext
@@ -42,13 +43,14 @@ class SiteFit:
 
 
 def sites_of(session: Session, record_type: str | None, ids: Sequence[int]) -> dict[int, int]:
-    """The site of each record."""
+    """The site of each record, archived ones too: what is held for them is counted there."""
     if record_type is None:
         return {}
     model, sites = MODELS[record_type], dict[int, int]()
     for start in range(0, len(ids), CHUNK):
         rows = session.execute(
-            select(model.id, model.site_id).where(model.id.in_(ids[start : start + CHUNK]))
+            select(model.id, model.site_id).where(model.id.in_(ids[start : start + CHUNK])),
+            execution_options=WITH_ARCHIVED,
         )
         sites.update((record_id, site_id) for record_id, site_id in rows)
     return sites
@@ -59,7 +61,8 @@ def site_of(session: Session, unit: Unit) -> int | None:
     if unit.record_type == "run":
         return None
     model = Sector if unit.record_type == "sector" else MODELS[unit.record_type]
-    return session.scalar(select(model.site_id).where(model.id == unit.record_id))
+    place = select(model.site_id).where(model.id == unit.record_id)
+    return session.scalar(place, execution_options=WITH_ARCHIVED)
 
 
 def price_by_site(session: Session, context: RunContext, records: list[int]) -> Counter[int]:
