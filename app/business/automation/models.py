@@ -1,4 +1,4 @@
-"""Rules: what they say, their versions and drafts, and the bookkeeping of what they owe and have taken."""
+"""Rules: their definitions, versions and drafts, planned times, and the records they have taken."""
 
 from datetime import date, datetime
 from typing import Any
@@ -12,12 +12,11 @@ from app.business.folding import name_key
 
 
 class AutomationRule(AccountOwned, Stamped, Base):
-    """When, where, on which records, do what, how often, within which limits.
+    """The definition of a rule, with its state.
 
-    Scope: neither site nor sector = the whole account. `unplanned_from` is the first due instant
-    of an active schedule rule that has no run row yet. failures_in_a_row: starts that failed since the last
-    completed run (`failing_since`: the first of them) · stopped_at: switched off because of them ·
-    name_key: what makes its name unique.
+    Scope: neither site nor sector = the whole account. `unplanned_from` is the first due instant of an active scheduled
+    rule that has no run row yet. failures_in_a_row: starts that failed since the last completed run (`failing_since`:
+    the first of them) · stopped_at: switched off because of them · name_key: normalised name, unique in the account.
     """
 
     __tablename__ = "automation_rule"
@@ -98,7 +97,7 @@ class AutomationRule(AccountOwned, Stamped, Base):
 
 
 class RuleVersion(AccountOwned, Base):
-    """A rule's whole definition as it stood from `created_at` on. Runs read this, never the live rule."""
+    """A rule's complete definition from `created_at` on. Runs read this, never the live rule."""
 
     __tablename__ = "rule_version"
     __table_args__ = owner_key(
@@ -113,9 +112,9 @@ class RuleVersion(AccountOwned, Base):
 
 
 class RuleDraft(AccountOwned, Stamped, Base):
-    """What a person has typed into the rule form and not saved yet: raw input by step, valid or not.
+    """Input of the rule form that is not saved yet: raw input by step, valid or not.
 
-    rule_id, version: the rule that is being changed and its version when the change was begun.
+    rule_id, version: the rule being changed, and its version when editing began.
     """
 
     __tablename__ = "rule_draft"
@@ -132,9 +131,9 @@ class RuleDraft(AccountOwned, Stamped, Base):
 
 
 class RuleActivation(AccountOwned, Base):
-    """A span in which one version of a schedule rule owed its due instants: (from_at, to_at].
+    """A period (from_at, to_at] in which the due instants of one version of a scheduled rule must have runs.
 
-    zones: of a rule split by site, the time zone by the id of each site that was active then.
+    zones: of a rule split by site, site id -> time zone of the sites that were active then.
     """
 
     __tablename__ = "rule_activation"
@@ -150,8 +149,8 @@ class RuleActivation(AccountOwned, Base):
 class RuleRecord(AccountOwned, Base):
     """A record that a rule has taken: claimed by a run, handled, free again, or set aside after failures.
 
-    run_id: the run that took it last · unfinished_run_id: the run that did part of the work on it, from where a
-    later run continues (null: nothing is begun, or all is done).
+    run_id: the run that took it last · unfinished_run_id: the run that did part of the work on it, from where a later
+    run continues (null: nothing is begun, or all is done).
     """
 
     __tablename__ = "rule_record"
@@ -181,7 +180,7 @@ class RuleRecord(AccountOwned, Base):
 
 
 class RuleDay(AccountOwned, Base):
-    """How many runs a rule (and a site of it, 0 when not split) has used of its daily limit."""
+    """The number of runs that a rule (and a site of it, 0 when not split) has used of its daily limit."""
 
     __tablename__ = "rule_day"
     __table_args__ = owner_key(

@@ -1,4 +1,4 @@
-"""Operations: long work that a person asks for and watches. No run of a rule: it plans nothing and charges nothing."""
+"""Operations: long work that a person requests and observes. Not a run: it is not planned and charges nothing."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -11,7 +11,7 @@ from app.business.base import AccountOwned, Base, Id, Text, one_of, owner_key, s
 
 
 class OperationState(StrEnum):
-    """How far an operation is. The last three are final."""
+    """The state of an operation. The last three are final."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -24,9 +24,9 @@ ENDED = (OperationState.DONE, OperationState.FAILED, OperationState.CANCELLED)
 
 
 class Operation(AccountOwned, Base):
-    """What was asked (`kind`, `params`), how far it is (`done` of `total`; total unknown at first), what came of it.
+    """The request (`kind`, `params`), the progress (`done` of `total`; total unknown at first), and the result.
 
-    lease_token: who may write · lease_until: when a silent worker is given up · attempts: how often it was begun.
+    lease_token: which worker may write · lease_until: when the lease expires · attempts: how often it was started.
     """
 
     __tablename__ = "operation"

@@ -1,4 +1,4 @@
-"""Runs: their states, attempts and units of work, and which events were delivered to which rule."""
+"""Runs: their states, attempts and units of work, and the deliveries of event batches to rules."""
 
 from datetime import date, datetime
 from enum import StrEnum
@@ -21,7 +21,7 @@ class Cause(StrEnum):
 
 
 class Status(StrEnum):
-    """A run's state. completed and skipped never change; failed changes only by retry."""
+    """A run's state. completed and skipped are final; failed changes only by retry."""
 
     PENDING = "pending"
     RUNNING = "running"
@@ -69,20 +69,19 @@ class Reason(StrEnum):
 
 
 class ScheduledTask(AccountOwned, Base):
-    """One run of a rule: its row is the truth, jobs only wake a worker.
+    """One run of a rule. Its row is the source of truth; jobs only wake a worker.
 
-    scheduled_at: due instant, event time or click · not_before: earliest next try ·
-    retry_at: when a run that failed for want of a service is tried again · lease_token: who may
-    write · admitted_at: passed all gates · credits_needed: what a waiting run could not set aside ·
-    count, first_at, last_at: of a row that stands for many missed times · waits_for_run_id: of a run that waits for
-    the previous one, the run that holds its records (null: it waits for its turn).
+    scheduled_at: due instant, event time or click · not_before: earliest start · retry_at: next attempt of a run that
+    failed because a service was unavailable · lease_token: which worker may write · admitted_at: when it passed all
+    gates · credits_needed: what a waiting run could not reserve · count, first_at, last_at: of a row that stands for
+    many missed times · waits_for_run_id: for runs that wait for the previous one, the run that holds their records
+    (null: they wait for their turn).
 
     start_id: the first run of the start that this one continues, or shares with other sites (null on that one) ·
-    max_credits: on the first
-    run, the most that it and all its follow-ups may spend together (null: no total) · promised: records that
-    this run and those that follow owe (null: nothing was promised) · left_out: those of them that it will not
-    work on · remaining: those that nobody works on until a person says so · budget: the one that stopped it or
-    that it waits for: scope, id, name and period.
+    max_credits: on the first run, the limit of it and all its follow-ups together (null: none) · promised: records that
+    this run and its follow-ups have to process (null: nothing was promised) · left_out: those of them that it does not
+    process · remaining: those that wait until a person continues the work · budget: the one that stopped it or that it
+    waits for: scope, id, name and period.
     """
 
     __tablename__ = "scheduled_task"
@@ -212,11 +211,11 @@ class ScheduledTask(AccountOwned, Base):
 
 
 class RunDetail(AccountOwned, Base):
-    """What only the run's own page and its worker need, kept apart so that lists stay quick.
+    """Data for the run's own page and its worker only, in a separate table so that lists stay fast.
 
-    chain: rules that led here · records: ids the run works on (null: chosen when it starts) ·
-    options: `even_if_off`, explicit choices of the person · gates, trace: as product pages show them ·
-    start_records: on a start's first run, all its records where one run does not take them at once.
+    chain: ids of the rules that led here · records: ids the run works on (null: selected when it starts) · options:
+    `even_if_off`, explicit choices of the person · gates, trace: in the form that pages show · start_records: on a
+    start's first run, all its records if they exceed one run.
     """
 
     __tablename__ = "run_detail"
@@ -233,7 +232,7 @@ class RunDetail(AccountOwned, Base):
 
 
 class RunAttempt(AccountOwned, Base):
-    """One try of a run, from claim to close; every try stays in history."""
+    """One attempt of a run, from claim to close; all attempts are kept."""
 
     __tablename__ = "run_attempt"
     __table_args__ = owner_key(same_account("run_id", "scheduled_task"), UniqueConstraint("run_id", "number"))
@@ -252,8 +251,8 @@ class RunAttempt(AccountOwned, Base):
 class ActionRun(AccountOwned, Base):
     """The receipt of one unit: a step's work on one record (clustering: one sector; notify and pause: one).
 
-    `provider_key` goes to the outside provider, so that the same work asked twice is the same work.
-    `done_by_run_id`: an earlier run of the rule did it, and this run, which continues from there, does not repeat it.
+    `provider_key` is the idempotency key for the external provider. `done_by_run_id`: an earlier run of the rule did
+    this unit, so this run, which continues from there, does not repeat it.
     """
 
     __tablename__ = "action_run"
@@ -289,10 +288,10 @@ class Delivery(StrEnum):
 
 
 class BatchDelivery(AccountOwned, Base):
-    """The delivery of a batch to a rule, once: how many of its records matched and how many did not.
+    """The delivery of a batch to a rule, once: the number of its records that matched, and that did not.
 
-    state: pending after a failure, tried again at not_before; failed when given up, until somebody retries ·
-    run_id: the failed run that stands for a given up one.
+    state: pending after a failure, retried at not_before; failed after the last attempt, until somebody retries ·
+    run_id: the failed run that represents a failed delivery.
     """
 
     __tablename__ = "batch_delivery"

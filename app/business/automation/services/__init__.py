@@ -1,17 +1,16 @@
 """Automation: rules, and the runs that execute them.
 
-`automation_service` is the life of rules and opens runs; `rule_engine` executes one run, its steps by
-`action_executor`. The packages lie in layers, each of them using only what stands below it (the import contracts
-hold them to it), from the top:
+`automation_service` manages rules and opens runs; `rule_engine` executes one run, with `action_executor` for its steps.
+The packages form layers; each uses only those below it (enforced by import contracts), from the top:
 
-    forecast, why, transfer, trials, backtest    what people ask about rules
-    operations                          long work with progress
-    history, auditing                   reading what happened, and whether it holds
+    forecast, why, transfer, trials, backtest    questions that people ask about rules
+    operations                                   long work with progress
+    history, auditing                            read side: lists and audits
     automation_service, rule_engine, action_executor
     actions, preflight
-    triggering                          planned times, events, switching
+    triggering                                   planned times, events, switching
     runs
     rules
     conditions
-    catalogue, schedules                what there is; when
+    catalogue, schedules
 """

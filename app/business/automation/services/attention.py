@@ -1,4 +1,4 @@
-"""Which queues need a wake-up: now, and at which future instants. The sweep compares this with what is queued."""
+"""Which queues need a wake-up: now, and at which future instants. The sweep compares this with the queued jobs."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -16,7 +16,7 @@ PATIENCE = timedelta(seconds=1)
 
 
 def overdue_queues(session: Session, now: datetime) -> Sequence[str]:
-    """Queues with a run that should have begun more than a second ago, or an operation that nobody has taken up."""
+    """Queues with a run that should have begun more than a second ago, or with an unclaimed operation."""
     since = now - PATIENCE
     queues = [queue for queue in RUN_QUEUES if session.scalar(select(ready(queue, since).exists()))]
     if LONG_QUEUE not in queues and any_waiting(session):
@@ -25,7 +25,7 @@ def overdue_queues(session: Session, now: datetime) -> Sequence[str]:
 
 
 def coming_instants(session: Session, now: datetime) -> Sequence[tuple[datetime, str]]:
-    """Each (instant, queue) of the planning window at which a pending run wants to begin."""
+    """Each (instant, queue) in the planning window at which a pending run becomes due."""
     begins_at = func.coalesce(ScheduledTask.not_before, ScheduledTask.scheduled_at)
     query = (
         select(begins_at, ScheduledTask.queue)

@@ -1,4 +1,4 @@
-"""The life of rules (create, edit, switch, archive) and the opening of runs by people and programs."""
+"""Creates, changes, switches and archives rules, and opens runs for people and programs."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -41,7 +41,7 @@ DEFAULT_SHORTEST_INTERVAL = 5
 
 @dataclass(frozen=True)
 class Actor:
-    """Who asks: a person in a browser, or a key with its creator's role."""
+    """Who acts: a person in a browser, or a key with its creator's role."""
 
     user_id: int | None
     role: Role = Role.OWNER
@@ -49,13 +49,13 @@ class Actor:
 
     @property
     def cause(self) -> Cause:
-        """How a run that this actor starts is called."""
+        """The cause of runs that this actor starts."""
         return Cause.API if self.api_key_id else Cause.MANUAL
 
 
 @dataclass(frozen=True)
 class Request:
-    """An Idempotency-Key and the fingerprint of the body that came with it."""
+    """An Idempotency-Key, and the fingerprint of the request's body."""
 
     key: str
     fingerprint: str
@@ -74,10 +74,10 @@ class AutomationService:
         *,
         origin: dict[str, Any] | None = None,
     ) -> AutomationRule:
-        """A new rule, checked as a whole, planned at once when it is on. Raises Invalid, Blocked.
+        """Create a rule: validated, and planned immediately when it is on. Raises Invalid, Blocked.
 
-        `data`: a definition that `checked` gave in this transaction is not checked again.
-        `origin`: where it came from (a copy, a file), for the audit log.
+        `data`: a definition returned by `checked` in this transaction is not validated again. `origin`: a copy or file,
+        for the audit log.
         """
         definition = data if isinstance(data, RuleDefinition) else self.checked(session, account, data)
         if definition.is_active:
@@ -104,7 +104,7 @@ class AutomationService:
     ) -> AutomationRule:
         """Replace the rule's definition by `data` as a new version. Raises Invalid, Stale, Conflict, Blocked.
 
-        `data`: a definition that `checked` gave in this transaction is not checked again.
+        `data`: a definition returned by `checked` in this transaction is not validated again.
         """
         _lock(session, rule)
         if rule.archived_at:
@@ -131,9 +131,9 @@ class AutomationService:
     def checked(
         self, session: Session, account: Account, data: dict[str, Any], rule: AutomationRule | None = None
     ) -> RuleDefinition:
-        """The definition, with every id in it checked against the account and the scope. Raises Invalid.
+        """The validated definition; all ids in it must belong to the account and scope. Raises Invalid.
 
-        `rule`: the one that it changes; while that is on, what it names already and is gone does not count.
+        `rule`: the one that it changes; while that is on, references it already has to missing rows are accepted.
         """
         data = with_time_zone(session, account, data)
         definition = parse_definition(data, shortest_interval_minutes=shortest_interval(session, account))
@@ -153,7 +153,10 @@ class AutomationService:
     def _write_change(
         self, session: Session, rule: AutomationRule, data: dict[str, Any], now: datetime
     ) -> None:
-        """Check the change as far as it is one, and write it. Raises Invalid, Blocked."""
+        """Validate and write a change; for a rule that is not valid otherwise, a restraining change.
+
+        Raises Invalid, Blocked.
+        """
         account = session.get_one(Account, rule.account_id)
         try:
             definition = self.checked(session, account, data, rule)
@@ -170,7 +173,7 @@ class AutomationService:
     def _write_definition(
         self, session: Session, rule: AutomationRule, definition: RuleDefinition, now: datetime
     ) -> None:
-        """Write a checked change, where it may stand beside what else is on. Raises Blocked."""
+        """Write a validated change, if the preflight check has no new objections. Raises Blocked."""
         account = session.get_one(Account, rule.account_id)
         if definition.is_active and not rule.is_active:
             require_ready(session, account, definition, now, rule.id)
@@ -190,12 +193,11 @@ class AutomationService:
         backfill: bool,
         max_credits: int | None = None,
     ) -> None:
-        """Switch the rule on, after a preflight check. With `backfill`, records already here run too; of a rule that
-        stopped itself those that came meanwhile.
+        """Switch the rule on after a preflight check; with `backfill` also run it over existing records (after an
+        automatic stop, only over those since then).
 
-        `max_credits`: the most that these may cost together; by default what they are priced at now.
-
-        Raises Invalid when it no longer reads, Blocked when it could never do anything.
+        `max_credits`: the limit for these runs together; by default their present price. Raises Invalid when the rule
+        is not valid any more, Blocked when it could never do anything.
         """
         _lock(session, rule)
         if rule.archived_at:
@@ -220,19 +222,19 @@ class AutomationService:
         max_credits: int | None = None,
         stopped_at: datetime | None = None,
     ) -> None:
-        """Run a rule that is on also on the records already here; of one that had stopped itself at `stopped_at`,
-        on those that came meanwhile."""
+        """Run an active rule over existing records; if it had stopped itself at `stopped_at`, only over those since
+        then."""
         opening = Opening(Cause.BACKFILL, now, user_id=actor.user_id, api_key_id=actor.api_key_id)
         open_backfill(session, rule, opening, stopped_at or rule.stopped_at, max_credits)
 
     def disable(self, session: Session, rule: AutomationRule, actor: Actor, now: datetime) -> None:
-        """Switch the rule off; what was only planned is withdrawn."""
+        """Switch the rule off; planned runs are withdrawn."""
         _lock(session, rule)
         if rule_switch.switch(session, rule, False, now, actor.user_id):
             _note(session, rule, actor, "rule.disabled", now)
 
     def archive(self, session: Session, rule: AutomationRule, actor: Actor, now: datetime) -> None:
-        """Delete = archive: it never runs again, its history stays."""
+        """Archive the rule (the product's delete): it never runs again, its history stays."""
         _lock(session, rule)
         if rule.archived_at is None:
             rule.archived_at, rule.is_active = now, False
@@ -241,7 +243,7 @@ class AutomationService:
             _note(session, rule, actor, "rule.archived", now)
 
     def restore(self, session: Session, rule: AutomationRule, actor: Actor, now: datetime) -> None:
-        """Bring an archived rule back, switched off; where its name is taken meanwhile as “name (2)”."""
+        """Restore an archived rule, switched off; if its name is taken, as “name (2)”."""
         _lock(session, rule)
         if rule.archived_at is not None:
             rule.name = free_name(session, rule.account_id, rule.name, rule.id)
@@ -261,11 +263,11 @@ class AutomationService:
         max_credits: int | None = None,
         request: Request | None = None,
     ) -> ScheduledTask:
-        """Open a run by hand or by a program; a repeated request gives the run it made first.
+        """Open a run for a person or program; a repeated request returns the run of the first one.
 
-        `max_credits`: the most that it and its follow-ups may spend; by default what they are priced at now.
-        Raises NotFound for ids that are not the account's, Forbidden for operators above their limit,
-        Invalid when the same Idempotency-Key comes with another body.
+        `max_credits`: the limit for it and its follow-ups; by default the present price. Raises NotFound for ids that
+        are not the account's, Forbidden for operators above their limit, Invalid when the Idempotency-Key comes with
+        another body.
         """
         if request and (known := _answered(session, rule, request)):
             return known
@@ -297,7 +299,7 @@ def _taken(name: str) -> str:
 
 
 def _lock(session: Session, rule: AutomationRule) -> None:
-    """Two people who save at once come one after the other, and the second sees the first one's version."""
+    """Serialises saves: the second of two people sees the first one's version."""
     session.refresh(rule, with_for_update={"key_share": True})
 
 
@@ -309,7 +311,7 @@ def _note(
     now: datetime,
     origin: dict[str, Any] | None = None,
 ) -> None:
-    """Who did it, in the change's own transaction."""
+    """Audit log entry, in the transaction of the change."""
     who, data = (
         audit_log.AuditActor(actor.user_id, actor.api_key_id),
         {"version": rule.version} | (origin or {}),
@@ -318,7 +320,7 @@ def _note(
 
 
 def shortest_interval(session: Session, account: Account) -> int:
-    """Minutes between two runs that the account's plan allows."""
+    """The shortest interval in minutes that the account's plan allows."""
     plan = session.get(Plan, account.plan_id) if account.plan_id else None
     return plan.shortest_interval_minutes if plan else DEFAULT_SHORTEST_INTERVAL
 

@@ -1,4 +1,4 @@
-"""The kinds of operations there are, and who does each: one line a kind."""
+"""The kinds of operations and their handlers."""
 
 from collections.abc import Mapping
 

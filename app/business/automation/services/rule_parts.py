@@ -1,4 +1,5 @@
-"""Base of the typed parts of a rule: trigger options, schedule. Each is checked when it comes, and read when stored."""
+"""Base of the typed parts of a rule (trigger options, schedule): validated as input, and read from storage as they
+are."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, Self, TypeVar
@@ -9,19 +10,19 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from app.business.errors import Invalid
 
 _READABLE = None
-"""Stands in a part for what was stored, where that could be read: no part is stored as null."""
+"""Marks a part as valid: JSON null is never stored for a part."""
 Value = TypeVar("Value")
 Model = TypeVar("Model", bound=BaseModel)
 Errors = dict[str, list[str]]
 Json = Any
-"""A value of a body, a file or a row before it is parsed: nothing is known of it, and it may be wrong."""
+"""A value of a request, file or row before parsing: its type is not known."""
 JsonObject = dict[str, Json]
 Stored = Mapping[str, Json]
-"""The same where it is only read."""
+"""Like JsonObject, but read-only."""
 
 
 class RulePart(BaseModel):
-    """One part of a rule, as its author wrote it: `as_json` gives only what was said, as it is stored."""
+    """One part of a rule as its author wrote it: `as_json` contains only keys that were given, as stored."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -29,7 +30,7 @@ class RulePart(BaseModel):
 
     @classmethod
     def stored(cls, data: Any) -> Self:
-        """Read a stored part. What an older version saved and the check refuses now is kept as it stands."""
+        """Read a stored part. Values that are not valid any more are kept as stored."""
         try:
             return cls(**data)
         except (ValidationError, TypeError):
@@ -39,12 +40,12 @@ class RulePart(BaseModel):
 
     @property
     def is_readable(self) -> bool:
-        """Whether it passes the check; a rule with a part that does not needs repair."""
+        """Whether it is valid; a rule with an invalid part needs repair."""
         return self._stored is _READABLE
 
     @model_serializer
     def as_json(self) -> Any:
-        """What is saved in a rule; `stored` reads it back. Any: a part that cannot be read may be any JSON."""
+        """The JSON stored in a rule; `stored` reads it. Any: an invalid part may be any JSON."""
         if not self.is_readable:
             return self._stored
         return {
@@ -53,7 +54,7 @@ class RulePart(BaseModel):
 
 
 def as_it_stands(model: type[Model], data: Json) -> Model:
-    """What is said of the model's fields, unchecked: as stored values are kept that do not pass the check."""
+    """An unvalidated instance of the model, for stored values that are not valid any more."""
     known = data if isinstance(data, Mapping) else {}
     fields = model.model_fields.items()
     values = {name: known.get(name) for name, info in fields if name in known or info.is_required()}
@@ -61,17 +62,17 @@ def as_it_stands(model: type[Model], data: Json) -> Model:
 
 
 def refuse_part(errors: Errors) -> NoReturn:
-    """Raise what pydantic reports as one error of the field; `part_errors` gives the sentences by path back."""
+    """Raise an error that pydantic reports for the field; `part_errors` restores the sentences by path."""
     raise PydanticCustomError("part", "This part of the rule cannot be read.", {"errors": errors})
 
 
 def part_errors(fault: ErrorDetails) -> Errors | None:
-    """The sentences by path that `refuse_part` was given; None for any other error."""
+    """The sentences by path given to `refuse_part`; None for other errors."""
     return fault["ctx"]["errors"] if fault["type"] == "part" else None
 
 
 def checked_part(check: Callable[[], Value]) -> Value:
-    """What `check` returns, its refusals as those of a part."""
+    """The result of `check`; converts Invalid to errors of a part."""
     try:
         return check()
     except Invalid as refusal:

@@ -1,4 +1,4 @@
-"""How long work gets its transactions and its time: handed in, for one run commits many times."""
+"""Transactions and clock for long work: passed in as arguments, because one run commits many times."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -7,7 +7,6 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 Transaction = Callable[[], AbstractContextManager[Session]]
-"""Begins a transaction of its own; committed when the block ends, undone when it raises."""
+"""Begins a separate transaction; committed at the end of the block, rolled back when it raises."""
 
 Clock = Callable[[], datetime]
-"""Now, in UTC."""

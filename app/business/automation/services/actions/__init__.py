@@ -1,1 +1,1 @@
-"""The work of the actions: how each type does one unit."""
+"""The handlers of the actions: how each type does one unit of work."""

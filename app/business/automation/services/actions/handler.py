@@ -1,7 +1,7 @@
-"""How each action type does its unit: read in a transaction, work outside any, save in a transaction.
+"""The interface of action handlers: read in a transaction, work outside of any, save in a transaction.
 
-`read` gives plain data (or LeftOut), `work` talks to a provider or computes and touches no database,
-`save` writes outputs and their events. Local actions have nothing to do between read and save.
+`read` returns plain data (or LeftOut), `work` calls a provider or computes without the database, `save` writes the
+results and their events. Local actions do everything in `save`.
 """
 
 from collections.abc import Callable, Mapping
@@ -15,18 +15,18 @@ from app.business.language_model import LanguageModel
 
 
 class Work(Protocol):
-    """The parts of one unit's work."""
+    """The steps of one unit of work."""
 
     def read(self, session: Session, context: RunContext, unit: Unit) -> Any | LeftOut:
-        """Plain data of the work, or why this record is left out."""
+        """The input of `work`, or why this record is left out."""
         ...
 
     def work(self, request: Any, key: str) -> Any:
-        """The answer. Raises ProviderFault. No session, no transaction."""
+        """The result. Raises ProviderFault. Called without session and transaction."""
         ...
 
     def save(self, session: Session, context: RunContext, unit: Unit, answer: Any) -> Done | LeftOut:
-        """Write the outputs and their events; LeftOut when the record has moved on meanwhile."""
+        """Write the results and their events; LeftOut when the record has changed in the meantime."""
         ...
 
     def give_up(self, session: Session, context: RunContext, unit: Unit) -> None:
@@ -36,18 +36,16 @@ class Work(Protocol):
 
 Works = Mapping[str, Work]
 Handlers = dict[str, Callable[[LanguageModel], Work]]
-"""Action type -> its work, made with the AI connection of this process."""
+"""Action type -> factory of its handler, given the AI connection of this process."""
 
 
 class LocalWork:
-    """Base of actions whose whole work is in `save`."""
+    """Base of handlers that do everything in `save`."""
 
     def read(self, session: Session, context: RunContext, unit: Unit) -> Any | LeftOut:
-        """Nothing to read beforehand."""
         return None
 
     def work(self, request: Any, key: str) -> Any:
-        """Nothing to do outside."""
         return request
 
     def give_up(self, session: Session, context: RunContext, unit: Unit) -> None:

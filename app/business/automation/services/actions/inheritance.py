@@ -1,4 +1,4 @@
-"""What a record that a rule makes takes over from the one it is made from: cluster, idea and main keyword."""
+"""What a created record inherits from its source: cluster, idea and main keyword."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ from app.business.writer.models import Content, Task
 
 @dataclass(frozen=True)
 class Inherited:
-    """Nothing, where the record it is made from has none."""
+    """Empty where the source has none."""
 
     main_keyword: str = ""
     cluster: Cluster | None = None
@@ -18,7 +18,7 @@ class Inherited:
 
 
 def inherited(session: Session, source: Record) -> Inherited:
-    """Of a keyword its text is the main keyword; tasks and content know cluster and idea through one another."""
+    """A keyword's text is the main keyword; tasks and content find cluster and idea through one another."""
     match source:
         case Keyword():
             return Inherited(source.text, _cluster(session, source.cluster_id))

@@ -1,4 +1,4 @@
-"""Actions whose whole work is in our own database: update and create records, notices, switching rules."""
+"""Handlers that work in our own database only: update and create records, notices, switching rules."""
 
 from datetime import timedelta
 from typing import Any
@@ -39,15 +39,15 @@ SWITCHED = {True: "switched on", False: "switched off"}
 
 
 class UpdateRecordsWork(LocalWork):
-    """Labels, person, note, due day and status of one record."""
+    """Sets labels, person, note, due day and status of one record."""
 
     def save(self, session: Session, context: RunContext, unit: Unit, answer: Any) -> Done | LeftOut:
-        """Left out when the status move is not allowed from where the record is."""
+        """Left out when the record's present status does not allow the change."""
         params: UpdateRecords = unit.step.params
         try:
             row = owned(session, MODELS[unit.record_type], unit.record_id, Scope(context.account.id))
             with session.begin_nested():
-                # Labels are added to those that it has when its turn comes.
+                # Labels are added to the present ones, which are read after the lock.
                 changes = _changes(session, context, lock_version(session, row), params)
                 update_record(session, row, changes, origin=_origin(context, unit), now=context.now)
         except NotFound:
@@ -75,15 +75,15 @@ def _changes(session: Session, context: RunContext, row: Record, params: UpdateR
 
 
 def due_day(context: RunContext, days: int) -> Any:
-    """The account's local day in so many days."""
+    """The account's local day in `days` days."""
     return (context.now.astimezone(ZoneInfo(context.account.timezone)) + timedelta(days=days)).date()
 
 
 class CreateRecordWork(LocalWork):
-    """One idea or task for each record, in its sector; texts may name fields of the record: `{name}`."""
+    """Creates one idea or task for each record, in its sector; texts may contain fields of the record: `{name}`."""
 
     def save(self, session: Session, context: RunContext, unit: Unit, answer: Any) -> Done | LeftOut:
-        """Left out where there is no sector to put it in."""
+        """Left out where there is no sector for it."""
         params: CreateRecord = unit.step.params
         source = None
         if unit.record_type != "run":
@@ -146,10 +146,10 @@ def _place(session: Session, context: RunContext, source: Record | None) -> Sect
 
 
 class CreateTasksWork(LocalWork):
-    """A queued task from one idea."""
+    """Creates a queued task from one idea."""
 
     def save(self, session: Session, context: RunContext, unit: Unit, answer: Any) -> Done | LeftOut:
-        """Left out when the idea was rejected or is used already."""
+        """Left out when the idea is rejected or used already."""
         params: CreateTasks = unit.step.params
         due_on = None if params.due_in_days is None else due_day(context, params.due_in_days)
         tasks = task_service.create_tasks(
@@ -170,10 +170,10 @@ class CreateTasksWork(LocalWork):
 
 
 class NotifyWork(LocalWork):
-    """One notice for the whole run; its text may name figures of the account."""
+    """Sends one notice for the whole run; its text may contain figures of the account."""
 
     def save(self, session: Session, context: RunContext, unit: Unit, answer: Any) -> Done:
-        """A later run of the same unit renews its own notice and makes no second one."""
+        """When the unit is repeated, its notice is renewed, not duplicated."""
         params: Notify = unit.step.params
         about = (
             f" ({plural(context.run.record_count, context.run.record_type)})"
@@ -204,7 +204,7 @@ class SwitchWork(LocalWork):
         self.on = on
 
     def save(self, session: Session, context: RunContext, unit: Unit, answer: Any) -> Done:
-        """Rules that already are so stay untouched; a rule never switches itself on."""
+        """Rules already in that state are not touched; a rule never switches itself on."""
         params: PauseRule = unit.step.params
         rules = [
             rule

@@ -1,4 +1,4 @@
-"""Actions that ask an AI provider or compute for long: grouping keywords, ideas, articles."""
+"""Handlers that call an AI provider or compute for long: grouping keywords, ideas, articles."""
 
 from typing import Any
 
@@ -27,7 +27,8 @@ from app.business.writer.services.content_service import ContentGenerationServic
 
 
 class ClusterKeywordsWork(Work):
-    """One sector's new keywords: into near clusters first, then into new ones; the rest stays new, free of charge."""
+    """Places one sector's new keywords: in similar clusters first, then in new ones; the rest stays new, free of
+    charge."""
 
     def __init__(self, service: ClusteringService) -> None:
         self.service = service
@@ -47,11 +48,10 @@ class ClusterKeywordsWork(Work):
             return LeftOut(refusal.message)
 
     def work(self, request: Any, key: str) -> Any:
-        """The grouping."""
         return self.service.group(request, key)
 
     def save(self, session: Session, context: RunContext, unit: Unit, answer: Any) -> Done:
-        """Charged by the keywords placed."""
+        """Charged by the number of keywords placed."""
         saved = self.service.save(
             session, answer, origin=context.origin(unit.step.index, unit.key), now=context.now
         )
@@ -67,13 +67,13 @@ class ClusterKeywordsWork(Work):
 
 
 class GenerateIdeasWork(Work):
-    """The ideas of one cluster."""
+    """Generates the ideas of one cluster."""
 
     def __init__(self, service: IdeasService) -> None:
         self.service = service
 
     def read(self, session: Session, context: RunContext, unit: Unit) -> Any | LeftOut:
-        """The cluster's keywords and what is planned for it already."""
+        """The cluster's keywords and existing ideas."""
         params: GenerateIdeas = unit.step.params
         try:
             return self.service.read(
@@ -87,11 +87,10 @@ class GenerateIdeasWork(Work):
             return LeftOut(refusal.message)
 
     def work(self, request: Any, key: str) -> Any:
-        """The ideas as drafts."""
         return self.service.generate(request, key)
 
     def save(self, session: Session, context: RunContext, unit: Unit, answer: Any) -> Done:
-        """Charged by started five ideas delivered."""
+        """Charged for each started five ideas delivered."""
         ideas = self.service.save(
             session, answer, origin=context.origin(unit.step.index, unit.key), now=context.now
         )
@@ -106,7 +105,7 @@ class GenerateIdeasWork(Work):
 
 
 class GenerateContentWork(Work):
-    """The article of one task, which is marked as being written by this run meanwhile."""
+    """Writes the article of one task, whose status meanwhile is "writing"."""
 
     def __init__(self, service: ContentGenerationService) -> None:
         self.service = service
@@ -123,11 +122,10 @@ class GenerateContentWork(Work):
             return LeftOut(refusal.message)
 
     def work(self, request: Any, key: str) -> Any:
-        """The article."""
         return self.service.generate(request, key)
 
     def save(self, session: Session, context: RunContext, unit: Unit, answer: Any) -> Done:
-        """Charged for what was really made: an article by its words, an outline as a brief."""
+        """Charged for the actual result: an article by its words, an outline at its fixed price."""
         content = self.service.save(
             session, answer, origin=context.origin(unit.step.index, unit.key), now=context.now
         )
@@ -143,7 +141,7 @@ class GenerateContentWork(Work):
         )
 
     def give_up(self, session: Session, context: RunContext, unit: Unit) -> None:
-        """The task is failed and may be written again."""
+        """The task becomes failed and may be written again."""
         origin = context.origin(unit.step.index, unit.key)
         self.service.give_up(session, unit.record_id, origin=origin, now=context.now)
 

@@ -1,4 +1,4 @@
-"""The work of every action type, with the services each of them needs."""
+"""Creates the handler of every action type, with the services it needs."""
 
 from app.business.automation.services.actions import local_handlers, provider_handlers
 from app.business.automation.services.actions.handler import Works
@@ -6,6 +6,6 @@ from app.business.language_model import LanguageModel
 
 
 def make_works(language_model: LanguageModel) -> Works:
-    """Action type -> how its unit is done; the same keys as the catalogue."""
+    """Action type -> handler; the same keys as in the catalogue."""
     handlers = local_handlers.HANDLERS | provider_handlers.HANDLERS
     return {key: make(language_model) for key, make in handlers.items()}

@@ -1,4 +1,4 @@
-"""Texts that name fields: `Refresh {title}`, `{account.failed_runs_this_month} failed` become what people read."""
+"""Fills in the fields in texts: `Refresh {title}`, `{account.failed_runs_this_month} failed`."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,7 @@ from app.business.automation.services.runs.finished_run import finished_run_id
 from app.business.events import EventType
 
 MOST_LISTED = 10
-"""So many records are named; the others are counted."""
+"""Records that are named; the others are counted."""
 LONGEST_IN_LIST = 200
 
 Row = Mapping[str, Any]
@@ -35,9 +35,10 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class _Filling:
-    """fields: by the names that the text uses · shared: values of the account and of the finished run.
+    """The values for one text.
 
-    rows: of the records · called: the field that each of them is called by.
+    fields: by the names that the text uses · shared: values of the account and of the finished run · rows: values of
+    the records · called: their naming field.
     """
 
     fields: Mapping[str, Field]
@@ -54,11 +55,11 @@ def fill(
     record_type: str | None = None,
     ids: Sequence[int] = (),
 ) -> str:
-    """`text` with each `{field}` of the records, or without them of the account, as it is now.
+    """`text` with each `{field}` replaced by its present value, of the records or (without records) the account.
 
-    Over several records a field becomes a list with its count, and `{each: …}` is repeated for each of them. In a
-    rule that follows a finished run, also the fields of that run; they are empty when somebody started the rule.
-    A name that is no field, which only a rule of an earlier release can hold, is left out.
+    For several records a field becomes a list with its count, and `{each: …}` is repeated for each of them. In a rule
+    that follows a finished run, fields of that run are available too; they are empty when a person started the rule.
+    Unknown names, which only rules of earlier releases contain, become empty.
     """
     names = list(dict.fromkeys(names_in(text)))
     if not names and not PARTS.search(text):
@@ -92,7 +93,7 @@ def _filling(
 
 
 def _of_finished_run(session: Session, context: RunContext, names: set[str]) -> dict[str, Any]:
-    """Those fields of the run that it follows; null where there is none."""
+    """These fields of the run that the rule follows; null where there is none."""
     if not names:
         return {}
     frame = Frame(context.scope, context.now, context.zone)
@@ -109,7 +110,7 @@ def _part(filling: _Filling, match: re.Match[str]) -> str:
 
 
 def _repeated(filling: _Filling, each: str, match: re.Match[str]) -> str:
-    """`each` for the first records, on lines of their own where it stands on one."""
+    """`each` for the first records, on separate lines if it is alone on its line."""
     said = [
         NAMES.sub(lambda name, row=row: _value(filling, name[1], row), each)  # type: ignore[misc]
         for row in filling.rows[:MOST_LISTED] or [{}]
@@ -124,7 +125,7 @@ def _repeated(filling: _Filling, each: str, match: re.Match[str]) -> str:
 
 
 def _over_all(filling: _Filling, name: str) -> str:
-    """The value; over several records that differ in it all of them with their count."""
+    """The value; if it differs between records, all values with their count."""
     field = filling.fields.get(name)
     if field is None or field.name in filling.shared or len(filling.rows) == 1:
         return _value(filling, name, filling.rows[0] if filling.rows else {})

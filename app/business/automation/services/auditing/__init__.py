@@ -1,1 +1,1 @@
-"""Whether everything holds: each planned time and event accounted for, and the product's invariants."""
+"""Audits: each planned time and event is accounted for, and the product's invariants hold."""

@@ -1,4 +1,4 @@
-"""What became of every planned time and every event: none may be without a row that says so."""
+"""Whether every planned time and every event has a row that records its result."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -19,7 +19,7 @@ from app.business.events import EventBatch
 
 WITHIN = timedelta(hours=24)
 GRACE = timedelta(seconds=120)
-"""A planned time or a batch of events this young may still be on its way."""
+"""Planned times and batches newer than this may still be in progress."""
 
 Span = Any
 Stretch = tuple[datetime, datetime]
@@ -28,7 +28,7 @@ Times = dict[tuple[int, int], list[Stretch]]
 
 
 def unaccounted(session: Session, account_id: int, now: datetime) -> int:
-    """Planned times of the last day without a run, and batches of events that no rule was asked about.
+    """The number of planned times of the last day without a run, and of batches that were not matched with rules.
 
     Three queries. Zero unless something was lost or has stopped.
     """
@@ -42,7 +42,7 @@ def unaccounted(session: Session, account_id: int, now: datetime) -> int:
 
 
 def _spans(account_id: int, since: datetime, until: datetime) -> Any:
-    """When which schedule was in force, and on which sites."""
+    """Which schedule was in force at which time, and on which sites."""
     version = and_(
         RuleVersion.rule_id == RuleActivation.rule_id, RuleVersion.version == RuleActivation.version
     )
@@ -64,7 +64,8 @@ def _spans(account_id: int, since: datetime, until: datetime) -> Any:
 
 
 def _planned_runs(session: Session, account_id: int, since: datetime, until: datetime) -> Times:
-    """For each rule and site the times its runs stand for: from, to (the same but for a row of many missed times)."""
+    """For each rule and site the times its runs stand for, as (from, to); they differ for a row of many missed
+    times."""
     query = select(
         ScheduledTask.automation_rule_id,
         ScheduledTask.split_site_id,
@@ -88,7 +89,7 @@ def _missing(span: Span, runs: Times, since: datetime, until: datetime) -> int:
     try:
         schedules = site_schedules(definition, span.zones)
     except Invalid:
-        return 0  # Nobody can say when it was due; the watch names the rule.
+        return 0  # Its due times are not known; the watch reports the rule.
     start, end = max(span.from_at, since), min(span.to_at or until, until)
     return sum(
         _without_run(due_instants(schedule, start, end), runs.get((span.rule_id, site_id), []))
@@ -106,7 +107,7 @@ def _without_run(due: Iterable[datetime], runs: list[Stretch]) -> int:
 
 
 def _unread_batches(account_id: int, until: datetime) -> Any:
-    """For as long as they wait."""
+    """Of any age."""
     return (
         select(func.count())
         .select_from(EventBatch)
@@ -119,7 +120,7 @@ def _unread_batches(account_id: int, until: datetime) -> Any:
 
 
 def _open_deliveries(account_id: int, until: datetime) -> Any:
-    """Batches that have not reached a rule: those being tried again, and those given up until somebody acts."""
+    """Deliveries that are being retried, and failed ones until somebody acts."""
     waits = (BatchDelivery.state == Delivery.PENDING) & (BatchDelivery.created_at < until)
     return (
         select(func.count())

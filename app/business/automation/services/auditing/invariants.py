@@ -1,6 +1,6 @@
-"""The product audits itself: each invariant is a question that must find no rows. Read-only.
+"""Checks the product's invariants: each is a query that must find no rows. Read-only.
 
-`flask audit` asks them all, and so does the sweep once an hour; a row found is a breach that names itself.
+`flask audit` checks all of them, and so does the sweep once an hour; a row that is found breaks an invariant.
 """
 
 from collections.abc import Iterable, Iterator
@@ -58,15 +58,15 @@ LOOSE = {
     ("scheduled_task", "follows_id"): "scheduled_task",
     ("scheduled_task", "start_id"): "scheduled_task",
 }
-"""References that no foreign key holds to their account."""
+"""References to rows of the same account that no foreign key enforces."""
 
 Row = tuple[int | None, str]
-"""Whose row it is (nobody's: the whole installation's), and which."""
+"""Account of the row (None: the whole installation), and its description."""
 
 
 @dataclass(frozen=True)
 class Breach:
-    """An invariant that does not hold: what it says, and the rows that break it (at most 20), with their accounts."""
+    """An invariant that does not hold: its sentence, and the rows that break it (at most 20), with their accounts."""
 
     name: str
     sentence: str
@@ -74,7 +74,7 @@ class Breach:
     accounts: tuple[int | None, ...] = ()
 
     def rows_of(self, account_id: int) -> list[str]:
-        """The rows that this account's people may read: its own, and the whole installation's."""
+        """Rows that this account's people may see: its own, and those of the whole installation."""
         return [
             row for row, owner in zip(self.rows, self.accounts, strict=True) if owner in (account_id, None)
         ]
@@ -86,7 +86,7 @@ def audit(session: Session, now: datetime) -> list[Breach]:
 
 
 def notify_owners(session: Session, breaches: list[Breach], now: datetime) -> None:
-    """A red notice for the owners of each account whose rows break something; settled once nothing does."""
+    """A red notice for the owners of each account with rows that break an invariant; withdrawn once there are none."""
     notified = []
     for account_id in session.scalars(select(Account.id).where(Account.status == AccountStatus.ACTIVE)):
         lines = [(breach.sentence, rows) for breach in breaches if (rows := breach.rows_of(account_id))]
@@ -110,7 +110,7 @@ def notify_owners(session: Session, breaches: list[Breach], now: datetime) -> No
 def _breaches(session: Session, now: datetime) -> Iterator[Breach]:
     for name, (sentence, query) in QUERIES.items():
         yield from _found(name, sentence, _ask(session, query, now))
-    # 120 s after a month has begun everywhere it matters, every active account has its grant.
+    # Every active account must have its grant 120 s after the month has begun in its zone.
     missing = ((account, f"account {account}") for account in accounts_without_grant(session, now - GRACE))
     yield from _found("grants", "Every active account has this month's credits.", missing)
     for name, sentence, ask in ABOUT_RULES:
@@ -166,7 +166,7 @@ def _cross_account_rows(session: Session, table: Table, child: str, parent: Tabl
 
 
 def _references() -> Iterator[tuple[Table, str, Table]]:
-    """Every reference from one account's row to another: child table, its column, parent table."""
+    """Every reference between tables with accounts: child table, its column, parent table."""
     tables = Base.metadata.tables
     for table in Base.metadata.sorted_tables:
         for constraint in table.foreign_key_constraints:

@@ -1,6 +1,6 @@
-"""The audit's questions that one statement answers: name, what must hold, and the rows that break it.
+"""The audit's checks that are a single statement: name, what must hold, and the query of rows that break it.
 
-The first column is the account of the row, so that each owner is notified of their own rows only.
+The first column is the account of the row, so that owners are notified of their own rows only.
 """
 
 QUERIES: dict[str, tuple[str, str]] = {

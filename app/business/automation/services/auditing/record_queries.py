@@ -1,4 +1,4 @@
-"""The audit's question on records: whether all work is done on what a rule calls handled."""
+"""The audit's check of records: whether all work is done on records marked as handled."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -17,7 +17,7 @@ MOST_DAYS = timedelta(days=7)
 
 
 def handled_too_early(session: Session, now: datetime) -> Iterator[tuple[int, str]]:
-    """Records handled by a failed run that left work on them, or on what it made from them."""
+    """Records handled by a failed run that left work on them, or on records created from them."""
     run, row = ScheduledTask, RuleRecord
     query = select(run).where(
         run.status == Status.FAILED,
@@ -39,7 +39,7 @@ def handled_too_early(session: Session, now: datetime) -> Iterator[tuple[int, st
 
 
 def _is_judged(run: ScheduledTask) -> bool:
-    """Not closed by an earlier version, which called a record handled once anything was done on it."""
+    """False for runs closed by an earlier version, which marked records as handled after any work."""
     return any("done_before" in step for step in run.result.get("steps", []))
 
 
@@ -57,6 +57,6 @@ def _work_left(session: Session, context: RunContext) -> set[int]:
 
 
 def _is_asked(context: RunContext, step: Step) -> bool:
-    """Where the present rows can tell: a person may have moved keywords and parents since."""
+    """Only where present rows are conclusive: people may have moved keywords and parents since."""
     is_moved = context.run.record_type == "keyword" and step.source == "made"
     return step.entry.unit_of == "record" and step.source in ("records", "made") and not is_moved

@@ -1,6 +1,6 @@
-"""The audit's questions that need a rule's definition: its times, its limits, and the events it should have received.
+"""The audit's checks that need a rule's definition: its times, its limits, and the events it should have received.
 
-Each gives the rows that break its invariant, as (account id, what is wrong).
+Each yields the rows that break its invariant, as (account id, what is wrong).
 """
 
 from collections.abc import Iterator
@@ -24,11 +24,11 @@ GRACE = timedelta(seconds=120)
 
 Rows = Iterator[tuple[int, str]]
 Time = tuple[int, datetime]
-"""A site, 0 where the rule is not split, and a planned time."""
+"""A site (0 where the rule is not split) and a planned time."""
 
 
 def missing_times(session: Session, now: datetime) -> Rows:
-    """Due times, recomputed for every span in which a rule was on, that have no row."""
+    """Due times without a row, recomputed for every period in which a rule was on."""
     since = now - MOST_DAYS
     spans = select(RuleActivation).where((RuleActivation.to_at.is_(None)) | (RuleActivation.to_at > since))
     for span in session.scalars(spans):
@@ -46,7 +46,7 @@ def missing_times(session: Session, now: datetime) -> Rows:
 
 
 def times_never_due(session: Session, now: datetime) -> Rows:
-    """Planned rows at times that no version of the schedule in force named."""
+    """Planned rows at times that were not due in any version of the schedule in force."""
     since = now - MOST_DAYS
     planned = (ScheduledTask.cause == "schedule", ScheduledTask.scheduled_at > since)
     rules = select(ScheduledTask.account_id, ScheduledTask.automation_rule_id).where(*planned).distinct()
@@ -63,9 +63,9 @@ def times_never_due(session: Session, now: datetime) -> Rows:
 
 
 def runs_over_their_limit(session: Session, _now: datetime) -> Rows:
-    """Runs that used more credits than the rule they were opened with allows."""
+    """Runs that used more credits than their version of the rule allows."""
     run, rule, version = ScheduledTask, AutomationRule, RuleVersion
-    # The rule as it is now names the few that are worth a look at their own version.
+    # The rule's present limit selects the few runs whose own version has to be checked.
     query = (
         select(run.account_id, run.id, run.credits_used, version.definition)
         .join(rule, rule.id == run.automation_rule_id)
@@ -79,7 +79,7 @@ def runs_over_their_limit(session: Session, _now: datetime) -> Rows:
 
 
 def days_over_their_limit(session: Session, _now: datetime) -> Rows:
-    """Days on which a rule ran more often than any limit allowed that was in force then."""
+    """Days on which a rule ran more often than any limit in force that day allowed."""
     rule = AutomationRule
     query = select(RuleDay).join(rule, rule.id == RuleDay.rule_id)
     for day in session.scalars(query.where(RuleDay.used > rule.max_executions_per_day)):
@@ -109,7 +109,7 @@ def events_without_delivery(session: Session, now: datetime) -> Rows:
 
 
 def deliveries_given_up(session: Session, _now: datetime) -> Rows:
-    """Batches that could not be delivered to a rule, until somebody retries their run or archives the rule."""
+    """Batches whose delivery to a rule failed, until somebody retries the run or archives the rule."""
     query = (
         select(BatchDelivery)
         .join(AutomationRule, AutomationRule.id == BatchDelivery.rule_id)
@@ -120,7 +120,7 @@ def deliveries_given_up(session: Session, _now: datetime) -> Rows:
 
 
 def deliveries_without_their_runs(session: Session, now: datetime) -> Rows:
-    """Dispatched batches whose runs, or whose counted rest, are not all there."""
+    """Delivered batches whose runs, or whose row for unmatched records, are incomplete."""
     run, done = ScheduledTask, BatchDelivery
     of_pair = (run.batch_id == done.batch_id, run.automation_rule_id == done.rule_id)
     opened = select(func.count()).where(*of_pair, run.part > 0).scalar_subquery()

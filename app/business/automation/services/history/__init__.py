@@ -1,1 +1,1 @@
-"""The read side of runs: pages, figures, and where a record comes from."""
+"""The read side of runs: lists, figures, and the origin of records."""

@@ -1,4 +1,4 @@
-"""How much work of an account is under way, due, waiting, and planned."""
+"""The number of an account's runs that are running, due, waiting or planned."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,9 +14,9 @@ from app.business.automation.services.triggering.watch import GRACE
 
 @dataclass(frozen=True)
 class Backlog:
-    """Runs, each in one of running, due, waiting, upcoming.
+    """Numbers of runs; each run counts as one of running, due, waiting, upcoming.
 
-    planned_before: every planned time earlier than this has its run; None without schedules.
+    planned_before: planned times before this have a run; None without schedules.
     """
 
     running: int
@@ -28,7 +28,7 @@ class Backlog:
 
 
 def backlog(session: Session, account_id: int, now: datetime) -> Backlog:
-    """Two queries. Overdue: free to start for more than two minutes, and not begun."""
+    """Two queries. Overdue: free to start for more than two minutes, but not started."""
     run = ScheduledTask
     begins_at = func.coalesce(run.not_before, run.scheduled_at)
     pending = (run.status == Status.PENDING) & ~is_upcoming(now)

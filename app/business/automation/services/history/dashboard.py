@@ -1,4 +1,4 @@
-"""Figures of the dashboard: rules by state, and runs with their success of today, 7 and 30 days."""
+"""Figures of the dashboard: rules by state, and runs with their success rate for today, 7 and 30 days."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +16,7 @@ SPANS = ((1, "today"), (7, "7 days"), (30, "30 days"))
 
 @dataclass(frozen=True)
 class Span:
-    """Runs of a time span. Skipped and practised runs did not try, so they are no part of the rate."""
+    """Runs of a period. The success rate excludes skipped and practice runs."""
 
     label: str
     completed: int
@@ -33,7 +33,7 @@ class Span:
 
 @dataclass(frozen=True)
 class RuleCounts:
-    """How many rules there are."""
+    """Number of rules by state."""
 
     active: int
     off: int
@@ -57,7 +57,7 @@ def rule_counts(session: Session, scope: Scope) -> RuleCounts:
 
 
 def spans(session: Session, scope: Scope, zone: str, now: datetime) -> list[Span]:
-    """Today, 7 days and 30 days of the account's zone, in one query."""
+    """Today, 7 days and 30 days in the account's zone, in one query."""
     practised = and_(ScheduledTask.status == Status.SKIPPED, ScheduledTask.reason == Reason.SHADOW)
     skipped = and_(ScheduledTask.status == Status.SKIPPED, ScheduledTask.reason != Reason.SHADOW)
     ended = [ScheduledTask.status == status for status in (Status.COMPLETED, Status.FAILED)]

@@ -1,4 +1,4 @@
-"""What the account's automation came to in a span of time: the dashboard's figures and its chart."""
+"""Figures of an account's automation in a period: for the dashboard and its chart."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ Span = tuple[datetime, datetime]
 
 @dataclass(frozen=True)
 class Summary:
-    """`success_rate`: completed among completed and failed, 0 to 1, None without any. `unaccounted`: should be 0."""
+    """`success_rate`: completed of completed and failed, 0 to 1, None without any. `unaccounted`: should be 0."""
 
     active_rules: int
     runs: dict[str, int]
@@ -40,7 +40,7 @@ class Summary:
 
 @dataclass(frozen=True)
 class Day:
-    """The runs due on one local day by status, and the credits used."""
+    """Runs due on one local day by status, and the credits used."""
 
     on: date
     runs: dict[str, int]
@@ -64,7 +64,7 @@ def summary(session: Session, scope: Scope, since: datetime, now: datetime) -> S
 
 
 def days(session: Session, scope: Scope, since: datetime, now: datetime) -> list[Day]:
-    """Every day of the account's zone from that of `since` to today, in two queries."""
+    """Every day in the account's zone from that of `since` to today, in two queries."""
     zone = session.get_one(Account, scope.account_id).timezone
     first, last = (at.astimezone(ZoneInfo(zone)).date() for at in (since, now))
     dates = last_days((last - first).days + 1, zone, now).dates
@@ -88,7 +88,7 @@ def _active_rules(session: Session, scope: Scope) -> int:
 
 
 def _runs_by_status(session: Session, scope: Scope, spans: Sequence[Span]) -> list[dict[str, int]]:
-    """For each span [from, to), how many runs were due in it by status: each count reads one stretch of an index."""
+    """For each period [from, to), the number of runs due by status: each count reads one range of an index."""
     asked = union_all(
         *(
             select(

@@ -1,4 +1,4 @@
-"""Where a record comes from: the unit of the run that made it, and what that cost."""
+"""The origin of a record: the unit of the run that created it, and its price."""
 
 from dataclasses import dataclass
 
@@ -11,14 +11,14 @@ from app.business.planner.models import Record
 
 @dataclass(frozen=True)
 class RecordOrigin:
-    """Credits of the piece of work that made a record, and how many of its kind were made together."""
+    """Credits of the unit that created a record, and the number of records of this type it created."""
 
     credits: int
     together: int
 
 
 def origin_of(session: Session, record: Record, record_type: str) -> RecordOrigin | None:
-    """None for what a person made, or where the run's receipts are gone."""
+    """None for records that a person created, or whose run has no receipts any more."""
     if record.made_by_run_id is None:
         return None
     units = session.execute(

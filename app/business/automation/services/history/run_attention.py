@@ -1,4 +1,4 @@
-"""What needs a person: runs that failed lately, runs that wait, and the notices about them."""
+"""Runs and notices that need a person: recently failed runs, waiting runs, and notices about them."""
 
 from datetime import datetime
 from typing import Any
@@ -25,7 +25,7 @@ def failed_since(session: Session, scope: Scope, since: datetime, limit: int) ->
 
 
 def waiting_counts(session: Session, scope: Scope) -> dict[str, int]:
-    """How many runs wait, by what they wait for."""
+    """The number of waiting runs, by what they wait for."""
     rows = session.execute(
         select(ScheduledTask.waiting_for, func.count())
         .where(scope.sees(ScheduledTask), ScheduledTask.waiting_for.is_not(None))
@@ -35,7 +35,7 @@ def waiting_counts(session: Session, scope: Scope) -> dict[str, int]:
 
 
 def waiting_budgets(session: Session, scope: Scope) -> list[tuple[ScheduledTask, int]]:
-    """For each budget that runs wait for, one of them and how many they are; the most waited for first."""
+    """For each budget that runs wait for, one of them and their number; the most frequent first."""
     query = select(ScheduledTask).where(
         scope.sees(ScheduledTask), ScheduledTask.waiting_for == Waiting.BUDGET
     )
@@ -47,7 +47,7 @@ def waiting_budgets(session: Session, scope: Scope) -> list[tuple[ScheduledTask,
 
 
 def notices_seen(scope: Scope) -> ColumnElement[bool]:
-    """Clause of the notices about no rule and no run, and of those about rules and runs in scope."""
+    """Clause: notices about no rule or run, and those about rules and runs in scope."""
     if scope.sites is None:
         return true()
     runs = select(ScheduledTask.id).where(scope.sees(ScheduledTask))
@@ -59,7 +59,7 @@ def notices_seen(scope: Scope) -> ColumnElement[bool]:
 
 
 def waiting_for_pause(session: Session, scope: Scope) -> list[tuple[ScheduledTask, int]]:
-    """Runs that start as soon as automation is resumed, each with the most credits it may use."""
+    """Runs that start as soon as automation is resumed, each with its credit limit."""
     query = (
         select(ScheduledTask, AutomationRule.credit_limit_per_execution)
         .join(AutomationRule, AutomationRule.id == ScheduledTask.automation_rule_id)

@@ -1,4 +1,4 @@
-"""The read side of runs: filtered pages, what comes next, and each rule's figures. Always within a scope."""
+"""Lists of runs with filters, and each rule's figures; always within a scope."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -31,13 +31,13 @@ from app.business.paging import Page, newest_part, page_of
 from app.business.periods import Period, last_days
 
 FAILURES_WITHIN = 7
-"""Days, today included."""
+"""Days, including today."""
 KEYS = (ScheduledTask.scheduled_at, ScheduledTask.id)
 
 
 @dataclass(frozen=True)
 class RunFilters:
-    """Which runs a list shows; what is left out does not narrow it. `after` <= scheduled_at < `before`.
+    """Filters of a list of runs; empty ones match all. `after` <= scheduled_at < `before`.
 
     `practised`: only practice runs, or all others.
     """
@@ -54,7 +54,7 @@ class RunFilters:
 
 @dataclass(frozen=True)
 class RuleFigures:
-    """What a list of rules shows of one. Times are None when there was or will be no such run."""
+    """Figures of one rule in lists. Times are None when there is no such run."""
 
     last_run: ScheduledTask | None
     last_executed_at: datetime | None
@@ -67,9 +67,9 @@ class RuleFigures:
 def runs_page(
     session: Session, scope: Scope, filters: RunFilters, cursor: str | None, limit: int, now: datetime
 ) -> Page[ScheduledTask]:
-    """Runs, newest first; planned ones whose time has not come are left out unless `filters.upcoming`.
+    """Runs, newest first; planned ones in the future only with `filters.upcoming`.
 
-    One query. Raises Invalid for a cursor that we did not give.
+    One query. Raises Invalid for a damaged cursor.
     """
     branches = _branches(filters, now)
     entity = ScheduledTask if len(branches) == 1 else ScheduledTask.id
@@ -80,7 +80,7 @@ def runs_page(
 
 
 def failed_runs(scope: Scope, filters: RunFilters, failed_by: datetime) -> list[ColumnElement[bool]]:
-    """Clauses of the failed runs among those that the filters leave, as they stood at `failed_by`."""
+    """Clauses of the failed runs that match the filters, as of `failed_by`."""
     asked_for = not filters.status or Status.FAILED in filters.status
     of_rules = [ScheduledTask.automation_rule_id.in_(filters.rules)] if filters.rules else []
     return [
@@ -96,7 +96,7 @@ def failed_runs(scope: Scope, filters: RunFilters, failed_by: datetime) -> list[
 def sentences_of(
     session: Session, account_id: int, runs: Sequence[ScheduledTask]
 ) -> dict[tuple[int, int], str]:
-    """(rule, version) -> what the rule said when these runs were opened; one query."""
+    """(rule, version) -> the rule in words when these runs were opened; one query."""
     pairs = {(run.automation_rule_id, run.rule_version) for run in runs}
     query = select(RuleVersion.rule_id, RuleVersion.version, RuleVersion.definition).where(
         RuleVersion.account_id == account_id, tuple_(RuleVersion.rule_id, RuleVersion.version).in_(pairs)
@@ -108,7 +108,7 @@ def sentences_of(
 def rule_figures(
     session: Session, account_id: int, rule_ids: Sequence[int], now: datetime
 ) -> dict[int, RuleFigures]:
-    """Figures of those of the account's rules, in two queries however many they are."""
+    """Figures of those of the account's rules, in two queries whatever their number."""
     week = last_days(FAILURES_WITHIN, session.get_one(Account, account_id).timezone, now)
     rows = session.execute(_figures(account_id, rule_ids, week, now)).mappings().all()
     latest = [row[status] for row in rows for status in Status if row[status]]
@@ -134,7 +134,7 @@ def _narrowed(filters: RunFilters) -> Iterator[ColumnElement[bool]]:
 
 
 def _branches(filters: RunFilters, now: datetime) -> list[list[ColumnElement[bool]]]:
-    """The clauses of each rule and status asked for: each pair is answered from the top of an index."""
+    """The clauses for each combination of rule and status: each is answered from one index."""
     ended_without_success = (Status.FAILED, Status.SKIPPED)
     every = tuple(Status) if filters.rules else (None,)
     statuses = filters.status or (ended_without_success if filters.reason else every)
@@ -166,7 +166,7 @@ def _merged(parts: Sequence[Select[Any]], limit: int) -> Select[Any]:
 
 
 def _figures(account_id: int, rule_ids: Sequence[int], week: Period, now: datetime) -> Select[Any]:
-    """One row for each rule; under each status the id of its latest run, planned ones left out."""
+    """One row for each rule; under each status the id of its latest run, without planned ones."""
     used = select(func.coalesce(func.sum(RuleDay.used), 0)).where(
         RuleDay.rule_id == AutomationRule.id, RuleDay.local_day == week.dates[-1]
     )

@@ -1,4 +1,4 @@
-"""Everything that the page of one run shows, read in a fixed number of queries."""
+"""The data of one run's page, loaded in a fixed number of queries."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -43,8 +43,8 @@ Names = dict[str, dict[int, RecordName]]
 
 @dataclass(frozen=True)
 class RunPage:
-    """`names`: record type -> id -> what people call it; `started_by`: a person's or key's name ·
-    `beside`: runs of the same start for other sites."""
+    """`names`: record type -> id -> title; `started_by`: name of a person or key · `beside`: runs of the same start
+    for other sites."""
 
     run: ScheduledTask
     steps: list[dict[str, Any]]
@@ -72,7 +72,6 @@ def find_run(session: Session, scope: Scope, run_id: int) -> ScheduledTask:
 
 
 def load_run_page(session: Session, run: ScheduledTask) -> RunPage:
-    """Read what belongs to the run."""
     definition: dict[str, Any] = session.scalars(
         select(RuleVersion.definition).where(
             RuleVersion.rule_id == run.automation_rule_id, RuleVersion.version == run.rule_version
@@ -105,7 +104,7 @@ def load_run_page(session: Session, run: ScheduledTask) -> RunPage:
 
 
 def _beside(session: Session, run: ScheduledTask) -> Sequence[int]:
-    """Runs of the same start for other sites; a follow-up leads to the first of its own site."""
+    """Runs of the same start for other sites; the first run of each site."""
     if not run.split_site_id or run.follows_id or run.cause in (Cause.SCHEDULE, Cause.EVENT):
         return []
     first, other = start_of(run), ScheduledTask
@@ -115,7 +114,7 @@ def _beside(session: Session, run: ScheduledTask) -> Sequence[int]:
 
 
 def record_names(session: Session, account_id: int, ids: Mapping[str, Iterable[int]]) -> Names:
-    """What people call the account's records, archived ones too, by type and id; one query for each type."""
+    """Titles of the account's records, including archived ones, by type and id; one query for each type."""
     names: Names = {}
     for record_type, wanted in ids.items():
         model = MODELS.get(record_type)
@@ -129,7 +128,7 @@ def record_names(session: Session, account_id: int, ids: Mapping[str, Iterable[i
 
 
 def lateness_seconds(run: ScheduledTask) -> float | None:
-    """Seconds between the planned time, or the retry's, and the start."""
+    """Seconds from the scheduled time (or that of the retry) to the start."""
     if run.started_at is None:
         return None
     due: datetime = run.scheduled_at
@@ -137,7 +136,7 @@ def lateness_seconds(run: ScheduledTask) -> float | None:
 
 
 def _units(session: Session, run: ScheduledTask) -> dict[int, list[ActionRun]]:
-    """The failed units of each step: what a retry would do again."""
+    """The failed units of each step, which a retry repeats."""
     query = (
         select(ActionRun)
         .where(ActionRun.run_id == run.id, ActionRun.status == "failed")

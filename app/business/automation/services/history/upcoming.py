@@ -1,4 +1,4 @@
-"""What is upcoming, for every page that shows or counts it: pending runs whose planned time has not come."""
+"""Upcoming runs, as all pages show and count them: pending runs whose planned time lies ahead."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from app.business.automation.run_models import ScheduledTask, Status
 
 @dataclass(frozen=True)
 class Upcoming:
-    """The next runs, and how many there are in all."""
+    """The next runs, and the total number."""
 
     runs: Sequence[ScheduledTask]
     count: int
@@ -25,7 +25,7 @@ def is_upcoming(now: datetime) -> ColumnElement[bool]:
 
 
 def upcoming(session: Session, scope: Scope, now: datetime, limit: int) -> Upcoming:
-    """The next `limit` of them, the soonest first; one query."""
+    """The next `limit` of them, the earliest first; one query."""
     rows = session.execute(
         select(ScheduledTask, func.count().over())
         .where(scope.sees(ScheduledTask), is_upcoming(now))

@@ -1,1 +1,1 @@
-"""Long work with progress that people ask for; retries of many runs are of that kind."""
+"""Long work with progress that people request, such as retries of many runs."""

@@ -1,7 +1,8 @@
-"""Retrying all failed runs that a filter of the history leaves: what it keeps and costs first, then the work itself.
+"""Retries all failed runs that match a filter of the history: first a report of what is kept and its price, then the
+work.
 
-The retried runs take their turn behind everything else in their queue (`BEHIND_ALL`): a retried run is old, and
-with its rule's priority hundreds of them would stand before whatever comes due meanwhile.
+Retried runs get the lowest priority in their queue (`BEHIND_ALL`): they are old, and with their rule's priority
+hundreds of them would run before whatever becomes due in the meantime.
 """
 
 from collections import Counter
@@ -37,11 +38,11 @@ KIND = "bulk_retry"
 MOST_RUNS = 2000
 """Runs of one operation; the newest are taken first."""
 CHUNK = 50
-"""Runs of one transaction while they are put back."""
+"""Runs retried in one transaction."""
 
 
 class RetrySkip(StrEnum):
-    """Why a failed run is not among those that are retried."""
+    """Why a failed run is not retried."""
 
     PAUSED = "paused"
     SITE_PAUSED = "site_paused"
@@ -51,7 +52,7 @@ class RetrySkip(StrEnum):
 
 @dataclass
 class OfRule:
-    """The part of one rule: runs, finished units that are kept, credits at most; `adds` as in the report."""
+    """The part of one rule: runs, finished units that are kept, upper bound of credits; `adds` as in the report."""
 
     name: str
     runs: int = 0
@@ -70,15 +71,17 @@ class OfStart:
 
     @property
     def adds(self) -> int:
-        """What goes beyond the total."""
+        """Credits beyond the total."""
         return max(self.needs - self.left, 0)
 
 
 @dataclass
 class RetryReport:
-    """What a retry of all would do. `runs`: (id, number of the attempt that failed) · `left_out`: runs by reason ·
-    `adds`: credits of `credits_most` that go beyond the totals of starts · `by_rule`: the dearest first ·
-    `beyond`: failed runs more than one operation takes · `as_of`: runs that failed later are not among them.
+    """The result that a retry of all would have.
+
+    `runs`: (id, number of the failed attempt) · `left_out`: reason -> number of runs · `adds`: part of `credits_most`
+    beyond the totals of starts · `by_rule`: highest price first · `beyond`: failed runs above the limit of one
+    operation · `as_of`: runs that failed later are not included.
     """
 
     as_of: datetime
@@ -101,9 +104,9 @@ def dry_report(
     *,
     scope: Scope | None = None,
 ) -> RetryReport:
-    """What retrying the failed runs under `filters`, in scope, keeps and costs at most; nothing is changed.
+    """What retrying the failed runs in scope that match `filters` keeps, and its upper price; nothing is changed.
 
-    Three queries and the fifteen of each further 500 runs.
+    Three queries, and fifteen for each 500 runs.
     """
     clauses = failed_runs(scope or Scope(account.id), filters, as_of)
     newest = select(ScheduledTask.id).where(*clauses).order_by(ScheduledTask.scheduled_at.desc())
@@ -117,13 +120,13 @@ def dry_report(
     for runs in _loaded(session, ids):
         _judge(session, account, runs, actor, paused, report, starts)
     for (rule_id, _), start in starts.items():
-        # Runs of one start share what its total leaves: together they spend no more than that and what they add.
+        # Runs of one start share the rest of its total: together they spend at most that and what they add.
         shared = start.most - min(start.most, start.left + start.adds)
         for part in (report, report.by_rule[rule_id]):
             part.credits_most -= shared
             part.adds += start.adds
     report.by_rule = dict(sorted(report.by_rule.items(), key=_dearest_first))
-    # Everybody puts runs back in one order, so two operations never wait for each other crosswise.
+    # All operations retry runs in the same order, so two of them cannot deadlock.
     report.runs.sort()
     return report
 
@@ -137,9 +140,9 @@ def begin_bulk_retry(
     *,
     named: int | None = None,
 ) -> Operation:
-    """Ask for the retry of just what the report speaks of. `named`: the most credits that the page named.
+    """Request the retry of exactly the report's runs. `named`: the upper price that was shown.
 
-    Raises Conflict, also where it costs more by now.
+    Raises Conflict, also where the price is higher now.
     """
     require_as_named(report.credits_most, named)
     if not report.runs:
@@ -168,10 +171,10 @@ def retry_alone(
     *,
     named: int | None = None,
 ) -> None:
-    """A person's retry of one run, with what it needs beyond the total of its start.
+    """Retry one run for a person, with the credits it needs beyond the total of its start.
 
-    `named`: the most credits that the page named. Raises Conflict, also where it costs more by now, and Forbidden
-    where it may cost more than operators may start.
+    `named`: the upper price that was shown. Raises Conflict, also where the price is higher now, and Forbidden above
+    the limit of operators.
     """
     price = retry_chain(session, account, run, now)
     require_as_named(price.most if price else 0, named)
@@ -186,7 +189,7 @@ def retry_alone(
 
 
 def require_as_named(most: int, named: int | None) -> None:
-    """Raises Conflict where a retry costs more than what a person has said yes to."""
+    """Raises Conflict where a retry costs more than the price that was confirmed."""
     if named is not None and most > named:
         raise Conflict(
             f"This retry may cost up to {most:,} credits by now, more than the {named:,} that were named. "
@@ -195,7 +198,7 @@ def require_as_named(most: int, named: int | None) -> None:
 
 
 def nothing_to_retry(report: RetryReport) -> str:
-    """Why there is nothing to do, and what would help."""
+    """Why there is nothing to retry, and what to do."""
     if report.left_out[RetrySkip.PAUSED]:
         return "All automation is paused. Resume it first, then retry."
     if report.left_out:
@@ -206,7 +209,7 @@ def nothing_to_retry(report: RetryReport) -> str:
 def run_bulk_retry(
     transaction: Transaction, asked: OperationRequest, progress: Progress, clock: Clock
 ) -> dict[str, Any]:
-    """Put the runs back, chunk by chunk; what another person or an earlier start has retried is left alone."""
+    """Retry the runs, chunk by chunk; runs retried by others in the meantime are left alone."""
     runs = [(run_id, attempt) for run_id, attempt in asked.params["runs"]]
     progress.tell(0, len(runs))
     for start in range(0, len(runs), CHUNK):
@@ -223,7 +226,7 @@ def run_bulk_retry(
 def runs_of(
     session: Session, operation: Operation, limit: int
 ) -> tuple[Counter[str], Sequence[ScheduledTask]]:
-    """How many of the operation's runs are in each state now (waiting ones apart), and what wants a look first."""
+    """The number of the operation's runs by state (waiting ones separately), and the runs to check first."""
     ids = [run_id for run_id, _ in operation.params["runs"]]
     mine = [ScheduledTask.account_id == operation.account_id, ScheduledTask.id.in_(ids)]
     state = case((ScheduledTask.waiting_for.is_not(None), "waiting"), else_=ScheduledTask.status)

@@ -1,4 +1,4 @@
-"""Continuing what waits for a person: a long chain of runs, or what an ended run left over."""
+"""Continues work that waits for a person: a long chain of runs, or work left over by an ended run."""
 
 from datetime import datetime
 
@@ -13,7 +13,7 @@ from app.business.errors import Forbidden
 
 
 def offered(session: Session, run: ScheduledTask, now: datetime) -> LeftOverWork | None:
-    """What `go_on` would let happen; None where nothing waits for a person."""
+    """The work that `go_on` would start; None where nothing waits for a person."""
     review = chain_release.review_of(session, run, now)
     if review is None:
         return left_over(session, run, now)
@@ -24,10 +24,10 @@ def offered(session: Session, run: ScheduledTask, now: datetime) -> LeftOverWork
 def go_on(
     session: Session, run: ScheduledTask, actor: Actor, credits: int | None, now: datetime
 ) -> ScheduledTask:
-    """Continue it, and return the run that does.
+    """Continue it; returns the run that does.
 
-    `credits`: the most that it may cost, as it was named; by default what it is priced at now.
-    Raises Conflict, and Forbidden where the person may not decide it.
+    `credits`: its limit, as shown; by default the present price. Raises Conflict, and Forbidden where the person may
+    not decide it.
     """
     decides = actor.role.allows(Role.EDITOR)
     if run.waiting_for != Waiting.REVIEW:

@@ -1,4 +1,5 @@
-"""The import of a keyword file as an operation: written in parts, resumed where it stood, taken back when cancelled."""
+"""The import of a keyword file as an operation: written in parts, resumed after interruptions, undone when
+cancelled."""
 
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -39,7 +40,7 @@ from app.business.planner.services.import_writing import ReadyRow, make_ready
 
 KIND = "keyword_import"
 ROWS_IN_REQUEST = 5_000
-"""A page waits for so many; above, it shows the operation."""
+"""Up to this number of rows the request waits for the import; above, it shows the operation."""
 ERRORS_KEPT = 200
 READY_AT_ONCE = 1_000
 REPEATS = 5
@@ -84,7 +85,7 @@ def ask_import(
 def execute_import(
     transaction: Transaction, asked: OperationRequest, progress: Progress, clock: Clock
 ) -> dict[str, Any]:
-    """Write what is left of the rows, or take back what was written. Begun again, it continues where it stopped."""
+    """Write the remaining rows, or undo a cancelled import. When executed again, it continues from its position."""
     with transaction() as session:
         found = import_of(session, asked.id)
         has_ended = found.state not in OPEN_STATES
@@ -104,7 +105,7 @@ def execute_import(
 
 
 class _Execution:
-    """One process's work on an import, from `position` on."""
+    """One process's execution of an import, from `position` on."""
 
     def __init__(
         self, transaction: Transaction, progress: Progress, clock: Clock, found: KeywordImport
@@ -116,7 +117,7 @@ class _Execution:
         self.begin, self.ready = self.position, list[ReadyRow]()
 
     def write(self, lines: Sequence[bytes]) -> None:
-        """Write the rows part by part, until all are in or somebody cancels."""
+        """Write the rows part by part, until all are written or the import is cancelled."""
         self._prepare(lines)
         while self._once(self._write_part):
             self.progress.hand_back_if_draining()
@@ -125,13 +126,13 @@ class _Execution:
                 self._prepare(lines)
 
     def _prepare(self, lines: Sequence[bytes]) -> None:
-        """Make the next rows ready, outside of transactions; they begin at row `begin`."""
+        """Prepare the next rows outside of transactions; they begin at row `begin`."""
         self.begin = self.position
         some = lines[self.begin : self.begin + READY_AT_ONCE]
         self.ready = make_ready(read_rows(some), self.target, self.clock())
 
     def _write_part(self) -> bool:
-        """One transaction. Returns whether rows are left to write."""
+        """One transaction. Returns whether there are rows left to write."""
         with self.transaction() as session:
             cancelled = self.progress.hold(session, self.position, gets_on=True)
             self.pace.start()
@@ -143,7 +144,7 @@ class _Execution:
             elif position == self.position:
                 part = ImportPart(session, found, self.clock())
                 position += self._write_slices(part, self.ready[position - self.begin :])
-            # Else the part before was committed, and only its confirmation was lost.
+            # Otherwise the previous part was committed, and only its confirmation was lost.
         self.pace.finish()
         self.position = position
         return not cancelled and position < self.total
@@ -158,7 +159,7 @@ class _Execution:
         return part.rows
 
     def take_back(self) -> str:
-        """Undo a cancelled import part by part. Returns the state in which the import is at the end."""
+        """Undo a cancelled import part by part. Returns the import's final state."""
         while (state := self._once(self._take_back_part)) == ImportState.TAKING_BACK:
             self.progress.hand_back_if_draining()
             self._let_others_in()
@@ -178,7 +179,7 @@ class _Execution:
         return state
 
     def _once(self, work: Callable[[], Answer]) -> Answer:
-        """The transaction, again where the database was only locked or away: then nothing of it was written."""
+        """Execute the transaction, and repeat it after a lock or lost connection: nothing of it was written then."""
         for _ in range(REPEATS):
             try:
                 return work()
@@ -189,13 +190,13 @@ class _Execution:
         return work()
 
     def _let_others_in(self) -> None:
-        """As long as this has kept others waiting they now have for themselves."""
+        """Pauses as long as this has blocked other writers, so that they get their turn."""
         if self.all_wait:
             pause(self.pace.held)
 
 
 def _awaited_by_runs(session: Session, account_id: int, ids: Sequence[int]) -> Collection[int]:
-    """Keywords among `ids` that a run which has not ended is to work on."""
+    """Keywords among `ids` that an unfinished run is to work on."""
     awaited = (
         select(RunDetail.records, RunDetail.start_records)
         .join(ScheduledTask, ScheduledTask.id == RunDetail.run_id)
@@ -219,11 +220,11 @@ USES = Uses(
         RuleRecord.record_id == Keyword.id,
     ),
 )
-"""What rules have taken, and what they are about to take."""
+"""Keywords that rules have claimed, and those that runs are to work on."""
 
 
 def settle_imports(session: Session, now: datetime) -> None:
-    """End the imports whose operation has ended without them: what they wrote is kept and reported to rules."""
+    """End imports whose operation ended without them: their written rows are kept and reported to rules."""
     left_open = session.execute(
         select(KeywordImport, Operation)
         .join(Operation, Operation.id == KeywordImport.operation_id)

@@ -1,4 +1,5 @@
-"""The life of an operation: asked for, taken by one worker, watched, cancelled, taken again when its worker is lost."""
+"""The lifecycle of operations: requested, claimed by a worker, observed, cancelled, claimed again after a lost
+worker."""
 
 import logging
 import secrets
@@ -27,11 +28,11 @@ log = logging.getLogger(__name__)
 
 
 class OperationLost(Exception):
-    """Another worker has taken the operation over; this one must stop without a trace."""
+    """Another worker has claimed the operation; this one must stop without writing."""
 
 
 class OperationCancelled(Exception):
-    """A person asked it to stop. `result`: what came of it all the same."""
+    """A person cancelled it. `result`: what it has achieved."""
 
     def __init__(self, result: dict[str, Any] | None = None) -> None:
         super().__init__()
@@ -39,12 +40,13 @@ class OperationCancelled(Exception):
 
 
 class OperationHandedBack(Exception):
-    """This worker is going away; another one begins the operation again."""
+    """This worker shuts down; another one executes the operation again."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """The handler's line to its row. To be called at least every half minute, or the worker counts as lost."""
+    """The handler's connection to its row, and its heartbeat: call it at least every 30 seconds, or the lease
+    expires."""
 
     transaction: Transaction
     clock: Clock
@@ -53,7 +55,7 @@ class Progress:
     token: str
 
     def tell(self, done: int, total: int | None = None) -> None:
-        """Write how far the work is, in a transaction of its own.
+        """Record the progress and renew the lease, in a separate transaction.
 
         Raises OperationCancelled, OperationLost, OperationHandedBack.
         """
@@ -64,15 +66,15 @@ class Progress:
             raise OperationCancelled
 
     def hand_back_if_draining(self) -> None:
-        """Raises OperationHandedBack when this worker is going away."""
+        """Raises OperationHandedBack when this worker shuts down."""
         if self.draining():
             raise OperationHandedBack
 
     def hold(self, session: Session, done: int, total: int | None = None, *, gets_on: bool = False) -> bool:
-        """The same in the caller's transaction, whose other writes count only while the operation is ours.
+        """Like `tell`, in the caller's transaction, which is then valid only while the operation is ours.
 
-        `gets_on`: what this transaction writes is not done again, so a worker lost later counts as the first.
-        Returns whether somebody wants it cancelled. Raises OperationLost.
+        `gets_on`: the transaction's changes are not repeated later, so the number of attempts starts anew. Returns
+        whether it was cancelled. Raises OperationLost.
         """
         values: dict[str, Any] = {"done": done, "lease_until": self.clock() + LEASE}
         if gets_on:
@@ -91,7 +93,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class OperationRequest:
-    """What a handler works from: whose operation it is, who asked, and for what."""
+    """The input of a handler: account, requesting person, and parameters."""
 
     id: int
     account_id: int
@@ -100,7 +102,10 @@ class OperationRequest:
 
 
 Handler = Callable[[Transaction, OperationRequest, Progress, Clock], dict[str, Any]]
-"""Does the work of one kind, gives its result. It may be begun again at any point: what it changes it changes once."""
+"""Executes operations of one kind and returns the result.
+
+It may be interrupted and executed again at any point, so it must be idempotent.
+"""
 
 
 def begin_operation(
@@ -112,7 +117,7 @@ def begin_operation(
     user_id: int | None,
     now: datetime,
 ) -> Operation:
-    """Add the row and ask the step workers for a look after the commit."""
+    """Add the row, and wake the step workers after the commit."""
     operation = _add(session, account_id, kind, params, user_id, now)
     wake(session, [LONG_QUEUE])
     return operation
@@ -127,9 +132,9 @@ def begin_here(
     user_id: int | None,
     now: datetime,
 ) -> Operation:
-    """Add the row of one that this process executes itself (`execute_here`) once the transaction is committed.
+    """Add an operation that this process executes itself (`execute_here`) after the commit.
 
-    If it dies, a worker continues it as any other.
+    If the process dies, a worker continues it like any other.
     """
     operation = _add(session, account_id, kind, params, user_id, now)
     operation.state, operation.attempts, operation.started_at = OperationState.RUNNING, 1, now
@@ -155,9 +160,10 @@ def find_operation(session: Session, scope: Scope, id: int) -> Operation:
 
 
 def cancel_operation(session: Session, operation: Operation, now: datetime) -> None:
-    """Stop it: at once where it has not begun, else at its next word. Raises Conflict when it has ended.
+    """Cancel it: immediately if it has not begun, else at its next progress report. Raises Conflict when it has ended.
 
-    One that waits to be taken again is stopped by the worker that takes it: what it has done may have to be ended.
+    An operation between two attempts is cancelled by the worker that claims it, because its changes may have to be
+    settled.
     """
     if operation.state in ENDED:
         raise Conflict("It has ended already.")
@@ -177,9 +183,9 @@ def execute_next(
     clock: Clock,
     draining: Callable[[], bool] = lambda: False,
 ) -> bool:
-    """Take the oldest operation that waits to its end. False when none waits.
+    """Execute the oldest waiting operation to its end. False when none waits.
 
-    One at a time: runs that came due meanwhile have their turn before the next one.
+    One at a time, so that runs which became due in the meantime come before the next operation.
     """
     with transaction() as session:
         taken = _take(session, clock())
@@ -195,7 +201,7 @@ def execute_next(
 
 
 def execute_here(transaction: Transaction, operation: Operation, handler: Handler, clock: Clock) -> None:
-    """Execute one of `begin_here` to its end, in the process that has begun it."""
+    """Execute an operation of `begin_here` to its end, in the process that created it."""
     asked = OperationRequest(operation.id, operation.account_id, operation.user_id, operation.params)
     progress = Progress(transaction, clock, lambda: False, operation.id, operation.lease_token or "")
     _end(progress, _outcome(transaction, handler, asked, progress, clock))
@@ -207,7 +213,7 @@ def any_waiting(session: Session) -> bool:
 
 
 def rescue_operations(session: Session, now: datetime) -> int:
-    """Set operations of silent workers going again, at most three times; returns the number taken back."""
+    """Release operations with expired leases, for at most three attempts; returns the number released."""
     silent = (Operation.state == OperationState.RUNNING) & (
         (Operation.lease_until < now) | (Operation.lease_until > now + 2 * LEASE)
     )
@@ -246,7 +252,7 @@ def _take(session: Session, now: datetime) -> tuple[OperationRequest, str, str] 
 def _outcome(
     transaction: Transaction, handler: Handler, asked: OperationRequest, progress: Progress, clock: Clock
 ) -> dict[str, Any] | None:
-    """What to write into the row at the end; None where it is no longer ours."""
+    """The row's final values; None where the operation is not ours any more."""
     try:
         return {"state": OperationState.DONE, "result": handler(transaction, asked, progress, clock)}
     except OperationLost:
@@ -257,7 +263,7 @@ def _outcome(
         return {"state": OperationState.CANCELLED, "result": cancelled.result}
     except Exception as error:
         if is_passing(error):
-            # As after the death of its worker: the sweep sets it going again.
+            # Like the death of a worker: the sweep releases the operation.
             raise
         return _after_fault(asked, error)
 

@@ -1,4 +1,4 @@
-"""What one retry may cost with all that follows it: a further attempt, and the runs that continue from there."""
+"""The price of one retry with everything that follows it: another attempt, and the runs that continue from there."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -15,7 +15,7 @@ from app.business.errors import Invalid
 
 
 def retry_chain(session: Session, account: Account, run: ScheduledTask, now: datetime) -> RetryPrice | None:
-    """None where the run has not failed, or its rule cannot be read any more."""
+    """None where the run has not failed, or its rule is not valid any more."""
     if run.status != Status.FAILED:
         return None
     contexts = contexts_of(session, account, [run], now)
@@ -33,7 +33,7 @@ def retry_chain(session: Session, account: Account, run: ScheduledTask, now: dat
 
 
 def _handed_on_after(context: RunContext) -> Rest:
-    """What the run leaves to others once it is through; of one that never began its own records are not among it."""
+    """What the run passes on when it completes; if it was never admitted, without its own records."""
     rest = rest_of(context)
     if context.run.admitted_at:
         return rest

@@ -1,7 +1,7 @@
-"""What a further attempt of failed runs keeps and may cost, for many runs at once.
+"""What another attempt of failed runs keeps and may cost, for many runs at once.
 
-At most 15 queries for up to 500 runs, however many records they have (and one more for each further 10,000
-records of a type). The figures are those by which the engine sets credits aside: run_price, run_steps.
+At most 15 queries for up to 500 runs, whatever their number of records (and one more for each further 10,000 records of
+a type). The prices are those with which the engine holds credits: runs/pricing, runs/steps.
 """
 
 from collections import defaultdict
@@ -35,10 +35,9 @@ CHILDREN_FIRST = ("content", "task", "idea", "keyword")
 
 @dataclass(frozen=True)
 class RetryPrice:
-    """`finished`: units that are kept · `most`: credits that the attempt may cost, within the run's limit ·
-    `adds`: what goes beyond the total of its start · `needs`: credits of what is known; what is still to be made is
-    done within the total · `left`: what its start may still spend; None where it has no total.
-    """
+    """`finished`: units that are kept · `most`: upper bound of the attempt's credits, within the run's limit ·
+    `adds`: credits beyond the total of its start · `needs`: credits of known work; records still to be created
+    are covered by the total · `left`: what its start may still spend; None without a total."""
 
     finished: int
     most: int
@@ -50,14 +49,14 @@ class RetryPrice:
 def retry_prices(
     session: Session, account: Account, runs: Sequence[ScheduledTask], now: datetime
 ) -> dict[int, RetryPrice | None]:
-    """By run id; None where the run's rule version cannot be read any more. At most 500 runs of the account."""
+    """By run id; None where the run's rule version is not valid any more. At most 500 runs of the account."""
     return prices_within(session, account, contexts_of(session, account, runs, now))
 
 
 def prices_within(
     session: Session, account: Account, contexts: Mapping[int, RunContext]
 ) -> dict[int, RetryPrice | None]:
-    """The same, of runs whose contexts are loaded."""
+    """Like `retry_prices`, for runs whose contexts are loaded."""
     known, left = _Known(session, account.id, contexts), rooms(session, list(contexts))
     prices = {run_id: _price(known, context) for run_id, context in contexts.items()}
     return {
@@ -74,7 +73,7 @@ def _within_total(price: RetryPrice, left: int) -> RetryPrice:
 def _price(known: "_Known", context: RunContext) -> RetryPrice | None:
     try:
         if context.run.admitted_at is None:
-            # It has not passed its checks yet, so these are read first.
+            # Its gates have not passed yet, and they parse these first.
             parse_conditions(context.definition.conditions, record_type=context.definition.subject)
         most, needs = _most(known, context)
         return RetryPrice(known.finished[context.run.id], most, needs=needs)
@@ -83,10 +82,8 @@ def _price(known: "_Known", context: RunContext) -> RetryPrice | None:
 
 
 def _most(known: "_Known", context: RunContext) -> tuple[int, int]:
-    """The price of all unfinished units; all that the limit leaves where it depends on what is still to be made.
-
-    And the part of it that is known.
-    """
+    """The price of all unfinished units (if it depends on records still to be created, the rest of the limit), and
+    the known part of it."""
     left = max(context.definition.credit_limit_per_execution - context.run.credits_used, 0)
     to_come: set[str | None] = set()
     total = 0
@@ -104,14 +101,14 @@ def _most(known: "_Known", context: RunContext) -> tuple[int, int]:
 
 @dataclass
 class _Receipts:
-    """What one step of a run has finished and made."""
+    """What one step of a run has finished and created."""
 
     finished: set[tuple[str, int]] = field(default_factory=set)
     made: dict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
 
 
 class _Known:
-    """Everything that the units of these runs depend on, read together."""
+    """All data that the units of these runs depend on, loaded together."""
 
     def __init__(self, session: Session, account_id: int, contexts: Mapping[int, RunContext]) -> None:
         self.session, self.account_id = session, account_id
@@ -127,7 +124,7 @@ class _Known:
         }
 
     def rest(self, context: RunContext, step: Step) -> list[int] | None:
-        """The step's units that are not finished, by record; None where its records are not chosen yet."""
+        """The step's unfinished units, by record; None where its records are not selected yet."""
         ids = self._inputs(context, step)
         if ids is None:
             return None

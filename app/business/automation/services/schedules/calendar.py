@@ -1,8 +1,8 @@
-"""When a schedule is due: a pure calendar of cron lines in time zones, and of single moments.
+"""When a schedule is due: cron lines in time zones, and single moments. Pure functions.
 
-Clock changes follow Debian's cron: a fixed time that does not exist runs once, right after the gap; one
-that comes twice runs in the first pass only; a line whose minute or hour starts with `*` follows the
-clock. Changes of three hours or more are no daylight saving: what they leave out stays out.
+Clock changes are handled as in Debian's cron: a fixed time that does not exist runs once, right after the gap; one that
+comes twice runs the first time only; a line whose minute or hour starts with `*` follows the clock. Changes of three
+hours or more are not daylight saving: the times they skip are left out.
 """
 
 from collections.abc import Iterator
@@ -40,8 +40,10 @@ _INSTANTS = ("at", "starts_at", "ends_at", "paused_until")
 
 
 class Schedule(RulePart):
-    """A cron line in a time zone, or the one instant `at`. Not due before `starts_at` or `paused_until`,
-    nor after `ends_at`; all three instants themselves may be due."""
+    """A cron line in a time zone, or the one instant `at`.
+
+    Not due before `starts_at` or `paused_until`, nor after `ends_at`; these three instants themselves may be due.
+    """
 
     cron: str | None = None
     timezone: str = "UTC"
@@ -67,14 +69,14 @@ class Schedule(RulePart):
 
     @model_validator(mode="after")
     def _makes_sense(self, info: ValidationInfo) -> Self:
-        """Context: two times may not be nearer than that many minutes (None: no limit)."""
+        """The validation context is the shortest interval in minutes (None: no limit)."""
         if errors := _contradictions(self, info.context):
             refuse_part(errors)
         return self
 
     @property
     def named_zone(self) -> str | None:
-        """The zone that its author named; without one it is read in the site's or the account's."""
+        """The zone that its author named; without one, that of the site or the account is used."""
         return self.timezone if "timezone" in self.model_fields_set else None
 
     def in_zone(self, name: str) -> "Schedule":
@@ -83,7 +85,7 @@ class Schedule(RulePart):
 
     @model_serializer
     def as_json(self) -> Any:
-        """What is saved in a rule: texts, and nothing where nothing was said."""
+        """The JSON stored in a rule: texts, without defaults."""
         if not self.is_readable:
             return self._stored
         said = {
@@ -98,7 +100,7 @@ class Schedule(RulePart):
 
 @dataclass(frozen=True, slots=True)
 class Occurrence:
-    """A planned time for people: UTC, local, and a word on a clock change (else empty)."""
+    """A planned time to display: UTC, local, and a note on a clock change (else empty)."""
 
     utc: datetime
     local: datetime
@@ -106,8 +108,11 @@ class Occurrence:
 
 
 def parse_schedule(data: Stored, *, shortest_interval_minutes: int | None) -> Schedule:
-    """The checked schedule; `@daily` and its like become five fields. Two times may not be nearer than
-    `shortest_interval_minutes` (None: no limit). Raises Invalid with sentences by `schedule.<key>`."""
+    """Validate a schedule; `@daily` and similar names become five fields.
+
+    shortest_interval_minutes: the least time between two due times (None: no limit). Raises Invalid with sentences by
+    `schedule.<key>`.
+    """
     try:
         return Schedule.model_validate(dict(data), context=shortest_interval_minutes)
     except ValidationError as error:
@@ -115,7 +120,7 @@ def parse_schedule(data: Stored, *, shortest_interval_minutes: int | None) -> Sc
 
 
 def _errors(error: ValidationError, given: list[str]) -> dict[str, list[str]]:
-    """Unknown keys first, then what is wrong in the order in which it was given."""
+    """Unknown keys first, then errors in the order of the input."""
     faults = {str(fault["loc"][0]) if fault["loc"] else "": fault for fault in error.errors()}
     unknown = [key for key in given if key not in Schedule.model_fields]
     errors = {f"schedule.{key}": [f"Unknown key '{key}'."] for key in unknown}
@@ -184,8 +189,10 @@ def next_instants(schedule: Schedule, after: datetime, count: int) -> list[datet
 
 @lru_cache(maxsize=10_000)
 def first_due_after(schedule: Schedule, after: datetime) -> datetime | None:
-    """The first due instant later than `after`, as UTC; None when there is none. Rules that share a
-    schedule share the answer."""
+    """The first due instant later than `after`, as UTC; None when there is none.
+
+    Cached for rules with equal schedules.
+    """
     return next((instant for instant, _ in _due(schedule, after)), None)
 
 
@@ -225,7 +232,7 @@ def _moments(schedule: Schedule, after: datetime) -> Iterator[tuple[datetime, da
 
 
 def _cron_moments(line: CronLine, zone: ZoneInfo, after: datetime) -> Iterator[tuple[datetime, datetime]]:
-    """Walk from three hours back, so that a repeated hour knows what its first pass has run."""
+    """Starts three hours back, so that in a repeated hour the times of its first pass are known."""
     walked, latest, day = None, after, date.min
     for stretch in stretches(zone, after - DAYLIGHT_SAVING_LIMIT):
         first, last = stretch.first, stretch.last

@@ -1,4 +1,4 @@
-"""The five fields of a cron line, read by Debian's rules; what is outside them is refused by name."""
+"""Parses the five fields of a cron line by Debian's rules; everything else is refused by name."""
 
 import re
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ _EXAMPLE = "Example: 0 9 * * 1-5 is Monday to Friday at 09:00."
 
 @dataclass(frozen=True, slots=True)
 class CronField:
-    """One of the five places of a line: its name, its range, and the names that stand for numbers."""
+    """One of the five fields of a line: its name, its range, and names for numbers."""
 
     name: str
     low: int
@@ -75,7 +75,7 @@ class DayFields:
 class CronLine:
     """A checked line. `times` are minutes of the local day; `follows_clock`: minute or hour starts with `*`.
 
-    Two lines are equal when they are due at the same times, however they are written.
+    Lines that are due at the same times are equal, however they are written.
     """
 
     text: str = field(compare=False)
@@ -86,7 +86,7 @@ class CronLine:
     times: tuple[int, ...] = field(compare=False, repr=False)
 
     def shortest_gap(self, days_in_a_row: bool) -> int:
-        """Minutes between the two nearest times by a clock that does not change."""
+        """Minutes between the two nearest times, without clock changes."""
         gaps = [later - earlier for earlier, later in pairwise(self.times)]
         if days_in_a_row:
             gaps.append(self.times[0] + MINUTES_A_DAY - self.times[-1])
@@ -94,7 +94,7 @@ class CronLine:
 
 
 def parse_cron(line: object) -> CronLine:
-    """The line's meaning. Raises Invalid at `schedule.cron` with a sentence for each wrong field."""
+    """Parse a line. Raises Invalid at `schedule.cron` with a sentence for each wrong field."""
     if not isinstance(line, str) or not line.strip():
         raise _refused(f"Write five fields: {_FIELDS}. {_EXAMPLE}")
     if len(line) > LONGEST_LINE:
@@ -141,7 +141,7 @@ def _split(line: str) -> list[str]:
 
 
 def _field_values(kind: CronField, text: str) -> Iterator[int]:
-    """Values of one field; raises ValueError with the sentence that says what is wrong."""
+    """Values of one field; raises ValueError with a sentence."""
     for part in text.split(","):
         match = _PART.fullmatch(part)
         if match is None or (match["first"] == "*" and match["last"]):
@@ -180,7 +180,7 @@ def _number(kind: CronField, text: str) -> int:
 def _day_fields(
     texts: list[str], month_days: tuple[int, ...], months: tuple[int, ...], weekdays: tuple[int, ...]
 ) -> DayFields:
-    """Apply Debian's rule: both fields must match when one of them starts with `*`, else one suffices."""
+    """Debian's rule: both fields must match when one of them starts with `*`, else one suffices."""
     both = texts[2].startswith("*") or texts[4].startswith("*")
     possible = tuple(day for day in month_days if any(day <= LONGEST_MONTHS[month - 1] for month in months))
     if both and not possible:

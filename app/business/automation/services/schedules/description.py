@@ -21,9 +21,9 @@ LONGEST_EVERY_MONTH = 28
 
 
 def describe(schedule: Schedule, zone: str | None = None) -> str:
-    """The sentence, by the 24-hour clock of the schedule's zone, with its start, end and pause.
+    """The sentence, with times in 24-hour format in the schedule's zone, and its start, end and pause.
 
-    `zone`: what the times of a cron line are said to be in, where that is not the schedule's own zone.
+    `zone`: the zone that the sentence names for a cron line, where that is not the schedule's own.
     """
     sentence = (
         _describe_cron(schedule, zone or schedule.timezone) if schedule.cron else _describe_once(schedule)
@@ -57,7 +57,7 @@ def _describe_cron(schedule: Schedule, zone: str) -> str:
 
 
 def _how_often(line: CronLine) -> str:
-    """The times of a day that has too many to name."""
+    """The times of a day that are too many to list."""
     often = _minutes(line.minutes)
     if often is None:
         return _odd(line)
@@ -82,7 +82,8 @@ def _minutes(minutes: tuple[int, ...]) -> str | None:
 
 
 def _odd(line: CronLine) -> str:
-    """cron-descriptor's words; it would call `*/7` "every 7 minutes", so it gets uneven steps as lists."""
+    """Uses cron-descriptor; steps that do not divide the hour or day are passed as lists, because it would call
+    `*/7` "every 7 minutes"."""
     minute, hour = line.text.split()[:2]
     if "/" in minute and _even_step(line.minutes, 60) is None:
         minute = ",".join(map(str, line.minutes))
@@ -94,7 +95,7 @@ def _odd(line: CronLine) -> str:
 
 
 def _even_step(values: tuple[int, ...], full: int) -> int | None:
-    """n when the values are every n-th from 0 on, and n divides the whole."""
+    """n when the values are every n-th from 0 on and n divides `full`, else None."""
     step = full // len(values)
     return step if values == tuple(range(0, full, step)) and full % step == 0 else None
 

@@ -1,4 +1,4 @@
-"""The usual schedules in plain parts, so that nobody needs to know cron."""
+"""Common schedules as form fields, so that nobody needs to know cron."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -19,16 +19,19 @@ PRESETS: dict[Kind, str] = {
     "monthly": "Once a month",
 }
 
-# Minutes that divide the hour: any other step would start anew at each full hour.
+# Minutes that divide the hour: any other step would restart at each full hour.
 STEPS = (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30)
 WINDOW_STEPS = (5, 10, 15, 20, 30, 60)
 
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """One usual schedule. `every` is in minutes, `at` local time (hourly uses its minute only, a window its hour),
-    `weekdays` 1-7 from Monday, `day` the day of the month; months without that day are left out.
-    `until`: the hour, 1-24, before which a window's last time is."""
+    """One common schedule.
+
+    `every` is in minutes, `at` local time (hourly uses its minute only, a window its hour), `weekdays` 1-7 from Monday,
+    `day` the day of the month; months without that day are left out. `until`: the hour, 1-24, before which a window's
+    last time is.
+    """
 
     kind: Kind
     every: int = 15
@@ -39,7 +42,6 @@ class Preset:
 
     @property
     def cron(self) -> str:
-        """The five fields."""
         clock = f"{self.at.minute} {self.at.hour}"
         return {
             "minutes": f"*/{self.every} * * * *",
@@ -53,7 +55,7 @@ class Preset:
 
     @property
     def _minutes(self) -> str:
-        # Each by name: a field that starts with `*` would follow the wall clock through its changes.
+        # As a list: a field that starts with `*` would follow the wall clock through its changes.
         return ",".join(map(str, range(0, 60, self.every)))
 
     @property
@@ -68,7 +70,7 @@ def preset_of(cron: str) -> Preset | None:
 
 
 def _ranges(numbers: Iterable[int]) -> str:
-    """Ascending numbers as cron writes them: `2-4`, `1,3`."""
+    """Numbers in cron syntax: `2-4`, `1,3`."""
     runs: list[list[int]] = []
     for number in sorted(numbers):
         if runs and number == runs[-1][-1] + 1:

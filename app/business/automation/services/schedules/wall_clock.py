@@ -1,4 +1,4 @@
-"""Local time as a wall clock shows it: stretches without a clock change, and the days a cron line accepts."""
+"""Local wall-clock time: periods between clock changes, and the days that a cron line accepts."""
 
 from collections.abc import Iterator
 from copy import copy
@@ -11,7 +11,7 @@ from croniter import CroniterBadDateError, croniter
 
 from app.business.automation.services.schedules.cron_grammar import CronLine, DayFields
 
-# The calendar ends here: a line that comes once in 28 years must not be walked for ever.
+# The calendar ends here, because a line that is due once in 28 years must not be searched for endlessly.
 LAST_YEAR = 2199
 _DAY = timedelta(days=1)
 _MINUTE = timedelta(minutes=1)
@@ -19,7 +19,7 @@ _MINUTE = timedelta(minutes=1)
 
 @dataclass(frozen=True, slots=True)
 class OffsetSpan:
-    """From `begin_at` up to `end_at` (UTC) local time is UTC plus `offset`."""
+    """A period from `begin_at` up to `end_at` (UTC) in which local time is UTC plus `offset`."""
 
     begin_at: datetime
     end_at: datetime
@@ -27,17 +27,17 @@ class OffsetSpan:
 
     @property
     def first(self) -> datetime:
-        """What the wall clock shows when the stretch begins (naive)."""
+        """Wall-clock time at the start of the period (naive)."""
         return (self.begin_at + self.offset).replace(tzinfo=None)
 
     @property
     def last(self) -> datetime:
-        """What the wall clock would show when the stretch has ended (naive)."""
+        """Wall-clock time at its end, without the clock change (naive)."""
         return (self.end_at + self.offset).replace(tzinfo=None)
 
 
 def stretches(zone: ZoneInfo, start: datetime) -> Iterator[OffsetSpan]:
-    """Stretches from the UTC instant `start` to the calendar's end, without holes, cut at each year's end."""
+    """Periods from the UTC instant `start` to the calendar's end, without gaps, split at each year's end."""
     begin = start
     for year in range(start.year, LAST_YEAR + 1):
         for end, offset in _offsets(zone, year):
@@ -48,7 +48,7 @@ def stretches(zone: ZoneInfo, start: datetime) -> Iterator[OffsetSpan]:
 
 @lru_cache(maxsize=4096)
 def _offsets(zone: ZoneInfo, year: int) -> tuple[tuple[datetime, timedelta], ...]:
-    """(end, offset) of each stretch of a UTC year. No zone changes its clocks twice within half a day."""
+    """(end, offset) of each period of a UTC year. No zone changes its clocks twice within half a day."""
     found: list[tuple[datetime, timedelta]] = []
     at, year_end = datetime(year, 1, 1, tzinfo=UTC), datetime(year + 1, 1, 1, tzinfo=UTC)
     while at < year_end:
@@ -74,7 +74,7 @@ def _offset(zone: ZoneInfo, at: datetime) -> timedelta:
 
 
 def wall_times(line: CronLine, first: datetime, last: datetime) -> Iterator[datetime]:
-    """The line's times on a clock that does not change, from the minute of `first` up to `last` (naive)."""
+    """The line's times without clock changes, from the minute of `first` up to `last` (naive)."""
     day = accepted_day(line.days, first.date())
     while day is not None and day <= last.date():
         midnight = datetime.combine(day, time())
@@ -100,7 +100,10 @@ def accepted_day(days: DayFields, on_or_after: date) -> date | None:
 
 @lru_cache(maxsize=4096)
 def _walker(days: DayFields) -> croniter:
-    """croniter over midnights. It gets plain lists, since it reads `*/2`, `7-7` and `1-31` unlike Debian."""
+    """A croniter over midnights.
+
+    It gets plain lists, because it reads `*/2`, `7-7` and `1-31` differently from Debian's cron.
+    """
     fields = (_listed(days.month_days, 31), _listed(days.months, 12), _listed(days.weekdays, 7))
     return croniter(" ".join(("0 0", *fields)), datetime(2000, 1, 1), day_or=not days.both)  # noqa: DTZ001
 

@@ -1,1 +1,1 @@
-"""Rules from elsewhere: copies, templates, and files that name things instead of numbering them."""
+"""Rules from elsewhere: copies, templates, and files that use names in place of ids."""

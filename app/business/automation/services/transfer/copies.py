@@ -1,4 +1,4 @@
-"""A copy of a rule: all it says, under a name of its own, switched off."""
+"""Copies a rule: the same definition under a free name, switched off."""
 
 from copy import deepcopy
 from datetime import datetime
@@ -14,13 +14,13 @@ from app.business.automation.services.rules.versions import definition_of
 
 
 def copy_rule(session: Session, rule: AutomationRule, actor: Actor, now: datetime) -> AutomationRule:
-    """Save the copy; the audit log names the original. Raises Invalid where the rule no longer reads."""
+    """Save the copy; the audit log references the original. Raises Invalid where the rule is not valid any more."""
     account = session.get_one(Account, rule.account_id)
     data = copied_definition(session, rule)
     return AutomationService().create_rule(session, account, data, actor, now, origin={"copy_of": rule.id})
 
 
 def copied_definition(session: Session, rule: AutomationRule) -> dict[str, Any]:
-    """What the copy would say."""
+    """The definition of the copy."""
     name = free_name(session, rule.account_id, f"Copy of {rule.name}")
     return deepcopy(definition_of(rule)) | {"name": name, "is_active": False}

@@ -1,4 +1,4 @@
-"""Rules as a file: chosen ones, with names instead of ids."""
+"""Exports rules to a file, with names in place of ids."""
 
 from collections.abc import Sequence
 
@@ -17,13 +17,13 @@ PART = 200
 
 
 def export_rules(session: Session, account_id: int, rules: Sequence[AutomationRule]) -> str:
-    """The YAML text of the account's rules, in this order."""
+    """YAML text of the account's rules, in this order."""
     directory = load_directory(session, account_id)
     return rules_text([with_names(definition_of(rule), directory) for rule in rules])
 
 
 def rules_of_filter(session: Session, scope: Scope, chosen: RuleFilter) -> list[AutomationRule]:
-    """Every rule that the filter leaves, first made first."""
+    """All rules that match the filter, oldest first."""
     found: list[AutomationRule] = []
     cursor = None
     while True:
@@ -35,7 +35,7 @@ def rules_of_filter(session: Session, scope: Scope, chosen: RuleFilter) -> list[
 
 
 def rules_of_ids(session: Session, scope: Scope, ids: Sequence[int]) -> list[AutomationRule]:
-    """These rules. Raises NotFound when one is not there."""
+    """The rules with these ids. Raises NotFound when one does not exist."""
     query = select(AutomationRule).where(scope.sees(AutomationRule), AutomationRule.id.in_(ids))
     found = list(session.scalars(query.order_by(AutomationRule.id)))
     if len(found) < len(set(ids)):

@@ -1,6 +1,6 @@
-"""Taking rules in from a file: by name, switched off, all in one transaction, after a look at what it would do.
+"""Imports rules from a file: references by name, switched off, in one transaction, with a preview.
 
-The look is the import itself inside a savepoint that is rolled back, so the two cannot differ.
+The preview is the import itself, in a savepoint that is rolled back, so the two cannot differ.
 """
 
 import hashlib
@@ -38,7 +38,7 @@ Errors = dict[str, list[str]]
 
 @dataclass
 class RuleImport:
-    """One rule of the file: what becomes of it. `before` is what a rule of that name says now."""
+    """Import result of one rule of the file. `before`: the definition of an existing rule with that name."""
 
     number: int
     name: str
@@ -51,7 +51,10 @@ class RuleImport:
 
 @dataclass
 class FileImport:
-    """The whole file. `unknown_sites`: names for which a site can be chosen; `names`: of what was made."""
+    """Import result of the file.
+
+    `unknown_sites`: names for which a site can be chosen; `rule_names`: of the created rules.
+    """
 
     rules: list[RuleImport]
     unknown_sites: list[str]
@@ -59,14 +62,14 @@ class FileImport:
 
     @property
     def fingerprint(self) -> str:
-        """Changes whenever anything that a person looked at would come out otherwise."""
+        """Hash of everything the preview shows: it differs whenever the import would have another result."""
         seen = [
             (rule.name, rule.state, rule.before, _without_ids(rule.after), rule.errors) for rule in self.rules
         ]
         return hashlib.sha256(json.dumps(seen, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
     def count(self, state: str) -> int:
-        """Rules of that state."""
+        """The number of rules with that state."""
         return sum(rule.state == state for rule in self.rules)
 
 
@@ -78,7 +81,7 @@ def preview_import(
     now: datetime,
     sites_as: Mapping[str, int] | None = None,
 ) -> FileImport:
-    """What the import would do; nothing is written."""
+    """The result that the import would have; nothing is written."""
     wakeups = {name: set(session.info.get(name, ())) for name in ("wake", "alarms")}
     savepoint = session.begin_nested()
     try:
@@ -96,7 +99,7 @@ def apply_import(
     now: datetime,
     sites_as: Mapping[str, int] | None = None,
 ) -> FileImport:
-    """Save every rule that can be taken; the caller commits, or not. Raises Invalid for too many rules."""
+    """Save every valid rule; the caller decides whether to commit. Raises Invalid for too many rules."""
     if len(rules) > MOST_RULES:
         raise Invalid(
             {"yaml": [f"The file holds {len(rules):,} rules; at most {MOST_RULES} are taken at once."]}
@@ -121,7 +124,7 @@ class _Importer:
         names = [_key(rule.get("name")) if isinstance(rule, dict) else None for rule in rules]
         imports: dict[int, RuleImport] = {}
         waiting = list(range(len(rules)))
-        # A rule may name another one of the file: whoever names one that is still to come waits for it.
+        # Rules may reference other rules of the file: those that reference a later one are saved after it.
         while waiting:
             to_come = {names[index] for index in waiting if isinstance(names[index], str)}
             ready = [
@@ -136,7 +139,7 @@ class _Importer:
         )
 
     def named_rules(self, rule: Any) -> set[str]:
-        """Rules that this one speaks of and that the account does not have yet."""
+        """Names of rules that this one references and that the account does not have yet."""
         found: set[str] = set()
 
         def note(whose: str, value: Any, _path: str) -> Any:
@@ -190,7 +193,7 @@ class _Importer:
 def with_ids(
     rule: Definition, directory: Directory, unknown_sites: dict[str, None] | None = None
 ) -> tuple[Definition, Errors]:
-    """The rule with the ids of this account, or what is not known here, by place."""
+    """The rule with this account's ids, and errors by path for unknown names."""
     reader = _Names(directory, {} if unknown_sites is None else unknown_sites)
     data = deepcopy(rule)
     data.pop("is_active", None)
@@ -208,7 +211,7 @@ def with_ids(
 
 @dataclass
 class _Names:
-    """Reads names as ids; `unknown_sites` and `errors` collect what is not known here."""
+    """Converts names to ids; `unknown_sites` and `errors` collect unknown names."""
 
     directory: Directory
     unknown_sites: dict[str, None]
@@ -241,7 +244,7 @@ def _key(name: Any) -> Any:
 
 
 def _without_ids(after: Definition | None) -> Definition | None:
-    """Numbers of rules made on the way differ each time; nobody looks at them."""
+    """Ids of rules created during the import differ between preview and import, and are not shown."""
     if after is None:
         return None
     return swap_references(deepcopy(after), lambda whose, value, _path: None if whose == "rule" else value)

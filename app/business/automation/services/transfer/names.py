@@ -1,7 +1,7 @@
-"""Rules between accounts: ids of sites, sectors, rules and people become names, and names ids again.
+"""Converts rules between accounts: ids of sites, sectors, rules and people to names, and back.
 
-A sector is named beside its site (`Acme: Pans` in conditions), a person by e-mail. Ids of single records
-(keywords, clusters …) have no name of their own and stay numbers.
+A sector is named with its site (`Acme: Pans` in conditions), a person by e-mail address. Ids of single records
+(keywords, clusters …) stay ids, because they have no unique name.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -20,28 +20,28 @@ from app.business.folding import name_key
 from app.business.planner.models import Sector, Site
 
 LEFT_OUT = ("is_active",)
-"""Imported rules are switched off, whatever they were where they came from."""
+"""Imported rules are always switched off."""
 REFERENCES = {"site": "site", "sector": "sector", "assignee": "person"}
-"""Fields of conditions whose value is an id -> whose."""
+"""Fields of conditions with an id as value -> kind of row."""
 
 Swap = Callable[[str, Any, str], Any]
-"""(whose, id or name, path in the rule) -> name or id."""
+"""(kind of row, id or name, path in the rule) -> name or id."""
 
 
 @dataclass
 class Directory:
-    """The account's sites, sectors, rules and people, by id; `sites_as`: sites to take for unknown names."""
+    """The account's sites, sectors, rules and people: id -> name. `sites_as`: site ids to use for unknown names."""
 
     by_id: dict[str, dict[int, str]]
     sites_as: Mapping[str, int] = field(default_factory=dict)
 
     def name(self, whose: str, id: Any, _path: str) -> Any:
-        """The name of the row; what is gone, or no id, or shares its name with another, stays as it is."""
+        """The name of the row; unchanged for missing rows, other values, and names that are not unique."""
         name = self.by_id[whose].get(id) if isinstance(id, int) else None
         return name if name is not None and len(self.ids(whose, name)) == 1 else id
 
     def ids(self, whose: str, name: str) -> list[int]:
-        """Rows of that name; e-mail addresses in any case."""
+        """Ids of the rows with that name; e-mail addresses match in any case."""
         site, colon, sector = name.partition(": ") if whose == "sector" else (name, "", "")
         if whose in ("site", "sector") and site in self.sites_as:
             chosen = self.sites_as[site]
@@ -56,7 +56,7 @@ class Directory:
 
 
 def load_directory(session: Session, account_id: int) -> Directory:
-    """In four queries. Archived rules are no longer called by name."""
+    """Load the directory in four queries, without archived rules."""
     sites = _pairs(session, select(Site.id, Site.name).where(Site.account_id == account_id))
     sectors = select(Sector.id, Sector.site_id, Sector.name).where(Sector.account_id == account_id)
     rules = select(AutomationRule.id, AutomationRule.name).where(
@@ -81,7 +81,7 @@ def sector_name(site: str, sector: str) -> str:
 
 
 def with_names(definition: Mapping[str, Any], directory: Directory) -> dict[str, Any]:
-    """The rule as a file keeps it: names for ids, and without what is the default anyway."""
+    """The rule as stored in files: names in place of ids, and without default values."""
     usual = definition_from(definition)
     plain: dict[str, Any] = {}
     for key, info in RuleDefinition.model_fields.items():
@@ -90,7 +90,7 @@ def with_names(definition: Mapping[str, Any], directory: Directory) -> dict[str,
         if key not in LEFT_OUT and (info.is_required() or definition[key] != standing):
             plain[key] = deepcopy(definition[key])
     if definition["record_type"] is None and definition["trigger"] == "schedule":
-        plain["record_type"] = None  # Absent, it would be the first action's.
+        plain["record_type"] = None  # If it were absent, the first action's type would be used.
     site = definition["site"]
     if plain.get("sector") is not None:
         named = directory.name("sector", plain["sector"], "sector")
@@ -102,7 +102,7 @@ def with_names(definition: Mapping[str, Any], directory: Directory) -> dict[str,
 
 
 def swap_references(rule: dict[str, Any], swap: Swap) -> dict[str, Any]:
-    """Change every reference inside the trigger, the conditions and the actions; `rule` itself is changed."""
+    """Replace every reference in the trigger, the conditions and the actions; changes `rule` itself."""
     options = rule.get("trigger_options")
     if isinstance(options, dict) and options.get("rule_id") is not None:
         options["rule_id"] = swap("rule", options["rule_id"], "trigger_options.rule_id")
@@ -129,7 +129,7 @@ def _swap_conditions(node: Any, path: str, swap: Swap) -> None:
 
 
 def _leaves(node: Any, path: str) -> Iterator[tuple[dict[str, Any], str]]:
-    """Leaves that name a row, with their path; also inside counts."""
+    """Leaves that reference a row, with their path; including those inside counts."""
     if not isinstance(node, dict):
         return
     if isinstance(node.get("field"), str) and node["field"] in REFERENCES and "value" in node:

@@ -1,6 +1,6 @@
-"""The starter set: rules for every stage of the pipeline, to be chosen, looked through and saved.
+"""Rule templates for every stage of the pipeline, to choose, review and save.
 
-Sites and sectors are left to whoever chooses one; a schedule reads the account's clock.
+The person who chooses one sets site and sector; schedules use the account's time zone.
 """
 
 from copy import deepcopy
@@ -19,12 +19,12 @@ STAGES = {
     "content": "Content",
     "watch": "Keep an eye on it",
 }
-"""In the order of the pipeline; the last watches over all of it."""
+"""In the order of the pipeline; the last one monitors all of it."""
 
 
 @dataclass(frozen=True)
 class Template:
-    """One ready rule. `rule` lacks name, description and the zone of its schedule."""
+    """A rule template. `rule` lacks name, description and the time zone of its schedule."""
 
     key: str
     stage: str
@@ -33,7 +33,7 @@ class Template:
     rule: dict[str, Any] = field(repr=False)
 
     def definition(self, timezone: str) -> RuleDefinition:
-        """The whole rule, checked, on the clock of `timezone`, switched off."""
+        """The complete rule, validated, in the time zone `timezone`, switched off."""
         data = deepcopy(self.rule) | {"name": self.name, "description": self.why, "is_active": False}
         if data["trigger"] == "schedule":
             data["schedule"]["timezone"] = timezone
@@ -49,7 +49,7 @@ def template(key: str) -> Template:
 
 
 def by_stage() -> list[tuple[str, list[Template]]]:
-    """Title of the stage, its templates."""
+    """(title of the stage, its templates)."""
     return [
         (title, [entry for entry in TEMPLATES if entry.stage == stage]) for stage, title in STAGES.items()
     ]
@@ -207,4 +207,4 @@ TEMPLATES = (
                                          _notify("editor", "Writing is switched off: credits have nearly run out.")]},
     ),
 )  # fmt: skip
-"""Nineteen, from the first keyword to the published article."""
+"""Nineteen templates, from the first keyword to the published article."""

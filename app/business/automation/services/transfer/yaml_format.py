@@ -1,7 +1,7 @@
-"""Rules as YAML text: plain values only, as YAML 1.2 reads them.
+"""Reads and writes rules as YAML 1.2 text with plain values only.
 
-A file that somebody was sent is not trusted: no tags, no anchors (they let a small text mean a huge one),
-no key twice, no dates or sexagesimals made of what looks like text, bounded size and depth.
+Files are not trusted: no tags, no anchors (a small text could expand to a huge one), no duplicate keys, no implicit
+dates or sexagesimal numbers, limited size and depth.
 """
 
 import re
@@ -25,7 +25,7 @@ _WORDS = {
 
 
 class _PlainLoader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML carries no types
-    """The safe loader, with no more than JSON can say."""
+    """SafeLoader, restricted to the data types of JSON."""
 
     yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
 
@@ -49,13 +49,13 @@ class _PlainLoader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML carries no 
 
 
 class _PlainDumper(yaml.SafeDumper):  # type: ignore[misc]  # PyYAML carries no types
-    """The safe dumper, which also quotes every text that the loader above would read as something else."""
+    """SafeDumper that also quotes every text which the loader above would read as another type."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
 
     def represent_str(self, data: str) -> Any:
-        # Other line breaks than \n are folded into spaces on reading unless they are written as escapes.
+        # Other line breaks than ⏎ are folded into spaces on reading unless they are escaped.
         style = '"' if _ODD_BREAKS.search(data) else None
         return self.represent_scalar("tag:yaml.org,2002:str", data, style=style)
 
@@ -74,7 +74,6 @@ _PlainLoader.add_constructor(
 
 
 def rules_text(rules: list[dict[str, Any]]) -> str:
-    """The file of these rules."""
     text: str = yaml.dump(
         {"format": FORMAT, "rules": rules},
         Dumper=_PlainDumper,
@@ -86,7 +85,7 @@ def rules_text(rules: list[dict[str, Any]]) -> str:
 
 
 def read_rules(text: str) -> list[Any]:
-    """What stands under `rules`, not checked any further. Raises Invalid with the line, TooLarge."""
+    """The list under `rules`, not validated further. Raises Invalid with the line, TooLarge."""
     if len(text.encode("utf-8", "surrogatepass")) > MOST_BYTES:
         raise TooLarge(f"The file is larger than {MOST_BYTES // 1024} kB. Import it in parts.")
     try:

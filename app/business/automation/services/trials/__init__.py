@@ -1,1 +1,1 @@
-"""Trying a rule with nothing done: on one record, and in practice mode."""
+"""Trying a rule without side effects: with one record, and in practice mode."""

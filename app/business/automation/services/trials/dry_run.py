@@ -1,6 +1,6 @@
-"""Testing a rule: the very checks of a real run, on a record or typed values, with nothing written.
+"""Tests a rule with the checks of a real run, on a record or entered values, without writing anything.
 
-The checks run inside a savepoint that is always rolled back, so a test cannot differ from the real thing.
+The checks run in a savepoint that is always rolled back, so a test cannot differ from a real run.
 """
 
 from datetime import datetime
@@ -33,8 +33,8 @@ def dry_run(
 ) -> dict[str, Any]:
     """`{"would_run", "gates", "conditions", "matched", "actions", "records", "runs", "days", "price", "price_max"}`.
 
-    What it comes to is that of the run and all that follow it; the prices of the actions are those of the run.
-    With `values` (a JSON object of fields) these stand for the record. Raises NotFound, Invalid.
+    The totals include all follow-up runs; the prices of actions are those of the first run. `values` (a JSON object of
+    fields) take the place of a record. Raises NotFound, Invalid.
     """
     wakeups = {name: set(session.info.get(name, ())) for name in ("wake", "alarms")}
     savepoint = session.begin_nested()
@@ -62,7 +62,7 @@ def _open(session: Session, rule: AutomationRule, record_id: int | None, now: da
         if record_id not in known_ids(session, rule.record_type, [record_id], rule.account_id):
             raise NotFound()
     records = None if record_id is None else [record_id]
-    # A rule that is off is tried as if it were on, so that the later checks speak too; the report says it is off.
+    # A rule that is off is tested as if it were on, so that the later checks run too; the report says that it is off.
     return open_run(session, rule, Opening(Cause.MANUAL, now, records=records, options={"even_if_off": True}))
 
 
@@ -88,7 +88,7 @@ def _costs(
     *,
     is_assumed: bool,
 ) -> dict[str, Any]:
-    """What starting it comes to; `price` is null where it depends on what a step makes."""
+    """The price of a start; an action's price is null where it depends on records that a step creates."""
     prices = [action["price"] for action in report["actions"]]
     if is_assumed:
         start = price_of_one(session, rule, now, sum(price or 0 for price in prices))
@@ -114,7 +114,7 @@ def _traces(
 
 
 def _any_in_scope(session: Session, context: RunContext) -> list[int]:
-    """Where nothing matches, one record to show why not."""
+    """If nothing matches, one record in scope that shows why."""
     model = MODELS[context.run.record_type or ""]
     scope = in_scope(model, context.account.id, context.definition.site, context.definition.sector)
     return list(session.scalars(select(model.id).where(scope).order_by(model.id.desc()).limit(1)))

@@ -1,4 +1,4 @@
-"""Practice mode: what a rule that only practises would have done and spent, from its own practice runs."""
+"""Practice mode: what a rule would have done and spent, from its practice runs."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -23,9 +23,9 @@ MOST_RUNS = 10_000
 
 @dataclass(frozen=True)
 class PracticeReport:
-    """`skips`: reason -> runs that a check stopped. `days`: `{"on", "runs", "records", "credits"}`, oldest first.
+    """`skips`: reason -> number of runs skipped for it. `days`: `{"on", "runs", "records", "credits"}`, oldest first.
 
-    is_cut: only the latest runs were counted, for there are very many.
+    is_cut: only the latest runs are counted, because there are too many.
     """
 
     runs: int
@@ -37,7 +37,10 @@ class PracticeReport:
 
 
 def practice_report(session: Session, rule: AutomationRule, now: datetime) -> PracticeReport:
-    """The rule's practice runs of the last thirty days. Each stands for itself: practice takes no record."""
+    """The rule's practice runs of the last thirty days.
+
+    They are independent of each other: practice claims no records.
+    """
     zone = session.scalars(select(Account.timezone).where(Account.id == rule.account_id)).one()
     period = last_days(DAYS, zone, now)
     mine = (
@@ -68,7 +71,7 @@ def practice_report(session: Session, rule: AutomationRule, now: datetime) -> Pr
 def make_real(
     session: Session, rule: AutomationRule, actor: Actor, now: datetime, *, expected_version: int | None
 ) -> None:
-    """The rule works for real from now on: a new version. Raises Stale, Conflict, Invalid."""
+    """End practice mode with a new version of the rule. Raises Stale, Conflict, Invalid."""
     data = definition_of(rule) | {"mode": "live"}
     AutomationService().update_rule(session, rule, data, actor, now, expected_version=expected_version)
 
