@@ -1,4 +1,4 @@
-"""What pages show before a rule is switched on: what it adds, and the daily ceiling they propose to owners."""
+"""Shown before a rule is switched on: its effect on credits, and the daily ceiling proposed to owners."""
 
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,7 @@ from app.modules.access import current_person
 
 
 def context(definition: RuleDefinition, now: datetime, rule: AutomationRule | None = None) -> dict[str, Any]:
-    """`adds`: an Addition; `ceiling`: credits a day that an owner is asked about, else None."""
+    """`adds`: an Addition; `ceiling`: proposed credits per day for owners to confirm, else None."""
     account = current_person().account
     return {
         "adds": addition(db.session(), account, definition, now, rule),
@@ -25,7 +25,7 @@ def context(definition: RuleDefinition, now: datetime, rule: AutomationRule | No
 
 
 def keep_ceiling(now: datetime, rule: AutomationRule | None = None) -> None:
-    """Set the proposed ceiling when an owner has left its box ticked. Call it before the rule is switched on."""
+    """Set the proposed ceiling if an owner has left its box ticked. Call it before switching the rule on."""
     person = current_person()
     ceiling = _proposal(rule) if request.form.get("ceiling") == "1" else None
     if ceiling is not None:

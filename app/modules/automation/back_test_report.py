@@ -1,4 +1,4 @@
-"""The report of a rule tried on the past, ready for its page: figures in words, days of the chart, names of records."""
+"""The report of a back-test for its page: figures in words, days of the chart, names of records."""
 
 from datetime import date, datetime
 from typing import Any
@@ -20,11 +20,11 @@ LOOKED_AT = {
     "run_finished": ("run finished", "runs finished"),
     "credits_granted": ("arrival of credits", "arrivals of credits"),
 }
-"""What starts a rule, one and many."""
+"""Words for each trigger's events, singular and plural."""
 
 
 def report_of(operation: Operation) -> dict[str, Any]:
-    """`report`: the result with times read, sentences, and `names` of the records it names."""
+    """`report`: the result with parsed times, sentences, and `names` of its records."""
     result = operation.result
     record_type = result["record_type"]
     changes = result.get("changes")
@@ -87,7 +87,7 @@ def _changes(changes: dict[str, Any], record_type: str) -> dict[str, Any]:
 
 
 def _rests(result: dict[str, Any]) -> list[str]:
-    """On what the report rests, in plain sentences."""
+    """The report's assumptions in plain sentences."""
     record_type, is_schedule = result["record_type"], result["trigger"] == "schedule"
     rests = result["outcomes"][0]["rests"]
     said = []

@@ -1,4 +1,4 @@
-"""Filters of rules and runs, kept in the address, and the forms to test and to run a rule."""
+"""Filters of rules and runs, stored in the address, and the forms to test and run a rule."""
 
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
@@ -52,7 +52,7 @@ class HistoryFilter(FilterForm):
         self.rule.choices = offered(optional(rules, "All rules"))
 
     def chosen_runs(self, now: datetime) -> RunFilters:
-        """The filter; chosen days are those of the reader's zone, both included."""
+        """The filter for the service; days are those of the account's zone, both included."""
         chosen, zone = self.chosen(), current_person().account.timezone
         after = last_days(int(chosen["since"]), zone, now).start if "since" in chosen else None
         if "start" in chosen:
@@ -67,7 +67,7 @@ class HistoryFilter(FilterForm):
         )
 
     def in_words(self) -> list[tuple[str, str]]:
-        """What is chosen beside the status, as labels and values that people read."""
+        """Active filters except for the status, as labels and values."""
         chosen = {name: value for name, value in self.chosen().items() if name != "status"}
         return [(self[name].label.text, _in_words(self[name], value)) for name, value in chosen.items()]
 
@@ -88,7 +88,7 @@ class RulesFilter(FilterForm):
         self.site.choices = offered(optional(sites, "All sites"))
 
     def chosen_rules(self) -> RuleFilter:
-        """The filter."""
+        """The filter for the service."""
         chosen = self.chosen()
         site = chosen.get("site")
         return RuleFilter(
@@ -107,7 +107,7 @@ class RunNowForm(PartForm):
     )
     even_if_off = BooleanField("The rule is switched off. Run it anyway, this once.")
     cost_of_run: StartCost | None = None
-    """Of the records of the run named in the address."""
+    """The price for the records of the run given in the address."""
 
     def record_ids(self) -> list[int] | None:
         """The ticked records; None for all that match."""
@@ -134,7 +134,7 @@ def _in_words(field: Any, value: Any) -> str:
 
 
 def _state(state: str | None, reason: str | None) -> dict[str, Any]:
-    """Practice runs are skipped ones to the database, and a state of their own to people."""
+    """Practice runs are skipped runs in the database, and a separate state on pages."""
     if state == PRACTISED:
         return {"status": [Status.SKIPPED], "practised": True}
     apart = state == Status.SKIPPED and reason != Reason.SHADOW

@@ -1,4 +1,4 @@
-"""A loop of rules as a small drawing: down on the left, back up on the right. All measures are units of the drawing."""
+"""A loop of rules as a diagram: down on the left, up on the right. All measures are in units of the diagram."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ MARGIN = 30
 NAME_LETTERS, LABEL_LETTERS, LONG_LABEL_LETTERS = 18, 17, 48
 LINE = 15
 SHAFT = 22
-"""How far from the edge of a box the upright arrows run."""
+"""Distance of vertical arrows from the edge of a box."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Box:
 
 @dataclass(frozen=True)
 class Arrow:
-    """From one rule to the next: the path, and what happens in lines that begin at (x, y)."""
+    """An edge between rules: the path, and the event in lines that begin at (x, y)."""
 
     path: str
     x: int
@@ -39,7 +39,7 @@ class Arrow:
 
 @dataclass(frozen=True)
 class Picture:
-    """Boxes and arrows, `height` high; `steps` tell the same in words: (rule, its id, what happens, next rule)."""
+    """Boxes and arrows, with the height; `steps` contain the same in words: (rule, its id, event, next rule)."""
 
     height: int
     boxes: tuple[Box, ...]
@@ -48,7 +48,7 @@ class Picture:
 
 
 def picture_of(loop: Sequence[Edge]) -> Picture:
-    """The drawing of a loop of one or more rules; the first box is the rule in question."""
+    """The diagram of a loop of one or more rules; the first box is the rule in question."""
     rows = (len(loop) + 1) // 2
     places = _places(len(loop), rows)
     boxes = tuple(
@@ -92,7 +92,7 @@ def _upright(box: Box, other: Box, what: str) -> Arrow:
 
 
 def _across(box: Box, other: Box, what: str) -> Arrow:
-    """Between the columns: to the right a little lower than to the left, so that a pair has room for both."""
+    """Between the columns. Arrows to the right are a little lower than those to the left, so that both have room."""
     is_right = other.x > box.x
     y = box.y + BOX_HEIGHT - 12 if is_right else box.y + 12
     begin, end = (BOX_WIDTH, RIGHT - 4) if is_right else (RIGHT, BOX_WIDTH + 4)
@@ -103,7 +103,7 @@ def _across(box: Box, other: Box, what: str) -> Arrow:
 
 
 def _round_the_corner(box: Box, other: Box, what: str) -> Arrow:
-    """From the right column's top, up and to the left into the first box one row higher."""
+    """From the top of the right column, up and to the left into the first box one row higher."""
     x, y = box.x + SHAFT, other.y + BOX_HEIGHT // 2
     return Arrow(f"M{x} {box.y}V{y}H{other.x + BOX_WIDTH + 4}", x + 10, y + 14, _lines(what, LABEL_LETTERS))
 

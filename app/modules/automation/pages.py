@@ -105,7 +105,7 @@ add("/notices/read", "read_notices", my_work.read_notices, methods=["POST"])
 
 
 def unread_notices() -> int:
-    """The number of unread notices, for the bar above every page."""
+    """Unread notice count, for the bar above every page."""
     person = g.get("person")
     if person is None:
         return 0
@@ -114,7 +114,7 @@ def unread_notices() -> int:
 
 for function in (unread_notices, outcome, advice):
     blueprint.add_app_template_global(function)
-# Globals of the environment, not of a context: macros see no context.
+# Globals of the environment, because macros do not see the context.
 words = {"CAUSES": CAUSES, "CHECKS": CHECKS, "REASONS": REASONS, "RESULTS": RESULTS, "is_paid": is_paid}
 words |= {"remedy": remedy, "ACTIONS": CATALOGUE, "TASK_TYPES": TASK_TYPES}
 words |= {

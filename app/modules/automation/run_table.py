@@ -1,4 +1,4 @@
-"""The lines of a table of runs: neighbouring skips of one kind are folded into one."""
+"""The lines of a table of runs: consecutive skipped runs of one kind are merged."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from app.business.automation.run_models import Cause, ScheduledTask, Status
 
 @dataclass(frozen=True)
 class RunLine:
-    """A line of a table of runs; `count` neighbouring skips of one rule and reason stand in one line."""
+    """A line of a table of runs; `count` consecutive skipped runs of one rule and reason share one line."""
 
     run: ScheduledTask
     count: int = 1
@@ -18,7 +18,6 @@ class RunLine:
 
 
 def folded(runs: Iterable[ScheduledTask]) -> list[RunLine]:
-    """The runs as lines."""
     lines: list[RunLine] = []
     for run in runs:
         last = lines[-1] if lines else None
@@ -30,7 +29,7 @@ def folded(runs: Iterable[ScheduledTask]) -> list[RunLine]:
 
 
 def _times(run: ScheduledTask) -> int:
-    """How many planned times the row stands for; the count of an event's row is one of records."""
+    """The number of planned times of the row; the count of an event's row is a number of records."""
     return (run.count or 1) if run.cause == Cause.SCHEDULE else 1
 
 

@@ -1,4 +1,4 @@
-"""What the automation's calls answer with beside rules and runs: checks, prices, trials, explanations, imports."""
+"""Response models of automation beside rules and runs: checks, prices, trials, explanations, imports."""
 
 from typing import Literal
 
@@ -9,7 +9,7 @@ from app.modules.api.records import Readable
 from app.modules.automation.api.serializers import AttemptShown, RunShown
 
 Trace = dict[str, JsonValue]
-"""Conditions with what was found: a leaf, a count, or a group of them, each with its `result`."""
+"""Conditions with the actual values: a leaf, a count, or a group of them, each with its `result`."""
 
 
 class GateShown(BaseModel):
@@ -21,7 +21,7 @@ class GateShown(BaseModel):
 
 
 class RuleInLoop(BaseModel):
-    """A rule of a loop, and what happens next."""
+    """A rule of a loop, and the event that leads to the next one."""
 
     rule: int | None
     name: str
@@ -29,7 +29,7 @@ class RuleInLoop(BaseModel):
 
 
 class FindingShown(BaseModel):
-    """What the preflight check found. `field`: where in the rule it is decided."""
+    """A finding of the preflight check. `field`: its path in the rule."""
 
     code: str
     level: str
@@ -40,14 +40,14 @@ class FindingShown(BaseModel):
 
 
 class PreflightShown(BaseModel):
-    """What would keep a rule from working, or make it work too much."""
+    """What would keep a rule from working, or make it do too much."""
 
     can_enable: bool
     findings: list[FindingShown]
 
 
 class PriceShown(Readable):
-    """What a start comes to with all its follow-ups; `credits_max` is the most."""
+    """The price of a start with all its follow-ups; `credits_max` is the upper bound."""
 
     records: int
     runs: int
@@ -78,7 +78,7 @@ class StepShown(BaseModel):
 
 
 class GoOnShown(Readable):
-    """What POST go-on would let happen, and what that comes to."""
+    """What POST go-on would start, and its price."""
 
     what: str
     runs: int
@@ -87,7 +87,7 @@ class GoOnShown(Readable):
 
 
 class RunWhole(RunShown):
-    """A run with all that is known of it. `records`: null until they are chosen."""
+    """A run with all its details. `records`: null until they are selected."""
 
     steps: list[StepShown]
     attempts: list[AttemptShown]
@@ -98,7 +98,10 @@ class RunWhole(RunShown):
 
 
 class SummaryShown(BaseModel):
-    """Figures of some days. `success_rate`: 0 to 1, null without ended runs; `unaccounted` should be 0."""
+    """Figures of a period.
+
+    `success_rate`: 0 to 1, null without completed and failed runs; `unaccounted` should be 0.
+    """
 
     model_config = ConfigDict(populate_by_name=True)
 
@@ -113,7 +116,7 @@ class SummaryShown(BaseModel):
 
 
 class ActionPriced(BaseModel):
-    """An action of a trial; `price` is null where it depends on what an earlier one makes."""
+    """An action of a trial; `price` is null where it depends on records that an earlier one creates."""
 
     type: str
     params: dict[str, JsonValue]
@@ -121,7 +124,7 @@ class ActionPriced(BaseModel):
 
 
 class TrialShown(BaseModel):
-    """What a run would do now; nothing is kept."""
+    """What a run would do now; nothing is stored."""
 
     would_run: bool
     gates: list[GateShown]
@@ -143,14 +146,14 @@ class TimesShown(BaseModel):
 
 
 class VerdictShown(BaseModel):
-    """Whether conditions are met, and why."""
+    """Whether the conditions are met, and why."""
 
     result: bool
     trace: Trace
 
 
 class PreviewShown(BaseModel):
-    """What was asked about only."""
+    """Contains only the parts that were requested."""
 
     errors: dict[str, list[str]] = Field(default_factory=dict)
     schedule: TimesShown = Field(default=TimesShown(description="", next=[]))
@@ -165,14 +168,14 @@ class OptionShown(BaseModel):
 
 
 class NamedField(BaseModel):
-    """A field that texts may name."""
+    """A field that texts may contain."""
 
     name: str
     label: str
 
 
 class TriggerShown(BaseModel):
-    """What can start a rule."""
+    """A trigger of rules."""
 
     type: str
     label: str
@@ -182,7 +185,7 @@ class TriggerShown(BaseModel):
 
 
 class FieldShown(BaseModel):
-    """A field that conditions may ask about."""
+    """A field that conditions can use."""
 
     name: str
     label: str
@@ -192,7 +195,7 @@ class FieldShown(BaseModel):
 
 
 class CountShown(BaseModel):
-    """Related records that conditions may count."""
+    """Related records that conditions can count."""
 
     name: str
     of: str
@@ -200,7 +203,7 @@ class CountShown(BaseModel):
 
 
 class RecordTypeShown(BaseModel):
-    """What conditions may ask of a record type; null: of rules without records."""
+    """What conditions can use for a record type; null: for rules without records."""
 
     type: str | None
     fields: list[FieldShown]
@@ -209,14 +212,14 @@ class RecordTypeShown(BaseModel):
 
 
 class OperatorShown(BaseModel):
-    """A comparison."""
+    """A comparison operator."""
 
     operator: str
     label: str
 
 
 class ActionShown(BaseModel):
-    """An action: record types it takes and makes, its price in words, the JSON schema of its parameters."""
+    """An action: record types it accepts and creates, its price in words, the JSON schema of its parameters."""
 
     type: str
     label: str
@@ -230,7 +233,7 @@ class ActionShown(BaseModel):
 
 
 class CatalogShown(BaseModel):
-    """All that rules are made of. `operators`: by type of field."""
+    """Everything that rules consist of. `operators`: by field type."""
 
     triggers: list[TriggerShown]
     record_types: list[RecordTypeShown]
@@ -240,7 +243,7 @@ class CatalogShown(BaseModel):
 
 
 class Happened(BaseModel):
-    """One moment at which the rule took the record, will, or did not; `count`: so many alike in a row."""
+    """One moment at which the rule took the record, will take it, or did not; `count`: equal moments in a row."""
 
     at: IsoInstant
     kind: Literal["taken", "waiting", "not_taken"]
@@ -252,7 +255,7 @@ class Happened(BaseModel):
 
 
 class SmallestChange(BaseModel):
-    """One answer that would have to be another: of a field, or of a count of related records."""
+    """One condition that would have to be flipped: on a field, or on a count of related records."""
 
     field: str = ""
     count: str = ""
@@ -264,7 +267,7 @@ class SmallestChange(BaseModel):
 
 
 class ReadingShown(BaseModel):
-    """The conditions on the record. `as_now`: fields of which only the present value is known."""
+    """The conditions on the record. `as_now`: fields read with their present value."""
 
     at: IsoInstant
     rule_version: int
@@ -291,7 +294,7 @@ class WhyShown(BaseModel):
 
 
 class ChangeShown(Readable):
-    """One difference between two versions; null: it was not there."""
+    """One difference between two versions; null: absent."""
 
     field: str
     before: str | None
@@ -300,7 +303,7 @@ class ChangeShown(Readable):
 
 
 class ImportedRule(BaseModel):
-    """What becomes of one rule of a file. `errors`: by field path."""
+    """Import result of one rule of a file. `errors`: by field path."""
 
     number: int
     name: str
@@ -312,7 +315,7 @@ class ImportedRule(BaseModel):
 
 
 class ImportedRules(BaseModel):
-    """The whole file; `unknown_sites`: names for which a site can be chosen."""
+    """Import result of the file; `unknown_sites`: names for which a site can be chosen."""
 
     dry_run: bool
     rules: list[ImportedRule]
@@ -320,7 +323,10 @@ class ImportedRules(BaseModel):
 
 
 class RetryShown(BaseModel):
-    """What retrying all failed runs would do. `left_out`: runs by reason; `beyond`: more than one operation takes."""
+    """What a retry of all failed runs would do.
+
+    `left_out`: number of runs by reason; `beyond`: runs above the limit of one operation.
+    """
 
     dry_run: Literal[True] = True
     runs: int

@@ -1,4 +1,4 @@
-"""The blueprint on which every file of this package declares its calls."""
+"""The blueprint on which all modules of this package declare their calls."""
 
 from app.modules.api.declaration import ApiBlueprint
 

@@ -1,4 +1,4 @@
-"""REST: the retry of all failed runs under a filter, rules tried on the past, and how far an operation is."""
+"""REST: retry of all failed runs that match a filter, back-tests, and the state of operations."""
 
 from datetime import UTC, datetime
 
@@ -27,7 +27,7 @@ from app.modules.quotas import BACK_TESTS
 
 @api.call("POST", "/scheduled-tasks/retry/", Role.OPERATOR, answers={200: RetryShown, 202: OperationShown})
 def retry_runs(body: Omittable[RetryRuns]) -> Response:
-    """Retry all failed runs of a filter: 200 and what it would do, or with `"dry_run": false` 202 and the operation."""
+    """Retry all failed runs that match a filter: 200 and a report, or with `"dry_run": false` 202 and the operation."""
     session, now = db.session(), datetime.now(UTC)
     filters = RunFilters(
         status=body.status,
@@ -58,7 +58,7 @@ def retry_runs(body: Omittable[RetryRuns]) -> Response:
     quota=BACK_TESTS,
 )
 def back_test(id: int, body: Omittable[BackTestAsked]) -> Response:
-    """Try a rule on the past: 202 and the operation; its result is there when its state is done."""
+    """Back-test a rule: 202 and the operation, which has the result when its state is done."""
     person, rule = current_person(), present_rule(id)
     if rule.archived_at:
         raise Conflict("This rule is archived. Restore it before you try it.")
@@ -78,7 +78,7 @@ def back_test(id: int, body: Omittable[BackTestAsked]) -> Response:
 
 @api.call("GET", "/operations/<int:id>/", Role.VIEWER, answers={200: OperationShown}, if_match=True)
 def get_operation(id: int) -> Response:
-    """One operation: its state, how far it is, what came of it."""
+    """One operation: state, progress and result."""
     return answer(show(OperationShown, owned_or_404(Operation, id)))
 
 

@@ -1,4 +1,4 @@
-"""REST: what a rule, or a part of one that is being written, would do. Nothing is kept."""
+"""REST: what a rule, or a part of one being edited, would do. Nothing is stored."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -40,7 +40,7 @@ Errors = dict[str, list[str]]
 
 @api.call("POST", "/rules/<int:id>/test/", Role.OPERATOR, answers={200: TrialShown}, if_match=True)
 def try_rule(id: int, body: Omittable[RuleTrial]) -> Response:
-    """Every check of a real run, the conditions leaf by leaf, the price; nothing is written."""
+    """All checks of a real run, the conditions leaf by leaf, and the price; nothing is written."""
     rule = present_rule(id)
     require_records(rule, [body.record_id] if body.record_id else ())
     trial = dry_run(db.session(), rule, datetime.now(UTC), record_id=body.record_id, values=body.context)
@@ -50,7 +50,7 @@ def try_rule(id: int, body: Omittable[RuleTrial]) -> Response:
 
 @api.call("POST", "/preview/", Role.OPERATOR, answers={200: PreviewShown})
 def show_preview(body: PreviewAsked) -> Response:
-    """The next times of a schedule, the verdict of conditions on a context: of what is sent."""
+    """The next times of a schedule, and the result of conditions on a context, from the request's body."""
     errors = dict[str, list[str]]()
     record_type = _noted(errors, lambda: _record_type(body))
     schedule = _noted(errors, lambda: _schedule(body))
@@ -97,7 +97,7 @@ def _noted(errors: Errors, read: Callable[[], Read]) -> Read | None:
 
 
 def _record_type(asked: PreviewAsked) -> str | None:
-    """The type whose fields the conditions may name: the trigger's, else the one sent."""
+    """The record type of the conditions: the trigger's, else the one sent."""
     if asked.trigger is not None and asked.trigger not in TRIGGERS:
         raise Invalid({"trigger": [f"Unknown trigger. Choose one of: {', '.join(TRIGGERS)}."]})
     if asked.record_type not in (None, *RECORD_TYPES):

@@ -1,4 +1,4 @@
-"""How rules read in the REST API: the row, what its runs have come to, and its sentence."""
+"""Rules as JSON: the row, the figures of its runs, and its sentence."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -20,12 +20,12 @@ from app.modules.automation.api.serializers import RuleShown
 
 
 def show_rule(rule: AutomationRule, now: datetime) -> RuleShown:
-    """One rule as it is answered."""
+    """The rule as JSON."""
     return show_rules([rule], now)[0]
 
 
 def show_rules(rules: Sequence[AutomationRule], now: datetime) -> list[RuleShown]:
-    """The person's rules as they are answered, in a handful of queries however many they are."""
+    """The rules as JSON, with a few queries whatever their number."""
     person = current_person()
     account = person.account
     figures = rule_figures(db.session(), account.id, [rule.id for rule in rules], now)

@@ -1,4 +1,4 @@
-"""REST: rules, and what can be done with them short of running them."""
+"""REST: rules, and all actions on them except running them."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -38,7 +38,7 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 @api.call("GET", "/rules/", Role.VIEWER, answers={200: Listed[RuleShown]})
 def list_rules(query: RuleQuery, window: Window) -> Response:
-    """Rules, last made first."""
+    """Rules, newest first."""
     page = rules_page(
         db.session(), current_person().scope, rule_filter(query), cursor=window.cursor, limit=window.limit
     )
@@ -47,7 +47,7 @@ def list_rules(query: RuleQuery, window: Window) -> Response:
 
 @api.call("POST", "/rules/", Role.EDITOR, answers={201: RuleShown}, errors=(Blocked,))
 def create_rule(body: CheckedLater[RuleDefinition]) -> Response:
-    """A new rule. Absent keys take the defaults that suit most rules."""
+    """Create a rule. Missing keys take their defaults."""
     sent, now, account = storable(body.sent), datetime.now(UTC), current_person().account
     rule = service.create_rule(db.session(), account, sent, actor(), now)
     response = _shown(rule, now, 201)
@@ -57,13 +57,13 @@ def create_rule(body: CheckedLater[RuleDefinition]) -> Response:
 
 @api.call("GET", "/rules/<int:id>/", Role.VIEWER, answers={200: RuleShown}, if_match=True)
 def get_rule(id: int) -> Response:
-    """One rule; archived ones too."""
+    """One rule, archived or not."""
     return _shown(owned_or_404(AutomationRule, id), datetime.now(UTC))
 
 
 @api.call("PUT", "/rules/<int:id>/", Role.EDITOR, answers={200: RuleShown}, errors=(Blocked,), if_match=True)
 def replace_rule(id: int, body: CheckedLater[RuleDefinition]) -> Response:
-    """Replace one rule. An absent key takes its default."""
+    """Replace one rule. Missing keys take their defaults."""
     return _change(id, storable(body.sent), lambda _rule, sent: sent)
 
 
@@ -71,7 +71,7 @@ def replace_rule(id: int, body: CheckedLater[RuleDefinition]) -> Response:
     "PATCH", "/rules/<int:id>/", Role.EDITOR, answers={200: RuleShown}, errors=(Blocked,), if_match=True
 )
 def change_rule(id: int, body: CheckedLater[RuleDefinition]) -> Response:
-    """Change one rule. An absent key stays as it is."""
+    """Change one rule. Missing keys stay unchanged."""
     return _change(id, storable(body.sent), _merged)
 
 
@@ -88,7 +88,7 @@ def archive_rule(id: int) -> tuple[str, int]:
     "POST", "/rules/<int:id>/enable/", Role.EDITOR, answers={200: RuleShown}, errors=(Blocked,), if_match=True
 )
 def enable_rule(id: int, body: Omittable[EnableRule]) -> Response:
-    """Switch a rule on, and run it on what is here already when asked to."""
+    """Switch a rule on, and run it over existing records if requested."""
     now, rule = datetime.now(UTC), rule_to_change(id)
     service.enable(db.session(), rule, actor(), now, backfill=body.backfill)
     return saved(_shown(rule, now))
@@ -96,7 +96,7 @@ def enable_rule(id: int, body: Omittable[EnableRule]) -> Response:
 
 @api.call("POST", "/rules/<int:id>/disable/", Role.EDITOR, answers={200: RuleShown}, if_match=True)
 def disable_rule(id: int) -> Response:
-    """Switch a rule off; what was only planned is withdrawn."""
+    """Switch a rule off; planned runs are withdrawn."""
     now, rule = datetime.now(UTC), rule_to_change(id)
     service.disable(db.session(), rule, actor(), now)
     return saved(_shown(rule, now))
@@ -104,14 +104,14 @@ def disable_rule(id: int) -> Response:
 
 @api.call("POST", "/rules/<int:id>/preflight/", Role.OPERATOR, answers={200: PreflightShown}, if_match=True)
 def preflight_rule(id: int) -> Response:
-    """What would keep a rule from working, or make it work too much, once it is on."""
+    """What would keep a rule from working, or make it do too much, once it is on."""
     findings = findings_of(present_rule(id), datetime.now(UTC))
     return report(PreflightShown(can_enable=not is_blocked(findings), findings=list(map(_finding, findings))))
 
 
 @api.call("POST", "/rules/<int:id>/copy/", Role.EDITOR, answers={201: RuleShown}, if_match=True)
 def copy_rule(id: int) -> Response:
-    """The same rule again, switched off, under a name of its own."""
+    """Create a copy under a free name, switched off."""
     now, rule = datetime.now(UTC), present_rule(id)
     copy = copies.copy_rule(db.session(), rule, actor(), now)
     response = _shown(copy, now, 201)
@@ -120,13 +120,13 @@ def copy_rule(id: int) -> Response:
 
 
 def rule_filter(query: RuleQuery) -> RuleFilter:
-    """The filters of the list of rules, for the service."""
+    """Converts the query parameters of the list of rules for the service."""
     on = None if query.is_active is None else "on" if query.is_active else "off"
     return RuleFilter("archived" if query.archived else on, query.trigger, query.site, query.text)
 
 
 def actor() -> Actor:
-    """Who asks, for the service: runs started by a key have the cause api."""
+    """The requester, for the service: runs started by a key have the cause api."""
     person = current_person()
     return Actor(person.user.id, person.role, person.key.id if person.key else None)
 
@@ -143,7 +143,7 @@ def _change(id: int, sent: Body, definition: Callable[[AutomationRule, Body], Bo
 def _merged(rule: AutomationRule, changes: Body) -> Body:
     kept = definition_of(rule)
     if changes.get("trigger", rule.trigger) != rule.trigger and TRIGGERS[rule.trigger].record_type:
-        # The old trigger's record type was never the author's choice.
+        # Do not keep the old trigger's record type: its author did not choose it.
         del kept["record_type"]
     return kept | changes
 
@@ -167,7 +167,7 @@ def _finding(finding: Finding) -> FindingShown:
 
 
 def storable(body: Body) -> Body:
-    """The body as it was sent. Raises Invalid for texts that no database keeps."""
+    """The body as sent. Raises Invalid for texts that the databases cannot store."""
     errors = {path: ["A character here cannot be stored. Remove it."] for path in _unstorable(body)}
     if errors:
         raise Invalid(errors)
@@ -175,7 +175,8 @@ def storable(body: Body) -> Body:
 
 
 def _unstorable(body: Body) -> Iterator[str]:
-    """The top keys under which some text holds half a character pair or a NUL; level by level, never deep."""
+    """Top-level keys with text that contains an unpaired surrogate or NUL; iterative, because input may be nested
+    deeply."""
     for key, value in body.items():
         level: list[JsonValue] = [key, value]
         while level:

@@ -1,4 +1,4 @@
-"""REST: runs, from asking for one to its end."""
+"""REST: runs, from start to end."""
 
 import hashlib
 import json
@@ -74,9 +74,9 @@ LOOK_EVERY_SECONDS = 0.1
     waits=True,
 )
 def execute_rule(id: int, body: Omittable[ExecuteRule]) -> Response:
-    """Start a run: 202 and the run; 200 and the finished run when `wait` was long enough.
+    """Start a run: 202 and the run, or 200 and the finished run if it ends within `wait` seconds.
 
-    Where too many wait already, the answer comes at once.
+    If too many requests are waiting already, the answer is 202 immediately.
     """
     rule = present_rule(id)
     require_records(rule, body.record_ids or ())
@@ -93,7 +93,7 @@ def execute_rule(id: int, body: Omittable[ExecuteRule]) -> Response:
 
 @api.call("POST", "/rules/<int:id>/price/", Role.OPERATOR, answers={200: PriceShown}, if_match=True)
 def show_price(id: int, body: Omittable[StartAsked]) -> Response:
-    """What a start would come to with all its follow-ups; nothing is written."""
+    """The price of a start with all its follow-ups; nothing is written."""
     rule = present_rule(id)
     if body.backfill and body.record_ids is not None:
         raise Invalid({"record_ids": ["Existing records are all that match. Leave record_ids out."]})
@@ -128,7 +128,7 @@ def get_run(id: int) -> Response:
 
 
 def _whole(run: ScheduledTask) -> RunWhole:
-    """The run as GET shows it; its entity tag is the fingerprint of this."""
+    """The run as GET returns it; its entity tag is a hash of this."""
     session = db.session()
     detail = session.scalars(select(RunDetail).where(RunDetail.run_id == run.id)).one()
     attempts = session.scalars(
@@ -148,7 +148,7 @@ def _whole(run: ScheduledTask) -> RunWhole:
 
 @api.call("POST", "/scheduled-tasks/<int:id>/retry/", Role.OPERATOR, answers={202: RunShown}, if_match=True)
 def retry_run(id: int) -> Response:
-    """A further attempt of a failed run, only of what is unfinished."""
+    """Retry a failed run; finished units are not repeated."""
     run = _present_run(id)
     bulk_retry.retry_alone(db.session(), current_person().account, run, actor(), datetime.now(UTC))
     return saved(_answer(run, 202))
@@ -156,7 +156,7 @@ def retry_run(id: int) -> Response:
 
 @api.call("POST", "/scheduled-tasks/<int:id>/cancel/", Role.OPERATOR, answers={200: RunShown}, if_match=True)
 def cancel_run(id: int) -> Response:
-    """What has not begun is skipped, what works stops before its next record."""
+    """A pending run is skipped, a running one stops before its next record."""
     run = _present_run(id)
     commands.cancel(db.session(), run, datetime.now(UTC))
     return saved(_answer(run))
@@ -171,7 +171,8 @@ def cancel_run(id: int) -> Response:
     if_match=True,
 )
 def go_on(id: int, body: Omittable[GoOn]) -> Response:
-    """Continue a chain that waits for a person, or what an ended run left over: 202 and the run that goes on."""
+    """Continue a chain of runs that waits for review, or work left over by an ended run: 202 and the run that
+    continues it."""
     run = _present_run(id)
     following = continuation.go_on(db.session(), run, actor(), body.max_credits, datetime.now(UTC))
     return saved(_answer(following, 202))
@@ -179,7 +180,7 @@ def go_on(id: int, body: Omittable[GoOn]) -> Response:
 
 @api.call("GET", "/summary/", Role.VIEWER, answers={200: SummaryShown})
 def show_summary(query: SummaryQuery) -> Response:
-    """Figures of the last days, and whether anything is unaccounted for."""
+    """Figures of the last days, and the number of unaccounted times and batches."""
     person, now = current_person(), datetime.now(UTC)
     since = last_days(query.days, person.account.timezone, now).start
     found = figures.summary(db.session(), person.scope, since, now)
@@ -198,7 +199,7 @@ def show_summary(query: SummaryQuery) -> Response:
 
 
 def _present_run(id: int) -> ScheduledTask:
-    """The run to act on, in the state that the caller's If-Match names. Raises NotFound, Stale."""
+    """The run to act on, in the state given by If-Match. Raises NotFound, Stale."""
     run = owned_or_404(ScheduledTask, id)
     if if_match():
         require_present(_whole(run))
@@ -214,7 +215,7 @@ def _show(run: ScheduledTask) -> RunShown:
 
 
 def _actions(run: ScheduledTask) -> list[Action]:
-    """Those of the rule's version that the run was opened with."""
+    """The actions in the rule version that the run was opened with."""
     definition: Mapping[str, Any] = db.session.scalars(
         select(RuleVersion.definition).where(
             RuleVersion.rule_id == run.automation_rule_id, RuleVersion.version == run.rule_version
@@ -227,7 +228,7 @@ def _opened(rule: AutomationRule, asked: ExecuteRule) -> ScheduledTask:
     try:
         return _open(rule, asked)
     except IntegrityError:
-        # The same Idempotency-Key came twice at once, and the other request has opened the run meanwhile.
+        # Two requests with the same Idempotency-Key: the other one has opened the run in the meantime.
         db.session.rollback()
         return _open(rule, asked)
 
@@ -257,7 +258,7 @@ def _request(asked: ExecuteRule) -> Request | None:
 
 
 def _await_end(run: ScheduledTask, seconds: float) -> None:
-    """Look at the row until the run has ended, the time is over, or the server stops; no transaction stays open."""
+    """Poll the row until the run has ended, the time is over, or the server stops; no transaction stays open."""
     until = time.monotonic() + seconds
     while run.status not in CLOSED and (left := until - time.monotonic()) > 0:
         if stopping.wait(min(LOOK_EVERY_SECONDS, left)):
@@ -268,7 +269,7 @@ def _await_end(run: ScheduledTask, seconds: float) -> None:
 
 
 def in_zone(at: datetime | None) -> datetime | None:
-    """The instant, in the account's zone where it names none."""
+    """The instant; without an offset, the time is in the account's zone."""
     if at is None or at.tzinfo:
         return at
     return at.replace(tzinfo=ZoneInfo(current_person().account.timezone))

@@ -1,6 +1,6 @@
-"""The automation's JSON: what may be sent, how rules and runs read, what their lists are filtered by.
+"""JSON models of automation: request bodies, rules and runs in responses, and filters of lists.
 
-A rule that is sent is checked by `RuleDefinition`, the same for forms, programs and the engine.
+Rules in requests are validated by `RuleDefinition`, like those of forms and the engine.
 """
 
 from datetime import datetime
@@ -31,26 +31,26 @@ def _within_reach(at: datetime) -> datetime:
 
 
 Moment = Annotated[datetime, AfterValidator(_within_reach)]
-"""Without an offset it is read in the account's zone."""
+"""Without an offset, in the account's zone."""
 ExactMoment = Annotated[Moment, ExactInstant]
-"""The same in a body."""
+"""Like Moment, in a body."""
 
 
 def _as_stored(annotation: Any) -> Any:
-    """The type of a rule's field in an answer: parts of rules that need repair are shown as they stand."""
+    """The type of a rule's field in a response: invalid parts of rules that need repair are returned as stored."""
     parts = [kind for kind in get_args(annotation) or (annotation,) if isinstance(kind, type)]
     return dict[str, Any] if any(issubclass(kind, RulePart) for kind in parts) else annotation
 
 
 def fields_shown(model: type[BaseModel]) -> dict[str, Any]:
-    """The fields of a rule as its answers have them, for `create_model`."""
+    """The fields of a rule in responses, for `create_model`."""
     return {
         name: (_as_stored(info.annotation), Field(validation_alias=RENAMED.get(name, name)))
         for name, info in model.model_fields.items()
     }
 
 
-# Any: its fields are those of the declaration, which no type checker sees.
+# Any: the fields are created at run time, so type checkers do not see them.
 _Written: Any = create_model("_Written", __base__=Readable, **fields_shown(RuleFields))
 
 
@@ -72,11 +72,11 @@ class RuleShown(_Written):
 RULE_DERIVED = frozenset(
     {"last_executed_at", "execution_count_today", "last_reset_at", "next_run_at", "summary", "updated_at"}
 )
-"""They change by themselves, so PUT and PATCH ignore them."""
+"""Derived values, which PUT and PATCH ignore."""
 
 
 class RuleQuery(Query):
-    """Filters of the list of rules; archived ones are shown alone."""
+    """Filters of the list of rules; `archived` lists archived ones only."""
 
     is_active: bool | None = None
     archived: bool = False
@@ -86,20 +86,20 @@ class RuleQuery(Query):
 
 
 class WhyQuery(Query):
-    """The record asked about, and up to when; `at` without an offset is read in the account's zone."""
+    """The record in question and the end of the period; `at` without an offset is in the account's zone."""
 
     record_id: RowId | None = None
     at: Moment | None = None
 
 
 class ExportQuery(RuleQuery):
-    """Which rules go into the file: the filters of the list, or some by id."""
+    """The rules to export: filters of the list, or ids."""
 
     rule: Annotated[list[RowId], Field(max_length=200), ListOf] = Field(default_factory=list)
 
 
 class ImportRules(Schema):
-    """`sites`: for a site's name in the file that is not known here, the id of the site to take."""
+    """`sites`: for names of unknown sites in the file, the id of the site to use."""
 
     yaml: str
     dry_run: bool = True
@@ -107,15 +107,15 @@ class ImportRules(Schema):
 
 
 class EnableRule(Schema):
-    """`backfill`: also run on the matching records that are already here."""
+    """`backfill`: also run over existing records that match."""
 
     backfill: bool = False
 
 
 class ExecuteRule(Schema):
-    """Without `record_ids` the run takes the matching records that the rule may take.
+    """Without `record_ids` the run selects the matching records that the rule may take.
 
-    `max_credits`: the most that it and its follow-ups may spend; by default what they are priced at now.
+    `max_credits`: the limit for it and its follow-ups; by default the present price.
     """
 
     record_ids: list[RowId] | None = Field(None, min_length=1, max_length=MOST_RECORDS)
@@ -125,28 +125,29 @@ class ExecuteRule(Schema):
 
 
 class StartAsked(Schema):
-    """What would be started: these records, else all that match; `backfill`: those that are here at switching on."""
+    """A start to be priced: with these records, else all that match; `backfill`: those existing when it is switched
+    on."""
 
     record_ids: list[RowId] | None = Field(None, min_length=1, max_length=MOST_RECORDS)
     backfill: bool = False
 
 
 class RuleTrial(Schema):
-    """On one record, on values in place of a record (`{"volume": 5}`), or on what the rule would choose."""
+    """On one record, on values in place of a record (`{"volume": 5}`), or on the records the rule would select."""
 
     context: JsonObject | None = None
     record_id: RowId | None = None
 
 
 class BackTestAsked(Schema):
-    """`definition`: a rule as it is sent to PUT, to be tried beside the saved one."""
+    """`definition`: a rule as in PUT, to be tested in comparison with the saved one."""
 
     days: int = Field(USUAL_DAYS, ge=1, le=MOST_DAYS)
     definition: JsonObject | None = None
 
 
 class PreviewAsked(Schema):
-    """Any part of a rule that is being written; `after` itself is not among the times."""
+    """Any parts of a rule being edited; times are later than `after`."""
 
     trigger: str | None = None
     record_type: str | None = None
@@ -158,15 +159,15 @@ class PreviewAsked(Schema):
 
 
 class GoOn(Schema):
-    """`max_credits`: the most that going on may cost; by default what it is priced at now."""
+    """`max_credits`: the limit for continuing; by default the present price."""
 
     max_credits: int | None = Field(None, ge=0, le=MOST_CREDITS)
 
 
 class RunShown(Readable):
-    """A run. `executed_at` is `started_at` under the name it had first.
+    """A run. `executed_at` is the earlier name of `started_at`.
 
-    `start`: the first run of the start that it continues, or shares with those of other sites; null on that one.
+    `start`: the first run of the start that it continues, or shares with other sites; null on that one.
     """
 
     id: int
@@ -194,7 +195,7 @@ class RunShown(Readable):
 
 
 class AttemptShown(Readable):
-    """One try of a run."""
+    """One attempt of a run."""
 
     number: int
     started_at: datetime
@@ -220,9 +221,9 @@ class RunQuery(Query):
 
 
 class RetryRuns(Schema):
-    """The filters of the list of runs; only failed ones count. Unless `dry_run` is false nothing is retried.
+    """The filters of the list of runs, applied to failed ones. Nothing is retried unless `dry_run` is false.
 
-    `as_of`: runs that failed later are left alone; a dry run gives the one it speaks of.
+    `as_of`: runs that failed later are left alone; use the value of the dry run.
     """
 
     status: list[OneOf[Status]] = Field(default_factory=list)
@@ -236,7 +237,7 @@ class RetryRuns(Schema):
 
 
 class OperationShown(Readable):
-    """Long work that was asked for: how far it is, and what came of it."""
+    """A long operation: its progress and its result."""
 
     id: int
     kind: str
@@ -251,6 +252,6 @@ class OperationShown(Readable):
 
 
 class SummaryQuery(Query):
-    """How many days back the figures reach."""
+    """`days`: length of the period, including today."""
 
     days: int = Field(30, ge=1, le=366)

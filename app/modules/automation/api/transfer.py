@@ -1,4 +1,4 @@
-"""REST: rules out of and into an account, as YAML with names instead of ids."""
+"""REST: export and import of rules as YAML with names in place of ids."""
 
 from datetime import UTC, datetime
 
@@ -27,7 +27,7 @@ YAML = "application/yaml"
 
 @api.call("GET", "/rules/export/", Role.EDITOR, answers={200: Media(YAML)}, errors=(NotFound,), quota=EXPORTS)
 def export_rules(query: ExportQuery) -> Response:
-    """The rules of the filter, or those named by `rule`, as YAML with names in place of ids."""
+    """The rules that match the filter, or those given by `rule`, as YAML with names in place of ids."""
     session, scope = db.session(), current_person().scope
     rules = (
         rules_of_ids(session, scope, query.rule)
@@ -46,7 +46,7 @@ def export_rules(query: ExportQuery) -> Response:
     quota=IMPORTS,
 )
 def import_rules(body: ImportRules) -> Response:
-    """What would come of it; with `"dry_run": false` all of it, or nothing when one rule is refused."""
+    """Preview of the import; with `"dry_run": false` all rules are imported, or none if one is refused."""
     session, now, rules = db.session(), datetime.now(UTC), read_rules(body.yaml)
     account = current_person().account
     if body.dry_run:
@@ -62,7 +62,7 @@ def import_rules(body: ImportRules) -> Response:
 
 
 def yaml_file(text: str, name: str = "rules") -> Response:
-    """The text as a file to keep."""
+    """The text as a download."""
     answer = Response(text, mimetype=YAML)
     answer.headers["Content-Disposition"] = f'attachment; filename="{name}.yaml"'
     return answer
@@ -89,7 +89,7 @@ def _rule(rule: ImportPreview, *, has_id: bool) -> ImportedRule:
 
 
 def _errors(found: FileImport) -> dict[str, list[str]]:
-    """Every refusal by its place in the file."""
+    """All errors by their path in the file."""
     return {
         f"rules[{rule.number - 1}].{path}": texts
         for rule in found.rules

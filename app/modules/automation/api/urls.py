@@ -1,4 +1,4 @@
-"""The REST calls of automation; each file declares its own."""
+"""The REST calls of automation; each module declares its own."""
 
 from app.modules.automation.api import explanation, operations, preview, rules, runs, transfer
 from app.modules.automation.api.blueprint import api

@@ -1,1 +1,1 @@
-"""What differs between two definitions of a rule, and what an import would change."""
+"""Differences between two definitions of a rule, and between a file and the account."""

@@ -1,4 +1,4 @@
-"""What differs between the actions of two definitions: added, removed, moved, and each changed parameter."""
+"""Differences between the actions of two definitions: added, removed, moved, and changed parameters."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,7 +23,7 @@ NOTHING = "–"
 def action_changes(
     before: Mapping[str, Any], after: Mapping[str, Any], choices: Choices
 ) -> Iterator[Difference]:
-    """(what, before, after) for each difference; None where there was or is no such action."""
+    """(what, before, after) for each difference; None where the action is absent."""
     words = _Words(before["record_type"], after["record_type"], choices)
     old, new = before["actions"], after["actions"]
     keys = [_keys(old), _keys(new)]
@@ -52,20 +52,20 @@ def _keys(actions: Sequence[Action]) -> list[str]:
 def _twin(
     index: int, came: Sequence[int], keys: list[list[str]], old: Sequence[Action], new: Sequence[Action]
 ) -> int | None:
-    """The same action elsewhere, else one of the same type."""
+    """The same action at another position, else one of the same type."""
     same = [other for other in came if keys[1][other] == keys[0][index]]
     alike = [other for other in came if new[other]["type"] == old[index]["type"]]
     return next(iter([*same, *alike]), None)
 
 
 class _Words:
-    """Actions and their parameters as the form calls them."""
+    """Actions and their parameters in the words of the form."""
 
     def __init__(self, before: str | None, after: str | None, choices: Choices) -> None:
         self.before, self.after, self.lookups = before, after, choices.lookups
 
     def changed(self, at: int, now_at: int, old: Action, new: Action) -> Iterator[Difference]:
-        """The move, then every parameter that differs."""
+        """The change of position, then every parameter that differs."""
         label = CATALOGUE[new["type"]].label
         if at != now_at:
             yield f"Order of “{label}”", f"action {at + 1}", f"action {now_at + 1}"
@@ -82,12 +82,12 @@ class _Words:
         return f"{label} ({said})" if said else label
 
     def parameters(self, action: Action, record_type: str | None) -> dict[str, str]:
-        """Label -> value of what is set."""
+        """Label -> value of the parameters that are set."""
         entry, params = CATALOGUE[action["type"]], action.get("params", {})
         said = {
             entry.input(name).label: self.value(entry.input(name), value, record_type)
             for name, value in params.items()
-            # What is so unless the action says no is said where it does.
+            # A parameter that is true by default is listed where it is false.
             if value not in (None, [], "") and (value is not False or entry.is_assumed(name))
         }
         if action.get("on_error", "stop") != "stop":

@@ -1,4 +1,4 @@
-"""Two people change one rule: whoever comes second is shown both versions, and overwrites nothing unseen."""
+"""Concurrent changes of one rule: the second person is shown both versions, and overwrites nothing unseen."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,12 +23,12 @@ from app.modules.gate.numbers import NO_ROW, row_id
 from app.modules.gate.preconditions import if_match
 
 NOT_TYPED = ("is_active",)
-"""Decided by the button pressed, not by what was typed."""
+"""Set by the button pressed, not by an input."""
 
 
 @dataclass(frozen=True)
 class RuleConflict:
-    """The present version and who saved it; what they changed, and what saving one's own would change again."""
+    """The present version and who saved it; their changes, and what saving the person's own version would change."""
 
     version: RuleVersion
     saved_by: str | None
@@ -39,7 +39,7 @@ class RuleConflict:
 def meanwhile(
     rule: AutomationRule, begun_at: int, typed: Mapping[str, Any], choices: Choices
 ) -> RuleConflict:
-    """For the form: `begun_at` is the version that the person started from, `typed` the rule as typed now."""
+    """For the form: `begun_at` is the version that the person started from, `typed` the rule as entered."""
     session = db.session()
     present, saved_by = version_of(session, rule, rule.version)
     begun = version_of(session, rule, begun_at)[0].definition
@@ -54,27 +54,27 @@ def meanwhile(
 
 
 def present_rule(id: int) -> AutomationRule:
-    """The rule to act on; locked in its version where the caller's If-Match names one. Raises NotFound, Stale."""
+    """The rule to act on; with If-Match locked and in that version. Raises NotFound, Stale."""
     if if_match() is None:
         return owned_or_404(AutomationRule, id)
     return rule_to_change(id)
 
 
 def require_records(rule: AutomationRule, ids: Sequence[int]) -> None:
-    """Raises NotFound where a limited person names records of another site; the service checks the rest."""
+    """Raises NotFound where a person limited to sites names records of another site; the service checks the rest."""
     if rule.record_type and current_person().scope.sites is not None:
         require_seen(MODELS[rule.record_type], ids)
 
 
 def rule_to_change(id: int) -> AutomationRule:
-    """The rule, locked, in the version that the caller's If-Match names. Raises NotFound, Stale."""
+    """The rule, locked, in the version given by If-Match. Raises NotFound, Stale."""
     rule = row_to_change(AutomationRule, id)
     require_version(rule, show_rule(rule, datetime.now(UTC)))
     return rule
 
 
 def require_version(rule: AutomationRule, shown: RuleShown) -> None:
-    """Raises Stale with both versions when the caller's If-Match names another one than the present."""
+    """Raises Stale with both versions when If-Match names another version than the present one."""
     try:
         require_match(None, rule.version)
     except Stale as refusal:
@@ -83,7 +83,7 @@ def require_version(rule: AutomationRule, shown: RuleShown) -> None:
 
 
 def _named(rule: AutomationRule) -> dict[str, Any]:
-    """The version that If-Match names, when there is one, and what changed since."""
+    """The version given by If-Match, if it exists, and the changes since."""
     session = db.session()
     wanted = if_match()
     tags = wanted.tags if wanted else ()

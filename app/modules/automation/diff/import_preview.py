@@ -1,4 +1,4 @@
-"""What becomes of each rule of a file, as people and programs read it."""
+"""Import result per rule of a file, for pages and API."""
 
 from dataclasses import dataclass, replace
 
@@ -15,7 +15,7 @@ from app.modules.changes import Change
 
 @dataclass(frozen=True)
 class ImportPreview:
-    """A rule of the file: its sentence, what differs from the one here, and refusals with their place in words."""
+    """A rule of the file: its sentence, differences from the existing one, and errors with their place in words."""
 
     rule_import: RuleImport
     sentence: str
@@ -43,6 +43,6 @@ def _preview_of(rule_import: RuleImport, choices: Choices) -> ImportPreview:
 
 
 def _place(path: str) -> str:
-    """The part of the rule that a path lies in."""
+    """The label of the field that the path starts with."""
     root = path.partition(".")[0].partition("[")[0]
     return OPTIONS[root].label if root in OPTIONS else root

@@ -1,4 +1,4 @@
-"""What differs between two definitions of a rule, in the words of the form."""
+"""Differences between two definitions of a rule, in the words of the form."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
@@ -27,7 +27,7 @@ NOTHING = "–"
 
 
 def rule_changes(before: Definition, after: Definition, choices: Choices) -> list[Change]:
-    """Every difference, in the order of the form; empty when both say the same."""
+    """All differences, in the order of the form; empty when there are none."""
     found: list[Change] = []
     for name in OPTIONS:
         if name not in STARTS[1:] and _differs(name, before, after):
@@ -41,7 +41,7 @@ def _differs(name: str, before: Definition, after: Definition) -> bool:
 
 
 def _kept(definition: Definition, name: str) -> Any:
-    """A version of before the option was there says what the option is by default."""
+    """The stored value; a version older than the option has its default."""
     if name in definition:
         return definition[name]
     info = RuleDefinition.model_fields[name]
@@ -102,7 +102,7 @@ def _moment(schedule: Mapping[str, Any], name: str) -> str:
 
 
 def _conditions(_name: str, before: Definition, after: Definition, _choices: Choices) -> Iterator[Change]:
-    """Condition by condition: what stayed is not named, one on the same field is shown as changed."""
+    """Condition by condition: unchanged ones are not listed, one on the same field is shown as changed."""
     field, (joined, old), (joined_now, new) = OPTIONS["conditions"].label, _parts(before), _parts(after)
     if joined != joined_now and len(old) > 1 and len(new) > 1:
         yield Change("Records must meet", JOINS[joined], JOINS[joined_now])

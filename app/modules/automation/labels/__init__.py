@@ -1,1 +1,1 @@
-"""What pages call things: runs, explanations, limits, findings, fields of a rule."""
+"""Words for pages: runs, explanations, limits, findings, fields of a rule."""

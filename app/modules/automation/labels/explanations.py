@@ -1,4 +1,4 @@
-"""Verdicts in words, and which values of a reading are not those of then."""
+"""Verdicts in words, and the note on values that are not from the time in question."""
 
 from app.business.automation.run_models import ScheduledTask
 from app.business.automation.services.catalogue.fields import fields_of
@@ -22,12 +22,12 @@ SOURCES = {
 
 
 def verdict(kind: str, run: ScheduledTask | None) -> tuple[str, str, str]:
-    """Word, tone and icon of what came of a record in `run`."""
+    """Word, tone and icon for the result of a record in `run`."""
     return PRACTISED if run is not None and is_practised(run) else VERDICTS[kind]
 
 
 def as_now_words(reading: Reading) -> str:
-    """`As it is now: site language, credits available.` Empty where all is of then."""
+    """`As it is now: site language, credits available.` Empty if all values are from the time in question."""
     if reading.source == "now" or not reading.as_now:
         return ""
     fields, relations = fields_of(reading.record_type), relations_of(reading.record_type)

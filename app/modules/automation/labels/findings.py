@@ -1,4 +1,4 @@
-"""What looking a rule over has found, as pages show it."""
+"""Findings of the preflight check, as pages show them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ from app.modules.automation.rule_form.step_table import owner_of
 
 @dataclass(frozen=True)
 class CheckLine:
-    """A finding with the step of the rule form that decides it (None: it lies elsewhere), and its drawing."""
+    """A finding with its step of the rule form (None: not in the form), and its diagram."""
 
     finding: Finding
     step: str | None
@@ -30,28 +30,28 @@ class CheckLine:
 
 @dataclass(frozen=True)
 class RuleCheck:
-    """The gravest first; `is_blocked`: with these the rule is not switched on."""
+    """Most serious first; `is_blocked`: the rule cannot be switched on with these."""
 
     lines: tuple[CheckLine, ...]
     is_blocked: bool
 
 
 def of_rule(rule: AutomationRule, now: datetime) -> RuleCheck:
-    """A saved rule as it would be when it is on."""
+    """The preflight check of a saved rule as if it were on."""
     return _shown(findings_of(rule, now))
 
 
 def findings_of(rule: AutomationRule, now: datetime) -> list[Finding]:
-    """The findings alone."""
+    """The findings only."""
     session = db.session()
     account = session.get_one(Account, rule.account_id)
     return preflight_check(session, account, read_definition(rule), now, rule.id)
 
 
 def of_draft(form: RuleForm, now: datetime) -> RuleCheck | None:
-    """What was typed into the rule form; None while a step is not answered well.
+    """The preflight check of the rule form's input; None while a step is not valid.
 
-    While the rule that it changes is on, only what the change brings keeps it from being saved.
+    While the rule that it changes is on, only findings that the change causes block saving.
     """
     if form.first_open():
         return None
@@ -73,7 +73,7 @@ def _shown(findings: Sequence[Finding]) -> RuleCheck:
 
 
 def is_blocked(findings: Sequence[Finding]) -> bool:
-    """Whether one of them keeps the rule from being switched on."""
+    """Whether one of them forbids switching the rule on."""
     return any(finding.level is Level.STOP for finding in findings)
 
 

@@ -1,4 +1,4 @@
-"""What holds a run up, until when, and where those who may can raise it."""
+"""What makes a run wait, until when, and where the limit can be raised."""
 
 import re
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ OF_THE_RULE = {
 
 @dataclass(frozen=True)
 class Remedy:
-    """Where a limit is raised. `opens_rule`: by a press that opens the rule's limits in its form."""
+    """Where a limit is raised. `opens_rule`: by a button that opens the rule's limits in its form."""
 
     label: str
     url: str
@@ -33,7 +33,7 @@ class Remedy:
 
     @property
     def who(self) -> str:
-        """Whom those have to ask who may not."""
+        """Whom people without permission have to ask."""
         return "An owner" if self.role == Role.OWNER else "An editor"
 
 
@@ -58,7 +58,7 @@ def waits_for_credits(run: ScheduledTask) -> str:
 
 
 def remedy(run: ScheduledTask) -> Remedy | None:
-    """Where the limit that holds the run up, or has stopped it, is raised."""
+    """Where to raise the limit that makes the run wait, or has stopped it."""
     if run.waiting_for == Waiting.BUDGET or (run.reason == Reason.BUDGET and not run.waiting_for):
         return _of_budget(run, run.budget) if run.budget else None
     if run.waiting_for == Waiting.DAY:
@@ -87,7 +87,7 @@ def _of_rule(run: ScheduledTask, label: str) -> Remedy:
 
 
 def _end_of(period: str) -> datetime | None:
-    """The first instant after the day or month, in the account's zone; None of what has no end."""
+    """The first instant after the day or month, in the account's zone; None for periods without end."""
     if MONTH.fullmatch(period):
         on = (date.fromisoformat(f"{period}-01") + timedelta(days=32)).replace(day=1)
     elif MONTH.match(period):

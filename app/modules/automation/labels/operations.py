@@ -1,4 +1,4 @@
-"""How each kind of operation is shown: its title, what its progress counts, and the partial of its result."""
+"""How each kind of operation is shown: title, unit of its progress, and template of its result."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from app.modules.display import plural
 
 
 def cancelled_import(operation: Operation) -> str:
-    """What a cancelled import has taken back, and what stays."""
+    """What a cancelled import has undone, and what stays."""
     result = operation.result
     if not result:
         return "It had not begun yet."
@@ -35,12 +35,12 @@ def _nothing_more(_operation: Operation) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class KindPage:
-    """`above`: label and endpoint of the page that leads to it · `counts`: singular noun of what `done` and `total`
-    count · `result`: template that gets `operation`, and what `more` reads for it.
+    """`above`: label and endpoint of the parent page · `counts`: singular noun of what `done` and `total` count ·
+    `result`: template of the result, which gets `operation` and the values of `more`.
 
-    `follow`: of a kind that sets runs going, what the template shows of them once the operation has ended.
-    cancel: label of its button · consequence: what it says before · stopping: what happens after it ·
-    cancelled: what came of that · note: what else there is to know while it goes on.
+    `follow`: for kinds that start runs, what the template shows about these runs after the operation has ended ·
+    cancel: label of the button · consequence: text before cancelling · stopping: text after it · cancelled: the result
+    of cancelling · note: further information while it runs.
     """
 
     title: str

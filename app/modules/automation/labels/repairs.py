@@ -1,4 +1,4 @@
-"""What needs repair in a rule, in the words of the rule form: which question, which input, and what is wrong."""
+"""What needs repair in a rule, in the words of the rule form: the question, the input, and the error."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ _PARAM = re.compile(r"actions\[(\d+)\]\.params\.(\w+)")
 
 
 class Repair(NamedTuple):
-    """step: the one of the form that decides it · label: what the form calls the input."""
+    """step: the form step of the input · label: its label."""
 
     step: StepInfo
     label: str
@@ -22,7 +22,7 @@ class Repair(NamedTuple):
 
 
 def repairs_of(errors: Mapping[str, Sequence[str]]) -> list[Repair]:
-    """Each refusal by its place in the form."""
+    """Each error with its place in the form."""
     return [
         Repair(STEP_OF[step_of(path)], _label(path), " ".join(sentences))
         for path, sentences in errors.items()
@@ -51,7 +51,7 @@ def _label(path: str) -> str:
 
 
 def _label_in(form: type[StepForm], name: str | None) -> str | None:
-    """The label of a field, as it stands in the class."""
+    """The label of a field, as declared in the class."""
     field = getattr(form, name, None) if name else None
     arguments = getattr(field, "args", ())
     return str(arguments[0]) if arguments else None

@@ -1,4 +1,4 @@
-"""What runs are called on pages: causes, reasons, waits and checks in the words of staff, and what to do next."""
+"""Words for runs: causes, reasons, waits and checks, and what to do next."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ STATUSES = {
     "skipped": "Skipped",
     "practised": "Practised",
 }
-"""Every state that pages show: those of the API, and two that they tell apart."""
+"""States on pages: those of the API, and two more."""
 
 CAUSES = {
     "schedule": "Schedule",
@@ -99,12 +99,15 @@ def run_state(run: Any) -> str:
 
 
 def is_practised(run: ScheduledTask) -> bool:
-    """Whether it is a run in practice mode that passed its checks. The API calls it skipped, for its reason."""
+    """Whether it is a run in practice mode that passed its checks.
+
+    In the API it is skipped, with a reason of its own.
+    """
     return run.status == Status.SKIPPED and run.reason == Reason.SHADOW
 
 
 def outcome(run: ScheduledTask) -> str:
-    """One line on what the run has come to, or what it waits for."""
+    """One line on the run's result, or what it waits for."""
     if run.status == Status.COMPLETED:
         return str(run.result.get("summary") or "Done.")
     if run.waits_for_run_id:
@@ -125,5 +128,5 @@ def _wait(run: ScheduledTask) -> str:
 
 
 def advice(run: ScheduledTask) -> str:
-    """What a person can do about a run that failed or was skipped; empty when there is nothing to do."""
+    """What a person can do about a failed or skipped run; empty when there is nothing to do."""
     return ADVICE.get(run.reason or "", "") if run.status in (Status.FAILED, Status.SKIPPED) else ""

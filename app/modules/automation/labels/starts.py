@@ -1,4 +1,4 @@
-"""What a start comes to, in words: records, credits, runs and days of its whole chain, and what other rules may add."""
+"""The price of a start in words: records, credits, runs and days of its whole chain, and what other rules may add."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ LISTENERS_NAMED = 3
 
 @dataclass(frozen=True)
 class StartCost:
-    """`most`: the figure that the form carries as the total of its start."""
+    """`most`: the total that the form contains."""
 
     price: StartPrice
     record_type: str | None
@@ -38,11 +38,11 @@ class StartCost:
     credits_a_run: int
     listeners: Sequence[ListenerPrice] = ()
     left_out: str = ""
-    """Which of the records that match the rule leaves out, and why."""
+    """Which matching records the rule leaves out, and why."""
 
     @property
     def most(self) -> int:
-        """Credits of the whole chain at most."""
+        """Upper bound of the credits of the whole chain."""
         return self.price.credits_max
 
     @property
@@ -67,7 +67,7 @@ class StartCost:
 
     @property
     def others(self) -> str:
-        """What rules that it triggers may spend beside it; empty where there is none."""
+        """What rules that it triggers may spend in addition; empty where there are none."""
         total = sum(listener.credits for listener in self.listeners)
         if not total:
             return ""
@@ -103,7 +103,7 @@ def cost_of_start(
     record_ids: Sequence[int] | None = None,
     cause: Cause = Cause.MANUAL,
 ) -> StartCost:
-    """Of these records, or of all that match. `rule` need not be saved."""
+    """The price for these records, or for all that match. `rule` need not be saved."""
     session, account_id = db.session(), current_person().account.id
     price = start_price(session, rule, now, record_ids=record_ids, cause=cause)
     definition = read_definition(rule)
@@ -124,7 +124,7 @@ def cost_of_start(
 
 
 def shown_total(name: str = "max_credits") -> int | None:
-    """The figure that the page showed; None where the form has none. Raises Invalid."""
+    """The total that the page showed; None where the form has none. Raises Invalid."""
     text = request.form.get(name)
     if text is None:
         return None

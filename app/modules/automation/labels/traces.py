@@ -1,4 +1,4 @@
-"""A trace as lines to read: every condition in words, what was found, and whether it is met."""
+"""A trace as text lines: every condition in words, the actual value, and the result."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class TraceLine:
 
 
 def trace_lines(trace: Mapping[str, Any], record_type: str | None) -> list[TraceLine]:
-    """The lines from top to bottom; the outermost "all" is left out when it only frames the others."""
+    """The lines from top to bottom; an outermost "all" around several lines is left out."""
     lines = list(_lines(trace, record_type, 0)) if trace else []
     if len(lines) > 1 and "all" in trace:
         return [TraceLine(line.depth - 1, line.text, line.actual, line.is_met) for line in lines[1:]]
@@ -64,7 +64,7 @@ def _actual(trace: Mapping[str, Any], record_type: str | None) -> str:
 
 
 def _labelled(field: Field | None, value: Any) -> Any:
-    """Values of a choice by their labels: "draft" is no word for a task."""
+    """Choice values as labels: "draft" is not the word for a task."""
     labels = dict(field.choices) if field else {}
     if isinstance(value, list):
         return [labels.get(item, item) for item in value]

@@ -1,1 +1,1 @@
-"""The rule form: its steps, the rule they add up to, and what each step reads and shows."""
+"""The rule form: its steps, the rule they produce, and the input and preview of each step."""

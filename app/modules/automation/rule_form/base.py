@@ -1,4 +1,4 @@
-"""What the steps of the rule form share: forms filled from kept input, and refusals placed beside their fields."""
+"""Shared by the steps of the rule form: forms filled from stored input, and errors placed beside their fields."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, Protocol, Self
@@ -16,59 +16,59 @@ Choice = tuple[str, str]
 
 
 class RuleSoFar(Protocol):
-    """What a step has to know of the account, and of the steps before it."""
+    """What a step needs to know about the account and the steps before it."""
 
     choices: Choices
 
     @property
     def timezone(self) -> str:
-        """The zone of the account, as a name."""
+        """Name of the account's time zone."""
 
     @property
     def trigger(self) -> str:
-        """What starts the rule."""
+        """Key of the trigger."""
 
     @property
     def fixed_record_type(self) -> str | None:
-        """The record type that the trigger brings; None where the rule chooses."""
+        """The record type of the trigger; None where the rule chooses."""
 
     @property
     def working_record_type(self) -> str | None:
-        """The record type that the rule works on; None without records."""
+        """The record type of the rule; None without records."""
 
 
 class StepForm:
-    """One step of the rule form: reads what was typed, and gives its part of the rule by the rule's own names."""
+    """One step of the rule form: reads the input, and provides its fields of the rule."""
 
     places: ClassVar[Mapping[str, str]] = {}
-    """Rule field -> form field, where they are called otherwise; unknown rule fields stand beside the first."""
+    """Rule field -> form field, where their names differ; errors of other fields are shown beside the first."""
 
     @classmethod
     def build(cls, so_far: RuleSoFar, pairs: Pairs | None) -> Self:
-        """The step as it was typed; None: not answered yet."""
+        """The step with its input; None: not answered yet."""
         raise NotImplementedError
 
     @classmethod
     def pairs(cls, rule: Mapping[str, Any], choices: Choices) -> Pairs:
-        """The input that stands for this rule."""
+        """The input for this rule."""
         raise NotImplementedError
 
     @classmethod
     def is_answer(cls, pairs: Pairs) -> bool:
-        """Whether this input answers the step: where another trigger asks otherwise, it may be that one's."""
+        """Whether this input is an answer to the step; it may be for another trigger, with other questions."""
         return True
 
     @classmethod
     def unanswered(cls, so_far: RuleSoFar) -> dict[str, Any]:
-        """A harmless part of the rule for as long as the step has no answer."""
+        """Placeholder for the step's fields while it has no answer."""
         return {}
 
     def validate(self) -> bool:
-        """Put an error beside each field that cannot stay so; all else is checked with the rule."""
+        """Add an error to each invalid field; everything else is validated with the rule."""
         raise NotImplementedError
 
     def part(self) -> dict[str, Any]:
-        """The rule's fields that this step decides."""
+        """The rule's fields of this step."""
         raise NotImplementedError
 
     def fields_by_path(self) -> dict[str, Field]:
@@ -77,16 +77,16 @@ class StepForm:
 
 
 class PartForm(ConsoleForm):
-    """A form without a token of its own: the page that holds it has been checked already."""
+    """A form without a CSRF token: that of the page around it has been checked already."""
 
     class Meta(ConsoleForm.Meta):
-        """Kept input is read again later, when its token is long gone."""
+        """Stored input is read again later, when its token has expired."""
 
         csrf = False
 
 
 def form_data(pairs: Iterable[Sequence[str]]) -> MultiDict[str, str]:
-    """Kept input as forms read it."""
+    """Stored input in the format of forms."""
     return MultiDict([(name, value) for name, value in pairs])
 
 
@@ -107,7 +107,7 @@ def _field_pairs(field: Field) -> Pairs:
 
 
 def is_forged(form: Form) -> bool:
-    """Whether it holds what no browser sends: a value that was not offered, or a number that is none."""
+    """Whether it contains values that no browser sends: choices that were not offered, or text in number fields."""
     return any(_is_forged(field) for field in form)
 
 
@@ -125,7 +125,7 @@ def add_error(field: Field, message: str) -> None:
 
 
 def place_errors(errors: Mapping[str, Sequence[str]], fields: Mapping[str, Field]) -> None:
-    """Put each refusal beside the field of the longest path that begins its own."""
+    """Show each error beside the field with the longest matching path."""
     for path, messages in errors.items():
         known = [name for name in fields if path == name or path.startswith((f"{name}.", f"{name}["))]
         field = fields[max(known, key=len)] if known else next(iter(fields.values()))
@@ -134,7 +134,7 @@ def place_errors(errors: Mapping[str, Sequence[str]], fields: Mapping[str, Field
 
 
 def focus_first_error(fields: Iterable[Field]) -> None:
-    """The keyboard starts at the first field that needs another look, also without script."""
+    """Set the focus on the first field with an error, also without script."""
     for field in fields:
         if field.errors:
             field.render_kw = {**(field.render_kw or {}), "autofocus": True}
@@ -142,7 +142,7 @@ def focus_first_error(fields: Iterable[Field]) -> None:
 
 
 def ask_again(fields: Iterable[Field], address: str, redrawn: Mapping[str, str]) -> None:
-    """Let each field at fault be checked again when it is changed, so that its error goes with the fault."""
+    """Validate each field with an error again when it changes, so that the error disappears once it is fixed."""
     checks = {
         "hx-post": address,
         "hx-trigger": "change",
@@ -157,7 +157,7 @@ def ask_again(fields: Iterable[Field], address: str, redrawn: Mapping[str, str])
 
 
 def offered(choices: Iterable[Choice] | Mapping[str, Iterable[Choice]]) -> list[SelectChoice]:
-    """Pairs of value and label, or groups of them by title, as WTForms wants them."""
+    """Pairs of value and label, or groups of them by title, as WTForms needs them."""
     if isinstance(choices, Mapping):
         return [
             SelectChoice(value, label, optgroup=title or None)

@@ -1,4 +1,4 @@
-"""Names of the account's own rows that the rule form offers: sites, sectors, people, rules."""
+"""Names of the account's rows that the rule form offers: sites, sectors, people, rules."""
 
 from dataclasses import dataclass, field
 
@@ -30,13 +30,13 @@ class Choices:
     site_of_sector: dict[int, int] = field(default_factory=dict)
 
     def named(self, reference: str) -> Named:
-        """What a field may name, so that nobody types a number; empty where a number is typed."""
+        """Choices for a field, so that nobody types an id; empty where a number is typed."""
         named = {"site": self.sites, "sector": self.sectors, "assignee": self.people, "now.weekday": DAYS}
         return named.get(reference, [])
 
     @property
     def lookups(self) -> dict[str, Named]:
-        """What the parameters of actions may name, by its kind."""
+        """Choices for the parameters of actions, by kind of row."""
         actions = [(entry.key, entry.label) for entry in CATALOGUE.values()]
         return {"site": self.sites, "person": self.people, "rule": self.rules, "action": actions}
 
@@ -66,7 +66,6 @@ def load_choices(session: Session, scope: Scope) -> Choices:
 
 
 def load_sites(session: Session, scope: Scope) -> Named:
-    """The sites in scope by name."""
     query = select(Site.id, Site.name).where(scope.sees(Site)).order_by(Site.name)
     return [(str(site_id), name) for site_id, name in session.execute(query)]
 

@@ -1,7 +1,8 @@
-"""What no page of ours sends in the rows of conditions and actions: refused beside its input, and not kept.
+"""Rejects values in the rows of conditions and actions that our pages never send: an error beside the input, not
+stored.
 
-A value counts as forged when its input did not offer it and the draft does not hold it already: a rule may name what
-is gone by now. The value of a row whose question was changed just now belongs to the inputs that stood there before.
+A value counts as forged when its input did not offer it and the draft does not contain it already: a rule may reference
+deleted rows. When the field or operator of a row has just changed, its value belongs to the previous inputs.
 """
 
 from collections.abc import Callable, Iterator
@@ -31,10 +32,10 @@ Refusals = list[tuple[Field, str]]
 
 
 def forged_inputs(form: Any, kept: Pairs, build: Callable[[Pairs], Any]) -> Refusals:
-    """Each forged input of the step, with what to tell beside it.
+    """Each forged input of the step, with its error message.
 
-    kept: the input of the step as the draft has it, whose page was sent back · build: gives the step of it. Most
-    answers hold nothing odd whatever was shown before, so that it is built for few.
+    kept: the step's input in the draft, which the submitted page was built from · build: creates the step from it, only
+    if it is needed.
     """
     known = {(name, value) for name, value in kept}
     if not any(_refusals(form, None, known)):
@@ -43,7 +44,7 @@ def forged_inputs(form: Any, kept: Pairs, build: Callable[[Pairs], Any]) -> Refu
 
 
 def refuse(forged: Refusals) -> None:
-    """Put the error beside each input that has not got it yet."""
+    """Add the error to each input that does not have it yet."""
     for field, message in forged:
         if message not in field.errors:
             add_error(field, message)
@@ -117,7 +118,7 @@ def _in_input(field: Field, kept: Kept) -> Iterator[tuple[Field, str]]:
 
 
 def _sent(field: Field, kept: Kept) -> list[str]:
-    """What came in for the field, but for what the draft held before."""
+    """The submitted values of the field that the draft does not contain already."""
     return [text for text in field.raw_data or () if text and (field.name, text) not in kept]
 
 

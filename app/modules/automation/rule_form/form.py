@@ -1,4 +1,4 @@
-"""The rule form as a whole: its steps, the rule they add up to, and which of them need another look."""
+"""The rule form as a whole: its steps, the rule they produce, and the steps with errors."""
 
 from collections.abc import Collection, Mapping
 from functools import cached_property
@@ -20,11 +20,11 @@ from app.modules.automation.rule_form.steps import SCHEDULE
 
 Trigger = tuple[str, Mapping[str, Any]]
 PLANNED: Trigger = (SCHEDULE, {})
-"""What a rule counts as before its trigger is chosen."""
+"""The trigger before one is chosen."""
 
 
 class RuleForm:
-    """What was typed into all steps, for one request: each step is built once, and the rule is checked once."""
+    """The input of all steps, for one request: each step is built once, and the rule is validated once."""
 
     def __init__(
         self,
@@ -34,20 +34,20 @@ class RuleForm:
         choices: Choices,
         rule: AutomationRule | None = None,
     ) -> None:
-        """`rule`: the saved one that is being changed."""
+        """`rule`: the saved one being changed."""
         self.session, self.account, self.choices, self.rule = session, account, choices, rule
         self.answers = dict(answers)
         self._forms: dict[str, StepForm] = {}
         self._valid: dict[str, bool] = {}
 
     def form(self, key: str) -> Any:
-        """The form of one step, filled with what was typed."""
+        """The form of one step, filled with its input."""
         if key not in self._forms:
             self._forms[key] = self.build(key, self._answer(key))
         return self._forms[key]
 
     def build(self, key: str, pairs: Pairs | None) -> StepForm:
-        """The form of one step with other input than was typed, beside the other steps as they are."""
+        """The form of one step with other input, together with the other steps as they are."""
         return self._form_of(STEP_OF[key]).build(self, pairs)
 
     @property
@@ -77,7 +77,7 @@ class RuleForm:
         return working_type
 
     def data(self) -> dict[str, Any]:
-        """The rule as typed so far; steps not answered yet have something harmless in their place."""
+        """The rule as entered so far, with placeholders for steps without answer."""
         data: dict[str, Any] = {}
         for step in STEPS:
             data |= self.form(step.key).part() if self._is_answered(step.key) else self._unanswered(step)
@@ -85,7 +85,7 @@ class RuleForm:
 
     @property
     def definition(self) -> RuleDefinition:
-        """The rule as a whole, checked. Raises Invalid."""
+        """The whole rule, validated. Raises Invalid."""
         if isinstance(self._checked, Invalid):
             raise self._checked
         return self._checked
@@ -99,7 +99,7 @@ class RuleForm:
 
     @cached_property
     def errors(self) -> dict[str, dict[str, list[str]]]:
-        """Refusals of the whole rule by step."""
+        """Errors of the whole rule by step."""
         found: dict[str, dict[str, list[str]]] = {}
         if isinstance(self._checked, Invalid):
             for path, messages in self._checked.errors.items():
@@ -107,13 +107,13 @@ class RuleForm:
         return found
 
     def checked_form(self, key: str) -> Any:
-        """The form of the step with every refusal beside its field, and the keyboard on the first."""
+        """The form of the step with every error beside its field, and the focus on the first."""
         form = self._with_errors(key)
         focus_first_error(form.fields_by_path().values())
         return form
 
     def form_without(self, key: str, faulty: Collection[str]) -> Any:
-        """The form of the step with the refusals that are left of those fields, named by their ids."""
+        """The form of the step with the errors of the fields whose ids are `faulty`."""
         form = self._with_errors(key) if faulty else self.form(key)
         for field in form.fields_by_path().values():
             if field.errors and field.id not in faulty:
@@ -121,11 +121,11 @@ class RuleForm:
         return form
 
     def first_open(self) -> str | None:
-        """The first step that is not answered, or not well; None when the rule can be saved."""
+        """The first step without valid answer; None when the rule can be saved."""
         return next((key for key in KEYS[:-1] if self._is_open(key)), None)
 
     def reachable(self, key: str) -> str:
-        """`key`, or the first step before it that has no answer yet."""
+        """`key`, or the first step before it without answer."""
         return next((step for step in KEYS[: KEYS.index(key)] if not self._is_answered(step)), key)
 
     def _is_open(self, key: str) -> bool:
@@ -157,5 +157,5 @@ class RuleForm:
 
 
 def has_errors(form: Any) -> bool:
-    """Whether any field of the step needs another look."""
+    """Whether any field of the step has an error."""
     return any(field.errors for field in form.fields_by_path().values())

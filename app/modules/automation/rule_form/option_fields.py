@@ -1,4 +1,4 @@
-"""Inputs for options of a rule, as `RuleFields` declares them: label, explanation, bounds, choices and default."""
+"""Inputs for options of a rule, from their declaration in `RuleFields`: label, hint, bounds, choices and default."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,10 +11,9 @@ from app.modules.forms import at_most, between
 
 
 class NumberField(IntegerField):
-    """A whole number; says so in our words."""
+    """An integer field with our own error message."""
 
     def process_formdata(self, valuelist: list[str]) -> None:
-        """Take what was typed."""
         try:
             super().process_formdata(valuelist)
         except ValueError:
@@ -22,14 +21,14 @@ class NumberField(IntegerField):
 
 
 def number_input(name: str, *checks: Callable[..., None]) -> NumberField:
-    """A whole number within its bounds. `checks` come first, like that it may be left empty."""
+    """An integer within its bounds. `checks` come first, such as Optional."""
     option = OPTIONS[name]
     checks = (*checks, between(*bounds_of(name)))
     return NumberField(option.asked, checks, default=usual(name), description=option.hint)
 
 
 def text_input(name: str, kind: type[StringField], *checks: Callable[..., None]) -> StringField:
-    """A text, at most as long as a rule takes it."""
+    """A text with the maximum length of the option."""
     return kind(OPTIONS[name].asked, [*checks, at_most(longest_of(name))], description=OPTIONS[name].hint)
 
 
@@ -40,6 +39,6 @@ def choice_input(
     also: tuple[tuple[str, str], ...] = (),
     **more: Any,
 ) -> SelectField | RadioField:
-    """`label`: where this step asks in other words · `also`: choices that only this step has."""
+    """`label`: where this step uses other words · `also`: choices that only this step has."""
     option = OPTIONS[name]
     return kind(label or option.asked, choices=offered([*option.choices, *also]), **more)

@@ -1,4 +1,4 @@
-"""The orders in which the rule form lets a rule take its records."""
+"""The orders of records that the rule form offers."""
 
 from app.business.automation.services.catalogue.field_types import FieldType
 from app.business.automation.services.catalogue.record_order import (
@@ -13,7 +13,7 @@ FIGURES = (FieldType.NUMBER, FieldType.DAY, FieldType.INSTANT)
 
 
 def order_choices(record_type: str | None, chosen: str | None) -> list[tuple[str, str]]:
-    """The plain orders, the record's own figures and days up and down, and what was chosen by program."""
+    """The named orders, the record's own numbers and days in both directions, and an order set by a program."""
     if record_type is None:
         return [(OLDEST, "–")]
     own = [field.name for field in sortable_fields(record_type) if field.type in FIGURES and field.column]

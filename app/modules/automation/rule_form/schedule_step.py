@@ -1,4 +1,4 @@
-"""How often: a schedule from presets or cron, and for event rules whether records go together or one by one."""
+"""How often: a schedule from presets or cron; for event rules, whether records run together or one by one."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, time, tzinfo
@@ -107,7 +107,7 @@ class ScheduleStep(FieldsStep):
         return {"schedule": daily(so_far)}
 
     def validate_at(self, field: StringField) -> None:
-        """A time of day is needed only where the choice says one."""
+        """A time of day is needed only for some choices."""
         if self.frequency.data in ("daily", "weekdays", "weekly", "monthly") and not _is_clock(field.data):
             raise ValidationError("Enter a time of day like 09:00.")
 
@@ -122,7 +122,7 @@ class ScheduleStep(FieldsStep):
             raise ValidationError("Choose at least one day.")
 
     def validate_window_until(self, field: SelectField) -> None:
-        """Hours lie within one day: after midnight the chosen days would be others."""
+        """Hours must be within one day: after midnight other days would apply."""
         first, until = _chosen(self.window_from), _chosen(field)
         if self.frequency.data == "window" and until <= first:
             raise ValidationError(
@@ -130,7 +130,7 @@ class ScheduleStep(FieldsStep):
             )
 
     def schedule(self) -> dict[str, Any]:
-        """The schedule as a rule keeps it."""
+        """The schedule as stored in rules."""
         named = self.timezone.data or ""
         zone = ZoneInfo(named) if named in time_zones() else UTC
         found: dict[str, Any] = {"timezone": named} | self._times(zone)
@@ -139,7 +139,7 @@ class ScheduleStep(FieldsStep):
         return found | {name: _instant(self[name].data, zone) for name in MOMENTS if self[name].data}
 
     def fields_by_path(self) -> dict[str, Any]:
-        """A refused line stands beside what was chosen instead of cron."""
+        """Errors of the cron line are shown beside the input that was chosen instead of cron."""
         shown = {
             "cron": "cron",
             "minutes": "every",
@@ -151,7 +151,7 @@ class ScheduleStep(FieldsStep):
         return places | {"schedule.cron": self[shown.get(self.frequency.data, "frequency")]}
 
     def part(self) -> dict[str, Any]:
-        """Schedule, and what happens again, late or at the same time."""
+        """Schedule, repetition, overlap and catch-up."""
         chosen = {name: self[name].data for name in ("repeat", "overlap", "catch_up")}
         chosen["split_by"] = "none" if self.split_by.data == "none" else "site"
         days = self.repeat_after_days.data if self.repeat.data == "after_days" else None
@@ -186,7 +186,8 @@ class ScheduleStep(FieldsStep):
             every=_chosen(self.window_every),
             at=time(first),
             weekdays=_days(self.window_days),
-            # Hours that end before they begin are refused beside their field; the preview meanwhile shows one.
+            # Hours that end before they begin get an error beside their field; the preview shows a single hour
+            # meanwhile.
             until=max(until, first + 1),
         )
 
@@ -195,7 +196,7 @@ class EventStep(FieldsStep):
     """For rules that events start."""
 
     batching = choice_input("batching", RadioField, default=usual("batching"))
-    # A draft of before this was asked has no answer; the check of the rule judges any other.
+    # Older drafts have no answer to this question; the rule's validation refuses other values.
     split_by = choice_input("split_by", validate_choice=False)
     repeat = choice_input("repeat", label="Again? When it runs on existing records")
     repeat_after_days = number_input("repeat_after_days", Optional())
@@ -225,7 +226,7 @@ class EventStep(FieldsStep):
 
 
 def _chosen(field: SelectField) -> int:
-    """The number that was chosen; for anything that was not offered, which is refused beside it, the usual one."""
+    """The chosen number; the default for values that were not offered, which get an error."""
     return int(field.data if field.data in _offered(field) else field.default)
 
 
@@ -257,7 +258,7 @@ def _choice(schedule: Mapping[str, Any], zone: ZoneInfo) -> dict[str, Any]:
 
 
 def _instant(text: str | None, zone: tzinfo) -> str:
-    """The local time with its offset; text that is none goes to the check of the rule as it is."""
+    """The local time with its offset; other text is left to the rule's validation."""
     try:
         return datetime.fromisoformat(text or "").replace(tzinfo=zone).isoformat()
     except ValueError:

@@ -1,4 +1,4 @@
-"""Record types and their changes of status, as the rule form offers them."""
+"""Record types and their status changes, as the rule form offers them."""
 
 from app.business.automation.services.catalogue.fields import choices_of
 from app.business.automation.services.catalogue.record_models import RECORD_TYPES
@@ -13,7 +13,7 @@ RECORD_WORDS = [
 
 
 def status_changes(chosen: str | None) -> dict[str, list[tuple[str, str]]]:
-    """Every record type with its statuses; several statuses at once only where a rule has them already."""
+    """Every record type with its statuses; several statuses in one choice only where a rule has them already."""
     groups = {
         word: [(f"{name}:", f"{name.capitalize()}: any change of status")]
         + [

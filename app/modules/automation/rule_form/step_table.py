@@ -1,4 +1,4 @@
-"""The eight steps of the rule form: what each asks, which fields of a rule it decides, and the form that reads it."""
+"""The eight steps of the rule form: question, fields of the rule, and form class of each."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -16,10 +16,10 @@ from app.modules.automation.rule_form.schedule_step import EventStep, ScheduleSt
 
 @dataclass(frozen=True)
 class StepInfo:
-    """One question. `owns`: the fields of a rule that it decides.
+    """One step. `owns`: the fields of a rule that it contains.
 
-    event_form: in place of `form` where events start the rule · change_rows: a press of a button of its rows, as
-    (input, what was pressed) -> (input, id of the element that the keyboard goes on from).
+    event_form: used instead of `form` for event rules · change_rows: handles the buttons of its rows, as (input,
+    button) -> (input, id of the element that gets the focus).
     """
 
     key: str
@@ -32,21 +32,21 @@ class StepInfo:
 
     @property
     def owns(self) -> tuple[str, ...]:
-        """The fields of a rule that it decides."""
+        """The fields of a rule that it contains."""
         return tuple(name for name, option in OPTIONS.items() if option.step == self.key)
 
     @property
     def template(self) -> str:
-        """Draws the step; where it has rows, it is also what a change of them redraws."""
+        """Template of the step; for steps with rows, also of the part that a change redraws."""
         return f"partials/automation/step_{self.key}.html"
 
     @property
     def forms(self) -> Iterable[type[StepForm]]:
-        """Every form that may stand for it."""
+        """All form classes of the step."""
         return (self.form, self.event_form) if self.event_form else (self.form,)
 
     def form_for(self, trigger: Callable[[], str]) -> type[StepForm]:
-        """The form for a rule with this trigger, which is asked for only where it matters."""
+        """The form class for this trigger, which is computed only if needed."""
         return self.event_form if self.event_form and trigger() != steps.SCHEDULE else self.form
 
 
@@ -116,20 +116,22 @@ KEYS = tuple(STEP_OF)
 
 
 def owner_of(path: str) -> StepInfo | None:
-    """The step that decides the field at this path of a rule."""
+    """The step with the field at this path of a rule."""
     root = path.partition(".")[0].partition("[")[0]
     return next((step for step in STEPS if root in step.owns), None)
 
 
 def step_of(path: str) -> str:
-    """The key of the step that shows what is wrong at this path of a rule: the last one where none decides it."""
+    """The key of the step that shows errors at this path of a rule; the last one where no step has the field."""
     owner = owner_of(path)
     return owner.key if owner else KEYS[-1]
 
 
 def steps_of_rule(rule: Mapping[str, Any], choices: Choices) -> dict[str, Pairs]:
-    """All answers that stand for an existing rule. A part that an older version saved and no input can show has
-    none: the form asks that question anew."""
+    """The answers for an existing rule.
+
+    Parts of an older version that no input can show have none: the form asks again.
+    """
     found = {step.key: _answer(step.form_for(lambda: rule["trigger"]), rule, choices) for step in STEPS}
     return {key: pairs for key, pairs in found.items() if pairs is not None}
 

@@ -1,4 +1,4 @@
-"""The eight questions of the rule form. Each step reads what was typed, and gives its part of the rule."""
+"""The eight steps of the rule form. Each reads its input, and provides its fields of the rule."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
@@ -46,11 +46,11 @@ RUN_ENDS = [
 
 
 class FieldsStep(PartForm, StepForm):
-    """A step whose fields are fixed."""
+    """A step with a fixed set of fields."""
 
     @classmethod
     def build(cls, so_far: RuleSoFar, pairs: Pairs | None) -> Self:
-        """Its fields, with what was typed."""
+        """Its fields, with their input."""
         return cls(formdata=_form_data(pairs))
 
     def fields_by_path(self) -> dict[str, Field]:
@@ -64,7 +64,6 @@ class NameStep(FieldsStep):
     description = text_input("description", TextAreaField)
 
     def part(self) -> dict[str, Any]:
-        """Name and description."""
         return {"name": self.name.data or "", "description": self.description.data or ""}
 
     @classmethod
@@ -82,7 +81,7 @@ class WhenStep(FieldsStep):
         choices=offered([(entry.key, entry.label) for entry in TRIGGERS.values()]),
         default="schedule",
     )
-    # Which of these counts is decided by the trigger, so the check of the rule judges them.
+    # The trigger decides which of these are used, so the rule's validation checks them.
     which_change = SelectField("Which change of status?", choices=[], validate_choice=False)
     of_rule = SelectField("Of which rule?", choices=[], validate_choice=False)
     ended = SelectField("When the run", choices=offered(RUN_ENDS), validate_choice=False)
@@ -106,14 +105,13 @@ class WhenStep(FieldsStep):
         return {"trigger": SCHEDULE, "schedule": daily(so_far)}
 
     def part(self) -> dict[str, Any]:
-        """Trigger and its options."""
         options: dict[str, Any] = {}
         if self.trigger.data == "status_changed":
             record_type, _, to = (self.which_change.data or "").partition(":")
             options = {"record_type": record_type} | ({"to": _one_or_list(to)} if to else {})
         if self.trigger.data == "run_finished":
             rule_id, ended = self.of_rule.data, self.ended.data
-            # What is no number stays text: the check of the rule refuses it beside the field.
+            # Text that is not a number stays text: the rule's validation refuses it beside the field.
             options = ({"rule_id": row_id(rule_id) or rule_id} if rule_id else {}) | (
                 {"status": ended} if ended else {}
             )
@@ -150,7 +148,6 @@ class WhereStep(FieldsStep):
         return cls(so_far.choices, formdata=_form_data(pairs))
 
     def part(self) -> dict[str, Any]:
-        """Site and sector."""
         kind, _, number = (self.place.data or "").partition(":")
         place = row_id(number)
         if place is None:
@@ -168,7 +165,7 @@ class WhereStep(FieldsStep):
 
 OF_THE_RUN = "None: it looks at the finished run and at account figures"
 WITHOUT_RECORDS = ("run_finished", "credits_granted")
-"""Triggers whose events are of no records."""
+"""Triggers without records."""
 
 
 class WhichStep(FieldsStep):
@@ -201,12 +198,11 @@ class WhichStep(FieldsStep):
         return {"record_type": so_far.fixed_record_type}
 
     def validate(self, *args: Any, **kwargs: Any) -> bool:
-        """Every value is filled in; all else of the conditions is checked with the rule."""
+        """Every value is filled in; everything else in conditions is validated with the rule."""
         is_valid = super().validate(*args, **kwargs)
         return refuse_empty_values(self.conditions) and is_valid
 
     def part(self) -> dict[str, Any]:
-        """Record type and conditions."""
         known = {value for value, *_ in self.order.iter_choices()}
         return {
             "record_type": self.working_type,
@@ -216,7 +212,7 @@ class WhichStep(FieldsStep):
         }
 
     def fields_by_path(self) -> dict[str, Field]:
-        """Rule field -> field of the form; each condition beside its row."""
+        """Rule field -> field of the form; errors of conditions are shown beside their row."""
         return super().fields_by_path() | self.conditions.fields_by_path()
 
     @classmethod
@@ -230,8 +226,6 @@ class WhichStep(FieldsStep):
 
 
 class DoStep(StepForm):
-    """The actions, in order."""
-
     def __init__(self, choices: Choices, pairs: Pairs, record_type: str | None) -> None:
         known = pairs if edits.order_of(pairs) else [["a0-type", edits.NOT_CHOSEN]]
         self.actions = ActionsInput(known, choices, record_type)
@@ -245,7 +239,7 @@ class DoStep(StepForm):
         return {"actions": [PLACEHOLDER]}
 
     def validate(self) -> bool:
-        """What has to be filled in; all else is checked with the rule."""
+        """Required inputs are filled in; everything else is validated with the rule."""
         missing = [field for row in self.actions.rows for field in row.missing()]
         for field in missing:
             field.errors = ["Fill this in."]
@@ -253,7 +247,6 @@ class DoStep(StepForm):
         return not missing and all(filled)
 
     def part(self) -> dict[str, Any]:
-        """The actions."""
         return {"actions": self.actions.json()}
 
     def fields_by_path(self) -> dict[str, Field]:
@@ -274,7 +267,6 @@ class LimitsStep(FieldsStep):
     priority = choice_input("priority", default=str(usual("priority")))
 
     def part(self) -> dict[str, Any]:
-        """Limits."""
         numbers = {name: self[name].data for name in ("record_limit", "monthly_budget")}
         return numbers | {
             "max_executions_per_day": self.max_executions_per_day.data or 0,
@@ -297,7 +289,6 @@ class CheckStep(FieldsStep):
     places: ClassVar[Mapping[str, str]] = {"mode": "practice"}
 
     def part(self) -> dict[str, Any]:
-        """Live or practice."""
         return {"mode": "shadow" if self.practice.data else "live"}
 
     @classmethod
@@ -306,7 +297,7 @@ class CheckStep(FieldsStep):
 
 
 def daily(so_far: RuleSoFar) -> dict[str, Any]:
-    """The schedule that stands in for one that nobody has chosen yet."""
+    """The placeholder for a schedule that is not chosen yet."""
     return {"cron": "0 9 * * *", "timezone": so_far.timezone}
 
 

@@ -1,4 +1,4 @@
-"""Trying a rule, or a change of it, on the past: how many days back, then an operation whose result is a report."""
+"""Back-test of a rule, or of a change of it: number of days first, then an operation with a report."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -27,7 +27,7 @@ from app.modules.web import see_other
 
 @allow(Role.OPERATOR)
 def ask(id: int) -> ResponseReturnValue:
-    """How many days back."""
+    """The number of days to test."""
     rule = _rule(id)
     return _page(
         BackTestForm(formdata=None), rule=rule, sentence=summary_of(read_definition(rule), place_of(rule))
@@ -38,7 +38,7 @@ def ask(id: int) -> ResponseReturnValue:
 @limited(BACK_TESTS)
 @sent_once
 def begin(id: int) -> ResponseReturnValue:
-    """The rule as it is saved."""
+    """Test the saved rule."""
     rule, form = _rule(id), BackTestForm()
     if not form.validate():
         return _page(form, rule=rule, sentence=summary_of(read_definition(rule), place_of(rule))), 422
@@ -47,7 +47,7 @@ def begin(id: int) -> ResponseReturnValue:
 
 @allow(Role.EDITOR)
 def ask_draft(id: int) -> ResponseReturnValue:
-    """How many days back, of a rule that is being written."""
+    """The number of days to test, for a rule being edited."""
     return _draft_page(_draft(id), BackTestForm(formdata=None))
 
 
@@ -55,7 +55,7 @@ def ask_draft(id: int) -> ResponseReturnValue:
 @limited(BACK_TESTS)
 @sent_once
 def begin_draft(id: int) -> ResponseReturnValue:
-    """The rule as it is typed; of a change, beside the rule as it is saved."""
+    """Test the rule as entered; for a change, in comparison with the saved rule."""
     draft, form = _draft(id), BackTestForm()
     if not form.validate():
         return _draft_page(draft, form, 422)

@@ -1,4 +1,4 @@
-"""Retrying all failed runs of a filter: what it keeps and costs, asked first; then how it goes."""
+"""Retry of all failed runs that match a filter: confirmation with price first, then progress."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -34,7 +34,7 @@ WHY_LEFT_OUT = {
 
 @allow(Role.OPERATOR)
 def ask() -> ResponseReturnValue:
-    """How many runs, what is kept, what it costs at most, what is left out and why."""
+    """The number of runs, what is kept, the upper price, and which are left out and why."""
     form, now = _filter(), datetime.now(UTC)
     report = _report(form, now)
     by_cost = list(report.by_rule.items())
@@ -52,10 +52,10 @@ def ask() -> ResponseReturnValue:
 
 @allow(Role.OPERATOR)
 def begin() -> ResponseReturnValue:
-    """Begin with exactly what the page before spoke of, or less."""
+    """Start the retry of exactly the runs that the previous page showed, or fewer."""
     session, now = db.session(), datetime.now(UTC)
     as_of = min(_instant(request.form.get("as_of", "")), now)
-    # Reading and reckoning takes a while: nobody who writes is to wait for it.
+    # Computing the report takes a while and must not block writers.
     with only_reading():
         report = _report(_filter(), as_of)
         session.commit()
@@ -74,7 +74,7 @@ def _begin(report: RetryReport, now: datetime) -> ResponseReturnValue:
 
 
 def follow(operation: Operation) -> dict[str, Any]:
-    """How the runs that were put back go, for the operation's page."""
+    """The state of the retried runs, for the operation's page."""
     counts, runs = bulk_retry.runs_of(db.session(), operation, SHOWN)
     return {
         "counts": counts,
@@ -91,7 +91,10 @@ def _report(form: HistoryFilter, as_of: datetime) -> RetryReport:
 
 
 def _filter() -> HistoryFilter:
-    """The filter of the address. Raises Invalid: a list may show more than was meant, a retry may not take more."""
+    """The filter of the address.
+
+    Raises Invalid: a list may show more than was meant, but a retry must not include more.
+    """
     form = HistoryFilter(rule_names(db.session(), current_person().scope))
     form.validate()
     wrong = ", ".join(form[name].label.text for name in form.errors if request.args.get(name or ""))

@@ -1,5 +1,3 @@
-"""Copying a rule."""
-
 from datetime import UTC, datetime
 
 from flask import flash, url_for
@@ -20,7 +18,7 @@ from app.modules.web import see_other
 
 @allow(Role.EDITOR)
 def copy(id: int) -> ResponseReturnValue:
-    """Save a copy, switched off; one that no longer reads opens in the form to be repaired first."""
+    """Save a copy, switched off; an invalid one opens in the form to be repaired first."""
     rule, session = owned_or_404(AutomationRule, id), db.session()
     try:
         made = copy_rule(session, rule, actor(), datetime.now(UTC))

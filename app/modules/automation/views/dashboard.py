@@ -1,4 +1,4 @@
-"""The dashboard: what runs, how well, what it costs, what needs a person. And the switch that pauses everything."""
+"""The dashboard: what runs, success rate, credits, what needs a person; and the switch that pauses everything."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -43,7 +43,6 @@ WEEK = 7
 
 @allow(Role.VIEWER)
 def show() -> ResponseReturnValue:
-    """Figures and the latest runs."""
     person, session, now = current_person(), db.session(), datetime.now(UTC)
     account, scope = person.account, person.scope
     days, waiting = _days(now), waiting_counts(session, scope)
@@ -83,7 +82,7 @@ def pause_all() -> ResponseReturnValue:
 
 @allow(Role.EDITOR)
 def resume_all() -> ResponseReturnValue:
-    """What waits, before anybody says go."""
+    """Confirmation with the runs that wait."""
     session = db.session()
     waiting = waiting_for_pause(session, current_person().scope)
     most = sum(limit for _, limit in waiting)
@@ -95,7 +94,7 @@ def resume_all() -> ResponseReturnValue:
 @allow(Role.EDITOR)
 @sent_once
 def resume_all_now() -> ResponseReturnValue:
-    """Wake what waits for the pause."""
+    """Resume, and wake the runs that wait for it."""
     person, now = current_person(), datetime.now(UTC)
     _set_paused(None)
     replan_account(db.session(), person.account.id, now)
@@ -109,7 +108,7 @@ def resume_all_now() -> ResponseReturnValue:
 
 
 def _notices() -> dict[str, Notice | None]:
-    """What stands above everything: credits that run short, and for owners, rows of theirs that break the books."""
+    """Notices at the top: credits that run short, and for owners rows that break invariants."""
     person = current_person()
     found = notices_by_key(db.session(), person.account.id, [RUN_OUT, NOTICE_KEY])
     books = found.get(NOTICE_KEY) if person.can(Role.OWNER) else None

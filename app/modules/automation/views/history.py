@@ -1,4 +1,4 @@
-"""The history of runs: filtered by the address, newest first, with what is planned apart."""
+"""The history of runs: filtered by the address, newest first, with planned runs in a separate list."""
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ FILTERS = ("status", "rule", "cause", "reason", "since", "start", "end")
 
 @allow(Role.VIEWER)
 def show() -> ResponseReturnValue:
-    """The table; htmx gets it alone."""
+    """The page; htmx gets the table only."""
     person, session, now = current_person(), db.session(), datetime.now(UTC)
     form = HistoryFilter(rule_names(session, person.scope))
     cursor = request.args.get("cursor")
@@ -52,7 +52,8 @@ def show() -> ResponseReturnValue:
 
 
 def retry_url(runs: Iterable[ScheduledTask], kept: Mapping[str, Any]) -> str | None:
-    """Where all failed runs of the filter are retried; None while none is in view, or for who may not."""
+    """Address of the retry of all failed runs of the filter; None if none is shown, or for people without
+    permission."""
     if not current_person().can(Role.OPERATOR) or not any(run.status == Status.FAILED for run in runs):
         return None
     return url_for(".ask_retry_all", **{name: value for name, value in kept.items() if name != "status"})

@@ -1,4 +1,4 @@
-"""What awaits a person: content to check, tasks due, failed runs, and notices."""
+"""Work for a person: content to check, tasks due, failed runs, and notices."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -23,7 +23,6 @@ SOON = timedelta(days=3)
 
 @allow(Role.OPERATOR)
 def show() -> ResponseReturnValue:
-    """Three lists, each with what to do."""
     person, session, now = current_person(), db.session(), datetime.now(UTC)
     account, user, today = person.account, person.user, now.astimezone(viewer_zone()).date()
     to_check = select(Content).where(

@@ -1,4 +1,4 @@
-"""The page of an operation: its progress while it goes on, its result when it has ended."""
+"""The page of an operation: its progress, then its result."""
 
 from datetime import UTC, datetime
 
@@ -16,7 +16,7 @@ from app.modules.web import see_other
 
 @allow(Role.VIEWER)
 def show(id: int) -> ResponseReturnValue:
-    """How far it is, what came of it, and how the runs go that it has set going."""
+    """Progress, result, and the state of the runs it has started."""
     operation = _operation(id)
     kind, ended = KIND_PAGES[operation.kind], operation.state in ENDED
     g.menu_entry = kind.above[1]
@@ -32,7 +32,7 @@ def show(id: int) -> ResponseReturnValue:
 
 @allow(Role.OPERATOR)
 def cancel(id: int) -> ResponseReturnValue:
-    """Stop it; its kind says what becomes of what it has done."""
+    """Cancel it; the kind of operation decides what happens to its results."""
     operation = _operation(id)
     lifecycle.cancel_operation(db.session(), operation, datetime.now(UTC))
     db.session.commit()

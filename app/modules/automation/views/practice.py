@@ -1,4 +1,4 @@
-"""From practice to work: what it would have cost, and the one button."""
+"""Ending practice mode: confirmation with what the rule would have cost."""
 
 from datetime import UTC, datetime
 
@@ -24,7 +24,7 @@ from app.modules.web import see_other
 
 @allow(Role.EDITOR)
 def ask(id: int) -> ResponseReturnValue:
-    """The price and what follows, before anybody says yes."""
+    """The price and the consequences, to be confirmed."""
     rule, now = _rule(id), datetime.now(UTC)
     estimated_use = definition(rule)
     return render_template(
@@ -43,7 +43,7 @@ def ask(id: int) -> ResponseReturnValue:
 @allow(Role.EDITOR)
 @sent_once
 def make_real(id: int) -> ResponseReturnValue:
-    """A new version that works for real."""
+    """Save a new version that is live."""
     rule, session = _rule(id), db.session()
     version = row_id(request.form.get("version"))
     practice.make_real(session, rule, actor(), datetime.now(UTC), expected_version=version)

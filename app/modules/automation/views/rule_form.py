@@ -1,4 +1,4 @@
-"""The rule form, step by step. Every press keeps what was typed, so back, forward and another day lose nothing."""
+"""The rule form, step by step. Every submission is stored, so nothing is lost by going back or continuing later."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -46,7 +46,7 @@ MOST_TYPED = 200_000
 
 @allow(Role.EDITOR)
 def new() -> ResponseReturnValue:
-    """The first question; nothing is kept before it is answered."""
+    """The first question; nothing is stored before it is answered."""
     person = current_person()
     drafts = rule_drafts.open_drafts(db.session(), account_id=person.account.id, user_id=person.user.id)
     return _page(_rule_form(), "name", drafts=[(draft, _draft_name(draft)) for draft in drafts])
@@ -54,7 +54,7 @@ def new() -> ResponseReturnValue:
 
 @allow(Role.EDITOR)
 def begin() -> ResponseReturnValue:
-    """The first answer begins a draft."""
+    """The first answer creates a draft."""
     rule_form = _rule_form(name=_typed())
     form = rule_form.checked_form("name")
     if has_errors(form):
@@ -65,7 +65,7 @@ def begin() -> ResponseReturnValue:
 
 @allow(Role.EDITOR)
 def edit(id: int) -> ResponseReturnValue:
-    """Begin to change a rule: all steps are filled with what it says now."""
+    """Create a draft with all steps filled from the rule."""
     rule = owned_or_404(AutomationRule, id)
     if rule.archived_at:
         raise Conflict("This rule is archived. Restore it before you change it.")
@@ -77,7 +77,7 @@ def edit(id: int) -> ResponseReturnValue:
 
 @allow(Role.EDITOR)
 def show(id: int, step: str) -> ResponseReturnValue:
-    """One question with what was typed so far."""
+    """One step with its stored input."""
     draft = _draft(id, step)
     rule_form = _rule_form(draft)
     reachable = rule_form.reachable(step)
@@ -88,7 +88,7 @@ def show(id: int, step: str) -> ResponseReturnValue:
 
 @allow(Role.EDITOR)
 def keep(id: int, step: str) -> ResponseReturnValue:
-    """Keep the answer; then go on, back, or change the rows of conditions or actions."""
+    """Store the answer; then continue, go back, or change the rows of conditions or actions."""
     draft, typed, focus = _draft(id, step), _typed(), ""
     change = request.form.get("change")
     change_rows = STEP_OF[step].change_rows
@@ -99,14 +99,14 @@ def keep(id: int, step: str) -> ResponseReturnValue:
     if refused:
         return _page(rule_form, step, refused, draft), 422
     rule_drafts.keep_step(db.session(), draft, step, typed, datetime.now(UTC))
-    # Answered before it is committed: what breaks a page is not kept to break the next ones.
+    # Rendered before the commit: input that breaks a page must not be stored, or it would break the following ones.
     answer = _kept(draft, step, rule_form, change, focus)
     db.session.commit()
     return answer
 
 
 def _refused(rule_form: RuleForm, step: str, draft: RuleDraft) -> Any:
-    """The step with an error beside what no page of ours sends: it is not kept for the pages that follow."""
+    """The step with errors for forged values, which are not stored."""
     form = rule_form.form(step)
     forged = forged_inputs(form, draft.steps.get(step, []), lambda kept: rule_form.build(step, kept))
     if not forged and not (isinstance(form, PartForm) and is_forged(form)):
@@ -134,7 +134,7 @@ def _kept(
 
 @allow(Role.EDITOR)
 def preview(id: int, step: str) -> ResponseReturnValue:
-    """What the rows typed just now would match, or when they would run. Writes nothing."""
+    """Preview of matching records, or of the next times, for the current input. Writes nothing."""
     with only_reading():
         draft = _draft(id, step)
         rule_form = _rule_form(draft, **{step: _typed()})
@@ -144,7 +144,7 @@ def preview(id: int, step: str) -> ResponseReturnValue:
 @allow(Role.EDITOR)
 @sent_once
 def save(id: int) -> ResponseReturnValue:
-    """Save the rule, on or off, when every step is answered well."""
+    """Save the rule, on or off, if every step is valid."""
     draft, person, now, session = _draft(id, "check"), current_person(), datetime.now(UTC), db.session()
     rule_drafts.keep_step(session, draft, "check", _typed(), now)
     rule_form = _rule_form(draft)
@@ -174,7 +174,7 @@ def save(id: int) -> ResponseReturnValue:
 
 @allow(Role.EDITOR)
 def discard(id: int) -> ResponseReturnValue:
-    """Throw the draft away."""
+    """Delete the draft."""
     draft = _draft(id, "check")
     rule_id = draft.rule_id
     db.session.delete(draft)
@@ -204,14 +204,14 @@ def _rule_of(draft: RuleDraft) -> AutomationRule | None:
 
 
 def _meanwhile(draft: RuleDraft, rule_form: RuleForm, refusal: Stale) -> str:
-    """Who saved what since this change was begun, and how it differs from what was typed here."""
+    """Who saved what since this change was begun, and how it differs from the input."""
     rule = owned_or_404(AutomationRule, draft.rule_id or 0)
     difference = meanwhile(rule, draft.version or 1, rule_form.data(), rule_form.choices)
     return _page(rule_form, "check", draft=draft, refusal=refusal, meanwhile=difference)
 
 
 def start_draft(steps: dict[str, Pairs], rule: AutomationRule | None = None) -> RuleDraft:
-    """Keep these answers as the person's draft, committed; `rule` is the one that it changes."""
+    """Store these answers as the person's draft and commit; `rule` is the one that it changes."""
     person = current_person()
     draft = rule_drafts.begin_draft(
         db.session(),
@@ -237,7 +237,7 @@ def _draft_name(draft: RuleDraft) -> str:
 
 
 def _rule_form(draft: RuleDraft | None = None, **typed: Pairs) -> RuleForm:
-    """What the draft holds, with what was typed just now in place of it."""
+    """The form with the draft's input, replaced by the current input where given."""
     session, person = db.session(), current_person()
     answers, rule = (draft.steps, _rule_of(draft)) if draft else ({}, None)
     return RuleForm(session, person.account, answers | typed, load_choices(session, person.scope), rule)
@@ -261,9 +261,9 @@ def _following(draft: RuleDraft, step: str) -> str:
 
 
 def _rows(rule_form: RuleForm, step: str, draft: RuleDraft, focus: str) -> ResponseReturnValue:
-    """The step again. `focus`: id of the element that the keyboard goes on from."""
+    """The step again. `focus`: id of the element that gets the focus."""
     info = STEP_OF[step]
-    # htmx asks for a full page where it takes a part out of it: see _redrawn.
+    # htmx requests a full page where it selects a part of it: see _redrawn.
     is_redrawn = htmx().is_partial if info.change_rows else bool(htmx()) and not htmx().boosted
     if not is_redrawn:
         return see_other(url_for(".wizard", id=draft.id, step=step, _anchor=focus or None))
@@ -275,14 +275,14 @@ def _rows(rule_form: RuleForm, step: str, draft: RuleDraft, focus: str) -> Respo
 
 
 def _redrawn(step: StepInfo) -> dict[str, str]:
-    """What of the page an answer to a change replaces."""
+    """The part of the page that the answer to a change replaces."""
     if step.change_rows:
         return {"hx-target": f"#step_{step.key}"}
     return {"hx-target": "closest form", "hx-select": ".wizard-form"}
 
 
 def focused_on(focus: str) -> Callable[[str], dict[str, bool]]:
-    """Gives the attributes of an element by its id: where the keyboard goes on after a change."""
+    """Returns a function from an element's id to its attributes, which set the focus."""
     return lambda id: {"autofocus": True} if id == focus else {}
 
 

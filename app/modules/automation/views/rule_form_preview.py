@@ -1,4 +1,4 @@
-"""What the rule form shows beside the answers: records that match now, the next times, what it may cost."""
+"""Previews in the rule form: records that match now, the next times, the price."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -45,7 +45,7 @@ TIMES = 10
 
 
 def context(rule_form: RuleForm, step: str, now: datetime) -> dict[str, Any]:
-    """What the preview of this step needs; empty where it has none."""
+    """The context of this step's preview; empty where it has none."""
     preview = PREVIEWS.get(step)
     return preview(rule_form, now) if preview else {}
 
@@ -140,7 +140,8 @@ def _times(rule_form: RuleForm, now: datetime) -> dict[str, Any]:
 
 
 def _cost(edited: AutomationRule, now: datetime, came: list[int] | None) -> StartCost | None:
-    """Of a start on all that match now: existing records of an event rule, or started by hand; or on what came."""
+    """The price of a start with all records that match now (existing ones of an event rule, or a manual start), or
+    with those in `came`."""
     if edited.record_type is None:
         return None
     cause = Cause.MANUAL if edited.trigger == SCHEDULE else Cause.BACKFILL
@@ -148,7 +149,7 @@ def _cost(edited: AutomationRule, now: datetime, came: list[int] | None) -> Star
 
 
 def _came_meanwhile(edited: AutomationRule, now: datetime, saved: AutomationRule | None) -> list[int] | None:
-    """What came since the saved rule had stopped itself; None where it had not, or is not started by events."""
+    """Records since the saved rule stopped itself; None where it did not, or is not an event rule."""
     if saved is None or saved.stopped_at is None or SCHEDULE in (edited.trigger, saved.trigger):
         return None
     return records_meanwhile(db.session(), edited, saved.stopped_at, now) if edited.record_type else None

@@ -1,4 +1,4 @@
-"""Rules: the list, one rule, its switch, its test, its start by hand, its versions."""
+"""Rules: the list, one rule, switching, archiving."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -60,7 +60,7 @@ service = AutomationService()
 
 @allow(Role.VIEWER)
 def index() -> ResponseReturnValue:
-    """All rules with what they have done lately."""
+    """All rules with their recent runs."""
     scope, session, now = current_person().scope, db.session(), datetime.now(UTC)
     sites = load_sites(session, scope)
     form = RulesFilter(sites)
@@ -87,7 +87,7 @@ def index() -> ResponseReturnValue:
 
 @allow(Role.VIEWER)
 def show(id: int) -> ResponseReturnValue:
-    """What the rule says, what it has done, what it may do next."""
+    """One rule: definition, recent runs, next runs."""
     rule, session, now = owned_or_404(AutomationRule, id), db.session(), datetime.now(UTC)
     place = place_of(rule)
     others = rules_waited_for(session, current_person().scope, [rule])
@@ -113,7 +113,7 @@ def show(id: int) -> ResponseReturnValue:
 @allow(Role.EDITOR)
 @sent_once
 def switch(id: int) -> ResponseReturnValue:
-    """On, after looking it over and asking about records already here; or off."""
+    """On, after the preflight check and the question about existing records; or off."""
     rule, session, now = owned_or_404(AutomationRule, id), db.session(), datetime.now(UTC)
     if request.form.get("on") != "1":
         service.disable(session, rule, actor(), now)
@@ -131,7 +131,8 @@ def switch(id: int) -> ResponseReturnValue:
 
 @allow(Role.EDITOR)
 def ask_switch_on(id: int) -> ResponseReturnValue:
-    """What looking it over has found and what it adds; event rules: shall it also run on what is here already?"""
+    """Findings of the preflight check and the effect on credits; for event rules, whether to run over existing
+    records."""
     return _ask(owned_or_404(AutomationRule, id), datetime.now(UTC))
 
 
@@ -156,7 +157,7 @@ def _ask(rule: AutomationRule, now: datetime) -> str:
 
 @allow(Role.EDITOR)
 def archive(id: int) -> ResponseReturnValue:
-    """It never runs again; its history stays."""
+    """The rule never runs again; its history stays."""
     rule = owned_or_404(AutomationRule, id)
     service.archive(db.session(), rule, actor(), datetime.now(UTC))
     return _done(rule, f"“{rule.name}” is archived. Its history stays, and you can restore it.")
@@ -164,7 +165,7 @@ def archive(id: int) -> ResponseReturnValue:
 
 @allow(Role.EDITOR)
 def restore(id: int) -> ResponseReturnValue:
-    """Bring it back, switched off."""
+    """Restore it, switched off."""
     rule = owned_or_404(AutomationRule, id)
     service.restore(db.session(), rule, actor(), datetime.now(UTC))
     return _done(rule, f"“{rule.name}” is back, switched off.")
@@ -172,20 +173,20 @@ def restore(id: int) -> ResponseReturnValue:
 
 @allow(Role.EDITOR)
 def give_back(id: int) -> ResponseReturnValue:
-    """Records that were set aside may be taken again."""
+    """Release the records that were set aside."""
     rule, session, now = owned_or_404(AutomationRule, id), db.session(), datetime.now(UTC)
     free_set_aside(session, rule, now)
     return _done(rule, "Given back: the rule may take these records again.")
 
 
 def actor() -> Actor:
-    """Who asks, for the service of rules."""
+    """The requester, for the service of rules."""
     person = current_person()
     return Actor(person.user.id, person.role)
 
 
 def place_of(rule: AutomationRule) -> str | None:
-    """The name of the rule's site or sector; None on the whole account."""
+    """The name of the rule's site or sector; None for the whole account."""
     session = db.session()
     site = session.get(Site, rule.site_id) if rule.site_id else None
     sector = session.get(Sector, rule.sector_id) if rule.sector_id else None
@@ -206,7 +207,6 @@ def matches_of(rule: AutomationRule, now: datetime, shown: int = 10) -> Matches:
 
 
 def definition(rule: AutomationRule) -> RuleDefinition:
-    """The rule's definition as the reckoning of prices reads it."""
     return read_definition(rule)
 
 

@@ -1,4 +1,4 @@
-"""The page of one run, and what a person may do with it."""
+"""The page of one run, and the actions on it."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -43,7 +43,7 @@ def show(id: int) -> ResponseReturnValue:
 @allow(Role.OPERATOR)
 @sent_once
 def retry(id: int) -> ResponseReturnValue:
-    """A further attempt: only what is unfinished."""
+    """Retry it; finished units are not repeated."""
     run = _run(id)
     account, now = current_person().account, datetime.now(UTC)
     bulk_retry.retry_alone(db.session(), account, run, actor(), now, named=shown_total())
@@ -52,7 +52,7 @@ def retry(id: int) -> ResponseReturnValue:
 
 @allow(Role.OPERATOR)
 def cancel(id: int) -> ResponseReturnValue:
-    """Stop it before its next record."""
+    """Cancel the run: it stops before its next record."""
     run = _run(id)
     commands.cancel(db.session(), run, datetime.now(UTC))
     return _done(run, "Cancelled. What is finished stays.")
@@ -61,7 +61,7 @@ def cancel(id: int) -> ResponseReturnValue:
 @allow(Role.EDITOR)
 @sent_once
 def go_on(id: int) -> ResponseReturnValue:
-    """A person has looked at a long chain of runs and lets those that wait continue."""
+    """A person has reviewed a long chain of runs and continues those that wait."""
     run = _run(id)
     runs = chain_release.go_on(db.session(), run, datetime.now(UTC), shown_total())
     return _done(run, "It goes on." if runs == 1 else f"All {runs:,} go on.")
@@ -70,7 +70,7 @@ def go_on(id: int) -> ResponseReturnValue:
 @allow(Role.OPERATOR)
 @sent_once
 def do_left_over(id: int, credits: int) -> ResponseReturnValue:
-    """Let what the run left over follow, for the price that was shown."""
+    """Start the work that the run left over, for the price that was shown."""
     following = continuation.go_on(db.session(), _run(id), actor(), credits, datetime.now(UTC))
     return _done(following, "It goes on here with what was left over.")
 
@@ -100,14 +100,14 @@ def _context(page: Any, run: ScheduledTask, now: datetime) -> dict[str, Any]:
 
 
 def _holder(run: ScheduledTask, now: datetime) -> dict[str, Any]:
-    """The run whose records this one waits for, and what that one does now."""
+    """The run whose records this one waits for, and its state."""
     holder = holder_of(db.session(), run)
     zone = current_person().account.timezone
     return {"holder": holder, "held": held_until(holder, zone, now) if holder else ""}
 
 
 def _left_over(run: ScheduledTask, now: datetime) -> tuple[LeftOverWork | None, RunAgain | None]:
-    """What may go on after this run, or be started in its place where that is all its start would do."""
+    """Work that may be continued after this run, or the start that may replace it."""
     again = run_again(db.session(), run, now)
     if again and not stretch_of(run.detail).total:
         return None, again
@@ -116,7 +116,7 @@ def _left_over(run: ScheduledTask, now: datetime) -> tuple[LeftOverWork | None, 
 
 
 def _cost(again: RunAgain | None, run: ScheduledTask, now: datetime) -> StartCost | None:
-    """What running the records that a limit left out now comes to."""
+    """The price of a start with the records that a limit left out."""
     if again is None or not current_person().can(Role.OPERATOR):
         return None
     rule = db.session.get_one(AutomationRule, run.automation_rule_id)

@@ -1,4 +1,4 @@
-"""Trying a rule without doing anything, and starting it by hand."""
+"""Testing a rule without side effects, and starting it manually."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -39,7 +39,7 @@ OF_RUN = "of_run"
 
 @allow(Role.OPERATOR, writes=True)
 def test(id: int) -> ResponseReturnValue:
-    """The very checks of a real run, on one record or the first that matches; nothing is kept."""
+    """The checks of a real run, on one record or the first that matches; nothing is stored."""
     rule, session, now = _readable(id), db.session(), datetime.now(UTC)
     form = TestForm()
     chosen = form.chosen().get("record")
@@ -68,7 +68,7 @@ def test(id: int) -> ResponseReturnValue:
 
 @allow(Role.OPERATOR)
 def ask(id: int) -> ResponseReturnValue:
-    """Which records, at what price, and how many runs are left today."""
+    """The choice of records, the price, and the runs left today."""
     rule = _readable(id)
     if rule.archived_at:
         raise Conflict("This rule is archived. Restore it before you run it.")
@@ -101,7 +101,7 @@ def run(id: int) -> ResponseReturnValue:
 
 
 def _readable(id: int) -> AutomationRule:
-    """The rule. Raises Conflict where it needs repair: neither a test nor a run could say anything true."""
+    """The rule. Raises Conflict where it needs repair, because neither test nor run is possible."""
     rule = owned_or_404(AutomationRule, id)
     if faults := faults_of(rule):
         raise Conflict(f"{repair_text(faults)} Edit it, then try again.")
@@ -109,7 +109,7 @@ def _readable(id: int) -> AutomationRule:
 
 
 def _total(form: RunNowForm) -> int | None:
-    """The most that was named for the records chosen; what a few ticked ones cost is found when they start."""
+    """The total shown for the chosen records; for ticked ones the price is computed when they start."""
     names = {"matching": "max_credits", OF_RUN: "max_credits_of_run"}
     return shown_total(names[form.how.data]) if form.how.data in names else None
 
@@ -119,7 +119,7 @@ def _offered(rule: AutomationRule) -> Matches | None:
 
 
 def _again(rule: AutomationRule, now: datetime) -> RunAgain | None:
-    """The run named in the address, whose records are to be run now. Raises NotFound where it is no such run."""
+    """The run in the address whose records are to be run now. Raises NotFound where it is not such a run."""
     if "of_run" not in request.args:
         return None
     number = row_id(request.args["of_run"]) or NO_ROW

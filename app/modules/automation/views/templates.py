@@ -1,4 +1,4 @@
-"""The starter set: choose a ready rule, and look through it in the form before it is saved."""
+"""Rule templates: choose one, and review it in the form before it is saved."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ from app.modules.web import see_other
 
 @dataclass(frozen=True)
 class Card:
-    """A template as its card shows it; `prices` of its paid actions, `most` credits of one run."""
+    """A template on its card; `prices` of its paid actions, `most`: upper bound of one run's credits."""
 
     template: templates.Template
     sentence: str
@@ -33,7 +33,7 @@ class Card:
 
 @allow(Role.VIEWER)
 def index() -> str:
-    """All of them, by stage of the pipeline."""
+    """All templates, by stage of the pipeline."""
     zone = current_person().account.timezone
     stages = [
         (title, [_card(entry, entry.definition(zone)) for entry in found])
@@ -44,7 +44,7 @@ def index() -> str:
 
 @allow(Role.EDITOR)
 def use(key: str) -> ResponseReturnValue:
-    """Open it in the form, all answered but for the place."""
+    """Open it in the form, with everything answered except for the place."""
     account, session = current_person().account, db.session()
     definition = templates.template(key).definition(account.timezone)
     definition.name = free_name(session, account.id, definition.name)

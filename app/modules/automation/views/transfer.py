@@ -1,6 +1,6 @@
-"""Rules out of and into the account in the browser: choose a file, look at what it would do, confirm.
+"""Export and import of rules in the browser: choose a file, check the preview, confirm.
 
-Between the steps the file waits under a random name; the sites chosen for unknown names stand in the address.
+Between the steps the file is stored under a random name; the sites chosen for unknown names are part of the address.
 """
 
 from datetime import UTC, datetime
@@ -51,7 +51,7 @@ def export_one(id: int) -> ResponseReturnValue:
 @allow(Role.EDITOR)
 @limited(EXPORTS)
 def export_all() -> ResponseReturnValue:
-    """The rules of the list's filter as a file."""
+    """The rules that match the list's filter as a file."""
     session, scope = db.session(), current_person().scope
     chosen = RulesFilter(load_sites(session, scope)).chosen_rules()
     return yaml_file(export_rules(session, scope.account_id, rules_of_filter(session, scope, chosen)))
@@ -77,7 +77,7 @@ def choose() -> ResponseReturnValue:
 
 @allow(Role.EDITOR, writes=True)
 def look(name: str) -> ResponseReturnValue:
-    """What each rule of the file would do here. Writes nothing: the trial is rolled back."""
+    """Preview of the import. Writes nothing: the import is rolled back."""
     try:
         rules = _waiting(name)
     except NotFound:
@@ -91,7 +91,7 @@ def look(name: str) -> ResponseReturnValue:
 
 @allow(Role.EDITOR)
 def take(name: str) -> ResponseReturnValue:
-    """Take in what can be taken, if it is still what was looked at."""
+    """Import all valid rules, if the result is still the one that was shown."""
     session, account, now = db.session(), current_person().account, datetime.now(UTC)
     found = apply_import(session, account, _waiting(name), actor(), now, _sites())
     if found.fingerprint != request.form.get("seen"):
@@ -122,7 +122,7 @@ def _page(name: str, found: FileImport) -> str:
 
 
 def _address() -> dict[str, Any]:
-    """Which sites were chosen for which unknown names, side by side."""
+    """The sites chosen for unknown names, as pairs of query parameters."""
     return {key: request.args.getlist(key) for key in ("unknown", "take") if key in request.args}
 
 

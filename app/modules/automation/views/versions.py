@@ -1,4 +1,4 @@
-"""What a rule said before: every version, what each changed, and the way back."""
+"""The versions of a rule: list, changes in each, and restoring one."""
 
 from copy import deepcopy
 from datetime import UTC, datetime
@@ -29,7 +29,7 @@ NOW = "now"
 
 @allow(Role.VIEWER)
 def index(id: int) -> ResponseReturnValue:
-    """All versions, newest first, each with what it changed."""
+    """All versions, newest first, each with its changes."""
     rule, session = owned_or_404(AutomationRule, id), db.session()
     before = row_id(request.args.get("before"))
     found = versions_of(session, rule, before=before, limit=SHOWN + 1)
@@ -47,13 +47,13 @@ def index(id: int) -> ResponseReturnValue:
 
 @allow(Role.VIEWER)
 def show(id: int, number: int) -> ResponseReturnValue:
-    """One version in words, and how it differs from the one before or from now."""
+    """One version in words, and its difference from the one before or from now."""
     return _page(owned_or_404(AutomationRule, id), number)
 
 
 @allow(Role.EDITOR)
 def restore(id: int, number: int) -> ResponseReturnValue:
-    """Save an old version as the newest; the switch stays as it is."""
+    """Save an old version as the newest; the switch is not changed."""
     rule, session = owned_or_404(AutomationRule, id), db.session()
     data = deepcopy(version_of(session, rule, number)[0].definition) | {"is_active": rule.is_active}
     seen = row_id(request.form.get("seen")) or rule.version
@@ -93,7 +93,7 @@ def _changes(before: RuleVersion | None, after: RuleVersion, choices: Any) -> li
 
 
 def _refusals(rule: AutomationRule, definition: dict[str, Any]) -> list[str]:
-    """Why the version could not be saved today: a site that is gone, an action that changed."""
+    """Why the version could not be saved now: for example a deleted site, or a changed action."""
     try:
         service.checked(db.session(), current_person().account, deepcopy(definition), rule)
     except Invalid as refusal:

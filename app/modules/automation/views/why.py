@@ -1,4 +1,4 @@
-"""Why did nothing happen here? From a record: all rules that could have taken it, and one of them in full."""
+"""Explanation pages of a record: all rules that could have taken it, and one of them in detail."""
 
 from datetime import UTC, datetime
 
@@ -33,7 +33,7 @@ PLACES = {
 
 @allow(Role.VIEWER)
 def index(record_type: str, id: int) -> ResponseReturnValue:
-    """Every rule that works on such records, with what came of it here."""
+    """Every rule that works on such records, with its result for this one."""
     record = record_of(record_type, id)
     answers = why_each(db.session(), current_person().scope, record, record_type, datetime.now(UTC))
     return render_template(
@@ -82,7 +82,7 @@ def _breadcrumbs(record_type: str, record: Record) -> list[tuple[str, str]]:
 
 
 def _readings(answer: Why) -> list[tuple[str, Reading, list[TraceLine], str]]:
-    """(heading, reading, its lines, what in it is as it is now)."""
+    """(heading, reading, its lines, note on values that are as of now)."""
     found = [("then", answer.then), ("now", answer.now)]
     return [
         (name, reading, trace_lines(reading.trace, answer.rule.record_type), as_now_words(reading))

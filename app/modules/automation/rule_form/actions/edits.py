@@ -1,4 +1,4 @@
-"""The list of actions as flat input: their order, what the buttons do with it, and the input for a rule's actions."""
+"""The list of actions as flat input: their order, the effect of its buttons, and the input for existing actions."""
 
 import re
 
@@ -12,7 +12,7 @@ from app.modules.automation.rule_form.conditions.from_rule import pairs_from as 
 from app.modules.gate.numbers import whole_number
 
 NOT_CHOSEN = ""
-"""The type of a new action: the form chooses the one that fits best."""
+"""The type of a new action: the form selects the one that fits best."""
 ROW = re.compile(r"a(0|[1-9][0-9]{0,5})-type")
 
 
@@ -23,9 +23,9 @@ def order_of(pairs: Pairs) -> list[int]:
 
 
 def changed(pairs: Pairs, change: str) -> tuple[Pairs, str]:
-    """The input after a press of a button, and the id of the element that the keyboard goes on from.
+    """The input after a button was pressed, and the id of the element that gets the focus.
 
-    `up:a1` moves an action, `up:a1-when-c2` a condition of it.
+    `up:a1` moves an action, `up:a1-when-c2` one of its conditions.
     """
     what, _, where = change.partition(":")
     if "-" in where:
@@ -45,7 +45,7 @@ def changed(pairs: Pairs, change: str) -> tuple[Pairs, str]:
 
 
 def pairs_from(actions: list[JsonObject], record_type: str | None) -> Pairs:
-    """The input that stands for these actions of a rule on `record_type`."""
+    """The input for these actions of a rule on `record_type`."""
     made: list[str] = []
     pairs: Pairs = []
     for number, data in enumerate(actions):

@@ -1,4 +1,4 @@
-"""Actions in the rule form: an ordered list, each with the inputs that its catalogue entry asks for."""
+"""Actions in the rule form: an ordered list, each with the inputs declared in its catalogue entry."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,14 +26,15 @@ ON_ERROR = [("stop", "Stop the run there"), ("continue", "Go on with the next ac
 
 @dataclass
 class Before:
-    """What the actions before one are, and the record types that they make."""
+    """Types of the actions before one, and the record types that they create."""
 
     made: list[str] = field(default_factory=list)
     types: list[str] = field(default_factory=list)
 
 
 def _choices(fitting: list[AnyAction], chosen: AnyAction) -> list[SelectChoice]:
-    """What fits; and what was chosen and does not fit any more, so that it can be seen and changed."""
+    """The fitting actions; and the selected one even if it does not fit any more, so that it can be seen and
+    changed."""
     choices = [(entry.key, entry.label) for entry in fitting]
     if chosen in fitting:
         return offered(choices)
@@ -41,7 +42,7 @@ def _choices(fitting: list[AnyAction], chosen: AnyAction) -> list[SelectChoice]:
 
 
 class ActionRow:
-    """One action: its type, the inputs of its parameters, and on which of the records it works (`when`)."""
+    """One action: its type, the inputs of its parameters, and the conditions on its records (`when`)."""
 
     when: ConditionTree
 
@@ -67,12 +68,12 @@ class ActionRow:
             "on_error": SelectField("If it fails", choices=offered(ON_ERROR)),
             **{f"p-{name}": field for name, field in params.items()},
         }
-        # A new row is filled with the defaults of its parameters, one that was sent with what was typed.
+        # A new row is filled with the defaults of its parameters, a submitted one with its input.
         is_sent = self.is_sent = f"{prefix}sent" in data and data.get(f"{prefix}sent") == self.entry.key
         known = data if is_sent else MultiDict([(f"{prefix}type", self.entry.key)])
         self.form: Any = type("Action", (PartForm,), fields)(formdata=known, prefix=prefix)
         for name, value in defaults(infos).items():
-            # Also an input that was not there when the row was sent: it belongs to another type.
+            # Also inputs that were not in the submitted row, because they belong to another type.
             if not is_sent or (f"{prefix}p-{name}" not in data and value is not False):
                 self.form[f"p-{name}"].data = value
         for name, info in infos.items():
@@ -91,7 +92,7 @@ class ActionRow:
 
     @property
     def makes(self) -> str | None:
-        """The record type that it makes."""
+        """The record type that it creates."""
         return self._created() if self.entry.kind_from else self.entry.makes
 
     @property
@@ -100,24 +101,24 @@ class ActionRow:
         return bool(self.when.record_type and self.entry.unit_of != "run") or bool(self.when.rows)
 
     def read_when(self, pairs: Pairs, named: Named, record_type: str | None, made: list[str]) -> None:
-        """Read the conditions of the action, now that it is known which records come to it."""
+        """Read the conditions of the action, now that its input type is known."""
         taken = input_type(self.entry.stored(self.json_without_when()), record_type, made)
         self.when = ConditionTree(pairs, taken or self.entry.needed, named, f"a{self.number}-when-")
 
     def missing(self) -> list[Field]:
-        """Inputs that the action cannot do without, and that are empty."""
+        """Required inputs that are empty."""
         infos = self.entry.params.model_fields
         return [field for name, field in self._params() if infos[name].is_required() and not field.data]
 
     def json(self) -> JsonObject:
-        """The action as a rule keeps it."""
+        """The action as stored in rules."""
         action = self.json_without_when()
         if when := self.when.json():
             action["when"] = when
         return action
 
     def json_without_when(self) -> JsonObject:
-        """Type, parameters and what happens if it fails; empty inputs are left out."""
+        """Type, parameters and `on_error`; empty inputs are left out."""
         infos = self.entry.params.model_fields
         values = {name: value_of(infos[name], field.data) for name, field in self._params()}
         action: JsonObject = {
@@ -133,7 +134,7 @@ class ActionRow:
         return [(name, self.form[f"p-{name}"]) for name, info in infos if self._fits(info)]
 
     def _fits(self, info: FieldInfo) -> bool:
-        """Whether what is to be created has this parameter."""
+        """Whether the record type to be created has this parameter."""
         only = info.json_schema_extra
         return not isinstance(only, dict) or only.get("for_type") == self._created()
 
@@ -143,7 +144,7 @@ class ActionRow:
 
 
 class ActionsInput:
-    """All actions of the form, in order. record_type: that of the rule, None without records."""
+    """All actions of the form, in order. record_type: of the rule, None without records."""
 
     def __init__(self, pairs: Pairs, choices: Choices, record_type: str | None) -> None:
         data = form_data(pairs)
@@ -157,11 +158,11 @@ class ActionsInput:
             before.types.append(row.entry.key)
 
     def json(self) -> list[JsonObject]:
-        """The list as a rule keeps it."""
+        """The list as stored in rules."""
         return [row.json() for row in self.rows]
 
     def fields_by_path(self) -> dict[str, Field]:
-        """Where each input stands in the JSON, so that a refusal can be shown beside it."""
+        """Path in the JSON -> input, so that errors can be shown beside their input."""
         places: dict[str, Field] = {}
         for index, row in enumerate(self.rows):
             places |= {f"actions[{index}]": row.form.type, f"actions[{index}].on_error": row.form.on_error}

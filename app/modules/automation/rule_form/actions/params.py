@@ -1,4 +1,4 @@
-"""Parameters of actions as inputs: the catalogue says which, this says how they are typed and read."""
+"""Inputs for the parameters of actions: how they are entered and read; the catalogue declares the parameters."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, get_args, get_origin
@@ -15,7 +15,7 @@ from app.modules.gate.numbers import whole_number
 LONG_TEXT = 300
 YES_OR_NO = [("yes", "Yes"), ("no", "No")]
 Lookups = Mapping[str, list[tuple[str, str]]]
-"""Choices for parameters that name something: what kind of thing -> (id, name)."""
+"""Choices for parameters that reference rows: kind of row -> (id, name)."""
 
 
 def input_for(input: Input, info: FieldInfo, lookups: Lookups) -> Field:
@@ -45,14 +45,14 @@ def input_for(input: Input, info: FieldInfo, lookups: Lookups) -> Field:
 
 
 def _yes_or_no(info: FieldInfo, label: str, hint: str) -> Field:
-    # A box that is not ticked is not sent, so that it could not be told from a row that never had it.
+    # An unticked box is not sent, so it could not be told from a row that never had it.
     if info.default is True:
         return SelectField(label, choices=offered(YES_OR_NO), description=hint)
     return BooleanField(label, description=hint)
 
 
 def _kind(info: FieldInfo) -> Any:
-    """The plain type behind `X | None` and Annotated."""
+    """The plain type inside of `X | None` and Annotated."""
     kind: Any = info.annotation
     parts = [part for part in get_args(kind) if part is not type(None)]
     if get_origin(kind) is not Literal and get_origin(kind) is not list and len(parts) == 1:
@@ -75,7 +75,7 @@ def _bounds(info: FieldInfo) -> dict[str, int]:
 
 
 def defaults(infos: Mapping[str, FieldInfo]) -> dict[str, Any]:
-    """What stands in the inputs of a new action."""
+    """Initial values of the inputs of a new action."""
     values = {
         name: info.get_default(call_default_factory=True)
         for name, info in infos.items()
@@ -89,7 +89,7 @@ def defaults(infos: Mapping[str, FieldInfo]) -> dict[str, Any]:
 
 
 def value_of(info: FieldInfo, data: Any) -> Any:
-    """The parameter as a rule keeps it; None where it is left out."""
+    """The parameter as stored in rules; None where it is left out."""
     kind = _kind(info)
     if kind is bool:
         return {"yes": True, "no": False}.get(data, data) if isinstance(data, str) else bool(data)
@@ -108,13 +108,13 @@ def _is_ids(kind: Any) -> bool:
 
 
 def _number(text: str) -> Any:
-    """Text that is no number stays text: the check of the rule refuses it by name."""
+    """Text that is not a number stays text: the rule's validation refuses it by name."""
     number = whole_number(text)
     return text if number is None else number
 
 
 def text_of(value: Any) -> str:
-    """A parameter as it stands in its input."""
+    """A parameter as text for its input."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

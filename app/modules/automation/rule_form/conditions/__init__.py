@@ -1,1 +1,1 @@
-"""Conditions in the rule form: from rows and groups that are typed to the tree of a rule, and back."""
+"""Conditions in the rule form: from rows and groups of inputs to the tree of a rule, and back."""

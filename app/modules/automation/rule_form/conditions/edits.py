@@ -1,6 +1,6 @@
-"""What the buttons beside conditions do: add, remove, move, put into a group, take a group apart.
+"""The buttons beside conditions: add, remove, move, wrap in a group, unwrap a group.
 
-A change is named `what:where`, like `up:a0-when-c3`. What was typed stays, whatever happens around it.
+A change is named `what:where`, like `up:a0-when-c3`. Entered values are never lost.
 """
 
 import re
@@ -14,7 +14,7 @@ OPPOSITE = {"all": "any"}
 
 
 def changed(pairs: Pairs, change: str) -> tuple[Pairs, str]:
-    """The input after the press of a button, and the id of the element that the keyboard goes on from."""
+    """The input after a button was pressed, and the id of the element that gets the focus."""
     what, _, where = change.partition(":")
     found = WHERE.fullmatch(where)
     if what not in CHANGES or found is None:
@@ -48,7 +48,7 @@ def _remove(outline: Outline, branch: Branch) -> str:
 
 
 def _wrap(outline: Outline, branch: Branch) -> str:
-    """Put it into a group of its own."""
+    """Wrap it in a new group."""
     if branch.parent is None:
         return ""
     parent, at = branch.parent, branch.parent.inside.index(branch)
@@ -60,7 +60,7 @@ def _wrap(outline: Outline, branch: Branch) -> str:
 
 
 def _unwrap(outline: Outline, group: Branch) -> str:
-    """Take the group apart: what was inside takes its place."""
+    """Replace the group by its contents."""
     if group.parent is None or not group.is_group:
         return ""
     parent, at = group.parent, group.parent.inside.index(group)
@@ -71,7 +71,7 @@ def _unwrap(outline: Outline, group: Branch) -> str:
 
 
 def _up(outline: Outline, branch: Branch) -> str:
-    """One place up: past a condition, into a group that stands there, or out of its own."""
+    """Move it up by one: past a condition, into a group there, or out of its own group."""
     return _moved(outline, branch, -1)
 
 
@@ -87,7 +87,7 @@ def _moved(outline: Outline, branch: Branch, by: int) -> str:
     if 0 <= at + by < len(parent.inside):
         beside = parent.inside[at + by]
         parent.inside.remove(branch)
-        # A group only changes places with another: inside it, it might be nested too deep.
+        # Groups only swap with groups: inside of another group they might be nested too deeply.
         if beside.is_group and not branch.is_group:
             beside.put(branch, None if by < 0 else 0)
         else:
@@ -100,19 +100,19 @@ def _moved(outline: Outline, branch: Branch, by: int) -> str:
 
 
 def _arrow(outline: Outline, branch: Branch, way: str) -> str:
-    """The same button again, or the other one where it has gone as far as it can."""
+    """The same button again, or the opposite one at the end of the list."""
     if branch.parent is outline.root and branch is outline.root.inside[0 if way == "up" else -1]:
         way = "down" if way == "up" else "up"
     return f"{branch.name}-{way}"
 
 
 def _tidied(outline: Outline, group: Branch) -> Branch:
-    """Drop groups that have become empty; the nearest group that is left."""
+    """Remove groups that have become empty; returns the nearest remaining group."""
     while not group.inside and group.parent is not None:
         group.parent.inside.remove(group)
         group = group.parent
     if not group.inside:
-        # "Any of" nothing would be never: without conditions the rule takes every record.
+        # An empty "any of" never matches, but without conditions the rule takes every record.
         outline.root.pairs = []
     return group
 

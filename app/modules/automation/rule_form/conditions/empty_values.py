@@ -1,4 +1,4 @@
-"""Values of conditions that are left empty: an error beside the input, not a condition that nothing meets."""
+"""Empty values of conditions: an error beside the input, instead of a condition that never matches."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -12,7 +12,7 @@ from app.modules.forms import SpacedField
 
 
 def refuse_empty_values(tree: ConditionTree) -> bool:
-    """Put an error beside each empty value; whether all have one."""
+    """Add an error to each empty value; returns whether there are none."""
     empty = list(_empty_values(tree))
     for row, field in empty:
         add_error(field, _asks_for(row, field))

@@ -1,4 +1,4 @@
-"""The fields that the rule form offers for conditions: grouped for a select, counts of related records among them."""
+"""The fields that the rule form offers for conditions, in groups for a select, including counts of related records."""
 
 from functools import cache
 
@@ -21,7 +21,7 @@ COUNTS = {
     OF_SITE: "How many there are on the site",
     OF_ACCOUNT: "How many there are wherever the rule looks",
 }
-"""The groups of counts, by what they are of."""
+"""Titles of the groups of counts."""
 NAMED = ("site", "sector", "assignee", "now.weekday")
 """Fields whose value is chosen by name, not typed as a number."""
 PLACES = {
@@ -38,7 +38,7 @@ Choices = dict[str, list[tuple[str, str]]]
 
 @cache
 def field_choices(record_type: str | None, may_count: bool = True) -> Choices:
-    """Every field by the group it stands in: the record's own first. A count cannot stand inside a count."""
+    """Every field by its group, the record's own first. Counts cannot be nested."""
     own = (record_type or "").capitalize()
     groups: Choices = {own: []} if record_type in RECORD_TYPES else {}
     for field in fields_of(record_type).values():
@@ -49,7 +49,7 @@ def field_choices(record_type: str | None, may_count: bool = True) -> Choices:
 
 
 def _counts(record_type: str | None) -> Choices:
-    """The counts by what they are of. Of what belongs to the record also by status, in one choice."""
+    """The counts by group. Related records also by status, in the same choice."""
     found: Choices = {title: [] for title in COUNTS.values()}
     for relation in relations_of(record_type).values():
         group = found[COUNTS[relation.of]]
@@ -63,7 +63,8 @@ def _counts(record_type: str | None) -> Choices:
 def other_fields(
     record_type: str | None, type: FieldType, without: str, outside: str | None = None
 ) -> Choices:
-    """Fields that a field of this type can be compared with; `outside`: the type of the record whose count it is."""
+    """Fields that a field of this type can be compared with; `outside`: inside a count, the type of the outer
+    record."""
     found = _alike(record_type, type, without)
     if outside is None:
         return found
@@ -94,7 +95,7 @@ def _alike(record_type: str | None, type: FieldType, without: str) -> Choices:
 
 
 def field_named(record_type: str | None, name: str) -> Field:
-    """The field of that name; a count is a number; an unknown name gives the first field there is."""
+    """The field with this name; a count is a number; for unknown names the first field."""
     if name.startswith(COUNT):
         return Field(name, "number", FieldType.NUMBER, lambda _row, _frame: NotImplemented)
     known = fields_of(record_type)

@@ -1,4 +1,4 @@
-"""The input that stands for conditions as a rule keeps them: the opposite of `ConditionTree.json`."""
+"""The input for conditions of a stored rule: the inverse of `ConditionTree.json`."""
 
 import json
 from collections.abc import Mapping
@@ -42,22 +42,22 @@ def _fill(
 
 
 def _opened(node: Mapping[str, Any]) -> tuple[str, list[Any]] | None:
-    """How the group is joined and what stands in it; None for a condition."""
+    """How the group is joined, and its children; None for a condition."""
     if "not" not in node:
         return next(((kind, node[kind]) for kind in ("all", "any") if kind in node), None)
     inner = node["not"]
     if "any" in inner:
         return "none", inner["any"]
-    # "Not" of one thing is written without a list, so a list of one stands as a group of its own.
+    # "Not" of a single condition is written without a list, so a list of one is a separate group.
     return "not", inner["all"] if len(inner.get("all", [0])) != 1 else [inner]
 
 
 def _row(leaf: Mapping[str, Any], record_type: str | None, outside: str | None) -> list[tuple[str, str]]:
-    """Its fields, if exactly this condition would come of them again."""
+    """Its fields, if they result in exactly this condition again."""
     try:
         fields = _fields(leaf, record_type)
     except (KeyError, TypeError, ValueError, AttributeError):
-        # Saved by an older version, or a field that is gone: nothing here may hide the rule from its author.
+        # Saved by an older version, or with a removed field: the rule must still be shown to its author.
         return [("kept", json.dumps(leaf))]
     typed: Pairs = [["c0-group", ROOT[1:]], *([f"c0-{key}", value] for key, value in fields)]
     read = ConditionTree(typed, record_type, _any_name, outside=outside).root.children[0].json()

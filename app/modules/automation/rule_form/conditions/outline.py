@@ -1,8 +1,8 @@
-"""A tree of conditions as flat input: which condition stands in which group, and in which order.
+"""A tree of conditions as flat input: the group and the position of each condition.
 
-`c3-group=2` says that condition 3 stands in group 2, `g2-group=0` that group 2 stands in the outermost one.
-The order is that of the page. Names begin with the tree's own prefix: `a0-when-` for the conditions of an
-action, `c3-where-` for those of the records that condition 3 counts.
+`c3-group=2` means that condition 3 is in group 2, `g2-group=0` that group 2 is in the outermost one. The order is that
+of the page. Names begin with the tree's prefix: `a0-when-` for the conditions of an action, `c3-where-` for those of
+the records that condition 3 counts.
 """
 
 import re
@@ -17,7 +17,7 @@ IN = "group"
 
 @dataclass(eq=False)
 class Branch:
-    """A condition (`c3`) or a group (`g2`): its own input by key, without its place, and what stands inside."""
+    """A condition (`c3`) or a group (`g2`): its own input by key, except for its group, and its children."""
 
     name: str
     pairs: list[tuple[str, str]] = field(default_factory=list)
@@ -26,27 +26,27 @@ class Branch:
 
     @property
     def is_group(self) -> bool:
-        """Whether others can stand inside."""
+        """Whether it can have children."""
         return self.name.startswith("g")
 
     def value(self, key: str) -> str:
-        """What was typed into its own field `key`; empty without it."""
+        """The input of its field `key`; empty without it."""
         return dict(self.pairs).get(key, "")
 
     def put(self, child: "Branch", at: int | None = None) -> None:
-        """Take `child` in, at that place or last."""
+        """Add `child` at that position, or last."""
         child.parent = self
         self.inside.insert(len(self.inside) if at is None else at, child)
 
     def walk(self) -> Iterator["Branch"]:
-        """It and all below, from top to bottom."""
+        """It and all its descendants, from top to bottom."""
         yield self
         for child in self.inside:
             yield from child.walk()
 
 
 class Outline:
-    """The tree that begins with `prefix`, and the rest of the input."""
+    """The tree with the prefix `prefix`, and the rest of the input."""
 
     def __init__(self, pairs: Pairs, prefix: str = "") -> None:
         self.prefix = prefix
@@ -54,7 +54,7 @@ class Outline:
         self.others: Pairs = []
         self.branches: dict[str, Branch] = {}
         self.astray: set[str] = set()
-        """Names of those that claim to stand where nothing can: they stand in the outermost group."""
+        """Names with an invalid group: they are placed in the outermost group."""
         places: dict[str, str] = {}
         for name, value in pairs:
             found = own.fullmatch(name)
@@ -72,7 +72,7 @@ class Outline:
                 self._home(name, places).put(branch)
 
     def _home(self, name: str, places: dict[str, str]) -> Branch:
-        """The group that it names; the outermost one where that is unknown or stands inside itself."""
+        """The group that it names; the outermost one if that is unknown or a descendant."""
         seen, above = {name}, places.get(name, ROOT)
         while above != ROOT:
             if above in seen or above not in self.branches:
@@ -83,7 +83,7 @@ class Outline:
         return self.branches[places.get(name, ROOT)]
 
     def added(self, kind: str, *fields: tuple[str, str]) -> Branch:
-        """A new condition (`c`) or group (`g`) with these fields; its place is up to the caller."""
+        """A new condition (`c`) or group (`g`) with these fields; the caller places it."""
         numbers = [int(name[1:]) for name in self.branches if name.startswith(kind)]
         name = f"{kind}{max(numbers, default=-1) + 1}"
         self.branches[name] = Branch(name, list(fields))

@@ -1,4 +1,4 @@
-"""One condition in the rule form: the field, the question, the inputs of its value, and its JSON."""
+"""One condition in the rule form: field, operator, the inputs of its value, and its JSON."""
 
 import json
 from collections.abc import Callable
@@ -20,22 +20,23 @@ GONE = "Not there any more"
 
 
 class Conditions(Protocol):
-    """The conditions on what a row counts."""
+    """The conditions of a count."""
 
     def json(self) -> Any:
-        """As a rule keeps them."""
+        """As stored in rules."""
 
     def fields_by_path(self, path: str) -> dict[str, Field]:
         """Path in the JSON -> input."""
 
 
 class ConditionRow:
-    """`form`: its inputs, `where`: conditions on what it counts, `kept`: one that the form has no inputs for."""
+    """`form`: its inputs, `where`: conditions of its count, `kept`: JSON of a condition that the form has no inputs
+    for."""
 
     is_group = False
     where: Conditions | None = None
     number = 0
-    """Its place among the conditions, from 1, as refusals name it."""
+    """Its number among the conditions, from 1, as in error messages."""
 
     def __init__(
         self,
@@ -52,7 +53,7 @@ class ConditionRow:
         keys = dict(typed)
         chosen = keys.get("field", "")
         self.about = field_named(record_type, chosen)
-        # A field that the record type no longer has keeps its name, so that the check of the rule refuses it.
+        # A removed field keeps its name, so that the rule's validation refuses it.
         self.field_name = chosen or self.about.name
         self.is_count = chosen.startswith(COUNT)
         self.kept = keys.get("kept")
@@ -81,20 +82,20 @@ class ConditionRow:
 
     @property
     def counted(self) -> str | None:
-        """The record type whose rows it counts, where it may say more about them."""
+        """The record type that it counts, where conditions on these records are possible."""
         _, _, rest = self.field_name.partition(COUNT)
         return rest.rpartition("/")[2] if rest and ":" not in rest else None
 
     @property
     def said(self) -> str:
-        """It in words; for one that the form has no inputs for."""
+        """The condition in words, where the form has no inputs for it."""
         try:
             return describe(parse_conditions(self.json(), record_type=self.record_type), self.record_type)
         except Invalid:
             return "A condition that needs repair. Remove it, and add it again"
 
     def json(self) -> Any:
-        """The condition as a rule keeps it."""
+        """The condition as stored in rules."""
         if self.kept is not None:
             return _read(self.kept)
         operator = self.operator.removesuffix(OTHER)
@@ -114,7 +115,7 @@ class ConditionRow:
         return leaf | ({"ignore_case": True} if is_text and self.form.case.data != "exact" else {})
 
     def places(self, path: str) -> dict[str, Field]:
-        """Where in the JSON each of its inputs stands, so that a refusal can be shown beside it."""
+        """Path in the JSON -> input, so that errors can be shown beside their input."""
         if self.kept is not None:
             return {path: self.form.kept}
         found = {path: self.form.field, f"{path}.field": self.form.field, f"{path}.count": self.form.field}
@@ -143,7 +144,7 @@ def _known(operator: str | None, asked: Any) -> str:
 
 
 def _read(text: str) -> Any:
-    """A condition kept as it was; what does not read is refused by the check of the rule."""
+    """A condition kept as JSON; invalid JSON is refused by the rule's validation."""
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

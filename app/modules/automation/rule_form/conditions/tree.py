@@ -1,4 +1,4 @@
-"""Conditions in the rule form: rows in groups, each group joined by all, any or none, as deep as rules allow."""
+"""Conditions in the rule form: rows in groups, each group joined by all, any or none, nested as deep as rules allow."""
 
 from collections.abc import Iterator
 from itertools import count
@@ -18,15 +18,14 @@ JOINED_BY = {"all": "and", "any": "or", "none": "or", "not": "and"}
 
 
 class ConditionGroup:
-    """Rows and groups that stand together, and how they are joined.
+    """Rows and groups, and how they are joined.
 
-    key: its number in the input · above: the group it stands in, None for the outermost · depth: how deep its
-    innermost JSON group stands.
+    key: its number in the input · above: its parent group, None for the outermost · depth: of its innermost JSON group.
     """
 
     is_group = True
     number = 0
-    """Its place among the groups; 0 is the outermost."""
+    """Its number among the groups; 0 is the outermost."""
 
     def __init__(self, name: str, branch: Branch, above: "ConditionGroup | None", depth: int) -> None:
         self.name, self.key, self.above = name, branch.name[1:], above
@@ -43,32 +42,32 @@ class ConditionGroup:
 
     @property
     def is_bare(self) -> bool:
-        """Whether its one condition stands in the rule without a group around it."""
+        """Whether its only condition is stored without a group around it."""
         return bool(self.form.bare.data) and self.match == "all" and len(self.children) == 1
 
     @property
     def join(self) -> str:
-        """The word between what stands in it."""
+        """The word between its children."""
         return JOINED_BY[self.match]
 
     @property
     def may_hold_groups(self) -> bool:
-        """Whether a group inside would still be allowed."""
+        """Whether a nested group is still allowed."""
         return self.depth < MOST_DEPTH
 
     def may_wrap(self, child: Any) -> bool:
-        """Whether `child` may get a group of its own."""
+        """Whether `child` may be wrapped in a group."""
         deepest = max((group.depth for group in _below(child)), default=self.depth)
         return deepest < MOST_DEPTH
 
     def take(self, child: "ConditionGroup | ConditionRow") -> None:
-        """`child` stands last in it."""
+        """Append `child`."""
         self.children.append(child)
         if isinstance(child, ConditionGroup):
             self.groups.append(child)
 
     def json(self) -> Any:
-        """As a rule keeps it."""
+        """As stored in rules."""
         nodes = [child.json() for child in self.children]
         if self.is_bare:
             return nodes[0]
@@ -77,7 +76,7 @@ class ConditionGroup:
         return {"not": node} if kinds[0] == "not" else node
 
     def places(self, path: str) -> dict[str, Field]:
-        """Where in the JSON each input stands, so that a refusal can be shown beside it."""
+        """Path in the JSON -> input, so that errors can be shown beside their input."""
         kinds = _path(self.match, len(self.children))
         inner = path if self.is_bare else f"{path}.{'.'.join(kinds)}"
         found: dict[str, Field] = {path: self.form.match}
@@ -87,10 +86,10 @@ class ConditionGroup:
 
 
 class ConditionTree:
-    """All conditions of a rule, of one of its actions, or on the records that a condition counts.
+    """All conditions of a rule, of one of its actions, or of a count.
 
-    prefix: what the names of its inputs begin with · depth: of the groups around it · numbers: of the next row.
-    outside: the type of the record whose count it is · `named` gives choices for references such as `site`.
+    prefix: of the names of its inputs · depth: of the groups around it · numbers: of the next row · outside: inside a
+    count, the type of the outer record · named: choices for references such as `site`.
     """
 
     def __init__(
@@ -110,11 +109,11 @@ class ConditionTree:
 
     @property
     def is_full(self) -> bool:
-        """Whether it holds as many conditions as a rule may have."""
+        """Whether it has the maximum number of conditions."""
         return len(self.rows) >= MOST_LEAVES
 
     def json(self) -> Any:
-        """The conditions as a rule keeps them; `{}` without any."""
+        """The conditions as stored in rules; `{}` without any."""
         if not self.root.children and self.root.match == "all" and not self.root.form.bare.data:
             return {}
         return self.root.json()
@@ -124,7 +123,7 @@ class ConditionTree:
         return self.root.places(path)
 
     def moves(self, child: ConditionGroup | ConditionRow) -> tuple[bool, bool]:
-        """Whether it can go up, and whether it can go down."""
+        """Whether it can move up, and whether it can move down."""
         return child.name != f"{self.prefix}{self.first}", child.name != f"{self.prefix}{self.last}"
 
     def _group(self, branch: Branch, above: ConditionGroup | None, depth: int) -> ConditionGroup:
@@ -156,7 +155,7 @@ class ConditionTree:
 
 
 def _path(match: str, size: int) -> tuple[str, ...]:
-    """The JSON groups that a match stands for, from outside: `none` of these is not any of these."""
+    """The JSON groups of a match, from outside: "none of" is not any of."""
     if match == "not":
         return ("not",) if size == 1 else ("not", "all")
     return ("not", "any") if match == "none" else (match,)

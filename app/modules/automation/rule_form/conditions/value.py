@@ -1,4 +1,4 @@
-"""The value of one condition as people type it: which inputs fit the question, and the JSON value they give."""
+"""The value of one condition: inputs that fit the operator, and conversion to JSON and back."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -24,18 +24,18 @@ from app.modules.forms import SpacedField
 
 AGES = [("d", "days"), ("h", "hours"), ("w", "weeks")]
 OTHER = ":field"
-"""Ends the name of an operator that compares with another field."""
+"""Suffix of an operator that compares with another field."""
 
 _NOT_WITH_OTHERS = (*EMPTINESS, *AGE, *CHOICE, O.BETWEEN, O.NOT_HANDLED_WITHIN)
 _COMPARED_WITH_OTHERS = (T.TEXT, T.NUMBER, T.INSTANT, T.DAY)
 PARTS = (O.CONTAINS, O.NOT_CONTAINS, O.STARTS_WITH, O.ENDS_WITH)
-"""Questions about a part of a text, where `how ` is no part of "however"."""
+"""Operators on a part of a text, where `how ` does not match "however"."""
 
 _INPUTS = {T.INSTANT: "datetime-local", T.DAY: "date"}
 
 
 def operator_choices(field: RecordField, *, is_count: bool) -> Any:
-    """What can be asked of the field: against a value, and where it makes sense against another field."""
+    """Operators for the field: with a value, and where it makes sense with another field."""
     asked = COUNT_OPERATORS if is_count else OPERATORS[field.type]
     plain = [(item.value, operator_text(item, field.type)) for item in asked]
     if is_count or field.type not in _COMPARED_WITH_OTHERS:
@@ -52,7 +52,7 @@ def operator_choices(field: RecordField, *, is_count: bool) -> Any:
 def value_fields(
     field: RecordField, operator: str, named: Callable[[str], list[tuple[str, str]]], others: dict[str, Any]
 ) -> dict[str, Field]:
-    """Unbound inputs for the value: named `value`, `value2`, `unit`. `named` gives choices for references."""
+    """Unbound inputs for the value: named `value`, `value2`, `unit`. `named` provides choices for references."""
     if operator.endswith(OTHER):
         return {"value": SelectField("Field to compare with", choices=offered(others))}
     if operator in EMPTINESS:
@@ -71,7 +71,10 @@ def value_fields(
 
 
 def value_of(field: RecordField, operator: str, inputs: dict[str, Any]) -> Any:
-    """The JSON value that was typed. What does not read as its type stays text: the check of the rule refuses it."""
+    """The JSON value of the input.
+
+    Text that is not of the field's type stays text: the rule's validation refuses it.
+    """
     value = inputs.get("value")
     if operator.endswith(OTHER):
         return {"field": value}
@@ -86,7 +89,7 @@ def value_of(field: RecordField, operator: str, inputs: dict[str, Any]) -> Any:
 
 
 def inputs_of(field: RecordField, operator: str, value: Any) -> dict[str, Any]:
-    """What stands in the inputs for a JSON value: the opposite of `value_of`."""
+    """Values of the inputs for a JSON value: the inverse of `value_of`."""
     if isinstance(value, dict):
         return {"value": value.get("field")}
     if operator in AGE or operator == O.NOT_HANDLED_WITHIN:
