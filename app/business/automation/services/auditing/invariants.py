@@ -6,10 +6,11 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Table, bindparam, select, text
+from sqlalchemy import Select, Table, bindparam, select, text
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, AccountStatus, Role
@@ -116,9 +117,9 @@ def _breaches(session: Session, now: datetime) -> Iterator[Breach]:
     for name, sentence, ask in ABOUT_RULES:
         yield from _found(name, sentence, ask(session, now))
     yield from _found("append_only", "The database refuses changes to the ledger.", _triggers(session))
-    for table, child, parent in _references():
-        sentence = f"{table.name}.{child} stays within one account."
-        yield from _found("tenants", sentence, _cross_account_rows(session, table, child, parent))
+    for sentence, cross_account_rows in _about_references():
+        rows = session.execute(cross_account_rows)
+        yield from _found("tenants", sentence, ((row.account_id, str(row.id)) for row in rows))
 
 
 def _found(name: str, sentence: str, rows: Iterable[Row]) -> Iterator[Breach]:
@@ -152,17 +153,20 @@ def _triggers(session: Session) -> Iterator[Row]:
         yield None, name
 
 
-def _cross_account_rows(session: Session, table: Table, child: str, parent: Table) -> Iterator[Row]:
-    """Child rows whose account differs from their parent's."""
-    of = parent.alias()
-    query = (
-        select(table.c.account_id, table.c.id)
-        .join(of, of.c.id == table.c[child])
-        .where(of.c.account_id != table.c.account_id)
-        .limit(SHOWN)
-    )
-    for account_id, row_id in session.execute(query):
-        yield account_id, str(row_id)
+@cache
+def _about_references() -> list[tuple[str, Select[Any]]]:
+    """What holds for each reference, and the query for child rows whose account differs from their parent's."""
+    asked = []
+    for table, child, parent in _references():
+        of = parent.alias()
+        query = (
+            select(table.c.account_id, table.c.id)
+            .join(of, of.c.id == table.c[child])
+            .where(of.c.account_id != table.c.account_id)
+            .limit(SHOWN)
+        )
+        asked.append((f"{table.name}.{child} stays within one account.", query))
+    return asked
 
 
 def _references() -> Iterator[tuple[Table, str, Table]]:
