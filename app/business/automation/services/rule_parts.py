@@ -4,7 +4,7 @@ are."""
 from collections.abc import Callable, Mapping
 from typing import Any, NoReturn, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError, model_serializer
+from pydantic import BaseModel, ConfigDict, JsonValue, PrivateAttr, ValidationError, model_serializer
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from app.business.errors import Invalid
@@ -14,11 +14,13 @@ _READABLE = None
 Value = TypeVar("Value")
 Model = TypeVar("Model", bound=BaseModel)
 Errors = dict[str, list[str]]
-Json = Any
-"""A value of a request, file or row before parsing: its type is not known."""
+Json = JsonValue
+"""A value of a request, file or row before parsing: any JSON, which may be invalid."""
 JsonObject = dict[str, Json]
 Stored = Mapping[str, Json]
 """Like JsonObject, but read-only."""
+Unchecked = Any
+"""A value put into a model without validation, because it was validated when saved. Any: it may be of any type."""
 
 
 class RulePart(BaseModel):
@@ -26,13 +28,13 @@ class RulePart(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
-    _stored: Any = PrivateAttr(_READABLE)
+    _stored: Json = PrivateAttr(_READABLE)
 
     @classmethod
-    def stored(cls, data: Any) -> Self:
+    def stored(cls, data: Json) -> Self:
         """Read a stored part. Values that are not valid any more are kept as stored."""
         try:
-            return cls(**data)
+            return cls.model_validate(data)
         except (ValidationError, TypeError):
             part = as_it_stands(cls, data)
             part._stored = data
@@ -44,8 +46,8 @@ class RulePart(BaseModel):
         return self._stored is _READABLE
 
     @model_serializer
-    def as_json(self) -> Any:
-        """The JSON stored in a rule; `stored` reads it. Any: an invalid part may be any JSON."""
+    def as_json(self) -> Json:
+        """The JSON stored in a rule; `stored` reads it. An invalid part may be any JSON."""
         if not self.is_readable:
             return self._stored
         return {
@@ -57,7 +59,9 @@ def as_it_stands(model: type[Model], data: Json) -> Model:
     """An unvalidated instance of the model, for stored values that are not valid any more."""
     known = data if isinstance(data, Mapping) else {}
     fields = model.model_fields.items()
-    values = {name: known.get(name) for name, info in fields if name in known or info.is_required()}
+    values: dict[str, Unchecked] = {
+        name: known.get(name) for name, info in fields if name in known or info.is_required()
+    }
     return model.model_construct(**values)
 
 

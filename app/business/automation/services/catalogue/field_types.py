@@ -2,11 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, tzinfo
+from datetime import date, datetime, tzinfo
 from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_
+
+from app.business.automation.services.rule_parts import Json
+
+FieldValue = Json | date
+"""What a field of a record is; of a context that a person gave it may be any JSON. An instant is a date as well."""
 
 
 class FieldType(StrEnum):

@@ -1,7 +1,7 @@
 """The triggers of rules: label, record type of their events, and options."""
 
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 from app.business.automation.services.catalogue.fields import choices_of
 from app.business.automation.services.catalogue.record_models import RECORD_TYPES
 from app.business.automation.services.catalogue.run_fields import ENDS, FINISHED_RUN, RUN_FIELDS
-from app.business.automation.services.rule_parts import RulePart, Stored
+from app.business.automation.services.rule_parts import Json, JsonObject, RulePart, Stored
 from app.business.errors import Invalid
 
 RUN_ENDS = tuple(end for end, _ in ENDS)
@@ -129,7 +129,7 @@ def parse_options(trigger: str, options: Stored) -> AnyOptions:
         raise Invalid(_option_errors(trigger, error)) from None
 
 
-def stored_options(trigger: str, options: Any) -> AnyOptions:
+def stored_options(trigger: str, options: Json) -> AnyOptions:
     """Options as stored in a row. Any: older versions did not validate them."""
     return (TRIGGERS[trigger].options if trigger in TRIGGERS else NoOptions).stored(options)
 
@@ -153,7 +153,7 @@ def _option_errors(trigger: str, error: ValidationError) -> dict[str, list[str]]
     return errors
 
 
-def trigger_catalog() -> list[dict[str, Any]]:
+def trigger_catalog() -> list[JsonObject]:
     """The triggers, ready for JSON."""
     return [
         {
@@ -167,7 +167,7 @@ def trigger_catalog() -> list[dict[str, Any]]:
     ]
 
 
-def _text_fields(trigger: str) -> list[dict[str, str]]:
+def _text_fields(trigger: str) -> list[Json]:
     """Fields that texts of such a rule may use beside those of records and of the account."""
     of_run = RUN_FIELDS.values() if trigger == "run_finished" else ()
     return [{"name": field.name, "label": field.label} for field in of_run]

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable
 from datetime import date
-from typing import Any
 from weakref import WeakKeyDictionary
 
-from app.business.automation.services.catalogue.field_types import RELATED
+from app.business.automation.services.catalogue.field_types import RELATED, FieldValue
 from app.business.automation.services.conditions.facts import Facts
 from app.business.automation.services.conditions.nodes import (
     AGE,
+    COMPARISONS,
     ORDER,
     Count,
     Group,
@@ -20,11 +20,13 @@ from app.business.automation.services.conditions.nodes import (
 from app.business.automation.services.conditions.operators import (
     RELATIONS,
     Check,
+    Relation,
     age_check,
 )
+from app.business.automation.services.rule_parts import Json, JsonObject
 from app.business.folded_columns import folded_value
 
-Tracer = Callable[[Facts], dict[str, Any]]
+Tracer = Callable[[Facts], JsonObject]
 
 _NUMBERS = frozenset({int, float})
 
@@ -46,7 +48,7 @@ class ConditionEvaluator:
             check = self._checks[node] = compile_node(node)
         return check
 
-    def trace(self, node: Node, facts: Facts) -> dict[str, Any]:
+    def trace(self, node: Node, facts: Facts) -> JsonObject:
         """The result of every condition with the actual value; also of those that cannot change the result any more.
 
         Ready for JSON. Leaf: {"field", "operator", "value", "actual", "result"}; a count has "count" and "where" in
@@ -122,7 +124,7 @@ def _outside(facts: Facts) -> Facts:
     return facts.outside
 
 
-def _as_is(value: Any) -> Any:
+def _as_is(value: FieldValue) -> FieldValue:
     return value
 
 
@@ -134,11 +136,11 @@ def _one_field(leaf: Leaf) -> Check:
     return _quick(leaf, relation) or (lambda facts: relation(facts.get(field), operand))
 
 
-def _quick(leaf: Leaf, relation: Callable[[Any, Any], bool]) -> Check | None:
+def _quick(leaf: Leaf, relation: Relation) -> Check | None:
     """A faster check for the most common conditions; None for all others."""
     field, operand = leaf.field, leaf.operand
     if isinstance(operand, str):
-        return _about_text(leaf, relation)
+        return _about_text(leaf, operand, relation)
     if type(operand) in _NUMBERS and leaf.operator in ORDER:
         return _order(leaf)
     if (
@@ -151,8 +153,8 @@ def _quick(leaf: Leaf, relation: Callable[[Any, Any], bool]) -> Check | None:
     return None
 
 
-def _about_text(leaf: Leaf, relation: Callable[[Any, Any], bool]) -> Check | None:
-    field, operand = leaf.field, leaf.operand
+def _about_text(leaf: Leaf, operand: str, relation: Relation) -> Check | None:
+    field = leaf.field
     checks: dict[O, Check] = {
         O.EQ: lambda facts: facts.get(field) == operand,
         O.NE: lambda facts: facts.get(field) != operand,
@@ -164,14 +166,8 @@ def _about_text(leaf: Leaf, relation: Callable[[Any, Any], bool]) -> Check | Non
 
 
 def _order(leaf: Leaf) -> Check:
-    field, operand, numbers = leaf.field, leaf.operand, _NUMBERS
-    checks: dict[O, Check] = {
-        O.GT: lambda facts: type(value := facts.get(field)) in numbers and value > operand,
-        O.GTE: lambda facts: type(value := facts.get(field)) in numbers and value >= operand,
-        O.LT: lambda facts: type(value := facts.get(field)) in numbers and value < operand,
-        O.LTE: lambda facts: type(value := facts.get(field)) in numbers and value <= operand,
-    }
-    return checks[leaf.operator]
+    field, operand, numbers, compare = leaf.field, leaf.operand, _NUMBERS, COMPARISONS[leaf.operator]
+    return lambda facts: type(value := facts.get(field)) in numbers and compare(value, operand)
 
 
 def _count(node: Count) -> Check:
@@ -216,14 +212,15 @@ def _group_tracer(node: Group) -> Tracer:
     kind, tracers = node.kind, [compile_trace(child) for child in node.children]
     verdict = all if kind == "all" else any
 
-    def trace(facts: Facts) -> dict[str, Any]:
+    def trace(facts: Facts) -> JsonObject:
         traces = [tracer(facts) for tracer in tracers]
         if kind == "not":
             return {"not": traces[0], "result": not traces[0]["result"]}
-        return {kind: traces, "result": verdict([trace["result"] for trace in traces])}
+        shown: list[Json] = [*traces]
+        return {kind: shown, "result": verdict([trace["result"] for trace in traces])}
 
     return trace
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: FieldValue) -> Json:
     return value.isoformat() if isinstance(value, date) else value

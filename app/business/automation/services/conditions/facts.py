@@ -2,16 +2,22 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, tzinfo
-from typing import Any
 
-from app.business.automation.services.catalogue.field_types import COUNTED, Field, FieldType, relation_key
+from app.business.automation.services.catalogue.field_types import (
+    COUNTED,
+    Field,
+    FieldType,
+    FieldValue,
+    relation_key,
+)
 from app.business.automation.services.catalogue.fields import fields_of
 from app.business.automation.services.conditions.values import day_of, instant_of
+from app.business.automation.services.rule_parts import Stored
 
 _MOST_LEVELS = 20
 
 
-class Facts(dict[str, Any]):
+class Facts(dict[str, FieldValue]):
     """Field name -> value of one record. Missing names read as null.
 
     counted: facts of related records that conditions may count, by relation name · numbers: counts that are already
@@ -21,7 +27,7 @@ class Facts(dict[str, Any]):
 
     __slots__ = ("counted", "now", "numbers", "outside", "today")
 
-    def __init__(self, values: Mapping[str, Any], *, now: datetime, today: date) -> None:
+    def __init__(self, values: Mapping[str, FieldValue], *, now: datetime, today: date) -> None:
         super().__init__(values)
         self.now, self.today = now, today
         self.counted: dict[str, list[Facts]] = {}
@@ -29,30 +35,29 @@ class Facts(dict[str, Any]):
         self.outside: Facts | None = None
 
 
-def context_facts(
-    context: Mapping[str, Any], *, now: datetime, zone: tzinfo, record_type: str | None = None
-) -> Facts:
+def context_facts(context: Stored, *, now: datetime, zone: tzinfo, record_type: str | None = None) -> Facts:
     """Facts from a JSON object that a person entered: {"volume": 5, "site": {"language": "en"}}.
 
     Nested objects are read by dotted path; lists of objects are the records that conditions count. With a
     `record_type`, times and days written as text are parsed.
     """
     facts = Facts({}, now=now, today=now.astimezone(zone).date())
-    level: list[tuple[str, Mapping[str, Any]]] = [("", context)]
+    level: list[tuple[str, Stored]] = [("", context)]
     for _ in range(_MOST_LEVELS):
-        deeper: list[tuple[str, Mapping[str, Any]]] = []
+        deeper: list[tuple[str, Stored]] = []
         for prefix, values in level:
-            for key, value in values.items():
-                facts[prefix + key] = value
-                if isinstance(value, dict):
-                    deeper.append((f"{prefix}{key}.", value))
+            for key, given in values.items():
+                facts[prefix + key] = given
+                if isinstance(given, dict):
+                    deeper.append((f"{prefix}{key}.", given))
         level = deeper
     if record_type is not None:
         _read_times(facts, fields_of(record_type).values())
     for name, value in facts.items():
-        if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
-            rows = [context_facts(item, now=now, zone=zone) for item in value]
-            facts.counted |= {relation_key(of, name): rows for of in COUNTED}
+        rows = [item for item in value if isinstance(item, dict)] if isinstance(value, list) else []
+        if rows and rows == value:
+            counted = [context_facts(row, now=now, zone=zone) for row in rows]
+            facts.counted |= {relation_key(of, name): counted for of in COUNTED}
     return facts
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from sqlalchemy import null
 
@@ -16,7 +16,7 @@ from app.business.automation.services.catalogue.field_types import (
 from app.business.automation.services.catalogue.fields import fields_of
 from app.business.automation.services.catalogue.record_relations import relations_of
 from app.business.automation.services.conditions import nodes
-from app.business.automation.services.conditions.nodes import Leaf, Operator
+from app.business.automation.services.conditions.nodes import Leaf, Operand, Operator
 from app.business.automation.services.conditions.values import (
     WrongValueError,
     age_of,
@@ -24,6 +24,7 @@ from app.business.automation.services.conditions.values import (
     operand_for,
     shown,
 )
+from app.business.automation.services.rule_parts import Json, JsonObject
 
 LEAF_KEYS = {"field", "operator", "value", "ignore_case"}
 COUNT_KEYS = {"count", "of", "where", "operator", "value"}
@@ -50,8 +51,9 @@ class ConditionSubject:
     outside: "ConditionSubject | None" = None
 
 
-def read_leaf(data: Any, place: "Place", subject: ConditionSubject) -> Leaf:
+def read_leaf(given: Json, place: "Place", subject: ConditionSubject) -> Leaf:
     """Parse one leaf. Raises WrongPlaceError."""
+    data = place.condition(given)
     operator = place.operator(data, LEAF_KEYS)
     name = place.field_name(data, operator)
     field = place.field(name, "field", subject)
@@ -74,20 +76,37 @@ def read_leaf(data: Any, place: "Place", subject: ConditionSubject) -> Leaf:
     )
 
 
-def read_count(
-    data: dict[str, Any], place: "Place", subject: ConditionSubject
-) -> tuple[ConditionSubject, Any, Operator, Any]:
-    """Parse a counting leaf: the subject of its `where`, the `where` as given, the operator and the number."""
+@dataclass(frozen=True)
+class CountParts:
+    """The parts of a counting leaf: the relation, the subject of its `where`, the `where` as given, and the number."""
+
+    relation: str
+    of: str
+    subject: ConditionSubject
+    where: Json
+    operator: Operator
+    value: Json
+
+
+def read_count(data: JsonObject, place: "Place", subject: ConditionSubject) -> CountParts:
+    """Parse a counting leaf. Raises WrongPlaceError."""
     operator = place.operator(data, COUNT_KEYS)
     if operator not in nodes.COUNT_OPERATORS:
         place.refuse("operator", f"a count is a number: choose one of {', '.join(nodes.COUNT_OPERATORS)}.")
-    inner = place.counted(data["count"], data.get("of", RELATED), subject)
+    relation, of = place.counted(data["count"], data.get("of", RELATED), subject)
     number = Field("count", "count", FieldType.NUMBER, lambda _row, _frame: null())
     value = place.value(data, operator)
     if value is None or isinstance(value, dict):
         place.refuse("value", "a count is compared with a number.")
     place.operand(number, operator, value, False)
-    return inner, data.get("where", {}), operator, value
+    inner = _inside(relation, subject)
+    return CountParts(relation, of, inner, data.get("where", {}), operator, value)
+
+
+def _inside(relation: str, subject: ConditionSubject) -> ConditionSubject:
+    if subject.fields is None:
+        return ConditionSubject(None, None, subject)
+    return ConditionSubject(relation, fields_of(relation), subject)
 
 
 class WrongPlaceError(Exception):
@@ -106,9 +125,12 @@ class Place:
     def refuse(self, key: str, sentence: str) -> NoReturn:
         raise WrongPlaceError(f"{self.path}.{key}" if key else self.path, self.number, sentence)
 
-    def operator(self, data: Any, keys: set[str]) -> Operator:
-        if not isinstance(data, dict) or not data:
+    def condition(self, given: Json) -> JsonObject:
+        if not isinstance(given, dict) or not given:
             self.refuse("", "a condition is an object with field, operator and value.")
+        return given
+
+    def operator(self, data: JsonObject, keys: set[str]) -> Operator:
         unknown = [key for key in data if key not in keys]
         if unknown:
             self.refuse("", f"unknown key {shown(unknown[0])}. A condition has {', '.join(sorted(keys))}.")
@@ -117,8 +139,8 @@ class Place:
             self.refuse("operator", f"unknown operator {shown(name)}. Choose one of: {', '.join(Operator)}.")
         return Operator(name)
 
-    def field_name(self, data: dict[str, Any], operator: Operator) -> str:
-        # `not_handled_within` depends on the rule and the record only, so its field may be left out.
+    def field_name(self, data: JsonObject, operator: Operator) -> str:
+        # This question is about the rule and the record, so it may leave the field out.
         name = data.get("field", "handled_at" if operator is Operator.NOT_HANDLED_WITHIN else None)
         if not isinstance(name, str) or not name:
             self.refuse("field", "'field' is missing. Say which field it looks at.")
@@ -137,7 +159,7 @@ class Place:
             fitting = ", ".join(nodes.OPERATORS[field.type])
             self.refuse("operator", f"'{operator}' does not suit '{field.name}'. Choose one of: {fitting}.")
 
-    def ignore_case(self, data: dict[str, Any], field: Field | None) -> bool:
+    def ignore_case(self, data: JsonObject, field: Field | None) -> bool:
         given = data.get("ignore_case", False)
         if not isinstance(given, bool):
             self.refuse("ignore_case", "'ignore_case' is true or false.")
@@ -145,13 +167,13 @@ class Place:
             self.refuse("ignore_case", f"'{field.name}' is no text, so it has no upper or lower case.")
         return given
 
-    def value(self, data: dict[str, Any], operator: Operator) -> Any:
+    def value(self, data: JsonObject, operator: Operator) -> Json:
         if "value" not in data and operator not in nodes.EMPTINESS:
             self.refuse("value", f"'{operator}' needs a value.")
         return data.get("value")
 
     def other_field(
-        self, value: Any, operator: Operator, field: Field | None, subject: ConditionSubject
+        self, value: Json, operator: Operator, field: Field | None, subject: ConditionSubject
     ) -> tuple[str | None, bool]:
         """The name of the field to compare with, and whether it belongs to the outer record."""
         if not isinstance(value, dict):
@@ -188,7 +210,7 @@ class Place:
                 f"'{field.name}' ({field.type}) cannot be compared with '{other.name}' ({other.type}).",
             )
 
-    def operand(self, field: Field | None, operator: Operator, value: Any, ignore_case: bool) -> Any:
+    def operand(self, field: Field | None, operator: Operator, value: Json, ignore_case: bool) -> Operand:
         try:
             if field is not None:
                 return operand_for(field, operator, value, ignore_case=ignore_case)
@@ -197,28 +219,29 @@ class Place:
             self.refuse("value", str(wrong))
         return _free_operand(operator, value)
 
-    def counted(self, name: Any, of: Any, subject: ConditionSubject) -> ConditionSubject:
+    def counted(self, name: Json, of: Json, subject: ConditionSubject) -> tuple[str, str]:
+        """The type of the records that count, and which of them."""
         if subject.outside is not None:
             self.refuse("count", "a count cannot stand inside a count.")
-        if of not in COUNTED:
+        if not isinstance(of, str) or of not in COUNTED:
             self.refuse(
                 "of", f"'of' says which records count: one of {', '.join(COUNTED)}; {shown(of)} is not."
             )
         if not isinstance(name, str):
             self.refuse("count", "'count' names the records to count.")
         if subject.fields is None:
-            return ConditionSubject(None, None, subject)
+            return name, of
         relations = relations_of(subject.record_type)
         if relation_key(of, name) not in relations:
             known = ", ".join(relation.name for relation in relations.values() if relation.of == of)
             self.refuse("count", f"{shown(name)} cannot be counted here. Choose one of: {known}.")
-        return ConditionSubject(name, fields_of(name), subject)
+        return name, of
 
 
 def _kind(type: FieldType) -> FieldType | None:
     return _SAME_KIND.get(type, type)
 
 
-def _free_operand(operator: Operator, value: Any) -> Any:
+def _free_operand(operator: Operator, value: Json) -> Operand:
     about_age = operator in nodes.AGE or operator is Operator.NOT_HANDLED_WITHIN
     return age_of(value) if about_age else value

@@ -1,6 +1,5 @@
 """The number of records that conditions match at present, and the first of them: shown while a rule is edited."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +19,7 @@ from app.business.automation.services.conditions.nodes import (
 )
 from app.business.automation.services.conditions.parser import parse_conditions
 from app.business.automation.services.conditions.query import matching
+from app.business.automation.services.rule_parts import Json
 
 SHOWN = 10
 COUNTED_EXACTLY = 20_000
@@ -50,7 +50,7 @@ def preview_matches(
     frame: Frame,
     *,
     record_type: str,
-    conditions: Mapping[str, Any],
+    conditions: Json,
     shown: int = SHOWN,
     counted_exactly: int | None = None,
     sample: int = SAMPLE,

@@ -1,12 +1,23 @@
 """The checked condition tree: built by the parser; read by compilers, descriptions and traces."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
+from operator import ge, gt, le, lt
 from typing import Any, Literal
 
-from app.business.automation.services.catalogue.field_types import RELATED, FieldType, relation_key
+from app.business.automation.services.catalogue.field_types import (
+    RELATED,
+    FieldType,
+    FieldValue,
+    relation_key,
+)
+from app.business.automation.services.rule_parts import Json
+
+Operand = FieldValue | timedelta | tuple[FieldValue, ...]
+"""What a field is compared with, ready for that: one value, an age, several values, or two ends."""
 
 
 class Operator(StrEnum):
@@ -38,6 +49,9 @@ CHOICE = (O.IN, O.NOT_IN)
 EMPTINESS = (O.IS_EMPTY, O.IS_NOT_EMPTY)
 AGE = (O.OLDER_THAN, O.NEWER_THAN)
 MEMBERSHIP = (O.CONTAINS, O.NOT_CONTAINS)
+Comparison = Callable[[Any, Any], bool]
+"""Any: what has an order is told when the program runs, by whoever compares."""
+COMPARISONS: dict[Operator, Comparison] = {O.GT: gt, O.GTE: ge, O.LT: lt, O.LTE: le}
 NEGATED = {O.NE: O.EQ, O.NOT_IN: O.IN, O.NOT_CONTAINS: O.CONTAINS, O.IS_NOT_EMPTY: O.IS_EMPTY}
 """Operators that are exactly the negation of another one."""
 
@@ -67,13 +81,25 @@ class Leaf:
 
     field: str
     operator: Operator
-    value: Any
-    operand: Any
+    value: Json
+    operand: Operand
     other: str | None
     type: FieldType | None
     ignore_case: bool
     number: int
     of_record: bool = False
+
+    @property
+    def text(self) -> str:
+        """The operand of a question about one text."""
+        assert isinstance(self.operand, str)
+        return self.operand
+
+    @property
+    def options(self) -> tuple[FieldValue, ...]:
+        """The operand of a question about several values, or about two ends."""
+        assert isinstance(self.operand, tuple)
+        return self.operand
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,9 +111,9 @@ class Count:
 
     relation: str
     where: "Node"
-    where_value: Any
+    where_value: Json
     operator: Operator
-    value: Any
+    value: Json
     number: int
     of: str = RELATED
 
@@ -95,6 +121,12 @@ class Count:
     def key(self) -> str:
         """Key of the counted records among the relations (`record_relations`)."""
         return relation_key(self.of, self.relation)
+
+    @property
+    def ends(self) -> list[float]:
+        """The number that it is compared with, or the two that it is between."""
+        found = self.value if isinstance(self.value, list) else [self.value]
+        return [number for number in found if isinstance(number, int | float)]
 
     @property
     def subject(self) -> str:

@@ -23,20 +23,20 @@ ignore_case            both sides are folded first (`app.business.folding`)
 
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
-from typing import Any
 
+from app.business.automation.services.catalogue.field_types import FieldValue
 from app.business.automation.services.conditions.facts import Facts
-from app.business.automation.services.conditions.nodes import O, Operator
+from app.business.automation.services.conditions.nodes import COMPARISONS, O, Operand, Operator
 from app.business.automation.services.conditions.values import instant_of
 from app.business.folding import words
 
 Check = Callable[[Facts], bool]
-Relation = Callable[[Any, Any], bool]
+Relation = Callable[[FieldValue, Operand], bool]
 
 _ORDERED = {int: "number", float: "number", str: "text", datetime: "instant", date: "day"}
 
 
-def same(actual: Any, operand: Any) -> bool:
+def same(actual: FieldValue, operand: Operand) -> bool:
     """Equal type and value; all numbers count as one type, booleans as another."""
     if isinstance(actual, bool) or isinstance(operand, bool):
         return actual is operand
@@ -45,68 +45,83 @@ def same(actual: Any, operand: Any) -> bool:
     return bool(actual == operand) and not isinstance(actual, dict)
 
 
-def _comparable(actual: Any, operand: Any) -> bool:
+def _comparable(actual: FieldValue, operand: Operand) -> bool:
     kind = _ORDERED.get(type(actual))
     return kind is not None and kind == _ORDERED.get(type(operand))
 
 
-def _one_of(actual: Any, operand: Any) -> bool:
+def _ordered(operator: Operator) -> Relation:
+    compare = COMPARISONS[operator]
+    return lambda actual, operand: _comparable(actual, operand) and compare(actual, operand)
+
+
+def _one_of(actual: FieldValue, operand: Operand) -> bool:
     return isinstance(operand, list | tuple) and any(same(actual, item) for item in operand)
 
 
-def _contains(actual: Any, operand: Any) -> bool:
+def _contains(actual: FieldValue, operand: Operand) -> bool:
     if isinstance(actual, list):
         return any(same(item, operand) for item in actual)
-    return _texts(actual, operand) and operand in actual
+    return isinstance(actual, str) and isinstance(operand, str) and operand in actual
 
 
-def _texts(actual: Any, operand: Any) -> bool:
-    return isinstance(actual, str) and isinstance(operand, str)
+def _starts_with(actual: FieldValue, operand: Operand) -> bool:
+    return isinstance(actual, str) and isinstance(operand, str) and actual.startswith(operand)
 
 
-def _has_word(actual: Any, operand: Any) -> bool:
-    if not _texts(actual, operand):
+def _ends_with(actual: FieldValue, operand: Operand) -> bool:
+    return isinstance(actual, str) and isinstance(operand, str) and actual.endswith(operand)
+
+
+def _has_word(actual: FieldValue, operand: Operand) -> bool:
+    if not isinstance(actual, str) or not isinstance(operand, str):
         return False
     phrase = words(operand)
     return bool(phrase) and f" {phrase} " in f" {words(actual)} "
 
 
-def _between(actual: Any, operand: Any) -> bool:
+def _between(actual: FieldValue, operand: Operand) -> bool:
     if not isinstance(operand, list | tuple) or len(operand) != 2:
         return False
-    low, high = operand
-    return _comparable(actual, low) and _comparable(actual, high) and low <= actual <= high
+    (low, high), not_above = operand, COMPARISONS[O.LTE]
+    return (
+        _comparable(actual, low)
+        and _comparable(actual, high)
+        and not_above(low, actual)
+        and not_above(actual, high)
+    )
 
 
-def _is_empty(actual: Any, _operand: Any) -> bool:
+def _is_empty(actual: FieldValue, _operand: Operand) -> bool:
     return actual is None or actual == "" or actual == []
 
 
 RELATIONS: dict[Operator, Relation] = {
     O.EQ: same,
     O.NE: lambda actual, operand: not same(actual, operand),
-    O.GT: lambda actual, operand: _comparable(actual, operand) and actual > operand,
-    O.GTE: lambda actual, operand: _comparable(actual, operand) and actual >= operand,
-    O.LT: lambda actual, operand: _comparable(actual, operand) and actual < operand,
-    O.LTE: lambda actual, operand: _comparable(actual, operand) and actual <= operand,
+    O.GT: _ordered(O.GT),
+    O.GTE: _ordered(O.GTE),
+    O.LT: _ordered(O.LT),
+    O.LTE: _ordered(O.LTE),
     O.BETWEEN: _between,
     O.IN: _one_of,
     O.NOT_IN: lambda actual, operand: not _one_of(actual, operand),
     O.CONTAINS: _contains,
     O.NOT_CONTAINS: lambda actual, operand: not _contains(actual, operand),
     O.HAS_WORD: _has_word,
-    O.STARTS_WITH: lambda actual, operand: _texts(actual, operand) and actual.startswith(operand),
-    O.ENDS_WITH: lambda actual, operand: _texts(actual, operand) and actual.endswith(operand),
+    O.STARTS_WITH: _starts_with,
+    O.ENDS_WITH: _ends_with,
     O.IS_EMPTY: _is_empty,
     O.IS_NOT_EMPTY: lambda actual, operand: not _is_empty(actual, operand),
 }
 """Operators on a value and an operand. The others depend on the time as well: `age_check`."""
 
 
-def age_check(operator: Operator, field: str, age: timedelta | None) -> Check:
+def age_check(operator: Operator, field: str, operand: Operand) -> Check:
     """Check of older_than, newer_than and not_handled_within."""
 
     after = RELATIONS[O.GT]
+    age = operand if isinstance(operand, timedelta) else None
 
     def check(facts: Facts) -> bool:
         at = facts.get(field)
@@ -119,7 +134,7 @@ def age_check(operator: Operator, field: str, age: timedelta | None) -> Check:
     return check
 
 
-def _since(at: Any, facts: Facts, age: timedelta) -> date | None:
+def _since(at: FieldValue, facts: Facts, age: timedelta) -> date | None:
     if isinstance(at, datetime):
         return facts.now - age
     return facts.today - age if isinstance(at, date) else None

@@ -6,9 +6,8 @@ another field: {"field": "site.language"}; inside `where`, {"field": "record.tit
 """
 
 import json
-from typing import Any, Literal
+from typing import Literal
 
-from app.business.automation.services.catalogue.field_types import RELATED
 from app.business.automation.services.catalogue.fields import fields_of
 from app.business.automation.services.conditions.leaf_parser import (
     ConditionSubject,
@@ -19,6 +18,7 @@ from app.business.automation.services.conditions.leaf_parser import (
 )
 from app.business.automation.services.conditions.nodes import Count, Group, Node
 from app.business.automation.services.conditions.values import shown
+from app.business.automation.services.rule_parts import Json, JsonObject
 from app.business.errors import Invalid
 
 __all__ = ["MOST_BYTES", "MOST_DEPTH", "MOST_LEAVES", "Node", "parse_conditions", "parse_free"]
@@ -30,12 +30,12 @@ _MOST_NESTING = 4 * MOST_DEPTH
 _GROUPS = ("all", "any", "not")
 
 
-def parse_conditions(data: Any, *, record_type: str | None) -> Node:
+def parse_conditions(data: Json, *, record_type: str | None) -> Node:
     """Parse a rule's conditions on `record_type` (None: account fields only). Raises Invalid."""
     return _parse(data, ConditionSubject(record_type, fields_of(record_type)))
 
 
-def parse_free(data: Any) -> Node:
+def parse_free(data: Json) -> Node:
     """Parse conditions on any context: field names and types of values are not checked.
 
     Raises Invalid for unknown operators, malformed nodes, and too much depth or size.
@@ -43,7 +43,7 @@ def parse_free(data: Any) -> Node:
     return _parse(data, ConditionSubject(None, None))
 
 
-def _parse(data: Any, subject: ConditionSubject) -> Node:
+def _parse(data: Json, subject: ConditionSubject) -> Node:
     if _nesting_exceeds(data, _MOST_NESTING):
         raise Invalid({"conditions": [_TOO_DEEP]})
     parser = _Parser()
@@ -58,8 +58,8 @@ def _parse(data: Any, subject: ConditionSubject) -> Node:
 _TOO_DEEP = f"Conditions may be nested at most {MOST_DEPTH} deep. Take a level out."
 
 
-def _nesting_exceeds(data: Any, most: int) -> bool:
-    # Level by level: deeply nested input must be refused before any recursive code reads it.
+def _nesting_exceeds(data: Json, most: int) -> bool:
+    # Level by level: data nested a thousand deep must not reach anything that recurses.
     level = [data]
     for _ in range(most):
         level = [child for item in level for child in _children(item)]
@@ -68,7 +68,7 @@ def _nesting_exceeds(data: Any, most: int) -> bool:
     return True
 
 
-def _children(item: Any) -> list[Any]:
+def _children(item: Json) -> list[Json]:
     below = item.values() if isinstance(item, dict) else item if isinstance(item, list) else ()
     return [child for child in below if isinstance(child, dict | list)]
 
@@ -81,17 +81,17 @@ class _Parser:
     def refuse(self, path: str, sentence: str) -> None:
         self.errors.setdefault(path, []).append(sentence)
 
-    def check_size(self, data: Any) -> None:
+    def check_size(self, data: Json) -> None:
         size = len(json.dumps(data, ensure_ascii=False).encode("utf-8", "surrogatepass"))
         if size > MOST_BYTES:
             self.refuse(
                 "conditions", f"The conditions take {size // 1024:,} kB; {MOST_BYTES // 1024} kB are allowed."
             )
 
-    def node(self, data: Any, path: str, subject: ConditionSubject, depth: int) -> Node | None:
+    def node(self, data: Json, path: str, subject: ConditionSubject, depth: int) -> Node | None:
         """The checked node, or None when it was refused."""
-        kinds = [kind for kind in _GROUPS if isinstance(data, dict) and kind in data]
-        if kinds:
+        kinds = [kind for kind in _GROUPS if kind in data] if isinstance(data, dict) else []
+        if isinstance(data, dict) and kinds:
             return self.group(data, kinds, path, subject, depth + 1)
         self.leaves += 1
         if self.leaves > MOST_LEAVES:
@@ -106,7 +106,7 @@ class _Parser:
             return None
 
     def group(
-        self, data: Any, kinds: list[str], path: str, subject: ConditionSubject, depth: int
+        self, data: JsonObject, kinds: list[str], path: str, subject: ConditionSubject, depth: int
     ) -> Node | None:
         kind = kinds[0]
         if depth > MOST_DEPTH:
@@ -117,14 +117,14 @@ class _Parser:
         elif kind == "not":
             child = self.node(data["not"], f"{path}.not", subject, depth)
             return child and Group("not", (child,))
-        elif not isinstance(data[kind], list):
-            self.refuse(f"{path}.{kind}", f"'{kind}' holds a list of conditions.")
+        elif isinstance(items := data[kind], list):
+            return self.children("any" if kind == "any" else "all", items, path, subject, depth)
         else:
-            return self.children("any" if kind == "any" else "all", data[kind], path, subject, depth)
+            self.refuse(f"{path}.{kind}", f"'{kind}' holds a list of conditions.")
         return None
 
     def children(
-        self, kind: Literal["all", "any"], items: list[Any], path: str, subject: ConditionSubject, depth: int
+        self, kind: Literal["all", "any"], items: list[Json], path: str, subject: ConditionSubject, depth: int
     ) -> Node | None:
         children: list[Node] = []
         for index, item in enumerate(items):
@@ -135,12 +135,13 @@ class _Parser:
                 children.append(child)
         return Group(kind, tuple(children))
 
-    def leaf(self, data: Any, path: str, subject: ConditionSubject, depth: int) -> Node | None:
+    def leaf(self, data: Json, path: str, subject: ConditionSubject, depth: int) -> Node | None:
         place = Place(path, self.leaves)
         if not isinstance(data, dict) or "count" not in data:
             return read_leaf(data, place, subject)
-        inner, where, operator, value = read_count(data, place, subject)
-        node = Group("all", ()) if where == {} else self.node(where, f"{path}.where", inner, depth)
+        count = read_count(data, place, subject)
+        where = count.where
+        node = Group("all", ()) if where == {} else self.node(where, f"{path}.where", count.subject, depth)
         return node and Count(
-            data["count"], node, where, operator, value, place.number, data.get("of", RELATED)
+            count.relation, node, where, count.operator, count.value, place.number, count.of
         )

@@ -44,6 +44,7 @@ from app.business.automation.services.conditions.nodes import (
     Leaf,
     Node,
     O,
+    Operand,
     Operator,
     record_names,
 )
@@ -110,7 +111,7 @@ class _Selection:
         if operator is O.IS_EMPTY:
             return _is_empty(column, leaf)
         if isinstance(leaf.operand, timedelta):
-            return self.age(column, leaf, operator)
+            return self.age(column, leaf, operator, leaf.operand)
         if leaf.type is FieldType.LIST:
             return _has_member(column, self.operand(leaf))
         if operator is O.IN:
@@ -119,7 +120,7 @@ class _Selection:
 
     def compared(self, column: Side, leaf: Leaf, operator: Operator) -> Clause:
         if operator is O.BETWEEN:
-            low, high = (_literal(value, leaf) for value in leaf.operand)
+            low, high = (_literal(value, leaf) for value in leaf.options)
             return _certain(column.between(low, high), column)
         if operator is O.EQ and leaf.operand is None and leaf.other is None:
             return column.is_(None)
@@ -135,14 +136,14 @@ class _Selection:
     def one_of(self, column: Side, leaf: Leaf) -> Clause:
         if leaf.other:
             return _has_member(self.other(leaf), column)
-        values = [_literal(value, leaf) for value in leaf.operand if value is not None]
+        values = [_literal(value, leaf) for value in leaf.options if value is not None]
         found = _certain(column.in_(values), column) if values else false()
-        return or_(found, column.is_(None)) if None in leaf.operand else found
+        return or_(found, column.is_(None)) if None in leaf.options else found
 
-    def age(self, column: Side, leaf: Leaf, operator: Operator) -> Clause:
+    def age(self, column: Side, leaf: Leaf, operator: Operator, age: timedelta) -> Clause:
         frame = self.frame
         now = frame.local_now.date() if leaf.type is FieldType.DAY else frame.now
-        since = _literal(now - leaf.operand, leaf)
+        since = _literal(now - age, leaf)
         if operator is O.NEWER_THAN:
             return _certain(column > since, column)
         older = _certain(column < since, column)
@@ -217,9 +218,9 @@ def numbers(node: Count, *, record_type: str | None, entity: Any, frame: Frame) 
 
 def _holds(node: Count, number: Side) -> Clause:
     if node.operator is O.BETWEEN:
-        low, high = node.value
+        low, high = node.ends
         return number.between(_number(low), _number(high))
-    return _COMPARISONS[node.operator](number, _number(node.value))
+    return _COMPARISONS[node.operator](number, _number(node.ends[0]))
 
 
 def _compared(operator: Operator, left: Side, right: Side) -> Clause:
@@ -296,7 +297,7 @@ def _number(value: float) -> Side:
     return literal(value, BigInteger() if isinstance(value, int) else Double())
 
 
-def _literal(value: Any, leaf: Leaf) -> Side:
+def _literal(value: Operand, leaf: Leaf) -> Side:
     if leaf.ignore_case and isinstance(value, str):
         value = fold(value)
     if isinstance(value, bool):

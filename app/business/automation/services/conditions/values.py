@@ -6,19 +6,24 @@ import re
 import unicodedata
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from typing import TypeVar
 
-from app.business.automation.services.catalogue.field_types import Field, FieldType
+from app.business.automation.services.catalogue.field_types import Field, FieldType, FieldValue
 from app.business.automation.services.conditions.nodes import (
     AGE,
     CHOICE,
+    COMPARISONS,
     EMPTINESS,
     EQUALITY,
     O,
+    Operand,
     Operator,
 )
+from app.business.automation.services.rule_parts import Json
 from app.business.folding import fold
 from app.business.planner.services.plain_text import lower_case, without_hidden
+
+Found = TypeVar("Found")
 
 MOST_VALUES = 500
 LARGEST_NUMBER = 2**53
@@ -54,7 +59,7 @@ class WrongValueError(ValueError):
     """The value is not allowed; the message is the sentence that says why."""
 
 
-def shown(value: Any) -> str:
+def shown(value: Json) -> str:
     """A value as error messages show it: long ones truncated, lists and objects only as "a list" and "an object"."""
     if isinstance(value, dict | list):
         return "a list" if isinstance(value, list) else "an object"
@@ -64,10 +69,11 @@ def shown(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:59]}…"
 
 
-def operand_for(field: Field, operator: Operator, value: Any, *, ignore_case: bool) -> Any:
+def operand_for(field: Field, operator: Operator, value: Json, *, ignore_case: bool) -> Operand:
     """Convert `value` for comparison with `field`. Raises WrongValueError with a sentence."""
     if operator in EMPTINESS:
-        return _nothing(operator, value)
+        _nothing(operator, value)
+        return None
     if operator in AGE or operator is O.NOT_HANDLED_WITHIN:
         return _age(field, value)
     if operator in CHOICE:
@@ -79,7 +85,7 @@ def operand_for(field: Field, operator: Operator, value: Any, *, ignore_case: bo
     return _scalar(field, value, ignore_case, operator)
 
 
-def check_plain(value: Any) -> None:
+def check_plain(value: Json) -> None:
     """Raise WrongValueError for values that are never allowed: infinite or huge numbers, long lists, objects."""
     if isinstance(value, list):
         if len(value) > MOST_VALUES:
@@ -94,7 +100,7 @@ def check_plain(value: Any) -> None:
         )
 
 
-def age_of(value: Any) -> timedelta | None:
+def age_of(value: Json) -> timedelta | None:
     """The duration of `7d`, `12h` or `2w`; None for other values and more than ten years."""
     match = _AGE.fullmatch(value) if isinstance(value, str) else None
     if match is None:
@@ -103,29 +109,31 @@ def age_of(value: Any) -> timedelta | None:
     return age if age <= LONGEST_AGE else None
 
 
-def instant_of(value: Any) -> datetime | None:
+def instant_of(value: Json) -> datetime | None:
     """The instant of an ISO 8601 text with a zone; None for other values."""
+    if not isinstance(value, str):
+        return None
     try:
         at = datetime.fromisoformat(value)
         return at.astimezone(UTC) if at.tzinfo else None
-    except (TypeError, ValueError, OverflowError):
+    except (ValueError, OverflowError):
         return None
 
 
-def day_of(value: Any) -> date | None:
+def day_of(value: Json) -> date | None:
     """The day of a text like 2026-11-24; None for other values."""
     try:
-        return date.fromisoformat(value) if len(value) == 10 else None
-    except (TypeError, ValueError):
+        return date.fromisoformat(value) if isinstance(value, str) and len(value) == 10 else None
+    except ValueError:
         return None
 
 
-def _nothing(operator: Operator, value: Any) -> None:
+def _nothing(operator: Operator, value: Json) -> None:
     if value is not None:
         raise WrongValueError(f"'{operator}' takes no value. Leave it out.")
 
 
-def _age(field: Field, value: Any) -> timedelta:
+def _age(field: Field, value: Json) -> timedelta:
     age = age_of(value)
     if age is None:
         raise WrongValueError(f"Give an age of at most ten years like 12h, 7d or 2w; {shown(value)} is none.")
@@ -134,7 +142,7 @@ def _age(field: Field, value: Any) -> timedelta:
     return age
 
 
-def _values(field: Field, value: Any, ignore_case: bool) -> tuple[Any, ...]:
+def _values(field: Field, value: Json, ignore_case: bool) -> tuple[FieldValue, ...]:
     if not isinstance(value, list) or not value:
         raise WrongValueError(f"'in' needs a list of at least one value; {shown(value)} is none.")
     if len(value) > MOST_VALUES:
@@ -142,18 +150,18 @@ def _values(field: Field, value: Any, ignore_case: bool) -> tuple[Any, ...]:
     return tuple(None if item is None else _scalar(field, item, ignore_case) for item in value)
 
 
-def _range(field: Field, value: Any) -> tuple[Any, Any]:
+def _range(field: Field, value: Json) -> tuple[FieldValue, FieldValue]:
     if not isinstance(value, list) or len(value) != 2:
         raise WrongValueError("'between' needs a list of two values, the lower one first.")
     low, high = (_scalar(field, item, False) for item in value)
-    if low > high:
+    if COMPARISONS[O.GT](low, high):
         raise WrongValueError(
             f"'between' needs the lower value first; {shown(value[0])} is more than {shown(value[1])}."
         )
     return low, high
 
 
-def _scalar(field: Field, value: Any, ignore_case: bool, operator: Operator = O.EQ) -> Any:
+def _scalar(field: Field, value: Json, ignore_case: bool, operator: Operator = O.EQ) -> FieldValue:
     if field.keyword_text and operator in _OPEN_ENDS:
         return _part_of_keyword(_storable(field, value), *_OPEN_ENDS[operator])
     if field.type is FieldType.CHOICE:
@@ -166,15 +174,15 @@ def _scalar(field: Field, value: Any, ignore_case: bool, operator: Operator = O.
         raise WrongValueError(f"'{field.name}' is {KIND[field.type]}; {shown(value)} is not.") from None
 
 
-def _choice(field: Field, value: Any, ignore_case: bool) -> str:
+def _choice(field: Field, value: Json, ignore_case: bool) -> str:
     known = [choice for choice, _ in field.choices]
     if isinstance(value, str) and (value in known or (ignore_case and fold(value) in map(fold, known))):
         return value
     raise WrongValueError(f"'{field.name}' is one of {', '.join(known)}; {shown(value)} is not.")
 
 
-def _text(field: Field, value: Any) -> str:
-    # As in stored rows: texts in Unicode form NFC, keywords also trimmed, single-spaced and in lower case.
+def _text(field: Field, value: Json) -> str:
+    # As stored: every text in Unicode form NFC, keywords also trimmed, single-spaced and in lower case.
     text = _storable(field, value)
     return unicodedata.normalize("NFC", _as_keyword(" ".join(text.split())) if field.keyword_text else text)
 
@@ -184,7 +192,7 @@ def _as_keyword(text: str) -> str:
     return lower_case(without_hidden(text))
 
 
-def _storable(field: Field, value: Any) -> str:
+def _storable(field: Field, value: Json) -> str:
     if not isinstance(value, str):
         raise WrongValueError(f"'{field.name}' is {KIND[field.type]}; {shown(value)} is not.")
     if _UNSTORABLE.search(value):
@@ -202,13 +210,13 @@ def _part_of_keyword(text: str, goes_on_before: bool, goes_on_after: bool) -> st
     return plain if goes_on_after else plain.rstrip(" ")
 
 
-def _member(field: Field, value: Any) -> str:
+def _member(field: Field, value: Json) -> str:
     if not isinstance(value, str):
         raise WrongValueError(f"'{field.name}' holds texts; {shown(value)} is not one.")
     return _text(field, value)
 
 
-def _number(value: Any) -> int | float:
+def _number(value: Json) -> int | float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError
     if not math.isfinite(value) if isinstance(value, float) else abs(value) > LARGEST_NUMBER:
@@ -216,25 +224,25 @@ def _number(value: Any) -> int | float:
     return value
 
 
-def _reference(value: Any) -> int:
+def _reference(value: Json) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError
     return int(_number(value))
 
 
-def _boolean(value: Any) -> bool:
+def _boolean(value: Json) -> bool:
     if not isinstance(value, bool):
         raise TypeError
     return value
 
 
-def _found(value: Any) -> Any:
+def _found(value: Found | None) -> Found:
     if value is None:
         raise ValueError
     return value
 
 
-_READERS: dict[FieldType, Callable[[Field, Any], Any]] = {
+_READERS: dict[FieldType, Callable[[Field, Json], FieldValue]] = {
     FieldType.TEXT: _text,
     FieldType.LIST: _member,
     FieldType.NUMBER: lambda _field, value: _number(value),

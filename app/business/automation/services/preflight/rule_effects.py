@@ -8,15 +8,15 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
-from typing import Any
 
 from app.business.automation.services.catalogue.actions.base import Action
 from app.business.automation.services.catalogue.actions.effects import Effects
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE, made_by
-from app.business.automation.services.catalogue.record_models import MODELS
+from app.business.automation.services.catalogue.record_models import columns_of
 from app.business.automation.services.conditions.analysis.satisfiability import ALWAYS, kept, possible
 from app.business.automation.services.conditions.nodes import Count, Group, Leaf, Node
 from app.business.automation.services.conditions.parser import parse_conditions
+from app.business.automation.services.rule_parts import Json, JsonObject
 from app.business.automation.services.rules.definition import RuleDefinition, input_type
 from app.business.automation.services.runs.steps import Source, source_of
 from app.business.events import EventType
@@ -144,8 +144,7 @@ def _steady(node: Node, step: _Step, steps: list[_Step]) -> Node:
     changing = _ALWAYS_CHANGING | {name for item in steps for name in item.effects.fields}
     if not _statuses(step.record_type, steps):
         changing -= {"status"}
-    model: Any = MODELS[step.record_type or ""]
-    columns = set(model.__table__.c.keys())
+    columns = columns_of(step.record_type or "").keys()
 
     def is_steady(name: str) -> bool:
         own = {name, f"{name}_id"} & columns and name not in changing
@@ -159,7 +158,7 @@ def _steady(node: Node, step: _Step, steps: list[_Step]) -> Node:
     return kept(node, keeps)
 
 
-def _labels(step: _Step, steps: list[_Step]) -> list[dict[str, Any]]:
+def _labels(step: _Step, steps: list[_Step]) -> list[JsonObject]:
     """Labels that the records certainly have, or do not have, after this update; labels touched by later steps are
     uncertain."""
     touched = {label for item in steps[step.index + 1 :] for label in _touched(item)}
@@ -175,13 +174,13 @@ def _touched(step: _Step) -> set[str]:
     return {*step.effects.labels_added, *step.effects.labels_removed}
 
 
-def _is(name: str, value: Any) -> dict[str, Any]:
+def _is(name: str, value: Json) -> JsonObject:
     return {"field": name, "operator": "eq", "value": value}
 
 
-def _one_of(statuses: Collection[str]) -> dict[str, Any]:
-    return {"field": "status", "operator": "in", "value": sorted(statuses)}
+def _one_of(statuses: Collection[str]) -> JsonObject:
+    return {"field": "status", "operator": "in", "value": [*sorted(statuses)]}
 
 
-def _all(leaves: list[dict[str, Any]], record_type: str | None) -> Node:
-    return parse_conditions({"all": leaves}, record_type=record_type)
+def _all(leaves: list[JsonObject], record_type: str | None) -> Node:
+    return parse_conditions({"all": [*leaves]}, record_type=record_type)

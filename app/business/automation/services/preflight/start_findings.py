@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
@@ -18,6 +17,7 @@ from app.business.automation.services.conditions.nodes import field_names
 from app.business.automation.services.conditions.parser import parse_conditions
 from app.business.automation.services.preflight.finding import Finding, Level
 from app.business.automation.services.preflight.rule_graph import REPORTED_ENDS
+from app.business.automation.services.rule_parts import Json, JsonObject
 from app.business.automation.services.rules.cost import DAYS_AHEAD
 from app.business.automation.services.rules.definition import RuleDefinition
 from app.business.automation.services.schedules.calendar import (
@@ -80,7 +80,7 @@ def _another_hour(rule: RuleDefinition, schedule: Schedule, now: datetime) -> It
     zone = ZoneInfo(schedule.timezone)
     ahead = due_instants(schedule, now, now + timedelta(days=366))
     times = [at.astimezone(zone) for at in islice(ahead, TIMES)]
-    facts: list[dict[str, Any]] = [_one_of("now.hour", {time.hour for time in times})]
+    facts: list[Json] = [_one_of("now.hour", {time.hour for time in times})]
     is_whole_week = len(times) < TIMES or times[-1] - times[0] > timedelta(days=8)
     if is_whole_week:
         facts.append(_one_of("now.weekday", {time.isoweekday() for time in times}))
@@ -93,8 +93,8 @@ def _another_hour(rule: RuleDefinition, schedule: Schedule, now: datetime) -> It
         yield Finding("schedule_against_conditions", Level.WARN, sentence, advice, "schedule")
 
 
-def _one_of(field: str, values: set[int]) -> dict[str, Any]:
-    return {"field": field, "operator": "in", "value": sorted(values)}
+def _one_of(field: str, values: set[int]) -> JsonObject:
+    return {"field": field, "operator": "in", "value": [*sorted(values)]}
 
 
 def _run_ends(session: Session, account: Account, options: RunFinishedOptions) -> Iterator[Finding]:

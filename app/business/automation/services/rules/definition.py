@@ -31,6 +31,7 @@ from app.business.automation.services.rule_parts import (
     JsonObject,
     RulePart,
     Stored,
+    Unchecked,
     checked_part,
     part_errors,
     refuse_part,
@@ -350,9 +351,9 @@ def definition_from(stored: Stored) -> RuleDefinition:
     It was validated when it was saved and is not validated again: a part that is no longer valid is kept as stored
     (`RulePart.stored`).
     """
-    options = triggers.stored_options(stored["trigger"], stored.get("trigger_options", {}))
+    options = triggers.stored_options(str(stored["trigger"]), stored.get("trigger_options", {}))
     schedule = Schedule.stored(stored["schedule"]) if stored.get("schedule") else None
-    typed = {
+    typed: dict[str, Unchecked] = {
         "trigger_options": options,
         "schedule": schedule,
         "actions": stored_actions(stored["actions"]),

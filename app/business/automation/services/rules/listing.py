@@ -1,6 +1,6 @@
 """Lists of rules with filters, their versions, and the records they have set aside."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import User
 from app.business.accounts.services.scope import LARGEST_ID, Scope
 from app.business.automation.models import AutomationRule, RuleRecord, RuleVersion
+from app.business.automation.services.rule_parts import Stored
 from app.business.automation.services.rules.references import references_of
 from app.business.errors import NotFound
 from app.business.folding import fold
@@ -62,7 +63,9 @@ def versions_of(
 
 def rules_waited_for(session: Session, scope: Scope, rules: Iterable[AutomationRule]) -> dict[int, str]:
     """Names of the rules that these rules reference (by trigger or action), by id. No query where there are none."""
-    said = ({"trigger_options": rule.trigger_options, "actions": rule.actions} for rule in rules)
+    said: Iterator[Stored] = (
+        {"trigger_options": rule.trigger_options, "actions": rule.actions} for rule in rules
+    )
     named = (one for words in said for one in references_of(words))
     ids = {one.id for one in named if one.kind == "rule" and 0 < one.id <= LARGEST_ID}
     if not ids:

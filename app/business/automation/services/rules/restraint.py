@@ -41,5 +41,6 @@ def _restrains(name: str, before: Json, after: Json) -> bool:
     if name == "is_active":
         return not after
     if name in LIMITS:
-        return after is not None and (before is None or after <= before)
+        lowered = isinstance(after, int) and isinstance(before, int) and after <= before
+        return lowered or (before is None and after is not None)
     return name in WORDS

@@ -1,7 +1,6 @@
 """A whole rule as one plain sentence, for lists, the last step of the form, and the REST API."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from app.business.automation.services.catalogue.actions.base import Action
 from app.business.automation.services.catalogue.actions.parameters import Names
@@ -17,6 +16,7 @@ from app.business.automation.services.catalogue.triggers import (
 )
 from app.business.automation.services.conditions.description import describe
 from app.business.automation.services.conditions.parser import parse_conditions
+from app.business.automation.services.rule_parts import Json
 from app.business.automation.services.rules.action_sentence import action_words
 from app.business.automation.services.rules.definition import RuleDefinition, usual_limit
 from app.business.automation.services.rules.repair import faults_of, repair_sentence
@@ -96,7 +96,7 @@ def _which(rule: RuleDefinition) -> str:
     return f"{records} where {conditions}" if conditions else records.removesuffix(",")
 
 
-def _conditions(conditions: Mapping[str, Any], record_type: str | None) -> str:
+def _conditions(conditions: Json, record_type: str | None) -> str:
     if not conditions:
         return ""
     try:

@@ -53,12 +53,13 @@ def pairs_from(actions: list[JsonObject], record_type: str | None) -> Pairs:
         prefix = f"a{number}-"
         pairs += [[f"{prefix}type", action.type], [f"{prefix}sent", action.type]]
         pairs.append([f"{prefix}on_error", action.on_error])
-        if when := action.when:
+        if (when := action.when) and isinstance(when, dict):
             pairs += condition_pairs(when, input_type(action, record_type, made), f"{prefix}when-")
         made += [made_by(action) or ""]
+        params = action.params_as_json()
         pairs += [
             [f"{prefix}p-{name}", text_of(value)]
-            for name, value in action.params_as_json().items()
+            for name, value in (params.items() if isinstance(params, dict) else ())
             if value is not False or CATALOGUE[action.type].params.model_fields[name].default is True
         ]
     return pairs

@@ -27,7 +27,7 @@ from app.business.automation.services.catalogue.actions.eligibility import (
 )
 from app.business.automation.services.catalogue.actions.parameters import Input, input_of
 from app.business.automation.services.catalogue.record_models import MODELS
-from app.business.automation.services.rule_parts import Json, JsonObject, Stored, as_it_stands
+from app.business.automation.services.rule_parts import Json, JsonObject, Unchecked, as_it_stands
 
 FREE = "free"
 RECORD_LIMIT = 50
@@ -53,7 +53,7 @@ class Action(BaseModel):
 
     params: Params
     """Unchecked for a stored action that is not valid any more: use `ActionType.read`."""
-    when: Annotated[Json, WithJsonSchema({"type": "object"})] = None
+    when: Annotated[Unchecked, WithJsonSchema({"type": "object"})] = None
     """Conditions on the records of this action; checked together with the rule."""
     on_error: Literal["stop", "continue"] = "stop"
     type: str
@@ -64,7 +64,7 @@ class Action(BaseModel):
     @classmethod
     def kept(cls, data: Json, params: Params, *, is_readable: bool) -> "Action":
         """The action stored in a row as `data`, with its parameters parsed."""
-        said = data if isinstance(data, Mapping) else {}
+        said: dict[str, Unchecked] = dict(data) if isinstance(data, dict) else {}
         action = cls.model_construct(
             type=str(said.get("type")),
             params=params,
@@ -85,7 +85,7 @@ class Action(BaseModel):
 
     def params_as_json(self) -> Json:
         """The stored parameters."""
-        return self._stored.get("params", {})
+        return self._stored.get("params", {}) if isinstance(self._stored, dict) else {}
 
 
 @dataclass(frozen=True)
@@ -183,7 +183,7 @@ class ActionType(Generic[P]):
         action = self.form.model_validate(data)
         return self.stored(data | {"params": action.params.model_dump(exclude_none=True)})
 
-    def stored(self, data: Stored) -> Action:
+    def stored(self, data: JsonObject) -> Action:
         """Read a stored action of this type; parameters that are not valid any more are kept as stored."""
         given = data.get("params", {})
         try:

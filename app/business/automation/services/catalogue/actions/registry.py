@@ -1,6 +1,6 @@
 """All action types, in the order of forms and API: one line registers a type."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Annotated, Any, Union
 
 from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter
@@ -58,8 +58,9 @@ class OneOfTheCatalogue:
 
 def stored_action(data: Json) -> Action:
     """Read a stored action; parts that are not valid any more are kept as stored."""
-    entry = CATALOGUE.get(str(data.get("type"))) if isinstance(data, Mapping) else None
-    return entry.stored(data) if entry else Action.kept(data, Params(), is_readable=False)
+    if isinstance(data, dict) and (entry := CATALOGUE.get(str(data.get("type")))):
+        return entry.stored(data)
+    return Action.kept(data, Params(), is_readable=False)
 
 
 def stored_actions(rows: Json) -> list[Action]:

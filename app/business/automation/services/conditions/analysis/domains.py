@@ -5,21 +5,23 @@ tried with the evaluator, so the meaning of operators is defined only there. Tex
 searched for known contradictions. "Cannot" is certain; "can" may be wrong.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 from math import ceil, floor, inf
-from typing import Any
+from typing import TypeVar
 
-from app.business.automation.services.catalogue.field_types import FieldType
+from app.business.automation.services.catalogue.field_types import FieldType, FieldValue
 from app.business.automation.services.catalogue.fields import fields_of
-from app.business.automation.services.catalogue.record_models import MODELS
+from app.business.automation.services.catalogue.record_models import MODELS, columns_of
 from app.business.automation.services.conditions.analysis.text_domain import texts_can
 from app.business.automation.services.conditions.condition_evaluator import compile_node
 from app.business.automation.services.conditions.facts import Facts
 from app.business.automation.services.conditions.nodes import NEGATED, Count, Leaf, O
 from app.business.folding import fold
+
+Mark = TypeVar("Mark", float, date, datetime)
 
 _NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 _CLOCK: dict[str, Sequence[int]] = {
@@ -56,12 +58,16 @@ class Literal:
         operator = self.question.operator
         return (NEGATED[operator], not self.wanted) if operator in NEGATED else (operator, self.wanted)
 
-    def suits(self, value: Any) -> bool:
+    @property
+    def leaf(self) -> Leaf:
+        """The condition, where it is no count."""
+        assert isinstance(self.question, Leaf)
+        return self.question
+
+    def suits(self, value: FieldValue) -> bool:
         """Whether this value gives the wanted result. Not for counts and comparisons of two fields."""
-        question = self.question
-        assert isinstance(question, Leaf)
-        facts = Facts({question.field: value}, now=_NOW, today=_NOW.date())
-        return compile_node(question)(facts) is self.wanted
+        facts = Facts({self.leaf.field: value}, now=_NOW, today=_NOW.date())
+        return compile_node(self.leaf)(facts) is self.wanted
 
 
 def can_hold(literals: Sequence[Literal], record_type: str | None) -> bool:
@@ -81,19 +87,21 @@ def can_hold(literals: Sequence[Literal], record_type: str | None) -> bool:
     return texts_can(literals) if values is None else any(_suits(value, literals) for value in values)
 
 
-def _suits(value: Any, literals: Iterable[Literal]) -> bool:
+def _suits(value: FieldValue, literals: Iterable[Literal]) -> bool:
     return all(literal.suits(value) for literal in literals)
 
 
 def _may_be_null(name: str, record_type: str | None) -> bool:
     if name in _CLOCK:
         return False
-    model: Any = MODELS.get(record_type or "")
-    column = next((key for key in (name, f"{name}_id") if model and key in model.__table__.c), None)
-    return column is None or bool(model.__table__.c[column].nullable)
+    if record_type not in MODELS:
+        return True
+    columns = columns_of(record_type)
+    column = next((columns[key] for key in (name, f"{name}_id") if key in columns), None)
+    return column is None or bool(column.nullable)
 
 
-def _values(leaf: Leaf, literals: Sequence[Literal], record_type: str | None) -> Iterable[Any] | None:
+def _values(leaf: Leaf, literals: Sequence[Literal], record_type: str | None) -> Sequence[FieldValue] | None:
     """One value of each interval; None where there are no intervals."""
     own = leaf.field.rpartition(".")[2]
     if leaf.field in _CLOCK:
@@ -104,37 +112,48 @@ def _values(leaf: Leaf, literals: Sequence[Literal], record_type: str | None) ->
         return [value for value, _ in fields_of(record_type)[leaf.field].choices]
     if leaf.type in (FieldType.NUMBER, FieldType.REFERENCE):
         least = 0 if own in _NOT_NEGATIVE else -inf
-        marks = _constants(literals) | {least}
-        return [value for value in _stretches(marks, -inf, inf) if value >= least]
+        marks = _numbers(literals) | {least}
+        return [value for value in _stretches(marks, -inf, inf, _middle_number) if value >= least]
     return None
 
 
-def _constants(literals: Iterable[Literal]) -> set[Any]:
-    found: set[Any] = set()
+def _constants(literals: Iterable[Literal]) -> Iterator[FieldValue]:
+    """What the questions compare with, but for ages."""
     for literal in literals:
         operand = literal.question.operand if isinstance(literal.question, Leaf) else literal.question.value
-        found.update(operand if isinstance(operand, list | tuple) else (operand,))
-    return {value for value in found if value is not None and not isinstance(value, timedelta)}
+        for value in operand if isinstance(operand, list | tuple) else (operand,):
+            if not isinstance(value, timedelta):
+                yield value
 
 
-def _stretches(constants: Iterable[Any], first: Any, last: Any) -> list[Any]:
+def _numbers(literals: Iterable[Literal]) -> set[float]:
+    return {value for value in _constants(literals) if isinstance(value, int | float)}
+
+
+def _stretches(
+    constants: set[Mark], first: Mark, last: Mark, middle: Callable[[Mark, Mark], Mark]
+) -> list[Mark]:
     """The constants, one value between each two neighbours, and one beyond each outermost constant."""
-    marks = sorted({*constants, first, last})
-    between = [_middle(low, high) for low, high in pairwise(marks)]
-    return marks + [value for value in between if value is not None]
+    marks = sorted(constants | {first, last})
+    between = ((low, middle(low, high), high) for low, high in pairwise(marks))
+    return marks + [value for low, value, high in between if low < value < high]
 
 
-def _middle(low: Any, high: Any) -> Any:
-    if low == -inf or high == inf:
-        return None
-    step = (high - low) // 2 if isinstance(low, date) and not isinstance(low, datetime) else (high - low) / 2
-    middle = low + step
-    return middle if low < middle < high else None
+def _middle_number(low: float, high: float) -> float:
+    return low if low == -inf or high == inf else low + (high - low) / 2
+
+
+def _middle_day(low: date, high: date) -> date:
+    return low + (high - low) // 2
+
+
+def _middle_instant(low: datetime, high: datetime) -> datetime:
+    return low + (high - low) / 2
 
 
 def _count_can(literals: Sequence[Literal]) -> bool:
     """Tries whole numbers from 0 around each constant."""
-    marks = {part for value in _constants(literals) for part in (floor(value), ceil(value))}
+    marks = {part for value in _numbers(literals) for part in (floor(value), ceil(value))}
     tried = {0} | {mark + step for mark in marks for step in (-1, 0, 1)}
     checks = [(_number_check(literal.question), literal.wanted) for literal in literals]
     return any(all(check(number) is wanted for check, wanted in checks) for number in tried if number >= 0)
@@ -150,20 +169,25 @@ def _number_check(count: Leaf | Count) -> Callable[[int], bool]:
 
 def _time_can(literals: Sequence[Literal]) -> bool:
     """Fixed times and ages are analysed separately, because their order changes as time passes."""
-    leaves = [literal.question for literal in literals if isinstance(literal.question, Leaf)]
-    is_day = leaves[0].type is FieldType.DAY
-    now: Any = _NOW.date() if is_day else _NOW
-    ends = (
-        (date.min, date.max)
-        if is_day
-        else (datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC))
-    )
-    ages = {now - leaf.operand for leaf in leaves if isinstance(leaf.operand, timedelta)}
     about_age = [literal for literal in literals if _is_about_age(literal)]
     fixed = [literal for literal in literals if not _is_about_age(literal)]
-    return any(_suits(at, about_age) for at in _stretches(ages, *ends)) and any(
-        _suits(at, fixed) for at in _stretches(_constants(fixed), *ends)
-    )
+    tried = _days if literals[0].leaf.type is FieldType.DAY else _instants
+    return all(any(_suits(at, part) for at in tried(part)) for part in (about_age, fixed))
+
+
+def _days(literals: Sequence[Literal]) -> Sequence[date]:
+    operands = [literal.leaf.operand for literal in literals]
+    ages = {_NOW.date() - age for age in operands if isinstance(age, timedelta)}
+    days = {day for day in _constants(literals) if isinstance(day, date)}
+    return _stretches(ages | days, date.min, date.max, _middle_day)
+
+
+def _instants(literals: Sequence[Literal]) -> Sequence[datetime]:
+    operands = [literal.leaf.operand for literal in literals]
+    ages = {_NOW - age for age in operands if isinstance(age, timedelta)}
+    instants = {at for at in _constants(literals) if isinstance(at, datetime)}
+    first, last = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+    return _stretches(ages | instants, first, last, _middle_instant)
 
 
 def _is_about_age(literal: Literal) -> bool:
@@ -187,5 +211,5 @@ def _is_member(inside: Leaf | Count, outside: Leaf | Count) -> bool:
     assert isinstance(inside, Leaf)
     assert isinstance(outside, Leaf)
     if outside.ignore_case:
-        return fold(inside.operand) == fold(outside.operand)
+        return fold(inside.text) == fold(outside.text)
     return not inside.ignore_case and bool(inside.operand == outside.operand)

@@ -1,8 +1,9 @@
 """Whether one text can satisfy several conditions: pairs are checked for known contradictions."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
+from app.business.automation.services.catalogue.field_types import FieldValue
 from app.business.automation.services.conditions.nodes import Leaf, O
 from app.business.folding import fold, words
 
@@ -11,12 +12,12 @@ class TextLiteral(Protocol):
     """A condition on a text and the result that is wanted of it (`domains.Literal`)."""
 
     @property
-    def question(self) -> Any: ...
+    def leaf(self) -> Leaf: ...
 
     @property
     def asked(self) -> tuple[O, bool]: ...
 
-    def suits(self, value: Any) -> bool: ...
+    def suits(self, value: FieldValue) -> bool: ...
 
 
 def texts_can(literals: Sequence[TextLiteral]) -> bool:
@@ -35,23 +36,23 @@ def _named(literal: TextLiteral) -> tuple[list[str], bool] | None:
     """The only texts that can satisfy the literal, and whether upper and lower case count; None where there is no
     limit."""
     operator, wanted = literal.asked
-    leaf: Leaf = literal.question
+    leaf = literal.leaf
     if not wanted or operator not in (O.EQ, O.IN, O.IS_EMPTY):
         return None
     if operator is O.IS_EMPTY:
         return [""], True
-    options = leaf.operand if operator is O.IN else (leaf.operand,)
-    return [text for text in options if text is not None], not leaf.ignore_case
+    options = leaf.operand if isinstance(leaf.operand, tuple) else (leaf.operand,)
+    return [text for text in options if isinstance(text, str)], not leaf.ignore_case
 
 
 def _may_suit(literal: TextLiteral, text: str) -> bool:
     """Whether the text, in some combination of upper and lower case, may satisfy the literal."""
-    leaf: Leaf = literal.question
+    leaf = literal.leaf
     if leaf.ignore_case or literal.asked[0] is O.IS_EMPTY:
         return literal.suits(text)
     operator, wanted = literal.asked
     part = PARTS.get(operator)
-    return not wanted or part is None or part(fold(text), fold(leaf.operand))
+    return not wanted or part is None or part(fold(text), fold(leaf.text))
 
 
 PARTS: dict[O, Callable[[str, str], bool]] = {
@@ -72,13 +73,13 @@ def _exclude(one: TextLiteral, other: TextLiteral) -> bool:
     if not wanted or operator not in ASKING_FOR_A_PART:
         return False
     if other_wanted:
-        return operator is against and operator in ENDS and not _fit(operator, one.question, other.question)
-    return _implies(operator, one.question, against, other.question)
+        return operator is against and operator in ENDS and not _fit(operator, one.leaf, other.leaf)
+    return _implies(operator, one.leaf, against, other.leaf)
 
 
 def _fit(operator: O, one: Leaf, other: Leaf) -> bool:
     """Whether one text can start (or end) with both operands."""
-    left, right = one.operand, other.operand
+    left, right = one.text, other.text
     if one.ignore_case or other.ignore_case:
         left, right = fold(left), fold(right)
     return PARTS[operator](left, right) or PARTS[operator](right, left)
@@ -88,7 +89,7 @@ def _implies(operator: O, one: Leaf, against: O, other: Leaf) -> bool:
     """Whether each text that satisfies the first condition satisfies the second."""
     if against not in ASKING_FOR_A_PART or (one.ignore_case and not other.ignore_case):
         return False
-    left, right = one.operand, other.operand
+    left, right = one.text, other.text
     if other.ignore_case:
         left, right = fold(left), fold(right)
     if operator is O.HAS_WORD:
