@@ -3,12 +3,13 @@
 from flask import Blueprint, g
 
 from app.business.accounts.services import notices
-from app.business.automation.services.catalogue.actions.registry import CATALOGUE, is_paid
+from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.automation.services.history.run_attention import notices_seen
 from app.business.writer.models import TASK_TYPES
 from app.infrastructure.database import db
 from app.modules.automation.labels.explanations import SOURCES, VERDICTS, verdict
 from app.modules.automation.labels.limits import remedy
+from app.modules.automation.labels.rule_switch import asks_first
 from app.modules.automation.labels.runs import (
     CAUSES,
     CHECKS,
@@ -115,7 +116,7 @@ def unread_notices() -> int:
 for function in (unread_notices, outcome, advice):
     blueprint.add_app_template_global(function)
 # Globals of the environment, because macros do not see the context.
-words = {"CAUSES": CAUSES, "CHECKS": CHECKS, "REASONS": REASONS, "RESULTS": RESULTS, "is_paid": is_paid}
+words = {"CAUSES": CAUSES, "CHECKS": CHECKS, "REASONS": REASONS, "RESULTS": RESULTS, "asks_first": asks_first}
 words |= {"remedy": remedy, "ACTIONS": CATALOGUE, "TASK_TYPES": TASK_TYPES}
 words |= {
     "VERDICTS": VERDICTS,

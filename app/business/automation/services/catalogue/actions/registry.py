@@ -74,7 +74,7 @@ def entries_of(actions: Iterable[Action]) -> list[AnyAction]:
 
 def is_paid(actions: Iterable[Action]) -> bool:
     """Whether any of the actions can cost credits."""
-    return any(CATALOGUE[action.type].is_paid for action in actions)
+    return any(entry.is_paid for entry in entries_of(actions))
 
 
 def input_of_parameter(name: str) -> Input | None:
