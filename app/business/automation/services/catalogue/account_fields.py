@@ -3,20 +3,26 @@
 from calendar import monthrange
 from collections.abc import Callable
 from datetime import UTC, date, datetime
-from typing import Any
 
-from sqlalchemy import ColumnElement, Double, cast, func, literal, select
-from sqlalchemy.orm import aliased
+from sqlalchemy import Double, cast, func, literal, select
+from sqlalchemy.orm import InstrumentedAttribute, aliased
 
 from app.business.accounts.models import Account
 from app.business.automation.run_models import ScheduledTask, Status
-from app.business.automation.services.catalogue.field_types import Expression, Field, FieldType, Frame
+from app.business.automation.services.catalogue.field_types import (
+    Entity,
+    Expression,
+    Field,
+    FieldType,
+    Frame,
+    SqlValue,
+)
 from app.business.billing.models import CreditEntry, EntryKind, Plan
 from app.business.periods import this_month
 
 
-def _account(column: Callable[[Any], Any]) -> Expression:
-    def of(_entity: Any, frame: Frame) -> ColumnElement[Any]:
+def _account(column: Callable[[type[Account]], SqlValue | InstrumentedAttribute[str]]) -> Expression:
+    def of(_entity: Entity, frame: Frame) -> SqlValue:
         account = aliased(Account)
         figure = select(column(account)).where(account.id == frame.account_id)
         return figure.correlate_except(account).scalar_subquery()
@@ -24,7 +30,7 @@ def _account(column: Callable[[Any], Any]) -> Expression:
     return of
 
 
-def _credits_percent(_entity: Any, frame: Frame) -> ColumnElement[Any]:
+def _credits_percent(_entity: Entity, frame: Frame) -> SqlValue:
     account, plan = aliased(Account), aliased(Plan)
     available = cast(account.credits_balance - account.credits_held, Double)
     share = select(available * 100.0 / func.nullif(plan.monthly_credits, 0))
@@ -40,7 +46,7 @@ def _month_began(frame: Frame) -> datetime:
 
 
 def _runs_this_month(*statuses: Status) -> Expression:
-    def of(_entity: Any, frame: Frame) -> ColumnElement[Any]:
+    def of(_entity: Entity, frame: Frame) -> SqlValue:
         run = aliased(ScheduledTask)
         counted = (
             select(func.count())
@@ -56,7 +62,7 @@ def _runs_this_month(*statuses: Status) -> Expression:
     return of
 
 
-def _credits_used_this_month(_entity: Any, frame: Frame) -> ColumnElement[Any]:
+def _credits_used_this_month(_entity: Entity, frame: Frame) -> SqlValue:
     entry = aliased(CreditEntry)
     used = select(func.coalesce(-func.sum(entry.amount), 0)).where(
         entry.account_id == frame.account_id,

@@ -14,6 +14,12 @@ FieldValue = Json | date
 """What a field of a record is; of a context that a person gave it may be any JSON. An instant is a date as well."""
 
 
+SqlValue = ColumnElement[Any]
+"""An SQL expression for a `FieldValue`. Any: columns are invariant, so a column of numbers is no column of values."""
+Entity = Any
+"""A mapped class or an alias of one: records, runs or accounts. Any: fields look its columns up by name."""
+
+
 class FieldType(StrEnum):
     TEXT = "text"
     NUMBER = "number"
@@ -50,14 +56,14 @@ class RuleScope:
     split_site_id: int | None = None
     account_zone: str | None = None
 
-    def holds(self, row: Any) -> ColumnElement[bool]:
+    def holds(self, row: Entity) -> ColumnElement[bool]:
         """Clause: whether a row reached from another row may be read.
 
         Adding 0 keeps the databases from using these columns' indexes: following the link between the rows is faster.
         """
         return and_(*(getattr(row, column) + 0 == id for column, id in self._places()))
 
-    def selects(self, row: Any) -> ColumnElement[bool]:
+    def selects(self, row: Entity) -> ColumnElement[bool]:
         """Clause: whether a row of a plain select may be read."""
         return and_(*(getattr(row, column) == id for column, id in self._places()))
 
@@ -85,7 +91,7 @@ class Frame:
         return self.now.astimezone(self.zone)
 
 
-Expression = Callable[[Any, Frame], ColumnElement[Any]]
+Expression = Callable[[Entity, Frame], SqlValue]
 Choices = tuple[tuple[str, str], ...]
 
 
@@ -106,6 +112,6 @@ class Field:
     column: str | None = None
     folded: Expression | None = None
 
-    def side(self, entity: Any, frame: Frame, *, ignore_case: bool = False) -> ColumnElement[Any]:
+    def side(self, entity: Entity, frame: Frame, *, ignore_case: bool = False) -> SqlValue:
         """The expression to compare. Only texts and lists differ with ignore_case."""
         return (self.folded or self.of if ignore_case else self.of)(entity, frame)

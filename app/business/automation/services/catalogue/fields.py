@@ -7,9 +7,8 @@ value, and only operators are implemented twice.
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from enum import StrEnum
-from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import aliased
 
 from app.business.accounts.models import User
@@ -17,14 +16,17 @@ from app.business.automation.models import RuleRecord
 from app.business.automation.services.catalogue.account_fields import ALWAYS_THERE
 from app.business.automation.services.catalogue.field_types import (
     Choices,
+    Entity,
     Expression,
     Field,
     FieldType,
     Frame,
+    SqlValue,
 )
 from app.business.automation.services.catalogue.record_models import MODELS, PARENTS, RECORD_TYPES
 from app.business.automation.services.catalogue.run_fields import FINISHED_RUN, RUN_FIELDS
 from app.business.planner.models import (
+    Cluster,
     ClusterStatus,
     Idea,
     IdeaStatus,
@@ -36,9 +38,9 @@ from app.business.planner.models import (
     Site,
     SiteStatus,
 )
-from app.business.writer.models import TASK_TYPES, Content, ContentStatus, TaskStatus, TaskType
+from app.business.writer.models import TASK_TYPES, Content, ContentStatus, Task, TaskStatus, TaskType
 
-LinkUp = Callable[[Any, Frame], Any]
+LinkUp = Callable[[Entity, Frame], SqlValue]
 """Expression over a row: the id of one of its ancestors."""
 
 
@@ -158,7 +160,7 @@ OWN: dict[str, tuple[Field, ...]] = {
 }
 
 
-def _of_cluster(cluster: Any, model: Any, frame: Frame) -> ColumnElement[Any]:
+def _of_cluster(cluster: type[Cluster], model: type[Keyword] | type[Idea], frame: Frame) -> SqlValue:
     row = aliased(model)
     counted = (
         select(func.count()).select_from(row).where(row.cluster_id == cluster.id, frame.scope.holds(row))
@@ -166,24 +168,24 @@ def _of_cluster(cluster: Any, model: Any, frame: Frame) -> ColumnElement[Any]:
     return counted.correlate_except(row).scalar_subquery()
 
 
-def _content_of(task: Any, frame: Frame) -> ColumnElement[Any]:
+def _content_of(task: type[Task], frame: Frame) -> SqlValue:
     row = aliased(Content)
     counted = select(func.count()).select_from(row).where(row.task_id == task.id, frame.scope.holds(row))
     return counted.correlate_except(row).scalar_subquery()
 
 
-def _total_volume(cluster: Any, frame: Frame) -> ColumnElement[Any]:
+def _total_volume(cluster: type[Cluster], frame: Frame) -> SqlValue:
     row = aliased(Keyword)
     mine = (row.cluster_id == cluster.id, frame.scope.holds(row))
     total = select(func.coalesce(func.sum(row.volume), 0)).where(*mine)
     return total.correlate_except(row).scalar_subquery()
 
 
-def _related(prefix: str, model: Any, link: LinkUp, field: Field) -> Field:
+def _related(prefix: str, model: Entity, link: LinkUp, field: Field) -> Field:
     """`field` of the `model` row that `link` references; null where there is none in scope."""
 
     def through(expression: Expression) -> Expression:
-        def of(entity: Any, frame: Frame) -> ColumnElement[Any]:
+        def of(entity: Entity, frame: Frame) -> SqlValue:
             row = aliased(model)
             value = select(expression(row, frame)).where(row.id == link(entity, frame))
             if issubclass(model, Record):
@@ -212,8 +214,8 @@ def links_up(record_type: str) -> dict[str, LinkUp]:
     return {type: _column(column)} | above
 
 
-def _through(model: Any, column: str, link: LinkUp) -> LinkUp:
-    def of(entity: Any, frame: Frame) -> Any:
+def _through(model: type[Record], column: str, link: LinkUp) -> LinkUp:
+    def of(entity: Entity, frame: Frame) -> SqlValue:
         row = aliased(model)
         found = select(link(row, frame)).where(row.id == getattr(entity, column), frame.scope.holds(row))
         return found.correlate_except(row).scalar_subquery()
@@ -222,7 +224,7 @@ def _through(model: Any, column: str, link: LinkUp) -> LinkUp:
 
 
 def _handled_at(record_type: str) -> Field:
-    def of(entity: Any, frame: Frame) -> ColumnElement[Any]:
+    def of(entity: Entity, frame: Frame) -> SqlValue:
         row = aliased(RuleRecord)
         mine = (row.rule_id == frame.rule_id, row.record_type == record_type, row.record_id == entity.id)
         return select(row.handled_at).where(*mine).correlate_except(row).scalar_subquery()

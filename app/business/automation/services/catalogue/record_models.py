@@ -1,7 +1,6 @@
 """The table of each record type, and the clause for records in scope."""
 
 from collections.abc import Mapping
-from typing import Any
 
 from sqlalchemy import ColumnElement, and_, inspect, select
 from sqlalchemy.orm import Session
@@ -9,7 +8,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.accounts.services.scope import LARGEST_ID
 from app.business.automation.run_models import ScheduledTask
-from app.business.automation.services.catalogue.field_types import FieldValue
+from app.business.automation.services.catalogue.field_types import Entity, SqlValue
 from app.business.planner.models import Cluster, Idea, Keyword, Record, Site, SiteStatus
 from app.business.writer.models import Content, Task
 
@@ -30,12 +29,12 @@ PARENTS: dict[str, dict[str, str]] = {
 """For each record type, the parent types a step may work on instead, and the referencing column."""
 
 
-def table_of(subject: str | None) -> Any:
+def table_of(subject: str | None) -> Entity:
     """The table that conditions on this subject select from: records, finished runs (`run`), or accounts."""
     return {None: Account, "run": ScheduledTask}.get(subject) or MODELS[subject or ""]
 
 
-def columns_of(record_type: str) -> Mapping[str, ColumnElement[FieldValue]]:
+def columns_of(record_type: str) -> Mapping[str, SqlValue]:
     """The columns of its table, by name."""
     return dict(inspect(MODELS[record_type]).local_table.c)
 

@@ -2,13 +2,14 @@
 first)."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from sqlalchemy import func
+from sqlalchemy.orm import InstrumentedAttribute
 
-from app.business.automation.services.catalogue.field_types import Field, FieldType, Frame
+from app.business.automation.services.catalogue.field_types import Field, FieldType, Frame, SqlValue
 from app.business.automation.services.catalogue.fields import fields_of
 from app.business.errors import Invalid
+from app.business.planner.models import Record
 
 OLDEST, NEWEST, RANDOM = "oldest", "newest", "random"
 PLAIN = {OLDEST: "the oldest first", NEWEST: "the newest first", RANDOM: "in random order"}
@@ -52,7 +53,9 @@ def order_field(order: str, record_type: str) -> Field | None:
     return next((field for field in sortable_fields(record_type) if field.name == name), None)
 
 
-def order_clauses(order: str, record_type: str, model: Any, frame: Frame) -> Sequence[Any]:
+def order_clauses(
+    order: str, record_type: str, model: type[Record], frame: Frame
+) -> Sequence[SqlValue | InstrumentedAttribute[int]]:
     """ORDER BY over rows of `model`; records without a value come last, ties are broken by id."""
     field = order_field(order, record_type)
     if field is not None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import ColumnElement, and_, select
 from sqlalchemy.orm import aliased
@@ -12,14 +11,17 @@ from app.business.automation.services.catalogue.field_types import (
     OF_ACCOUNT,
     OF_SITE,
     RELATED,
+    Entity,
     Frame,
+    SqlValue,
     relation_key,
 )
 from app.business.automation.services.catalogue.fields import LinkUp, links_up, parent_of
 from app.business.automation.services.catalogue.record_models import MODELS, RECORD_TYPES
 from app.business.automation.services.catalogue.run_fields import FINISHED_RUN
+from app.business.planner.models import Record
 
-Link = Callable[[Any, Any, Frame], ColumnElement[bool]]
+Link = Callable[[Entity, type[Record], Frame], ColumnElement[bool]]
 NOUNS = {name: f"{name}s" for name in RECORD_TYPES} | {"content": "content items"}
 
 
@@ -47,7 +49,7 @@ def relations_of(record_type: str | None) -> Mapping[str, Relation]:
 def _all_of(name: str, of: str) -> Relation:
     """For rules without records: all in scope, or those of the site of the rule or its run."""
 
-    def link(_row: Any, counted: Any, frame: Frame) -> ColumnElement[bool]:
+    def link(_row: Entity, counted: type[Record], frame: Frame) -> ColumnElement[bool]:
         found, site_id = frame.scope.selects(counted), frame.scope.split_site_id
         return found if site_id is None or of == OF_ACCOUNT else and_(found, counted.site_id == site_id)
 
@@ -58,7 +60,7 @@ def _all_of(name: str, of: str) -> Relation:
 def _around(name: str, record_type: str, of: str) -> Relation:
     """Records of the same site or scope, related or not, except the record itself."""
 
-    def link(row: Any, counted: Any, frame: Frame) -> ColumnElement[bool]:
+    def link(row: Entity, counted: type[Record], frame: Frame) -> ColumnElement[bool]:
         found = frame.scope.selects(counted)
         found = and_(found, counted.site_id == row.site_id) if of == OF_SITE else found
         return and_(found, counted.id != row.id) if name == record_type else found
@@ -69,14 +71,14 @@ def _around(name: str, record_type: str, of: str) -> Relation:
 
 
 def _below(name: str, record_type: str) -> Relation:
-    def link(row: Any, counted: Any, frame: Frame) -> ColumnElement[bool]:
+    def link(row: Entity, counted: type[Record], frame: Frame) -> ColumnElement[bool]:
         return _belongs(name, counted, record_type, row.id, frame)
 
     return Relation(name, f"{NOUNS[name]} of this {record_type}", link)
 
 
 def _beside(name: str, record_type: str) -> Relation:
-    def link(row: Any, counted: Any, frame: Frame) -> ColumnElement[bool]:
+    def link(row: Entity, counted: type[Record], frame: Frame) -> ColumnElement[bool]:
         same_cluster = _belongs(name, counted, "cluster", _cluster_of(record_type)(row, frame), frame)
         return same_cluster & (counted.id != row.id) if name == record_type else same_cluster
 
@@ -88,10 +90,12 @@ def _cluster_of(record_type: str) -> LinkUp:
     return links_up(record_type)["cluster"]
 
 
-def _belongs(name: str, row: Any, ancestor: str, ancestor_id: Any, frame: Frame) -> ColumnElement[bool]:
+def _belongs(
+    name: str, row: Entity, ancestor: str, ancestor_id: SqlValue, frame: Frame
+) -> ColumnElement[bool]:
     """Rows of type `name` in scope with that ancestor. Nested IN clauses let each level use its index."""
     above, column = parent_of(name) or ("", "")
-    reference: ColumnElement[Any] = getattr(row, column)
+    reference: SqlValue = getattr(row, column)
     if above == ancestor:
         return and_(reference == ancestor_id, frame.scope.holds(row))
     parent = aliased(MODELS[above])

@@ -1,7 +1,5 @@
 """Fields of the finished run that a rule follows, for conditions and texts: `{run.rule}`, `{run.reason}`."""
 
-from typing import Any
-
 from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.orm import aliased
 
@@ -12,6 +10,7 @@ from app.business.automation.services.catalogue.field_types import (
     Field,
     FieldType,
     Frame,
+    SqlValue,
 )
 from app.business.planner.models import Site
 
@@ -32,7 +31,7 @@ def _run(
 
 
 def _site(column: str) -> Expression:
-    def of(run: Any, _frame: Frame) -> ColumnElement[Any]:
+    def of(run: type[ScheduledTask], _frame: Frame) -> SqlValue:
         site = aliased(Site)
         value = select(getattr(site, column)).where(site.id == run.site_id)
         return value.correlate_except(site).scalar_subquery()
@@ -40,7 +39,7 @@ def _site(column: str) -> Expression:
     return of
 
 
-def _failures_in_a_row(run: Any, _frame: Frame) -> ColumnElement[Any]:
+def _failures_in_a_row(run: type[ScheduledTask], _frame: Frame) -> SqlValue:
     """Failed runs of its rule up to this one since the last completed one, ordered by scheduled time."""
     completed, failed = aliased(ScheduledTask), aliased(ScheduledTask)
     last = (
@@ -57,7 +56,7 @@ def _failures_in_a_row(run: Any, _frame: Frame) -> ColumnElement[Any]:
     return counted.correlate_except(failed).scalar_subquery()
 
 
-def _of_same_rule(other: Any, run: Any) -> tuple[ColumnElement[bool], ...]:
+def _of_same_rule(other: type[ScheduledTask], run: type[ScheduledTask]) -> tuple[ColumnElement[bool], ...]:
     return (
         other.account_id == run.account_id,
         other.automation_rule_id == run.automation_rule_id,

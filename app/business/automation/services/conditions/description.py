@@ -1,13 +1,12 @@
 """Conditions in one plain sentence: "volume is at least 500 and difficulty is below 30"."""
 
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import date, datetime, timedelta
 
-from app.business.automation.services.catalogue.field_types import Field, FieldType
+from app.business.automation.services.catalogue.field_types import Field, FieldType, FieldValue
 from app.business.automation.services.catalogue.fields import fields_of
 from app.business.automation.services.catalogue.nouns import noun
 from app.business.automation.services.catalogue.record_relations import relations_of
-from app.business.automation.services.conditions.nodes import Count, Group, Leaf, Node, O, Operator
+from app.business.automation.services.conditions.nodes import Count, Group, Leaf, Node, O, Operand, Operator
 
 _IS = {
     O.EQ: "is",
@@ -128,7 +127,7 @@ def _operand(leaf: Leaf, field: Field | None) -> str:
     return last.join([", ".join(shown[:-1]), shown[-1]]) if len(shown) > 1 else "".join(shown)
 
 
-def _listed(value: Any) -> list[Any]:
+def _listed(value: Operand) -> list[FieldValue | timedelta]:
     return list(value) if isinstance(value, list | tuple) else [value]
 
 
@@ -138,7 +137,7 @@ def _age(age: timedelta) -> str:
     return f"1 {unit}" if count == 1 else f"{count:,} {unit}s"
 
 
-def value_text(value: Any, field: Field | None) -> str:
+def value_text(value: FieldValue | timedelta, field: Field | None) -> str:
     """The value in words: a choice by its label, a number with thousands separators, null as “empty”."""
     if value is None:
         return "empty"
@@ -150,4 +149,4 @@ def value_text(value: Any, field: Field | None) -> str:
         return f"{value:%d %b %Y %H:%M} UTC"
     if isinstance(value, int | float):
         return str(value) if field and field.type is FieldType.REFERENCE else f"{value:,}"
-    return f"{value:%d %b %Y}" if hasattr(value, "strftime") else str(value)
+    return f"{value:%d %b %Y}" if isinstance(value, date) else str(value)

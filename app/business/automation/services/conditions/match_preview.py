@@ -1,7 +1,6 @@
 """The number of records that conditions match at present, and the first of them: shown while a rule is edited."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import ColumnElement, func, select, true
 from sqlalchemy.orm import Session
@@ -20,6 +19,7 @@ from app.business.automation.services.conditions.nodes import (
 from app.business.automation.services.conditions.parser import parse_conditions
 from app.business.automation.services.conditions.query import matching
 from app.business.automation.services.rule_parts import Json
+from app.business.planner.models import Record
 
 SHOWN = 10
 COUNTED_EXACTLY = 20_000
@@ -78,7 +78,7 @@ def preview_matches(
     return Matches(record_type, min(count * step, total), total, first, is_about)
 
 
-def title_of(record: Any) -> str:
+def title_of(record: Record) -> str:
     """The title, name or text of a record."""
     return str(next(getattr(record, name) for name in ("title", "name", "text") if hasattr(record, name)))
 
@@ -91,5 +91,5 @@ def _is_slow(node: Node) -> bool:
     return bool(counts(node)) or elsewhere or words
 
 
-def _count(session: Session, model: Any, *clauses: Any) -> int:
+def _count(session: Session, model: type[Record], *clauses: ColumnElement[bool]) -> int:
     return session.scalar(select(func.count()).select_from(model).where(*clauses)) or 0

@@ -6,7 +6,6 @@ are used; texts compare by code point (collation C), parts of texts by position,
 
 from collections.abc import Callable
 from datetime import date, datetime, timedelta, tzinfo
-from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -31,9 +30,11 @@ from sqlalchemy.orm import InstrumentedAttribute, aliased
 from app.business.automation.services.catalogue.field_types import (
     OF_ACCOUNT,
     RELATED,
+    Entity,
     FieldType,
     Frame,
     RuleScope,
+    SqlValue,
 )
 from app.business.automation.services.catalogue.fields import fields_of
 from app.business.automation.services.catalogue.record_models import MODELS, table_of
@@ -56,10 +57,11 @@ from app.business.automation.services.conditions.sql_functions import (
 )
 from app.business.base import UtcDateTime
 from app.business.folding import fold
+from app.business.planner.models import Record
 from app.business.sql_functions import position
 
 Clause = ColumnElement[bool]
-Side = ColumnElement[Any]
+Side = SqlValue
 
 
 def matching(
@@ -76,7 +78,7 @@ def matching(
     scope: which other records the conditions read; the caller restricts the records themselves to it. rule_id: the rule
     that `handled_at` refers to.
     """
-    entity: Any = table_of(record_type)
+    entity = table_of(record_type)
     return _Selection(record_type, entity, Frame(scope, now, zone, rule_id)).clause(node)
 
 
@@ -84,7 +86,7 @@ class _Selection:
     """Compiles a tree for one table."""
 
     def __init__(
-        self, record_type: str | None, entity: Any, frame: Frame, outside: "_Selection | None" = None
+        self, record_type: str | None, entity: Entity, frame: Frame, outside: "_Selection | None" = None
     ) -> None:
         self.record_type, self.entity, self.frame, self.outside = record_type, entity, frame, outside
 
@@ -172,8 +174,8 @@ class _Selection:
         query = select(func.count()).select_from(counted).where(link(self.entity, counted, self.frame), inner)
         return query.correlate_except(counted).scalar_subquery()
 
-    def counted(self, node: Count) -> tuple[Any, Clause]:
-        entity: Any = aliased(MODELS[node.relation])
+    def counted(self, node: Count) -> tuple[type[Record], Clause]:
+        entity = aliased(MODELS[node.relation])
         return entity, _Selection(node.relation, entity, self.frame, self).clause(node.where)
 
     def all_in_scope(self, node: Count) -> Side:
@@ -182,7 +184,7 @@ class _Selection:
         query = select(func.count()).select_from(counted).where(self.frame.scope.selects(counted), inner)
         return query.correlate_except(counted).scalar_subquery()
 
-    def by_site(self, node: Count) -> Select[Any]:
+    def by_site(self, node: Count) -> Select[int, int]:
         """The number for each site in scope that has any."""
         counted, inner = self.counted(node)
         query = select(counted.site_id, func.count().label("number"))
@@ -203,7 +205,7 @@ class _Selection:
         return site_id.in_(sites.having(holds).with_only_columns(sites.selected_columns[0]))
 
 
-def numbers(node: Count, *, record_type: str | None, entity: Any, frame: Frame) -> Select[Any]:
+def numbers(node: Count, *, record_type: str | None, entity: Entity, frame: Frame) -> Select[int, int]:
     """Query of (record id, number); the caller restricts the records."""
     chosen = _Selection(record_type, entity, frame)
     if not chosen.is_alike(node):

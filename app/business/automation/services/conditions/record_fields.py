@@ -2,12 +2,18 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, tzinfo
-from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import ColumnElement, Select, select
 from sqlalchemy.orm import Session, aliased
 
-from app.business.automation.services.catalogue.field_types import RELATED, Field, Frame, RuleScope
+from app.business.automation.services.catalogue.field_types import (
+    RELATED,
+    Entity,
+    Field,
+    FieldValue,
+    Frame,
+    RuleScope,
+)
 from app.business.automation.services.catalogue.fields import fields_of
 from app.business.automation.services.catalogue.record_models import MODELS, table_of
 from app.business.automation.services.catalogue.record_relations import Relation, relations_of
@@ -53,14 +59,14 @@ def load_rows(
     now: datetime,
     zone: tzinfo,
     rule_id: int | None = None,
-) -> dict[int, dict[str, Any]]:
+) -> dict[int, dict[str, FieldValue]]:
     """The named fields of the records that exist, by id; one query for each thousand."""
-    entity: Any = table_of(record_type)
+    entity = table_of(record_type)
     frame = Frame(scope, now, zone, rule_id)
     fields = _fields(record_type, names)
     mine = (entity.account_id if record_type else entity.id) == scope.account_id
     query = select(entity.id, *(field.of(entity, frame) for field in fields)).where(mine)
-    found: dict[int, dict[str, Any]] = {}
+    found: dict[int, dict[str, FieldValue]] = {}
     for start in range(0, len(ids) if fields else 0, CHUNK):
         for row in session.execute(query.where(entity.id.in_(ids[start : start + CHUNK]))):
             found[row[0]] = {field.name: value for field, value in zip(fields, row[1:], strict=True)}
@@ -70,7 +76,7 @@ def load_rows(
 def _load(
     session: Session, record_type: str | None, ids: list[int], frame: Frame, asked: list[Node] | None
 ) -> dict[int, Facts]:
-    entity: Any = table_of(record_type)
+    entity = table_of(record_type)
     mine = [entity.id.in_(ids)]
     mine.append(entity.account_id == frame.account_id if record_type else entity.id == frame.account_id)
     fields = _fields(record_type, None if asked is None else set().union(*map(field_names, asked)))
@@ -86,8 +92,8 @@ def _load(
 
 
 def _numbers(
-    record_type: str | None, entity: Any, asked: list[Node], frame: Frame
-) -> Iterator[tuple[str, Select[Any]]]:
+    record_type: str | None, entity: Entity, asked: list[Node], frame: Frame
+) -> Iterator[tuple[str, Select[int, int]]]:
     """Counts of unrelated records: the database counts them, because there may be very many."""
     found = {count.subject: count for node in asked for count in counts(node)}
     found = {key: count for key, count in found.items() if not _is_read(count, record_type)}
@@ -96,9 +102,14 @@ def _numbers(
 
 
 def _related(
-    session: Session, entity: Any, mine: list[Any], relation: Relation, fields: list[Field], frame: Frame
+    session: Session,
+    entity: Entity,
+    mine: list[ColumnElement[bool]],
+    relation: Relation,
+    fields: list[Field],
+    frame: Frame,
 ) -> Iterator[tuple[int, Facts]]:
-    counted: Any = aliased(MODELS[relation.name])
+    counted = aliased(MODELS[relation.name])
     values = (field.of(counted, frame) for field in fields)
     query = select(entity.id, *values).join_from(entity, counted, relation.link(entity, counted, frame))
     for row in session.execute(query.where(*mine)):
@@ -126,6 +137,6 @@ def _is_read(count: Count, record_type: str | None) -> bool:
     return count.of == RELATED and record_type in MODELS
 
 
-def _facts(fields: list[Field], values: Sequence[Any], frame: Frame) -> Facts:
+def _facts(fields: list[Field], values: Sequence[FieldValue], frame: Frame) -> Facts:
     pairs = {field.name: value for field, value in zip(fields, values, strict=True)}
     return Facts(pairs, now=frame.now, today=frame.local_now.date())

@@ -2,11 +2,16 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, String, bindparam
+from sqlalchemy import Integer, String, bindparam
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
+from app.business.automation.services.catalogue.field_types import SqlValue
 from app.business.folding import BREAKS
+
+Option = Any
+"""What SQLAlchemy passes on from one compiler call to the next. Any: it is typed so there."""
 
 
 class words_of(FunctionElement[str]):  # noqa: N801
@@ -16,7 +21,7 @@ class words_of(FunctionElement[str]):  # noqa: N801
     inherit_cache = True
     name = "words_of"
 
-    def __init__(self, text: ColumnElement[Any]) -> None:
+    def __init__(self, text: SqlValue) -> None:
         super().__init__(text, _constant(BREAKS), _constant(" " * len(BREAKS)))
 
 
@@ -36,40 +41,40 @@ class size(FunctionElement[int]):  # noqa: N801
     name = "size"
 
 
-def _constant(text: str) -> Any:
+def _constant(text: str) -> SqlValue:
     return bindparam(None, text, String(), unique=True)
 
 
-def _arguments(element: Any, compiler: Any, **options: Any) -> list[str]:
+def _arguments(element: FunctionElement[str], compiler: SQLCompiler, **options: Option) -> list[str]:
     return [compiler.process(clause, **options) for clause in element.clauses]
 
 
 @compiles(words_of, "sqlite")
-def _(element: Any, compiler: Any, **options: Any) -> str:
+def _(element: FunctionElement[str], compiler: SQLCompiler, **options: Option) -> str:
     return f"words({compiler.process(next(iter(element.clauses)), **options)})"
 
 
 @compiles(words_of, "postgresql")
-def _(element: Any, compiler: Any, **options: Any) -> str:
+def _(element: FunctionElement[str], compiler: SQLCompiler, **options: Option) -> str:
     text, before, after = _arguments(element, compiler, **options)
     return f"btrim(regexp_replace(translate({text}, {before}, {after}), ' +', ' ', 'g'), ' ')"
 
 
 @compiles(members, "sqlite")
-def _(element: Any, compiler: Any, **options: Any) -> str:
+def _(element: FunctionElement[str], compiler: SQLCompiler, **options: Option) -> str:
     return "json_each({})".format(*_arguments(element, compiler, **options))
 
 
 @compiles(members, "postgresql")
-def _(element: Any, compiler: Any, **options: Any) -> str:
+def _(element: FunctionElement[str], compiler: SQLCompiler, **options: Option) -> str:
     return "jsonb_array_elements_text({})".format(*_arguments(element, compiler, **options))
 
 
 @compiles(size, "sqlite")
-def _(element: Any, compiler: Any, **options: Any) -> str:
+def _(element: FunctionElement[str], compiler: SQLCompiler, **options: Option) -> str:
     return "json_array_length({})".format(*_arguments(element, compiler, **options))
 
 
 @compiles(size, "postgresql")
-def _(element: Any, compiler: Any, **options: Any) -> str:
+def _(element: FunctionElement[str], compiler: SQLCompiler, **options: Option) -> str:
     return "jsonb_array_length({})".format(*_arguments(element, compiler, **options))
