@@ -51,8 +51,9 @@ def check(session: Session, cases: list[Case]) -> None:
         whole = outcomes[replace(case, at=0, end="", recovery="")]
         assert (whole.twice, whole.left, whole.status) == ([], 0, Status.COMPLETED), case
         got = outcomes[case]
-        # Where a rule finds nothing to do for its records, a later run finds them handled and is left out.
-        assert got.status == whole.status or (got.status == Status.SKIPPED and not whole.done), case
+        # A later run is left out where the first one, ended early, had nothing more to do for its records.
+        allowed = {whole.status, Status.SKIPPED} if case.recovery == "a later run" else {whole.status}
+        assert got.status in allowed, case
         assert replace(got, status=whole.status) == whole, case
     assert machine.breaches() == []
 
