@@ -1,1 +1,1 @@
-"""One run: opened, admitted by its checks, executed under a lease, priced, parked, closed, resumed."""
+"""The lifecycle of a run: opening, gates, execution under a lease, pricing, waiting, closing, recovery."""

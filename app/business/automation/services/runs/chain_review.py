@@ -1,4 +1,4 @@
-"""Long chains of rules: their further runs wait until a person has reviewed them, then continue together."""
+"""Long chains of rules: further runs wait until a person has reviewed the chain, then they all continue."""
 
 from collections.abc import Sequence
 
@@ -13,14 +13,14 @@ from app.business.automation.services.runs.waiting import wake_reviewed
 
 
 def wake(session: Session, ids: Sequence[int]) -> None:
-    """A person has reviewed the chain of these runs: they continue, and do not wait for that again."""
+    """A person has reviewed the chain of these runs: they continue, and do not wait for review again."""
     for detail in session.scalars(select(RunDetail).where(RunDetail.run_id.in_(ids))):
         detail.options = detail.options | {"reviewed": True}
     wake_reviewed(session, ids)
 
 
 def tell_editors(session: Session, context: RunContext) -> None:
-    """One notice for the whole chain, on the page of whose runs it is decided."""
+    """One notice for the whole chain, linking to the page of one of its runs."""
     add_notice(
         session,
         account_id=context.account.id,
@@ -36,7 +36,7 @@ def tell_editors(session: Session, context: RunContext) -> None:
 
 
 def waiting_for_review(session: Session, run: ScheduledTask) -> Sequence[ScheduledTask]:
-    """All runs of its chain that wait for a person; none where it does not wait itself."""
+    """All runs of its chain that wait for review; none if the run itself does not wait."""
     if run.waiting_for != Waiting.REVIEW:
         return []
     same_chain = ScheduledTask.root_id == run.root_id if run.root_id else ScheduledTask.id == run.id

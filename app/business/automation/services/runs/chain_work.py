@@ -1,8 +1,8 @@
-"""What a chain of runs over given records comes to: how many runs, and how many credits.
+"""The number of runs and credits of a chain of runs over given records.
 
-The chain is walked as the engine would: each run takes as many records as its window and its credit limit allow,
-and steps over what earlier steps make are counted with what those can make; what one run's limit does not pay for
-goes on in runs that begin at that step.
+Simulates the engine: each run takes as many records as its window and its credit limit allow; steps over created
+records are counted with the number of records that earlier steps can create; what exceeds a run's limit continues in
+runs that begin at that step.
 """
 
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from app.business.automation.services.runs.steps import Step, steps_over
 
 @dataclass(frozen=True)
 class RunsAndCredits:
-    """Runs, and the credits they spend together."""
+    """A number of runs, and the credits they spend together."""
 
     runs: int = 0
     credits: int = 0
@@ -26,12 +26,11 @@ class RunsAndCredits:
         return RunsAndCredits(self.runs + other.runs, self.credits + other.credits)
 
     def times(self, number: int) -> "RunsAndCredits":
-        """The same again and again."""
         return RunsAndCredits(self.runs * number, self.credits * number)
 
 
 class ChainWork:
-    """Walks the chain; `most`: with the most that steps can make, else with about what they make."""
+    """Computes the chain; `most`: with the upper bound of created records, else with the estimate."""
 
     def __init__(self, definition: RuleDefinition, prices: WorkPrices, *, most: bool) -> None:
         self.definition, self.prices, self.most = definition, prices, most
@@ -41,11 +40,11 @@ class ChainWork:
         self.after, self.following = cache(self._after), cache(self._following)
 
     def affordable(self, ids: list[int]) -> list[int]:
-        """Those that a run's limit pays for at all."""
+        """Records whose price is within a run's limit."""
         return [key for key in ids if self.prices.amount([key]) <= self.limit]
 
     def of(self, ids: list[int], window: int) -> RunsAndCredits:
-        """The whole chain over `ids`, each of them affordable, of which each run looks at `window`."""
+        """The whole chain over `ids`, each of them affordable; each run takes up to `window` of them."""
         total, position = RunsAndCredits(), 0
         while position < len(ids):
             taken = longest_within(self.prices.amount, ids[position : position + window], self.limit)
@@ -54,11 +53,11 @@ class ChainWork:
         return total
 
     def without_records(self) -> RunsAndCredits:
-        """The one run of a rule that works on no records."""
+        """The single run of a rule without records."""
         return self._one([])
 
     def costing(self, known: int) -> RunsAndCredits:
-        """The chain over one record of which only that price is known."""
+        """The chain over one record of which only the price is known."""
         return RunsAndCredits(1, known) + self.after(0, 1, known) if known <= self.limit else RunsAndCredits()
 
     def _one(self, taken: list[int]) -> RunsAndCredits:
@@ -66,7 +65,8 @@ class ChainWork:
         return RunsAndCredits(1, known) + self.after(0, len(taken), known)
 
     def _after(self, first: int, units: int, spent: int) -> RunsAndCredits:
-        """What the steps from `first` on add in a run over `units` records that has set `spent` aside already."""
+        """What the steps from `first` on add to a run over `units` records that has reserved `spent` credits
+        already."""
         counts = {self.steps[first].record_type if first else self.definition.record_type: units}
         total = RunsAndCredits()
         for step in self.steps[first:]:
@@ -81,7 +81,7 @@ class ChainWork:
         return total
 
     def _following(self, index: int, count: int) -> RunsAndCredits:
-        """Runs that begin at that step and go through `count` records which earlier runs have made."""
+        """Runs that begin at that step, over `count` records created by earlier runs."""
         one, fixed = self.price_of_one(self.steps[index]), self._fixed_from(index)
         fitting = max(self.limit - fixed, 0) // one
         if count <= 0 or fitting < 1:
@@ -104,12 +104,12 @@ class ChainWork:
         return sum(amount for step, amount in self.prices.fixed.items() if step >= index)
 
     def price_of_one(self, step: Step) -> int:
-        """Credits of one record that an earlier step made."""
+        """Credits of one record created by an earlier step."""
         return price_of_action(step.action, 1, self.amounts[step.index])
 
 
 def _amounts_by_step(definition: RuleDefinition) -> list[dict[str, int]]:
-    """What prices are counted by, of the records known by then."""
+    """By step: default amounts, replaced by those that earlier actions set."""
     amounts, found = usual_amounts(), []
     for action in definition.actions:
         amounts = {**amounts, **decided_by(action)}

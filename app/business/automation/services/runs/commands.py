@@ -1,4 +1,4 @@
-"""What people may do with a run: retry what failed, cancel what has not ended, continue what waits."""
+"""Actions of people on runs: retry failed ones, cancel those that have not ended, continue waiting ones."""
 
 from datetime import datetime
 from typing import Any, cast
@@ -14,7 +14,7 @@ from app.business.automation.services.runs.waiting import wake_previous
 from app.business.errors import Conflict
 
 BEHIND_ALL = 10
-"""Priority of runs that are retried by the hundred: after everything else in their queue (rules have 1 to 9)."""
+"""Priority of runs retried in bulk: after everything else in their queue (rules have 1 to 9)."""
 
 
 def retry(
@@ -25,10 +25,10 @@ def retry(
     failed_attempt: int | None = None,
     priority: int | None = None,
 ) -> None:
-    """A further attempt of a failed run: only what is unfinished, under the same keys. Raises Conflict.
+    """Retry a failed run: only its unfinished units, with the same keys. Raises Conflict.
 
-    failed_attempt: the attempt that was seen to fail; when another has failed since, the run is left alone ·
-    priority: other than the rule's.
+    failed_attempt: the attempt that was seen to fail; if a later one has failed since, the run is left alone ·
+    priority: instead of the rule's.
     """
     changed = _guarded(
         session,
@@ -54,10 +54,13 @@ def retry(
 
 
 def cancel(session: Session, run: ScheduledTask, now: datetime) -> None:
-    """Not begun: skipped at once. Working: it stops before its next unit. Raises Conflict when it has ended."""
+    """A pending run is skipped immediately, a running one stops before its next unit.
+
+    Raises Conflict when it has ended.
+    """
     if _guarded(session, run, [Status.RUNNING], cancel_requested_at=now):
         return
-    # What a follow-up leaves undone is open again for the records that it comes from: the engine ends it.
+    # The engine ends follow-ups, because it has to release the source records of their undone work.
     if (
         run.admitted_at is None
         and not run.from_step
@@ -85,7 +88,7 @@ def cancel(session: Session, run: ScheduledTask, now: datetime) -> None:
 
 
 def _priority_of_rule(run: ScheduledTask) -> Any:
-    """The rule's present one: a retry of many runs may have put this run behind all others."""
+    """The rule's present priority: a bulk retry may have given the run the lowest one."""
     return (
         select(AutomationRule.priority).where(AutomationRule.id == run.automation_rule_id).scalar_subquery()
     )

@@ -1,7 +1,7 @@
-"""How often a rule has failed in a row, kept in the closing transaction.
+"""Counts the consecutive failures of a rule, in the transaction that closes the run.
 
-A start, batch or planned time counts once, however many runs it has: its key is a unique row. What says nothing about
-the rule counts neither way: faults of outside services that pass, lack of credits, pause and cancel.
+A start, batch or planned time counts once, whatever its number of runs: its key is a unique row. Ends that say nothing
+about the rule count neither way: transient faults of external services, lack of credits, pause and cancellation.
 """
 
 from datetime import datetime
@@ -21,9 +21,9 @@ NOT_ABOUT_THE_RULE = frozenset(
 
 
 def count_end(session: Session, run: ScheduledTask, now: datetime, *, is_passing: bool = False) -> None:
-    """Count the end of `run`: completed sets the count to 0, a failure of another start raises it.
+    """Count the end of `run`: completed resets the count, a failure of another start increases it.
 
-    is_passing: all that failed may work later by itself.
+    is_passing: all faults were transient.
     """
     if run.status == Status.COMPLETED:
         reset(session, run.automation_rule_id)
@@ -32,7 +32,7 @@ def count_end(session: Session, run: ScheduledTask, now: datetime, *, is_passing
 
 
 def reset(session: Session, rule_id: int) -> None:
-    """Begin to count anew."""
+    """Reset the count."""
     changed = session.execute(
         update(AutomationRule)
         .where(AutomationRule.id == rule_id, AutomationRule.failures_in_a_row > 0)
@@ -66,7 +66,7 @@ def _count_failure(session: Session, run: ScheduledTask, now: datetime) -> None:
 
 
 def _start_key(session: Session, run: ScheduledTask) -> str:
-    """The same for all runs of one start: parts, sites, runs of one record each, and follow-ups."""
+    """The same key for all runs of one start: parts, sites, runs of single records, and follow-ups."""
     first = run
     while first.follows_id is not None:
         first = session.get_one(ScheduledTask, first.start_id or first.follows_id)

@@ -1,4 +1,4 @@
-"""Runs that have ended in the caller's transaction, for a line of the log once that is committed."""
+"""Runs that ended in the caller's transaction, to be logged after its commit."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +12,7 @@ NOTED = "run_ends"
 
 @dataclass(frozen=True)
 class RunEnd:
-    """What the log says about a run, and the savepoints that must all hold for it to be true."""
+    """The log line of a run, and the savepoints that must all be committed for it to be true."""
 
     run_id: int
     line: dict[str, Any]
@@ -20,7 +20,7 @@ class RunEnd:
 
 
 def note_end(session: Session, run: ScheduledTask) -> None:
-    """Note the end of `run` as its row reads now; no statement is sent."""
+    """Note the end of `run` with the present values of its row; no statement is executed."""
     took = run.finished_at - (run.started_at or run.finished_at) if run.finished_at else None
     line = {
         "run": run.id,
@@ -40,13 +40,13 @@ def noted_runs(session: Session) -> set[int]:
 
 
 def forget_ends(session: Session, undone: SessionTransaction) -> None:
-    """Drop what was noted in a transaction or savepoint that has been rolled back."""
+    """Discard ends noted in a transaction or savepoint that was rolled back."""
     if noted := session.info.get(NOTED):
         session.info[NOTED] = [end for end in noted if undone not in end.within]
 
 
 def take_ends(session: Session) -> list[dict[str, Any]]:
-    """The lines of all noted ends, one a run as it read last, in the order of their ends; they are noted no more."""
+    """Return and clear the log lines of all noted ends: the last one of each run, in the order of their ends."""
     return list({end.run_id: end.line for end in session.info.pop(NOTED, ())}.values())
 
 

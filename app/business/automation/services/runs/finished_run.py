@@ -1,4 +1,4 @@
-"""The run that a rule looks at which follows finished runs."""
+"""Finds the finished run that a rule with this trigger refers to."""
 
 from sqlalchemy import false, or_, select
 from sqlalchemy.orm import Session
@@ -11,7 +11,7 @@ from app.business.events import Event
 
 
 def finished_run_id(session: Session, context: RunContext) -> int | None:
-    """The run whose end started this one; where a person did, the latest that the rule asks for."""
+    """The run whose end started this one; if a person started it, the latest run that matches the trigger."""
     if context.run.batch_id is not None:
         return session.scalar(
             select(Event.record_id).where(
@@ -31,7 +31,7 @@ def finished_run_id(session: Session, context: RunContext) -> int | None:
     )
     named = options.rule_id
     if named is not None:
-        # A rule stored before ids were checked may name what no row has.
+        # A rule stored before ids were validated may reference an impossible id.
         query = query.where(ScheduledTask.automation_rule_id == named if is_row_id(named) else false())
     place = context.definition.site, context.definition.sector
     for column, id in zip((ScheduledTask.site_id, ScheduledTask.sector_id), place, strict=True):

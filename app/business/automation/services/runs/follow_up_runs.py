@@ -1,6 +1,7 @@
-"""What a run leaves over continues in one further run, under the same chain and start; else it is counted as left.
+"""Work left over by a run continues in one follow-up run, in the same chain and start; else it is counted as remaining.
 
-Which records went over stays on the run (`handed_on`), so that a later attempt does not hand them on again.
+The records that were passed on are stored on the run (`handed_on`), so that a later attempt does not pass them on
+again.
 """
 
 from collections.abc import Sequence
@@ -29,19 +30,19 @@ from app.business.automation.services.runs.steps import steps_after, steps_over
 from app.business.automation.services.runs.windows import window_of
 
 FOLLOWING_CAUSES = (Cause.EVENT, Cause.BACKFILL, Cause.MANUAL, Cause.API)
-"""A planned run is not followed: what is left of its matches waits for the next planned time."""
+"""Planned runs have no follow-ups: records left over wait for the next planned time."""
 PASSED_ON = ("even_if_off", "selected", "reviewed")
-"""What a person chose or looked at holds for all that follows."""
+"""Options that follow-ups inherit: decisions of a person."""
 HANDED_PROMISED = "handed_promised"
-"""Option of a run: how many of its start's records went over to the runs that follow."""
+"""Option of a run: the number of promised records that were passed on to follow-ups."""
 
 Item = dict[str, Any]
-"""Records of a type that are left to do, and the step at which their work begins."""
+"""Records of one type to be processed, and the step at which work on them begins."""
 
 
 @dataclass(frozen=True)
 class Rest:
-    """What is left to do after a run: items one by one, then the list of its start from `place.end` on."""
+    """Work left over by a run: single items, then the list of its start from `place.end` on."""
 
     items: list[Item] = field(default_factory=list)
     place: ListSpan = NO_LIST
@@ -51,7 +52,7 @@ class Rest:
 
     @property
     def promised(self) -> int:
-        """Records of the start among it; the others were made on the way."""
+        """The number of promised records in it; the others were created on the way."""
         return self.place.beyond + sum(len(item["records"]) for item in self.items if not item["from_step"])
 
     def in_words(self, record_type: str | None) -> str:
@@ -65,7 +66,7 @@ class Rest:
 
 
 def rest_of(context: RunContext, more: Sequence[Item] = ()) -> Rest:
-    """What the run leaves over as it stands: what it did not take on, its later steps' rest, and the list."""
+    """All work left over by the run: records it did not take, the rest of its later steps, and the list."""
     run, options = context.run, context.detail.options
     if run.cause not in FOLLOWING_CAUSES:
         return Rest(merged_rest(context, more))
@@ -75,7 +76,7 @@ def rest_of(context: RunContext, more: Sequence[Item] = ()) -> Rest:
 
 
 def merged_rest(context: RunContext, rest: Sequence[Item]) -> list[Item]:
-    """Left-over work of all attempts: an attempt meets again what an earlier one left, so each record once."""
+    """Work left over by all attempts: a later attempt finds the same records again, so each is listed once."""
     options, merged = context.detail.options, []
     known = handed_on(context)
     for item in [*options.get("rest", []), *rest]:
@@ -87,9 +88,9 @@ def merged_rest(context: RunContext, rest: Sequence[Item]) -> list[Item]:
 
 
 def open_follow_up(session: Session, context: RunContext, more: Sequence[Item] = ()) -> list[str]:
-    """Continue what is left over in one further run. Returns a sentence where the start's total pays for no more.
+    """Continue the work left over in one follow-up. Returns a sentence if the start's total does not pay for more.
 
-    The run's own credits have been given back by then.
+    The run's own credits must be released before.
     """
     rest = rest_of(context, more)
     payable = _payable(session, context, rest) if rest else rest
@@ -104,7 +105,7 @@ def open_follow_up(session: Session, context: RunContext, more: Sequence[Item] =
 
 
 def pass_over(session: Session, context: RunContext) -> None:
-    """Continue with what comes after the run's own records, though none of these is worked on."""
+    """Continue with the work after the run's own records, which are not worked on."""
     rest = rest_of(context)
     own = (context.run.from_step, context.detail.records or [])
     behind = replace(rest, items=[item for item in rest.items if (item["from_step"], item["records"]) != own])
@@ -114,7 +115,7 @@ def pass_over(session: Session, context: RunContext) -> None:
 
 
 def hand_on(session: Session, context: RunContext, rest: Rest) -> ScheduledTask:
-    """Open the run that continues with `rest`; it passes on what is left after it."""
+    """Open the run that continues with `rest`; it passes on what it does not take itself."""
     run, options = context.run, context.detail.options
     first, others, place = _next_window(session, context, rest)
     context.detail.options = options | {
@@ -148,7 +149,7 @@ def hand_on(session: Session, context: RunContext, rest: Rest) -> ScheduledTask:
 
 
 def _next_window(session: Session, context: RunContext, rest: Rest) -> tuple[Item, list[Item], ListSpan]:
-    """The records of the next run, what it passes on, and its stretch of the list; filled up from the list."""
+    """The records of the next run, what it passes on, and its span of the list; filled up from the list."""
     place = ListSpan(rest.place.end, rest.place.end, rest.place.total)
     empty: Item = {"from_step": 0, "record_type": context.rule.record_type, "records": []}
     first, *others = rest.items or [empty]
@@ -161,7 +162,7 @@ def _next_window(session: Session, context: RunContext, rest: Rest) -> tuple[Ite
 
 
 def _payable(session: Session, context: RunContext, rest: Rest) -> Rest | None:
-    """The rest, begun with something that the start's total pays for; None where it pays for nothing more."""
+    """The rest, starting with an item that the start's total pays for; None if there is none."""
     left = start_left(session, context)
     if left is None:
         return rest
@@ -191,7 +192,7 @@ def _used_up(session: Session, context: RunContext) -> str:
 
 
 def _last_follower(session: Session, run_id: int) -> int:
-    """A run is followed by one run only: what a retry leaves over comes after those that follow already."""
+    """A run has at most one follow-up: work left over by a retry is appended to the existing ones."""
     while follower := session.scalar(select(ScheduledTask.id).where(ScheduledTask.follows_id == run_id)):
         run_id = follower
     return run_id

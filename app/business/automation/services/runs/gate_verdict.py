@@ -1,4 +1,4 @@
-"""What the checks of a run say: a pass in a sentence, or a stop with its reason and what could be waited for."""
+"""Results of the gates: a pass with a sentence, or a stop with its reason and what the run could wait for."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,10 +15,10 @@ from app.business.billing.services.credit_service import Budget, BudgetScope, Sh
 
 @dataclass(frozen=True)
 class Stop:
-    """A check that says no: reason code, sentence, and what a waiting run would wait for.
+    """A gate stops the run: reason code, sentence, and what a waiting run waits for.
 
-    waits_for_run_id: the run that holds the records it waits for · would: of a practice run, what it would have done,
-    in figures · budget: the one that is used up.
+    waits_for_run_id: the run that holds the records · would: figures of what a practice run would have done · budget:
+    the exhausted one.
     """
 
     reason: Reason
@@ -30,7 +30,7 @@ class Stop:
     budget: Budget | None = None
 
     def kept_budget(self) -> dict[str, Any] | None:
-        """The budget as the run keeps it: whose it is, and until when it is used up."""
+        """The budget as stored on the run: whose it is, and the period for which it is exhausted."""
         if self.budget is None:
             return None
         budget = self.budget
@@ -52,10 +52,10 @@ class OutOfCredits(Exception):
 
 @dataclass
 class Admission:
-    """What the checks have decided so far: the records, and what limits left over.
+    """What the gates have decided so far: the records, and those left over by limits.
 
-    origins: the run that left a record unfinished, where one did · gone_on_with: the records for which what is done
-    was taken over · place: the stretch of the start's list that has been looked at · looked_at: records offered.
+    origins: record -> the run that left it unfinished · gone_on_with: the records whose finished work was taken over ·
+    place: the part of the start's list that was considered · looked_at: records offered.
     """
 
     choice: Choice = field(default_factory=Choice)
@@ -72,11 +72,11 @@ class Admission:
 
 
 Gate = Callable[[Session, RunContext, Admission], str | Stop | None]
-"""Gives the sentence of a pass, None where the check does not apply, or a Stop."""
+"""Returns the sentence of a pass, None if the check does not apply, or a Stop."""
 
 
 def stop_of(shortfall: Shortfall) -> Stop:
-    """A refused hold as the check that says no."""
+    """A refused hold as a Stop."""
     if shortfall.budget and shortfall.budget.scope == BudgetScope.START:
         return Stop(Reason.BUDGET, shortfall.sentence)
     if shortfall.kind == "budget":

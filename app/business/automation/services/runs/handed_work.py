@@ -1,7 +1,7 @@
-"""Work on what a run made that it handed on to runs that begin at a later step: whose records it comes from.
+"""Work on created records that a run passed on to runs which begin at a later step, and the source records of it.
 
-While one of those runs goes on, nobody else does that work. Once all have ended, what they left undone is open again
-for the records that it comes from.
+While one of those runs is unfinished, nobody else does that work. Once all have ended, undone work is released for its
+source records.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -17,15 +17,15 @@ from app.business.automation.services.runs.start_list import start_of
 from app.business.automation.services.runs.steps import Step, steps_of
 
 OF_START = "start"
-"""Key of a handed-on item that another start's runs continue."""
+"""Key of a passed-on item that runs of another start continue."""
 Key = tuple[str, int]
 """Type and id of a record."""
 Behind = dict[Key, Roots]
-"""Made record -> the records of the start's first runs that it comes from."""
+"""Created record -> the records of the start's first runs that it was created from."""
 
 
 def followers(session: Session, start_id: int) -> list[ScheduledTask]:
-    """The runs of a start that begin at a later step, in their order."""
+    """The runs of a start that begin at a later step, in order."""
     run = ScheduledTask
     query = select(run).where(run.start_id == start_id, run.from_step > 0).order_by(run.id)
     return list(
@@ -34,12 +34,12 @@ def followers(session: Session, start_id: int) -> list[ScheduledTask]:
 
 
 def is_under_way(runs: Iterable[ScheduledTask]) -> bool:
-    """Whether one of them has not ended."""
+    """Whether any of them has not ended."""
     return any(run.status not in CLOSED for run in runs)
 
 
 def handed_items(context: RunContext) -> list[dict[str, Any]]:
-    """What the run handed on of what it made; its own records that it did not take are nobody's yet."""
+    """What the run passed on of the records it created; its own records that it did not take belong to nobody yet."""
     items = context.detail.options.get("handed_on", [])
     return [item for item in items if item["from_step"] > context.run.from_step]
 
@@ -50,7 +50,7 @@ def starts_of(context: RunContext, items: Iterable[Mapping[str, Any]]) -> set[in
 
 
 def behind_first_runs(session: Session, context: RunContext) -> Behind:
-    """All that the runs of this run's start made, with the records of the first ones that it comes from."""
+    """All records created by runs of this run's start, with their source records in its first runs."""
     start, run = start_of(context.run), ScheduledTask
     query = select(run).where(or_(run.id == start, run.start_id == start), run.from_step == 0)
     behind: Behind = {}
@@ -70,7 +70,7 @@ def _note_made(session: Session, context: RunContext, behind: Behind) -> None:
 
 
 def walked(session: Session, context: RunContext) -> Iterator[tuple[Step, Receipt, Roots, Lineage]]:
-    """The run's receipts, step by step, with its own records behind each."""
+    """The run's receipts, step by step, each with its source records."""
     lineage = Lineage(session, context, context.detail.records or [])
     receipts = receipts_of(session, context.run.id)
     for step in steps_of(context):
@@ -79,7 +79,7 @@ def walked(session: Session, context: RunContext) -> Iterator[tuple[Step, Receip
 
 
 def roots_behind(context: RunContext, own: Collection[int], behind: Mapping[Key, Roots]) -> Roots:
-    """The records of the first runs behind some of a run's own."""
+    """The source records, in the first runs, of some of a run's own records."""
     if not context.run.from_step:
         return frozenset(own)
     record_type = context.run.record_type or ""
@@ -87,5 +87,5 @@ def roots_behind(context: RunContext, own: Collection[int], behind: Mapping[Key,
 
 
 def made_roots(behind: Mapping[Key, Roots], record_type: str | None, ids: Sequence[int]) -> Roots:
-    """The records of the first runs behind made ones."""
+    """The source records, in the first runs, of created records."""
     return frozenset[int]().union(*(behind.get((record_type or "", key), frozenset()) for key in ids))

@@ -1,7 +1,7 @@
-"""Records that another run of the rule holds: by which run, how long, and what a run that needs them does.
+"""Records that another run of the rule holds: by which run, for how long, and what a run that needs them does.
 
-A run that could take others continues with those, and what is held follows. One whose records are all held waits for
-the run that holds them. It holds nothing while it waits, so that no two runs wait for each other.
+A run that could take other records continues with those, and a follow-up takes the held ones. If all its records are
+held, it waits for the run that holds them. It holds no records while it waits, so that no two runs wait for each other.
 """
 
 from collections import Counter
@@ -17,7 +17,7 @@ from app.business.automation.services.runs.gate_verdict import Stop
 from app.business.automation.services.runs.waiting import waits_until
 
 TAKEN_UP_WITHIN = timedelta(seconds=90)
-"""A run whose worker is gone continues, or releases its records, within this time after its last heartbeat."""
+"""A run of a lost worker continues, or releases its records, within this time after its last heartbeat."""
 WAITS_FOR = {
     Waiting.DAY: "waits for tomorrow, when its rule may run again",
     Waiting.CREDITS: "waits for credits",
@@ -27,13 +27,13 @@ WAITS_FOR = {
     Waiting.PREVIOUS: "waits for the run before it",
 }
 FOLLOW = {True: "They follow when it has ended.", False: "What it leaves is taken at the next planned time."}
-"""Whether the run is followed by others -> what becomes of the records that it left to their holder."""
+"""Whether the run has follow-ups -> what happens to the records that it left to their holder."""
 
 
 def wait_for_holder(context: RunContext, holders: Mapping[int, int]) -> Stop:
-    """The run can do nothing before one of these runs has released its records."""
+    """The run cannot do anything before one of these runs releases its records."""
     if not holders:
-        # Let go of since: the next sweep looks again.
+        # Released in the meantime: the next sweep retries.
         return Stop(Reason.OVERLAP, "Its records were just held by another run.", Waiting.PREVIOUS)
     counts = Counter(holders.values())
     (run_id, count), *_ = counts.most_common(1)
@@ -44,7 +44,7 @@ def wait_for_holder(context: RunContext, holders: Mapping[int, int]) -> Stop:
 
 
 def left_to_holders(context: RunContext, holders: Mapping[int, int]) -> str:
-    """What a run says of the records that it left to the runs that hold them."""
+    """The note of a run on records that it left to the runs that hold them."""
     runs = sorted(set(holders.values()))
     hold = "holds" if len(runs) == 1 else "hold"
     who = f"run {runs[0]}" if len(runs) == 1 else f"runs {', '.join(map(str, runs[:3]))}"
@@ -62,7 +62,7 @@ def holder_of(session: Session, run: ScheduledTask) -> ScheduledTask | None:
 
 
 def held_until(holder: ScheduledTask, zone: str, now: datetime) -> str:
-    """What the run that holds records does now, and until when it may keep them."""
+    """The state of the run that holds records, and until when it may hold them."""
     name = f"Run {holder.id}"
     if holder.status == Status.RUNNING:
         last = holder.lease_until

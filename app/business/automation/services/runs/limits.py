@@ -1,4 +1,4 @@
-"""The records that a run's credit limit and its start's total pay for, and what becomes of the others."""
+"""The records that a run's credit limit and its start's total pay for, and what happens to the others."""
 
 from dataclasses import dataclass, field, replace
 
@@ -10,9 +10,8 @@ from app.business.automation.services.runs.start_total import bound_of
 
 @dataclass(frozen=True)
 class WithinLimits:
-    """taken: what the run pays for · later: what fits another run, or a raised total · too_dear: no run's limit
-    pays for one of them.
-    """
+    """taken: what the run pays for · later: for another run, or for a higher total · too_dear: each costs more than
+    a run's limit."""
 
     taken: list[int] = field(default_factory=list)
     later: list[int] = field(default_factory=list)
@@ -20,7 +19,7 @@ class WithinLimits:
 
 
 def within_limits(prices: WorkPrices, ids: list[int], limit: int, most: int) -> WithinLimits:
-    """The longest beginning that `most` credits pay for; a record dearer than that holds up none behind it."""
+    """The longest prefix that `most` credits pay for; records that cost more than that alone are left out of it."""
     too_dear = [key for key in ids if prices.amount([key]) > limit]
     fitting = [key for key in ids if prices.amount([key]) <= most]
     taken = longest_within(prices.amount, fitting, most)
@@ -29,9 +28,9 @@ def within_limits(prices: WorkPrices, ids: list[int], limit: int, most: int) -> 
 
 
 def keep_left_over(admission: Admission, chosen: WithinLimits) -> WithinLimits:
-    """Leave what fits another run to it: the tail of the start's list by its place there, the others by their ids.
+    """Leave records to later runs: the tail of the start's list by position, others by id.
 
-    Returns what was decided without that tail, which the next run looks at anew.
+    Returns the decision without that tail, which the next run evaluates again.
     """
     tail = _tail(admission, chosen)
     rest = replace(chosen, too_dear=[key for key in chosen.too_dear if key not in tail])
@@ -43,7 +42,7 @@ def keep_left_over(admission: Admission, chosen: WithinLimits) -> WithinLimits:
 
 
 def _tail(admission: Admission, chosen: WithinLimits) -> set[int]:
-    """Records of the list behind the last one taken, where there is one among them that could be taken later."""
+    """Records of the list after the last one taken, if any of them could be taken later."""
     window, place = admission.choice.window, admission.place
     taken, later = set(chosen.taken), set(chosen.later)
     begin = len(window) - (place.end - place.begin)
@@ -53,7 +52,7 @@ def _tail(admission: Admission, chosen: WithinLimits) -> set[int]:
 
 
 def limit_notes(context: RunContext, chosen: WithinLimits, limit: int, most: int) -> list[str]:
-    """What the run says of records that it does not take on."""
+    """Notes on records that the run does not take."""
     notes = []
     if chosen.too_dear:
         what = context.plural(len(chosen.too_dear))

@@ -1,4 +1,4 @@
-"""The check that rules which start one another do not go round, nor on and on."""
+"""The gate that stops loops of rules, and chains that are too deep."""
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -13,7 +13,7 @@ MOST_RUNS_FROM_ONE_ROOT = 300
 
 
 def check_loop(session: Session, context: RunContext, _admission: Admission) -> str | Stop | None:
-    """The run does not come round to a rule that led to it, nor lie too deep."""
+    """The chain does not contain the run's own rule, and is not too deep."""
     run, chain = context.run, context.detail.chain
     if not chain:
         return None
@@ -41,7 +41,7 @@ def check_loop(session: Session, context: RunContext, _admission: Admission) -> 
 
 
 def _names(session: Session, rule_ids: list[int]) -> str:
-    """Rules in the order in which each started the next, by name."""
+    """Names of rules in the order in which each started the next."""
     query = select(AutomationRule.id, AutomationRule.name).where(AutomationRule.id.in_(rule_ids))
     names = {row[0]: row[1] for row in session.execute(query)}
     return " → ".join(f"“{names[rule_id]}”" for rule_id in rule_ids)

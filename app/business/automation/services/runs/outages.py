@@ -1,7 +1,7 @@
-"""After an outage of an outside service: runs that events started and that failed only for it are tried again.
+"""After an outage of an external service: event runs that failed because of it are retried.
 
-Their quick retries are used up by then. Every quarter of an hour one of the account's runs is tried; once a run of the
-account is completed, the service is back, and the others follow, twenty with each that is completed.
+Their immediate retries are used up by then. Every quarter of an hour one of the account's runs is retried as a probe;
+once a run of the account is completed, the service is back, and the others follow, twenty with each completed run.
 """
 
 from datetime import datetime, timedelta
@@ -20,17 +20,20 @@ PROBE_AFTER = timedelta(minutes=15)
 LONGEST_OUTAGE = timedelta(hours=24)
 AT_ONCE = 20
 AUTO_RETRIES = 3
-"""Quick retries of a run; one that is tried after an outage has had more."""
+"""Immediate retries of a run; one that is retried after an outage has had more."""
 TRIED_AGAIN = "It is tried again by itself once the service answers."
 
 
 def is_tried_again(run: ScheduledTask) -> bool:
-    """Whether this attempt was made because the service may be back: of its failure everybody knows already."""
+    """Whether this attempt is a retry after an outage: people have been notified of its failure already."""
     return run.auto_retries > AUTO_RETRIES
 
 
 def keep_for_later(context: RunContext) -> None:
-    """The run has failed for a fault that passes: note when it is tried again. Others are found by later runs."""
+    """The run failed because of a transient fault: set the time of its next retry.
+
+    Completed runs trigger the other retries.
+    """
     run = context.run
     began = run.started_at or context.now
     waits = run.cause in (Cause.EVENT, Cause.BACKFILL) and context.rule.is_active
@@ -39,13 +42,13 @@ def keep_for_later(context: RunContext) -> None:
 
 
 def follow_completed(session: Session, run: ScheduledTask, now: datetime) -> None:
-    """`run` is completed: what has failed for want of the service may go."""
+    """`run` is completed: retry others that failed because of the outage."""
     for other in session.scalars(_failed(run.account_id).limit(AT_ONCE)).all():
         _try(session, other, now)
 
 
 def probe(session: Session, now: datetime) -> int:
-    """From the sweep: try one run of each account whose time has come; returns the number."""
+    """From the sweep: retry one due run of each account; returns the number."""
     due = select(ScheduledTask.account_id).where(ScheduledTask.retry_at <= now).distinct()
     tried = 0
     for account_id in session.scalars(due.order_by(ScheduledTask.account_id)).all():
@@ -63,7 +66,7 @@ def probe(session: Session, now: datetime) -> int:
 
 
 def _failed(account_id: int) -> Any:
-    """Oldest first; not of rules that were switched off since, nor while the account is paused."""
+    """Oldest first; without rules that were switched off since, and not while the account is paused."""
     return (
         select(ScheduledTask)
         .join(AutomationRule, AutomationRule.id == ScheduledTask.automation_rule_id)

@@ -1,4 +1,4 @@
-"""What a run costs at most, before and while it works; the records a credit limit pays for."""
+"""Upper bounds of a run's price, before and during its execution; and the records that a credit limit pays for."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,17 +22,17 @@ from app.business.automation.services.runs.steps import (
 
 @dataclass(frozen=True)
 class StepPrice:
-    """Prices of one step's units: `amount(ids)` is the most they can cost together."""
+    """Prices of one step's units: `amount(ids)` is the upper bound for them together."""
 
     step: Step
     measured: dict[int, int]
 
     def amount(self, ids: list[int]) -> int:
-        """Credits that the units of `ids` cost at most."""
+        """Upper bound of the credits of the units of `ids`."""
         return self.step.entry.price_of_records(self.step.params, ids, self.measured)
 
     def by_site(self, ids: list[int], sites: Mapping[int, int]) -> Counter[int]:
-        """The same, by the sites of the records: a unit never works on records of two sites."""
+        """The same by site of the records: a unit never works on records of two sites."""
         grouped: dict[int, list[int]] = defaultdict(list)
         for record_id in ids:
             grouped[sites.get(record_id, 0)].append(record_id)
@@ -42,7 +42,7 @@ class StepPrice:
 
 
 def step_price(session: Session, step: Step, ids: list[int]) -> StepPrice:
-    """Load what the step's price is counted by: the sector of a keyword, the asked words of a task."""
+    """Load what the step's price is based on: the sector of a keyword, the requested words of a task."""
     measure = step.entry.measure
     measured: dict[int, int] = {}
     if measure is None:
@@ -55,9 +55,10 @@ def step_price(session: Session, step: Step, ids: list[int]) -> StepPrice:
 
 
 class WorkPrices:
-    """The most that work on any of the records costs, read once: of the steps whose records are known by then.
+    """Upper bound of the price of work on any of the records, loaded once, for steps whose records are known before the
+    run.
 
-    context: of a run that may have receipts already; without it for work that nobody has begun.
+    context: a run that may have receipts already; None for work that has not begun.
     """
 
     def __init__(
@@ -74,9 +75,9 @@ class WorkPrices:
 
         self._prices: list[tuple[StepPrice, dict[int, int] | None]] = []
         self.explicit: dict[int, list[int]] = {}
-        """By step: records written into the rule, whatever the run's own are."""
+        """By step: records named in the rule, whatever the run's own records."""
         self.fixed: dict[int, int] = {}
-        """By step: what those cost."""
+        """By step: the price of these."""
         for step in steps:
             if step.source == "explicit":
                 written = explicit_ids(step.action) or []
@@ -106,14 +107,14 @@ class WorkPrices:
 
 
 def known_price(session: Session, context: RunContext, records: list[int]) -> int:
-    """Most credits of all unfinished units whose records are known now."""
+    """Upper bound of the credits of all unfinished units whose records are known now."""
     return sum(price.amount(ids) for price, ids in known_prices(session, context, records))
 
 
 def known_prices(
     session: Session, context: RunContext, records: list[int]
 ) -> Iterator[tuple[StepPrice, list[int]]]:
-    """The paid steps whose records are known now: prices, and what is unfinished."""
+    """The paid steps whose records are known now: prices, and unfinished ids."""
     for step in steps_of(context):
         if step.known_at_start and step.source != "run" and step.entry.is_paid:
             ids = _unfinished(session, context, step, input_ids(session, context, step, records))
@@ -121,17 +122,18 @@ def known_prices(
 
 
 def affordable(session: Session, context: RunContext, records: list[int], limit: int) -> list[int]:
-    """The longest beginning of `records` whose known price stays within `limit`."""
+    """The longest prefix of `records` whose known price is within `limit`."""
     return longest_within(lambda some: known_price(session, context, some), records, limit)
 
 
 def affordable_units(price: StepPrice, ids: list[int], budget: int) -> list[int]:
-    """The longest beginning of a step's units that `budget` credits pay for."""
+    """The longest prefix of a step's units that `budget` credits pay for."""
     return longest_within(price.amount, ids, budget)
 
 
 def longest_within(price: Callable[[list[int]], int], ids: list[int], limit: int) -> list[int]:
-    """The longest beginning of `ids` that costs at most `limit`: looked for from the front, where it mostly ends."""
+    """The longest prefix of `ids` that costs at most `limit`; exponential search from the front, where it usually
+    ends."""
     low, high = 0, 1
     while high < len(ids) and price(ids[:high]) <= limit:
         low, high = high, high * 2

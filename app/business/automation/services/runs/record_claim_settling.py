@@ -1,4 +1,4 @@
-"""What becomes of a run's records: handled, free again or set aside when it ends; claimed again when it is retried."""
+"""Settles the claims of a run's records: handled, free or set aside when it ends; claimed again when it is retried."""
 
 from collections.abc import Mapping, Sequence
 
@@ -27,9 +27,9 @@ from app.business.automation.services.runs.unit_receipts import LeftOut, Unit
 
 
 def settle_claims(session: Session, context: RunContext, *, failed: bool, is_passing: bool = False) -> None:
-    """A record is handled when all work on it, and on what was made from it, is done or rightly left out.
+    """A record is handled when all work on it, and on records created from it, is done or left out.
 
-    is_passing: what failed may work later by itself, which counts against no record.
+    is_passing: the faults were transient and are not counted against the records.
     """
     records = context.detail.records or []
     unfinished, begun = _work_left(session, context, records) if failed else (set(), set())
@@ -41,7 +41,7 @@ def settle_claims(session: Session, context: RunContext, *, failed: bool, is_pas
 
 
 def open_origins(session: Session, context: RunContext, *, is_passing: bool) -> None:
-    """A follow-up over made records ended with some undone: the records that they come from are open again."""
+    """A follow-up over created records ended with some undone: release their source records."""
     records = context.detail.records or []
     left = _work_left(session, context, records)[0] if context.run.admitted_at else set(records)
     kept = [(context.run.record_type, sorted(left))]
@@ -52,7 +52,7 @@ def open_origins(session: Session, context: RunContext, *, is_passing: bool) -> 
 
 
 def _left_by_followers(session: Session, context: RunContext) -> set[int]:
-    """The run's records of which other runs had work in hand when it began, and have ended without doing it."""
+    """The run's records on which other runs had work when it began, and ended without doing it."""
     items = [item for item in handed_items(context) if OF_START in item]
     left: set[int] = set()
     for start_id in starts_of(context, items):
@@ -77,14 +77,14 @@ def _done_by(session: Session, context: RunContext, runs: Sequence[ScheduledTask
 
 
 def free_begun(session: Session, context: RunContext, records: list[int]) -> None:
-    """Free some records of a run that has begun, for a further run that continues where it left them."""
+    """Release some records of a run that has begun, for another run that continues the work on them."""
     _, begun = _work_left(session, context, records)
     record_claims.free(session, context, [key for key in records if key not in begun])
     record_claims.free(session, context, sorted(begun), unfinished_run_id=context.run.id)
 
 
 def _work_left(session: Session, context: RunContext, records: list[int]) -> tuple[set[int], set[int]]:
-    """Records with units that are not done, and those for which anything is done."""
+    """Records with unfinished units, and records with any finished work."""
     unfinished, begun = set[int](), set[int]()
     lineage, receipts = Lineage(session, context, records), receipts_of(session, context.run.id)
     for step in steps_of(context):
@@ -96,7 +96,7 @@ def _work_left(session: Session, context: RunContext, records: list[int]) -> tup
 
 
 def _left_as_they_were(session: Session, context: RunContext) -> set[int]:
-    """Records that an action could do nothing with: the rule may take them again when they have rested."""
+    """Records that an action left unchanged: the rule may take them again after a pause."""
     found: set[int] = set()
     for entry in entries_of(context.definition.actions):
         if entry.left_over and entry.needed == context.run.record_type:
@@ -107,9 +107,9 @@ def _left_as_they_were(session: Session, context: RunContext) -> set[int]:
 
 
 def claim_again(session: Session, context: RunContext) -> dict[int, int]:
-    """A retried run takes its records back. Those that another run of the rule took since are left to that one.
+    """A retried run claims its records again, except those that another run of the rule has claimed since.
 
-    Returns the runs that hold its records now, by record, where they leave it none to work on.
+    Returns record -> that run, if no records are left to work on.
     """
     records = context.detail.records or []
     if context.run.record_type is None or not records:
@@ -125,7 +125,7 @@ def claim_again(session: Session, context: RunContext) -> dict[int, int]:
 
 
 def _leave(session: Session, context: RunContext, records: list[int], elsewhere: Mapping[int, int]) -> None:
-    """Leave out the units that work only on records of other runs, which continue them."""
+    """Leave out units that work only on records of other runs, which continue them."""
     lineage, receipts = Lineage(session, context, records), receipts_of(session, context.run.id)
     for step in steps_of(context):
         for unit in open_units(session, context, step, records).units:
@@ -136,7 +136,7 @@ def _leave(session: Session, context: RunContext, records: list[int], elsewhere:
 
 
 def _parts(lineage: Lineage, unit: Unit, elsewhere: Mapping[int, int]) -> list[Unit]:
-    """The unit, if other runs have all of its records; of one that is done at once for many, a part for each."""
+    """The unit, if other runs hold all of its records; for a unit over many records, a part for each."""
     roots = lineage.of_unit(unit.step, unit)
     if unit.record_type in ("run", "sector") and unit.step.source in ("run", "records"):
         return [lineage.part(unit, root) for root in sorted(roots & elsewhere.keys())]

@@ -1,4 +1,4 @@
-"""Rescue of runs whose worker sends no heartbeat: they continue at the first unit not done, elsewhere."""
+"""Recovers runs whose worker sends no heartbeat: another worker continues them at the first unfinished unit."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -25,20 +25,20 @@ GIVEN_UP = (
 
 @dataclass(frozen=True)
 class Rescued:
-    """How many silent runs were set going again, and how many were given up."""
+    """The number of runs that were resumed, and that failed for good."""
 
     resumed: int = 0
     given_up: int = 0
 
 
 def rescue(transaction: Transaction, clock: Clock) -> Rescued:
-    """Look for expired leases; each run in a transaction of its own."""
+    """Find expired leases; each run is recovered in its own transaction."""
     with transaction() as session:
         run_ids = session.scalars(select(ScheduledTask.id).where(expired(clock()))).all()
     resumed = given_up = 0
     for run_id in run_ids:
         with transaction() as session:
-            # The time is asked once it is our turn to write: a lease may have been prolonged while we waited.
+            # Read the clock after getting the write lock: a lease may have been renewed while this transaction waited.
             session.connection()
             now = clock()
             if _take_back(session, run_id, now):
@@ -50,7 +50,7 @@ def rescue(transaction: Transaction, clock: Clock) -> Rescued:
 
 
 def _take_back(session: Session, run_id: int, now: datetime) -> bool:
-    """Guarded: the token goes, so the silent worker can write nothing from here on."""
+    """Guarded update that removes the token, so the lost worker cannot write any more."""
     taken = session.scalar(
         update(ScheduledTask)
         .where(ScheduledTask.id == run_id, expired(now))

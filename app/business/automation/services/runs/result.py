@@ -1,4 +1,4 @@
-"""What a run came to, in figures and plain words: its result, its steps, and the sentence of a failure."""
+"""The result of a run in figures and plain words: summary, steps, and the sentence of a failure."""
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from app.business.automation.services.runs.unit_receipts import SKIPPED, Outcome
 
 
 def steps_json(session: Session, run: ScheduledTask, actions: Sequence[Action]) -> list[dict[str, Any]]:
-    """The steps of a run as the API and the run page show them, from the receipts."""
+    """The steps of a run for API and run page, from the receipts."""
     return _steps(run, actions, _receipts(session, run))
 
 
@@ -72,7 +72,7 @@ def _step_status(run: ScheduledTask, units: list[ActionRun]) -> str:
 
 
 def result_of(session: Session, context: RunContext, notes: list[str]) -> dict[str, Any]:
-    """The stored result: one sentence, notes, what was made, and each step in short. Bounded in size."""
+    """The stored result: one sentence, notes, created records, and a summary of each step. Limited in size."""
     if context.run.admitted_at is None:
         return {}
     receipts = _receipts(session, context.run)
@@ -96,7 +96,7 @@ def _sentence(
     made: Counter[str],
     receipts: Mapping[int, list[ActionRun]],
 ) -> str:
-    """What was made, then what else was done; where nothing was, why."""
+    """What was created, then what else was done; if nothing was, why."""
     said = []
     if made:
         made_words = [plural(count, record_type) for record_type, count in made.items()]
@@ -114,7 +114,7 @@ def _is_own(unit: ActionRun) -> bool:
 
 
 def _step_sentence(step: dict[str, Any], done: list[ActionRun]) -> str:
-    """Of a step that makes nothing; empty when it did nothing."""
+    """The sentence of a step that creates nothing; empty when it did nothing."""
     if done and CATALOGUE[step["type"]].unit_of == "run":
         return f"{done[0].message or CATALOGUE[step['type']].label}."
     if not step["records"]:

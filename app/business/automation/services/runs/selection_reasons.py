@@ -1,4 +1,4 @@
-"""Why a run found no record, or too few: how many there were, and what each part of them was left for."""
+"""Explains why a run found no record, or too few: the numbers of records excluded by each check."""
 
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
@@ -39,8 +39,8 @@ Words = tuple[str, str]
 @dataclass(frozen=True)
 class _Counts:
     """there: in the account and in scope · matched: those that meet the conditions, or whose work has begun · fit:
-    that the action takes, or has begun · kept: not set aside · new: not taken before · free: held by no other run.
-    """
+    that the action accepts, or has begun · kept: not set aside · new: not taken before · free: held by no other
+    run."""
 
     there: int = 0
     matched: int = 0
@@ -54,7 +54,7 @@ class _Counts:
 
 
 def too_few(session: Session, context: RunContext, choice: Choice, needed: int) -> str:
-    """The sentence of a run that stops for want of records."""
+    """The sentence of a run that was stopped because of too few records."""
     if choice.offered is not None and not choice.matched:
         return _none_of_given(session, context, choice)
     if choice.matched:
@@ -71,7 +71,7 @@ def too_few(session: Session, context: RunContext, choice: Choice, needed: int) 
 
 
 def left_out_of_matching(session: Session, context: RunContext) -> str:
-    """`Of the 7 clusters that match 3 are left out: 3 have ideas already.` Empty where the rule may take them all."""
+    """`Of the 7 clusters that match 3 are left out: 3 have ideas already.` Empty if the rule may take them all."""
     counts = _counts(session, context, None)
     out = counts.matched - counts.free
     if out <= 0:

@@ -1,4 +1,4 @@
-"""Which of its records a run continues with where the monthly budget of a site does not pay for all of them."""
+"""The records with which a run continues when the monthly budget of a site does not pay for all of them."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -18,9 +18,10 @@ from app.business.automation.services.runs.steps import Step
 
 
 def leave_out_sites(session: Session, context: RunContext, admission: Admission) -> None:
-    """Go on without records that their site's budget does not pay for; the credits gate says so where that is all.
+    """Leave out records that their site's budget does not pay for; if nothing is left, the credits gate reports it.
 
-    A site that pays for none of its records takes no place of others: the run looks for more of theirs.
+    Sites that pay for none of their records do not use up the record limit: the run selects more records of other
+    sites.
     """
     first = choice = admission.choice
     fit = _fit(session, context, choice)
@@ -40,7 +41,8 @@ def leave_out_sites(session: Session, context: RunContext, admission: Admission)
 
 
 def set_aside(session: Session, context: RunContext, admission: Admission) -> Stop | None:
-    """Hold the price of the records, each on its site's month; the budgets may have changed since they were read."""
+    """Reserve the price of the records, each for its site's month; the budgets may have changed since they were
+    read."""
     prices = partial(site_budgets.price_by_site, session, context)
     fit = site_budgets.hold(session, context, context.run.record_type, admission.records, prices)
     if fit.shortfall is not None:
@@ -54,9 +56,10 @@ def set_aside(session: Session, context: RunContext, admission: Admission) -> St
 
 
 def set_aside_again(session: Session, context: RunContext, most: int) -> Stop | None:
-    """Hold what a retried or rescued run still costs, `most` credits at most; what a site does not pay for follows."""
+    """Reserve the remaining price of a retried or recovered run, at most `most` credits; what a site does not pay
+    for is left to a follow-up."""
     records, options = list(context.detail.records or []), context.detail.options
-    # Its records may have grown since (a task's words): never more than the run's limit leaves.
+    # Records may cost more than before (a task with more words), but never more than the rest of the run's limit.
     prices = site_budgets.capped(partial(site_budgets.price_by_site, session, context), most)
     of_start, needed = start_left(session, context), sum(prices(records).values())
     if of_start is not None and needed > of_start:
@@ -78,9 +81,10 @@ def set_aside_again(session: Session, context: RunContext, most: int) -> Stop | 
 def set_aside_step(
     session: Session, context: RunContext, step: Step, ids: list[int], left: int
 ) -> tuple[set[int], list[str]]:
-    """Raise the hold by what a later step costs over what `left` credits of the run and the sites' budgets pay for.
+    """Increase the hold by the price of a later step, within `left` credits of the run and the sites' budgets.
 
-    Returns those records, and a note on what is left to a follow-up. Raises OutOfCredits where nothing is paid for.
+    Returns the records that are paid for, and a note on those left to a follow-up. Raises OutOfCredits if there are
+    none.
     """
     if not step.entry.is_paid:
         return set(ids), []

@@ -1,4 +1,4 @@
-"""The records of a run that a limit skipped: a person may run them now."""
+"""The records of a run that was skipped because of a limit: a person may run them now."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,12 +16,12 @@ from app.business.automation.services.runs.pricing import affordable
 
 LIMITS = (Reason.DAILY_LIMIT, Reason.INSUFFICIENT_CREDITS, Reason.BUDGET, Reason.LIMIT_BELOW_PRICE)
 WANTED = "wanted"
-"""Option of a run that chose its records itself: those it would have worked on."""
+"""Option of a run that selected its records itself: the records it would have worked on."""
 
 
 @dataclass(frozen=True)
 class RunAgain:
-    """The records of the run that are still here."""
+    """The records of the run that still exist."""
 
     run_id: int
     record_type: str
@@ -29,13 +29,13 @@ class RunAgain:
 
 
 def keep_wanted(run: ScheduledTask, detail: RunDetail, admission: Admission) -> None:
-    """Note the records that a limit kept the run from, where only the run itself knows them."""
+    """Store the records of a run skipped by a limit, where they are not stored with the run already."""
     if run.status == Status.SKIPPED and run.reason in LIMITS and detail.records is None:
         detail.options = detail.options | {WANTED: admission.choice.ids}
 
 
 def run_again(session: Session, run: ScheduledTask, now: datetime) -> RunAgain | None:
-    """What a person may start in the run's place, by the rule as it stands now; None where that makes no sense."""
+    """What a person may start instead of the run, with the rule's present version; None if nothing."""
     wanted = run.detail.records or run.detail.options.get(WANTED)
     if run.status != Status.SKIPPED or run.reason not in LIMITS or not wanted or run.from_step:
         return None

@@ -1,6 +1,6 @@
-"""The records of a start that one run does not take at once: kept once, on its first run, and gone through by all.
+"""The list of a start's records that exceed one run: stored once, on its first run, and processed by all its runs.
 
-A run holds the ids of its own window; `listed` says which stretch of the list that is, and how long the list is.
+A run stores the ids of its own window; `listed` is the position of that window, and the length of the list.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from app.business.automation.run_models import RunDetail, ScheduledTask
 
 LISTED = "listed"
-"""Option of a run: the stretch of the start's list that its window holds."""
+"""Option of a run: the span of the start's list in its window."""
 
 
 @dataclass(frozen=True)
@@ -26,25 +26,25 @@ class ListSpan:
 
     @property
     def beyond(self) -> int:
-        """Records of the list that come after it."""
+        """The number of records after it in the list."""
         return self.total - self.end
 
     def as_option(self) -> dict[str, Any]:
-        """What is kept on a run; nothing where the start has no list."""
+        """The option stored on a run; empty where the start has no list."""
         return {LISTED: [self.begin, self.end, self.total]} if self.total else {}
 
 
 NO_LIST = ListSpan()
-"""Of a start whose first run takes all its records."""
+"""For starts whose first run takes all records."""
 
 
 def stretch_of(detail: RunDetail) -> ListSpan:
-    """The run's own stretch; an empty one where its start has no list."""
+    """The run's own span; empty where its start has no list."""
     return ListSpan(*detail.options.get(LISTED, ()))
 
 
 def start_of(run: ScheduledTask) -> int:
-    """The first run of the start that the run belongs to."""
+    """The first run of the run's start."""
     return run.start_id or run.id
 
 

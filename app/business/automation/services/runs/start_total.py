@@ -1,4 +1,4 @@
-"""The total of a start: one counter over its runs and retries, raised by each hold and lowered by each release."""
+"""The total of a start: one counter for its runs and retries, increased by each hold and decreased by each release."""
 
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -16,9 +16,9 @@ from app.business.billing.services.spend_counters import TOTAL, Budget
 
 
 def start_left(session: Session, context: RunContext) -> int | None:
-    """Credits that the run's start may still set aside; None where it has no total.
+    """Credits that the run's start may still reserve; None where it has no total.
 
-    The account is locked from here on, as by every hold, so that the figure is still true when credits are set aside.
+    Locks the account, as every hold does, so that the result is still valid when credits are reserved.
     """
     budget = context.start_budget
     if budget is None or budget.limit is None:
@@ -28,21 +28,21 @@ def start_left(session: Session, context: RunContext) -> int | None:
 
 
 def total_used(context: RunContext, needed: int, left: int) -> Stop:
-    """The attempt costs more than the start may still spend: a person may allow it more."""
+    """The Stop of an attempt that costs more than its start may still spend: a person may allow more."""
     total = context.max_credits or 0
     sentence = f"It needs {needed:,} more credits; {left:,} of the {total:,} of this start are left. "
     return Stop(Reason.BUDGET, f"{sentence}Retry it to allow them.")
 
 
 def bound_of(context: RunContext, limit: int, of_start: int | None) -> str:
-    """What allows no more: the run's own limit, of which `limit` is left, or the total of its start."""
+    """Which limit applies: the run's own limit, of which `limit` is left, or the total of its start."""
     if of_start is not None and of_start < limit:
         return f"the {context.max_credits:,} credits of this start allow"
     return f"the limit of {context.definition.credit_limit_per_execution:,} credits per run allows"
 
 
 def rooms(session: Session, run_ids: Collection[int]) -> dict[int, int]:
-    """By run: credits that its start may still set aside; runs of starts without a total are left out."""
+    """Run id -> credits that its start may still reserve; runs of starts without a total are left out."""
     first, counter = aliased(ScheduledTask), SpendCounter
     is_start = and_(
         counter.account_id == first.account_id,
@@ -61,7 +61,7 @@ def rooms(session: Session, run_ids: Collection[int]) -> dict[int, int]:
 
 
 def allow(session: Session, account_id: int, needs: Mapping[int, int]) -> None:
-    """Raise the totals of these runs' starts by what the runs need beyond them: a person has said yes to it."""
+    """Raise the totals of these runs' starts by what the runs need beyond them, after a person has confirmed it."""
     CreditService().lock(session, account_id)
     query = select(ScheduledTask.id, ScheduledTask.start_id).where(ScheduledTask.id.in_(needs))
     left = rooms(session, needs)
@@ -76,7 +76,7 @@ def allow(session: Session, account_id: int, needs: Mapping[int, int]) -> None:
 
 
 def bound(session: Session, account_id: int, amounts: Mapping[int, int]) -> None:
-    """Let the starts of these runs spend so much more for them: those without a total get one."""
+    """Raise the totals of these runs' starts by these amounts; starts without a total get one."""
     allow(session, account_id, amounts)
     run = ScheduledTask
     query = select(run.id, run.start_id).where(run.id.in_(amounts))

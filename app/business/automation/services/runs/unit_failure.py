@@ -1,4 +1,4 @@
-"""Why a unit failed, in a sentence that says who could not do what, for each exception that can end one."""
+"""Why a unit failed: a plain sentence for each kind of exception."""
 
 from concurrent.futures import TimeoutError as TooSlow
 
@@ -22,11 +22,11 @@ MISFITS = {
     "too_short": "is empty",
     "too_long": "holds too many",
 }
-"""What is wrong with a part of an answer, by pydantic's type of error."""
+"""Descriptions of invalid parts of an AI answer, by pydantic's error type."""
 
 
 def failure_of(unit: Unit, error: Exception) -> Failure:
-    """The failure of the unit; the technical detail goes apart."""
+    """The failure of the unit, with the technical detail in a separate field."""
     if isinstance(error, ProviderFault):
         reason = FAULT_REASONS.get(error.kind, Reason.ACTION_FAILED)
         return Failure(unit, reason, error.message, error.detail, error.is_passing, error.retry_after)

@@ -1,4 +1,4 @@
-"""How many records of a start one of its runs looks at, and how many one run of a batch of events takes."""
+"""The number of a start's records that one of its runs takes, and of one run over a batch of events."""
 
 from collections.abc import Sequence
 
@@ -8,14 +8,14 @@ from app.business.automation.services.rules.definition import RuleDefinition, us
 
 
 def batch_size(actions: Sequence[Action], batching: str) -> int:
-    """Records of one run when they were named to it: by events, or by a person."""
+    """Records per run when they are given, by events or a person."""
     if batching == "each":
         return 1
     return max((entry.most_records for entry in entries_of(actions)), default=MOST_RECORDS)
 
 
 def window_of(definition: RuleDefinition, *, picked: bool) -> int:
-    """Records that one run of a start by hand takes: all that match within the rule's limit, or as named."""
+    """Records per run of a manual start: the rule's limit for selected records, the maximum for given ones."""
     batching = "batch" if definition.trigger == "schedule" else definition.batching
     size = batch_size(definition.actions, batching)
     return size if picked else min(size, definition.record_limit or usual_limit(definition))

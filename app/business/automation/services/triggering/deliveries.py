@@ -1,4 +1,4 @@
-"""The rows of hand-overs: what matched opens its runs, once for each batch and rule, and all of a batch by set."""
+"""Delivers batches to rules: opens the runs of a match once for each batch and rule, in bulk per batch."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ SAMPLE = 10
 
 @dataclass(frozen=True)
 class DeliveryPlan:
-    """A batch and a rule, what the batch holds for it, and the runs that come of it."""
+    """A batch and a rule, the match, and the runs to open."""
 
     batch: EventBatch
     rule: AutomationRule
@@ -41,7 +41,7 @@ class DeliveryPlan:
 
     @property
     def counts(self) -> dict[str, int]:
-        """What the row of the pair keeps."""
+        """The counts stored in the delivery."""
         return {
             "matched": self.match.count,
             "unmatched": len(self.match.unmatched),
@@ -62,7 +62,7 @@ def plan_delivery(batch: EventBatch, rule: AutomationRule, match: Match, now: da
 
 
 def deliver_all(session: Session, pairs: Sequence[DeliveryPlan], now: datetime) -> None:
-    """Open the runs of all these pairs of batch and rule. The unique row of a pair refuses a second time."""
+    """Open the runs of these pairs of batch and rule. The unique delivery row prevents a second delivery."""
     if not pairs:
         return
     new = _add_deliveries(session, pairs, now)
@@ -76,7 +76,7 @@ def deliver_all(session: Session, pairs: Sequence[DeliveryPlan], now: datetime) 
 
 
 def deliver_again(session: Session, delivery: BatchDelivery, pair: DeliveryPlan, now: datetime) -> None:
-    """Open the runs of a pair that had failed; a row that stands for the failure becomes the first of them."""
+    """Open the runs of a failed delivery; the row that represents the failure becomes the first of them."""
     run = run_of(session, delivery)
     openings, unmatched = pair.openings, pair.match.unmatched
     if run is not None and openings:
@@ -132,7 +132,7 @@ def _opening(
 
 
 def _skip(session: Session, pair: DeliveryPlan, now: datetime) -> dict[str, Any]:
-    """The one row for all records that do not match."""
+    """The single row for all records that do not match."""
     count = len(pair.match.unmatched)
     verb = "does" if count == 1 else "do"
     return {

@@ -1,4 +1,4 @@
-"""What a batch of events holds for a rule: the batch is read once for all rules, each condition asked once."""
+"""Matches a batch of events with rules: the batch is read once for all rules, each condition is evaluated once."""
 
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,12 +27,12 @@ from app.business.events import Event, EventBatch
 from app.business.planner.models import Site, SiteStatus
 
 UNSPLIT = 0
-"""The site id of what is not split."""
+"""Site id of rules that are not split."""
 
 
 @dataclass(frozen=True)
 class BatchEvents:
-    """The events of one batch, as they were recorded."""
+    """The events of one batch, as recorded."""
 
     batch: EventBatch
     rows: Sequence[Any]
@@ -40,11 +40,11 @@ class BatchEvents:
 
     @cached_property
     def ended(self) -> dict[str, Any]:
-        """What a batch of a finished run says of that run."""
+        """The data of the finished run, in a batch of that type."""
         return next((row.data or {} for row in self.rows), {})
 
     def offered(self, rule: AutomationRule) -> dict[int, int | None]:
-        """The rule's records of the batch in the order of their events, each with its site."""
+        """The rule's records in the batch, in the order of their events: record -> site."""
         wanted = statuses_to(stored_options(rule.trigger, rule.trigger_options))
         key = (rule.record_type, rule.site_id, rule.sector_id, wanted)
         if key not in self._offered:
@@ -59,7 +59,7 @@ class BatchEvents:
         return self._offered[key]
 
     def has_something_for(self, rule: AutomationRule) -> bool:
-        """Whether the batch starts this rule, which has its trigger."""
+        """Whether the batch has events for this rule, whose trigger it has."""
         options = stored_options(rule.trigger, rule.trigger_options)
         if isinstance(options, RunFinishedOptions):
             place = rule.site_id, rule.sector_id
@@ -71,7 +71,7 @@ class BatchEvents:
 
 @dataclass(frozen=True)
 class Match:
-    """groups: for each run or series of runs its site (0 where not split) and its records (None: it has none) ·
+    """groups: for each run or series of runs its site (0 where not split) and its records (None: without records) ·
     unmatched: records that do not meet the conditions."""
 
     groups: list[tuple[int, list[int] | None]]
@@ -79,7 +79,7 @@ class Match:
 
     @property
     def count(self) -> int:
-        """How many records match."""
+        """The number of matching records."""
         return sum(len(records or ()) for _, records in self.groups)
 
 
@@ -91,9 +91,9 @@ def read_events(session: Session, batch: EventBatch) -> BatchEvents:
 
 
 def ended_in_scope(place: tuple[int | None, int | None], options: RunFinishedOptions, run: Any) -> bool:
-    """Whether a finished run (or its event) is of the site and sector of a rule that follows runs.
+    """Whether a finished run (or its event) is in the site and sector of a rule that follows runs.
 
-    One of no site is in scope where the options name its rule.
+    A run without site is in scope where the options name its rule.
     """
     is_named = options.rule_id is not None
     return all(
@@ -103,12 +103,12 @@ def ended_in_scope(place: tuple[int | None, int | None], options: RunFinishedOpt
 
 
 def matches_trigger(ended: Mapping[str, Any], options: RunFinishedOptions, rule_id: int | None) -> bool:
-    """Whether a finished run is one that a rule's options ask for; never its own."""
+    """Whether a finished run matches the options of a rule; never its own run."""
     return ended.get("rule_id") != rule_id and options.ask_for(ended.get("rule_id"), ended.get("status"))
 
 
 def match(session: Session, events: BatchEvents, rule: AutomationRule, now: datetime) -> Match | None:
-    """What the batch holds for the rule; None where it is not for this rule. Raises where the rule cannot be read."""
+    """The match of the batch and the rule; None without events for it. Raises where the rule is not valid."""
     if not events.has_something_for(rule):
         return None
     if rule.record_type is None:
@@ -128,7 +128,7 @@ def match(session: Session, events: BatchEvents, rule: AutomationRule, now: date
 
 
 def _sites_of(session: Session, events: BatchEvents, rule: AutomationRule) -> list[int]:
-    """Of a rule that works on no records: the sites of the events, or all of its own where these name none."""
+    """For rules without records: the sites of the events, or all sites of the rule where the events have none."""
     if rule.split_by != "site":
         return [UNSPLIT]
     named = list(dict.fromkeys(row.site_id for row in events.rows if row.site_id is not None))
@@ -141,7 +141,7 @@ def _sites_of(session: Session, events: BatchEvents, rule: AutomationRule) -> li
 
 
 def parts(actions: Sequence[Action], batching: str, records: list[int]) -> Iterator[list[int]]:
-    """The records of one batch (and site, where the rule is split) as its runs take them."""
+    """The records of one batch (and site, where the rule is split), divided into runs."""
     size = batch_size(actions, batching)
     for start in range(0, len(records), size):
         yield records[start : start + size]
@@ -155,7 +155,7 @@ def _matching_on(
     now: datetime,
     site_id: int,
 ) -> list[int]:
-    """The matching records of one site, in whose time zone `now` is read."""
+    """The matching records of one site, evaluated in its time zone."""
     here = {record_id for record_id, of_site in offered.items() if of_site == site_id}
     zone = session.get_one(Site, site_id).timezone or session.get_one(Account, rule.account_id).timezone
     return _matching(session, batch, rule, here, now, ZoneInfo(zone))

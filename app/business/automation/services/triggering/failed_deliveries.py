@@ -1,4 +1,4 @@
-"""Hand-overs that fail: put off, and after some tries given up as a failed run that somebody can retry.
+"""Failed deliveries: retried, and after the last attempt recorded as a failed run that somebody can retry.
 
 The notice and the audit's finding stay until somebody retries it or archives the rule; the batch is kept until then.
 """
@@ -34,15 +34,15 @@ TO_DO = "Open the rule, repair what is marked, save it, and retry this run."
 def put_off(
     session: Session, batch: EventBatch, rule_id: int, error: str, not_before: datetime, now: datetime
 ) -> None:
-    """Keep the pair to be tried again."""
+    """Record the pair for a retry."""
     row = {"account_id": batch.account_id, "batch_id": batch.id, "rule_id": rule_id, "created_at": now}
     tries = {"state": Delivery.PENDING, "attempts": 1, "not_before": not_before, "error": error}
     insert_missing(session, BatchDelivery, row | tries)
 
 
 def give_up(session: Session, delivery: BatchDelivery, now: datetime) -> None:
-    """A failed run stands for what was not delivered; its retry delivers it again."""
-    # Columns, not the row: what cannot be read may be in it.
+    """Record a failed run that represents the delivery; retrying it repeats the delivery."""
+    # Single columns, because other columns of the row may be what cannot be read.
     rule = session.execute(select(*_READABLE).where(AutomationRule.id == delivery.rule_id)).one()
     run = _failed_run(session, rule, delivery, now)
     delivery.state, delivery.not_before, delivery.run_id = Delivery.FAILED, None, run.id
@@ -63,7 +63,7 @@ def give_up(session: Session, delivery: BatchDelivery, now: datetime) -> None:
 
 
 def drop(session: Session, delivery: BatchDelivery, now: datetime) -> None:
-    """The rule was changed meanwhile and does not take the batch any more."""
+    """The rule was changed in the meantime and does not accept the batch any more."""
     run = run_of(session, delivery)
     if run is not None:
         skip_instead(session, run, Reason.CONDITIONS, NOT_HERE, now)
@@ -72,7 +72,7 @@ def drop(session: Session, delivery: BatchDelivery, now: datetime) -> None:
 
 
 def delivery_of(session: Session, run: ScheduledTask) -> BatchDelivery | None:
-    """The given up delivery that the failed run stands for."""
+    """The failed delivery that the failed run represents."""
     query = select(BatchDelivery).where(
         BatchDelivery.run_id == run.id,
         BatchDelivery.account_id == run.account_id,
@@ -82,7 +82,7 @@ def delivery_of(session: Session, run: ScheduledTask) -> BatchDelivery | None:
 
 
 def run_of(session: Session, delivery: BatchDelivery) -> ScheduledTask | None:
-    """The failed run that stands for the delivery, with its detail."""
+    """The failed run that represents the delivery, with its detail."""
     if delivery.run_id is None:
         return None
     query = select(ScheduledTask).where(ScheduledTask.id == delivery.run_id)
@@ -91,7 +91,7 @@ def run_of(session: Session, delivery: BatchDelivery) -> ScheduledTask | None:
 
 
 def settle(session: Session, account_id: int, rule_id: int, now: datetime) -> None:
-    """Nobody has to act any more once none of the rule's hand-overs is given up."""
+    """Withdraw the notice once the rule has no failed deliveries."""
     left = select(BatchDelivery.id).where(
         BatchDelivery.rule_id == rule_id, BatchDelivery.state == Delivery.FAILED
     )
@@ -100,7 +100,7 @@ def settle(session: Session, account_id: int, rule_id: int, now: datetime) -> No
 
 
 def somebody_must_act() -> ColumnElement[bool]:
-    """Clause over deliveries joined with their rules: given up, and the rule is still in use."""
+    """Clause over deliveries joined with their rules: failed, and the rule is still in use."""
     return (BatchDelivery.state == Delivery.FAILED) & AutomationRule.archived_at.is_(None)
 
 

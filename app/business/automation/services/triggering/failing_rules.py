@@ -1,4 +1,4 @@
-"""Rules that have failed too often in a row are switched off, with a notice that says since when and why."""
+"""Switches off rules that have failed too often in a row, with a notice on since when and why."""
 
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -15,7 +15,7 @@ from app.business.automation.services.triggering import rule_switch
 
 
 def stop_failing_rules(session: Session, now: datetime, rule_id: int | None = None) -> int:
-    """Switch off every rule (or that one) whose failures in a row have come to its limit; returns the number."""
+    """Switch off every rule (or this one) whose consecutive failures have reached its limit; returns the number."""
     rule = AutomationRule
     failing = select(rule).where(
         rule.is_active, rule.stop_after_failures > 0, rule.failures_in_a_row >= rule.stop_after_failures
@@ -58,7 +58,7 @@ def _why(session: Session, rule: AutomationRule, run: ScheduledTask, now: dateti
 
 
 def _missed(session: Session, rule: AutomationRule) -> str:
-    """What the failed runs since then have not done."""
+    """The runs and records that failed since then."""
     runs, records = session.execute(
         select(func.count(), func.coalesce(func.sum(ScheduledTask.record_count), 0)).where(
             ScheduledTask.automation_rule_id == rule.id,

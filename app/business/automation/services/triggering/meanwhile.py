@@ -1,4 +1,4 @@
-"""What came while an event rule was switched off because it kept failing: it is offered when it is switched on."""
+"""Records that arrived while an event rule had switched itself off: offered when it is switched on again."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -15,9 +15,9 @@ LONGEST = timedelta(days=30)
 
 
 def records_meanwhile(session: Session, rule: AutomationRule, since: datetime, now: datetime) -> list[int]:
-    """Records that match now, of batches that nobody handed to the rule since then, and of runs that had not begun.
+    """Records that match now: of batches not delivered to the rule since then, and of runs that had not begun.
 
-    Raises Invalid where the rule cannot be read.
+    Raises Invalid where the rule is not valid.
     """
     since = max(since, now - LONGEST)
     found: dict[int, None] = {}
@@ -47,7 +47,7 @@ def _undelivered(rule: AutomationRule, since: datetime) -> Select[EventBatch]:
 
 
 def _of_runs_not_begun(session: Session, rule: AutomationRule, since: datetime) -> Iterator[list[int]]:
-    """Of runs over events that came to their turn when the rule was off already."""
+    """Records of event runs whose turn came when the rule was already off."""
     query = (
         select(RunDetail.records)
         .join(ScheduledTask, ScheduledTask.id == RunDetail.run_id)

@@ -1,4 +1,4 @@
-"""Retrying a run by hand: one that stands for a failed delivery is delivered again, all others are retried."""
+"""Manual retry of a run: one that represents a failed delivery is delivered again, all others are retried."""
 
 from datetime import datetime
 
@@ -20,7 +20,7 @@ def retry(
     failed_attempt: int | None = None,
     priority: int | None = None,
 ) -> None:
-    """A further try of a failed run, as `run_control.retry` takes it. Raises Conflict where it cannot be."""
+    """Retry a failed run, with the arguments of `commands.retry`. Raises Conflict where that is not possible."""
     delivery = failed_deliveries.delivery_of(session, run)
     if delivery is None:
         commands.retry(session, run, now, failed_attempt=failed_attempt, priority=priority)

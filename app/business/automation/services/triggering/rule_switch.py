@@ -1,4 +1,4 @@
-"""Switching rules on and off, by people, by the API and by other rules: one way for all of them."""
+"""Switches rules on and off, for people, the API and other rules."""
 
 from datetime import datetime
 
@@ -14,7 +14,7 @@ from app.business.automation.services.triggering.planning import replan
 def switch(
     session: Session, rule: AutomationRule, on: bool, now: datetime, user_id: int | None = None
 ) -> bool:
-    """Turn the rule on or off; time switched off owes nothing. False when it already was so."""
+    """Switch the rule on or off; no times count while it is off. False if it already was."""
     if rule.is_active == on:
         return False
     rule.is_active = on
@@ -26,12 +26,12 @@ def switch(
 
 
 def stopped_key(rule_id: int) -> str:
-    """The key of the notice that a rule has switched itself off."""
+    """Key of the notice that a rule has switched itself off."""
     return f"rule-stopped-{rule_id}"
 
 
 def forget_failures(session: Session, rule: AutomationRule, now: datetime) -> None:
-    """A rule that is switched on begins anew to count its failures in a row."""
+    """Reset the count of consecutive failures of a rule that is switched on."""
     session.execute(
         update(AutomationRule)
         .where(AutomationRule.id == rule.id)

@@ -1,6 +1,6 @@
-"""Monitoring of what does not happen: people are notified of a planned run that has not started.
+"""Monitors planned runs: people are notified of runs that have not started.
 
-The notice is settled once all runs it names have started.
+The notice is withdrawn once all runs it names have started.
 """
 
 from collections import defaultdict
@@ -30,7 +30,7 @@ WHAT_TO_DO = (
 
 @dataclass(frozen=True)
 class Late:
-    """A rule whose planned time has come without a start."""
+    """A rule with a planned time that was not started."""
 
     rule_id: int
     rule_name: str
@@ -48,7 +48,7 @@ def late_rules(session: Session, now: datetime) -> dict[int, list[Late]]:
 
 
 def watch(session: Session, now: datetime) -> int:
-    """Raise, renew and settle the notices; returns the number of accounts with a late rule."""
+    """Raise, renew and withdraw the notices; returns the number of accounts with a late rule."""
     late = late_rules(session, now)
     for account_id, rules in late.items():
         _notify(session, session.get_one(Account, account_id), rules, now)
@@ -75,7 +75,7 @@ def _not_begun(since: datetime) -> Any:
 
 
 def _notify(session: Session, account: Account, rules: list[Late], now: datetime) -> None:
-    """Once for each rule and planned time: who has read it is notified again only of something new."""
+    """Notifies once for each rule and planned time: people who have read it are notified again only of new ones."""
     lines = [_line(rule, account.timezone) for rule in rules[:MOST_NAMED]]
     known = notice_of(session, account.id, KEY)
     if known and all(line in known.body for line in lines):
