@@ -1,4 +1,4 @@
-"""Operations: long work that people ask for and watch.
+"""Operations: long work that people request and observe.
 
 Revision ID: 0004
 Revises: 0003

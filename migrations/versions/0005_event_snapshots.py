@@ -1,4 +1,4 @@
-"""What a record said when its event was written.
+"""Store a snapshot of the record with each event.
 
 Revision ID: 0005
 Revises: 0004

@@ -1,4 +1,4 @@
-"""Find the events of one record: what a person asks who wonders why nothing happened to it.
+"""Add an index for the events of one record, which explanations of that record read.
 
 Revision ID: 0006
 Revises: 0005

@@ -1,6 +1,6 @@
 """Count the credits of a run on the day on which it spends them, not on that of its first start.
 
-Runs under way have set their credits aside on the day they were counted on: there they are given back.
+Runs in progress have reserved credits on the day of their first start: they are released there.
 
 Revision ID: 0007
 Revises: 0006

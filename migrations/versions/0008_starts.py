@@ -1,6 +1,6 @@
-"""Bind a start to its runs: the first run of a chain, what the chain may cost, and which records it owes.
+"""Link runs to their start: the first run of a chain, the chain's credit limit, and the promised records.
 
-Runs of earlier versions belong to no start, have no total and owe nothing that could be counted.
+Runs of earlier versions belong to no start, have no limit in total and no promised records.
 
 Revision ID: 0008
 Revises: 0007

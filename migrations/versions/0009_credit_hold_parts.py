@@ -1,8 +1,8 @@
-"""Keep what each run set aside by spend counter, charges by site, and the total of a start as a counter.
+"""Record the parts of each run's hold by spend counter, charges by site, and the total of a start as a counter.
 
-Parts are filled from the holds there are, as 0.3.0 counted them: on the account's day, the rule's month and the
-run's own site. What was charged before carries no site, so it stands under site 0; what a counter holds beyond
-its runs (a retry moved a run to another day) is its opening figure.
+Parts are created from existing holds, as 0.3.0 counted them: on the account's day, the rule's month and the run's own
+site. Earlier charges have no site, so they count for site 0; what a counter holds in addition to its runs (a retry
+moved a run to another day) is its opening balance.
 
 Revision ID: 0009
 Revises: 0008

@@ -1,6 +1,6 @@
-"""Switch rules off that keep failing: after how many failures in a row, and how many there have been.
+"""Switch off rules that keep failing: the number of failures in a row that are allowed, and that occurred.
 
-Rules that are here already stop after the usual five, counted from now.
+Existing rules stop after the default of five, counted from now on.
 
 Revision ID: 0010
 Revises: 0009

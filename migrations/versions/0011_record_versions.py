@@ -1,6 +1,6 @@
-"""Count the versions of sites, sectors and records, and keep every text that an article had.
+"""Add versions of sites, sectors and records, and store every version of an article's text.
 
-The text of an article that is here is kept when it is first changed. A keyword that is new belongs to no cluster.
+The text of an existing article is stored when it is first changed. A keyword with status new belongs to no cluster.
 
 Revision ID: 0011
 Revises: 0010

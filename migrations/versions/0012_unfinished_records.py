@@ -1,6 +1,6 @@
-"""Keep which run left a record unfinished, and which run did a unit that another one took over.
+"""Record which run left a record unfinished, and which run did a unit that another one took over.
 
-Records that earlier versions called handled stay so: nothing starts by itself because of the upgrade.
+Records that earlier versions marked as handled stay so: the upgrade starts no work.
 
 Revision ID: 0012
 Revises: 0011

@@ -1,6 +1,6 @@
-"""Give each hand-over of a batch to a rule its own state, attempts and back-off.
+"""Give each delivery of a batch to a rule its own state, attempts and back-off.
 
-Batches that were given up as a whole are handed over again: no rule had seen them.
+Batches that failed as a whole are delivered again, because no rule has received them.
 
 Revision ID: 0013
 Revises: 0012

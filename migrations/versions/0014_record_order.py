@@ -1,6 +1,6 @@
-"""Keep in which order a rule takes its records, and of each attempt of a run the credits that were its own.
+"""Store the order in which a rule takes records, and for each attempt of a run its own credits.
 
-Every rule takes the oldest first, as all did. An attempt kept the run's total up to its end.
+Existing rules take the oldest records first, as before. Until now an attempt stored the run's total up to its end.
 
 Revision ID: 0014
 Revises: 0013
@@ -48,7 +48,7 @@ def _write(figures) -> None:
 
 
 def _own_credits(totals: list[int]) -> list[int]:
-    """One whose worker was lost kept 0: what it used stands with the next."""
+    """An attempt of a lost worker stored 0: its credits are included in those of the next attempt."""
     return [max(total - max(totals[:place], default=0), 0) for place, total in enumerate(totals)]
 
 

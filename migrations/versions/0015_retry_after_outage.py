@@ -1,4 +1,4 @@
-"""Note when a run that failed for want of an outside service is tried again.
+"""Store when a run that failed because of an outage is retried.
 
 Revision ID: 0015
 Revises: 0014

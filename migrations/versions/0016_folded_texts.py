@@ -1,7 +1,8 @@
-"""Store folded texts beside the texts, so that no database folds by itself, and make keywords unique by their fold.
+"""Store case-folded texts with the texts, so that folding does not depend on the database, and make keywords unique by
+them.
 
-Keywords of one site that are the same by the fold are left as they are: the first keeps the fold as its key, the
-others add their number to it, and a notice names them. Sectors of one site that have the same name by it are named too.
+Keywords of one site with the same folded text are kept: the first uses the folded text as its key, the others append
+their id, and a notice lists them. Sectors of one site with the same folded name are listed too.
 
 Revision ID: 0016
 Revises: 0015
@@ -117,7 +118,7 @@ def _folded(value: Any) -> Any:
 
 
 def _same(table: str, text: str) -> dict[tuple[int, str], list[Any]]:
-    """By site and fold: the rows, where there are more than one."""
+    """Groups of more than one row with the same site and folded text."""
     found = op.get_bind().execute(sa.text(
         f'SELECT id, account_id, site_id, {text} AS text FROM {table} WHERE (site_id, {text}_folded) IN'
         f' (SELECT site_id, {text}_folded FROM {table} GROUP BY site_id, {text}_folded HAVING count(*) > 1)'
@@ -130,7 +131,7 @@ def _same(table: str, text: str) -> dict[tuple[int, str], list[Any]]:
 
 
 def _give_notice(groups: dict[tuple[int, str], list[Any]], what: str, key: str, advice: str) -> None:
-    """One notice for each account, naming the first ten groups."""
+    """One notice for each account, listing the first ten groups."""
     accounts: dict[int, list[str]] = {}
     for rows in groups.values():
         accounts.setdefault(rows[0].account_id, []).append(' = '.join(f'“{row.text}”' for row in rows))

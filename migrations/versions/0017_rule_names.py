@@ -1,7 +1,7 @@
-"""Rule names are unique in an account, whatever their case and spaces; schedules say their time zone.
+"""Make rule names unique in an account, ignoring case and spaces; store the time zone in each schedule.
 
-Of rules that are called alike the oldest keeps its name, the others become "name (2)" and so on, as a version of
-their own and with a notice. Archived rules keep theirs. A schedule without a zone was read in UTC, and stays so.
+Of rules with the same name the oldest keeps it, the others become "name (2)" and so on, in a new version and with a
+notice. Archived rules keep their names. Schedules without a zone used UTC, and continue to.
 
 Revision ID: 0017
 Revises: 0016
@@ -73,7 +73,7 @@ def downgrade() -> None:
 
 
 def _write_zones(bind: sa.Connection) -> None:
-    """Rules that are split by site may say none: each site's own is meant then."""
+    """Rules split by site may have none: then each site's own zone is used."""
     unprotect_history(bind)
     rules = sa.select(rule.c.id, rule.c.schedule).where(rule.c.trigger == 'schedule', rule.c.split_by != 'site')
     for row in bind.execute(rules).all():
@@ -128,7 +128,7 @@ def _rename(bind: sa.Connection, row: sa.Row, name: str, now: datetime) -> None:
 
 
 def _name_back(bind: sa.Connection, told: sa.Row) -> None:
-    """Take back the versions that were made with this notice, where nobody has changed the rule since."""
+    """Remove the versions created with this notice, unless somebody has changed the rule since."""
     made = sa.select(version).where(
         version.c.account_id == told.account_id, version.c.created_at == told.created_at,
         version.c.version == sa.select(rule.c.version).where(rule.c.id == version.c.rule_id).scalar_subquery(),

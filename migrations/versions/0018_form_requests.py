@@ -1,4 +1,4 @@
-"""Keys of forms that start something, each used once.
+"""Store the keys of forms that start something; each key is used once.
 
 Revision ID: 0018
 Revises: 0017

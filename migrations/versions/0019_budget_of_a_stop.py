@@ -1,4 +1,4 @@
-"""Which budget a run waits for, or was stopped by.
+"""Store the budget that a run waits for, or that stopped it.
 
 Revision ID: 0019
 Revises: 0018

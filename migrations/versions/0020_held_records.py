@@ -1,4 +1,4 @@
-"""The run whose records a waiting run waits for.
+"""Store the run that holds the records which a waiting run needs.
 
 Revision ID: 0020
 Revises: 0019

@@ -1,6 +1,6 @@
-"""Options of rules that did nothing under their trigger are as they are where nobody says anything.
+"""Reset options of rules that have no effect with their trigger to their defaults.
 
-Today such values are refused; what the rules do does not change.
+Such values are now refused; the effect of the rules does not change.
 
 Revision ID: 0021
 Revises: 0020
@@ -41,7 +41,7 @@ def _usual(rule: Any) -> dict[str, Any]:
 
 
 def _reset(rule: Any, values: dict[str, Any]) -> None:
-    """In the rule and in the version that it stands for now."""
+    """In the rule and in its present version."""
     connection = op.get_bind()
     sets = ', '.join(f'{name} = :{name}' for name in values)
     connection.execute(sa.text(f'UPDATE automation_rule SET {sets} WHERE id = :id'), values | {'id': rule['id']})
@@ -61,4 +61,4 @@ def _reset(rule: Any, values: dict[str, Any]) -> None:
 
 
 def downgrade() -> None:
-    """The values did nothing."""
+    """Nothing to restore: the values had no effect."""

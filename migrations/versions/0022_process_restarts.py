@@ -1,4 +1,4 @@
-"""Which processes had to be started again, when and why.
+"""Store which processes had to be restarted, when and why.
 
 Revision ID: 0022
 Revises: 0021

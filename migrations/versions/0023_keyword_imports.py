@@ -1,4 +1,4 @@
-"""Uploads in the database, and imports that are written in parts.
+"""Store uploads in the database, and import keywords in parts.
 
 Revision ID: 0023
 Revises: 0022
