@@ -35,6 +35,7 @@ class Settings(BaseSettings):
     redis_url: str = ""
     workers: int = Field(2, ge=1, le=64)
     secret_key: SecretStr = SecretStr("")
+    secret_key_old: SecretStr = SecretStr("")
     trusted_proxies: int = Field(0, ge=0, le=5)
     ai_base_url: str = ""
     ai_api_key: SecretStr = SecretStr("")
@@ -101,8 +102,9 @@ class Settings(BaseSettings):
     def _belong_together(self) -> Self:
         if self.database_url and not self.secret_key.get_secret_value():
             raise ValueError("SECRET_KEY is required with DATABASE_URL: every process must share it")
-        if 0 < len(self.secret_key.get_secret_value()) < 32:
-            raise ValueError("SECRET_KEY must have at least 32 characters")
+        for name in ("secret_key", "secret_key_old"):
+            if 0 < len(getattr(self, name).get_secret_value()) < 32:
+                raise ValueError(f"{name.upper()} must have at least 32 characters")
         return self
 
     @property

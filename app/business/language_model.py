@@ -20,16 +20,34 @@ PASSING: frozenset[FaultKind] = frozenset({"timeout", "connection", "rate_limite
 
 
 @dataclass(frozen=True)
+class ModelConnection:
+    """An account's own service. The key is sealed; prices are millionths for a million tokens."""
+
+    id: int
+    version: int
+    base_url: str
+    api_key_sealed: str = field(repr=False)
+    model: str
+    article_model: str
+    mode: str | None
+    price_in: int | None
+    price_out: int | None
+    monthly_limit: int | None
+
+
+@dataclass(frozen=True)
 class Prompt:
     """One request: the kind of text, the plain facts it is made from, and the shape of the answer.
 
     `facts` is data (imported texts included), never instructions. `answer` is the schema of what comes back.
+    `connection`: the account's own service; None for that of the installation.
     """
 
     kind: Literal["ideas", "content"]
     facts: dict[str, Any]
     answer: type[BaseModel]
     instructions: str
+    connection: ModelConnection | None = None
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,7 @@ MENU: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("planner.sites", "Sites", "world"),
             Entry("accounts.team", "Team", "users", Role.OWNER),
             Entry("accounts.api_keys", "Keys", "key", Role.OWNER),
+            Entry("outlets.ai", "AI service", "robot", Role.OWNER),
             Entry("accounts.settings", "Settings", "settings"),
             Entry("system.health", "System health", "heartbeat"),
         ),

@@ -11,7 +11,7 @@ import pytest
 
 from app.business.language_model import Completion, Prompt, ProviderFault
 from app.business.planner.services.ideas_service import INSTRUCTIONS, IdeaDrafts
-from app.infrastructure.ai import make_language_model
+from app.infrastructure.ai import make_own_model
 from app.infrastructure.ai.endpoint import Endpoint
 from app.infrastructure.ai.offline import OfflineModel
 from app.infrastructure.ai.openai_compatible import OpenAICompatible
@@ -162,8 +162,8 @@ def test_faults_never_show_our_key() -> None:
 
 
 def test_the_settings_choose_the_provider() -> None:
-    assert isinstance(make_language_model(Settings()), OfflineModel)
+    assert isinstance(make_own_model(Settings()), OfflineModel)
     provider = Settings(ai_base_url="http://127.0.0.1:9/v1", ai_model="small")
-    assert isinstance(make_language_model(provider), OpenAICompatible)
+    assert isinstance(make_own_model(provider), OpenAICompatible)
     with pytest.raises(SettingsError, match="AI_MODEL"):
-        make_language_model(Settings(ai_base_url="http://127.0.0.1:9/v1"))
+        make_own_model(Settings(ai_base_url="http://127.0.0.1:9/v1"))

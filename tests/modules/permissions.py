@@ -13,6 +13,7 @@ from app.business.accounts.models import UserSession
 from app.business.accounts.services import api_keys, uploads
 from app.business.automation.models import RuleDraft
 from app.business.automation.services.operations.lifecycle import begin_operation
+from app.business.outlets.models import AiConnection
 from tests.factories import (
     make_cluster,
     make_content,
@@ -86,6 +87,8 @@ TABLE = {
         accounts.team accounts.add_person accounts.ask_role accounts.change_role accounts.new_link
         accounts.switch_off accounts.switch_on accounts.api_keys accounts.add_key accounts.revoke_key
         accounts.save_settings
+        outlets.ai outlets.save_ai outlets.test_ai outlets.remove_ai
+        outlets_api.show_ai outlets_api.replace_ai outlets_api.remove_ai outlets_api.test_ai
         planner.new_site planner.edit_site planner_api.create_site planner_api.change_site
     """,
 }
@@ -131,6 +134,15 @@ def make_rows(app: Flask, session: Session, people: People) -> dict[str, str]:
             session, account_id=account.id, kind="bulk_retry", params={"runs": []}, user_id=None, now=now
         ),
     }  # fmt: skip
+    session.add(
+        AiConnection(
+            account_id=account.id,
+            base_url="https://ai.example/v1",
+            model="small",
+            created_at=now,
+            updated_at=now,
+        )
+    )
     session.commit()
     browser_of(app, session, people.editor).post(f"/rules/{rule.id}/edit")
     ids = {name: str(row.id) for name, row in rows.items()} | {"site": str(sector.site_id)}

@@ -138,6 +138,7 @@ def add_rows(world: World) -> None:
 # --- API bodies
 
 BASES: dict[str, tuple[str, str, dict[str, Any]]] = {
+    "AiSent": ("PUT", "/api/outlets/ai/", {"base_url": "https://ai.example/", "model": "x"}),
     "SiteNew": ("POST", "/api/planner/sites/", {"name": "x"}),
     "SiteChanges": ("PATCH", "/api/planner/sites/{site}/", {}),
     "SectorNew": ("POST", "/api/planner/sectors/", {"site": "{site}", "name": "x"}),

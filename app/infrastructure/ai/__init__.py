@@ -1,9 +1,9 @@
-"""The AI provider of this installation: the configured one, else the offline one."""
+"""The AI provider of this installation: the configured one, else the offline one; an account may have its own."""
 
 from app.business.language_model import LanguageModel
+from app.infrastructure.ai.connected import ConnectedModels, policy_for
 from app.infrastructure.ai.endpoint import Endpoint
 from app.infrastructure.ai.offline import OfflineModel
-from app.infrastructure.outbound.policy import OutboundPolicy
 from app.settings import Settings, SettingsError
 
 OPENAI = "https://api.openai.com/v1"
@@ -11,7 +11,12 @@ OPENAI = "https://api.openai.com/v1"
 
 def make_language_model(settings: Settings) -> LanguageModel:
     """Raises SettingsError when a provider is named but not its model."""
-    if not _names_provider(settings):
+    return ConnectedModels(settings, make_own_model(settings))
+
+
+def make_own_model(settings: Settings) -> LanguageModel:
+    """The provider of accounts without a connection of their own. Raises SettingsError."""
+    if not names_provider(settings):
         return OfflineModel()
     if not settings.ai_model:
         raise SettingsError("AI_MODEL: is required with AI_BASE_URL or AI_API_KEY")
@@ -21,14 +26,15 @@ def make_language_model(settings: Settings) -> LanguageModel:
     endpoint = Endpoint(
         settings.ai_base_url or OPENAI, settings.ai_api_key.get_secret_value(), settings.ai_model
     )
-    return OpenAICompatible(endpoint, OutboundPolicy.of(settings, settings.ai_base_url))
+    return OpenAICompatible(endpoint, policy_for(settings))
 
 
 def load_client(settings: Settings) -> None:
     """Import the provider's client, about half a second, before processes that need it are forked."""
-    if _names_provider(settings):
+    if names_provider(settings):
         import app.infrastructure.ai.openai_compatible  # noqa: F401
 
 
-def _names_provider(settings: Settings) -> bool:
+def names_provider(settings: Settings) -> bool:
+    """Whether the settings name a provider."""
     return bool(settings.ai_base_url or settings.ai_api_key.get_secret_value())

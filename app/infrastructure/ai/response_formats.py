@@ -42,3 +42,8 @@ def _strict(schema: Mapping[str, Any]) -> dict[str, Any]:
     if "properties" in strict:
         strict |= {"required": list(strict["properties"]), "additionalProperties": False}
     return strict
+
+
+def mode_named(name: str | None) -> Mode:
+    """The mode of that name; the most exact one where none is known."""
+    return next((mode for mode in MODES if mode == name), MODES[0])

@@ -21,10 +21,12 @@ from app.business.automation.services.triggering import dispatch, failing_rules,
 from app.business.billing.services import replenishment
 from app.business.database_faults import in_one_line, stops_all
 from app.business.events import EVENTS_QUEUE
+from app.business.outlets.services import ai_connections
 from app.infrastructure import ai
 from app.infrastructure.database import only_reading, reading_transaction, transaction
 from app.infrastructure.messaging import heartbeats, queues, relay, scheduler, worker
 from app.infrastructure.messaging.engine import make_engine, utc_now
+from app.infrastructure.secret_box import SecretBox, Unreadable
 from app.settings import load_settings
 
 MOST_RUNS = 100
@@ -119,6 +121,26 @@ def _settle_imports(now: datetime) -> None:
             uploads.delete_expired(session, now)
 
 
+def _reseal_secrets(_now: datetime) -> None:
+    """While SECRET_KEY is being replaced: what was sealed with the old one, under the new one."""
+    settings = load_settings()
+    if not settings.secret_key_old.get_secret_value():
+        return
+    box = SecretBox.of(settings)
+    with only_reading(), transaction() as session:
+        sealed = ai_connections.sealed_keys(session)
+    for connection_id, old in sealed.items():
+        try:
+            new = box.reseal(old)
+        except Unreadable:
+            log.error("secret_unreadable", ai_connection=connection_id)
+            continue
+        if new:
+            with transaction() as session:
+                ai_connections.replace_sealed(session, connection_id, old, new)
+            log.info("secret_resealed", ai_connection=connection_id)
+
+
 def _probe_services(now: datetime) -> None:
     with transaction() as session:
         outages.probe(session, now)
@@ -184,6 +206,7 @@ def _unbroken_for(now: datetime) -> timedelta:
 RECOVERY_STEPS: tuple[Step, ...] = (
     _rescue,
     _settle_imports,
+    _reseal_secrets,
     _dispatch,
     _plan,
     _replenish,

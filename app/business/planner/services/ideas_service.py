@@ -1,6 +1,6 @@
 """Ideas from a cluster's keywords, by an AI provider or offline: read, generate, save."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 from app.business.errors import Conflict, NotFound
 from app.business.events import Origin
 from app.business.folding import name_key
-from app.business.language_model import LanguageModel, Prompt, ProviderFault
+from app.business.language_model import LanguageModel, ModelConnection, Prompt, ProviderFault
+from app.business.outlets.services.ai_connections import connection_of
 from app.business.planner.models import Cluster, Idea, Keyword, KeywordStatus, Site
 from app.business.planner.services.idea_service import create_idea
 from app.business.planner.services.plain_text import LINE_LIMIT, ProviderText
@@ -63,6 +64,7 @@ class IdeasRequest:
     language: str
     keywords: list[dict[str, Any]]
     titles_already_there: list[str]
+    connection: ModelConnection | None
 
 
 @dataclass(frozen=True)
@@ -107,13 +109,14 @@ class IdeasService:
             language=site.language,
             keywords=cluster_keywords(session, cluster_id),
             titles_already_there=titles,
+            connection=connection_of(session, account_id),
         )
 
     def generate(self, request: IdeasRequest, key: str) -> IdeasAnswer:
         """At most `count` ideas, no title twice. Raises ProviderFault."""
-        facts = asdict(request)
-        del facts["cluster_id"]
-        prompt = Prompt(kind="ideas", facts=facts, answer=IdeaDrafts, instructions=INSTRUCTIONS)
+        facts = asdict(replace(request, connection=None))
+        del facts["cluster_id"], facts["connection"]
+        prompt = Prompt("ideas", facts, IdeaDrafts, INSTRUCTIONS, request.connection)
         answer = IdeaDrafts.model_validate(self.language_model.write(prompt, key).data)
         taken = {name_key(title) for title in request.titles_already_there}
         ideas = [idea for idea in _distinct(answer.ideas) if name_key(idea.title) not in taken]

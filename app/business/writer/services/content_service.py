@@ -1,7 +1,7 @@
 """Articles: written from a task by an AI provider (or as an outline without one): read, generate, save."""
 
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 
 from app.business.errors import Conflict, NotFound
 from app.business.events import EventType, Origin
-from app.business.language_model import LanguageModel, Prompt, ProviderFault
+from app.business.language_model import LanguageModel, ModelConnection, Prompt, ProviderFault
+from app.business.outlets.services.ai_connections import connection_of
 from app.business.planner.models import Cluster, Idea, Site
 from app.business.planner.services.ideas_service import cluster_keywords
 from app.business.planner.services.plain_text import LINE_LIMIT, ProviderText, clean_line
@@ -58,6 +59,7 @@ class ContentRequest:
     site: str
     language: str
     keywords: list[dict[str, Any]]
+    connection: ModelConnection | None
 
 
 @dataclass(frozen=True)
@@ -101,9 +103,9 @@ class ContentGenerationService:
 
     def generate(self, request: ContentRequest, key: str) -> ContentAnswer:
         """The article. Raises ProviderFault."""
-        facts = asdict(request)
-        del facts["task_id"]
-        prompt = Prompt(kind="content", facts=facts, answer=ArticleDraft, instructions=INSTRUCTIONS)
+        facts = asdict(replace(request, connection=None))
+        del facts["task_id"], facts["connection"]
+        prompt = Prompt("content", facts, ArticleDraft, INSTRUCTIONS, request.connection)
         completion = self.language_model.write(prompt, key)
         draft = ArticleDraft.model_validate(completion.data)
         html = from_markdown(draft.body)
@@ -183,6 +185,7 @@ def _facts(session: Session, task: Task) -> ContentRequest:
         site=site.name,
         language=site.language,
         keywords=cluster_keywords(session, cluster.id) if cluster else [],
+        connection=connection_of(session, task.account_id),
     )
 
 

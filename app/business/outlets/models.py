@@ -1,0 +1,37 @@
+"""Connections of an account to services outside."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, CheckConstraint, Integer, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.business.base import AccountOwned, Base, Stamped, Text, Versioned, one_of, owner_key
+
+Micros = BigInteger().with_variant(Integer, "sqlite")
+"""Money in millionths of its unit, which is whatever currency the account's prices are in."""
+MODES = ("json_schema", "json_object", "plain")
+
+
+class AiConnection(AccountOwned, Stamped, Versioned, Base):
+    """The account's own AI service. Prices are for a million tokens.
+
+    api_key_sealed: encrypted; empty for services that need none · mode: how the service is asked for JSON, once a
+    test has found out.
+    """
+
+    __tablename__ = "ai_connection"
+    __table_args__ = owner_key(
+        UniqueConstraint("account_id"),
+        one_of("mode", MODES),
+        CheckConstraint("price_in >= 0 AND price_out >= 0 AND monthly_limit >= 0", name="not_negative"),
+    )
+
+    base_url: Mapped[str] = mapped_column(Text(2000))
+    api_key_sealed: Mapped[str] = mapped_column(Text(), default="")
+    model: Mapped[str] = mapped_column(Text(255))
+    article_model: Mapped[str] = mapped_column(Text(255), default="")
+    price_in: Mapped[int | None] = mapped_column(Micros)
+    price_out: Mapped[int | None] = mapped_column(Micros)
+    monthly_limit: Mapped[int | None] = mapped_column(Micros)
+    mode: Mapped[str | None] = mapped_column(Text(16))
+    tested_at: Mapped[datetime | None]

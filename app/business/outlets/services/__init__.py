@@ -1,0 +1,1 @@
+"""What the account reaches outside: its connections, and what they cost."""

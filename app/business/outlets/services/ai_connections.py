@@ -1,0 +1,147 @@
+"""The account's own AI service: who connects it, how, and with which key, which nobody sees again."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from app.business.accounts.services import audit_log
+from app.business.accounts.services.audit_log import AuditActor
+from app.business.errors import Invalid
+from app.business.language_model import ModelConnection
+from app.business.outlets.models import AiConnection
+from app.business.plain_characters import fault_of_line
+
+MICROS = 1_000_000
+MOST_MONEY = 1_000_000
+MONEY = ("price_in", "price_out", "monthly_limit")
+TEXTS = ("base_url", "api_key", "model", "article_model")
+Seal = Callable[[str], str]
+
+
+@dataclass(frozen=True)
+class ConnectionValues:
+    """What an owner enters; money as people write it. `api_key`: None keeps the one that is stored."""
+
+    base_url: str
+    model: str
+    article_model: str = ""
+    api_key: str | None = None
+    price_in: float | None = None
+    price_out: float | None = None
+    monthly_limit: float | None = None
+
+
+def find(session: Session, account_id: int) -> AiConnection | None:
+    """The account's connection; None where it uses that of the installation."""
+    return session.scalar(select(AiConnection).where(AiConnection.account_id == account_id))
+
+
+def connection_of(session: Session, account_id: int) -> ModelConnection | None:
+    """The same as plain data, for whoever makes the call."""
+    row = find(session, account_id)
+    return as_data(row) if row else None
+
+
+def as_data(row: AiConnection) -> ModelConnection:
+    """Without the session; the key stays sealed."""
+    return ModelConnection(**{field.name: getattr(row, field.name) for field in fields(ModelConnection)})
+
+
+def save(
+    session: Session,
+    account_id: int,
+    actor: AuditActor,
+    values: ConnectionValues,
+    *,
+    seal: Seal,
+    now: datetime,
+) -> AiConnection:
+    """Connect the account, or change its connection; the next call uses it. Raises Invalid."""
+    row = find(session, account_id)
+    _check(values, row)
+    if row is None:
+        row = AiConnection(account_id=account_id, created_at=now, version=0)
+        session.add(row)
+    changed = _changes(row, values)
+    for name, value in changed.items():
+        setattr(row, name, value)
+    if values.api_key is not None:
+        row.api_key_sealed = seal(values.api_key) if values.api_key else ""
+    if others := changed.keys() - set(MONEY):
+        # Another service or model may take another form.
+        row.mode = None
+    if others or values.api_key is not None:
+        row.tested_at = None
+    row.updated_at, row.version = now, row.version + 1
+    session.flush()
+    key = "kept" if values.api_key is None else "changed" if values.api_key else "none"
+    audit_log.record(session, account_id, actor, "ai_connection.changed", row, {**changed, "key": key}, now)
+    return row
+
+
+def remove(session: Session, row: AiConnection, actor: AuditActor, now: datetime) -> None:
+    """Back to the service of the installation; the key is deleted."""
+    data = {"base_url": row.base_url, "model": row.model}
+    audit_log.record(session, row.account_id, actor, "ai_connection.removed", row, data, now)
+    session.execute(delete(AiConnection).where(AiConnection.id == row.id))
+
+
+def keep_mode(session: Session, tested: ModelConnection, mode: str | None, now: datetime) -> None:
+    """What a test found out, unless the connection was changed meanwhile."""
+    session.execute(
+        update(AiConnection)
+        .where(AiConnection.id == tested.id, AiConnection.version == tested.version)
+        .values(mode=mode, tested_at=now)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def sealed_keys(session: Session) -> Mapping[int, str]:
+    """Every stored key by the connection's id, to be sealed anew."""
+    query = select(AiConnection.id, AiConnection.api_key_sealed).where(AiConnection.api_key_sealed != "")
+    return {row.id: row.api_key_sealed for row in session.execute(query)}
+
+
+def replace_sealed(session: Session, connection_id: int, old: str, new: str) -> None:
+    """The same key under another secret of the installation, unless it was changed meanwhile."""
+    session.execute(
+        update(AiConnection)
+        .where(AiConnection.id == connection_id, AiConnection.api_key_sealed == old)
+        .values(api_key_sealed=new)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def money(micros: int | None) -> float | None:
+    """As people write it."""
+    return None if micros is None else micros / MICROS
+
+
+def _check(values: ConnectionValues, row: AiConnection | None) -> None:
+    faults = {name: fault_of_line(getattr(values, name) or "") for name in TEXTS}
+    if found := {name: [fault] for name, fault in faults.items() if fault}:
+        raise Invalid(found)
+    if values.monthly_limit is not None and None in (values.price_in, values.price_out):
+        sentence = "Enter both prices too: without them nothing can be counted against the limit."
+        raise Invalid({"monthly_limit": [sentence]})
+    # Whoever changes the address must not have the stored key sent to it.
+    if values.api_key is None and row and row.api_key_sealed and _origin(row) != _origin(values):
+        raise Invalid({"api_key": ["Enter the key again: it was stored for another address."]})
+
+
+def _origin(of: AiConnection | ConnectionValues) -> tuple[str, str]:
+    parts = urlsplit(of.base_url)
+    return parts.scheme, parts.netloc.lower()
+
+
+def _changes(row: AiConnection, values: ConnectionValues) -> dict[str, Any]:
+    wanted: dict[str, Any] = {name: getattr(values, name) for name in ("base_url", "model", "article_model")}
+    for name in MONEY:
+        amount = getattr(values, name)
+        wanted[name] = None if amount is None else round(amount * MICROS)
+    return {name: value for name, value in wanted.items() if getattr(row, name) != value}

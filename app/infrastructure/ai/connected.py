@@ -1,0 +1,62 @@
+"""Each account's own AI service where it has one, else that of the installation."""
+
+from app.business.language_model import Completion, LanguageModel, ModelConnection, Prompt, ProviderFault
+from app.infrastructure.ai.endpoint import Endpoint
+from app.infrastructure.ai.response_formats import mode_named
+from app.infrastructure.outbound.policy import OutboundPolicy
+from app.infrastructure.secret_box import SecretBox, Unreadable
+from app.settings import Settings
+
+MOST_KEPT = 100
+ON_THE_PAGE = "An owner must check it on the page AI service."
+
+
+class ConnectedModels:
+    """A LanguageModel that looks at whose request it is. It keeps clients, because to make one takes time."""
+
+    def __init__(self, settings: Settings, own: LanguageModel) -> None:
+        self.settings, self.own = settings, own
+        self._kept: dict[tuple[int, int], LanguageModel] = {}
+
+    def write(self, prompt: Prompt, key: str) -> Completion:
+        """Raises ProviderFault."""
+        if prompt.connection is None:
+            return self.own.write(prompt, key)
+        return self._model_of(prompt.connection).write(prompt, key)
+
+    def _model_of(self, connection: ModelConnection) -> LanguageModel:
+        named = (connection.id, connection.version)
+        if named not in self._kept:
+            # Imported here: the client is large, and many installations never need it.
+            from app.infrastructure.ai.openai_compatible import OpenAICompatible
+
+            if len(self._kept) >= MOST_KEPT:
+                self._kept.clear()
+            endpoint = endpoint_of(connection, SecretBox.of(self.settings))
+            self._kept[named] = OpenAICompatible(endpoint, policy_for(self.settings))
+        return self._kept[named]
+
+
+def policy_for(settings: Settings) -> OutboundPolicy:
+    """Where an AI service may be: AI_BASE_URL's address counts as allowed."""
+    return OutboundPolicy.of(settings, settings.ai_base_url)
+
+
+def endpoint_of(connection: ModelConnection, box: SecretBox) -> Endpoint:
+    """With its key opened. Raises ProviderFault where that cannot be done any more."""
+    try:
+        key = box.open(connection.api_key_sealed)
+    except Unreadable:
+        message = (
+            "The stored key of the AI service cannot be read any more. Enter it again on the page AI service."
+        )
+        raise ProviderFault("misconfigured", message) from None
+    return Endpoint(
+        base_url=connection.base_url,
+        api_key=key,
+        model=connection.model,
+        article_model=connection.article_model,
+        mode=mode_named(connection.mode),
+        key_setting=ON_THE_PAGE,
+        address_setting=ON_THE_PAGE,
+    )
