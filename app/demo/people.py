@@ -12,6 +12,7 @@ from app.business.accounts.services import audit_log
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services.automation_service import Actor, AutomationService
+from app.business.automation.services.rule_parts import JsonObject
 from app.business.automation.services.rules.versions import definition_of
 from app.business.automation.services.runs import commands
 from app.business.billing.models import EntryKind
@@ -91,7 +92,7 @@ class People:
     def lower_alarm(self) -> None:
         """A notice every morning was too much: the rule's second version fires only at a real shortage."""
         rule, editor, now = self.rules[rules.CREDITS], self.agency.editor, self.clock()
-        condition = {"field": "account.credits_percent", "operator": "lt", "value": 25}
+        condition: JsonObject = {"field": "account.credits_percent", "operator": "lt", "value": 25}
         data = definition_of(rule) | {"conditions": condition}
         AutomationService().update_rule(self.session, rule, data, Actor(editor.id), now)
         self._note(editor, "rule.changed", rule, now)

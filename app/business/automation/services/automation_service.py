@@ -1,9 +1,7 @@
 """Creates, changes, switches and archives rules, and opens runs for people and programs."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -17,6 +15,7 @@ from app.business.automation.services.catalogue.actions.registry import is_paid,
 from app.business.automation.services.catalogue.record_models import known_ids
 from app.business.automation.services.preflight.check import require_no_worse, require_ready
 from app.business.automation.services.preflight.start import open_backfill, open_start, plan_start
+from app.business.automation.services.rule_parts import JsonObject, Stored
 from app.business.automation.services.rules.definition import (
     RuleDefinition,
     definition_from,
@@ -68,11 +67,11 @@ class AutomationService:
         self,
         session: Session,
         account: Account,
-        data: dict[str, Any] | RuleDefinition,
+        data: JsonObject | RuleDefinition,
         actor: Actor,
         now: datetime,
         *,
-        origin: dict[str, Any] | None = None,
+        origin: JsonObject | None = None,
     ) -> AutomationRule:
         """Create a rule: validated, and planned immediately when it is on. Raises Invalid, Blocked.
 
@@ -95,12 +94,12 @@ class AutomationService:
         self,
         session: Session,
         rule: AutomationRule,
-        data: dict[str, Any] | RuleDefinition,
+        data: JsonObject | RuleDefinition,
         actor: Actor,
         now: datetime,
         *,
         expected_version: int | None = None,
-        origin: dict[str, Any] | None = None,
+        origin: JsonObject | None = None,
     ) -> AutomationRule:
         """Replace the rule's definition by `data` as a new version. Raises Invalid, Stale, Conflict, Blocked.
 
@@ -129,7 +128,7 @@ class AutomationService:
         return rule
 
     def checked(
-        self, session: Session, account: Account, data: dict[str, Any], rule: AutomationRule | None = None
+        self, session: Session, account: Account, data: JsonObject, rule: AutomationRule | None = None
     ) -> RuleDefinition:
         """The validated definition; all ids in it must belong to the account and scope. Raises Invalid.
 
@@ -150,9 +149,7 @@ class AutomationService:
             raise Invalid(errors)
         return definition
 
-    def _write_change(
-        self, session: Session, rule: AutomationRule, data: dict[str, Any], now: datetime
-    ) -> None:
+    def _write_change(self, session: Session, rule: AutomationRule, data: JsonObject, now: datetime) -> None:
         """Validate and write a change; for a rule that is not valid otherwise, a restraining change.
 
         Raises Invalid, Blocked.
@@ -288,8 +285,8 @@ class AutomationService:
         return open_start(session, rule, start, opening, total)
 
 
-def _check_free(session: Session, rule: AutomationRule, values: Mapping[str, Any]) -> None:
-    name = values.get("name", rule.name)
+def _check_free(session: Session, rule: AutomationRule, values: Stored) -> None:
+    name = str(values.get("name", rule.name))
     if is_taken(session, rule.account_id, name, rule.id):
         raise Invalid({"name": [_taken(name)]})
 
@@ -309,7 +306,7 @@ def _note(
     actor: Actor,
     action: str,
     now: datetime,
-    origin: dict[str, Any] | None = None,
+    origin: JsonObject | None = None,
 ) -> None:
     """Audit log entry, in the transaction of the change."""
     who, data = (

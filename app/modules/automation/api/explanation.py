@@ -1,6 +1,6 @@
 """REST: why a rule took a record, or did not."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 from flask import Response
@@ -86,7 +86,7 @@ def _turn(turn: Turn) -> SmallestChange:
         if isinstance(question, Count)
         else {"field": question.field}
     )
-    actual = turn.actual.isoformat() if hasattr(turn.actual, "isoformat") else turn.actual
+    actual = turn.actual.isoformat() if isinstance(turn.actual, date) else turn.actual
     return SmallestChange(
         **about, operator=question.operator.value, value=question.value, actual=actual, wanted=turn.wanted
     )

@@ -5,7 +5,7 @@ results and their events. Local actions do everything in `save`.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy.orm import Session
 
@@ -13,19 +13,22 @@ from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.unit_receipts import Done, LeftOut, Unit
 from app.business.language_model import LanguageModel
 
+Request = TypeVar("Request")
+Answer = TypeVar("Answer")
 
-class Work(Protocol):
+
+class Work(Protocol[Request, Answer]):
     """The steps of one unit of work."""
 
-    def read(self, session: Session, context: RunContext, unit: Unit) -> Any | LeftOut:
+    def read(self, session: Session, context: RunContext, unit: Unit) -> Request | LeftOut:
         """The input of `work`, or why this record is left out."""
         ...
 
-    def work(self, request: Any, key: str) -> Any:
+    def work(self, request: Request, key: str) -> Answer:
         """The result. Raises ProviderFault. Called without session and transaction."""
         ...
 
-    def save(self, session: Session, context: RunContext, unit: Unit, answer: Any) -> Done | LeftOut:
+    def save(self, session: Session, context: RunContext, unit: Unit, answer: Answer) -> Done | LeftOut:
         """Write the results and their events; LeftOut when the record has changed in the meantime."""
         ...
 
@@ -34,18 +37,20 @@ class Work(Protocol):
         ...
 
 
-Works = Mapping[str, Work]
-Handlers = dict[str, Callable[[LanguageModel], Work]]
+AnyWork = Work[Any, Any]
+"""A handler of any action type. Any: only the handler itself knows its request and its answer."""
+Works = Mapping[str, AnyWork]
+Handlers = dict[str, Callable[[LanguageModel], AnyWork]]
 """Action type -> factory of its handler, given the AI connection of this process."""
 
 
 class LocalWork:
     """Base of handlers that do everything in `save`."""
 
-    def read(self, session: Session, context: RunContext, unit: Unit) -> Any | LeftOut:
+    def read(self, session: Session, context: RunContext, unit: Unit) -> LeftOut | None:
         return None
 
-    def work(self, request: Any, key: str) -> Any:
+    def work(self, request: None, key: str) -> None:
         return request
 
     def give_up(self, session: Session, context: RunContext, unit: Unit) -> None:

@@ -1,7 +1,6 @@
 """Handlers that work in our own database only: update and create records, notices, switching rules."""
 
-from datetime import timedelta
-from typing import Any
+from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import select
@@ -21,12 +20,14 @@ from app.business.automation.services.catalogue.actions.notify import NOTIFY, No
 from app.business.automation.services.catalogue.actions.registry import stored_actions
 from app.business.automation.services.catalogue.actions.switch_rules import PAUSE_RULE, RESUME_RULE, PauseRule
 from app.business.automation.services.catalogue.actions.update_records import UPDATE_RECORDS, UpdateRecords
+from app.business.automation.services.catalogue.field_types import FieldValue
 from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.catalogue.record_models import MODELS, record_type_of
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.unit_receipts import Done, LeftOut, Unit
 from app.business.automation.services.triggering.rule_switch import switch
 from app.business.errors import Conflict, NotFound
+from app.business.events import Origin
 from app.business.planner.models import Idea, Record, Sector
 from app.business.planner.services.idea_service import create_idea
 from app.business.planner.services.record_versions import lock_version
@@ -41,7 +42,7 @@ SWITCHED = {True: "switched on", False: "switched off"}
 class UpdateRecordsWork(LocalWork):
     """Sets labels, person, note, due day and status of one record."""
 
-    def save(self, session: Session, context: RunContext, unit: Unit, answer: Any) -> Done | LeftOut:
+    def save(self, session: Session, context: RunContext, unit: Unit, answer: None) -> Done | LeftOut:
         """Left out when the record's present status does not allow the change."""
         params: UpdateRecords = unit.step.params
         try:
@@ -57,8 +58,10 @@ class UpdateRecordsWork(LocalWork):
         return Done(message="Updated")
 
 
-def _changes(session: Session, context: RunContext, row: Record, params: UpdateRecords) -> dict[str, Any]:
-    changes: dict[str, Any] = {}
+def _changes(
+    session: Session, context: RunContext, row: Record, params: UpdateRecords
+) -> dict[str, FieldValue]:
+    changes: dict[str, FieldValue] = {}
     if params.labels_add or params.labels_remove:
         kept = [label for label in row.labels if label not in params.labels_remove]
         changes["labels"] = list(dict.fromkeys([*kept, *params.labels_add]))
@@ -74,7 +77,7 @@ def _changes(session: Session, context: RunContext, row: Record, params: UpdateR
     return changes
 
 
-def due_day(context: RunContext, days: int) -> Any:
+def due_day(context: RunContext, days: int) -> date:
     """The account's local day in `days` days."""
     return (context.now.astimezone(ZoneInfo(context.account.timezone)) + timedelta(days=days)).date()
 
@@ -82,7 +85,7 @@ def due_day(context: RunContext, days: int) -> Any:
 class CreateRecordWork(LocalWork):
     """Creates one idea or task for each record, in its sector; texts may contain fields of the record: `{name}`."""
 
-    def save(self, session: Session, context: RunContext, unit: Unit, answer: Any) -> Done | LeftOut:
+    def save(self, session: Session, context: RunContext, unit: Unit, answer: None) -> Done | LeftOut:
         """Left out where there is no sector for it."""
         params: CreateRecord = unit.step.params
         source = None
@@ -94,10 +97,10 @@ class CreateRecordWork(LocalWork):
         place = _place(session, context, source)
         if place is None:
             return LeftOut("There is no site and sector to put it in. Give the rule a site.")
-        whose: tuple[Any, list[int]] = (
+        whose: tuple[str | None, list[int]] = (
             (unit.record_type, [unit.record_id]) if source is not None else (None, [])
         )
-        fields: dict[str, Any] = {"title": fill(session, context, params.title, *whose)[:255]}
+        fields: dict[str, FieldValue] = {"title": fill(session, context, params.title, *whose)[:255]}
         description = fill(session, context, params.description, *whose)
         taken = inherited(session, source) if params.inherit and source is not None else Inherited()
         fields["main_keyword"] = taken.main_keyword
@@ -148,7 +151,7 @@ def _place(session: Session, context: RunContext, source: Record | None) -> Sect
 class CreateTasksWork(LocalWork):
     """Creates a queued task from one idea."""
 
-    def save(self, session: Session, context: RunContext, unit: Unit, answer: Any) -> Done | LeftOut:
+    def save(self, session: Session, context: RunContext, unit: Unit, answer: None) -> Done | LeftOut:
         """Left out when the idea is rejected or used already."""
         params: CreateTasks = unit.step.params
         due_on = None if params.due_in_days is None else due_day(context, params.due_in_days)
@@ -172,7 +175,7 @@ class CreateTasksWork(LocalWork):
 class NotifyWork(LocalWork):
     """Sends one notice for the whole run; its text may contain figures of the account."""
 
-    def save(self, session: Session, context: RunContext, unit: Unit, answer: Any) -> Done:
+    def save(self, session: Session, context: RunContext, unit: Unit, answer: None) -> Done:
         """When the unit is repeated, its notice is renewed, not duplicated."""
         params: Notify = unit.step.params
         about = (
@@ -203,7 +206,7 @@ class SwitchWork(LocalWork):
     def __init__(self, on: bool) -> None:
         self.on = on
 
-    def save(self, session: Session, context: RunContext, unit: Unit, answer: Any) -> Done:
+    def save(self, session: Session, context: RunContext, unit: Unit, answer: None) -> Done:
         """Rules already in that state are not touched; a rule never switches itself on."""
         params: PauseRule = unit.step.params
         rules = [
@@ -235,7 +238,7 @@ def _named_rules(session: Session, context: RunContext, params: PauseRule) -> li
     ]
 
 
-def _origin(context: RunContext, unit: Unit) -> Any:
+def _origin(context: RunContext, unit: Unit) -> Origin:
     return context.origin(unit.step.index, unit.key)
 
 

@@ -1,7 +1,5 @@
 """Handlers that call an AI provider or compute for long: grouping keywords, ideas, articles."""
 
-from typing import Any
-
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -20,20 +18,25 @@ from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.unit_receipts import Done, LeftOut, Unit
 from app.business.errors import Conflict, NotFound
 from app.business.planner.models import Cluster
+from app.business.planner.services.clustering_plan import ClusteringAnswer, ClusteringRequest
 from app.business.planner.services.clustering_service import ClusteringService
-from app.business.planner.services.ideas_service import IdeasService
+from app.business.planner.services.ideas_service import IdeasAnswer, IdeasRequest, IdeasService
 from app.business.writer.models import Task
-from app.business.writer.services.content_service import ContentGenerationService
+from app.business.writer.services.content_service import (
+    ContentAnswer,
+    ContentGenerationService,
+    ContentRequest,
+)
 
 
-class ClusterKeywordsWork(Work):
+class ClusterKeywordsWork(Work[ClusteringRequest, ClusteringAnswer]):
     """Places one sector's new keywords: in similar clusters first, then in new ones; the rest stays new, free of
     charge."""
 
     def __init__(self, service: ClusteringService) -> None:
         self.service = service
 
-    def read(self, session: Session, context: RunContext, unit: Unit) -> Any | LeftOut:
+    def read(self, session: Session, context: RunContext, unit: Unit) -> ClusteringRequest | LeftOut:
         """The texts of the sector's keywords and clusters."""
         params: ClusterKeywords = unit.step.params
         try:
@@ -47,10 +50,10 @@ class ClusterKeywordsWork(Work):
         except Conflict as refusal:
             return LeftOut(refusal.message)
 
-    def work(self, request: Any, key: str) -> Any:
+    def work(self, request: ClusteringRequest, key: str) -> ClusteringAnswer:
         return self.service.group(request, key)
 
-    def save(self, session: Session, context: RunContext, unit: Unit, answer: Any) -> Done:
+    def save(self, session: Session, context: RunContext, unit: Unit, answer: ClusteringAnswer) -> Done:
         """Charged by the number of keywords placed."""
         saved = self.service.save(
             session, answer, origin=context.origin(unit.step.index, unit.key), now=context.now
@@ -66,13 +69,13 @@ class ClusterKeywordsWork(Work):
         """Nothing was reserved."""
 
 
-class GenerateIdeasWork(Work):
+class GenerateIdeasWork(Work[IdeasRequest, IdeasAnswer]):
     """Generates the ideas of one cluster."""
 
     def __init__(self, service: IdeasService) -> None:
         self.service = service
 
-    def read(self, session: Session, context: RunContext, unit: Unit) -> Any | LeftOut:
+    def read(self, session: Session, context: RunContext, unit: Unit) -> IdeasRequest | LeftOut:
         """The cluster's keywords and existing ideas."""
         params: GenerateIdeas = unit.step.params
         try:
@@ -86,10 +89,10 @@ class GenerateIdeasWork(Work):
         except (Conflict, NotFound) as refusal:
             return LeftOut(refusal.message)
 
-    def work(self, request: Any, key: str) -> Any:
+    def work(self, request: IdeasRequest, key: str) -> IdeasAnswer:
         return self.service.generate(request, key)
 
-    def save(self, session: Session, context: RunContext, unit: Unit, answer: Any) -> Done:
+    def save(self, session: Session, context: RunContext, unit: Unit, answer: IdeasAnswer) -> Done:
         """Charged for each started five ideas delivered."""
         ideas = self.service.save(
             session, answer, origin=context.origin(unit.step.index, unit.key), now=context.now
@@ -104,13 +107,13 @@ class GenerateIdeasWork(Work):
         """Nothing was reserved."""
 
 
-class GenerateContentWork(Work):
+class GenerateContentWork(Work[ContentRequest, ContentAnswer]):
     """Writes the article of one task, whose status meanwhile is "writing"."""
 
     def __init__(self, service: ContentGenerationService) -> None:
         self.service = service
 
-    def read(self, session: Session, context: RunContext, unit: Unit) -> Any | LeftOut:
+    def read(self, session: Session, context: RunContext, unit: Unit) -> ContentRequest | LeftOut:
         """The task's brief and its cluster's keywords."""
         params: GenerateContent = unit.step.params
         origin = context.origin(unit.step.index, unit.key)
@@ -121,10 +124,10 @@ class GenerateContentWork(Work):
         except (Conflict, NotFound) as refusal:
             return LeftOut(refusal.message)
 
-    def work(self, request: Any, key: str) -> Any:
+    def work(self, request: ContentRequest, key: str) -> ContentAnswer:
         return self.service.generate(request, key)
 
-    def save(self, session: Session, context: RunContext, unit: Unit, answer: Any) -> Done:
+    def save(self, session: Session, context: RunContext, unit: Unit, answer: ContentAnswer) -> Done:
         """Charged for the actual result: an article by its words, an outline at its fixed price."""
         content = self.service.save(
             session, answer, origin=context.origin(unit.step.index, unit.key), now=context.now

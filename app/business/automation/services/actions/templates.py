@@ -5,13 +5,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
 from functools import partial
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import ScheduledTask
-from app.business.automation.services.catalogue.field_types import Field, FieldType, Frame
+from app.business.automation.services.catalogue.field_types import Field, FieldType, FieldValue, Frame
 from app.business.automation.services.catalogue.fields import fields_of
 from app.business.automation.services.catalogue.named_fields import (
     CALLED,
@@ -30,7 +29,7 @@ MOST_LISTED = 10
 """Records that are named; the others are counted."""
 LONGEST_IN_LIST = 200
 
-Row = Mapping[str, Any]
+Row = Mapping[str, FieldValue]
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ def _filling(
     )
 
 
-def _of_finished_run(session: Session, context: RunContext, names: set[str]) -> dict[str, Any]:
+def _of_finished_run(session: Session, context: RunContext, names: set[str]) -> dict[str, FieldValue]:
     """These fields of the run that the rule follows; null where there is none."""
     if not names:
         return {}
@@ -151,11 +150,11 @@ def _value(filling: _Filling, name: str, row: Row) -> str:
         return ""
     value = filling.shared.get(field.name, row.get(field.name))
     if field.type is FieldType.CHOICE:
-        return str(dict(field.choices).get(value, value) or "")
+        return str(dict(field.choices).get(str(value), value) or "")
     return str(value) if field.type is FieldType.REFERENCE and value else _words(value, filling.zone)
 
 
-def _words(value: Any, zone: tzinfo) -> str:
+def _words(value: FieldValue, zone: tzinfo) -> str:
     match value:
         case None:
             said = ""

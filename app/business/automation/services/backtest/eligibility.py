@@ -4,6 +4,7 @@ from app.business.automation.services.backtest.past_facts import Values
 from app.business.automation.services.backtest.trial import Trial
 from app.business.automation.services.catalogue.actions.base import AnyAction
 from app.business.automation.services.catalogue.actions.eligibility import PastEligibility
+from app.business.automation.services.catalogue.field_types import FieldValue
 from app.business.automation.services.runs.record_selection import filtering_action
 from app.business.automation.services.transactions import Transaction
 
@@ -17,5 +18,5 @@ def past_eligibility(trial: Trial, read: Transaction) -> tuple[AnyAction | None,
         return action, action.past(session, trial.account_id)
 
 
-def own_values(columns: list[str], values: Values) -> dict[str, object]:
+def own_values(columns: list[str], values: Values) -> dict[str, FieldValue]:
     return dict(zip(columns, values, strict=False))

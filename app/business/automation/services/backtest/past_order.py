@@ -8,6 +8,7 @@ from typing import Any
 
 from app.business.automation.services.backtest.past_facts import CHUNK
 from app.business.automation.services.backtest.trial import Trial
+from app.business.automation.services.catalogue.field_types import FieldValue
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.catalogue.record_order import NEWEST, OLDEST, order_field
 from app.business.automation.services.conditions.record_fields import load_rows
@@ -50,7 +51,7 @@ class ReplayOrder:
             self._today |= {record_id: row[self.field.name] for record_id, row in rows.items()}
 
     def first(
-        self, count: int, ids: Iterator[int], own: Callable[[int], dict[str, object]], at: datetime
+        self, count: int, ids: Iterator[int], own: Callable[[int], dict[str, FieldValue]], at: datetime
     ) -> Iterator[int]:
         """The first `count` of these records, in order. Random order is the same in each replay."""
         if self.field is None:
@@ -64,5 +65,5 @@ class ReplayOrder:
         known.sort(key=lambda record_id: values[record_id], reverse=self.order.startswith("-"))
         return iter([*known, *(record_id for record_id, value in values.items() if value is None)][:count])
 
-    def _value(self, record_id: int, own: Callable[[int], dict[str, object]]) -> Any:
+    def _value(self, record_id: int, own: Callable[[int], dict[str, FieldValue]]) -> Any:
         return own(record_id).get(self.columns[0]) if self.columns else self._today.get(record_id)

@@ -15,6 +15,7 @@ from app.business.automation.services.backtest.past_order import ReplayOrder
 from app.business.automation.services.backtest.past_records import RecordTimeline
 from app.business.automation.services.backtest.replay import Opened, ReplayMoment
 from app.business.automation.services.backtest.trial import Hears, Trial
+from app.business.automation.services.catalogue.field_types import FieldValue
 from app.business.automation.services.conditions.facts import Facts
 from app.business.automation.services.rules.definition import usual_limit
 from app.business.automation.services.schedules.calendar import Schedule, due_instants
@@ -144,7 +145,7 @@ class TimeSource:
                 {"days": ["There are too many records and planned times to go through. Choose fewer days."]}
             )
 
-    def _own(self, record_id: int) -> dict[str, object]:
+    def _own(self, record_id: int) -> dict[str, FieldValue]:
         """The record's own values now, by column."""
         timeline = self._timeline
         return own_values(timeline.columns, timeline.state[record_id]) if timeline else {}

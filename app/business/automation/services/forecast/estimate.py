@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, and_, case, func, select
@@ -62,7 +61,7 @@ def _counts(
 ) -> tuple[int, int]:
     """The number of matching records since then, and of those the rule would take now; one query."""
     record_type = definition.record_type or ""
-    model: Any = MODELS[record_type]
+    model = MODELS[record_type]
     came_at = model.status_since if definition.trigger == "status_changed" else model.created_at
     node = parse_conditions(definition.conditions, record_type=record_type)
     account_zone = session.get_one(Account, account_id).timezone

@@ -1,7 +1,7 @@
 """Past use of rules by day, from the ledger, and the share of each day on which they were on."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import pairwise
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule, RuleVersion
 from app.business.automation.run_models import Cause, ScheduledTask
+from app.business.automation.services.rule_parts import Stored
 from app.business.automation.services.schedules.calendar import Schedule, due_instants, first_due_after
 from app.business.automation.services.schedules.cron_grammar import parse_cron
 from app.business.billing.models import CreditEntry, EntryKind
@@ -114,7 +115,7 @@ class Version:
     """The definition of a rule from `at` on."""
 
     at: datetime
-    definition: Mapping[str, Any]
+    definition: Stored
 
 
 def versions_since(
@@ -142,7 +143,7 @@ def versions_since(
 
 
 def parts_on(
-    versions: Sequence[Version], days: Days, due: Callable[[Mapping[str, Any]], Sequence[float]]
+    versions: Sequence[Version], days: Days, due: Callable[[Stored], Sequence[float]]
 ) -> list[float]:
     """The share of each day on which the rule was on and due, by the version in force then; `due` gives a version's
     days."""

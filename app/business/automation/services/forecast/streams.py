@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
@@ -14,6 +13,7 @@ from app.business.automation.services.forecast import spend_history as history
 from app.business.automation.services.forecast.estimate import estimate_use
 from app.business.automation.services.forecast.pace import ENOUGH, Stream
 from app.business.automation.services.forecast.spend_history import Days, Source, SourceSpending, Version
+from app.business.automation.services.rule_parts import Stored
 from app.business.automation.services.rules.definition import RuleDefinition, definition_from
 from app.business.automation.services.rules.repair import faults_of
 from app.business.automation.services.rules.versions import read_definition
@@ -91,7 +91,7 @@ class Streams:
         )
         return replace(stream, estimated_use=found.per_day, waiting=found.waiting, most=found.most)
 
-    def _due(self, before: Mapping[str, Any], rule: AutomationRule) -> list[float]:
+    def _due(self, before: Stored, rule: AutomationRule) -> list[float]:
         """Past days on which an earlier version was due, weighted by its runs per due day relative to the present
         version."""
         then, now = self._schedule(definition_from(before)), self._schedule(rule)

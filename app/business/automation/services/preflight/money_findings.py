@@ -2,7 +2,6 @@
 ceiling."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from sqlalchemy import func, select, true
 from sqlalchemy.orm import Session
@@ -101,7 +100,7 @@ def _below_smallest(session: Session, account: Account, rule: RuleDefinition) ->
 def _smallest(session: Session, account: Account, rule: RuleDefinition, entry: AnyAction) -> int | None:
     """The smallest measure among the existing records; None where there are none."""
     assert entry.measure is not None
-    model: Any = MODELS[entry.takes[0]]
+    model = MODELS[entry.takes[0]]
     here = in_scope(model, account.id, rule.site, rule.sector)
     takeable = true() if entry.statuses is None else model.status.in_(entry.statuses)
     return session.scalar(select(func.min(entry.measure.column)).where(here, takeable))

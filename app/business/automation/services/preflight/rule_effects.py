@@ -104,7 +104,7 @@ def _steps(definition: RuleDefinition) -> Iterator[_Step]:
 def _of_step(known: Node, step: _Step, steps: list[_Step]) -> Iterator[RuleEvent]:
     for creates in step.effects.creates:
         later = _statuses(creates.record_type, steps[step.index + 1 :])
-        statuses = {creates.values["status"], *later} if "status" in creates.values else set()
+        statuses = {str(creates.values["status"]), *later} if "status" in creates.values else set()
         facts = [_is(name, value) for name, value in creates.values.items() if name != "status"]
         facts += [_one_of(statuses)] if statuses else []
         yield RuleEvent(

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.automation_service import Actor, AutomationService
+from app.business.automation.services.rule_parts import Json, JsonObject
 from app.business.automation.services.rules.versions import definition_of
 from app.business.automation.services.transfer.names import (
     Directory,
@@ -30,9 +31,9 @@ from app.business.planner.models import Site
 
 MOST_RULES = 200
 WORDS = {"site": "site", "sector": "sector", "rule": "rule", "person": "person with the e-mail address"}
-ORIGIN = {"imported": True}
+ORIGIN: JsonObject = {"imported": True}
 
-Definition = dict[str, Any]
+Definition = JsonObject
 Errors = dict[str, list[str]]
 
 
@@ -76,7 +77,7 @@ class FileImport:
 def preview_import(
     session: Session,
     account: Account,
-    rules: list[Any],
+    rules: list[Json],
     actor: Actor,
     now: datetime,
     sites_as: Mapping[str, int] | None = None,
@@ -94,7 +95,7 @@ def preview_import(
 def apply_import(
     session: Session,
     account: Account,
-    rules: list[Any],
+    rules: list[Json],
     actor: Actor,
     now: datetime,
     sites_as: Mapping[str, int] | None = None,
@@ -120,7 +121,7 @@ class _Importer:
         self.unknown_sites: dict[str, None] = {}
         self.made: dict[int, str] = {}
 
-    def all(self, rules: list[Any]) -> FileImport:
+    def all(self, rules: list[Json]) -> FileImport:
         names = [_key(rule.get("name")) if isinstance(rule, dict) else None for rule in rules]
         imports: dict[int, RuleImport] = {}
         waiting = list(range(len(rules)))
@@ -138,11 +139,11 @@ class _Importer:
             [imports[index] for index in range(len(rules))], list(self.unknown_sites), self.made
         )
 
-    def named_rules(self, rule: Any) -> set[str]:
+    def named_rules(self, rule: Json) -> set[str]:
         """Names of rules that this one references and that the account does not have yet."""
         found: set[str] = set()
 
-        def note(whose: str, value: Any, _path: str) -> Any:
+        def note(whose: str, value: Json, _path: str) -> Json:
             if whose == "rule" and isinstance(value, str) and not self.directory.ids("rule", value):
                 found.add(name_key(value))
             return value
@@ -151,10 +152,11 @@ class _Importer:
             swap_references(deepcopy(rule), note)
         return found
 
-    def one(self, number: int, rule: Any, twice: bool, *, circle: bool) -> RuleImport:
-        if not isinstance(rule, dict) or not isinstance(rule.get("name"), str) or not rule["name"].strip():
+    def one(self, number: int, rule: Json, twice: bool, *, circle: bool) -> RuleImport:
+        given = rule.get("name") if isinstance(rule, dict) else None
+        name = given.strip() if isinstance(given, str) else ""
+        if not isinstance(rule, dict) or not name:
             return _refused(number, "Without a name", {"name": ["Give the rule a name."]})
-        name = rule["name"].strip()
         known = self.directory.ids("rule", name)
         if twice or len(known) > 1:
             where = "in the file" if twice else "here"
@@ -200,10 +202,10 @@ def with_ids(
     site = data.get("site")
     if isinstance(site, str):
         data["site"] = reader.id_of("site", site, "site")
-    if isinstance(data.get("sector"), str):
-        data["sector"] = reader.sector_of(data.get("site"), data["sector"], site)
+    if isinstance(sector := data.get("sector"), str):
+        data["sector"] = reader.sector_of(data.get("site"), sector, site)
 
-    def swap(whose: str, value: Any, path: str) -> Any:
+    def swap(whose: str, value: Json, path: str) -> Json:
         return reader.id_of(whose, value, path) if isinstance(value, str) else value
 
     return swap_references(data, swap), reader.errors
@@ -217,10 +219,11 @@ class _Names:
     unknown_sites: dict[str, None]
     errors: Errors = field(default_factory=dict)
 
-    def sector_of(self, site_id: Any, name: str, site: Any) -> int | None:
+    def sector_of(self, site_id: Json, name: str, site: Json) -> int | None:
         if site_id is None:
             return None
-        whole = sector_name(self.directory.by_id["site"].get(site_id, str(site)), name)
+        known = self.directory.by_id["site"].get(site_id) if isinstance(site_id, int) else None
+        whole = sector_name(str(site) if known is None else known, name)
         return self.id_of("sector", whole, "sector")
 
     def id_of(self, whose: str, name: str, path: str) -> int | None:
@@ -239,7 +242,7 @@ def _refused(number: int, name: str, errors: Mapping[str, list[str]]) -> RuleImp
     return RuleImport(number, name[:255], "refused", errors=dict(errors))
 
 
-def _key(name: Any) -> Any:
+def _key(name: Json) -> Json:
     return name_key(name) if isinstance(name, str) else name
 
 

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import User
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.catalogue.actions.registry import names_in_parameters
+from app.business.automation.services.rule_parts import Json, JsonObject, Stored
 from app.business.automation.services.rules.definition import RuleDefinition, definition_from, usual_limit
 from app.business.folding import name_key
 from app.business.planner.models import Sector, Site
@@ -24,7 +25,7 @@ LEFT_OUT = ("is_active",)
 REFERENCES = {"site": "site", "sector": "sector", "assignee": "person"}
 """Fields of conditions with an id as value -> kind of row."""
 
-Swap = Callable[[str, Any, str], Any]
+Swap = Callable[[str, Json, str], Json]
 """(kind of row, id or name, path in the rule) -> name or id."""
 
 
@@ -35,7 +36,7 @@ class Directory:
     by_id: dict[str, dict[int, str]]
     sites_as: Mapping[str, int] = field(default_factory=dict)
 
-    def name(self, whose: str, id: Any, _path: str) -> Any:
+    def name(self, whose: str, id: Json, _path: str) -> Json:
         """The name of the row; unchanged for missing rows, other values, and names that are not unique."""
         name = self.by_id[whose].get(id) if isinstance(id, int) else None
         return name if name is not None and len(self.ids(whose, name)) == 1 else id
@@ -80,10 +81,10 @@ def sector_name(site: str, sector: str) -> str:
     return f"{site}: {sector}"
 
 
-def with_names(definition: Mapping[str, Any], directory: Directory) -> dict[str, Any]:
+def with_names(definition: Stored, directory: Directory) -> JsonObject:
     """The rule as stored in files: names in place of ids, and without default values."""
     usual = definition_from(definition)
-    plain: dict[str, Any] = {}
+    plain: JsonObject = {}
     for key, info in RuleDefinition.model_fields.items():
         default = None if info.is_required() else info.get_default(call_default_factory=True)
         standing = usual_limit(usual) if key == "record_limit" else default
@@ -91,17 +92,19 @@ def with_names(definition: Mapping[str, Any], directory: Directory) -> dict[str,
             plain[key] = deepcopy(definition[key])
     if definition["record_type"] is None and definition["trigger"] == "schedule":
         plain["record_type"] = None  # If it were absent, the first action's type would be used.
-    site = definition["site"]
+    site, sites = definition["site"], directory.by_id["site"]
     if plain.get("sector") is not None:
         named = directory.name("sector", plain["sector"], "sector")
         if isinstance(named, str):
-            plain["sector"] = named.removeprefix(f"{directory.by_id['site'].get(site, site)}: ")
+            plain["sector"] = named.removeprefix(
+                f"{sites.get(site, site) if isinstance(site, int) else site}: "
+            )
     if plain.get("site") is not None:
         plain["site"] = directory.name("site", site, "site")
     return swap_references(plain, directory.name)
 
 
-def swap_references(rule: dict[str, Any], swap: Swap) -> dict[str, Any]:
+def swap_references(rule: JsonObject, swap: Swap) -> JsonObject:
     """Replace every reference in the trigger, the conditions and the actions; changes `rule` itself."""
     options = rule.get("trigger_options")
     if isinstance(options, dict) and options.get("rule_id") is not None:
@@ -118,9 +121,9 @@ def swap_references(rule: dict[str, Any], swap: Swap) -> dict[str, Any]:
     return rule
 
 
-def _swap_conditions(node: Any, path: str, swap: Swap) -> None:
+def _swap_conditions(node: Json, path: str, swap: Swap) -> None:
     for leaf, where in _leaves(node, path):
-        whose = REFERENCES[leaf["field"]]
+        whose = REFERENCES[str(leaf["field"])]
         value = leaf["value"]
         if isinstance(value, list):
             leaf["value"] = [swap(whose, item, f"{where}.value") for item in value]
@@ -128,7 +131,7 @@ def _swap_conditions(node: Any, path: str, swap: Swap) -> None:
             leaf["value"] = swap(whose, value, f"{where}.value")
 
 
-def _leaves(node: Any, path: str) -> Iterator[tuple[dict[str, Any], str]]:
+def _leaves(node: Json, path: str) -> Iterator[tuple[JsonObject, str]]:
     """Leaves that reference a row, with their path; including those inside counts."""
     if not isinstance(node, dict):
         return

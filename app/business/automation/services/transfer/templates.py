@@ -5,9 +5,9 @@ The person who chooses one sets site and sector; schedules use the account's tim
 
 from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import Any
 
 from app.business.automation.services.automation_service import DEFAULT_SHORTEST_INTERVAL
+from app.business.automation.services.rule_parts import Json, JsonObject
 from app.business.automation.services.rules.definition import RuleDefinition, parse_definition
 from app.business.errors import NotFound
 
@@ -30,13 +30,13 @@ class Template:
     stage: str
     name: str
     why: str
-    rule: dict[str, Any] = field(repr=False)
+    rule: JsonObject = field(repr=False)
 
     def definition(self, timezone: str) -> RuleDefinition:
         """The complete rule, validated, in the time zone `timezone`, switched off."""
         data = deepcopy(self.rule) | {"name": self.name, "description": self.why, "is_active": False}
-        if data["trigger"] == "schedule":
-            data["schedule"]["timezone"] = timezone
+        if isinstance(schedule := data.get("schedule"), dict):
+            schedule["timezone"] = timezone
         return parse_definition(data, shortest_interval_minutes=DEFAULT_SHORTEST_INTERVAL)
 
 
@@ -55,27 +55,27 @@ def by_stage() -> list[tuple[str, list[Template]]]:
     ]
 
 
-def _at(cron: str) -> dict[str, Any]:
+def _at(cron: str) -> JsonObject:
     return {"trigger": "schedule", "schedule": {"cron": cron}}
 
 
-def _when(record_type: str, to: str) -> dict[str, Any]:
+def _when(record_type: str, to: str) -> JsonObject:
     return {"trigger": "status_changed", "trigger_options": {"record_type": record_type, "to": to}}
 
 
-def _is(name: str, value: Any, operator: str = "eq") -> dict[str, Any]:
+def _is(name: str, value: Json, operator: str = "eq") -> JsonObject:
     return {"field": name, "operator": operator, "value": value}
 
 
-def _all(*conditions: dict[str, Any]) -> dict[str, Any]:
+def _all(*conditions: JsonObject) -> JsonObject:
     return {"all": list(conditions)}
 
 
-def _do(action: str, /, **params: Any) -> dict[str, Any]:
+def _do(action: str, /, **params: Json) -> JsonObject:
     return {"type": action, "params": params}
 
 
-def _notify(role: str, message: str) -> dict[str, Any]:
+def _notify(role: str, message: str) -> JsonObject:
     return _do("notify", message=message, to=role)
 
 

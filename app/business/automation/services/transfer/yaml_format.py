@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import yaml
 
+from app.business.automation.services.rule_parts import Json, JsonObject
 from app.business.errors import Invalid, TooLarge
 
 MOST_BYTES = 256 * 1024
@@ -27,7 +28,7 @@ _WORDS = {
 class _PlainLoader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML carries no types
     """SafeLoader, restricted to the data types of JSON."""
 
-    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
+    yaml_implicit_resolvers: ClassVar[JsonObject] = {}
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         event = self.peek_event()
@@ -51,7 +52,7 @@ class _PlainLoader(yaml.SafeLoader):  # type: ignore[misc]  # PyYAML carries no 
 class _PlainDumper(yaml.SafeDumper):  # type: ignore[misc]  # PyYAML carries no types
     """SafeDumper that also quotes every text which the loader above would read as another type."""
 
-    def ignore_aliases(self, data: Any) -> bool:
+    def ignore_aliases(self, data: Json) -> bool:
         return True
 
     def represent_str(self, data: str) -> Any:
@@ -73,7 +74,7 @@ _PlainLoader.add_constructor(
 )
 
 
-def rules_text(rules: list[dict[str, Any]]) -> str:
+def rules_text(rules: list[JsonObject]) -> str:
     text: str = yaml.dump(
         {"format": FORMAT, "rules": rules},
         Dumper=_PlainDumper,
@@ -84,7 +85,7 @@ def rules_text(rules: list[dict[str, Any]]) -> str:
     return HEADER + text
 
 
-def read_rules(text: str) -> list[Any]:
+def read_rules(text: str) -> list[Json]:
     """The list under `rules`, not validated further. Raises Invalid with the line, TooLarge."""
     if len(text.encode("utf-8", "surrogatepass")) > MOST_BYTES:
         raise TooLarge(f"The file is larger than {MOST_BYTES // 1024} kB. Import it in parts.")
@@ -99,9 +100,8 @@ def read_rules(text: str) -> list[Any]:
     return _listed(data)
 
 
-def _listed(data: Any) -> list[Any]:
-    rules = data.get("rules") if isinstance(data, dict) else None
-    if not isinstance(rules, list):
+def _listed(data: Json) -> list[Json]:
+    if not isinstance(data, dict) or not isinstance(rules := data.get("rules"), list):
         raise _invalid(
             "This is no file of rules: it has no list “rules”. Export a rule to see how one looks."
         )
@@ -115,7 +115,7 @@ def _listed(data: Any) -> list[Any]:
     return rules
 
 
-def _holds_unstorable(value: Any) -> bool:
+def _holds_unstorable(value: Json) -> bool:
     if isinstance(value, str):
         return bool(_UNSTORABLE.search(value))
     parts = [*value, *value.values()] if isinstance(value, dict) else value if isinstance(value, list) else []

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session, joinedload
@@ -14,6 +14,7 @@ from app.business.automation.services.catalogue.fields import choices_of
 from app.business.automation.services.catalogue.nouns import noun, plural
 from app.business.automation.services.catalogue.record_order import OLDEST, order_words
 from app.business.automation.services.catalogue.triggers import TRIGGERS, statuses_to, stored_options
+from app.business.automation.services.rule_parts import Stored
 from app.business.automation.services.runs.start_list import start_of, stretch_of
 from app.business.events import Event, EventBatch
 from app.business.planner.models import Record
@@ -249,13 +250,11 @@ def _why_without_run(record_event: RecordEvent, version: RuleVersion | None) -> 
     return _why_not_for(record_event, version.version, version.definition)
 
 
-def _why_not_for(record_event: RecordEvent, number: int, said: Mapping[str, Any]) -> str:
+def _why_not_for(record_event: RecordEvent, number: int, said: Stored) -> str:
     """Why the event did not match this version of the rule's trigger."""
     event = record_event.event
     if said["trigger"] != record_event.batch.type:
-        return (
-            f"Version {number} of the rule was started otherwise: {TRIGGERS[said['trigger']].label.lower()}."
-        )
+        return f"Version {number} of the rule was started otherwise: {TRIGGERS[str(said['trigger'])].label.lower()}."
     if not said["is_active"]:
         return f"The rule was switched off then (version {number})."
     if said["site"] not in (None, event.site_id) or said["sector"] not in (None, event.sector_id):

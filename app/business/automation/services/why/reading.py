@@ -1,10 +1,10 @@
 """A rule's conditions on one record at a past moment: from stored values, and where there are none from present
 ones."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from sqlalchemy import inspect
 from sqlalchemy.orm import Session
@@ -19,6 +19,7 @@ from app.business.automation.services.conditions.facts import Facts
 from app.business.automation.services.conditions.nodes import Node, counts, field_names
 from app.business.automation.services.conditions.parser import parse_conditions
 from app.business.automation.services.conditions.record_fields import load_facts
+from app.business.automation.services.rule_parts import JsonObject, Stored
 from app.business.automation.services.rules.zone import rule_scope, rule_zone
 from app.business.automation.services.why.change_text import turns_text
 from app.business.automation.services.why.history import RecordEvent
@@ -42,7 +43,7 @@ class Reading:
     at: datetime
     version: int
     source: Source
-    trace: dict[str, Any]
+    trace: JsonObject
     as_now: list[str]
     turns: list[Turn] | None
     record_type: str
@@ -96,7 +97,7 @@ def read_then(
     return _reading(rule, node, facts, at, version.version, "event", _others(node, set(known)))
 
 
-def _parsed(conditions: Mapping[str, Any], rule: AutomationRule) -> Node:
+def _parsed(conditions: Stored, rule: AutomationRule) -> Node:
     return parse_conditions(dict(conditions), record_type=rule.record_type)
 
 
@@ -130,14 +131,12 @@ def _reading(
     return Reading(at, version, source, trace, as_now, turns, rule.record_type or "")
 
 
-def _explained(
-    rule: AutomationRule, node: Node, trace: dict[str, Any], at: datetime, version: int
-) -> Reading:
+def _explained(rule: AutomationRule, node: Node, trace: JsonObject, at: datetime, version: int) -> Reading:
     turns = smallest_change(node, trace, at, at.date())
     return Reading(at, version, "run", trace, [], turns, rule.record_type or "")
 
 
-def _kept_trace(run: ScheduledTask, record: Record) -> dict[str, Any] | None:
+def _kept_trace(run: ScheduledTask, record: Record) -> JsonObject | None:
     samples = (run.detail.trace or {}).get("records", [])
     return next((sample["trace"] for sample in samples if sample["id"] == record.id), None)
 
@@ -148,7 +147,7 @@ def _columns(rule: AutomationRule) -> set[str]:
     return set(_as_fields(dict.fromkeys(columns), rule))
 
 
-def _as_fields(values: Mapping[str, Any], rule: AutomationRule) -> dict[str, Any]:
+def _as_fields(values: Stored, rule: AutomationRule) -> JsonObject:
     """Column values under the field names of conditions: cluster_id is `cluster`."""
     fields = fields_of(rule.record_type)
     named = {name if name in fields else name.removesuffix("_id"): value for name, value in values.items()}

@@ -9,14 +9,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import islice, product
-from typing import Any
 
-from app.business.automation.services.catalogue.field_types import FieldType
+from app.business.automation.services.catalogue.field_types import FieldType, FieldValue
 from app.business.automation.services.conditions.condition_evaluator import compile_node
 from app.business.automation.services.conditions.facts import Facts
 from app.business.automation.services.conditions.nodes import AGE, Count, Group, Leaf, Node, O
 from app.business.automation.services.conditions.operators import RELATIONS
 from app.business.automation.services.conditions.values import day_of, instant_of
+from app.business.automation.services.rule_parts import Stored
 
 MOST_SETS = 60
 MOST_VALUES = 6
@@ -32,13 +32,13 @@ class Turn:
 
     question: Question
     wanted: bool
-    actual: Any
+    actual: FieldValue
 
 
 @dataclass(frozen=True)
 class _Found:
     question: Question
-    actual: Any
+    actual: FieldValue
     result: bool
 
     @property
@@ -51,7 +51,7 @@ class _Found:
         return "field", self.question.field + alone
 
 
-def smallest_change(node: Node, trace: Mapping[str, Any], now: datetime, today: date) -> list[Turn] | None:
+def smallest_change(node: Node, trace: Stored, now: datetime, today: date) -> list[Turn] | None:
     """Conditions to flip; empty when the conditions hold, None when no change was found."""
     if trace.get("result", True):
         return []
@@ -65,16 +65,18 @@ def smallest_change(node: Node, trace: Mapping[str, Any], now: datetime, today: 
     return [Turn(item.question, not item.result, item.actual) for item in turned]
 
 
-def _found(node: Node, trace: Mapping[str, Any]) -> Iterator[_Found]:
+def _found(node: Node, trace: Stored) -> Iterator[_Found]:
     if not isinstance(node, Group):
         yield _Found(node, _typed(node, trace.get("actual")), bool(trace["result"]))
         return
     below = [trace["not"]] if node.kind == "not" else trace[node.kind]
+    assert isinstance(below, list)
     for child, told in zip(node.children, below, strict=True):
+        assert isinstance(told, dict)
         yield from _found(child, told)
 
 
-def _typed(question: Question, actual: Any) -> Any:
+def _typed(question: Question, actual: FieldValue) -> FieldValue:
     """Parses times, which traces store as text."""
     if isinstance(question, Leaf) and isinstance(actual, str):
         if question.type in (FieldType.INSTANT, FieldType.HANDLED):
@@ -120,7 +122,7 @@ class _Search:
         tries = islice(product(*offers), MOST_TRIES)
         return any(self._is_met(dict(zip(touched, values, strict=True))) for values in tries)
 
-    def _values(self, turned: Sequence[_Found]) -> Iterator[Any]:
+    def _values(self, turned: Sequence[_Found]) -> Iterator[FieldValue]:
         """Values of one key for which all of `turned` are flipped."""
         beside = [item for item in self.found.values() if item.key == turned[0].key]
         for item in beside:
@@ -128,14 +130,14 @@ class _Search:
                 if all(self._answer(one, value) != one.result for one in turned):
                     yield value
 
-    def _is_met(self, values: Mapping[Key, Any]) -> bool:
+    def _is_met(self, values: Mapping[Key, FieldValue]) -> bool:
         answers = {
             number: self._answer(item, values[item.key]) if item.key in values else item.result
             for number, item in self.found.items()
         }
         return _verdict(self.node, answers)
 
-    def _answer(self, item: _Found, value: Any) -> bool:
+    def _answer(self, item: _Found, value: FieldValue) -> bool:
         question = item.question
         if isinstance(question, Count):
             return RELATIONS[question.operator](value, question.value)
@@ -152,7 +154,7 @@ def _verdict(node: Node, answers: Mapping[int, bool]) -> bool:
     return not below[0] if node.kind == "not" else all(below) if node.kind == "all" else any(below)
 
 
-def _near(question: Question, actual: Any, now: datetime, today: date) -> Iterator[Any]:
+def _near(question: Question, actual: FieldValue, now: datetime, today: date) -> Iterator[FieldValue]:
     """Values at and around the limit of the question."""
     if isinstance(question, Leaf) and question.other:
         yield from (True, False)
@@ -161,6 +163,7 @@ def _near(question: Question, actual: Any, now: datetime, today: date) -> Iterat
     if isinstance(operand, timedelta):
         yield from _around(now - operand)
         yield from _around(today - operand)
+        operand = ()
     for border in operand if isinstance(operand, list | tuple) else [operand]:
         yield from _around(border)
         if isinstance(question, Leaf) and isinstance(border, str):
@@ -168,7 +171,7 @@ def _near(question: Question, actual: Any, now: datetime, today: date) -> Iterat
     yield from (None, "", [], "x", True, False, 1, now, today)
 
 
-def _around(border: Any) -> Iterator[Any]:
+def _around(border: FieldValue) -> Iterator[FieldValue]:
     yield border
     if isinstance(border, datetime):
         yield from (border + timedelta(seconds=1), border - timedelta(seconds=1))
@@ -178,9 +181,9 @@ def _around(border: Any) -> Iterator[Any]:
         yield from (border + 1, border - 1)
 
 
-def _texts(leaf: Leaf, border: str, actual: Any) -> Iterator[Any]:
+def _texts(leaf: Leaf, border: str, actual: FieldValue) -> Iterator[FieldValue]:
     if leaf.type is FieldType.LIST:
-        kept = [item for item in actual or [] if item != border]
+        kept = [item for item in (actual if isinstance(actual, list) else []) if item != border]
         yield from ([*kept, border], kept)
     elif leaf.operator not in AGE and leaf.operator is not O.NOT_HANDLED_WITHIN:
         text = actual if isinstance(actual, str) else ""

@@ -26,6 +26,7 @@ from app.business.automation.services.catalogue.actions.eligibility import (
     PastEligibility,
 )
 from app.business.automation.services.catalogue.actions.parameters import Input, input_of
+from app.business.automation.services.catalogue.field_types import FieldValue
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.rule_parts import Json, JsonObject, Unchecked, as_it_stands
 
@@ -221,11 +222,12 @@ class ActionType(Generic[P]):
             return self.price(params, count)
         return count * self.price(params, self.amount_of(amounts))
 
-    def amount_of(self, values: Mapping[str, Any]) -> int:
+    def amount_of(self, values: Mapping[str, FieldValue]) -> int:
         """The amount of one record, from its values."""
         if self.measure is None or self.unit_of != "record":
             return 1
-        return int(values.get(self.measure.name) or 1)
+        value = values.get(self.measure.name)
+        return int(value) if value and isinstance(value, int | float | str) else 1
 
     def repeats(self, params: P) -> bool:
         """Whether it also accepts records that already have their result."""
@@ -248,9 +250,7 @@ class ActionType(Generic[P]):
         """Clause over its input type: records in an accepted state and without its result."""
         if self.statuses is None:
             return true()
-        model: Any = MODELS[self.takes[0]]
-        clause: ColumnElement[bool] = model.status.in_(self.statuses)
-        return clause
+        return MODELS[self.takes[0]].status.in_(self.statuses)
 
     def past(self, session: Session, account_id: int) -> PastEligibility:
         """`takeable` at moments of the past."""

@@ -16,6 +16,7 @@ from app.business.automation.services.catalogue.actions.eligibility import (
     PastEligibility,
 )
 from app.business.automation.services.catalogue.actions.parameters import Ids, Input, counted, ids_input
+from app.business.automation.services.catalogue.field_types import FieldValue
 from app.business.events import EventType
 from app.business.planner.models import ClusterStatus, Keyword, KeywordStatus
 
@@ -42,7 +43,7 @@ class PastTries(PastEligibility):
 
     columns = ("status", "cluster_tried_at")
 
-    def holds(self, record_id: int, own: Mapping[str, object], at: datetime) -> bool:
+    def holds(self, record_id: int, own: Mapping[str, FieldValue], at: datetime) -> bool:
         """A time in the future is today's value: the time of the attempt before it is not known."""
         tried_at = own.get("cluster_tried_at")
         rests = isinstance(tried_at, datetime) and at - AGAIN_AFTER <= tried_at <= at

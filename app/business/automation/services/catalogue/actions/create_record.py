@@ -16,6 +16,7 @@ from app.business.automation.services.catalogue.actions.parameters import (
 )
 from app.business.automation.services.catalogue.nouns import one
 from app.business.automation.services.catalogue.record_models import RECORD_TYPES
+from app.business.automation.services.rule_parts import JsonObject
 from app.business.events import EventType
 from app.business.planner.models import ClusterStatus, IdeaStatus
 from app.business.writer.models import TaskStatus
@@ -77,7 +78,7 @@ class CreateRecordAction(ActionType[CreateRecord]):
 
     def effects(self, params: CreateRecord, record_type: str | None) -> Effects:
         if params.type == "task":
-            values = {
+            values: JsonObject = {
                 "status": TaskStatus.DRAFT,
                 "word_count": params.word_count,
                 "task_type": params.task_type,

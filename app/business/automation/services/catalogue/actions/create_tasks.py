@@ -18,6 +18,7 @@ from app.business.automation.services.catalogue.actions.parameters import (
     WordCount,
     ids_input,
 )
+from app.business.automation.services.rule_parts import JsonObject
 from app.business.events import EventType
 from app.business.planner.models import IdeaStatus
 from app.business.planner.services.cluster_service import OPEN_IDEAS
@@ -47,7 +48,7 @@ class CreateTasksAction(ActionType[CreateTasks]):
     done = "turned into tasks"
 
     def effects(self, params: CreateTasks, record_type: str | None) -> Effects:
-        values = {
+        values: JsonObject = {
             "status": TaskStatus.QUEUED,
             "word_count": params.word_count,
             "task_type": params.task_type,

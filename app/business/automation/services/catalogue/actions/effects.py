@@ -1,11 +1,11 @@
 """What an action does to records: which it creates, which statuses it sets, and which fields it changes."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from app.business.automation.services.catalogue.fields import choices_of
 from app.business.automation.services.catalogue.triggers import TRIGGERS
+from app.business.automation.services.rule_parts import Stored
 from app.business.events import EventType
 from app.business.planner.models import ClusterStatus
 
@@ -16,7 +16,7 @@ class Creates:
 
     event: EventType
     record_type: str
-    values: Mapping[str, Any]
+    values: Stored
 
 
 @dataclass(frozen=True)

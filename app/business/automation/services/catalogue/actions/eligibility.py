@@ -3,10 +3,11 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
 from sqlalchemy import ColumnElement
 from sqlalchemy.orm import InstrumentedAttribute
+
+from app.business.automation.services.catalogue.field_types import FieldValue
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class PastEligibility:
         """Whether every record is accepted."""
         return self.statuses is None
 
-    def holds(self, record_id: int, own: Mapping[str, object], at: datetime) -> bool:
+    def holds(self, record_id: int, own: Mapping[str, FieldValue], at: datetime) -> bool:
         """Whether the action accepted the record at that moment. own: its values then, by column."""
         return self.statuses is None or own.get("status") in self.statuses
 
@@ -46,6 +47,6 @@ class LeftOver:
     """
 
     clause: ColumnElement[bool]
-    tried_at: InstrumentedAttribute[Any]
+    tried_at: InstrumentedAttribute[datetime | None]
     again_after: timedelta
     sentence: str

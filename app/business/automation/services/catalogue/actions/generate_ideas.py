@@ -21,6 +21,7 @@ from app.business.automation.services.catalogue.actions.parameters import (
     counted,
     ids_input,
 )
+from app.business.automation.services.catalogue.field_types import FieldValue
 from app.business.events import EventType
 from app.business.planner.models import Cluster, ClusterStatus, Idea, IdeaStatus
 
@@ -47,7 +48,7 @@ class PastIdeas(PastEligibility):
         super().__init__()
         self.first_at = first_at
 
-    def holds(self, record_id: int, own: Mapping[str, object], at: datetime) -> bool:
+    def holds(self, record_id: int, own: Mapping[str, FieldValue], at: datetime) -> bool:
         first_at = self.first_at.get(record_id)
         return first_at is None or first_at >= at
 

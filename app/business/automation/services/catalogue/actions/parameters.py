@@ -20,7 +20,9 @@ ROLES = {
 }
 
 Names = Mapping[int, str]
-Phrase = Callable[[Any, str | None, Names], str]
+Said = Any
+"""The value of a parameter, as its own phrase takes it. Any: each parameter has a type of its own."""
+Phrase = Callable[[Said, str | None, Names], str]
 """Formats a value for the sentence of a rule: (value, record type, names of rules) -> text."""
 
 ROWS = ("site", "person", "rule")
@@ -65,24 +67,24 @@ def counted(text: str) -> Phrase:
 def quoted(before: str = "") -> Phrase:
     """The text in quotation marks, truncated."""
 
-    def phrase(text: Any, _type: str | None, _rules: Names) -> str:
+    def phrase(text: Said, _type: str | None, _rules: Names) -> str:
         line = " ".join(str(text).split())
         return f"{before}“{line if len(line) <= LONGEST_QUOTE else f'{line[: LONGEST_QUOTE - 1]}…'}”"
 
     return phrase
 
 
-def _only_these(ids: Any, _type: str | None, _rules: Names) -> str:
+def _only_these(ids: Said, _type: str | None, _rules: Names) -> str:
     known = list(ids) if isinstance(ids, list) else [ids]
     more = f" and {len(known) - IDS_NAMED:,} more" if len(known) > IDS_NAMED else ""
     return f"only number {', '.join(map(str, known[:IDS_NAMED]))}{more}"
 
 
-def _due(days: Any, _type: str | None, _rules: Names) -> str:
+def _due(days: Said, _type: str | None, _rules: Names) -> str:
     return f"due in {plural(days, 'day')}" if days else "due that day"
 
 
-def _kind_of_task(value: Any, _type: str | None, _rules: Names) -> str:
+def _kind_of_task(value: Said, _type: str | None, _rules: Names) -> str:
     return f"of the kind “{TASK_TYPES.get(value, str(value)).lower()}”"
 
 

@@ -1,15 +1,22 @@
 """Switch other rules off or on."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
 from app.business.automation.services.catalogue.actions.base import ActionType, Params
 from app.business.automation.services.catalogue.actions.effects import Effects
-from app.business.automation.services.catalogue.actions.parameters import Input, Names, RowId, Words, quoted
+from app.business.automation.services.catalogue.actions.parameters import (
+    Input,
+    Names,
+    RowId,
+    Said,
+    Words,
+    quoted,
+)
 
 
-def _rule(rule_id: Any, _type: str | None, rules: Names) -> str:
+def _rule(rule_id: Said, _type: str | None, rules: Names) -> str:
     return f"“{rules[rule_id]}”" if rule_id in rules else f"rule {rule_id}"
 
 

@@ -1,6 +1,6 @@
 """Change status, labels, person, note or due day of records."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field
 
@@ -12,6 +12,7 @@ from app.business.automation.services.catalogue.actions.parameters import (
     Names,
     Phrase,
     RowId,
+    Said,
     Words,
     quoted,
 )
@@ -23,7 +24,7 @@ from app.business.writer.services.record_kinds import CONTENT, TASK
 KINDS = {kind.name: kind for kind in (KEYWORD, CLUSTER, IDEA, TASK, CONTENT)}
 
 
-def _status(status: Any, record_type: str | None, _rules: Names) -> str:
+def _status(status: Said, record_type: str | None, _rules: Names) -> str:
     words = dict(choices_of(record_type, "status")) if record_type else {}
     return f"status “{words.get(status, status)}”"
 
