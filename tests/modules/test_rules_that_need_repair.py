@@ -1,9 +1,10 @@
 """Stored rules that are refused today: shown with what is wrong, and repaired by an edit."""
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import count
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from flask import Flask
@@ -21,7 +22,12 @@ from tests.modules.automation_pages import NIGHTLY, ON_KEYWORDS, ON_RUNS, make_r
 from tests.modules.automation_rest import RULES, rule_body
 from tests.people import People, browser_of, make_people, program_of
 
+FULL = os.environ.get("TRIALS") == "full"
+SHARES = 1 if FULL else 4
+"""A rule takes every fourth of what is tried, the next one the fourth beside it: each is tried with seven rules."""
+
 NUMBERS = count(1)
+Tried = TypeVar("Tried")
 ON_CLUSTERS = NIGHTLY | {
     "record_type": "cluster",
     "conditions": {},
@@ -98,6 +104,11 @@ def stored(session: Session, people: People, base: dict[str, Any], values: dict[
     return rule
 
 
+def share(tried: Sequence[Tried], number: int) -> Sequence[Tried]:
+    """What the rule of this number takes of it."""
+    return tried[number % SHARES :: SHARES]
+
+
 def lists_of(app: Flask) -> list[str]:
     """Every page and list without a number in its address."""
     gets = [found for found in app.url_map.iter_rules() if "GET" in (found.methods or ())]
@@ -133,19 +144,20 @@ def test_they_break_no_page_and_say_what_is_wrong(app: Flask, session: Session, 
         assert answer.status_code < 400 or answer.status_code in (404, 405), (address, answer.text)
     listed = {one["id"]: one["summary"] for one in api.get(f"{RULES}?limit=200").json["results"]}
     assert "needs repair" not in listed[good.id]
-    for rule, field in odd:
+    for number, (rule, field) in enumerate(odd):
         said = (rule.trigger, rule.trigger_options, rule.conditions, rule.actions, rule.schedule)
         assert listed[rule.id].startswith(f"This rule needs repair ({field}"), (said, listed[rule.id])
-        for address in (
+        addresses = [
             *addresses_of(app, rule, last_run_of(session, rule)),
             f"/why/keyword/{keyword}/rule/{rule.id}",
-        ):
+        ]
+        for address in {*share(addresses, number), f"/rules/{rule.id}", f"{RULES}{rule.id}/"}:
             answer = (api if address.startswith("/api/") else browser).get(address)
             assert answer.status_code < 500, (address, said)
             if address in (f"/rules/{rule.id}", f"{RULES}{rule.id}/"):
                 assert answer.status_code == 200, (address, said)
                 assert "needs repair" in answer.text, (address, said)
-        for way in ("test", "preflight", "back-test", "copy", "execute", "enable"):
+        for way in share(("test", "preflight", "back-test", "copy", "execute", "enable"), number):
             assert api.post(f"{RULES}{rule.id}/{way}/").status_code < 500, (way, said)
     for way in ("preflight", "test", "execute", "enable"):
         assert api.post(f"{RULES}{good.id}/{way}/").status_code < 300, way
@@ -171,10 +183,10 @@ def test_they_can_be_switched_off_renamed_repaired_and_archived(
 
 def test_their_form_opens_at_every_step(app: Flask, session: Session, people: People) -> None:
     browser = browser_of(app, session, people.owner)
-    for base, values, _ in STORED:
+    for number, (base, values, field) in enumerate(STORED):
         answer = browser.post(f"/rules/{stored(session, people, base, values).id}/edit")
         assert answer.status_code == 303, values
-        for step in KEYS:
+        for step in {*share(tuple(KEYS), number), step_of(field)}:
             page = browser.get(answer.location.rpartition("/")[0] + f"/{step}", follow_redirects=True)
             assert page.status_code == 200, (values, step)
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from tests.business.automation.backtest.lived_month import LivedMonth, lines_of
+from tests.business.automation.backtest.simulated_month import LivedMonth, lines_of
 from tests.business.automation.machine import Machine
 from tests.factories import make_account, make_plan, make_sector, make_site
 

@@ -27,7 +27,7 @@ from tests.business.automation.conditions.condition_cases import TELLING, Case, 
 
 FULL = os.environ.get("TRIALS") == "full"
 SEEDS = range(4) if FULL else range(1)
-TREES = 1_500 if FULL else 200
+TREES = 1_500 if FULL else 100
 """Trees for each seed of records; each is decided for every record of its type, fourteen on average."""
 
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -47,7 +47,7 @@ from tests.business.automation.conditions.condition_cases import (
 )
 
 FULL = os.environ.get("TRIALS") == "full"
-TREES = 6_000 if FULL else 150
+TREES = 6_000 if FULL else 90
 NOT_NEGATIVE = ("volume", "keyword_count", "idea_count", "total_volume", "credits_available")
 CLOCK = {"now.hour": range(24), "now.weekday": range(1, 8), "now.days_left_in_month": range(31)}
 SEARCHING = settings(

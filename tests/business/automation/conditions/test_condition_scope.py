@@ -29,7 +29,7 @@ from tests import factories
 from tests.business.automation.conditions.condition_cases import Case, a_pipeline, count_leaves, trees
 
 FULL = os.environ.get("TRIALS") == "full"
-TREES = 600 if FULL else 20
+TREES = 600 if FULL else 12
 BERLIN = ZoneInfo("Europe/Berlin")
 BOUND_TO = ("account", "site", "sector")
 NAMED = {"keyword": "text", "cluster": "name", "idea": "title", "task": "title", "content": "title"}
