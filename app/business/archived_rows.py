@@ -1,11 +1,11 @@
-"""Rows that are put away but kept: no query of ours finds them unless it asks for them.
+"""Archived rows: stored, but excluded from every query that does not ask for them.
 
-An archived row reads as a deleted one wherever it would be read: lists, counts, fetches, conditions, checks for a
-free title, relations, and updates by condition. So one hook on the session says it, and not each query. Its children
-stay as they are and keep its number; what is asked of the parent itself reads as absent, until it is restored.
+An archived row behaves as if it were deleted in lists, counts, fetches, conditions, checks for a free title,
+relations, and bulk updates. A hook on the session adds the condition, so that no query can forget it. The children of
+an archived row are not changed and keep its id; values read through the parent are null until it is restored.
 
-The hook sees the statements of the ORM: SELECT with everything inside it, UPDATE, DELETE. It does not see
-`Model.__table__`, a UNION at the top or `select(exists(...))` without an entity, which no query over these rows is.
+The hook covers ORM statements: SELECT with all its subqueries, UPDATE, DELETE. It does not cover `Model.__table__`, a
+top-level UNION, or `select(exists(...))` without an entity; no query over these rows uses them.
 """
 
 from datetime import datetime
@@ -14,11 +14,11 @@ from sqlalchemy import Index, event, text
 from sqlalchemy.orm import Mapped, ORMExecuteState, Session, mapped_column, with_loader_criteria
 
 WITH_ARCHIVED = {"with_archived": True}
-"""Execution options of a statement that means archived rows too."""
+"""Execution options of a statement that includes archived rows."""
 
 
 class Archivable:
-    """A row that can be put away. The restorable state is the instant itself; NULL is in use."""
+    """A row that can be archived: `archived_at` is the time of it; NULL means in use."""
 
     archived_at: Mapped[datetime | None] = mapped_column(sort_order=97)
 
@@ -26,18 +26,18 @@ class Archivable:
 IN_USE = with_loader_criteria(
     Archivable, lambda model: model.archived_at.is_(None), include_aliases=True, propagate_to_loaders=False
 )
-"""The option that the hook gives to each statement."""
+"""The option that the hook adds to each statement."""
 
 
 def index_in_use(name: str | None, *columns: str, unique: bool = False) -> Index:
-    """An index of the rows in use: it answers their queries alone, and archived rows take no place in it."""
+    """A partial index of the rows in use."""
     in_use = text("archived_at IS NULL")
     return Index(name, *columns, unique=unique, sqlite_where=in_use, postgresql_where=in_use)
 
 
 @event.listens_for(Session, "do_orm_execute")
 def _leave_out_archived(state: ORMExecuteState) -> None:
-    # A column load reads more of a row that somebody has already.
+    # A column load reads more columns of a row that is loaded already.
     finds_rows = (state.is_select or state.is_update or state.is_delete) and not state.is_column_load
     if state.is_orm_statement and finds_rows and not state.execution_options.get("with_archived"):
         state.statement = state.statement.options(IN_USE)

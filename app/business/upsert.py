@@ -25,14 +25,14 @@ def insert_new(session: Session, model: type[Base], rows: Sequence[Mapping[str, 
 def insert_many_new(
     session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]], *returning: Any
 ) -> Sequence[Any]:
-    """Add the rows, but those whose unique key is there already; gives `returning` of those that were added.
+    """Insert the rows except those whose unique key exists; returns `returning` of the inserted ones.
 
-    All rows hold the same columns, and every one that the database itself has no default for.
+    All rows must have the same columns, including every column without default in the database.
     """
     statement: Any = _insert(session, model)
     values: Sequence[Mapping[str, Any]] | None = rows
     if session.get_bind().dialect.name == "postgresql":
-        # As one value: its driver is slow with thousands of them, and a statement for each row is slower still.
+        # As one JSON value: the driver is slow with thousands of parameters, and one statement per row is slower.
         statement = statement.from_select(list(rows[0]), _as_rows(model, rows), include_defaults=False)
         values = None
     statement = statement.on_conflict_do_nothing().returning(*returning)
@@ -51,7 +51,7 @@ def _as_rows(model: type[Base], rows: Sequence[Mapping[str, Any]]) -> Any:
     values = dict(derived.c)
     accounts = {row.get("account_id") for row in rows}
     if len(accounts) == 1 and "account_id" in values:
-        # Whoever looks at the statement, as for hints of what has changed, sees whose rows they are.
+        # Change hints read the account from the parameters of the statement.
         values["account_id"] = bindparam("account_id_1", accounts.pop(), type_=types["account_id"])
     return select(*values.values())
 

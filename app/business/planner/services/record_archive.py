@@ -1,4 +1,4 @@
-"""Putting records of any kind away, and taking them back. Whoever reads finds no archived record by itself."""
+"""Archives and restores records of any kind. Queries exclude archived records (`archived_rows`)."""
 
 from datetime import datetime
 from typing import Any, TypeVar
@@ -22,7 +22,7 @@ WRITING = "writing"
 
 
 def archived_record(session: Session, model: type[Row], id: int, scope: Scope) -> Row:
-    """The archived record. Raises NotFound, also for one that is in use."""
+    """The archived record. Raises NotFound, also if it is not archived."""
     query = select(model).where(model.id == id, scope.sees(model), model.archived_at.is_not(None))
     fresh = WITH_ARCHIVED | {"populate_existing": True}
     found = session.scalar(query, execution_options=fresh) if 0 < id <= LARGEST_ID else None
@@ -34,9 +34,9 @@ def archived_record(session: Session, model: type[Row], id: int, scope: Scope) -
 def archive(
     session: Session, record: Record, *, seen: int | None = None, actor: AuditActor, now: datetime
 ) -> None:
-    """Put the record away. Its children stay; a run that holds it leaves it out from its next step on.
+    """Archive the record. Its children stay; a run that holds it leaves it out from its next step on.
 
-    seen: the version that was decided on. Raises Stale, NotFound, or Conflict for a task that is being written.
+    seen: the version that the person saw. Raises Stale, NotFound, or Conflict for a task that is being written.
     """
     if record.status == WRITING:
         raise Conflict(IN_WORK)
@@ -47,7 +47,7 @@ def archive(
 def restore(
     session: Session, record: Record, *, seen: int | None = None, actor: AuditActor, now: datetime
 ) -> None:
-    """Take an archived record back as it was. Raises Stale, or Conflict where its site has another by now."""
+    """Restore an archived record. Raises Stale, or Conflict if its site has the same keyword again."""
     try:
         with session.begin_nested():
             _require_free_place(session, record)
@@ -59,7 +59,7 @@ def restore(
 
 
 def _require_free_place(session: Session, record: Record) -> None:
-    """A site has a keyword once; all other records may share their names."""
+    """Keywords are unique in a site; other records may have equal names."""
     if not isinstance(record, Keyword):
         return
     same = or_(Keyword.text_key == record.text_key, Keyword.text == record.text)

@@ -12,7 +12,7 @@ from app.business.automation.services.forecast.credit_watch import (
     LOW,
     RUN_OUT,
     accounts_near_the_end,
-    tell,
+    update_notices,
     watch_credits,
 )
 from app.business.billing.models import EntryKind, SpendCounter
@@ -41,7 +41,7 @@ def rule(session: Session, account: Account, now: datetime) -> AutomationRule:
 def test_editors_are_notified_a_week_ahead_with_the_rules_that_use_most(
     session: Session, account: Account, rule: AutomationRule, now: datetime
 ) -> None:
-    tell(session, account, now - 2 * DAY)
+    update_notices(session, account, now - 2 * DAY)
     notice = notice_of_key(session, account, RUN_OUT)
     assert notice.title == "Credits will run out about Thu 26 Nov, 5 days before the next grant"
     assert "“Nightly drafts” uses most (100%)." in notice.body
@@ -53,12 +53,12 @@ def test_a_notice_that_was_read_is_renewed_only_when_the_day_moves(
     session: Session, account: Account, rule: AutomationRule, now: datetime
 ) -> None:
     at = now - 2 * DAY
-    tell(session, account, at)
+    update_notices(session, account, at)
     notice_of_key(session, account, RUN_OUT).read_at = at
-    tell(session, account, at + timedelta(hours=1))
+    update_notices(session, account, at + timedelta(hours=1))
     assert notice_of_key(session, account, RUN_OUT).read_at == at
     take(session, account, 60, at)
-    tell(session, account, at + timedelta(hours=2))
+    update_notices(session, account, at + timedelta(hours=2))
     notice = notice_of_key(session, account, RUN_OUT)
     session.refresh(notice)
     assert "Mon 23 Nov" in notice.title
@@ -68,13 +68,13 @@ def test_a_notice_that_was_read_is_renewed_only_when_the_day_moves(
 def test_it_is_settled_when_credits_come_and_raised_again_when_they_are_used(
     session: Session, account: Account, rule: AutomationRule, now: datetime
 ) -> None:
-    tell(session, account, now)
+    update_notices(session, account, now)
     take(session, account, -500, now)
-    tell(session, account, now)
+    update_notices(session, account, now)
     assert open_notices(session, account) == []
     assert session.scalar(select(func.count(Notice.id))) == 1
     take(session, account, 500, now + timedelta(hours=1))
-    tell(session, account, now + timedelta(hours=2))
+    update_notices(session, account, now + timedelta(hours=2))
     assert open_notices(session, account) == [RUN_OUT]
     assert session.scalar(select(func.count(Notice.id))) == 2
 
@@ -83,7 +83,7 @@ def test_nobody_is_notified_while_everything_is_paused(
     session: Session, account: Account, rule: AutomationRule, now: datetime
 ) -> None:
     account.paused_at = now
-    tell(session, account, now)
+    update_notices(session, account, now)
     assert open_notices(session, account) == []
 
 
@@ -91,11 +91,11 @@ def test_low_credits_are_notified_unless_the_day_they_end_is(
     session: Session, account: Account, rule: AutomationRule, now: datetime
 ) -> None:
     take(session, account, 20, now)
-    tell(session, account, now)
+    update_notices(session, account, now)
     assert open_notices(session, account) == [RUN_OUT]
     last_day_of_the_month = now + 6 * DAY
-    tell(session, account, last_day_of_the_month)
-    tell(session, account, last_day_of_the_month)
+    update_notices(session, account, last_day_of_the_month)
+    update_notices(session, account, last_day_of_the_month)
     assert open_notices(session, account) == [LOW]
     notice = notice_of_key(session, account, LOW)
     assert notice.title == "Credits are low: 60 left, less than a tenth of the monthly 700"

@@ -12,7 +12,11 @@ from app.business.automation.run_models import Reason, ScheduledTask, Status, Wa
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.operations.bulk_retry import retry_alone
 from app.business.automation.services.operations.retry_price import retry_prices
-from app.business.automation.services.preflight.left_over_work import LeftOverWork, left_over, let_go_on
+from app.business.automation.services.preflight.left_over_work import (
+    LeftOverWork,
+    continue_left_over,
+    left_over,
+)
 from app.business.automation.services.runs import commands
 from app.business.billing.models import CreditEntry
 from app.business.errors import Conflict, Forbidden
@@ -202,10 +206,10 @@ def test_what_is_left_continues_for_the_price_shown_and_only_once(
     machine.run_now(rule, max_credits=20)
     (run,) = machine.runs()
     assert left_over(session, run, machine.now) == LeftOverWork("8 clusters", runs=2, days=1, credits=40)
-    let_go_on(session, run, 30, machine.now)
+    continue_left_over(session, run, 30, machine.now)
     machine.settle()
     with pytest.raises(Conflict):
-        let_go_on(session, run, 40, machine.now)
+        continue_left_over(session, run, 40, machine.now)
     assert spent(session) == 50
     assert [run.remaining for run in machine.runs()] == [0, 0, 2]
     assert machine.breaches() == []

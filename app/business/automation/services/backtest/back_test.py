@@ -21,7 +21,7 @@ from app.business.automation.services.backtest.event_source import EventSource
 from app.business.automation.services.backtest.prices import Prices
 from app.business.automation.services.backtest.replay import Replay, ReplayDecision, ReplayMoment
 from app.business.automation.services.backtest.schedule_source import TimeSource
-from app.business.automation.services.backtest.trial import Hears, Trial, make_trial
+from app.business.automation.services.backtest.trial import OnProgress, Trial, make_trial
 from app.business.automation.services.operations import lifecycle
 from app.business.automation.services.operations.lifecycle import OperationRequest, Progress
 from app.business.automation.services.rules.definition import definition_from
@@ -32,7 +32,7 @@ from app.business.errors import Invalid
 KIND = "back_test"
 USUAL_DAYS, MOST_DAYS = 30, 90
 SAMPLE = 10
-SECONDS_BETWEEN_WORDS = 1.0
+SECONDS_BETWEEN_REPORTS = 1.0
 
 
 @dataclass
@@ -121,12 +121,12 @@ def run_back_test(
     replays = [open_replay(trial, read, reporter.add) for trial in trials]
     reporter.total = sum(source.total() for source, _ in replays)
     reporter.say()
-    outcomes = [live_again(trial, *replay) for trial, replay in zip(trials, replays, strict=True)]
+    outcomes = [replay_all(trial, *replay) for trial, replay in zip(trials, replays, strict=True)]
     reporter.say()
     return _report(trials, outcomes)
 
 
-def open_replay(trial: Trial, read: Transaction, tell: Hears) -> tuple[EventSource | TimeSource, Replay]:
+def open_replay(trial: Trial, read: Transaction, tell: OnProgress) -> tuple[EventSource | TimeSource, Replay]:
     """The replay of a trial, and the source of its runs."""
     is_schedule = trial.definition.trigger == "schedule"
     source: EventSource | TimeSource = (
@@ -135,7 +135,7 @@ def open_replay(trial: Trial, read: Transaction, tell: Hears) -> tuple[EventSour
     return source, Replay(trial, source, Prices(trial, read))
 
 
-def live_again(trial: Trial, source: EventSource | TimeSource, replay: Replay) -> BackTestOutcome:
+def replay_all(trial: Trial, source: EventSource | TimeSource, replay: Replay) -> BackTestOutcome:
     """Replay the whole period and count."""
     outcome = BackTestOutcome(is_estimate=replay.prices.is_estimate, as_today=source.judge.as_today)
     first, last = (at.astimezone(trial.account_zone).date() for at in (trial.start, trial.until))
@@ -225,7 +225,7 @@ class _ProgressReporter:
 
     def add(self, number: int) -> None:
         self.done += number
-        if monotonic() - self._said_at >= SECONDS_BETWEEN_WORDS:
+        if monotonic() - self._said_at >= SECONDS_BETWEEN_REPORTS:
             self.say()
 
     def say(self) -> None:

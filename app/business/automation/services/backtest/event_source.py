@@ -12,7 +12,7 @@ from app.business.automation.services.backtest.eligibility import own_values, pa
 from app.business.automation.services.backtest.past_facts import Judge, handled_before
 from app.business.automation.services.backtest.past_records import RecordTimeline
 from app.business.automation.services.backtest.replay import Opened, ReplayMoment
-from app.business.automation.services.backtest.trial import Hears, Trial
+from app.business.automation.services.backtest.trial import OnProgress, Trial
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.catalogue.triggers import RunFinishedOptions, statuses_to
 from app.business.automation.services.conditions.facts import Facts
@@ -40,7 +40,7 @@ class EventSource:
     records with too few stored values.
     """
 
-    def __init__(self, trial: Trial, read: Transaction, tell: Hears) -> None:
+    def __init__(self, trial: Trial, read: Transaction, tell: OnProgress) -> None:
         self.trial, self.read, self.tell = trial, read, tell
         self.definition = trial.definition
         self.judge, (_, self.eligibility) = Judge(trial, read), past_eligibility(trial, read)

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import select
 
 from app.business.automation.services.backtest.past_facts import Values
-from app.business.automation.services.backtest.trial import Hears, Trial
+from app.business.automation.services.backtest.trial import OnProgress, Trial
 from app.business.automation.services.catalogue.field_types import Frame
 from app.business.automation.services.catalogue.fields import fields_of
 from app.business.automation.services.catalogue.record_models import MODELS, in_scope
@@ -31,7 +31,7 @@ Change = tuple[datetime, int, Values]
 class RecordTimeline:
     """`state` holds the values at the moment that `advance` has reached; `site_of` the sites of the records."""
 
-    def __init__(self, trial: Trial, read: Transaction, columns: Sequence[str], tell: Hears) -> None:
+    def __init__(self, trial: Trial, read: Transaction, columns: Sequence[str], tell: OnProgress) -> None:
         self.columns = [*columns, *(["status"] if "status" not in columns else [])]
         self.status_at = self.columns.index("status")
         self.model: Any = MODELS[trial.definition.record_type or ""]

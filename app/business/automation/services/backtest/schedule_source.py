@@ -14,7 +14,7 @@ from app.business.automation.services.backtest.past_facts import CHUNK, Judge, h
 from app.business.automation.services.backtest.past_order import ReplayOrder
 from app.business.automation.services.backtest.past_records import RecordTimeline
 from app.business.automation.services.backtest.replay import Opened, ReplayMoment
-from app.business.automation.services.backtest.trial import Hears, Trial
+from app.business.automation.services.backtest.trial import OnProgress, Trial
 from app.business.automation.services.catalogue.field_types import FieldValue
 from app.business.automation.services.conditions.facts import Facts
 from app.business.automation.services.rules.definition import usual_limit
@@ -24,7 +24,7 @@ from app.business.automation.services.triggering.activations import site_schedul
 from app.business.errors import Invalid
 
 MOST_TIMES = 10_000
-MOST_LOOKS = 5_000_000
+MOST_EVALUATIONS = 5_000_000
 """Limit of evaluations (records × planned times) of conditions that depend on the time."""
 
 
@@ -34,7 +34,7 @@ class TimeSource:
     assumed: records evaluated with today's values, because no past ones are stored.
     """
 
-    def __init__(self, trial: Trial, read: Transaction, tell: Hears) -> None:
+    def __init__(self, trial: Trial, read: Transaction, tell: OnProgress) -> None:
         self.trial, self.read, self.tell = trial, read, tell
         self.definition, self.gone = trial.definition, 0
         self.judge, (action, self.eligibility) = Judge(trial, read), past_eligibility(trial, read)
@@ -46,7 +46,7 @@ class TimeSource:
         self._matching: set[int] = set()
         self._in_order: list[int] = []
         """Records that matched at some time and may be taken again, oldest first; not all of them match now."""
-        self._looks = 0
+        self._evaluations = 0
         self._timeline: RecordTimeline | None = None
         self._today: dict[int, Facts] = {}
         self._tried: dict[int, datetime] = {}
@@ -80,7 +80,7 @@ class TimeSource:
         enough = max(self.limit, self.definition.record_minimum)
         free = self._free(self._timeline, at, opened.site_id)
         if not self.order.is_by_age:
-            self._count_looks(len(self._in_order))
+            self._count_evaluations(len(self._in_order))
             free = self.order.first(enough, free, self._own, at)
         found = list(islice(free, enough))
         return found[: self.limit] if len(found) >= self.definition.record_minimum else None
@@ -128,7 +128,7 @@ class TimeSource:
     def _advance(self, timeline: RecordTimeline, at: datetime, site_id: int) -> None:
         changed = timeline.advance(at)
         asked = changed if self.judge.is_timeless else timeline.state.keys()
-        self._count_looks(len(asked))
+        self._count_evaluations(len(asked))
         moment = self.judge.moment(at, site_id)
         for record_id in asked:
             facts = self._today.get(record_id)
@@ -138,9 +138,9 @@ class TimeSource:
                 self._matching.add(record_id)
                 self._add(record_id)
 
-    def _count_looks(self, count: int) -> None:
-        self._looks += count
-        if self._looks > MOST_LOOKS:
+    def _count_evaluations(self, count: int) -> None:
+        self._evaluations += count
+        if self._evaluations > MOST_EVALUATIONS:
             raise Invalid(
                 {"days": ["There are too many records and planned times to go through. Choose fewer days."]}
             )

@@ -13,7 +13,7 @@ from app.business.automation.services.rules.definition import RuleDefinition
 from app.business.automation.services.transactions import Transaction
 from app.business.planner.models import Site, SiteStatus
 
-Hears = Callable[[int], None]
+OnProgress = Callable[[int], None]
 """Called with the number of events or planned times just processed; may raise to stop the replay."""
 
 

@@ -17,7 +17,7 @@ from app.business.automation.services.catalogue.field_types import (
 from app.business.automation.services.rule_parts import Json
 
 Operand = FieldValue | timedelta | tuple[FieldValue, ...]
-"""What a field is compared with, ready for that: one value, an age, several values, or two ends."""
+"""The converted value of a condition: one value, an age, several values, or two bounds."""
 
 
 class Operator(StrEnum):
@@ -50,7 +50,7 @@ EMPTINESS = (O.IS_EMPTY, O.IS_NOT_EMPTY)
 AGE = (O.OLDER_THAN, O.NEWER_THAN)
 MEMBERSHIP = (O.CONTAINS, O.NOT_CONTAINS)
 Comparison = Callable[[Any, Any], bool]
-"""Any: what has an order is told when the program runs, by whoever compares."""
+"""Any: whether values have an order is known only at run time; callers check it."""
 COMPARISONS: dict[Operator, Comparison] = {O.GT: gt, O.GTE: ge, O.LT: lt, O.LTE: le}
 NEGATED = {O.NE: O.EQ, O.NOT_IN: O.IN, O.NOT_CONTAINS: O.CONTAINS, O.IS_NOT_EMPTY: O.IS_EMPTY}
 """Operators that are exactly the negation of another one."""
@@ -91,13 +91,13 @@ class Leaf:
 
     @property
     def text(self) -> str:
-        """The operand of a question about one text."""
+        """The operand of an operator on one text."""
         assert isinstance(self.operand, str)
         return self.operand
 
     @property
     def options(self) -> tuple[FieldValue, ...]:
-        """The operand of a question about several values, or about two ends."""
+        """The operand of an operator with several values, or two bounds."""
         assert isinstance(self.operand, tuple)
         return self.operand
 
@@ -124,7 +124,7 @@ class Count:
 
     @property
     def ends(self) -> list[float]:
-        """The number that it is compared with, or the two that it is between."""
+        """The number that it is compared with, or the two bounds."""
         found = self.value if isinstance(self.value, list) else [self.value]
         return [number for number in found if isinstance(number, int | float)]
 

@@ -90,9 +90,9 @@ def addition(
 def is_same(definition: RuleDefinition, rule: AutomationRule) -> bool:
     """Whether the saved rule has the same effect; conditions are compared by their description."""
     saved = definition_of(rule)
-    told = {name: value for name, value in saved.items() if name not in NOT_PACE and name != "conditions"}
+    compared = {name: value for name, value in saved.items() if name not in NOT_PACE and name != "conditions"}
     said = definition.model_dump(mode="json")
-    same = all(said[name] == value for name, value in told.items())
+    same = all(said[name] == value for name, value in compared.items())
     return same and conditions_of(definition) == conditions_of(read_definition(rule))
 
 

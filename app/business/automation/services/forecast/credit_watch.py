@@ -50,7 +50,7 @@ def watch_credits(transaction: Callable[[], AbstractContextManager[Session]], no
     for account_id in account_ids:
         try:
             with transaction() as session:
-                tell(session, session.get_one(Account, account_id), now)
+                update_notices(session, session.get_one(Account, account_id), now)
             watched.accounts += 1
         # An error of one account must not stop the notices of others.
         except Exception as error:
@@ -89,7 +89,7 @@ def accounts_near_the_end(session: Session, now: datetime) -> Sequence[int]:
     return session.scalars(query.limit(MOST_ACCOUNTS)).all()
 
 
-def tell(session: Session, account: Account, now: datetime) -> None:
+def update_notices(session: Session, account: Account, now: datetime) -> None:
     """Raise, renew or withdraw the account's two notices."""
     outlook = look_ahead(session, account, now)
     forecast = outlook.forecast()

@@ -21,7 +21,7 @@ from app.business.automation.services.rules.zone import rule_zone
 from app.business.automation.services.schedules.calendar import Schedule
 from app.business.errors import Invalid
 
-MOST_RECKONED = 20
+MOST_ESTIMATED = 20
 """Rules with little history for which an estimate is computed."""
 NEW = 0
 """Id of a rule that is not saved yet."""
@@ -47,7 +47,7 @@ class Streams:
 
     def __init__(self, session: Session, account: Account, days: Days, coming: Days, now: datetime) -> None:
         self.session, self.account, self.days, self.coming, self.now = session, account, days, coming, now
-        self.reckonings = 0
+        self.estimates = 0
         self.nothing, self.always = [0.0] * len(days.dates), [1.0] * len(days.dates)
         self.every_day = self._days_due(None)
 
@@ -65,8 +65,8 @@ class Streams:
         on = history.parts_on(versions, self.days, lambda before: self._due(before, rule))
         stream = replace(stream, on=on, factor=1.0 if rule.is_active else 0.0)
         is_new = sum(on) < ENOUGH and (rule.is_active or is_tried)
-        if is_new and self.reckonings < MOST_RECKONED and not faults_of(rule):
-            self.reckonings += 1
+        if is_new and self.estimates < MOST_ESTIMATED and not faults_of(rule):
+            self.estimates += 1
             definition = read_definition(rule)
             stream = self.estimated_use(stream, definition, rule_zone(self.session, rule))
         past = {site_id: found for (rule_id, site_id), found in spent.items() if rule_id == rule.id}

@@ -8,7 +8,11 @@ from app.business.accounts.models import Account, Role
 from app.business.automation.run_models import ScheduledTask, Waiting
 from app.business.automation.services.automation_service import Actor
 from app.business.automation.services.preflight import chain_release
-from app.business.automation.services.preflight.left_over_work import LeftOverWork, left_over, let_go_on
+from app.business.automation.services.preflight.left_over_work import (
+    LeftOverWork,
+    continue_left_over,
+    left_over,
+)
 from app.business.errors import Forbidden
 
 
@@ -32,7 +36,7 @@ def go_on(
     decides = actor.role.allows(Role.EDITOR)
     if run.waiting_for != Waiting.REVIEW:
         limit = session.get_one(Account, run.account_id).operator_credit_limit
-        return let_go_on(session, run, credits, now, limit=None if decides else limit)
+        return continue_left_over(session, run, credits, now, limit=None if decides else limit)
     if not decides:
         raise Forbidden("A long chain of runs waits here. Ask an editor to let it go on.")
     chain_release.go_on(session, run, now, credits)

@@ -41,7 +41,7 @@ def left_over(session: Session, run: ScheduledTask, now: datetime) -> LeftOverWo
     return LeftOverWork(words, work.runs, prices.days, work.credits)
 
 
-def let_go_on(
+def continue_left_over(
     session: Session, run: ScheduledTask, credits: int | None, now: datetime, *, limit: int | None = None
 ) -> ScheduledTask:
     """Start the work left over with at most `credits` in addition to the start's own limit; by default its price.

@@ -25,7 +25,7 @@ from app.business.automation.services.why.history import (
     RecordEvent,
     RuleMoment,
     events_of,
-    happenings,
+    rule_moments,
     version_at,
     was_free,
 )
@@ -77,7 +77,7 @@ def why(
     """`at`: a moment in the past, else all up to now. `record` has the rule's record type."""
     moment = at or now
     known = events_of(session, record, rule.record_type or "", moment) if events is None else events
-    found = happenings(session, rule, record, known, moment)
+    found = rule_moments(session, rule, record, known, moment)
     reading, notes = _now(session, rule, record, now)
     checks = present_checks(session, rule, record, now, reading)
     then = _then(session, rule, record, at, found, known)

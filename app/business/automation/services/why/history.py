@@ -53,7 +53,7 @@ class RecordEvent:
     batch: EventBatch
 
 
-def happenings(
+def rule_moments(
     session: Session, rule: AutomationRule, record: Record, events: Sequence[RecordEvent], until: datetime
 ) -> list[RuleMoment]:
     """From the rule's last hundred runs since the record was created, and the record's events; newest first."""
@@ -169,7 +169,7 @@ def _of_run(
     elif run.batch_id:
         if event and run.part == 0:
             yield happened("not_taken", "It did not match the conditions when it came.")
-    elif _looks_itself(run):
+    elif _selects_records(run):
         yield replace(happened(*_passed_by(run, record, first)), passed_by=True)
 
 
@@ -180,7 +180,7 @@ def _later(run: ScheduledTask) -> str:
     return f"A person can let it go on from run {run.id}." if run.remaining else "A follow-up run takes it."
 
 
-def _looks_itself(run: ScheduledTask) -> bool:
+def _selects_records(run: ScheduledTask) -> bool:
     """Whether it selects its records; a run over given records says nothing about others."""
     if run.follows_id or run.cause == Cause.EVENT:
         return False

@@ -71,9 +71,9 @@ def _found(node: Node, trace: Stored) -> Iterator[_Found]:
         return
     below = [trace["not"]] if node.kind == "not" else trace[node.kind]
     assert isinstance(below, list)
-    for child, told in zip(node.children, below, strict=True):
-        assert isinstance(told, dict)
-        yield from _found(child, told)
+    for child, traced in zip(node.children, below, strict=True):
+        assert isinstance(traced, dict)
+        yield from _found(child, traced)
 
 
 def _typed(question: Question, actual: FieldValue) -> FieldValue:
