@@ -41,6 +41,7 @@ def article(**changes: Any) -> ContentAnswer:
     values = {
         "task_id": 1, "title": "Garden sheds", "brief": "For beginners.", "content_type": "guide",
         "main_keyword": "garden shed", "word_count": 500, "site": "S", "language": "en", "keywords": KEYWORDS,
+        "connection": None,
     }  # fmt: skip
     return ContentGenerationService(OfflineModel()).generate(ContentRequest(**values | changes), "k")
 
