@@ -39,7 +39,7 @@ ON_RUNS: dict[str, Any] = {
 
 
 def make_rule(session: Session, account: Account, **changes: Any) -> AutomationRule:
-    """A rule of the service, committed; without the run that is planned at once when its time is near."""
+    """A valid rule, committed, without the run that is planned immediately when its time is near."""
     data = NIGHTLY | changes
     data["name"] = free_name(session, account.id, data["name"])
     rule = AutomationService().create_rule(session, account, data, Actor(None), datetime.now(UTC))
@@ -51,7 +51,7 @@ def make_rule(session: Session, account: Account, **changes: Any) -> AutomationR
 
 
 def ring_of(session: Session, people: People, count: int) -> list[AutomationRule]:
-    """Rules that start one another in turn, each when a run of the one before has ended."""
+    """Rules that start one another in a ring: each when a run of the previous one has ended."""
     rules: list[AutomationRule] = []
     for number in range(count):
         options = {"rule_id": rules[-1].id} if rules else {}
@@ -83,7 +83,7 @@ def make_run(
 
 @contextmanager
 def counted() -> Iterator[list[str]]:
-    """The statements sent to the database meanwhile, without the openings of transactions."""
+    """Collects the statements sent to the database in the block, without BEGIN."""
     sent: list[str] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:

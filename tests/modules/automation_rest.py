@@ -14,11 +14,11 @@ HOURLY = {"cron": "7 * * * *", "timezone": "UTC"}
 
 
 def rule_body(**values: Any) -> dict[str, Any]:
-    """The body of a POST that makes a rule."""
+    """The body of a POST that creates a rule."""
     return {"name": "Label them", "trigger": "keyword_added", "actions": [LABEL]} | values
 
 
 def execute(api: FlaskClient, rule: AutomationRule, key: str | None = None, **body: Any) -> Any:
-    """The answer to asking for a run of the rule."""
+    """The response to a request for a run of the rule."""
     headers = {"Idempotency-Key": key} if key is not None else {}
     return api.post(f"{RULES}{rule.id}/execute/", json=body, headers=headers)

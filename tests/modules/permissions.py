@@ -1,4 +1,4 @@
-"""Who may use which address: the table in which every new address must be entered, and one row of everything.
+"""The permissions of every address, in a table that must contain every new address; and one row of everything.
 
 Names are those of the URL map's endpoints.
 """
@@ -28,7 +28,7 @@ from tests.people import People, browser_of
 
 ROLES = ("viewer", "operator", "editor", "owner")
 WITH_OWN_SIGNATURE: set[str] = set()
-"""Addresses whose POST needs no token of ours because what is sent is signed otherwise."""
+"""Addresses whose POST needs no CSRF token, because the request is signed in another way."""
 
 TABLE = {
     "anyone": """
@@ -100,7 +100,7 @@ COLLECTIONS = {
     "tasks": "task", "content": "content", "team": "user", "sessions": "session", "api-keys": "key",
     "rule": "rule", "<record_type>": "keyword",
 }  # fmt: skip
-"""The part of an address before an id, and the row that it means."""
+"""The part of an address before an id, and the row that it refers to."""
 FIXED = {
     "<record_type>": "keyword",
     "<key>": "nightly-clusters",
@@ -110,9 +110,9 @@ FIXED = {
     "<token>": "nobody-has-this",
     "<path:filename>": "nothing.css",
 }
-"""Variable parts of addresses that name no row."""
+"""Variable parts of addresses that refer to no row."""
 PRIVATE = ("/drafts/<int:id>", "/sessions/<int:id>", "/import/<name>")
-"""Parts of addresses whose rows are one person's alone, not the account's."""
+"""Parts of addresses whose rows belong to one person, not to the account."""
 MISSING = dict.fromkeys(COLLECTIONS.values(), "987654321") | {
     "keyword file": "x" * 32,
     "rule file": "x" * 32,
@@ -120,7 +120,7 @@ MISSING = dict.fromkeys(COLLECTIONS.values(), "987654321") | {
 
 
 def make_rows(app: Flask, session: Session, people: People) -> dict[str, str]:
-    """One of everything in the account, committed; the id of each by its kind."""
+    """One of everything in the account, committed; ids by kind."""
     now, account = datetime.now(UTC), people.account
     sector = make_sector(session, make_site(session, account))
     rule = make_rule(session, account, **ON_KEYWORDS, schedule={}, conditions={})
@@ -172,5 +172,5 @@ def address(rule: str, ids: dict[str, str]) -> str:
 
 
 def names_a_row(rule: str) -> bool:
-    """Whether an id or the name of an upload stands in the address."""
+    """Whether the address contains an id or the name of an upload."""
     return any(part.startswith("<") and part not in FIXED for part in rule.split("/"))

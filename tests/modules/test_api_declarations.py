@@ -42,7 +42,7 @@ def test_every_address_of_the_api_is_a_declared_call(shared_app: Flask) -> None:
 
 
 def test_a_document_can_be_made_of_the_declarations(shared_app: Flask) -> None:
-    """Each has words, and types of which a JSON schema can be had."""
+    """Each call has a description, and types that can be converted to a JSON schema."""
     for name, call in declared_calls(shared_app).items():
         assert call.description.endswith("."), name
         assert {200, 201, 202, 204} >= call.answers.keys() > set(), name
@@ -86,7 +86,7 @@ def test_a_signature_that_nothing_can_fill_is_refused() -> None:
 
 
 class Thing(BaseModel):
-    """An answer."""
+    """A response."""
 
     id: int
     at: IsoInstant

@@ -1,4 +1,4 @@
-"""An archived record is nowhere that reads records: not in the lists, pages, counts, searches, exports and forms."""
+"""Archived records are excluded wherever records are read: lists, pages, counts, searches, exports and forms."""
 
 from datetime import UTC, datetime
 
@@ -31,7 +31,7 @@ COUNTING = """
     / /my-work /credits /sites /clusters/{cluster} /why/keyword/{keyword} /rules/{rule} /rules/{rule}/test
     /api/planner/clusters/{cluster}/ /api/automation/rules/{rule}/
 """
-"""Pages that count or offer records. Every other one is read by somebody limited to a site, in the test of scopes."""
+"""Pages that count or offer records. All other pages are covered by the test of scopes."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Far-reaching changes ask first: how many records, what starts or stops, what cannot be undone."""
+"""Far-reaching changes need a confirmation: how many records, what starts or stops, what cannot be undone."""
 
 import re
 
@@ -25,7 +25,7 @@ ASKS = """
     automation.run_now automation.make_real automation.retry_all automation.go_on automation.do_left_over
     automation.take_import planner.import_keywords planner.preview_import automation.save
 """
-"""The page before says what follows, or the button asks."""
+"""The previous page shows the consequences, or the button asks for a confirmation."""
 IN_PLAIN_SIGHT = """
     accounts.sign_in accounts.sign_out accounts.use_welcome accounts.save_profile accounts.password
     accounts.add_person accounts.new_link accounts.add_key accounts.save_settings
@@ -37,7 +37,7 @@ IN_PLAIN_SIGHT = """
     planner.edit_idea writer.new_task writer.edit_task writer.edit_content writer.decide_content
     writer.written_out
 """
-"""About one record or oneself, or a form whose fields are what is saved, or free to be done again the other way."""
+"""Affects one record or the person only, or is a form whose fields are what is saved, or can easily be reverted."""
 
 
 @pytest.fixture
@@ -146,7 +146,7 @@ def test_a_merge_names_what_is_moved_and_what_is_removed(
 
 
 def form_of(page: str) -> tuple[str, dict[str, list[str]]]:
-    """Address and fields of the form that asks."""
+    """Address and fields of the confirmation form."""
     form = re.search(
         r'<ul class="consequences">.*?<form method="post" action="([^"]*)">(.*?)</form>', page, re.S
     )

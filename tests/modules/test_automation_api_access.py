@@ -61,7 +61,7 @@ def ids(session: Session, people: People) -> dict[str, int]:
 
 
 def state(session: Session) -> list[Any]:
-    """What no refused call may change."""
+    """All state that a refused call must not change."""
     session.expire_all()
     counts = [
         session.scalar(select(func.count()).select_from(model)) for model in (AutomationRule, RuleVersion)

@@ -39,7 +39,7 @@ def sector(session: Session, people: People) -> Sector:
 
 
 def rows(session: Session) -> list[int]:
-    """How many rows a real run would have added to."""
+    """The number of rows in tables that a real run would write to."""
     models = (ScheduledTask, RunDetail, RuleDay, RuleRecord)
     return [session.scalar(select(func.count()).select_from(model)) or 0 for model in models]
 

@@ -1,4 +1,4 @@
-"""Asking what a start would come to, over REST: nothing is written, and the figures are those of the whole chain."""
+"""The price of a start over REST: nothing is written, and the figures cover the whole chain."""
 
 import pytest
 from flask import Flask

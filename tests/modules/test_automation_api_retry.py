@@ -29,7 +29,7 @@ def people(session: Session) -> People:
 
 @pytest.fixture
 def runs(session: Session, people: People) -> list[ScheduledTask]:
-    """Two failed runs that write two articles of 300 words each, of two rules, and one that went well."""
+    """Two failed runs of two rules with two articles of 300 words each, and one completed run."""
     sector = make_sector(session, make_site(session, people.account))
     tasks = [make_task(session, sector, word_count=300).id for _ in range(2)]
     rules = [

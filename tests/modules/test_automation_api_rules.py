@@ -41,7 +41,7 @@ def api(app: Flask, session: Session, people: People) -> FlaskClient:
 
 @pytest.fixture
 def rule(api: FlaskClient) -> dict[str, Any]:
-    """A rule that was made over REST."""
+    """A rule created over REST."""
     made: dict[str, Any] = api.post(RULES, json=rule_body()).get_json()
     return made
 
@@ -235,7 +235,7 @@ def test_a_list_takes_as_many_queries_for_twenty_rules_as_for_two(
 ) -> None:
     counted: list[int] = []
     statements: list[str] = []
-    api.get(RULES)  # the key's use is noted once
+    api.get(RULES)  # the use of the key is recorded once
     event.listen(db.engine, "before_cursor_execute", lambda *about: statements.append(about[2]))
     for count in (2, 18):
         for _ in range(count):

@@ -40,7 +40,7 @@ def sector(session: Session, people: People) -> Sector:
 
 @pytest.fixture
 def rule(session: Session, people: People) -> AutomationRule:
-    """Labels keywords; made by no request."""
+    """Labels keywords; not created by a request."""
     rule = make_rule(session, people.account, actions=[LABEL])
     session.commit()
     return rule

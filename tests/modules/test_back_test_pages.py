@@ -38,7 +38,7 @@ def owner(app: Flask, session: Session, people: People) -> FlaskClient:
 
 @pytest.fixture
 def keywords(session: Session, people: People) -> list[Keyword]:
-    """Two that came two days ago, with the volumes 900 and 5."""
+    """Two created two days ago, with the volumes 900 and 5."""
     sector, at = (
         make_sector(session, make_site(session, people.account)),
         datetime.now(UTC) - timedelta(days=2),
@@ -58,7 +58,7 @@ def rule(session: Session, people: People, keywords: list[Keyword]) -> Automatio
 
 
 def executed(session: Session, address: str) -> Operation:
-    """The operation of that page when a worker has executed it."""
+    """The operation of that page after a worker has executed it."""
     assert lifecycle.execute_next(transaction, OPERATIONS, utc_now)
     operation = session.get_one(Operation, int(address.rsplit("/", 1)[-1]))
     session.refresh(operation)
@@ -147,7 +147,7 @@ def test_practice_is_reported_and_ended_by_one_button(
 ) -> None:
     blank = {"record_type": None, "schedule": {}, "conditions": LARGE, "mode": "shadow"}
     rule = make_rule(session, people.account, **blank | ON_KEYWORDS)
-    # Rules take what happens from their making on.
+    # Rules take only events after their creation.
     rule.created_at = datetime.now(UTC) - timedelta(days=3)
     machine = Machine(session, now=datetime.now(UTC) - timedelta(hours=1))
     machine.settle()

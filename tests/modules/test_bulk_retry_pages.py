@@ -1,4 +1,4 @@
-"""The pages for retrying all failed runs of a filter, and for running what a limit skipped."""
+"""The pages for retrying all failed runs that match a filter, and for running records that a limit skipped."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Callers: the person behind keys and sessions once they were let in, else the address."""
+"""Callers: the person of a key or session after authentication, else the address."""
 
 import pytest
 from flask import Flask

@@ -33,7 +33,7 @@ COUNTED = {
 
 @pytest.fixture(autouse=True)
 def request_context() -> Iterator[None]:
-    """Forms ask for the application that they are in; no database is needed."""
+    """Forms need an application context; no database."""
     with Flask(__name__).test_request_context():
         g.person = None
         yield

@@ -98,7 +98,7 @@ def test_neighbouring_skips_share_one_line(owner: FlaskClient, session: Session,
 def test_the_records_of_one_event_are_no_times_in_a_row(
     owner: FlaskClient, session: Session, people: People
 ) -> None:
-    """The count of a skipped event is one of records, that of missed planned times one of times."""
+    """The count of a skipped event is a number of records, that of missed planned times a number of times."""
     rule = make_rule(session, people.account)
     run = make_run(session, rule, "skipped", timedelta(hours=1), reason="conditions", cause="event", count=14)
     assert "times in a row" not in owner.get("/history").text

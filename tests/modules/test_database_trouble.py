@@ -53,7 +53,7 @@ def with_pragma(engine: Engine, pragma: str) -> Iterator[None]:
 
 @contextmanager
 def full(engine: Engine) -> Iterator[None]:
-    """No page is left, neither in the file nor beyond its end."""
+    """No free page is left, neither in the file nor by growing it."""
     engine.dispose()
     with sqlite3.connect(str(engine.url.database)) as other:
         other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -82,7 +82,7 @@ def away(engine: Engine) -> Iterator[None]:
 
 @contextmanager
 def altered(engine: Engine, change: str, back: str) -> Iterator[None]:
-    """Another property of the PostgreSQL database; whoever is connected to it is thrown out."""
+    """Changes a property of the PostgreSQL database and disconnects all clients."""
     name = engine.url.database
     server = make_url(engine.url).set(database="postgres")
     admin = create_engine(server, isolation_level="AUTOCOMMIT")
@@ -103,7 +103,7 @@ def altered(engine: Engine, change: str, back: str) -> Iterator[None]:
 
 
 def throw_out(connection: Connection, name: str | None) -> None:
-    """End everybody's connection to the database, and wait until they are gone."""
+    """Disconnect all clients of the database, and wait until they are gone."""
     there = "FROM pg_stat_activity WHERE datname = :name"
     connection.execute(text(f"SELECT pg_terminate_backend(pid) {there}"), {"name": name})
     eventually(lambda: connection.scalar(text(f"SELECT COUNT(*) = 0 {there}"), {"name": name}))
@@ -132,7 +132,7 @@ def lines() -> Iterator[list[Any]]:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch, app: Flask) -> None:
-    """Nobody waits for a lock for long."""
+    """Short lock timeouts."""
     monkeypatch.setattr(database, "LOCK_WAIT_SECONDS", 0.02)
     monkeypatch.setattr(database, "HARDLY_SECONDS", 0.01)
     with app.app_context():
@@ -149,7 +149,7 @@ def case(request: pytest.FixtureRequest, app: Flask, impatient: None) -> tuple[T
 
 
 def site(name: str, number: int) -> dict[str, str]:
-    """Of some size: a full database has room left in a page or two."""
+    """A site with long texts: a full database has room left in a page or two."""
     return {
         "name": f"{name} {number}",
         "url": f"https://example.com/{'long' * 400}",
@@ -166,7 +166,7 @@ def sites(session: Session) -> int:
 
 
 def refused(send: Callable[[int], Any]) -> Any:
-    """The first answer that is a refusal."""
+    """The first response that is a refusal."""
     for number in range(200):
         answer = send(number)
         if answer.status_code >= 400:

@@ -1,4 +1,4 @@
-"""A condition without its value is refused beside the input, whatever the field and the question."""
+"""A condition without a value is refused beside the input, for every field and operator."""
 
 from collections.abc import Iterator
 
@@ -30,7 +30,7 @@ def context() -> Iterator[None]:
 
 
 def questions() -> Iterator[tuple[str, str, str]]:
-    """A field of every kind with every question that the form asks of it."""
+    """A field of every type with every operator that the form offers for it."""
     kinds = {
         (field.type, bool(field.choices)): (record_type, name, field)
         for record_type in RECORD_TYPES

@@ -28,7 +28,7 @@ FAULTS = {
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
-    """An application whose only views fail as their address says."""
+    """An application whose views fail in the way that their address names."""
     app = Flask("faults", root_path=str(ROOT))
     app.secret_key = "only for this test, and long enough"
     database.init_app(app, f"sqlite:///{tmp_path_factory.mktemp('faults')}/none.sqlite3")

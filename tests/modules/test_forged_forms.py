@@ -1,4 +1,4 @@
-"""Values that no page of ours sends are refused beside their field, stored nowhere, and break no later page."""
+"""Values that no page of ours sends are refused beside their field, not stored, and break no later page."""
 
 import pytest
 from flask import Flask
@@ -115,7 +115,7 @@ def test_a_forged_part_of_a_row_is_refused_beside_its_input_and_not_stored(
 
 
 def test_another_question_is_no_forgery(app: Flask, session: Session) -> None:
-    """Whoever chooses another field sends the inputs of the one before along, with script and without."""
+    """When another field is chosen, the inputs of the previous one are sent too, with script and without."""
     people = make_people(session)
     browser = browser_of(app, session, people.owner)
     draft = browser.post(f"/rules/{make_rule(session, people.account).id}/edit").location.rpartition("/")[0]

@@ -1,4 +1,4 @@
-"""The run that stands for events that could not be delivered to a rule: its pages work, its retry names the fault."""
+"""The run that represents a failed delivery of events to a rule: its pages work, its retry names the fault."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,7 +25,7 @@ def people(session: Session) -> People:
 
 @pytest.fixture
 def given_up(session: Session, people: People, now: datetime) -> ScheduledTask:
-    """The failed run of a rule that cannot be read."""
+    """The failed run of a rule that is not valid."""
 
     @contextmanager
     def transaction() -> Iterator[Session]:

@@ -45,7 +45,7 @@ def post(
     client: FlaskClient, address: str, data: bytes, name: str = "export.csv", **fields: object
 ) -> TestResponse:
     answer = client.post(address, data={"file": (io.BytesIO(data), name), **fields})
-    # The test client keeps a large body in a file of its own and leaves it open.
+    # The test client stores a large body in a temporary file and leaves it open.
     answer.request.environ["wsgi.input"].close()
     return answer
 

@@ -64,7 +64,7 @@ def browser(app: Flask, session: Session, people: People) -> FlaskClient:
 
 @pytest.fixture
 def read_while_others_save(monkeypatch: pytest.MonkeyPatch, sector: Sector) -> list[str]:
-    """Each time that a file is read somebody else saves something, and the reading ends only after that."""
+    """Each time a file is read, another transaction is committed before the reading ends."""
     saves: list[str] = []
 
     def read(*arguments: Any) -> Any:
@@ -129,7 +129,7 @@ def work(session: Session, meanwhile: Callable[[int], None] = lambda _commits: N
 
 
 def ask(browser: FlaskClient, sector: Sector) -> str:
-    """A large file in the browser; returns the address of its operation."""
+    """Upload a large file in the browser; returns the address of its operation."""
     preview = upload(browser, rows(MANY), f"{sector.site_id}-{sector.id}")
     assert "5,001 rows to import" in browser.get(preview).text
     answer = browser.post(preview, data={"existing": "update"})

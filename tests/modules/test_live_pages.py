@@ -1,4 +1,4 @@
-"""Pages stay current: every change moves the mark of the pages that show it, and only of that account's."""
+"""Pages stay current: every change updates the version of the pages that show it, and only in that account."""
 
 import os
 import re
@@ -33,7 +33,7 @@ from tests.people import People, browser_of, make_people
 
 PAGES = ROOT / "templates" / "pages"
 STAY_AS_READ = {
-    # They ask before they act, or hold what somebody types: a redraw would change what was agreed to.
+    # They ask for a confirmation, or contain input: a redraw would change what was agreed to.
     "accounts": ("profile", "role", "settings"),
     "automation": ("back_test", "import_look", "import_rules", "make_real", "resume", "retry_all", "rule_form",
                    "run_now", "switch_on", "test"),
@@ -45,7 +45,7 @@ NEVER_CHANGE = {"automation": ("templates", "version"), "planner": ("import_gone
 
 
 class Scene:
-    """One of everything, and the names by which pages are asked for."""
+    """One of everything, and the endpoint names of the pages."""
 
     def __init__(self, session: Session, people: People) -> None:
         self.session, self.people = session, people
@@ -72,7 +72,7 @@ class Scene:
 
 @pytest.fixture(autouse=True)
 def no_other_cause(app: Flask, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither the clock nor what the last test left of the machinery moves a page."""
+    """Neither the clock nor leftovers of earlier tests change the version of a page."""
     monkeypatch.setattr(live, "AT_LEAST_EVERY", 10**9)
     monkeypatch.setitem(app.extensions, "machinery", live.Machinery())
 
@@ -94,7 +94,7 @@ SHOWN: list[tuple[str, Change, Places]] = []
 
 
 def shown(*places: tuple[str, str]) -> Callable[[Change], Change]:
-    """The change shows as the text on each of the pages."""
+    """The change appears as the text on each of the pages."""
 
     def note(change: Change) -> Change:
         SHOWN.append((change.__name__, change, places))
@@ -196,7 +196,7 @@ def asks(browser: FlaskClient, mark: str) -> int:
 
 
 def stays_true(browser: FlaskClient, scene: Scene, change: Change, places: Places) -> bool:
-    """Whether every page notices the change that then stands on it."""
+    """Whether every page that shows the change has a new version."""
     before = [(scene.address(page), wanted) for page, wanted in places]
     marks = []
     for address, wanted in before:

@@ -1,4 +1,4 @@
-"""The drawing of a loop: every rule has its place, no two share one, and every arrow meets both its boxes."""
+"""The diagram of a loop: all rules have different places, and every arrow touches both its boxes."""
 
 import re
 from itertools import combinations
@@ -24,13 +24,13 @@ def drawn(count: int, name: str = "Rule") -> Picture:
 
 
 def touches(box: Box, x: float, y: float) -> bool:
-    """Whether a point lies on the edge of the box, or the width of an arrow's tip before it."""
+    """Whether a point is on the edge of the box, or an arrow tip's width before it."""
     near_x = box.x - 6 <= x <= box.x + BOX_WIDTH + 6
     return near_x and box.y - 6 <= y <= box.y + BOX_HEIGHT + 6
 
 
 def ends(path: str) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Where a path of M, H, V, h and v begins and ends."""
+    """Start and end point of a path of M, H, V, h and v."""
     numbers = re.match(r"M(-?\d+) (-?\d+)", path)
     assert numbers
     start = at = (float(numbers[1]), float(numbers[2]))

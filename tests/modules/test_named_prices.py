@@ -1,6 +1,6 @@
-"""Every price named before a start is the most that the ledger shows afterwards.
+"""Every price shown before a start is an upper bound of what the ledger shows afterwards.
 
-The whole chain counts: a start, its follow-ups over days, and what a person lets continue. Nothing else is spent.
+For the whole chain: a start, its follow-ups over days, and what a person continues. Nothing else is spent.
 """
 
 import re
@@ -74,7 +74,7 @@ class Scene:
     def failed(
         self, rule: AutomationRule, records: list[int], left: list[int] | None = None
     ) -> ScheduledTask:
-        """A run that has done nothing yet; `left`: what it is to hand on once it is through."""
+        """A run that has done nothing yet; `left`: what it passes on when it is completed."""
         left = left or []
         return make_run(
             self.session, rule, "failed", admitted_at=datetime.now(UTC), reason="timed_out", record_type="task",
@@ -83,7 +83,7 @@ class Scene:
         )  # fmt: skip
 
     def ended_with_five_left(self) -> ScheduledTask:
-        """A start that may spend 6 credits and has done two of the seven tasks."""
+        """A start that may spend 6 credits and has processed two of the seven tasks."""
         self.api.post(f"{API}/{self.rule().id}/execute/", json={"max_credits": 6})
         self.settle()
         assert self.spent() == 6

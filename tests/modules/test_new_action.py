@@ -1,4 +1,4 @@
-"""A new type of action is a declaration, a handler and one line of the registry: nothing else knows of it."""
+"""A new action type needs a declaration, a handler and one line of the registry, and nothing else."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -106,7 +106,7 @@ class SurveyWork(Work):
 
 @pytest.fixture
 def work(monkeypatch: pytest.MonkeyPatch) -> SurveyWork:
-    """The new type, as its file, its handler and the line of the registry would bring it."""
+    """Registers the new type, as its file, its handler and its line of the registry would."""
     work = SurveyWork()
     monkeypatch.setitem(CATALOGUE, TYPE, SurveyKeywordsAction())
     monkeypatch.setitem(provider_handlers.HANDLERS, TYPE, lambda _model: work)

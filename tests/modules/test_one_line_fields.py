@@ -20,7 +20,7 @@ from tests.modules.automation_rest import RULES, rule_body
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True, scope="session")
 SIGNS = {"\x07": CONTROL, "\u202e": DIRECTION, "\u2066": DIRECTION}
 LINES = ("text", "search", "email", "url", "tel")
-"""Types of inputs that a person types any text into, on one line."""
+"""Types of one-line text inputs."""
 
 
 @dataclass
@@ -112,7 +112,7 @@ def test_every_one_line_field_of_every_form(app: Flask, session: Session) -> Non
                 )
             assert fingerprint(session) == before, (action, name)
             if "/drafts/" in action:
-                # The draft keeps what was typed, and other steps are judged only when this one is right.
+                # The draft stores the input, and other steps are validated only when this one is valid.
                 assert (
                     world.browser.post(action, data=_many(forms[action][0]) | {"go": "name"}).status_code
                     == 303
@@ -122,7 +122,7 @@ def test_every_one_line_field_of_every_form(app: Flask, session: Session) -> Non
 
 
 def add_rows(world: World) -> None:
-    """Conditions and actions with every kind of one-line input, kept in the draft."""
+    """Store conditions and actions with every kind of one-line input in the draft."""
     draft = f"/rules/drafts/{world.ids['draft']}"
     which = {"c0-group": "0", "c0-field": "text", "c0-operator": "contains", "c0-value": "shoes",
              "c1-group": "0", "c1-field": "country", "c1-operator": "in", "c1-value": "de, us"}  # fmt: skip
@@ -154,17 +154,17 @@ BASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "ContentNew": ("POST", "/api/writer/content/", {"site": "{site}", "title": "x"}),
     "ContentChanges": ("PATCH", "/api/writer/content/{content}/", {}),
 }
-"""Schema -> the call that takes it. A new schema with texts is entered here."""
+"""Schema -> the call that accepts it. A new schema with texts must be added here."""
 BODIES = {"note", "description", "brief", "html"}
-"""Texts of several lines."""
+"""Multi-line texts."""
 KEPT_NOWHERE = {"ImportRules", "PreviewAsked", "BackTestAsked", "RuleTrial"}
-"""What they carry is read by the checks of rules, or only looked at."""
+"""Validated by the rule's checks, or used for reading only."""
 BASE = {"RecordNew", "RecordChanges", "KeywordFigures"}
-"""Only what others are made of."""
+"""Base classes only."""
 
 
 def schemas(base: type[BaseModel] = Schema) -> dict[str, type[BaseModel]]:
-    """Every body of the API with a text in it."""
+    """Every request body of the API that contains a text."""
     found: dict[str, type[BaseModel]] = {}
     for model in base.__subclasses__():
         found |= schemas(model)
@@ -206,7 +206,7 @@ def test_every_text_of_every_api_body(app: Flask, session: Session) -> None:
 
 
 def test_every_text_of_a_rule(app: Flask, session: Session) -> None:
-    """Its own texts, those of every action's parameters, and what conditions compare with."""
+    """The rule's own texts, those of every action's parameters, and values of conditions."""
     world = make_world(app, session)
     before = fingerprint(session)
     for path, body, is_body in rule_texts():

@@ -1,4 +1,4 @@
-"""An option of a rule is declared once: what forms, answers, changes and checks say of it comes from there."""
+"""An option of a rule is declared once: forms, API, diffs and checks use the declaration."""
 
 import re
 from pathlib import Path
@@ -43,13 +43,13 @@ DERIVED = (
     "business/automation/services/rules/options.py", "business/automation/services/rules/restraint.py",
     "business/automation/services/rules/versions.py", "business/automation/services/rules/repair.py",
 )  # fmt: skip
-"""Places that read the declarations: none of them may spell an option."""
+"""Modules that read the declarations must not name single options."""
 WORDS_OF_THEIR_OWN = {
     ("modules/automation/labels/starts.py", "max_executions_per_day"),
     ("modules/automation/labels/starts.py", "credit_limit_per_execution"),
     ("modules/automation/labels/limits.py", "monthly_budget"),
 }
-"""They say what a limit does to one start or run, or speak of the budget of a site."""
+"""Exceptions: words about a limit's effect on one start or run, or about site budgets."""
 
 
 class ToyFields(RuleFields):
@@ -58,7 +58,7 @@ class ToyFields(RuleFields):
 
 @pytest.fixture
 def with_toy(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The declared rule has one option more."""
+    """Adds an option to the declared rule."""
     monkeypatch.setitem(OPTIONS, "toys", TOY)
     monkeypatch.setitem(RuleFields.model_fields, "toys", ToyFields.model_fields["toys"])
 

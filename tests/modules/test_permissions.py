@@ -103,14 +103,14 @@ def test_callers_from_the_role_up_are_let_in(
 def test_who_may_read_a_page_can_also_open_it(
     app: Flask, session: Session, people: People, rows: dict[str, str]
 ) -> None:
-    """Not the guard alone: the views themselves ask for no more than the table says."""
+    """Not only the guard: the views themselves require no more than the table says."""
     clients = everybody(app, session, people)
     for endpoint, method, rule in calls(app):
-        # An upload is its sender's alone, whatever the role.
+        # An upload belongs to its sender, whatever the role.
         if method == "GET" and NEEDED[endpoint] != "anyone" and "<name>" not in rule:
             for way in ("session", "key") if is_api(rule) else ("session",):
                 answer = clients[f"{way} {NEEDED[endpoint]}"][1].get(address(rule, rows) + query_of(endpoint))
-                # 409: what the page is about is in another state.
+                # 409: the subject of the page is in another state.
                 assert answer.status_code in (200, 204, 303, 409), (endpoint, answer.status_code)
 
 
@@ -174,7 +174,7 @@ def test_signed_addresses_exist(app: Flask) -> None:
 
 
 def everybody(app: Flask, session: Session, people: People) -> dict[str, tuple[str | None, FlaskClient]]:
-    """Name -> role and client: each role by session and by key, nobody, and a key that is none."""
+    """Name -> role and client: each role by session and by key, an anonymous client, and an invalid key."""
     clients: dict[str, tuple[str | None, FlaskClient]] = {"nobody": (None, app.test_client())}
     for role in ROLES:
         clients[f"session {role}"] = (role, browser_of(app, session, getattr(people, role)))
@@ -183,7 +183,7 @@ def everybody(app: Flask, session: Session, people: People) -> dict[str, tuple[s
 
 
 def is_let_in(endpoint: str, rule: str, role: str | None, who: str) -> bool:
-    """What the table says; keys open the REST API alone."""
+    """Whether the table allows it; keys are valid for the REST API only."""
     needed = NEEDED[endpoint]
     if needed == "anyone":
         return True
@@ -197,7 +197,7 @@ def is_api(rule: str) -> bool:
 
 
 def query_of(endpoint: str) -> str:
-    """What an address cannot do without."""
+    """Query parameters that an address requires."""
     return {"automation_api.explain_rule": "?record_id=1", "accounts.ask_role": "?role=editor"}.get(
         endpoint, ""
     )
@@ -205,7 +205,7 @@ def query_of(endpoint: str) -> str:
 
 @contextmanager
 def stubbed(app: Flask) -> Iterator[None]:
-    """Every view answers that it was reached, and does nothing; what it declares stays."""
+    """Every view only records that it was reached; its declaration stays."""
     real = dict(app.view_functions)
     with app.app_context():
         for name in real:
@@ -223,6 +223,6 @@ def _stub(permission: Permission) -> Any:
 
 
 def comparable(answer: TestResponse) -> bytes:
-    """The answer without the token of its forms and the time of day, which differ from one moment to the next."""
+    """The response without CSRF tokens and time of day, which vary."""
     tokens = rb'name="csrf[^>]*(content|value)="[^"]*"|"X-CSRFToken"\s*:[^}]*|data-(now|mark)="[^"]*"'
     return re.sub(tokens, b"", answer.data)

@@ -36,7 +36,7 @@ def rule(session: Session, people: People) -> AutomationRule:
 
 @pytest.fixture
 def run(session: Session, people: People, rule: AutomationRule) -> ScheduledTask:
-    """As the engine makes it."""
+    """A practice run, as the engine creates it."""
     make_keyword(session, make_sector(session, make_site(session, people.account)), volume=500)
     return Machine(session, now=datetime.now(UTC)).run_now(rule)
 

@@ -67,7 +67,7 @@ def test_a_rule_that_could_never_work_is_saved_only_switched_off(
 
 
 def test_only_what_a_change_brings_counts(api: FlaskClient, session: Session) -> None:
-    """The rule was saved before the check existed, so it has a finding of its own."""
+    """The rule was saved before the check existed, so it has a finding already."""
     made = api.post(RULES, json=rule_body(**SOUND)).json
     rule = session.get_one(AutomationRule, made["id"])
     rule.credit_limit_per_execution = 1
@@ -106,7 +106,7 @@ def test_the_form_saves_it_only_switched_off(
         answer = browser.post(f"{draft}/{step}", data=form_data(steps[step]))
         assert answer.status_code in (303, 422)
     refused = browser.post(f"{draft}/save", data={"on": "1"})
-    if "credit_limit_per_execution" in values:  # Lowered only: it always passes.
+    if "credit_limit_per_execution" in values:  # Only lowered: always accepted.
         assert refused.status_code == 303
         return
     assert refused.status_code == 409

@@ -1,4 +1,4 @@
-"""What pages and programs learn about a rule before it is switched on, and that a hopeless one stays off."""
+"""The preflight check on pages and in the API, and that a rule with blocking findings cannot be switched on."""
 
 from typing import Any
 

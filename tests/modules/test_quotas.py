@@ -40,7 +40,7 @@ def api(app: Flask, session: Session, people: People) -> FlaskClient:
 
 @pytest.fixture
 def few(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Three requests and two changes a minute; the minute does not end."""
+    """Three requests and two changes per minute; the minute does not end."""
     monkeypatch.setattr(quotas, "REQUESTS", Quota("requests", 3, 60))
     monkeypatch.setattr(quotas, "CHANGES", Quota("changes", 2, 60))
     with time_machine.travel(datetime.now(UTC).replace(second=20, microsecond=0), tick=False):

@@ -19,7 +19,7 @@ SITE = {"name": TYPED, "language": "en", "status": "active"}
 
 
 class Callers:
-    """Browsers and programs of the account, and somebody whom nobody knows."""
+    """Browsers and programs of the account, and an unknown caller."""
 
     def __init__(self, app: Flask, session: Session) -> None:
         self.people: People = make_people(session)
@@ -35,7 +35,7 @@ class Callers:
 
     @staticmethod
     def token(browser: FlaskClient) -> str:
-        """Of the session that the sign-in page begins."""
+        """The token of the session that the sign-in page creates."""
         found = re.search(r'name="csrf_token"[^>]*value="([^"]+)"', browser.get("/sign-in").text)
         assert found
         return found.group(1)

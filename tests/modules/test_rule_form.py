@@ -180,7 +180,7 @@ def test_actions_are_moved_and_keep_their_parameters(editor: FlaskClient, sessio
 
 
 def test_what_is_created_decides_which_inputs_there_are(editor: FlaskClient, keywords: list[Keyword]) -> None:
-    """An idea has no words and no due day; a task chosen later comes with its usual values."""
+    """An idea has neither word count nor due day; when a task is chosen later, its inputs have defaults."""
     draft = begin(editor)
     answer(editor, draft, ("when", {"trigger": "keyword_added"}), ("where", {"place": ""}), ("which", ROW))
     fresh = {"a0-type": "create_record", "a0-sent": "update_records", "change": "refresh"}

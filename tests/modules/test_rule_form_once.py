@@ -1,4 +1,4 @@
-"""The rule form builds each of its steps once for a request, and validates the whole rule once."""
+"""The rule form builds each of its steps once per request, and validates the whole rule once."""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -61,7 +61,7 @@ def editor(app: Flask, session: Session, people: People) -> FlaskClient:
 
 @contextmanager
 def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counter[str]]:
-    """How often each step is built, and how often the rule is checked, until the end of the block."""
+    """How often each step is built, and the rule validated, in the block."""
     counts: Counter[str] = Counter()
 
     def count(owner: type[Any], name: str, label: str) -> None:
@@ -111,7 +111,7 @@ def test_a_step_at_fault_is_shown_again_with_each_step_built_once(
     draft = up_to_check(editor)
     with counted(monkeypatch) as counts:
         assert editor.post(f"{draft}/{step}", data=WRONG[step]).status_code == 422
-    # What looks forged is held against the step as it was kept, so that one is built as well.
+    # Suspicious values are compared with the stored step, which is built for that.
     assert is_once(counts - Counter({"WhichStep": step == "which"})), counts
 
 

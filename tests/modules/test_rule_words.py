@@ -34,7 +34,7 @@ EVENT = {"name": "R", "trigger": "cluster_created", "actions": [IDEAS]}
 BIG = {"field": "volume", "operator": "gte", "value": 700}
 
 ELSEWHERE = {"name", "description", "is_active", "site", "sector", "trigger"}
-"""Shown as the title, as the note, as a badge, as the place, and as the kind of sentence."""
+"""Shown as title, note, badge, place, or type of the sentence."""
 # Option, values beside the rule's, and what is said; where it decides cost or reach, in the sentence.
 IN_SENTENCE: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("trigger_options", EVENT, {"trigger": "status_changed", "record_type": "cluster", "trigger_options":
@@ -109,7 +109,7 @@ def definition(values: dict[str, Any]) -> RuleDefinition:
 
 
 def listed(app: Flask, rule: RuleDefinition) -> str:
-    """The list “What it says”, without its markup."""
+    """The list “What it says”, without markup."""
     module: Any = app.jinja_env.get_template("components/automation/rule_words.html").module
     html = module.rule_words(rule, when_of(rule), None, conditions_of(rule), actions_of(rule))
     return " ".join(re.sub(r"<[^>]+>", " ", html).split())

@@ -1,4 +1,4 @@
-"""Stored rules that are refused today: shown with what is wrong, and repaired by an edit."""
+"""Stored rules that are not valid any more: shown with their errors, and repaired by an edit."""
 
 import os
 from collections.abc import Iterator, Sequence
@@ -95,7 +95,7 @@ def people(session: Session) -> People:
 
 
 def stored(session: Session, people: People, base: dict[str, Any], values: dict[str, Any]) -> AutomationRule:
-    """A rule as an older version may have left it: written past the check, its last version and run too."""
+    """A rule as an older version may have stored it, bypassing validation; with its last version and a run."""
     rule = make_rule(session, people.account, **{"schedule": {}} | base | {"name": f"Odd {next(NUMBERS)}"})
     for name, value in values.items():
         setattr(rule, name, value)
@@ -110,7 +110,7 @@ def share(tried: Sequence[Tried], number: int) -> Sequence[Tried]:
 
 
 def lists_of(app: Flask) -> list[str]:
-    """Every page and list without a number in its address."""
+    """Every page and list without an id in its address."""
     gets = [found for found in app.url_map.iter_rules() if "GET" in (found.methods or ())]
     return [found.rule for found in gets if not found.arguments and found.endpoint != "system.readyz"]
 

@@ -98,7 +98,7 @@ def test_it_asks_few_queries(owner: FlaskClient, failed: ScheduledTask) -> None:
     owner.get(f"/runs/{failed.id}")
     with counted() as sent:
         owner.get(f"/runs/{failed.id}")
-    # Six of them are for the price of a retry.
+    # Six of them compute the price of a retry.
     assert len(sent) <= 17
 
 

@@ -1,4 +1,4 @@
-"""Somebody who is limited to one site: no list, count, page, search or export tells anything of another site."""
+"""People limited to one site: no list, count, page, search or export contains anything of another site."""
 
 import re
 from datetime import UTC, datetime
@@ -39,7 +39,7 @@ pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True, 
 OF_THE_ACCOUNT = """
     billing.credits billing_api.list_entries billing_api.show_credits system.health
 """
-"""Figures of the account as a whole, with every run and credit in them."""
+"""Figures of the whole account, with all its runs and credits."""
 HIDDEN = "zzhidden"
 
 
@@ -61,13 +61,13 @@ def rows(app: Flask, session: Session, people: People) -> dict[str, str]:
 
 @pytest.fixture
 def limited(rows: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
-    """From now on everybody sees one site only."""
+    """From now on every person is limited to one site."""
     sites = frozenset({int(rows["site"])})
     monkeypatch.setattr(Person, "scope", property(lambda person: Scope(person.account.id, sites)))
 
 
 def make_others(session: Session, people: People) -> dict[str, str]:
-    """Rows of another site of the account, each named so that it is found in whatever tells of it."""
+    """Rows of another site of the account, with recognisable names."""
     site = make_site(session, people.account, name=f"{HIDDEN} site")
     sector = make_sector(session, site, name=f"{HIDDEN} sector")
     rule = make_rule(

@@ -27,7 +27,7 @@ STARTS = {
     "automation.go_on", "automation.do_left_over", "automation.save", "automation.resume_all_now",
     "automation.begin_past", "automation.begin_draft_past",
 }  # fmt: skip
-"""Forms after which runs or operations start that would not have started otherwise."""
+"""Forms that start runs or operations."""
 
 STARTS_NOTHING = {
     "automation.archive", "automation.begin_rule", "automation.cancel", "automation.cancel_operation",
@@ -36,7 +36,8 @@ STARTS_NOTHING = {
     "automation.read_notices", "automation.restore", "automation.restore_version", "automation.take_import",
     "automation.use_template",
 }  # fmt: skip
-"""Forms that change rules, drafts or notices, or stop something: sent twice, they come to the same or are refused."""
+"""Forms that change rules, drafts or notices, or stop something: sending them twice has the same result, or is
+refused."""
 
 LABELS = ON_KEYWORDS | {"schedule": {}, "conditions": {}}
 Asked = tuple[str, dict[str, Any]]
@@ -107,7 +108,7 @@ FORMS: list[Callable[[Session, People], Asked]] = [
 
 
 def opened(session: Session) -> tuple[int, ...]:
-    """How many runs, tries, operations and versions of rules there are."""
+    """The number of runs, attempts, operations and rule versions."""
     session.expire_all()
     counts = [
         session.scalar(select(func.count(table.id))) or 0 for table in (ScheduledTask, RunAttempt, Operation)
@@ -130,7 +131,7 @@ def test_a_form_sent_twice_starts_once_and_redirects_where_it_led(
 
 
 def key_of(browser: FlaskClient, address: str) -> str:
-    """The key in the form that the page shows; pages of runs show their forms on the run."""
+    """The key in the form on the page; pages of runs contain their forms."""
     page = browser.get(address.removesuffix("/retry") if address.startswith("/runs/") else address).text
     form = next(
         form for form in re.findall(r"<form.*?</form>", page, re.DOTALL) if f'action="{address}' in form

@@ -67,7 +67,7 @@ def test_an_unknown_address_and_a_wrong_password_read_the_same(client: FlaskClie
     assert wrong.status_code == unknown.status_code == 422
     assert "do not match" in wrong.text
     pages = (wrong.text.replace(people.owner.email, "X"), unknown.text.replace("nobody@example.com", "X"))
-    # The CSRF token carries the second in which it was made.
+    # The CSRF token contains the second of its creation.
     assert len({re.sub(r"[\w-]{40,}\.[\w-]+\.[\w-]+", "", page) for page in pages}) == 1
 
 
@@ -135,7 +135,7 @@ def test_while_the_queue_server_hangs_tries_are_counted_in_memory(
 ) -> None:
     storage: Any = limiter.storage
     pool = storage.storage.connection_pool
-    # In the product a second; the test need not wait that long for each count.
+    # In production a second; the test need not wait that long.
     monkeypatch.setitem(pool.connection_kwargs, "socket_timeout", 0.05)
     pool.disconnect()
     valkey.client_pause(30_000, all=False)

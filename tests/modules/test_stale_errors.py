@@ -10,7 +10,7 @@ from tests.people import browser_of, make_people
 
 PARTIAL = {"HX-Request": "true", "HX-Request-Type": "partial"}
 FULL = PARTIAL | {"HX-Request-Type": "full"}
-"""What htmx sends where it takes the form out of the whole page."""
+"""The header htmx sends where it selects the form from the whole page."""
 BOX = "error-summary"
 WHICH = {"record_type": "keyword", "record_minimum": "1"}
 EMPTY = WHICH | {

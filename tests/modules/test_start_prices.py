@@ -1,4 +1,4 @@
-"""What pages show before a start: the whole chain in records, credits, runs and days, which then bounds it."""
+"""The price shown before a start: the whole chain in records, credits, runs and days, which is then its limit."""
 
 import re
 from datetime import UTC, datetime, timedelta

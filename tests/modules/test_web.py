@@ -17,7 +17,7 @@ PARTIAL = {"HX-Request": "true", "HX-Request-Type": "partial", "HX-Target": "div
 
 
 class Person:
-    """Stands for whoever has signed in."""
+    """Stands in for the signed-in person."""
 
     user = SimpleNamespace(name="Mira", email="mira@example.com", timezone=None)
     account = SimpleNamespace(

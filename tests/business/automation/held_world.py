@@ -1,4 +1,4 @@
-"""Workers that die while they hold records, in the test's own process: their runs stay as after a power cut."""
+"""Workers that die while they hold records, in the test's own process: their runs stay as after a power failure."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

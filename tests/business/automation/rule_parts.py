@@ -1,4 +1,4 @@
-"""What many tests put into rules, and the records that those work on."""
+"""Parts of rules used by many tests, and records for them."""
 
 from typing import Any
 

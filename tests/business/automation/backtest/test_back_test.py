@@ -30,7 +30,7 @@ LARGE = {"field": "volume", "operator": "gte", "value": 100}
 
 
 def add(machine: Machine, sector: Sector, volumes: list[int], days_ago: int = 0) -> list[Keyword]:
-    """One keyword a call of the form, so many days ago."""
+    """Keywords created by one form submission each, `days_ago` days ago."""
     at = machine.now - timedelta(days=days_ago)
     keywords = [
         add_keyword(

@@ -1,4 +1,4 @@
-"""Records with every awkward value, and generated condition trees that ask about them."""
+"""Records with every kind of edge-case value, and generated condition trees on them."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -290,7 +290,7 @@ LEAST = st.sampled_from([1, 1, 1, 2, 2, 0])
 
 @st.composite
 def cases(draw: st.DrawFn) -> Case:
-    """A record type and conditions that may be saved for it."""
+    """A record type and valid conditions for it."""
     record_type = draw(st.sampled_from([*RECORD_TYPES, None]))
     return Case(record_type, draw(trees(record_type, depth=draw(st.sampled_from([0, 1, 2, 2, 3])))))
 
@@ -324,7 +324,7 @@ def count_leaves(draw: st.DrawFn, record_type: str | None) -> dict[str, Any]:
 @st.composite
 def leaves(draw: st.DrawFn, record_type: str | None, outside: str | None = None) -> dict[str, Any]:
     fields = fields_of(record_type)
-    # Evenly over types and operators, or the many text fields would leave little room for the others.
+    # Evenly over types and operators; otherwise the many text fields would dominate.
     kinds = sorted(
         {(field.type, operator) for field in fields.values() for operator in OPERATORS[field.type]}
     )
@@ -346,7 +346,7 @@ def leaves(draw: st.DrawFn, record_type: str | None, outside: str | None = None)
 
 
 def comparable(field: Field, operator: O, fields: list[Field], *, may_be_itself: bool = False) -> list[str]:
-    """Fields of the same kind that the operator may set against `field`."""
+    """Fields that the operator can compare with `field`."""
     if operator in (*AGE, O.BETWEEN, O.NOT_HANDLED_WITHIN) or field.type in (
         FieldType.REFERENCE,
         FieldType.NUMBER,

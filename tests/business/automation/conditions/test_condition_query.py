@@ -1,4 +1,4 @@
-"""The same conditions in Python and in SQL: one verdict, on both databases, for every record."""
+"""The same conditions in Python and in SQL: one result, on both databases, for every record."""
 
 import os
 from datetime import UTC, datetime
@@ -28,7 +28,7 @@ from tests.business.automation.conditions.condition_cases import TELLING, Case, 
 FULL = os.environ.get("TRIALS") == "full"
 SEEDS = range(4) if FULL else range(1)
 TREES = 1_500 if FULL else 100
-"""Trees for each seed of records; each is decided for every record of its type, fourteen on average."""
+"""Trees for each seed of records; each is evaluated for every record of its type, fourteen on average."""
 
 BERLIN = ZoneInfo("Europe/Berlin")
 Pipeline = tuple[Session, int, int]
@@ -42,12 +42,12 @@ def pipeline(session: Session, now: datetime) -> Pipeline:
 
 @pytest.fixture(params=SEEDS)
 def any_pipeline(session: Session, now: datetime, request: pytest.FixtureRequest) -> Pipeline:
-    """The same with values drawn otherwise: not every one of them holds a record for each question."""
+    """The same with other random values: not every set has a matching record for each operator."""
     return session, *a_pipeline(session, now, seed=request.param)
 
 
 def compare(pipeline: Pipeline, case: Case, now: datetime) -> tuple[int, int]:
-    """Decide one tree over all records of its type twice; returns how many match, of how many."""
+    """Evaluate one tree over all records of its type in both ways; returns the number of matches, and of records."""
     session, account_id, rule_id = pipeline
     node = parse_conditions(case.conditions, record_type=case.record_type)
     model = MODELS[case.record_type] if case.record_type else Account
@@ -94,7 +94,7 @@ def test_each_kind_of_question_separates_records_alike(
 def test_a_planted_difference_is_found(
     pipeline: Pipeline, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Let a missing value make a condition unknown instead of false, as plain SQL does."""
+    """Makes a missing value turn a condition unknown instead of false, as plain SQL does."""
     monkeypatch.setattr(condition_query, "_certain", lambda clause, *_sides: clause)
 
     @searching(TREES)
@@ -135,7 +135,7 @@ AROUND: list[dict[str, Any]] = [
 def test_counts_around_a_record_are_those_of_reading_every_record(
     pipeline: Pipeline, asked: dict[str, Any], now: datetime
 ) -> None:
-    """What the database counts, against the evaluator over all the rows there are."""
+    """Compares the database's counts with the evaluator over all rows."""
     session, account_id, rule_id = pipeline
     frame = {"scope": RuleScope(account_id, None, None), "now": now, "zone": BERLIN, "rule_id": rule_id}
     ids = session.scalars(select(Keyword.id)).all()
@@ -153,7 +153,7 @@ def test_counts_around_a_record_are_those_of_reading_every_record(
 
 
 def _by_reading(session: Session, asked: dict[str, Any], frame: dict[str, Any]) -> dict[int, int]:
-    """The number for each keyword by the evaluator, given all rows of the site or the account."""
+    """The count for each keyword by the evaluator, over all rows of the site or the account."""
     node = parse_conditions(asked | {"operator": "gte", "value": 0}, record_type="keyword")
     assert isinstance(node, Count)
     own = parse_conditions({"all": [_there("site"), _there("volume"), _there("text")]}, record_type="keyword")

@@ -174,7 +174,7 @@ def test_one_condition_implies_another() -> None:
 
 
 def test_too_many_ways_are_called_possible() -> None:
-    """Tried in full it could never hold, but that would take four thousand ways."""
+    """Fully analysed it could never hold, but that would take four thousand branches."""
     pairs = [
         either(leaf("note", "contains", f"{row}"), leaf("note", "contains", f"-{row}")) for row in range(12)
     ]
@@ -185,7 +185,7 @@ def test_too_many_ways_are_called_possible() -> None:
 
 @st.composite
 def about_one_field(draw: st.DrawFn) -> tuple[Field, dict[str, Any]]:
-    """Conditions on one field alone, so that they often contradict or cover one another."""
+    """Conditions on one field only, so that they often contradict or imply one another."""
     record_type = draw(st.sampled_from(list(MODELS)))
     types = sorted({field.type for field in fields_of(record_type).values()})
     type = draw(st.sampled_from(types))
@@ -209,7 +209,7 @@ def _trees(draw: st.DrawFn, field: Field, depth: int) -> dict[str, Any]:
 
 
 def _values_near(field: Field, node: Node, record_type: str) -> list[Any]:
-    """Values that a record may have, and those that the conditions themselves name or nearly name."""
+    """Values that a record may have, and values at or near those in the conditions."""
     asked = [item.operand for item in walk(node) if isinstance(item, Leaf)]
     flat = [part for value in asked for part in (value if isinstance(value, tuple) else (value,))]
     values = [value for operand in flat for value in _near(operand)]
@@ -336,7 +336,7 @@ def _ids(session: Session, record_type: str | None, account_id: int) -> list[int
 
 
 def test_the_present_moment_of_the_reasoning_does_not_matter() -> None:
-    """An age and a fixed time are looked at apart, for one of them moves."""
+    """Ages and fixed times are analysed separately, because ages move."""
     conditions = both(
         leaf("created_at", "newer_than", "1d"), leaf("created_at", "lt", "2001-01-01T00:00:00Z")
     )

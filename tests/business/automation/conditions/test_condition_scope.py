@@ -1,4 +1,4 @@
-"""What lies outside a rule's scope changes nothing that the rule reads, however much it looks like what lies inside."""
+"""Records outside of a rule's scope do not affect what the rule reads, however similar they are to those inside."""
 
 import os
 from collections.abc import Iterable
@@ -37,7 +37,7 @@ LINKS = {"keyword": "cluster", "idea": "cluster", "task": "idea", "content": "ta
 
 
 class World:
-    """An account whose rule is bound to a part of it, and all that others own."""
+    """An account whose rule is restricted to a part of it, and everything outside of that part."""
 
     def __init__(self, session: Session, now: datetime, bound_to: str) -> None:
         self.session, self.now = session, now
@@ -74,7 +74,7 @@ class World:
         return list(self.session.scalars(select(model.id).where(self.inside(record_type)).order_by(model.id)))
 
     def read(self, case: Case) -> tuple[set[int], set[int]]:
-        """Which records meet the conditions, by selection and by their facts."""
+        """The records that meet the conditions, by SQL and by facts."""
         record_type, frame = case.record_type, self.frame()
         node = parse_conditions(case.conditions, record_type=record_type)
         model: Any = MODELS[record_type] if record_type else Account
@@ -86,7 +86,7 @@ class World:
         return selected, {key for key, one in facts.items() if check(one)}
 
     def texts(self) -> dict[str | None, dict[str, Any]]:
-        """All that texts of a rule may say of a record, and of the account."""
+        """All values that texts of a rule can contain, of a record and of the account."""
         frame = {name: value for name, value in self.frame().items() if name != "rule_id"}
         return {
             name: load_rows(self.session, name, self.ids(name)[-1:], set(fields_of(name)), **frame)
@@ -94,7 +94,7 @@ class World:
         }
 
     def fill_with_look_alikes(self) -> None:
-        """Copies of everything, linked as the originals and among themselves; what was outside becomes another."""
+        """Copies of everything outside, linked like the originals and among themselves."""
         self._change_what_is_outside()
         for place in self.elsewhere:
             copies: dict[str, dict[int, int]] = {}
@@ -147,7 +147,7 @@ class World:
 
 @st.composite
 def questions(draw: st.DrawFn) -> Case:
-    """Conditions that look at other records more often than not."""
+    """Conditions that mostly involve other records."""
     record_type = draw(st.sampled_from([*RECORD_TYPES, None]))
     kind = draw(st.sampled_from(["count", "count", "tree"]))
     return Case(record_type, draw(count_leaves(record_type) if kind == "count" else trees(record_type, 2)))

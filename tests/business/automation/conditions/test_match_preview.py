@@ -1,4 +1,4 @@
-"""How many records match while a rule is being written: exactly, or estimated where counting would take long."""
+"""The number of matching records while a rule is edited: exact, or estimated where counting takes long."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -18,7 +18,7 @@ FOREIGN = {"field": "site.language", "operator": "eq", "value": "de"}
 
 @pytest.fixture
 def sector(session: Session) -> Sector:
-    """Forty keywords of a German site; every second one is searched much."""
+    """Forty keywords of a German site; every second one has a high volume."""
     account = factories.make_account(session)
     sector = factories.make_sector(session, factories.make_site(session, account, language="de"))
     for number in range(40):

@@ -37,7 +37,7 @@ KINDS: dict[str, dict[str, Any]] = {
 
 @dataclass
 class MadeMonth:
-    """An account at `now`, and the first coming day whose use its credits cannot pay (None: all can be paid)."""
+    """An account at `now`, and the first coming day whose use exceeds its credits (None: all can be paid)."""
 
     account: Account
     now: datetime
@@ -54,7 +54,7 @@ class _Course:
 
 
 def make_month(session: Session, seed: int) -> MadeMonth:
-    """One account with forty days of history, looked at in the middle of it all. Flushed, not committed."""
+    """One account with forty days of history, evaluated in the middle. Flushed, not committed."""
     rng = Random(seed)
     first = FIRST + timedelta(days=rng.randint(0, 60))
     days = [first + timedelta(days=number) for number in range(PAST + AHEAD)]
@@ -98,7 +98,7 @@ def _course(rng: Random, days: Sequence[date]) -> _Course:
 
 
 def _make_rule(session: Session, account: Account, course: _Course, days: Sequence[date]) -> AutomationRule:
-    """Made on the first day; one that begins later is switched on that midnight."""
+    """Created on the first day; one that begins later is switched on at that midnight."""
     name = free_name(session, account.id, course.kind)
     data = IDEAS | KINDS[course.kind] | {"name": name, "is_active": not course.begins}
     rule = AutomationService().create_rule(session, account, data, Actor(None), _at(days[0], 0))

@@ -1,4 +1,4 @@
-"""Rules that cost something, and their past use, through the real ledger and its counters."""
+"""Paid rules and their past use, in the real ledger and its counters."""
 
 from datetime import datetime
 from typing import Any
@@ -15,13 +15,13 @@ IDEAS: dict[str, Any] = {"type": "generate_ideas", "params": {}}
 
 
 def make_paid_rule(session: Session, account: Account, at: datetime, **values: Any) -> AutomationRule:
-    """A rule that makes ideas for new clusters, made at that time."""
+    """A rule that generates ideas for new clusters, created at that time."""
     data = {"trigger": "cluster_created", "actions": [IDEAS], "credit_limit_per_execution": 1000} | values
     return make_rule(session, account, now=at, **data)
 
 
 def use(session: Session, rule: AutomationRule, amount: int, at: datetime, **values: Any) -> ScheduledTask:
-    """A run of the rule that used so many credits at that time."""
+    """A run of the rule that used `amount` credits at that time."""
     run = make_run(session, rule, at, **{"cause": "event", "credits_used": amount} | values)
     budgets = [
         Budget(BudgetScope.ACCOUNT, rule.account_id, at.date().isoformat(), None),

@@ -16,7 +16,7 @@ WORKING = [float(day.weekday() < 5) for day in PAST]
 
 
 def stream(used: Any = 20, **values: Any) -> Stream:
-    """A rule that used so much on every day, or on each."""
+    """A rule that used this amount on every day, or these amounts."""
     lines = used if isinstance(used, list) else [used] * 28
     usual = {"rule_id": 1, "site_id": None, "used": lines, "on": [1.0] * 28, "due": [1.0] * 38}
     return Stream(**usual | values)

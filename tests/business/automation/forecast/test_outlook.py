@@ -126,7 +126,7 @@ def test_budgets_of_rule_site_and_day_are_those_left(session: Session, now: date
 
 @pytest.fixture
 def sector(session: Session, account: Account, now: datetime) -> Any:
-    """Fourteen clusters came in the last four weeks, six were here before."""
+    """Fourteen clusters were created in the last four weeks, six before."""
     sector = make_sector(session, make_site(session, account))
     for number in range(20):
         make_cluster(session, sector, created_at=now - (2 if number < 14 else 90) * DAY)

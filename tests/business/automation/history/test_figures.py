@@ -39,7 +39,7 @@ def charge(session: Session, account: Account, amount: int, at: datetime, kind: 
 
 
 def hourly_rule(session: Session, account: Account, now: datetime, **values: object) -> AutomationRule:
-    """Switched on a day and an hour ago, and planned every hour since then."""
+    """Switched on 25 hours ago, with a planned run every hour since then."""
     begun = now - DAY - timedelta(hours=1)
     rule = make_rule(session, account, trigger="schedule", schedule=HOURLY, now=begun, **values)
     for hours in range(26):

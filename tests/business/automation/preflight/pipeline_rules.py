@@ -1,4 +1,4 @@
-"""Rules of the pipeline as preflight and the graph of rules look at them."""
+"""Rules of the pipeline for tests of the preflight check and the rule graph."""
 
 from typing import Any
 

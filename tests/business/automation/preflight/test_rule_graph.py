@@ -184,7 +184,7 @@ def test_a_loop_that_conditions_exclude_is_not_reported(session: Session, accoun
 
 
 def test_a_rule_that_finds_its_work_done_starts_nothing(session: Session, account: Account) -> None:
-    """Both set tasks to queued; started by a task that is queued already, neither has anything to move."""
+    """Both set tasks to queued; when a queued task triggers them, neither has anything to change."""
     one = add(session, account, set_status("queued"), name="One", **becomes("task", "queued"))
     add(session, account, set_status("queued"), name="Other", **becomes("task"))
     add(session, account, NOTIFY, name="Tell", **becomes("task", "queued"))

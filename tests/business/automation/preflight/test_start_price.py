@@ -1,4 +1,4 @@
-"""The announced extent of a start: records, runs, days and credits of its whole chain."""
+"""The price of a start shown in advance: records, runs, days and credits of its whole chain."""
 
 from typing import Any
 

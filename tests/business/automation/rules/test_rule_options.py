@@ -1,4 +1,4 @@
-"""Every accepted option has an effect: under each kind of trigger it acts, or is refused beside its field."""
+"""Every option has an effect: with each trigger it either works or is refused beside its field."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "a run ends": {"trigger": "run_finished", "record_type": None, "actions": [NOTIFY]},
     "credits arrive": {"trigger": "credits_granted", "record_type": None, "actions": [NOTIFY]},
 }
-"""Those whose events bring no records cannot be switched on with a record type."""
+"""Triggers without records: rules with a record type cannot be switched on with them."""
 EVENTS = {kind for kind in KINDS if not kind.startswith("planned")}
 NO_RECORDS = {"planned without records", "a run ends", "credits arrive"}
 REFUSED: dict[str, tuple[dict[str, Any], set[str]]] = {
@@ -42,14 +42,14 @@ REFUSED: dict[str, tuple[dict[str, Any], set[str]]] = {
     "record_minimum": ({"record_minimum": 3}, NO_RECORDS),
     "repeat_after_days": ({"repeat": "after_days", "repeat_after_days": 3}, NO_RECORDS),
 }
-"""Option: a value that is not the usual one, and the kinds under which it would do nothing."""
+"""Option -> a value that is not the default, and the triggers with which it would have no effect."""
 ACTS = {
     "split_by": {"split_by": "site"}, "repeat": {"repeat": "always"}, "when_limited": {"when_limited": "wait"},
     "priority": {"priority": 2}, "mode": {"mode": "shadow"}, "monthly_budget": {"monthly_budget": 50},
     "stop_after_failures": {"stop_after_failures": 2}, "max_executions_per_day": {"max_executions_per_day": 3},
     "credit_limit_per_execution": {"credit_limit_per_execution": 7}, "is_active": {"is_active": False},
 }  # fmt: skip
-"""Options that act under every kind; their own tests show how."""
+"""Options that work with every trigger; other tests cover them."""
 SAID_APART = {
     "name", "description", "trigger", "trigger_options", "site", "sector", "record_type", "conditions", "actions",
     "schedule",

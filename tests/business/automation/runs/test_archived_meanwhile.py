@@ -52,12 +52,12 @@ def test_a_start_of_an_archived_record_is_refused_as_of_one_that_is_gone(
 
 
 class WatchedModel(OfflineModel):
-    """Notes that it was asked: by then the run has chosen its records."""
+    """Records that it was called: by then the run has selected its records."""
 
     was_asked = False
 
     def write(self, prompt: Prompt, key: str) -> Any:
-        """Answers as ever."""
+        """Answers normally."""
         self.was_asked = True
         return super().write(prompt, key)
 

@@ -62,7 +62,7 @@ class World:
         self.machine.fails = lambda: self.rng.random() < 0.1
 
     def live(self) -> list[str]:
-        """The violated promises; nothing when all held."""
+        """The violated invariants; empty when all held."""
         for _ in range(SWEEPS):
             if self.rng.random() < 0.6:
                 self._somebody_acts()
@@ -117,7 +117,7 @@ class World:
         return [*self._held_by_nobody(), *self._circles(), *self._untrue()]
 
     def _held_by_nobody(self) -> list[str]:
-        """Records that a dead or ended run keeps for longer than it may."""
+        """Records that a dead or ended run holds for too long."""
         row, run = RuleRecord, ScheduledTask
         query = select(row.record_id, run).join(run, run.id == row.run_id).where(row.state == "claimed")
         found = []
@@ -131,7 +131,7 @@ class World:
         return found
 
     def _circles(self) -> list[str]:
-        """Runs that wait for each other; one that waits for records holds none."""
+        """Runs that wait for each other; runs that wait for records hold none."""
         waits = {run.id: run.waits_for_run_id for run in self.machine.runs(Status.PENDING) if run.waiting_for}
         holding = set(self.session.scalars(select(RuleRecord.run_id).where(RuleRecord.state == "claimed")))
         found = [
@@ -142,7 +142,8 @@ class World:
         ]
 
     def _untrue(self) -> list[str]:
-        """Every record always matches: a run that finds none has had them all, or does not know that they are held."""
+        """Every record always matches: a run that finds none must have processed them all, or must report that they
+        are held."""
         found = []
         for run in self.machine.runs(Status.SKIPPED):
             had_all = "taken by this rule before" in run.error_message and "held" not in run.error_message
@@ -164,7 +165,7 @@ class World:
         return found + self._missing()
 
     def _missing(self) -> list[str]:
-        """Each record of a start is worked on once by its runs, or was left to the run that took it over."""
+        """Each record of a start is processed once by its runs, or left to the run that took it over."""
         done: Counter[tuple[int, int]] = Counter()
         run, unit = ScheduledTask, ActionRun
         query = select(run.start_id, run.id, unit.record_id, unit.status).join(unit, unit.run_id == run.id)

@@ -1,4 +1,4 @@
-"""Runs that continue on another day: credits count on the day that spends them, and no wait lasts for ever."""
+"""Runs that continue on another day: credits count on the day that spends them, and no wait is endless."""
 
 import pytest
 from sqlalchemy import select
@@ -28,7 +28,7 @@ def spent_by_day(session: Session) -> dict[str, int]:
 def ceiling_of_five_that_a_retry_meets(
     machine: Machine, session: Session, account: Account, sector: Sector
 ) -> ScheduledTask:
-    """A run that failed in passing before another one used up the day's five credits."""
+    """A run with a transient failure, before another run used up the day's five credits."""
     account.daily_ceiling = 5
     first, second = clusters_with_keywords(session, sector, 2)
     machine.model = FailingModel("server_error", times=1)

@@ -1,4 +1,4 @@
-"""An outside service that is down for a while stops no rule and loses no work: all is done once it is back."""
+"""An external service that is down for a while stops no rule and loses no work: everything is done once it is back."""
 
 from datetime import timedelta
 

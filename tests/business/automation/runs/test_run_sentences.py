@@ -172,7 +172,7 @@ def _misfit() -> ValidationError:
 
 
 WORKING = ("app.business", "app.infrastructure.ai")
-"""Whose code works on a unit."""
+"""Modules whose code executes units."""
 GIVEN: dict[Any, Any] = {str: "No.", int: 5, inspect.Parameter.empty: "No."}
 OTHERS: list[Exception] = [
     TooSlow(),
@@ -184,7 +184,7 @@ OTHERS: list[Exception] = [
 
 
 def own_exceptions() -> list[type[Exception]]:
-    """Every class of exception that the code which works on units defines."""
+    """Every exception class that the code which executes units defines."""
     for package in map(importlib.import_module, WORKING):
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             importlib.import_module(module.name)
@@ -198,7 +198,7 @@ def own_exceptions() -> list[type[Exception]]:
 
 
 def caught_names() -> set[str]:
-    """The exceptions that this code handles by name, so that they end no unit."""
+    """The exceptions that this code catches by name, so that they do not end a unit."""
     names: set[str] = set()
     for package in WORKING:
         for path in Path(*package.split(".")).rglob("*.py"):
@@ -209,7 +209,7 @@ def caught_names() -> set[str]:
 
 
 def made(kind: type[Exception]) -> list[Exception]:
-    """The exception as its code raises it; one for each of the kinds that it distinguishes."""
+    """The exception as its code raises it; one for each kind that it distinguishes."""
     if "__init__" not in vars(kind) and kind.__base__ in (Exception, ValueError):
         return [kind("No.")]
     first, *more = inspect.signature(kind, eval_str=True).parameters.values()
@@ -224,7 +224,7 @@ def _sample(parameter: inspect.Parameter) -> Any:
 
 
 def ends() -> list[Exception]:
-    """Every exception that can end a unit. Refusals are handled by name in some places, and end units in others."""
+    """Every exception that can end a unit. Some refusals are caught by name in some places, and end units in others."""
     caught = caught_names()
     own = [one for one in own_exceptions() if issubclass(one, errors.Refusal) or one.__name__ not in caught]
     return [error for kind in own for error in made(kind)] + OTHERS

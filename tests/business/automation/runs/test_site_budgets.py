@@ -34,7 +34,7 @@ def limit(session: Session, sector: Sector, credits: int | None) -> None:
 
 
 def counted(session: Session, sector: Sector) -> tuple[int, int]:
-    """What the site's counter says was spent and is set aside, in all months."""
+    """Spent and held credits on the site's counter, over all months."""
     row = session.execute(
         select(func.sum(SpendCounter.spent), func.sum(SpendCounter.held)).where(
             SpendCounter.scope == "site", SpendCounter.scope_id == sector.site_id
@@ -44,7 +44,7 @@ def counted(session: Session, sector: Sector) -> tuple[int, int]:
 
 
 def charged(session: Session, sector: Sector) -> int:
-    """What the ledger says was charged for the site."""
+    """Charged credits of the site in the ledger."""
     query = select(func.sum(-CreditEntry.amount)).where(CreditEntry.site_id == sector.site_id)
     return session.scalar(query) or 0
 

@@ -269,11 +269,11 @@ def test_a_rule_that_asks_for_more_records_still_finishes_what_it_began(
 
 
 FEW = {"credit_limit_per_execution": 8}
-"""Pays for the ideas and one article of three; the two others go on in a run of their own."""
+"""Pays for the ideas and one article of three; the two others continue in a separate run."""
 
 
 def followed(machine: Machine, rule: AutomationRule) -> tuple[ScheduledTask, ScheduledTask]:
-    """The run of a start, and the one that goes on with the articles it had no credits for."""
+    """The run of a start, and the one that continues with the articles it had no credits for."""
     first = machine.run_now(rule)
     return first, next(run for run in machine.runs() if run.follows_id == first.id)
 

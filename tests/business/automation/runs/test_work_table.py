@@ -19,11 +19,11 @@ from tests.business.automation.runs.work_table import BreakingMachine, Case, rul
 FULL = os.environ.get("TRIALS") == "full"
 AT_ONCE = 12
 EVERY = 7
-"""Of the pairs, one in so many is tried: together they end in each way, at each step, and are taken up in each way."""
+"""One in this number of pairs is tested; together they cover each way of ending, step, and way of continuing."""
 
 
 def all_pairs() -> list[Case]:
-    """Each pair of actions, over one type of records; the ways of all tables are gone through one after the other."""
+    """Each pair of actions, over one record type; the ways of all tables are used in turn."""
     rules = {rule.actions: rule for rule in rules_of(2)}
     return [_next_way(number, rule) for number, rule in enumerate(rules.values())]
 
@@ -43,7 +43,7 @@ def everything() -> Iterator[Case]:
 
 
 def check(session: Session, cases: list[Case]) -> None:
-    """What it comes to is what the same rule comes to undisturbed."""
+    """The result must equal that of the same rule without interruption."""
     machine = BreakingMachine(session)
     undisturbed = {replace(case, at=0, end="", recovery="") for case in cases}
     outcomes = tried(machine, [*undisturbed, *cases])
@@ -67,7 +67,7 @@ def test_every_way_is_tried() -> None:
 
 def test_all_is_done_once_and_charged_once(session: Session) -> None:
     cases = [*all_pairs()[::EVERY], *some_triples()[::3]]
-    # The other database runs the same statements: a sample of them tells whether it takes them.
+    # The other database executes the same statements: a sample shows whether it accepts them.
     is_sqlite = session.get_bind().dialect.name == "sqlite"
     check(session, cases if is_sqlite else cases[::5])
 

@@ -1,4 +1,4 @@
-"""Rules of all actions that fit together, each interrupted somewhere, and their state when all has ended."""
+"""Rules of all combinations of actions that fit together, each interrupted at some point, and their final state."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -50,7 +50,7 @@ PARAMS: dict[str, dict[str, Any]] = {
     "pause_rule": {"rule_id": 1},
     "resume_rule": {"rule_id": 1},
 }
-"""Parameters an action needs to have any effect; a new one without parameters joins by itself."""
+"""Parameters that an action needs to have any effect; a new action without required parameters needs no entry."""
 LATE = {"cron": "59 * * * *", "timezone": "UTC"}
 ENDS = ("fails", "fails, the others go on", "is cancelled", "is out of credits", "is killed")
 RECOVERIES = ("a later run", "a retry")
@@ -58,7 +58,7 @@ RECOVERIES = ("a later run", "a retry")
 
 @dataclass(frozen=True)
 class Case:
-    """A rule of `actions` over `record_type` that ends as `end` says at step `at`, and how it is taken up again."""
+    """A rule of `actions` over `record_type` that ends as `end` says at step `at`, and how it is continued."""
 
     actions: tuple[str, ...]
     record_type: str
@@ -76,7 +76,7 @@ class Case:
 
 
 def rules_of(length: int) -> Iterator[Case]:
-    """Every sequence of so many actions that can be saved, over every type of records."""
+    """Every valid sequence of this number of actions, over every record type."""
     for actions in product(CATALOGUE, repeat=length):
         for record_type in RECORD_TYPES:
             case = Case(actions, record_type)
@@ -94,7 +94,7 @@ def is_accepted(case: Case) -> bool:
 
 
 def ways_of(case: Case) -> Iterator[Case]:
-    """The rule stopped at each of its steps in each way, taken up in each way."""
+    """The rule stopped at each of its steps in each way, and continued in each way."""
     for at, end, recovery_by in product(range(len(case.actions)), ENDS, RECOVERIES):
         yield replace(case, at=at, end=end, recovery=recovery_by)
 
@@ -105,7 +105,7 @@ class Killed(BaseException):
 
 @dataclass
 class Trial:
-    """What is to happen to the run of a rule, and what the units of all its runs have done."""
+    """What happens to the run of a rule, and what the units of all its runs have done."""
 
     case: Case
     rule: AutomationRule
@@ -117,7 +117,7 @@ class Trial:
         return end in self.case.end and step.index == self.case.at and not self.is_over
 
     def note(self, context: RunContext, unit: Unit) -> None:
-        """Of what is done at once for many, the part of each record."""
+        """For units over many records, the part of each record."""
         joint = unit.record_type in ("run", "sector")
         ids = unit.ids if joint else (unit.record_id,)
         record_type = context.run.record_type or "" if joint else unit.record_type

@@ -1,4 +1,4 @@
-"""Concurrent planners and an editor on the same rules, each a process; test_planning_races starts them."""
+"""Concurrent planners and an editor on the same rules, each in its own process; started by test_planning_races."""
 
 import multiprocessing
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ start: Any = None
 
 
 def race(url: str, *, planners: int, edits: bool, guarded: bool = True) -> int:
-    """Two hours in which all plan at once every ten minutes; returns how many rules could not be planned."""
+    """Two hours in which all plan at once every ten minutes; returns the number of rules that could not be planned."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
     works = [(url, False)] * planners + [(url, True)] * edits

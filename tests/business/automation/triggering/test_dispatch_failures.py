@@ -1,4 +1,4 @@
-"""A failure for one rule affects no other: retried, given up as a run that can be retried, and never forgotten."""
+"""A failure for one rule affects no other: retried, finally recorded as a run that can be retried, and never lost."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ from tests.business.automation.triggering.event_batches import SEARCHED, break_r
 
 @pytest.fixture
 def rules(machine: Machine, session: Session, account: Account) -> list[AutomationRule]:
-    """Three rules, of which the middle one cannot be read."""
+    """Three rules, of which the middle one is not valid."""
     rules = [
         machine.make_rule(account, name=f"Rule {n}", actions=[LABEL], conditions=SEARCHED) for n in range(3)
     ]

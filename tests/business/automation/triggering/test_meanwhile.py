@@ -1,4 +1,4 @@
-"""A rule that stopped itself offers what came meanwhile when it is switched on again."""
+"""A rule that stopped itself offers records that arrived in the meantime when it is switched on again."""
 
 import pytest
 from sqlalchemy import select
@@ -18,7 +18,7 @@ from tests.business.automation.triggering.event_batches import SEARCHED, import_
 
 @pytest.fixture
 def stopped(machine: Machine, session: Session, account: Account, sector: Sector) -> AutomationRule:
-    """It has worked on ten keywords, has stopped with a run that waits its turn, and ten more came since."""
+    """It has processed ten keywords and stopped with a waiting run; ten more keywords were added since."""
     rule = machine.make_rule(account, actions=[LABEL], conditions=SEARCHED, stop_after_failures=1)
     import_many(session, sector, 10, name="before")
     machine.settle()
@@ -63,7 +63,7 @@ def test_a_run_that_had_not_begun_is_executed(
 ) -> None:
     stopped.is_active = True
     session.commit()
-    # The batch is handed over while the rule is on, and its run comes to its turn when it is off.
+    # The batch is dispatched while the rule is on, and the turn of its run comes when the rule is off.
     dispatch_batches(machine.transaction, machine.now)
     stopped.is_active = False
     session.commit()

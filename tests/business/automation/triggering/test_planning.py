@@ -1,4 +1,4 @@
-"""Planned times of rules that are split over sites, changed, paused, resumed: what is due, and what is withdrawn."""
+"""Planned times of rules that are split by site, changed, paused or resumed: what is due, and what is withdrawn."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

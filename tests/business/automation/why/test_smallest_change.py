@@ -115,7 +115,7 @@ TREES = st.recursive(
 
 
 def fewest_fields(node: Node, values: dict[str, Any]) -> int | None:
-    """By trying everything: how many fields have to change; None when no values meet the conditions."""
+    """By exhaustive search: the number of fields to change; None when no values meet the conditions."""
     evaluate = ConditionEvaluator().evaluate
 
     def meets(left: tuple[str, ...], now: dict[str, Any]) -> bool:
