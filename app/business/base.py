@@ -83,7 +83,15 @@ class Base(DeclarativeBase):
 
     registry = registry(
         metadata=MetaData(naming_convention=NAMING),
-        type_annotation_map={datetime: UtcDateTime, dict[str, Any]: Json, list[Any]: Json, str: Text()},
+        type_annotation_map={
+            datetime: UtcDateTime,
+            str: Text(),
+            dict[str, Any]: Json,
+            dict[str, str]: Json,
+            dict[str, list[int]]: Json,
+            list[Any]: Json,
+            list[int]: Json,
+        },
     )
 
 

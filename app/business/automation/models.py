@@ -143,7 +143,7 @@ class RuleActivation(AccountOwned, Base):
     version: Mapped[int]
     from_at: Mapped[datetime]
     to_at: Mapped[datetime | None]
-    zones: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    zones: Mapped[dict[str, str]] = mapped_column(default=dict)
 
 
 class RuleRecord(AccountOwned, Base):

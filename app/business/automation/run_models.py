@@ -222,12 +222,12 @@ class RunDetail(AccountOwned, Base):
     __table_args__ = owner_key(same_account("run_id", "scheduled_task"), UniqueConstraint("run_id"))
 
     run_id: Mapped[int] = mapped_column(Id)
-    chain: Mapped[list[Any]] = mapped_column(default=list)
-    records: Mapped[list[Any] | None]
+    chain: Mapped[list[int]] = mapped_column(default=list)
+    records: Mapped[list[int] | None]
     options: Mapped[dict[str, Any]] = mapped_column(default=dict)
     gates: Mapped[list[Any]] = mapped_column(default=list)
     trace: Mapped[dict[str, Any] | None]
-    start_records: Mapped[list[Any] | None] = mapped_column(deferred=True)
+    start_records: Mapped[list[int] | None] = mapped_column(deferred=True)
     error_detail: Mapped[str] = mapped_column(Text(), default="")
 
 
@@ -271,7 +271,7 @@ class ActionRun(AccountOwned, Base):
     provider_key: Mapped[str] = mapped_column(Text(64))
     attempts: Mapped[int] = mapped_column(default=1)
     records: Mapped[int] = mapped_column(default=0)
-    made: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    made: Mapped[dict[str, list[int]]] = mapped_column(default=dict)
     credits: Mapped[int] = mapped_column(default=0)
     message: Mapped[str] = mapped_column(Text(), default="")
     done_by_run_id: Mapped[int | None] = mapped_column(Id)

@@ -30,7 +30,9 @@ from app.business.planner.services.record_snapshot import restored
 BATCHES_AT_ONCE = 50
 EVENTS_AT_ONCE = 5_000
 
-Rows = Sequence[Any]
+EventRow = Any
+"""A row of a query over batches or events. Any: SQLAlchemy gives its columns by name only."""
+Rows = Sequence[EventRow]
 
 
 class EventSource:
@@ -85,7 +87,7 @@ class EventSource:
         if self.judge.handled:
             self.handled.update(dict.fromkeys(records, at))
 
-    def _arrival(self, at: datetime, together: list[tuple[Any, Rows]]) -> ReplayMoment:
+    def _arrival(self, at: datetime, together: list[tuple[EventRow, Rows]]) -> ReplayMoment:
         arrival = ReplayMoment(at)
         self._finished = {}
         for batch, events in together:
@@ -95,7 +97,7 @@ class EventSource:
                 self._open(arrival, batch, events)
         return arrival
 
-    def _open_without_records(self, arrival: ReplayMoment, batch: Any, events: Rows) -> None:
+    def _open_without_records(self, arrival: ReplayMoment, batch: EventRow, events: Rows) -> None:
         ended = next((event.data or {} for event in events), {})
         options, rule_id = self.definition.trigger_options, self.trial.rule_id
         place = self.definition.site, self.definition.sector
@@ -113,7 +115,7 @@ class EventSource:
         for part, site_id in enumerate(sites, start=1):
             arrival.opened.append(self._opened(arrival.at, batch, None, part, site_id))
 
-    def _open(self, arrival: ReplayMoment, batch: Any, events: Rows) -> None:
+    def _open(self, arrival: ReplayMoment, batch: EventRow, events: Rows) -> None:
         offered = self._offered(events)
         matched = self._matching(batch, offered)
         arrival.offered += len(offered)
@@ -126,7 +128,7 @@ class EventSource:
                 part += 1
                 arrival.opened.append(self._opened(arrival.at, batch, records, part, site_id))
 
-    def _by_site(self, matched: list[int], offered: dict[int, Any]) -> dict[int, list[int]]:
+    def _by_site(self, matched: list[int], offered: dict[int, EventRow]) -> dict[int, list[int]]:
         """The records in one group, or one group per site in the order of the events."""
         if self.definition.split_by != "site":
             return {UNSPLIT: matched}
@@ -135,7 +137,7 @@ class EventSource:
             sites[offered[record_id].site_id].append(record_id)
         return sites
 
-    def _offered(self, events: Rows) -> dict[int, Any]:
+    def _offered(self, events: Rows) -> dict[int, EventRow]:
         """Record -> its last event of the batch, if in scope and with a status that matches."""
         place = self.definition
         return {
@@ -147,8 +149,8 @@ class EventSource:
             and (not self.wanted or (event.data or {}).get("to") in self.wanted)
         }
 
-    def _matching(self, batch: Any, offered: dict[int, Any]) -> list[int]:
-        model: Any = MODELS[self.definition.record_type or ""]
+    def _matching(self, batch: EventRow, offered: dict[int, EventRow]) -> list[int]:
+        model = MODELS[self.definition.record_type or ""]
         today = self._today([key for key, event in offered.items() if event.snapshot is None], offered)
         holds, matched = self.judge.moment(batch.at).holds, []
         finished = self._finished.setdefault(batch.id, set())
@@ -171,7 +173,7 @@ class EventSource:
                 finished.add(record_id)
         return matched
 
-    def _today(self, without: list[int], offered: dict[int, Any]) -> dict[int, Facts]:
+    def _today(self, without: list[int], offered: dict[int, EventRow]) -> dict[int, Facts]:
         """Today's facts of the records that need them."""
         self.assumed.update(without)
         wanted = list(offered) if self.judge.needs_today else without
@@ -193,13 +195,13 @@ class EventSource:
         return found
 
     def _opened(
-        self, at: datetime, batch: Any, records: list[int] | None, part: int, site_id: int = UNSPLIT
+        self, at: datetime, batch: EventRow, records: list[int] | None, part: int, site_id: int = UNSPLIT
     ) -> Opened:
         is_loop = bool(batch.chain) and (self.trial.rule_id in batch.chain or batch.depth > MOST_DEPTH)
         return Opened(at, records, site_id, batch.id, part, is_loop)
 
-    def _events(self, batch_ids: list[int]) -> dict[int, list[Any]]:
-        found: dict[int, list[Any]] = {}
+    def _events(self, batch_ids: list[int]) -> dict[int, list[EventRow]]:
+        found: dict[int, list[EventRow]] = {}
         last = 0
         while True:
             with self.read() as session:

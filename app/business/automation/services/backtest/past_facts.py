@@ -18,7 +18,7 @@ from app.business.accounts.models import Account
 from app.business.automation.models import RuleRecord
 from app.business.automation.services.backtest.trial import Trial
 from app.business.automation.services.catalogue.account_fields import CLOCK
-from app.business.automation.services.catalogue.field_types import FieldType, RuleScope
+from app.business.automation.services.catalogue.field_types import FieldType, FieldValue, RuleScope
 from app.business.automation.services.catalogue.fields import fields_of
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.catalogue.record_relations import relations_of
@@ -36,7 +36,7 @@ AVAILABLE, PERCENT = "account.credits_available", "account.credits_percent"
 CHUNK = 5_000
 UNCHANGING = {"id", "site", "sector", "created_at"}
 
-Values = Sequence[Any]
+Values = Sequence[FieldValue]
 """Own values of a record, in the order of `Judge.columns`."""
 
 
@@ -78,7 +78,7 @@ class Judge:
     def moment(self, at: datetime, site_id: int = 0) -> "Moment":
         """The evaluator for one moment."""
         zone = self.trial.zone(site_id)
-        common: dict[str, Any] = {name: CLOCK[name](at.astimezone(zone)) for name in self.clock}
+        common: dict[str, FieldValue] = {name: CLOCK[name](at.astimezone(zone)) for name in self.clock}
         if self._credits is not None:
             common |= {name: value for name, value in self._credits.at(at).items() if name in self.credits}
         return Moment(self, at, zone, common)
@@ -119,7 +119,7 @@ class Judge:
 class Moment:
     """A judge at one moment; values that are the same for all records are computed once."""
 
-    def __init__(self, judge: Judge, at: datetime, zone: tzinfo, common: dict[str, Any]) -> None:
+    def __init__(self, judge: Judge, at: datetime, zone: tzinfo, common: dict[str, FieldValue]) -> None:
         self.judge, self.at, self.common = judge, at, common
         self.day: date = at.astimezone(zone).date()
 

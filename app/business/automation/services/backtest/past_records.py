@@ -34,7 +34,7 @@ class RecordTimeline:
     def __init__(self, trial: Trial, read: Transaction, columns: Sequence[str], tell: OnProgress) -> None:
         self.columns = [*columns, *(["status"] if "status" not in columns else [])]
         self.status_at = self.columns.index("status")
-        self.model: Any = MODELS[trial.definition.record_type or ""]
+        self.model = MODELS[trial.definition.record_type or ""]
         self.trial, self.read, self.tell = trial, read, tell
         self.state: dict[int, Values] = {}
         self.site_of: dict[int, int] = {}

@@ -1,10 +1,9 @@
 """One action of a rule in words, with every parameter that differs from its default."""
 
 from collections.abc import Iterator
-from typing import Any
 
 from app.business.automation.services.catalogue.actions.base import Action
-from app.business.automation.services.catalogue.actions.parameters import Names
+from app.business.automation.services.catalogue.actions.parameters import Names, Said
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 
 
@@ -28,6 +27,6 @@ def _said(action: Action, record_type: str | None, rules: Names, in_full: bool) 
             yield input.phrase(_name_of(value) if input.names == "action" else value, record_type, rules)
 
 
-def _name_of(action_type: Any) -> Any:
+def _name_of(action_type: Said) -> Said:
     entry = CATALOGUE.get(str(action_type))
     return entry.label if entry else action_type

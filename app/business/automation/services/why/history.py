@@ -136,7 +136,7 @@ def _lists(session: Session, runs: Sequence[ScheduledTask], record_id: int) -> d
     places = {
         start_id: records.index(record_id)
         for start_id, records in session.execute(query)
-        if record_id in records
+        if records and record_id in records
     }
     return {run.id: places[start_id] for (start_id, _), run in last.items() if start_id in places}
 
