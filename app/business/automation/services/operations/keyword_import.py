@@ -20,6 +20,7 @@ from app.business.automation.services.operations.lifecycle import (
     Progress,
 )
 from app.business.automation.services.transactions import Clock, Transaction
+from app.business.collecting import collector_paused
 from app.business.database_faults import is_passing
 from app.business.planner.import_models import OPEN_STATES, ImportState, KeywordImport
 from app.business.planner.models import Keyword
@@ -133,7 +134,7 @@ class _Execution:
 
     def _write_part(self) -> bool:
         """One transaction. Returns whether there are rows left to write."""
-        with self.transaction() as session:
+        with collector_paused(), self.transaction() as session:
             cancelled = self.progress.hold(session, self.position, gets_on=True)
             self.pace.start()
             self.all_wait = session.get_bind().dialect.name == "sqlite"
@@ -166,7 +167,7 @@ class _Execution:
         return state
 
     def _take_back_part(self) -> str:
-        with self.transaction() as session:
+        with collector_paused(), self.transaction() as session:
             self.progress.hold(session, self.position, gets_on=True)
             self.pace.start()
             found = import_of(session, self.operation_id)
