@@ -17,7 +17,9 @@ from typing import Any
 from app.business.errors import Busy, Invalid, Refusal, TooLarge
 from app.business.planner.services.import_file import FileChoices, ImportFile, read_import_file
 from app.business.planner.services.keyword_file import check_size
-from app.business.planner.services.keyword_table import NoKeywordColumn, RowError
+from app.business.planner.services.keyword_rows import RowError
+from app.business.planner.services.keyword_table import NoKeywordColumn
+from app.business.planner.services.keyword_workbook import SheetSeen, is_workbook
 
 SECONDS_LIMIT = 20
 MEMORY_LIMIT = 1024**3
@@ -31,7 +33,6 @@ TOO_MUCH = (
     "or split it."
 )
 _CHILD = Path(__file__).with_name("file_reader_child.py")
-_ARCHIVE = b"PK"
 
 _free = BoundedSemaphore(AT_ONCE)
 log = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ def read_in_bounds(data: bytes, choices: FileChoices) -> ImportFile:
     Raises TooLarge and Invalid as `read_import_file` does, TooLarge also for one that passes the limits, Busy.
     """
     check_size(data)
-    if len(data) <= SMALL_TEXT and not data.startswith(_ARCHIVE):
+    if len(data) <= SMALL_TEXT and not is_workbook(data):
         return read_import_file(data, choices)
     if not _free.acquire(timeout=QUEUE_SECONDS):
         raise Busy("Other files are being read at this moment. Send it again in a few seconds.")
@@ -78,8 +79,12 @@ def _answer_of(output: bytes) -> ImportFile:
     line, _, rows = output.partition(b"\n")
     answer: dict[str, Any] = json.loads(line)
     if (by_field := answer.get("errors_by_field")) is not None:
-        raise NoKeywordColumn(by_field, answer["headers"]) if "headers" in answer else Invalid(by_field)
+        if "headers" not in answer:
+            raise Invalid(by_field)
+        raise NoKeywordColumn(by_field, answer["headers"], [SheetSeen(**sheet) for sheet in answer["sheets"]])
     if message := answer.get("refusal"):
         raise TooLarge(message) if answer["status"] == TooLarge.status else Refusal(message)
-    errors = [RowError(*error) for error in answer.pop("errors")]
-    return ImportFile(**answer, errors=errors, rows=rows)
+    for name in ("errors", "left_out", "notes"):
+        answer[name] = [RowError(**one) for one in answer[name]]
+    answer["sheets"] = [SheetSeen(**sheet) for sheet in answer["sheets"]]
+    return ImportFile(**answer, rows=rows)

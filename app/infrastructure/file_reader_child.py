@@ -29,13 +29,16 @@ def _read(data: bytes, choices: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
     try:
         found = read_import_file(data, FileChoices(**choices))
     except NoKeywordColumn as refusal:
-        return {"errors_by_field": refusal.errors, "headers": refusal.headers}, b""
+        sheets = [vars(sheet) for sheet in refusal.sheets]
+        return {"errors_by_field": refusal.errors, "headers": refusal.headers, "sheets": sheets}, b""
     except Invalid as refusal:
         return {"errors_by_field": refusal.errors}, b""
     except Refusal as refusal:
         return {"refusal": refusal.message, "status": refusal.status}, b""
-    head = {name: value for name, value in vars(found).items() if name not in ("errors", "rows")}
-    return head | {"errors": [(error.row, error.message) for error in found.errors]}, found.rows
+    head = {name: value for name, value in vars(found).items() if name != "rows"}
+    for name in ("errors", "left_out", "notes", "sheets"):
+        head[name] = [vars(one) for one in head[name]]
+    return head, found.rows
 
 
 def _without_the_application() -> None:

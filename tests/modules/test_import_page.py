@@ -15,6 +15,7 @@ from app.business.accounts.services import uploads
 from app.business.accounts.upload_models import Upload
 from app.business.events import EventBatch
 from app.business.planner.models import Keyword, Sector, Site
+from tests.business.planner.test_import_layouts import QUERIES, book
 from tests.factories import make_keyword, make_sector, make_site
 from tests.people import People, browser_of, make_people, program_of
 
@@ -72,9 +73,12 @@ def test_three_steps_import_a_file(browser: FlaskClient, session: Session, secto
     assert "Row 4: The keyword is empty." in page
     assert session.scalar(select(func.count(Keyword.id))) == 0
     done = browser.post(preview, data={"existing": "update"})
-    assert (done.status_code, done.text.count("Row 5: Volume: “many” is not a number.")) == (200, 1)
+    assert (done.status_code, done.text.count("Row 5: Volume left empty: “many” is not a number.")) == (
+        200,
+        1,
+    )
     known = dict(session.execute(select(Keyword.text, Keyword.volume)).all())
-    assert known == {"trail socks": 90, "wool socks": 1300}
+    assert known == {"trail socks": 90, "wool socks": 1300, "odd": None}
     assert session.scalar(select(func.count(EventBatch.id)).where(EventBatch.closed_at.is_not(None))) == 1
 
 
@@ -124,13 +128,13 @@ def test_an_unknown_name_finds_nothing(browser: FlaskClient, name: str) -> None:
 def test_an_unnamed_keyword_column_can_be_chosen(
     browser: FlaskClient, session: Session, sector: Sector
 ) -> None:
-    preview = upload(browser, b"Such;Volume\nsocks;10\n", f"{sector.site_id}-")
-    assert "No column is named “Keyword”" in browser.get(preview).text
+    preview = upload(browser, b"Such;Volume\n1;10\n2;20\n", f"{sector.site_id}-")
+    assert "Nothing in this file looks like keywords" in browser.get(preview).text
     assert browser.post(preview, data={"existing": "update"}).status_code == 422
     corrected = f"{preview}&column-keyword=Such"
-    assert "1 row to import" in browser.get(corrected).text
+    assert "2 rows to import" in browser.get(corrected).text
     assert browser.post(corrected, data={"existing": "update"}).status_code == 200
-    assert session.scalar(select(Keyword.volume).where(Keyword.text == "socks")) == 10
+    assert session.scalar(select(Keyword.volume).where(Keyword.text == "1")) == 10
 
 
 def test_a_column_can_be_left_out(browser: FlaskClient, session: Session, sector: Sector) -> None:
@@ -143,7 +147,7 @@ def test_the_file_may_name_the_sectors(browser: FlaskClient, session: Session, s
     preview = upload(browser, SHEET, f"{sector.site_id}-") + "&column-sector=Topic"
     browser.post(preview, data={"existing": "update"})
     names = session.execute(select(Keyword.text, Sector.name).join(Sector, Sector.id == Keyword.sector_id))
-    assert dict(names.all()) == {"trail socks": "Running", "wool socks": "Wool"}
+    assert dict(names.all()) == {"trail socks": "Running", "wool socks": "Wool", "odd": "Wool"}
 
 
 @pytest.mark.parametrize(("existing", "volume"), [("update", 90), ("leave", 5)])
@@ -161,8 +165,8 @@ def test_keywords_already_here_are_updated_or_left(
 @pytest.mark.parametrize(
     ("data", "code", "words"),
     [
-        (b"", 422, "Choose a file."),
-        (b"\xd0\xcf\x11\xe0rest", 422, "old Excel file"),
+        (b"", 422, "Choose a file, or paste a list."),
+        (b"\xd0\xcf\x11\xe0rest", 422, "damaged or protected"),
         (b"PK\x03\x04nonsense", 422, "damaged or protected"),
         (b"keyword\n" + b"x" * (5 * 1024 * 1024), 413, "at most 5 MB"),
         (b"keyword\n" + b"sock\n" * 50_031, 413, "more than 50,000 rows"),
@@ -189,12 +193,10 @@ def test_one_request_imports_a_file(app: Flask, session: Session, people: People
     answer = send(api, SHEET, site=sector.site_id)
     assert answer.status_code == 201
     assert answer.json == {
-        "created": 2, "updated": 0, "duplicates": 1, "rejected": 2,
-        "columns": {"keyword": "Keyword", "volume": "Volume"},
-        "errors": [
-            {"row": 4, "message": "The keyword is empty."},
-            {"row": 5, "message": "Volume: “many” is not a number."},
-        ],
+        "created": 3, "updated": 0, "duplicates": 1, "rejected": 1, "left_out": 0, "unread": {"volume": 1},
+        "columns": {"keyword": "Keyword", "volume": "Volume"}, "unknown_columns": ["Topic"],
+        "header_row": 1, "encoding": "utf-8", "sheets": [],
+        "errors": [{"row": 4, "message": "The keyword is empty."}],
     }  # fmt: skip
 
 
@@ -208,7 +210,7 @@ def test_the_request_names_what_is_wrong(
     assert list(send(api, SHEET, site=sector.site_id, role="owner").json["errors"]) == ["role"]
     assert list(send(api, SHEET, site=sector.site_id, sector=other.id).json["errors"]) == ["sector"]
     assert list(send(api, SHEET).json["errors"]) == ["site"]
-    assert list(send(api, b"a;b\n1;2\n", site=sector.site_id).json["errors"]) == ["file"]
+    assert list(send(api, b"3;4\n1;2\n", site=sector.site_id).json["errors"]) == ["file"]
     assert send(api, b"keyword\n" + b"x" * (5 * 1024 * 1024), site=sector.site_id).status_code == 413
 
 
@@ -223,3 +225,54 @@ def test_nothing_is_imported_into_a_foreign_site(
     assert session.scalar(select(func.count(Keyword.id))) == 0
     assert send(program_of(app, session, people.viewer), SHEET, site=site).status_code == 403
     assert isinstance(session.get(Site, site), Site)
+
+
+def test_a_pasted_list_is_imported(browser: FlaskClient, session: Session, sector: Sector) -> None:
+    place = f"{sector.site_id}-{sector.id}"
+    answer = browser.post(
+        "/keywords/import", data={"place": place, "pasted": "oak table\nelm, ash and pine\n"}
+    )
+    assert answer.status_code == 303
+    assert "the first line is a keyword" in browser.get(answer.location).text
+    browser.post(answer.location, data={"existing": "update"})
+    assert set(session.scalars(select(Keyword.text))) == {"oak table", "elm, ash and pine"}
+
+
+def test_the_page_offers_all_sheets_and_says_what_becomes_of_each_column(
+    browser: FlaskClient, sector: Sector
+) -> None:
+    old = [["Keyword", "Owner"], ["ash table", "Ann"]]
+    data = book({"Old": ("hidden", old), "Queries": ("visible", QUERIES)})
+    preview = upload(browser, data, f"{sector.site_id}-{sector.id}")
+    page = browser.get(preview).text
+    assert "Sheet “Queries”" in page
+    assert "Old (2 lines, hidden)" in page
+    other = browser.get(f"{preview}&sheet=Old&sheet-before=Queries&header_row=9&column-clicks=Clicks").text
+    assert "Sheet “Old”" in other
+    assert "not imported" in other
+
+
+def test_the_request_can_correct_what_is_recognised(
+    app: Flask, session: Session, people: People, sector: Sector
+) -> None:
+    api = program_of(app, session, people.operator)
+    data = book({"Old": ("hidden", [["Such", "Owner"], ["ash", "Ann"]]), "Queries": ("visible", QUERIES)})
+    columns = '{"keyword": "Owner"}'
+    answer = send(api, data, site=sector.site_id, sheet="Old", columns=columns, header_row="1")
+    assert answer.json["columns"] == {"keyword": "Owner"}
+    assert [sheet["chosen"] for sheet in answer.json["sheets"]] == [True, False]
+    for field, sent in (("columns", "[]"), ("header_row", "x"), ("sheet", "No"), ("encoding", "no-such")):
+        body = SHEET if field == "encoding" else data
+        assert list(send(api, body, site=sector.site_id, **{field: sent}).json["errors"]) == [field]
+    assert "ann" in session.scalars(select(Keyword.text))
+
+
+def test_every_row_of_a_file_is_accounted_for(
+    app: Flask, session: Session, people: People, sector: Sector
+) -> None:
+    api = program_of(app, session, people.operator)
+    body = b"Report of May\nKeyword,Volume,Owner\noak,tbd,A\nOak,4,B\n,5,C\nelm,6,D\nTotal: all,15\n"
+    found = send(api, body, site=sector.site_id).json
+    counts = [found[name] for name in ("created", "duplicates", "rejected", "left_out")]
+    assert (counts, sum(counts)) == ([2, 1, 1, 2], 6)
+    assert (found["unread"], found["unknown_columns"], found["header_row"]) == ({"volume": 1}, ["Owner"], 2)

@@ -6,7 +6,7 @@ from flask import request
 from flask_wtf.file import FileField, FileRequired
 from wtforms import FloatField, IntegerField, SelectField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice
-from wtforms.validators import Optional
+from wtforms.validators import Optional, StopValidation
 
 from app.business.planner.models import (
     ClusterStatus,
@@ -23,6 +23,7 @@ from app.business.planner.services.record_lists import places
 from app.infrastructure.database import db
 from app.modules.access import current_person, owned_or_404
 from app.modules.forms import FilterForm, TimezoneField, at_most, between, required
+from app.modules.planner.importing import Corrections
 from app.modules.record_forms import (
     PlaceField,
     RecordFilterForm,
@@ -144,11 +145,27 @@ def _import_places() -> list[SelectChoice]:
     return [*choices, SelectChoice("", "A column of the file names the site", optgroup="Several sites")]
 
 
+class FileOrList(FileRequired):
+    """A file must be chosen where no list is pasted."""
+
+    def __call__(self, form: Any, field: Any) -> None:
+        if form.file.data or not (form.pasted.data or "").strip():
+            super().__call__(form, field)
+            return
+        field.errors[:] = []
+        raise StopValidation
+
+
 class ImportForm(ServiceForm):
     file = FileField(
         "File",
-        [FileRequired("Choose a file.")],
-        description="CSV, TSV or Excel (.xlsx), at most 5 MB and 50,000 rows.",
+        [FileOrList("Choose a file, or paste a list.")],
+        description="CSV, TSV, Excel (.xlsx, .xls), OpenDocument (.ods) or a list; at most 5 MB and 50,000 rows.",
+    )
+    pasted = TextAreaField(
+        "Or paste keywords",
+        description="One keyword in each line, or rows copied from a spreadsheet.",
+        render_kw={"rows": 6, "spellcheck": "false"},
     )
     place = ImportPlaceField()
 
@@ -158,9 +175,25 @@ class PreviewForm(FilterForm):
 
     place = ImportPlaceField()
     encoding = choice_field("Encoding", "Recognise it", {name: name for name in ENCODINGS})
+    header_row = IntegerField(
+        "Line with the names",
+        [Optional(), between(0, 1_000_000)],
+        description="0: no line names the columns",
+        render_kw={"inputmode": "numeric"},
+    )
+
+    def corrections(self) -> Corrections:
+        """All that was corrected by hand. Of another sheet, neither its names nor their line are known yet."""
+        encoding, sheet = self.chosen().get("encoding"), request.args.get("sheet", "")
+        is_same_sheet = sheet == request.args.get("sheet-before", sheet)
+        header_row = self.header_row.data if is_same_sheet and not self.header_row.errors else None
+        return Corrections(self.columns() if is_same_sheet else {}, encoding, sheet or None, header_row)
 
     def columns(self) -> dict[str, str]:
-        """Columns chosen by hand: field -> header, or empty for none."""
+        """Columns chosen by hand: field -> header, or empty for none. Those of another header line do not count."""
+        line = request.args.get("header_row", "")
+        if line != request.args.get("line-before", line):
+            return {}
         given = {field: request.args.get(f"column-{field}") for field in FIELDS}
         return {field: header for field, header in given.items() if header is not None}
 

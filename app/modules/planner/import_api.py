@@ -1,5 +1,6 @@
 """REST: a whole keyword file in one request."""
 
+import json
 from collections.abc import Mapping
 from contextlib import closing
 from typing import Any
@@ -19,11 +20,11 @@ from app.modules.api.bodies import FormUpload
 from app.modules.api.resource import WrongContentType, report
 from app.modules.gate.numbers import row_id
 from app.modules.planner.api import api
-from app.modules.planner.importing import begin, read_sent
-from app.modules.planner.serializers import ImportShown, KeywordFile, RowRefused
+from app.modules.planner.importing import Corrections, begin, read_sent
+from app.modules.planner.serializers import ImportShown, KeywordFile, RowRefused, SheetShown
 from app.modules.quotas import IMPORTS
 
-FIELDS = ("site", "sector", "existing", "csrf_token")
+FIELDS = ("site", "sector", "existing", "sheet", "encoding", "columns", "header_row", "csrf_token")
 
 
 @api.call(
@@ -40,7 +41,7 @@ def import_keywords(body: FormUpload[KeywordFile]) -> Response:  # noqa: ARG001 
     with only_reading():
         to = _place()
     existing = _existing()
-    file = read_sent(data, to)
+    file = read_sent(data, to, _corrections())
     operation = begin(file, to, existing, here=True)
     if operation.state != OperationState.DONE:
         raise Conflict(_not_done(operation))
@@ -51,7 +52,27 @@ def shown(result: Mapping[str, Any], file: ImportFile) -> ImportShown:
     """What came of the import."""
     counts = {name: result[name] for name in ("created", "updated", "duplicates", "rejected")}
     errors = [RowRefused(row=error.row, message=error.message) for error in file.errors]
-    return ImportShown(**counts, errors=errors, columns=file.columns)
+    sheets = [
+        SheetShown(
+            name=sheet.name,
+            rows=sheet.rows,
+            hidden=sheet.hidden,
+            keyword=sheet.keyword or None,
+            chosen=sheet.name == file.sheet,
+        )
+        for sheet in file.sheets
+    ]
+    return ImportShown(
+        **counts,
+        left_out=len(file.left_out),
+        unread=file.unread,
+        errors=errors,
+        columns=file.columns,
+        unknown_columns=file.unknown_columns,
+        header_row=file.header_row,
+        encoding=file.encoding,
+        sheets=sheets,
+    )
 
 
 def _not_done(operation: Operation) -> str:
@@ -66,12 +87,36 @@ def _existing() -> str:
     fields = request.form
     unknown = sorted(({*fields} - {*FIELDS}) | ({*request.files} - {"file"}))
     if unknown:
-        known = "This field is unknown. Known here: file, site, sector, existing."
+        known = "This field is unknown. Known here: file, site, sector, existing, sheet, encoding, columns, header_row."
         raise Invalid({name[:64]: [known] for name in unknown})
     existing = fields.get("existing", "update")
     if existing not in ("update", "leave"):
         raise Invalid({"existing": ["Choose one of: update, leave."]})
     return existing
+
+
+def _corrections() -> Corrections:
+    fields = request.form
+    return Corrections(_columns(), fields.get("encoding") or None, fields.get("sheet") or None, _header_row())
+
+
+def _columns() -> dict[str, str]:
+    """Raises Invalid for what is no JSON object of texts."""
+    sent = request.form.get("columns", "")
+    try:
+        columns = json.loads(sent) if sent else {}
+    except (ValueError, RecursionError):
+        columns = None
+    if not isinstance(columns, dict) or not all(isinstance(header, str) for header in columns.values()):
+        raise Invalid({"columns": ['Send JSON such as {"keyword": "Search phrase", "volume": "Searches"}.']})
+    return columns
+
+
+def _header_row() -> int | None:
+    sent = request.form.get("header_row", "")
+    if sent and not (sent.isascii() and sent.isdigit() and len(sent) < 8):
+        raise Invalid({"header_row": ["Send the number of the row that names the columns; 0 for none."]})
+    return int(sent) if sent else None
 
 
 def _file() -> bytes:

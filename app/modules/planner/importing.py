@@ -1,5 +1,6 @@
 """Importing for pages and REST: read the file without a transaction, then write it part by part."""
 
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from app.business.automation.operation_models import Operation
@@ -12,16 +13,27 @@ from app.infrastructure.file_reader import read_in_bounds
 from app.modules.access import current_person
 
 
-def read_sent(
-    data: bytes, to: Destination, *, columns: dict[str, str] | None = None, encoding: str | None = None
-) -> ImportFile:
+@dataclass(frozen=True)
+class Corrections:
+    """What a person or a program says about a file; None: as it is recognised."""
+
+    columns: dict[str, str] = field(default_factory=dict)
+    encoding: str | None = None
+    sheet: str | None = None
+    header_row: int | None = None
+
+
+NOTHING_CORRECTED = Corrections()
+
+
+def read_sent(data: bytes, to: Destination, corrections: Corrections = NOTHING_CORRECTED) -> ImportFile:
     """Read and check an uploaded file. Ends the open transaction: reading may take its time.
 
     Raises Invalid, TooLarge, Busy.
     """
     with only_reading():
         scope = current_person().scope
-        choices = choices_for(db.session(), scope, to, columns=columns, encoding=encoding)
+        choices = choices_for(db.session(), scope, to, **vars(corrections))
         db.session.commit()
     return read_in_bounds(data, choices)
 

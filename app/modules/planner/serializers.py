@@ -231,6 +231,22 @@ class KeywordFile(BaseModel):
     site: RowId | None = None
     sector: RowId | None = None
     existing: Literal["update", "leave"] = "update"
+    sheet: str | None = None
+    encoding: str | None = None
+    columns: str | None = Field(None, description="JSON: field -> header, or an empty text for no column.")
+    header_row: Annotated[int | None, Field(ge=0, description="The row that names the columns; 0: none.")] = (
+        None
+    )
+
+
+class SheetShown(BaseModel):
+    """A sheet of a workbook. `keyword`: the header of its keyword column, null where nothing looks like keywords."""
+
+    name: str
+    rows: int
+    hidden: bool
+    keyword: str | None
+    chosen: bool
 
 
 class RowRefused(BaseModel):
@@ -241,11 +257,21 @@ class RowRefused(BaseModel):
 
 
 class ImportShown(BaseModel):
-    """What came of an import. `duplicates` includes `updated`; `columns`: field -> header that it was read from."""
+    """What came of an import: created + duplicates + rejected + left_out are all rows of the file but its header.
+
+    duplicates: includes `updated` · left_out: totals, notes and lines above the header · unread: field -> figures left
+    empty because they could not be read · columns: field -> header that it was read from · header_row: 0 for none.
+    """
 
     created: int
     updated: int
     duplicates: int
     rejected: int
+    left_out: int
+    unread: dict[str, int]
     errors: list[RowRefused]
     columns: dict[str, str]
+    unknown_columns: list[str]
+    header_row: int
+    encoding: str
+    sheets: list[SheetShown]

@@ -29,10 +29,11 @@ def take(session: Session, sector: Sector, text: str, now: datetime, **options: 
 
 def test_every_row_is_created_a_duplicate_or_refused(session: Session, sector: Sector, now: datetime) -> None:
     make_keyword(session, sector, text="red shoe", volume=10, difficulty=5.0)
-    text = "keyword,volume\nRed Shoe,20\nblue shoe,30\nblue  SHOE,31\n,4\nold shoe,many\n"
+    text = "keyword,volume\nRed Shoe,20\nblue shoe,30\nblue  SHOE,31\n,4\nold shoe,many\nTotal:,85\n"
     result = take(session, sector, text, now)
-    assert (result.created, result.updated, result.duplicates, result.rejected) == (1, 1, 2, 2)
-    assert [error.row for error in result.errors] == [5, 6]
+    assert (result.created, result.updated, result.duplicates, result.rejected) == (2, 1, 2, 1)
+    assert result.left_out == 1
+    assert [error.row for error in result.errors] == [5]
     assert result.columns == {"keyword": "keyword", "volume": "volume"}
 
 

@@ -12,7 +12,9 @@ from typing import Any
 
 from app.business.errors import Invalid
 from app.business.folding import fold, name_key
-from app.business.planner.services.keyword_table import KeywordRow, KeywordTable, RowError, read_keyword_table
+from app.business.planner.services.keyword_rows import KeywordRow, RowError
+from app.business.planner.services.keyword_table import KeywordTable, read_keyword_table
+from app.business.planner.services.keyword_workbook import SheetSeen
 from app.business.planner.services.plain_text import keyword_text
 
 NEW_SECTORS_LIMIT = 200
@@ -34,6 +36,8 @@ class FileChoices:
     site: SiteOfRow | None = None
     one_sector: bool = False
     sites: Mapping[str, SiteOfRow] | None = None
+    sheet: str | None = None
+    header_row: int | None = None
 
 
 @dataclass(frozen=True)
@@ -50,8 +54,9 @@ class ImportRow:
 
 @dataclass(frozen=True)
 class ImportFile:
-    """What was recognised, and the rows. `found`: acceptable rows, including `repeats` of earlier rows.
+    """What was recognised (as in KeywordTable), and the rows.
 
+    found: acceptable rows, including `repeats` of earlier rows ·
     rows: as `unpack_rows` reads them; stored unchanged between the steps of an import.
     """
 
@@ -64,6 +69,12 @@ class ImportFile:
     errors: list[RowError]
     found: int
     repeats: int
+    left_out: list[RowError]
+    unread: dict[str, int]
+    notes: list[RowError]
+    unknown_columns: list[str]
+    sheet: str
+    sheets: list[SheetSeen]
     rows: bytes
 
     @property
@@ -74,7 +85,13 @@ class ImportFile:
 
 def read_import_file(data: bytes, choices: FileChoices) -> ImportFile:
     """Read and check the whole file. Raises TooLarge and Invalid as `read_keyword_table` does."""
-    table = read_keyword_table(data, columns=choices.columns, encoding=choices.encoding)
+    table = read_keyword_table(
+        data,
+        columns=choices.columns,
+        encoding=choices.encoding,
+        sheet=choices.sheet,
+        header_row=choices.header_row,
+    )
     return prepare(table, choices)
 
 
@@ -103,6 +120,12 @@ def prepare(table: KeywordTable, choices: FileChoices) -> ImportFile:
         sorted(table.errors + errors, key=lambda error: error.row),
         found,
         found - len(rows),
+        table.left_out,
+        table.unread,
+        table.notes,
+        table.unknown_columns,
+        table.sheet,
+        table.sheets,
         pack_rows(rows.values()),
     )
 

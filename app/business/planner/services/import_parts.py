@@ -49,6 +49,8 @@ def choices_for(
     *,
     columns: dict[str, str] | None = None,
     encoding: str | None = None,
+    sheet: str | None = None,
+    header_row: int | None = None,
 ) -> FileChoices:
     """How to read a file whose rows go there."""
     return FileChoices(
@@ -57,6 +59,8 @@ def choices_for(
         (to.site.id, to.site.language) if to.site else None,
         to.sector is not None,
         None if to.site else sites_of(session, scope),
+        sheet,
+        header_row,
     )
 
 

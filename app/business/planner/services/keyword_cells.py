@@ -28,13 +28,19 @@ _GROUPED = re.compile(r"^\d{1,3}(?P<mark>[.,])\d{3}(?:(?P=mark)\d{3})*$")
 LARGEST = 2_147_483_647
 
 INTENTS = ("informational", "navigational", "commercial", "transactional")
+MAIN_FIRST = ("transactional", "commercial", "navigational", "informational")
 _INTENT_LETTERS = {"i": "informational", "n": "navigational", "c": "commercial", "t": "transactional"}
 _INTENT_WORDS = {
-    "informational": ("inform", "know"),
+    "informational": ("inform", "know", "info"),
     "navigational": ("navig",),
     "commercial": ("commerc", "investig", "compar", "versus"),
     "transactional": ("transac", "buy", "purchase"),
 }
+_DIFFICULTY_WORDS = {
+    "very easy": 10.0, "easy": 25.0, "low": 25.0, "possible": 40.0, "medium": 50.0, "moderate": 50.0,
+    "difficult": 60.0, "hard": 75.0, "high": 75.0, "very hard": 90.0, "super hard": 90.0,
+}  # fmt: skip
+_YES = {"true", "yes", "y", "x", "1", "✓", "✔", "wahr", "ja", "vrai", "oui", "sí", "si", "verdadero", "vero"}
 
 
 def whole_number(cell: str) -> int | None:
@@ -54,16 +60,30 @@ def decimal_number(cell: str, *, decimal_comma: bool = False) -> float | None:
     return _amount(cell, whole=False, decimal_comma=decimal_comma)
 
 
-def main_intent(cell: str) -> str | None:
-    """The first intent that the cell names (`Commercial, Informational`, `i`, `Brand Navigational`)."""
-    for part in re.split(r"[,;/|]", cell.lower()):
+def intents_of(cell: str) -> list[str]:
+    """All intents that the cell names (`Commercial, Informational`, `i`, `Brand Navigational`), the main one first."""
+    found = set()
+    for part in re.split(r"[,;/|&+]", cell.lower()):
         word = part.strip()
         if word in _INTENT_LETTERS:
-            return _INTENT_LETTERS[word]
-        for intent, stems in _INTENT_WORDS.items():
-            if any(stem in word for stem in stems):
-                return intent
-    return None
+            found.add(_INTENT_LETTERS[word])
+        found |= {intent for intent, stems in _INTENT_WORDS.items() if any(stem in word for stem in stems)}
+    return [intent for intent in MAIN_FIRST if intent in found]
+
+
+def main_intent(cell: str) -> str | None:
+    """The one of the intents that says most about what a page for the search must do."""
+    return next(iter(intents_of(cell)), None)
+
+
+def difficulty_word(cell: str) -> float | None:
+    """The middle of the band that a word stands for in the tools that show words."""
+    return _DIFFICULTY_WORDS.get(cell.strip().lower().replace("-", " "))
+
+
+def is_yes(cell: str) -> bool:
+    """Whether a cell of a yes-or-no column says yes."""
+    return cell.strip().lower() in _YES
 
 
 def _amount(cell: str, *, whole: bool, decimal_comma: bool) -> float | None:

@@ -1,46 +1,16 @@
-"""Which column of a sheet is which field: the header line, the names tools use, and corrections by hand."""
+"""Which column of a sheet is which field: by the names tools and people use, and corrections by hand."""
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 from app.business.errors import Invalid
 from app.business.folding import fold
+from app.business.planner.services.keyword_headers import ALIASES, INTENT_COLUMNS
 
 PREAMBLE_LIMIT = 30
 """Lines searched for the header (Keyword Planner writes two above it)."""
-
-ALIASES: dict[str, tuple[str, ...]] = {
-    "keyword": (
-        "keyword", "keywords", "top queries", "top query", "query", "queries", "search query",
-        "search queries", "search term", "search terms", "search keyword", "key phrase", "keyphrase",
-        "phrase", "term", "text",
-        "mot clé", "mots clés", "requêtes les plus fréquentes", "suchbegriff", "häufigste suchanfragen",
-        "palabra clave", "consultas principales", "słowo kluczowe", "najczęstsze zapytania", "parola chiave",
-    ),
-    "volume": (
-        "volume", "search volume", "avg monthly searches", "average monthly searches", "monthly searches",
-        "monthly volume", "monthly search volume", "avg monthly search volume", "local volume", "searches",
-        "volume us", "volume uk", "sv", "msv", "suchvolumen", "volume de recherche", "volumen de búsqueda",
-    ),
-    "difficulty": (
-        "difficulty", "keyword difficulty", "kd", "keyword difficulty index", "kd index", "seo difficulty",
-        "organic difficulty",
-    ),
-    "cpc": ("cpc", "avg cpc", "average cpc", "cost per click", "suggested bid"),
-    "intent": ("intent", "intents", "search intent", "search intents", "keyword intent", "keyword intents",
-               "user intent", "main intent", "l2 intent"),
-    "country": ("country", "country code", "database", "land", "pays", "país", "kraj"),
-    "language": ("language", "language code", "lang", "sprache", "langue", "idioma", "język"),
-    "position": ("position", "avg position", "average position", "current position", "posición", "pozycja",
-                 "organic average position"),
-    "clicks": ("clicks", "organic clicks", "klicks", "clics", "kliknięcia"),
-    "impressions": ("impressions", "organic impressions", "impr", "impressionen", "impresiones",
-                    "wyświetlenia"),
-    "url": ("url", "landing page", "current url", "ranking url", "top page", "page", "seite", "página"),
-    "sector": ("sector", "topic area", "topic sector"),
-    "site": ("site", "website"),
-}  # fmt: skip
-"""Field -> names that tools and people give its column, best first, in the form of `_plain_name`."""
 
 FIELDS = tuple(ALIASES)
 
@@ -49,16 +19,24 @@ _COMPARED = ("clicks", "impressions", "position")
 _OLD_PERIOD = ("previous", "prior", "same period", "compared", "year over year", "difference")
 _PERIOD = re.compile(r"^(last|past|current|this|recent|\d)")
 _CURRENCY = re.compile(r" (usd|eur|gbp|pln|cad|aud|chf|sek|nok|dkk|jpy|inr|brl|mxn)$")
+_BRACKETS = re.compile(r"[(\[（][^)\]）]*[)\]）]")
+# "Volume (Global)" and "Traffic (%)" are not the figure of the site's market.
+_OTHER_FIGURE = re.compile(r"global|prev|trend|change|diff|range|indexed|%", re.IGNORECASE)
 
 
-def find_header(lines: Sequence[Sequence[str]], chosen: Mapping[str, str]) -> int | None:
-    """Index of the line that names the columns (that holds the chosen keyword header), or None."""
-    wanted = chosen.get("keyword")
-    for index, cells in enumerate(lines[:PREAMBLE_LIMIT]):
-        names = [cell.strip() for cell in cells]
-        if wanted in names if wanted else _column_of("keyword", names) is not None:
-            return index
-    return None
+@lru_cache(maxsize=4096)
+def plain_name(header: str) -> str:
+    """A header without case, accents, marks and currency: `CPC (USD)` -> `cpc`, `L2_Intent` -> `l2 intent`."""
+    text = fold(header)
+    if not text.isascii():
+        text = "".join(one for one in unicodedata.normalize("NFKD", text) if not unicodedata.combining(one))
+    words = re.sub(r"[\W_]+", " ", text).strip()
+    return _CURRENCY.sub("", words)
+
+
+_PLACES = {field: {plain_name(alias): place for place, alias in reversed([*enumerate(names)])}
+           for field, names in ALIASES.items()}  # fmt: skip
+_INTENTS = {plain_name(name): intent for intent, names in INTENT_COLUMNS.items() for name in names}
 
 
 def recognise(headers: Sequence[str]) -> dict[str, int]:
@@ -67,12 +45,22 @@ def recognise(headers: Sequence[str]) -> dict[str, int]:
     return {field: column for field, column in found.items() if column is not None}
 
 
-def choose(headers: Sequence[str], chosen: Mapping[str, str]) -> dict[str, int]:
-    """What `recognise` found, corrected by hand: field -> header, or "" for "in no column".
+def intent_columns(headers: Sequence[str]) -> dict[int, str]:
+    """Columns that say yes or no to one intent each; a single one is no such table."""
+    found = {
+        column: _INTENTS[name]
+        for column, name in enumerate(map(plain_name, headers))
+        if name in _INTENTS
+    }  # fmt: skip
+    return found if len(found) > 1 else {}
+
+
+def correct(headers: Sequence[str], places: Mapping[str, int], chosen: Mapping[str, str]) -> dict[str, int]:
+    """`places` corrected by hand: field -> header, or "" for "in no column".
 
     Raises Invalid({"columns.<field>": …}) for a field or header that is not there.
     """
-    columns = recognise(headers)
+    columns = dict(places)
     for field, header in chosen.items():
         path = f"columns.{field}"
         if field not in ALIASES:
@@ -86,21 +74,21 @@ def choose(headers: Sequence[str], chosen: Mapping[str, str]) -> dict[str, int]:
 
 
 def _column_of(field: str, headers: Sequence[str]) -> int | None:
-    names = [_plain_name(header) for header in headers]
-    for alias in ALIASES[field]:
-        if alias in names:
-            return names.index(alias)
+    names = [plain_name(header) for header in headers]
+    ranks = [_PLACES[field].get(name, len(_PLACES[field])) for name in names]
+    best = min(ranks, default=len(_PLACES[field]))
+    if best < len(_PLACES[field]):
+        return ranks.index(best)
     if field in _COMPARED:
         return next((index for index, name in enumerate(names) if _is_recent(name, field)), None)
-    return None
+    return next((index for index, header in enumerate(headers) if _names_in_brackets(header, field)), None)
+
+
+def _names_in_brackets(header: str, field: str) -> bool:
+    """`Search volume (US)`, `Keyword [42]`: the name with something about it in brackets."""
+    shorter = _BRACKETS.sub(" ", header)
+    return shorter != header and not _OTHER_FIGURE.search(header) and plain_name(shorter) in _PLACES[field]
 
 
 def _is_recent(name: str, field: str) -> bool:
     return name.endswith(f" {field}") and _PERIOD.match(name) is not None and not name.startswith(_OLD_PERIOD)
-
-
-def _plain_name(header: str) -> str:
-    """A header without case, marks and currency: `CPC (USD)` -> `cpc`, `L2_Intent` -> `l2 intent`."""
-    text = fold(header)
-    words = re.sub(r"[\W_]+", " ", text).strip()
-    return _CURRENCY.sub("", words)

@@ -1,23 +1,34 @@
 """A keyword export as lines of cells: file type, encoding and separator, detected from its bytes."""
 
+import codecs
 import csv
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import StringIO
 from itertools import islice
 
 from charset_normalizer import from_bytes
 
 from app.business.errors import Invalid, TooLarge
-from app.business.planner.services.keyword_columns import PREAMBLE_LIMIT, find_header, recognise
-from app.business.planner.services.keyword_workbook import CELLS_LIMIT, COLUMNS_LIMIT, workbook_lines
+from app.business.planner.services.keyword_columns import PREAMBLE_LIMIT
+from app.business.planner.services.keyword_layout import SAMPLE_LINES, lay_out, usual_width
+from app.business.planner.services.keyword_workbook import (
+    CELLS_LIMIT,
+    COLUMNS_LIMIT,
+    SheetSeen,
+    is_workbook,
+    open_workbook,
+)
 
 BYTES_LIMIT = 5 * 1024 * 1024
 ROWS_LIMIT = 50_000
 LINES_LIMIT = 2 * ROWS_LIMIT
 """Blank lines included."""
-SEPARATORS = ("\t", ";", ",")
-WORKBOOK = "xlsx"
+SEPARATORS = ("\t", ";", ",", "|")
+NO_SEPARATOR = "\x1f"
+"""Splits nothing: one keyword in each line, commas and all."""
+WRONG_BYTES = "\udcff"
+"""Stands in a decoded text where bytes do not fit the encoding."""
 
 ENCODINGS = (
     "utf-8", "utf-16", "utf-16-le", "utf-16-be", "cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255",
@@ -30,29 +41,61 @@ _GUESSED = ["cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "shift_jis", "gb18
 _SAMPLE = 64 * 1024
 
 
+_SIGNATURES = {
+    b"%PDF": "a PDF document", b"\x89PNG": "a picture", b"\xff\xd8\xff": "a picture", b"GIF8": "a picture",
+    b"{\\rtf": "a text document (RTF)", b"<!doctype html": "a web page", b"<html": "a web page",
+    b"\x1f\x8b": "packed (gzip)",
+    b"Rar!": "packed (RAR)", b"7z\xbc\xaf": "packed (7z)",
+}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Sheet:
-    """Lines of cells, blank ones included: row n is `lines[n - 1]`. None marks a broken line."""
+    """Lines of cells, blank ones included: row n is `lines[n - 1]`. None marks a broken line.
+
+    separator: empty in a workbook and where each line is one cell · name: of the sheet read, of `sheets`.
+    """
 
     encoding: str
     separator: str
     lines: list[list[str] | None]
+    name: str = ""
+    sheets: list[SheetSeen] = field(default_factory=list)
 
 
-def read_sheet(data: bytes, *, encoding: str | None = None, chosen: Mapping[str, str] | None = None) -> Sheet:
-    """The file's first table; `encoding` and `chosen` columns are corrections by hand.
+def read_sheet(
+    data: bytes,
+    *,
+    encoding: str | None = None,
+    chosen: Mapping[str, str] | None = None,
+    sheet: str | None = None,
+) -> Sheet:
+    """The table with the keywords; `encoding`, `chosen` columns and `sheet` are corrections by hand.
 
-    Raises TooLarge over 5 MB, Invalid({"file" or "encoding": …}) for what is not a table of text.
+    Raises TooLarge over 5 MB, Invalid({"file", "encoding" or "sheet": …}) for what is not a table of text.
     """
     check_size(data)
-    if data.startswith(b"PK\x03\x04"):
-        return Sheet(WORKBOOK, "", _within_limits(workbook_lines(data)))
-    if data.startswith(b"\xd0\xcf\x11\xe0"):
-        raise Invalid({"file": ["This is an old Excel file (.xls). Save it as .xlsx or .csv and try again."]})
+    if is_workbook(data):
+        book = open_workbook(data)
+        name, lines = book.choose(sheet, chosen or {})
+        return Sheet(book.kind, "", _within_limits(lines), name, book.sheets)
+    if sheet:
+        raise Invalid({"sheet": ["This file has no sheets."]})
+    _check_signature(data)
     name = encoding or detect_encoding(data)
-    text = decode(data, name)
+    text = decode(data, name, by_hand=encoding is not None)
     separator = detect_separator(text, chosen or {})
-    return Sheet(name, separator, split_lines(text, separator))
+    lines_read = split_lines(text, separator)
+    return Sheet(name, separator if separator != NO_SEPARATOR else "", lines_read)
+
+
+def _check_signature(data: bytes) -> None:
+    start = data[:64].lstrip().lower()
+    for mark, kind in _SIGNATURES.items():
+        if start.startswith(mark.lower()):
+            raise Invalid(
+                {"file": [f"This file is {kind}, not a table. Export it as .csv or .xlsx and try again."]}
+            )
 
 
 def check_size(data: bytes) -> None:
@@ -68,38 +111,81 @@ def detect_encoding(data: bytes) -> str:
     sample = data[:_SAMPLE]
     if sample.count(b"\0") > len(sample) // 5:
         return "utf-16-le" if sample[1::2].count(0) >= sample[::2].count(0) else "utf-16-be"
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError:
-        return _likeliest(data)
-    return "utf-8"
+    if data.startswith(codecs.BOM_UTF8) or _is_utf8(data):
+        return "utf-8"
+    return _likeliest(data)
 
 
-def decode(data: bytes, encoding: str) -> str:
-    """The text without its byte-order mark. Raises Invalid({"encoding": …})."""
+def _is_utf8(data: bytes) -> bool:
+    """Whether it is UTF-8, stray bytes apart: several bytes of another encoding hardly ever make a valid letter."""
+    text = data.decode("utf-8", _MARK)
+    if WRONG_BYTES not in text:
+        return True
+    foreign = [line for line in text.split("\n") if not line.isascii()]
+    wrong = sum(WRONG_BYTES in line for line in foreign)
+    return len(foreign) - wrong >= wrong
+
+
+def decode(data: bytes, encoding: str, *, by_hand: bool = False) -> str:
+    """The text without its byte-order mark, with WRONG_BYTES where it does not fit. Raises Invalid({"encoding": …}).
+
+    An encoding chosen `by_hand` is refused where half of the lines do not fit it.
+    """
     if encoding not in ENCODINGS:
         raise Invalid({"encoding": [f"Unknown encoding. Choose one of: {', '.join(ENCODINGS)}."]})
-    try:
-        return data.decode(encoding).removeprefix("\ufeff")
-    except UnicodeDecodeError:
-        raise Invalid(
-            {"encoding": [f"The file is not written in {encoding}. Choose another encoding."]}
-        ) from None
+    text = data.decode(encoding, _MARK).removeprefix("\ufeff")
+    if by_hand and WRONG_BYTES in text:
+        lines = [line for line in text.split("\n") if line.strip()]
+        if sum(WRONG_BYTES in line for line in lines) * 2 >= len(lines):
+            message = f"The file is not written in {encoding}. Choose another encoding."
+            raise Invalid({"encoding": [message]})
+    return text
+
+
+def _mark_wrong(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return WRONG_BYTES, error.end
+
+
+_MARK = "keyword_file.mark"
+codecs.register_error(_MARK, _mark_wrong)
 
 
 def detect_separator(text: str, chosen: Mapping[str, str]) -> str:
-    """The separator under which the header line names the most fields; between equals, the widest line."""
+    """The separator under which the most columns are known by name; between equals, the evenest lines."""
 
-    def merit(separator: str) -> tuple[int, int]:
+    def merit(separator: str) -> tuple[int, int, int, int, bool]:
         # Lines wider than the limit are cut: under a wrong separator a valid text may have them.
-        read = islice(_lines(text[:_SAMPLE], separator), PREAMBLE_LIMIT)
-        lines = [(line or [])[:COLUMNS_LIMIT] for line in read]
-        header = find_header(lines, chosen)
-        if header is None:
-            return 0, max((len(line) for line in lines), default=0)
-        return len(recognise(lines[header])), len(lines[header])
+        read = islice(_lines(text[:_SAMPLE], separator), PREAMBLE_LIMIT + SAMPLE_LINES)
+        lines: list[list[str] | None] = [(line or [])[:COLUMNS_LIMIT] for line in read]
+        named, evenness, width = _evidence(lines, separator, chosen)
+        return named if named > 1 else 0, evenness, named, width, separator == NO_SEPARATOR
 
-    return max(SEPARATORS, key=merit)
+    return max((*SEPARATORS, NO_SEPARATOR), key=merit)
+
+
+def _evidence(
+    lines: list[list[str] | None], separator: str, chosen: Mapping[str, str]
+) -> tuple[int, int, int]:
+    """Columns known by name or chosen; how even the lines are, in percent; and the width of the first line."""
+    layout = lay_out(lines, {})
+    cells = {cell.strip() for line in lines[:PREAMBLE_LIMIT] for cell in line or ()}
+    named = layout.named + sum(1 for header in chosen.values() if header and header in cells)
+    width = usual_width([line or [] for line in lines])
+    if not named and separator == "," and _is_prose(lines):
+        return 0, 0, 1
+    first = len(next((line for line in lines if line), []))
+    if width < 2:
+        return named, 0, first
+    filled = [sum(1 for cell in line if cell.strip()) for line in lines if line]
+    return named, 100 * sum(one == width for one in filled) // len(filled), first
+
+
+def _is_prose(lines: list[list[str] | None]) -> bool:
+    """Whether the commas are those of sentences: a space follows."""
+    cells = [cell for line in lines for cell in (line or [])[1:] if cell]
+    return sum(cell.startswith(" ") for cell in cells) * 2 > len(cells)
 
 
 def split_lines(text: str, separator: str) -> list[list[str] | None]:

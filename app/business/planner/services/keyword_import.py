@@ -15,7 +15,8 @@ from app.business.planner.models import Sector, Site
 from app.business.planner.services.import_file import prepare, read_rows, unpack_lines
 from app.business.planner.services.import_parts import Destination, choices_for, require_site
 from app.business.planner.services.import_writing import Target, make_ready, write_rows
-from app.business.planner.services.keyword_table import KeywordTable, RowError
+from app.business.planner.services.keyword_rows import RowError
+from app.business.planner.services.keyword_table import KeywordTable
 from app.business.planner.services.record_changes import KEYWORD, report
 
 ROWS_AT_ONCE = 1_000
@@ -23,7 +24,7 @@ ROWS_AT_ONCE = 1_000
 
 @dataclass(frozen=True)
 class ImportResult:
-    """created + duplicates + rejected = data rows of the file; duplicates includes updated.
+    """created + duplicates + rejected + left_out = rows of the file, the header apart; duplicates includes updated.
 
     A duplicate repeats an earlier row or a keyword of the site; `updated` are those whose figures changed.
     """
@@ -32,6 +33,7 @@ class ImportResult:
     updated: int
     duplicates: int
     rejected: int
+    left_out: int
     errors: list[RowError]
     columns: dict[str, str]
 
@@ -65,6 +67,7 @@ def import_keywords(
         updated=sum(part.updated for part in written),
         duplicates=file.repeats + sum(part.duplicates for part in written),
         rejected=len(file.errors),
+        left_out=len(file.left_out),
         errors=file.errors,
         columns=file.columns,
     )

@@ -1,17 +1,19 @@
-"""Excel workbooks (.xlsx) as lines of text cells, within limits that stop zip and XML bombs."""
+"""Workbooks (.xlsx, .ods, .xls) as lines of text cells, within limits that stop zip and XML bombs."""
 
 import re
 import sys
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
 from io import BytesIO
 from typing import Any
 
-from python_calamine import CalamineError, CalamineWorkbook
+from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
 from app.business.errors import Invalid, TooLarge
+from app.business.planner.services.keyword_layout import SAMPLE_LINES, Layout, lay_out
 
 UNPACKED_LIMIT = 50 * 1024 * 1024
 RATIO_LIMIT = 100
@@ -21,37 +23,99 @@ COLUMNS_LIMIT = 500
 
 _CELL = re.compile(rb"""\sr=["']([A-Z]{1,3})(\d{1,7})["']""")
 _DAMAGED = {
-    "file": [
-        "This workbook is damaged or protected. Open it in Excel, save it as .xlsx or .csv and try again."
-    ]
+    "file": ["This workbook is damaged or protected. Open it, save it as .xlsx or .csv and try again."]
 }
 
 
-def workbook_lines(data: bytes) -> Iterator[list[str] | None]:
-    """The cells of the first sheet that has any. Raises TooLarge, or Invalid({"file": …})."""
-    _check_archive(data)
+_ZIP, _OLD_EXCEL = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
+
+
+@dataclass(frozen=True)
+class SheetSeen:
+    """A sheet of a workbook: its lines, and the header of its keyword column ("" if nothing looks like keywords)."""
+
+    name: str
+    rows: int
+    hidden: bool
+    keyword: str
+
+
+def is_workbook(data: bytes) -> bool:
+    """By its first bytes."""
+    return data.startswith((_ZIP, _OLD_EXCEL))
+
+
+def open_workbook(data: bytes) -> "Workbook":
+    """Raises TooLarge, or Invalid({"file": …})."""
+    kind = _check_archive(data) if data.startswith(_ZIP) else "xls"
     try:
-        workbook = CalamineWorkbook.from_filelike(BytesIO(data))
-        sheets = (workbook.get_sheet_by_index(index) for index in range(len(workbook.sheet_names)))
-        filled = next((sheet for sheet in sheets if sheet.height), None)
-        rows = filled.to_python(skip_empty_area=False) if filled else []
+        return Workbook(kind, CalamineWorkbook.from_filelike(BytesIO(data)))
     except (CalamineError, ValueError):
         raise Invalid(_DAMAGED) from None
-    return ([_as_text(cell) for cell in row] for row in rows)
 
 
-def _check_archive(data: bytes) -> None:
+class Workbook:
+    """All sheets of a workbook, each looked at as far as its layout needs."""
+
+    def __init__(self, kind: str, book: CalamineWorkbook) -> None:
+        self.kind = kind
+        self.read: dict[str, CalamineSheet] = {}
+        self.sheets: list[SheetSeen] = []
+        self.layouts: dict[str, Layout] = {}
+        for about in book.sheets_metadata:
+            if about.typ == SheetTypeEnum.WorkSheet:
+                self._see(book.get_sheet_by_name(about.name), about.visible != SheetVisibleEnum.Visible)
+
+    def _see(self, sheet: CalamineSheet, hidden: bool) -> None:
+        layout = lay_out(_lines(sheet, SAMPLE_LINES), {})
+        place = layout.places.get("keyword")
+        self.read[sheet.name], self.layouts[sheet.name] = sheet, layout
+        header = layout.headers[place] if place is not None else ""
+        self.sheets.append(SheetSeen(sheet.name, sheet.height, hidden, header))
+
+    def choose(self, name: str | None, chosen: Mapping[str, str]) -> tuple[str, list[list[str] | None]]:
+        """The named sheet, else the likeliest that is not hidden, with its lines. Raises Invalid({"sheet": …})."""
+        if name and name not in self.read:
+            known = ", ".join(f"“{sheet.name}”" for sheet in self.sheets)
+            raise Invalid({"sheet": [f"The workbook has no sheet “{name[:64]}”. It has: {known}."]})
+        name = name or self._likeliest(chosen)
+        try:
+            return name, _lines(self.read[name]) if name else []
+        except (CalamineError, ValueError):
+            raise Invalid(_DAMAGED) from None
+
+    def _likeliest(self, chosen: Mapping[str, str]) -> str:
+        def merit(seen: SheetSeen) -> tuple[bool, bool, int, int]:
+            layout = self.layouts[seen.name]
+            wanted = chosen.get("keyword")
+            return bool(wanted) and wanted in layout.headers, *layout.merit, seen.rows
+
+        shown = [seen for seen in self.sheets if not seen.hidden]
+        return max(shown, key=merit).name if shown else ""
+
+
+def _lines(sheet: CalamineSheet, limit: int | None = None) -> list[list[str] | None]:
+    if not sheet.height:
+        return []
+    rows = sheet.to_python(skip_empty_area=False, nrows=limit)
+    return [[_as_text(cell) for cell in row] for row in rows]
+
+
+def _check_archive(data: bytes) -> str:
+    """What kind of workbook it is."""
     try:
         with zipfile.ZipFile(BytesIO(data)) as archive:
-            _check_members(archive)
+            return _check_members(archive)
     except (zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError, EOFError):
         raise Invalid(_DAMAGED) from None
 
 
-def _check_members(archive: zipfile.ZipFile) -> None:
+def _check_members(archive: zipfile.ZipFile) -> str:
     members = archive.infolist()
-    if "xl/workbook.xml" not in archive.namelist():
-        raise Invalid({"file": ["This is not an Excel workbook (.xlsx). Save the sheet as .xlsx or .csv."]})
+    kinds = {"xl/workbook.xml": "xlsx", "content.xml": "ods"}
+    kind = next((kinds[name] for name in archive.namelist() if name in kinds), None)
+    if kind is None:
+        raise Invalid({"file": ["This is no workbook. Save the sheet as .xlsx, .ods or .csv."]})
     if len(members) > MEMBERS_LIMIT:
         raise TooLarge(f"The workbook has more than {MEMBERS_LIMIT} parts. Save its keyword sheet alone.")
     unpacked = 0
@@ -62,6 +126,7 @@ def _check_members(archive: zipfile.ZipFile) -> None:
             raise TooLarge("The workbook unpacks to far more than its size. Save the sheet as .csv.")
         if member.filename.startswith("xl/worksheets/"):
             _check_area(content)
+    return kind
 
 
 def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo, limit: int) -> bytes:

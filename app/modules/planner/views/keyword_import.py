@@ -19,6 +19,7 @@ from app.business.planner.services.import_parts import Destination
 from app.business.planner.services.keyword_columns import FIELDS
 from app.business.planner.services.keyword_file import BYTES_LIMIT
 from app.business.planner.services.keyword_table import NoKeywordColumn
+from app.business.planner.services.keyword_workbook import SheetSeen
 from app.business.planner.services.record_lists import count_known
 from app.infrastructure.database import db, only_reading
 from app.modules.access import allow, current_person
@@ -41,16 +42,23 @@ def choose() -> ResponseReturnValue:
         form = ImportForm()
         if request.method != "POST" or not form.validate():
             return render_template("pages/planner/import_file.html", form=form), 422 if form.errors else 200
-    with closing(request.files["file"]) as file:
-        data = file.stream.read(BYTES_LIMIT + 1)
+    data, field = _sent(form)
     if refusal := _cannot_be_read(data):
-        form.refuse({"file": [refusal.message]})
+        form.refuse({field: [refusal.message]})
         with only_reading():
             return render_template("pages/planner/import_file.html", form=form), refusal.status
     packed = uploads.pack(data)
     name = uploads.keep(db.session(), _owner(), packed, datetime.now(UTC))
     db.session.commit()
     return see_other(url_for("planner.preview_import", name=name, place=form.place.data))
+
+
+def _sent(form: ImportForm) -> tuple[bytes, str]:
+    """The file, or the list that was pasted instead of one; and the name of its field."""
+    if not form.file.data:
+        return (form.pasted.data or "").encode()[: BYTES_LIMIT + 1], "pasted"
+    with closing(request.files["file"]) as file:
+        return file.stream.read(BYTES_LIMIT + 1), "file"
 
 
 def _cannot_be_read(data: bytes) -> Refusal | None:
@@ -77,7 +85,7 @@ def preview(name: str) -> ResponseReturnValue:
         form = PreviewForm()
         is_placed = form.place.data is not None and not form.place.errors
         to = Destination(*form.place.chosen()) if is_placed else Destination()
-    file, errors, headers = _read(uploads.unpack(packed), form, to, is_placed)
+    file, errors, headers, sheets = _read(uploads.unpack(packed), form, to, is_placed)
     if request.method == "POST" and file is not None:
         return _take(file, to, name)
     with only_reading():
@@ -88,6 +96,7 @@ def preview(name: str) -> ResponseReturnValue:
             table=file,
             errors=errors,
             headers=headers,
+            sheets=sheets,
             fields=_shown_fields(form, file),
             known=_known(file, to) if file else None,
         ), 422 if request.method == "POST" else 200
@@ -110,22 +119,22 @@ def _take(file: ImportFile, to: Destination, name: str) -> ResponseReturnValue:
 
 def _read(
     data: bytes, form: PreviewForm, to: Destination, is_placed: bool
-) -> tuple[ImportFile | None, Errors, list[str]]:
-    """The file, or the errors by field; and the headers to choose columns from."""
+) -> tuple[ImportFile | None, Errors, list[str], list[SheetSeen]]:
+    """The file, or the errors by field; and the headers and sheets to choose from."""
     try:
-        file = read_sent(data, to, columns=form.columns(), encoding=form.chosen().get("encoding"))
+        file = read_sent(data, to, form.corrections())
     except NoKeywordColumn as refusal:
-        return None, refusal.errors, refusal.headers
+        return None, refusal.errors, refusal.headers, refusal.sheets
     except Invalid as refusal:
-        return None, refusal.errors, []
+        return None, refusal.errors, [], []
     except Refusal as refusal:
-        return None, {"file": [refusal.message]}, []
+        return None, {"file": [refusal.message]}, [], []
     if not is_placed:
-        return None, {"place": ["Choose where the keywords go."]}, file.headers
+        return None, {"place": ["Choose where the keywords go."]}, file.headers, file.sheets
     if to.site is None and "site" not in file.columns:
         words = "Choose the column that names the site, or choose one site above."
-        return None, {"column-site": [words]}, file.headers
-    return file, {}, file.headers
+        return None, {"column-site": [words]}, file.headers, file.sheets
+    return file, {}, file.headers, file.sheets
 
 
 def _shown_fields(form: PreviewForm, table: ImportFile | None) -> list[str]:

@@ -112,7 +112,7 @@ def begin(session: Session) -> Trial:
     rows = [f"new {number},5,Fresh" for number in range(NEW)]
     for number in range(KNOWN):
         rows.insert(3 * number, f"known {number},7,Fresh")
-    rows += [f"KNOWN {number},8,Fresh" for number in range(KNOWN)] + [",4,Fresh", "odd,many,Fresh"]
+    rows += [f"KNOWN {number},8,Fresh" for number in range(KNOWN)] + [",4,Fresh", ",5,Fresh"]
     data = "\n".join(["keyword,volume,sector", *rows]).encode()
     to = Destination(sector.site)
     file = read_import_file(data, choices_for(session, Scope(sector.account_id), to))

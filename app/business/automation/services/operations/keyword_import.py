@@ -66,6 +66,12 @@ def ask_import(
     params = {
         "columns": file.columns,
         "errors": [[error.row, error.message] for error in file.errors[:ERRORS_KEPT]],
+        "left_out": len(file.left_out),
+        "lines_left_out": [[line.row, line.message] for line in file.left_out[:ERRORS_KEPT]],
+        "repeats": file.repeats,
+        "unread": file.unread,
+        "notes": [[note.row, note.message] for note in file.notes],
+        "unknown_columns": file.unknown_columns,
     }
     begin = lifecycle.begin_here if here else lifecycle.begin_operation
     operation = begin(session, account_id=account_id, kind=KIND, params=params, user_id=user_id, now=now)
