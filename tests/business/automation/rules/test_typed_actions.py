@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from app.business.automation.services.catalogue.actions.base import Action
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE, explicit_ids, stored_action
+from app.business.automation.services.conditions.description import describe
 from app.business.automation.services.rules.definition import definition_from, parse_definition
 from app.business.automation.services.rules.repair import faults_of
 from app.business.errors import Invalid
@@ -111,3 +112,12 @@ def test_an_action_that_is_none_is_refused_beside_its_place(
     with pytest.raises(Invalid) as refused:
         parse_definition(rule(action), shortest_interval_minutes=None)
     assert refused.value.errors == {f"actions[0]{path}": [f"Action 1: {sentence}"]}
+
+
+def test_conditions_are_parsed_once_for_each_definition() -> None:
+    conditions = {"field": "account.credits_available", "operator": "gt", "value": 5}
+    definition = parse_definition(rule(NOTIFY) | {"conditions": conditions}, shortest_interval_minutes=None)
+    read = definition_from(definition.model_dump(mode="json"))
+    assert read.tree is read.tree
+    assert describe(read.tree, None) == describe(definition.tree, None)
+    assert "tree" not in read.model_dump()

@@ -26,7 +26,6 @@ from app.business.automation.services.catalogue.run_fields import RUN_FIELDS
 from app.business.automation.services.conditions.condition_evaluator import ConditionEvaluator
 from app.business.automation.services.conditions.facts import Facts
 from app.business.automation.services.conditions.nodes import AGE, Leaf, counts, field_names, walk
-from app.business.automation.services.conditions.parser import parse_conditions
 from app.business.automation.services.conditions.record_fields import load_facts
 from app.business.automation.services.transactions import Transaction
 from app.business.billing.models import CreditEntry, Plan
@@ -46,7 +45,7 @@ class Judge:
     def __init__(self, trial: Trial, read: Transaction) -> None:
         record_type = trial.definition.record_type
         self.trial, self.read, self.subject = trial, read, trial.definition.subject
-        self.node = parse_conditions(trial.definition.conditions, record_type=self.subject)
+        self.node = trial.definition.tree
         self.check = ConditionEvaluator().compiled(self.node)
         fields, asked = fields_of(self.subject), field_names(self.node)
         kept = kept_names(MODELS[record_type]) if record_type else frozenset()

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.automation.services.conditions.analysis.findings import remarks_on
-from app.business.automation.services.conditions.parser import parse_conditions
 from app.business.automation.services.preflight.finding import Finding, Level
 from app.business.automation.services.preflight.rule_effects import RuleEffects
 from app.business.automation.services.rules.definition import RuleDefinition
@@ -21,7 +20,7 @@ ADVICE = {
 
 def condition_findings(rule: RuleDefinition) -> Iterator[Finding]:
     """Conditions that never or always hold, contradict or repeat one another; actions without possible input."""
-    node = parse_conditions(rule.conditions, record_type=rule.subject)
+    node = rule.tree
     remarks = remarks_on(node, rule.subject)
     for remark in remarks:
         level = LEVELS.get(remark.code, Level.HINT)

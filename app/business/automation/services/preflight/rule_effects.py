@@ -45,7 +45,7 @@ class RuleEffects:
 
     def __init__(self, definition: RuleDefinition) -> None:
         self._steps = list(_steps(definition))
-        self._known: Node = parse_conditions(definition.conditions, record_type=definition.subject)
+        self._known: Node = definition.tree
         self._asks_of_records = any(
             step.source == "records" and (step.effects.takes or step.action.when) for step in self._steps
         )

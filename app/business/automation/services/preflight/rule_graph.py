@@ -20,7 +20,6 @@ from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.catalogue.triggers import RunFinishedOptions, statuses_to
 from app.business.automation.services.conditions.analysis.satisfiability import possible
 from app.business.automation.services.conditions.nodes import Node
-from app.business.automation.services.conditions.parser import parse_conditions
 from app.business.automation.services.preflight.rule_effects import RuleEffects, RuleEvent
 from app.business.automation.services.rules.definition import RuleDefinition
 from app.business.automation.services.rules.repair import faults_of
@@ -59,7 +58,7 @@ class RuleNode:
 
     @cached_property
     def conditions(self) -> Node:
-        return parse_conditions(self.definition.conditions, record_type=self.definition.subject)
+        return self.definition.tree
 
     @cached_property
     def can_hold(self) -> bool:

@@ -74,7 +74,7 @@ def _limited(account: Account, rule: RuleDefinition, schedule: Schedule, now: da
 
 
 def _another_hour(rule: RuleDefinition, schedule: Schedule, now: datetime) -> Iterator[Finding]:
-    conditions = parse_conditions(rule.conditions, record_type=rule.subject)
+    conditions = rule.tree
     if rule.in_each_sites_zone or not field_names(conditions) & {"now.hour", "now.weekday"}:
         return
     zone = ZoneInfo(schedule.timezone)

@@ -1,6 +1,7 @@
 """The writable fields of a rule, validated together. Form, REST API and engine share this model."""
 
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from typing import Any
 
 from pydantic import (
@@ -24,7 +25,7 @@ from app.business.automation.services.catalogue.actions.registry import (
 from app.business.automation.services.catalogue.field_types import OF_SITE
 from app.business.automation.services.catalogue.record_models import PARENTS, RECORD_TYPES
 from app.business.automation.services.catalogue.record_order import check_order
-from app.business.automation.services.conditions.nodes import counts
+from app.business.automation.services.conditions.nodes import Node, counts
 from app.business.automation.services.conditions.parser import parse_conditions
 from app.business.automation.services.rule_parts import (
     Json,
@@ -61,6 +62,11 @@ class RuleDefinition(RuleFields):
     def subject(self) -> str | None:
         """The subject of the conditions (`triggers.subject_of`)."""
         return triggers.subject_of(self.trigger, self.record_type)
+
+    @cached_property
+    def tree(self) -> Node:
+        """The parsed conditions, read once. Raises Invalid where stored ones are not valid any more."""
+        return parse_conditions(self.conditions, record_type=self.subject)
 
     @field_validator("trigger", mode="after")
     @classmethod
@@ -245,7 +251,7 @@ def _action_errors(error: ValidationError) -> dict[str, list[str]]:
 
 
 def _check_conditions(rule: RuleDefinition) -> None:
-    node = parse_conditions(rule.conditions, record_type=rule.subject)
+    node = rule.tree
     of_no_site = rule.record_type is None and rule.site is None and rule.split_by == "none"
     if of_no_site and any(count.of == OF_SITE for count in counts(node)):
         raise Invalid(

@@ -14,7 +14,7 @@ from app.business.automation.run_models import Cause, RunDetail, ScheduledTask
 from app.business.automation.services.catalogue.field_types import RuleScope
 from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.conditions.facts import Facts
-from app.business.automation.services.conditions.parser import Node, parse_conditions
+from app.business.automation.services.conditions.parser import Node
 from app.business.automation.services.rules.definition import RuleDefinition, definition_from
 from app.business.automation.services.rules.versions import read_definition
 from app.business.billing.services.credit_service import Budget, BudgetScope
@@ -44,7 +44,7 @@ class RunContext:
     @property
     def conditions(self) -> Node:
         """The parsed tree of the run's rule version."""
-        return parse_conditions(self.definition.conditions, record_type=self.definition.subject)
+        return self.definition.tree
 
     @property
     def zone(self) -> ZoneInfo:
