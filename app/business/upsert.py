@@ -23,20 +23,27 @@ def insert_new(session: Session, model: type[Base], rows: Sequence[Mapping[str, 
 
 
 def insert_many_new(
-    session: Session, model: type[Base], rows: Sequence[Mapping[str, Any]], *returning: Any
+    session: Session,
+    model: type[Base],
+    rows: Sequence[Mapping[str, Any]],
+    *returning: Any,
+    is_shown: bool = True,
 ) -> Sequence[Any]:
     """Insert the rows except those whose unique key exists; returns `returning` of the inserted ones.
 
-    All rows must have the same columns, including every column without default in the database.
+    All rows must have the same columns; the others take the model's defaults. is_shown: False where a statement beside
+    it names the accounts whose rows change.
     """
-    statement: Any = _insert(session, model)
+    # By the table: for a model the rows that differ in what they leave out would be statements of their own.
+    statement: Any = _insert(session, model.__table__)
     values: Sequence[Mapping[str, Any]] | None = rows
     if session.get_bind().dialect.name == "postgresql":
         # As one JSON value: the driver is slow with thousands of parameters, and one statement per row is slower.
-        statement = statement.from_select(list(rows[0]), _as_rows(model, rows), include_defaults=False)
+        statement = statement.from_select(list(rows[0]), _as_rows(model, rows))
         values = None
-    statement = statement.on_conflict_do_nothing().returning(*returning)
-    return session.execute(statement, values and list(values)).all()
+    columns = [model.__table__.c[attribute.key] for attribute in returning]
+    statement = statement.on_conflict_do_nothing().returning(*columns)
+    return session.execute(statement, values and list(values), execution_options={"is_shown": is_shown}).all()
 
 
 def _as_rows(model: type[Base], rows: Sequence[Mapping[str, Any]]) -> Any:
@@ -72,6 +79,6 @@ def upsert(
     )
 
 
-def _insert(session: Session, model: type[Base]) -> Any:
+def _insert(session: Session, model: Any) -> Any:
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     return dialect.insert(model)

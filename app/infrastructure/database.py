@@ -38,6 +38,7 @@ impatient: ContextVar[bool] = ContextVar("impatient", default=False)
 LOCK_WAIT_SECONDS = 10
 HARDLY_SECONDS = 0.5
 CONNECT_SECONDS = 5
+REOPENED_SECONDS = 3600
 STANDSTILL_SECONDS = 60
 """PostgreSQL ends a transaction that has been idle for so long: its process hangs or is cut off, and would otherwise
 keep its rows locked for those who continue its work.
@@ -51,7 +52,8 @@ def engine_options(url: str) -> dict[str, Any]:
     # More than the web process has threads: none waits for another's connection.
     shared |= {"pool_size": 10, "max_overflow": 10}
     if url.startswith("sqlite"):
-        return shared | {"connect_args": {"timeout": LOCK_WAIT_SECONDS}}
+        # A connection knows the statistics of the moment at which it was opened.
+        return shared | {"connect_args": {"timeout": LOCK_WAIT_SECONDS}, "pool_recycle": REOPENED_SECONDS}
     return shared | {"connect_args": {"connect_timeout": CONNECT_SECONDS}, "pool_pre_ping": True}
 
 

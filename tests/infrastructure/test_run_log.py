@@ -15,8 +15,9 @@ from app.business.automation.run_models import Cause, Reason, ScheduledTask, Sta
 from app.business.automation.services.runs import closing, commands
 from app.business.automation.services.runs.context import load_context
 from app.business.automation.services.runs.gate_verdict import Stop
-from app.business.automation.services.runs.missed_times import record_missed
+from app.business.automation.services.runs.missed_times import missed_runs
 from app.business.automation.services.runs.opening import Opening, open_run, skip_instead
+from app.business.automation.services.runs.planned_runs import open_planned
 from tests.business.automation.run_rows import make_rule
 from tests.factories import NOW, make_account, make_sector, make_site
 
@@ -51,7 +52,7 @@ def ended(session: Session, run: ScheduledTask, status: Status, reason: Reason |
 
 
 def missed(session: Session, rule: AutomationRule) -> None:
-    record_missed(session, rule, [NOW, LATER], SECRET, LATER, site_id=0, version=1)
+    open_planned(session, missed_runs(rule, [NOW, LATER], SECRET, site_id=0, version=1), LATER)
 
 
 def cancelled(session: Session, rule: AutomationRule) -> None:

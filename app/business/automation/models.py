@@ -39,6 +39,12 @@ class AutomationRule(AccountOwned, Stamped, Base):
             postgresql_where=text("unplanned_from IS NOT NULL"),
         ),
         Index(
+            "ix_automation_rule_split",
+            "account_id",
+            sqlite_where=text("split_by = 'site'"),
+            postgresql_where=text("split_by = 'site'"),
+        ),
+        Index(
             "uq_automation_rule_name_key",
             "account_id",
             "name_key",

@@ -22,8 +22,8 @@ from app.business.billing.services import replenishment
 from app.business.database_faults import in_one_line, stops_all
 from app.business.events import EVENTS_QUEUE
 from app.business.outlets.services import ai_connections
-from app.infrastructure import ai
-from app.infrastructure.database import only_reading, reading_transaction, transaction
+from app.infrastructure import ai, query_statistics
+from app.infrastructure.database import db, only_reading, reading_transaction, transaction
 from app.infrastructure.messaging import heartbeats, queues, relay, scheduler, worker
 from app.infrastructure.messaging.engine import make_engine, utc_now
 from app.infrastructure.secret_box import SecretBox, Unreadable
@@ -33,6 +33,7 @@ MOST_RUNS = 100
 MOST_SECONDS = 5.0
 AUDITED_KEY = "igny8:audited"
 LAST_FORECAST_KEY = "igny8:looked-ahead"
+STATISTICS_KEY = "igny8:statistics"
 CAUGHT_UP = timedelta(minutes=2)
 """When sweeps have run without a gap for so long, they have executed what was due before them."""
 
@@ -179,7 +180,7 @@ def _watch(now: datetime) -> None:
 
 def _audit(now: datetime) -> None:
     """Once an hour, by the first worker that gets the lock."""
-    if not relay.server().set(AUDITED_KEY, now.isoformat(), nx=True, ex=3600):
+    if not _first_this_hour(AUDITED_KEY, now):
         return
     with only_reading(), transaction() as session:
         breaches = invariants.audit(session, now)
@@ -192,11 +193,21 @@ def _audit(now: datetime) -> None:
 
 def _watch_credits(now: datetime) -> None:
     """Once an hour, by the first worker that gets the lock."""
-    if not relay.server().set(LAST_FORECAST_KEY, now.isoformat(), nx=True, ex=3600):
+    if not _first_this_hour(LAST_FORECAST_KEY, now):
         return
     watched = credit_watch.watch_credits(transaction, now)
     for account_id, error in watched.failed.items():
         log.error("credits_not_looked_at", account=account_id, error=in_one_line(error))
+
+
+def _keep_statistics(now: datetime) -> None:
+    """Once an hour, by the first worker that gets the lock."""
+    if _first_this_hour(STATISTICS_KEY, now):
+        query_statistics.keep(db.engine)
+
+
+def _first_this_hour(key: str, now: datetime) -> bool:
+    return bool(relay.server().set(key, now.isoformat(), nx=True, ex=3600))
 
 
 def _unbroken_for(now: datetime) -> timedelta:
@@ -216,7 +227,7 @@ RECOVERY_STEPS: tuple[Step, ...] = (
     _wake_overdue,
     _arm_missing,
 )
-MONITORING_STEPS: tuple[Step, ...] = (_watch, _audit, _watch_credits)
+MONITORING_STEPS: tuple[Step, ...] = (_watch, _audit, _watch_credits, _keep_statistics)
 
 
 def _only_reading(handler: lifecycle.Handler) -> lifecycle.Handler:

@@ -44,20 +44,21 @@ def claim_without_a_guard() -> None:
 
 def plan_again_and_again() -> None:
     """The planner ignores what is planned already; the trial drops the unique key."""
-    planning._unwritten = lambda _session, _rule, schedule, start, until, _site: list(
-        planning.due_instants(schedule, start - planning.TINY, until)
-    )
-    planning._first_after = lambda _schedules, _at: _at - planning.WINDOW
+    window_of = planning._window_of
+
+    def again(rule: Any, zones: Any, _written: Any, now: datetime) -> Any:
+        runs, _first = window_of(rule, zones, set(), now)
+        return runs, now
+
+    planning._window_of = again
 
 
 def forget_what_is_due() -> None:
     """The planner writes no row for what is due by now: times that were not planned ahead are lost."""
-    write_rows = planning._write_rows
-
-    def only_ahead(session: Session, rule: Any, due: list[datetime], now: datetime, site_id: int) -> None:
-        write_rows(session, rule, [at for at in due if at > now], now, site_id)
-
-    planning._write_rows = only_ahead
+    runs_of = planning._runs_of
+    planning._runs_of = lambda rule, due, now, site_id: runs_of(
+        rule, [at for at in due if at > now], now, site_id
+    )
 
 
 def rescue_nobody() -> None:

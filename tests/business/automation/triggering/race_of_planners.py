@@ -1,17 +1,19 @@
 """Concurrent planners and an editor on the same rules, each in its own process; started by test_planning_races."""
 
 import multiprocessing
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Engine, create_engine, select
+from sqlalchemy import Engine, create_engine, insert, select
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.rules.versions import definition_of
+from app.business.automation.services.runs import planned_runs
+from app.business.automation.services.runs.due_rule import COLUMNS, DueRule
 from app.business.automation.services.triggering import planning
 from app.infrastructure.database import engine_options, prepare
 from tests.factories import NOW
@@ -34,8 +36,18 @@ def _begin(barrier: Any, guarded: bool) -> None:
     global start
     start = barrier
     if not guarded:
-        # The build that must fail: no rule is locked while it is being planned.
-        planning._hold = lambda session, rule: session.flush()
+        # The build that must fail: no rule is locked while it is being planned, nor looked at when it moves.
+        planning._hold_due = _read_due
+        planned_runs.insert_many_new = _insert
+
+
+def _read_due(session: Session, rule_ids: Iterable[int], until: datetime) -> list[DueRule]:
+    query = select(*COLUMNS).where(AutomationRule.id.in_(list(rule_ids)))
+    return [DueRule(*row) for row in session.execute(query.where(AutomationRule.unplanned_from <= until))]
+
+
+def _insert(session: Session, model: Any, rows: Any, *returning: Any, is_shown: bool) -> Any:
+    return session.execute(insert(model).returning(*returning), rows).all()
 
 
 def work(url: str, edits: bool) -> int:

@@ -16,6 +16,7 @@ from app.business.automation.services.triggering.activations import site_schedul
 from app.business.automation.services.triggering.failed_deliveries import somebody_must_act
 from app.business.errors import Invalid
 from app.business.events import EventBatch
+from app.business.likelihood import usually
 
 WITHIN = timedelta(hours=24)
 GRACE = timedelta(seconds=120)
@@ -76,7 +77,10 @@ def _planned_runs(session: Session, account_id: int, since: datetime, until: dat
         ScheduledTask.scheduled_at >= since,
         ScheduledTask.scheduled_at <= until,
         ScheduledTask.cause == Cause.SCHEDULE,
-        ScheduledTask.follows_id.is_(None),
+        usually(ScheduledTask.follows_id.is_(None)),
+    )
+    query = query.with_hint(
+        ScheduledTask, "INDEXED BY ix_scheduled_task_account_id_scheduled_at_id", "sqlite"
     )
     times: Times = defaultdict(list)
     for rule_id, site_id, first_at, last_at in session.execute(query):

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from app.business.automation.models import AutomationRule, RuleActivation, RuleDay, RuleVersion
 from app.business.automation.run_models import BatchDelivery, Delivery, ScheduledTask
 from app.business.automation.services.rules.definition import definition_from
+from app.business.automation.services.runs.planned_runs import planned_runs
 from app.business.automation.services.schedules.calendar import Schedule, due_instants
 from app.business.automation.services.triggering.activations import site_schedules
 from app.business.automation.services.triggering.event_matching import read_events
@@ -174,10 +175,8 @@ def _schedules(session: Session, span: RuleActivation) -> dict[int, Schedule]:
 
 
 def _planned(session: Session, rule_id: int, start: datetime, end: datetime) -> set[Time]:
-    query = select(ScheduledTask.split_site_id, ScheduledTask.scheduled_at).where(
+    query = planned_runs(ScheduledTask.split_site_id, ScheduledTask.scheduled_at).where(
         ScheduledTask.automation_rule_id == rule_id,
-        ScheduledTask.cause == "schedule",
-        ScheduledTask.follows_id.is_(None),
         ScheduledTask.scheduled_at > start,
         ScheduledTask.scheduled_at <= end,
     )

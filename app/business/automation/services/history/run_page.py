@@ -21,6 +21,7 @@ from app.business.automation.services.runs.start_list import start_of
 from app.business.billing.models import CreditEntry
 from app.business.errors import NotFound
 from app.business.events import EventBatch
+from app.business.likelihood import usually
 from app.business.planner.models import Site
 
 NAMED = 20
@@ -109,7 +110,7 @@ def _beside(session: Session, run: ScheduledTask) -> Sequence[int]:
         return []
     first, other = start_of(run), ScheduledTask
     same_start = or_(other.id == first, other.start_id == first)
-    query = select(other.id).where(same_start, other.follows_id.is_(None), other.id != run.id)
+    query = select(other.id).where(same_start, usually(other.follows_id.is_(None)), other.id != run.id)
     return session.scalars(query.order_by(other.id).limit(NAMED)).all()
 
 

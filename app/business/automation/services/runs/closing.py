@@ -45,6 +45,7 @@ from app.business.automation.services.runs.waiting import (
 )
 from app.business.billing.services.credit_service import CreditService, Shortfall
 from app.business.events import EventType, close_batches_of_run, open_batch, record_events
+from app.business.likelihood import usually
 from app.business.writer.services.content_service import give_up_writing
 
 GIVEN_UP = f"It has waited for {LONGEST_WAIT.days} days and waits no longer."
@@ -86,7 +87,7 @@ def _replace_queued(session: Session, context: RunContext) -> None:
         ScheduledTask.automation_rule_id == run.automation_rule_id,
         ScheduledTask.split_site_id == run.split_site_id,
         ScheduledTask.cause == Cause.SCHEDULE,
-        ScheduledTask.follows_id.is_(None),
+        usually(ScheduledTask.follows_id.is_(None)),
         ScheduledTask.admitted_at.is_(None),
         ScheduledTask.waiting_for == Waiting.PREVIOUS,
         ScheduledTask.scheduled_at < run.scheduled_at,

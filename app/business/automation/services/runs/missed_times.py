@@ -7,10 +7,12 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule
-from app.business.automation.run_models import Cause, Reason, ScheduledTask, Status
+from app.business.automation.run_models import Cause, ScheduledTask, Status
 from app.business.automation.services.rules.versions import read_definition
 from app.business.automation.services.runs.context import RunContext
-from app.business.automation.services.runs.opening import Opening, record_skip
+from app.business.automation.services.runs.due_rule import DueRule
+from app.business.automation.services.runs.opening import Opening
+from app.business.automation.services.runs.planned_runs import Lost, PlannedRun
 from app.business.automation.services.schedules.calendar import due_instants
 
 LATE = timedelta(minutes=1)
@@ -32,9 +34,7 @@ class Verdict:
     why: str = ""
 
 
-def judge(
-    rule: AutomationRule, missed: list[datetime], now: datetime, due_at: datetime | None = None
-) -> Verdict:
+def judge(rule: DueRule, missed: list[datetime], now: datetime, due_at: datetime | None = None) -> Verdict:
     """What the rule's choice for times when we were offline says about the `missed` ones.
 
     due_at: a later time that is due just now and runs anyway.
@@ -110,25 +110,19 @@ def _replaced_by(at: datetime) -> str:
     return f"Replaced by the run planned for {at:%d %b %H:%M} UTC."
 
 
-def record_missed(
-    session: Session,
-    rule: AutomationRule,
-    lost: list[datetime],
-    why: str,
-    now: datetime,
-    *,
-    site_id: int,
-    version: int,
-) -> None:
+def missed_runs(
+    rule: AutomationRule | DueRule, lost: list[datetime], why: str, *, site_id: int, version: int
+) -> list[PlannedRun]:
     """A skipped row for each lost time; those before the latest hundred share one, with their count."""
     folded, single = lost[:-MOST_ROWS], lost[-MOST_ROWS:]
     rows: list[tuple[datetime, str, dict[str, object]]] = [(at, OFFLINE, {}) for at in single]
     if folded:
         counts = {"count": len(folded), "first_at": folded[0], "last_at": folded[-1]}
         rows.append((folded[-1], f"We were offline for {len(folded):,} planned times.", counts))
-    for at, sentence, extra in rows:
-        opening, message = planned_opening(at, site_id), f"{sentence} {why}"
-        record_skip(session, rule, opening, Reason.MISSED, message, now, rule_version=version, **extra)
+    return [
+        PlannedRun(rule, planned_opening(at, site_id), Lost(f"{sentence} {why}", version, counts))
+        for at, sentence, counts in rows
+    ]
 
 
 def planned_opening(instant: datetime, site_id: int) -> Opening:

@@ -12,6 +12,7 @@ from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Cause, Reason, RunDetail, ScheduledTask, Status
 from app.business.automation.services.catalogue.actions.registry import stored_actions
 from app.business.automation.services.rules.definition import is_local
+from app.business.automation.services.runs.due_rule import DueRule
 from app.business.events import EVENTS_QUEUE
 
 LONG_QUEUE = "long"
@@ -67,11 +68,11 @@ def open_runs(session: Session, openings: Sequence[tuple[AutomationRule, Opening
     """Add many pending runs over events by set, as `open_run` adds one; batch, rule and part name each."""
     if not openings:
         return
-    rows = [_values(rule, opening, Status.PENDING) for rule, opening in openings]
+    rows = [run_values(rule, opening, Status.PENDING) for rule, opening in openings]
     session.execute(insert(ScheduledTask), rows)
     known = _ids(session, {opening.batch_id for _, opening in openings}, {rule.id for rule, _ in openings})
     details = [
-        _detail(rule.account_id, known[opening.batch_id, rule.id, opening.part], opening)
+        detail_values(rule.account_id, known[opening.batch_id, rule.id, opening.part], opening)
         for rule, opening in openings
     ]
     session.execute(insert(RunDetail), details)
@@ -88,9 +89,9 @@ def _ids(session: Session, batch_ids: set[int | None], rule_ids: set[int]) -> di
 def reopen(session: Session, run: ScheduledTask, rule: AutomationRule, opening: Opening) -> None:
     """Make the row of a failed delivery, read with its detail, the pending run that it should have been."""
     ended = {"reason": None, "error_message": "", "finished_at": None, "count": None}
-    for name, value in (_values(rule, opening, Status.PENDING) | ended).items():
+    for name, value in (run_values(rule, opening, Status.PENDING) | ended).items():
         setattr(run, name, value)
-    for name, value in _detail(run.account_id, run.id, opening).items():
+    for name, value in detail_values(run.account_id, run.id, opening).items():
         setattr(run.detail, name, value)
     session.flush()
     schedule_wakeup(session, run)
@@ -136,10 +137,11 @@ def schedule_wakeup(session: Session, run: ScheduledTask) -> None:
 
 
 def _row(rule: AutomationRule, opening: Opening, status: Status) -> ScheduledTask:
-    return ScheduledTask(**_values(rule, opening, status))
+    return ScheduledTask(**run_values(rule, opening, status))
 
 
-def _values(rule: AutomationRule, opening: Opening, status: Status) -> dict[str, Any]:
+def run_values(rule: AutomationRule | DueRule, opening: Opening, status: Status) -> dict[str, Any]:
+    """The columns of a run's row that its rule and its opening decide."""
     queue = LOCAL_QUEUES[opening.cause] if is_local(stored_actions(rule.actions)) else LONG_QUEUE
     return {
         "account_id": rule.account_id,
@@ -182,11 +184,12 @@ def _promised(opening: Opening) -> int | None:
 def _add(session: Session, run: ScheduledTask, opening: Opening) -> None:
     session.add(run)
     session.flush()
-    run.detail = RunDetail(**_detail(run.account_id, run.id, opening))
+    run.detail = RunDetail(**detail_values(run.account_id, run.id, opening))
     session.flush()
 
 
-def _detail(account_id: int, run_id: int, opening: Opening) -> dict[str, Any]:
+def detail_values(account_id: int, run_id: int, opening: Opening) -> dict[str, Any]:
+    """The row beside it."""
     return {
         "account_id": account_id,
         "run_id": run_id,

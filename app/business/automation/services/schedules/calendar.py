@@ -35,6 +35,10 @@ from app.business.time_zones import check_time_zone
 DAYLIGHT_SAVING_LIMIT = timedelta(hours=3)
 EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
 YEARS = range(1971, LAST_YEAR + 1)
+LONGEST_SHARED = timedelta(hours=1)
+"""Windows longer than this, after we were offline, are not kept for other rules."""
+
+Window = tuple[tuple[datetime, ...], datetime | None]
 
 _INSTANTS = ("at", "starts_at", "ends_at", "paused_until")
 
@@ -194,6 +198,23 @@ def first_due_after(schedule: Schedule, after: datetime) -> datetime | None:
     Cached for rules with equal schedules.
     """
     return next((instant for instant, _ in _due(schedule, after)), None)
+
+
+def due_window(schedule: Schedule, after: datetime, until: datetime) -> Window:
+    """Every due instant in (after, until], and the first one beyond, as UTC. Rules that share a schedule share
+    the answer."""
+    walk = _window if until - after < LONGEST_SHARED else _window.__wrapped__
+    return walk(schedule, after, until)
+
+
+@lru_cache(maxsize=10_000)
+def _window(schedule: Schedule, after: datetime, until: datetime) -> Window:
+    due: list[datetime] = []
+    for instant, _ in _due(schedule, after):
+        if instant > until:
+            return tuple(due), instant
+        due.append(instant)
+    return tuple(due), None
 
 
 def preview(schedule: Schedule, after: datetime, count: int) -> list[Occurrence]:

@@ -4,18 +4,21 @@ Planning, accounting and audit all read a rule's times from these spans, so that
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule, RuleActivation
 from app.business.automation.services.rules.definition import RuleDefinition
+from app.business.automation.services.runs.due_rule import DueRule
 from app.business.automation.services.schedules.calendar import Schedule
 from app.business.planner.models import Site, SiteStatus
 
+MOST_AT_ONCE = 500
 UNSPLIT = 0
 """The site id of what is not split."""
 
@@ -23,7 +26,7 @@ Place = tuple[int, str]
 """A site and the time zone it reads a schedule in."""
 
 
-def site_schedules(rule: RuleDefinition, zones: Mapping[str, str]) -> dict[int, Schedule]:
+def site_schedules(rule: RuleDefinition | DueRule, zones: Mapping[str, str]) -> dict[int, Schedule]:
     """The schedule of each site; one for site 0 where the rule is not split. Raises Invalid where it has none."""
     if rule.split_by != "site":
         return {UNSPLIT: rule.times}
@@ -61,22 +64,45 @@ def close_span(session: Session, rule: AutomationRule, now: datetime) -> None:
     )
 
 
+def present_zones(session: Session, rule_ids: Iterable[int]) -> dict[int, dict[str, str]]:
+    """The zones of the open span of each of the rules that owes something."""
+    query = select(RuleActivation.rule_id, RuleActivation.zones)
+    spans = query.where(RuleActivation.rule_id.in_(list(rule_ids)), RuleActivation.to_at.is_(None))
+    return dict(iter(session.execute(spans)))
+
+
 def outdated_rules(session: Session) -> list[int]:
     """Rules that were planned for sites or zones that have changed since, or whose account was paused since."""
-    paused = select(AutomationRule.id).join(Account, Account.id == AutomationRule.account_id)
-    paused = paused.where(AutomationRule.unplanned_from.is_not(None), Account.paused_at.is_not(None))
-    split = (
-        select(AutomationRule, RuleActivation.zones)
-        .join(RuleActivation, RuleActivation.rule_id == AutomationRule.id)
-        .where(RuleActivation.to_at.is_(None), AutomationRule.split_by == "site")
-    )
-    spans = session.execute(split).all()
-    places = _places(session, {rule.account_id for rule, _ in spans}) if spans else {}
-    moved = [rule.id for rule, zones in spans if zones != _zones(rule, places[rule.account_id])]
-    return [*session.scalars(paused), *moved]
+    split = session.execute(_split_rules()).all()
+    return [*_planned_though_paused(session), *_moved(session, split)]
 
 
-def _zones(rule: AutomationRule, places: Sequence[Place]) -> dict[str, str]:
+def _planned_though_paused(session: Session) -> Sequence[int]:
+    paused = session.scalars(select(Account.id).where(Account.paused_at.is_not(None))).all()
+    if not paused:
+        return []
+    rules = select(AutomationRule.id).where(AutomationRule.account_id.in_(paused))
+    return session.scalars(rules.where(AutomationRule.unplanned_from.is_not(None))).all()
+
+
+def _split_rules() -> Any:
+    rule = AutomationRule
+    by_site = rule.split_by == bindparam(None, "site", literal_execute=True)
+    return select(rule.id, rule.account_id, rule.site_id, rule.split_by, rule.schedule).where(by_site)
+
+
+def _moved(session: Session, rules: Sequence[Any]) -> Iterator[int]:
+    """Those of the rules split by site whose sites or zones are no longer those of their span."""
+    places = _places(session, {rule.account_id for rule in rules}) if rules else {}
+    for start in range(0, len(rules), MOST_AT_ONCE):
+        part = rules[start : start + MOST_AT_ONCE]
+        planned = present_zones(session, [rule.id for rule in part])
+        for rule in part:
+            if rule.id in planned and planned[rule.id] != _zones(rule, places[rule.account_id]):
+                yield rule.id
+
+
+def _zones(rule: Any, places: Sequence[Place]) -> dict[str, str]:
     if rule.split_by != "site":
         return {}
     named = rule.schedule.get("timezone")

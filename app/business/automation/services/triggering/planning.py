@@ -2,38 +2,57 @@
 
 `unplanned_from` is a rule's first due instant without a row, on whichever of its sites that comes first. Rows and
 its move are one transaction that holds the rule's row, so windows touch, overlap harmlessly, and whoever comes
-second finds nothing to do.
+second finds nothing to do. Rules are read, written and moved by set; a set that fails is planned rule by rule.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, delete, select
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.orm.util import identity_key
 
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule, RuleVersion
-from app.business.automation.run_models import Cause, RunDetail, ScheduledTask, Status
+from app.business.automation.run_models import RunDetail, ScheduledTask, Status
 from app.business.automation.services.rules.definition import definition_from
 from app.business.automation.services.rules.versions import read_definition
+from app.business.automation.services.runs.due_rule import COLUMNS, DueRule
 from app.business.automation.services.runs.missed_times import (
     EDITED,
     LATE,
     judge,
+    missed_runs,
     planned_opening,
-    record_missed,
 )
-from app.business.automation.services.runs.opening import open_run
-from app.business.automation.services.schedules.calendar import Schedule, due_instants, first_due_after
+from app.business.automation.services.runs.planned_runs import (
+    PlannedKey,
+    PlannedRun,
+    open_planned,
+    planned_keys,
+    planned_runs,
+)
+from app.business.automation.services.schedules.calendar import (
+    Schedule,
+    due_instants,
+    due_window,
+    first_due_after,
+)
 from app.business.automation.services.transactions import Transaction
 from app.business.automation.services.triggering import activations
+from app.business.automation.services.triggering.planning_pace import Pace
 from app.business.database_faults import in_one_line, stops_all
 from app.business.errors import Invalid
 
 WINDOW = timedelta(minutes=17)
 """The 15-minute job and two minutes for its lateness."""
 TINY = timedelta(microseconds=1)
+
+
+class MovedMeanwhile(Exception):
+    """A rule that was held is no longer as it was read: nothing of its set may be kept."""
 
 
 @dataclass(frozen=True)
@@ -44,41 +63,181 @@ class Planned:
     failed: tuple[tuple[int, str], ...] = ()
 
 
+@dataclass
+class PlannedSet:
+    """What came of a set of rules. `left`: those for which there was no room, still to be planned."""
+
+    runs: list[PlannedRun] = field(default_factory=list)
+    moves: list[dict[str, object]] = field(default_factory=list)
+    failed: list[tuple[int, Exception]] = field(default_factory=list)
+    left: list[int] = field(default_factory=list)
+
+
 def plan(transaction: Transaction, now: datetime) -> Planned:
     """Plan every rule that has a due instant within the window. One bad rule stops no other.
 
     Rules whose sites, zones or account changed since are planned anew first.
     """
     with transaction() as session:
-        outdated = activations.outdated_rules(session)
+        outdated = dict.fromkeys(activations.outdated_rules(session))
         soon = select(AutomationRule.id).where(AutomationRule.unplanned_from <= now + WINDOW)
-        coming = session.scalars(soon.order_by(AutomationRule.unplanned_from)).all()
-    failed = []
-    rule_ids = dict.fromkeys([*outdated, *coming])
-    for rule_id in rule_ids:
-        work = replan if rule_id in outdated else plan_rule
+        coming = session.scalars(soon.order_by(AutomationRule.unplanned_from, AutomationRule.id)).all()
+    due = [rule_id for rule_id in coming if rule_id not in outdated]
+    failed = _one_by_one(transaction, outdated, _replan_one, now) + _by_set(transaction, due, now)
+    lines = tuple((rule_id, in_one_line(error)) for rule_id, error in failed)
+    return Planned(len(outdated) + len(due) - len(failed), lines)
+
+
+def _by_set(transaction: Transaction, rule_ids: Sequence[int], now: datetime) -> list[tuple[int, Exception]]:
+    """Plan the rules in transactions as long as others may wait for them; returns those that failed."""
+    pace, failed = Pace(), []
+    while rule_ids:
+        some, rest = rule_ids[: pace.rows], rule_ids[pace.rows :]
         try:
             with transaction() as session:
-                work(session, session.get_one(AutomationRule, rule_id), now)
+                planned = plan_set(session, some, now, pace)
+            pace.finish(len(planned.runs))
+            failed += planned.failed
+            rule_ids = [*planned.left, *rest]
         except Exception as error:
             if stops_all(error):
                 raise
-            failed.append((rule_id, in_one_line(error)))
-    return Planned(len(rule_ids) - len(failed), tuple(failed))
+            failed += _one_by_one(transaction, some, _plan_one, now)
+            rule_ids = rest
+    return failed
+
+
+def _one_by_one(
+    transaction: Transaction,
+    rule_ids: Iterable[int],
+    work: Callable[[Session, int, datetime], None],
+    now: datetime,
+) -> list[tuple[int, Exception]]:
+    failed = []
+    for rule_id in rule_ids:
+        try:
+            with transaction() as session:
+                work(session, rule_id, now)
+        except Exception as error:
+            if stops_all(error):
+                raise
+            failed.append((rule_id, error))
+    return failed
+
+
+def _replan_one(session: Session, rule_id: int, now: datetime) -> None:
+    replan(session, session.get_one(AutomationRule, rule_id), now)
+
+
+def _plan_one(session: Session, rule_id: int, now: datetime) -> None:
+    for _, error in plan_set(session, [rule_id], now, Pace()).failed:
+        raise error
 
 
 def plan_rule(session: Session, rule: AutomationRule, now: datetime) -> None:
     """Write the rows of all due instants up to the window's end and move `unplanned_from` beyond it."""
-    _hold(session, rule)
-    start, until = rule.unplanned_from, now + WINDOW
-    span = activations.present_span(session, rule.id)
-    if start is None or start > until or span is None:
-        return
-    schedules = activations.site_schedules(read_definition(rule), span.zones)
-    for site_id, schedule in schedules.items():
-        _write_rows(session, rule, _unwritten(session, rule, schedule, start, until, site_id), now, site_id)
-    rule.unplanned_from = _first_after(schedules.values(), until)
     session.flush()
+    _plan_one(session, rule.id, now)
+
+
+def plan_set(session: Session, rule_ids: Iterable[int], now: datetime, pace: Pace) -> PlannedSet:
+    """Plan the rules by set, as many as the pace has room for. A rule that cannot be read is left as it stands."""
+    until = now + WINDOW
+    rules = _hold_due(session, rule_ids, until)
+    pace.start()
+    zones = activations.present_zones(session, [rule.id for rule in rules])
+    late = [rule for rule in rules if rule.unplanned_from < now - LATE]
+    written = _written(session, late, now)
+    planned = PlannedSet()
+    for rule in rules:
+        if rule.id not in zones:
+            continue
+        if len(planned.runs) >= pace.rows:
+            planned.left.append(rule.id)
+            continue
+        try:
+            runs, first = _window_of(rule, zones[rule.id], written, now)
+        except Exception as error:
+            planned.failed.append((rule.id, error))
+            continue
+        planned.runs += runs
+        planned.moves.append(_move_of(rule, first))
+    open_planned(session, planned.runs, now)
+    _move(session, planned.moves)
+    return planned
+
+
+def _hold_due(session: Session, rule_ids: Iterable[int], until: datetime) -> list[DueRule]:
+    """Keep those rows of the rules that are still due to ourselves until the transaction ends, as they are now."""
+    rule = AutomationRule
+    query = select(*COLUMNS).where(rule.id.in_(list(rule_ids)), rule.unplanned_from <= until)
+    held = session.execute(query.order_by(rule.id).with_for_update(key_share=True))
+    return [DueRule(*row) for row in held]
+
+
+def _written(session: Session, late: Sequence[DueRule], now: datetime) -> Set[PlannedKey]:
+    """Which times of late rules have a row: a run cancelled or begun ahead of time keeps its own."""
+    if not late:
+        return set()
+    start = min(rule.unplanned_from for rule in late)
+    return planned_keys(session, [rule.id for rule in late], start, now)
+
+
+def _window_of(
+    rule: DueRule, zones: Mapping[str, str], written: Set[PlannedKey], now: datetime
+) -> tuple[list[PlannedRun], datetime | None]:
+    """Of one rule: the runs of all due instants up to the window's end, and the first instant beyond."""
+    runs: list[PlannedRun] = []
+    firsts: list[datetime] = []
+    for site_id, schedule in activations.site_schedules(rule, zones).items():
+        due, first = due_window(schedule, rule.unplanned_from - TINY, now + WINDOW)
+        runs += _runs_of(rule, [at for at in due if (rule.id, site_id, at) not in written], now, site_id)
+        firsts += [first] if first else []
+    return runs, min(firsts, default=None)
+
+
+def _runs_of(rule: DueRule, due: list[datetime], now: datetime, site_id: int) -> list[PlannedRun]:
+    missed = [instant for instant in due if instant < now - LATE]
+    runs: list[PlannedRun] = []
+    if missed:
+        due_at = max((instant for instant in due[len(missed) :] if instant <= now), default=None)
+        verdict = judge(rule, missed, now, due_at)
+        runs += missed_runs(rule, verdict.lost, verdict.why, site_id=site_id, version=rule.version)
+        # Under "all" they follow one another, whatever the rule says about a run that is still going.
+        options = {"in_turn": True} if rule.catch_up == "all" else {}
+        for instant in verdict.made_up:
+            runs.append(PlannedRun(rule, replace(planned_opening(instant, site_id), options=options)))
+    return runs + [PlannedRun(rule, planned_opening(at, site_id)) for at in due[len(missed) :]]
+
+
+def _move_of(rule: DueRule, first: datetime | None) -> dict[str, object]:
+    """Named apart from the columns; `account_id_1` tells pages whose rows have changed."""
+    held = {"rule_id": rule.id, "account_id_1": rule.account_id, "start": rule.unplanned_from}
+    return held | {"first": first}
+
+
+_MOVED = (
+    update(AutomationRule)
+    .where(
+        AutomationRule.id == bindparam("rule_id"),
+        AutomationRule.account_id == bindparam("account_id_1"),
+        AutomationRule.unplanned_from == bindparam("start"),
+    )
+    .values(unplanned_from=bindparam("first"))
+)
+
+
+def _move(session: Session, moves: list[dict[str, object]]) -> None:
+    """Let each rule go on from its first instant beyond the window; all of them, or none."""
+    if not moves:
+        return
+    # A statement of the ORM takes one row of values only.
+    moved = session.connection().execute(_MOVED, moves)
+    if moved.rowcount != len(moves):
+        raise MovedMeanwhile
+    for move in moves:
+        if rule := session.identity_map.get(identity_key(AutomationRule, move["rule_id"])):
+            set_committed_value(rule, "unplanned_from", move["first"])
 
 
 def replan(session: Session, rule: AutomationRule, now: datetime) -> None:
@@ -119,8 +278,8 @@ def replan_account(session: Session, account_id: int, now: datetime) -> None:
 
 def withdraw(session: Session, rule: AutomationRule, now: datetime) -> None:
     """Remove rows that are still in the future and were never claimed: they are plans, not history."""
-    planned = select(ScheduledTask.id).where(
-        _planned_rows(rule),
+    planned = planned_runs(ScheduledTask.id).where(
+        ScheduledTask.automation_rule_id == rule.id,
         ScheduledTask.status == Status.PENDING,
         ScheduledTask.attempt == 0,
         ScheduledTask.scheduled_at > now,
@@ -149,47 +308,6 @@ def _first_after(schedules: Iterable[Schedule], at: datetime) -> datetime | None
     return min((first for first in firsts if first), default=None)
 
 
-def _unwritten(
-    session: Session, rule: AutomationRule, schedule: Schedule, start: datetime, until: datetime, site_id: int
-) -> list[datetime]:
-    """Due instants from `start` to `until` that have no row: a run cancelled or begun ahead of time keeps its own."""
-    written = set(
-        session.scalars(
-            select(ScheduledTask.scheduled_at).where(
-                _planned_rows(rule),
-                ScheduledTask.split_site_id == site_id,
-                ScheduledTask.scheduled_at >= start,
-                ScheduledTask.scheduled_at <= until,
-            )
-        )
-    )
-    return [instant for instant in due_instants(schedule, start - TINY, until) if instant not in written]
-
-
-def _planned_rows(rule: AutomationRule) -> ColumnElement[bool]:
-    return (
-        (ScheduledTask.automation_rule_id == rule.id)
-        & (ScheduledTask.cause == Cause.SCHEDULE)
-        & ScheduledTask.follows_id.is_(None)
-    )
-
-
-def _write_rows(
-    session: Session, rule: AutomationRule, due: list[datetime], now: datetime, site_id: int
-) -> None:
-    missed = [instant for instant in due if instant < now - LATE]
-    if missed:
-        due_at = max((instant for instant in due[len(missed) :] if instant <= now), default=None)
-        verdict = judge(rule, missed, now, due_at)
-        record_missed(session, rule, verdict.lost, verdict.why, now, site_id=site_id, version=rule.version)
-        # Under "all" they follow one another, whatever the rule says about a run that is still going.
-        options = {"in_turn": True} if rule.catch_up == "all" else {}
-        for instant in verdict.made_up:
-            open_run(session, rule, replace(planned_opening(instant, site_id), options=options))
-    for instant in due[len(missed) :]:
-        open_run(session, rule, planned_opening(instant, site_id))
-
-
 def _record_owed(session: Session, rule: AutomationRule, now: datetime) -> None:
     """Times of the version in force so far that nobody has planned: without us they would have no row."""
     start, span = rule.unplanned_from, activations.present_span(session, rule.id)
@@ -203,6 +321,9 @@ def _record_owed(session: Session, rule: AutomationRule, now: datetime) -> None:
         schedules = activations.site_schedules(definition_from(before), span.zones)
     except Invalid:
         return
+    written = planned_keys(session, [rule.id], start, now)
     for site_id, schedule in schedules.items():
-        lost = _unwritten(session, rule, schedule, start, now, site_id)
-        record_missed(session, rule, lost, EDITED, now, site_id=site_id, version=span.version)
+        due = due_instants(schedule, start - TINY, now)
+        lost = [at for at in due if (rule.id, site_id, at) not in written]
+        runs = missed_runs(rule, lost, EDITED, site_id=site_id, version=span.version)
+        open_planned(session, runs, now)

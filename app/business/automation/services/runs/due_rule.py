@@ -1,0 +1,49 @@
+"""A schedule rule as planning reads it: many at once, without its conditions and texts."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from typing import Any
+
+from app.business.automation.models import AutomationRule
+from app.business.automation.services.rule_parts import Stored
+from app.business.automation.services.schedules.calendar import Schedule, parse_schedule
+
+
+@dataclass(frozen=True, slots=True)
+class DueRule:
+    """Named as in `AutomationRule`, whose columns these are."""
+
+    id: int
+    account_id: int
+    name: str
+    version: int
+    site_id: int | None
+    sector_id: int | None
+    split_by: str
+    record_type: str | None
+    priority: int
+    actions: list[Any]
+    schedule: dict[str, Any]
+    catch_up: str
+    catch_up_hours: int
+    unplanned_from: datetime
+
+    @property
+    def times(self) -> Schedule:
+        """When it is due. Raises Invalid where it has no schedule, or a stored one does not read."""
+        return stored_times(self.schedule)
+
+
+COLUMNS = tuple(getattr(AutomationRule, name) for name in DueRule.__dataclass_fields__)
+
+
+def stored_times(stored: Stored) -> Schedule:
+    """A stored schedule, read once for all rules that say the same. Raises Invalid where it does not read."""
+    return _times(json.dumps(stored))
+
+
+@lru_cache(maxsize=10_000)
+def _times(stored: str) -> Schedule:
+    return parse_schedule(json.loads(stored), shortest_interval_minutes=None)

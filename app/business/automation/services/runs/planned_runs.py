@@ -1,0 +1,114 @@
+"""Runs at planned times: their rows written by set, and the query that finds them by the index of their unique key."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, cast
+
+from sqlalchemy import Select, Table, bindparam, insert, select
+from sqlalchemy.orm import Session
+
+from app.business.automation.models import AutomationRule
+from app.business.automation.run_models import Cause, Reason, RunDetail, ScheduledTask, Status
+from app.business.automation.services.runs.due_rule import DueRule
+from app.business.automation.services.runs.ended_runs import note_end
+from app.business.automation.services.runs.opening import Opening, detail_values, run_values
+from app.business.likelihood import usually
+from app.business.upsert import insert_many_new
+
+MOST_AT_ONCE = 500
+"""Rows of one statement: SQLite takes 32,766 values in one."""
+_DETAILS = cast(Table, RunDetail.__table__)
+PlannedKey = tuple[int, int, datetime]
+"""Rule, site (0 where it is not split), due instant: one row each."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Why a planned time is not made up for; `counts` where its row stands for many."""
+
+    message: str
+    version: int
+    counts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRun:
+    """A planned time that gets its row now."""
+
+    rule: AutomationRule | DueRule
+    opening: Opening
+    lost: Lost | None = None
+
+    @property
+    def key(self) -> PlannedKey:
+        return self.rule.id, self.opening.split_site_id, self.opening.scheduled_at
+
+    def row(self, now: datetime) -> dict[str, Any]:
+        """All rows have the same columns."""
+        status = Status.SKIPPED if self.lost else Status.PENDING
+        values = run_values(self.rule, self.opening, status) | _ONCE
+        if self.lost:
+            said = {"reason": Reason.MISSED, "error_message": self.lost.message, "finished_at": now}
+            values |= said | {"rule_version": self.lost.version} | self.lost.counts
+        return values
+
+
+_ONCE: dict[str, Any] = {
+    "reason": None,
+    "error_message": "",
+    "finished_at": None,
+    "count": None,
+    "first_at": None,
+    "last_at": None,
+}
+
+
+def planned_runs(*columns: Any) -> Select[Any]:
+    """A query of runs at planned times, follow-ups left out, by the index of their unique key."""
+    by_schedule = ScheduledTask.cause == bindparam(None, Cause.SCHEDULE, literal_execute=True)
+    return select(*columns).where(by_schedule, usually(ScheduledTask.follows_id.is_(None)))
+
+
+def planned_keys(
+    session: Session, rule_ids: Iterable[int], start: datetime, until: datetime
+) -> set[PlannedKey]:
+    """The planned times of the rules from `start` to `until` that have a row."""
+    run = ScheduledTask
+    query = planned_runs(run.automation_rule_id, run.split_site_id, run.scheduled_at).where(
+        run.automation_rule_id.in_(list(rule_ids)), run.scheduled_at >= start, run.scheduled_at <= until
+    )
+    return {(rule_id, site_id, at) for rule_id, site_id, at in session.execute(query)}
+
+
+def open_planned(session: Session, runs: Sequence[PlannedRun], now: datetime) -> None:
+    """Add the rows by set, but those that are there already, and ask for a look at each queue at its instants.
+
+    Pages learn of the change by the rules, which move in the same transaction.
+    """
+    for start in range(0, len(runs), MOST_AT_ONCE):
+        _open(session, runs[start : start + MOST_AT_ONCE], now)
+
+
+def _open(session: Session, runs: Sequence[PlannedRun], now: datetime) -> None:
+    rows = {run.key: run.row(now) for run in runs}
+    ids = _insert(session, list(rows.values()))
+    added = [(ids[run.key], run) for run in runs if run.key in ids]
+    if not added:
+        return
+    details = [detail_values(run.rule.account_id, run_id, run.opening) for run_id, run in added]
+    session.execute(insert(_DETAILS), details, execution_options={"is_shown": False})
+    alarms = session.info.setdefault("alarms", set())
+    for run_id, run in added:
+        row = rows[run.key]
+        if run.lost:
+            note_end(session, ScheduledTask(id=run_id, **row))
+        else:
+            alarms.add((row["scheduled_at"], row["queue"]))
+
+
+def _insert(session: Session, rows: list[dict[str, Any]]) -> dict[PlannedKey, int]:
+    run = ScheduledTask
+    key = (run.id, run.automation_rule_id, run.split_site_id, run.scheduled_at)
+    added = insert_many_new(session, run, rows, *key, is_shown=False)
+    return {(rule_id, site_id, at): run_id for run_id, rule_id, site_id, at in added}
