@@ -12,9 +12,11 @@ from threading import get_ident
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.orm import Session, sessionmaker
 
+from app.business.accounts.models import Account
 from app.business.accounts.services.scope import Scope
 from app.business.automation.services.operations import lifecycle
 from app.business.automation.services.operations.keyword_import import KIND, ask_import, execute_import
+from app.business.automation.services.triggering.dispatch import dispatch_batches
 from app.business.planner.models import Keyword, Sector
 from app.business.planner.services.import_file import read_import_file
 from app.business.planner.services.import_parts import Destination, choices_for
@@ -22,6 +24,7 @@ from app.business.planner.services.keyword_service import update_keyword
 from tests.bench.table import Line
 from tests.business.planner.stories import person
 from tests.factories import make_account, make_keyword, make_sector, make_site
+from tests.modules.automation_pages import ON_KEYWORDS, make_rule
 
 ROWS = 50_000
 SOON_ENOUGH = 100.0
@@ -112,11 +115,22 @@ def lines(engine: Engine) -> Iterator[Line]:
         f"lock of an import's transactions (longest), {name}", max(locks.milliseconds), LONGEST, "ms", 1
     )
     yield Line(f"import of {ROWS:,}, {name}", took, SECONDS, "s", 1)
+    dispatching = Locks(sessions, engine)
+    dispatch_batches(dispatching.transaction, datetime.now(UTC))
+    yield Line(
+        f"lock while its events start a rule (longest), {name}",
+        max(dispatching.milliseconds),
+        LONGEST,
+        "ms",
+        1,
+    )
 
 
 def _import(locks: Locks, rows: int) -> Callable[[], None]:
     """The import as a web process or a worker executes it, its file read already."""
     sector, account_id = _place(locks.sessions)
+    with locks.sessions() as session:
+        make_rule(session, session.get_one(Account, account_id), schedule={}, conditions={}, **ON_KEYWORDS)
     with locks.sessions.begin() as session:
         choices = choices_for(session, Scope(account_id), Destination(sector.site, sector))
     file = read_import_file(_csv(rows), choices)
