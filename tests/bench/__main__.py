@@ -1,7 +1,8 @@
 """`make bench`: measure each workload beside its reference, print the table, end with 1 where a goal does not hold."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,22 +12,26 @@ from app.business.base import Base
 from app.infrastructure.database import engine_options, prepare
 from app.infrastructure.schema import protect_history
 from tests import databases
-from tests.bench import idle_page, imports, selection
+from tests.bench import idle_page, imports, planning, selection
 from tests.bench.table import HEADING, Line, write_json
 
-WORKLOADS = (selection.lines, imports.lines, idle_page.lines)
+WORKLOADS = (planning.lines, selection.lines, imports.lines, idle_page.lines)
+QUICK = (partial(planning.lines, sizes=planning.QUICK_SIZES, may_install=False),)
 KEPT = Path("var/bench.json")
 
 
-def main() -> int:
-    """Every workload on SQLite and on PostgreSQL."""
+def main(arguments: Sequence[str]) -> int:
+    """Every workload on SQLite and on PostgreSQL. With `--quick` few and small ones, without verdict."""
+    quick = "--quick" in arguments
     print(HEADING, flush=True)
     measured: list[Line] = []
-    for workload in WORKLOADS:
+    for workload in QUICK if quick else WORKLOADS:
         for engine in _engines():
             for line in workload(engine):
                 measured.append(line)
                 print(line, flush=True)
+    if quick:
+        return 0
     KEPT.parent.mkdir(exist_ok=True)
     write_json(measured, KEPT)
     print(f"Written to {KEPT}.")
@@ -56,4 +61,4 @@ def _prepared(url: str) -> Iterator[Engine]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -11,25 +11,32 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Line:
-    """`ours` and `reference` in `unit`; the goal holds when ours is at most `most` times the reference."""
+    """`ours` and `reference` in `unit`; the goal holds when ours is at most `most` times the reference.
+
+    reference: None where it could not be installed, which is no failure of ours.
+    """
 
     workload: str
     ours: float
-    reference: float
+    reference: float | None
     unit: str
     most: float
 
     @property
-    def ratio(self) -> float:
+    def ratio(self) -> float | None:
+        if self.reference is None:
+            return None
         return self.ours / self.reference if self.reference else float("inf")
 
     @property
     def holds(self) -> bool:
-        return self.ratio <= self.most
+        return self.ratio is None or self.ratio <= self.most
 
     def __str__(self) -> str:
-        figures = f"{self.ours:10.2f} {self.reference:10.2f} {self.unit:3} {self.ratio:7.2f}"
-        return f"{self.workload:52} {figures}  ≤ {self.most:<5g} {'yes' if self.holds else 'NO'}"
+        if self.ratio is None:
+            return f"{self.workload:52} {self.ours:10.2f} {'missing':>10} {self.unit}"
+        figures = f"{self.ours:10.2f} {self.reference:10.2f} {self.unit:3} {self.ratio:7.3f}"
+        return f"{self.workload:52} {figures}  ≤ {self.most:<6.3g} {'yes' if self.holds else 'NO'}"
 
 
 HEADING = f"{'workload':52} {'ours':>10} {'reference':>10}     {'ratio':>7}  goal    holds"
