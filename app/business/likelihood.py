@@ -1,4 +1,4 @@
-"""What is true of nearly all rows: without statistics SQLite takes an index of the others for the best way to them."""
+"""Marks conditions that are true for nearly all rows: without statistics SQLite prefers an index on them."""
 
 from typing import Any
 
@@ -9,9 +9,9 @@ from sqlalchemy.sql.functions import FunctionElement
 
 
 class usually(FunctionElement[bool]):  # noqa: N801 - reads as the function of SQL it is
-    """`condition`, of which a query should not expect that it leaves few rows. PostgreSQL knows by itself."""
+    """`condition`, which the planner should not expect to be selective. PostgreSQL knows from its statistics."""
 
-    # No type: one of truth values would be compared with 1, which hides the condition.
+    # No type: a boolean one would be rendered as `= 1`, which hides the condition from the planner.
     name = "likely"
     inherit_cache = True
 

@@ -52,7 +52,7 @@ def engine_options(url: str) -> dict[str, Any]:
     # More than the web process has threads: none waits for another's connection.
     shared |= {"pool_size": 10, "max_overflow": 10}
     if url.startswith("sqlite"):
-        # A connection knows the statistics of the moment at which it was opened.
+        # A connection uses the statistics from the time when it was opened.
         return shared | {"connect_args": {"timeout": LOCK_WAIT_SECONDS}, "pool_recycle": REOPENED_SECONDS}
     return shared | {"connect_args": {"connect_timeout": CONNECT_SECONDS}, "pool_pre_ping": True}
 

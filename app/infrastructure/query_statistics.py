@@ -1,4 +1,4 @@
-"""What SQLite knows of how rows are spread over an index: without it, its choice of one gets worse as tables grow.
+"""Statistics of SQLite's indexes: without them it chooses indexes worse as tables grow.
 
 PostgreSQL keeps its own. Connections read these figures when they are opened, so pools open theirs anew every hour
 (`database.engine_options`).
@@ -9,13 +9,13 @@ from sqlalchemy import Connection, Engine, Table
 from app.business.base import Base
 
 FEW = 10_000
-"""Tables with fewer rows are left out: their figures would soon be wrong, and any index serves them."""
+"""Smaller tables are left out: their statistics would soon be outdated, and any index is fast enough."""
 LOOKED_AT = 1_000
-"""Rows of each index that are read: milliseconds, however large the table is."""
+"""Rows sampled from each index: takes milliseconds, whatever the size of the table."""
 
 
 def keep(engine: Engine) -> None:
-    """Take the figures of every large table anew, each in a transaction of its own."""
+    """Update the statistics of every large table, each in its own transaction."""
     if engine.dialect.name != "sqlite":
         return
     for table in Base.metadata.sorted_tables:

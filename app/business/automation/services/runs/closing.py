@@ -1,6 +1,6 @@
-"""How a run ends or is parked: final state, result in words, credits given back, claims settled.
+"""Ends or parks a run: final state, result in words, release of credits, settlement of claims.
 
-Every function works inside one transaction whose lease was just renewed (or that made the claim).
+All functions work inside one transaction, in which the lease was just renewed or the run was claimed.
 """
 
 from collections import Counter
@@ -50,14 +50,14 @@ from app.business.writer.services.content_service import give_up_writing
 
 GIVEN_UP = f"It has waited for {LONGEST_WAIT.days} days and waits no longer."
 PASSED_OVER = (Reason.CONDITIONS, Reason.LIMIT_BELOW_PRICE)
-"""The records of this run are not worked on; those that come after them in their start are."""
+"""Reasons with which a run is passed over, but later records of its start are still worked on."""
 LEFT_OUT = (Reason.CONDITIONS, Reason.LOOP, Reason.SUPERSEDED, Reason.SHADOW)
-"""A run that ended so will never work on its records, whatever a person does."""
+"""Reasons with which a run never works on its records, whatever a person does."""
 BACK_OFF = (timedelta(seconds=10), timedelta(seconds=60), timedelta(minutes=5))
 
 
 def stop_at_gate(session: Session, context: RunContext, stop: Stop) -> None:
-    """A check said no before anything was done: the run waits, or is skipped with its reason."""
+    """A gate stopped the run before any work: it waits, or is skipped with the reason."""
     always = (Waiting.PREVIOUS, Waiting.REVIEW)
     context.run.budget = stop.kept_budget()
     waits = stop.waiting and (context.waits_when_limited or stop.waiting in always)
@@ -77,8 +77,9 @@ def stop_at_gate(session: Session, context: RunContext, stop: Stop) -> None:
 
 
 def _replace_queued(session: Session, context: RunContext) -> None:
-    """Only one planned run queues behind the one that is going on: the latest. What is owed stays: missed times that
-    are made up for all, and follow-ups.
+    """Only the latest planned run queues behind the running one.
+
+    Runs that must not be lost stay: missed times that are all made up for, and follow-ups.
     """
     run = context.run
     if context.detail.options.get("in_turn") or run.cause != Cause.SCHEDULE or run.follows_id:
@@ -102,7 +103,7 @@ def _replace_queued(session: Session, context: RunContext) -> None:
 
 
 def stop_admitted(session: Session, context: RunContext, stop: Stop) -> None:
-    """A run that had begun may not continue now: it waits, or fails with its reason. Finished units stay."""
+    """An admitted run cannot continue now: it waits, or fails with the reason. Finished units stay."""
     context.run.budget = stop.kept_budget()
     if stop.waiting and (context.waits_when_limited or stop.waiting == Waiting.PREVIOUS):
         if not waited_too_long(context.run, context.now):
@@ -113,22 +114,22 @@ def stop_admitted(session: Session, context: RunContext, stop: Stop) -> None:
 
 
 def give_up(session: Session, context: RunContext, stop: Stop) -> None:
-    """A run that kills its workers, or that nobody could finish, fails with its reason."""
+    """A run that was recovered too often fails with the reason."""
     _end(session, context, Status.FAILED, stop.reason, stop.message)
 
 
 def fail_before_work(session: Session, context: RunContext, reason: Reason, message: str) -> None:
-    """The rule cannot be read any more: nothing is done on a condition that we do not understand."""
+    """The rule is not valid any more: nothing is done on conditions that cannot be evaluated."""
     _end(session, context, Status.FAILED, reason, f"This rule needs repair. {message}")
 
 
 def out_of_credits(session: Session, context: RunContext, shortfall: Shortfall) -> None:
-    """Credits or a budget ended between two steps."""
+    """Credits or a budget ran out between two steps."""
     stop_admitted(session, context, stop_of(shortfall))
 
 
 def cancel(session: Session, context: RunContext) -> None:
-    """A person stopped it: skipped when nothing was begun, else failed with what is finished kept."""
+    """A person cancelled it: skipped if nothing was begun, else failed; finished units stay."""
     if context.run.admitted_at is None:
         _end(session, context, Status.SKIPPED, Reason.CANCELLED, "Cancelled before it started.")
     else:
@@ -136,7 +137,7 @@ def cancel(session: Session, context: RunContext) -> None:
 
 
 def hand_back(session: Session, context: RunContext) -> None:
-    """The worker drains: the run is pending again and continues with its next unit elsewhere."""
+    """The worker shuts down: the run becomes pending and continues with its next unit in another worker."""
     run = context.run
     run.status, run.not_before = Status.PENDING, context.now
     _end_attempt(session, context, Status.PENDING, None, "Handed back: the worker was stopped.")
@@ -144,7 +145,7 @@ def hand_back(session: Session, context: RunContext) -> None:
 
 
 def settle(session: Session, context: RunContext, outcome: Outcome) -> None:
-    """All steps are through: completed, or failed with named units, or once more later for passing faults."""
+    """All steps are executed: completed, or failed with the failed units, or retried later after transient faults."""
     notes = [*context.detail.options.get("notes", []), *outcome.notes]
     if not outcome.failures:
         notes += _go_on(session, context, outcome)
@@ -166,7 +167,7 @@ def settle(session: Session, context: RunContext, outcome: Outcome) -> None:
 
 
 def _go_on(session: Session, context: RunContext, outcome: Outcome) -> list[str]:
-    """What is left over follows; what this run has not spent is free for it by then."""
+    """Open a follow-up for the work left over; the unspent credits of this run are released first."""
     _release(session, context)
     return open_follow_up(session, context, outcome.rest)
 
@@ -198,7 +199,7 @@ def _end(
     notes: list[str] | None = None,
     is_passing: bool = False,
 ) -> None:
-    """The final state of this attempt, and everything that hangs on it."""
+    """Set the final state of this attempt, and everything that depends on it."""
     run = context.run
     _release(session, context)
     run.status, run.reason, run.error_message, run.finished_at = status, reason, message, context.now
@@ -222,7 +223,7 @@ def _end(
     if status != Status.SKIPPED and not known:
         _report_end(session, context)
     session.flush()
-    # Before others are woken: whoever saves the rule takes its row first and then those of its runs.
+    # Before other runs are woken: whoever saves the rule locks its row first, and then those of its runs.
     consecutive_failures.count_end(session, run, context.now, is_passing=is_passing)
     if status == Status.COMPLETED and run.queue == LONG_QUEUE:
         outages.follow_completed(session, run, context.now)
@@ -231,7 +232,8 @@ def _end(
 
 
 def _count_left(context: RunContext, reason: Reason | None) -> None:
-    """Count the promised records that nobody works on now: those that the checks left out, and those that could be."""
+    """Count the promised records that nobody works on now: those that gates left out, and those that may be
+    continued."""
     run = context.run
     if run.promised is not None:
         handed = context.detail.options.get(HANDED_PROMISED, 0)
@@ -259,7 +261,7 @@ def _park(session: Session, context: RunContext, stop: Stop) -> None:
         tell_editors(session, context)
     session.flush()
     if stop.waiting != Waiting.PREVIOUS or stop.waits_for_run_id:
-        # Two runs that wait for the same one would wake each other without end.
+        # Two runs that wait for the same one would wake each other endlessly.
         wake_next_in_turn(session, run)
 
 
@@ -296,7 +298,7 @@ def _release(session: Session, context: RunContext) -> None:
 
 
 def _report_end(session: Session, context: RunContext) -> None:
-    """The event of a finished run, only where a rule of the account listens for it."""
+    """Write the event of a finished run, if a rule of the account has a matching trigger."""
     run = context.run
     listens = select(AutomationRule.id).where(
         AutomationRule.account_id == run.account_id,

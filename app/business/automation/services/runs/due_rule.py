@@ -1,4 +1,4 @@
-"""A schedule rule as planning reads it: many at once, without its conditions and texts."""
+"""The columns of a scheduled rule that planning needs, without its conditions and texts."""
 
 import json
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from app.business.automation.services.schedules.calendar import Schedule, parse_
 
 @dataclass(frozen=True, slots=True)
 class DueRule:
-    """Named as in `AutomationRule`, whose columns these are."""
+    """Columns of `AutomationRule`, with the same names."""
 
     id: int
     account_id: int
@@ -32,7 +32,7 @@ class DueRule:
 
     @property
     def times(self) -> Schedule:
-        """When it is due. Raises Invalid where it has no schedule, or a stored one does not read."""
+        """The schedule. Raises Invalid where there is none, or the stored one is not valid."""
         return stored_times(self.schedule)
 
 
@@ -40,7 +40,7 @@ COLUMNS = tuple(getattr(AutomationRule, name) for name in DueRule.__dataclass_fi
 
 
 def stored_times(stored: Stored) -> Schedule:
-    """A stored schedule, read once for all rules that say the same. Raises Invalid where it does not read."""
+    """A stored schedule, cached for rules with equal schedules. Raises Invalid where it is not valid."""
     return _times(json.dumps(stored))
 
 

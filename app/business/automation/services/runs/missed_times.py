@@ -1,4 +1,4 @@
-"""Planned times found too late: which of them are made up for, and a row with a sentence for each of the others."""
+"""Planned times found too late: which of them are made up for, and a row with the reason for each of the others."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -16,9 +16,9 @@ from app.business.automation.services.runs.planned_runs import Lost, PlannedRun
 from app.business.automation.services.schedules.calendar import due_instants
 
 LATE = timedelta(minutes=1)
-"""A due instant found without a row this long after it was missed, not merely late."""
+"""A due instant without a row counts as missed after this time, not just as late."""
 LATEST_START = timedelta(minutes=15)
-"""A run that comes to its turn later than this was missed, whoever was at fault: the machine or busy workers."""
+"""A run that starts later than this counts as missed, whether the machine was down or workers were busy."""
 MOST_ROWS = 100
 NONE_MADE_UP = "This rule does not make up for missed times."
 OFFLINE = "We were offline at this time."
@@ -27,7 +27,7 @@ EDITED = "The rule was changed or switched off before we were back."
 
 @dataclass(frozen=True)
 class Verdict:
-    """Missed times, oldest first: those that run now, and those that do not, with why."""
+    """Missed times, oldest first: those that run now, and those that do not, with the reason."""
 
     made_up: list[datetime]
     lost: list[datetime]
@@ -35,9 +35,9 @@ class Verdict:
 
 
 def judge(rule: DueRule, missed: list[datetime], now: datetime, due_at: datetime | None = None) -> Verdict:
-    """What the rule's choice for times when we were offline says about the `missed` ones.
+    """Apply the rule's catch-up setting to the `missed` times.
 
-    due_at: a later time that is due just now and runs anyway.
+    due_at: a later time that is due now and runs anyway.
     """
     if rule.catch_up == "none":
         return Verdict([], missed, NONE_MADE_UP)
@@ -53,15 +53,15 @@ def judge(rule: DueRule, missed: list[datetime], now: datetime, due_at: datetime
 
 
 def began_late(run: ScheduledTask, now: datetime) -> bool:
-    """Whether a run that was planned in time comes to its turn so late that its time counts as missed."""
+    """Whether a run that was planned in time starts so late that its time counts as missed."""
     return run.waiting_since is None and now - run.scheduled_at > LATEST_START
 
 
 def why_not_now(session: Session, context: RunContext) -> str | None:
-    """Why a run that comes to its turn late does not start any more; None where it does.
+    """Why a late run is not started any more; None where it is.
 
-    Late for whatever reason, it gives way to a later time of its rule that is due as well: after an absence one
-    runs, not all that had been planned ahead.
+    Whatever the cause, it gives way to a later time of its rule that is due too: after an absence one run starts, not
+    all that had been planned.
     """
     run, rule, late = context.run, context.definition, context.now - context.run.scheduled_at
     if run.waiting_since is not None or late <= LATE:
@@ -90,11 +90,11 @@ def _newer_planned(session: Session, run: ScheduledTask, now: datetime) -> datet
 
 
 def _newer_unplanned(context: RunContext) -> datetime | None:
-    """A later time that nobody has planned yet: workers may be back before the planning is."""
+    """A later time without a row yet: workers may be back before the planner is."""
     unplanned_from = context.rule.unplanned_from
     if unplanned_from is None or unplanned_from > context.now:
         return None
-    # As the rule stands: the run may be one of an earlier version.
+    # From the present rule, because the run may be one of an earlier version.
     schedule = read_definition(context.rule).times
     if schedule.named_zone is None:
         schedule = schedule.in_zone(context.zone.key)
@@ -113,7 +113,7 @@ def _replaced_by(at: datetime) -> str:
 def missed_runs(
     rule: AutomationRule | DueRule, lost: list[datetime], why: str, *, site_id: int, version: int
 ) -> list[PlannedRun]:
-    """A skipped row for each lost time; those before the latest hundred share one, with their count."""
+    """A skipped row for each lost time; all except the latest hundred share one row with a count."""
     folded, single = lost[:-MOST_ROWS], lost[-MOST_ROWS:]
     rows: list[tuple[datetime, str, dict[str, object]]] = [(at, OFFLINE, {}) for at in single]
     if folded:
@@ -126,6 +126,6 @@ def missed_runs(
 
 
 def planned_opening(instant: datetime, site_id: int) -> Opening:
-    """Of a run at a planned time, for one site where the rule is split over its sites."""
+    """The opening of a run at a planned time, for one site where the rule is split by site."""
     opening = Opening(cause=Cause.SCHEDULE, scheduled_at=instant, split_site_id=site_id)
     return replace(opening, site_id=site_id) if site_id else opening

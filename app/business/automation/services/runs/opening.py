@@ -1,4 +1,4 @@
-"""Opening runs: one pending row in the caller's transaction. The row is the truth; jobs only say "look"."""
+"""Opens runs: one pending row in the caller's transaction. The row is the source of truth; jobs only wake workers."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ LOCAL_QUEUES = {
 
 @dataclass(frozen=True)
 class Opening:
-    """Why and on what a run is opened. `records` None: the run chooses its records when it starts."""
+    """The cause and records of a run to be opened. `records` None: the run selects its records when it starts."""
 
     cause: Cause
     scheduled_at: datetime
@@ -57,7 +57,7 @@ class Opening:
 
 
 def open_run(session: Session, rule: AutomationRule, opening: Opening) -> ScheduledTask:
-    """Add a pending run of the rule's present version and ask for a look at its queue after the commit."""
+    """Add a pending run of the rule's present version, and wake its queue after the commit."""
     run = _row(rule, opening, Status.PENDING)
     _add(session, run, opening)
     schedule_wakeup(session, run)
@@ -65,7 +65,7 @@ def open_run(session: Session, rule: AutomationRule, opening: Opening) -> Schedu
 
 
 def open_runs(session: Session, openings: Sequence[tuple[AutomationRule, Opening]]) -> None:
-    """Add many pending runs over events by set, as `open_run` adds one; batch, rule and part name each."""
+    """Bulk version of `open_run` for runs over events, identified by batch, rule and part."""
     if not openings:
         return
     rows = [run_values(rule, opening, Status.PENDING) for rule, opening in openings]
@@ -87,7 +87,7 @@ def _ids(session: Session, batch_ids: set[int | None], rule_ids: set[int]) -> di
 
 
 def reopen(session: Session, run: ScheduledTask, rule: AutomationRule, opening: Opening) -> None:
-    """Make the row of a failed delivery, read with its detail, the pending run that it should have been."""
+    """Turn the row of a failed delivery, loaded with its detail, into the pending run that it should have been."""
     ended = {"reason": None, "error_message": "", "finished_at": None, "count": None}
     for name, value in (run_values(rule, opening, Status.PENDING) | ended).items():
         setattr(run, name, value)
@@ -106,7 +106,7 @@ def record_skip(
     now: datetime,
     **extra: Any,
 ) -> ScheduledTask:
-    """Add a row for something that was decided not to run, with its reason code and sentence."""
+    """Add a skipped row with its reason code and sentence."""
     run = _row(rule, opening, Status.SKIPPED)
     trace = extra.pop("trace", None)
     _skip(run, reason, message, now, extra)
@@ -119,7 +119,7 @@ def record_skip(
 def skip_instead(
     session: Session, run: ScheduledTask, reason: Reason, message: str, now: datetime, **extra: Any
 ) -> None:
-    """Make the row of a run, read with its detail, one that was decided not to run."""
+    """Turn the row of a run, loaded with its detail, into a skipped one."""
     run.status, run.detail.trace = Status.SKIPPED, extra.pop("trace", None)
     _skip(run, reason, message, now, extra)
     session.flush()
@@ -132,7 +132,7 @@ def _skip(run: ScheduledTask, reason: Reason, message: str, now: datetime, extra
 
 
 def schedule_wakeup(session: Session, run: ScheduledTask) -> None:
-    """Wake the run's queue, at once for what is due and by an alarm at its second for what is not."""
+    """Wake the run's queue: immediately if it is due, else by an alarm at its scheduled second."""
     session.info.setdefault("alarms", set()).add((run.not_before or run.scheduled_at, run.queue))
 
 
@@ -141,7 +141,7 @@ def _row(rule: AutomationRule, opening: Opening, status: Status) -> ScheduledTas
 
 
 def run_values(rule: AutomationRule | DueRule, opening: Opening, status: Status) -> dict[str, Any]:
-    """The columns of a run's row that its rule and its opening decide."""
+    """The columns of a run's row that follow from its rule and its opening."""
     queue = LOCAL_QUEUES[opening.cause] if is_local(stored_actions(rule.actions)) else LONG_QUEUE
     return {
         "account_id": rule.account_id,
@@ -175,7 +175,7 @@ def run_values(rule: AutomationRule | DueRule, opening: Opening, status: Status)
 
 
 def _promised(opening: Opening) -> int | None:
-    """Records that the run and those that follow it owe; a planned run owes none, for it chooses them anew."""
+    """Records that the run and its follow-ups have to process; planned runs have none, because each selects anew."""
     if opening.promised is not None or opening.records is None or opening.from_step:
         return opening.promised
     return len(opening.records)
@@ -189,7 +189,7 @@ def _add(session: Session, run: ScheduledTask, opening: Opening) -> None:
 
 
 def detail_values(account_id: int, run_id: int, opening: Opening) -> dict[str, Any]:
-    """The row beside it."""
+    """The columns of the run's detail row."""
     return {
         "account_id": account_id,
         "run_id": run_id,

@@ -1,4 +1,4 @@
-"""Runs at planned times: their rows written by set, and the query that finds them by the index of their unique key."""
+"""Runs at planned times: written in bulk, and found by the index of their unique key."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from app.business.likelihood import usually
 from app.business.upsert import insert_many_new
 
 MOST_AT_ONCE = 500
-"""Rows of one statement: SQLite takes 32,766 values in one."""
+"""Rows of one statement: SQLite allows 32,766 values."""
 _DETAILS = cast(Table, RunDetail.__table__)
 PlannedKey = tuple[int, int, datetime]
 """Rule, site (0 where it is not split), due instant: one row each."""
@@ -25,7 +25,7 @@ PlannedKey = tuple[int, int, datetime]
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """Why a planned time is not made up for; `counts` where its row stands for many."""
+    """Why a planned time is not made up for; `counts` if its row represents several times."""
 
     message: str
     version: int
@@ -34,7 +34,7 @@ class Lost:
 
 @dataclass(frozen=True, slots=True)
 class PlannedRun:
-    """A planned time that gets its row now."""
+    """A planned time whose row is to be written."""
 
     rule: AutomationRule | DueRule
     opening: Opening
@@ -65,7 +65,7 @@ _ONCE: dict[str, Any] = {
 
 
 def planned_runs(*columns: Any) -> Select[Any]:
-    """A query of runs at planned times, follow-ups left out, by the index of their unique key."""
+    """Query of runs at planned times, without follow-ups, by the index of their unique key."""
     by_schedule = ScheduledTask.cause == bindparam(None, Cause.SCHEDULE, literal_execute=True)
     return select(*columns).where(by_schedule, usually(ScheduledTask.follows_id.is_(None)))
 
@@ -73,7 +73,7 @@ def planned_runs(*columns: Any) -> Select[Any]:
 def planned_keys(
     session: Session, rule_ids: Iterable[int], start: datetime, until: datetime
 ) -> set[PlannedKey]:
-    """The planned times of the rules from `start` to `until` that have a row."""
+    """The planned times of the rules from `start` to `until` that have a row already."""
     run = ScheduledTask
     query = planned_runs(run.automation_rule_id, run.split_site_id, run.scheduled_at).where(
         run.automation_rule_id.in_(list(rule_ids)), run.scheduled_at >= start, run.scheduled_at <= until
@@ -82,7 +82,7 @@ def planned_keys(
 
 
 def open_planned(session: Session, runs: Sequence[PlannedRun], now: datetime) -> None:
-    """Add the rows by set, but those that are there already, and ask for a look at each queue at its instants.
+    """Insert the rows in bulk, except existing ones, and schedule wake-ups of their queues.
 
     Pages learn of the change by the rules, which move in the same transaction.
     """

@@ -36,7 +36,7 @@ DAYLIGHT_SAVING_LIMIT = timedelta(hours=3)
 EARLIEST = datetime(1970, 1, 2, tzinfo=UTC)
 YEARS = range(1971, LAST_YEAR + 1)
 LONGEST_SHARED = timedelta(hours=1)
-"""Windows longer than this, after we were offline, are not kept for other rules."""
+"""Longer windows, which occur after we were offline, are not cached."""
 
 Window = tuple[tuple[datetime, ...], datetime | None]
 
@@ -201,8 +201,7 @@ def first_due_after(schedule: Schedule, after: datetime) -> datetime | None:
 
 
 def due_window(schedule: Schedule, after: datetime, until: datetime) -> Window:
-    """Every due instant in (after, until], and the first one beyond, as UTC. Rules that share a schedule share
-    the answer."""
+    """Every due instant in (after, until], and the first one beyond, as UTC. Cached for equal schedules."""
     walk = _window if until - after < LONGEST_SHARED else _window.__wrapped__
     return walk(schedule, after, until)
 

@@ -1,6 +1,6 @@
-"""The spans in which a rule owed its planned times: by which version, and for which site in which time zone.
+"""The periods in which a rule's planned times must have runs: by version, and by site with its time zone.
 
-Planning, accounting and audit all read a rule's times from these spans, so that they cannot disagree.
+Planning, accounting and audit all read a rule's times from these periods, so that they cannot disagree.
 """
 
 from collections import defaultdict
@@ -20,10 +20,10 @@ from app.business.planner.models import Site, SiteStatus
 
 MOST_AT_ONCE = 500
 UNSPLIT = 0
-"""The site id of what is not split."""
+"""Site id of rules that are not split."""
 
 Place = tuple[int, str]
-"""A site and the time zone it reads a schedule in."""
+"""A site and its time zone."""
 
 
 def site_schedules(rule: RuleDefinition | DueRule, zones: Mapping[str, str]) -> dict[int, Schedule]:
@@ -34,7 +34,7 @@ def site_schedules(rule: RuleDefinition | DueRule, zones: Mapping[str, str]) -> 
 
 
 def open_span(session: Session, rule: AutomationRule, now: datetime) -> RuleActivation:
-    """From `now` on the rule owes the times of its present version on its present sites."""
+    """From `now` on the times of the rule's present version on its present sites must have runs."""
     zones = _zones(rule, _places(session, [rule.account_id])[rule.account_id])
     span = RuleActivation(
         account_id=rule.account_id, rule_id=rule.id, version=rule.version, from_at=now, zones=zones
@@ -45,14 +45,14 @@ def open_span(session: Session, rule: AutomationRule, now: datetime) -> RuleActi
 
 
 def present_span(session: Session, rule_id: int) -> RuleActivation | None:
-    """The span that is still open; None where the rule owes nothing."""
+    """The open period; None where the rule has none."""
     return session.scalar(
         select(RuleActivation).where(RuleActivation.rule_id == rule_id, RuleActivation.to_at.is_(None))
     )
 
 
 def close_span(session: Session, rule: AutomationRule, now: datetime) -> None:
-    """Times later than `now` are not owed by what was in force."""
+    """End the open period: its version is not in force after `now`."""
     session.execute(
         update(RuleActivation)
         .where(
@@ -65,14 +65,14 @@ def close_span(session: Session, rule: AutomationRule, now: datetime) -> None:
 
 
 def present_zones(session: Session, rule_ids: Iterable[int]) -> dict[int, dict[str, str]]:
-    """The zones of the open span of each of the rules that owes something."""
+    """The zones of the open period of each rule that has one."""
     query = select(RuleActivation.rule_id, RuleActivation.zones)
     spans = query.where(RuleActivation.rule_id.in_(list(rule_ids)), RuleActivation.to_at.is_(None))
     return dict(iter(session.execute(spans)))
 
 
 def outdated_rules(session: Session) -> list[int]:
-    """Rules that were planned for sites or zones that have changed since, or whose account was paused since."""
+    """Rules planned for sites or zones that have changed since, or whose account was paused since."""
     split = session.execute(_split_rules()).all()
     return [*_planned_though_paused(session), *_moved(session, split)]
 
@@ -92,7 +92,7 @@ def _split_rules() -> Any:
 
 
 def _moved(session: Session, rules: Sequence[Any]) -> Iterator[int]:
-    """Those of the rules split by site whose sites or zones are no longer those of their span."""
+    """Rules split by site whose sites or zones differ from those of their open period."""
     places = _places(session, {rule.account_id for rule in rules}) if rules else {}
     for start in range(0, len(rules), MOST_AT_ONCE):
         part = rules[start : start + MOST_AT_ONCE]
@@ -110,7 +110,7 @@ def _zones(rule: Any, places: Sequence[Place]) -> dict[str, str]:
 
 
 def _places(session: Session, account_ids: Iterable[int]) -> dict[int, list[Place]]:
-    """The active sites of the accounts, each with its own zone or else its account's."""
+    """The active sites of the accounts, each with its own zone or that of its account."""
     query = (
         select(Site.account_id, Site.id, Site.timezone, Account.timezone)
         .join(Account, Account.id == Site.account_id)

@@ -1,8 +1,7 @@
-"""Planning: every due instant of every active schedule rule becomes exactly one row, ahead of its time.
+"""Planning: every due instant of every active scheduled rule gets exactly one row, ahead of time.
 
-`unplanned_from` is a rule's first due instant without a row, on whichever of its sites that comes first. Rows and
-its move are one transaction that holds the rule's row, so windows touch, overlap harmlessly, and whoever comes
-second finds nothing to do. Rules are read, written and moved by set; a set that fails is planned rule by rule.
+`unplanned_from` is a rule's first due instant without a row, on any of its sites. Rows and the new value are written in
+one transaction that locks the rule's row, so planning windows may overlap, and a second planner finds nothing to do.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
@@ -47,17 +46,17 @@ from app.business.database_faults import in_one_line, stops_all
 from app.business.errors import Invalid
 
 WINDOW = timedelta(minutes=17)
-"""The 15-minute job and two minutes for its lateness."""
+"""The planner's interval of 15 minutes, and two minutes for delays."""
 TINY = timedelta(microseconds=1)
 
 
 class MovedMeanwhile(Exception):
-    """A rule that was held is no longer as it was read: nothing of its set may be kept."""
+    """A rule changed between its reading and its lock: the whole set must be rolled back."""
 
 
 @dataclass(frozen=True)
 class Planned:
-    """How many rules were planned, and the rules that could not be, with why."""
+    """The number of rules planned, and the rules that could not be planned, with the reason."""
 
     rules: int = 0
     failed: tuple[tuple[int, str], ...] = ()
@@ -65,7 +64,7 @@ class Planned:
 
 @dataclass
 class PlannedSet:
-    """What came of a set of rules. `left`: those for which there was no room, still to be planned."""
+    """The result for a set of rules. `left`: those beyond the pace, still to be planned."""
 
     runs: list[PlannedRun] = field(default_factory=list)
     moves: list[dict[str, object]] = field(default_factory=list)
@@ -74,9 +73,9 @@ class PlannedSet:
 
 
 def plan(transaction: Transaction, now: datetime) -> Planned:
-    """Plan every rule that has a due instant within the window. One bad rule stops no other.
+    """Plan every rule with a due instant in the window. An invalid rule does not affect others.
 
-    Rules whose sites, zones or account changed since are planned anew first.
+    Rules whose sites, zones or account changed since are planned again first.
     """
     with transaction() as session:
         outdated = dict.fromkeys(activations.outdated_rules(session))
@@ -89,7 +88,7 @@ def plan(transaction: Transaction, now: datetime) -> Planned:
 
 
 def _by_set(transaction: Transaction, rule_ids: Sequence[int], now: datetime) -> list[tuple[int, Exception]]:
-    """Plan the rules in transactions as long as others may wait for them; returns those that failed."""
+    """Plan the rules in short transactions, so that other writers do not wait long; returns those that failed."""
     pace, failed = Pace(), []
     while rule_ids:
         some, rest = rule_ids[: pace.rows], rule_ids[pace.rows :]
@@ -135,13 +134,13 @@ def _plan_one(session: Session, rule_id: int, now: datetime) -> None:
 
 
 def plan_rule(session: Session, rule: AutomationRule, now: datetime) -> None:
-    """Write the rows of all due instants up to the window's end and move `unplanned_from` beyond it."""
+    """Write the rows of all due instants in the window, and move `unplanned_from` beyond it."""
     session.flush()
     _plan_one(session, rule.id, now)
 
 
 def plan_set(session: Session, rule_ids: Iterable[int], now: datetime, pace: Pace) -> PlannedSet:
-    """Plan the rules by set, as many as the pace has room for. A rule that cannot be read is left as it stands."""
+    """Plan the rules in bulk, as many as the pace allows. A rule that is not valid is left as it is."""
     until = now + WINDOW
     rules = _hold_due(session, rule_ids, until)
     pace.start()
@@ -168,7 +167,7 @@ def plan_set(session: Session, rule_ids: Iterable[int], now: datetime, pace: Pac
 
 
 def _hold_due(session: Session, rule_ids: Iterable[int], until: datetime) -> list[DueRule]:
-    """Keep those rows of the rules that are still due to ourselves until the transaction ends, as they are now."""
+    """Lock the rows of rules that are still due until the transaction ends, and reload them."""
     rule = AutomationRule
     query = select(*COLUMNS).where(rule.id.in_(list(rule_ids)), rule.unplanned_from <= until)
     held = session.execute(query.order_by(rule.id).with_for_update(key_share=True))
@@ -176,7 +175,7 @@ def _hold_due(session: Session, rule_ids: Iterable[int], until: datetime) -> lis
 
 
 def _written(session: Session, late: Sequence[DueRule], now: datetime) -> Set[PlannedKey]:
-    """Which times of late rules have a row: a run cancelled or begun ahead of time keeps its own."""
+    """The times of late rules that have a row: a run cancelled or begun ahead of time keeps its row."""
     if not late:
         return set()
     start = min(rule.unplanned_from for rule in late)
@@ -186,7 +185,7 @@ def _written(session: Session, late: Sequence[DueRule], now: datetime) -> Set[Pl
 def _window_of(
     rule: DueRule, zones: Mapping[str, str], written: Set[PlannedKey], now: datetime
 ) -> tuple[list[PlannedRun], datetime | None]:
-    """Of one rule: the runs of all due instants up to the window's end, and the first instant beyond."""
+    """For one rule: the runs of all due instants in the window, and the first instant beyond it."""
     runs: list[PlannedRun] = []
     firsts: list[datetime] = []
     for site_id, schedule in activations.site_schedules(rule, zones).items():
@@ -203,7 +202,7 @@ def _runs_of(rule: DueRule, due: list[datetime], now: datetime, site_id: int) ->
         due_at = max((instant for instant in due[len(missed) :] if instant <= now), default=None)
         verdict = judge(rule, missed, now, due_at)
         runs += missed_runs(rule, verdict.lost, verdict.why, site_id=site_id, version=rule.version)
-        # Under "all" they follow one another, whatever the rule says about a run that is still going.
+        # With catch-up "all" they run one after another, whatever the rule's overlap setting.
         options = {"in_turn": True} if rule.catch_up == "all" else {}
         for instant in verdict.made_up:
             runs.append(PlannedRun(rule, replace(planned_opening(instant, site_id), options=options)))
@@ -211,7 +210,7 @@ def _runs_of(rule: DueRule, due: list[datetime], now: datetime, site_id: int) ->
 
 
 def _move_of(rule: DueRule, first: datetime | None) -> dict[str, object]:
-    """Named apart from the columns; `account_id_1` tells pages whose rows have changed."""
+    """Parameter names differ from the columns; change hints read the account from `account_id_1`."""
     held = {"rule_id": rule.id, "account_id_1": rule.account_id, "start": rule.unplanned_from}
     return held | {"first": first}
 
@@ -228,7 +227,7 @@ _MOVED = (
 
 
 def _move(session: Session, moves: list[dict[str, object]]) -> None:
-    """Let each rule go on from its first instant beyond the window; all of them, or none."""
+    """Set each rule's `unplanned_from` to its first instant beyond the window; all of them, or none."""
     if not moves:
         return
     # A statement of the ORM takes one row of values only.
@@ -241,8 +240,10 @@ def _move(session: Session, moves: list[dict[str, object]]) -> None:
 
 
 def replan(session: Session, rule: AutomationRule, now: datetime) -> None:
-    """After a save, a switch, a resume or a change of its sites: withdraw what was only planned, and plan anew
-    from now on. Times already past without a row stay accounted for: they were missed."""
+    """After a save, a switch, a resume or a change of its sites: withdraw planned rows, and plan again from now on.
+
+    Past times without a row are recorded as missed.
+    """
     _hold(session, rule)
     _record_owed(session, rule, now)
     withdraw(session, rule, now)
@@ -255,7 +256,7 @@ def replan(session: Session, rule: AutomationRule, now: datetime) -> None:
     try:
         schedules = activations.site_schedules(read_definition(rule), span.zones)
     except Invalid:
-        # It keeps no other rule from being planned, and the watch names it until it is repaired.
+        # It must not stop the planning of other rules, and the watch reports it until it is repaired.
         rule.unplanned_from = now
         session.flush()
         return
@@ -265,7 +266,7 @@ def replan(session: Session, rule: AutomationRule, now: datetime) -> None:
 
 
 def replan_account(session: Session, account_id: int, now: datetime) -> None:
-    """After all automation of the account was paused or resumed: nothing is owed for the time between."""
+    """After all automation of the account was paused or resumed: no times count for the pause."""
     query = select(AutomationRule).where(
         AutomationRule.account_id == account_id,
         AutomationRule.trigger == "schedule",
@@ -277,7 +278,7 @@ def replan_account(session: Session, account_id: int, now: datetime) -> None:
 
 
 def withdraw(session: Session, rule: AutomationRule, now: datetime) -> None:
-    """Remove rows that are still in the future and were never claimed: they are plans, not history."""
+    """Delete future rows that were never claimed: they are plans, not history."""
     planned = planned_runs(ScheduledTask.id).where(
         ScheduledTask.automation_rule_id == rule.id,
         ScheduledTask.status == Status.PENDING,
@@ -293,7 +294,7 @@ def withdraw(session: Session, rule: AutomationRule, now: datetime) -> None:
 
 
 def _hold(session: Session, rule: AutomationRule) -> None:
-    """Keep the rule's row to ourselves until the transaction ends, and know it as it is now."""
+    """Lock the rule's row until the transaction ends, and reload it."""
     session.flush()
     session.refresh(rule, with_for_update={"key_share": True})
 
@@ -309,7 +310,7 @@ def _first_after(schedules: Iterable[Schedule], at: datetime) -> datetime | None
 
 
 def _record_owed(session: Session, rule: AutomationRule, now: datetime) -> None:
-    """Times of the version in force so far that nobody has planned: without us they would have no row."""
+    """Record past times of the version in force so far that were never planned, which would otherwise have no row."""
     start, span = rule.unplanned_from, activations.present_span(session, rule.id)
     if start is None or start > now or span is None:
         return

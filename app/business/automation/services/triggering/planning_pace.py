@@ -1,4 +1,4 @@
-"""How many rows one transaction of planning writes: on SQLite everybody who saves waits for it."""
+"""The number of rows that one planning transaction writes: on SQLite it blocks all other writers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from time import monotonic
 
 @dataclass
 class Pace:
-    """As many rows as the last transaction could have written within `aim` seconds of its lock.
+    """As many rows as the last transaction could have written in `aim` seconds under its lock.
 
     At least `FEWEST`: what the statements cost however few rows they have would make a busy machine slower and slower.
     """
@@ -26,7 +26,7 @@ class Pace:
         self.began = self.timer()
 
     def finish(self, rows: int) -> None:
-        """It is free again, with so many rows written."""
+        """The lock is released after writing `rows` rows."""
         held = self.timer() - self.began
         if rows and held:
             fitting = int(self.aim * rows / held)
