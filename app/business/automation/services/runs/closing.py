@@ -298,7 +298,7 @@ def _release(session: Session, context: RunContext) -> None:
 
 
 def _report_end(session: Session, context: RunContext) -> None:
-    """Write the event of a finished run, if a rule of the account has a matching trigger."""
+    """The event of a finished run, only where a rule of the account listens for it."""
     run = context.run
     listens = select(AutomationRule.id).where(
         AutomationRule.account_id == run.account_id,
