@@ -1,11 +1,13 @@
 """What business asks of an AI provider: a prompt in; text, tokens and cost out."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, Self
 
 from pydantic import BaseModel
 
 FaultKind = Literal[
+    "over_limit",
     "timeout",
     "connection",
     "rate_limited",
@@ -34,13 +36,19 @@ class ModelConnection:
     price_out: int | None
     monthly_limit: int | None
 
+    def cost(self, tokens_in: int, tokens_out: int) -> int | None:
+        """Millionths, rounded up; None where the prices are not known."""
+        if self.price_in is None or self.price_out is None:
+            return None
+        return -(-(tokens_in * self.price_in + tokens_out * self.price_out) // 1_000_000)
+
 
 @dataclass(frozen=True)
 class Prompt:
     """One request: the kind of text, the plain facts it is made from, and the shape of the answer.
 
     `facts` is data (imported texts included), never instructions. `answer` is the schema of what comes back.
-    `connection`: the account's own service; None for that of the installation.
+    `connection`: the account's own service; None for that of the installation. `version`: of the instructions.
     """
 
     kind: Literal["ideas", "content"]
@@ -48,6 +56,25 @@ class Prompt:
     answer: type[BaseModel]
     instructions: str
     connection: ModelConnection | None = None
+    version: str = ""
+
+
+@dataclass(frozen=True)
+class ModelUse:
+    """What was asked of which model for one piece of work. `cost`: millionths; None where prices are not known."""
+
+    model: str
+    prompt_version: str
+    tokens_in: int
+    tokens_out: int
+    cost: int | None
+
+    @classmethod
+    def of(cls, prompt: Prompt, model: str, tokens: Mapping[str, int]) -> Self:
+        """From the tokens as the provider counted them; nothing counted has no known cost."""
+        sent, written = tokens.get("prompt_tokens", 0), tokens.get("completion_tokens", 0)
+        cost = prompt.connection.cost(sent, written) if prompt.connection and tokens else None
+        return cls(model, prompt.version, sent, written, cost)
 
 
 @dataclass(frozen=True)
@@ -59,6 +86,10 @@ class Completion:
     offline: bool = False
     tokens: dict[str, int] = field(default_factory=dict)
 
+    def use(self, prompt: Prompt) -> ModelUse | None:
+        """What it took; None where no model was asked."""
+        return None if self.offline else ModelUse.of(prompt, self.model, self.tokens)
+
 
 class ProviderFault(Exception):
     """The provider did not deliver. `message` is a plain sentence; `detail` is for engineers, without secrets."""
@@ -68,6 +99,15 @@ class ProviderFault(Exception):
     ) -> None:
         super().__init__(message)
         self.kind, self.message, self.detail, self.retry_after = kind, message, detail, retry_after
+        self.use: ModelUse | None = None
+        """What the service counted before it failed."""
+        self.has_begun = False
+        """Whether an answer had begun to come in."""
+
+    @property
+    def may_have_worked(self) -> bool:
+        """Whether the service may charge for it, though nothing came of it."""
+        return self.has_begun or self.kind in ("timeout", "bad_answer")
 
     @property
     def is_passing(self) -> bool:

@@ -6,12 +6,16 @@ from zoneinfo import ZoneInfo
 from flask import Flask, g
 from ua_parser import parse_os, parse_user_agent
 
+from app.business.language_model import ModelUse
+from app.business.outlets.services.ai_spending import money_words
+
 NOTHING = "–"
 STEPS = ((60, 1, "second"), (3600, 60, "minute"), (86_400, 3600, "hour"), (2_592_000, 86_400, "day"))
 
 
 def init_display(app: Flask) -> None:
-    for show in (when, instant, exact, relative, day, number, plural, credits, percent, duration, browser):
+    plain = (when, instant, exact, relative, day, number, plural, credits, percent, duration, browser)
+    for show in (*plain, money, model_use):
         app.add_template_filter(show)
 
 
@@ -71,6 +75,18 @@ def plural(count: int, word: str, words: str | None = None) -> str:
 def credits(amount: int) -> str:
     """`1 credit`, `129 credits`."""
     return plural(amount, "credit")
+
+
+def money(micros: int) -> str:
+    """`12.34`, of an amount in millionths."""
+    return money_words(micros)
+
+
+def model_use(use: ModelUse) -> str:
+    """`small: 1,200 tokens sent, 840 written, 0.42 (prompt ideas-1)`."""
+    cost = f", {money_words(use.cost)}" if use.cost is not None else ""
+    prompt = f" (prompt {use.prompt_version})" if use.prompt_version else ""
+    return f"{use.model}: {use.tokens_in:,} tokens sent, {use.tokens_out:,} written{cost}{prompt}"
 
 
 def percent(share: float | None) -> str:

@@ -12,9 +12,10 @@ from app.business.accounts.models import User
 from app.business.automation.run_models import ScheduledTask
 from app.business.automation.services.catalogue.nouns import plural as counted
 from app.business.automation.services.catalogue.record_models import record_type_of
-from app.business.automation.services.history.record_trail import origin_of
+from app.business.automation.services.history.record_trail import RecordOrigin, origin_of
 from app.business.base import AccountOwned
 from app.business.errors import Invalid
+from app.business.language_model import ModelUse
 from app.business.planner.models import Record
 from app.business.planner.services.record_lists import RecordList
 from app.infrastructure.database import db
@@ -48,7 +49,7 @@ class ListView(Generic[Row]):
 class Trail:
     """Where a record comes from (a run of a rule, or none: a person), its assignee, and the link to why.
 
-    cost: what the work that made it cost, in words.
+    cost: what the work that made it cost, in words · use: what an AI service was asked for it.
     """
 
     assignee: str | None
@@ -58,6 +59,7 @@ class Trail:
     rule_version: int = 0
     url: str | None = None
     cost: str = ""
+    use: ModelUse | None = None
 
 
 def read_list(rows: RecordList[Row], form: FilterForm, noun: str, **fixed: Any) -> ListView[Row]:
@@ -94,12 +96,12 @@ def trail_of(record: Record) -> Trail:
     if run is None:
         return Trail(assignee, why)
     url = url_for("automation.run", id=run.id) if "automation.run" in pages else None
-    return Trail(assignee, why, *run, url, _cost(record, type))
-
-
-def _cost(record: Record, type: str) -> str:
-    """`5 credits for 3 ideas`."""
     making = origin_of(db.session(), record, type)
+    return Trail(assignee, why, *run, url, _cost(making, type), making.use if making else None)
+
+
+def _cost(making: RecordOrigin | None, type: str) -> str:
+    """`5 credits for 3 ideas`."""
     if making is None:
         return ""
     cost = credits(making.credits) if making.credits else "free"

@@ -253,6 +253,8 @@ class ActionRun(AccountOwned, Base):
 
     `provider_key` is the idempotency key for the external provider. `done_by_run_id`: an earlier run of the rule did
     this unit, so this run, which continues from there, does not repeat it.
+    model, prompt_version, tokens_in, tokens_out, ai_cost: what was asked of an AI service, over all attempts; the cost
+    in millionths, null where prices are not known.
     """
 
     __tablename__ = "action_run"
@@ -274,6 +276,11 @@ class ActionRun(AccountOwned, Base):
     made: Mapped[dict[str, list[int]]] = mapped_column(default=dict)
     credits: Mapped[int] = mapped_column(default=0)
     message: Mapped[str] = mapped_column(Text(), default="")
+    model: Mapped[str] = mapped_column(Text(255), default="", server_default="")
+    prompt_version: Mapped[str] = mapped_column(Text(32), default="", server_default="")
+    tokens_in: Mapped[int] = mapped_column(default=0, server_default="0")
+    tokens_out: Mapped[int] = mapped_column(default=0, server_default="0")
+    ai_cost: Mapped[int | None] = mapped_column(Id)
     done_by_run_id: Mapped[int | None] = mapped_column(Id)
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, Integer, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, Index, Integer, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.business.base import AccountOwned, Base, Stamped, Text, Versioned, one_of, owner_key
@@ -35,3 +35,45 @@ class AiConnection(AccountOwned, Stamped, Versioned, Base):
     monthly_limit: Mapped[int | None] = mapped_column(Micros)
     mode: Mapped[str | None] = mapped_column(Text(16))
     tested_at: Mapped[datetime | None]
+
+
+class AiSpend(AccountOwned, Base):
+    """What the account asked of AI services in one month (`2026-11`, in its zone).
+
+    spent: what is known to have been paid · held: set aside for calls under way.
+    """
+
+    __tablename__ = "ai_spend"
+    __table_args__ = owner_key(
+        UniqueConstraint("account_id", "period"),
+        CheckConstraint("spent >= 0 AND held >= 0", name="not_negative"),
+    )
+
+    period: Mapped[str] = mapped_column(Text(7))
+    spent: Mapped[int] = mapped_column(Micros, default=0)
+    held: Mapped[int] = mapped_column(Micros, default=0)
+    tokens_in: Mapped[int] = mapped_column(Micros, default=0)
+    tokens_out: Mapped[int] = mapped_column(Micros, default=0)
+
+
+class AiReservation(AccountOwned, Base):
+    """Money set aside for one unit's call, by the unit's key; `is_open` until what it cost is known."""
+
+    __tablename__ = "ai_reservation"
+    __table_args__ = owner_key(
+        UniqueConstraint("account_id", "key"),
+        CheckConstraint("amount >= 0", name="not_negative"),
+        Index(
+            "ix_ai_reservation_open",
+            "account_id",
+            "created_at",
+            sqlite_where=text("is_open"),
+            postgresql_where=text("is_open"),
+        ),
+    )
+
+    key: Mapped[str] = mapped_column(Text(64))
+    period: Mapped[str] = mapped_column(Text(7))
+    amount: Mapped[int] = mapped_column(Micros)
+    is_open: Mapped[bool] = mapped_column(default=True)
+    created_at: Mapped[datetime]

@@ -7,7 +7,7 @@ from typing import Any
 import httpx2 as httpx
 import openai
 
-from app.business.language_model import Completion, Prompt, ProviderFault
+from app.business.language_model import Completion, ModelUse, Prompt, ProviderFault
 from app.infrastructure.ai.answers import UnusableAnswer, read_answer
 from app.infrastructure.ai.endpoint import Endpoint
 from app.infrastructure.ai.provider_faults import FaultReader
@@ -46,7 +46,16 @@ class OpenAICompatible:
 
         Raises ProviderFault.
         """
-        messages, tokens = _messages(prompt), Counter[str]()
+        tokens = Counter[str]()
+        try:
+            return self._ask_twice(prompt, key, tokens)
+        except ProviderFault as fault:
+            if tokens:
+                fault.use = ModelUse.of(prompt, self.endpoint.model_for(prompt.kind), tokens)
+            raise
+
+    def _ask_twice(self, prompt: Prompt, key: str, tokens: Counter[str]) -> Completion:
+        messages = _messages(prompt)
         try:
             return self._ask(prompt, messages, key, tokens)
         except _Misfit as misfit:

@@ -63,18 +63,23 @@ class FaultReader:
     def cut_off(self, detail: str) -> ProviderFault:
         """The answer has a beginning and no end."""
         message = "The AI service broke off in the middle of its answer."
-        return ProviderFault("connection", message, detail=self.safe(detail))
+        return _begun(ProviderFault("connection", message, detail=self.safe(detail)))
 
     def of_stream(self, reported: str) -> ProviderFault:
         """An error that the service reports after it has begun to answer."""
         message = "The AI service had trouble in the middle of its answer."
-        return ProviderFault("server_error", message, detail=self.safe(reported))
+        return _begun(ProviderFault("server_error", message, detail=self.safe(reported)))
 
     def safe(self, text: str) -> str:
         """`text` for engineers: short, without our API key."""
         secret = self.endpoint.api_key
         hidden = text.replace(secret, "***") if secret else text
         return hidden[:DETAIL_LIMIT]
+
+
+def _begun(fault: ProviderFault) -> ProviderFault:
+    fault.has_begun = True
+    return fault
 
 
 def retry_after(value: str | None) -> float | None:

@@ -13,6 +13,8 @@ from app.business.billing.models import CreditEntry
 from app.business.billing.services import ledger
 from app.business.billing.services.credit_service import CreditService
 from app.business.billing.services.plans import plan_of
+from app.business.outlets.services import ai_spending
+from app.business.outlets.services.ai_connections import connection_of
 from app.business.periods import this_month
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person
@@ -46,6 +48,7 @@ def credits() -> str:
         month=ledger.month_so_far(session, account.id, account.timezone, now),
         series=CHART,
         rules=_rules(now),
+        ai=_ai_this_month(now),
         **outlook_page.context(now),
         **_listed(page.rows, page.next_cursor),
     )
@@ -54,6 +57,23 @@ def credits() -> str:
 def _listed(rows: Sequence[CreditEntry], next_cursor: str | None) -> Mapping[str, object]:
     next_url = url_for("billing.credits", cursor=next_cursor) if next_cursor else None
     return {"entries": rows, "next_url": next_url, "run_page": _address("automation.run")}
+
+
+def _ai_this_month(now: datetime) -> Mapping[str, object] | None:
+    """Tokens and money of the AI service; None where nothing was asked of one and nothing limits it."""
+    account, session = current_person().account, db.session()
+    spend, own = ai_spending.this_month(session, account, now), connection_of(session, account.id)
+    limit = own.monthly_limit if own else None
+    if spend is None and limit is None:
+        return None
+    return {
+        "sent": spend.tokens_in if spend else 0,
+        "written": spend.tokens_out if spend else 0,
+        "spent": spend.spent if spend else 0,
+        "held": spend.held if spend else 0,
+        "limit": limit,
+        "has_prices": bool(own and own.price_in is not None and own.price_out is not None),
+    }
 
 
 def _rules(now: datetime) -> list[tuple[str, str | None, int]]:

@@ -58,7 +58,9 @@ class AiConnectionForm(ConsoleForm):
             row.article_model,
         )
         for name in MONEY:
-            self[name].data = money(getattr(row, name))
+            amount = money(getattr(row, name))
+            # Not `20.0`.
+            self[name].data = int(amount) if amount is not None and amount.is_integer() else amount
 
     @property
     def values(self) -> ConnectionValues:

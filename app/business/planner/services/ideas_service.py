@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.business.errors import Conflict, NotFound
 from app.business.events import Origin
 from app.business.folding import name_key
-from app.business.language_model import LanguageModel, ModelConnection, Prompt, ProviderFault
+from app.business.language_model import LanguageModel, ModelConnection, ModelUse, Prompt, ProviderFault
 from app.business.outlets.services.ai_connections import connection_of
 from app.business.planner.models import Cluster, Idea, Keyword, KeywordStatus, Site
 from app.business.planner.services.idea_service import create_idea
@@ -20,6 +20,8 @@ from app.business.planner.services.plain_text import LINE_LIMIT, ProviderText
 KEYWORDS_SHOWN = 60
 CONTENT_TYPES = ("article", "guide", "how_to", "list", "comparison", "questions", "review", "landing_page")
 
+PROMPT_VERSION = "ideas-1"
+"""Changes with the instructions: receipts say which ones made what."""
 INSTRUCTIONS = (
     "You plan articles for a web site. From the facts, propose exactly `count` different articles, each with "
     "another angle (guide, how-to, list, comparison, questions), each answering what searchers of these keywords "
@@ -65,6 +67,13 @@ class IdeasRequest:
     keywords: list[dict[str, Any]]
     titles_already_there: list[str]
     connection: ModelConnection | None
+    refusal: str | None = None
+    """Why the month's limit in money does not allow the call."""
+
+    @property
+    def most_written(self) -> int:
+        """Tokens of the answer at most, generously."""
+        return 300 + 250 * self.count
 
 
 @dataclass(frozen=True)
@@ -73,6 +82,7 @@ class IdeasAnswer:
 
     cluster_id: int
     ideas: list[IdeaDraft]
+    use: ModelUse | None = None
 
 
 class IdeasService:
@@ -114,15 +124,20 @@ class IdeasService:
 
     def generate(self, request: IdeasRequest, key: str) -> IdeasAnswer:
         """At most `count` ideas, no title twice. Raises ProviderFault."""
+        if request.refusal:
+            raise ProviderFault("over_limit", request.refusal)
         facts = asdict(replace(request, connection=None))
-        del facts["cluster_id"], facts["connection"]
-        prompt = Prompt("ideas", facts, IdeaDrafts, INSTRUCTIONS, request.connection)
-        answer = IdeaDrafts.model_validate(self.language_model.write(prompt, key).data)
+        del facts["cluster_id"], facts["connection"], facts["refusal"]
+        prompt = Prompt("ideas", facts, IdeaDrafts, INSTRUCTIONS, request.connection, PROMPT_VERSION)
+        completion = self.language_model.write(prompt, key)
+        answer, use = IdeaDrafts.model_validate(completion.data), completion.use(prompt)
         taken = {name_key(title) for title in request.titles_already_there}
         ideas = [idea for idea in _distinct(answer.ideas) if name_key(idea.title) not in taken]
         if not ideas:
-            raise ProviderFault("bad_answer", "The AI service proposed no new idea for this cluster.")
-        return IdeasAnswer(request.cluster_id, ideas[: request.count])
+            fault = ProviderFault("bad_answer", "The AI service proposed no new idea for this cluster.")
+            fault.use = use
+            raise fault
+        return IdeasAnswer(request.cluster_id, ideas[: request.count], use)
 
     def save(self, session: Session, answer: IdeasAnswer, *, origin: Origin, now: datetime) -> list[Idea]:
         """The ideas as rows, with their events; the cluster becomes planned. Raises NotFound."""

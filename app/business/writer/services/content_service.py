@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.business.errors import Conflict, NotFound
 from app.business.events import EventType, Origin
-from app.business.language_model import LanguageModel, ModelConnection, Prompt, ProviderFault
+from app.business.language_model import LanguageModel, ModelConnection, ModelUse, Prompt, ProviderFault
 from app.business.outlets.services.ai_connections import connection_of
 from app.business.planner.models import Cluster, Idea, Site
 from app.business.planner.services.ideas_service import cluster_keywords
@@ -26,6 +26,8 @@ META_TITLE_LIMIT = 60
 META_DESCRIPTION_LIMIT = 155
 READY = (TaskStatus.DRAFT, TaskStatus.QUEUED, TaskStatus.FAILED)
 
+PROMPT_VERSION = "content-1"
+"""Changes with the instructions: receipts say which ones made what."""
 INSTRUCTIONS = (
     "You write articles for a web site. Write the article that the facts ask for, in the language `language`, about "
     "`word_count` words long, useful and concrete, without invented figures, quotes or sources. `body` is Markdown: "
@@ -60,6 +62,13 @@ class ContentRequest:
     language: str
     keywords: list[dict[str, Any]]
     connection: ModelConnection | None
+    refusal: str | None = None
+    """Why the month's limit in money does not allow the call."""
+
+    @property
+    def most_written(self) -> int:
+        """Tokens of the answer at most, generously."""
+        return 500 + 3 * self.word_count
 
 
 @dataclass(frozen=True)
@@ -74,6 +83,7 @@ class ContentAnswer:
     main_keyword: str
     word_count: int
     outline: bool
+    use: ModelUse | None = None
 
 
 class ContentGenerationService:
@@ -103,15 +113,19 @@ class ContentGenerationService:
 
     def generate(self, request: ContentRequest, key: str) -> ContentAnswer:
         """The article. Raises ProviderFault."""
+        if request.refusal:
+            raise ProviderFault("over_limit", request.refusal)
         facts = asdict(replace(request, connection=None))
-        del facts["task_id"], facts["connection"]
-        prompt = Prompt("content", facts, ArticleDraft, INSTRUCTIONS, request.connection)
+        del facts["task_id"], facts["connection"], facts["refusal"]
+        prompt = Prompt("content", facts, ArticleDraft, INSTRUCTIONS, request.connection, PROMPT_VERSION)
         completion = self.language_model.write(prompt, key)
         draft = ArticleDraft.model_validate(completion.data)
         html = from_markdown(draft.body)
         words = count_words(html)
         if not words:
-            raise ProviderFault("bad_answer", "The AI service sent an article without text.")
+            fault = ProviderFault("bad_answer", "The AI service sent an article without text.")
+            fault.use = completion.use(prompt)
+            raise fault
         title = clean_line(draft.title, "title")
         return ContentAnswer(
             task_id=request.task_id,
@@ -124,6 +138,7 @@ class ContentGenerationService:
             main_keyword=request.main_keyword,
             word_count=words,
             outline=completion.offline,
+            use=completion.use(prompt),
         )
 
     def save(self, session: Session, answer: ContentAnswer, *, origin: Origin, now: datetime) -> Content:
@@ -133,7 +148,8 @@ class ContentGenerationService:
         if task is None:
             raise NotFound("The task was removed while its article was being written.")
         values = new_record(task, ContentStatus.DRAFT, origin, now, 0) | {"assignee_id": task.assignee_id}
-        content = Content(**values | asdict(answer))
+        texts = {name: value for name, value in asdict(answer).items() if name != "use"}
+        content = Content(**values | texts)
         session.add(content)
         session.flush()
         keep_version(session, content, origin, now)

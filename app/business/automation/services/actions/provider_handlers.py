@@ -1,5 +1,8 @@
 """Handlers that call an AI provider or compute for long: grouping keywords, ideas, articles."""
 
+from dataclasses import replace
+from typing import TypeVar
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -17,6 +20,7 @@ from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.unit_receipts import Done, LeftOut, Unit
 from app.business.errors import Conflict, NotFound
+from app.business.outlets.services import ai_spending
 from app.business.planner.models import Cluster
 from app.business.planner.services.clustering_plan import ClusteringAnswer, ClusteringRequest
 from app.business.planner.services.clustering_service import ClusteringService
@@ -27,6 +31,22 @@ from app.business.writer.services.content_service import (
     ContentGenerationService,
     ContentRequest,
 )
+
+Request = TypeVar("Request", IdeasRequest, ContentRequest)
+INSTRUCTION_TOKENS = 1_500
+"""Tokens of the instructions and of the answer's schema, at most."""
+
+
+def set_aside(session: Session, context: RunContext, unit: Unit, request: Request) -> Request:
+    """The request, once the money that its call may cost is reserved; with the refusal where it is not."""
+    connection = request.connection
+    if connection is None:
+        return request
+    # A token has about four letters, in some scripts one or two; an unusable answer is requested once more.
+    sent = INSTRUCTION_TOKENS + len(str(request)) // 2
+    tokens = (2 * sent + request.most_written, 2 * request.most_written)
+    refusal = ai_spending.reserve(session, context.account, connection, unit.key, tokens, context.now)
+    return replace(request, refusal=refusal)
 
 
 class ClusterKeywordsWork(Work[ClusteringRequest, ClusteringAnswer]):
@@ -79,7 +99,7 @@ class GenerateIdeasWork(Work[IdeasRequest, IdeasAnswer]):
         """The cluster's keywords and existing ideas."""
         params: GenerateIdeas = unit.step.params
         try:
-            return self.service.read(
+            request = self.service.read(
                 session,
                 context.account.id,
                 unit.record_id,
@@ -88,6 +108,7 @@ class GenerateIdeasWork(Work[IdeasRequest, IdeasAnswer]):
             )
         except (Conflict, NotFound) as refusal:
             return LeftOut(refusal.message)
+        return set_aside(session, context, unit, request)
 
     def work(self, request: IdeasRequest, key: str) -> IdeasAnswer:
         return self.service.generate(request, key)
@@ -100,6 +121,7 @@ class GenerateIdeasWork(Work[IdeasRequest, IdeasAnswer]):
         return Done(
             made={"idea": [idea.id for idea in ideas]},
             credits=GENERATE_IDEAS.charge(unit.step.params, len(ideas)),
+            use=answer.use,
             message=f"{plural(len(ideas), 'idea')} for “{session.get_one(Cluster, unit.record_id).name}”",
         )
 
@@ -118,11 +140,12 @@ class GenerateContentWork(Work[ContentRequest, ContentAnswer]):
         params: GenerateContent = unit.step.params
         origin = context.origin(unit.step.index, unit.key)
         try:
-            return self.service.read(
+            request = self.service.read(
                 session, unit.record_id, again=params.again, origin=origin, now=context.now
             )
         except (Conflict, NotFound) as refusal:
             return LeftOut(refusal.message)
+        return set_aside(session, context, unit, request)
 
     def work(self, request: ContentRequest, key: str) -> ContentAnswer:
         return self.service.generate(request, key)
@@ -138,6 +161,7 @@ class GenerateContentWork(Work[ContentRequest, ContentAnswer]):
             credits=GENERATE_CONTENT.price(
                 unit.step.params, min(answer.word_count, asked), connected=not answer.outline
             ),
+            use=answer.use,
             message=f"Outline of “{content.title}”, made without an AI connection"
             if answer.outline
             else f"Content “{content.title}”",

@@ -16,11 +16,13 @@ from app.business.automation.run_models import ActionRun, Cause, RunAttempt, Sch
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE, stored_actions
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.conditions.match_preview import title_of
+from app.business.automation.services.history.record_trail import uses_of
 from app.business.automation.services.runs.result import steps_json
 from app.business.automation.services.runs.start_list import start_of
 from app.business.billing.models import CreditEntry
 from app.business.errors import NotFound
 from app.business.events import EventBatch
+from app.business.language_model import ModelUse
 from app.business.likelihood import usually
 from app.business.planner.models import Site
 
@@ -52,6 +54,7 @@ class RunPage:
     units: dict[int, list[ActionRun]]
     attempts: list[RunAttempt]
     entries: list[CreditEntry]
+    uses: list[ModelUse]
     names: Names
     definition: dict[str, Any]
     site: str | None
@@ -94,6 +97,7 @@ def load_run_page(session: Session, run: ScheduledTask) -> RunPage:
             session.scalars(select(RunAttempt).where(RunAttempt.run_id == run.id).order_by(RunAttempt.number))
         ),
         entries=list(session.scalars(entries.order_by(CreditEntry.id))),
+        uses=uses_of(session, run),
         names=record_names(session, run.account_id, _ids(run, steps, units)),
         definition=definition,
         site=session.scalar(select(Site.name).where(Site.id == run.site_id)) if run.site_id else None,

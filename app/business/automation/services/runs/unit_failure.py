@@ -11,7 +11,11 @@ from app.business.database_faults import fault_of, in_one_line
 from app.business.errors import Refusal
 from app.business.language_model import ProviderFault
 
-FAULT_REASONS = {"timeout": Reason.TIMED_OUT, "refused": Reason.PROVIDER_REFUSED}
+FAULT_REASONS = {
+    "timeout": Reason.TIMED_OUT,
+    "refused": Reason.PROVIDER_REFUSED,
+    "over_limit": Reason.BUDGET,
+}
 OURS = (
     "Something went wrong on our side. Retry it; if it happens again, tell your administrator the run number."
 )
@@ -29,7 +33,16 @@ def failure_of(unit: Unit, error: Exception) -> Failure:
     """The failure of the unit, with the technical detail in a separate field."""
     if isinstance(error, ProviderFault):
         reason = FAULT_REASONS.get(error.kind, Reason.ACTION_FAILED)
-        return Failure(unit, reason, error.message, error.detail, error.is_passing, error.retry_after)
+        return Failure(
+            unit,
+            reason,
+            error.message,
+            error.detail,
+            error.is_passing,
+            error.retry_after,
+            use=error.use,
+            unused=not error.may_have_worked,
+        )
     if isinstance(error, TooSlow):
         message = f"It took longer than {unit.step.entry.seconds} seconds."
         return Failure(unit, Reason.TIMED_OUT, message, "", True)

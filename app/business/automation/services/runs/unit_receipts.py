@@ -5,12 +5,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import ActionRun
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.steps import Step
+from app.business.language_model import ModelUse
+from app.business.outlets.services import ai_spending
 
 SKIPPED = "The step's own condition does not hold for it."
 
@@ -34,6 +36,7 @@ class Done:
     records: int = 1
     credits: int = 0
     message: str = ""
+    use: ModelUse | None = None
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,10 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a unit failed: `reason` code, plain sentence, technical detail, and whether trying later can help."""
+    """Why a unit failed: `reason` code, plain sentence, technical detail, and whether trying later can help.
+
+    use: what an AI service counted all the same · unused: it did no work for it.
+    """
 
     unit: Unit
     reason: str
@@ -53,6 +59,8 @@ class Failure:
     detail: str = ""
     is_passing: bool = False
     retry_after: float | None = None
+    use: ModelUse | None = None
+    unused: bool = False
 
 
 @dataclass
@@ -106,7 +114,9 @@ def finish(
         "credits": credits,
         "message": done.message,
     }
-    _write(session, context, unit, values, now)
+    _write(session, context, unit, values | _used(done.use), now)
+    if done.use:
+        ai_spending.settle(session, context.account, unit.key, done.use, unused=False, now=now)
 
 
 def leave_out(session: Session, context: RunContext, unit: Unit, reason: LeftOut, now: datetime) -> None:
@@ -139,7 +149,25 @@ def skip(session: Session, context: RunContext, step: Step, ids: Sequence[int], 
 
 def fail(session: Session, context: RunContext, failure: Failure, now: datetime) -> None:
     """The unit failed and costs nothing; a retry does it again under the same key."""
-    _write(session, context, failure.unit, {"status": "failed", "message": failure.message}, now)
+    values = {"status": "failed", "message": failure.message} | _used(failure.use)
+    _write(session, context, failure.unit, values, now)
+    if failure.unit.step.entry.asks_model:
+        ai_spending.settle(
+            session, context.account, failure.unit.key, failure.use, unused=failure.unused, now=now
+        )
+
+
+def _used(use: ModelUse | None) -> dict[str, Any]:
+    """What the AI service counted, added to what earlier attempts took."""
+    if use is None:
+        return {}
+    return {
+        "model": use.model,
+        "prompt_version": use.prompt_version,
+        "tokens_in": ActionRun.tokens_in + use.tokens_in,
+        "tokens_out": ActionRun.tokens_out + use.tokens_out,
+        "ai_cost": ActionRun.ai_cost if use.cost is None else func.coalesce(ActionRun.ai_cost, 0) + use.cost,
+    }
 
 
 def _write(session: Session, context: RunContext, unit: Unit, values: dict[str, Any], now: datetime) -> None:

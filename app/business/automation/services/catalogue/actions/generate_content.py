@@ -32,6 +32,7 @@ class GenerateContentAction(ActionType[GenerateContent]):
         Task.word_count, USUAL_WORDS, "the shortest article here, of {:,} words,", "ask for fewer words"
     )
     local = False
+    asks_model = True
     seconds = 1_800
     ids = ("task_id", "task_ids")
     events = ("content_generated", "status_changed")

@@ -61,6 +61,7 @@ class GenerateIdeasAction(ActionType[GenerateIdeas]):
     makes = "idea"
     price_text = "5 credits for each cluster and started 5 ideas"
     local = False
+    asks_model = True
     seconds = 600
     ids = ("cluster_ids",)
     events = ("idea_created", "status_changed")
