@@ -148,6 +148,11 @@ def _import_places() -> list[SelectChoice]:
 class FileOrList(FileRequired):
     """A file must be chosen where no list is pasted."""
 
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        # Else the page marks the file as required.
+        self.field_flags: dict[str, Any] = {}
+
     def __call__(self, form: Any, field: Any) -> None:
         if form.file.data or not (form.pasted.data or "").strip():
             super().__call__(form, field)
