@@ -170,7 +170,9 @@ def test_a_type_that_is_registered_later_is_one_of_them(monkeypatch: pytest.Monk
     monkeypatch.setitem(CATALOGUE, "play_about", ToyAction())
     assert "PlayAboutAction" in RuleDefinition.model_json_schema()["$defs"]
     rule = parse_definition(toy | {"record_type": "keyword"}, shortest_interval_minutes=None)
-    assert rule.actions == [{"type": "play_about", "params": {"colour": "red"}}]
+    assert [action.as_json() for action in rule.actions] == [
+        {"type": "play_about", "params": {"colour": "red"}}
+    ]
     with pytest.raises(Invalid) as refused:
         parse_definition(RULE | {"actions": [{"type": "play_about"}]}, shortest_interval_minutes=None)
     assert refused.value.errors == {"actions[0].params.colour": ["Action 1: Field required."]}
