@@ -54,7 +54,9 @@ def engine_options(url: str) -> dict[str, Any]:
     if url.startswith("sqlite"):
         # A connection uses the statistics from the time when it was opened.
         return shared | {"connect_args": {"timeout": LOCK_WAIT_SECONDS}, "pool_recycle": REOPENED_SECONDS}
-    return shared | {"connect_args": {"connect_timeout": CONNECT_SECONDS}, "pool_pre_ping": True}
+    # A prepared statement is soon planned once for all values, and such a plan cannot use our partial indexes.
+    connecting = {"connect_timeout": CONNECT_SECONDS, "prepare_threshold": None}
+    return shared | {"connect_args": connecting, "pool_pre_ping": True}
 
 
 def prepare(engine: Engine) -> None:
