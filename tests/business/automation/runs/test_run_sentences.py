@@ -173,6 +173,10 @@ def _misfit() -> ValidationError:
 
 WORKING = ("app.business", "app.infrastructure.ai")
 """Modules whose code executes units."""
+NOT_WORKING = "app.business.automation.services.triggering"
+"""Of these, the modules that plan and dispatch runs, and execute none."""
+ALWAYS_END = (errors.Refusal, ProviderFault)
+"""End a unit although other callers, like the test of a connection, catch them by name."""
 GIVEN: dict[Any, Any] = {str: "No.", int: 5, inspect.Parameter.empty: "No."}
 OTHERS: list[Exception] = [
     TooSlow(),
@@ -192,9 +196,12 @@ def own_exceptions() -> list[type[Exception]]:
     def below(base: type[Exception]) -> set[type[Exception]]:
         return {deeper for one in base.__subclasses__() for deeper in {one} | below(one)}
 
-    return sorted(
-        (one for one in below(Exception) if one.__module__.startswith(WORKING)), key=lambda one: one.__name__
+    working = (
+        one
+        for one in below(Exception)
+        if one.__module__.startswith(WORKING) and not one.__module__.startswith(NOT_WORKING)
     )
+    return sorted(working, key=lambda one: one.__name__)
 
 
 def caught_names() -> set[str]:
@@ -226,7 +233,7 @@ def _sample(parameter: inspect.Parameter) -> Any:
 def ends() -> list[Exception]:
     """Every exception that can end a unit. Some refusals are caught by name in some places, and end units in others."""
     caught = caught_names()
-    own = [one for one in own_exceptions() if issubclass(one, errors.Refusal) or one.__name__ not in caught]
+    own = [one for one in own_exceptions() if issubclass(one, ALWAYS_END) or one.__name__ not in caught]
     return [error for kind in own for error in made(kind)] + OTHERS
 
 
