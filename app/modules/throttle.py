@@ -32,4 +32,7 @@ def init_throttle(app: Flask, settings: Settings) -> None:
 def seconds_to_wait() -> int:
     """Seconds until the limit that was just exceeded allows another try."""
     passed = limiter.current_limit
-    return max(1, math.ceil(passed.reset_at - time.time())) if passed else 60
+    if not passed:
+        return 60
+    # The limiter rounds the end up to whole seconds, beyond the length of its window.
+    return max(1, min(passed.limit.get_expiry(), math.ceil(passed.reset_at - time.time())))

@@ -1,6 +1,5 @@
 """Findings of the preflight check before a rule is switched on: how grave, in which words, and where."""
 
-from copy import deepcopy
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +9,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.automation_service import Actor, AutomationService
+from app.business.automation.services.catalogue.actions.registry import stored_actions
 from app.business.automation.services.preflight.check import Finding, preflight_check
 from app.business.automation.services.rules.definition import (
     RuleDefinition,
@@ -202,13 +202,13 @@ def test_deleted_references_are_reported(session: Session, calm: Account, sector
 
 
 def test_texts_of_a_stored_rule_that_name_no_field(session: Session, calm: Account) -> None:
-    good = {"type": "create_record", "params": {"type": "idea", "title": "{name}, {volume} in {site.name}"}}
-    tell = {"type": "notify", "params": {"message": "{volume} and {account.credits_available}"}}
+    named = {"type": "idea", "title": "{name}, {volume} in {site.name}"}
+    good: Any = {"type": "create_record", "params": named}
+    tell: Any = {"type": "notify", "params": {"message": "{volume} and {account.credits_available}"}}
     rule = draft(good, tell)
     assert found(session, calm, rule) == []
-    rule.actions = deepcopy(rule.actions)
-    rule.actions[0]["params"]["title"] = "{titel}"
-    rule.actions[1]["params"]["message"] = "{run.rule}"
+    good["params"]["title"], tell["params"]["message"] = "{titel}", "{run.rule}"
+    rule.actions = stored_actions([good, tell])
     findings = found(session, calm, rule)
     assert [(finding.code, finding.level.value, finding.field) for finding in findings] == [
         ("text_names_no_field", "stop", "actions[0].params.title"),

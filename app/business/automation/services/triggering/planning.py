@@ -145,8 +145,7 @@ def plan_set(session: Session, rule_ids: Iterable[int], now: datetime, pace: Pac
     rules = _hold_due(session, rule_ids, until)
     pace.start()
     zones = activations.present_zones(session, [rule.id for rule in rules])
-    late = [rule for rule in rules if rule.unplanned_from < now - LATE]
-    written = _written(session, late, now)
+    written = _written(session, rules, until)
     planned = PlannedSet()
     for rule in rules:
         if rule.id not in zones:
@@ -174,12 +173,12 @@ def _hold_due(session: Session, rule_ids: Iterable[int], until: datetime) -> lis
     return [DueRule(*row) for row in held]
 
 
-def _written(session: Session, late: Sequence[DueRule], now: datetime) -> Set[PlannedKey]:
-    """The times of late rules that have a row: a run cancelled or begun ahead of time keeps its row."""
-    if not late:
+def _written(session: Session, rules: Sequence[DueRule], until: datetime) -> Set[PlannedKey]:
+    """The times of the rules that have a row: a run cancelled or begun ahead of time keeps its row."""
+    if not rules:
         return set()
-    start = min(rule.unplanned_from for rule in late)
-    return planned_keys(session, [rule.id for rule in late], start, now)
+    start = min(rule.unplanned_from for rule in rules)
+    return planned_keys(session, [rule.id for rule in rules], start, until)
 
 
 def _window_of(
