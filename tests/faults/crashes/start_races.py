@@ -152,16 +152,19 @@ class _Worker:
 
     def _rescue(self) -> None:
         """As if the workers of running runs had stopped sending heartbeats: pending again, with what they set aside."""
-        ids = self._some(Status.RUNNING)
-        with self.transaction() as session:
-            session.execute(
-                update(ScheduledTask)
-                .where(ScheduledTask.id.in_(ids), ScheduledTask.status == Status.RUNNING)
-                .values(
-                    status=Status.PENDING, lease_token=None, not_before=self.work.now - timedelta(seconds=1)
+        # One in each transaction, as a sweep does: together they would lock runs in an order of their own.
+        for run_id in self._some(Status.RUNNING):
+            with self.transaction() as session:
+                session.execute(
+                    update(ScheduledTask)
+                    .where(ScheduledTask.id == run_id, ScheduledTask.status == Status.RUNNING)
+                    .values(
+                        status=Status.PENDING,
+                        lease_token=None,
+                        not_before=self.work.now - timedelta(seconds=1),
+                    )
+                    .execution_options(synchronize_session=False)
                 )
-                .execution_options(synchronize_session=False)
-            )
 
     def _edit(self) -> None:
         with self.transaction() as session:
