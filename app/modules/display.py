@@ -1,5 +1,6 @@
 """Formatting of values on pages: times with their zone, numbers, credits, durations. All are Jinja filters."""
 
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
@@ -13,10 +14,31 @@ NOTHING = "–"
 STEPS = ((60, 1, "second"), (3600, 60, "minute"), (86_400, 3600, "hour"), (2_592_000, 86_400, "day"))
 
 
+@dataclass(frozen=True, slots=True)
+class ShownTime:
+    """One time in every form that a page shows: for programs, for the pointer, in the viewer's zone, by its age."""
+
+    instant: str
+    exact: str
+    when: str
+    ago: str
+
+
+class TimeWriter:
+    """Writes the many times of one page: zone and present are looked up once, and not for each of them."""
+
+    def __init__(self, now: datetime | None = None) -> None:
+        self._zone, self._now = viewer_zone(), now or datetime.now(UTC)
+
+    def __call__(self, at: datetime) -> ShownTime:
+        return ShownTime(instant(at), _exact(at, self._zone), _when(at, self._zone), relative(at, self._now))
+
+
 def init_display(app: Flask) -> None:
     plain = (when, instant, exact, relative, day, number, plural, credits, percent, duration, browser)
     for show in (*plain, money, model_use):
         app.add_template_filter(show)
+    app.add_template_global(TimeWriter, "time_writer")
 
 
 def viewer_zone() -> ZoneInfo:
@@ -29,15 +51,12 @@ def when(at: datetime | None, zone: str | None = None) -> str:
     """`24 Nov 2026, 09:07 CET`: to the minute, in `zone` or the viewer's zone, which is always named."""
     if at is None:
         return NOTHING
-    local = at.astimezone(ZoneInfo(zone) if zone else viewer_zone())
-    return f"{local.day} {local:%b %Y, %H:%M} {_zone_name(local)}"
+    return _when(at, ZoneInfo(zone) if zone else viewer_zone())
 
 
 def exact(at: datetime, zone: str | None = None) -> str:
     """To the second with the zone's full name and UTC beside it, for a tooltip."""
-    place = ZoneInfo(zone) if zone else viewer_zone()
-    local = f"{at.astimezone(place):%Y-%m-%d %H:%M:%S} {place.key}"
-    return local if place.key == "UTC" else f"{local} ({at.astimezone(UTC):%H:%M:%S} UTC)"
+    return _exact(at, ZoneInfo(zone) if zone else viewer_zone())
 
 
 def instant(at: datetime) -> str:
@@ -105,6 +124,16 @@ def duration(seconds: float | None) -> str:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     minutes, rest = divmod(int(seconds), 60)
     return f"{minutes} min {rest} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def _when(at: datetime, zone: ZoneInfo) -> str:
+    local = at.astimezone(zone)
+    return f"{local.day} {local:%b %Y, %H:%M} {_zone_name(local)}"
+
+
+def _exact(at: datetime, zone: ZoneInfo) -> str:
+    local = f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S} {zone.key}"
+    return local if zone.key == "UTC" else f"{local} ({at.astimezone(UTC):%H:%M:%S} UTC)"
 
 
 def _zone_name(local: datetime) -> str:

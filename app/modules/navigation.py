@@ -1,6 +1,8 @@
 """The console's menu: the one list of its pages, filtered by the person's role."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from flask import current_app, g, request, url_for
 
@@ -61,6 +63,9 @@ MENU: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     ),
 )
 
+STAND_IN = 7_777_777_777_777_777
+"""Stands for the number of a row while its address is built."""
+
 
 def navigation() -> list[tuple[str, list[Link]]]:
     """The groups of the menu with the links this person may follow; empty groups are left out.
@@ -68,13 +73,15 @@ def navigation() -> list[tuple[str, list[Link]]]:
     The present page's entry is the one its address lies under, or the one a view names in `g.menu_entry`.
     """
     shown = [(title, [entry for entry in entries if _is_shown(entry)]) for title, entries in MENU]
+    urls = {entry.endpoint: url_for(entry.endpoint) for _, entries in shown for entry in entries}
     named = g.get("menu_entry")
-    current = (
-        url_for(named)
-        if named
-        else _current_url([url_for(entry.endpoint) for _, entries in shown for entry in entries])
-    )
-    return [(title, [_link(entry, current) for entry in entries]) for title, entries in shown if entries]
+    current = url_for(named) if named else _current_url(list(urls.values()))
+
+    def link(entry: Entry) -> Link:
+        url = urls[entry.endpoint]
+        return Link(entry.label, entry.icon, url, url == current)
+
+    return [(title, list(map(link, entries))) for title, entries in shown if entries]
 
 
 def address_of(endpoint: str) -> str:
@@ -82,13 +89,15 @@ def address_of(endpoint: str) -> str:
     return url_for(endpoint) if endpoint in current_app.view_functions else ""
 
 
+def addresses_of(endpoint: str, key: str = "id", **values: Any) -> Callable[[int], str]:
+    """The addresses of rows by their number: a long list has them built once, and not at each row."""
+    values = {key: STAND_IN} | values
+    before, after = url_for(endpoint, **values).split(str(STAND_IN))
+    return lambda number: f"{before}{number}{after}"
+
+
 def _is_shown(entry: Entry) -> bool:
     return entry.endpoint in current_app.view_functions and g.person.can(entry.role)
-
-
-def _link(entry: Entry, current: str) -> Link:
-    url = url_for(entry.endpoint)
-    return Link(entry.label, entry.icon, url, url == current)
 
 
 def _current_url(urls: list[str]) -> str:

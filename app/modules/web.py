@@ -12,7 +12,7 @@ from htmx_flask import Htmx
 from htmx_flask.requests import HtmxAwareRequest, HtmxHeaders
 
 from app.modules.display import init_display, viewer_zone
-from app.modules.navigation import address_of, navigation
+from app.modules.navigation import address_of, addresses_of, navigation
 from app.settings import Settings
 
 csrf = CSRFProtect()
@@ -88,7 +88,7 @@ def init_web(app: Flask, settings: Settings) -> None:
     app.request_class = ConsoleRequest
     csrf.init_app(app)
     init_display(app)
-    for function in (asset, navigation, address_of, viewer_zone, asks_by_itself):
+    for function in (asset, navigation, address_of, addresses_of, viewer_zone, asks_by_itself):
         app.add_template_global(function)
     app.after_request(_protect)
 
@@ -120,13 +120,13 @@ def see_other(address: str) -> ResponseReturnValue:
 def asset(name: str) -> str:
     """Address of a static file; it changes with the content, so browsers may cache the file for a year."""
     path = Path(current_app.static_folder or "") / name
-    return url_for("static", filename=name, v=_fingerprint(path, path.stat().st_mtime_ns))
+    return _versioned(name, path, path.stat().st_mtime_ns, request.script_root)
 
 
 @cache
-def _fingerprint(path: Path, _changed: int) -> str:
-    """`_changed` is part of the key only, so that a new file of the same name gets a new address."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:10]
+def _versioned(name: str, path: Path, _changed: int, _root: str) -> str:
+    """`_changed` and `_root` are parts of the key only: a new file of the same name gets a new address."""
+    return url_for("static", filename=name, v=hashlib.sha256(path.read_bytes()).hexdigest()[:10])
 
 
 def _protect(response: Response) -> Response:

@@ -1,11 +1,22 @@
-"""The lines of a table of runs: consecutive skipped runs of one kind are merged."""
+"""The lines of a table of runs, ready to be drawn: consecutive skipped runs of one kind are merged."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from markupsafe import Markup
+
+from app.business.accounts.models import Role
 from app.business.automation.run_models import Cause, ScheduledTask, Status
+from app.modules.access import current_person
+from app.modules.automation.labels.runs import CAUSES, outcome, run_state
+from app.modules.display import ShownTime, TimeWriter, number
+from app.modules.navigation import addresses_of
+from app.modules.sent_once import request_key
+
+Sentences = Mapping[tuple[int, int], str]
+"""(rule, version) -> what the rule said then."""
 
 
 @dataclass(frozen=True)
@@ -17,15 +28,72 @@ class RunLine:
     oldest_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """A line as it is drawn: nothing is looked up, built or worked out in the template any more.
+
+    state: the key of its pill · first_at: of folded lines · credits: empty for none · retry_url: empty where there
+    is nothing to retry, or for who may not.
+    """
+
+    id: int
+    url: str
+    name: str
+    said: str
+    count: int
+    state: str
+    outcome: str
+    not_before: ShownTime | None
+    cause: str
+    at: ShownTime
+    first_at: ShownTime | None
+    credits: str
+    retry_url: str
+    request_key: Markup
+
+
 def folded(runs: Iterable[ScheduledTask]) -> list[RunLine]:
     lines: list[RunLine] = []
     for run in runs:
         last = lines[-1] if lines else None
         if last and run.status == Status.SKIPPED and _key(last.run) == _key(run):
-            lines[-1] = RunLine(last.run, last.count + _times(run), run.first_at or run.scheduled_at)
+            oldest_at = run.first_at or run.scheduled_at
+            lines[-1] = replace(last, count=last.count + _times(run), oldest_at=oldest_at)
         else:
             lines.append(RunLine(run, _times(run), run.first_at))
     return lines
+
+
+def run_rows(
+    lines: Iterable[RunLine], now: datetime, *, sentences: Sentences | None = None, with_rule: bool = True
+) -> list[RunRow]:
+    """The lines ready to be drawn. `with_rule`: by the names of their rules, else by their numbers."""
+    page, retry, write = addresses_of("automation.run"), addresses_of("automation.retry"), TimeWriter(now)
+    may_retry, said = current_person().can(Role.OPERATOR), sentences or {}
+
+    def row(line: RunLine) -> RunRow:
+        run = line.run
+        retried = may_retry and run.status == Status.FAILED
+        is_set_back = run.status == Status.PENDING and not run.waiting_for
+        is_long = line.count > 1 and line.oldest_at is not None and line.oldest_at < run.scheduled_at
+        return RunRow(
+            id=run.id,
+            url=page(run.id),
+            name=run.rule_name if with_rule else f"Run {run.id}",
+            said=said.get((run.automation_rule_id, run.rule_version), ""),
+            count=line.count,
+            state=run_state(run),
+            outcome=outcome(run),
+            not_before=write(run.not_before) if is_set_back and run.not_before else None,
+            cause=CAUSES[run.cause],
+            at=write(run.scheduled_at),
+            first_at=write(line.oldest_at) if is_long and line.oldest_at else None,
+            credits=number(run.credits_used) if run.credits_used else "",
+            retry_url=retry(run.id) if retried else "",
+            request_key=request_key() if retried else Markup(),
+        )
+
+    return [row(line) for line in lines]
 
 
 def _times(run: ScheduledTask) -> int:

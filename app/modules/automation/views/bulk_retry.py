@@ -16,7 +16,7 @@ from app.modules.access import allow, current_person
 from app.modules.automation.filters import HistoryFilter
 from app.modules.automation.labels.starts import shown_total
 from app.modules.automation.rule_form.choices import rule_names
-from app.modules.automation.run_table import RunLine
+from app.modules.automation.run_table import RunLine, run_rows
 from app.modules.automation.views.rules import actor
 from app.modules.display import credits as credits_text
 from app.modules.sent_once import sent_once
@@ -78,7 +78,7 @@ def follow(operation: Operation) -> dict[str, Any]:
     counts, runs = bulk_retry.runs_of(db.session(), operation, SHOWN)
     return {
         "counts": counts,
-        "lines": [RunLine(run) for run in runs],
+        "runs": run_rows(map(RunLine, runs), datetime.now(UTC)),
         "beyond": counts.total() - len(runs),
     }
 

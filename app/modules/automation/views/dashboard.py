@@ -29,7 +29,7 @@ from app.business.billing.services.ledger import used_by_day
 from app.business.periods import last_days
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, own_path
-from app.modules.automation.run_table import folded
+from app.modules.automation.run_table import folded, run_rows
 from app.modules.sent_once import sent_once
 from app.modules.web import see_other
 
@@ -134,4 +134,4 @@ def _set_paused(at: datetime | None) -> None:
 def _recent(now: datetime) -> dict[str, Any]:
     scope, session = current_person().scope, db.session()
     runs = list(runs_page(session, scope, RunFilters(), None, RECENT, now).rows)
-    return {"lines": folded(runs), "coming": upcoming(session, scope, now, COMING)}
+    return {"runs": run_rows(folded(runs), now), "coming": upcoming(session, scope, now, COMING)}

@@ -15,7 +15,7 @@ from app.infrastructure.database import db
 from app.modules.access import allow, current_person
 from app.modules.automation.filters import HistoryFilter
 from app.modules.automation.rule_form.choices import rule_names
-from app.modules.automation.run_table import folded
+from app.modules.automation.run_table import folded, run_rows
 from app.modules.web import htmx
 
 LIMIT = 50
@@ -33,7 +33,6 @@ def show() -> ResponseReturnValue:
     kept: dict[str, Any] = {name: value for name, value in request.args.items() if name in FILTERS and value}
     context: dict[str, Any] = {
         "form": form,
-        "lines": folded(page.rows),
         "kept": kept,
         "cursor": cursor,
         "next_url": url_for(".history", cursor=page.next_cursor, **kept) if page.next_cursor else None,
@@ -43,7 +42,8 @@ def show() -> ResponseReturnValue:
 
     def render(template: str, **more: Any) -> str:
         said = sentences_of(session, person.account.id, page.rows)
-        return render_template(template, sentences=said, **context, **more)
+        runs = run_rows(folded(page.rows), now, sentences=said)
+        return render_template(template, runs=runs, **context, **more)
 
     if htmx().is_partial:
         return render("partials/automation/history_table.html")

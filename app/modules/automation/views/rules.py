@@ -47,7 +47,8 @@ from app.modules.automation.labels import findings
 from app.modules.automation.labels.repairs import repair_text, repairs_of
 from app.modules.automation.labels.starts import cost_of_start, shown_total
 from app.modules.automation.rule_form.choices import load_sites
-from app.modules.automation.run_table import folded
+from app.modules.automation.rule_table import rule_rows
+from app.modules.automation.run_table import folded, run_rows
 from app.modules.sent_once import sent_once
 from app.modules.web import page_or_partial, see_other
 
@@ -77,10 +78,12 @@ def index() -> ResponseReturnValue:
         "partials/automation/rules_table.html",
         form=form,
         kept=kept,
-        rules=[
-            (rule, _sentence(rule, names.get(str(rule.site_id)), others, repairs), figures[rule.id])
-            for rule in page.rows
-        ],
+        rules=rule_rows(
+            page.rows,
+            lambda rule: _sentence(rule, names.get(str(rule.site_id)), others, repairs),
+            figures,
+            now,
+        ),
         next_url=url_for(".rules", cursor=page.next_cursor, **kept) if page.next_cursor else None,
     )
 
@@ -101,7 +104,7 @@ def show(id: int) -> ResponseReturnValue:
         repairs=repairs_of(repairs.get(rule.id, {})),
         words=None if faults_of(rule) else _words(rule, place, others),
         figures=rule_figures(session, rule.account_id, [rule.id], now)[rule.id],
-        lines=folded(runs),
+        runs=run_rows(folded(runs), now, with_rule=False),
         aside=aside,
         names=record_names(session, rule.account_id, ids),
         check=None if rule.archived_at else findings.of_rule(rule, now),

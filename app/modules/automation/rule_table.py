@@ -1,0 +1,78 @@
+"""The lines of the list of rules, ready to be drawn."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from app.business.accounts.models import Role
+from app.business.automation.models import AutomationRule
+from app.business.automation.services.history.run_list import RuleFigures
+from app.modules.access import current_person
+from app.modules.automation.labels.rule_switch import asks_first
+from app.modules.automation.labels.runs import run_state
+from app.modules.display import ShownTime, TimeWriter, number
+from app.modules.navigation import addresses_of
+
+
+@dataclass(frozen=True, slots=True)
+class RuleRow:
+    """A rule as its line is drawn.
+
+    switch_url: empty for who may not switch it · next_word: in place of `next_at` · failures_url: their history.
+    """
+
+    id: int
+    name: str
+    url: str
+    sentence: str
+    practises: bool
+    is_archived: bool
+    is_active: bool
+    asks_first: bool
+    switch_url: str
+    next_at: ShownTime | None
+    next_word: str
+    last_url: str
+    last_state: str
+    last_at: ShownTime | None
+    today: str
+    failures: str
+    failures_url: str
+
+
+def rule_rows(
+    rules: Sequence[AutomationRule],
+    sentence: Callable[[AutomationRule], str],
+    figures: Mapping[int, RuleFigures],
+    now: datetime,
+) -> list[RuleRow]:
+    """The rules with what they have done lately."""
+    page, switch, run = map(addresses_of, ("automation.rule", "automation.switch", "automation.run"))
+    failed = addresses_of("automation.history", "rule", status="failed", since=7)
+    write, may_switch = TimeWriter(now), current_person().can(Role.EDITOR)
+
+    def row(rule: AutomationRule) -> RuleRow:
+        figure = figures[rule.id]
+        last, next_at = figure.last_run, figure.next_run_at if rule.is_active else None
+        waits = rule.is_active and rule.trigger != "schedule"
+        return RuleRow(
+            id=rule.id,
+            name=rule.name,
+            url=page(rule.id),
+            sentence=sentence(rule),
+            practises=rule.mode == "shadow",
+            is_archived=rule.archived_at is not None,
+            is_active=rule.is_active,
+            asks_first=asks_first(rule),
+            switch_url=switch(rule.id) if may_switch else "",
+            next_at=write(next_at) if next_at else None,
+            next_word="When it happens" if waits else "–",
+            last_url=run(last.id) if last else "",
+            last_state=run_state(last) if last else "",
+            last_at=write(last.scheduled_at) if last else None,
+            today=f"{number(figure.runs_today)} of {number(rule.max_executions_per_day)}",
+            failures=number(figure.failures),
+            failures_url=failed(rule.id) if figure.failures else "",
+        )
+
+    return list(map(row, rules))
