@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from app.modules import access, callers, errors, hosts, live, quotas, sent_once, throttle, web
+from app.modules import access, callers, compression, errors, hosts, live, quotas, sent_once, throttle, web
 from app.modules.accounts import urls as accounts
 from app.modules.automation import pages as automation
 from app.modules.automation.api import urls as automation_api
@@ -18,6 +18,7 @@ from app.settings import Settings
 
 def register(app: Flask, settings: Settings) -> None:
     """Everything that answers HTTP."""
+    compression.init_compression(app)
     init_gate(app)
     hosts.init_hosts(app, settings)
     web.init_web(app, settings)

@@ -78,7 +78,6 @@ def init_web(app: Flask, settings: Settings) -> None:
     """Set up cookies, CSRF, htmx, headers, filters and template globals."""
     app.config.update(
         WTF_CSRF_TIME_LIMIT=None,
-        SEND_FILE_MAX_AGE_DEFAULT=YEAR,
         SESSION_COOKIE_NAME="__Host-console" if settings.is_https else "console",
         SESSION_COOKIE_SECURE=settings.is_https,
         SESSION_COOKIE_HTTPONLY=True,
@@ -124,9 +123,15 @@ def asset(name: str) -> str:
 
 
 @cache
-def _versioned(name: str, path: Path, _changed: int, _root: str) -> str:
-    """`_changed` and `_root` are parts of the key only: a new file of the same name gets a new address."""
-    return url_for("static", filename=name, v=hashlib.sha256(path.read_bytes()).hexdigest()[:10])
+def _versioned(name: str, path: Path, changed: int, _root: str) -> str:
+    """`_root` is part of the key only, for the address begins with it."""
+    return url_for("static", filename=name, v=_fingerprint(path, changed))
+
+
+@cache
+def _fingerprint(path: Path, _changed: int) -> str:
+    """`_changed` is part of the key only, so that a new file of the same name gets a new address."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:10]
 
 
 def _protect(response: Response) -> Response:
@@ -134,8 +139,24 @@ def _protect(response: Response) -> Response:
         response.headers.setdefault(name, value)
     if current_app.config["SESSION_COOKIE_SECURE"]:
         response.headers.setdefault("Strict-Transport-Security", f"max-age={YEAR}")
-    if request.endpoint != "static":
+    if request.endpoint == "static":
+        _set_lifetime(response)
+    else:
         response.vary.add("HX-Request")
         if g.get("person"):
             response.headers.setdefault("Cache-Control", "no-store")
     return response
+
+
+def _set_lifetime(response: Response) -> None:
+    """A file may be kept for ever at the address of its content; at any other it is asked for again.
+
+    While a new release starts, a page of the one process may have its files from another, which still has the old.
+    """
+    if response.status_code not in (200, 206, 304):
+        return
+    path = Path(current_app.static_folder or "") / (request.view_args or {})["filename"]
+    if request.args.get("v") == _fingerprint(path, path.stat().st_mtime_ns):
+        response.headers["Cache-Control"] = f"public, max-age={YEAR}, immutable"
+    else:
+        response.headers["Cache-Control"] = "no-cache"
