@@ -148,6 +148,17 @@ class ScheduledTask(AccountOwned, Base):
         Index(
             "ix_scheduled_task_of_rule", "account_id", "automation_rule_id", "status", "scheduled_at", "id"
         ),
+        Index("ix_scheduled_task_cause", "account_id", "cause", "status", "scheduled_at", "id"),
+        Index(
+            "ix_scheduled_task_reason",
+            "account_id",
+            "status",
+            "reason",
+            "scheduled_at",
+            "id",
+            sqlite_where=text("reason IS NOT NULL"),
+            postgresql_where=text("reason IS NOT NULL"),
+        ),
         CheckConstraint("credits_used >= 0", name="credits_not_negative"),
     )
 

@@ -71,12 +71,19 @@ def runs_page(
 
     One query. Raises Invalid for a damaged cursor.
     """
+    query = page_query(scope, filters, cursor, limit, now)
+    return page_of(session.scalars(query).all(), keys=KEYS, limit=limit)
+
+
+def page_query(
+    scope: Scope, filters: RunFilters, cursor: str | None, limit: int, now: datetime
+) -> Select[Any]:
+    """The query of `runs_page`: one run more than `limit`."""
     branches = _branches(filters, now)
     entity = ScheduledTask if len(branches) == 1 else ScheduledTask.id
     chosen = select(entity).where(scope.sees(ScheduledTask), *_narrowed(filters))
     parts = [newest_part(chosen.where(*branch), keys=KEYS, cursor=cursor, limit=limit) for branch in branches]
-    query = parts[0] if len(parts) == 1 else _merged(parts, limit)
-    return page_of(session.scalars(query).all(), keys=KEYS, limit=limit)
+    return parts[0] if len(parts) == 1 else _merged(parts, limit)
 
 
 def failed_runs(scope: Scope, filters: RunFilters, failed_by: datetime) -> list[ColumnElement[bool]]:
@@ -129,14 +136,15 @@ def _narrowed(filters: RunFilters) -> Iterator[ColumnElement[bool]]:
     if filters.reason:
         yield ScheduledTask.reason == filters.reason
     if filters.practised is not None:
-        is_practised = func.coalesce(ScheduledTask.reason, "") == Reason.SHADOW
-        yield is_practised if filters.practised else ~is_practised
+        # Without a function around it, the reason is looked up in an index.
+        is_practised = ScheduledTask.reason == Reason.SHADOW
+        yield is_practised if filters.practised else ScheduledTask.reason.is_distinct_from(Reason.SHADOW)
 
 
 def _branches(filters: RunFilters, now: datetime) -> list[list[ColumnElement[bool]]]:
     """The clauses for each combination of rule and status: each is answered from one index."""
     ended_without_success = (Status.FAILED, Status.SKIPPED)
-    every = tuple(Status) if filters.rules else (None,)
+    every = tuple(Status) if filters.rules or filters.cause else (None,)
     statuses = filters.status or (ended_without_success if filters.reason else every)
     return [
         [*_of_rule_id(rule_id), *_in_status(status, filters.upcoming, now)]

@@ -1,0 +1,141 @@
+"""Each filter of the lists of runs reads little, also where it finds little or nothing among many runs."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import Account
+from app.business.accounts.services.scope import Scope
+from app.business.automation.models import AutomationRule
+from app.business.automation.run_models import Cause, Reason, ScheduledTask, Status
+from app.business.automation.services.history import run_list
+from app.business.automation.services.history.run_list import RunFilters
+from tests.business.automation.run_rows import make_rule, make_run
+
+pytestmark = pytest.mark.both_databases
+
+RUNS, PAGE = 20_000, 50
+MOST_STEPS = 20_000
+"""Instructions of SQLite for a page: the busiest of these pages takes 8,000."""
+MOST_ROWS = 500
+"""Rows that PostgreSQL reads for a page, from all indexes together."""
+
+
+@pytest.fixture
+def rule(session: Session, account: Account, now: datetime) -> AutomationRule:
+    """A rule with many runs that all look alike but for skipped ones, and an old run of each rare look."""
+    rule = make_rule(session, account)
+    like = make_run(session, rule, now, cause=Cause.EVENT)
+    look: dict[str, Any] = {"cause": Cause.EVENT, "reason": Reason.CONDITIONS}
+    skipped = make_run(session, rule, now, Status.SKIPPED, **look)
+    columns = ", ".join(
+        column.name
+        for column in ScheduledTask.__table__.columns
+        if column.name not in ("id", "scheduled_at", "finished_at")
+    )
+    earlier = _earlier(session)
+    session.execute(
+        text(
+            f"INSERT INTO scheduled_task (scheduled_at, finished_at, {columns}) "
+            f"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {RUNS}) "
+            f"SELECT {earlier}, {earlier}, {columns} FROM n, scheduled_task "
+            f"WHERE id = CASE WHEN n.i % 3 = 0 THEN {skipped.id} ELSE {like.id} END"
+        )
+    )
+    oldest = now - timedelta(seconds=2 * RUNS)
+    make_run(session, rule, oldest, cause=Cause.BACKFILL)
+    make_run(session, rule, oldest, Status.FAILED, cause=Cause.API, reason=Reason.BUDGET)
+    make_run(session, rule, oldest, Status.SKIPPED, cause=Cause.MANUAL, reason=Reason.SHADOW)
+    session.commit()
+    session.execute(text("ANALYZE"))
+    session.commit()
+    return rule
+
+
+def filters_offered(now: datetime) -> Iterator[RunFilters]:
+    """One filter for each value of each kind, and each with a status and with a time."""
+    plain = [
+        RunFilters(),
+        *(RunFilters(status=[status]) for status in Status),
+        *(RunFilters(cause=cause) for cause in Cause),
+        *(RunFilters(reason=reason) for reason in Reason),
+        RunFilters(status=[Status.SKIPPED], practised=True),
+        RunFilters(status=[Status.SKIPPED], practised=False),
+        RunFilters(status=[Status.FAILED, Status.SKIPPED], reason=Reason.BUDGET),
+        RunFilters(status=[Status.FAILED], cause=Cause.BACKFILL),
+        RunFilters(status=[Status.SKIPPED], cause=Cause.API),
+    ]
+    yield from plain
+    for filters in plain:
+        yield replace(filters, after=now - timedelta(days=7), before=now - timedelta(hours=3))
+
+
+def test_every_filter_reads_little(
+    session: Session, account: Account, rule: AutomationRule, now: datetime
+) -> None:
+    read = {
+        repr(filters): rows_read(session, account, filters, now)
+        for filters in [*filters_offered(now), RunFilters(rules=[rule.id]), RunFilters(rules=[rule.id + 1])]
+    }
+    most = MOST_STEPS if session.get_bind().dialect.name == "sqlite" else MOST_ROWS
+    assert {name: rows for name, rows in read.items() if rows > most} == {}
+
+
+def test_what_has_no_index_reads_much(
+    session: Session, account: Account, rule: AutomationRule, now: datetime
+) -> None:
+    """Shows that the test above can fail."""
+    for name in ("ix_scheduled_task_cause", "ix_scheduled_task_reason"):
+        session.execute(text(f"DROP INDEX {name}"))
+    most = MOST_STEPS if session.get_bind().dialect.name == "sqlite" else MOST_ROWS
+    for filters in (RunFilters(cause=Cause.BACKFILL), RunFilters(reason=Reason.PAUSED)):
+        assert rows_read(session, account, filters, now) > most
+    session.rollback()
+
+
+def rows_read(session: Session, account: Account, filters: RunFilters, now: datetime) -> int:
+    """SQLite: instructions. PostgreSQL: rows that its scans look at."""
+    if session.get_bind().dialect.name == "sqlite":
+        return _instructions(session, account, filters, now)
+    query = run_list.page_query(Scope(account.id), filters, None, PAGE, now)
+    written = query.compile(session.get_bind(), compile_kwargs={"literal_binds": True})
+    (plan,) = session.scalars(text(f"EXPLAIN (ANALYZE, FORMAT JSON) {written}").columns()).one()
+    return _scanned(json.loads(plan)["Plan"] if isinstance(plan, str) else plan["Plan"])
+
+
+def _instructions(session: Session, account: Account, filters: RunFilters, now: datetime) -> int:
+    counted = 0
+
+    def count() -> None:
+        nonlocal counted
+        counted += 100
+
+    driver = session.connection().connection.driver_connection
+    assert driver is not None
+    driver.set_progress_handler(count, 100)
+    try:
+        run_list.runs_page(session, Scope(account.id), filters, None, PAGE, now)
+    finally:
+        driver.set_progress_handler(None, 0)
+    session.expunge_all()
+    return counted
+
+
+def _scanned(plan: dict[str, Any]) -> int:
+    rows = 0
+    if "Relation Name" in plan:
+        seen = plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)
+        rows = int(seen * plan["Actual Loops"])
+    return rows + sum(_scanned(part) for part in plan.get("Plans", ()))
+
+
+def _earlier(session: Session) -> str:
+    if session.get_bind().dialect.name == "postgresql":
+        return "scheduled_at - n.i * interval '1 second'"
+    return "strftime('%Y-%m-%d %H:%M:%f000', scheduled_at, '-' || n.i || ' seconds')"
