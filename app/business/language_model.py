@@ -49,6 +49,7 @@ class Prompt:
 
     `facts` is data (imported texts included), never instructions. `answer` is the schema of what comes back.
     `connection`: the account's own service; None for that of the installation. `version`: of the instructions.
+    `background`: what the offline provider needs beyond `facts`; never sent to a service.
     """
 
     kind: Literal["ideas", "content"]
@@ -57,6 +58,7 @@ class Prompt:
     instructions: str
     connection: ModelConnection | None = None
     version: str = ""
+    background: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Four articles that people briefed, completed from their outlines, approved and published."""
+"""Four articles that people briefed, completed from their briefs, approved and published."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -69,7 +69,7 @@ ARTICLES = (
 
 
 def write_out(session: Session, agency: Agency, article: Article, now: datetime) -> None:
-    """The writer completes the article from its outline and submits it for review."""
+    """The writer completes the article from its brief and submits it for review."""
     text = TEXTS.joinpath(article.file).read_text(encoding="utf-8")
     changes = {"html": from_markdown(text), "outline": False, "status": "review"}
     _change(session, agency, article, changes, agency.operator.id, now)

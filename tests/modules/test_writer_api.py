@@ -83,7 +83,7 @@ def test_content_shows_every_field_of_the_contract(
     assert set(api.get(f"/api/writer/content/{content.id}/").json) == {
         "id", "site", "sector", "labels", "note", "assignee", "made_by_run", "status", "status_since",
         "created_at", "updated_at", "task", "title", "html", "meta_title", "meta_description", "main_keyword",
-        "word_count", "outline", "published_url",
+        "word_count", "outline", "kind", "published_url",
     }  # fmt: skip
 
 
@@ -126,11 +126,12 @@ def test_strangers_and_viewers_change_nothing(
     assert stranger.post("/api/writer/content/", json=body).status_code == 404
 
 
-@pytest.mark.parametrize("outline", [True, False])
-def test_approving_an_outline_says_so(
-    api: FlaskClient, session: Session, sector: Sector, outline: bool
+@pytest.mark.parametrize(("outline", "kind"), [(True, "brief"), (False, "article")])
+def test_a_brief_is_called_so_and_approving_it_says_what_it_is(
+    api: FlaskClient, session: Session, sector: Sector, outline: bool, kind: str
 ) -> None:
     content = make_content(session, sector, outline=outline)
     session.commit()
     answer = api.patch(f"/api/writer/content/{content.id}/", json={"status": "approved"})
+    assert answer.json["kind"] == kind
     assert ("not published" in answer.json.get("notice", "")) == outline

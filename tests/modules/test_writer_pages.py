@@ -12,6 +12,7 @@ from app.business.writer.services.article_markdown import to_markdown
 from tests.factories import make_content, make_idea, make_sector, make_site, make_task
 from tests.people import People, browser_of, make_people
 
+APPROVING = 'name="status" value="approved"'
 HOSTILE = "<p>Text</p><script>alert(1)</script><img src=x onerror=alert(1)><a href='javascript:x'>go</a>"
 
 
@@ -61,12 +62,15 @@ def test_a_task_of_an_idea_starts_with_its_texts(
     assert ("Ten socks" in page, "Compare them." in page) == (True, True)
 
 
-def test_drafts_are_labelled_to_check_and_outlines_are_marked(
+def test_drafts_are_labelled_to_check_and_briefs_are_marked(
     browser: FlaskClient, session: Session, sector: Sector
 ) -> None:
-    content = made(session, sector, outline=True)
-    assert "To check" in browser.get("/content").text
-    assert "An outline, made without an AI connection" in browser.get(f"/content/{content.id}").text
+    task = make_task(session, sector)
+    content = made(session, sector, outline=True, task_id=task.id)
+    assert "A brief, made without an AI connection" in browser.get(f"/content/{content.id}").text
+    for address in ("/content", f"/content/{content.id}", f"/tasks/{task.id}", "/my-work"):
+        page = browser.get(address).text
+        assert ("To check" in page, "Brief</span>" in page) == (True, True)
 
 
 def test_the_article_is_in_a_frame_in_which_nothing_runs(
@@ -137,17 +141,21 @@ def test_strangers_find_nothing_and_viewers_change_nothing(
     assert viewer.post("/tasks/decide", data={"ids": task.id, "status": "queued"}).status_code == 403
 
 
-def test_approving_an_outline_says_that_it_is_no_article_yet(
+def test_a_brief_is_not_offered_for_approval_but_for_writing_it_out(
     browser: FlaskClient, session: Session, sector: Sector
 ) -> None:
     content = made(session, sector, outline=True)
     address = f"/content/{content.id}"
-    assert "never published" in browser.get(address).text
+    page = browser.get(address).text
+    assert ("never published" in page, "It is written out" in page, APPROVING in page) == (
+        True, True, False,
+    )  # fmt: skip
     browser.post(f"{address}/decide", data={"status": "approved"})
     page = browser.get(address).text
-    assert "Approved as an outline." in page
+    assert "Approved as a brief." in page
     assert "may be published now" not in page
     browser.post(f"{address}/written-out")
     session.refresh(content)
-    assert (content.outline, content.status) == (False, "approved")
-    assert "never published" not in browser.get(address).text
+    assert (content.outline, content.status) == (False, "draft")
+    page = browser.get(address).text
+    assert ("never published" in page, APPROVING in page) == (False, True)

@@ -2,6 +2,7 @@
 
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Literal
 
 from sqlalchemy import CheckConstraint, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
@@ -72,7 +73,7 @@ class Task(Record, Base):
 
 
 class Content(Record, Base):
-    """An article, or, without an AI connection, its outline (`outline`)."""
+    """An article, or a brief for its writer (`outline`), which is made where there is no AI connection."""
 
     __tablename__ = "content"
     __table_args__ = record_table(ContentStatus, same_account("task_id", "task"), Index(None, "task_id"))
@@ -94,6 +95,11 @@ class Content(Record, Base):
     main_keyword_folded: Mapped[str] = folded_text("main_keyword")
     published_url_folded: Mapped[str] = folded_text("published_url")
     task: Mapped[Task | None] = relationship(primaryjoin="foreign(Content.task_id) == Task.id", viewonly=True)
+
+    @property
+    def kind(self) -> Literal["article", "brief"]:
+        """What it is."""
+        return "brief" if self.outline else "article"
 
 
 class ContentVersion(AccountOwned, Base):

@@ -1,16 +1,22 @@
 """The provider of installations without an AI connection: no network, deterministic answers."""
 
-from app.business.language_model import Completion, Prompt
-from app.infrastructure.ai.offline_article import draft_article
-from app.infrastructure.ai.offline_ideas import draft_ideas
+from typing import Any
 
-_WRITERS = {"ideas": draft_ideas, "content": draft_article}
+from app.business.language_model import Completion, Prompt
+from app.infrastructure.ai.offline_brief import draft_brief
+from app.infrastructure.ai.offline_ideas import draft_ideas
 
 
 class OfflineModel:
-    """A LanguageModel made of patterns: ideas from search phrases, and outlines for a writer to complete."""
+    """A LanguageModel made of patterns: ideas from search phrases, and briefs for a writer to work from."""
 
     def write(self, prompt: Prompt, key: str) -> Completion:
         """The same facts give the same answer; `key` changes nothing."""
-        data = prompt.answer.model_validate(_WRITERS[prompt.kind](prompt.facts)).model_dump()
+        data = prompt.answer.model_validate(_draft(prompt)).model_dump()
         return Completion(data=data, model="offline", offline=True)
+
+
+def _draft(prompt: Prompt) -> dict[str, Any]:
+    if prompt.kind == "ideas":
+        return draft_ideas(prompt.facts)
+    return draft_brief(prompt.facts, prompt.background)

@@ -16,6 +16,7 @@ from app.infrastructure.ai.search_phrases import (
 )
 
 Idea = dict[str, str]
+SEARCHES_NAMED = 4
 
 _ANGLES = (
     (
@@ -154,11 +155,28 @@ def _from_phrase(facts: dict[str, Any], phrase: str) -> Idea:
 
 
 def _plain(facts: dict[str, Any], phrase: str) -> Idea:
-    return _idea(facts, as_title(phrase), "An article for people who search for this.", "article", phrase)
+    """A search as it is: in a language without patterns its words are the only ones that read right."""
+    language = facts["language"]
+    others = [keyword["text"] for keyword in facts["keywords"] if keyword["text"] != phrase]
+    return {
+        "title": as_title(phrase, language)[:255],
+        "description": ", ".join([phrase, *others[:SEARCHES_NAMED]]),
+        "content_type": _kind(phrase, language),
+        "main_keyword": phrase,
+    }
+
+
+def _kind(phrase: str, language: str) -> str:
+    if is_how_to(phrase, language):
+        return "how_to"
+    if is_comparison(phrase, language):
+        return "comparison"
+    return "questions" if is_question(phrase, language) else "article"
 
 
 def _idea(facts: dict[str, Any], title: str, description: str, content_type: str, main_keyword: str) -> Idea:
-    others = [keyword["text"] for keyword in facts["keywords"] if keyword["text"] != main_keyword][:4]
+    others = [keyword["text"] for keyword in facts["keywords"] if keyword["text"] != main_keyword]
+    others = others[:SEARCHES_NAMED]
     searches = f" Readers also search for {and_list(others)}." if others else ""
     return {
         "title": title[:255],

@@ -2,38 +2,43 @@
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
-_QUESTION = re.compile(
-    r"^(how|what|whats|what's|why|when|where|which|who|can|could|is|are|do|does|did|should|will)\b"
-)
-_COMPARISON = re.compile(r"\b(vs|versus|or|compare|compared|comparison|difference|alternatives?)\b")
-_CHOICE = re.compile(r"\b(best|top|review|reviews|rated|recommended)\b")
-_PURCHASE = re.compile(r"\b(buy|price|prices|pricing|costs?|cheap|cheapest|sale|deals?|near me|shop)\b")
+from app.infrastructure.ai.search_words import base_language, words_of
+
 _VERSUS = re.compile(r"^(.+?) (?:vs\.?|versus) (.+)$")
+_SENTENCE_END = ("?", "？")
 
 
-def is_question(phrase: str) -> bool:
-    return _QUESTION.match(phrase) is not None
+def is_question(phrase: str, language: str = "en") -> bool:
+    if phrase.endswith(_SENTENCE_END):
+        return True
+    return _begins(phrase, words_of(language).question, language)
 
 
-def is_how_to(phrase: str) -> bool:
+def is_how_to(phrase: str, language: str = "en") -> bool:
     """Whether the searcher wants to do something."""
-    return phrase.startswith(("how to ", "how do i ", "how do you "))
+    return _begins(phrase, words_of(language).how_to, language)
 
 
-def is_comparison(phrase: str) -> bool:
+def is_comparison(phrase: str, language: str = "en") -> bool:
     """Whether the searcher compares options."""
-    return _COMPARISON.search(phrase) is not None
+    return _holds(phrase, words_of(language).comparison, language)
 
 
-def is_choice(phrase: str) -> bool:
+def is_choice(phrase: str, language: str = "en") -> bool:
     """Whether the searcher looks for the best of many."""
-    return _CHOICE.search(phrase) is not None
+    return _holds(phrase, words_of(language).choice, language)
 
 
-def is_purchase(phrase: str) -> bool:
+def is_purchase(phrase: str, language: str = "en") -> bool:
     """Whether the searcher is about to buy."""
-    return _PURCHASE.search(phrase) is not None
+    return _holds(phrase, words_of(language).purchase, language)
+
+
+def asks_figure(phrase: str, language: str = "en") -> bool:
+    """Whether the answer is a number."""
+    return _begins(phrase, words_of(language).figure, language)
 
 
 def rivals(phrase: str) -> tuple[str, str] | None:
@@ -42,13 +47,52 @@ def rivals(phrase: str) -> tuple[str, str] | None:
     return (found[1], found[2]) if found else None
 
 
-def as_title(phrase: str) -> str:
-    """With a capital letter, and a question mark after a question."""
+def as_title(phrase: str, language: str = "en") -> str:
+    """With a capital letter, and with the marks of a question around one."""
     text = phrase[:1].upper() + phrase[1:]
-    return f"{text}?" if is_question(phrase) and not text.endswith("?") else text
+    if not is_question(phrase, language) or text.endswith(_SENTENCE_END):
+        return text
+    match base_language(language):
+        case "es":
+            return f"¿{text}?"
+        case "fr":
+            return f"{text}\u00a0?"
+        case "ja":
+            return f"{text}？"
+        case _:
+            return f"{text}?"
+
+
+def as_subject(phrase: str) -> str:
+    """Without the marks of a question, for more words to follow."""
+    return phrase.strip("¿?？\u00a0 ")
 
 
 def and_list(phrases: Iterable[str]) -> str:
     """`a, b and c`."""
     *first, last = phrases
     return f"{', '.join(first)} and {last}" if first else last
+
+
+def _begins(phrase: str, words: tuple[str, ...], language: str) -> bool:
+    # Japanese says last what a search asks, and has no spaces.
+    return _matches(phrase, words, anywhere=base_language(language) == "ja", at_start=True)
+
+
+def _holds(phrase: str, words: tuple[str, ...], language: str) -> bool:
+    return _matches(phrase, words, anywhere=base_language(language) == "ja", at_start=False)
+
+
+def _matches(phrase: str, words: tuple[str, ...], *, anywhere: bool, at_start: bool) -> bool:
+    if not words:
+        return False
+    if anywhere:
+        return any(word in phrase for word in words)
+    found = _pattern(words).search(phrase)
+    return found is not None and (found.start() == 0 or not at_start)
+
+
+@lru_cache(maxsize=64)
+def _pattern(words: tuple[str, ...]) -> re.Pattern[str]:
+    longest_first = sorted(words, key=len, reverse=True)
+    return re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, longest_first))})(?!\w)")

@@ -99,7 +99,7 @@ def change_content(id: int, body: Changes[ContentChanges]) -> Response:
     )
     shown = show(ContentShown, content)
     if content.outline and changes.get("status") == ContentStatus.APPROVED:
-        shown = shown.model_copy(update={"notice": content_edit.OUTLINE_APPROVED})
+        shown = shown.model_copy(update={"notice": content_edit.BRIEF_APPROVED})
     return saved(answer(shown, version=content.version))
 
 

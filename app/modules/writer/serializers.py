@@ -88,7 +88,9 @@ class ContentChanges(RecordChanges):
 
 
 class ContentShown(RecordShown):
-    """A content item; its HTML is sanitised when it is saved. `notice`: what else follows from a change."""
+    """A content item; its HTML is sanitised when it is saved. `kind`: `brief` where `outline` is true, which is a plan
+    for a writer and never published · `notice`: what else follows from a change.
+    """
 
     task: int | None = Field(validation_alias="task_id")
     title: str
@@ -98,6 +100,7 @@ class ContentShown(RecordShown):
     main_keyword: str
     word_count: int
     outline: bool
+    kind: Literal["article", "brief"]
     published_url: str
     notice: str = ""
 

@@ -18,9 +18,9 @@ from app.business.writer.services.article_html import clean_html, count_words
 from app.business.writer.services.content_versions import KEPT, keep_first_version, keep_version
 from app.business.writer.services.record_kinds import CONTENT, TASK
 
-OUTLINE_APPROVED = (
-    "Approved as an outline. It is a plan of the article, not the article: it is not published until somebody "
-    "has written it out."
+BRIEF_APPROVED = (
+    "Approved as a brief. It is a plan of the article, not the article: it is not published until somebody has "
+    "written it out and the article is approved."
 )
 _UNWRITTEN = (TaskStatus.DRAFT, TaskStatus.QUEUED, TaskStatus.FAILED)
 """A run sets and ends this status."""
@@ -68,6 +68,17 @@ def update_content(
     return content
 
 
+def write_out(session: Session, content: Content, *, origin: Origin, now: datetime) -> Content:
+    """Somebody has completed the brief: it is an article now, to check even where the brief was approved.
+
+    Raises Conflict, Stale.
+    """
+    changes: dict[str, Any] = {"outline": False}
+    if content.status == ContentStatus.APPROVED:
+        changes["status"] = ContentStatus.DRAFT
+    return update_content(session, content, changes, origin=origin, now=now)
+
+
 def _counted(values: Mapping[str, Any]) -> dict[str, int]:
     return {"word_count": count_words(values["html"])} if "html" in values else {}
 
@@ -75,9 +86,9 @@ def _counted(values: Mapping[str, Any]) -> dict[str, int]:
 def mark_published(
     session: Session, content: Content, url: str, *, unapproved: bool = False, origin: Origin, now: datetime
 ) -> Content:
-    """Record where it was published. Raises Conflict for an outline, or before approval (unless `unapproved`)."""
+    """Record where it was published. Raises Conflict for a brief, or before approval (unless `unapproved`)."""
     if content.outline:
-        raise Conflict("An outline is not published. Write it out first.")
+        raise Conflict("A brief is not published. Write it out first.")
     allowed = set(ContentStatus) - {ContentStatus.PUBLISHED} if unapproved else {ContentStatus.APPROVED}
     values = {"published_url": clean_line(url, "url", limit=2000), "published_at": now}
     if not move_status(

@@ -1,7 +1,7 @@
-"""Articles: written from a task by an AI provider (or as an outline without one): read, generate, save."""
+"""Articles: written from a task by an AI provider (without one, a brief for a writer): read, generate, save."""
 
 from collections.abc import Collection
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +19,7 @@ from app.business.planner.services.plain_text import LINE_LIMIT, ProviderText, c
 from app.business.planner.services.record_changes import move_status, new_record, report
 from app.business.writer.models import Content, ContentStatus, Task, TaskStatus
 from app.business.writer.services.article_html import count_words, from_markdown, shorten
+from app.business.writer.services.brief_facts import BriefFacts, brief_facts
 from app.business.writer.services.content_versions import keep_version
 from app.business.writer.services.record_kinds import CONTENT, TASK
 
@@ -64,6 +65,8 @@ class ContentRequest:
     connection: ModelConnection | None
     refusal: str | None = None
     """Why the month's limit in money does not allow the call."""
+    for_brief: BriefFacts = field(default_factory=BriefFacts, repr=False)
+    """Not sent to a service, so not part of the text by which a call's cost is estimated."""
 
     @property
     def most_written(self) -> int:
@@ -116,8 +119,11 @@ class ContentGenerationService:
         if request.refusal:
             raise ProviderFault("over_limit", request.refusal)
         facts = asdict(replace(request, connection=None))
+        background = facts.pop("for_brief")
         del facts["task_id"], facts["connection"], facts["refusal"]
-        prompt = Prompt("content", facts, ArticleDraft, INSTRUCTIONS, request.connection, PROMPT_VERSION)
+        prompt = Prompt(
+            "content", facts, ArticleDraft, INSTRUCTIONS, request.connection, PROMPT_VERSION, background
+        )
         completion = self.language_model.write(prompt, key)
         draft = ArticleDraft.model_validate(completion.data)
         html = from_markdown(draft.body)
@@ -202,6 +208,7 @@ def _facts(session: Session, task: Task) -> ContentRequest:
         language=site.language,
         keywords=cluster_keywords(session, cluster.id) if cluster else [],
         connection=connection_of(session, task.account_id),
+        for_brief=brief_facts(session, task, idea, cluster),
     )
 
 

@@ -111,7 +111,7 @@ def decide(id: int) -> ResponseReturnValue:
     db.session.commit()
     is_plan = content.outline and status == ContentStatus.APPROVED
     flash(
-        content_edit.OUTLINE_APPROVED if is_plan else SAID[ContentStatus(status)],
+        content_edit.BRIEF_APPROVED if is_plan else SAID[ContentStatus(status)],
         "info" if is_plan else "success",
     )
     return see_other(url_for("writer.content", id=id))
@@ -119,10 +119,9 @@ def decide(id: int) -> ResponseReturnValue:
 
 @allow(Role.OPERATOR)
 def written_out(id: int) -> ResponseReturnValue:
-    """Somebody has completed the outline: from now on it is an article, and may be published once approved."""
+    """Somebody has completed the brief: from now on it is an article, and may be published once approved."""
     content, person = owned_or_404(Content, id), current_person()
-    changes = {"outline": False}
-    content_edit.update_content(db.session(), content, changes, origin=person.origin, now=datetime.now(UTC))
+    content_edit.write_out(db.session(), content, origin=person.origin, now=datetime.now(UTC))
     db.session.commit()
     flash("It is an article now. Approve it to have it published.", "success")
     return see_other(url_for("writer.content", id=id))

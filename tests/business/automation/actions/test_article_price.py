@@ -36,7 +36,7 @@ def written(machine: Machine, session: Session, account: Account, sector: Sector
     return run
 
 
-def test_an_outline_made_without_a_connection_costs_one_credit(
+def test_a_brief_made_without_a_connection_costs_one_credit(
     machine: Machine, session: Session, account: Account, sector: Sector
 ) -> None:
     run = written(machine, session, account, sector)
@@ -45,7 +45,7 @@ def test_an_outline_made_without_a_connection_costs_one_credit(
     assert (hold.amount, hold.posted, hold.state) == (30, 1, "closed")
     assert session.scalars(select(Content.outline)).all() == [True]
     (reason,) = session.scalars(select(CreditEntry.reason).where(CreditEntry.kind == "charge"))
-    assert reason.startswith("Outline of “")
+    assert reason.startswith("Brief of “")
     assert machine.breaches() == []
 
 

@@ -37,7 +37,7 @@ def leaf(field: str, operator: str, *value: Any) -> dict[str, Any]:
             "intent is one of “Commercial” or empty and (labels include “a” or page address is empty)",
         ),
         ("content", {"not": leaf("status", "eq", "draft")}, "not (status is “To check”)"),
-        ("content", leaf("outline", "eq", False), "only an outline is no"),
+        ("content", leaf("outline", "eq", False), "only a brief is no"),
         (
             "content",
             leaf("title", "not_contains", {"field": "main_keyword"}),

@@ -332,7 +332,7 @@ SCENES: dict[str, tuple[Callable[[World], None], tuple[str, ...]]] = {
     "write-when-ready": (write_when_ready, ("becomes “Queued”", "50 credits each")),
     "overdue-tasks": (overdue_tasks, ("due day", "add the label “overdue”", "operators, editors and owners")),
     "hand-on-for-review": (hand_on_for_review, ("at least 300", "status “Review”")),
-    "mark-short-drafts": (mark_short_drafts, ("below 300", "outline", "add the label “too short”")),
+    "mark-short-drafts": (mark_short_drafts, ("below 300", "brief", "add the label “too short”")),
     "drafts-to-check": (drafts_to_check, ("When content is written", "editors and owners")),
     "refresh-old-content": (
         refresh_old_content,

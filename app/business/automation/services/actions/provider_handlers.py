@@ -151,7 +151,7 @@ class GenerateContentWork(Work[ContentRequest, ContentAnswer]):
         return self.service.generate(request, key)
 
     def save(self, session: Session, context: RunContext, unit: Unit, answer: ContentAnswer) -> Done:
-        """Charged for the actual result: an article by its words, an outline at its fixed price."""
+        """Charged for the actual result: an article by its words, a brief at its fixed price."""
         content = self.service.save(
             session, answer, origin=context.origin(unit.step.index, unit.key), now=context.now
         )
@@ -162,7 +162,7 @@ class GenerateContentWork(Work[ContentRequest, ContentAnswer]):
                 unit.step.params, min(answer.word_count, asked), connected=not answer.outline
             ),
             use=answer.use,
-            message=f"Outline of “{content.title}”, made without an AI connection"
+            message=f"Brief of “{content.title}”, made without an AI connection"
             if answer.outline
             else f"Content “{content.title}”",
         )

@@ -151,7 +151,7 @@ OWN: dict[str, tuple[Field, ...]] = {
         _own("meta_description", "meta description", T.TEXT),
         MAIN_KEYWORD,
         _own("word_count", "word count", T.NUMBER),
-        _own("outline", "only an outline", T.BOOLEAN),
+        _own("outline", "only a brief", T.BOOLEAN),
         _own("published_url", "published address", T.TEXT),
         _own("published_at", "published", T.INSTANT),
         _own("status", "status", T.CHOICE, _choices(ContentStatus, draft="To check")),

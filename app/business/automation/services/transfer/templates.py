@@ -161,7 +161,7 @@ TEMPLATES = (
     ),
     Template(
         "hand-on-for-review", "content", "Hand full drafts on for review",
-        "Articles of a fair length go to review; outlines and short ones stay to be checked.",
+        "Articles of a fair length go to review; briefs and short ones stay to be checked.",
         {"trigger": "content_generated", "conditions": _all(_is("word_count", 300, "gte"), _is("outline", False)),
          "actions": [_do("update_records", status="review", labels_add=["to review"])]},
     ),

@@ -11,7 +11,7 @@ from app.business.writer.models import ContentStatus, Task, TaskStatus
 from app.business.writer.services.content_service import READY
 
 BRIEF_PRICE = 1
-"""Credits of an outline made without AI connection, whatever the length of the article."""
+"""Credits of a brief, which is made where there is no AI connection, whatever the length of the article."""
 USUAL_WORDS = 1000
 
 
@@ -27,7 +27,7 @@ class GenerateContentAction(ActionType[GenerateContent]):
     params = GenerateContent
     takes = ("task",)
     makes = "content"
-    price_text = "1 credit for each started 100 words, 1 in all for an outline made without an AI connection"
+    price_text = "1 credit for each started 100 words, 1 in all for a brief made without an AI connection"
     measure = Measure(
         Task.word_count, USUAL_WORDS, "the shortest article here, of {:,} words,", "ask for fewer words"
     )
