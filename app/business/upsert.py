@@ -72,11 +72,24 @@ def upsert(
     change: Mapping[str, Any],
 ) -> None:
     """Insert the row, or apply `change` (values or expressions) to the one with the same `unique` columns."""
-    statement = _insert(session, model).values(**values)
     session.execute(
-        statement.on_conflict_do_update(index_elements=list(unique), set_=dict(change)),
+        upserting(session, model, values, unique=unique, change=change),
         execution_options={"synchronize_session": False},
     )
+
+
+def upserting(
+    session: Session,
+    model: type[Base],
+    values: Mapping[str, Any] | Sequence[Mapping[str, Any]],
+    *,
+    unique: Sequence[str],
+    change: Mapping[str, Any],
+    where: Any = None,
+) -> Any:
+    """The statement of `upsert`, for one row or many; rows that are there are changed only where `where` holds."""
+    statement = _insert(session, model).values(values)
+    return statement.on_conflict_do_update(index_elements=list(unique), set_=dict(change), where=where)
 
 
 def _insert(session: Session, model: Any) -> Any:

@@ -39,15 +39,20 @@ def write_without_the_lease(monkeypatch: pytest.MonkeyPatch) -> None:
         )
 
     monkeypatch.setattr(action_executor, "renew", renew)
-    monkeypatch.setattr(rule_engine, "renew", renew)
+
+    def renew_and_read(session: Session, lease: Lease, now: datetime) -> ScheduledTask:
+        renew(session, lease, now)
+        return session.get_one(ScheduledTask, lease.run_id, populate_existing=True)
+
+    monkeypatch.setattr(rule_engine, "renew_and_read", renew_and_read)
 
 
 def claim_without_a_guard(monkeypatch: pytest.MonkeyPatch) -> None:
-    def take(session: Session, run_id: int, worker: str, token: str, now: datetime) -> bool:
+    def take(session: Session, run_id: int, worker: str, token: str, now: datetime) -> ScheduledTask:
         claimed = {"status": Status.RUNNING, "lease_token": token, "lease_until": now + run_lease.LEASE}
         counted = {"attempt": ScheduledTask.attempt + 1, "started_at": now, "worker": worker}
         session.execute(update(ScheduledTask).where(ScheduledTask.id == run_id).values(claimed | counted))
-        return True
+        return session.get_one(ScheduledTask, run_id, populate_existing=True)
 
     monkeypatch.setattr(run_lease, "_take", take)
 

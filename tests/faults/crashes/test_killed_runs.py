@@ -194,7 +194,7 @@ def test_a_retry_killed_at_any_commit_does_the_rest_once(
 def test_a_worker_killed_between_many_runs_executes_each_once(
     world: Session, trials: Trials, today: datetime
 ) -> None:
-    for number in times(full=[*range(1, 19)], sample=[6]):
+    for number in times(full=[*range(1, 10)], sample=[6]):
         account = make_account(world)
         sector = make_sector(world, make_site(world, account))
         keywords = [make_keyword(world, sector) for _ in range(3)]

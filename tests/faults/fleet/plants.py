@@ -27,17 +27,22 @@ def write_without_the_lease() -> None:
             update(ScheduledTask).where(ScheduledTask.id == lease.run_id).values(worker=ScheduledTask.worker)
         )
 
-    action_executor.renew = rule_engine.renew = renew  # type: ignore[attr-defined]
+    def renew_and_read(session: Session, lease: Lease, now: datetime) -> ScheduledTask:
+        renew(session, lease, now)
+        return session.get_one(ScheduledTask, lease.run_id, populate_existing=True)
+
+    action_executor.renew = renew  # type: ignore[attr-defined]
+    rule_engine.renew_and_read = renew_and_read  # type: ignore[attr-defined]
 
 
 def claim_without_a_guard() -> None:
     """Every worker that has seen a run may take it."""
 
-    def take(session: Session, run_id: int, worker: str, token: str, now: datetime) -> bool:
+    def take(session: Session, run_id: int, worker: str, token: str, now: datetime) -> ScheduledTask:
         claimed = {"status": Status.RUNNING, "lease_token": token, "lease_until": now + run_lease.LEASE}
         counted = {"attempt": ScheduledTask.attempt + 1, "started_at": now, "worker": worker}
         session.execute(update(ScheduledTask).where(ScheduledTask.id == run_id).values(claimed | counted))
-        return True
+        return session.get_one(ScheduledTask, run_id, populate_existing=True)
 
     run_lease._take = take
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TypeVar
 
-from sqlalchemy import ColumnElement, and_, false, select
+from sqlalchemy import ColumnElement, Select, and_, false, select
 from sqlalchemy.orm import Session
 
 from app.business.base import AccountOwned
@@ -43,11 +43,17 @@ def is_row_id(value: object) -> bool:
 
 def owned(session: Session, model: type[Owned], id: int, scope: Scope) -> Owned:
     """The row. Raises NotFound, the same for a missing row and for one that is not to be seen."""
-    row = (
-        session.scalar(select(model).where(model.id == id, scope.sees(model)))
-        if 0 < id <= LARGEST_ID
-        else None
-    )
+    return _found(session, id, select(model).where(model.id == id, scope.sees(model)))
+
+
+def owned_and_locked(session: Session, model: type[Owned], id: int, scope: Scope) -> Owned:
+    """The same as it is now, locked; values read before may be outdated."""
+    query = select(model).where(model.id == id, scope.sees(model)).with_for_update(key_share=True)
+    return _found(session, id, query.execution_options(populate_existing=True))
+
+
+def _found(session: Session, id: int, query: Select[Owned]) -> Owned:
+    row = session.scalar(query) if 0 < id <= LARGEST_ID else None
     if row is None:
         raise NotFound()
     return row

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
@@ -15,7 +16,14 @@ from app.business.automation.services.runs.site_choice import set_aside_step
 from app.business.automation.services.runs.steps import Step, steps_of
 from app.business.automation.services.runs.unit_failure import failure_of
 from app.business.automation.services.runs.unit_plan import open_units
-from app.business.automation.services.runs.unit_receipts import Done, Failure, LeftOut, Outcome, Unit
+from app.business.automation.services.runs.unit_receipts import (
+    Done,
+    Failure,
+    LeftOut,
+    Outcome,
+    Refused,
+    Unit,
+)
 from app.business.automation.services.transactions import Clock, Transaction
 from app.business.billing.services.credit_service import CreditService
 from app.business.events import close_batches_of_run
@@ -23,7 +31,8 @@ from app.business.events import close_batches_of_run
 Answer = TypeVar("Answer")
 
 FAULTS_IN_A_ROW_TO_STOP = 3
-LOCAL_CHUNK = 100
+LOCAL_CHUNK = 20
+"""Units of one transaction: others wait to write until it ends."""
 
 
 class Cancelled(Exception):
@@ -53,6 +62,25 @@ class ActionExecutor:
                 break
         return outcome
 
+    def fits_one_transaction(self, context: RunContext, records: list[int]) -> bool:
+        """Whether all steps are local and few units: they and the end of the run then share a transaction."""
+        steps = steps_of(context)
+        return all(step.entry.local for step in steps) and len(steps) * max(len(records), 1) <= LOCAL_CHUNK
+
+    def execute_at_once(self, session: Session, context: RunContext, records: list[int]) -> Outcome:
+        """The same within the caller's transaction, for a run that fits one. Raises OutOfCredits."""
+        outcome = Outcome()
+        for step in steps_of(context):
+            units = self._plan(session, context, step, records, outcome)
+            failures = self._do_units(session, context, units)
+            outcome.failures += failures
+            if failures and step.action.on_error == "stop":
+                break
+        if outcome.failures:
+            # The end of a run closes them too, but not every failure ends it.
+            close_batches_of_run(session, context.account.id, context.run.id, context.now)
+        return outcome
+
     def _execute_step(
         self, context: RunContext, lease: Lease, step: Step, records: list[int], outcome: Outcome
     ) -> list[Failure]:
@@ -69,7 +97,7 @@ class ActionExecutor:
     def _plan(
         self, session: Session, context: RunContext, step: Step, records: list[int], outcome: Outcome
     ) -> list[Unit]:
-        work = open_units(session, context, step, records)
+        work = open_units(session, context, step, records, is_first=context.is_new)
         unit_receipts.skip(session, context, step, work.skipped, context.now)
         return (
             work.units if step.known_at_start else self._pay_for(session, context, step, work.units, outcome)
@@ -92,14 +120,20 @@ class ActionExecutor:
         failures: list[Failure] = []
         for start in range(0, len(units), LOCAL_CHUNK):
             with self._writing(context, lease, between_units=True) as session:
-                for unit in units[start : start + LOCAL_CHUNK]:
-                    try:
-                        with session.begin_nested():
-                            self._do_at_once(session, context, unit)
-                    except Exception as error:
-                        failures.append(failure_of(unit, error))
-                        unit_receipts.begin(session, context, unit, context.now)
-                        unit_receipts.fail(session, context, failures[-1], context.now)
+                failures += self._do_units(session, context, units[start : start + LOCAL_CHUNK])
+        return failures
+
+    def _do_units(self, session: Session, context: RunContext, units: list[Unit]) -> list[Failure]:
+        failures: list[Failure] = []
+        for unit in units:
+            try:
+                with session.begin_nested():
+                    self._do_at_once(session, context, unit)
+            except Refused as refusal:
+                unit_receipts.leave_out(session, context, unit, refusal.reason, context.now)
+            except Exception as error:
+                failures.append(failure_of(unit, error))
+                unit_receipts.fail_at_once(session, context, failures[-1], context.now)
         return failures
 
     def _do_at_once(self, session: Session, context: RunContext, unit: Unit) -> None:
@@ -108,8 +142,12 @@ class ActionExecutor:
         if isinstance(request, LeftOut):
             unit_receipts.leave_out(session, context, unit, request, context.now)
             return
-        unit_receipts.begin(session, context, unit, context.now)
-        self._save(session, context, unit, work.save(session, context, unit, work.work(request, unit.key)))
+        done = work.save(session, context, unit, work.work(request, unit.key))
+        if isinstance(done, LeftOut):
+            unit_receipts.leave_out(session, context, unit, done, context.now)
+            return
+        charged = self._charge(session, context, unit, done)
+        unit_receipts.finish_at_once(session, context, unit, done, charged, context.now)
 
     def _do_outside(
         self, context: RunContext, lease: Lease, units: list[Unit], outcome: Outcome
@@ -151,9 +189,13 @@ class ActionExecutor:
 
     def _save(self, session: Session, context: RunContext, unit: Unit, done: Done | LeftOut) -> None:
         if isinstance(done, LeftOut):
-            unit_receipts.leave_out(session, context, unit, done, context.now)
+            unit_receipts.leave_out(session, context, replace(unit, is_new=False), done, context.now)
             return
-        charged = self.credits.post(
+        charged = self._charge(session, context, unit, done)
+        unit_receipts.finish(session, context, unit, done, charged, context.now)
+
+    def _charge(self, session: Session, context: RunContext, unit: Unit, done: Done) -> int:
+        return self.credits.post(
             session,
             account_id=context.account.id,
             run_id=context.run.id,
@@ -163,7 +205,6 @@ class ActionExecutor:
             site_id=site_of(session, unit) if done.credits else None,
             now=context.now,
         )
-        unit_receipts.finish(session, context, unit, done, charged, context.now)
 
     def _writing(self, context: RunContext, lease: Lease, *, between_units: bool = False) -> "_Writing":
         if between_units and self.draining():

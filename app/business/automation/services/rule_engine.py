@@ -15,7 +15,7 @@ from app.business.automation.services.runs.context import RunContext, load_conte
 from app.business.automation.services.runs.gate_verdict import Admission, OutOfCredits, Stop
 from app.business.automation.services.runs.gates import check_account, pass_gates
 from app.business.automation.services.runs.held_records import wait_for_holder
-from app.business.automation.services.runs.lease import Lease, LeaseLost, claim_run, renew
+from app.business.automation.services.runs.lease import Lease, LeaseLost, claim_run, renew_and_read
 from app.business.automation.services.runs.site_choice import set_aside_again
 from app.business.automation.services.runs.skipped_records import keep_wanted
 from app.business.automation.services.transactions import Clock, Transaction
@@ -52,6 +52,9 @@ class RuleEngine:
             return True
         lease = Lease(run_id, context.run.lease_token or "")
         try:
+            if self.executor.fits_one_transaction(context, records):
+                self._work_at_once(context, lease, records)
+                return True
             with self.heartbeat(lease):
                 self._work(context, lease, records)
         except LeaseLost:
@@ -66,15 +69,14 @@ class RuleEngine:
             run = claim_run(session, run_id, self.worker, now)
             if run is None:
                 return None
-            wake_other_workers(session, run, now)
             context = load_context(session, run, now)
             if run.cancel_requested_at:
                 closing.cancel(session, context)
                 return context, []
             try:
-                return context, self._readmit(session, context) if run.admitted_at else _admit(
-                    session, context
-                )
+                if run.admitted_at:
+                    return context, self._readmit(session, context)
+                return context, _admit(session, context)
             except Invalid as error:
                 closing.fail_before_work(session, context, Reason.RULE_INVALID, error.message)
                 stop_failing_rules(session, now, context.rule.id)
@@ -105,6 +107,27 @@ class RuleEngine:
             context.run.waiting_since = None
         return list(context.detail.records or [])
 
+    def _work_at_once(self, context: RunContext, lease: Lease, records: list[int]) -> None:
+        """All steps and the end of a run that needs nothing from outside: one transaction."""
+        with self.transaction() as session:
+            context.now = self.clock()
+            renew_and_read(session, lease, context.now)
+            if self.executor.draining():
+                closing.hand_back(session, context)
+            elif context.run.cancel_requested_at:
+                closing.cancel(session, context)
+            else:
+                self._execute_and_close(session, context, records)
+            _stop_failing(session, context)
+
+    def _execute_and_close(self, session: Session, context: RunContext, records: list[int]) -> None:
+        try:
+            outcome = self.executor.execute_at_once(session, context, records)
+        except OutOfCredits as end:
+            closing.out_of_credits(session, context, end.shortfall)
+        else:
+            closing.settle(session, context, outcome)
+
     def _work(self, context: RunContext, lease: Lease, records: list[int]) -> None:
         close: Callable[[Session, RunContext], None]
         try:
@@ -121,15 +144,20 @@ class RuleEngine:
     def _close(self, context: RunContext, lease: Lease, close: Callable[[Session, RunContext], None]) -> None:
         with self.transaction() as session:
             context.now = self.clock()
-            renew(session, lease, context.now)
-            session.refresh(context.run)
+            renew_and_read(session, lease, context.now)
             close(session, context)
-            if context.run.status == Status.FAILED:
-                stop_failing_rules(session, context.now, context.rule.id)
+            _stop_failing(session, context)
+
+
+def _stop_failing(session: Session, context: RunContext) -> None:
+    if context.run.status == Status.FAILED:
+        stop_failing_rules(session, context.now, context.rule.id)
 
 
 def _admit(session: Session, context: RunContext) -> list[int]:
-    admission = pass_gates(session, context)
+    # What the checks note on the run is written once, when all have been asked.
+    with session.no_autoflush:
+        admission = pass_gates(session, context, _note_admission)
     context.detail.gates = admission.gates
     if admission.stop:
         if admission.stop.would is not None:
@@ -137,10 +165,15 @@ def _admit(session: Session, context: RunContext) -> list[int]:
         closing.stop_at_gate(session, context, admission.stop)
         keep_wanted(context.run, context.detail, admission)
         return []
+    session.flush()
+    return admission.records
+
+
+def _note_admission(context: RunContext, admission: Admission) -> None:
     run = context.run
     run.admitted_at, run.record_count = context.now, len(admission.records)
-    run.waiting_since = None
-    context.detail.records = admission.records
+    run.waiting_since, context.is_new = None, not admission.origins and run.attempt == 1
+    context.detail.records, context.detail.gates = admission.records, admission.gates
     context.detail.options = context.detail.options | {
         "left_over": admission.left_over,
         "notes": admission.notes,
@@ -149,15 +182,6 @@ def _admit(session: Session, context: RunContext) -> list[int]:
     }
     if run.promised is not None and not run.from_step:
         run.left_out = admission.looked_at - len(admission.records) - len(admission.left_over)
-    session.flush()
-    return admission.records
-
-
-def wake_other_workers(session: Session, run: ScheduledTask, now: datetime) -> None:
-    """While this worker is busy with the run, another one may take the next in the queue."""
-    waiting = session.scalar(select(ready(run.queue, now).exists()))
-    if waiting:
-        wake(session, [run.queue])
 
 
 def ready(queue: str, now: datetime) -> Select[int]:
@@ -180,6 +204,9 @@ def drain(engine: RuleEngine, queue: str, *, most_runs: int, most_seconds: float
     while executed < most_runs and engine.clock().timestamp() < until:
         with engine.transaction() as session:
             ids = session.scalars(ready(queue, engine.clock()).limit(min(most_runs - executed, 20))).all()
+            if len(ids) > 1:
+                # While this worker is busy with the first, another one may take the next.
+                wake(session, [queue])
         if not ids:
             return executed
         for run_id in ids:

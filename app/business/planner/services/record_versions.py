@@ -36,12 +36,13 @@ def lock_version(session: Session, row: Row, seen: int | None = None) -> Row:
 def write_changes(session: Session, row: Any, values: Mapping[str, Any], now: datetime) -> None:
     """Set `values` on the version that `row` has, as its next version. Raises Stale."""
     model = type(row)
-    guarded = update(model).where(model.id == row.id, model.version == row.version)
+    guarded = update(model).where(
+        model.account_id == row.account_id, model.id == row.id, model.version == row.version
+    )
     changed = guarded.values(**with_folded(model, values), updated_at=now, version=model.version + 1)
-    written: Any = session.execute(changed.execution_options(synchronize_session=False))
-    if written.rowcount != 1:
+    written = changed.returning(model).execution_options(synchronize_session=False, populate_existing=True)
+    if session.scalar(written) is None:
         raise Stale(STALE)
-    session.refresh(row)
 
 
 def differing(row: Any, values: Mapping[str, Any]) -> dict[str, Any]:

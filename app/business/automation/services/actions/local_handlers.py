@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Role
 from app.business.accounts.services.audit_log import AuditActor, record
 from app.business.accounts.services.notices import add_notice
-from app.business.accounts.services.scope import Scope, owned
+from app.business.accounts.services.scope import Scope, owned, owned_and_locked
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.actions.handler import Handlers, LocalWork
 from app.business.automation.services.actions.inheritance import Inherited, inherited
@@ -24,13 +24,12 @@ from app.business.automation.services.catalogue.field_types import FieldValue
 from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.catalogue.record_models import MODELS, record_type_of
 from app.business.automation.services.runs.context import RunContext
-from app.business.automation.services.runs.unit_receipts import Done, LeftOut, Unit
+from app.business.automation.services.runs.unit_receipts import Done, LeftOut, Refused, Unit
 from app.business.automation.services.triggering.rule_switch import switch
 from app.business.errors import Conflict, NotFound
 from app.business.events import Origin
 from app.business.planner.models import Idea, Record, Sector
 from app.business.planner.services.idea_service import create_idea
-from app.business.planner.services.record_versions import lock_version
 from app.business.writer.services import task_service
 from app.business.writer.services.record_editors import update_record
 
@@ -45,16 +44,17 @@ class UpdateRecordsWork(LocalWork):
     def save(self, session: Session, context: RunContext, unit: Unit, answer: None) -> Done | LeftOut:
         """Left out when the record's present status does not allow the change."""
         params: UpdateRecords = unit.step.params
+        # Labels are added to the present ones, which are read under the lock.
         try:
-            row = owned(session, MODELS[unit.record_type], unit.record_id, Scope(context.account.id))
-            with session.begin_nested():
-                # Labels are added to the present ones, which are read after the lock.
-                changes = _changes(session, context, lock_version(session, row), params)
-                update_record(session, row, changes, origin=_origin(context, unit), now=context.now)
+            row = owned_and_locked(
+                session, MODELS[unit.record_type], unit.record_id, Scope(context.account.id)
+            )
+            changes = _changes(session, context, row, params)
+            update_record(session, row, changes, origin=_origin(context, unit), now=context.now)
         except NotFound:
-            return GONE
+            raise Refused(GONE.message) from None
         except Conflict as refusal:
-            return LeftOut(refusal.message)
+            raise Refused(refusal.message) from None
         return Done(message="Updated")
 
 

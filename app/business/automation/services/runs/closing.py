@@ -7,12 +7,13 @@ from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.services.notices import add_notice
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import (
+    CLOSED,
     Cause,
     Reason,
     RunAttempt,
@@ -23,7 +24,7 @@ from app.business.automation.run_models import (
 from app.business.automation.services.runs import consecutive_failures, outages, record_claims
 from app.business.automation.services.runs.chain_review import tell_editors
 from app.business.automation.services.runs.context import RunContext, load_context
-from app.business.automation.services.runs.credits_used import credits_of_attempt, credits_of_run
+from app.business.automation.services.runs.credits_used import credits_before, credits_of_run
 from app.business.automation.services.runs.follow_up_runs import (
     HANDED_PROMISED,
     merged_rest,
@@ -35,9 +36,11 @@ from app.business.automation.services.runs.gate_verdict import Stop, stop_of
 from app.business.automation.services.runs.opening import LONG_QUEUE, schedule_wakeup
 from app.business.automation.services.runs.record_claim_settling import open_origins, settle_claims
 from app.business.automation.services.runs.result import failure_sentence, result_of
+from app.business.automation.services.runs.steps import steps_of
 from app.business.automation.services.runs.unit_receipts import Outcome
 from app.business.automation.services.runs.waiting import (
     LONGEST_WAIT,
+    anybody_waits,
     waited_too_long,
     wake_for_credits,
     wake_next_in_turn,
@@ -149,7 +152,7 @@ def settle(session: Session, context: RunContext, outcome: Outcome) -> None:
     notes = [*context.detail.options.get("notes", []), *outcome.notes]
     if not outcome.failures:
         notes += _go_on(session, context, outcome)
-        _end(session, context, Status.COMPLETED, None, "", notes=notes)
+        _end(session, context, Status.COMPLETED, None, "", notes=notes, is_released=True)
         return
     message = failure_sentence(session, context, outcome)
     is_passing = all(failure.is_passing for failure in outcome.failures)
@@ -163,7 +166,16 @@ def settle(session: Session, context: RunContext, outcome: Outcome) -> None:
     reason = Reason(reasons.most_common(1)[0][0]) if len(reasons) == 1 else Reason.ACTION_FAILED
     if is_passing:
         outages.keep_for_later(context)
-    _end(session, context, Status.FAILED, reason, message, notes=notes, is_passing=is_passing)
+    _end(
+        session,
+        context,
+        Status.FAILED,
+        reason,
+        message,
+        notes=notes,
+        is_passing=is_passing,
+        is_released=True,
+    )
 
 
 def _go_on(session: Session, context: RunContext, outcome: Outcome) -> list[str]:
@@ -198,15 +210,18 @@ def _end(
     *,
     notes: list[str] | None = None,
     is_passing: bool = False,
+    is_released: bool = False,
 ) -> None:
     """Set the final state of this attempt, and everything that depends on it."""
     run = context.run
-    _release(session, context)
-    run.status, run.reason, run.error_message, run.finished_at = status, reason, message, context.now
-    run.waiting_for = run.waits_for_run_id = None
-    run.credits_used = credits_of_run(session, run)
-    run.result = result_of(session, context, notes or [])
-    _count_left(context, reason)
+    if not is_released:
+        _release(session, context)
+    with session.no_autoflush:
+        run.status, run.reason, run.error_message, run.finished_at = status, reason, message, context.now
+        run.waiting_for = run.waits_for_run_id = run.lease_token = run.lease_until = None
+        run.credits_used = 0 if _is_free(context) else credits_of_run(session, run)
+        run.result = result_of(session, context, notes or [])
+        _count_left(context, reason)
     if run.admitted_at:
         settle_claims(session, context, failed=status == Status.FAILED, is_passing=is_passing)
     else:
@@ -227,8 +242,9 @@ def _end(
     consecutive_failures.count_end(session, run, context.now, is_passing=is_passing)
     if status == Status.COMPLETED and run.queue == LONG_QUEUE:
         outages.follow_completed(session, run, context.now)
-    wake_previous(session, run)
-    wake_for_credits(session, run.account_id)
+    if anybody_waits(session, run.account_id):
+        wake_previous(session, run)
+        wake_for_credits(session, run.account_id)
 
 
 def _count_left(context: RunContext, reason: Reason | None) -> None:
@@ -281,14 +297,22 @@ def _end_attempt(
             status=status,
             reason=reason,
             error_message=message,
-            credits_used=credits_of_attempt(session, run),
+            credits_used=(run.credits_used if run.status in CLOSED else credits_of_run(session, run))
+            - credits_before(session, run),
         )
     )
     run.lease_token = run.lease_until = None
     session.flush()
 
 
+def _is_free(context: RunContext) -> bool:
+    """Whether the run has never set credits aside: it is in its first attempt, and none of its steps costs any."""
+    return context.is_new and not any(step.entry.is_paid for step in steps_of(context))
+
+
 def _release(session: Session, context: RunContext) -> None:
+    if _is_free(context):
+        return
     CreditService().release(
         session,
         account_id=context.account.id,
@@ -297,15 +321,21 @@ def _release(session: Session, context: RunContext) -> None:
     )
 
 
-def _report_end(session: Session, context: RunContext) -> None:
-    """The event of a finished run, only where a rule of the account listens for it."""
-    run = context.run
-    listens = select(AutomationRule.id).where(
-        AutomationRule.account_id == run.account_id,
+_LISTENERS = (
+    select(AutomationRule.id)
+    .where(
+        AutomationRule.account_id == bindparam("account"),
         AutomationRule.trigger == EventType.RUN_FINISHED,
         AutomationRule.is_active,
     )
-    if session.scalar(listens.limit(1)) is None:
+    .limit(1)
+)
+
+
+def _report_end(session: Session, context: RunContext) -> None:
+    """The event of a finished run, only where a rule of the account listens for it."""
+    run = context.run
+    if session.scalar(_LISTENERS, {"account": run.account_id}) is None:
         return
     batch = open_batch(session, EventType.RUN_FINISHED, context.origin(run.from_step, None), context.now)
     data = {"rule_id": run.automation_rule_id, "status": run.status}

@@ -1,15 +1,18 @@
 """Everything one run knows about itself: row, detail, rule, the definition of its version, account, clock."""
 
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import String, bindparam, cast, func, select
+from sqlalchemy.orm import Session, aliased
 
 from app.business.accounts.models import Account
-from app.business.automation.models import AutomationRule, RuleVersion
+from app.business.automation.models import AutomationRule, RuleRecord, RuleVersion
 from app.business.automation.run_models import Cause, RunDetail, ScheduledTask
 from app.business.automation.services.catalogue.field_types import RuleScope
 from app.business.automation.services.catalogue.nouns import plural
@@ -17,10 +20,20 @@ from app.business.automation.services.conditions.facts import Facts
 from app.business.automation.services.conditions.parser import Node
 from app.business.automation.services.rules.definition import RuleDefinition, definition_from
 from app.business.automation.services.rules.versions import read_definition
+from app.business.automation.services.runs.local_days import next_local_day
 from app.business.billing.services.credit_service import Budget, BudgetScope
 from app.business.billing.services.spend_counters import TOTAL
 from app.business.events import Origin
 from app.business.planner.models import Site
+
+
+@dataclass
+class Parsed:
+    """What follows from a definition alone: made once, and shared by the runs of its version."""
+
+    definition: RuleDefinition
+    steps: dict[Any, Any] = field(default_factory=dict)
+    """By record type and first step of a run."""
 
 
 @dataclass
@@ -40,6 +53,14 @@ class RunContext:
     """In a test: typed values that stand for the record."""
     without_sites: frozenset[int] = frozenset()
     """Sites whose budget pays for none of their records: the run looks for those of others."""
+    has_unfinished: bool = True
+    """Whether the rule may have begun records of the run's type without finishing them."""
+    is_new: bool = False
+    """Whether the run was admitted just now, with nothing taken over from others: it has no receipts."""
+    parsed: Parsed = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.parsed = Parsed(self.definition)
 
     @property
     def conditions(self) -> Node:
@@ -66,9 +87,7 @@ class RunContext:
     @property
     def next_local_day(self) -> datetime:
         """The first instant of tomorrow in the account's zone."""
-        local = self.now.astimezone(ZoneInfo(self.account.timezone))
-        midnight = local.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
-        return (midnight + timedelta(days=1)).astimezone(UTC)
+        return next_local_day(self.now.astimezone(ZoneInfo(self.account.timezone)))
 
     @property
     def budgets(self) -> list[Budget]:
@@ -165,26 +184,57 @@ def context_of_start(
 
 def load_context(session: Session, run: ScheduledTask, now: datetime) -> RunContext:
     """Read what belongs to `run`. The live rule is read afresh: it may have been switched off since."""
-    rule = session.get_one(AutomationRule, run.automation_rule_id, populate_existing=True)
-    stored: dict[str, Any] = session.scalars(
-        select(RuleVersion.definition).where(
-            RuleVersion.rule_id == rule.id, RuleVersion.version == run.rule_version
-        )
-    ).one()
-    return RunContext(
-        run=run,
-        detail=session.scalars(
-            select(RunDetail).where(RunDetail.run_id == run.id).execution_options(populate_existing=True)
-        ).one(),
-        rule=rule,
-        definition=definition_from(stored),
-        account=session.get_one(Account, run.account_id, populate_existing=True),
-        site=session.get(Site, run.site_id) if run.site_id else None,
-        now=now,
-        max_credits=_total_of_start(session, run),
+    (context,) = load_contexts(session, [run], now)
+    return context
+
+
+def load_contexts(session: Session, runs: Sequence[ScheduledTask], now: datetime) -> list[RunContext]:
+    """The same for many runs, in one statement. Their rows are in the database by then."""
+    rows = session.execute(
+        _PARTS, {"runs": [run.id for run in runs]}, execution_options={"populate_existing": True}
     )
+    found = {row[0].run_id: row for row in rows}
+    return [_context(run, found[run.id], now) for run in runs]
 
 
-def _total_of_start(session: Session, run: ScheduledTask) -> int | None:
-    first = ScheduledTask.id == (run.start_id or run.id)
-    return session.scalar(select(ScheduledTask.max_credits).where(first))
+def _context(run: ScheduledTask, parts: Any, now: datetime) -> RunContext:
+    detail, rule, account, site, stored, max_credits, has_unfinished = parts
+    parsed = _parsed(stored)
+    context = RunContext(run, detail, rule, parsed.definition, account, site, now, max_credits)
+    context.parsed, context.has_unfinished = parsed, has_unfinished
+    return context
+
+
+@lru_cache(maxsize=1024)
+def _parsed(stored: str) -> Parsed:
+    """By its text: a version never changes, and whoever reads a definition leaves it as it is."""
+    return Parsed(definition_from(json.loads(stored)))
+
+
+_first = aliased(ScheduledTask)
+_unfinished = select(RuleRecord.id).where(
+    RuleRecord.rule_id == ScheduledTask.automation_rule_id,
+    RuleRecord.record_type == ScheduledTask.record_type,
+    RuleRecord.unfinished_run_id.is_not(None),
+)
+_PARTS = (
+    select(
+        RunDetail,
+        AutomationRule,
+        Account,
+        Site,
+        cast(RuleVersion.definition, String),
+        _first.max_credits,
+        _unfinished.exists(),
+    )
+    .join_from(ScheduledTask, RunDetail, RunDetail.run_id == ScheduledTask.id)
+    .join(AutomationRule, AutomationRule.id == ScheduledTask.automation_rule_id)
+    .join(Account, Account.id == ScheduledTask.account_id)
+    .join(
+        RuleVersion,
+        (RuleVersion.rule_id == AutomationRule.id) & (RuleVersion.version == ScheduledTask.rule_version),
+    )
+    .join(_first, _first.id == func.coalesce(ScheduledTask.start_id, ScheduledTask.id))
+    .outerjoin(Site, Site.id == ScheduledTask.site_id)
+    .where(ScheduledTask.id.in_(bindparam("runs", expanding=True)))
+)

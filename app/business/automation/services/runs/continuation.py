@@ -7,7 +7,7 @@ for that is what the person now wants, and it costs nothing.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import delete, insert, select
@@ -43,7 +43,7 @@ CHUNK = 500
 
 def unfinished_of(session: Session, context: RunContext, records: Sequence[int]) -> Origins:
     """Those of the records that another run of this rule has begun and not finished."""
-    if context.run.record_type is None or not _has_unfinished(session, context):
+    if context.run.record_type is None or not context.has_unfinished:
         return {}
     row, found = RuleRecord, Origins()
     for start in range(0, len(records), CHUNK):
@@ -58,16 +58,9 @@ def unfinished_of(session: Session, context: RunContext, records: Sequence[int])
     return found
 
 
-def _has_unfinished(session: Session, context: RunContext) -> bool:
-    query = select(RuleRecord.id).where(
-        RuleRecord.rule_id == context.rule.id,
-        RuleRecord.record_type == context.run.record_type,
-        RuleRecord.unfinished_run_id.is_not(None),
-    )
-    return session.scalar(query.limit(1)) is not None
-
-
-def take_over(session: Session, context: RunContext, records: Sequence[int], origins: Origins) -> None:
+def take_over(
+    session: Session, context: RunContext, records: Sequence[int], origins: Mapping[int, int]
+) -> None:
     """Copy the receipts of what is done already for `records`, all those of this run, which has not begun.
 
     Called again when fewer records are left: it then starts afresh.

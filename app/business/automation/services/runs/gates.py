@@ -3,10 +3,10 @@
 A check that says no takes neither a daily slot nor credits nor records. The trace names every check.
 """
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, select, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import AccountStatus
@@ -33,12 +33,18 @@ from app.business.automation.services.runs.site_choice import leave_out_sites, s
 from app.business.automation.services.runs.start_total import start_left
 from app.business.automation.services.runs.steps import steps_of
 from app.business.planner.models import SiteStatus
+from app.business.upsert import upserting
 
 SAMPLE = 10
 
 
-def pass_gates(session: Session, context: RunContext) -> Admission:
-    """Ask every check in order until one stops. What they took is undone when one stops."""
+def pass_gates(
+    session: Session, context: RunContext, admit: Callable[[RunContext, Admission], None] | None = None
+) -> Admission:
+    """Ask every check in order until one stops. What they took is undone when one stops.
+
+    admit: notes on the run that all have passed.
+    """
     admission = Admission()
     savepoint = session.begin_nested()
     for name, gate in GATES:
@@ -57,6 +63,8 @@ def pass_gates(session: Session, context: RunContext) -> Admission:
         would = _would(context, admission)
         admission.stop = Stop(Reason.SHADOW, _would_have(context, admission, would), would=would)
     else:
+        if admit:
+            admit(context, admission)
         savepoint.commit()
     return admission
 
@@ -149,7 +157,8 @@ def check_conditions(session: Session, context: RunContext, admission: Admission
     admission.looked_at = choice.offered or 0
     if choice.ids:
         _sample_trace(session, context, choice.ids[:1])
-    _go_on(session, context, admission, choice.ids)
+    origins = continuation.unfinished_of(session, context, choice.ids)
+    _go_on(session, context, admission, choice.ids, origins)
     needed = _needed(context, choice)
     if choice.matched + choice.place.beyond < needed and admission.origins:
         # Too few to begin with, but what was begun is finished.
@@ -220,22 +229,17 @@ def _facts(session: Session, context: RunContext, subject: str | None, ids: list
 def check_daily_limit(session: Session, context: RunContext, _admission: Admission) -> str | Stop | None:
     """One more run today, counted by a guarded update. Follow-ups count as well; retries come here no more."""
     rule, run, day = context.rule, context.run, context.local_day
-    dialect: Any = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
-    key = {"rule_id": rule.id, "local_day": day, "split_site_id": run.split_site_id}
-    session.execute(
-        dialect.insert(RuleDay).values(account_id=context.account.id, used=0, **key).on_conflict_do_nothing()
-    )
     limit = rule.max_executions_per_day
-    used = session.scalar(
-        update(RuleDay)
-        .where(
-            RuleDay.account_id == context.account.id,
-            *(getattr(RuleDay, name) == value for name, value in key.items()),
-            has_slot(limit),
-        )
-        .values(used=RuleDay.used + 1)
-        .returning(RuleDay.used)
+    key = {"rule_id": rule.id, "local_day": day, "split_site_id": run.split_site_id}
+    counted = upserting(
+        session,
+        RuleDay,
+        key | {"account_id": context.account.id, "used": 1},
+        unique=list(key),
+        change={"used": RuleDay.used + 1},
+        where=has_slot(limit),
     )
+    used = session.scalar(counted.returning(RuleDay.used))
     if used is not None:
         run.counted_day = day
         return f"Run {used} of {limit} today."
@@ -280,10 +284,12 @@ def _limit_below_price(context: RunContext, admission: Admission, prices: WorkPr
 def check_credits(session: Session, context: RunContext, admission: Admission) -> str | Stop:
     """Set the price aside and take the records, both by guarded updates."""
     if context.run.record_type and admission.records:
-        got = record_claims.claim(session, context, admission.records)
+        taken = record_claims.claim(session, context, admission.records)
+        got = list(taken)
         if not got:
             return wait_for_holder(context, holders_of(session, context, admission.records))
-        if _go_on(session, context, admission, got) or len(got) < len(admission.records):
+        origins = {key: run_id for key, run_id in taken.items() if run_id not in (None, context.run.id)}
+        if _go_on(session, context, admission, got, origins) or len(got) < len(admission.records):
             lost = [key for key in admission.records if key not in set(got)]
             if holders := holders_of(session, context, lost):
                 admission.notes.append(left_to_holders(context, holders))
@@ -293,17 +299,23 @@ def check_credits(session: Session, context: RunContext, admission: Admission) -
     context.start_of_spending()
     if stop := set_aside(session, context, admission):
         return stop
-    _go_on(session, context, admission, admission.records)
+    kept = {key: run_id for key, run_id in admission.origins.items() if key in set(admission.records)}
+    _go_on(session, context, admission, admission.records, kept)
     return f"{admission.price} credits set aside." if admission.price else "Free."
 
 
-def _go_on(session: Session, context: RunContext, admission: Admission, records: list[int]) -> bool:
+def _go_on(
+    session: Session,
+    context: RunContext,
+    admission: Admission,
+    records: list[int],
+    origins: Mapping[int, int],
+) -> bool:
     """Take over what is done already for these records, all those of the run; whether that is news."""
-    origins = continuation.unfinished_of(session, context, records)
     if origins == admission.origins and (not origins or records == admission.gone_on_with):
         return False
     continuation.take_over(session, context, records, origins)
-    admission.origins, admission.gone_on_with = origins, records
+    admission.origins, admission.gone_on_with = dict(origins), records
     return True
 
 

@@ -1,11 +1,12 @@
 """Who may write for a run: the holder of its token, while its lease lasts. A replaced worker writes nothing."""
 
 import secrets
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import CursorResult, func, or_, select, update
+from sqlalchemy import Select, bindparam, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
@@ -35,12 +36,12 @@ def claim_run(session: Session, run_id: int, worker: str, now: datetime) -> Sche
     """
     token = secrets.token_hex(8)
     try:
-        with session.begin_nested():
-            taken = _take(session, run_id, worker, token, now)
+        with _alone(session):
+            run = _take(session, run_id, worker, token, now)
     except IntegrityError:
-        taken = False
-    run = session.get(ScheduledTask, run_id, populate_existing=True)
-    if run is None or not taken:
+        run = None
+    if run is None:
+        run = session.get(ScheduledTask, run_id, populate_existing=True)
         if run is not None and run.cause in SERIAL_CAUSES:
             _wait_for_previous(session, run, now)
         return None
@@ -53,50 +54,40 @@ def claim_run(session: Session, run_id: int, worker: str, now: datetime) -> Sche
     return run
 
 
-def _take(session: Session, run_id: int, worker: str, token: str, now: datetime) -> bool:
-    return _changed(
-        session,
-        update(ScheduledTask)
-        .where(
-            ScheduledTask.id == run_id,
-            ScheduledTask.status == Status.PENDING,
-            ScheduledTask.waiting_for.is_(None),
-            func.coalesce(ScheduledTask.not_before, ScheduledTask.scheduled_at) <= now,
-        )
-        .values(
-            status=Status.RUNNING,
-            lease_token=token,
-            lease_until=now + LEASE,
-            worker=worker,
-            attempt=ScheduledTask.attempt + 1,
-            started_at=func.coalesce(ScheduledTask.started_at, now),
-        )
-        # The attempt that is written beside it tells open pages.
-        .execution_options(is_shown=False),
-    )
+def _alone(session: Session) -> AbstractContextManager[object]:
+    """On SQLite nobody writes beside this transaction, so the claim cannot meet another one at its unique key."""
+    return session.begin_nested() if session.get_bind().dialect.name == "postgresql" else nullcontext()
 
 
-def _wait_for_previous(session: Session, run: ScheduledTask, now: datetime) -> None:
+def _take(session: Session, run_id: int, worker: str, token: str, now: datetime) -> ScheduledTask | None:
+    by = {"run": run_id, "by": worker, "token": token, "now": now, "until": now + LEASE}
+    return session.scalar(_CLAIM, by)
+
+
+def _running_of_rule(run: Any) -> Select[int]:
     other = aliased(ScheduledTask)
-    running = select(other.id).where(
+    return select(other.id).where(
         other.automation_rule_id == run.automation_rule_id,
         other.status == Status.RUNNING,
         other.cause.in_(SERIAL_CAUSES),
     )
-    _changed(
-        session,
+
+
+def _wait_for_previous(session: Session, run: ScheduledTask, now: datetime) -> None:
+    session.execute(
         update(ScheduledTask)
         .where(
             ScheduledTask.id == run.id,
             ScheduledTask.status == Status.PENDING,
             ScheduledTask.waiting_for.is_(None),
-            running.exists(),
+            _running_of_rule(run).exists(),
         )
         .values(
             waiting_for=Waiting.PREVIOUS,
             waits_for_run_id=None,
             waiting_since=func.coalesce(ScheduledTask.waiting_since, now),
-        ),
+        )
+        .execution_options(synchronize_session=False)
     )
 
 
@@ -105,21 +96,37 @@ def renew(session: Session, lease: Lease, now: datetime) -> datetime | None:
 
     Raises LeaseLost when the token is no longer the run's.
     """
-    row = session.execute(
-        update(ScheduledTask)
-        .where(
-            ScheduledTask.id == lease.run_id,
-            ScheduledTask.lease_token == lease.token,
-            ScheduledTask.status == Status.RUNNING,
-        )
-        .values(lease_until=now + LEASE)
-        .returning(ScheduledTask.cancel_requested_at)
-        # No page shows the lease, and every minute has several of these writes.
-        .execution_options(synchronize_session=False, is_shown=False)
-    ).one_or_none()
+    renewal = _RENEWAL.returning(ScheduledTask.cancel_requested_at)
+    row = session.execute(renewal, _of_lease(lease, now)).one_or_none()
     if row is None:
         raise LeaseLost
     return row[0]
+
+
+def renew_and_read(session: Session, lease: Lease, now: datetime) -> ScheduledTask:
+    """The same, and the whole row as it is now. Raises LeaseLost."""
+    renewal = _RENEWAL.returning(ScheduledTask).execution_options(populate_existing=True)
+    run = session.scalar(renewal, _of_lease(lease, now))
+    if run is None:
+        raise LeaseLost
+    return run
+
+
+def _of_lease(lease: Lease, now: datetime) -> dict[str, object]:
+    return {"run": lease.run_id, "token": lease.token, "until": now + LEASE}
+
+
+_RENEWAL = (
+    update(ScheduledTask)
+    .where(
+        ScheduledTask.id == bindparam("run"),
+        ScheduledTask.lease_token == bindparam("token"),
+        ScheduledTask.status == Status.RUNNING,
+    )
+    .values(lease_until=bindparam("until"))
+    # No page shows the lease, and every minute has several of these writes.
+    .execution_options(synchronize_session=False, is_shown=False)
+)
 
 
 def expired(now: datetime) -> Any:
@@ -129,6 +136,24 @@ def expired(now: datetime) -> Any:
     )
 
 
-def _changed(session: Session, statement: Any) -> bool:
-    result = cast(CursorResult[Any], session.execute(statement.execution_options(synchronize_session=False)))
-    return result.rowcount == 1
+_CLAIM = (
+    update(ScheduledTask)
+    .where(
+        ScheduledTask.id == bindparam("run"),
+        ScheduledTask.status == Status.PENDING,
+        ScheduledTask.waiting_for.is_(None),
+        func.coalesce(ScheduledTask.not_before, ScheduledTask.scheduled_at) <= bindparam("now"),
+        or_(ScheduledTask.cause.not_in(SERIAL_CAUSES), ~_running_of_rule(ScheduledTask).exists()),
+    )
+    .values(
+        status=Status.RUNNING,
+        lease_token=bindparam("token"),
+        lease_until=bindparam("until"),
+        worker=bindparam("by"),
+        attempt=ScheduledTask.attempt + 1,
+        started_at=func.coalesce(ScheduledTask.started_at, bindparam("now")),
+    )
+    .returning(ScheduledTask)
+    # The attempt that is written beside it tells open pages.
+    .execution_options(is_shown=False, synchronize_session=False, populate_existing=True)
+)

@@ -89,7 +89,11 @@ class Lineage:
     def part(self, unit: Unit, record_id: int) -> Unit:
         """What a unit that is done at once for many records does for one of them."""
         return replace(
-            unit, record_type=self.context.run.record_type or "", record_id=record_id, ids=(record_id,)
+            unit,
+            record_type=self.context.run.record_type or "",
+            record_id=record_id,
+            ids=(record_id,),
+            is_new=False,
         )
 
     def note(self, step: Step, receipts: Sequence[Receipt]) -> list[tuple[Receipt, Roots]]:

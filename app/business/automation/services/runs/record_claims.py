@@ -5,13 +5,13 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, case, false, func, not_, or_, select, true, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import RuleRecord, RuleVersion
 from app.business.automation.run_models import Cause, ScheduledTask
 from app.business.automation.services.runs.context import RunContext
 from app.business.planner.models import Record
+from app.business.upsert import upserting
 
 FAILURES_TO_SET_ASIDE = 3
 CHUNK = 500
@@ -112,16 +112,15 @@ def _handled(context: RunContext) -> ColumnElement[bool]:
             return RuleRecord.state == "handled"
 
 
-def claim(session: Session, context: RunContext, ids: list[int]) -> list[int]:
-    """Take the records for this run; returns those it got, in the order of `ids`."""
-    got: set[int] = set()
+def claim(session: Session, context: RunContext, ids: list[int]) -> dict[int, int | None]:
+    """Take the records for this run; gives those it got, in the order of `ids`, each with the run that began it."""
+    got: dict[int, int | None] = {}
     for chunk in _chunks(ids):
-        got.update(session.scalars(_upsert(session, context, chunk)))
-    return [record_id for record_id in ids if record_id in got]
+        got |= dict(session.execute(_upsert(session, context, chunk)).all())
+    return {record_id: got[record_id] for record_id in ids if record_id in got}
 
 
 def _upsert(session: Session, context: RunContext, ids: Iterable[int]) -> Any:
-    dialect: Any = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     rows = [
         {
             "account_id": context.account.id,
@@ -135,12 +134,14 @@ def _upsert(session: Session, context: RunContext, ids: Iterable[int]) -> Any:
         }
         for record_id in ids
     ]
-    statement = dialect.insert(RuleRecord).values(rows)
-    return statement.on_conflict_do_update(
-        index_elements=["rule_id", "record_type", "record_id"],
-        set_={"state": "claimed", "run_id": context.run.id, "updated_at": context.now},
+    return upserting(
+        session,
+        RuleRecord,
+        rows,
+        unique=["rule_id", "record_type", "record_id"],
+        change={"state": "claimed", "run_id": context.run.id, "updated_at": context.now},
         where=or_(not_(_taken(context)), RuleRecord.run_id == context.run.id),
-    ).returning(RuleRecord.record_id)
+    ).returning(RuleRecord.record_id, RuleRecord.unfinished_run_id)
 
 
 def claim_again(session: Session, context: RunContext, ids: list[int]) -> dict[int, int]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, true
+from sqlalchemy import ColumnElement, and_, false, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import RuleRecord
@@ -98,13 +98,16 @@ def _of_given(session: Session, context: RunContext, given: Sequence[int]) -> Ch
         if context.run.from_step
         else _may_take(session, context)
     )
+    is_held = held_elsewhere(context).where(RuleRecord.record_id == model.id).exists()
     held: set[int] = set()
     found: list[int] = []
     order = () if context.run.from_step else _order(context)
     for start in range(0, len(given), CHUNK):
         chunk = list(given[start : start + CHUNK])
-        found += session.scalars(select(model.id).where(clause, model.id.in_(chunk)).order_by(*order))
-        held.update(session.scalars(held_elsewhere(context).where(RuleRecord.record_id.in_(chunk))))
+        query = select(model.id, is_held).where(clause, model.id.in_(chunk)).order_by(*order)
+        for record_id, is_held_now in session.execute(query):
+            found.append(record_id)
+            held.update([record_id] if is_held_now else [])
     if context.run.from_step or context.definition.order == OLDEST or is_selected(context):
         places = {record_id: place for place, record_id in enumerate(given)}
         found.sort(key=lambda record_id: places[record_id])
@@ -139,7 +142,11 @@ def _of_list(session: Session, context: RunContext, choice: Choice) -> Choice:
 def _may_take(session: Session, context: RunContext) -> ColumnElement[bool]:
     """Clause: records of the run's scope that match and that the rule has not done; another run may hold them."""
     definition, model, scope = context.definition, MODELS[context.definition.record_type or ""], context.scope
-    begun = begun_before(session, context.rule.id, context.run.record_type, definition.conditions, model)
+    begun = (
+        begun_before(session, context.rule.id, context.run.record_type, definition.conditions, model)
+        if context.has_unfinished
+        else false()
+    )
     fits = and_(meets_conditions(context), eligible(definition, context.now))
     return and_(
         in_scope(model, scope.account_id, scope.split_site_id or scope.site_id, scope.sector_id),

@@ -130,6 +130,8 @@ def notes_of(
     session: Session, context: RunContext, record_type: str | None, left_out: Mapping[int, Sequence[int]]
 ) -> list[str]:
     """For each site: how many records its budget left out, and when they are done."""
+    if not left_out:
+        return []
     names = dict(session.execute(select(Site.id, Site.name).where(Site.id.in_(left_out))).all())
     return [
         f"{plural(len(ids), record_type)} of {names[site_id]} left out: the site's monthly budget is used up. "
@@ -140,6 +142,8 @@ def notes_of(
 
 
 def _budgets(session: Session, context: RunContext, by_site: Mapping[int, int]) -> list[Budget]:
+    if not by_site:
+        return []
     sites = session.execute(select(Site.id, Site.name, Site.monthly_budget).where(Site.id.in_(by_site)))
     month = f"{context.spending_day:%Y-%m}"
     return [

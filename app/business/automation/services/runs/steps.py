@@ -42,10 +42,20 @@ class Step:
 
 def steps_of(context: RunContext) -> list[Step]:
     """The run's steps in order; a follow-up begins at its own first step."""
-    actions, run = context.definition.actions, context.run
-    if run.from_step:
-        return steps_after(actions, context.definition.record_type, run.record_type, run.from_step)
-    return steps_over(actions, run.record_type)
+    run, known = context.run, context.parsed.steps
+    key = run.record_type, run.from_step
+    if key not in known:
+        known[key] = _steps(context.definition.actions, context.definition.record_type, *key)
+    steps: list[Step] = known[key]
+    return steps
+
+
+def _steps(
+    actions: Sequence[Action], own_type: str | None, record_type: str | None, from_step: int
+) -> list[Step]:
+    if from_step:
+        return steps_after(actions, own_type, record_type, from_step)
+    return steps_over(actions, record_type)
 
 
 def steps_after(

@@ -14,6 +14,9 @@ from app.business.automation.services.runs.context import RunContext, handed_on
 from app.business.automation.services.runs.steps import FINISHED, Step, input_ids, unit_states
 from app.business.automation.services.runs.unit_receipts import Unit, unit_key
 
+States = Mapping[tuple[str, int], str]
+"""Status of the step's receipts by record type and id."""
+
 
 @dataclass(frozen=True)
 class OpenUnits:
@@ -23,12 +26,14 @@ class OpenUnits:
     skipped: list[int] = field(default_factory=list)
 
 
-def open_units(session: Session, context: RunContext, step: Step, records: list[int]) -> OpenUnits:
-    """What a further attempt would do in this step. `records` are the run's own."""
-    states = unit_states(session, context.run.id, step.index)
+def open_units(
+    session: Session, context: RunContext, step: Step, records: list[int], *, is_first: bool = False
+) -> OpenUnits:
+    """What a further attempt would do in this step. `records` are the run's own; is_first: nothing is begun."""
+    states: States = {} if is_first else unit_states(session, context.run.id, step.index)
     finished = {unit for unit, status in states.items() if status in FINISHED}
     if step.source == "run":
-        return OpenUnits(_of_run(context, step, records, finished))
+        return OpenUnits(_of_run(context, step, records, states))
     record_type = step.record_type or ""
     ids = input_ids(session, context, step, records)
     ids = [record_id for record_id in ids if (record_type, record_id) not in finished]
@@ -40,23 +45,22 @@ def open_units(session: Session, context: RunContext, step: Step, records: list[
     # What has begun is gone through with: the work itself may have changed what the step's condition asks for.
     begun = {record_id for record_id in ids if (record_type, record_id) in states}
     wanted = _wanted(session, context, step, ids, begun)
-    units = [_unit(context, step, record_type, key, (key,)) for key in wanted]
+    units = [_unit(context, step, record_type, key, (key,), states) for key in wanted]
     return OpenUnits(units, _without(ids, wanted))
 
 
-def _of_run(
-    context: RunContext, step: Step, records: list[int], finished: set[tuple[str, int]]
-) -> list[Unit]:
+def _of_run(context: RunContext, step: Step, records: list[int], states: States) -> list[Unit]:
     """One unit for all records, but for those that an earlier run did it for; none when that was all."""
     record_type = context.run.record_type or ""
+    finished = {unit for unit, status in states.items() if status in FINISHED}
     ids = [record_id for record_id in records if (record_type, record_id) not in finished]
     if ("run", context.run.id) in finished or (records and not ids):
         return []
-    return [_unit(context, step, "run", context.run.id, tuple(ids))]
+    return [_unit(context, step, "run", context.run.id, tuple(ids), states)]
 
 
 def _of_sectors(
-    session: Session, context: RunContext, step: Step, ids: list[int], states: Mapping[tuple[str, int], str]
+    session: Session, context: RunContext, step: Step, ids: list[int], states: States
 ) -> OpenUnits:
     model = MODELS[step.record_type or ""]
     sectors: dict[int, list[int]] = {}
@@ -70,12 +74,15 @@ def _of_sectors(
     units = []
     for sector_id, record_ids in sectors.items():
         if taken := tuple(record_id for record_id in record_ids if record_id in wanted):
-            units.append(_unit(context, step, "sector", sector_id, taken))
+            units.append(_unit(context, step, "sector", sector_id, taken, states))
     return OpenUnits(units, _without(ids, wanted))
 
 
-def _unit(context: RunContext, step: Step, record_type: str, key: int, ids: tuple[int, ...]) -> Unit:
-    return Unit(step, record_type, key, ids, unit_key(context.run.id, step.index, key))
+def _unit(
+    context: RunContext, step: Step, record_type: str, key: int, ids: tuple[int, ...], states: States
+) -> Unit:
+    is_new = (record_type, key) not in states
+    return Unit(step, record_type, key, ids, unit_key(context.run.id, step.index, key), is_new)
 
 
 def _without(ids: Sequence[int], wanted: Collection[int]) -> list[int]:

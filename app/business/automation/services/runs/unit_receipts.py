@@ -26,6 +26,8 @@ class Unit:
     record_id: int
     ids: tuple[int, ...]
     key: str
+    is_new: bool = False
+    """Whether it is known to have no receipt yet."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,14 @@ class Outcome:
     notes: list[str] = field(default_factory=list)
 
 
+class Refused(Exception):
+    """Raised by a handler that finds out while it writes that the record is left out: what it wrote is undone."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.reason = LeftOut(message)
+
+
 def unit_key(run_id: int, step: int, record_id: int) -> str:
     """The key that the provider, the ledger and the outputs of a unit share, the same in every attempt."""
     return f"r{run_id}-s{step}-{record_id}"
@@ -83,30 +93,19 @@ def unit_key(run_id: int, step: int, record_id: int) -> str:
 
 def begin(session: Session, context: RunContext, unit: Unit, now: datetime) -> None:
     """Note that the unit is being worked on; a second try counts up."""
-    known = _receipt(session, context, unit)
+    known = None if unit.is_new else _receipt(session, context, unit)
     if known is None:
-        session.add(
-            ActionRun(
-                account_id=context.account.id,
-                run_id=context.run.id,
-                step=unit.step.index,
-                type=unit.step.entry.key,
-                record_type=unit.record_type,
-                record_id=unit.record_id,
-                status="started",
-                provider_key=unit.key,
-                started_at=now,
-            )
-        )
+        session.execute(insert(ActionRun), [_row(context, unit, now) | {"status": "started"}])
     else:
         known.status, known.attempts, known.message = "started", known.attempts + 1, ""
-    session.flush()
+        session.flush()
 
 
 def finish(
     session: Session, context: RunContext, unit: Unit, done: Done, credits: int, now: datetime
 ) -> None:
     """The unit's receipt, in the transaction of its outputs and its charge."""
+<<<<<<< HEAD
     values = {
         "status": "done",
         "made": done.made,
@@ -117,12 +116,26 @@ def finish(
     _write(session, context, unit, values | _used(done.use), now)
     if done.use:
         ai_spending.settle(session, context.account, unit.key, done.use, unused=False, now=now)
+=======
+    _write(session, context, unit, _done(done, credits), now)
+
+
+def finish_at_once(
+    session: Session, context: RunContext, unit: Unit, done: Done, credits: int, now: datetime
+) -> None:
+    """The receipt of a unit that was begun in the same transaction."""
+    _write_at_once(session, context, unit, _done(done, credits), now)
+>>>>>>> 8dbd9ad (Cut the statements of a run, and bound what its end and a new day look at)
 
 
 def leave_out(session: Session, context: RunContext, unit: Unit, reason: LeftOut, now: datetime) -> None:
     """The record was not one for this action; counted in the result."""
-    begin(session, context, unit, now)
-    _write(session, context, unit, {"status": "left_out", "message": reason.message}, now)
+    _write_at_once(session, context, unit, {"status": "left_out", "message": reason.message}, now)
+
+
+def fail_at_once(session: Session, context: RunContext, failure: Failure, now: datetime) -> None:
+    """The failure of a unit that was begun in the same transaction."""
+    _write_at_once(session, context, failure.unit, {"status": "failed", "message": failure.message}, now)
 
 
 def skip(session: Session, context: RunContext, step: Step, ids: Sequence[int], now: datetime) -> None:
@@ -168,6 +181,40 @@ def _used(use: ModelUse | None) -> dict[str, Any]:
         "tokens_out": ActionRun.tokens_out + use.tokens_out,
         "ai_cost": ActionRun.ai_cost if use.cost is None else func.coalesce(ActionRun.ai_cost, 0) + use.cost,
     }
+
+
+def _row(context: RunContext, unit: Unit, now: datetime) -> dict[str, Any]:
+    return {
+        "account_id": context.account.id,
+        "run_id": context.run.id,
+        "step": unit.step.index,
+        "type": unit.step.entry.key,
+        "record_type": unit.record_type,
+        "record_id": unit.record_id,
+        "provider_key": unit.key,
+        "started_at": now,
+    }
+
+
+def _done(done: Done, credits: int) -> dict[str, Any]:
+    return {
+        "status": "done",
+        "made": done.made,
+        "records": done.records,
+        "credits": credits,
+        "message": done.message,
+    }
+
+
+def _write_at_once(
+    session: Session, context: RunContext, unit: Unit, values: dict[str, Any], now: datetime
+) -> None:
+    if unit.is_new:
+        row = _row(context, unit, now) | {"finished_at": now} | values
+        session.execute(insert(ActionRun), [row])
+        return
+    begin(session, context, unit, now)
+    _write(session, context, unit, values, now)
 
 
 def _write(session: Session, context: RunContext, unit: Unit, values: dict[str, Any], now: datetime) -> None:

@@ -1,16 +1,18 @@
 """Waking runs that wait: when what they wait for has come, they are pending like any other."""
 
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, cast
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import CursorResult, func, or_, select, update
+from sqlalchemy import CursorResult, bindparam, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from app.business.accounts.models import Account
-from app.business.automation.models import RuleRecord
+from app.business.automation.models import AutomationRule, RuleDay, RuleRecord
 from app.business.automation.run_models import Cause, ScheduledTask, Status, Waiting
 from app.business.automation.services.runs.lease import SERIAL_CAUSES
+from app.business.automation.services.runs.local_days import next_local_day
 from app.business.automation.services.runs.opening import RUN_QUEUES
 from app.business.events import wake
 
@@ -19,6 +21,21 @@ LONGEST_WAIT = timedelta(days=30)
 
 WAKES_AT_ONCE = 20
 """Runs woken together when credits or records come: those that do not fit wait again, so that nobody is blocked."""
+
+
+def anybody_waits(session: Session, account_id: int) -> bool:
+    """Whether a run of the account waits for what the end of another may bring."""
+    return session.scalar(_WAITERS, {"account": account_id}) is not None
+
+
+_WAITERS = (
+    select(ScheduledTask.id)
+    .where(
+        ScheduledTask.account_id == bindparam("account"),
+        ScheduledTask.waiting_for.in_([Waiting.PREVIOUS, Waiting.CREDITS]),
+    )
+    .limit(1)
+)
 
 
 def wake_previous(session: Session, run: ScheduledTask) -> None:
@@ -79,7 +96,8 @@ def wake_for_credits(session: Session, account_id: int) -> None:
         .order_by(ScheduledTask.priority, ScheduledTask.scheduled_at, ScheduledTask.id)
         .limit(WAKES_AT_ONCE)
     )
-    _wake(session, ScheduledTask.id.in_(session.scalars(chosen).all()))
+    if ids := session.scalars(chosen).all():
+        _wake(session, ScheduledTask.id.in_(ids))
 
 
 def wake_after_pause(session: Session, account_id: int) -> None:
@@ -122,11 +140,8 @@ def waited_too_long(run: ScheduledTask, now: datetime) -> bool:
 
 def wake_what_is_due(session: Session, now: datetime) -> int:
     """From the sweep: new days, credits that came meanwhile, waits whose previous run is gone, or that are over."""
-    woken = _wake(
-        session,
-        ScheduledTask.waiting_for.in_([Waiting.DAY, Waiting.BUDGET]),
-        ScheduledTask.not_before <= now,
-    )
+    woken = _wake(session, ScheduledTask.waiting_for == Waiting.BUDGET, ScheduledTask.not_before <= now)
+    woken += _wake_on_new_days(session, now)
     for account_id in session.scalars(
         select(ScheduledTask.account_id).where(ScheduledTask.waiting_for == Waiting.CREDITS).distinct()
     ).all():
@@ -135,6 +150,57 @@ def wake_what_is_due(session: Session, now: datetime) -> int:
         session, ScheduledTask.waiting_for.is_not(None), ScheduledTask.waiting_since <= now - LONGEST_WAIT
     )
     return woken + _wake_when_records_are_free(session) + _wake_in_turn(session, now)
+
+
+def _wake_on_new_days(session: Session, now: datetime) -> int:
+    """Of each rule, and of each of its sites, as many as the limit of the new day has room for; the next day others."""
+    run, woken = ScheduledTask, 0
+    due = run.waiting_for == Waiting.DAY, run.status == Status.PENDING, run.not_before <= now
+    groups = (
+        select(
+            run.automation_rule_id, run.split_site_id, Account.timezone, AutomationRule.max_executions_per_day
+        )
+        .join(AutomationRule, AutomationRule.id == run.automation_rule_id)
+        .join(Account, Account.id == run.account_id)
+        .where(*due)
+        .distinct()
+        .order_by(run.automation_rule_id, run.split_site_id)
+    )
+    for rule_id, split_site_id, zone, limit in session.execute(groups).all():
+        local = now.astimezone(ZoneInfo(zone))
+        mine = run.automation_rule_id == rule_id, run.split_site_id == split_site_id
+        room = limit - _on_their_way(session, rule_id, split_site_id, local.date(), now)
+        ids = session.scalars(
+            select(run.id)
+            .where(*due, *mine)
+            .order_by(run.priority, run.scheduled_at, run.id)
+            .limit(max(room, 0))
+        ).all()
+        woken += _wake(session, run.id.in_(ids)) if ids else 0
+        session.execute(
+            update(run)
+            .where(*due, *mine)
+            .values(not_before=next_local_day(local))
+            .execution_options(synchronize_session=False)
+        )
+    return woken
+
+
+def _on_their_way(session: Session, rule_id: int, split_site_id: int, day: date, now: datetime) -> int:
+    """Runs that the day's limit has counted, and those that are due and will be counted when they begin."""
+    run = ScheduledTask
+    counted = select(RuleDay.used).where(
+        RuleDay.rule_id == rule_id, RuleDay.local_day == day, RuleDay.split_site_id == split_site_id
+    )
+    coming = select(func.count()).where(
+        run.automation_rule_id == rule_id,
+        run.split_site_id == split_site_id,
+        run.status == Status.PENDING,
+        run.waiting_for.is_(None),
+        run.admitted_at.is_(None),
+        func.coalesce(run.not_before, run.scheduled_at) <= now,
+    )
+    return (session.scalar(counted) or 0) + (session.scalar(coming) or 0)
 
 
 def _wake_when_records_are_free(session: Session) -> int:
