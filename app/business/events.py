@@ -40,7 +40,6 @@ class EventBatch(AccountOwned, Base):
         Index(
             "ix_event_batch_undispatched",
             "closed_at",
-            "id",
             sqlite_where=text("dispatched_at IS NULL"),
             postgresql_where=text("dispatched_at IS NULL"),
         ),

@@ -131,18 +131,6 @@ class ScheduledTask(AccountOwned, Base):
             postgresql_where=text("waiting_for IS NOT NULL"),
         ),
         Index(
-            "ix_scheduled_task_waiting_of_rule",
-            "automation_rule_id",
-            "waiting_for",
-            "waits_for_run_id",
-            "split_site_id",
-            "priority",
-            "scheduled_at",
-            "id",
-            sqlite_where=text("waiting_for IS NOT NULL"),
-            postgresql_where=text("waiting_for IS NOT NULL"),
-        ),
-        Index(
             "ix_scheduled_task_start",
             "start_id",
             sqlite_where=text("start_id IS NOT NULL"),

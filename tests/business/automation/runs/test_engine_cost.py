@@ -128,32 +128,6 @@ def test_each_day_does_as_many_as_its_limit_until_none_waits(session: Session, s
     assert machine.breaches() == []
 
 
-def test_looks_of_the_engine_read_their_index_in_order(session: Session, sector: Sector) -> None:
-    if session.get_bind().dialect.name != "sqlite":
-        pytest.skip("PostgreSQL scans tables as small as these")
-    machine = Machine(session)
-    open_runs(machine, sector, 1)
-    run = machine.runs()[0]
-    with statements() as seen:
-        waiting.wake_next_in_turn(session, run)
-        dispatch.dispatch_batches(machine.transaction, machine.now)
-    turn = next(text for text in seen if "waiting_for = " in text)
-    batches = next(text for text in seen if "FROM event_batch" in text)
-    for text, index in (
-        (turn, "ix_scheduled_task_waiting_of_rule"),
-        (batches, "ix_event_batch_undispatched"),
-    ):
-        plan = plan_of(session, text)
-        assert index in plan
-        assert "TEMP B-TREE" not in plan
-
-
-def plan_of(session: Session, statement: str) -> str:
-    cursor = session.connection().connection.cursor()
-    values = [1] * statement.count("?")
-    return " ".join(row[3] for row in cursor.execute(f"EXPLAIN QUERY PLAN {statement}", values))
-
-
 def test_postgresql_plans_each_statement_for_its_values() -> None:
     assert engine_options("postgresql+psycopg://x")["connect_args"]["prepare_threshold"] is None
 

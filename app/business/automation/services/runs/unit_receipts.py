@@ -105,19 +105,9 @@ def finish(
     session: Session, context: RunContext, unit: Unit, done: Done, credits: int, now: datetime
 ) -> None:
     """The unit's receipt, in the transaction of its outputs and its charge."""
-<<<<<<< HEAD
-    values = {
-        "status": "done",
-        "made": done.made,
-        "records": done.records,
-        "credits": credits,
-        "message": done.message,
-    }
-    _write(session, context, unit, values | _used(done.use), now)
+    _write(session, context, unit, _done(done, credits) | _used(done.use), now)
     if done.use:
         ai_spending.settle(session, context.account, unit.key, done.use, unused=False, now=now)
-=======
-    _write(session, context, unit, _done(done, credits), now)
 
 
 def finish_at_once(
@@ -125,7 +115,6 @@ def finish_at_once(
 ) -> None:
     """The receipt of a unit that was begun in the same transaction."""
     _write_at_once(session, context, unit, _done(done, credits), now)
->>>>>>> 8dbd9ad (Cut the statements of a run, and bound what its end and a new day look at)
 
 
 def leave_out(session: Session, context: RunContext, unit: Unit, reason: LeftOut, now: datetime) -> None:
