@@ -1,11 +1,11 @@
 """Waking runs that wait: when what they wait for has come, they are pending like any other."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import CursorResult, bindparam, func, or_, select, update
+from sqlalchemy import CursorResult, Select, bindparam, case, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from app.business.accounts.models import Account
@@ -63,7 +63,14 @@ def wake_next_in_turn(session: Session, run: ScheduledTask) -> None:
 
     Runs that wait for records are not woken: two of them would wake each other without end.
     """
-    following = session.scalar(
+    following = session.scalar(next_in_turn(run))
+    if following is not None:
+        _wake(session, ScheduledTask.id == following)
+
+
+def next_in_turn(run: ScheduledTask) -> Select[int]:
+    """The first run of the same rule, and site where it is split, that waits for its turn."""
+    return (
         select(ScheduledTask.id)
         .where(
             ScheduledTask.automation_rule_id == run.automation_rule_id,
@@ -72,11 +79,18 @@ def wake_next_in_turn(session: Session, run: ScheduledTask) -> None:
             ScheduledTask.waits_for_run_id.is_(None),
             ScheduledTask.id != run.id,
         )
-        .order_by(ScheduledTask.priority, ScheduledTask.scheduled_at, ScheduledTask.id)
+        .order_by(*_AS_INDEXED)
         .limit(1)
     )
-    if following is not None:
-        _wake(session, ScheduledTask.id == following)
+
+
+_AS_INDEXED = (
+    # The same in all of them; PostgreSQL reads them in the index's order only where it is named.
+    ScheduledTask.waits_for_run_id,
+    ScheduledTask.priority,
+    ScheduledTask.scheduled_at,
+    ScheduledTask.id,
+)
 
 
 def wake_for_credits(session: Session, account_id: int) -> None:
@@ -102,7 +116,8 @@ def wake_for_credits(session: Session, account_id: int) -> None:
 
 def wake_after_pause(session: Session, account_id: int) -> None:
     """Automation was resumed."""
-    _wake(session, ScheduledTask.account_id == account_id, ScheduledTask.waiting_for == Waiting.PAUSE)
+    paused = ScheduledTask.account_id == account_id, ScheduledTask.waiting_for == Waiting.PAUSE
+    _wake(session, *paused, skip_locked=False)
 
 
 def wake_rule(session: Session, rule_id: int) -> None:
@@ -112,12 +127,14 @@ def wake_rule(session: Session, rule_id: int) -> None:
         ScheduledTask.automation_rule_id == rule_id,
         ScheduledTask.waiting_for.is_not(None),
         ScheduledTask.waiting_for != Waiting.REVIEW,
+        skip_locked=False,
     )
 
 
 def wake_reviewed(session: Session, run_ids: Collection[int]) -> None:
     """A person let them continue."""
-    _wake(session, ScheduledTask.id.in_(run_ids), ScheduledTask.waiting_for == Waiting.REVIEW)
+    reviewed = ScheduledTask.id.in_(run_ids), ScheduledTask.waiting_for == Waiting.REVIEW
+    _wake(session, *reviewed, skip_locked=False)
 
 
 def wake_for_budget(session: Session, account_id: int, site_id: int | None = None) -> None:
@@ -125,7 +142,7 @@ def wake_for_budget(session: Session, account_id: int, site_id: int | None = Non
     mine = [ScheduledTask.account_id == account_id, ScheduledTask.waiting_for == Waiting.BUDGET]
     if site_id is not None:
         mine.append(or_(ScheduledTask.site_id == site_id, ScheduledTask.site_id.is_(None)))
-    _wake(session, *mine)
+    _wake(session, *mine, skip_locked=False)
 
 
 def waits_until(run: ScheduledTask) -> datetime | None:
@@ -153,13 +170,16 @@ def wake_what_is_due(session: Session, now: datetime) -> int:
 
 
 def _wake_on_new_days(session: Session, now: datetime) -> int:
-    """Of each rule, and of each of its sites, as many as the limit of the new day has room for; the next day others."""
+    """Of each rule, and of each of its sites, as many as today's limit has room for.
+
+    Others are looked at again: today while the limit is not used up, because a run that is skipped takes none of it.
+    """
     run, woken = ScheduledTask, 0
     due = run.waiting_for == Waiting.DAY, run.status == Status.PENDING, run.not_before <= now
+    runs_on = AutomationRule.is_active & AutomationRule.archived_at.is_(None)
     groups = (
-        select(
-            run.automation_rule_id, run.split_site_id, Account.timezone, AutomationRule.max_executions_per_day
-        )
+        select(run.automation_rule_id, run.split_site_id, Account.timezone)
+        .add_columns(case((runs_on, AutomationRule.max_executions_per_day)))
         .join(AutomationRule, AutomationRule.id == run.automation_rule_id)
         .join(Account, Account.id == run.account_id)
         .where(*due)
@@ -167,31 +187,32 @@ def _wake_on_new_days(session: Session, now: datetime) -> int:
         .order_by(run.automation_rule_id, run.split_site_id)
     )
     for rule_id, split_site_id, zone, limit in session.execute(groups).all():
+        mine = *due, run.automation_rule_id == rule_id, run.split_site_id == split_site_id
+        if limit is None:
+            # Each of them ends as skipped, whatever the day.
+            woken += _wake(session, *mine)
+            continue
         local = now.astimezone(ZoneInfo(zone))
-        mine = run.automation_rule_id == rule_id, run.split_site_id == split_site_id
-        room = limit - _on_their_way(session, rule_id, split_site_id, local.date(), now)
-        ids = session.scalars(
-            select(run.id)
-            .where(*due, *mine)
-            .order_by(run.priority, run.scheduled_at, run.id)
-            .limit(max(room, 0))
-        ).all()
-        woken += _wake(session, run.id.in_(ids)) if ids else 0
-        session.execute(
-            update(run)
-            .where(*due, *mine)
-            .values(not_before=next_local_day(local))
-            .execution_options(synchronize_session=False)
-        )
+        room = limit - _counted(session, rule_id, split_site_id, local.date())
+        if room > 0:
+            room -= _coming(session, rule_id, split_site_id, now)
+            woken += _wake_first(session, mine, room) if room > 0 else 0
+        else:
+            _change(session, mine, {"not_before": next_local_day(local)})
     return woken
 
 
-def _on_their_way(session: Session, rule_id: int, split_site_id: int, day: date, now: datetime) -> int:
-    """Runs that the day's limit has counted, and those that are due and will be counted when they begin."""
-    run = ScheduledTask
+def _counted(session: Session, rule_id: int, split_site_id: int, day: date) -> int:
+    """Runs that the limit of the day has counted."""
     counted = select(RuleDay.used).where(
         RuleDay.rule_id == rule_id, RuleDay.local_day == day, RuleDay.split_site_id == split_site_id
     )
+    return session.scalar(counted) or 0
+
+
+def _coming(session: Session, rule_id: int, split_site_id: int, now: datetime) -> int:
+    """Runs that are due and not yet counted."""
+    run = ScheduledTask
     coming = select(func.count()).where(
         run.automation_rule_id == rule_id,
         run.split_site_id == split_site_id,
@@ -200,7 +221,13 @@ def _on_their_way(session: Session, rule_id: int, split_site_id: int, day: date,
         run.admitted_at.is_(None),
         func.coalesce(run.not_before, run.scheduled_at) <= now,
     )
-    return (session.scalar(counted) or 0) + (session.scalar(coming) or 0)
+    return session.scalar(coming) or 0
+
+
+def _wake_first(session: Session, where: Sequence[Any], most: int) -> int:
+    run = ScheduledTask
+    chosen = select(run.id).where(*where).order_by(run.priority, run.scheduled_at, run.id).limit(most)
+    return _wake(session, run.id.in_(session.scalars(chosen).all()))
 
 
 def _wake_when_records_are_free(session: Session) -> int:
@@ -239,14 +266,25 @@ def _wake_in_turn(session: Session, now: datetime) -> int:
     return _wake(session, *in_turn, ~busy)
 
 
-def _wake(session: Session, *where: Any) -> int:
-    result = session.execute(
-        update(ScheduledTask)
-        .where(ScheduledTask.status == Status.PENDING, *where)
-        .values(waiting_for=None, waits_for_run_id=None, not_before=None)
-        .execution_options(synchronize_session=False)
-    )
-    count = cast(CursorResult[Any], result).rowcount
+def _wake(session: Session, *where: Any, skip_locked: bool = True) -> int:
+    """skip_locked: leaves out what another transaction is changing; the sweep looks at those again."""
+    awake = {"waiting_for": None, "waits_for_run_id": None, "not_before": None}
+    count = _change(session, where, awake, skip_locked=skip_locked)
     if count:
         wake(session, RUN_QUEUES)
     return count
+
+
+def _change(
+    session: Session, where: Sequence[Any], values: dict[str, Any], *, skip_locked: bool = True
+) -> int:
+    """Of several workers nobody waits for another's rows, or all lock them in the order of their ids: no deadlocks."""
+    locked = (
+        select(ScheduledTask.id)
+        .where(ScheduledTask.status == Status.PENDING, *where)
+        .order_by(ScheduledTask.id)
+        .with_for_update(skip_locked=skip_locked, key_share=True)
+    )
+    changed = update(ScheduledTask).where(ScheduledTask.id.in_(locked)).values(values)
+    result = session.execute(changed.execution_options(synchronize_session=False))
+    return cast(CursorResult[Any], result).rowcount
