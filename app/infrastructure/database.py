@@ -19,6 +19,7 @@ import app.business.automation.run_models
 import app.business.billing.models
 import app.business.events
 import app.business.outlets.models
+import app.business.outlets.webhook_models
 import app.business.planner.import_models
 import app.business.planner.models
 import app.business.writer.models

@@ -2,11 +2,13 @@
 
 import os
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import cache
+from typing import TypeVar
 
 import structlog
+from sqlalchemy.orm import Session
 
 from app.business.accounts.services import uploads
 from app.business.automation.services import attention, rule_engine
@@ -18,26 +20,33 @@ from app.business.automation.services.operations import keyword_import, lifecycl
 from app.business.automation.services.runs import outages, recovery, waiting
 from app.business.automation.services.runs.opening import LONG_QUEUE
 from app.business.automation.services.triggering import dispatch, failing_rules, planning, watch
+from app.business.automation.services.triggering.planning import WINDOW
 from app.business.billing.services import replenishment
 from app.business.database_faults import in_one_line, stops_all
 from app.business.events import EVENTS_QUEUE
-from app.business.outlets.services import ai_connections
+from app.business.outlets.services import ai_connections, webhooks
+from app.business.outlets.services.deliveries import prune
+from app.business.outlets.services.outgoing import DELIVERIES_QUEUE, any_due, coming
 from app.infrastructure import ai, query_statistics
 from app.infrastructure.database import db, only_reading, reading_transaction, transaction
-from app.infrastructure.messaging import heartbeats, queues, relay, scheduler, worker
+from app.infrastructure.messaging import deliveries, heartbeats, queues, relay, scheduler, worker
 from app.infrastructure.messaging.engine import make_engine, utc_now
 from app.infrastructure.secret_box import SecretBox, Unreadable
 from app.settings import load_settings
 
 MOST_RUNS = 100
 MOST_SECONDS = 5.0
+SENDING_SECONDS = 20.0
 AUDITED_KEY = "igny8:audited"
 LAST_FORECAST_KEY = "igny8:looked-ahead"
 STATISTICS_KEY = "igny8:statistics"
+PRUNED_KEY = "igny8:pruned"
 CAUGHT_UP = timedelta(minutes=2)
 """When sweeps have run without a gap for so long, they have executed what was due before them."""
 
 Step = Callable[[datetime], None]
+Place = TypeVar("Place")
+"""What names a stored secret within its table."""
 
 log = structlog.get_logger(__name__)
 
@@ -77,10 +86,14 @@ def _take(steps: Iterable[Step]) -> bool:
 
 
 def drain(queue: str) -> None:
-    """Work on `queue`: dispatch events first where it holds them, then execute its due runs.
+    """Work on `queue`: send what leaves, or dispatch events where it holds them and then execute its due runs.
 
     Operations are executed one per call, after the runs that are due.
     """
+    if queue == DELIVERIES_QUEUE:
+        stopping = worker.draining.is_set
+        deliveries.drain(load_settings(), most_seconds=SENDING_SECONDS, stopping=stopping)
+        return
     if queue == EVENTS_QUEUE:
         _dispatch(utc_now())
     rule_engine.drain(_engine(), queue, most_runs=MOST_RUNS, most_seconds=MOST_SECONDS)
@@ -128,18 +141,28 @@ def _reseal_secrets(_now: datetime) -> None:
     if not settings.secret_key_old.get_secret_value():
         return
     box = SecretBox.of(settings)
+    _reseal(box, "ai_connection", ai_connections.sealed_keys, ai_connections.replace_sealed)
+    _reseal(box, "webhook", webhooks.sealed_secrets, webhooks.replace_sealed)
+
+
+def _reseal(
+    box: SecretBox,
+    what: str,
+    sealed: Callable[[Session], Mapping[Place, str]],
+    replace: Callable[[Session, Place, str, str], None],
+) -> None:
     with only_reading(), transaction() as session:
-        sealed = ai_connections.sealed_keys(session)
-    for connection_id, old in sealed.items():
+        known = sealed(session)
+    for place, old in known.items():
         try:
             new = box.reseal(old)
         except Unreadable:
-            log.error("secret_unreadable", ai_connection=connection_id)
+            log.error("secret_unreadable", **{what: place})
             continue
         if new:
             with transaction() as session:
-                ai_connections.replace_sealed(session, connection_id, old, new)
-            log.info("secret_resealed", ai_connection=connection_id)
+                replace(session, place, old, new)
+            log.info("secret_resealed", **{what: place})
 
 
 def _probe_services(now: datetime) -> None:
@@ -161,14 +184,18 @@ def _wake_waiting(now: datetime) -> None:
 
 def _wake_overdue(now: datetime) -> None:
     with only_reading(), transaction() as session:
-        overdue = attention.overdue_queues(session, now)
+        overdue = {*attention.overdue_queues(session, now)}
+        if any_due(session, deliveries.MODELS, now - attention.PATIENCE):
+            overdue.add(DELIVERIES_QUEUE)
     queues.wake(relay.server(), overdue)
 
 
 def _arm_missing(now: datetime) -> None:
     with only_reading(), transaction() as session:
-        coming = attention.coming_instants(session, now)
-    scheduler.arm(relay.server(), scheduler.missing_alarms(relay.server(), coming))
+        alarms = [*attention.coming_instants(session, now)]
+        sending = coming(session, deliveries.MODELS, now, now + WINDOW)
+        alarms += [(instant, DELIVERIES_QUEUE) for instant in sending]
+    scheduler.arm(relay.server(), scheduler.missing_alarms(relay.server(), alarms))
 
 
 def _watch(now: datetime) -> None:
@@ -206,6 +233,13 @@ def _keep_statistics(now: datetime) -> None:
         query_statistics.keep(db.engine)
 
 
+def _prune(now: datetime) -> None:
+    """Once an hour, by the first worker that gets the lock: a part of what is too old."""
+    if _first_this_hour(PRUNED_KEY, now):
+        with transaction() as session:
+            prune(session, now)
+
+
 def _first_this_hour(key: str, now: datetime) -> bool:
     return bool(relay.server().set(key, now.isoformat(), nx=True, ex=3600))
 
@@ -227,7 +261,7 @@ RECOVERY_STEPS: tuple[Step, ...] = (
     _wake_overdue,
     _arm_missing,
 )
-MONITORING_STEPS: tuple[Step, ...] = (_watch, _audit, _watch_credits, _keep_statistics)
+MONITORING_STEPS: tuple[Step, ...] = (_watch, _audit, _watch_credits, _keep_statistics, _prune)
 
 
 def _only_reading(handler: lifecycle.Handler) -> lifecycle.Handler:

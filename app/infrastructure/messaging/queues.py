@@ -18,11 +18,13 @@ from rq.serializers import JSONSerializer
 
 from app.business.automation.services.runs.opening import DUE_QUEUE, LONG_QUEUE, MANUAL_QUEUE
 from app.business.events import EVENTS_QUEUE
+from app.business.outlets.services.outgoing import DELIVERIES_QUEUE
 
 CLOCK_QUEUE = "clock"
 CLOCK_WORKER_QUEUES = (CLOCK_QUEUE, DUE_QUEUE, MANUAL_QUEUE, EVENTS_QUEUE)
 """In this order: the clock never waits behind people, people never behind imports."""
-STEP_WORKER_QUEUES = (LONG_QUEUE,)
+STEP_WORKER_QUEUES = (DELIVERIES_QUEUE, LONG_QUEUE)
+"""Messages that leave come before runs, which may take long."""
 QUEUES = CLOCK_WORKER_QUEUES + STEP_WORKER_QUEUES
 
 TASKS = "app.infrastructure.messaging.automation_tasks"

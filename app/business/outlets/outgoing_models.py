@@ -1,0 +1,55 @@
+"""What every message that leaves this installation has in common: its state, and who is sending it."""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Index, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.business.base import AccountOwned, Text, one_of, owner_key
+
+PENDING_ROWS = text("status = 'pending'")
+SENDING_ROWS = text("lease_token IS NOT NULL")
+
+
+class OutgoingStatus(StrEnum):
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    FAILED = "failed"
+
+
+class Outgoing(AccountOwned):
+    """A message that is sent until it is accepted or given up. The row is the truth: a job only wakes a worker.
+
+    host: where it is sent to; one worker at most sends to a host, which a unique index over leased rows ensures (None:
+    does not count) · attempts: in all · tries: since it was written or sent again · next_at: when it is tried next ·
+    log: the latest attempts, oldest first.
+    """
+
+    status: Mapped[str] = mapped_column(Text(16), default=OutgoingStatus.PENDING)
+    host: Mapped[str | None] = mapped_column(Text(255))
+    attempts: Mapped[int] = mapped_column(default=0)
+    tries: Mapped[int] = mapped_column(default=0)
+    next_at: Mapped[datetime | None]
+    lease_token: Mapped[str | None] = mapped_column(Text(32))
+    lease_until: Mapped[datetime | None]
+    log: Mapped[list[Any]] = mapped_column(default=list)
+    created_at: Mapped[datetime] = mapped_column(sort_order=90)
+    finished_at: Mapped[datetime | None] = mapped_column(sort_order=91)
+
+
+def outgoing_key(table: str, *extra: Any) -> tuple[Any, ...]:
+    """Table arguments of a table of outgoing messages: its tenant key, the indexes of its claims, then `extra`."""
+    return owner_key(
+        one_of("status", list(OutgoingStatus)),
+        Index(f"ix_{table}_due", "next_at", "id", sqlite_where=PENDING_ROWS, postgresql_where=PENDING_ROWS),
+        Index(
+            f"uq_{table}_busy_host",
+            "host",
+            unique=True,
+            sqlite_where=SENDING_ROWS,
+            postgresql_where=SENDING_ROWS,
+        ),
+        *extra,
+    )

@@ -1,0 +1,260 @@
+"""Messages to webhooks: written in the transaction of what they report, sent by workers, every attempt recorded."""
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import Role
+from app.business.accounts.services.notices import add_notice
+from app.business.errors import Conflict
+from app.business.events import wake
+from app.business.outlets.outgoing_models import OutgoingStatus
+from app.business.outlets.services import outgoing, webhooks
+from app.business.outlets.services.outgoing import DELIVERIES_QUEUE, KEPT, MOST_TRIES
+from app.business.outlets.services.webhooks import forgive, give_up_waiting, host_of, notice_key
+from app.business.outlets.webhook_models import Webhook, WebhookDelivery
+from app.business.upsert import insert_many_new
+
+TEST_EVENT = "webhook.test"
+GONE = 410
+LONGEST_FAILURE = timedelta(days=3)
+ANSWER_KEPT = 1_000
+LOST = "Its worker stopped each time it was being sent."
+PRUNED_AT_ONCE = 1_000
+
+
+@dataclass(frozen=True)
+class Sending:
+    """One claimed message, as plain data for whoever sends it. sealed: its secrets, the present one first."""
+
+    id: int
+    webhook_id: int
+    token: str
+    url: str
+    sealed: tuple[str, ...] = field(repr=False)
+    message_id: str
+    body: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of one attempt. status: None where there was no answer · message: why it failed, as a sentence."""
+
+    status: int | None
+    message: str = ""
+    text: str = ""
+    seconds: float = 0
+    headers: Mapping[str, str] = field(default_factory=dict)
+    retry_after: timedelta | None = None
+
+    @property
+    def is_accepted(self) -> bool:
+        """Whether the receiver has it."""
+        return self.status is not None and 200 <= self.status < 300
+
+
+def announce(
+    session: Session, account_id: int, event: str, data: list[Mapping[str, Any]], now: datetime
+) -> None:
+    """Write a message for each of `data` and each active webhook that is subscribed to `event`."""
+    subscribed = subscribers(session, account_id, event)
+    rows = [_row(webhook, event, one, now) for one in data for webhook in subscribed]
+    if rows:
+        insert_many_new(session, WebhookDelivery, rows, WebhookDelivery.id)
+        wake(session, [DELIVERIES_QUEUE])
+
+
+def subscribers(session: Session, account_id: int, event: str) -> list[Webhook]:
+    """Active webhooks of the account that are subscribed to `event`."""
+    active = select(Webhook).where(Webhook.account_id == account_id, Webhook.is_active)
+    return [webhook for webhook in session.scalars(active.order_by(Webhook.id)) if event in webhook.events]
+
+
+def post(
+    session: Session, webhook: Webhook, event: str, data: Mapping[str, Any], *, key: str, now: datetime
+) -> None:
+    """Write one message, once for each key."""
+    insert_many_new(session, WebhookDelivery, [_row(webhook, event, data, now, key)], WebhookDelivery.id)
+    wake(session, [DELIVERIES_QUEUE])
+
+
+def begin_test(session: Session, webhook: Webhook, now: datetime) -> Sending:
+    """A message that this process sends itself, once, also while the webhook is switched off."""
+    data = {"webhook": webhook.id, "message": f"A test of the webhook “{webhook.name}”."}
+    values = _row(webhook, TEST_EVENT, data, now) | outgoing.lease(now)
+    row = WebhookDelivery(**values | {"host": None, "attempts": 1, "tries": MOST_TRIES})
+    session.add(row)
+    session.flush()
+    return _sending(row, webhook, now)
+
+
+def take_next(session: Session, now: datetime) -> Sending | None:
+    """Claim the message that has been due longest; None when none can be sent now."""
+    while row := outgoing.claim_next(session, WebhookDelivery, now):
+        webhook = session.get_one(Webhook, row.webhook_id, populate_existing=True)
+        if row.tries <= MOST_TRIES and (webhook.is_active or row.event == TEST_EVENT):
+            return _sending(row, webhook, now)
+        lost = row.tries > MOST_TRIES
+        note = LOST if lost else webhooks.SWITCHED_OFF
+        outgoing.note_attempt(row, {"at": now.isoformat(), "message": note})
+        outgoing.end(row, OutgoingStatus.FAILED, now)
+        if lost:
+            _notify_of_loss(session, webhook, row, note, now)
+        session.flush()
+    return None
+
+
+def record(session: Session, sending: Sending, answer: Answer, now: datetime) -> bool:
+    """Record the attempt; False where the message was taken over by another worker, or is deleted."""
+    # The webhook before its message: whoever edits it locks in this order.
+    webhook = session.scalar(
+        select(Webhook)
+        .where(Webhook.id == sending.webhook_id)
+        .with_for_update(key_share=True)
+        .execution_options(populate_existing=True)
+    )
+    row = outgoing.hold(session, WebhookDelivery, sending.id, sending.token)
+    if webhook is None or row is None:
+        return False
+    outgoing.note_attempt(row, _logged(answer, now))
+    row.response_status = answer.status
+    if answer.is_accepted:
+        outgoing.end(row, OutgoingStatus.DELIVERED, now)
+        if webhook.failing_since:
+            forgive(session, webhook, now)
+    elif row.event == TEST_EVENT:
+        outgoing.end(row, OutgoingStatus.FAILED, now)
+    else:
+        _after_failure(session, webhook, row, answer, now)
+    session.flush()
+    return True
+
+
+def resend(session: Session, row: WebhookDelivery, now: datetime) -> None:
+    """Send it again, with the same id. Raises Conflict."""
+    webhook = session.get_one(Webhook, row.webhook_id)
+    if not webhook.is_active:
+        raise Conflict(f"The webhook “{webhook.name}” is switched off. Switch it on first.")
+    if row.event == TEST_EVENT:
+        raise Conflict("A test is not sent again. Test the webhook once more.")
+    if not outgoing.send_again(session, row, now):
+        raise Conflict("It is being sent already.")
+
+
+def prune(session: Session, now: datetime) -> int:
+    """Delete messages that ended a month ago; returns their number."""
+    old = select(WebhookDelivery.id).where(WebhookDelivery.finished_at < now - KEPT).limit(PRUNED_AT_ONCE)
+    ids = session.scalars(old).all()
+    if ids:
+        session.execute(delete(WebhookDelivery).where(WebhookDelivery.id.in_(ids)))
+    return len(ids)
+
+
+def _after_failure(
+    session: Session, webhook: Webhook, row: WebhookDelivery, answer: Answer, now: datetime
+) -> None:
+    webhook.failing_since = webhook.failing_since or now
+    if not webhook.is_active:
+        outgoing.end(row, OutgoingStatus.FAILED, now)
+    elif answer.status == GONE:
+        outgoing.end(row, OutgoingStatus.FAILED, now)
+        _switch_off(session, webhook, "It answered “410 Gone”: it wants no more messages.", now)
+    elif now - webhook.failing_since >= LONGEST_FAILURE:
+        outgoing.end(row, OutgoingStatus.FAILED, now)
+        _switch_off(session, webhook, f"It has failed for three days. The last time: {answer.message}", now)
+    elif not outgoing.try_later(session, row, now, answer.retry_after):
+        outgoing.end(row, OutgoingStatus.FAILED, now)
+        _notify_of_loss(session, webhook, row, answer.message, now)
+    else:
+        outgoing.hold_back(session, row, webhook.failing_since, now)
+
+
+def _switch_off(session: Session, webhook: Webhook, reason: str, now: datetime) -> None:
+    webhook.is_active, webhook.off_reason = False, reason[:500]
+    webhook.updated_at, webhook.version = now, webhook.version + 1
+    give_up_waiting(session, webhook, now)
+    add_notice(
+        session,
+        account_id=webhook.account_id,
+        level="danger",
+        title=f"The webhook “{webhook.name[:200]}” was switched off",
+        body=f"{reason} Look at it on the page Webhooks, mend it, and switch it on again. "
+        "What was not sent can be sent again there.",
+        role=Role.OWNER,
+        key=notice_key(webhook.id),
+        now=now,
+    )
+
+
+def _notify_of_loss(
+    session: Session, webhook: Webhook, row: WebhookDelivery, message: str, now: datetime
+) -> None:
+    add_notice(
+        session,
+        account_id=webhook.account_id,
+        level="warning",
+        title=f"A message to the webhook “{webhook.name[:200]}” was given up",
+        body=f"It was tried {row.attempts} times. The last time: {message} "
+        "It can be sent again on the page Webhooks.",
+        role=Role.OWNER,
+        key=notice_key(webhook.id),
+        now=now,
+    )
+
+
+def _row(
+    webhook: Webhook, event: str, data: Mapping[str, Any], now: datetime, key: str | None = None
+) -> dict[str, Any]:
+    return {
+        "account_id": webhook.account_id,
+        "webhook_id": webhook.id,
+        "event": event,
+        "message_id": f"msg_{secrets.token_hex(16)}",
+        "key": key,
+        "body": _body(event, data, now),
+        "status": OutgoingStatus.PENDING,
+        "host": host_of(webhook.url),
+        "attempts": 0,
+        "tries": 0,
+        "next_at": now,
+        "log": [],
+        "created_at": now,
+    }
+
+
+def _body(event: str, data: Mapping[str, Any], now: datetime) -> str:
+    at = now.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return json.dumps(
+        {"type": event, "timestamp": at, "data": data}, ensure_ascii=False, separators=(",", ":")
+    )
+
+
+def _sending(row: WebhookDelivery, webhook: Webhook, now: datetime) -> Sending:
+    overlaps = webhook.old_secret_until is not None and now < webhook.old_secret_until
+    old = (webhook.old_secret_sealed,) if overlaps and webhook.old_secret_sealed else ()
+    return Sending(
+        id=row.id,
+        webhook_id=webhook.id,
+        token=row.lease_token or "",
+        url=webhook.url,
+        sealed=(webhook.secret_sealed, *old),
+        message_id=row.message_id,
+        body=row.body,
+    )
+
+
+def _logged(answer: Answer, now: datetime) -> dict[str, Any]:
+    return {
+        "at": now.isoformat(),
+        "status": answer.status,
+        "message": answer.message,
+        "answer": answer.text[:ANSWER_KEPT],
+        "seconds": round(answer.seconds, 2),
+        "headers": dict(answer.headers),
+    }

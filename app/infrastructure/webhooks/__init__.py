@@ -1,0 +1,1 @@
+"""Sending webhooks: signatures as Standard Webhooks defines them, and the request."""
