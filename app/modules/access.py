@@ -80,18 +80,25 @@ class Person:
 
 @dataclass(frozen=True)
 class Permission:
-    """What a view declares: the role it needs (None: anyone), and whether a GET of it writes."""
+    """What a view declares: the role it needs (None: anyone), whether a GET of it writes, and whether it acts on the
+    whole account, which people limited to sites may not."""
 
     role: Role | None
     writes: bool = False
+    whole_account: bool = False
+
+
+OWNER_OF_ALL = Permission(Role.OWNER, whole_account=True)
 
 
 class Allow:
     """`@allow(Role.EDITOR)` above a view, or `@allow.anyone`; `writes=True` where even a GET changes rows."""
 
-    def __call__(self, role: Role, *, writes: bool = False) -> Callable[[View], View]:
-        """Only people with this role or a higher one may use the view."""
-        return lambda view: declare(view, Permission(role, writes))
+    def __call__(
+        self, role: Role, *, writes: bool = False, whole_account: bool = False
+    ) -> Callable[[View], View]:
+        """Only people with this role or a higher one may use the view; with `whole_account` only if they see all."""
+        return lambda view: declare(view, Permission(role, writes, whole_account))
 
     def anyone(self, view: View) -> View:
         """Everyone may use the view, signed in or not: sign-in, health, static files."""
@@ -178,7 +185,7 @@ def _guard() -> ResponseReturnValue | None:
     if g.person is None or g.person.via == "session":
         csrf.protect()
     if permission.role:
-        _check(g.person, permission.role)
+        _check(g.person, permission.role, whole_account=permission.whole_account)
     reading.set(request.method in SAFE_METHODS and not permission.writes)
     return None
 
@@ -229,9 +236,13 @@ def _note_use(person: Person, now: datetime) -> None:
             raise
 
 
-def _check(person: Person, role: Role) -> None:
+def _check(person: Person, role: Role, *, whole_account: bool) -> None:
     if not person.can(role):
         raise Forbidden(f"This needs the role {role}; yours is {person.role}. Ask an owner of the account.")
+    if whole_account and person.scope.sites is not None:
+        raise Forbidden(
+            "This acts on the whole account, and you work on some sites only. Ask somebody who sees all."
+        )
     if person.account.status != AccountStatus.ACTIVE and request.method not in SAFE_METHODS:
         raise Forbidden("This account is suspended: you can look at everything and change nothing.")
 

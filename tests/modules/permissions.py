@@ -131,7 +131,8 @@ def make_rows(app: Flask, session: Session, people: People) -> dict[str, str]:
         "content": make_content(session, sector), "user": people.viewer,
         "key": api_keys.issue(session, people.operator, "Import", now)[0],
         "operation": begin_operation(
-            session, account_id=account.id, kind="bulk_retry", params={"runs": []}, user_id=None, now=now
+            session, account_id=account.id, kind="bulk_retry", params={"runs": []}, user_id=None,
+            sites={sector.site_id}, now=now
         ),
     }  # fmt: skip
     session.add(

@@ -54,7 +54,13 @@ def ids(session: Session, people: People) -> dict[str, int]:
     rule = make_rule(session, people.account)
     run = make_run(session, rule, NOW, Status.FAILED)
     operation = begin_operation(
-        session, account_id=people.account.id, kind="bulk_retry", params={"runs": []}, user_id=None, now=NOW
+        session,
+        account_id=people.account.id,
+        kind="bulk_retry",
+        params={"runs": []},
+        user_id=None,
+        sites=(),
+        now=NOW,
     )
     session.commit()
     return {"rule": rule.id, "run": run.id, "operation": operation.id}

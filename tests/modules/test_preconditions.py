@@ -47,6 +47,7 @@ def rows(session: Session, people: People) -> dict[str, int]:
         kind="bulk_retry",
         params={"runs": []},
         user_id=None,
+        sites=(),
         now=datetime.now(UTC),
     )
     run = make_run(session, rule, "failed", reason="action_failed")

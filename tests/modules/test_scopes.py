@@ -2,22 +2,25 @@
 
 import re
 from datetime import UTC, datetime
+from io import BytesIO
 from typing import Any
 
 import pytest
 import time_machine
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.services.notices import add_notice
 from app.business.accounts.services.scope import Scope, owned
 from app.business.automation.models import AutomationRule
+from app.business.automation.operation_models import Operation
 from app.business.automation.run_models import ScheduledTask
+from app.business.automation.services.operations.lifecycle import begin_operation
 from app.business.errors import NotFound
 from app.business.planner.models import Keyword, Site
-from app.modules.access import Person
+from app.modules.access import Person, permission_of
 from tests.factories import (
     make_cluster,
     make_content,
@@ -30,8 +33,8 @@ from tests.factories import (
 from tests.fuzz.world import fingerprint
 from tests.modules.archived_rows import make_archived
 from tests.modules.automation_pages import ON_KEYWORDS, make_rule, make_run
-from tests.modules.permissions import NEEDED, address, make_rows
-from tests.modules.test_permissions import calls, comparable, is_api, query_of
+from tests.modules.permissions import MISSING, NEEDED, address, make_rows
+from tests.modules.test_permissions import READING, calls, comparable, everybody, is_api, is_let_in, query_of
 from tests.people import People, browser_of, make_people, program_of
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True, scope="session")
@@ -41,6 +44,7 @@ OF_THE_ACCOUNT = """
 """
 """Figures of the whole account, with all its runs and credits."""
 HIDDEN = "zzhidden"
+ASKING = ("session viewer", "session editor", "session owner", "key operator", "key owner")
 
 
 @pytest.fixture
@@ -76,7 +80,7 @@ def make_others(session: Session, people: People) -> dict[str, str]:
     )  # fmt: skip
     late = datetime.now(UTC).date()
     cluster = make_cluster(session, sector, name=f"{HIDDEN} cluster")
-    made = {
+    made: dict[str, Any] = {
         "site": site, "sector": sector, "rule": rule, "cluster": cluster,
         "run": make_run(session, rule, "failed", reason="action_failed", site_id=site.id),
         "keyword": make_keyword(session, sector, text=f"{HIDDEN} keyword", cluster_id=cluster.id),
@@ -84,6 +88,15 @@ def make_others(session: Session, people: People) -> dict[str, str]:
         "task": make_task(session, sector, title=f"{HIDDEN} task", due_on=late),
         "content": make_content(session, sector, title=f"{HIDDEN} article"),
     }  # fmt: skip
+    made["operation"] = begin_operation(
+        session,
+        account_id=people.account.id,
+        kind="bulk_retry",
+        params={"runs": []},
+        user_id=None,
+        sites={site.id},
+        now=datetime.now(UTC),
+    )
     make_run(session, rule, "pending", waiting_for="budget", site_id=site.id)
     add_notice(
         session, account_id=people.account.id, level="info", title=f"{HIDDEN} notice", body="Look.",
@@ -116,38 +129,255 @@ def test_what_is_read_is_the_same_with_and_without_archived_records_and_rows_of_
 
 
 @pytest.mark.usefixtures("limited")
-def test_no_row_of_another_site_is_fetched_or_changed(
+def test_rows_of_another_site_and_missing_rows_answer_alike(
     app: Flask, session: Session, people: People, rows: dict[str, str]
 ) -> None:
+    """For every role, by session and by key, read or written: the same 404, byte for byte, and nothing changes."""
     others = rows | make_others(session, people)
-    browser, program = browser_of(app, session, people.owner), program_of(app, session, people.owner)
+    missing = rows | {kind: MISSING[kind] for kind in others if others[kind] != rows[kind]}
+    everyone = everybody(app, session, people)
+    clients = {who: everyone[who] for who in ASKING}
     before, asked = fingerprint(session), 0
-    for _, method, rule in calls(app):
-        where = address(rule, others)
-        if where != address(rule, rows):
-            client = program if is_api(rule) else browser
-            answer = client.open(where, method=method, json={} if is_api(rule) else None)
-            assert answer.status_code == 404, (method, rule, answer.status_code)
-            asked += 1
-    assert asked > 80
+    for endpoint, method, rule in calls(app):
+        if address(rule, others) == address(rule, rows):
+            continue
+        for who, (role, client) in clients.items():
+            if is_let_in(endpoint, rule, role, who):
+                answers = [
+                    client.open(address(rule, ids), method=method, json={} if is_api(rule) else None)
+                    for ids in (others, missing)
+                ]
+                assert [answer.status_code for answer in answers] == [404, 404], (who, method, rule)
+                assert comparable(answers[0]) == comparable(answers[1]), (who, method, rule)
+                asked += 1
+    assert asked > 150
     assert fingerprint(session) == before
 
 
 @pytest.mark.usefixtures("limited")
-@pytest.mark.parametrize(
-    ("path", "body"),
-    [("/api/planner/keywords/", {"site": "site", "text": "x"}),
-     ("/api/planner/sectors/", {"site": "site", "name": "x"}),
-     ("/api/planner/clusters/", {"site": "site", "name": "x"}),
-     ("/api/planner/ideas/", {"cluster": "cluster", "title": "x"}),
-     ("/api/writer/tasks/", {"idea": "idea", "title": "x"}), ("/api/writer/content/", {"task": "task", "title": "x"})],
-)  # fmt: skip
-def test_nothing_is_put_onto_another_site(
-    app: Flask, session: Session, people: People, path: str, body: dict[str, Any]
+def test_every_write_keeps_to_the_sites_of_its_author(app: Flask, rows: dict[str, str]) -> None:
+    """An address that names a row is walked above; any other belongs to the person, is refused, or is tried here."""
+    own = [
+        "sign_in",
+        "sign_out",
+        "use_welcome",
+        "save_profile",
+        "password",
+        "end_all_sessions",
+        "read_notices",
+    ]
+    tried = {endpoint for endpoint, *_ in (*BODIES, *FORMS)} | NAMES_NO_ROW
+    with app.app_context():
+        free = {
+            endpoint
+            for endpoint, method, rule in calls(app)
+            if method not in READING and address(rule, rows) == address(rule, MISSING)
+            if not (needed := permission_of(endpoint)) or not needed.whole_account
+        }
+    assert {endpoint for endpoint in free if endpoint.partition(".")[2] not in own} <= tried
+
+
+@pytest.mark.usefixtures("limited")
+def test_nobody_limited_to_sites_acts_on_the_whole_account(
+    app: Flask, session: Session, people: People, rows: dict[str, str]
+) -> None:
+    browser, program = browser_of(app, session, people.owner), program_of(app, session, people.owner)
+    before, refused = fingerprint(session), 0
+    for endpoint, method, rule in calls(app):
+        with app.app_context():
+            needed = permission_of(endpoint)
+        if needed and needed.whole_account:
+            client = program if is_api(rule) else browser
+            answer = client.open(address(rule, rows), method=method, json={} if is_api(rule) else None)
+            assert answer.status_code == 403, (method, rule)
+            refused += 1
+    assert refused > 12
+    assert fingerprint(session) == before
+
+
+def rule_of(**changes: Any) -> dict[str, Any]:
+    return ON_KEYWORDS | {"name": "New rule", "site": "own site"} | changes
+
+
+def act(type: str, **params: Any) -> dict[str, Any]:
+    return {"actions": [{"type": type, "params": params}]}
+
+
+ABOUT_CLUSTER = {"all": [{"field": "cluster", "operator": "eq", "value": "cluster"}]}
+ON_RULE = {
+    "trigger": "run_finished",
+    "trigger_options": {"rule_id": "rule"},
+    "record_type": None,
+    "conditions": {},
+}
+RULE, RULES = "/api/automation/rules/own rule/", "/api/automation/rules/"
+TEXT = {"text": "x"}
+BODIES: list[tuple[str, str, str, dict[str, Any]]] = [
+    ("automation_api.create_rule", "POST", RULES, rule_of(site="site")),
+    ("automation_api.create_rule", "POST", RULES, rule_of(sector="sector")),
+    ("automation_api.create_rule", "POST", RULES, rule_of(conditions=ABOUT_CLUSTER)),
+    ("automation_api.create_rule", "POST", RULES, rule_of(**act("pause_rule", rule_id="rule"))),
+    ("automation_api.create_rule", "POST", RULES, rule_of(**act("resume_rule", site="site"))),
+    ("automation_api.create_rule", "POST", RULES, rule_of(**ON_RULE, **act("notify", message="Look"))),
+    ("automation_api.replace_rule", "PUT", RULE, rule_of(site="site")),
+    ("automation_api.change_rule", "PATCH", RULE, {"site": "site"}),
+    ("automation_api.change_rule", "PATCH", RULE, {"conditions": ABOUT_CLUSTER}),
+    ("automation_api.change_rule", "PATCH", RULE, act("pause_rule", rule_id="rule")),
+    (
+        "automation_api.back_test",
+        "POST",
+        f"{RULE}back-test/",
+        {"days": 1, "definition": rule_of(site="site")},
+    ),
+    (
+        "automation_api.execute_rule",
+        "POST",
+        f"{RULE}execute/",
+        {"record_ids": ["keyword"], "even_if_off": True},
+    ),
+    (
+        "automation_api.retry_runs",
+        "POST",
+        "/api/automation/scheduled-tasks/retry/",
+        {"automation_rule": ["rule"]},
+    ),
+    ("automation_api.import_rules", "POST", f"{RULES}import/", {"yaml": "site", "dry_run": False}),
+    ("planner_api.create_keyword", "POST", "/api/planner/keywords/", {"site": "site"} | TEXT),
+    (
+        "planner_api.create_keyword",
+        "POST",
+        "/api/planner/keywords/",
+        {"site": "own site", "sector": "sector", "text": "x"},
+    ),
+    ("planner_api.change_keyword", "PATCH", "/api/planner/keywords/own keyword/", {"cluster": "cluster"}),
+    ("planner_api.create_sector", "POST", "/api/planner/sectors/", {"site": "site", "name": "x"}),
+    ("planner_api.create_cluster", "POST", "/api/planner/clusters/", {"site": "site", "name": "x"}),
+    ("planner_api.create_idea", "POST", "/api/planner/ideas/", {"cluster": "cluster", "title": "x"}),
+    ("writer_api.create_task", "POST", "/api/writer/tasks/", {"idea": "idea", "title": "x"}),
+    ("writer_api.create_content", "POST", "/api/writer/content/", {"task": "task", "title": "x"}),
+]
+"""Endpoint, method, address and body; names of rows stand for those of another site, and `own …` for own ones."""
+PLACE = {"place": "site-sector"}
+FORMS: list[tuple[str, str, dict[str, Any]]] = [
+    ("automation.retry_all", "/history/retry?rule=rule", {"as_of": "2026-11-01T00:00:00+00:00"}),
+    ("planner.new_keyword", "/keywords/new", {"text": "x"} | PLACE),
+    ("planner.import_keywords", "/keywords/import", {"pasted": "keyword\nx"} | PLACE),
+    ("planner.new_cluster", "/clusters/new", {"name": "x"} | PLACE),
+    ("planner.new_idea", "/ideas/new?cluster=cluster", {"title": "x"}),
+    ("writer.new_task", "/tasks/new?idea=idea", {"title": "x"}),
+    (
+        "planner.regroup_keywords",
+        "/clusters/own cluster/keywords",
+        {"ids": "keyword", "do": "move", "cluster": "own cluster"},
+    ),
+    ("planner.merge_cluster", "/clusters/own cluster/merge", {"cluster": "cluster"}),
+    ("planner_api.import_keywords", "/api/planner/keywords/import/", {"site": "site", "file": "keyword\nx"}),
+    ("planner.decide_keywords", "/keywords/decide", {"ids": "keyword", "status": "ignored"}),
+    ("planner.decide_ideas", "/ideas/decide", {"ids": "idea", "status": "accepted"}),
+    ("writer.decide_tasks", "/tasks/decide", {"ids": "task", "status": "queued"}),
+]
+NAMES_NO_ROW = {
+    "automation.import_rules", "automation.use_template", "automation.begin_rule", "automation_api.show_preview",
+}  # fmt: skip
+
+
+@pytest.mark.usefixtures("limited")
+def test_what_a_body_names_on_another_site_is_not_found(
+    app: Flask, session: Session, people: People, rows: dict[str, str]
 ) -> None:
     others = make_others(session, people)
-    sent = {name: int(others[value]) if value in others else value for name, value in body.items()}
-    assert program_of(app, session, people.owner).post(path, json=sent).status_code == 404
+    missing = {kind: str(987654000 + number) for number, kind in enumerate(others)}
+    browser, program = browser_of(app, session, people.owner), program_of(app, session, people.owner)
+    program.patch(RULE.replace("own rule", rows["rule"]), json={"site": int(rows["site"])})
+    asked = [(endpoint, method, path, {"json": body}) for endpoint, method, path, body in BODIES]
+    asked += [(endpoint, "POST", path, {"data": form}) for endpoint, path, form in FORMS]
+    before = fingerprint(session)
+    for endpoint, method, path, sent in asked:
+        with time_machine.travel(datetime.now(UTC), tick=False):
+            foreign, absent = (
+                (program if is_api(path) else browser).open(
+                    in_place(path, ids, rows), method=method, **in_place(sent, ids, rows)
+                )
+                for ids in (others, missing)
+            )
+        data = comparable(absent)
+        for kind, number in missing.items():
+            data = data.replace(number.encode(), others[kind].encode())
+        assert foreign.status_code == absent.status_code, (endpoint, sent)
+        assert foreign.status_code >= 300 or endpoint in DOES_NOTHING, (endpoint, sent)
+        assert comparable(foreign) == data, (endpoint, sent)
+        assert fingerprint(session) == before, (endpoint, sent)
+
+
+DOES_NOTHING = {"automation_api.retry_runs"}
+"""Answers with a report first."""
+
+
+def in_place(sent: Any, ids: dict[str, str], own: dict[str, str]) -> Any:
+    """The same with numbers in place of the names of rows."""
+    if isinstance(sent, dict):
+        return {
+            name: file_of(value) if name == "file" else in_place(value, ids, own)
+            for name, value in sent.items()
+        }
+    if isinstance(sent, list):
+        return [in_place(value, ids, own) for value in sent]
+    if not isinstance(sent, str):
+        return sent
+    if sent in ids or sent.removeprefix("own ") in own:
+        return int(ids[sent] if sent in ids else own[sent.removeprefix("own ")])
+    if sent == "site-sector":
+        return f"{ids['site']}-{ids['sector']}"
+    text = re.sub(r"(?<=/)own (\w+)", lambda found: own[found[1]], sent)
+    return re.sub(r"(?<=[?&])(\w+)=(\w+)", lambda found: f"{found[1]}={ids.get(found[2], found[2])}", text)
+
+
+def file_of(text: str) -> tuple[BytesIO, str]:
+    return BytesIO(text.encode()), "keywords.csv"
+
+
+@pytest.mark.usefixtures("limited")
+def test_rules_reach_no_further_than_their_author(
+    app: Flask, session: Session, people: People, rows: dict[str, str]
+) -> None:
+    make_others(session, people)
+    program = program_of(app, session, people.owner)
+    before = fingerprint(session)
+    for changes, path, words in (
+        ({"site": None}, "site", "You work on some sites only."),
+        (act("pause_rule", action="generate_content"), "actions[0].params.action", "every site"),
+    ):
+        answer = program.post(RULES, json=in_place(rule_of(**changes), {}, rows))
+        assert answer.status_code == 422
+        assert words in answer.json["errors"][path][0]
+    for name, site in ((f"{HIDDEN} rule", "site"), ("New", f"{HIDDEN} site")):
+        said = f"rules: [{{name: {name}, site: {site}, trigger: keyword_added, actions: [{{type: cluster_keywords}}]}}]"
+        for dry_run in (True, False):
+            answer = program.post(f"{RULES}import/", json={"yaml": said, "dry_run": dry_run})
+            assert answer.status_code == (200 if dry_run else 422)
+            assert "changed" not in answer.text
+    assert fingerprint(session) == before
+    assert program.post(RULES, json=in_place(rule_of(), {}, rows)).status_code == 201
+
+
+@pytest.mark.usefixtures("limited")
+def test_an_operation_is_seen_where_all_it_touches_is_seen(
+    app: Flask, session: Session, people: People, rows: dict[str, str]
+) -> None:
+    browser, program = browser_of(app, session, people.owner), program_of(app, session, people.owner)
+    here, there = int(rows["site"]), make_site(session, people.account).id
+    for sites, status in (((here,), 200), ((here, there), 404), ((here, None), 404), ((there,), 404)):
+        operation = begin_operation(
+            session, account_id=people.account.id, kind="bulk_retry", params={"runs": []}, user_id=None,
+            sites=sites, now=datetime.now(UTC),
+        )  # fmt: skip
+        session.commit()
+        assert browser.get(f"/operations/{operation.id}").status_code == status, sites
+        assert program.get(f"/api/automation/operations/{operation.id}/").status_code == status, sites
+    assert browser.post(f"/rules/{rows['rule']}/past", data={"days": "1"}).status_code == 303
+    made = session.scalars(select(Operation).order_by(Operation.id.desc())).first()
+    assert made
+    assert made.site_ids == [here]
 
 
 @pytest.mark.usefixtures("limited")
@@ -157,19 +387,8 @@ def test_records_that_a_request_names_are_left_alone_on_another_site(
     others = make_others(session, people)
     browser, program = browser_of(app, session, people.owner), program_of(app, session, people.owner)
     before = fingerprint(session)
-    for path, kind, status in (
-        ("/keywords/decide", "keyword", "ignored"), ("/ideas/decide", "idea", "accepted"),
-        ("/tasks/decide", "task", "queued"),
-    ):  # fmt: skip
-        answer = browser.post(path, data={"ids": others[kind], "status": status})
-        assert answer.status_code == 303, path
-    regroup = {"ids": others["keyword"], "do": "move", "cluster": rows["cluster"]}
-    assert browser.post(f"/clusters/{rows['cluster']}/keywords", data=regroup).status_code == 422
     rule, number = f"/api/automation/rules/{rows['rule']}", int(others["keyword"])
-    for path, body in (
-        ("execute", {"record_ids": [number], "even_if_off": True}), ("price", {"record_ids": [number]}),
-        ("test", {"record_id": number}),
-    ):  # fmt: skip
+    for path, body in (("price", {"record_ids": [number]}), ("test", {"record_id": number})):
         assert program.post(f"{rule}/{path}/", json=body).status_code == 404, path
     assert browser.get(f"/rules/{rows['rule']}/test?record={number}").status_code == 404
     assert fingerprint(session) == before

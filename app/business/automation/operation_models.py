@@ -26,6 +26,7 @@ ENDED = (OperationState.DONE, OperationState.FAILED, OperationState.CANCELLED)
 class Operation(AccountOwned, Base):
     """The request (`kind`, `params`), the progress (`done` of `total`; total unknown at first), and the result.
 
+    site_ids: the sites that hold all it touches; null: it may touch any of the account.
     lease_token: which worker may write · lease_until: when the lease expires · attempts: how often it was started.
     """
 
@@ -51,6 +52,7 @@ class Operation(AccountOwned, Base):
     result: Mapped[dict[str, Any]] = mapped_column(default=dict)
     error_message: Mapped[str] = mapped_column(Text(), default="")
     user_id: Mapped[int | None] = mapped_column(Id)
+    site_ids: Mapped[list[int] | None]
     attempts: Mapped[int] = mapped_column(default=0)
     lease_token: Mapped[str | None] = mapped_column(Text(32))
     lease_until: Mapped[datetime | None]

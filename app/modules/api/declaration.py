@@ -58,7 +58,7 @@ class Call:
 
     method: str
     path: str
-    role: Role
+    permission: Permission
     answers: Mapping[int, Any]
     errors: tuple[Error, ...] = ()
     if_match: bool = False
@@ -102,7 +102,7 @@ class ApiBlueprint(Blueprint):
         self,
         method: str,
         path: str,
-        role: Role,
+        role: Role | Permission,
         *,
         answers: Mapping[int, Any],
         errors: tuple[Error, ...] = (),
@@ -113,7 +113,8 @@ class ApiBlueprint(Blueprint):
     ) -> Callable[[Callable[Parameters, ResponseReturnValue]], Callable[Parameters, ResponseReturnValue]]:
         """Declare the function below as this call. Raises TypeError for a signature that cannot be read."""
         whole = f"{self.url_prefix or ''}{path}"
-        said = Call(method, whole, role, answers, errors, if_match, quota, idempotent, waits)
+        needed = role if isinstance(role, Permission) else Permission(role)
+        said = Call(method, whole, needed, answers, errors, if_match, quota, idempotent, waits)
 
         def declared(
             view: Callable[Parameters, ResponseReturnValue],
@@ -168,5 +169,5 @@ def _view(call: Call, view: View) -> View:
         return view(**given)
 
     answered.call = call  # type: ignore[attr-defined]
-    declare(answered, Permission(call.role))
+    declare(answered, call.permission)
     return limited(call.quota)(answered) if call.quota else answered

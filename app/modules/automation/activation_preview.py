@@ -34,6 +34,6 @@ def keep_ceiling(now: datetime, rule: AutomationRule | None = None) -> None:
 
 def _proposal(rule: AutomationRule | None) -> int | None:
     person = current_person()
-    if not person.can(Role.OWNER):
+    if not person.can(Role.OWNER) or person.scope.sites is not None:
         return None
     return daily_ceiling.proposed_ceiling(db.session(), person.account, rule.id if rule else None)

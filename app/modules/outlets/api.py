@@ -12,7 +12,7 @@ from app.business.outlets.models import AiConnection
 from app.business.outlets.services import ai_connections
 from app.business.outlets.services.ai_connections import MOST_MONEY, ConnectionValues, money
 from app.infrastructure.database import db
-from app.modules.access import current_person
+from app.modules.access import OWNER_OF_ALL, current_person
 from app.modules.api.declaration import ApiBlueprint
 from app.modules.api.resource import Schema, answer, report, require_match, saved
 from app.modules.outlets import connection
@@ -64,7 +64,7 @@ def show_ai() -> Response:
     return answer(_shown(row), version=row.version)
 
 
-@api.call("PUT", "/ai/", Role.OWNER, answers={200: AiShown}, if_match=True)
+@api.call("PUT", "/ai/", OWNER_OF_ALL, answers={200: AiShown}, if_match=True)
 def replace_ai(body: AiSent) -> Response:
     """Connect the account's own AI service, or replace the connection. An absent key takes its default."""
     before = ai_connections.find(db.session(), current_person().account.id)
@@ -76,7 +76,7 @@ def replace_ai(body: AiSent) -> Response:
     return saved(answer(_shown(row), version=row.version))
 
 
-@api.call("DELETE", "/ai/", Role.OWNER, answers={204: None}, errors=(NotFound,), if_match=True)
+@api.call("DELETE", "/ai/", OWNER_OF_ALL, answers={204: None}, errors=(NotFound,), if_match=True)
 def remove_ai() -> tuple[str, int]:
     """Use the AI service of the installation again; the stored key is deleted."""
     row = _row()
@@ -86,7 +86,14 @@ def remove_ai() -> tuple[str, int]:
     return "", 204
 
 
-@api.call("POST", "/ai/test/", Role.OWNER, answers={200: AiTested}, errors=(NotFound,), quota=AI_TESTS)
+@api.call(
+    "POST",
+    "/ai/test/",
+    OWNER_OF_ALL,
+    answers={200: AiTested},
+    errors=(NotFound,),
+    quota=AI_TESTS,
+)
 def test_ai() -> Response:
     """Ask the service a small question: whether it answers, and in which form it can be asked for JSON."""
     found = connection.test(_row())

@@ -28,7 +28,7 @@ def show() -> ResponseReturnValue:
     return _page(form)
 
 
-@allow(Role.OWNER)
+@allow(Role.OWNER, whole_account=True)
 def save() -> ResponseReturnValue:
     """Connect the account's own service, or change the connection."""
     form = AiConnectionForm()
@@ -46,7 +46,7 @@ def save() -> ResponseReturnValue:
     return see_other(url_for("outlets.ai"))
 
 
-@allow(Role.OWNER)
+@allow(Role.OWNER, whole_account=True)
 @limited(AI_TESTS)
 def test() -> ResponseReturnValue:
     """Ask the service a small question, and show what came of it."""
@@ -62,7 +62,7 @@ def test() -> ResponseReturnValue:
     return _page(form, found)
 
 
-@allow(Role.OWNER)
+@allow(Role.OWNER, whole_account=True)
 def remove() -> ResponseReturnValue:
     """Back to the service of the installation."""
     person, row = current_person(), _row()

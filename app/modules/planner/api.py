@@ -21,7 +21,7 @@ from app.business.planner.services.record_lists import (
     cluster_figures,
 )
 from app.infrastructure.database import db
-from app.modules.access import current_person, owned_or_404
+from app.modules.access import OWNER_OF_ALL, current_person, owned_or_404
 from app.modules.api.bodies import Changes
 from app.modules.api.declaration import ApiBlueprint
 from app.modules.api.records import list_rows, row_to_change, show
@@ -58,7 +58,7 @@ def list_sites(query: SiteQuery, window: Window) -> Response:
     return listed(list_rows(SITES, query, window), lambda site: show(SiteShown, site))
 
 
-@api.call("POST", "/sites/", Role.OWNER, answers={201: SiteShown})
+@api.call("POST", "/sites/", OWNER_OF_ALL, answers={201: SiteShown})
 def create_site(body: SiteNew) -> Response:
     """A new site."""
     fields = body.model_dump()

@@ -36,6 +36,10 @@ class Scope:
         site = model.site_column()
         return and_(mine, false() if site is None else site.in_(sorted(self.sites)))
 
+    def holds(self, site_id: int | None) -> bool:
+        """Whether rows of this site are seen; None: of none, or of all."""
+        return self.sites is None or site_id in self.sites
+
 
 def is_row_id(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= LARGEST_ID

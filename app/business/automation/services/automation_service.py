@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, Role
 from app.business.accounts.services import audit_log
-from app.business.accounts.services.scope import Scope, owned
+from app.business.accounts.services.scope import Scope
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Cause, ScheduledTask
 from app.business.automation.services.catalogue.actions.registry import is_paid, stored_actions
@@ -16,6 +16,7 @@ from app.business.automation.services.catalogue.record_models import known_ids
 from app.business.automation.services.preflight.check import require_no_worse, require_ready
 from app.business.automation.services.preflight.start import open_backfill, open_start, plan_start
 from app.business.automation.services.rule_parts import JsonObject, Stored
+from app.business.automation.services.rules.author_scope import place_errors, reach_errors
 from app.business.automation.services.rules.definition import (
     RuleDefinition,
     definition_from,
@@ -33,18 +34,21 @@ from app.business.automation.services.triggering import rule_switch
 from app.business.automation.services.triggering.planning import replan
 from app.business.billing.models import Plan
 from app.business.errors import Conflict, Forbidden, Invalid, NotFound, Stale
-from app.business.planner.models import Sector, Site
 
 DEFAULT_SHORTEST_INTERVAL = 5
 
 
 @dataclass(frozen=True)
 class Actor:
-    """Who acts: a person in a browser, or a key with its creator's role."""
+    """Who acts: a person in a browser, or a key with its creator's role; `sites`: those it is limited to."""
 
     user_id: int | None
     role: Role = Role.OWNER
     api_key_id: int | None = None
+    sites: frozenset[int] | None = None
+
+    def scope(self, account_id: int) -> Scope:
+        return Scope(account_id, self.sites)
 
     @property
     def cause(self) -> Cause:
@@ -78,7 +82,11 @@ class AutomationService:
         `data`: a definition returned by `checked` in this transaction is not validated again. `origin`: a copy or file,
         for the audit log.
         """
-        definition = data if isinstance(data, RuleDefinition) else self.checked(session, account, data)
+        definition = (
+            data
+            if isinstance(data, RuleDefinition)
+            else self.checked(session, account, data, scope=actor.scope(account.id))
+        )
         if definition.is_active:
             require_ready(session, account, definition, now)
         rule = AutomationRule(
@@ -116,7 +124,7 @@ class AutomationService:
         if isinstance(data, RuleDefinition):
             self._write_definition(session, rule, data, now)
         else:
-            self._write_change(session, rule, data, now)
+            self._write_change(session, rule, data, actor, now)
         after = definition_of(rule)
         if before == after:
             return rule
@@ -128,35 +136,47 @@ class AutomationService:
         return rule
 
     def checked(
-        self, session: Session, account: Account, data: JsonObject, rule: AutomationRule | None = None
+        self,
+        session: Session,
+        account: Account,
+        data: JsonObject,
+        rule: AutomationRule | None = None,
+        *,
+        scope: Scope | None = None,
     ) -> RuleDefinition:
         """The validated definition; all ids in it must belong to the account and scope. Raises Invalid.
 
         `rule`: the one that it changes; while that is on, references it already has to missing rows are accepted.
+        `scope`: what its author may see; the whole account by default.
         """
+        scope = scope or Scope(account.id)
+        before = definition_of(rule) if rule else None
         data = with_time_zone(session, account, data)
         definition = parse_definition(data, shortest_interval_minutes=shortest_interval(session, account))
         named = {"new": definition.model_dump(mode="json")}
-        if rule and rule.is_active:
-            named["old"] = definition_of(rule)
-        unknown = unknown_references(session, account.id, named)
+        if before and before["is_active"]:
+            named["old"] = before
+        unknown = unknown_references(session, Scope(account.id), named)
         old = unknown.get("old", {})
         errors = {path: texts for path, texts in unknown["new"].items() if texts != old.get(path)}
-        errors |= _scope_errors(session, account.id, definition)
+        errors = reach_errors(session, scope, definition, before) | errors
+        errors |= place_errors(session, scope, definition)
         if is_taken(session, account.id, definition.name, rule.id if rule else None):
             errors["name"] = [_taken(definition.name)]
         if errors:
             raise Invalid(errors)
         return definition
 
-    def _write_change(self, session: Session, rule: AutomationRule, data: JsonObject, now: datetime) -> None:
+    def _write_change(
+        self, session: Session, rule: AutomationRule, data: JsonObject, actor: Actor, now: datetime
+    ) -> None:
         """Validate and write a change; for a rule that is not valid otherwise, a restraining change.
 
         Raises Invalid, Blocked.
         """
         account = session.get_one(Account, rule.account_id)
         try:
-            definition = self.checked(session, account, data, rule)
+            definition = self.checked(session, account, data, rule, scope=actor.scope(account.id))
         except Invalid:
             values = restrained(definition_of(rule), data)
             if values is None:
@@ -320,19 +340,6 @@ def shortest_interval(session: Session, account: Account) -> int:
     """The shortest interval in minutes that the account's plan allows."""
     plan = session.get(Plan, account.plan_id) if account.plan_id else None
     return plan.shortest_interval_minutes if plan else DEFAULT_SHORTEST_INTERVAL
-
-
-def _scope_errors(session: Session, account_id: int, definition: RuleDefinition) -> dict[str, list[str]]:
-    errors: dict[str, list[str]] = {}
-    for name, model, row_id in (("site", Site, definition.site), ("sector", Sector, definition.sector)):
-        try:
-            row = owned(session, model, row_id, Scope(account_id)) if row_id is not None else None
-        except NotFound:
-            errors[name] = [f"{name.capitalize()} {row_id} was not found."]
-            continue
-        if isinstance(row, Sector) and row.site_id != definition.site:
-            errors[name] = [f"Sector {row_id} does not belong to site {definition.site}."]
-    return errors
 
 
 def _answered(session: Session, rule: AutomationRule, request: Request) -> ScheduledTask | None:

@@ -23,7 +23,7 @@ def show() -> ResponseReturnValue:
     return _page(AccountForm(obj=current_person().account))
 
 
-@allow(Role.OWNER)
+@allow(Role.OWNER, whole_account=True)
 def save() -> ResponseReturnValue:
     """Save the settings, and record the change in the audit log."""
     form, person, now = AccountForm(), current_person(), datetime.now(UTC)

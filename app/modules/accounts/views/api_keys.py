@@ -18,7 +18,7 @@ def show() -> ResponseReturnValue:
     return _page(NewKeyForm())
 
 
-@allow(Role.OWNER)
+@allow(Role.OWNER, whole_account=True)
 def add() -> ResponseReturnValue:
     """Create a key; its secret is shown only on this page."""
     form, person, now = NewKeyForm(), current_person(), datetime.now(UTC)

@@ -21,7 +21,7 @@ def show() -> ResponseReturnValue:
     return _page(NewPersonForm())
 
 
-@allow(Role.OWNER)
+@allow(Role.OWNER, whole_account=True)
 def add() -> ResponseReturnValue:
     """Add a person; their one-use link is shown once, to be passed on."""
     form, session, now = NewPersonForm(), db.session(), datetime.now(UTC)

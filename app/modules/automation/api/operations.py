@@ -5,20 +5,20 @@ from datetime import UTC, datetime
 from flask import Response, url_for
 
 from app.business.accounts.models import Role
-from app.business.automation.operation_models import Operation
 from app.business.automation.services.backtest.back_test import begin_back_test
 from app.business.automation.services.history.run_list import RunFilters
 from app.business.automation.services.operations import bulk_retry
 from app.business.automation.services.operations.bulk_retry import RetryReport
+from app.business.automation.services.operations.lifecycle import find_operation
 from app.business.errors import Conflict
 from app.infrastructure.database import db, only_reading
-from app.modules.access import current_person, owned_or_404
+from app.modules.access import current_person
 from app.modules.api.bodies import Omittable
 from app.modules.api.records import show
 from app.modules.api.resource import answer, saved
+from app.modules.automation.actor import actor
 from app.modules.automation.api.answers import RetryShown
 from app.modules.automation.api.blueprint import api
-from app.modules.automation.api.rules import actor
 from app.modules.automation.api.runs import in_zone
 from app.modules.automation.api.serializers import BackTestAsked, OperationShown, RetryRuns
 from app.modules.automation.diff.edit_conflict import present_rule
@@ -70,6 +70,7 @@ def back_test(id: int, body: Omittable[BackTestAsked]) -> Response:
         now=datetime.now(UTC),
         rule=rule,
         data=body.definition,
+        scope=person.scope,
     )
     response = answer(show(OperationShown, operation), 202)
     response.location = url_for(".get_operation", id=operation.id)
@@ -79,7 +80,7 @@ def back_test(id: int, body: Omittable[BackTestAsked]) -> Response:
 @api.call("GET", "/operations/<int:id>/", Role.VIEWER, answers={200: OperationShown}, if_match=True)
 def get_operation(id: int) -> Response:
     """One operation: state, progress and result."""
-    return answer(show(OperationShown, owned_or_404(Operation, id)))
+    return answer(show(OperationShown, find_operation(db.session(), current_person().scope, id)))
 
 
 def _report(report: RetryReport) -> RetryShown:

@@ -9,7 +9,7 @@ from pydantic import JsonValue
 
 from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule
-from app.business.automation.services.automation_service import Actor, AutomationService
+from app.business.automation.services.automation_service import AutomationService
 from app.business.automation.services.catalogue.triggers import TRIGGERS
 from app.business.automation.services.preflight.check import Finding
 from app.business.automation.services.rules.definition import RuleDefinition
@@ -23,6 +23,7 @@ from app.modules.api.bodies import CheckedLater, Omittable
 from app.modules.api.fields import JsonObject
 from app.modules.api.records import row_to_change
 from app.modules.api.resource import Listed, Window, answer, json_of, listed_as, report, saved, writable
+from app.modules.automation.actor import actor
 from app.modules.automation.api.answers import FindingShown, PreflightShown, RuleInLoop
 from app.modules.automation.api.blueprint import api
 from app.modules.automation.api.rule_json import show_rule, show_rules
@@ -123,12 +124,6 @@ def rule_filter(query: RuleQuery) -> RuleFilter:
     """Converts the query parameters of the list of rules for the service."""
     on = None if query.is_active is None else "on" if query.is_active else "off"
     return RuleFilter("archived" if query.archived else on, query.trigger, query.site, query.text)
-
-
-def actor() -> Actor:
-    """The requester, for the service: runs started by a key have the cause api."""
-    person = current_person()
-    return Actor(person.user.id, person.role, person.key.id if person.key else None)
 
 
 def _change(id: int, sent: Body, definition: Callable[[AutomationRule, Body], Body]) -> Response:

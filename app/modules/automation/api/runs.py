@@ -42,9 +42,9 @@ from app.modules.api.resource import (
     require_present,
     saved,
 )
+from app.modules.automation.actor import actor
 from app.modules.automation.api.answers import GoOnShown, PriceShown, RunWhole, SummaryShown
 from app.modules.automation.api.blueprint import api
-from app.modules.automation.api.rules import actor
 from app.modules.automation.api.serializers import (
     AttemptShown,
     ExecuteRule,
@@ -134,7 +134,7 @@ def _whole(run: ScheduledTask) -> RunWhole:
     attempts = session.scalars(
         select(RunAttempt).where(RunAttempt.run_id == run.id).order_by(RunAttempt.number)
     )
-    offer = continuation.offered(session, run, datetime.now(UTC))
+    offer = continuation.offered(session, run, current_person().scope, datetime.now(UTC))
     more = {
         "steps": steps_json(session, run, _actions(run)),
         "attempts": [show(AttemptShown, attempt) for attempt in attempts],

@@ -15,9 +15,10 @@ from app.modules.access import current_person
 from app.modules.api.declaration import Media
 from app.modules.api.records import show
 from app.modules.api.resource import report
+from app.modules.automation.actor import actor
 from app.modules.automation.api.answers import ChangeShown, ImportedRule, ImportedRules
 from app.modules.automation.api.blueprint import api
-from app.modules.automation.api.rules import actor, rule_filter
+from app.modules.automation.api.rules import rule_filter
 from app.modules.automation.api.serializers import ExportQuery, ImportRules
 from app.modules.automation.diff.import_preview import ImportPreview, import_preview
 from app.modules.quotas import EXPORTS, IMPORTS
@@ -34,7 +35,7 @@ def export_rules(query: ExportQuery) -> Response:
         if query.rule
         else rules_of_filter(session, scope, rule_filter(query))
     )
-    return yaml_file(exported(session, scope.account_id, rules))
+    return yaml_file(exported(session, scope, rules))
 
 
 @api.call(

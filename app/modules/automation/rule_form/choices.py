@@ -20,7 +20,7 @@ DAYS = [(str(day), WEEKDAYS[day % 7]) for day in range(1, 8)]
 
 @dataclass(frozen=True)
 class Choices:
-    """`places`: for a select of site or sector, grouped by site."""
+    """`places`: for a select of site or sector, grouped by site; `only`: the sites that the person is limited to."""
 
     sites: Named = field(default_factory=list)
     sectors: Named = field(default_factory=list)
@@ -28,6 +28,10 @@ class Choices:
     rules: Named = field(default_factory=list)
     places: dict[str, Named] = field(default_factory=dict)
     site_of_sector: dict[int, int] = field(default_factory=dict)
+    only: frozenset[int] | None = None
+
+    def scope(self, account_id: int) -> Scope:
+        return Scope(account_id, self.only)
 
     def named(self, reference: str) -> Named:
         """Choices for a field, so that nobody types an id; empty where a number is typed."""
@@ -62,6 +66,7 @@ def load_choices(session: Session, scope: Scope) -> Choices:
             for site, sectors in found
         },
         site_of_sector={sector.id: site.id for site, sectors in found for sector in sectors},
+        only=scope.sites,
     )
 
 

@@ -93,7 +93,9 @@ class RuleForm:
     @cached_property
     def _checked(self) -> RuleDefinition | Invalid:
         try:
-            return AutomationService().checked(self.session, self.account, self.data(), self.rule)
+            return AutomationService().checked(
+                self.session, self.account, self.data(), self.rule, scope=self.choices.scope(self.account.id)
+            )
         except Invalid as refusal:
             return refusal
 

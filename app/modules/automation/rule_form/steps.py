@@ -36,6 +36,7 @@ from app.modules.gate.numbers import row_id, whole_number
 
 SCHEDULE = "schedule"
 EVERYWHERE = "The whole account"
+OWN_SITES = "You work on some sites only: rules for all sites are made by somebody who sees all."
 NO_RECORDS = "none"
 RUN_ENDS = [
     ("", "has ended (completed or failed)"),
@@ -141,11 +142,20 @@ class WhereStep(FieldsStep):
     def __init__(self, choices: Choices, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.choices = choices
-        self.place.choices = offered({"": [("", EVERYWHERE)], **choices.places})
+        everywhere = {"": [("", EVERYWHERE)]} if choices.only is None else {}
+        self.place.choices = offered({**everywhere, **choices.places})
+        if choices.only is not None:
+            self.place.description = f"{self.place.description} {OWN_SITES}"
 
     @classmethod
     def build(cls, so_far: RuleSoFar, pairs: Pairs | None) -> Self:
         return cls(so_far.choices, formdata=_form_data(pairs))
+
+    @classmethod
+    def unanswered(cls, so_far: RuleSoFar) -> dict[str, Any]:
+        """Somebody who is limited to sites cannot leave it open: until then the first of them."""
+        choices = so_far.choices
+        return {} if choices.only is None or not choices.sites else {"site": int(choices.sites[0][0])}
 
     def part(self) -> dict[str, Any]:
         kind, _, number = (self.place.data or "").partition(":")

@@ -97,6 +97,7 @@ def _begun(form: BackTestForm, **what: Any) -> ResponseReturnValue:
         days=form.days.data,
         user_id=person.user.id,
         now=datetime.now(UTC),
+        scope=person.scope,
         **what,
     )
     db.session.commit()

@@ -61,7 +61,7 @@ def show() -> ResponseReturnValue:
     )
 
 
-@allow(Role.EDITOR)
+@allow(Role.EDITOR, whole_account=True)
 def pause_all() -> ResponseReturnValue:
     """Nothing of the account starts until somebody resumes."""
     person, now = current_person(), datetime.now(UTC)
@@ -80,7 +80,7 @@ def pause_all() -> ResponseReturnValue:
     )
 
 
-@allow(Role.EDITOR)
+@allow(Role.EDITOR, whole_account=True)
 def resume_all() -> ResponseReturnValue:
     """Confirmation with the runs that wait."""
     session = db.session()
@@ -91,7 +91,7 @@ def resume_all() -> ResponseReturnValue:
     )
 
 
-@allow(Role.EDITOR)
+@allow(Role.EDITOR, whole_account=True)
 @sent_once
 def resume_all_now() -> ResponseReturnValue:
     """Resume, and wake the runs that wait for it."""

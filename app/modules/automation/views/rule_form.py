@@ -17,6 +17,7 @@ from app.business.errors import Blocked, Conflict, NotFound, Refusal, Stale, Too
 from app.infrastructure.database import db, only_reading
 from app.modules.access import allow, current_person, owned_or_404
 from app.modules.automation import activation_preview
+from app.modules.automation.actor import actor
 from app.modules.automation.diff.edit_conflict import meanwhile
 from app.modules.automation.labels import findings
 from app.modules.automation.labels.starts import shown_total
@@ -145,7 +146,7 @@ def preview(id: int, step: str) -> ResponseReturnValue:
 @sent_once
 def save(id: int) -> ResponseReturnValue:
     """Save the rule, on or off, if every step is valid."""
-    draft, person, now, session = _draft(id, "check"), current_person(), datetime.now(UTC), db.session()
+    draft, now, session = _draft(id, "check"), datetime.now(UTC), db.session()
     rule_drafts.keep_step(session, draft, "check", _typed(), now)
     rule_form = _rule_form(draft)
     open_step = rule_form.first_open()
@@ -156,7 +157,7 @@ def save(id: int) -> ResponseReturnValue:
         return page, 422
     definition = rule_form.definition.model_copy(update={"is_active": request.form.get("on") == "1"})
     try:
-        rule = _save(draft, definition, Actor(person.user.id, person.role), now)
+        rule = _save(draft, definition, actor(), now)
     except Blocked as refusal:
         session.rollback()
         rule_drafts.keep_step(session, draft, "check", _typed(), now)
@@ -183,19 +184,19 @@ def discard(id: int) -> ResponseReturnValue:
     return see_other(url_for(".rule", id=rule_id) if rule_id else url_for(".rules"))
 
 
-def _save(draft: RuleDraft, definition: RuleDefinition, actor: Actor, now: datetime) -> AutomationRule:
+def _save(draft: RuleDraft, definition: RuleDefinition, who: Actor, now: datetime) -> AutomationRule:
     service, session = AutomationService(), db.session()
     if definition.is_active:
         activation_preview.keep_ceiling(now, _rule_of(draft))
     stopped_at = None
     if draft.rule_id is None:
-        rule = service.create_rule(session, current_person().account, definition, actor, now)
+        rule = service.create_rule(session, current_person().account, definition, who, now)
     else:
         rule = owned_or_404(AutomationRule, draft.rule_id)
         version, stopped_at = row_id(request.form.get("overwrite")) or draft.version, rule.stopped_at
-        rule = service.update_rule(session, rule, definition, actor, now, expected_version=version)
+        rule = service.update_rule(session, rule, definition, who, now, expected_version=version)
     if rule.is_active and request.form.get("backfill"):
-        service.backfill(session, rule, actor, now, max_credits=shown_total(), stopped_at=stopped_at)
+        service.backfill(session, rule, who, now, max_credits=shown_total(), stopped_at=stopped_at)
     return rule
 
 

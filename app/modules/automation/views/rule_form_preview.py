@@ -21,6 +21,7 @@ from app.business.automation.services.conditions.match_preview import (
 )
 from app.business.automation.services.conditions.parser import parse_conditions
 from app.business.automation.services.preflight.start_price import unsaved_rule
+from app.business.automation.services.rules.author_scope import ALL_SITES
 from app.business.automation.services.rules.cost import most_per_run
 from app.business.automation.services.rules.definition import RuleDefinition
 from app.business.automation.services.rules.sentence import (
@@ -73,6 +74,8 @@ def _matching(
     rule_form: RuleForm, data: dict[str, Any], now: datetime, counted_exactly: int | None = None
 ) -> Matches:
     account = rule_form.account
+    if not rule_form.choices.scope(account.id).holds(data.get("site")):
+        raise Invalid({"site": [ALL_SITES]})
     scope = RuleScope(account.id, data.get("site"), data.get("sector"), account_zone=account.timezone)
     return preview_matches(
         rule_form.session,

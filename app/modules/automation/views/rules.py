@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Cause
-from app.business.automation.services.automation_service import Actor, AutomationService
+from app.business.automation.services.automation_service import AutomationService
 from app.business.automation.services.catalogue.field_types import Frame
 from app.business.automation.services.catalogue.record_order import OLDEST, order_words
 from app.business.automation.services.conditions.match_preview import Matches, preview_matches
@@ -42,6 +42,7 @@ from app.business.planner.models import Sector, Site
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
 from app.modules.automation import activation_preview
+from app.modules.automation.actor import actor
 from app.modules.automation.filters import RulesFilter
 from app.modules.automation.labels import findings
 from app.modules.automation.labels.repairs import repair_text, repairs_of
@@ -180,12 +181,6 @@ def give_back(id: int) -> ResponseReturnValue:
     rule, session, now = owned_or_404(AutomationRule, id), db.session(), datetime.now(UTC)
     free_set_aside(session, rule, now)
     return _done(rule, "Given back: the rule may take these records again.")
-
-
-def actor() -> Actor:
-    """The requester, for the service of rules."""
-    person = current_person()
-    return Actor(person.user.id, person.role)
 
 
 def place_of(rule: AutomationRule) -> str | None:

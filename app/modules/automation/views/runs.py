@@ -25,9 +25,9 @@ from app.business.automation.services.runs.start_list import stretch_of
 from app.business.automation.services.runs.waiting import waits_until
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person
+from app.modules.automation.actor import actor
 from app.modules.automation.labels.starts import StartCost, cost_of_start, shown_total
 from app.modules.automation.labels.traces import trace_lines
-from app.modules.automation.views.rules import actor
 from app.modules.sent_once import sent_once
 from app.modules.web import see_other
 
@@ -63,7 +63,9 @@ def cancel(id: int) -> ResponseReturnValue:
 def go_on(id: int) -> ResponseReturnValue:
     """A person has reviewed a long chain of runs and continues those that wait."""
     run = _run(id)
-    runs = chain_release.go_on(db.session(), run, datetime.now(UTC), shown_total())
+    runs = chain_release.go_on(
+        db.session(), run, datetime.now(UTC), shown_total(), scope=current_person().scope
+    )
     return _done(run, "It goes on." if runs == 1 else f"All {runs:,} go on.")
 
 
@@ -91,7 +93,7 @@ def _context(page: Any, run: ScheduledTask, now: datetime) -> dict[str, Any]:
         "again": again,
         "cost": _cost(again, run, now),
         "left": left,
-        "review": chain_release.review_of(db.session(), run, now),
+        "review": chain_release.review_of(db.session(), run, now, scope=current_person().scope),
         "waits_until": waits_until(run),
         **_holder(run, now),
         "sentence": summary_of(definition_from(page.definition), page.site),

@@ -20,11 +20,11 @@ from app.business.automation.services.transfer.yaml_format import MOST_BYTES, re
 from app.business.errors import NotFound, Refusal, TooLarge
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
+from app.modules.automation.actor import actor
 from app.modules.automation.api.transfer import yaml_file
 from app.modules.automation.diff.import_preview import import_preview
 from app.modules.automation.filters import RulesFilter
 from app.modules.automation.rule_form.choices import load_sites
-from app.modules.automation.views.rules import actor
 from app.modules.display import plural
 from app.modules.gate.numbers import row_id
 from app.modules.quotas import EXPORTS, IMPORTS, limited
@@ -45,7 +45,7 @@ class RuleImportForm(ServiceForm):
 def export_one(id: int) -> ResponseReturnValue:
     """One rule as a file."""
     rule = owned_or_404(AutomationRule, id)
-    return yaml_file(export_rules(db.session(), rule.account_id, [rule]), f"rule-{rule.id}")
+    return yaml_file(export_rules(db.session(), current_person().scope, [rule]), f"rule-{rule.id}")
 
 
 @allow(Role.EDITOR)
@@ -54,7 +54,7 @@ def export_all() -> ResponseReturnValue:
     """The rules that match the list's filter as a file."""
     session, scope = db.session(), current_person().scope
     chosen = RulesFilter(load_sites(session, scope)).chosen_rules()
-    return yaml_file(export_rules(session, scope.account_id, rules_of_filter(session, scope, chosen)))
+    return yaml_file(export_rules(session, scope, rules_of_filter(session, scope, chosen)))
 
 
 @allow(Role.EDITOR)

@@ -16,9 +16,10 @@ from app.business.automation.services.rules.versions import definition_of
 from app.business.errors import Invalid
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
+from app.modules.automation.actor import actor
 from app.modules.automation.diff.rules import rule_changes
 from app.modules.automation.rule_form.choices import load_choices
-from app.modules.automation.views.rules import actor, service
+from app.modules.automation.views.rules import service
 from app.modules.changes import Change
 from app.modules.gate.numbers import row_id
 from app.modules.web import see_other
@@ -95,7 +96,9 @@ def _changes(before: RuleVersion | None, after: RuleVersion, choices: Any) -> li
 def _refusals(rule: AutomationRule, definition: dict[str, Any]) -> list[str]:
     """Why the version could not be saved now: for example a deleted site, or a changed action."""
     try:
-        service.checked(db.session(), current_person().account, deepcopy(definition), rule)
+        service.checked(
+            db.session(), current_person().account, deepcopy(definition), rule, scope=current_person().scope
+        )
     except Invalid as refusal:
         return [sentence for sentences in refusal.errors.values() for sentence in sentences]
     return []

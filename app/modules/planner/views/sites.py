@@ -67,7 +67,7 @@ def index() -> str:
     return render_template("pages/planner/sites.html", sites=known, keywords=keywords)
 
 
-@allow(Role.OWNER)
+@allow(Role.OWNER, whole_account=True)
 def add() -> ResponseReturnValue:
     form, person = SiteForm(timezone=current_person().account.timezone), current_person()
     if form.validate_on_submit() and form.taken(

@@ -20,7 +20,7 @@ from tests.factories import NOW, make_account
 def ask(session: Session, kind: str = "count", **params: Any) -> Operation:
     account = make_account(session)
     operation = lifecycle.begin_operation(
-        session, account_id=account.id, kind=kind, params=params, user_id=None, now=NOW
+        session, account_id=account.id, kind=kind, params=params, user_id=None, sites=(), now=NOW
     )
     session.commit()
     return operation

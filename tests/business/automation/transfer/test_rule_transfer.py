@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, AuditEntry, User
+from app.business.accounts.services.scope import Scope
 from app.business.automation.models import AutomationRule, RuleVersion
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.rules.versions import definition_of
@@ -48,7 +49,7 @@ def account_of(session: Session, sector: Sector) -> Account:
 
 def text_of(session: Session, account: Account) -> str:
     rules = select(AutomationRule).where(AutomationRule.account_id == account.id).order_by(AutomationRule.id)
-    return export_rules(session, account.id, list(session.scalars(rules)))
+    return export_rules(session, Scope(account.id), list(session.scalars(rules)))
 
 
 def take(session: Session, account: Account, text: str, **more: Any) -> FileImport:

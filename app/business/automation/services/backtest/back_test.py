@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
+from app.business.accounts.services.scope import Scope
 from app.business.automation.models import AutomationRule
 from app.business.automation.operation_models import Operation
 from app.business.automation.services.automation_service import AutomationService
@@ -30,6 +31,8 @@ from app.business.automation.services.transactions import Clock, Transaction
 from app.business.errors import Invalid
 
 KIND = "back_test"
+TESTED = ("definition", "saved")
+"""Parameters that hold a definition to replay; the first there is the one asked about."""
 USUAL_DAYS, MOST_DAYS = 30, 90
 SAMPLE = 10
 SECONDS_BETWEEN_REPORTS = 1.0
@@ -75,12 +78,13 @@ def begin_back_test(
     rule: AutomationRule | None = None,
     data: Mapping[str, Any] | None = None,
     draft_id: int | None = None,
+    scope: Scope | None = None,
 ) -> Operation:
     """Request a back-test. `data` is the definition to test, of a new rule or a change of `rule`; None: `rule` as
     saved.
 
-    draft_id: the draft being edited. Raises Invalid for days outside 1 to 90 and for definitions that could not be
-    saved.
+    draft_id: the draft being edited · scope: what the person may see. Raises Invalid for days outside 1 to 90 and for
+    definitions that could not be saved.
     """
     if not 1 <= days <= MOST_DAYS:
         raise Invalid({"days": [f"Choose from 1 to {MOST_DAYS} days."]})
@@ -89,13 +93,22 @@ def begin_back_test(
     params: dict[str, Any] = {"days": days, "rule": rule.id if rule else None, "draft": draft_id}
     if data is not None:
         params["definition"] = (
-            AutomationService().checked(session, account, dict(data), rule).model_dump(mode="json")
+            AutomationService()
+            .checked(session, account, dict(data), rule, scope=scope)
+            .model_dump(mode="json")
         )
     if rule is not None:
         params |= {"saved": definition_of(rule), "version": rule.version}
-    params["name"] = (params.get("definition") or params["saved"])["name"]
+    tested = [params[name] for name in TESTED if name in params]
+    params["name"] = tested[0]["name"]
     return lifecycle.begin_operation(
-        session, account_id=account.id, kind=KIND, params=params, user_id=user_id, now=now
+        session,
+        account_id=account.id,
+        kind=KIND,
+        params=params,
+        user_id=user_id,
+        sites={definition["site"] for definition in tested},
+        now=now,
     )
 
 
@@ -105,7 +118,7 @@ def run_back_test(
     """Executes the operation: replays the requested definitions and returns the report."""
     until = clock()
     start = until - timedelta(days=asked.params["days"])
-    wanted = [name for name in ("definition", "saved") if name in asked.params]
+    wanted = [name for name in TESTED if name in asked.params]
     trials = [
         make_trial(
             read,

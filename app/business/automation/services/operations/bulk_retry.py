@@ -81,7 +81,7 @@ class RetryReport:
 
     `runs`: (id, number of the failed attempt) · `left_out`: reason -> number of runs · `adds`: part of `credits_most`
     beyond the totals of starts · `by_rule`: highest price first · `beyond`: failed runs above the limit of one
-    operation · `as_of`: runs that failed later are not included.
+    operation · `as_of`: runs that failed later are not included · `sites`: those of its runs.
     """
 
     as_of: datetime
@@ -93,6 +93,7 @@ class RetryReport:
     left_out: Counter[RetrySkip] = field(default_factory=Counter)
     by_rule: dict[int, OfRule] = field(default_factory=dict)
     beyond: int = 0
+    sites: set[int | None] = field(default_factory=set)
 
 
 def dry_report(
@@ -153,7 +154,13 @@ def begin_bulk_retry(
         "credits_most": report.credits_most,
     }
     operation = begin_operation(
-        session, account_id=account.id, kind=KIND, params=params, user_id=actor.user_id, now=now
+        session,
+        account_id=account.id,
+        kind=KIND,
+        params=params,
+        user_id=actor.user_id,
+        sites=report.sites,
+        now=now,
     )
     operation.total = len(report.runs)
     who = audit_log.AuditActor(actor.user_id, actor.api_key_id)
@@ -268,6 +275,7 @@ def _judge(
             report.left_out[RetrySkip.TOO_DEAR] += 1
         else:
             report.runs.append((run.id, run.attempt))
+            report.sites.add(run.site_id)
             of_rule = report.by_rule.setdefault(run.automation_rule_id, OfRule(run.rule_name))
             for part in (report, of_rule):
                 part.finished_units += price.finished

@@ -5,6 +5,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, Role
+from app.business.accounts.services.scope import Scope
 from app.business.automation.run_models import ScheduledTask, Waiting
 from app.business.automation.services.automation_service import Actor
 from app.business.automation.services.preflight import chain_release
@@ -16,9 +17,9 @@ from app.business.automation.services.preflight.left_over_work import (
 from app.business.errors import Forbidden
 
 
-def offered(session: Session, run: ScheduledTask, now: datetime) -> LeftOverWork | None:
+def offered(session: Session, run: ScheduledTask, scope: Scope, now: datetime) -> LeftOverWork | None:
     """The work that `go_on` would start; None where nothing waits for a person."""
-    review = chain_release.review_of(session, run, now)
+    review = chain_release.review_of(session, run, now, scope=scope)
     if review is None:
         return left_over(session, run, now)
     waiting = f"{review.waiting:,} waiting run{'' if review.waiting == 1 else 's'}"
@@ -39,5 +40,5 @@ def go_on(
         return continue_left_over(session, run, credits, now, limit=None if decides else limit)
     if not decides:
         raise Forbidden("A long chain of runs waits here. Ask an editor to let it go on.")
-    chain_release.go_on(session, run, now, credits)
+    chain_release.go_on(session, run, now, credits, scope=actor.scope(run.account_id))
     return run

@@ -74,7 +74,11 @@ def ask_import(
         "unknown_columns": file.unknown_columns,
     }
     begin = lifecycle.begin_here if here else lifecycle.begin_operation
-    operation = begin(session, account_id=account_id, kind=KIND, params=params, user_id=user_id, now=now)
+    rows = [] if to.site else read_rows(unpack_lines(file.rows))
+    sites = {to.site.id} if to.site else {row.site_id for row in rows}
+    operation = begin(
+        session, account_id=account_id, kind=KIND, params=params, user_id=user_id, sites=sites, now=now
+    )
     operation.total = file.to_write
     begin_import(
         session,

@@ -3,7 +3,7 @@ worker."""
 
 import logging
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,7 +16,7 @@ from app.business.automation.operation_models import ENDED, Operation, Operation
 from app.business.automation.services.runs.opening import LONG_QUEUE
 from app.business.automation.services.transactions import Clock, Transaction
 from app.business.database_faults import is_passing
-from app.business.errors import Conflict, Refusal
+from app.business.errors import Conflict, NotFound, Refusal
 from app.business.events import wake
 
 LEASE = timedelta(seconds=60)
@@ -115,10 +115,14 @@ def begin_operation(
     kind: str,
     params: dict[str, Any],
     user_id: int | None,
+    sites: Collection[int | None],
     now: datetime,
 ) -> Operation:
-    """Add the row, and wake the step workers after the commit."""
-    operation = _add(session, account_id, kind, params, user_id, now)
+    """Add the row, and wake the step workers after the commit.
+
+    `sites`: those of everything that it touches; None among them is the whole account.
+    """
+    operation = _add(session, account_id, kind, params, user_id, sites, now)
     wake(session, [LONG_QUEUE])
     return operation
 
@@ -130,13 +134,14 @@ def begin_here(
     kind: str,
     params: dict[str, Any],
     user_id: int | None,
+    sites: Collection[int | None],
     now: datetime,
 ) -> Operation:
     """Add an operation that this process executes itself (`execute_here`) after the commit.
 
     If the process dies, a worker continues it like any other.
     """
-    operation = _add(session, account_id, kind, params, user_id, now)
+    operation = _add(session, account_id, kind, params, user_id, sites, now)
     operation.state, operation.attempts, operation.started_at = OperationState.RUNNING, 1, now
     operation.lease_token, operation.lease_until = secrets.token_hex(8), now + LEASE
     session.flush()
@@ -144,10 +149,22 @@ def begin_here(
 
 
 def _add(
-    session: Session, account_id: int, kind: str, params: dict[str, Any], user_id: int | None, now: datetime
+    session: Session,
+    account_id: int,
+    kind: str,
+    params: dict[str, Any],
+    user_id: int | None,
+    sites: Collection[int | None],
+    now: datetime,
 ) -> Operation:
     operation = Operation(
-        account_id=account_id, kind=kind, params=params, user_id=user_id, created_at=now, result={}
+        account_id=account_id,
+        kind=kind,
+        params=params,
+        user_id=user_id,
+        site_ids=None if None in sites else sorted(site for site in {*sites} if site),
+        created_at=now,
+        result={},
     )
     session.add(operation)
     session.flush()
@@ -155,8 +172,13 @@ def _add(
 
 
 def find_operation(session: Session, scope: Scope, id: int) -> Operation:
-    """The account's operation. Raises NotFound."""
-    return owned(session, Operation, id, scope)
+    """The account's operation, for people limited to sites if all it touches lies in them. Raises NotFound."""
+    operation = owned(session, Operation, id, Scope(scope.account_id))
+    if scope.sites is not None and (
+        operation.site_ids is None or not scope.sites.issuperset(operation.site_ids)
+    ):
+        raise NotFound()
+    return operation
 
 
 def cancel_operation(session: Session, operation: Operation, now: datetime) -> None:

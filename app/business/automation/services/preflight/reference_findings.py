@@ -7,6 +7,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import User
+from app.business.accounts.services.scope import Scope
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.catalogue.actions.base import Action
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE, explicit_ids
@@ -26,9 +27,8 @@ def id_findings(session: Session, account_id: int, rule: RuleDefinition) -> Iter
     for name, model, row_id in (("site", Site, rule.site), ("sector", Sector, rule.sector)):
         if row_id is not None and not _is_known(session, model, row_id, account_id):
             yield _gone(f"{name.capitalize()} {row_id} was not found.", name)
-    for path, sentences in unknown_references(session, account_id, {0: rule.model_dump(mode="json")})[
-        0
-    ].items():
+    said = {0: rule.model_dump(mode="json")}
+    for path, sentences in unknown_references(session, Scope(account_id), said)[0].items():
         if path.startswith("conditions") or ".when" in path:
             yield from (_gone(sentence, path) for sentence in sentences)
     for index, action in enumerate(rule.actions):

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import User
-from app.business.accounts.services.scope import LARGEST_ID
+from app.business.accounts.services.scope import LARGEST_ID, Scope
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import ScheduledTask
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE
@@ -50,11 +50,11 @@ class Reference:
 
 
 def unknown_references(
-    session: Session, account_id: int, definitions: Mapping[Key, Stored]
+    session: Session, scope: Scope, definitions: Mapping[Key, Stored]
 ) -> dict[Key, Errors]:
-    """For each rule, by path, the references that the account does not have. One query for each kind of row."""
+    """For each rule, by path, the references to rows that are not in scope. One query for each kind of row."""
     named = {key: list(references_of(definition)) for key, definition in definitions.items()}
-    known = _known(session, account_id, {one for found in named.values() for one in found})
+    known = _known(session, scope, {one for found in named.values() for one in found})
     errors: dict[Key, Errors] = {key: {} for key in named}
     for key, found in named.items():
         for one in found:
@@ -126,14 +126,16 @@ def _ids(value: Json) -> list[int]:
     return [item for item in listed if isinstance(item, int) and not isinstance(item, bool)]
 
 
-def _known(session: Session, account_id: int, wanted: set[Reference]) -> set[tuple[str, int]]:
+def _known(session: Session, scope: Scope, wanted: set[Reference]) -> set[tuple[str, int]]:
     known: set[tuple[str, int]] = set()
     for kind in {one.kind for one in wanted}:
         model = OWNERS[kind]
+        # People belong to no site: everybody may name them.
+        seen = (Scope(scope.account_id) if model.site_column() is None else scope).sees(model)
         ids = sorted({one.id for one in wanted if one.kind == kind and 0 < one.id <= LARGEST_ID})
         for first in range(0, len(ids), AT_ONCE):
             part = ids[first : first + AT_ONCE]
-            mine = select(model.id).where(model.account_id == account_id, model.id.in_(part))
+            mine = select(model.id).where(seen, model.id.in_(part))
             known |= {(kind, id) for id in session.scalars(mine)}
     return known
 

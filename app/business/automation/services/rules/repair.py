@@ -8,6 +8,7 @@ from copy import deepcopy
 
 from sqlalchemy.orm import Session
 
+from app.business.accounts.services.scope import Scope
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.rules.definition import RuleDefinition, parse_definition
 from app.business.automation.services.rules.references import Errors, unknown_references
@@ -31,7 +32,9 @@ def faults_of(rule: AutomationRule | RuleDefinition) -> Errors:
 def faults_of_rules(session: Session, account_id: int, rules: Iterable[AutomationRule]) -> dict[int, Errors]:
     """The errors of each rule that needs repair, including references to missing rows."""
     listed = list(rules)
-    unknown = unknown_references(session, account_id, {rule.id: definition_of(rule) for rule in listed})
+    unknown = unknown_references(
+        session, Scope(account_id), {rule.id: definition_of(rule) for rule in listed}
+    )
     found = {rule.id: faults_of(rule) or unknown[rule.id] for rule in listed}
     return {rule_id: errors for rule_id, errors in found.items() if errors}
 

@@ -16,9 +16,9 @@ from app.business.errors import NotFound
 PART = 200
 
 
-def export_rules(session: Session, account_id: int, rules: Sequence[AutomationRule]) -> str:
-    """YAML text of the account's rules, in this order."""
-    directory = load_directory(session, account_id)
+def export_rules(session: Session, scope: Scope, rules: Sequence[AutomationRule]) -> str:
+    """YAML text of these rules, in this order; rows out of scope keep their numbers."""
+    directory = load_directory(session, scope)
     return rules_text([with_names(definition_of(rule), directory) for rule in rules])
 
 

@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
@@ -27,7 +26,6 @@ from app.business.automation.services.transfer.names import (
 )
 from app.business.errors import Invalid
 from app.business.folding import name_key
-from app.business.planner.models import Site
 
 MOST_RULES = 200
 WORDS = {"site": "site", "sector": "sector", "rule": "rule", "person": "person with the e-mail address"}
@@ -105,8 +103,8 @@ def apply_import(
         raise Invalid(
             {"yaml": [f"The file holds {len(rules):,} rules; at most {MOST_RULES} are taken at once."]}
         )
-    own_sites = set(session.scalars(select(Site.id).where(Site.account_id == account.id)))
-    directory = load_directory(session, account.id)
+    directory = load_directory(session, actor.scope(account.id))
+    own_sites = directory.by_id["site"]
     directory.sites_as = {name: id for name, id in (sites_as or {}).items() if id in own_sites}
     importer = _Importer(session, account, directory, actor, now)
     return importer.all(rules)
@@ -185,7 +183,8 @@ class _Importer:
             return RuleImport(number, name, "new", None, deepcopy(definition_of(rule)), {}, rule.id)
         rule = session.get_one(AutomationRule, known[0])
         before = deepcopy(definition_of(rule))
-        after = self.service.checked(session, self.account, data, rule).model_dump(mode="json")
+        scope = self.actor.scope(self.account.id)
+        after = self.service.checked(session, self.account, data, rule, scope=scope).model_dump(mode="json")
         if after | {"is_active": before["is_active"]} == before:
             return RuleImport(number, name, "unchanged", before, before, {}, rule.id)
         self.service.update_rule(session, rule, data, self.actor, self.now, origin=ORIGIN)
