@@ -155,8 +155,11 @@ def _set_lifetime(response: Response) -> None:
     """
     if response.status_code not in (200, 206, 304):
         return
-    path = Path(current_app.static_folder or "") / (request.view_args or {})["filename"]
-    if request.args.get("v") == _fingerprint(path, path.stat().st_mtime_ns):
+    path, version = (
+        Path(current_app.static_folder or "") / (request.view_args or {})["filename"],
+        request.args.get("v"),
+    )
+    if version and version == _fingerprint(path, path.stat().st_mtime_ns):
         response.headers["Cache-Control"] = f"public, max-age={YEAR}, immutable"
     else:
         response.headers["Cache-Control"] = "no-cache"
