@@ -114,7 +114,8 @@ def _replenish(now: datetime) -> None:
 
 
 def _dispatch(now: datetime) -> None:
-    for failure in dispatch.dispatch_batches(transaction, now).failures:
+    done = dispatch.dispatch_batches(transaction, now, reading=reading_transaction)
+    for failure in done.failures:
         log.error("events_not_delivered", **failure)
 
 

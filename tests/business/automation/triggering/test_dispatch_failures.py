@@ -241,7 +241,7 @@ def test_two_dispatchers_of_one_batch_open_its_runs_once(
 ) -> None:
     machine.make_rule(account, actions=[LABEL])
     batch = import_many(session, sector, 3)
-    dispatch.dispatch_batch(session, batch, machine.now)
+    dispatch.dispatch_batch(session, dispatch.plan_batch(session, batch.id, machine.now), machine.now)
     session.commit()
     machine.settle()
     assert len(machine.runs()) == len(session.scalars(select(ScheduledTask)).all()) == 1

@@ -1,7 +1,8 @@
 """Hands closed event batches to the rules: once for each batch and rule, runs over all matching records.
 
-The pairs of a batch share a transaction under savepoints, and are done one by one after a failure. What fails for one
-rule is put off by itself and undoes nothing of another. Faults of the database that pass count for nothing.
+A batch is read and matched first, in a transaction that keeps nobody from writing. The next one writes: the pairs of
+a batch share it under savepoints, and are done one by one after a failure. What fails for one rule is put off by
+itself and undoes nothing of another. Faults of the database that pass count for nothing.
 """
 
 from collections.abc import Callable, Iterator
@@ -36,6 +37,9 @@ CLOCK_SKEW = timedelta(minutes=2)
 Failures = list[tuple[int, Exception]]
 """By rule."""
 
+Listeners = dict[int, int]
+"""Version by rule, the most urgent first."""
+
 
 @dataclass
 class Dispatched:
@@ -49,13 +53,31 @@ class Dispatched:
         self.failures.append(names | {"error": _text(error), "passing": is_passing(error)})
 
 
-def dispatch_batches(transaction: Transaction, now: datetime, *, most: int = 50) -> Dispatched:
-    """Hand every closed batch to every rule with its trigger, then try again what had failed and is due."""
+@dataclass
+class BatchPlan:
+    """What a batch will start: its rules as they were when it was matched with them, and what came of it."""
+
+    batch: EventBatch
+    events: BatchEvents
+    listeners: Listeners = field(default_factory=dict)
+    pairs: list[DeliveryPlan] = field(default_factory=list)
+    failures: Failures = field(default_factory=list)
+
+
+def dispatch_batches(
+    transaction: Transaction, now: datetime, *, most: int = 50, reading: Transaction | None = None
+) -> Dispatched:
+    """Hand every closed batch to every rule with its trigger, then try again what had failed and is due.
+
+    reading: begins a transaction that only reads.
+    """
     done = Dispatched()
-    for batch_id in _oldest_first(transaction, now, most):
+    for batch_id in _oldest_first(reading or transaction, now, most):
         try:
+            with (reading or transaction)() as session:
+                plan = plan_batch(session, batch_id, now)
             with transaction() as session:
-                failures = _dispatch(session, batch_id, now)
+                failures = dispatch_batch(session, plan, now)
         except Exception as error:
             if stops_all(error):
                 raise
@@ -67,7 +89,7 @@ def dispatch_batches(transaction: Transaction, now: datetime, *, most: int = 50)
         done.batches += 1
         for rule_id, failure in failures:
             done.note(failure, batch=batch_id, rule=rule_id)
-    for delivery_id in _pages(transaction, _due_again(now), BatchDelivery.id, most):
+    for delivery_id in _pages(reading or transaction, _due_again(now), BatchDelivery.id, most):
         _try_again(transaction, delivery_id, now, done)
     return done
 
@@ -114,33 +136,54 @@ def _due_again(now: datetime) -> Any:
     )
 
 
-def _dispatch(session: Session, batch_id: int, now: datetime) -> Failures:
+def plan_batch(session: Session, batch_id: int, now: datetime) -> BatchPlan:
+    """Match the batch with all rules that have its trigger. Writes nothing."""
+    batch = session.get_one(EventBatch, batch_id, populate_existing=True)
+    plan = BatchPlan(batch, read_events(session, batch))
+    _add_listeners(session, plan, _listeners(session, batch), now)
+    return plan
+
+
+def dispatch_batch(session: Session, plan: BatchPlan, now: datetime) -> Failures:
+    """Hand the batch to its rules, once. What fails is kept to be tried again, and returned."""
+    if not _take_batch(session, plan.batch.id, now):
+        return []
+    _plan_changed(session, plan, now)
+    failures = plan.failures
+    if _within(session, partial(deliver_all, session, plan.pairs, now)):
+        for pair in plan.pairs:
+            if error := _within(session, partial(deliver_all, session, [pair], now)):
+                failures.append((pair.rule.id, error))
+    for rule_id, error in failures:
+        failed_deliveries.put_off(session, plan.batch, rule_id, _text(error), _back_off(now, 1), now)
+    return failures
+
+
+def _take_batch(session: Session, batch_id: int, now: datetime) -> bool:
     taken = session.scalar(
         update(EventBatch)
         .where(EventBatch.id == batch_id, EventBatch.dispatched_at.is_(None))
         .values(dispatched_at=now)
         .returning(EventBatch.id)
     )
-    if taken is None:
-        return []
-    return dispatch_batch(session, session.get_one(EventBatch, batch_id, populate_existing=True), now)
+    return taken is not None
 
 
-def dispatch_batch(session: Session, batch: EventBatch, now: datetime) -> Failures:
-    """Hand the batch to all rules with its trigger. What fails is kept to be tried again, and returned."""
-    events = read_events(session, batch)
-    pairs: list[DeliveryPlan] = []
-    failures: Failures = []
-    for rule_id in _rules_with_trigger(session, batch):
-        if error := _within(session, partial(_match, session, events, rule_id, pairs, now)):
-            failures.append((rule_id, error))
-    if _within(session, partial(deliver_all, session, pairs, now)):
-        for pair in pairs:
-            if error := _within(session, partial(deliver_all, session, [pair], now)):
-                failures.append((pair.rule.id, error))
-    for rule_id, error in failures:
-        failed_deliveries.put_off(session, batch, rule_id, _text(error), _back_off(now, 1), now)
-    return failures
+def _plan_changed(session: Session, plan: BatchPlan, now: datetime) -> None:
+    """Match the batch again with the rules that were saved since it was matched with them."""
+    listeners = _listeners(session, plan.batch)
+    same = {rule_id for rule_id, version in listeners.items() if plan.listeners.get(rule_id) == version}
+    plan.pairs = [pair for pair in plan.pairs if pair.rule.id in same]
+    plan.failures = [failure for failure in plan.failures if failure[0] in same]
+    changed = {rule_id: version for rule_id, version in listeners.items() if rule_id not in same}
+    _add_listeners(session, plan, changed, now)
+
+
+def _add_listeners(session: Session, plan: BatchPlan, listeners: Listeners, now: datetime) -> None:
+    for rule_id in listeners:
+        if error := _within(session, partial(_match, session, plan.events, rule_id, plan.pairs, now)):
+            plan.failures.append((rule_id, error))
+    plan.listeners |= listeners
 
 
 def _within(session: Session, work: Callable[[], Any]) -> Exception | None:
@@ -155,17 +198,17 @@ def _within(session: Session, work: Callable[[], Any]) -> Exception | None:
     return None
 
 
-def _rules_with_trigger(session: Session, batch: EventBatch) -> list[int]:
-    """Ids only, most urgent first: a rule whose row cannot be read must not keep the others from being read."""
+def _listeners(session: Session, batch: EventBatch) -> Listeners:
+    """Rules with the batch's trigger. Few columns: a rule whose row cannot be read must not keep others from it."""
     rule = AutomationRule
-    query = select(rule.id).where(
+    query = select(rule.id, rule.version).where(
         rule.account_id == batch.account_id,
         rule.trigger == batch.type,
         rule.is_active,
         rule.archived_at.is_(None),
         rule.created_at <= (batch.closed_at or batch.created_at) + CLOCK_SKEW,
     )
-    return list(session.scalars(query.order_by(rule.priority, rule.id)))
+    return dict(session.execute(query.order_by(rule.priority, rule.id)).all())
 
 
 def _match(
