@@ -20,6 +20,7 @@ import app.business.billing.models
 import app.business.events
 import app.business.outlets.models
 import app.business.outlets.webhook_models
+import app.business.outlets.wordpress_models
 import app.business.planner.import_models
 import app.business.planner.models
 import app.business.writer.models

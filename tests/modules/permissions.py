@@ -14,6 +14,7 @@ from app.business.accounts.services import api_keys, uploads
 from app.business.automation.models import RuleDraft
 from app.business.automation.services.operations.lifecycle import begin_operation
 from app.business.outlets.models import AiConnection
+from app.business.outlets.wordpress_models import WordPressConnection
 from tests.factories import (
     make_cluster,
     make_content,
@@ -82,12 +83,15 @@ TABLE = {
         automation_api.create_rule automation_api.export_rules automation_api.import_rules
         automation_api.replace_rule automation_api.change_rule automation_api.archive_rule
         automation_api.enable_rule automation_api.disable_rule automation_api.copy_rule
+        outlets.wordpress outlets.test_wordpress wordpress_api.show_wordpress wordpress_api.test_wordpress
     """,
     "owner": """
         accounts.team accounts.add_person accounts.ask_role accounts.change_role accounts.new_link
         accounts.switch_off accounts.switch_on accounts.api_keys accounts.add_key accounts.revoke_key
         accounts.save_settings
         outlets.ai outlets.save_ai outlets.test_ai outlets.remove_ai
+        outlets.save_wordpress outlets.remove_wordpress
+        wordpress_api.replace_wordpress wordpress_api.remove_wordpress
         outlets_api.show_ai outlets_api.replace_ai outlets_api.remove_ai outlets_api.test_ai
         planner.new_site planner.edit_site planner_api.create_site planner_api.change_site
     """,
@@ -140,6 +144,17 @@ def make_rows(app: Flask, session: Session, people: People) -> dict[str, str]:
             account_id=account.id,
             base_url="https://ai.example/v1",
             model="small",
+            created_at=now,
+            updated_at=now,
+        )
+    )
+    session.add(
+        WordPressConnection(
+            account_id=account.id,
+            site_id=sector.site_id,
+            url="https://blog.example",
+            username="press",
+            password_sealed="",
             created_at=now,
             updated_at=now,
         )

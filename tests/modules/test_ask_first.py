@@ -24,6 +24,7 @@ ASKS = """
     automation.discard automation.give_back automation.cancel automation.cancel_operation automation.switch
     automation.run_now automation.make_real automation.retry_all automation.go_on automation.do_left_over
     automation.take_import planner.import_keywords planner.preview_import automation.save outlets.remove_ai
+    outlets.remove_wordpress
 """
 """The previous page shows the consequences, or the button asks for a confirmation."""
 IN_PLAIN_SIGHT = """
@@ -35,7 +36,7 @@ IN_PLAIN_SIGHT = """
     planner.new_site planner.edit_site planner.add_sector planner.edit_sector planner.new_keyword
     planner.edit_keyword planner.new_cluster planner.edit_cluster planner.regroup_keywords planner.new_idea
     planner.edit_idea writer.new_task writer.edit_task writer.edit_content writer.decide_content
-    writer.written_out outlets.save_ai outlets.test_ai
+    writer.written_out outlets.save_ai outlets.test_ai outlets.save_wordpress outlets.test_wordpress
 """
 """Affects one record or the person only, or is a form whose fields are what is saved, or can easily be reverted."""
 

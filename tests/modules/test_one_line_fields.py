@@ -139,6 +139,11 @@ def add_rows(world: World) -> None:
 
 BASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "AiSent": ("PUT", "/api/outlets/ai/", {"base_url": "https://ai.example/", "model": "x"}),
+    "WordPressSent": (
+        "PUT",
+        "/api/planner/sites/{site}/wordpress/",
+        {"url": "https://blog.example/", "username": "x", "application_password": "x"},
+    ),
     "SiteNew": ("POST", "/api/planner/sites/", {"name": "x"}),
     "SiteChanges": ("PATCH", "/api/planner/sites/{site}/", {}),
     "SectorNew": ("POST", "/api/planner/sectors/", {"site": "{site}", "name": "x"}),

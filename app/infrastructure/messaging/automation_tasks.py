@@ -24,7 +24,7 @@ from app.business.automation.services.triggering.planning import WINDOW
 from app.business.billing.services import replenishment
 from app.business.database_faults import in_one_line, stops_all
 from app.business.events import EVENTS_QUEUE
-from app.business.outlets.services import ai_connections, webhooks
+from app.business.outlets.services import ai_connections, webhooks, wordpress_connections
 from app.business.outlets.services.deliveries import prune
 from app.business.outlets.services.outgoing import DELIVERIES_QUEUE, any_due, coming
 from app.infrastructure import ai, query_statistics
@@ -144,6 +144,12 @@ def _reseal_secrets(_now: datetime) -> None:
     box = SecretBox.of(settings)
     _reseal(box, "ai_connection", ai_connections.sealed_keys, ai_connections.replace_sealed)
     _reseal(box, "webhook", webhooks.sealed_secrets, webhooks.replace_sealed)
+    _reseal(
+        box,
+        "wordpress_connection",
+        wordpress_connections.sealed_passwords,
+        wordpress_connections.replace_sealed,
+    )
 
 
 def _reseal(

@@ -1,8 +1,8 @@
-"""Address of the AI service's page; the REST calls declare theirs in `api`."""
+"""Addresses of the pages of connections; the REST calls declare theirs."""
 
 from flask import Blueprint
 
-from app.modules.outlets import api, views
+from app.modules.outlets import api, views, wordpress_api, wordpress_views
 
 blueprint = Blueprint("outlets", __name__)
 add = blueprint.add_url_rule
@@ -12,4 +12,9 @@ add("/ai-service", "save_ai", views.save, methods=["POST"])
 add("/ai-service/test", "test_ai", views.test, methods=["POST"])
 add("/ai-service/remove", "remove_ai", views.remove, methods=["POST"])
 
-blueprints = (blueprint, api.api)
+add("/sites/<int:id>/wordpress", "wordpress", wordpress_views.show)
+add("/sites/<int:id>/wordpress", "save_wordpress", wordpress_views.save, methods=["POST"])
+add("/sites/<int:id>/wordpress/test", "test_wordpress", wordpress_views.test, methods=["POST"])
+add("/sites/<int:id>/wordpress/remove", "remove_wordpress", wordpress_views.remove, methods=["POST"])
+
+blueprints = (blueprint, api.api, wordpress_api.api)

@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 
 from app.business.accounts.models import Role
 from app.business.automation.services.runs.waiting import wake_for_budget
+from app.business.outlets.services import wordpress_connections
 from app.business.planner.models import Keyword, Sector, Site
 from app.business.planner.services import site_service
 from app.business.planner.services.record_lists import places
@@ -114,5 +115,10 @@ def _page(site: Site, form: SectorForm) -> str:
     counted = select(Keyword.sector_id, func.count()).where(scope.sees(Keyword), Keyword.site_id == site.id)
     keywords = {row[0]: row[1] for row in db.session.execute(counted.group_by(Keyword.sector_id))}
     return render_template(
-        "pages/planner/site.html", site=site, sectors=sectors, keywords=keywords, form=form
+        "pages/planner/site.html",
+        site=site,
+        sectors=sectors,
+        keywords=keywords,
+        form=form,
+        wordpress=wordpress_connections.find(db.session(), site.account_id, site.id),
     )

@@ -1,0 +1,92 @@
+"""What business asks of a site's WordPress: an article in; its post, as the site then has it, out."""
+
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+PostStatus = Literal["draft", "publish"]
+"""What may be asked for. A site has further ones, such as `future` or `trash`."""
+POST_STATUSES: tuple[PostStatus, ...] = ("draft", "publish")
+Refusal = Literal["trashed", "deleted", "edited", "moved", "taken"]
+"""Why nothing was written: somebody put the post in the trash, deleted or edited it; it belongs to another site; or
+strangers' posts have all of its addresses."""
+
+
+@dataclass(frozen=True)
+class SiteConnection:
+    """A site's WordPress. The application password is sealed."""
+
+    id: int
+    version: int
+    url: str
+    username: str
+    password_sealed: str = field(repr=False)
+    default_status: PostStatus
+    categories: tuple[str, ...]
+    author: str
+
+
+@dataclass(frozen=True)
+class Article:
+    """The text of a post and what belongs to it; categories and tags by name."""
+
+    title: str
+    html: str
+    slug: str
+    excerpt: str
+    meta_title: str
+    meta_description: str
+    main_keyword: str
+    categories: tuple[str, ...]
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PostRequest:
+    """One article for one site. `key`: whose attempt it is.
+
+    marker: our own id of the post, in a comment of its text · digest: of the text that is sent, beside the marker ·
+    status: None keeps that of an existing post · post_id: if it is known on this site · remote_hash: of the text as
+    the site had it after our last write · known_digests: of texts that we have sent, also where no answer came ·
+    overwrite: also what a person has edited there · elsewhere: the site that has the post, if it is not this one.
+    """
+
+    key: str
+    connection: SiteConnection
+    article: Article
+    marker: str
+    digest: str
+    status: PostStatus | None
+    post_id: int | None = None
+    remote_hash: str = ""
+    known_digests: tuple[str, ...] = ()
+    overwrite: bool = False
+    elsewhere: str = ""
+
+
+@dataclass(frozen=True)
+class Post:
+    """A post as the site has it. `refusal`: nothing was written, and why."""
+
+    id: int | None
+    url: str
+    status: str
+    remote_hash: str
+    refusal: Refusal | None = None
+
+
+class SitePublisher(Protocol):
+    """Writes posts: one for each marker, however often it is asked."""
+
+    def publish(self, request: PostRequest) -> Post:
+        """Raises ProviderFault."""
+        ...
+
+
+class NoPublisher:
+    """Where runs never leave the process."""
+
+    def publish(self, request: PostRequest) -> Post:
+        """Raises ProviderFault."""
+        from app.business.language_model import ProviderFault
+
+        raise ProviderFault("misconfigured", "Nothing is published from here.")

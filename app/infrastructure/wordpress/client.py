@@ -1,0 +1,95 @@
+"""WordPress's REST interface: one call at a time, bounded, with each failure as a ProviderFault."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Self
+
+import httpx2 as httpx
+
+from app.business.language_model import ProviderFault
+from app.business.outlets.site_publisher import SiteConnection
+from app.infrastructure.outbound.policy import OutboundPolicy, OutboundRefused
+from app.infrastructure.outbound.transport import MEGABYTE, AnswerTooLarge, Bounds, outbound_client
+from app.infrastructure.secret_box import SecretBox, Unreadable
+from app.infrastructure.wordpress import faults
+
+BOUNDS = Bounds(connect=10, silence=30, total=40, size=4 * MEGABYTE)
+"""An article, and what plugins add to the answer, may be larger than what other services say."""
+LATEST_WRITE = 45.0
+"""Seconds after its beginning in which an exchange may still write: less than the lease of a run, so that a process
+that was stopped for a while never writes beside the one that took over."""
+
+Fields = Mapping[str, Any]
+
+
+class WordPressClient:
+    """Calls to one site as one user, for one piece of work."""
+
+    def __init__(
+        self,
+        url: str,
+        username: str,
+        password: str,
+        policy: OutboundPolicy,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.url, self.auth = url.rstrip("/"), httpx.BasicAuth(username.encode(), password.encode())
+        self.clock, self.begun = clock, clock()
+        self._client = outbound_client(policy, BOUNDS)
+
+    @classmethod
+    def of(cls, connection: SiteConnection, box: SecretBox, policy: OutboundPolicy) -> Self:
+        """With the password opened. Raises ProviderFault where that cannot be done any more."""
+        try:
+            password = box.open(connection.password_sealed)
+        except Unreadable:
+            message = (
+                "The stored application password cannot be read any more. Enter it again on the site's page."
+            )
+            raise ProviderFault("misconfigured", message) from None
+        return cls(connection.url, connection.username, password, policy)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._client.close()
+
+    def read(self, path: str, **query: Any) -> Any:
+        """The JSON at a path of the interface. Raises ProviderFault."""
+        return _json_of(self._checked("GET", path, params=query))
+
+    def write(self, path: str, fields: Fields) -> Any:
+        """Create or change something there. Raises ProviderFault."""
+        if self.clock() - self.begun > LATEST_WRITE:
+            raise ProviderFault("timeout", "The site answered too slowly, so nothing more was sent to it.")
+        return _json_of(self._checked("POST", path, json=dict(fields)))
+
+    def try_read(self, path: str, **query: Any) -> httpx.Response:
+        """The answer, whatever its status is. Raises ProviderFault where there is none."""
+        return self._send("GET", f"/wp-json/{path}", params=query)
+
+    def page(self) -> httpx.Response:
+        """The front page, without the password. Raises ProviderFault."""
+        return self._send("GET", "/", auth=None)
+
+    def _checked(self, method: str, path: str, **sent: Any) -> httpx.Response:
+        response = self._send(method, f"/wp-json/wp/v2/{path}", **sent)
+        if not response.is_success:
+            raise faults.of_answer(response)
+        return response
+
+    def _send(self, method: str, path: str, **sent: Any) -> httpx.Response:
+        try:
+            return self._client.request(method, self.url + path, **{"auth": self.auth, **sent})
+        except (OutboundRefused, AnswerTooLarge, httpx.HTTPError, httpx.InvalidURL) as error:
+            raise faults.of_exception(error) from error
+
+
+def _json_of(response: httpx.Response) -> Any:
+    try:
+        return response.json()
+    except ValueError:
+        message = "The site answered with a page instead of data: a plugin or a firewall stands in between."
+        raise ProviderFault("bad_answer", message, detail=response.text[: faults.DETAIL_LIMIT]) from None

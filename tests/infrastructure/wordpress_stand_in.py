@@ -1,0 +1,263 @@
+"""A small WordPress on 127.0.0.1: the REST interface as far as we use it, real in what matters for our promises.
+
+Slugs are made unique as WordPress does it, posts in the trash get `__trashed`, a status asks for rights, unregistered
+metas are dropped. It can forget to answer (the work is done, the connection drops), refuse, or be slow.
+"""
+
+import base64
+import html
+import json
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+USER, PASSWORD = "press", "abcd EFGH ijkl MNOP qrst UVWX"
+ROLES = {
+    "subscriber": (),
+    "contributor": ("edit_posts",),
+    "author": ("edit_posts", "publish_posts"),
+    "editor": ("edit_posts", "publish_posts", "edit_others_posts", "manage_categories"),
+}
+YOAST = ("_yoast_wpseo_title", "_yoast_wpseo_metadesc", "_yoast_wpseo_focuskw")
+RANK_MATH = ("rank_math_title", "rank_math_description", "rank_math_focus_keyword")
+PUBLIC = ("publish", "future", "private")
+
+Answer = tuple[int, Any]
+Meanwhile = Callable[[str, str], None]
+
+
+@dataclass
+class WordPress:
+    """Its posts and terms, and how it misbehaves.
+
+    forgets: so many writes are done, but not answered · refusals: answers given instead of work, used up in turn ·
+    meanwhile: called before a write, for what others do at that moment · calls: method and path of each request.
+    """
+
+    role: str = "editor"
+    name: str = "The Garden"
+    metas: tuple[str, ...] = ()
+    forgets: int = 0
+    slow: float = 0.0
+    refusals: list[Answer] = field(default_factory=list)
+    meanwhile: Meanwhile | None = None
+    posts: dict[int, dict[str, Any]] = field(default_factory=dict)
+    terms: dict[str, dict[int, str]] = field(
+        default_factory=lambda: {"categories": {1: "Uncategorized"}, "tags": {}}
+    )
+    users: dict[int, str] = field(default_factory=lambda: {1: "Press Office", 2: "Ada Lovelace"})
+    calls: list[str] = field(default_factory=list)
+    url: str = ""
+    lock: threading.RLock = field(default_factory=threading.RLock)
+
+    @property
+    def host(self) -> str:
+        """As OUTBOUND_ALLOW takes it."""
+        return self.url.removeprefix("http://")
+
+    def may(self, right: str) -> bool:
+        return right in ROLES[self.role]
+
+    def add(
+        self, title: str = "A stranger's", content: str = "Mine.", status: str = "publish", **more: Any
+    ) -> int:
+        """A post that somebody wrote in WordPress itself."""
+        id = max(self.posts, default=100) + 1
+        self.posts[id] = {"title": title, "content": content, "status": status, "excerpt": "", "meta": {},
+                          "categories": [1], "tags": [], "author": 1, "modified": 0, "slug": ""} | more  # fmt: skip
+        self.posts[id]["slug"] = self._free_slug(id, self.posts[id]["slug"] or _slug(title))
+        return id
+
+    def trash(self, id: int) -> None:
+        self.posts[id] |= {"status": "trash", "slug": self.posts[id]["slug"] + "__trashed"}
+
+    def write(self, id: int | None, sent: dict[str, Any]) -> Answer:
+        """Create or change a post."""
+        if not self.may("edit_posts"):
+            return _error(403, "rest_cannot_create")
+        if sent.get("status") in PUBLIC and not self.may("publish_posts"):
+            return _error(403, "rest_cannot_publish")
+        if sent.get("author", 1) != 1 and not self.may("edit_others_posts"):
+            return _error(403, "rest_cannot_edit_others")
+        if id is not None and id not in self.posts:
+            return _error(404, "rest_post_invalid_id")
+        made = id is None
+        id = self.add(status="draft", content="", title="") if id is None else id
+        post = self.posts[id]
+        known = {name: sent[name] for name in post.keys() & sent.keys() if name != "meta"}
+        post |= known | {"modified": post["modified"] + 1}
+        post["meta"] |= {name: text for name, text in sent.get("meta", {}).items() if name in self.metas}
+        post["slug"] = self._free_slug(id, post["slug"] or _slug(post["title"]))
+        return (201 if made else 200), self.shown(id)
+
+    def find(self, query: dict[str, str]) -> Answer:
+        statuses = query.get("status", "publish").split(",")
+        if statuses != ["publish"] and not self.may("edit_posts"):
+            return _error(400, "rest_invalid_param")
+        slugs = query["slug"].split(",") if "slug" in query else None
+        found = [
+            id for id, post in self.posts.items()
+            if post["status"] in statuses and (slugs is None or post["slug"] in slugs)
+            and query.get("search", "") in post["title"] + post["content"]
+        ]  # fmt: skip
+        return 200, [self.shown(id) for id in found]
+
+    def shown(self, id: int) -> dict[str, Any]:
+        post = self.posts[id]
+        texts = {
+            name: {"raw": post[name], "rendered": post[name]} for name in ("title", "content", "excerpt")
+        }
+        plain = {name: post[name] for name in ("status", "slug", "categories", "tags", "author")}
+        is_public = post["status"] == "publish"
+        link = f"{self.url}/{post['slug']}/" if is_public else f"{self.url}/?p={id}"
+        metas = {name: post["meta"].get(name, "") for name in self.metas}
+        return {"id": id, "link": link, "meta": metas or [], **texts, **plain}
+
+    def term(self, kind: str, sent: dict[str, Any]) -> Answer:
+        if kind == "categories" and not self.may("manage_categories"):
+            return _error(403, "rest_cannot_create")
+        known = {name.lower(): id for id, name in self.terms[kind].items()}
+        if id := known.get(sent["name"].lower()):
+            return _error(400, "term_exists", term_id=id)
+        id = max(self.terms[kind], default=10) + 1
+        self.terms[kind][id] = sent["name"]
+        return 201, {"id": id, "name": html.escape(sent["name"])}
+
+    def _free_slug(self, id: int, wanted: str) -> str:
+        if self.posts[id]["status"] not in PUBLIC:
+            return wanted
+        taken = {post["slug"] for other, post in self.posts.items() if other != id}
+        slug, number = wanted, 2
+        while slug in taken:
+            slug, number = f"{wanted}-{number}", number + 1
+        return slug
+
+
+def _slug(title: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")
+
+
+def _named(names: dict[int, str], wanted: str) -> list[dict[str, Any]]:
+    """Rows with such a name, with HTML's entities as WordPress has them."""
+    found = {id: name for id, name in names.items() if wanted.lower() in name.lower()}
+    return [{"id": id, "name": html.escape(name), "slug": _slug(name)} for id, name in found.items()]
+
+
+def _error(status: int, code: str, **data: Any) -> Answer:
+    return status, {"code": code, "message": f"Sorry: {code}.", "data": {"status": status, **data}}
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One request."""
+
+    site: WordPress
+
+    def do_GET(self) -> None:
+        self._serve({})
+
+    def do_POST(self) -> None:
+        length = int(self.headers["Content-Length"] or 0)
+        sent = self.rfile.read(length)
+        if len(sent) == length:
+            self._serve(json.loads(sent or b"{}"))
+
+    def _serve(self, sent: dict[str, Any]) -> None:
+        site, parts = self.site, urlsplit(self.path)
+        site.calls.append(f"{self.command} {parts.path}")
+        time.sleep(site.slow)
+        is_write = self.command == "POST"
+        if is_write and site.meanwhile:
+            meanwhile, site.meanwhile = site.meanwhile, None
+            meanwhile(parts.path, str(sent))
+        with site.lock:
+            query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
+            status, body = site.refusals.pop(0) if site.refusals else self._answer(parts.path, query, sent)
+            if is_write and site.forgets and status < 300:
+                site.forgets -= 1
+                self.close_connection = True
+                return
+        self._send(status, body)
+
+    def _answer(self, path: str, query: dict[str, str], sent: dict[str, Any]) -> Answer:
+        site = self.site
+        if path == "/":
+            traces = '<meta name="generator" content="WordPress 6.1.9" /><link href="/wp-content/">'
+            return 200, traces + site.name
+        if path == "/wp-json/":
+            ways = {"application-passwords": {}}
+            return 200, {"name": site.name, "namespaces": ["oembed/1.0", "wp/v2"], "authentication": ways}
+        inside = path.removeprefix("/wp-json/wp/v2/").strip("/")
+        return self._sign_in() or (self._write(inside, sent) if sent else self._read(inside, query))
+
+    def _read(self, path: str, query: dict[str, str]) -> Answer:
+        site = self.site
+        match path.split("/"):
+            case ["users", "me"]:
+                may = dict.fromkeys(ROLES[site.role], True)
+                return 200, {"id": 1, "name": site.users[1], "capabilities": may}
+            case ["users"]:
+                return 200, _named(site.users, query["search"])
+            case ["posts"]:
+                return site.find(query)
+            case ["posts", id]:
+                known = int(id) in site.posts
+                return (200, site.shown(int(id))) if known else _error(404, "rest_post_invalid_id")
+            case ["categories" | "tags" as kind]:
+                return 200, _named(site.terms[kind], query["search"])
+        return _error(404, "rest_no_route")
+
+    def _write(self, path: str, sent: dict[str, Any]) -> Answer:
+        match path.split("/"):
+            case ["posts"]:
+                return self.site.write(None, sent)
+            case ["posts", id]:
+                return self.site.write(int(id), sent)
+            case ["categories" | "tags" as kind]:
+                return self.site.term(kind, sent)
+        return _error(404, "rest_no_route")
+
+    def _sign_in(self) -> Answer | None:
+        given = self.headers.get("Authorization", "")
+        if not given:
+            return _error(401, "rest_not_logged_in")
+        user, _, password = base64.b64decode(given.removeprefix("Basic ")).decode().partition(":")
+        if user != USER:
+            return _error(401, "invalid_username")
+        return (
+            None
+            if password.replace(" ", "") == PASSWORD.replace(" ", "")
+            else _error(401, "incorrect_password")
+        )
+
+    def _send(self, status: int, body: Any) -> None:
+        text = body.encode() if isinstance(body, str) else json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "text/html" if isinstance(body, str) else "application/json")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Tests stay quiet."""
+
+
+@contextmanager
+def serving(**how: Any) -> Iterator[WordPress]:
+    """A WordPress on a free port, for the length of the block."""
+    site = WordPress(**how)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), type("OfThisSite", (Handler,), {"site": site}))
+    site.url = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=lambda: server.serve_forever(poll_interval=0.02), daemon=True)
+    thread.start()
+    try:
+        yield site
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
