@@ -5,7 +5,9 @@ from pathlib import Path
 from flask import Flask
 
 from app import commands
+from app.business.outlets.services.ai_connections import HAS_MODEL
 from app.infrastructure import change_hints, database, run_log  # noqa: F401 - listens to all sessions
+from app.infrastructure.ai import names_provider
 from app.infrastructure.messaging import relay
 from app.settings import Settings, load_settings
 
@@ -18,7 +20,7 @@ def create_app(settings: Settings | None = None, *, web: bool = True) -> Flask:
     app = Flask("igny8", root_path=str(ROOT), static_folder="static", template_folder="templates")
     app.extensions["settings"] = settings
     app.config["SECRET_KEY"] = settings.signing_key
-    database.init_app(app, settings.sqlalchemy_url)
+    database.init_app(app, settings.sqlalchemy_url, {HAS_MODEL: names_provider(settings)})
     relay.init_app(app, settings)
     change_hints.init_app(app, settings)
     commands.register(app)

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, Role, User
 from app.business.billing.models import CreditEntry, Plan
+from app.business.outlets.models import AiConnection
 from app.business.planner.models import Cluster, Idea, Keyword, Sector, Site
 from app.business.writer.models import Content, Task
 
@@ -48,6 +49,15 @@ def make_account(session: Session, *, credits: int = 1000, **values: Any) -> Acc
         )
         session.flush()
     return account
+
+
+def make_ai_connection(session: Session, account: Account, **values: Any) -> AiConnection:
+    """An AI service of the account's own: with it, articles cost their words."""
+    fields = {"base_url": "https://ai.example/v1", "model": "m", "created_at": NOW, "updated_at": NOW}
+    row = AiConnection(account_id=account.id, **fields | values)
+    session.add(row)
+    session.flush()
+    return row
 
 
 def make_user(session: Session, account: Account, role: Role = Role.OWNER, **values: Any) -> User:

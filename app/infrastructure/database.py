@@ -152,10 +152,11 @@ def reading_transaction() -> Iterator[Session]:
         yield session
 
 
-def init_app(app: Any, url: str) -> None:
-    """Bind the session to the database at `url`; nothing is connected yet."""
+def init_app(app: Any, url: str, options: dict[str, Any]) -> None:
+    """Bind the session to the database at `url`; nothing is connected yet. options: what sessions know of the
+    installation, as execution options."""
     app.config["SQLALCHEMY_DATABASE_URI"] = url
-    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(url)
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(url) | {"execution_options": options}
     db.init_app(app)
     migrate.init_app(app, directory=f"{app.root_path}/migrations")
     with app.app_context():

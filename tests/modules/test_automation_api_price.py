@@ -10,7 +10,7 @@ from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import ScheduledTask
 from app.business.planner.models import Sector
 from tests.business.automation.run_rows import make_rule
-from tests.factories import make_account, make_sector, make_site, make_task
+from tests.factories import make_account, make_ai_connection, make_sector, make_site, make_task
 from tests.modules.automation_rest import RULES, execute
 from tests.people import People, make_people, program_of
 
@@ -20,6 +20,13 @@ pytestmark = pytest.mark.both_databases
 @pytest.fixture
 def people(session: Session) -> People:
     return make_people(session)
+
+
+@pytest.fixture(autouse=True)
+def connection(session: Session, people: People) -> None:
+    """Its articles cost their words."""
+    make_ai_connection(session, people.account)
+    session.commit()
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from app.business.automation.services.operation_registry import KINDS
 from app.business.automation.services.operations import lifecycle
 from tests.business.automation.machine import Machine
 from tests.business.automation.run_rows import make_rule, make_run
-from tests.factories import make_sector, make_site, make_task
+from tests.factories import make_ai_connection, make_sector, make_site, make_task
 from tests.modules.automation_rest import RUNS
 from tests.people import People, make_people, program_of
 
@@ -25,6 +25,13 @@ HOUR = timedelta(hours=1)
 @pytest.fixture
 def people(session: Session) -> People:
     return make_people(session)
+
+
+@pytest.fixture(autouse=True)
+def connection(session: Session, people: People) -> None:
+    """Its articles cost their words."""
+    make_ai_connection(session, people.account)
+    session.commit()
 
 
 @pytest.fixture

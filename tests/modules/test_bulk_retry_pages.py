@@ -13,7 +13,7 @@ from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services.operation_registry import KINDS
 from app.business.automation.services.operations import lifecycle
 from tests.business.automation.machine import Machine
-from tests.factories import make_sector, make_site, make_task
+from tests.factories import make_ai_connection, make_sector, make_site, make_task
 from tests.modules.automation_pages import make_rule, make_run
 from tests.people import People, browser_of, make_people
 
@@ -30,6 +30,13 @@ WRITING = {
 @pytest.fixture
 def people(session: Session) -> People:
     return make_people(session)
+
+
+@pytest.fixture(autouse=True)
+def connection(session: Session, people: People) -> None:
+    """Its articles cost their words."""
+    make_ai_connection(session, people.account)
+    session.commit()
 
 
 @pytest.fixture

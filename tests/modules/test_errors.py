@@ -31,7 +31,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
     """An application whose views fail in the way that their address names."""
     app = Flask("faults", root_path=str(ROOT))
     app.secret_key = "only for this test, and long enough"
-    database.init_app(app, f"sqlite:///{tmp_path_factory.mktemp('faults')}/none.sqlite3")
+    database.init_app(app, f"sqlite:///{tmp_path_factory.mktemp('faults')}/none.sqlite3", {})
     settings = Settings()
     web.init_web(app, settings)
     access.init_access(app, settings)

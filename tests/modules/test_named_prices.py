@@ -24,7 +24,7 @@ from app.business.automation.services.runs.opening import Opening, open_run
 from app.business.billing.models import CreditEntry
 from tests.business.automation.actions.test_article_price import Connected
 from tests.business.automation.machine import Machine
-from tests.factories import make_keyword, make_sector, make_site, make_task
+from tests.factories import make_ai_connection, make_keyword, make_sector, make_site, make_task
 from tests.modules.automation_pages import make_rule, make_run
 from tests.people import People, browser_of, make_people, program_of
 
@@ -111,6 +111,7 @@ class Scene:
 def scene(app: Flask, session: Session, monkeypatch: pytest.MonkeyPatch) -> Scene:
     monkeypatch.setattr(loop_guard, "MOST_RUNS_FROM_ONE_ROOT", 0)
     people = make_people(session)
+    make_ai_connection(session, people.account)
     sector = make_sector(session, make_site(session, people.account))
     tasks = [
         make_task(session, sector, title=f"Task {number}", word_count=300, status="queued").id

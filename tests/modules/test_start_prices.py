@@ -15,7 +15,7 @@ from app.business.billing.models import CreditEntry
 from app.business.events import EventType, Origin, open_batch, record_events
 from tests.business.automation.actions.test_article_price import Connected
 from tests.business.automation.machine import Machine
-from tests.factories import make_cluster, make_idea, make_sector, make_site, make_task
+from tests.factories import make_ai_connection, make_cluster, make_idea, make_sector, make_site, make_task
 from tests.modules.automation_pages import make_rule
 from tests.people import People, browser_of, make_people
 
@@ -35,6 +35,13 @@ def people(session: Session) -> People:
         make_task(session, sector, title=f"Task {number}", word_count=300, status="queued")
     session.commit()
     return people
+
+
+@pytest.fixture(autouse=True)
+def connection(session: Session, people: People) -> None:
+    """Its articles cost their words."""
+    make_ai_connection(session, people.account)
+    session.commit()
 
 
 @pytest.fixture

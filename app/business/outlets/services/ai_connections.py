@@ -16,6 +16,8 @@ from app.business.language_model import ModelConnection
 from app.business.outlets.models import AiConnection
 from app.business.plain_characters import fault_of_line
 
+HAS_MODEL = "has_model"
+"""Execution option of the database engine: whether the installation has an AI service of its own."""
 MICROS = 1_000_000
 MOST_MONEY = 1_000_000
 MONEY = ("price_in", "price_out", "monthly_limit")
@@ -45,6 +47,13 @@ def connection_of(session: Session, account_id: int) -> ModelConnection | None:
     """The same as plain data, for whoever makes the call."""
     row = find(session, account_id)
     return as_data(row) if row else None
+
+
+def is_connected(session: Session, account_id: int) -> bool:
+    """Whether the account's texts are written by a service: its own, or that of the installation."""
+    if session.get_bind().get_execution_options().get(HAS_MODEL):
+        return True
+    return session.scalar(select(AiConnection.id).where(AiConnection.account_id == account_id)) is not None
 
 
 def as_data(row: AiConnection) -> ModelConnection:

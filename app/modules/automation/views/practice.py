@@ -13,6 +13,7 @@ from app.business.automation.services.rules.sentence import summary_of
 from app.business.automation.services.rules.versions import read_definition
 from app.business.automation.services.trials import practice
 from app.business.errors import Conflict
+from app.business.outlets.services.ai_connections import is_connected
 from app.infrastructure.database import db
 from app.modules.access import allow, owned_or_404
 from app.modules.automation.actor import actor
@@ -33,7 +34,7 @@ def ask(id: int) -> ResponseReturnValue:
         rule=rule,
         sentence=summary_of(read_definition(rule), place_of(rule)),
         practice=practice.practice_report(db.session(), rule, now),
-        per_run=most_per_run(estimated_use),
+        per_run=most_per_run(estimated_use, connected=is_connected(db.session(), rule.account_id)),
         per_day=most_runs_per_day(estimated_use, now),
         cost=cost_of_start(
             unsaved_rule(rule.account_id, estimated_use.model_copy(update={"mode": "live"})), now

@@ -34,6 +34,7 @@ from app.business.automation.services.schedules.calendar import due_instants, pa
 from app.business.automation.services.schedules.description import describe
 from app.business.automation.services.triggering.meanwhile import records_meanwhile
 from app.business.errors import Invalid
+from app.business.outlets.services.ai_connections import is_connected
 from app.business.planner.models import Site
 from app.infrastructure.database import db
 from app.modules.automation import activation_preview
@@ -169,7 +170,7 @@ def _check(rule_form: RuleForm, now: datetime) -> dict[str, Any]:
     came = _came_meanwhile(edited, now, rule)
     shown = {
         "data": data,
-        "per_run": most_per_run(definition),
+        "per_run": most_per_run(definition, connected=is_connected(db.session(), rule_form.account.id)),
         "answers": _answers(rule_form, definition),
         "sentence": summary_of(definition, _place(rule_form, data)),
         "matches": matches,

@@ -13,6 +13,7 @@ from app.business.automation.services.rules.definition import RuleDefinition
 from app.business.automation.services.rules.naming import free_name
 from app.business.automation.services.rules.sentence import summary_of
 from app.business.automation.services.transfer import templates
+from app.business.outlets.services.ai_connections import is_connected
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person
 from app.modules.automation.rule_form.choices import load_choices
@@ -34,9 +35,10 @@ class Card:
 @allow(Role.VIEWER)
 def index() -> str:
     """All templates, by stage of the pipeline."""
-    zone = current_person().account.timezone
+    account = current_person().account
+    connected = is_connected(db.session(), account.id)
     stages = [
-        (title, [_card(entry, entry.definition(zone)) for entry in found])
+        (title, [_card(entry, entry.definition(account.timezone), connected) for entry in found])
         for title, found in templates.by_stage()
     ]
     return render_template("pages/automation/templates.html", stages=stages)
@@ -54,7 +56,7 @@ def use(key: str) -> ResponseReturnValue:
     return see_other(url_for(".wizard", id=draft.id, step="where"))
 
 
-def _card(template: templates.Template, definition: RuleDefinition) -> Card:
+def _card(template: templates.Template, definition: RuleDefinition, connected: bool) -> Card:
     prices = [CATALOGUE[action.type].price_text for action in definition.actions]
     paid = [price for price in dict.fromkeys(prices) if price != FREE]
-    return Card(template, summary_of(definition), paid, most_per_run(definition))
+    return Card(template, summary_of(definition), paid, most_per_run(definition, connected=connected))

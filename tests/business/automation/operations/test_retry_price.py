@@ -21,12 +21,27 @@ from tests.business.automation.machine import Machine
 from tests.business.automation.provider import FailingModel
 from tests.business.automation.rule_parts import IDEAS, clusters_with_keywords
 from tests.business.automation.run_rows import make_run
-from tests.factories import NOW, make_cluster, make_idea, make_keyword, make_sector, make_site, make_task
+from tests.factories import (
+    NOW,
+    make_ai_connection,
+    make_cluster,
+    make_idea,
+    make_keyword,
+    make_sector,
+    make_site,
+    make_task,
+)
 from tests.modules.automation_pages import counted
 
 CONTENT = {"type": "generate_content"}
 ARTICLES = [IDEAS, {"type": "create_tasks", "params": {"word_count": 300}}, CONTENT]
 MOST_QUERIES = 14
+
+
+@pytest.fixture(autouse=True)
+def connection(session: Session, account: Account) -> None:
+    """Its articles cost their words."""
+    make_ai_connection(session, account)
 
 
 def failed(

@@ -18,11 +18,17 @@ from app.business.automation.services.rules.versions import definition_of
 from app.business.planner.models import Sector
 from tests.business.automation.machine import Machine
 from tests.business.automation.rule_parts import IDEAS, LABEL, clusters_with_keywords
-from tests.factories import make_keyword, make_task
+from tests.factories import make_ai_connection, make_keyword, make_task
 
 WRITE = {"type": "generate_content"}
 CLUSTERS = {"type": "cluster_keywords"}
 TASKS = {"type": "create_tasks", "params": {"word_count": 300}}
+
+
+@pytest.fixture(autouse=True)
+def connection(session: Session, account: Account) -> None:
+    """Its articles cost their words."""
+    make_ai_connection(session, account)
 
 
 def rule_of(machine: Machine, account: Account, trigger: str, *actions: Any, **values: Any) -> AutomationRule:

@@ -25,9 +25,15 @@ from app.business.writer.models import Task
 from tests.business.automation.machine import Machine
 from tests.business.automation.provider import FailingModel
 from tests.business.automation.rule_parts import IDEAS, clusters_with_keywords
-from tests.factories import make_task
+from tests.factories import make_ai_connection, make_task
 
 WRITE = {"type": "generate_content"}
+
+
+@pytest.fixture(autouse=True)
+def connection(session: Session, account: Account) -> None:
+    """Its articles cost their words."""
+    make_ai_connection(session, account)
 
 
 def writing(machine: Machine, account: Account, **values: Any) -> AutomationRule:

@@ -22,12 +22,18 @@ from app.business.writer.models import Content, Task
 from tests.business.automation.machine import Machine
 from tests.business.automation.provider import FailingModel
 from tests.business.automation.rule_parts import HOURLY, IDEAS, LABEL, clusters_with_keywords, import_texts
-from tests.factories import make_sector, make_site, make_task
+from tests.factories import make_ai_connection, make_sector, make_site, make_task
 
 TASKS = {"type": "create_tasks", "params": {"word_count": 300}}
 WRITE = {"type": "generate_content"}
 ARTICLES = [IDEAS, TASKS, WRITE]
 NOTIFY = {"type": "notify", "params": {"message": "Done"}}
+
+
+@pytest.fixture(autouse=True)
+def connection(session: Session, account: Account) -> None:
+    """Its articles cost their words."""
+    make_ai_connection(session, account)
 
 
 def states(session: Session) -> list[tuple[int, str]]:

@@ -9,6 +9,7 @@ from app.business.automation.services.rules.cost import credits_of_actions
 from app.business.automation.services.runs.pricing import StepPrice, step_price
 from app.business.automation.services.runs.steps import Step, parents_of, steps_over
 from app.business.automation.services.transactions import Transaction
+from app.business.outlets.services.ai_connections import is_connected
 
 CHUNK = 5_000
 
@@ -21,7 +22,9 @@ class Prices:
         steps = steps_over(trial.definition.actions, trial.definition.record_type)
         self.known = [step for step in steps if step.known_at_start and step.source != "run"]
         self.later = [place for place, step in enumerate(steps) if not step.known_at_start]
-        self._measures: dict[int, StepPrice] = {step.index: StepPrice(step, {}) for step in self.known}
+        with read() as session:
+            self._connected = is_connected(session, trial.account_id)
+        self._measures = {step.index: StepPrice(step, {}, self._connected) for step in self.known}
         self._parents: dict[int, dict[int, int]] = {step.index: {} for step in self.known}
         self._loaded: set[int] = set()
         self._later: dict[int, int] = {}
@@ -57,7 +60,7 @@ class Prices:
         if not self.later:
             return 0
         if records not in self._later:
-            credits = credits_of_actions(self.trial.definition, records)
+            credits = credits_of_actions(self.trial.definition, records, connected=self._connected)
             self._later[records] = sum(credits[place] for place in self.later)
         return self._later[records]
 
@@ -72,14 +75,18 @@ class Prices:
                     parents = parents_of(session, record_type, step.record_type or "", ids)
                     self._parents[step.index] |= parents
                     wanted = list(dict.fromkeys(parents.values()))
-                self._measures[step.index].measured.update(step_price(session, step, wanted).measured)
+                self._measures[step.index].measured.update(
+                    step_price(session, self.trial.account_id, step, wanted).measured
+                )
 
     def _load_explicit(self, step: Step) -> list[int]:
         ids = explicit_ids(step.action) or []
         with self.read() as session:
             known = known_ids(session, step.record_type or "", ids, self.trial.account_id)
             found = [record_id for record_id in ids if record_id in known]
-            self._measures[step.index].measured.update(step_price(session, step, found).measured)
+            self._measures[step.index].measured.update(
+                step_price(session, self.trial.account_id, step, found).measured
+            )
         return found
 
     def _input(self, step: Step, records: list[int]) -> list[int]:

@@ -4,6 +4,7 @@ day."""
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -19,6 +20,7 @@ from app.business.automation.services.rules.cost import most_per_run, most_runs_
 from app.business.automation.services.rules.definition import RuleDefinition
 from app.business.automation.services.rules.sentence import conditions_of
 from app.business.automation.services.rules.versions import definition_of, read_definition
+from app.business.outlets.services.ai_connections import is_connected
 from app.business.planner.models import Site, SiteStatus
 
 NOT_PACE = ("name", "description", "is_active", "mode", "priority", "when_limited")
@@ -100,18 +102,23 @@ def day_costs(
     session: Session, account: Account, definition: RuleDefinition, now: datetime, rule_id: int | None = None
 ) -> list[DayCost]:
     """Upper bounds per day of the rule and of each rule that it can start."""
-    sites = _active_sites(session, account.id)
-    own = DayCost(rule_id, definition.name, _most_a_day(definition, now, sites))
+    most = partial(
+        _most_a_day,
+        now=now,
+        sites=_active_sites(session, account.id),
+        connected=is_connected(session, account.id),
+    )
+    own = DayCost(rule_id, definition.name, most(definition))
     started = started_by(session, account.id, definition, rule_id)
-    return [own, *(DayCost(it.rule_id, it.name, _most_a_day(it.definition, now, sites)) for it in started)]
+    return [own, *(DayCost(it.rule_id, it.name, most(it.definition)) for it in started)]
 
 
-def _most_a_day(definition: RuleDefinition, now: datetime, sites: int) -> int:
+def _most_a_day(definition: RuleDefinition, *, now: datetime, sites: int, connected: bool) -> int:
     """Daily limits apply per site where the rule is split by site; a monthly budget may be spent in one day."""
     if not is_paid(definition.actions) or definition.mode == "shadow":
         return 0
     places = sites if definition.split_by == "site" and definition.site is None else 1
-    most = most_per_run(definition) * most_runs_per_day(definition, now) * places
+    most = most_per_run(definition, connected=connected) * most_runs_per_day(definition, now) * places
     return most if definition.monthly_budget is None else min(most, definition.monthly_budget)
 
 

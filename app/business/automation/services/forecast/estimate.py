@@ -16,6 +16,7 @@ from app.business.automation.services.conditions.query import matching
 from app.business.automation.services.rules.cost import about_credits, most_per_run, most_runs_per_day
 from app.business.automation.services.rules.definition import RuleDefinition
 from app.business.automation.services.runs.record_selection import eligible
+from app.business.outlets.services.ai_connections import is_connected
 
 
 @dataclass(frozen=True)
@@ -41,14 +42,18 @@ def estimate_use(
 
     `due`: share of each day since then.
     """
-    most = most_per_run(definition) * most_runs_per_day(definition, now)
+    connected = is_connected(session, account_id)
+    per_run = most_per_run(definition, connected=connected)
+    most = per_run * most_runs_per_day(definition, now)
     if definition.record_type is None:
         runs = most_runs_per_day(definition, now) if definition.trigger == "schedule" else 1
-        return UseEstimate(runs * most_per_run(definition), 0, most)
+        return UseEstimate(runs * per_run, 0, most)
     came, waiting = _counts(session, account_id, definition, since, zone, now)
-    per_day = min(about_credits(definition, came) / max(sum(due), 1), most)
-    is_taken = definition.trigger == "schedule"
-    return UseEstimate(per_day, about_credits(definition, waiting) if is_taken else 0, most)
+    about = about_credits(definition, came, connected=connected)
+    per_day = min(about / max(sum(due), 1), most)
+    if definition.trigger != "schedule":
+        return UseEstimate(per_day, 0, most)
+    return UseEstimate(per_day, about_credits(definition, waiting, connected=connected), most)
 
 
 def _counts(

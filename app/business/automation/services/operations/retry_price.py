@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import select, tuple_
@@ -26,6 +27,7 @@ from app.business.automation.services.runs.pricing import StepPrice
 from app.business.automation.services.runs.start_total import rooms
 from app.business.automation.services.runs.steps import FINISHED, Step, steps_of
 from app.business.errors import Invalid
+from app.business.outlets.services.ai_connections import is_connected
 
 MOST_RUNS = 500
 """Runs of one call."""
@@ -95,7 +97,8 @@ def _most(known: "_Known", context: RunContext) -> tuple[int, int]:
             continue
         if rest is None:
             return left, min(total, left)
-        total += StepPrice(step, known.measures.get(step.entry.key, {})).amount(rest)
+        connected = not step.entry.by_connection or known.connected
+        total += StepPrice(step, known.measures.get(step.entry.key, {}), connected).amount(rest)
     return min(total, left), min(total, left)
 
 
@@ -122,6 +125,10 @@ class _Known:
         self.measures: dict[str, dict[int, int]] = {
             key: self._read_measure(key, measure, steps) for key, measure in measured.items()
         }
+
+    @cached_property
+    def connected(self) -> bool:
+        return is_connected(self.session, self.account_id)
 
     def rest(self, context: RunContext, step: Step) -> list[int] | None:
         """The step's unfinished units, by record; None where its records are not selected yet."""

@@ -24,6 +24,7 @@ from app.business.automation.services.rules.cost import most_per_run
 from app.business.automation.services.rules.definition import RuleDefinition
 from app.business.automation.services.runs.steps import source_of
 from app.business.billing.models import Plan
+from app.business.outlets.services.ai_connections import is_connected
 from app.business.planner.models import Site
 
 SHARE_OF_MONTH = 5
@@ -36,16 +37,17 @@ def money_findings(
     """Findings about limits and budgets. `others`: the account's active rules."""
     if not is_paid(rule.actions):
         return
-    price = least_price(rule)
+    connected = is_connected(session, account.id)
+    price = least_price(rule, connected=connected)
     yield from _below_price(rule, price)
-    if price <= rule.credit_limit_per_execution:
+    if price <= rule.credit_limit_per_execution and connected:
         yield from _below_smallest(session, account, rule)
     yield from _below_budgets(session, account, rule, price)
     if account.daily_ceiling is None and not any(is_paid(stored_actions(other.actions)) for other in others):
         yield _no_ceiling(session, account)
 
 
-def least_price(rule: RuleDefinition) -> int:
+def least_price(rule: RuleDefinition, *, connected: bool) -> int:
     """The fewest credits that a run with one record must reserve before it begins."""
     total, made = 0, list[str]()
     for action in rule.actions:
@@ -53,7 +55,7 @@ def least_price(rule: RuleDefinition) -> int:
         count = {"records": 1, "explicit": len(explicit_ids(action) or ())}.get(source, 0)
         if count:
             entry = CATALOGUE[action.type]
-            total += entry.estimate(entry.read(action), count, {})
+            total += entry.estimate(entry.read(action), count, {}, connected=connected)
         if made_type := made_by(action):
             made.append(made_type)
     return total
@@ -114,7 +116,7 @@ def _below_budgets(session: Session, account: Account, rule: RuleDefinition, pri
     ]
     if site is not None and site.account_id == account.id:
         ceilings.append((f"The budget of {site.name}", site.monthly_budget, "a month", "site"))
-    most = most_per_run(rule)
+    most = most_per_run(rule, connected=is_connected(session, account.id))
     for name, ceiling, period, field in ceilings:
         if ceiling is None or ceiling >= most or (field == "monthly_budget" and ceiling < price):
             continue

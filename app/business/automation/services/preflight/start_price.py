@@ -21,6 +21,7 @@ from app.business.automation.services.runs.context import RunContext, context_of
 from app.business.automation.services.runs.pricing import WorkPrices
 from app.business.automation.services.runs.steps import steps_over
 from app.business.automation.services.runs.windows import window_of
+from app.business.outlets.services.ai_connections import is_connected
 
 
 @dataclass(frozen=True)
@@ -123,15 +124,18 @@ def listener_prices(
 ) -> list[ListenerPrice]:
     """What active rules may spend that the start's events trigger, directly or through others; highest first."""
     sizes: dict[RuleNode, int] = {}
+    connected = is_connected(session, account_id)
     prices = []
     for started in started_by(session, account_id, definition, rule_id):
         source = started.path[-1].source
-        uses = uses_of_actions(source.definition, sizes.get(source, records), most=True)
+        uses = uses_of_actions(source.definition, sizes.get(source, records), connected=connected, most=True)
         count = _record_count(started, uses, sizes.get(source, records))
         sizes[started.path[-1].target] = count
         if is_paid(started.definition.actions):
             amounts = {name: max(use.amounts[name] for use in uses) for name in uses[0].amounts}
-            following = uses_of_actions(started.definition, count, most=True, amounts=amounts)
+            following = uses_of_actions(
+                started.definition, count, connected=connected, most=True, amounts=amounts
+            )
             spent = sum(use.credits for use in following)
             prices.append(ListenerPrice(started.rule_id, started.name, _within_budget(started, spent)))
     return sorted((price for price in prices if price.credits), key=lambda price: -price.credits)

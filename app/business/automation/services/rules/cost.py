@@ -17,14 +17,14 @@ from app.business.automation.services.schedules.calendar import due_instants
 DAYS_AHEAD = 14
 
 
-def about_credits(definition: RuleDefinition, records: int) -> int:
+def about_credits(definition: RuleDefinition, records: int, *, connected: bool) -> int:
     """Estimated credits of all actions for that many records, including records that earlier actions create."""
-    return sum(credits_of_actions(definition, records))
+    return sum(credits_of_actions(definition, records, connected=connected))
 
 
-def credits_of_actions(definition: RuleDefinition, records: int) -> list[int]:
+def credits_of_actions(definition: RuleDefinition, records: int, *, connected: bool) -> list[int]:
     """Estimated credits of each action for that many records."""
-    return [use.credits for use in uses_of_actions(definition, records)]
+    return [use.credits for use in uses_of_actions(definition, records, connected=connected)]
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,13 @@ def uses_of_actions(
     definition: RuleDefinition,
     records: int,
     *,
+    connected: bool,
     most: bool = False,
     amounts: Mapping[str, int] | None = None,
 ) -> list[ActionUse]:
     """Numbers of each action for that many records: estimated, or with `most` the upper bound.
 
-    `amounts` are those of records that already exist.
+    connected: whether the account has an AI connection · amounts: of records that already exist.
     """
     counts: dict[str, int] = {definition.record_type or "": records}
     amounts = usual_amounts() if amounts is None else amounts
@@ -59,7 +60,8 @@ def uses_of_actions(
         count = counts.get(entry.needed, records) if entry.needed else records
         amounts = {**amounts, **decided_by(action)}
         made = made_from(action, count, most=most)
-        found.append(ActionUse(count, made, price_of_action(action, count, amounts), amounts))
+        credits = price_of_action(action, count, amounts, connected=connected)
+        found.append(ActionUse(count, made, credits, amounts))
         if made_type := made_by(action):
             counts[made_type] = made
     return found
@@ -70,10 +72,10 @@ def made_from(action: Action, count: int, *, most: bool = False) -> int:
     return CATALOGUE[action.type].made_from(action.params, count, most=most)
 
 
-def most_per_run(definition: RuleDefinition) -> int:
+def most_per_run(definition: RuleDefinition, *, connected: bool) -> int:
     """Upper bound of the credits of one run: the price of a full run, or its credit limit if that is lower."""
     records = definition.record_limit or usual_limit(definition)
-    return min(about_credits(definition, records), definition.credit_limit_per_execution)
+    return min(about_credits(definition, records, connected=connected), definition.credit_limit_per_execution)
 
 
 def most_runs_per_day(definition: RuleDefinition, now: datetime) -> int:
@@ -88,7 +90,9 @@ def most_runs_per_day(definition: RuleDefinition, now: datetime) -> int:
     return min(limit, max(busiest, 1))
 
 
-def price_of_action(action: Action, count: int, amounts: Mapping[str, int]) -> int:
+def price_of_action(action: Action, count: int, amounts: Mapping[str, int], *, connected: bool) -> int:
     """Credits of an action for `count` records. amounts: by measure name, the amount per record."""
     entry = CATALOGUE[action.type]
-    return entry.estimate(entry.read(action), count, amounts) if entry.is_paid else 0
+    if not entry.is_paid:
+        return 0
+    return entry.estimate(entry.read(action), count, amounts, connected=connected)

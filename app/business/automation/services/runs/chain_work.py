@@ -105,7 +105,7 @@ class ChainWork:
 
     def price_of_one(self, step: Step) -> int:
         """Credits of one record created by an earlier step."""
-        return price_of_action(step.action, 1, self.amounts[step.index])
+        return price_of_action(step.action, 1, self.amounts[step.index], connected=self.prices.connected)
 
 
 def _amounts_by_step(definition: RuleDefinition) -> list[dict[str, int]]:

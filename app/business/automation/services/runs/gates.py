@@ -32,6 +32,7 @@ from app.business.automation.services.runs.selection_reasons import too_few
 from app.business.automation.services.runs.site_choice import leave_out_sites, set_aside
 from app.business.automation.services.runs.start_total import start_left
 from app.business.automation.services.runs.steps import steps_of
+from app.business.outlets.services.ai_connections import is_connected
 from app.business.planner.models import SiteStatus
 from app.business.upsert import upserting
 
@@ -60,7 +61,7 @@ def pass_gates(
         return admission
     if context.definition.mode == "shadow":
         savepoint.rollback()
-        would = _would(context, admission)
+        would = _would(session, context, admission)
         admission.stop = Stop(Reason.SHADOW, _would_have(context, admission, would), would=would)
     else:
         if admit:
@@ -69,10 +70,11 @@ def pass_gates(
     return admission
 
 
-def _would(context: RunContext, admission: Admission) -> dict[str, int]:
+def _would(session: Session, context: RunContext, admission: Admission) -> dict[str, int]:
     """credits: the price of what is known at the start, and about that of the steps over what it would have made."""
     records = len(admission.records)
-    estimated_use = credits_of_actions(context.definition, records)
+    connected = is_connected(session, context.account.id)
+    estimated_use = credits_of_actions(context.definition, records, connected=connected)
     later = sum(estimated_use[step.index] for step in steps_of(context) if not step.known_at_start)
     left_over = len(admission.left_over) + admission.place.beyond
     return {"records": records, "left_over": left_over, "credits": admission.price + later}

@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -18,18 +19,25 @@ from app.business.automation.services.runs.steps import (
     parents_of,
     steps_of,
 )
+from app.business.outlets.services.ai_connections import is_connected
 
 
 @dataclass(frozen=True)
 class StepPrice:
-    """Prices of one step's units: `amount(ids)` is the upper bound for them together."""
+    """Prices of one step's units: `amount(ids)` is the upper bound for them together.
+
+    connected: whether the account has an AI connection.
+    """
 
     step: Step
     measured: dict[int, int]
+    connected: bool
 
     def amount(self, ids: list[int]) -> int:
         """Upper bound of the credits of the units of `ids`."""
-        return self.step.entry.price_of_records(self.step.params, ids, self.measured)
+        return self.step.entry.price_of_records(
+            self.step.params, ids, self.measured, connected=self.connected
+        )
 
     def by_site(self, ids: list[int], sites: Mapping[int, int]) -> Counter[int]:
         """The same by site of the records: a unit never works on records of two sites."""
@@ -41,17 +49,19 @@ class StepPrice:
         )
 
 
-def step_price(session: Session, step: Step, ids: list[int]) -> StepPrice:
-    """Load what the step's price is based on: the sector of a keyword, the requested words of a task."""
+def step_price(session: Session, account_id: int, step: Step, ids: list[int]) -> StepPrice:
+    """Load what the step's price is based on: the sector of a keyword, the requested words of a task, and whether an
+    AI service writes."""
     measure = step.entry.measure
     measured: dict[int, int] = {}
+    connected = not step.entry.by_connection or is_connected(session, account_id)
     if measure is None:
-        return StepPrice(step, measured)
+        return StepPrice(step, measured, connected)
     for start in range(0, len(ids), IDS_IN_A_QUERY):
         chunk = ids[start : start + IDS_IN_A_QUERY]
         rows = select(measure.key, measure.column).where(measure.key.in_(chunk))
         measured.update(session.execute(rows).all())
-    return StepPrice(step, measured)
+    return StepPrice(step, measured, connected)
 
 
 class WorkPrices:
@@ -73,6 +83,7 @@ class WorkPrices:
         def open_units(step: Step, all_of_them: list[int]) -> list[int]:
             return _unfinished(session, context, step, all_of_them) if context else all_of_them
 
+        self._session, self._account_id = session, account_id
         self._prices: list[tuple[StepPrice, dict[int, int] | None]] = []
         self.explicit: dict[int, list[int]] = {}
         """By step: records named in the rule, whatever the run's own records."""
@@ -84,19 +95,24 @@ class WorkPrices:
                 known = sorted(known_ids(session, step.record_type or "", written, account_id))
                 self.explicit[step.index] = known
                 left = open_units(step, known)
-                self.fixed[step.index] = step_price(session, step, left).amount(left)
+                self.fixed[step.index] = step_price(session, account_id, step, left).amount(left)
             elif not step.entry.is_paid:
                 continue
             elif step.source == "records":
                 left = open_units(step, ids)
                 itself = None if len(left) == len(ids) else dict(zip(left, left, strict=True))
-                self._prices.append((step_price(session, step, left), itself))
+                self._prices.append((step_price(session, account_id, step, left), itself))
             elif step.source == "parents":
                 parents = parents_of(session, record_type or "", step.record_type or "", ids)
                 left = open_units(step, list(dict.fromkeys(parents.values())))
                 wanted = set(left)
                 of_parents = {key: parent for key, parent in parents.items() if parent in wanted}
-                self._prices.append((step_price(session, step, left), of_parents))
+                self._prices.append((step_price(session, account_id, step, left), of_parents))
+
+    @cached_property
+    def connected(self) -> bool:
+        """Whether the account has an AI connection."""
+        return is_connected(self._session, self._account_id)
 
     def amount(self, ids: list[int]) -> int:
         """Credits for these records in one run."""
@@ -118,7 +134,7 @@ def known_prices(
     for step in steps_of(context):
         if step.known_at_start and step.source != "run" and step.entry.is_paid:
             ids = _unfinished(session, context, step, input_ids(session, context, step, records))
-            yield step_price(session, step, ids), ids
+            yield step_price(session, context.account.id, step, ids), ids
 
 
 def affordable(session: Session, context: RunContext, records: list[int], limit: int) -> list[int]:

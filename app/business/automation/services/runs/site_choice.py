@@ -88,7 +88,8 @@ def set_aside_step(
     """
     if not step.entry.is_paid:
         return set(ids), []
-    price, sites = step_price(session, step, ids), site_budgets.sites_of(session, step.record_type, ids)
+    price = step_price(session, context.account.id, step, ids)
+    sites = site_budgets.sites_of(session, step.record_type, ids)
 
     def prices(some: list[int]) -> Mapping[int, int]:
         return price.by_site(some, sites)

@@ -21,6 +21,7 @@ from app.business.automation.services.runs.opening import Opening, open_run
 from app.business.automation.services.runs.pricing import step_price
 from app.business.automation.services.runs.steps import Step, input_ids, steps_of
 from app.business.errors import Invalid, NotFound
+from app.business.outlets.services.ai_connections import is_connected
 
 
 def dry_run(
@@ -123,8 +124,9 @@ def _any_in_scope(session: Session, context: RunContext) -> list[int]:
 def _action(session: Session, context: RunContext, step: Step, records: list[int]) -> dict[str, Any]:
     price = None
     if context.assumed is not None and step.source == "records":
-        price = step.entry.price(step.params, step.entry.amount_of(context.assumed))
+        connected = is_connected(session, context.account.id)
+        price = step.entry.price(step.params, step.entry.amount_of(context.assumed), connected=connected)
     elif step.known_at_start:
         ids = input_ids(session, context, step, records)
-        price = step_price(session, step, ids).amount(ids)
+        price = step_price(session, context.account.id, step, ids).amount(ids)
     return {"type": step.entry.key, "params": step.action.params_as_json(), "price": price}

@@ -119,11 +119,12 @@ class ActionType(Generic[P]):
     takes: record types of its units (empty: one unit for the whole run) · makes: record type it creates · kind_from:
     parameter that holds that record type instead · unit_of: what one unit is · measure: what the price is based on
     (for sectors always the sector column) · local: makes no external call · asks_model: asks the AI service ·
-    seconds: time limit of one unit · ids: parameters with record ids, the first that is set is used · events: that it
-    may cause · statuses: of records it accepts (None: any) · refusal: why a record is not accepted · left_over:
-    records it may leave unchanged · usual_limit: default records per run · most_records: of one run over given
-    records · done: participle for its records in results · texts_of_records: whether its texts may use fields of the
-    run's records · may_repeat: two rules may apply it to the same records.
+    by_connection: its price depends on there being an AI connection · seconds: time limit of one unit · ids:
+    parameters with record ids, the first that is set is used · events: that it may cause · statuses: of records it
+    accepts (None: any) · refusal: why a record is not accepted · left_over: records it may leave unchanged ·
+    usual_limit: default records per run · most_records: of one run over given records · done: participle for its
+    records in results · texts_of_records: whether its texts may use fields of the run's records · may_repeat: two
+    rules may apply it to the same records.
     """
 
     key: str
@@ -137,6 +138,7 @@ class ActionType(Generic[P]):
     measure: Measure | None = None
     local: bool = True
     asks_model: bool = False
+    by_connection: bool = False
     seconds: int = 30
     ids: tuple[str, ...] = ()
     events: tuple[str, ...] = ()
@@ -199,29 +201,30 @@ class ActionType(Generic[P]):
             return action.params
         return self.params.model_validate(action.params_as_json())
 
-    def price(self, params: P, amount: int = 1, *, connected: bool | None = None) -> int:
+    def price(self, params: P, amount: int = 1, *, connected: bool = True) -> int:
         """Upper bound of the credits of one unit.
 
-        amount: a sector's number of records, or the record's `measure` · connected: whether there is an AI connection;
-        None where that is not known yet, so the higher price applies.
+        amount: a sector's number of records, or the record's `measure` · connected: whether there is an AI connection.
         """
         return 0
 
-    def price_of_records(self, params: P, ids: Iterable[int], measured: Mapping[int, int]) -> int:
+    def price_of_records(
+        self, params: P, ids: Iterable[int], measured: Mapping[int, int], *, connected: bool
+    ) -> int:
         """Upper bound of the credits of units over all these records. measured: id -> `measure`."""
         if self.measure is None:
-            return self.price(params) * sum(1 for _ in ids)
+            return self.price(params, connected=connected) * sum(1 for _ in ids)
         known = [measured[key] for key in ids if key in measured]
         amounts = Counter(known).values() if self.unit_of == "sector" else known
-        return sum(self.price(params, amount) for amount in amounts)
+        return sum(self.price(params, amount, connected=connected) for amount in amounts)
 
-    def estimate(self, params: P, count: int, amounts: Mapping[str, int]) -> int:
+    def estimate(self, params: P, count: int, amounts: Mapping[str, int], *, connected: bool) -> int:
         """Estimated credits for `count` records. amounts: by measure name, as set by earlier actions."""
         if self.unit_of == "run":
-            return self.price(params)
+            return self.price(params, connected=connected)
         if self.unit_of == "sector":
-            return self.price(params, count)
-        return count * self.price(params, self.amount_of(amounts))
+            return self.price(params, count, connected=connected)
+        return count * self.price(params, self.amount_of(amounts), connected=connected)
 
     def amount_of(self, values: Mapping[str, FieldValue]) -> int:
         """The amount of one record, from its values."""

@@ -81,7 +81,7 @@ class ClusterKeywordsAction(ActionType[ClusterKeywords]):
     most_records = 5000
     done = "clustered"
 
-    def price(self, params: ClusterKeywords, amount: int = 1, *, connected: bool | None = None) -> int:
+    def price(self, params: ClusterKeywords, amount: int = 1, *, connected: bool = True) -> int:
         """By the number of keywords placed."""
         return started(amount, 10)
 

@@ -33,6 +33,7 @@ class GenerateContentAction(ActionType[GenerateContent]):
     )
     local = False
     asks_model = True
+    by_connection = True
     seconds = 1_800
     ids = ("task_id", "task_ids")
     events = ("content_generated", "status_changed")
@@ -44,16 +45,9 @@ class GenerateContentAction(ActionType[GenerateContent]):
     )
     done = "written"
 
-    def price(self, params: GenerateContent, amount: int = 1, *, connected: bool | None = None) -> int:
-        """By the number of words requested. Whether there is a connection is known only when the work is done."""
-        article = started(amount, 100)
-        match connected:
-            case None:
-                return max(article, BRIEF_PRICE)
-            case True:
-                return article
-            case False:
-                return BRIEF_PRICE
+    def price(self, params: GenerateContent, amount: int = 1, *, connected: bool = True) -> int:
+        """By the number of words requested; without a connection a brief is made, which has one price."""
+        return started(amount, 100) if connected else BRIEF_PRICE
 
     def repeats(self, params: GenerateContent) -> bool:
         return params.again

@@ -68,7 +68,7 @@ class GenerateIdeasAction(ActionType[GenerateIdeas]):
     refusal = IneligibilityReason("It has ideas already.", "has ideas already", "have ideas already")
     done = "given ideas"
 
-    def price(self, params: GenerateIdeas, amount: int = 1, *, connected: bool | None = None) -> int:
+    def price(self, params: GenerateIdeas, amount: int = 1, *, connected: bool = True) -> int:
         return CREDITS_FOR_FIVE * started(params.ideas_per_cluster, 5)
 
     def charge(self, params: GenerateIdeas, delivered: int) -> int:
