@@ -8,8 +8,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, Role, User
+from app.business.accounts.services.audit_log import AuditActor
 from app.business.billing.models import CreditEntry, Plan
 from app.business.outlets.models import AiConnection
+from app.business.outlets.services.webhooks import WebhookValues, create
+from app.business.outlets.webhook_models import Webhook, WebhookDelivery
 from app.business.planner.models import Cluster, Idea, Keyword, Sector, Site
 from app.business.writer.models import Content, Task
 
@@ -95,6 +98,26 @@ def make_content(session: Session, sector: Sector, **values: Any) -> Content:
     return _record(
         session, Content, sector, {"title": f"Content {next(_number)}", "status": "draft"} | values
     )
+
+
+def make_webhook(session: Session, account: Account, **values: Any) -> Webhook:
+    """Its secret cannot be opened: nothing is sent to it."""
+    said = {"name": f"Webhook {next(_number)}", "url": "https://hooks.example/", "events": ["run.failed"]}
+    made = WebhookValues(**said | values)
+    return create(session, account.id, AuditActor(), made, seal=str, now=datetime.now(UTC))[0]
+
+
+def make_delivery(session: Session, webhook: Webhook, **values: Any) -> WebhookDelivery:
+    """One that has ended, so that no worker takes it."""
+    number = next(_number)
+    row = WebhookDelivery(
+        **{"account_id": webhook.account_id, "webhook_id": webhook.id, "event": "run.failed", "body": "{}"}
+        | {"message_id": f"msg_{webhook.id}_{number}", "status": "failed", "created_at": NOW}
+        | values
+    )
+    session.add(row)
+    session.flush()
+    return row
 
 
 def _record(session: Session, model: type, sector: Sector, values: dict[str, Any]) -> Any:

@@ -57,6 +57,7 @@ MENU: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("accounts.team", "Team", "users", Role.OWNER),
             Entry("accounts.api_keys", "Keys", "key", Role.OWNER),
             Entry("outlets.ai", "AI service", "robot", Role.OWNER),
+            Entry("outlets.webhooks", "Webhooks", "webhook", Role.OWNER),
             Entry("accounts.settings", "Settings", "settings"),
             Entry("system.health", "System health", "heartbeat"),
         ),

@@ -50,6 +50,7 @@ IMPORTS = Quota("imports", 60, HOUR)
 EXPORTS = Quota("exports", 60, HOUR)
 AI_TESTS = Quota("tests of the AI service", 60, HOUR)
 SITE_TESTS = Quota("tests of WordPress connections", 60, HOUR)
+WEBHOOK_TESTS = Quota("tests of webhooks", 60, HOUR)
 BACK_TESTS = Quota("back-tests", 60, HOUR)
 WRONG_KEYS = Quota("wrong keys", 30, 15 * MINUTE)
 """From one address. A right key is accepted whatever others from there have tried."""

@@ -20,11 +20,13 @@ from app.business.base import Base
 from tests.factories import (
     make_cluster,
     make_content,
+    make_delivery,
     make_idea,
     make_keyword,
     make_sector,
     make_site,
     make_task,
+    make_webhook,
 )
 from tests.modules.automation_pages import ON_KEYWORDS, make_rule, make_run
 from tests.people import People, browser_of, make_people, program_of
@@ -150,6 +152,8 @@ class World:
             "ideas": "idea",
             "tasks": "task",
             "content": "content",
+            "webhooks": "webhook",
+            "deliveries": "delivery",
         }
         return next((self.ids[known[part]] for part in reversed(parts) if part in known), self.ids["keyword"])
 
@@ -174,6 +178,8 @@ def make_world(app: Flask, session: Session) -> World:
     rule = make_rule(session, people.account, **ON_KEYWORDS, schedule={}, conditions={})
     ids = {name: row.id for name, row in rows.items()} | {"site": sector.site_id, "rule": rule.id}
     ids["run"] = make_run(session, rule, "failed").id
+    hook = make_webhook(session, people.account)
+    ids |= {"webhook": hook.id, "delivery": make_delivery(session, hook).id}
     browser = browser_of(app, session, people.owner)
     browser.post(f"/rules/{rule.id}/edit")
     ids["draft"] = session.scalars(select(RuleDraft.id)).one()

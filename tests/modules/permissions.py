@@ -18,11 +18,13 @@ from app.business.outlets.wordpress_models import WordPressConnection
 from tests.factories import (
     make_cluster,
     make_content,
+    make_delivery,
     make_idea,
     make_keyword,
     make_sector,
     make_site,
     make_task,
+    make_webhook,
 )
 from tests.modules.automation_pages import ON_KEYWORDS, make_rule, make_run
 from tests.people import People, browser_of
@@ -93,6 +95,12 @@ TABLE = {
         outlets.save_wordpress outlets.remove_wordpress
         wordpress_api.replace_wordpress wordpress_api.remove_wordpress
         outlets_api.show_ai outlets_api.replace_ai outlets_api.remove_ai outlets_api.test_ai
+        outlets.webhooks outlets.new_webhook outlets.add_webhook outlets.webhook outlets.edit_webhook
+        outlets.save_webhook outlets.test_webhook outlets.switch_webhook outlets.rotate_webhook
+        outlets.remove_webhook outlets.delivery outlets.resend
+        webhooks_api.list_webhooks webhooks_api.create_webhook webhooks_api.get_webhook
+        webhooks_api.change_webhook webhooks_api.remove_webhook webhooks_api.rotate_secret
+        webhooks_api.test_webhook webhooks_api.list_deliveries webhooks_api.resend_delivery
         planner.new_site planner.edit_site planner_api.create_site planner_api.change_site
     """,
 }
@@ -102,7 +110,7 @@ COLLECTIONS = {
     "rules": "rule", "drafts": "draft", "runs": "run", "scheduled-tasks": "run", "operations": "operation",
     "sites": "site", "sectors": "sector", "keywords": "keyword", "clusters": "cluster", "ideas": "idea",
     "tasks": "task", "content": "content", "team": "user", "sessions": "session", "api-keys": "key",
-    "rule": "rule", "<record_type>": "keyword",
+    "rule": "rule", "<record_type>": "keyword", "webhooks": "webhook", "deliveries": "delivery",
 }  # fmt: skip
 """The part of an address before an id, and the row that it refers to."""
 FIXED = {
@@ -139,6 +147,8 @@ def make_rows(app: Flask, session: Session, people: People) -> dict[str, str]:
             sites={sector.site_id}, now=now
         ),
     }  # fmt: skip
+    hook = make_webhook(session, account)
+    rows |= {"webhook": hook, "delivery": make_delivery(session, hook)}
     session.add(
         AiConnection(
             account_id=account.id,

@@ -25,6 +25,7 @@ ASKS = """
     automation.run_now automation.make_real automation.retry_all automation.go_on automation.do_left_over
     automation.take_import planner.import_keywords planner.preview_import automation.save outlets.remove_ai
     outlets.remove_wordpress
+    outlets.rotate_webhook outlets.remove_webhook outlets.switch_webhook
 """
 """The previous page shows the consequences, or the button asks for a confirmation."""
 IN_PLAIN_SIGHT = """
@@ -37,6 +38,7 @@ IN_PLAIN_SIGHT = """
     planner.edit_keyword planner.new_cluster planner.edit_cluster planner.regroup_keywords planner.new_idea
     planner.edit_idea writer.new_task writer.edit_task writer.edit_content writer.decide_content
     writer.written_out outlets.save_ai outlets.test_ai outlets.save_wordpress outlets.test_wordpress
+    outlets.add_webhook outlets.save_webhook outlets.test_webhook outlets.resend
 """
 """Affects one record or the person only, or is a form whose fields are what is saved, or can easily be reverted."""
 

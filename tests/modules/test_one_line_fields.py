@@ -144,6 +144,8 @@ BASES: dict[str, tuple[str, str, dict[str, Any]]] = {
         "/api/planner/sites/{site}/wordpress/",
         {"url": "https://blog.example/", "username": "x", "application_password": "x"},
     ),
+    "WebhookNew": ("POST", "/api/outlets/webhooks/", {"name": "x", "url": "https://hooks.example/"}),
+    "WebhookChanges": ("PATCH", "/api/outlets/webhooks/{webhook}/", {}),
     "SiteNew": ("POST", "/api/planner/sites/", {"name": "x"}),
     "SiteChanges": ("PATCH", "/api/planner/sites/{site}/", {}),
     "SectorNew": ("POST", "/api/planner/sectors/", {"site": "{site}", "name": "x"}),

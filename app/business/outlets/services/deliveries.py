@@ -2,12 +2,12 @@
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Role
@@ -19,6 +19,7 @@ from app.business.outlets.services import outgoing, webhooks
 from app.business.outlets.services.outgoing import DELIVERIES_QUEUE, KEPT, MOST_TRIES
 from app.business.outlets.services.webhooks import forgive, give_up_waiting, host_of, notice_key
 from app.business.outlets.webhook_models import Webhook, WebhookDelivery
+from app.business.paging import Page, keyset_page
 from app.business.upsert import insert_many_new
 
 TEST_EVENT = "webhook.test"
@@ -145,6 +146,34 @@ def resend(session: Session, row: WebhookDelivery, now: datetime) -> None:
         raise Conflict("A test is not sent again. Test the webhook once more.")
     if not outgoing.send_again(session, row, now):
         raise Conflict("It is being sent already.")
+
+
+def page_of_deliveries(
+    session: Session,
+    account_id: int,
+    *,
+    webhook_id: int | None = None,
+    statuses: Collection[OutgoingStatus] = (),
+    cursor: str | None,
+    limit: int,
+) -> Page[WebhookDelivery]:
+    """Messages of the account, newest first. Raises Invalid for a damaged cursor."""
+    query = select(WebhookDelivery).where(WebhookDelivery.account_id == account_id)
+    if webhook_id is not None:
+        query = query.where(WebhookDelivery.webhook_id == webhook_id)
+    if statuses:
+        query = query.where(WebhookDelivery.status.in_(list(statuses)))
+    return keyset_page(session, query, keys=[WebhookDelivery.id], cursor=cursor, limit=limit)
+
+
+def waiting_by_webhook(session: Session, account_id: int) -> Mapping[int, int]:
+    """Number of messages that wait, by webhook."""
+    query = (
+        select(WebhookDelivery.webhook_id, func.count())
+        .where(WebhookDelivery.account_id == account_id, WebhookDelivery.status == OutgoingStatus.PENDING)
+        .group_by(WebhookDelivery.webhook_id)
+    )
+    return {row[0]: row[1] for row in session.execute(query)}
 
 
 def prune(session: Session, now: datetime) -> int:
