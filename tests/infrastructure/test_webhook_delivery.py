@@ -94,7 +94,7 @@ def tell(session: Session, account: Account, clock: Clock) -> Callable[..., None
     """Writes messages."""
 
     def tell(count: int = 1) -> None:
-        announce(session, account.id, EVENT, [{"run": number} for number in range(count)], clock())
+        announce(session, account.id, EVENT, lambda: [{"run": number} for number in range(count)], clock())
         session.commit()
 
     return tell
@@ -400,7 +400,7 @@ def test_no_webhook_reaches_into_the_network_inside(
         for url in (f"https://{host}/", f"http://{host}:{inside.port}/", f"https://{host}:{inside.port}/"):
             values = WebhookValues(url, url, [EVENT])
             webhooks.create(session, account.id, AuditActor(), values, seal=box.seal, now=clock())
-        announce(session, account.id, EVENT, [{}], clock())
+        announce(session, account.id, EVENT, lambda: [{}], clock())
         session.commit()
         strict = settings.model_copy(update={"outbound_allow": ()})
         assert drain(strict, most_seconds=60, stopping=lambda: False, clock=clock) >= 1

@@ -51,7 +51,7 @@ def receiver(app: Flask) -> Iterator[Receiver]:
 
 
 def announce(session: Session, people: People, event: str = "run.failed") -> None:
-    deliveries.announce(session, people.account.id, event, [{"run": {"id": 1}}], datetime.now(UTC))
+    deliveries.announce(session, people.account.id, event, lambda: [{"run": {"id": 1}}], datetime.now(UTC))
     session.commit()
 
 

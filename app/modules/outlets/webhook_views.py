@@ -10,7 +10,7 @@ from app.business.accounts.models import Role
 from app.business.errors import Conflict, Invalid
 from app.business.outlets.outgoing_models import OutgoingStatus
 from app.business.outlets.services import deliveries, webhooks
-from app.business.outlets.services.deliveries import TEST_EVENT
+from app.business.outlets.services.deliveries import ACTION_EVENT, TEST_EVENT
 from app.business.outlets.services.webhooks import EVENTS
 from app.business.outlets.webhook_models import Webhook, WebhookDelivery
 from app.infrastructure.database import db
@@ -22,7 +22,7 @@ from app.modules.quotas import WEBHOOK_TESTS, limited
 from app.modules.web import see_other
 
 PAGE_SIZE = 30
-OTHER_EVENTS = {"rule.action": "Sent by a rule", TEST_EVENT: "Test"}
+OTHER_EVENTS = {ACTION_EVENT: "Sent by a rule", TEST_EVENT: "Test"}
 EVENT_WORDS = {**EVENTS, **OTHER_EVENTS}
 
 

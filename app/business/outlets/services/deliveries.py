@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -22,7 +22,7 @@ from app.business.outlets.webhook_models import Webhook, WebhookDelivery
 from app.business.paging import Page, keyset_page
 from app.business.upsert import insert_many_new
 
-TEST_EVENT = "webhook.test"
+ACTION_EVENT, TEST_EVENT = "rule.action", "webhook.test"
 GONE = 410
 LONGEST_FAILURE = timedelta(days=3)
 ANSWER_KEPT = 1_000
@@ -61,11 +61,20 @@ class Answer:
 
 
 def announce(
-    session: Session, account_id: int, event: str, data: list[Mapping[str, Any]], now: datetime
+    session: Session,
+    account_id: int,
+    event: str,
+    data: Callable[[], Iterable[Mapping[str, Any]]],
+    now: datetime,
 ) -> None:
-    """Write a message for each of `data` and each active webhook that is subscribed to `event`."""
+    """Write a message for each of `data` and each active webhook that is subscribed to `event`.
+
+    data: what is reported; not asked for where nobody is subscribed.
+    """
     subscribed = subscribers(session, account_id, event)
-    rows = [_row(webhook, event, one, now) for one in data for webhook in subscribed]
+    if not subscribed:
+        return
+    rows = [_row(webhook, event, one, now) for one in data() for webhook in subscribed]
     if rows:
         insert_many_new(session, WebhookDelivery, rows, WebhookDelivery.id)
         wake(session, [DELIVERIES_QUEUE])

@@ -1,4 +1,4 @@
-"""Names of the account's rows that the rule form offers: sites, sectors, people, rules."""
+"""Names of the account's rows that the rule form offers: sites, sectors, people, rules, webhooks."""
 
 from dataclasses import dataclass, field
 
@@ -10,6 +10,7 @@ from app.business.accounts.services.scope import Scope
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.automation.services.schedules.cron_grammar import WEEKDAYS
+from app.business.outlets.services.webhooks import webhooks_of
 from app.business.planner.models import Site
 from app.business.planner.services.record_lists import places
 
@@ -26,6 +27,7 @@ class Choices:
     sectors: Named = field(default_factory=list)
     people: Named = field(default_factory=list)
     rules: Named = field(default_factory=list)
+    webhooks: Named = field(default_factory=list)
     places: dict[str, Named] = field(default_factory=dict)
     site_of_sector: dict[int, int] = field(default_factory=dict)
     only: frozenset[int] | None = None
@@ -42,11 +44,17 @@ class Choices:
     def lookups(self) -> dict[str, Named]:
         """Choices for the parameters of actions, by kind of row."""
         actions = [(entry.key, entry.label) for entry in CATALOGUE.values()]
-        return {"site": self.sites, "person": self.people, "rule": self.rules, "action": actions}
+        return {
+            "site": self.sites,
+            "person": self.people,
+            "rule": self.rules,
+            "webhook": self.webhooks,
+            "action": actions,
+        }
 
 
 def load_choices(session: Session, scope: Scope) -> Choices:
-    """In four queries."""
+    """In five queries."""
     found = places(session, scope)
     people = session.execute(
         select(User.id, User.name, User.email)
@@ -60,6 +68,7 @@ def load_choices(session: Session, scope: Scope) -> Choices:
         ],
         people=[(str(user_id), name or email) for user_id, name, email in people],
         rules=rule_names(session, scope),
+        webhooks=[(str(hook.id), hook.name) for hook in webhooks_of(session, scope.account_id)],
         places={
             site.name: [(f"site:{site.id}", f"All of {site.name}")]
             + [(f"sector:{sector.id}", f"{site.name}: {sector.name}") for sector in sectors]

@@ -1,4 +1,4 @@
-"""Findings about ids in a rule: records, rules, sites and people that are deleted or belong to another account."""
+"""Findings about ids in a rule: rows that are deleted or belong to another account."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -15,10 +15,16 @@ from app.business.automation.services.catalogue.record_models import known_ids
 from app.business.automation.services.preflight.finding import Finding, Level
 from app.business.automation.services.rules.definition import RuleDefinition
 from app.business.automation.services.rules.references import unknown_references
+from app.business.outlets.webhook_models import Webhook
 from app.business.planner.models import Sector, Site
 
 MOST_NAMED = 3
-NAMED: Mapping[str, type[Any]] = {"rule": AutomationRule, "site": Site, "person": User}
+NAMED: Mapping[str, type[Any]] = {
+    "rule": AutomationRule,
+    "site": Site,
+    "person": User,
+    "webhook": Webhook,
+}
 """Kinds of rows that a parameter may reference -> their table."""
 
 

@@ -20,6 +20,7 @@ from app.business.automation.services.catalogue.field_types import FieldType
 from app.business.automation.services.catalogue.fields import fields_of
 from app.business.automation.services.catalogue.record_models import MODELS, RECORD_TYPES
 from app.business.automation.services.rule_parts import Json, Stored
+from app.business.outlets.webhook_models import Webhook
 from app.business.planner.models import Sector, Site
 
 Errors = dict[str, list[str]]
@@ -30,6 +31,7 @@ OWNERS: dict[str, Any] = {
     "site": Site,
     "sector": Sector,
     "person": User,
+    "webhook": Webhook,
     "run": ScheduledTask,
 } | MODELS
 """Word for a kind of row -> its table."""

@@ -28,7 +28,13 @@ from app.business.errors import Invalid
 from app.business.folding import name_key
 
 MOST_RULES = 200
-WORDS = {"site": "site", "sector": "sector", "rule": "rule", "person": "person with the e-mail address"}
+WORDS = {
+    "site": "site",
+    "sector": "sector",
+    "rule": "rule",
+    "person": "person with the e-mail address",
+    "webhook": "webhook",
+}
 ORIGIN: JsonObject = {"imported": True}
 
 Definition = JsonObject

@@ -1,4 +1,4 @@
-"""Converts rules between accounts: ids of sites, sectors, rules and people to names, and back.
+"""Converts rules between accounts: ids of sites, sectors, rules, people and webhooks to names, and back.
 
 A sector is named with its site (`Acme: Pans` in conditions), a person by e-mail address. Ids of single records
 (keywords, clusters …) stay ids, because they have no unique name.
@@ -19,6 +19,7 @@ from app.business.automation.services.catalogue.actions.registry import names_in
 from app.business.automation.services.rule_parts import Json, JsonObject, Stored
 from app.business.automation.services.rules.definition import RuleDefinition, definition_from, usual_limit
 from app.business.folding import name_key
+from app.business.outlets.webhook_models import Webhook
 from app.business.planner.models import Sector, Site
 
 LEFT_OUT = ("is_active",)
@@ -32,7 +33,7 @@ Swap = Callable[[str, Json, str], Json]
 
 @dataclass
 class Directory:
-    """The account's sites, sectors, rules and people: id -> name. `sites_as`: site ids to use for unknown names."""
+    """The account's rows that rules name: id -> name, by kind. `sites_as`: site ids to use for unknown names."""
 
     by_id: dict[str, dict[int, str]]
     sites_as: Mapping[str, int] = field(default_factory=dict)
@@ -58,13 +59,14 @@ class Directory:
 
 
 def load_directory(session: Session, scope: Scope) -> Directory:
-    """Load the rows in scope in four queries, without archived rules; people belong to no site."""
+    """Load the rows in scope in five queries, without archived rules; people and webhooks belong to no site."""
     sites = _pairs(session, select(Site.id, Site.name).where(scope.sees(Site)))
     sectors = select(Sector.id, Sector.site_id, Sector.name).where(scope.sees(Sector))
     rules = select(AutomationRule.id, AutomationRule.name).where(
         scope.sees(AutomationRule), AutomationRule.archived_at.is_(None)
     )
     people = select(User.id, User.email).where(User.account_id == scope.account_id)
+    webhooks = select(Webhook.id, Webhook.name).where(Webhook.account_id == scope.account_id)
     return Directory(
         {
             "site": sites,
@@ -73,6 +75,7 @@ def load_directory(session: Session, scope: Scope) -> Directory:
             },
             "rule": _pairs(session, rules),
             "person": _pairs(session, people),
+            "webhook": _pairs(session, webhooks),
         }
     )
 

@@ -25,7 +25,7 @@ Said = Any
 Phrase = Callable[[Said, str | None, Names], str]
 """Formats a value for the sentence of a rule: (value, record type, names of rules) -> text."""
 
-ROWS = ("site", "person", "rule")
+ROWS = ("site", "person", "rule", "webhook")
 """Kinds of rows that a parameter may reference by id."""
 
 
@@ -45,7 +45,7 @@ class Input:
     more: bool = False
     words: Mapping[str, str] = field(default_factory=dict)
     none: str = "–"
-    names: Literal["site", "person", "rule", "action", "status"] | None = None
+    names: Literal["site", "person", "rule", "webhook", "action", "status"] | None = None
     template: bool = False
     several_lines: bool = False
     phrase: Phrase | None = None

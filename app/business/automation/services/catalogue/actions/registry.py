@@ -14,6 +14,7 @@ from app.business.automation.services.catalogue.actions.generate_content import 
 from app.business.automation.services.catalogue.actions.generate_ideas import GENERATE_IDEAS
 from app.business.automation.services.catalogue.actions.notify import NOTIFY
 from app.business.automation.services.catalogue.actions.parameters import ROWS, Input
+from app.business.automation.services.catalogue.actions.send_webhook import SEND_WEBHOOK
 from app.business.automation.services.catalogue.actions.switch_rules import PAUSE_RULE, RESUME_RULE
 from app.business.automation.services.catalogue.actions.update_records import UPDATE_RECORDS
 from app.business.automation.services.rule_parts import Json, JsonObject
@@ -27,6 +28,7 @@ CATALOGUE: dict[str, AnyAction] = {
         GENERATE_CONTENT,
         UPDATE_RECORDS,
         CREATE_RECORD,
+        SEND_WEBHOOK,
         NOTIFY,
         PAUSE_RULE,
         RESUME_RULE,
