@@ -76,7 +76,7 @@ def show(id: int) -> str:
     return render_template(
         "pages/outlets/webhook.html",
         row=row,
-        told=[EVENTS[event] for event in row.events],
+        told=_sentence(row),
         deliveries=page.rows,
         event_words=EVENT_WORDS,
         next_url=following if page.next_cursor else None,
@@ -189,6 +189,12 @@ def _refused(form: WebhookForm, refusal: Invalid, id: int | None = None) -> str:
 
 def _secret_page(row: Webhook, secret: str, *, is_new: bool) -> str:
     return render_template("pages/outlets/webhook_secret.html", row=row, secret=secret, is_new=is_new)
+
+
+def _sentence(row: Webhook) -> str:
+    """`A run failed, credits are low`."""
+    told = ", ".join(EVENTS[event][0].lower() + EVENTS[event][1:] for event in row.events)
+    return told[:1].upper() + told[1:]
 
 
 def _statuses() -> list[OutgoingStatus]:

@@ -1,6 +1,6 @@
 """Creating records and changing their status: the legal moves, and the events that report them."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -31,6 +31,8 @@ from app.business.planner.services.record_snapshot import snapshots
 
 IDS_AT_ONCE = 5_000
 
+Announce = Callable[[Session, EventType, Sequence[int], Origin, datetime, Mapping[str, Any]], None]
+"""Called with the ids of the records and the data of the event, in the transaction of the change."""
 Moves = Mapping[str, Collection[str]]
 """Status -> the statuses it may be reached from."""
 
@@ -40,7 +42,7 @@ class Kind:
     """A record type, and the status moves that rules and people may ask for.
 
     Moves that belong to a piece of work (keyword clustered, idea used, task writing) are left to its service.
-    `sets`: further values set with a status.
+    `sets`: further values set with a status · `announces`: who else is told of its events, with them.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Kind:
     by_rules: Moves
     by_people: Moves
     sets: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    announces: Announce | None = None
 
 
 KEYWORD = Kind(
@@ -120,6 +123,8 @@ def report(
     batch = open_batch(session, event, origin, now)
     add_events(session, batch, kind, places, **data)
     close_batch(session, batch, now)
+    if kind.announces:
+        kind.announces(session, event, [row.id for row in places], origin, now, data)
 
 
 def add_events(session: Session, batch: EventBatch, kind: Kind, places: Sequence[Any], **data: Any) -> None:

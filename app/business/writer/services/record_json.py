@@ -25,7 +25,7 @@ OF_ALL = {
     "assignee": "assignee_id",
     "made_by_run": "made_by_run_id",
 }
-"""Key -> column."""
+"""Key -> attribute of the row."""
 
 
 def _same(names: str) -> dict[str, str]:
@@ -33,7 +33,7 @@ def _same(names: str) -> dict[str, str]:
 
 
 FIGURES = "text volume difficulty cpc intent country language position clicks impressions url"
-TEXTS = "title html meta_title meta_description main_keyword word_count outline published_url"
+TEXTS = "title html meta_title meta_description main_keyword word_count outline kind published_url"
 OF_TYPE: Mapping[str, tuple[type[Record], dict[str, str]]] = {
     "keyword": (Keyword, _same(FIGURES) | {"cluster": "cluster_id"}),
     "cluster": (Cluster, _same("name main_keyword main_intent")),

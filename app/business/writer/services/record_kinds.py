@@ -2,6 +2,7 @@
 
 from app.business.planner.services.record_changes import Kind
 from app.business.writer.models import Content, ContentStatus, Task, TaskStatus
+from app.business.writer.services.content_webhooks import announce_content
 
 TASK = Kind(
     "task",
@@ -28,4 +29,5 @@ CONTENT = Kind(
         ContentStatus.REVIEW: {ContentStatus.DRAFT, ContentStatus.APPROVED},
         ContentStatus.APPROVED: {ContentStatus.DRAFT, ContentStatus.REVIEW},
     },
+    announces=announce_content,
 )

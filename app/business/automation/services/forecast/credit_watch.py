@@ -17,6 +17,7 @@ from app.business.automation.services.forecast.outlook import Outlook, look_ahea
 from app.business.automation.services.forecast.projection import Forecast
 from app.business.billing.models import Plan, SpendCounter
 from app.business.database_faults import stops_all
+from app.business.outlets.services.deliveries import announce
 
 RUN_OUT, LOW = "credits-run-out", "credits-low"
 AHEAD = timedelta(days=7)
@@ -120,6 +121,8 @@ def _notify_of_end(
         rule_id=rule_id,
         now=now,
     )
+    if known is None:
+        _announce(session, account, outlook, forecast, now)
 
 
 def _notify_of_low(
@@ -143,6 +146,20 @@ def _notify_of_low(
         key=LOW,
         now=now,
     )
+    _announce(session, account, outlook, forecast, now)
+
+
+def _announce(
+    session: Session, account: Account, outlook: Outlook, forecast: Forecast, now: datetime
+) -> None:
+    """Tell the webhooks that are subscribed to it, once for each time that credits are short."""
+    ends_on = forecast.runs_out
+    data = {
+        "available": account.credits_available,
+        "monthly_credits": outlook.funds.grant,
+        "runs_out_on": ends_on.isoformat() if ends_on else None,
+    }
+    announce(session, account.id, "credits.low", lambda: [data], now)
 
 
 def _uses_most(outlook: Outlook, forecast: Forecast) -> tuple[int | None, str]:

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, exists, select, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.services.notices import add_notice
@@ -36,6 +36,7 @@ from app.business.automation.services.runs.gate_verdict import Stop, stop_of
 from app.business.automation.services.runs.opening import LONG_QUEUE, schedule_wakeup
 from app.business.automation.services.runs.record_claim_settling import open_origins, settle_claims
 from app.business.automation.services.runs.result import failure_sentence, result_of
+from app.business.automation.services.runs.run_json import run_json
 from app.business.automation.services.runs.steps import steps_of
 from app.business.automation.services.runs.unit_receipts import Outcome
 from app.business.automation.services.runs.waiting import (
@@ -49,6 +50,8 @@ from app.business.automation.services.runs.waiting import (
 from app.business.billing.services.credit_service import CreditService, Shortfall
 from app.business.events import EventType, close_batches_of_run, open_batch, record_events
 from app.business.likelihood import usually
+from app.business.outlets.services.deliveries import announce
+from app.business.outlets.webhook_models import Webhook
 from app.business.writer.services.content_service import give_up_writing
 
 GIVEN_UP = f"It has waited for {LONGEST_WAIT.days} days and waits no longer."
@@ -321,27 +324,30 @@ def _release(session: Session, context: RunContext) -> None:
     )
 
 
-_LISTENERS = (
-    select(AutomationRule.id)
+_LISTENERS = select(
+    exists()
     .where(
         AutomationRule.account_id == bindparam("account"),
         AutomationRule.trigger == EventType.RUN_FINISHED,
         AutomationRule.is_active,
     )
-    .limit(1)
+    .label("rules"),
+    exists().where(Webhook.account_id == bindparam("account"), Webhook.is_active).label("webhooks"),
 )
 
 
 def _report_end(session: Session, context: RunContext) -> None:
-    """The event of a finished run, only where a rule of the account listens for it."""
+    """The event of a finished run and the messages about it, only where somebody listens."""
     run = context.run
-    if session.scalar(_LISTENERS, {"account": run.account_id}) is None:
-        return
-    batch = open_batch(session, EventType.RUN_FINISHED, context.origin(run.from_step, None), context.now)
-    data = {"rule_id": run.automation_rule_id, "status": run.status}
-    row = {"record_id": run.id, "site_id": run.site_id, "sector_id": run.sector_id, "data": data}
-    record_events(session, batch, "run", [row])
-    close_batches_of_run(session, run.account_id, run.id, context.now)
+    listens = session.execute(_LISTENERS, {"account": run.account_id}).one()
+    if listens.rules:
+        batch = open_batch(session, EventType.RUN_FINISHED, context.origin(run.from_step, None), context.now)
+        data = {"rule_id": run.automation_rule_id, "status": run.status}
+        row = {"record_id": run.id, "site_id": run.site_id, "sector_id": run.sector_id, "data": data}
+        record_events(session, batch, "run", [row])
+        close_batches_of_run(session, run.account_id, run.id, context.now)
+    if listens.webhooks:
+        announce(session, run.account_id, f"run.{run.status}", lambda: [{"run": run_json(run)}], context.now)
 
 
 def _notify(session: Session, context: RunContext, message: str) -> None:

@@ -29,7 +29,7 @@ COLUMNS = {
     "site": "site_id",
     "sector": "sector_id",
 }
-"""Key -> column."""
+"""Key -> attribute of the row."""
 
 
 def run_json(run: ScheduledTask) -> JsonObject:

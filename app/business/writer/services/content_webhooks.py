@@ -1,0 +1,34 @@
+"""Tells webhooks of content: made, approved, published."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from app.business.events import EventType, Origin
+from app.business.outlets.services.deliveries import announce
+from app.business.writer.models import ContentStatus
+from app.business.writer.services.record_json import records_json
+
+OF_STATUS = {ContentStatus.APPROVED: "content.approved", ContentStatus.PUBLISHED: "content.published"}
+
+
+def announce_content(
+    session: Session,
+    event: EventType,
+    ids: Sequence[int],
+    origin: Origin,
+    now: datetime,
+    data: Mapping[str, Any],
+) -> None:
+    """Write the messages about these items, in the transaction of their change."""
+    told = "content.generated" if event == EventType.CONTENT_GENERATED else OF_STATUS.get(data.get("to", ""))
+    if told:
+        announce(
+            session,
+            origin.account_id,
+            told,
+            lambda: [{"content": shown} for shown in records_json(session, "content", ids)],
+            now,
+        )
