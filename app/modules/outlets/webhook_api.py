@@ -8,7 +8,6 @@ from flask import Response
 from pydantic import BaseModel, Field, StringConstraints
 from sqlalchemy import select
 
-from app.business.accounts.models import Role
 from app.business.errors import Conflict
 from app.business.outlets.outgoing_models import OutgoingStatus
 from app.business.outlets.services import deliveries, webhooks
@@ -16,7 +15,7 @@ from app.business.outlets.services.webhooks import NAME_LIMIT, URL_LIMIT, Webhoo
 from app.business.outlets.webhook_models import Webhook, WebhookDelivery
 from app.business.paging import keyset_page
 from app.infrastructure.database import db
-from app.modules.access import current_person, owned_or_404
+from app.modules.access import OWNER_OF_ALL, current_person, owned_or_404
 from app.modules.api.bodies import Changes
 from app.modules.api.declaration import ApiBlueprint
 from app.modules.api.records import ListOf, Readable, RowId, row_to_change, show
@@ -107,7 +106,7 @@ class DeliveryQuery(Query):
     status: Annotated[list[OutgoingStatus], ListOf] = Field(default_factory=list)
 
 
-@api.call("GET", "/webhooks/", Role.OWNER, answers={200: Listed[WebhookShown]})
+@api.call("GET", "/webhooks/", OWNER_OF_ALL, answers={200: Listed[WebhookShown]})
 def list_webhooks(window: Window) -> Response:
     """Webhooks, newest first."""
     query = select(Webhook).where(Webhook.account_id == current_person().account.id)
@@ -115,21 +114,21 @@ def list_webhooks(window: Window) -> Response:
     return listed(page, lambda row: show(WebhookShown, row))
 
 
-@api.call("POST", "/webhooks/", Role.OWNER, answers={201: WebhookMade}, errors=(Conflict,))
+@api.call("POST", "/webhooks/", OWNER_OF_ALL, answers={201: WebhookMade}, errors=(Conflict,))
 def create_webhook(body: WebhookNew) -> Response:
     """A new webhook. Its secret is only in this answer."""
     row, secret = webhook_setup.add(WebhookValues(**body.model_dump()))
     return saved(answer(_made(row, secret), 201, version=row.version))
 
 
-@api.call("GET", "/webhooks/<int:id>/", Role.OWNER, answers={200: WebhookShown}, if_match=True)
+@api.call("GET", "/webhooks/<int:id>/", OWNER_OF_ALL, answers={200: WebhookShown}, if_match=True)
 def get_webhook(id: int) -> Response:
     """One webhook."""
     row = owned_or_404(Webhook, id)
     return answer(show(WebhookShown, row), version=row.version)
 
 
-@api.call("PATCH", "/webhooks/<int:id>/", Role.OWNER, answers={200: WebhookShown}, if_match=True)
+@api.call("PATCH", "/webhooks/<int:id>/", OWNER_OF_ALL, answers={200: WebhookShown}, if_match=True)
 def change_webhook(id: int, body: Changes[WebhookChanges]) -> Response:
     """Change one webhook. Switched off, what waits for it is not sent."""
     row = row_to_change(Webhook, id)
@@ -138,7 +137,7 @@ def change_webhook(id: int, body: Changes[WebhookChanges]) -> Response:
     return saved(answer(show(WebhookShown, row), version=row.version))
 
 
-@api.call("DELETE", "/webhooks/<int:id>/", Role.OWNER, answers={204: None}, if_match=True)
+@api.call("DELETE", "/webhooks/<int:id>/", OWNER_OF_ALL, answers={204: None}, if_match=True)
 def remove_webhook(id: int) -> tuple[str, int]:
     """Delete a webhook with its secret and its messages."""
     row = row_to_change(Webhook, id)
@@ -148,7 +147,7 @@ def remove_webhook(id: int) -> tuple[str, int]:
     return "", 204
 
 
-@api.call("POST", "/webhooks/<int:id>/rotate-secret/", Role.OWNER, answers={200: WebhookMade})
+@api.call("POST", "/webhooks/<int:id>/rotate-secret/", OWNER_OF_ALL, answers={200: WebhookMade})
 def rotate_secret(id: int) -> Response:
     """A new secret, only in this answer. For a day messages are signed with the one before as well."""
     row = row_to_change(Webhook, id)
@@ -156,7 +155,7 @@ def rotate_secret(id: int) -> Response:
     return saved(answer(_made(row, secret), version=row.version))
 
 
-@api.call("POST", "/webhooks/<int:id>/test/", Role.OWNER, answers={200: WebhookTested}, quota=WEBHOOK_TESTS)
+@api.call("POST", "/webhooks/<int:id>/test/", OWNER_OF_ALL, answers={200: WebhookTested}, quota=WEBHOOK_TESTS)
 def test_webhook(id: int) -> Response:
     """Post a message of type `webhook.test` now, once."""
     delivery, came = webhook_setup.test(owned_or_404(Webhook, id))
@@ -169,7 +168,7 @@ def test_webhook(id: int) -> Response:
     return report(tested)
 
 
-@api.call("GET", "/deliveries/", Role.OWNER, answers={200: Listed[DeliveryShown]})
+@api.call("GET", "/deliveries/", OWNER_OF_ALL, answers={200: Listed[DeliveryShown]})
 def list_deliveries(query: DeliveryQuery, window: Window) -> Response:
     """Messages to webhooks, newest first."""
     page = deliveries.page_of_deliveries(
@@ -184,7 +183,7 @@ def list_deliveries(query: DeliveryQuery, window: Window) -> Response:
 
 
 @api.call(
-    "POST", "/deliveries/<int:id>/resend/", Role.OWNER, answers={202: DeliveryShown}, errors=(Conflict,)
+    "POST", "/deliveries/<int:id>/resend/", OWNER_OF_ALL, answers={202: DeliveryShown}, errors=(Conflict,)
 )
 def resend_delivery(id: int) -> Response:
     """Send a message that has ended again, with the same `webhook-id`."""

@@ -26,7 +26,7 @@ OTHER_EVENTS = {ACTION_EVENT: "Sent by a rule", TEST_EVENT: "Test"}
 EVENT_WORDS = {**EVENTS, **OTHER_EVENTS}
 
 
-@allow(Role.OWNER)
+@allow(Role.OWNER, whole_account=True)
 def show_all() -> str:
     account_id = current_person().account.id
     return render_template(
@@ -36,12 +36,12 @@ def show_all() -> str:
     )
 
 
-@allow(Role.OWNER)
+@allow(Role.OWNER, whole_account=True)
 def new() -> str:
     return _form_page(WebhookForm(formdata=None))
 
 
-@allow(Role.OWNER)
+@allow(Role.OWNER, whole_account=True)
 def add() -> ResponseReturnValue:
     """Create a webhook; its secret is shown only on this page."""
     form = WebhookForm()
@@ -59,7 +59,7 @@ def add() -> ResponseReturnValue:
     return page, 201
 
 
-@allow(Role.OWNER)
+@allow(Role.OWNER, whole_account=True)
 def show(id: int) -> str:
     row = owned_or_404(Webhook, id)
     cursor = request.args.get("cursor")
@@ -86,14 +86,14 @@ def show(id: int) -> str:
     )
 
 
-@allow(Role.OWNER)
+@allow(Role.OWNER, whole_account=True)
 def edit(id: int) -> str:
     row, form = owned_or_404(Webhook, id), WebhookForm(formdata=None)
     form.fill(row)
     return _form_page(form, row)
 
 
-@allow(Role.OWNER)
+@allow(Role.OWNER, whole_account=True)
 def save(id: int) -> ResponseReturnValue:
     """Change a webhook."""
     row, form = row_to_change(Webhook, id), WebhookForm()
@@ -108,7 +108,7 @@ def save(id: int) -> ResponseReturnValue:
     return see_other(url_for("outlets.webhook", id=row.id))
 
 
-@allow(Role.OWNER)
+@allow(Role.OWNER, whole_account=True)
 @limited(WEBHOOK_TESTS)
 def test(id: int) -> ResponseReturnValue:
     """Post a test message, and say what came of it."""
@@ -119,7 +119,7 @@ def test(id: int) -> ResponseReturnValue:
     return see_other(url_for("outlets.webhook", id=id))
 
 
-@allow(Role.OWNER)
+@allow(Role.OWNER, whole_account=True)
 def switch(id: int) -> ResponseReturnValue:
     """Switch it on or off."""
     row = row_to_change(Webhook, id)
@@ -133,7 +133,7 @@ def switch(id: int) -> ResponseReturnValue:
     return see_other(url_for("outlets.webhook", id=row.id))
 
 
-@allow(Role.OWNER)
+@allow(Role.OWNER, whole_account=True)
 def rotate(id: int) -> ResponseReturnValue:
     """Make a new secret, and show it once."""
     row = row_to_change(Webhook, id)
@@ -142,7 +142,7 @@ def rotate(id: int) -> ResponseReturnValue:
     return page
 
 
-@allow(Role.OWNER)
+@allow(Role.OWNER, whole_account=True)
 def remove(id: int) -> ResponseReturnValue:
     """Delete it with its messages."""
     row = row_to_change(Webhook, id)
@@ -153,7 +153,7 @@ def remove(id: int) -> ResponseReturnValue:
     return see_other(url_for("outlets.webhooks"))
 
 
-@allow(Role.OWNER)
+@allow(Role.OWNER, whole_account=True)
 def show_delivery(id: int) -> str:
     row = owned_or_404(WebhookDelivery, id)
     return render_template(
@@ -166,7 +166,7 @@ def show_delivery(id: int) -> str:
     )
 
 
-@allow(Role.OWNER)
+@allow(Role.OWNER, whole_account=True)
 def resend(id: int) -> ResponseReturnValue:
     """Send a message again."""
     row = owned_or_404(WebhookDelivery, id)
