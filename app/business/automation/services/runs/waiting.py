@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from typing import Any, cast
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import CursorResult, Select, bindparam, case, func, or_, select, update
+from sqlalchemy import ColumnElement, CursorResult, Select, bindparam, case, func, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from app.business.accounts.models import Account
@@ -224,7 +224,7 @@ def _coming(session: Session, rule_id: int, split_site_id: int, now: datetime) -
     return session.scalar(coming) or 0
 
 
-def _wake_first(session: Session, where: Sequence[Any], most: int) -> int:
+def _wake_first(session: Session, where: Sequence[ColumnElement[bool]], most: int) -> int:
     run = ScheduledTask
     chosen = select(run.id).where(*where).order_by(run.priority, run.scheduled_at, run.id).limit(most)
     return _wake(session, run.id.in_(session.scalars(chosen).all()))
@@ -266,7 +266,7 @@ def _wake_in_turn(session: Session, now: datetime) -> int:
     return _wake(session, *in_turn, ~busy)
 
 
-def _wake(session: Session, *where: Any, skip_locked: bool = True) -> int:
+def _wake(session: Session, *where: ColumnElement[bool], skip_locked: bool = True) -> int:
     """skip_locked: leaves out what another transaction is changing; the sweep looks at those again."""
     awake = {"waiting_for": None, "waits_for_run_id": None, "not_before": None}
     count = _change(session, where, awake, skip_locked=skip_locked)
@@ -276,7 +276,11 @@ def _wake(session: Session, *where: Any, skip_locked: bool = True) -> int:
 
 
 def _change(
-    session: Session, where: Sequence[Any], values: dict[str, Any], *, skip_locked: bool = True
+    session: Session,
+    where: Sequence[ColumnElement[bool]],
+    values: dict[str, Any],
+    *,
+    skip_locked: bool = True,
 ) -> int:
     """Of several workers nobody waits for another's rows, or all lock them in the order of their ids: no deadlocks."""
     locked = (
