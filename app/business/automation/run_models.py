@@ -327,7 +327,8 @@ class BatchDelivery(AccountOwned, Base):
     """The delivery of a batch to a rule, once: the number of its records that matched, and that did not.
 
     state: pending after a failure, retried at not_before; failed after the last attempt, until somebody retries ·
-    run_id: the failed run that represents a failed delivery.
+    run_id: the failed run that represents a failed delivery · planned: what is delivered in parts, while `runs` are
+    open of it.
     """
 
     __tablename__ = "batch_delivery"
@@ -355,4 +356,5 @@ class BatchDelivery(AccountOwned, Base):
     not_before: Mapped[datetime | None]
     error: Mapped[str | None] = mapped_column(Text())
     run_id: Mapped[int | None] = mapped_column(Id)
+    planned: Mapped[dict[str, Any] | None]
     created_at: Mapped[datetime]

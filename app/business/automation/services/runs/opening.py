@@ -70,7 +70,7 @@ def open_runs(session: Session, openings: Sequence[tuple[AutomationRule, Opening
         return
     rows = [run_values(rule, opening, Status.PENDING) for rule, opening in openings]
     session.execute(insert(ScheduledTask), rows)
-    known = _ids(session, {opening.batch_id for _, opening in openings}, {rule.id for rule, _ in openings})
+    known = _ids(session, openings)
     details = [
         detail_values(rule.account_id, known[opening.batch_id, rule.id, opening.part], opening)
         for rule, opening in openings
@@ -79,10 +79,14 @@ def open_runs(session: Session, openings: Sequence[tuple[AutomationRule, Opening
     session.info.setdefault("alarms", set()).update((row["scheduled_at"], row["queue"]) for row in rows)
 
 
-def _ids(session: Session, batch_ids: set[int | None], rule_ids: set[int]) -> dict[Any, int]:
-    run = ScheduledTask
-    key = (run.batch_id, run.automation_rule_id, run.part)
-    query = select(*key, run.id).where(run.batch_id.in_(batch_ids), run.automation_rule_id.in_(rule_ids))
+def _ids(session: Session, openings: Sequence[tuple[AutomationRule, Opening]]) -> dict[Any, int]:
+    run, batch_ids = ScheduledTask, {opening.batch_id for _, opening in openings}
+    parts = [opening.part for _, opening in openings if opening.part is not None]
+    query = select(run.batch_id, run.automation_rule_id, run.part, run.id).where(
+        run.batch_id.in_(batch_ids),
+        run.automation_rule_id.in_({rule.id for rule, _ in openings}),
+        run.part.between(min(parts), max(parts)),
+    )
     return {(batch_id, rule_id, part): run_id for batch_id, rule_id, part, run_id in session.execute(query)}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule
-from app.business.automation.run_models import BatchDelivery, Cause, Delivery, Reason
+from app.business.automation.run_models import BatchDelivery, Cause, Delivery, Reason, ScheduledTask
 from app.business.automation.services.catalogue.actions.registry import stored_actions
 from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.conditions.condition_evaluator import ConditionEvaluator
@@ -29,88 +29,174 @@ from app.business.upsert import insert_new
 
 SAMPLE = 10
 
+MOST_RUNS = 400
+"""Runs opened in one transaction: others wait to write until it ends."""
+
 
 @dataclass(frozen=True)
 class DeliveryPlan:
-    """A batch and a rule, the match, and the runs to open."""
+    """A batch and a rule, what matched, and the runs to open. sample: a few of the records that did not match."""
 
     batch: EventBatch
     rule: AutomationRule
-    match: Match
     openings: list[Opening]
+    matched: int
+    unmatched: int
+    sample: list[int]
 
     @property
     def counts(self) -> dict[str, int]:
         """The counts stored in the delivery."""
+        return {"matched": self.matched, "unmatched": self.unmatched, "runs": len(self.openings)}
+
+    def stored(self) -> dict[str, object]:
+        """The form in which a delivery keeps its plan until all its runs are open."""
         return {
-            "matched": self.match.count,
-            "unmatched": len(self.match.unmatched),
-            "runs": len(self.openings),
+            "version": self.rule.version,
+            "openings": [[opening.split_site_id, opening.records] for opening in self.openings],
+            "matched": self.matched,
+            "unmatched": self.unmatched,
+            "sample": self.sample,
         }
 
 
 def plan_delivery(batch: EventBatch, rule: AutomationRule, match: Match, now: datetime) -> DeliveryPlan:
     """Runs by site where the rule is split, in parts of the usual size, or one for each record."""
-    found: list[Opening] = []
-    for site_id, records in match.groups:
-        series: Iterable[Any] = [None]
-        if records is not None:
-            series = parts(stored_actions(rule.actions), rule.batching, records)
-        for part in series:
-            found.append(_opening(batch, now, part, len(found) + 1, site_id))
-    return DeliveryPlan(batch, rule, match, found)
+    series = [(site_id, part) for site_id, records in match.groups for part in _parts(rule, records)]
+    openings = _openings(batch, now, series)
+    unmatched = match.unmatched
+    return DeliveryPlan(batch, rule, openings, match.count, len(unmatched), unmatched[:SAMPLE])
+
+
+def planned_before(delivery: BatchDelivery, batch: EventBatch, rule: AutomationRule) -> DeliveryPlan | None:
+    """The plan that the delivery has kept, if it was made for the rule as it is now."""
+    kept = delivery.planned
+    if kept is None or kept["version"] != rule.version:
+        return None
+    openings = _openings(batch, delivery.created_at, kept["openings"])
+    return DeliveryPlan(batch, rule, openings, kept["matched"], kept["unmatched"], kept["sample"])
+
+
+def plan_rest(
+    delivery: BatchDelivery, batch: EventBatch, rule: AutomationRule, match: Match | None, now: datetime
+) -> DeliveryPlan:
+    """Of a rule that was saved when some runs were open: what of the others' records it takes now."""
+    kept: Any = delivery.planned
+    opened, left = kept["openings"][: delivery.runs], kept["openings"][delivery.runs :]
+    places = {site_id for site_id, records in left if records is None}
+    wanted = {record_id for _, records in left for record_id in records or ()}
+    series: list[tuple[int, list[int] | None]] = []
+    for site_id, records in match.groups if match else ():
+        if records is None:
+            series += [(site_id, None)] if site_id in places else []
+        else:
+            some = [record_id for record_id in records if record_id in wanted]
+            series += [(site_id, part) for part in _parts(rule, some)]
+    dropped = len(wanted) - sum(len(records or ()) for _, records in series)
+    openings = _openings(batch, now, [*opened, *series])
+    matched, unmatched = kept["matched"] - dropped, kept["unmatched"] + dropped
+    return DeliveryPlan(batch, rule, openings, matched, unmatched, kept["sample"])
 
 
 def deliver_all(session: Session, pairs: Sequence[DeliveryPlan], now: datetime) -> None:
-    """Open the runs of these pairs of batch and rule. The unique delivery row prevents a second delivery."""
+    """Open the runs of these pairs of batch and rule. The unique delivery row prevents a second delivery.
+
+    Pairs with too many runs for this transaction keep their plan, and are due at once.
+    """
     if not pairs:
         return
-    new = _add_deliveries(session, pairs, now)
-    fresh = [pair for pair in pairs if (pair.batch.id, pair.rule.id) in new]
+    whole = _fitting(pairs)
+    new = _add_deliveries(session, pairs, whole, now)
+    fresh = [pair for pair in whole if (pair.batch.id, pair.rule.id) in new]
     open_runs(session, [(pair.rule, opening) for pair in fresh for opening in pair.openings])
     for pair in fresh:
-        if pair.match.unmatched:
+        if pair.unmatched:
             record_skip(
                 session, pair.rule, _opening(pair.batch, now, None, 0), now=now, **_skip(session, pair, now)
             )
 
 
 def deliver_again(session: Session, delivery: BatchDelivery, pair: DeliveryPlan, now: datetime) -> None:
-    """Open the runs of a failed delivery; the row that represents the failure becomes the first of them."""
+    """Open the next runs of a delivery that has failed, or that has kept its plan.
+
+    The row that represents a failure becomes the first of them.
+    """
     run = run_of(session, delivery)
-    openings, unmatched = pair.openings, pair.match.unmatched
+    openings = pair.openings[delivery.runs : delivery.runs + MOST_RUNS]
+    delivery.runs += len(openings)
     if run is not None and openings:
         reopen(session, run, pair.rule, openings[0])
         openings = openings[1:]
     open_runs(session, [(pair.rule, opening) for opening in openings])
-    if unmatched:
+    delivery.error, delivery.run_id = None, None
+    if delivery.runs < len(pair.openings):
+        delivery.state, delivery.not_before, delivery.planned = Delivery.PENDING, now, pair.stored()
+    else:
+        _end_delivery(session, delivery, pair, run, now)
+    session.flush()
+
+
+def _end_delivery(
+    session: Session, delivery: BatchDelivery, pair: DeliveryPlan, run: ScheduledTask | None, now: datetime
+) -> None:
+    if pair.unmatched:
         skip = _skip(session, pair, now)
         if run is not None and not pair.openings:
             skip_instead(session, run, now=now, **skip)
         else:
             record_skip(session, pair.rule, _opening(pair.batch, now, None, 0), now=now, **skip)
-    delivery.state, delivery.error, delivery.not_before, delivery.run_id = Delivery.DONE, None, None, None
+    delivery.state, delivery.not_before, delivery.planned = Delivery.DONE, None, None
     for name, value in pair.counts.items():
         setattr(delivery, name, value)
-    session.flush()
 
 
-def _add_deliveries(session: Session, pairs: Sequence[DeliveryPlan], now: datetime) -> set[tuple[int, int]]:
-    """The pairs that were not delivered before."""
+def _fitting(pairs: Sequence[DeliveryPlan]) -> list[DeliveryPlan]:
+    """Those whose runs are opened in one transaction, the first ones first."""
+    room, found = MOST_RUNS, []
+    for pair in pairs:
+        if len(pair.openings) <= room:
+            room -= len(pair.openings)
+            found.append(pair)
+    return found
+
+
+def _parts(rule: AutomationRule, records: list[int] | None) -> Iterable[list[int] | None]:
+    if records is None:
+        return [None]
+    return parts(stored_actions(rule.actions), rule.batching, records)
+
+
+def _openings(batch: EventBatch, now: datetime, series: Iterable[Any]) -> list[Opening]:
+    """A run for each site and its records; parts are numbered from 1."""
+    return [
+        _opening(batch, now, records, number, site_id) for number, (site_id, records) in enumerate(series, 1)
+    ]
+
+
+def _add_deliveries(
+    session: Session, pairs: Sequence[DeliveryPlan], whole: Sequence[DeliveryPlan], now: datetime
+) -> set[tuple[int, int]]:
+    """The pairs that were not delivered before. whole: those whose runs are opened in this transaction."""
+    at_once = {pair.rule.id for pair in whole}
+    done = {"state": Delivery.DONE, "not_before": None, "planned": None}
     rows = [
         {
             "account_id": pair.batch.account_id,
             "batch_id": pair.batch.id,
             "rule_id": pair.rule.id,
-            "state": Delivery.DONE,
             "attempts": 0,
             "created_at": now,
         }
         | pair.counts
+        | (done if pair.rule.id in at_once else _kept(pair, now))
         for pair in pairs
     ]
     added = insert_new(session, BatchDelivery, rows).returning(BatchDelivery.batch_id, BatchDelivery.rule_id)
     return {(batch_id, rule_id) for batch_id, rule_id in session.execute(added)}
+
+
+def _kept(pair: DeliveryPlan, now: datetime) -> dict[str, Any]:
+    return {"state": Delivery.PENDING, "not_before": now, "planned": pair.stored(), "runs": 0}
 
 
 def _opening(
@@ -133,7 +219,7 @@ def _opening(
 
 def _skip(session: Session, pair: DeliveryPlan, now: datetime) -> dict[str, Any]:
     """The single row for all records that do not match."""
-    count = len(pair.match.unmatched)
+    count = pair.unmatched
     verb = "does" if count == 1 else "do"
     return {
         "reason": Reason.CONDITIONS,
@@ -145,7 +231,7 @@ def _skip(session: Session, pair: DeliveryPlan, now: datetime) -> dict[str, Any]
 
 
 def _traces(session: Session, pair: DeliveryPlan, now: datetime) -> list[dict[str, Any]]:
-    rule, sample = pair.rule, pair.match.unmatched[:SAMPLE]
+    rule, sample = pair.rule, pair.sample
     node = parse_conditions(rule.conditions, record_type=rule.record_type)
     facts = load_facts(
         session,

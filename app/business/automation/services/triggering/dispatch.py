@@ -2,7 +2,8 @@
 
 A batch is read and matched first, in a transaction that keeps nobody from writing. The next one writes: the pairs of
 a batch share it under savepoints, and are done one by one after a failure. What fails for one rule is put off by
-itself and undoes nothing of another. Faults of the database that pass count for nothing.
+itself and undoes nothing of another. Faults of the database that pass count for nothing. A pair with many runs keeps
+its plan in its delivery, and its runs are opened in several transactions.
 """
 
 from collections.abc import Callable, Iterator
@@ -24,6 +25,8 @@ from app.business.automation.services.triggering.deliveries import (
     deliver_again,
     deliver_all,
     plan_delivery,
+    plan_rest,
+    planned_before,
 )
 from app.business.automation.services.triggering.event_matching import BatchEvents, match, read_events
 from app.business.database_faults import in_one_line, is_passing, stops_all
@@ -221,20 +224,28 @@ def _match(
 
 
 def _try_again(transaction: Transaction, delivery_id: int, now: datetime, done: Dispatched) -> None:
+    """Until it is done or fails: a delivery of many runs takes several transactions."""
     try:
-        with transaction() as session:
-            delivery = _take(session, delivery_id)
-            if delivery is None:
-                return
-            error = _within(session, partial(redeliver, session, delivery, now))
-            if error:
-                done.note(error, batch=delivery.batch_id, rule=delivery.rule_id)
-                _fail_again(session, delivery, error, now)
+        while _deliver_some(transaction, delivery_id, now, done):
+            pass
     except Exception as error:
         if stops_all(error):
             raise
         # A passing fault: the next look tries it again.
         done.note(error, delivery=delivery_id)
+
+
+def _deliver_some(transaction: Transaction, delivery_id: int, now: datetime, done: Dispatched) -> bool:
+    """Whether there is more to deliver."""
+    with transaction() as session:
+        delivery = _take(session, delivery_id)
+        if delivery is None:
+            return False
+        error = _within(session, partial(redeliver, session, delivery, now))
+        if error:
+            done.note(error, batch=delivery.batch_id, rule=delivery.rule_id)
+            _fail_again(session, delivery, error, now)
+        return error is None
 
 
 def _take(session: Session, delivery_id: int) -> BatchDelivery | None:
@@ -246,14 +257,20 @@ def _take(session: Session, delivery_id: int) -> BatchDelivery | None:
 
 
 def redeliver(session: Session, delivery: BatchDelivery, now: datetime) -> None:
-    """Hand over one pair that had failed. Raises what is wrong with it."""
+    """Hand over one pair that had failed, or go on with one that is handed over in parts. Raises what is wrong."""
     batch = session.get_one(EventBatch, delivery.batch_id)
     rule = session.get_one(AutomationRule, delivery.rule_id, populate_existing=True)
-    found = match(session, read_events(session, batch), rule, now)
-    if found is None:
+    pair = planned_before(delivery, batch, rule)
+    if pair is None:
+        found = match(session, read_events(session, batch), rule, now)
+        if delivery.planned is not None:
+            pair = plan_rest(delivery, batch, rule, found, now)
+        elif found is not None:
+            pair = plan_delivery(batch, rule, found, now)
+    if pair is None:
         failed_deliveries.drop(session, delivery, now)
     else:
-        deliver_again(session, delivery, plan_delivery(batch, rule, found, now), now)
+        deliver_again(session, delivery, pair, now)
 
 
 def _fail_again(session: Session, delivery: BatchDelivery, error: Exception, now: datetime) -> None:
