@@ -16,6 +16,16 @@ class Period:
     start: datetime
 
 
+def day_of(at: datetime, zone: str) -> date:
+    """The day of the instant: from the start of that day to the start of the next."""
+    local = at.astimezone(ZoneInfo(zone)).date()
+    # Where clocks are set back just after midnight, a few minutes of the next day come before the end of this one.
+    following = local + timedelta(days=1)
+    if at >= start_of_day(following, zone):
+        return following
+    return local if at >= start_of_day(local, zone) else local - timedelta(days=1)
+
+
 def this_month(zone: str, now: datetime) -> Period:
     """From the first of the month to today."""
     return last_days(now.astimezone(ZoneInfo(zone)).day, zone, now)

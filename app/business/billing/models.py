@@ -1,6 +1,6 @@
 """Plans, the append-only credit ledger, holds, and spending counters of budgets."""
 
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 
 from sqlalchemy import CheckConstraint, Index, UniqueConstraint
@@ -69,6 +69,39 @@ class CreditEntry(AccountOwned, Base):
     user_id: Mapped[int | None] = mapped_column(Id)
     site_id: Mapped[int | None] = mapped_column(Id)
     created_at: Mapped[datetime]
+
+
+class CreditDay(AccountOwned, Base):
+    """The sum of an account's credit entries of one local day: by kind, and by rule, site and cause of the run.
+
+    `runs`: how many runs have their first charge or refund among them. rule_id and site_id are 0, and cause is empty,
+    where there is none.
+    """
+
+    __tablename__ = "credit_day"
+    __table_args__ = owner_key(
+        UniqueConstraint(
+            "account_id", "local_day", "kind", "rule_id", "site_id", "cause", name="uq_credit_day_key"
+        ),
+    )
+
+    local_day: Mapped[date]
+    kind: Mapped[str] = mapped_column(Text(16))
+    rule_id: Mapped[int] = mapped_column(Id, default=0)
+    site_id: Mapped[int] = mapped_column(Id, default=0)
+    cause: Mapped[str] = mapped_column(Text(16), default="")
+    amount: Mapped[int] = mapped_column(Id)
+    runs: Mapped[int] = mapped_column(default=0)
+
+
+class CreditDayState(AccountOwned, Base):
+    """How far an account's entries are part of its daily sums: up to `last_entry_id`, by the days of `zone`."""
+
+    __tablename__ = "credit_day_state"
+    __table_args__ = owner_key(UniqueConstraint("account_id"))
+
+    zone: Mapped[str] = mapped_column(Text(64))
+    last_entry_id: Mapped[int] = mapped_column(Id, default=0)
 
 
 class CreditHold(AccountOwned, Base):

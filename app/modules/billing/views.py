@@ -79,8 +79,8 @@ def _ai_this_month(now: datetime) -> Mapping[str, object] | None:
 def _rules(now: datetime) -> list[tuple[str, str | None, int]]:
     """Name, address and credits of the rules that used most this month."""
     account = current_person().account
-    since = this_month(account.timezone, now).start
-    used = list(used_by_rule(db.session(), account.id, since, now).items())[:MOST_RULES]
+    month = this_month(account.timezone, now)
+    used = list(used_by_rule(db.session(), account.id, month, account.timezone).items())[:MOST_RULES]
     query = select(AutomationRule.id, AutomationRule.name).where(
         AutomationRule.account_id == account.id, AutomationRule.id.in_([rule_id for rule_id, _ in used])
     )

@@ -3,16 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import case, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.business.billing.models import CreditEntry, EntryKind
+from app.business.billing.services import credit_days
 from app.business.paging import Page, keyset_page
 from app.business.periods import this_month
-from app.business.time_zones import start_of_day
 
 
 @dataclass(frozen=True)
@@ -38,23 +37,11 @@ def entries(
 def month_so_far(session: Session, account_id: int, zone: str, now: datetime) -> Month:
     """This month's figures; `days` as the chart takes them: `{"on": date, "used": credits}`."""
     month = this_month(zone, now)
-    used = used_by_day(session, account_id, month.dates, zone)
-    granted = _granted(session, account_id, month.start)
+    used, granted = _by_day(session, account_id, month.dates, zone)
     bars: list[dict[str, date | int]] = [
         {"on": day, "used": amount} for day, amount in zip(month.dates, used, strict=True)
     ]
     return Month(month.dates[0], granted, sum(used), bars)
-
-
-def used_between(session: Session, account_id: int, start: datetime, end: datetime) -> int:
-    """Charges less refunds from `start` to `end`, both included."""
-    query = select(func.sum(-CreditEntry.amount)).where(
-        CreditEntry.account_id == account_id,
-        CreditEntry.created_at >= start,
-        CreditEntry.created_at <= end,
-        CreditEntry.kind.in_([EntryKind.CHARGE, EntryKind.REFUND]),
-    )
-    return int(session.scalar(query) or 0)
 
 
 def next_grant_on(zone: str, now: datetime) -> date:
@@ -64,26 +51,22 @@ def next_grant_on(zone: str, now: datetime) -> date:
 
 
 def used_by_day(session: Session, account_id: int, days: Sequence[date], zone: str) -> list[int]:
-    """Charges less refunds of each day; a day is as long as the zone's clock makes it."""
-    starts = [start_of_day(day, zone) for day in [*days, days[-1] + timedelta(days=1)]]
-    within = [
-        (CreditEntry.created_at >= start) & (CreditEntry.created_at < end) for start, end in pairwise(starts)
-    ]
-    sums = [func.sum(case((day, -CreditEntry.amount), else_=0)) for day in within]
-    row = session.execute(
-        select(*sums).where(
-            CreditEntry.account_id == account_id,
-            CreditEntry.created_at >= starts[0],
-            CreditEntry.kind.in_([EntryKind.CHARGE, EntryKind.REFUND]),
-        )
-    ).one()
-    return [int(amount or 0) for amount in row]
+    """Charges less refunds of each of the consecutive days; a day is as long as the zone's clock makes it."""
+    return _by_day(session, account_id, days, zone)[0]
 
 
-def _granted(session: Session, account_id: int, start: datetime) -> int:
-    query = select(func.sum(CreditEntry.amount)).where(
-        CreditEntry.account_id == account_id,
-        CreditEntry.created_at >= start,
-        CreditEntry.kind == EntryKind.GRANT,
+def _by_day(session: Session, account_id: int, days: Sequence[date], zone: str) -> tuple[list[int], int]:
+    """What was used on each day, and what was granted on all."""
+    moved = credit_days.movements(account_id, zone, days).c
+    rows = session.execute(
+        select(moved.on, moved.kind, func.sum(moved.amount))
+        .where(moved.on.is_not(None))
+        .group_by(moved.on, moved.kind)
     )
-    return int(session.scalar(query) or 0)
+    used, granted = dict.fromkeys(days, 0), 0
+    for on, kind, amount in rows:
+        if kind in (EntryKind.CHARGE, EntryKind.REFUND):
+            used[on] -= int(amount)
+        elif kind == EntryKind.GRANT:
+            granted += int(amount)
+    return list(used.values()), granted

@@ -182,8 +182,9 @@ def go_on(id: int, body: Omittable[GoOn]) -> Response:
 def show_summary(query: SummaryQuery) -> Response:
     """Figures of the last days, and the number of unaccounted times and batches."""
     person, now = current_person(), datetime.now(UTC)
-    since = last_days(query.days, person.account.timezone, now).start
-    found = figures.summary(db.session(), person.scope, since, now)
+    zone = person.account.timezone
+    period = last_days(query.days, zone, now)
+    found = figures.summary(db.session(), person.scope, period, zone, now)
     return report(
         SummaryShown(
             active_rules=found.active_rules,

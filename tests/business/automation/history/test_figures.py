@@ -17,6 +17,7 @@ from app.business.automation.services.triggering.rule_switch import switch
 from app.business.billing.models import EntryKind
 from app.business.billing.services.credit_service import CreditService
 from app.business.events import EventBatch, EventType, Origin, close_batch, open_batch
+from app.business.periods import last_days
 from tests.business.automation.run_rows import make_rule, make_run
 from tests.factories import make_account, make_site
 
@@ -63,7 +64,7 @@ def test_the_summary_counts_runs_rules_and_credits(session: Session, account: Ac
     charge(session, account, 30, now - DAY)
     charge(session, account, -4, now, "refund")
     charge(session, account, 9, now - 31 * DAY)
-    found = figures.summary(session, Scope(account.id), now - 30 * DAY, now)
+    found = figures.summary(session, Scope(account.id), last_days(31, "UTC", now), "UTC", now)
     assert (found.active_rules, found.success_rate, found.credits_used) == (1, 0.75, 26)
     assert found.runs == {"pending": 0, "running": 0, "completed": 3, "failed": 1, "skipped": 1}
     assert (len(found.recent), found.unaccounted) == (6, 0)
@@ -71,7 +72,7 @@ def test_the_summary_counts_runs_rules_and_credits(session: Session, account: Ac
 
 def test_without_runs_there_is_no_success_rate(session: Session, account: Account, now: datetime) -> None:
     make_run(session, make_rule(session, make_account(session)), now)
-    found = figures.summary(session, Scope(account.id), now - DAY, now)
+    found = figures.summary(session, Scope(account.id), last_days(2, "UTC", now), "UTC", now)
     assert (found.success_rate, sum(found.runs.values()), found.recent) == (None, 0, [])
 
 
@@ -94,7 +95,7 @@ def test_the_summary_takes_few_queries(session: Session, account: Account, now: 
         hourly_rule(session, account, now)
     statements: list[str] = []
     event.listen(session.get_bind(), "before_cursor_execute", lambda *about: statements.append(about[2]))
-    figures.summary(session, Scope(account.id), now - 30 * DAY, now)
+    figures.summary(session, Scope(account.id), last_days(31, "UTC", now), "UTC", now)
     assert len(statements) <= 7
     statements.clear()
     figures.days(session, Scope(account.id), now - 30 * DAY, now)
@@ -124,7 +125,7 @@ def test_a_rule_that_nobody_plans_any_more_is_counted(
 ) -> None:
     make_rule(session, account, trigger="schedule", schedule=HOURLY, now=now - timedelta(hours=5))
     assert unaccounted(session, account.id, now) == 4
-    assert figures.summary(session, Scope(account.id), now - DAY, now).unaccounted == 4
+    assert figures.summary(session, Scope(account.id), last_days(2, "UTC", now), "UTC", now).unaccounted == 4
 
 
 def test_one_row_may_stand_for_many_missed_times(session: Session, account: Account, now: datetime) -> None:

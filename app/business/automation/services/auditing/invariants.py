@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, AccountStatus, Role
 from app.business.accounts.services.notices import add_notice, mark_settled
-from app.business.automation.services.auditing import record_queries, rule_queries
+from app.business.automation.services.auditing import record_queries, rule_queries, total_queries
 from app.business.automation.services.auditing.queries import QUERIES
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.base import Base, UtcDateTime
@@ -42,6 +42,11 @@ ABOUT_RULES = (
         "delivered_once",
         "Each record of a batch is in one run of the rule or counted as not matching.",
         rule_queries.deliveries_without_their_runs,
+    ),
+    (
+        "credit_days",
+        "The daily sums of credits are the sums of their entries.",
+        total_queries.wrong_credit_days,
     ),
 )
 LOOSE = {

@@ -58,12 +58,13 @@ def look_ahead(session: Session, account: Account, now: datetime, *, tried: Sequ
     today = now.astimezone(ZoneInfo(account.timezone)).date()
     days = history.days_from(today - timedelta(days=PAST_DAYS), PAST_DAYS, account.timezone)
     coming = _coming(today, account.timezone)
-    spent = history.spent_by_source(session, account.id, days)
+    spent = history.spent_by_source(session, account.id, days, account.timezone)
     rules = _paid_rules(session, account.id)
     streams = Streams(session, account, days, coming, now)
     versions = history.versions_since(session, account.id, [rule.id for rule in rules], days.starts[0])
     # What is shown of a rule counts today and runs by hand too; its pace is measured over whole days without them.
-    shown = history.used_by_rule(session, account.id, last_days(PAST_DAYS, account.timezone, now).start, now)
+    period = last_days(PAST_DAYS, account.timezone, now)
+    shown = history.used_by_rule(session, account.id, period, account.timezone)
     found = [
         streams.of_rule(rule, spent, versions.get(rule.id, []), rule.id in tried, *shown.get(rule.id, (0, 0)))
         for rule in rules

@@ -5,17 +5,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import pairwise
-from typing import Any
 
-from sqlalchemy import Select, and_, case, func, or_, select
+from sqlalchemy import case, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule, RuleVersion
-from app.business.automation.run_models import Cause, ScheduledTask
+from app.business.automation.run_models import Cause
+from app.business.automation.services.history.credit_days import sources
 from app.business.automation.services.rule_parts import Stored
 from app.business.automation.services.schedules.calendar import Schedule, due_instants, first_due_after
 from app.business.automation.services.schedules.cron_grammar import parse_cron
-from app.business.billing.models import CreditEntry, EntryKind
+from app.business.periods import Period
 from app.business.time_zones import start_of_day
 
 BY_HAND = (Cause.MANUAL, Cause.API)
@@ -48,66 +48,37 @@ def days_from(first: date, count: int, zone: str) -> Days:
     return Days(dates[:-1], [start_of_day(on, zone) for on in dates])
 
 
-def spent_by_source(session: Session, account_id: int, days: Days) -> dict[Source, SourceSpending]:
+def spent_by_source(session: Session, account_id: int, days: Days, zone: str) -> dict[Source, SourceSpending]:
     """Charges minus refunds of the account's runs, in one query.
 
     Backfills are left out: they happen once and say nothing about the rule's pace.
     """
     found: dict[Source, SourceSpending] = defaultdict(lambda: SourceSpending([0.0] * len(days.dates)))
-    for rule_id, site_id, number, credits, runs in session.execute(_spent(account_id, days)):
-        spent = found[rule_id, site_id]
-        spent.used[number] += credits
-        spent.credits += credits
-        spent.runs += runs
+    numbers = {on: number for number, on in enumerate(days.dates)}
+    of = sources(account_id, zone, days.dates).c
+    by_hand = of.cause.in_(BY_HAND)
+    source = (case((by_hand, 0), else_=of.rule_id), case((by_hand, 0), else_=of.site_id), of.on)
+    rows = session.execute(
+        select(*source, func.sum(of.used), func.sum(of.runs))
+        .where(of.cause != Cause.BACKFILL)
+        .group_by(*source)
+    )
+    for rule_id, site_id, on, credits, runs in rows:
+        spent = found[rule_id or None, site_id or None]
+        spent.used[numbers[on]] += int(credits)
+        spent.credits += int(credits)
+        spent.runs += int(runs)
     return dict(found)
 
 
-def used_by_rule(
-    session: Session, account_id: int, since: datetime, now: datetime
-) -> dict[int, tuple[int, int]]:
-    """Credits and runs of each rule since then, whatever started the runs; highest use first."""
-    run, entry = ScheduledTask, CreditEntry
-    used = -func.sum(entry.amount)
-    rows = session.execute(
-        select(run.automation_rule_id, used, func.count(run.id.distinct()))
-        .join(entry, and_(entry.account_id == run.account_id, entry.run_id == run.id))
-        .where(
-            entry.account_id == account_id,
-            entry.created_at >= since,
-            entry.created_at <= now,
-            entry.kind.in_([EntryKind.CHARGE, EntryKind.REFUND]),
-        )
-        .group_by(run.automation_rule_id)
-        .order_by(used.desc(), run.automation_rule_id)
-    )
-    return {rule_id: (credits, runs) for rule_id, credits, runs in rows}
-
-
-def _spent(account_id: int, days: Days) -> Select[Any]:
-    ends = enumerate(days.starts[1:])
-    run, entry = ScheduledTask, CreditEntry
-    lines = (
-        select(
-            case((run.cause.in_(BY_HAND), None), else_=run.automation_rule_id).label("rule_id"),
-            case((run.cause.in_(BY_HAND), None), else_=run.site_id).label("site_id"),
-            case(*((entry.created_at < end, number) for number, end in ends)).label("number"),
-            entry.amount.label("amount"),
-            entry.run_id.label("run_id"),
-        )
-        .join(run, and_(run.account_id == entry.account_id, run.id == entry.run_id))
-        .where(
-            entry.account_id == account_id,
-            entry.created_at >= days.starts[0],
-            entry.created_at < days.starts[-1],
-            entry.kind.in_([EntryKind.CHARGE, EntryKind.REFUND]),
-            run.cause != Cause.BACKFILL,
-        )
-        .subquery()
-    )
-    of = lines.c
-    return select(
-        of.rule_id, of.site_id, of.number, -func.sum(of.amount), func.count(of.run_id.distinct())
-    ).group_by(of.rule_id, of.site_id, of.number)
+def used_by_rule(session: Session, account_id: int, period: Period, zone: str) -> dict[int, tuple[int, int]]:
+    """Credits of each rule in the period and its runs that began to use some, whatever started them; highest use
+    first."""
+    of = sources(account_id, zone, period.dates).c
+    used = func.sum(of.used)
+    query = select(of.rule_id, used, func.sum(of.runs)).group_by(of.rule_id)
+    rows = session.execute(query.order_by(used.desc(), of.rule_id))
+    return {rule_id: (int(credits), int(runs)) for rule_id, credits, runs in rows}
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from app.business.automation.services.auditing.accounting import unaccounted
 from app.business.automation.services.history.run_list import RunFilters, runs_page
 from app.business.base import UtcDateTime
 from app.business.billing.services import ledger
-from app.business.periods import last_days
+from app.business.periods import Period, last_days
 from app.business.time_zones import start_of_day
 
 RECENT = 10
@@ -47,18 +47,18 @@ class Day:
     credits: int
 
 
-def summary(session: Session, scope: Scope, since: datetime, now: datetime) -> Summary:
-    """Figures of the runs due from `since` to `now`."""
-    (runs,) = _runs_by_status(session, scope, [(since, _just_after(now))])
+def summary(session: Session, scope: Scope, period: Period, zone: str, now: datetime) -> Summary:
+    """Figures of the runs due from the start of the period to `now`."""
+    (runs,) = _runs_by_status(session, scope, [(period.start, _just_after(now))])
     ended = runs[Status.COMPLETED] + runs[Status.FAILED]
     return Summary(
         active_rules=_active_rules(session, scope),
         runs=runs,
         success_rate=runs[Status.COMPLETED] / ended if ended else None,
-        credits_used=ledger.used_between(session, scope.account_id, since, now),
+        credits_used=sum(ledger.used_by_day(session, scope.account_id, period.dates, zone)),
         recent=runs_page(session, scope, RunFilters(), None, RECENT, now).rows,
         unaccounted=unaccounted(session, scope.account_id, now),
-        from_at=since,
+        from_at=period.start,
         to_at=now,
     )
 
