@@ -40,7 +40,17 @@ HINTS_KEY = "igny8:moved"
 EVERYBODY = 0
 """Stands for all accounts: no account has this id."""
 ANSWER_WITHIN = 0.3
-SHOWN_NOWHERE = frozenset({"user_session", "form_request", "credit_day", "credit_day_state"})
+SHOWN_NOWHERE = frozenset(
+    {
+        "user_session",
+        "form_request",
+        "credit_day",
+        "credit_day_state",
+        "run_change",
+        "run_day",
+        "run_day_state",
+    }
+)
 """Tables that no live part of a page shows."""
 WRITES = ("INSERT", "UPDATE", "DELETE")
 

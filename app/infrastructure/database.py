@@ -16,6 +16,7 @@ import app.business.accounts.upload_models
 import app.business.automation.models
 import app.business.automation.operation_models
 import app.business.automation.run_models
+import app.business.automation.total_models
 import app.business.billing.models
 import app.business.events
 import app.business.outlets.models

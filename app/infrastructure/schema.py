@@ -1,10 +1,12 @@
-"""What the database itself refuses, beyond keys and checks: changes to append-only history.
+"""What the database itself does, beyond keys and checks: refuse changes to append-only history, count ended runs.
 
 One list for both databases. SQLite drops triggers silently when a migration rebuilds a table, so every
 migration ends by calling `protect_history`, and the audit checks that they exist.
 """
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
+
+from app.infrastructure import run_triggers
 
 APPEND_ONLY = ("credit_entry", "audit_entry", "rule_version")
 
@@ -15,13 +17,16 @@ def trigger_names(table: str) -> tuple[str, str]:
 
 
 def protect_history(connection: Connection) -> None:
-    """(Re)create the triggers of every append-only table."""
+    """(Re)create the triggers of every append-only table, and those of runs."""
     if connection.dialect.name == "postgresql":
         connection.execute(text(_REFUSE))
     for table in APPEND_ONLY:
         for name, verb in zip(trigger_names(table), ("UPDATE", "DELETE"), strict=True):
             for statement in _statements(connection.dialect.name, table, name, verb):
                 connection.execute(text(statement))
+    # Older revisions have no table for what these note.
+    if inspect(connection).has_table(run_triggers.TABLE):
+        run_triggers.create_run_triggers(connection)
 
 
 def unprotect_history(connection: Connection) -> None:

@@ -15,7 +15,7 @@ from app.business.automation.services import attention, rule_engine
 from app.business.automation.services.auditing import invariants
 from app.business.automation.services.backtest import back_test
 from app.business.automation.services.forecast import credit_watch
-from app.business.automation.services.history import credit_days
+from app.business.automation.services.history import credit_days, run_days
 from app.business.automation.services.operation_registry import KINDS
 from app.business.automation.services.operations import keyword_import, lifecycle
 from app.business.automation.services.runs import outages, recovery, waiting
@@ -235,8 +235,9 @@ def _watch_credits(now: datetime) -> None:
         log.error("credits_not_looked_at", account=account_id, error=in_one_line(error))
 
 
-def _keep_credit_days(_now: datetime) -> None:
+def _keep_daily_sums(_now: datetime) -> None:
     credit_days.keep_sums(transaction)
+    run_days.keep_sums(transaction)
 
 
 def _keep_statistics(now: datetime) -> None:
@@ -275,7 +276,7 @@ RECOVERY_STEPS: tuple[Step, ...] = (
 )
 MONITORING_STEPS: tuple[Step, ...] = (
     _watch,
-    _keep_credit_days,
+    _keep_daily_sums,
     _audit,
     _watch_credits,
     _keep_statistics,

@@ -5,32 +5,19 @@ entry can appear below the mark any more.
 """
 
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
-from sqlalchemy import (
-    Date,
-    FromClause,
-    ScalarSelect,
-    Select,
-    Subquery,
-    case,
-    exists,
-    func,
-    literal,
-    null,
-    select,
-    union_all,
-)
+from sqlalchemy import ScalarSelect, Select, Subquery, exists, func, select, union_all
 
 from app.business.billing.models import CreditDay, CreditDayState, CreditEntry
-from app.business.time_zones import start_of_day
+from app.business.local_days import on_day
 
 
 def movements(account_id: int, zone: str, days: Sequence[date]) -> Subquery:
     """Sums of movements on each of the consecutive days: on, kind, amount."""
     entry = CreditEntry
-    since = select(on_day(entry, zone, days).label("on"), entry.kind, entry.amount)
+    since = select(on_day(entry.created_at, zone, days).label("on"), entry.kind, entry.amount)
     parts = (
         summed(account_id, zone, days, CreditDay.local_day.label("on"), CreditDay.kind, CreditDay.amount),
         after_mark(since, account_id, zone),
@@ -59,10 +46,3 @@ def mark_of(account_id: int, zone: str) -> ScalarSelect[int]:
         CreditDayState.account_id == account_id, CreditDayState.zone == zone
     )
     return select(func.coalesce(marks.scalar_subquery(), 0)).scalar_subquery()
-
-
-def on_day(entry: type[CreditEntry] | FromClause, zone: str, days: Sequence[date]) -> Any:
-    """Which of the consecutive days the entry belongs to; null for any other."""
-    at: Any = entry.c.created_at if isinstance(entry, FromClause) else entry.created_at
-    ends = ((at < start_of_day(day + timedelta(days=1), zone), literal(day, Date())) for day in days)
-    return case((at < start_of_day(days[0], zone), null()), *ends, else_=null())

@@ -1,6 +1,6 @@
 """The dashboard's figures, and that every planned time and event is accounted for."""
 
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import delete, event, update
@@ -76,20 +76,6 @@ def test_without_runs_there_is_no_success_rate(session: Session, account: Accoun
     assert (found.success_rate, sum(found.runs.values()), found.recent) == (None, 0, [])
 
 
-def test_the_chart_has_the_days_of_the_accounts_zone(session: Session, now: datetime) -> None:
-    account = make_account(session, timezone="America/New_York")
-    rule = make_rule(session, account)
-    make_run(session, rule, datetime.fromisoformat("2026-11-22T04:59:00+00:00"))
-    make_run(session, rule, datetime.fromisoformat("2026-11-22T05:00:00+00:00"), Status.FAILED)
-    make_run(session, rule, now)
-    charge(session, account, 7, datetime.fromisoformat("2026-11-22T06:00:00+00:00"))
-    found = figures.days(session, Scope(account.id), datetime.fromisoformat("2026-11-21T12:00:00+00:00"), now)
-    assert [day.on for day in found] == [date(2026, 11, number) for number in (21, 22, 23, 24)]
-    assert [day.runs["completed"] for day in found] == [1, 0, 0, 1]
-    assert [day.runs["failed"] for day in found] == [0, 1, 0, 0]
-    assert [day.credits for day in found] == [0, 7, 0, 0]
-
-
 def test_the_summary_takes_few_queries(session: Session, account: Account, now: datetime) -> None:
     for _ in range(5):
         hourly_rule(session, account, now)
@@ -97,9 +83,6 @@ def test_the_summary_takes_few_queries(session: Session, account: Account, now: 
     event.listen(session.get_bind(), "before_cursor_execute", lambda *about: statements.append(about[2]))
     figures.summary(session, Scope(account.id), last_days(31, "UTC", now), "UTC", now)
     assert len(statements) <= 7
-    statements.clear()
-    figures.days(session, Scope(account.id), now - 30 * DAY, now)
-    assert len(statements) <= 2
 
 
 def test_every_planned_time_has_its_run(session: Session, account: Account, now: datetime) -> None:

@@ -1,21 +1,25 @@
-"""Each filter of the lists of runs reads little, also where it finds little or nothing among many runs."""
+"""Each filter of the lists of runs, and each figure, reads little, also where it finds nothing among many runs."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import delete, text
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
 from app.business.accounts.services.scope import Scope
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Cause, Reason, ScheduledTask, Status
-from app.business.automation.services.history import run_list
+from app.business.automation.services.history import dashboard, figures, run_days, run_list
+from app.business.automation.services.history.backlog import backlog
 from app.business.automation.services.history.run_list import RunFilters
+from app.business.automation.total_models import RunDayState
+from app.business.periods import last_days
 from tests.business.automation.run_rows import make_rule, make_run
 
 pytestmark = pytest.mark.both_databases
@@ -99,17 +103,38 @@ def test_what_has_no_index_reads_much(
     session.rollback()
 
 
+@pytest.mark.usefixtures("rule")
+def test_figures_read_little(session: Session, account: Account, now: datetime) -> None:
+    if session.get_bind().dialect.name != "sqlite":
+        pytest.skip("counts instructions of SQLite")
+    scope, month = Scope(account.id), last_days(30, "UTC", now)
+    for _ in range(2):
+        run_days.keep_sums(lambda: nullcontext(session))
+    asked: dict[str, Callable[[], Any]] = {
+        "spans": lambda: dashboard.spans(session, scope, "UTC", now),
+        "summary": lambda: figures.summary(session, scope, month, "UTC", now),
+        "backlog": lambda: backlog(session, account.id, now),
+    }
+    read = {name: instructions(session, ask) for name, ask in asked.items()}
+    assert {name: steps for name, steps in read.items() if steps > MOST_STEPS} == {}
+    # Counted from the runs themselves:
+    session.execute(delete(RunDayState))
+    assert instructions(session, asked["spans"]) > MOST_STEPS
+
+
 def rows_read(session: Session, account: Account, filters: RunFilters, now: datetime) -> int:
     """SQLite: instructions. PostgreSQL: rows that its scans look at."""
     if session.get_bind().dialect.name == "sqlite":
-        return _instructions(session, account, filters, now)
+        scope = Scope(account.id)
+        return instructions(session, lambda: run_list.runs_page(session, scope, filters, None, PAGE, now))
     query = run_list.page_query(Scope(account.id), filters, None, PAGE, now)
     written = query.compile(session.get_bind(), compile_kwargs={"literal_binds": True})
     (plan,) = session.scalars(text(f"EXPLAIN (ANALYZE, FORMAT JSON) {written}").columns()).one()
     return _scanned(json.loads(plan)["Plan"] if isinstance(plan, str) else plan["Plan"])
 
 
-def _instructions(session: Session, account: Account, filters: RunFilters, now: datetime) -> int:
+def instructions(session: Session, ask: Callable[[], Any]) -> int:
+    """How many SQLite executes for it."""
     counted = 0
 
     def count() -> None:
@@ -120,7 +145,7 @@ def _instructions(session: Session, account: Account, filters: RunFilters, now: 
     assert driver is not None
     driver.set_progress_handler(count, 100)
     try:
-        run_list.runs_page(session, Scope(account.id), filters, None, PAGE, now)
+        ask()
     finally:
         driver.set_progress_handler(None, 0)
     session.expunge_all()

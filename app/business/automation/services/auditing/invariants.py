@@ -48,6 +48,11 @@ ABOUT_RULES = (
         "The daily sums of credits are the sums of their entries.",
         total_queries.wrong_credit_days,
     ),
+    (
+        "run_days",
+        "The daily sums of ended runs are the numbers of their runs.",
+        total_queries.wrong_run_days,
+    ),
 )
 LOOSE = {
     ("credit_entry", "run_id"): "scheduled_task",
@@ -121,7 +126,11 @@ def _breaches(session: Session, now: datetime) -> Iterator[Breach]:
     yield from _found("grants", "Every active account has this month's credits.", missing)
     for name, sentence, ask in ABOUT_RULES:
         yield from _found(name, sentence, ask(session, now))
-    yield from _found("append_only", "The database refuses changes to the ledger.", _triggers(session))
+    yield from _found(
+        "append_only",
+        "The database refuses changes to the ledger, and notes runs that end.",
+        _triggers(session),
+    )
     for sentence, cross_account_rows in _about_references():
         rows = session.execute(cross_account_rows)
         yield from _found("tenants", sentence, ((row.account_id, str(row.id)) for row in rows))
@@ -147,7 +156,13 @@ def _ask(session: Session, query: str, now: datetime) -> Iterator[Row]:
 
 
 def _triggers(session: Session) -> Iterator[Row]:
-    names = {"credit_entry_no_update", "credit_entry_no_delete"}
+    names = {
+        "credit_entry_no_update",
+        "credit_entry_no_delete",
+        "scheduled_task_counted",
+        "scheduled_task_recounted",
+        "scheduled_task_uncounted",
+    }
     postgresql = session.get_bind().dialect.name == "postgresql"
     query = (
         "SELECT tgname FROM pg_trigger"

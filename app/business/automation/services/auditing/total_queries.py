@@ -1,15 +1,19 @@
 """Daily sums that differ from the rows they were made of."""
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, func, select, union_all
+from sqlalchemy import Select, exists, func, literal, select, union_all
 from sqlalchemy.orm import Session
 
+from app.business.automation.run_models import CLOSED, ScheduledTask
+from app.business.automation.total_models import RunChange, RunDay, RunDayState
 from app.business.billing.models import CreditDay, CreditDayState, CreditEntry
 from app.business.billing.services import credit_days
+from app.business.local_days import on_day
 from app.business.periods import Period, last_days
+from app.business.time_zones import start_of_day
 
 Row = tuple[int, str]
 
@@ -33,7 +37,7 @@ def _differences(account_id: int, zone: str, period: Period) -> Select[Any]:
     kept = credit_days.summed(
         account_id, zone, days, CreditDay.local_day.label("on"), CreditDay.kind, CreditDay.amount
     )
-    entries = select(credit_days.on_day(entry, zone, days), entry.kind, -entry.amount).where(
+    entries = select(on_day(entry.created_at, zone, days), entry.kind, -entry.amount).where(
         entry.account_id == account_id,
         entry.created_at >= period.start,
         entry.id <= credit_days.mark_of(account_id, zone),
@@ -47,3 +51,41 @@ def _differences(account_id: int, zone: str, period: Period) -> Select[Any]:
         .having(more != 0)
         .order_by(both.on, both.kind)
     )
+
+
+def wrong_run_days(session: Session, now: datetime) -> Iterator[Row]:
+    """Account and day of each sum that, with the changes still to be added, is not the number of its runs."""
+    states = session.execute(
+        select(RunDayState.account_id, RunDayState.zone).order_by(RunDayState.account_id)
+    )
+    for account_id, zone in states.all():
+        for on, status, reason, more in session.execute(
+            _more_runs(account_id, zone, last_days(DAYS, zone, now))
+        ):
+            yield account_id, f"{on} {status} {reason}: {int(more):+d}"
+
+
+def _more_runs(account_id: int, zone: str, period: Period) -> Select[Any]:
+    """How many more runs each sum says than there are. One statement, so that all are of the same moment."""
+    run, change, days = ScheduledTask, RunChange, period.dates
+    end = start_of_day(days[-1] + timedelta(days=1), zone)
+    is_complete = exists().where(
+        RunDayState.account_id == account_id, RunDayState.zone == zone, RunDayState.since_day <= days[0]
+    )
+    kept = select(
+        RunDay.local_day.label("on"), RunDay.site_id, RunDay.status, RunDay.reason, RunDay.runs
+    ).where(RunDay.account_id == account_id, RunDay.local_day >= days[0], RunDay.local_day <= days[-1])
+    noted = select(
+        on_day(change.scheduled_at, zone, days), change.site_id, change.status, change.reason, change.runs
+    ).where(change.account_id == account_id, change.scheduled_at >= period.start, change.scheduled_at < end)
+    site_id, reason = func.coalesce(run.site_id, 0), func.coalesce(run.reason, "")
+    runs = select(on_day(run.scheduled_at, zone, days), site_id, run.status, reason, literal(-1)).where(
+        run.account_id == account_id,
+        run.status.in_(CLOSED),
+        run.scheduled_at >= period.start,
+        run.scheduled_at < end,
+    )
+    of = union_all(*(part.where(is_complete) for part in (kept, noted, runs))).subquery().c
+    more = func.sum(of.runs)
+    key = (of.on, of.status, of.reason)
+    return select(*key, more).group_by(*key, of.site_id).having(more != 0).order_by(*key)

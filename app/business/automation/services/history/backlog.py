@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import case, func, select
+from sqlalchemy import case, func, select, union_all
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule
@@ -41,8 +41,14 @@ def backlog(session: Session, account_id: int, now: datetime) -> Backlog:
         is_upcoming(now),
     )
     counted = select(*(func.count(case((kind, 1))) for kind in kinds))
-    mine = run.account_id == account_id
-    counts = session.execute(counted.where(mine, run.status.in_([Status.PENDING, Status.RUNNING]))).one()
+    # By one status after the other: with a list of both, SQLite looks at all runs.
+    both = union_all(
+        *(
+            counted.where(run.account_id == account_id, run.status == status)
+            for status in (Status.PENDING, Status.RUNNING)
+        )
+    )
+    counts = map(sum, zip(*session.execute(both).all(), strict=True))
     unplanned = select(func.min(AutomationRule.unplanned_from))
     planned_before = session.scalar(unplanned.where(AutomationRule.account_id == account_id))
     running, due, overdue, waiting, upcoming = map(int, counts)

@@ -13,6 +13,7 @@ from app.business.accounts.models import Account
 from app.business.automation.run_models import ScheduledTask
 from app.business.billing.models import CreditDay, CreditDayState, CreditEntry, EntryKind
 from app.business.billing.services import credit_days
+from app.business.local_days import on_day
 from app.business.periods import day_of
 from app.business.upsert import insert_missing, upsert
 
@@ -75,7 +76,7 @@ def sources(account_id: int, zone: str, days: Sequence[date]) -> Subquery:
         of.runs,
     )
     summed = credit_days.summed(account_id, zone, days, *columns).where(of.kind.in_(USE))
-    new = _entries(account_id, credit_days.on_day(CreditEntry, zone, days).label("on")).where(
+    new = _entries(account_id, on_day(CreditEntry.created_at, zone, days).label("on")).where(
         CreditEntry.kind.in_(USE)
     )
     after = credit_days.after_mark(new, account_id, zone).subquery().c

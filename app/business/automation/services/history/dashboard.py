@@ -8,9 +8,11 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.services.scope import Scope
 from app.business.automation.models import AutomationRule
-from app.business.automation.run_models import Reason, ScheduledTask, Status
+from app.business.automation.run_models import Reason, Status
+from app.business.automation.services.history.run_days import ended_runs
 from app.business.periods import last_days
 
+PRACTISED = "practised"
 SPANS = ((1, "today"), (7, "7 days"), (30, "30 days"))
 
 
@@ -58,22 +60,17 @@ def rule_counts(session: Session, scope: Scope) -> RuleCounts:
 
 def spans(session: Session, scope: Scope, zone: str, now: datetime) -> list[Span]:
     """Today, 7 days and 30 days in the account's zone, in one query."""
-    practised = and_(ScheduledTask.status == Status.SKIPPED, ScheduledTask.reason == Reason.SHADOW)
-    skipped = and_(ScheduledTask.status == Status.SKIPPED, ScheduledTask.reason != Reason.SHADOW)
-    ended = [ScheduledTask.status == status for status in (Status.COMPLETED, Status.FAILED)]
-    ended += [skipped, practised]
-    starts = [last_days(days, zone, now).start for days, _ in SPANS]
-    columns = [
-        _count(and_(state, ScheduledTask.scheduled_at >= start)) for start in starts for state in ended
+    periods = [last_days(days, zone, now) for days, _ in SPANS]
+    ended = ended_runs(scope, periods[-1], zone, now).c
+    is_practised = and_(ended.status == Status.SKIPPED, ended.reason == Reason.SHADOW)
+    state = case((is_practised, PRACTISED), else_=ended.status)
+    rows = session.execute(select(ended.on, state, func.sum(ended.runs)).group_by(ended.on, state))
+    runs = {(on, status): int(count) for on, status, count in rows}
+    states = (Status.COMPLETED, Status.FAILED, Status.SKIPPED, PRACTISED)
+    return [
+        Span(label, *(sum(runs.get((on, status), 0) for on in period.dates) for status in states))
+        for (_, label), period in zip(SPANS, periods, strict=True)
     ]
-    row = session.execute(
-        select(*columns).where(
-            scope.sees(ScheduledTask),
-            ScheduledTask.scheduled_at >= starts[-1],
-            ScheduledTask.scheduled_at <= now,
-        )
-    ).one()
-    return [Span(label, *row[index * 4 : index * 4 + 4]) for index, (_, label) in enumerate(SPANS)]
 
 
 def _count(clause: ColumnElement[bool]) -> ColumnElement[int]:
