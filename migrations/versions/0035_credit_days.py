@@ -3,8 +3,8 @@
 They begin empty: until the sweep has added an account's entries, its figures are read from the entries themselves, so
 a large ledger holds nobody up here.
 
-Revision ID: 0034
-Revises: 0033
+Revision ID: 0035
+Revises: 0034
 """
 
 import sqlalchemy as sa
@@ -12,8 +12,8 @@ from alembic import op
 
 from app.business.base import Id, Text
 
-revision = '0034'
-down_revision = '0033'
+revision = '0035'
+down_revision = '0034'
 branch_labels = None
 depends_on = None
 

@@ -4,8 +4,8 @@ The sums begin empty: the sweep counts the runs day by day, from the newest to t
 enough, figures are read from the runs themselves. Triggers note what ends meanwhile; they are created with the others,
 after the migrations.
 
-Revision ID: 0035
-Revises: 0034
+Revision ID: 0036
+Revises: 0035
 """
 
 import sqlalchemy as sa
@@ -14,8 +14,8 @@ from alembic import op
 from app.business.base import Id, Text, UtcDateTime
 from app.infrastructure.run_triggers import drop_run_triggers
 
-revision = '0035'
-down_revision = '0034'
+revision = '0036'
+down_revision = '0035'
 branch_labels = None
 depends_on = None
 
