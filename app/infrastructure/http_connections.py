@@ -69,7 +69,14 @@ class Refused(ErrorTask):  # type: ignore[misc]
         words = WORDS.get(code, code.phrase)
         kind, body = "text/plain; charset=utf-8", f"{words}\n"
         if getattr(self.request, "path", "").startswith("/api/"):
-            problem = {"type": "about:blank", "title": code.phrase, "status": code, "detail": words}
+            name = code.name.lower()
+            problem = {
+                "type": f"/api/docs#{name}",
+                "title": code.phrase,
+                "status": code,
+                "code": name,
+                "detail": words,
+            }
             kind, body = "application/problem+json", json.dumps(problem)
         log.info(
             "request_refused", code=code, address=self.channel.addr[0], why=str(self.request.error.body)[:200]

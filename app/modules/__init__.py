@@ -9,6 +9,7 @@ from app.modules.automation.api import urls as automation_api
 from app.modules.billing import urls as billing
 from app.modules.gate.numbers import init_gate
 from app.modules.gate.preconditions import init_preconditions
+from app.modules.openapi import urls as openapi
 from app.modules.outlets import urls as outlets
 from app.modules.planner import urls as planner
 from app.modules.system import urls as system
@@ -36,6 +37,7 @@ def register(app: Flask, settings: Settings) -> None:
         *pages,
         *billing.blueprints,
         *automation_api.blueprints,
+        *openapi.blueprints,
         *outlets.blueprints,
         *planner.blueprints,
         *writer.blueprints,

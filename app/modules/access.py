@@ -160,7 +160,8 @@ def require_seen(model: type[AccountOwned], ids: Sequence[int]) -> None:
 
 
 def is_api() -> bool:
-    return request.path.startswith("/api/")
+    """Whether the address is one of the REST API; its description is pages for people."""
+    return request.path.startswith("/api/") and not request.path.startswith("/api/docs")
 
 
 def own_path(target: str | None) -> str:

@@ -48,9 +48,11 @@ def init_errors(app: Flask) -> None:
 def _refused(error: Refusal) -> ResponseReturnValue:
     note_refused(error)
     message = None if isinstance(error, NotFound) else error.message
-    if isinstance(error, Stale) and error.details and is_api():
-        return _problem(error.status, message, more=error.details)
-    return _answer(error.status, message, error.errors if isinstance(error, Invalid | Blocked) else None)
+    errors = error.errors if isinstance(error, Invalid | Blocked) else None
+    if is_api():
+        more = error.details if isinstance(error, Stale) else None
+        return _problem(error.status, message, errors, code=error.code, more=more)
+    return _answer(error.status, message, errors)
 
 
 def _http(error: HTTPException) -> ResponseReturnValue:
@@ -136,19 +138,28 @@ def _answer(code: int, message: str | None, errors: dict[str, Any] | None = None
 
 
 def _problem(
-    code: int,
+    status: int,
     message: str | None,
     errors: dict[str, Any] | None = None,
+    *,
+    code: str | None = None,
     more: Mapping[str, Any] | None = None,
 ) -> Response:
-    """RFC 9457; `more` are further members of this problem."""
-    problem: dict[str, Any] = {"type": "about:blank", "title": HTTPStatus(code).phrase, "status": code}
-    problem |= more or {}
+    """RFC 9457. `code`: its name for programs, else the status's; `more`: further members of this problem."""
+    about = HTTPStatus(status)
+    code = code or about.name.lower()
+    problem: dict[str, Any] = {
+        "type": f"/api/docs#{code}",
+        "title": about.phrase,
+        "status": status,
+        "code": code,
+        **(more or {}),
+    }
     if message:
         problem["detail"] = message
     if errors is not None:
         problem["errors"] = errors
-    answer = make_response(problem, code)
+    answer = make_response(problem, status)
     answer.content_type = "application/problem+json"
     return answer
 

@@ -20,6 +20,7 @@ class UnknownHost(Refusal):
     """The request names a host that this console does not accept."""
 
     status = 400
+    code = "unknown_host"
 
 
 def init_hosts(app: Flask, settings: Settings) -> None:

@@ -55,6 +55,7 @@ TABLE = {
         writer.tasks writer.task writer.contents writer.content writer.article writer.download_html
         writer.download_markdown
         writer_api.list_tasks writer_api.get_task writer_api.list_content writer_api.get_content
+        document_api.get_document api.docs api.call
         system.health system.trouble system.moved system.header
     """,
     "operator": """
@@ -119,6 +120,7 @@ FIXED = {
     "<step>": "when",
     "<int:number>": "1",
     "<int:credits>": "1",
+    "<operation>": "list_rules",
     "<token>": "nobody-has-this",
     "<path:filename>": "nothing.css",
 }

@@ -76,7 +76,8 @@ def test_a_program_gets_a_problem_with_errors_by_field(client: FlaskClient) -> N
     answer = client.get("/api/invalid")
     assert answer.content_type == "application/problem+json"
     assert answer.json == {
-        "type": "about:blank",
+        "type": "/api/docs#invalid",
+        "code": "invalid",
         "title": "Unprocessable Entity",
         "status": 422,
         "detail": "Cron needs five fields.",

@@ -42,7 +42,11 @@ STAY_AS_READ = {
     "records": ("edit",),
     ".": ("ask_first",),
 }  # fmt: skip
-NEVER_CHANGE = {"automation": ("templates", "version"), "planner": ("import_gone",)}
+NEVER_CHANGE = {
+    "automation": ("templates", "version"),
+    "openapi": ("call", "docs"),
+    "planner": ("import_gone",),
+}
 
 
 class Scene:

@@ -193,7 +193,7 @@ def is_let_in(endpoint: str, rule: str, role: str | None, who: str) -> bool:
 
 
 def is_api(rule: str) -> bool:
-    return rule.startswith("/api/")
+    return rule.startswith("/api/") and not rule.startswith("/api/docs")
 
 
 def query_of(endpoint: str) -> str:

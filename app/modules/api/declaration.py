@@ -16,6 +16,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import wraps
+from http import HTTPStatus
 from typing import Any, ParamSpec, get_type_hints
 
 from flask import Blueprint, Flask
@@ -131,6 +132,11 @@ def status_of(error: Error) -> int:
     status = error.status if issubclass(error, Refusal) else error.code
     assert status is not None
     return status
+
+
+def code_of(error: Error) -> str:
+    """The name of a refusal for programs."""
+    return error.code if issubclass(error, Refusal) else HTTPStatus(status_of(error)).name.lower()
 
 
 def declared_calls(app: Flask) -> dict[str, Call]:

@@ -40,12 +40,14 @@ class WrongContentType(Refusal):
     """The content type of the body is not accepted."""
 
     status = 415
+    code = "wrong_content_type"
 
 
 class BadQuery(Invalid):
     """A parameter in the address is unknown or invalid."""
 
     status = 400
+    code = "bad_query"
 
 
 class Schema(BaseModel):

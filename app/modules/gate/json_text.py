@@ -20,6 +20,7 @@ class Malformed(Refusal):
     """The request cannot be parsed."""
 
     status = 400
+    code = "malformed"
 
 
 def read_json(raw: bytes) -> JsonValue:

@@ -77,7 +77,7 @@ class StepShown(BaseModel):
     error_message: str
 
 
-class GoOnShown(Readable):
+class ContinuationShown(Readable):
     """What POST go-on would start, and its price."""
 
     what: str
@@ -94,7 +94,7 @@ class RunWhole(RunShown):
     gates: list[GateShown]
     trace: Trace | None
     records: list[int] | None
-    go_on: GoOnShown | None
+    go_on: ContinuationShown | None
 
 
 class SummaryShown(BaseModel):

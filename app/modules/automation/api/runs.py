@@ -43,7 +43,7 @@ from app.modules.api.resource import (
     saved,
 )
 from app.modules.automation.actor import actor
-from app.modules.automation.api.answers import GoOnShown, PriceShown, RunWhole, SummaryShown
+from app.modules.automation.api.answers import ContinuationShown, PriceShown, RunWhole, SummaryShown
 from app.modules.automation.api.blueprint import api
 from app.modules.automation.api.serializers import (
     AttemptShown,
@@ -141,7 +141,7 @@ def _whole(run: ScheduledTask) -> RunWhole:
         "gates": detail.gates,
         "trace": detail.trace,
         "records": detail.records,
-        "go_on": show(GoOnShown, offer) if offer else None,
+        "go_on": show(ContinuationShown, offer) if offer else None,
     }
     return RunWhole.model_validate(_show(run).model_dump() | more)
 

@@ -1,0 +1,184 @@
+"""The OpenAPI 3.1 document of the REST API, made of its declarations: every call, parameter, body, answer and error."""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from typing import Any
+
+from flask import Flask
+
+from app.modules.access import SAFE_METHODS
+from app.modules.api.declaration import Call, Media, declared_calls
+from app.modules.openapi.parameters import IDEMPOTENCY_KEY, IF_MATCH, parameters_of, path_parameters
+from app.modules.openapi.problems import PROBLEM_SCHEMA, problem_answers
+from app.modules.openapi.rules import describe_records, describe_rules
+from app.modules.openapi.schemas import Direction, Schemas
+from app.modules.openapi.texts import ABOUT, AREAS, ROLES
+
+JsonDict = dict[str, Any]
+"""A part of the document. Any: JSON of many shapes, which the standard describes and the tests hold it to."""
+API_VERSION = "1.0"
+"""Of the calls, not of the product: its first number rises when a program that works today would fail."""
+_CONVERTER = re.compile(r"<(?:\w+:)?(\w+)>")
+
+
+def openapi_document(app: Flask) -> JsonDict:
+    """The document; it depends on nothing but the code."""
+    calls = sorted(declared_calls(app).values(), key=lambda call: (call.path, call.method))
+    schemas = Schemas(_types(calls))
+    paths: dict[str, JsonDict] = {}
+    for call in calls:
+        paths.setdefault(_CONVERTER.sub(r"{\1}", call.path), {})[call.method.lower()] = _operation(
+            call, schemas
+        )
+    describe_rules(schemas.components)
+    describe_records(schemas.components)
+    areas = {_area(call) for call in calls}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "IGNY8 Automation", "version": API_VERSION, "description": ABOUT},
+        "servers": [{"url": "/", "description": "This console"}],
+        "tags": [{"name": name, "description": text} for name, text in AREAS.items() if name in areas],
+        "paths": paths,
+        "components": {
+            "securitySchemes": _SECURITY,
+            "parameters": {"IfMatch": IF_MATCH, "IdempotencyKey": IDEMPOTENCY_KEY},
+            "headers": _HEADERS,
+            "schemas": _used(paths, {**schemas.components, "Problem": PROBLEM_SCHEMA}),
+        },
+    }
+
+
+@cache
+def document_of(app: Flask) -> JsonDict:
+    """The same, made once for a process."""
+    return openapi_document(app)
+
+
+def _types(calls: Iterable[Call]) -> Iterator[tuple[Any, Direction]]:
+    for call in calls:
+        if call.query:
+            yield call.query, "validation"
+        if call.body:
+            yield call.body.schema, "validation"
+        for answer in call.answers.values():
+            if answer is not None and not isinstance(answer, Media):
+                yield answer, "serialization"
+
+
+def _used(paths: JsonDict, schemas: JsonDict) -> JsonDict:
+    """The schemas that calls refer to, directly or through others, by name."""
+    found: set[str] = set()
+    ahead = _referred(paths)
+    while ahead:
+        found |= ahead
+        ahead = {name for known in ahead for name in _referred(schemas[known])} - found
+    return {name: schemas[name] for name in sorted(found)}
+
+
+def _referred(part: Any) -> set[str]:
+    return set(re.findall(r'"#/components/schemas/(\w+)"', json.dumps(part)))
+
+
+def _operation(call: Call, schemas: Schemas) -> JsonDict:
+    summary, _, more = call.description.partition("\n\n")
+    operation: JsonDict = {
+        "operationId": call.name,
+        "tags": [_area(call)],
+        "summary": _sentence(summary),
+        "description": "\n\n".join(filter(None, [_sentence(more), _who(call)])),
+        "parameters": [*path_parameters(call), *parameters_of(call, schemas)],
+        "responses": _responses(call, schemas),
+        "security": _security(call),
+    }
+    if call.body and call.body.reading != "nothing":
+        operation["requestBody"] = _request_body(call, schemas)
+    return {key: value for key, value in operation.items() if value not in ([], "")}
+
+
+def _request_body(call: Call, schemas: Schemas) -> JsonDict:
+    assert call.body
+    # A PATCH changes what is sent: nothing has to be there.
+    schema = schemas.optional(call.body.schema) if call.method == "PATCH" else schemas.ref(call.body.schema)
+    return {"required": call.body.is_required, "content": {call.body.media_type: {"schema": schema}}}
+
+
+def _responses(call: Call, schemas: Schemas) -> JsonDict:
+    answers: dict[str, JsonDict] = {
+        str(status): _answer(call, status, answer, schemas) for status, answer in call.answers.items()
+    }
+    return answers | problem_answers(call)
+
+
+def _answer(call: Call, status: int, answer: Any, schemas: Schemas) -> JsonDict:
+    described: JsonDict = {"description": _MEANINGS[status]}
+    headers = ["ETag"] if call.if_match and answer is not None else []
+    if status == 201:
+        headers.append("Location")
+    if headers:
+        described["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in headers}
+    if isinstance(answer, Media):
+        described["content"] = {answer.type: {}}
+    elif answer is not None:
+        described["content"] = {"application/json": {"schema": schemas.ref(answer, "serialization")}}
+    return described
+
+
+def _security(call: Call) -> list[Mapping[str, list[str]]]:
+    """A key, or the session of a browser, which names its token with every change."""
+    in_browser = ("session",) if call.method in SAFE_METHODS else ("session", "csrfToken")
+    return [{"key": []}, {name: [] for name in in_browser}]
+
+
+def _who(call: Call) -> str:
+    role = ROLES[call.permission.role] if call.permission.role else ""
+    return f"{role} People limited to some sites may not." if call.permission.whole_account else role
+
+
+def _area(call: Call) -> str:
+    area = call.path.split("/")[2]
+    return area if area in AREAS else "document"
+
+
+def _sentence(docstring: str) -> str:
+    """Without the line breaks of the source."""
+    return "\n\n".join(" ".join(part.split()) for part in docstring.split("\n\n"))
+
+
+_MEANINGS = {
+    200: "The answer.",
+    201: "It is made; `Location` has its address where it has one.",
+    202: "It is accepted and will be done; the answer says how to follow it.",
+    204: "It is done; there is nothing to say.",
+}
+_SECURITY: JsonDict = {
+    "key": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An API key of the console (page *API keys*): it has the role of the person who made it.",
+    },
+    "session": {
+        "type": "apiKey",
+        "in": "cookie",
+        "name": "console",
+        "description": "The session of a browser.",
+    },
+    "csrfToken": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-CSRFToken",
+        "description": "The token of the session's pages, with every change.",
+    },
+}
+_HEADERS: JsonDict = {
+    "ETag": {
+        "schema": {"type": "string"},
+        "description": "The version of what is shown; send it back in `If-Match` to change only this version.",
+    },
+    "Location": {"schema": {"type": "string"}, "description": "The address of what was made."},
+    "RetryAfter": {
+        "schema": {"type": "integer", "minimum": 0},
+        "description": "Seconds after which the same request is worth sending again.",
+    },
+}

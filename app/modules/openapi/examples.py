@@ -1,0 +1,70 @@
+"""One body that works for each call that takes one, by its name. The first site, sector and records have the id 1."""
+
+from typing import Any
+
+_IDEAS: dict[str, Any] = {
+    "name": "Ideas for new clusters",
+    "trigger": "cluster_created",
+    "conditions": {"field": "keyword_count", "operator": "gte", "value": 3},
+    "actions": [{"type": "generate_ideas", "params": {"ideas_per_cluster": 3}}],
+    "max_executions_per_day": 10,
+    "credit_limit_per_execution": 50,
+}
+_FILE = """\
+rules:
+  - name: Tasks for accepted ideas
+    trigger: status_changed
+    trigger_options: {record_type: idea, to: accepted}
+    actions:
+      - type: create_tasks
+"""
+
+BODIES: dict[str, dict[str, Any]] = {
+    "create_rule": _IDEAS,
+    "replace_rule": _IDEAS | {"name": "Ideas for larger clusters", "is_active": False},
+    "change_rule": {"max_executions_per_day": 5},
+    "enable_rule": {"backfill": False},
+    "execute_rule": {"wait": 0, "max_credits": 50},
+    "show_price": {},
+    "try_rule": {"record_id": 1},
+    "back_test": {"days": 7},
+    "import_rules": {"yaml": _FILE, "dry_run": True},
+    "show_preview": {
+        "schedule": {"cron": "0 9 * * 1-5", "timezone": "Europe/Berlin"},
+        "conditions": {"field": "status", "operator": "eq", "value": "draft"},
+        "context": {"status": "draft"},
+    },
+    "go_on": {"max_credits": 50},
+    "retry_runs": {"status": ["failed"], "dry_run": True},
+    "create_site": {"name": "Example", "url": "https://www.example.com", "timezone": "Europe/Berlin"},
+    "change_site": {"monthly_budget": 2000},
+    "create_sector": {"site": 1, "name": "Running shoes"},
+    "change_sector": {"name": "Trail running shoes"},
+    "create_keyword": {"site": 1, "text": "trail running shoes", "volume": 5400, "difficulty": 38},
+    "change_keyword": {"labels": ["autumn"]},
+    "create_cluster": {"site": 1, "name": "Trail running shoes"},
+    "change_cluster": {"note": "For the autumn campaign"},
+    "create_idea": {"cluster": 1, "title": "How to choose trail running shoes"},
+    "change_idea": {"status": "accepted"},
+    "create_task": {"idea": 1, "word_count": 1200, "status": "queued"},
+    "change_task": {"due_on": "2027-01-15"},
+    "create_content": {
+        "task": 1,
+        "title": "How to choose trail running shoes",
+        "html": "<p>Start with the ground.</p>",
+    },
+    "change_content": {"status": "approved"},
+    "create_webhook": {
+        "name": "Reporting",
+        "url": "https://hooks.example.com/igny8",
+        "events": ["run.failed"],
+    },
+    "change_webhook": {"is_active": False},
+    "replace_wordpress": {
+        "url": "https://www.example.com",
+        "username": "editor",
+        "application_password": "abcd efgh ijkl mnop",
+    },
+    "replace_ai": {"base_url": "https://ai.example.com/v1", "model": "small"},
+}
+"""The bodies that are uploads stand with their fields alone."""

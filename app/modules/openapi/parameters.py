@@ -1,0 +1,88 @@
+"""Parameters of addresses and headers."""
+
+import re
+from typing import Any
+
+from app.business.accounts.services.scope import LARGEST_ID
+from app.modules.api.declaration import Call
+from app.modules.api.resource import LIMIT_DEFAULT, LIMIT_MOST
+from app.modules.openapi.schemas import Schemas
+
+Parameter = dict[str, Any]
+
+IF_MATCH: Parameter = {
+    "name": "If-Match",
+    "in": "header",
+    "schema": {"type": "string", "pattern": r'^(\*|"[!#-~]*"(, "[!#-~]*")*)$'},
+    "description": "Entity tags of the versions that may be changed, or `*`. Another one is refused with 412.",
+}
+IDEMPOTENCY_KEY: Parameter = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[ -~]+$"},
+    "description": "The same key with the same body gives the first answer: nothing is started twice.",
+}
+_WINDOW: tuple[Parameter, ...] = (
+    {
+        "name": "limit",
+        "in": "query",
+        "schema": {"type": "integer", "minimum": 1, "maximum": LIMIT_MOST, "default": LIMIT_DEFAULT},
+        "description": "How many results a page has.",
+    },
+    {
+        "name": "cursor",
+        "in": "query",
+        "schema": {"type": "string"},
+        "description": "`next` of the page before; left out for the first one.",
+    },
+)
+_IN_PATH = re.compile(r"<(?:(?P<kind>\w+):)?(?P<name>\w+)>")
+
+
+def path_parameters(call: Call) -> list[Parameter]:
+    """What stands in the address itself."""
+    return [_in_path(found["kind"], found["name"]) for found in _IN_PATH.finditer(call.path)]
+
+
+def _in_path(kind: str | None, name: str) -> Parameter:
+    number = {"type": "integer", "minimum": 1, "maximum": LARGEST_ID}
+    schema: Parameter = number if kind == "int" else {"type": "string"}
+    return {"name": name, "in": "path", "required": True, "schema": schema}
+
+
+def parameters_of(call: Call, schemas: Schemas) -> list[Parameter]:
+    """What may stand behind the address, and in headers."""
+    found = _filters(call, schemas) if call.query else []
+    if call.is_list:
+        found += _WINDOW
+    if call.if_match:
+        found.append({"$ref": "#/components/parameters/IfMatch"})
+    if call.idempotent:
+        found.append({"$ref": "#/components/parameters/IdempotencyKey"})
+    return found
+
+
+def _filters(call: Call, schemas: Schemas) -> list[Parameter]:
+    query = schemas.whole(call.query)
+    required = query.get("required", ())
+    return [_filter(name, schema, name in required) for name, schema in query.get("properties", {}).items()]
+
+
+def _filter(name: str, schema: Parameter, required: bool) -> Parameter:
+    """A filter; left out, it does not filter, so that null is never sent."""
+    said: Parameter = {"name": name, "in": "query", "schema": _without_null(schema)}
+    if required:
+        said["required"] = True
+    if description := said["schema"].pop("description", ""):
+        said["description"] = description
+    return said
+
+
+def _without_null(schema: Parameter) -> Parameter:
+    options = [option for option in schema.get("anyOf", ()) if option != {"type": "null"}]
+    plain = {key: value for key, value in schema.items() if key != "anyOf"} | (
+        options[0] if len(options) == 1 else {"anyOf": options} if options else {}
+    )
+    if plain.get("default", ...) in (None, ""):
+        del plain["default"]
+    return plain

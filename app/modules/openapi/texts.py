@@ -1,0 +1,46 @@
+"""Texts of the API document that belong to no single call."""
+
+from app.business.accounts.models import Role
+
+ABOUT = """\
+Everything that staff do in the console, for programs. A rule is a trigger, conditions, actions, a schedule and limits;
+each start of a rule is one *run* (`scheduled-tasks`), which says what happened, why, and what it cost in credits.
+
+## Who asks
+Send an API key with `Authorization: Bearer igny8_…`; it has the role of the person who made it. In a browser the
+session counts too, and changes then need the header `X-CSRFToken`.
+
+## What is sent
+JSON in UTF-8 with exact types: `1` is not `"1"`. Unknown keys are refused by name. Keys that are read-only may be sent
+back with their present value. The last slash of an address may be left out.
+
+## Lists
+`{"results": […], "next": …}`: `limit` says how many, `cursor` is `next` of the page before. A filter that may be given
+several times is repeated: `?status=failed&status=skipped`. Times without an offset are in the account's zone.
+
+## Changes by several people
+An answer with an `ETag` can be changed with `If-Match`: if somebody changed it meanwhile, the answer is 412 with the
+present version in `current`, and nothing is saved.
+
+## Errors
+`application/problem+json` (RFC 9457): `detail` is a sentence for people, `errors` has sentences by field, `code` is a
+name that stays. After 429 and 503 the header `Retry-After` says when to send the same request again.
+"""
+
+AREAS = {
+    "automation": "Rules, their runs, and what would happen.",
+    "planner": "Sites, sectors, keywords, clusters and ideas.",
+    "writer": "Tasks and content.",
+    "outlets": "What is connected: the AI service, and where things are sent.",
+    "billing": "Credits and the ledger.",
+    "accounts": "People, keys and the audit log.",
+    "document": "This description itself.",
+}
+"""Descriptions of the areas, by the first part of their addresses."""
+
+ROLES = {
+    Role.VIEWER: "Everybody of the account may call it.",
+    Role.OPERATOR: "Operators, editors and owners may call it.",
+    Role.EDITOR: "Editors and owners may call it.",
+    Role.OWNER: "Only owners may call it.",
+}
