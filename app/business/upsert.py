@@ -87,7 +87,7 @@ def upserting(
     change: Mapping[str, Any],
     where: Any = None,
 ) -> Any:
-    """The statement of `upsert`, for one row or many; rows that are there are changed only where `where` holds."""
+    """The statement of `upsert`, for one row or many; existing rows are changed only where `where` holds."""
     statement = _insert(session, model).values(values)
     return statement.on_conflict_do_update(index_elements=list(unique), set_=dict(change), where=where)
 

@@ -57,7 +57,7 @@ def engine_options(url: str) -> dict[str, Any]:
     if url.startswith("sqlite"):
         # A connection uses the statistics from the time when it was opened.
         return shared | {"connect_args": {"timeout": LOCK_WAIT_SECONDS}, "pool_recycle": REOPENED_SECONDS}
-    # A prepared statement is soon planned once for all values, and such a plan cannot use our partial indexes.
+    # After some executions a prepared statement gets a generic plan, which cannot use our partial indexes.
     connecting = {"connect_timeout": CONNECT_SECONDS, "prepare_threshold": None}
     return shared | {"connect_args": connecting, "pool_pre_ping": True}
 

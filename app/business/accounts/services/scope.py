@@ -51,7 +51,7 @@ def owned(session: Session, model: type[Owned], id: int, scope: Scope) -> Owned:
 
 
 def owned_and_locked(session: Session, model: type[Owned], id: int, scope: Scope) -> Owned:
-    """The same as it is now, locked; values read before may be outdated."""
+    """Like `owned`, locked and reloaded; values read before may be outdated."""
     query = select(model).where(model.id == id, scope.sees(model)).with_for_update(key_share=True)
     return _found(session, id, query.execution_options(populate_existing=True))
 

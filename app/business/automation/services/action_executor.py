@@ -1,4 +1,4 @@
-"""Executes a run's steps, unit by unit: read, work outside any transaction, save under the lease."""
+"""Executes a run's steps, unit by unit: read, work outside of any transaction, save under the lease."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -32,19 +32,19 @@ Answer = TypeVar("Answer")
 
 FAULTS_IN_A_ROW_TO_STOP = 3
 LOCAL_CHUNK = 20
-"""Units of one transaction: others wait to write until it ends."""
+"""Units of one transaction: other writers wait until it ends."""
 
 
 class Cancelled(Exception):
-    """A person asked the run to stop; it stops before the next unit."""
+    """A person cancelled the run; it stops before the next unit."""
 
 
 class Draining(Exception):
-    """This worker is going away; the run is handed back between two units."""
+    """This worker shuts down; the run is released between two units."""
 
 
 class ActionExecutor:
-    """Runs actions in order within the credit limit."""
+    """Executes actions in order, within the credit limit."""
 
     def __init__(
         self, transaction: Transaction, works: Works, clock: Clock, draining: Callable[[], bool]
@@ -53,7 +53,7 @@ class ActionExecutor:
         self.credits = CreditService()
 
     def execute(self, context: RunContext, lease: Lease, records: list[int]) -> Outcome:
-        """Work on everything that is not finished yet. Raises LeaseLost, Cancelled, Draining, OutOfCredits."""
+        """Work on all unfinished units. Raises LeaseLost, Cancelled, Draining, OutOfCredits."""
         outcome = Outcome()
         for step in steps_of(context):
             failures = self._execute_step(context, lease, step, records, outcome)
@@ -63,12 +63,12 @@ class ActionExecutor:
         return outcome
 
     def fits_one_transaction(self, context: RunContext, records: list[int]) -> bool:
-        """Whether all steps are local and few units: they and the end of the run then share a transaction."""
+        """Whether all steps are local with few units, so that they share one transaction with the end of the run."""
         steps = steps_of(context)
         return all(step.entry.local for step in steps) and len(steps) * max(len(records), 1) <= LOCAL_CHUNK
 
     def execute_at_once(self, session: Session, context: RunContext, records: list[int]) -> Outcome:
-        """The same within the caller's transaction, for a run that fits one. Raises OutOfCredits."""
+        """Like `execute`, in the caller's transaction, for small local runs. Raises OutOfCredits."""
         outcome = Outcome()
         for step in steps_of(context):
             units = self._plan(session, context, step, records, outcome)
@@ -77,7 +77,7 @@ class ActionExecutor:
             if failures and step.action.on_error == "stop":
                 break
         if outcome.failures:
-            # The end of a run closes them too, but not every failure ends it.
+            # The end of the run closes its batches too, but not every failure ends the run.
             close_batches_of_run(session, context.account.id, context.run.id, context.now)
         return outcome
 
@@ -106,7 +106,7 @@ class ActionExecutor:
     def _pay_for(
         self, session: Session, context: RunContext, step: Step, units: list[Unit], outcome: Outcome
     ) -> list[Unit]:
-        """Raise the hold by what this step's units cost; what the limit does not pay for is left to a follow-up."""
+        """Increase the hold by the price of this step's units; units beyond the limit are left to a follow-up."""
         ids = [unit.record_id for unit in units]
         held = self.credits.held_by(session, context.account.id, context.run.id)
         left = context.definition.credit_limit_per_execution - held
@@ -160,7 +160,7 @@ class ActionExecutor:
             if failure:
                 failures.append(failure)
             if in_a_row == FAULTS_IN_A_ROW_TO_STOP:
-                # The service is away: asking for the others as well would only take time.
+                # The service is down: trying the other units would only take time.
                 outcome.not_begun[unit.step.index] = len(units) - number
                 break
         return failures
@@ -213,7 +213,7 @@ class ActionExecutor:
 
 
 class _Writing:
-    """One short transaction of the run, begun by renewing its lease."""
+    """One short transaction of the run, which starts by renewing the lease."""
 
     def __init__(
         self, executor: ActionExecutor, context: RunContext, lease: Lease, between_units: bool
@@ -238,7 +238,8 @@ class _Writing:
 
 
 def _within(seconds: int, work: Callable[[], Answer]) -> Answer:
-    """The answer of `work`, or TimeoutError; a late answer is dropped and the same key asks for it again."""
+    """The result of `work`, or TimeoutError; a late result is dropped, and a retry requests it again with the same
+    key."""
     pool = ThreadPoolExecutor(max_workers=1)
     try:
         return pool.submit(work).result(timeout=seconds)

@@ -1,4 +1,4 @@
-"""Carries one run through: claim, checks, steps, close. Every worker, cause and retry takes this one road."""
+"""Executes one run: claim, gates, steps, close. All workers, causes and retries use this class."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -25,11 +25,11 @@ from app.business.errors import Invalid
 from app.business.events import wake
 
 Heartbeat = Callable[[Lease], AbstractContextManager[None]]
-"""Prolongs the lease in the background while a run is worked on."""
+"""Renews the lease in the background while a run is executed."""
 
 
 class RuleEngine:
-    """The one way a pending run becomes completed, failed, skipped, or waiting."""
+    """Takes a pending run to completed, failed, skipped or waiting."""
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class RuleEngine:
         self.heartbeat, self.worker = heartbeat, worker
 
     def execute(self, run_id: int) -> bool:
-        """Execute the run as far as it can go now. False when another worker has it or it is not due."""
+        """Execute the run as far as possible now. False when another worker has it, or it is not due."""
         admitted = self._admit(run_id)
         if admitted is None:
             return False
@@ -58,12 +58,12 @@ class RuleEngine:
             with self.heartbeat(lease):
                 self._work(context, lease, records)
         except LeaseLost:
-            # Another worker continues this run; whatever we would write now is refused.
+            # Another worker continues this run; the lease check rejects all our writes from now on.
             return True
         return True
 
     def _admit(self, run_id: int) -> tuple[RunContext, list[int]] | None:
-        """Claim and check in one short transaction; a check that says no ends or parks the run in it."""
+        """Claim the run and check its gates in one short transaction; a gate that stops it ends or parks it there."""
         with self.transaction() as session:
             now = self.clock()
             run = claim_run(session, run_id, self.worker, now)
@@ -83,7 +83,7 @@ class RuleEngine:
                 return context, []
 
     def _readmit(self, session: Session, context: RunContext) -> list[int]:
-        """A retry or a rescued run keeps its slot and records; only account and credits are asked again."""
+        """A retried or recovered run keeps its slot and records; only account and credits are checked again."""
         verdict = check_account(session, context, Admission())
         credits = CreditService()
         credits.release(
@@ -108,7 +108,7 @@ class RuleEngine:
         return list(context.detail.records or [])
 
     def _work_at_once(self, context: RunContext, lease: Lease, records: list[int]) -> None:
-        """All steps and the end of a run that needs nothing from outside: one transaction."""
+        """Execute all steps and the end of a small local run in one transaction."""
         with self.transaction() as session:
             context.now = self.clock()
             renew_and_read(session, lease, context.now)
@@ -185,7 +185,7 @@ def _note_admission(context: RunContext, admission: Admission) -> None:
 
 
 def ready(queue: str, now: datetime) -> Select[int]:
-    """Ids of the runs of a queue that are due, urgent and old ones first."""
+    """Ids of the due runs of a queue, by priority, then oldest first."""
     return (
         select(ScheduledTask.id)
         .where(
@@ -199,13 +199,13 @@ def ready(queue: str, now: datetime) -> Select[int]:
 
 
 def drain(engine: RuleEngine, queue: str, *, most_runs: int, most_seconds: float) -> int:
-    """Execute the queue's due runs until none is left or the bounds are reached; returns the number executed."""
+    """Execute the queue's due runs until none is left or a limit is reached; returns the number executed."""
     executed, until = 0, engine.clock().timestamp() + most_seconds
     while executed < most_runs and engine.clock().timestamp() < until:
         with engine.transaction() as session:
             ids = session.scalars(ready(queue, engine.clock()).limit(min(most_runs - executed, 20))).all()
             if len(ids) > 1:
-                # While this worker is busy with the first, another one may take the next.
+                # While this worker executes the first run, another one may take the next.
                 wake(session, [queue])
         if not ids:
             return executed
@@ -213,7 +213,7 @@ def drain(engine: RuleEngine, queue: str, *, most_runs: int, most_seconds: float
             if engine.executor.draining():
                 return executed
             if engine.clock().timestamp() >= until:
-                # After a long run something more urgent may have come: look again.
+                # A more urgent run may have arrived during a long one: select again.
                 break
             executed += engine.execute(run_id)
     with engine.transaction() as session:

@@ -139,7 +139,7 @@ class CreditService:
 
     def release(self, session: Session, *, account_id: int, run_id: int, now: datetime) -> int:
         """Close the run's hold and release what it did not use; returns those credits."""
-        # Only the worker of a run opens its hold: where there is none, nobody's credits need be locked.
+        # Only the worker of a run opens its hold: without a hold no credits need to be locked.
         if session.scalar(select(CreditHold.id).where(_open_hold(account_id, run_id))) is None:
             return 0
         _lock(session, account_id)

@@ -1,4 +1,4 @@
-"""Everything one run knows about itself: row, detail, rule, the definition of its version, account, clock."""
+"""The context of one run: row, detail, rule, the definition of its version, account, clock."""
 
 import json
 from collections.abc import Sequence
@@ -29,7 +29,7 @@ from app.business.planner.models import Site
 
 @dataclass
 class Parsed:
-    """What follows from a definition alone: made once, and shared by the runs of its version."""
+    """Data derived from a definition only: computed once, and shared by all runs of its version."""
 
     definition: RuleDefinition
     steps: dict[Any, Any] = field(default_factory=dict)
@@ -38,7 +38,7 @@ class Parsed:
 
 @dataclass
 class RunContext:
-    """One run while it is decided on and executed."""
+    """One run while its gates are checked and while it is executed."""
 
     run: ScheduledTask
     detail: RunDetail
@@ -48,15 +48,15 @@ class RunContext:
     site: Site | None
     now: datetime
     max_credits: int | None = None
-    """The most that the run's start may spend, follow-ups and retries together; None: it has no total."""
+    """Credit limit of the run's start, including follow-ups and retries; None: no limit in total."""
     assumed: Facts | None = None
-    """In a test: typed values that stand for the record."""
+    """In a test: entered values that take the place of a record."""
     without_sites: frozenset[int] = frozenset()
-    """Sites whose budget pays for none of their records: the run looks for those of others."""
+    """Sites whose budget does not pay for any of their records: the run selects records of other sites."""
     has_unfinished: bool = True
     """Whether the rule may have begun records of the run's type without finishing them."""
     is_new: bool = False
-    """Whether the run was admitted just now, with nothing taken over from others: it has no receipts."""
+    """Whether the run has just been admitted without taking over work, so that it has no receipts."""
     parsed: Parsed = field(init=False)
 
     def __post_init__(self) -> None:
@@ -75,13 +75,12 @@ class RunContext:
 
     @property
     def scope(self) -> RuleScope:
-        """What the run may read."""
         place = self.definition.site, self.definition.sector
         return RuleScope(self.account.id, *place, self.run.split_site_id or None, self.account.timezone)
 
     @property
     def local_day(self) -> date:
-        """Today in the account's zone: the day that the daily limit counts."""
+        """Today in the account's zone: the day of the daily limit."""
         return self.now.astimezone(ZoneInfo(self.account.timezone)).date()
 
     @property
@@ -91,9 +90,9 @@ class RunContext:
 
     @property
     def budgets(self) -> list[Budget]:
-        """Counters that every credit of this run passes, beside its sites: the account's day, the rule's month.
+        """Counters for every credit of this run, in addition to its sites: the account's day, the rule's month.
 
-        They are those of the day on which this attempt set its credits aside, or would: see `start_of_spending`.
+        For the day on which this attempt reserved its credits, or would: see `start_of_spending`.
         """
         day = self.spending_day
         lines = [
@@ -104,7 +103,7 @@ class RunContext:
 
     @property
     def spending_day(self) -> date:
-        """The account's day on which credits of this attempt count."""
+        """The day, in the account's zone, for which credits of this attempt count."""
         return self.run.budget_day or self.local_day
 
     @property
@@ -115,20 +114,24 @@ class RunContext:
         return Budget(BudgetScope.START, self.run.start_id or self.run.id, TOTAL, self.max_credits)
 
     def start_of_spending(self) -> None:
-        """From here on credits count for today: a run that waited, or is retried, spends when it continues.
+        """From now on credits count for today: a run that waited, or is retried, spends when it continues.
 
-        Only while nothing is set aside, for credits are given back where they were counted.
+        Only while nothing is reserved, because credits are released on the day for which they were counted.
         """
         self.run.budget_day = self.local_day
 
     @property
     def is_followed(self) -> bool:
-        """Whether what this run leaves over continues in a follow-up; of a planned run it waits for the next time."""
+        """Whether a follow-up continues the work left over; after a planned run, that waits for the next planned
+        time."""
         return self.run.cause != Cause.SCHEDULE
 
     @property
     def waits_when_limited(self) -> bool:
-        """Whether a limit makes the run wait instead of ending it. A follow-up owes its records: it always waits."""
+        """Whether a limit makes the run wait instead of ending it.
+
+        Follow-ups always wait, because their records were promised.
+        """
         if self.run.follows_id:
             return True
         if self.definition.when_limited:
@@ -136,7 +139,7 @@ class RunContext:
         return self.run.cause in (Cause.EVENT, Cause.BACKFILL)
 
     def origin(self, step: int, unit_key: str | None) -> Origin:
-        """Who makes what a unit of this run makes."""
+        """The origin of records created by a unit of this run."""
         return Origin(
             account_id=self.account.id,
             run_id=self.run.id,
@@ -149,12 +152,12 @@ class RunContext:
         )
 
     def plural(self, count: int) -> str:
-        """`12 keywords`, in the words of this run's record type."""
+        """`12 keywords`, with the noun of this run's record type."""
         return plural(count, self.run.record_type)
 
 
 def handed_on(context: RunContext) -> set[tuple[int, int]]:
-    """(step, record id) of the work that earlier attempts left to a follow-up."""
+    """(step, record id) of work that earlier attempts passed on to a follow-up."""
     items = context.detail.options.get("handed_on", [])
     return {(item["from_step"], record_id) for item in items for record_id in item["records"]}
 
@@ -162,9 +165,9 @@ def handed_on(context: RunContext) -> set[tuple[int, int]]:
 def context_of_start(
     session: Session, rule: AutomationRule, cause: Cause, now: datetime, site: Site | None = None
 ) -> RunContext:
-    """A run of the rule as it stands, that is only thought of: nothing is added to the session.
+    """The context of a hypothetical run of the present rule: nothing is added to the session.
 
-    `site`: the one whose run it is, of a rule that is split by site.
+    `site`: of the run, where the rule is split by site.
     """
     run = ScheduledTask(
         account_id=rule.account_id,
@@ -183,13 +186,13 @@ def context_of_start(
 
 
 def load_context(session: Session, run: ScheduledTask, now: datetime) -> RunContext:
-    """Read what belongs to `run`. The live rule is read afresh: it may have been switched off since."""
+    """Load the context of `run`. The live rule is reloaded, because it may have been switched off since."""
     (context,) = load_contexts(session, [run], now)
     return context
 
 
 def load_contexts(session: Session, runs: Sequence[ScheduledTask], now: datetime) -> list[RunContext]:
-    """The same for many runs, in one statement. Their rows are in the database by then."""
+    """Bulk version for many runs, in one statement. Their rows must be in the database."""
     rows = session.execute(
         _PARTS, {"runs": [run.id for run in runs]}, execution_options={"populate_existing": True}
     )
@@ -207,7 +210,7 @@ def _context(run: ScheduledTask, parts: Any, now: datetime) -> RunContext:
 
 @lru_cache(maxsize=1024)
 def _parsed(stored: str) -> Parsed:
-    """By its text: a version never changes, and whoever reads a definition leaves it as it is."""
+    """Cached by the JSON text: versions never change, and callers must not modify a definition."""
     return Parsed(definition_from(json.loads(stored)))
 
 

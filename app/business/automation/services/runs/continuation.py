@@ -1,9 +1,9 @@
-"""A run continues where an earlier one left a record unfinished: what is done is taken over, free of charge.
+"""A run continues work that an earlier one left unfinished: finished units are taken over, free of charge.
 
-The receipts of finished units are copied with the run that did them. The earlier run's actions may differ from
-this run's: what made records is taken over when the action still makes the same (it is bought, and is there),
-whatever its other parameters; what only changed or told something is done anew once its parameters have changed,
-for that is what the person now wants, and it costs nothing.
+The receipts of finished units are copied with the id of the run that did them. The earlier run's actions may differ
+from this run's: units that created records are taken over if the action creates the same type (they are paid for and
+exist), whatever its other parameters; units that only changed records or sent notices are repeated if their parameters
+have changed, because the person wants the new ones, and they are free.
 """
 
 from collections import defaultdict
@@ -37,12 +37,12 @@ from app.business.automation.services.runs.unit_receipts import unit_key
 Origins = dict[int, int]
 """Record -> the run that left it unfinished."""
 Finished = dict[tuple[int, str, int], tuple[Receipt, Roots]]
-"""What earlier runs have done, by this run's step, record type and record id."""
+"""Work of earlier runs, by this run's step, record type and record id."""
 CHUNK = 500
 
 
 def unfinished_of(session: Session, context: RunContext, records: Sequence[int]) -> Origins:
-    """Those of the records that another run of this rule has begun and not finished."""
+    """Those of the records that another run of this rule has begun but not finished."""
     if context.run.record_type is None or not context.has_unfinished:
         return {}
     row, found = RuleRecord, Origins()
@@ -61,9 +61,9 @@ def unfinished_of(session: Session, context: RunContext, records: Sequence[int])
 def take_over(
     session: Session, context: RunContext, records: Sequence[int], origins: Mapping[int, int]
 ) -> None:
-    """Copy the receipts of what is done already for `records`, all those of this run, which has not begun.
+    """Copy the receipts of finished work on `records`, which are all records of this run; the run has not begun yet.
 
-    Called again when fewer records are left: it then starts afresh.
+    When called again with fewer records, it starts over.
     """
     session.execute(
         delete(ActionRun).where(
@@ -105,7 +105,7 @@ def _forget_handed_on(context: RunContext) -> None:
 def _note_followers(
     session: Session, context: RunContext, earlier: RunContext, lineage: Lineage, done: Finished
 ) -> None:
-    """What the earlier run handed on of its records is left to the runs that have it, or taken over from them."""
+    """Work that the earlier run passed on: left to the runs that have it, or taken over from them."""
     behind = dict(lineage.made)
     for start_id in starts_of(earlier, handed_items(earlier)):
         runs = followers(session, start_id)
@@ -157,7 +157,7 @@ def _note_finished(
 
 
 def _is_taken_over(step: Step, receipt: Receipt) -> bool:
-    """What is done; and of a step with a condition of its own what was begun, which is not asked for it again."""
+    """Finished units; and for steps with a condition also begun ones, for which the condition is not checked again."""
     is_begun = receipt.status in ("started", "failed") and receipt.record_type not in ("run", "sector")
     return receipt.status == "done" or (is_begun and bool(step.action.when))
 
@@ -170,7 +170,7 @@ def _add(done: Finished, key: tuple[int, str, int], receipt: Receipt, roots: Roo
 def _parts(
     lineage: Lineage, receipt: Receipt, roots: Roots, record_type: str | None
 ) -> Iterable[tuple[str, int, Receipt]]:
-    """What was done at once for many records, as one part for each: the next run may have others beside them."""
+    """Splits units over many records into one part for each, because the next run may have other records too."""
     if receipt.record_type not in ("run", "sector"):
         yield receipt.record_type, receipt.record_id, receipt
         return
@@ -191,7 +191,7 @@ def _rows(
     lineage: Lineage,
     done: Finished,
 ) -> list[dict[str, Any]]:
-    """The receipts that this run begins the step with."""
+    """The receipts with which this run begins the step."""
     own_type = context.run.record_type or ""
     rows = [
         _row(context, step, own_type, record_id, done[step.index, own_type, record_id][0])
@@ -231,7 +231,7 @@ def _row(
 
 
 def _same_steps(earlier: Sequence[Step], steps: Sequence[Step]) -> dict[int, int]:
-    """Index of the earlier run's step -> index of this run's step that need not do the same again."""
+    """Index of the earlier run's step -> index of the equivalent step of this run."""
     places: dict[int, int] = {}
     for step in steps:
         same = (old.index for old in earlier if old.index not in places and _is_same(old.action, step.action))

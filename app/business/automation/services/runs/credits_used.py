@@ -1,4 +1,4 @@
-"""What a run, and each of its attempts, has used, from the ledger."""
+"""Credits used by a run, and by each of its attempts, from the ledger."""
 
 from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
@@ -18,12 +18,12 @@ def credits_of_run(session: Session, run: ScheduledTask) -> int:
 
 
 def credits_of_attempt(session: Session, run: ScheduledTask) -> int:
-    """What the present attempt has used: the run's total without that of the attempts before it."""
+    """The run's total, minus the credits of earlier attempts."""
     return credits_of_run(session, run) - credits_before(session, run)
 
 
 def credits_before(session: Session, run: ScheduledTask) -> int:
-    """What the attempts before the present one have used."""
+    """Credits used by earlier attempts."""
     if run.attempt < 2:
         return 0
     earlier = session.scalar(

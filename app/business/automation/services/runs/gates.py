@@ -1,6 +1,6 @@
-"""The checks a run passes before it works, in one fixed order, inside the transaction of its claim.
+"""The gates of a run, checked in a fixed order before it works, in the transaction of its claim.
 
-A check that says no takes neither a daily slot nor credits nor records. The trace names every check.
+A gate that stops the run takes no daily slot, credits or records. The trace contains every gate.
 """
 
 from collections.abc import Callable, Mapping
@@ -42,7 +42,7 @@ SAMPLE = 10
 def pass_gates(
     session: Session, context: RunContext, admit: Callable[[RunContext, Admission], None] | None = None
 ) -> Admission:
-    """Ask every check in order until one stops. What they took is undone when one stops.
+    """Check every gate in order until one stops; then everything the gates took is rolled back.
 
     admit: notes on the run that all have passed.
     """
@@ -71,7 +71,8 @@ def pass_gates(
 
 
 def _would(session: Session, context: RunContext, admission: Admission) -> dict[str, int]:
-    """credits: the price of what is known at the start, and about that of the steps over what it would have made."""
+    """credits: the price of what is known at the start, plus the estimate for steps over records it would have
+    created."""
     records = len(admission.records)
     connected = is_connected(session, context.account.id)
     estimated_use = credits_of_actions(context.definition, records, connected=connected)
@@ -94,7 +95,7 @@ def _line(name: str, verdict: str | Stop | None) -> dict[str, Any]:
 
 
 def check_active(_session: Session, context: RunContext, _admission: Admission) -> str | Stop:
-    """The rule is on, or a person said to run it anyway."""
+    """The rule is on, or a person chose to run it anyway."""
     if context.rule.archived_at:
         return Stop(Reason.INACTIVE, "The rule is archived. Restore it to run it.")
     if context.rule.is_active:
@@ -118,7 +119,7 @@ def check_account(_session: Session, context: RunContext, _admission: Admission)
 
 
 def check_overlap(session: Session, context: RunContext, _admission: Admission) -> str | Stop | None:
-    """No earlier planned run of this rule (and site) is still going on, and its time was not missed."""
+    """No earlier planned run of this rule (and site) is still unfinished, and its time was not missed."""
     run, rule = context.run, context.definition
     if run.cause != Cause.SCHEDULE or run.follows_id:
         return None
@@ -149,7 +150,7 @@ def check_overlap(session: Session, context: RunContext, _admission: Admission) 
 
 
 def check_conditions(session: Session, context: RunContext, admission: Admission) -> str | Stop:
-    """Records that match now; those that no longer do drop out."""
+    """Select the records that match now; those that do not match any more are dropped."""
     if context.assumed is not None:
         return _check_facts(context, context.assumed)
     if context.run.record_type is None:
@@ -163,7 +164,7 @@ def check_conditions(session: Session, context: RunContext, admission: Admission
     _go_on(session, context, admission, choice.ids, origins)
     needed = _needed(context, choice)
     if choice.matched + choice.place.beyond < needed and admission.origins:
-        # Too few to begin with, but what was begun is finished.
+        # Too few for a new start, but begun work is finished.
         choice.ids = admission.records = [key for key in choice.ids if key in admission.origins]
         choice.matched, needed = len(choice.ids), 1
     if choice.matched + choice.place.beyond >= needed and _waits_for_records(choice, needed):
@@ -176,12 +177,12 @@ def check_conditions(session: Session, context: RunContext, admission: Admission
 
 
 def _waits_for_records(choice: Choice, needed: int) -> bool:
-    """Whether what the run may take now is too little, and another run may release more."""
+    """Whether the run cannot take enough records now, but another run may release more."""
     return bool(choice.held) and (not choice.ids or choice.free + choice.place.beyond < needed)
 
 
 def _needed(context: RunContext, choice: Choice) -> int:
-    """The rule's minimum is asked where it selects its records itself, and once for each start."""
+    """The rule's minimum applies where it selects its records itself, and once per start."""
     selects = choice.offered is None or (is_selected(context) and not context.run.follows_id)
     return context.definition.record_minimum if selects else 1
 
@@ -229,7 +230,7 @@ def _facts(session: Session, context: RunContext, subject: str | None, ids: list
 
 
 def check_daily_limit(session: Session, context: RunContext, _admission: Admission) -> str | Stop | None:
-    """One more run today, counted by a guarded update. Follow-ups count as well; retries come here no more."""
+    """Count one more run today, with a guarded update. Follow-ups count too; retries do not pass this gate again."""
     rule, run, day = context.rule, context.run, context.local_day
     limit = rule.max_executions_per_day
     key = {"rule_id": rule.id, "local_day": day, "split_site_id": run.split_site_id}
@@ -250,12 +251,12 @@ def check_daily_limit(session: Session, context: RunContext, _admission: Admissi
 
 
 def has_slot(limit: int) -> ColumnElement[bool]:
-    """The guard: no more runs a day than the limit."""
+    """The guard: no more runs per day than the limit."""
     return RuleDay.used < limit
 
 
 def check_limit(session: Session, context: RunContext, admission: Admission) -> str | Stop:
-    """The run takes on as many records as its credit limit, and the total of its start, pay for."""
+    """Take as many records as the run's credit limit, and the total of its start, pay for."""
     limit, left = context.definition.credit_limit_per_execution, start_left(session, context)
     most = limit if left is None else min(limit, left)
     leave_out_sites(session, context, admission)
@@ -284,7 +285,7 @@ def _limit_below_price(context: RunContext, admission: Admission, prices: WorkPr
 
 
 def check_credits(session: Session, context: RunContext, admission: Admission) -> str | Stop:
-    """Set the price aside and take the records, both by guarded updates."""
+    """Reserve the price and claim the records, both with guarded updates."""
     if context.run.record_type and admission.records:
         taken = record_claims.claim(session, context, admission.records)
         got = list(taken)
@@ -313,7 +314,7 @@ def _go_on(
     records: list[int],
     origins: Mapping[int, int],
 ) -> bool:
-    """Take over what is done already for these records, all those of the run; whether that is news."""
+    """Take over finished work on these records, which are all records of the run; returns whether anything changed."""
     if origins == admission.origins and (not origins or records == admission.gone_on_with):
         return False
     continuation.take_over(session, context, records, origins)

@@ -1,4 +1,7 @@
-"""Who may write for a run: the holder of its token, while its lease lasts. A replaced worker writes nothing."""
+"""The lease of a run: only the holder of its token may write, until the lease expires.
+
+A replaced worker writes nothing.
+"""
 
 import secrets
 from contextlib import AbstractContextManager, nullcontext
@@ -18,7 +21,7 @@ SERIAL_CAUSES = (Cause.EVENT, Cause.BACKFILL)
 
 
 class LeaseLost(Exception):
-    """Another worker has taken the run over; this one must stop without a trace."""
+    """Another worker has claimed the run; this one must stop without writing."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +33,9 @@ class Lease:
 
 
 def claim_run(session: Session, run_id: int, worker: str, now: datetime) -> ScheduledTask | None:
-    """Take a due pending run: guarded update with a fresh token. None when somebody else has it, or must wait.
+    """Claim a due pending run: guarded update with a fresh token. None when another worker has it, or it must wait.
 
-    Of a rule's event and backfill runs one runs at a time; the loser waits for the previous one.
+    Event and backfill runs of one rule run one at a time; the others wait for the previous one.
     """
     token = secrets.token_hex(8)
     try:
@@ -55,7 +58,7 @@ def claim_run(session: Session, run_id: int, worker: str, now: datetime) -> Sche
 
 
 def _alone(session: Session) -> AbstractContextManager[object]:
-    """On SQLite nobody writes beside this transaction, so the claim cannot meet another one at its unique key."""
+    """SQLite has one writer at a time, so the claim cannot violate the unique key concurrently."""
     return session.begin_nested() if session.get_bind().dialect.name == "postgresql" else nullcontext()
 
 
@@ -92,9 +95,9 @@ def _wait_for_previous(session: Session, run: ScheduledTask, now: datetime) -> N
 
 
 def renew(session: Session, lease: Lease, now: datetime) -> datetime | None:
-    """Prolong the lease at the start of every write; gives the time a cancel was asked for.
+    """Renew the lease at the start of every write; returns the time at which cancellation was requested.
 
-    Raises LeaseLost when the token is no longer the run's.
+    Raises LeaseLost when the run has another token.
     """
     renewal = _RENEWAL.returning(ScheduledTask.cancel_requested_at)
     row = session.execute(renewal, _of_lease(lease, now)).one_or_none()
@@ -104,7 +107,7 @@ def renew(session: Session, lease: Lease, now: datetime) -> datetime | None:
 
 
 def renew_and_read(session: Session, lease: Lease, now: datetime) -> ScheduledTask:
-    """The same, and the whole row as it is now. Raises LeaseLost."""
+    """Like `renew`, and returns the whole row as it is now. Raises LeaseLost."""
     renewal = _RENEWAL.returning(ScheduledTask).execution_options(populate_existing=True)
     run = session.scalar(renewal, _of_lease(lease, now))
     if run is None:
@@ -124,13 +127,13 @@ _RENEWAL = (
         ScheduledTask.status == Status.RUNNING,
     )
     .values(lease_until=bindparam("until"))
-    # No page shows the lease, and every minute has several of these writes.
+    # No page shows the lease, and there are several of these writes per minute.
     .execution_options(synchronize_session=False, is_shown=False)
 )
 
 
 def expired(now: datetime) -> Any:
-    """Clause: running rows whose worker has sent no heartbeat in time, or whose clock was wrong."""
+    """Clause: running rows whose worker has missed its heartbeats, or whose clock was wrong."""
     return (ScheduledTask.status == Status.RUNNING) & or_(
         ScheduledTask.lease_until < now, ScheduledTask.lease_until > now + 2 * LEASE
     )
@@ -154,6 +157,6 @@ _CLAIM = (
         started_at=func.coalesce(ScheduledTask.started_at, bindparam("now")),
     )
     .returning(ScheduledTask)
-    # The attempt that is written beside it tells open pages.
+    # Open pages are notified by the row of the attempt, written in the same transaction.
     .execution_options(is_shown=False, synchronize_session=False, populate_existing=True)
 )

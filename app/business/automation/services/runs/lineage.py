@@ -1,6 +1,6 @@
-"""Which of a run's records a unit works on: the record itself, its parent, or what the run made from it.
+"""The run's records that a unit works on: the record itself, its parent, or the source of a created record.
 
-What is done once for many records (a notice, one sector's keywords, records named in the action) works on all of
+Units that work on many records at once (a notice, one sector's keywords, records named in the action) belong to all of
 them. Read from the receipts, step by step in the order of the rule.
 """
 
@@ -24,7 +24,7 @@ Roots = frozenset[int]
 
 @dataclass(frozen=True)
 class Receipt:
-    """One row of a step's receipts, as far as other runs and the claims ask for it."""
+    """The columns of one receipt that other runs and the claims need."""
 
     record_type: str
     record_id: int
@@ -40,7 +40,7 @@ class Receipt:
     finished_at: datetime | None
 
     def with_made(self, made: Mapping[str, list[int]]) -> "Receipt":
-        """The same with only these of its results."""
+        """The same receipt with only these created records."""
         return replace(self, made=made)
 
 
@@ -71,7 +71,7 @@ def receipts_of(session: Session, run_id: int) -> dict[int, list[Receipt]]:
 
 
 class Lineage:
-    """The records behind each unit of one run: `note` the receipts of a step before you ask about the next one."""
+    """The records behind each unit of one run: `note` the receipts of a step before asking about the next one."""
 
     def __init__(self, session: Session, context: RunContext, records: Sequence[int]) -> None:
         self.session, self.context = session, context
@@ -87,7 +87,7 @@ class Lineage:
         return self.of(step, unit.record_type, unit.record_id)
 
     def part(self, unit: Unit, record_id: int) -> Unit:
-        """What a unit that is done at once for many records does for one of them."""
+        """The part of a unit over many records that belongs to one of them."""
         return replace(
             unit,
             record_type=self.context.run.record_type or "",
@@ -97,7 +97,8 @@ class Lineage:
         )
 
     def note(self, step: Step, receipts: Sequence[Receipt]) -> list[tuple[Receipt, Roots]]:
-        """The records behind each receipt of the step; what they made is known to come from these from here on."""
+        """The records behind each receipt of the step; from now on they are also those behind the records it
+        created."""
         own = {
             receipt.record_id
             for receipt in receipts
@@ -129,7 +130,7 @@ class Lineage:
                 return self.records
 
     def behind(self, record_type: str, record_id: int, roots: Roots) -> Roots:
-        """The records that a made one comes from: of a cluster the keywords in it, not all of the sector."""
+        """The source records of a created record: of a cluster the keywords in it, not all those of the sector."""
         if record_type != "cluster" or self.context.run.record_type != "keyword":
             return roots
         return frozenset(key for key, (_, cluster_id) in self._placed().items() if cluster_id == record_id)

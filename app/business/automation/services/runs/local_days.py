@@ -1,4 +1,4 @@
-"""Days of an account's own zone."""
+"""Days in an account's time zone."""
 
 from datetime import UTC, datetime, timedelta
 

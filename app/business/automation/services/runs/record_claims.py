@@ -1,4 +1,4 @@
-"""A rule takes a record once: claims by unique (rule, record) rows, guarded so that two runs never share one."""
+"""Claims of records, so that a rule takes each record once: unique (rule, record) rows with guarded updates."""
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
@@ -23,7 +23,7 @@ def held_elsewhere(context: RunContext) -> Select[int]:
 
 
 def not_handled(context: RunContext, model: type[Record]) -> ColumnElement[bool]:
-    """Clause over `model`: without what the rule has handled or set aside, unless the run takes that too."""
+    """Clause over `model`: except records that the rule has handled or set aside, unless the run takes these too."""
     if _ignores_handled(context):
         return true()
     done = or_(RuleRecord.state == "set_aside", _handled(context))
@@ -31,7 +31,7 @@ def not_handled(context: RunContext, model: type[Record]) -> ColumnElement[bool]
 
 
 def not_set_aside(context: RunContext, model: type[Record]) -> ColumnElement[bool]:
-    """Clause over `model`: without what was set aside after failures, unless the run takes that too."""
+    """Clause over `model`: except records set aside after failures, unless the run takes these too."""
     if _ignores_handled(context):
         return true()
     aside = RuleRecord.state == "set_aside"
@@ -55,12 +55,13 @@ def _taken(context: RunContext) -> ColumnElement[bool]:
 
 
 def _ignores_handled(context: RunContext) -> bool:
-    """Whether the run takes what the rule has handled already: records picked by hand, and those of an event."""
+    """Whether the run takes records that the rule has handled already: those picked by a person, and those of
+    events."""
     return context.detail.records is not None and not is_selected(context)
 
 
 def is_selected(context: RunContext) -> bool:
-    """Whether the given records are those that the rule's conditions chose when somebody started it."""
+    """Whether the given records were selected by the rule's conditions when a person started it."""
     return context.run.cause == Cause.BACKFILL or bool(context.detail.options.get("selected"))
 
 
@@ -71,10 +72,10 @@ def begun_before(
     conditions: Mapping[str, Any],
     model: type[Record],
 ) -> ColumnElement[bool]:
-    """Clause over `model`: records that a run of this rule has begun and not finished.
+    """Clause over `model`: records that a run of this rule has begun but not finished.
 
-    They matched when they were taken, and what is done has changed them since (a cluster has its ideas now): they
-    are not asked again, unless the rule's conditions were edited meanwhile.
+    They matched when they were claimed, and the work has changed them since (a cluster has its ideas now), so
+    conditions are not checked again, unless they were edited in the meantime.
     """
     row, run = RuleRecord, ScheduledTask
     unfinished = (
@@ -113,7 +114,7 @@ def _handled(context: RunContext) -> ColumnElement[bool]:
 
 
 def claim(session: Session, context: RunContext, ids: list[int]) -> dict[int, int | None]:
-    """Take the records for this run; gives those it got, in the order of `ids`, each with the run that began it."""
+    """Claim the records for this run; returns those it got, in the order of `ids`: record -> run that began it."""
     got: dict[int, int | None] = {}
     for chunk in _chunks(ids):
         got |= dict(session.execute(_upsert(session, context, chunk)).all())
@@ -145,9 +146,10 @@ def _upsert(session: Session, context: RunContext, ids: Iterable[int]) -> Any:
 
 
 def claim_again(session: Session, context: RunContext, ids: list[int]) -> dict[int, int]:
-    """Take back the records that a failed run had, and its failure with them: it counts once, however often retried.
+    """Claim the records of a failed run again, and undo its failure count, so that it counts once however often it is
+    retried.
 
-    Gives those that another run has taken since, with that run.
+    Returns those that another run has claimed since: record -> run.
     """
     failures = case((RuleRecord.failures > 0, RuleRecord.failures - 1), else_=0)
     had = RuleRecord.run_id == context.run.id, RuleRecord.state.in_(["free", "set_aside"])
@@ -200,9 +202,10 @@ def settle(
     begun: Collection[int],
     failures: int,
 ) -> None:
-    """End the run's claims. `handled`: all is done · `unfinished`: free again, or set aside after failures ·
-    `begun`: those of them that a later run continues from here. All others are free as if never taken.
-    failures: what this run counts against an unfinished record.
+    """End the run's claims.
+
+    `handled`: all is done · `unfinished`: free again, or set aside after failures · `begun`: those of them that a later
+    run continues. All others become free as if never claimed. failures: added to the count of unfinished records.
     """
     for chunk in _chunks(list(handled)):
         _end(
@@ -233,9 +236,9 @@ def _end(session: Session, context: RunContext, ids: Iterable[int], **values: An
 
 
 def open_again(session: Session, context: RunContext, ids: Collection[int], failures: int) -> None:
-    """What follow-ups of the rule's runs left undone: free for a later run, or set aside after failures.
+    """Release records of work that follow-ups left undone: free for a later run, or set aside after failures.
 
-    Those that a run holds now are left to it.
+    Records that a run holds now are not changed.
     """
     row = RuleRecord
     count = row.failures + failures
@@ -259,7 +262,7 @@ def open_again(session: Session, context: RunContext, ids: Collection[int], fail
 
 
 def take_from(session: Session, context: RunContext, run: ScheduledTask, ids: Collection[int]) -> None:
-    """Hold records of another run of the rule that has ended without finishing them, so that its retry leaves them."""
+    """Claim records of another run of the rule that ended without finishing them, so that its retry leaves them out."""
     row = RuleRecord
     for chunk in _chunks(sorted(ids)):
         session.execute(
@@ -277,12 +280,12 @@ def take_from(session: Session, context: RunContext, run: ScheduledTask, ids: Co
 
 
 def give_back(session: Session, context: RunContext) -> None:
-    """Free the run's claims without judging them."""
+    """Release the run's claims without counting failures."""
     session.execute(_mine(context).values(state="free", updated_at=context.now))
 
 
 def free(session: Session, context: RunContext, ids: list[int], **values: Any) -> None:
-    """Free the run's claims on these records only."""
+    """Release the run's claims on these records only."""
     for chunk in _chunks(ids):
         session.execute(
             _mine(context)

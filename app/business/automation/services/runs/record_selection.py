@@ -1,4 +1,4 @@
-"""Which records a run works on: those in scope that match, that the rule may take, in the rule's order."""
+"""Selects the records of a run: those in scope that match and that the rule may take, in the rule's order."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -32,10 +32,10 @@ CHUNK = 5000
 
 @dataclass
 class Choice:
-    """The records to take, how many matched in all, and how many were offered (given ids).
+    """The records to take, the number that match, and the number offered (given ids).
 
-    held: matching ones that another run of the rule holds now, counted in `matched` · window: the given ids looked at
-    last · place: the stretch of the start's list that ends the window.
+    held: matching ones that another run of the rule holds, included in `matched` · window: the given ids considered
+    last · place: the span of the start's list at the end of the window.
     """
 
     ids: list[int] = field(default_factory=list)
@@ -47,12 +47,12 @@ class Choice:
 
     @property
     def free(self) -> int:
-        """How many match and are held by no other run."""
+        """The number of matching records that no other run holds."""
         return self.matched - len(self.held)
 
 
 def choose_records(session: Session, context: RunContext) -> Choice:
-    """The run's records as they match now: of the given ids, or by selection."""
+    """The run's records that match now: among the given ids, or by selection."""
     given = context.detail.records
     if given is not None:
         return _of_list(session, context, _of_given(session, context, given))
@@ -61,16 +61,16 @@ def choose_records(session: Session, context: RunContext) -> Choice:
     held = model.id.in_(held_elsewhere(context))
     ids = _matching(session, context, ~held, limit)
     if len(ids) == limit:
-        # Enough without those that others hold.
+        # Enough without records that other runs hold.
         return Choice(ids, _count(session, model, and_(_may_take(session, context), ~held)))
     of_others = _matching(session, context, held, limit)
     return Choice(ids, len(ids) + len(of_others), held=of_others)
 
 
 def matching_ids(session: Session, context: RunContext) -> list[int]:
-    """Records that match and that the rule may take, in the order in which its runs take them.
+    """Records that match and that the rule may take, in the order of its runs.
 
-    Those that another run holds are among them: a start waits for them.
+    Including those that another run holds: a start waits for them.
     """
     return _matching(session, context, true())
 
@@ -84,7 +84,7 @@ def _matching(
 
 
 def matching_of(session: Session, context: RunContext, given: Sequence[int]) -> list[int]:
-    """Those of `given`, picked by hand, that a run would work on, now or once another run lets go of them."""
+    """Those of `given`, picked by a person, that a run would work on now, or after another run releases them."""
     context.detail.records = list(given)
     choice = _of_given(session, context, given)
     return [*choice.ids, *choice.held]
@@ -92,7 +92,7 @@ def matching_of(session: Session, context: RunContext, given: Sequence[int]) -> 
 
 def _of_given(session: Session, context: RunContext, given: Sequence[int]) -> Choice:
     model = MODELS[context.run.record_type or ""]
-    # A follow-up from a later step works on what an earlier run made; the rule's conditions speak of other records.
+    # A follow-up from a later step works on created records, which the rule's conditions do not apply to.
     clause = (
         in_scope(model, context.account.id, None, None)
         if context.run.from_step
@@ -128,7 +128,7 @@ def _order(context: RunContext) -> Sequence[Any]:
 
 
 def _of_list(session: Session, context: RunContext, choice: Choice) -> Choice:
-    """Where nothing of the window matches any more: the next window of the start's list that holds something."""
+    """If nothing in the window matches any more: the next window of the start's list with a matching record."""
     size = window_of(context.definition, picked=not is_selected(context))
     while not choice.matched and choice.place.beyond:
         begin = choice.place.end
@@ -140,7 +140,7 @@ def _of_list(session: Session, context: RunContext, choice: Choice) -> Choice:
 
 
 def _may_take(session: Session, context: RunContext) -> ColumnElement[bool]:
-    """Clause: records of the run's scope that match and that the rule has not done; another run may hold them."""
+    """Clause: records in the run's scope that match and that the rule has not handled; another run may hold them."""
     definition, model, scope = context.definition, MODELS[context.definition.record_type or ""], context.scope
     begun = (
         begun_before(session, context.rule.id, context.run.record_type, definition.conditions, model)
@@ -157,7 +157,7 @@ def _may_take(session: Session, context: RunContext) -> ColumnElement[bool]:
 
 
 def meets_conditions(context: RunContext) -> ColumnElement[bool]:
-    """Records that meet the conditions of the run's rule version now."""
+    """Clause: records that meet the conditions of the run's rule version now."""
     return matching(
         context.conditions,
         record_type=context.definition.record_type or "",
@@ -169,13 +169,13 @@ def meets_conditions(context: RunContext) -> ColumnElement[bool]:
 
 
 def eligible(definition: RuleDefinition, now: datetime) -> ColumnElement[bool]:
-    """Leave out records that the first action would find finished already, unless it says `again`."""
+    """Clause: except records that the first action would find finished already, unless its `again` is set."""
     first = filtering_action(definition)
     return true() if first is None else first.takeable(now)
 
 
 def filtering_action(definition: RuleDefinition) -> AnyAction | None:
-    """The first action where it leaves out finished records; None where it takes whatever matches."""
+    """The first action, if it leaves out finished records; None if it accepts all that match."""
     action = definition.actions[0]
     bound = (
         explicit_ids(action) is None

@@ -1,6 +1,6 @@
-"""Credits by site: the price of a record counts in the month of its own site, whatever the rule's scope.
+"""Credits by site: the price of a record counts for the month of its own site, whatever the rule's scope.
 
-A site whose budget is used up holds up its own records only: they are left out, and those of other sites continue.
+An exhausted site budget affects the site's own records only: they are left out, and those of other sites continue.
 """
 
 from collections import Counter, defaultdict
@@ -24,12 +24,13 @@ from app.business.planner.models import Sector, Site
 CHUNK = 5000
 LATER = {True: "They follow when it allows.", False: "They wait for the next planned time."}
 Prices = Callable[[list[int]], Mapping[int, int]]
-"""Most credits that the given records cost together, by site."""
+"""Returns the upper bound of the credits of the given records, by site."""
 
 
 @dataclass
 class SiteFit:
-    """`ids`: what the sites' budgets pay for · `left_out`: the others by site · `full`: sites that pay for none."""
+    """`ids`: what the sites' budgets pay for · `left_out`: the others by site · `full`: sites whose budget pays for
+    none."""
 
     ids: list[int]
     left_out: dict[int, list[int]] = field(default_factory=lambda: defaultdict(list))
@@ -43,7 +44,7 @@ class SiteFit:
 
 
 def sites_of(session: Session, record_type: str | None, ids: Sequence[int]) -> dict[int, int]:
-    """The site of each record, archived ones too: what is held for them is counted there."""
+    """The site of each record, including archived ones, for which credits may be held."""
     if record_type is None:
         return {}
     model, sites = MODELS[record_type], dict[int, int]()
@@ -57,7 +58,7 @@ def sites_of(session: Session, record_type: str | None, ids: Sequence[int]) -> d
 
 
 def site_of(session: Session, unit: Unit) -> int | None:
-    """Whose month the unit's charge counts in; None of a unit that works on no record."""
+    """The site whose month the unit's charge counts for; None for a unit without records."""
     if unit.record_type == "run":
         return None
     model = Sector if unit.record_type == "sector" else MODELS[unit.record_type]
@@ -66,7 +67,7 @@ def site_of(session: Session, unit: Unit) -> int | None:
 
 
 def price_by_site(session: Session, context: RunContext, records: list[int]) -> Counter[int]:
-    """Most credits of all unfinished units whose records are known now, by their sites."""
+    """Upper bound of the credits of all unfinished units whose records are known now, by site."""
     total: Counter[int] = Counter()
     for price, ids in known_prices(session, context, records):
         total.update(price.by_site(ids, sites_of(session, price.step.record_type, ids)))
@@ -76,7 +77,7 @@ def price_by_site(session: Session, context: RunContext, records: list[int]) -> 
 def within_rooms(
     session: Session, context: RunContext, record_type: str | None, ids: list[int], prices: Prices
 ) -> SiteFit:
-    """What the sites' budgets would pay for now. Only a look: `hold` is what counts."""
+    """What the sites' budgets would pay for now. Not binding: only `hold` reserves credits."""
     fit, by_site = SiteFit(ids), prices(ids)
     for site_id, room in rooms(session, context.account.id, _budgets(session, context, by_site)).items():
         if by_site[site_id] > room:
@@ -87,9 +88,9 @@ def within_rooms(
 def hold(
     session: Session, context: RunContext, record_type: str | None, ids: list[int], prices: Prices
 ) -> SiteFit:
-    """Set aside what the records cost, without those that their site's budget does not pay for.
+    """Reserve the price of the records, except those that their site's budget does not pay for.
 
-    A shortfall of another kind, or of every site, refuses: nothing is set aside.
+    If credits or another budget are short, or all sites are exhausted, nothing is reserved.
     """
     fit = SiteFit(ids)
     while True:
@@ -114,7 +115,7 @@ def _hold(session: Session, context: RunContext, by_site: Mapping[int, int]) -> 
 
 
 def capped(prices: Prices, most: int) -> Prices:
-    """Prices that come to `most` credits at most: units are then charged what was set aside."""
+    """Prices limited to `most` credits in total: units are then charged within the hold."""
 
     def within(ids: list[int]) -> dict[int, int]:
         left, by_site = most, {}
@@ -129,7 +130,7 @@ def capped(prices: Prices, most: int) -> Prices:
 def notes_of(
     session: Session, context: RunContext, record_type: str | None, left_out: Mapping[int, Sequence[int]]
 ) -> list[str]:
-    """For each site: how many records its budget left out, and when they are done."""
+    """For each site: the number of records its budget left out, and when they are processed."""
     if not left_out:
         return []
     names = dict(session.execute(select(Site.id, Site.name).where(Site.id.in_(left_out))).all())
@@ -153,7 +154,7 @@ def _budgets(session: Session, context: RunContext, by_site: Mapping[int, int]) 
 
 
 def _leave_out(fit: SiteFit, sites: Mapping[int, int], site_id: int, room: int, prices: Prices) -> None:
-    """Keep the site's first records, as many as `room` pays for."""
+    """Keep the site's first records, as many as `room` credits pay for."""
     mine = [record_id for record_id in fit.ids if sites.get(record_id) == site_id]
     kept = set(longest_within(lambda some: prices(some).get(site_id, 0), mine, room))
     out = [record_id for record_id in mine if record_id not in kept]

@@ -1,4 +1,4 @@
-"""Which records a step works on, and which of its units are finished: read from the run and its receipts."""
+"""The records that a step works on, and which of its units are finished: from the run and its receipts."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ Source = Literal["explicit", "records", "parents", "made", "run"]
 
 @dataclass(frozen=True)
 class Step:
-    """One action within a run, and where its records come from."""
+    """One action within a run, and the source of its records."""
 
     index: int
     action: Action
@@ -36,12 +36,12 @@ class Step:
 
     @property
     def known_at_start(self) -> bool:
-        """Whether its records are known before the run begins, so that its price is too."""
+        """Whether its records, and so its price, are known before the run begins."""
         return self.source != "made"
 
 
 def steps_of(context: RunContext) -> list[Step]:
-    """The run's steps in order; a follow-up begins at its own first step."""
+    """The run's steps in order; a follow-up begins at its first step."""
     run, known = context.run, context.parsed.steps
     key = run.record_type, run.from_step
     if key not in known:
@@ -61,9 +61,9 @@ def _steps(
 def steps_after(
     actions: Sequence[Action], own_type: str | None, made_type: str | None, from_step: int
 ) -> list[Step]:
-    """The steps of a follow-up over records that earlier steps of a run over `own_type` made.
+    """The steps of a follow-up over records created by earlier steps of a run over `own_type`.
 
-    What works on the rule's own records, on their parents or on named ones has been done in that run.
+    Steps on the rule's own records, their parents or named records were executed in that run.
     """
     later = {step.index for step in steps_over(actions, own_type) if step.source in ("made", "run")}
     steps = steps_over(actions, made_type, from_step)
@@ -71,7 +71,7 @@ def steps_after(
 
 
 def steps_over(actions: Sequence[Action], record_type: str | None, from_step: int = 0) -> list[Step]:
-    """The steps that actions are in a run over records of that type."""
+    """The steps of a run over records of that type."""
     steps: list[Step] = []
     made: list[str] = []
     for index, action in enumerate(actions):
@@ -89,7 +89,7 @@ def _step(record_type: str | None, index: int, action: Action, made: list[str]) 
 
 
 def source_of(action: Action, record_type: str | None, made: Collection[str]) -> Source:
-    """Where the action's records come from in a run over `record_type`; `made`: types that earlier steps make."""
+    """The source of the action's records in a run over `record_type`; `made`: types that earlier steps create."""
     entry = CATALOGUE[action.type]
     needed = entry.needed or record_type
     if entry.unit_of == "run" or needed is None:
@@ -120,7 +120,7 @@ def input_ids(session: Session, context: RunContext, step: Step, records: list[i
 
 
 def made_before(session: Session, context: RunContext, step: Step) -> list[int]:
-    """What the nearest earlier step of this run made of the needed type."""
+    """Records of the needed type created by the nearest earlier step of this run."""
     for index in range(step.index - 1, -1, -1):
         made = made_in(session, context.run.id, index).get(step.record_type or "", [])
         if made:
@@ -129,7 +129,7 @@ def made_before(session: Session, context: RunContext, step: Step) -> list[int]:
 
 
 def made_in(session: Session, run_id: int, index: int) -> dict[str, list[int]]:
-    """Everything that step `index` of a run made: type -> ids."""
+    """All records created by step `index` of a run: type -> ids."""
     made: dict[str, list[int]] = {}
     query = (
         select(ActionRun.made)
@@ -150,9 +150,9 @@ def unit_states(session: Session, run_id: int, index: int) -> dict[tuple[str, in
 
 
 def finished_units(session: Session, run_id: int, index: int) -> set[tuple[str, int]]:
-    """Type and id of what needs no more work in the step.
+    """Type and id of finished units of the step.
 
-    Where one unit stands for many records (a sector's keywords, a notice), those of them that it need not take.
+    For units over many records (a sector's keywords, a notice), also the records that it need not include.
     """
     states = unit_states(session, run_id, index)
     return {unit for unit, status in states.items() if status in FINISHED}

@@ -1,4 +1,4 @@
-"""What is still to be done in a step: its units that have no final receipt, and the records its own condition skips."""
+"""The unfinished work of a step: its units without final receipt, and the records that its own condition excludes."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ States = Mapping[tuple[str, int], str]
 
 @dataclass(frozen=True)
 class OpenUnits:
-    """`units`: to be done · `skipped`: records of the step that its own condition (`when`) leaves alone."""
+    """`units`: to be done · `skipped`: records of the step that its own condition (`when`) excludes."""
 
     units: list[Unit] = field(default_factory=list)
     skipped: list[int] = field(default_factory=list)
@@ -29,7 +29,7 @@ class OpenUnits:
 def open_units(
     session: Session, context: RunContext, step: Step, records: list[int], *, is_first: bool = False
 ) -> OpenUnits:
-    """What a further attempt would do in this step. `records` are the run's own; is_first: nothing is begun."""
+    """The units that another attempt would do in this step. `records` are the run's own; is_first: none is begun."""
     states: States = {} if is_first else unit_states(session, context.run.id, step.index)
     finished = {unit for unit, status in states.items() if status in FINISHED}
     if step.source == "run":
@@ -42,7 +42,7 @@ def open_units(
         ids = [record_id for record_id in ids if (step.index, record_id) not in elsewhere]
     if step.entry.unit_of == "sector":
         return _of_sectors(session, context, step, ids, states)
-    # What has begun is gone through with: the work itself may have changed what the step's condition asks for.
+    # Begun units are finished without checking the condition again: the work itself may have changed its result.
     begun = {record_id for record_id in ids if (record_type, record_id) in states}
     wanted = _wanted(session, context, step, ids, begun)
     units = [_unit(context, step, record_type, key, (key,), states) for key in wanted]
@@ -50,7 +50,7 @@ def open_units(
 
 
 def _of_run(context: RunContext, step: Step, records: list[int], states: States) -> list[Unit]:
-    """One unit for all records, but for those that an earlier run did it for; none when that was all."""
+    """One unit for all records, except those that an earlier run did it for; none if that was all."""
     record_type = context.run.record_type or ""
     finished = {unit for unit, status in states.items() if status in FINISHED}
     ids = [record_id for record_id in records if (record_type, record_id) not in finished]

@@ -1,4 +1,4 @@
-"""The receipts of units: begun, done, left out or failed. One row for each unit, whatever happens between."""
+"""The receipts of units: begun, done, left out or failed. One row for each unit, whatever happens in between."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ SKIPPED = "The step's own condition does not hold for it."
 
 @dataclass(frozen=True)
 class Unit:
-    """One step's work on one record, one sector's records, or (notices, pauses) once for the run."""
+    """One step's work on one record, on one sector's records, or (notices, pauses) once for the run."""
 
     step: Step
     record_type: str
@@ -27,12 +27,13 @@ class Unit:
     ids: tuple[int, ...]
     key: str
     is_new: bool = False
-    """Whether it is known to have no receipt yet."""
+    """Whether it certainly has no receipt yet."""
 
 
 @dataclass(frozen=True)
 class Done:
-    """What a unit's work came to: rows made by type, records it placed, credits to charge, a short sentence."""
+    """The result of a unit: ids of created rows by type, number of records placed, credits to charge, a short
+    sentence."""
 
     made: dict[str, list[int]] = field(default_factory=dict)
     records: int = 1
@@ -43,16 +44,16 @@ class Done:
 
 @dataclass(frozen=True)
 class LeftOut:
-    """The record is in a state that this action does not take; nothing is done and nothing is charged."""
+    """The record is not in a state that this action accepts; nothing is done and nothing is charged."""
 
     message: str
 
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a unit failed: `reason` code, plain sentence, technical detail, and whether trying later can help.
+    """Why a unit failed: `reason` code, plain sentence, technical detail, and whether the fault is transient.
 
-    use: what an AI service counted all the same · unused: it did no work for it.
+    use: what an AI service counted nevertheless · unused: it did no work for the unit.
     """
 
     unit: Unit
@@ -67,9 +68,9 @@ class Failure:
 
 @dataclass
 class Outcome:
-    """What the steps of a run came to: failed units, work left over for a follow-up, sentences for the result.
+    """The result of a run's steps: failed units, work for a follow-up, notes for the result.
 
-    not_begun: step -> units that were not tried because the outside service had stopped answering.
+    not_begun: step -> number of units that were not tried because the external service had stopped answering.
     """
 
     failures: list[Failure] = field(default_factory=list)
@@ -79,7 +80,7 @@ class Outcome:
 
 
 class Refused(Exception):
-    """Raised by a handler that finds out while it writes that the record is left out: what it wrote is undone."""
+    """Raised by a handler that detects while writing that the record is left out: its writes are rolled back."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -87,12 +88,12 @@ class Refused(Exception):
 
 
 def unit_key(run_id: int, step: int, record_id: int) -> str:
-    """The key that the provider, the ledger and the outputs of a unit share, the same in every attempt."""
+    """The idempotency key of a unit for provider, ledger and created records; the same in every attempt."""
     return f"r{run_id}-s{step}-{record_id}"
 
 
 def begin(session: Session, context: RunContext, unit: Unit, now: datetime) -> None:
-    """Note that the unit is being worked on; a second try counts up."""
+    """Record that work on the unit begins; another attempt increases its count."""
     known = None if unit.is_new else _receipt(session, context, unit)
     if known is None:
         session.execute(insert(ActionRun), [_row(context, unit, now) | {"status": "started"}])
@@ -104,7 +105,7 @@ def begin(session: Session, context: RunContext, unit: Unit, now: datetime) -> N
 def finish(
     session: Session, context: RunContext, unit: Unit, done: Done, credits: int, now: datetime
 ) -> None:
-    """The unit's receipt, in the transaction of its outputs and its charge."""
+    """Write the unit's receipt, in the transaction of its results and its charge."""
     _write(session, context, unit, _done(done, credits) | _used(done.use), now)
     if done.use:
         ai_spending.settle(session, context.account, unit.key, done.use, unused=False, now=now)
@@ -118,7 +119,7 @@ def finish_at_once(
 
 
 def leave_out(session: Session, context: RunContext, unit: Unit, reason: LeftOut, now: datetime) -> None:
-    """The record was not one for this action; counted in the result."""
+    """Record that the action does not accept the record; counted in the result."""
     _write_at_once(session, context, unit, {"status": "left_out", "message": reason.message}, now)
 
 
@@ -128,7 +129,7 @@ def fail_at_once(session: Session, context: RunContext, failure: Failure, now: d
 
 
 def skip(session: Session, context: RunContext, step: Step, ids: Sequence[int], now: datetime) -> None:
-    """The step's own condition leaves these records alone: noted, so that a later attempt does not ask again."""
+    """Record that the step's condition excludes these records, so that a later attempt does not check it again."""
     rows = [
         {
             "account_id": context.account.id,
@@ -150,7 +151,7 @@ def skip(session: Session, context: RunContext, step: Step, ids: Sequence[int], 
 
 
 def fail(session: Session, context: RunContext, failure: Failure, now: datetime) -> None:
-    """The unit failed and costs nothing; a retry does it again under the same key."""
+    """The unit failed and costs nothing; a retry does it again with the same key."""
     values = {"status": "failed", "message": failure.message} | _used(failure.use)
     _write(session, context, failure.unit, values, now)
     if failure.unit.step.entry.asks_model:

@@ -1,4 +1,4 @@
-"""Waking runs that wait: when what they wait for has come, they are pending like any other."""
+"""Wakes waiting runs: they become pending when what they wait for is available."""
 
 from collections.abc import Collection, Sequence
 from datetime import date, datetime, timedelta
@@ -17,14 +17,14 @@ from app.business.automation.services.runs.opening import RUN_QUEUES
 from app.business.events import wake
 
 LONGEST_WAIT = timedelta(days=30)
-"""After so long without a start a run is looked at once more, and ends if it would have to wait again."""
+"""After waiting this long a run is tried once more, and ends if it would have to wait again."""
 
 WAKES_AT_ONCE = 20
-"""Runs woken together when credits or records come: those that do not fit wait again, so that nobody is blocked."""
+"""Runs woken together when credits or records become free: those that do not fit wait again, so nobody is blocked."""
 
 
 def anybody_waits(session: Session, account_id: int) -> bool:
-    """Whether a run of the account waits for what the end of another may bring."""
+    """Whether a run of the account waits for something that the end of another run may release."""
     return session.scalar(_WAITERS, {"account": account_id}) is not None
 
 
@@ -39,7 +39,7 @@ _WAITERS = (
 
 
 def wake_previous(session: Session, run: ScheduledTask) -> None:
-    """`run` has closed: the next of its rule that waited for its turn may go, and those that waited for its records."""
+    """`run` has ended: wake the next run of its rule that waits for its turn, and those that wait for its records."""
     wake_next_in_turn(session, run)
     waiter = ScheduledTask
     chosen = (
@@ -50,7 +50,7 @@ def wake_previous(session: Session, run: ScheduledTask) -> None:
             waiter.waits_for_run_id.is_not(None),
             waiter.id != run.id,
         )
-        # Others of the rule may find what they need among its records too.
+        # Other runs of the rule may find what they need among its records too.
         .order_by(waiter.waits_for_run_id != run.id, waiter.priority, waiter.scheduled_at, waiter.id)
         .limit(WAKES_AT_ONCE)
     )
@@ -59,9 +59,9 @@ def wake_previous(session: Session, run: ScheduledTask) -> None:
 
 
 def wake_next_in_turn(session: Session, run: ScheduledTask) -> None:
-    """`run` has closed or waits: the next of its rule that waited for its turn may go.
+    """`run` has ended or waits: wake the next run of its rule that waits for its turn.
 
-    Runs that wait for records are not woken: two of them would wake each other without end.
+    Runs that wait for records are not woken: two of them would wake each other endlessly.
     """
     following = session.scalar(next_in_turn(run))
     if following is not None:
@@ -94,7 +94,7 @@ _AS_INDEXED = (
 
 
 def wake_for_credits(session: Session, account_id: int) -> None:
-    """Credits may be free: the most urgent, then oldest, waiting runs that fit try again; others block nobody."""
+    """Credits may be free: wake the waiting runs that fit, by priority, then oldest first; others block nobody."""
     free = (
         select(Account.credits_balance - Account.credits_held)
         .where(Account.id == account_id)
@@ -121,7 +121,7 @@ def wake_after_pause(session: Session, account_id: int) -> None:
 
 
 def wake_rule(session: Session, rule_id: int) -> None:
-    """The rule's limits were edited: every wait of its runs is judged anew."""
+    """The rule's limits were edited: wake all its waiting runs, to check their limits again."""
     _wake(
         session,
         ScheduledTask.automation_rule_id == rule_id,
@@ -132,13 +132,14 @@ def wake_rule(session: Session, rule_id: int) -> None:
 
 
 def wake_reviewed(session: Session, run_ids: Collection[int]) -> None:
-    """A person let them continue."""
+    """A person has continued them."""
     reviewed = ScheduledTask.id.in_(run_ids), ScheduledTask.waiting_for == Waiting.REVIEW
     _wake(session, *reviewed, skip_locked=False)
 
 
 def wake_for_budget(session: Session, account_id: int, site_id: int | None = None) -> None:
-    """The account's daily ceiling, or the monthly budget of one of its sites, was changed: try again now."""
+    """The account's daily ceiling, or the monthly budget of one of its sites, was changed: wake runs that wait for
+    it."""
     mine = [ScheduledTask.account_id == account_id, ScheduledTask.waiting_for == Waiting.BUDGET]
     if site_id is not None:
         mine.append(or_(ScheduledTask.site_id == site_id, ScheduledTask.site_id.is_(None)))
@@ -146,17 +147,18 @@ def wake_for_budget(session: Session, account_id: int, site_id: int | None = Non
 
 
 def waits_until(run: ScheduledTask) -> datetime | None:
-    """When a waiting run waits no longer; None for one that does not wait."""
+    """When a waiting run ends without having run; None for one that does not wait."""
     return run.waiting_since + LONGEST_WAIT if run.waiting_for and run.waiting_since else None
 
 
 def waited_too_long(run: ScheduledTask, now: datetime) -> bool:
-    """Whether the run has waited as long as any may."""
+    """Whether the run has waited for the longest time allowed."""
     return run.waiting_since is not None and now - run.waiting_since >= LONGEST_WAIT
 
 
 def wake_what_is_due(session: Session, now: datetime) -> int:
-    """From the sweep: new days, credits that came meanwhile, waits whose previous run is gone, or that are over."""
+    """From the sweep: wake runs on a new day, after new credits, when the run they wait for is gone, or when they
+    waited too long."""
     woken = _wake(session, ScheduledTask.waiting_for == Waiting.BUDGET, ScheduledTask.not_before <= now)
     woken += _wake_on_new_days(session, now)
     for account_id in session.scalars(
@@ -170,9 +172,9 @@ def wake_what_is_due(session: Session, now: datetime) -> int:
 
 
 def _wake_on_new_days(session: Session, now: datetime) -> int:
-    """Of each rule, and of each of its sites, as many as today's limit has room for.
+    """For each rule and site wake as many runs as today's limit allows.
 
-    Others are looked at again: today while the limit is not used up, because a run that is skipped takes none of it.
+    The others are checked again, on the same day while the limit is not reached: a skipped run does not count.
     """
     run, woken = ScheduledTask, 0
     due = run.waiting_for == Waiting.DAY, run.status == Status.PENDING, run.not_before <= now
@@ -231,7 +233,7 @@ def _wake_first(session: Session, where: Sequence[ColumnElement[bool]], most: in
 
 
 def _wake_when_records_are_free(session: Session) -> int:
-    """The run that held their records has released them, and nobody has woken these."""
+    """Wake runs whose records were released without waking them."""
     row = RuleRecord
     held = select(row.id).where(row.run_id == ScheduledTask.waits_for_run_id, row.state == "claimed").exists()
     return _wake(
@@ -243,7 +245,7 @@ def _wake_when_records_are_free(session: Session) -> int:
 
 
 def _wake_in_turn(session: Session, now: datetime) -> int:
-    """Runs that waited for their turn and have nobody before them. What waits itself holds up nobody."""
+    """Wake runs that wait for their turn with no run before them. Runs that wait themselves block nobody."""
     other = aliased(ScheduledTask)
     is_earlier = other.scheduled_at < ScheduledTask.scheduled_at
     is_due = other.waiting_for.is_(None) & (func.coalesce(other.not_before, other.scheduled_at) <= now)

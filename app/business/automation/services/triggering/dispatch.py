@@ -1,8 +1,8 @@
-"""Hands closed event batches to the rules: once for each batch and rule, runs over all matching records.
+"""Dispatches closed event batches to rules: once for each batch and rule, with runs over all matching records.
 
-A batch is read and matched first, in a transaction that keeps nobody from writing. The next one writes: the pairs of
-a batch share it under savepoints, and are done one by one after a failure. What fails for one rule is put off by
-itself and undoes nothing of another. Faults of the database that pass count for nothing. A pair with many runs keeps
+A batch is read and matched first, in a transaction that blocks no writers; the next transaction writes. The pairs of a
+batch share it with savepoints; after a failure they are processed one by one. A failure for one rule is retried
+separately and affects no other rule. Transient database faults do not count as attempts. A pair with many runs stores
 its plan in its delivery, and its runs are opened in several transactions.
 """
 
@@ -35,7 +35,7 @@ from app.business.events import EventBatch
 MOST_TRIES = 5
 LONGEST_BACK_OFF = timedelta(hours=1)
 CLOCK_SKEW = timedelta(minutes=2)
-"""A rule made so long after a batch was closed may have been there: two machines' clocks differ."""
+"""A rule created within this time after a batch was closed may still get it: clocks of machines differ."""
 
 Failures = list[tuple[int, Exception]]
 """By rule."""
@@ -46,7 +46,7 @@ Listeners = dict[int, int]
 
 @dataclass
 class Dispatched:
-    """What came of one look at the outbox. failures: each for a line of the log, with what names it."""
+    """The result of one dispatch. failures: log entries with the ids concerned."""
 
     batches: int = 0
     failures: list[dict[str, Any]] = field(default_factory=list)
@@ -58,7 +58,7 @@ class Dispatched:
 
 @dataclass
 class BatchPlan:
-    """What a batch will start: its rules as they were when it was matched with them, and what came of it."""
+    """A batch matched with its rules in their versions of that moment, and the deliveries to write."""
 
     batch: EventBatch
     events: BatchEvents
@@ -70,7 +70,7 @@ class BatchPlan:
 def dispatch_batches(
     transaction: Transaction, now: datetime, *, most: int = 50, reading: Transaction | None = None
 ) -> Dispatched:
-    """Hand every closed batch to every rule with its trigger, then try again what had failed and is due.
+    """Dispatch every closed batch to every rule with its trigger, then retry or continue deliveries that are due.
 
     reading: begins a transaction that only reads.
     """
@@ -98,7 +98,7 @@ def dispatch_batches(
 
 
 def _oldest_first(transaction: Transaction, now: datetime, most: int) -> Iterator[int]:
-    """Every closed batch once, in the order of the index of those that are not dispatched."""
+    """Every closed batch once, in the order of the index on undispatched batches."""
     key = EventBatch.closed_at, EventBatch.id
     query = _undispatched(now).order_by(*key)
     while True:
@@ -108,13 +108,13 @@ def _oldest_first(transaction: Transaction, now: datetime, most: int) -> Iterato
         if len(page) < most:
             return
         batch_id, closed_at = page[-1]
-        # In two parts: so both databases seek to the first one in the index.
+        # Two conditions, so that both databases seek to the first row in the index.
         behind = or_(EventBatch.closed_at > closed_at, EventBatch.id > batch_id)
         query = _undispatched(now).where(EventBatch.closed_at >= closed_at, behind).order_by(*key)
 
 
 def _pages(transaction: Transaction, query: Any, key: Any, most: int) -> Iterator[int]:
-    """Every id of the query once, so that what stays due cannot hold up what comes after it."""
+    """Every id of the query once, so that rows which stay due cannot block later ones."""
     last = 0
     while True:
         with transaction() as session:
@@ -148,7 +148,7 @@ def plan_batch(session: Session, batch_id: int, now: datetime) -> BatchPlan:
 
 
 def dispatch_batch(session: Session, plan: BatchPlan, now: datetime) -> Failures:
-    """Hand the batch to its rules, once. What fails is kept to be tried again, and returned."""
+    """Dispatch the batch to its rules, once. Failures are stored for a retry, and returned."""
     if not _take_batch(session, plan.batch.id, now):
         return []
     _plan_changed(session, plan, now)
@@ -173,7 +173,7 @@ def _take_batch(session: Session, batch_id: int, now: datetime) -> bool:
 
 
 def _plan_changed(session: Session, plan: BatchPlan, now: datetime) -> None:
-    """Match the batch again with the rules that were saved since it was matched with them."""
+    """Match the batch again with rules that were saved since the match."""
     listeners = _listeners(session, plan.batch)
     same = {rule_id for rule_id, version in listeners.items() if plan.listeners.get(rule_id) == version}
     plan.pairs = [pair for pair in plan.pairs if pair.rule.id in same]
@@ -190,7 +190,10 @@ def _add_listeners(session: Session, plan: BatchPlan, listeners: Listeners, now:
 
 
 def _within(session: Session, work: Callable[[], Any]) -> Exception | None:
-    """Do it in a savepoint of its own: what fails is undone alone. A passing fault ends the whole transaction."""
+    """Execute in a savepoint, so that only a failure itself is rolled back.
+
+    A transient fault ends the whole transaction.
+    """
     try:
         with session.begin_nested():
             work()
@@ -202,7 +205,7 @@ def _within(session: Session, work: Callable[[], Any]) -> Exception | None:
 
 
 def _listeners(session: Session, batch: EventBatch) -> Listeners:
-    """Rules with the batch's trigger. Few columns: a rule whose row cannot be read must not keep others from it."""
+    """Rules with the batch's trigger. Few columns: a rule whose row cannot be read must not affect the others."""
     rule = AutomationRule
     query = select(rule.id, rule.version).where(
         rule.account_id == batch.account_id,
@@ -224,14 +227,14 @@ def _match(
 
 
 def _try_again(transaction: Transaction, delivery_id: int, now: datetime, done: Dispatched) -> None:
-    """Until it is done or fails: a delivery of many runs takes several transactions."""
+    """Repeat until it is done or fails: a delivery with many runs takes several transactions."""
     try:
         while _deliver_some(transaction, delivery_id, now, done):
             pass
     except Exception as error:
         if stops_all(error):
             raise
-        # A passing fault: the next look tries it again.
+        # A transient fault: retried in the next dispatch.
         done.note(error, delivery=delivery_id)
 
 
@@ -257,7 +260,7 @@ def _take(session: Session, delivery_id: int) -> BatchDelivery | None:
 
 
 def redeliver(session: Session, delivery: BatchDelivery, now: datetime) -> None:
-    """Hand over one pair that had failed, or go on with one that is handed over in parts. Raises what is wrong."""
+    """Deliver a failed pair again, or the next part of a pair with many runs. Raises the error if it fails."""
     batch = session.get_one(EventBatch, delivery.batch_id)
     rule = session.get_one(AutomationRule, delivery.rule_id, populate_existing=True)
     pair = planned_before(delivery, batch, rule)
@@ -282,7 +285,7 @@ def _fail_again(session: Session, delivery: BatchDelivery, error: Exception, now
 
 
 def _set_back(session: Session, batch_id: int, error: Exception, now: datetime) -> None:
-    """The batch itself cannot be read: it is tried again for as long as it takes, and the audit names it."""
+    """The batch itself cannot be read: it is retried indefinitely, and the audit reports it."""
     batch = session.get_one(EventBatch, batch_id, populate_existing=True)
     batch.attempts, batch.error = batch.attempts + 1, _text(error)
     batch.not_before = _back_off(now, batch.attempts)
