@@ -216,6 +216,10 @@ class WritePace:
         self.slices: list[tuple[int, float]] = []
         self.costs: deque[tuple[float, float, float]] = deque(maxlen=self.REMEMBERED)
 
+    def shorten(self, share: float) -> None:
+        """Aim at so much of the usual length."""
+        self.aim, self.most = share * self.aim, share * self.most
+
     def start(self) -> None:
         """The lock is held from now on."""
         self.began = self.last = self.timer()

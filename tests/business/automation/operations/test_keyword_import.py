@@ -303,8 +303,9 @@ def test_dear_statements_do_not_make_transactions_small() -> None:
     assert max(machine.held) <= 0.2
 
 
+@pytest.mark.both_databases
 def test_parts_of_an_import_follow_the_clock(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows that cost 5 ms each are written five or six at a time."""
+    """Rows that cost 5 ms each are written five or six at a time, on PostgreSQL three or four."""
     clock, parts = [0.0], list[int]()
     write, finish = ImportPart.write, ImportPart.finish
 
@@ -324,7 +325,8 @@ def test_parts_of_an_import_follow_the_clock(session: Session, monkeypatch: pyte
     assert trial.execute()
     assert trial.wrong() == []
     assert parts[0] == 3
-    assert set(parts[1:-1]) <= {4, 5, 6}
+    is_file = session.get_bind().dialect.name == "sqlite"
+    assert set(parts[1:-1]) <= ({4, 5, 6} if is_file else {3, 4})
 
 
 def test_nothing_is_collected_while_others_wait(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
