@@ -34,7 +34,7 @@ SITES: dict[str, dict[str, Any]] = {
         "url": "https://kaffeewerk.example",
         "timezone": "Europe/Berlin",
         "language": "de",
-        "monthly_budget": 70,
+        "monthly_budget": 69,
     },
     "clear-ledger": {
         "name": "Clear Ledger",

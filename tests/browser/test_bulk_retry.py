@@ -12,7 +12,7 @@ from app.business.automation.services.operation_registry import KINDS
 from app.business.automation.services.operations import lifecycle
 from tests.browser.conftest import serious_faults
 from tests.business.automation.machine import Machine
-from tests.factories import make_sector, make_site, make_task
+from tests.factories import make_ai_connection, make_sector, make_site, make_task
 from tests.modules.automation_pages import make_rule, make_run
 from tests.people import People
 
@@ -29,6 +29,7 @@ WRITING = {
 @pytest.fixture
 def failed(session: Session, people: People) -> list[ScheduledTask]:
     """Two failed runs, each of an article of 300 words."""
+    make_ai_connection(session, people.account)
     sector = make_sector(session, make_site(session, people.account))
     rule, at = make_rule(session, people.account, **WRITING), datetime.now(UTC)
     return [
