@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE
-from tests.factories import make_cluster, make_sector, make_site, make_task
+from tests.factories import make_cluster, make_sector, make_site, make_task, make_webhook
 from tests.modules.automation_pages import NIGHTLY, make_rule, make_run
 from tests.people import People, browser_of, make_people
 
@@ -50,7 +50,10 @@ def test_every_page_with_an_action_shows_its_label(
 ) -> None:
     entry, site = CATALOGUE[key], make_site(session, people.account)
     record_type = entry.takes[0] if entry.takes else None
-    actions = [{"type": key, "params": PARAMS.get(key, {})}]
+    params = PARAMS.get(key, {})
+    if "webhook" in entry.inputs:
+        params = params | {"webhook": make_webhook(session, people.account).id}
+    actions = [{"type": key, "params": params}]
     rule = make_rule(
         session,
         people.account,
