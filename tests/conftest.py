@@ -4,7 +4,7 @@ import gc
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from functools import cache
@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from flask import Flask, g
 from flask.testing import FlaskClient
+from jinja2 import FileSystemBytecodeCache
 from playwright.sync_api import Browser, sync_playwright
 from pwdlib.hashers.argon2 import Argon2Hasher
 from redis import Redis
@@ -55,9 +56,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(key=place)
 
 
-def pytest_collection_finish() -> None:
-    """What is loaded by now stays: the collector need not look at it again and again."""
-    gc.freeze()
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is loaded by then stays: the collector need not look at it again and again."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -125,8 +132,20 @@ def valkey(valkey_server: str) -> Iterator[Redis]:
 
 
 @pytest.fixture(scope="session")
+def compiled_templates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Each template is compiled once in a run, not for each application of each of its processes.
+
+    Not kept for the next run: what a filter makes of a constant is compiled too, and its code may have changed.
+    """
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "templates"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def kept_apps(
-    valkey_server: str, tmp_path_factory: pytest.TempPathFactory
+    valkey_server: str, tmp_path_factory: pytest.TempPathFactory, compiled_templates: Path
 ) -> Iterator[Callable[[str], Flask]]:
     """The application on each database, with its tables, made once in a process of the tests."""
     with ExitStack() as made:
@@ -141,6 +160,7 @@ def kept_apps(
             )
             app = create_app(settings)
             app.config["TESTING"] = True
+            app.jinja_env.bytecode_cache = FileSystemBytecodeCache(str(compiled_templates))
             # Requests of a test share the context of its `session`: each begins without what the last one left there.
             app.before_request_funcs[None].insert(0, lambda: vars(g).clear())
             hold_to_declarations(app)

@@ -7,7 +7,6 @@ from pydantic import BaseModel
 
 from app.business.language_model import Prompt, ProviderFault
 from app.infrastructure.ai.endpoint import Endpoint
-from app.infrastructure.ai.openai_compatible import OpenAICompatible
 from app.infrastructure.ai.response_formats import MODES, Mode
 from app.infrastructure.outbound.policy import OutboundPolicy
 from app.infrastructure.outbound.transport import Bounds
@@ -52,6 +51,9 @@ def probe(endpoint: Endpoint, policy: OutboundPolicy, bounds: Bounds = BOUNDS) -
 
 def _form_of(endpoint: Endpoint, policy: OutboundPolicy, bounds: Bounds) -> Mode | ProviderFault:
     """The first form from the endpoint's on that gives a usable answer, or why none does."""
+    # Imported here: the client is large, and a page's process needs it for tests of connections only.
+    from app.infrastructure.ai.openai_compatible import OpenAICompatible
+
     last: ProviderFault | None = None
     for mode in MODES[MODES.index(endpoint.mode) :]:
         model = OpenAICompatible(replace(endpoint, mode=mode), policy, bounds)
