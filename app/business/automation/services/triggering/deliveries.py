@@ -33,13 +33,18 @@ MOST_RUNS = 400
 """Runs opened in one transaction: others wait to write until it ends."""
 
 
+RunRecords = tuple[int, list[int] | None]
+"""Of one run: its site (0 where the rule is not split) and its records (None: without records)."""
+
+
 @dataclass(frozen=True)
 class DeliveryPlan:
     """A batch and a rule, what matched, and the runs to open. sample: a few of the records that did not match."""
 
     batch: EventBatch
     rule: AutomationRule
-    openings: list[Opening]
+    runs: Sequence[RunRecords]
+    opened_at: datetime
     matched: int
     unmatched: int
     sample: list[int]
@@ -47,13 +52,21 @@ class DeliveryPlan:
     @property
     def counts(self) -> dict[str, int]:
         """The counts stored in the delivery."""
-        return {"matched": self.matched, "unmatched": self.unmatched, "runs": len(self.openings)}
+        return {"matched": self.matched, "unmatched": self.unmatched, "runs": len(self.runs)}
+
+    def openings(self, start: int = 0) -> list[Opening]:
+        """Of so many runs as one transaction opens. Parts are numbered from 1."""
+        some = self.runs[start : start + MOST_RUNS]
+        return [
+            _opening(self.batch, self.opened_at, records, number, site_id)
+            for number, (site_id, records) in enumerate(some, start + 1)
+        ]
 
     def stored(self) -> dict[str, object]:
         """The form in which a delivery keeps its plan until all its runs are open."""
         return {
             "version": self.rule.version,
-            "openings": [[opening.split_site_id, opening.records] for opening in self.openings],
+            "runs": self.runs,
             "matched": self.matched,
             "unmatched": self.unmatched,
             "sample": self.sample,
@@ -62,10 +75,9 @@ class DeliveryPlan:
 
 def plan_delivery(batch: EventBatch, rule: AutomationRule, match: Match, now: datetime) -> DeliveryPlan:
     """Runs by site where the rule is split, in parts of the usual size, or one for each record."""
-    series = [(site_id, part) for site_id, records in match.groups for part in _parts(rule, records)]
-    openings = _openings(batch, now, series)
+    runs = [(site_id, part) for site_id, records in match.groups for part in _parts(rule, records)]
     unmatched = match.unmatched
-    return DeliveryPlan(batch, rule, openings, match.count, len(unmatched), unmatched[:SAMPLE])
+    return DeliveryPlan(batch, rule, runs, now, match.count, len(unmatched), unmatched[:SAMPLE])
 
 
 def planned_before(delivery: BatchDelivery, batch: EventBatch, rule: AutomationRule) -> DeliveryPlan | None:
@@ -73,8 +85,8 @@ def planned_before(delivery: BatchDelivery, batch: EventBatch, rule: AutomationR
     kept = delivery.planned
     if kept is None or kept["version"] != rule.version:
         return None
-    openings = _openings(batch, delivery.created_at, kept["openings"])
-    return DeliveryPlan(batch, rule, openings, kept["matched"], kept["unmatched"], kept["sample"])
+    figures = kept["matched"], kept["unmatched"], kept["sample"]
+    return DeliveryPlan(batch, rule, kept["runs"], delivery.created_at, *figures)
 
 
 def plan_rest(
@@ -82,10 +94,10 @@ def plan_rest(
 ) -> DeliveryPlan:
     """Of a rule that was saved when some runs were open: what of the others' records it takes now."""
     kept: Any = delivery.planned
-    opened, left = kept["openings"][: delivery.runs], kept["openings"][delivery.runs :]
+    opened, left = kept["runs"][: delivery.runs], kept["runs"][delivery.runs :]
     places = {site_id for site_id, records in left if records is None}
     wanted = {record_id for _, records in left for record_id in records or ()}
-    series: list[tuple[int, list[int] | None]] = []
+    series: list[RunRecords] = []
     for site_id, records in match.groups if match else ():
         if records is None:
             series += [(site_id, None)] if site_id in places else []
@@ -93,9 +105,8 @@ def plan_rest(
             some = [record_id for record_id in records if record_id in wanted]
             series += [(site_id, part) for part in _parts(rule, some)]
     dropped = len(wanted) - sum(len(records or ()) for _, records in series)
-    openings = _openings(batch, now, [*opened, *series])
-    matched, unmatched = kept["matched"] - dropped, kept["unmatched"] + dropped
-    return DeliveryPlan(batch, rule, openings, matched, unmatched, kept["sample"])
+    figures = kept["matched"] - dropped, kept["unmatched"] + dropped, kept["sample"]
+    return DeliveryPlan(batch, rule, [*opened, *series], now, *figures)
 
 
 def deliver_all(session: Session, pairs: Sequence[DeliveryPlan], now: datetime) -> None:
@@ -108,7 +119,7 @@ def deliver_all(session: Session, pairs: Sequence[DeliveryPlan], now: datetime) 
     whole = _fitting(pairs)
     new = _add_deliveries(session, pairs, whole, now)
     fresh = [pair for pair in whole if (pair.batch.id, pair.rule.id) in new]
-    open_runs(session, [(pair.rule, opening) for pair in fresh for opening in pair.openings])
+    open_runs(session, [(pair.rule, opening) for pair in fresh for opening in pair.openings()])
     for pair in fresh:
         if pair.unmatched:
             record_skip(
@@ -122,15 +133,17 @@ def deliver_again(session: Session, delivery: BatchDelivery, pair: DeliveryPlan,
     The row that represents a failure becomes the first of them.
     """
     run = run_of(session, delivery)
-    openings = pair.openings[delivery.runs : delivery.runs + MOST_RUNS]
+    openings = pair.openings(delivery.runs)
     delivery.runs += len(openings)
     if run is not None and openings:
         reopen(session, run, pair.rule, openings[0])
         openings = openings[1:]
     open_runs(session, [(pair.rule, opening) for opening in openings])
     delivery.error, delivery.run_id = None, None
-    if delivery.runs < len(pair.openings):
-        delivery.state, delivery.not_before, delivery.planned = Delivery.PENDING, now, pair.stored()
+    if delivery.runs < len(pair.runs):
+        delivery.state, delivery.not_before = Delivery.PENDING, now
+        if delivery.planned is None or delivery.planned["version"] != pair.rule.version:
+            delivery.planned = pair.stored()
     else:
         _end_delivery(session, delivery, pair, run, now)
     session.flush()
@@ -141,7 +154,7 @@ def _end_delivery(
 ) -> None:
     if pair.unmatched:
         skip = _skip(session, pair, now)
-        if run is not None and not pair.openings:
+        if run is not None and not pair.runs:
             skip_instead(session, run, now=now, **skip)
         else:
             record_skip(session, pair.rule, _opening(pair.batch, now, None, 0), now=now, **skip)
@@ -154,8 +167,8 @@ def _fitting(pairs: Sequence[DeliveryPlan]) -> list[DeliveryPlan]:
     """Those whose runs are opened in one transaction, the first ones first."""
     room, found = MOST_RUNS, []
     for pair in pairs:
-        if len(pair.openings) <= room:
-            room -= len(pair.openings)
+        if len(pair.runs) <= room:
+            room -= len(pair.runs)
             found.append(pair)
     return found
 
@@ -164,13 +177,6 @@ def _parts(rule: AutomationRule, records: list[int] | None) -> Iterable[list[int
     if records is None:
         return [None]
     return parts(stored_actions(rule.actions), rule.batching, records)
-
-
-def _openings(batch: EventBatch, now: datetime, series: Iterable[Any]) -> list[Opening]:
-    """A run for each site and its records; parts are numbered from 1."""
-    return [
-        _opening(batch, now, records, number, site_id) for number, (site_id, records) in enumerate(series, 1)
-    ]
 
 
 def _add_deliveries(
