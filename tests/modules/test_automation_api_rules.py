@@ -13,7 +13,7 @@ from app.business.automation.models import AutomationRule, RuleVersion
 from app.business.automation.run_models import Cause, ScheduledTask
 from app.infrastructure.database import db
 from tests.business.automation import run_rows
-from tests.factories import make_account, make_sector, make_site
+from tests.factories import make_account, make_cluster, make_sector, make_site
 from tests.modules.automation_rest import HOURLY, IDEAS, RULES, rule_body
 from tests.people import People, browser_of, make_people, program_of
 
@@ -115,6 +115,31 @@ def test_an_invalid_value_is_refused_by_its_path(
 def test_an_id_beyond_any_row_is_refused(api: FlaskClient, ids: list[int]) -> None:
     actions = [{"type": "generate_ideas", "params": {"cluster_ids": ids}}]
     assert api.post(RULES, json=rule_body(actions=actions)).status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("status", "record_type", "words"),
+    [("draft", "task", "tasks"), ("planned", "cluster", "clusters"), ("new", "cluster", "clusters"),
+     ("clustered", "keyword", "keywords"), ("accepted", "idea", "ideas"), ("approved", "content", "content")],
+)  # fmt: skip
+def test_records_that_an_action_names_leave_the_record_type_to_the_conditions(
+    api: FlaskClient, session: Session, people: People, status: str, record_type: str, words: str
+) -> None:
+    sector = make_sector(session, make_site(session, people.account))
+    ids = [make_cluster(session, sector).id for _ in range(2)]
+    session.commit()
+    answer = api.post(
+        RULES,
+        json={
+            "name": "Ideas for two clusters",
+            "trigger": "schedule",
+            "schedule": {"cron": "0 9 * * *", "timezone": "UTC"},
+            "conditions": {"field": "status", "operator": "eq", "value": status},
+            "actions": [{"type": "generate_ideas", "params": {"cluster_ids": ids}}],
+        },
+    )
+    assert (answer.status_code, answer.json.get("record_type")) == (201, record_type), answer.json
+    assert words in answer.json["summary"]
 
 
 def test_put_gives_absent_keys_their_defaults(api: FlaskClient, rule: dict[str, Any]) -> None:

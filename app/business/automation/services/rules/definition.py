@@ -197,16 +197,28 @@ def _parts(faults: Iterable[ErrorDetails]) -> dict[str, list[str]]:
 
 
 def working_record_type(rule: RuleDefinition) -> str | None:
-    """The record type of the rule's runs: from the trigger, the author, or the first action's input."""
+    """The record type of the rule's runs: from the trigger, the author, or the first action's input.
+
+    An action that names the ids of its records works on them whatever the run is about: then it is the first type of
+    the pipeline on which the conditions are possible.
+    """
     given = triggers.TRIGGERS[rule.trigger].record_type
     if isinstance(rule.trigger_options, triggers.StatusChangedOptions):
         return rule.trigger_options.record_type
     if given or rule.trigger != "schedule" or "record_type" in rule.model_fields_set:
         return given or rule.record_type
-    for action in rule.actions:
-        if needed := CATALOGUE[action.type].needed:
-            return needed
-    return None
+    first = next((action for action in rule.actions if CATALOGUE[action.type].needed), None)
+    if first is None:
+        return None
+    needed = CATALOGUE[first.type].needed
+    if explicit_ids(first):
+        return next((kind for kind in (needed, *RECORD_TYPES) if _is_possible(rule.conditions, kind)), needed)
+    return needed
+
+
+def _is_possible(conditions: JsonObject, record_type: str | None) -> bool:
+    """Whether the fields and values of the conditions are those of this record type."""
+    return not _when_errors(conditions, record_type, "conditions")
 
 
 def is_local(actions: Iterable[Action]) -> bool:
