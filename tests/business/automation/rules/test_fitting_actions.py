@@ -15,6 +15,7 @@ PARAMS: dict[str, dict[str, Any]] = {
     "notify": {"message": "Look"},
     "pause_rule": {"rule_id": 1},
     "resume_rule": {"rule_id": 1},
+    "send_webhook": {"webhook": 1},
     "update_records": {"note": "Look"},
 }
 BEST = {

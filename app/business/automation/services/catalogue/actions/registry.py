@@ -28,8 +28,9 @@ CATALOGUE: dict[str, AnyAction] = {
         GENERATE_CONTENT,
         UPDATE_RECORDS,
         CREATE_RECORD,
-        SEND_WEBHOOK,
+        # Before the webhook, which has to be set up first.
         NOTIFY,
+        SEND_WEBHOOK,
         PAUSE_RULE,
         RESUME_RULE,
     )
