@@ -86,7 +86,7 @@ def test_the_account_sees_its_own_backlog_and_the_last_audit(
 def test_missing_workers_are_named_by_readyz(client: FlaskClient, valkey: Redis) -> None:
     answer = client.get("/readyz").json
     assert answer
-    assert answer["checks"]["workers"] == "no worker looks at clock, due, manual, events, long"
+    assert answer["checks"]["workers"] == "no worker looks at clock, due, manual, events, deliveries, long"
     tell_all_alive(valkey)
     answer = client.get("/readyz").json
     assert answer

@@ -170,6 +170,18 @@ def test_it_takes_few_queries_however_long_the_history(
     assert len(statements) <= 9
 
 
+def test_each_new_rule_takes_one_query_more(session: Session, account: Account, now: datetime) -> None:
+    taken = []
+    for _ in range(2):
+        for _ in range(3):
+            make_paid_rule(session, account, now - DAY, **NIGHTLY)
+        session.expire_all()
+        with counted() as statements:
+            look_ahead(session, account, now)
+        taken.append(len(statements))
+    assert taken[1] - taken[0] == 3
+
+
 def test_an_account_without_plan_or_rules_has_an_empty_outlook(session: Session, now: datetime) -> None:
     account = make_account(session, credits=0)
     account.plan_id = None

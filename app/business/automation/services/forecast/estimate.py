@@ -16,7 +16,6 @@ from app.business.automation.services.conditions.query import matching
 from app.business.automation.services.rules.cost import about_credits, most_per_run, most_runs_per_day
 from app.business.automation.services.rules.definition import RuleDefinition
 from app.business.automation.services.runs.record_selection import eligible
-from app.business.outlets.services.ai_connections import is_connected
 
 
 @dataclass(frozen=True)
@@ -37,12 +36,12 @@ def estimate_use(
     since: datetime,
     zone: ZoneInfo,
     now: datetime,
+    connected: bool,
 ) -> UseEstimate:
     """Estimate from the records that match now; those since `since` give the rate.
 
-    `due`: share of each day since then.
+    `due`: share of each day since then · connected: to an AI service, whose work has other prices.
     """
-    connected = is_connected(session, account_id)
     per_run = most_per_run(definition, connected=connected)
     most = per_run * most_runs_per_day(definition, now)
     if definition.record_type is None:

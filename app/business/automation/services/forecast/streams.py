@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from sqlalchemy.orm import Session
@@ -20,6 +21,7 @@ from app.business.automation.services.rules.versions import read_definition
 from app.business.automation.services.rules.zone import rule_zone
 from app.business.automation.services.schedules.calendar import Schedule
 from app.business.errors import Invalid
+from app.business.outlets.services.ai_connections import is_connected
 
 MOST_ESTIMATED = 20
 """Rules with little history for which an estimate is computed."""
@@ -50,6 +52,10 @@ class Streams:
         self.estimates = 0
         self.nothing, self.always = [0.0] * len(days.dates), [1.0] * len(days.dates)
         self.every_day = self._days_due(None)
+
+    @cached_property
+    def _connected(self) -> bool:
+        return is_connected(self.session, self.account.id)
 
     def of_rule(
         self,
@@ -87,7 +93,14 @@ class Streams:
         """The stream with the estimate by prices and records, for a rule with little history."""
         due = history.parts_due(self._schedule(definition), self.days)
         found = estimate_use(
-            self.session, self.account.id, definition, due, since=self.days.starts[0], zone=zone, now=self.now
+            self.session,
+            self.account.id,
+            definition,
+            due,
+            since=self.days.starts[0],
+            zone=zone,
+            now=self.now,
+            connected=self._connected,
         )
         return replace(stream, estimated_use=found.per_day, waiting=found.waiting, most=found.most)
 
