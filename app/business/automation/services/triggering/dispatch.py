@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import Select, or_, select, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -113,7 +113,7 @@ def _oldest_first(transaction: Transaction, now: datetime, most: int) -> Iterato
         query = _undispatched(now).where(EventBatch.closed_at >= closed_at, behind).order_by(*key)
 
 
-def _pages(transaction: Transaction, query: Any, key: Any, most: int) -> Iterator[int]:
+def _pages(transaction: Transaction, query: Select[int], key: Any, most: int) -> Iterator[int]:
     """Every id of the query once, so that rows which stay due cannot block later ones."""
     last = 0
     while True:
@@ -133,7 +133,7 @@ def _undispatched(now: datetime) -> Any:
     )
 
 
-def _due_again(now: datetime) -> Any:
+def _due_again(now: datetime) -> Select[int]:
     return select(BatchDelivery.id).where(
         BatchDelivery.state == Delivery.PENDING, BatchDelivery.not_before <= now
     )
