@@ -3,6 +3,7 @@
 import contextlib
 import os
 import secrets
+from email.utils import parseaddr
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -11,7 +12,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-READ_BY_NOTHING_YET = ("smtp_url", "mail_from", "metrics_token", "history_days")
+READ_BY_NOTHING_YET = ("metrics_token", "history_days")
 
 
 DATABASES = ("postgresql://", "postgres://", "postgresql+psycopg://", "sqlite://")
@@ -98,6 +99,24 @@ class Settings(BaseSettings):
     def _absolute(cls, value: Path) -> Path:
         return value.resolve()
 
+    @field_validator("smtp_url")
+    @classmethod
+    def _mail_server(cls, value: SecretStr) -> SecretStr:
+        url = value.get_secret_value()
+        if url and not url.startswith(("smtp://", "smtps://")):
+            raise ValueError("must start with smtp:// or smtps://")
+        if url and not urlsplit(_whole_address(url)).hostname:
+            raise ValueError("must name the mail server: smtp://host:587")
+        return value
+
+    @field_validator("mail_from")
+    @classmethod
+    def _sender(cls, value: str) -> str:
+        name, _, domain = parseaddr(value)[1].rpartition("@")
+        if value and not (name and domain and value.isprintable()):
+            raise ValueError("must be an address: Console <console@example.com>")
+        return value
+
     @model_validator(mode="after")
     def _belong_together(self) -> Self:
         if self.database_url and not self.secret_key.get_secret_value():
@@ -105,7 +124,14 @@ class Settings(BaseSettings):
         for name in ("secret_key", "secret_key_old"):
             if 0 < len(getattr(self, name).get_secret_value()) < 32:
                 raise ValueError(f"{name.upper()} must have at least 32 characters")
+        if self.smtp_url.get_secret_value() and not self.mail_from:
+            raise ValueError("MAIL_FROM is required with SMTP_URL: mails need a sender")
         return self
+
+    @property
+    def sends_mail(self) -> bool:
+        """Whether there is a mail server; without one links are shown on pages."""
+        return bool(self.smtp_url.get_secret_value())
 
     @property
     def site_url(self) -> str:

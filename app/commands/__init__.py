@@ -2,7 +2,7 @@
 
 from flask import Flask
 
-from app.commands import accounts, audit, billing, demo, openapi, processes, up
+from app.commands import accounts, audit, billing, demo, mail, openapi, processes, up
 
 
 def register(app: Flask) -> None:
@@ -10,6 +10,7 @@ def register(app: Flask) -> None:
     audit.register(app)
     billing.register(app)
     demo.register(app)
+    mail.register(app)
     openapi.register(app)
     processes.register(app)
     up.register(app)

@@ -81,11 +81,13 @@ class Person:
 @dataclass(frozen=True)
 class Permission:
     """What a view declares: the role it needs (None: anyone), whether a GET of it writes, and whether it acts on the
-    whole account, which people limited to sites may not."""
+    whole account, which people limited to sites may not. has_proof: its address itself proves who may use it, so that
+    a program may post to it without one of our forms."""
 
     role: Role | None
     writes: bool = False
     whole_account: bool = False
+    has_proof: bool = False
 
 
 OWNER_OF_ALL = Permission(Role.OWNER, whole_account=True)
@@ -103,6 +105,10 @@ class Allow:
     def anyone(self, view: View) -> View:
         """Everyone may use the view, signed in or not: sign-in, health, static files."""
         return declare(view, Permission(None))
+
+    def bearer_of_address(self, view: View) -> View:
+        """Everyone who has the address, which nobody can guess; also programs, without a token of our forms."""
+        return declare(view, Permission(None, has_proof=True))
 
 
 allow = Allow()
@@ -183,7 +189,7 @@ def _guard() -> ResponseReturnValue | None:
         g.person = _identify(datetime.now(UTC))
         if g.person is None:
             return _ask_to_sign_in()
-    if g.person is None or g.person.via == "session":
+    if not permission.has_proof and (g.person is None or g.person.via == "session"):
         csrf.protect()
     if permission.role:
         _check(g.person, permission.role, whole_account=permission.whole_account)

@@ -102,13 +102,13 @@ def test_settings_without_effect_are_named_at_the_start(copy: Copy, tmp_path: Pa
         "PORT": str(copy.port),
         "DATA_DIR": str(tmp_path),
         "HISTORY_DAYS": "30",
-        "MAIL_FROM": "a@example.com",
+        "METRICS_TOKEN": "a-token-that-nothing-reads",
     }
     refused = up_again(
         copy, PUBLIC_URL="", **given | {"PORT": str(free_port()), "REDIS_URL": "redis://127.0.0.1:1"}
     )
     assert "settings_without_effect" in refused.stderr
-    assert '["MAIL_FROM", "HISTORY_DAYS"]' in refused.stderr
+    assert '["METRICS_TOKEN", "HISTORY_DAYS"]' in refused.stderr
 
 
 @pytest.mark.parametrize(

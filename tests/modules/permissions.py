@@ -30,13 +30,13 @@ from tests.modules.automation_pages import ON_KEYWORDS, make_rule, make_run
 from tests.people import People, browser_of
 
 ROLES = ("viewer", "operator", "editor", "owner")
-WITH_OWN_SIGNATURE: set[str] = set()
+WITH_OWN_SIGNATURE = {"outlets.unsubscribe"}
 """Addresses whose POST needs no CSRF token, because the request is signed in another way."""
 
 TABLE = {
     "anyone": """
         static accounts.sign_in accounts.sign_out accounts.welcome accounts.use_welcome
-        system.healthz system.readyz
+        system.healthz system.readyz outlets.ask_unsubscribe outlets.unsubscribe
     """,
     "viewer": """
         accounts.profile accounts.save_profile accounts.password accounts.end_session accounts.end_all_sessions

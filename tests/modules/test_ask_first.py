@@ -39,6 +39,7 @@ IN_PLAIN_SIGHT = """
     planner.edit_idea writer.new_task writer.edit_task writer.edit_content writer.decide_content
     writer.written_out outlets.save_ai outlets.test_ai outlets.save_wordpress outlets.test_wordpress
     outlets.add_webhook outlets.save_webhook outlets.test_webhook outlets.resend
+    outlets.unsubscribe
 """
 """Affects one record or the person only, or is a form whose fields are what is saved, or can easily be reverted."""
 

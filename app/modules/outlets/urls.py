@@ -2,7 +2,15 @@
 
 from flask import Blueprint
 
-from app.modules.outlets import api, views, webhook_api, webhook_views, wordpress_api, wordpress_views
+from app.modules.outlets import (
+    api,
+    unsubscribe_views,
+    views,
+    webhook_api,
+    webhook_views,
+    wordpress_api,
+    wordpress_views,
+)
 
 blueprint = Blueprint("outlets", __name__)
 add = blueprint.add_url_rule
@@ -28,5 +36,9 @@ add("/webhooks/<int:id>/secret", "rotate_webhook", webhook_views.rotate, methods
 add("/webhooks/<int:id>/delete", "remove_webhook", webhook_views.remove, methods=["POST"])
 add("/webhooks/deliveries/<int:id>", "delivery", webhook_views.show_delivery)
 add("/webhooks/deliveries/<int:id>/send", "resend", webhook_views.resend, methods=["POST"])
+
+
+add("/unsubscribe/<token>", "ask_unsubscribe", unsubscribe_views.ask)
+add("/unsubscribe/<token>", "unsubscribe", unsubscribe_views.unsubscribe, methods=["POST"])
 
 blueprints = (blueprint, api.api, webhook_api.api, wordpress_api.api)

@@ -12,7 +12,9 @@ from app.business.errors import Invalid
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
 from app.modules.accounts.forms import MAY, ROLES, NewPersonForm
+from app.modules.accounts.link_mail import mail_link
 from app.modules.web import see_other
+from app.settings import Settings
 
 
 @allow(Role.OWNER)
@@ -91,18 +93,34 @@ def _role(name: str) -> Role:
 def _page(form: NewPersonForm, link: str | None = None, user: User | None = None) -> str:
     people = team.people_of(db.session(), current_person().account.id)
     return render_template(
-        "pages/accounts/team.html", form=form, people=people, roles=ROLES, most=_most(), link=link, user=user
+        "pages/accounts/team.html",
+        form=form,
+        people=people,
+        roles=ROLES,
+        most=_most(),
+        link=link,
+        user=user,
+        sends_mail=_settings().sends_mail,
     )
 
 
 def _with_link(user: User, action: str, now: datetime) -> ResponseReturnValue:
     token = welcome.issue_for(db.session(), user, now)
     _note(action, user, now)
+    settings = _settings()
+    if settings.sends_mail:
+        mail_link(user, url_for("accounts.welcome", token=token), settings, now)
+        return _done(f"A link to sign in is on its way to {user.email}. It works once, within seven days.")
     # From the setting, not from the request: its Host header is set by the client.
-    address = current_app.extensions["settings"].site_url + url_for("accounts.welcome", token=token)
+    address = settings.site_url + url_for("accounts.welcome", token=token)
     page = _page(NewPersonForm(formdata=None), address, user)
     db.session.commit()
     return page, 201
+
+
+def _settings() -> Settings:
+    found: Settings = current_app.extensions["settings"]
+    return found
 
 
 def _most() -> int | None:

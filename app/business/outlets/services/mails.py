@@ -1,0 +1,315 @@
+"""Mails: written in the transaction of what they report, gathered by kind, and sent by workers."""
+
+import secrets
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import Account, Role, User
+from app.business.accounts.services.notices import add_notice
+from app.business.events import wake
+from app.business.outlets.mail_models import Mail, MailRefusal
+from app.business.outlets.outgoing_models import OutgoingStatus
+from app.business.outlets.services import outgoing
+from app.business.outlets.services.outgoing import DELIVERIES_QUEUE, KEPT, MOST_TRIES
+from app.business.upsert import insert_missing
+
+INVITATION, PASSWORD_LINK, RULE = "invitation", "password_link", "rule"
+GATHERED = (RULE,)
+"""Kinds that people can unsubscribe from, and of which one mail at most leaves in an hour."""
+KIND_WORDS = {RULE: "messages of rules"}
+PAUSE = timedelta(hours=1)
+HOST = "mail"
+"""All mails leave by one server: one worker at most talks to it."""
+LOST = "Its worker stopped each time it was being sent."
+NO_SERVER = "This installation sends no mail: SMTP_URL is not set."
+UNWANTED = "Not sent: this address has unsubscribed."
+LEFT = "Not sent: this person can no longer sign in."
+PRUNED_AT_ONCE = 1_000
+Seal = Callable[[str], str]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One thing that a mail says. path: an address of the console, with the words of its button."""
+
+    title: str
+    text: str
+    path: str = ""
+    label: str = ""
+    key: str = ""
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """Whom a mail is for. user_id: None for an address that is nobody's of the account."""
+
+    address: str
+    user_id: int | None = None
+
+
+@dataclass(frozen=True)
+class Letter:
+    """One claimed mail, as plain data for whoever sends it."""
+
+    id: int
+    account_id: int
+    account_name: str
+    token: str
+    address: str
+    kind: str
+    subject: str
+    entries: tuple[Entry, ...]
+    link_sealed: str = field(repr=False)
+    message_id: str
+    created_at: datetime
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What came of one attempt. message: why it failed, as a sentence · is_final: no other attempt can help ·
+    is_outage: the mail server itself is the cause, so others would fail as well.
+    """
+
+    message: str = ""
+    is_final: bool = False
+    is_outage: bool = False
+
+
+def write(
+    session: Session,
+    account_id: int,
+    recipient: Recipient,
+    kind: str,
+    entry: Entry,
+    *,
+    link_sealed: str = "",
+    now: datetime,
+) -> None:
+    """A mail of its own, which leaves at once. link_sealed: in place of the path of its entry."""
+    session.add(_row(account_id, recipient, kind, [entry], now, link_sealed=link_sealed))
+    session.flush()
+    wake(session, [DELIVERIES_QUEUE])
+
+
+def gather(
+    session: Session, account_id: int, recipient: Recipient, kind: str, entry: Entry, now: datetime
+) -> bool:
+    """Tell them within the hour at most: at once, or with the next mail of this kind. False where they want none."""
+    if _is_refused(session, account_id, recipient.address, kind):
+        return False
+    group = f"{kind}:{recipient.address.lower()}"
+    while not _add_to_open(session, account_id, group, entry):
+        last = session.scalar(
+            select(func.max(Mail.begun_at)).where(Mail.account_id == account_id, Mail.group_key == group)
+        )
+        at = max(now, last + PAUSE) if last else now
+        row = _row(account_id, recipient, kind, [entry], now, group=group, at=at)
+        try:
+            with session.begin_nested():
+                session.add(row)
+                session.flush()
+        except IntegrityError:
+            # Another transaction has opened a mail of this group at the same moment.
+            continue
+        if at > now:
+            outgoing.wake_at(session, at)
+        else:
+            wake(session, [DELIVERIES_QUEUE])
+        break
+    return True
+
+
+def take_next(session: Session, now: datetime) -> Letter | None:
+    """Claim the mail that has been due longest; from here on it takes no further entries."""
+    while row := outgoing.claim_next(session, Mail, now):
+        if row.is_open:
+            row.is_open, row.begun_at = False, now
+        reason = _reason_against(session, row)
+        if reason is None:
+            session.flush()
+            return _letter(session, row)
+        outgoing.note_attempt(row, {"at": now.isoformat(), "message": reason})
+        _give_up(session, row, reason, now)
+        session.flush()
+    return None
+
+
+def record(session: Session, letter: Letter, sent: Sent, now: datetime) -> bool:
+    """Record the attempt; False where another worker has taken the mail over."""
+    row = outgoing.hold(session, Mail, letter.id, letter.token)
+    if row is None:
+        return False
+    outgoing.note_attempt(row, {"at": now.isoformat(), "message": sent.message})
+    if not sent.message:
+        outgoing.end(row, OutgoingStatus.DELIVERED, now)
+        row.link_sealed = ""
+    elif sent.is_final or not outgoing.try_later(session, row, now, None):
+        _give_up(session, row, sent.message, now)
+    elif sent.is_outage:
+        outgoing.hold_back(session, row, row.begun_at or row.created_at, now)
+    session.flush()
+    return True
+
+
+def refuse(session: Session, account_id: int, address: str, kind: str, now: datetime) -> None:
+    """Nothing more of this kind is sent there, also nothing that waits."""
+    values = {"account_id": account_id, "address": address.lower(), "kind": kind, "created_at": now}
+    insert_missing(session, MailRefusal, values)
+
+
+def accept_again(session: Session, account_id: int, address: str, kind: str) -> None:
+    """Send mails of this kind there again."""
+    session.execute(
+        delete(MailRefusal).where(
+            MailRefusal.account_id == account_id,
+            MailRefusal.address == address.lower(),
+            MailRefusal.kind == kind,
+        )
+    )
+
+
+def prune(session: Session, now: datetime) -> int:
+    """Delete mails that ended a month ago; returns their number."""
+    old = select(Mail.id).where(Mail.finished_at < now - KEPT).limit(PRUNED_AT_ONCE)
+    ids = session.scalars(old).all()
+    if ids:
+        session.execute(delete(Mail).where(Mail.id.in_(ids)))
+    return len(ids)
+
+
+def end_all(session: Session, now: datetime) -> int:
+    """Without a mail server nothing is kept until there is one; returns the number of mails given up."""
+    ended = session.scalars(
+        update(Mail)
+        .where(Mail.status == OutgoingStatus.PENDING, Mail.lease_token.is_(None))
+        .values(
+            status=OutgoingStatus.FAILED,
+            next_at=None,
+            finished_at=now,
+            is_open=False,
+            link_sealed="",
+            log=[{"at": now.isoformat(), "message": NO_SERVER}],
+        )
+        .returning(Mail.id)
+        .execution_options(synchronize_session=False)
+    ).all()
+    return len(ended)
+
+
+def _add_to_open(session: Session, account_id: int, group: str, entry: Entry) -> bool:
+    row = session.scalar(
+        select(Mail)
+        .where(Mail.account_id == account_id, Mail.group_key == group, Mail.is_open)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    )
+    if row is None:
+        return False
+    if not entry.key or all(known.get("key") != entry.key for known in row.entries):
+        row.entries = [*row.entries, asdict(entry)]
+        session.flush()
+    return True
+
+
+def _row(
+    account_id: int,
+    recipient: Recipient,
+    kind: str,
+    entries: list[Entry],
+    now: datetime,
+    *,
+    group: str | None = None,
+    at: datetime | None = None,
+    link_sealed: str = "",
+) -> Mail:
+    return Mail(
+        account_id=account_id,
+        user_id=recipient.user_id,
+        address=recipient.address,
+        kind=kind,
+        group_key=group,
+        is_open=group is not None,
+        subject=entries[0].title[:255],
+        entries=[asdict(entry) for entry in entries],
+        link_sealed=link_sealed,
+        message_id=secrets.token_hex(16),
+        host=HOST,
+        next_at=at or now,
+        created_at=now,
+    )
+
+
+def _is_refused(session: Session, account_id: int, address: str, kind: str) -> bool:
+    query = select(MailRefusal.id).where(
+        MailRefusal.account_id == account_id,
+        MailRefusal.address == address.lower(),
+        MailRefusal.kind == kind,
+    )
+    return session.scalar(query) is not None
+
+
+def _reason_against(session: Session, row: Mail) -> str | None:
+    """Why it is not sent after all."""
+    if row.tries > MOST_TRIES:
+        return LOST
+    if row.kind in GATHERED and _is_refused(session, row.account_id, row.address, row.kind):
+        return UNWANTED
+    if row.user_id is not None:
+        may = session.scalar(select(User.is_active).where(User.id == row.user_id))
+        return None if may else LEFT
+    return None
+
+
+def _give_up(session: Session, row: Mail, message: str, now: datetime) -> None:
+    outgoing.end(row, OutgoingStatus.FAILED, now)
+    row.link_sealed, row.is_open = "", False
+    if message in (UNWANTED, LEFT):
+        return
+    add_notice(
+        session,
+        account_id=row.account_id,
+        level="warning",
+        title=f"A mail to {row.address} could not be sent"[:255],
+        body=f"“{row.subject}”: {message}",
+        role=Role.OWNER,
+        key=f"mail-{row.kind}-{row.address.lower()}"[:128],
+        now=now,
+    )
+
+
+def _letter(session: Session, row: Mail) -> Letter:
+    account = session.get_one(Account, row.account_id)
+    return Letter(
+        id=row.id,
+        account_id=row.account_id,
+        account_name=account.name,
+        token=row.lease_token or "",
+        address=row.address,
+        kind=row.kind,
+        subject=row.subject,
+        entries=tuple(Entry(**entry) for entry in row.entries),
+        link_sealed=row.link_sealed,
+        message_id=row.message_id,
+        created_at=row.created_at,
+    )
+
+
+def sealed_links(session: Session) -> dict[int, str]:
+    """Every stored link by the mail's id, to be sealed anew."""
+    query = select(Mail.id, Mail.link_sealed).where(Mail.link_sealed != "")
+    return {row.id: row.link_sealed for row in session.execute(query)}
+
+
+def replace_sealed(session: Session, mail_id: int, old: str, new: str) -> None:
+    """The same link under another key of the installation, unless it was sent meanwhile."""
+    session.execute(
+        update(Mail)
+        .where(Mail.id == mail_id, Mail.link_sealed == old)
+        .values(link_sealed=new)
+        .execution_options(synchronize_session=False)
+    )

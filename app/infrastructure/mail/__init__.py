@@ -1,0 +1,1 @@
+"""Mail: its text and HTML, and the server that it leaves by."""

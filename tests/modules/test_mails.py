@@ -1,0 +1,113 @@
+"""Links to sign in by mail, and the page that unsubscribes."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import pytest
+from flask import Flask
+from redis import Redis
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import User
+from app.business.billing.models import Plan
+from app.business.outlets.mail_models import Mail, MailRefusal
+from app.business.outlets.services.mails import RULE
+from app.infrastructure.mail.unsubscribing import Subscription, token_for
+from app.infrastructure.messaging.deliveries import drain
+from app.settings import Settings
+from tests.infrastructure.mail_receiver import Postbox, mail_server
+from tests.people import People, browser_of, make_people
+
+
+@pytest.fixture
+def people(session: Session, valkey: Redis) -> People:
+    people = make_people(session)
+    session.get_one(Plan, people.account.plan_id).members = 50
+    session.commit()
+    return people
+
+
+@pytest.fixture
+def box(app: Flask) -> Iterator[Postbox]:
+    """The installation sends mail by this server."""
+    with mail_server() as box:
+        before: Settings = app.extensions["settings"]
+        url = type(before.smtp_url)(box.url)
+        app.extensions["settings"] = before.model_copy(
+            update={"smtp_url": url, "mail_from": "console@example.com"}
+        )
+        yield box
+        app.extensions["settings"] = before
+
+
+def work(app: Flask, session: Session) -> None:
+    session.commit()
+    drain(app.extensions["settings"], most_seconds=30, stopping=lambda: False)
+
+
+@pytest.mark.both_databases
+def test_an_invitation_and_a_link_for_a_password_go_by_mail(
+    app: Flask, session: Session, people: People, box: Postbox
+) -> None:
+    owner = browser_of(app, session, people.owner)
+    added = owner.post("/team", data={"email": "new@example.com", "name": "New", "role": "editor"})
+    assert added.status_code == 303, "no link on a page"
+    assert "A link to sign in is on its way to new@example.com" in owner.get("/team").text
+    people.editor.signed_in_at = datetime.now(UTC)
+    session.commit()
+    owner.post(f"/team/{people.editor.id}/link")
+    assert not [row for row in session.scalars(select(Mail)) if "welcome" in str(vars(row))]
+    work(app, session)
+    first, second = box.mails
+    assert "invites you to" in str(first["Subject"])
+    assert str(second["Subject"]) == "Your link to sign in"
+    text = first.get_body(("plain",))
+    assert text is not None
+    [path] = re.findall(r"Sign in: \S+(/welcome/\S+)", text.get_content())
+    guest = app.test_client()
+    assert "new@example.com" in guest.get(path).text
+    assert session.scalars(select(User).where(User.email == "new@example.com")).one().is_active
+
+
+def test_without_a_mail_server_the_link_is_shown_as_before(
+    app: Flask, session: Session, people: People
+) -> None:
+    owner = browser_of(app, session, people.owner)
+    added = owner.post("/team", data={"email": "new@example.com", "name": "New", "role": "editor"})
+    assert (added.status_code, "/welcome/" in added.text) == (201, True)
+    assert session.scalars(select(Mail)).all() == []
+
+
+def test_a_person_who_was_switched_off_gets_no_link(
+    app: Flask, session: Session, people: People, box: Postbox
+) -> None:
+    owner = browser_of(app, session, people.owner)
+    owner.post(f"/team/{people.editor.id}/link")
+    owner.post(f"/team/{people.editor.id}/off")
+    work(app, session)
+    assert box.mails == []
+    assert session.scalars(select(Mail.status)).one() == "failed"
+
+
+@pytest.mark.both_databases
+def test_looking_at_the_address_unsubscribes_nobody_and_one_click_does(
+    app: Flask, session: Session, people: People
+) -> None:
+    settings = app.extensions["settings"]
+    token = token_for(settings, Subscription(people.account.id, "Jane@example.com", RULE))
+    program = app.test_client()
+    asked = program.get(f"/unsubscribe/{token}")
+    assert "Send no more messages of rules to Jane@example.com?" in asked.text
+    assert session.scalars(select(MailRefusal)).all() == []
+    for _ in range(2):
+        done = program.post(f"/unsubscribe/{token}", data={"List-Unsubscribe": "One-Click"})
+        assert (done.status_code, "No more messages of rules are sent" in done.text) == (200, True)
+    assert [row.address for row in session.scalars(select(MailRefusal))] == ["jane@example.com"]
+    assert program.post(f"/unsubscribe/{token}", data={"again": "1"}).status_code == 200
+    session.expire_all()
+    assert session.scalars(select(MailRefusal)).all() == []
+    for wrong in (f"{token}x", "nobody-has-this"):
+        assert program.get(f"/unsubscribe/{wrong}").status_code == 404
+        assert program.post(f"/unsubscribe/{wrong}").status_code == 404
