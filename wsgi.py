@@ -7,6 +7,7 @@ import sys
 gc.disable()
 
 from app import create_app  # noqa: E402
+from app.commands import needs_pages  # noqa: E402
 from app.infrastructure import data_folder, logs  # noqa: E402
 from app.settings import SettingsError, load_settings  # noqa: E402
 
@@ -22,5 +23,5 @@ except SettingsError as error:
     sys.stderr.write(f"This setting cannot be used. {error}\n")
     raise SystemExit(2) from None
 logs.configure(settings.log_level)
-app = create_app(settings)
+app = create_app(settings, web=needs_pages(sys.argv[1:]))
 gc.enable()

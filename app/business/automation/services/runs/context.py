@@ -64,7 +64,7 @@ class RunContext:
 
     @property
     def conditions(self) -> Node:
-        """The parsed tree of the run's rule version."""
+        """The parsed conditions of the run's rule version."""
         return self.definition.tree
 
     @property

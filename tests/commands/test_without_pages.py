@@ -1,0 +1,49 @@
+"""Processes that serve no pages do not load them."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from app import ROOT
+from app.commands import WITHOUT_PAGES, needs_pages
+from tests.processes import clean_environment
+
+SERVING = {"web", "up", "openapi"}
+OF_LIBRARIES = {"limiter"}
+LOADED = """
+import sys
+sys.argv = ["flask", "--app", "wsgi", "sweep"]
+import wsgi
+print(*sorted({"app.modules", "wtforms", "openai", "scipy"} & set(sys.modules)))
+"""
+
+
+def test_every_command_says_whether_it_serves_pages(shared_app: Flask) -> None:
+    assert set(shared_app.cli.commands) - OF_LIBRARIES == WITHOUT_PAGES | SERVING
+
+
+@pytest.mark.parametrize(
+    ("arguments", "needed"),
+    [
+        ("--app wsgi worker", False),
+        ("-A wsgi create-account --name web", False),
+        ("--debug --app wsgi web", True),
+        ("--app wsgi openapi demo", True),
+        ("--app wsgi shell", True),
+        ("--app wsgi", True),
+        ("", True),
+    ],
+)
+def test_the_command_is_the_first_word_that_is_no_option(arguments: str, needed: bool) -> None:
+    assert needs_pages(arguments.split()) is needed
+
+
+def test_a_worker_loads_no_pages(tmp_path: Path) -> None:
+    environment = clean_environment(DATA_DIR=str(tmp_path), PYTHONPATH=str(ROOT))
+    ended = subprocess.run(
+        [sys.executable, "-c", LOADED], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
+    assert ended.stdout.split() == []
