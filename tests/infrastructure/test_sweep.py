@@ -8,9 +8,11 @@ from redis import Redis
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from app.business.accounts.models import Notice
+from app.business.accounts.models import Account, Notice
 from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services.automation_service import Actor, AutomationService
+from app.business.automation.total_models import RunChange, RunDay
+from app.business.billing.models import CreditDay
 from app.infrastructure.messaging import automation_tasks, heartbeats
 from tests.factories import make_account
 
@@ -89,3 +91,20 @@ def test_a_pause_between_sweeps_begins_the_wait_anew(valkey: Redis) -> None:
     assert 0 < valkey.ttl(heartbeats.SWEEPING_KEY) <= heartbeats.UNBROKEN_SECONDS
     forget_what_runs_out(valkey)
     assert heartbeats.note_sweep(valkey, began + OFF) == began + OFF
+
+
+def test_the_sweep_keeps_the_daily_sums(
+    session: Session, valkey: Redis, back_at: datetime, at: Callable[[datetime], None]
+) -> None:
+    forget_what_runs_out(valkey)
+    run = session.scalars(select(ScheduledTask)).one()
+    run.status, run.finished_at = Status.COMPLETED, back_at
+    session.commit()
+    assert session.scalar(select(func.count()).select_from(RunChange)) == 1
+    sweep_until(at, back_at, back_at + timedelta(minutes=3))
+    session.rollback()
+    assert session.scalar(select(func.count()).select_from(RunChange)) == 0
+    assert session.scalar(select(func.sum(RunDay.runs))) == 1
+    assert session.scalar(select(func.sum(CreditDay.amount))) == session.scalar(
+        select(func.sum(Account.credits_balance))
+    )

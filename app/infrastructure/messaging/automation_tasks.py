@@ -236,8 +236,11 @@ def _watch_credits(now: datetime) -> None:
         log.error("credits_not_looked_at", account=account_id, error=in_one_line(error))
 
 
-def _keep_daily_sums(_now: datetime) -> None:
+def _keep_credit_days(_now: datetime) -> None:
     credit_days.keep_sums(transaction)
+
+
+def _keep_run_days(_now: datetime) -> None:
     run_days.keep_sums(transaction)
 
 
@@ -278,7 +281,8 @@ RECOVERY_STEPS: tuple[Step, ...] = (
 )
 MONITORING_STEPS: tuple[Step, ...] = (
     _watch,
-    _keep_daily_sums,
+    _keep_credit_days,
+    _keep_run_days,
     _audit,
     _watch_credits,
     _keep_statistics,
