@@ -195,7 +195,7 @@ def test_one_request_imports_a_file(app: Flask, session: Session, people: People
     assert answer.json == {
         "created": 3, "updated": 0, "duplicates": 1, "rejected": 1, "left_out": 0, "unread": {"volume": 1},
         "columns": {"keyword": "Keyword", "volume": "Volume"}, "unknown_columns": ["Topic"],
-        "header_row": 1, "encoding": "utf-8", "sheets": [],
+        "header_row": 1, "encoding": "utf-8", "sheets": [], "hidden_rows": 0,
         "errors": [{"row": 4, "message": "The keyword is empty."}],
     }  # fmt: skip
 

@@ -69,8 +69,24 @@ def test_a_record_shows_every_field_of_the_contract(
     assert set(api.get(f"/api/planner/keywords/{keyword.id}/").json) == {
         "id", "site", "sector", "labels", "note", "assignee", "made_by_run", "status", "status_since",
         "created_at", "updated_at", "text", "volume", "difficulty", "cpc", "intent", "country", "language",
-        "position", "clicks", "impressions", "url", "cluster",
+        "position", "clicks", "impressions", "url", "cluster", "intents", "parent_keyword", "traffic_potential",
+        "serp_features", "match_type",
     }  # fmt: skip
+
+
+def test_details_of_a_keyword_are_written_and_read(api: FlaskClient, session: Session, site: Site) -> None:
+    details = {
+        "intents": ["commercial", "informational"], "parent_keyword": "bee hive", "traffic_potential": 900,
+        "serp_features": ["Video"], "match_type": "exact",
+    }  # fmt: skip
+    made = api.post("/api/planner/keywords/", json={"site": site.id, "text": "bee kit", **details})
+    assert (made.status_code, {name: made.json[name] for name in details}) == (201, details)
+    address = f"/api/planner/keywords/{made.json['id']}/"
+    changed = api.patch(address, json={"intents": ["transactional"], "serp_features": []}).json
+    assert (changed["intents"], changed["serp_features"], changed["parent_keyword"]) == (
+        ["transactional"], [], "bee hive",
+    )  # fmt: skip
+    assert api.patch(address, json={"intents": ["buy"]}).status_code == 422
 
 
 @pytest.mark.parametrize("key", ["account_id", "id", "status", "made_by_run", "is_admin", "created_at"])

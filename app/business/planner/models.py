@@ -145,7 +145,10 @@ def record_table(statuses: type[StrEnum], *extra: Any) -> tuple[Any, ...]:
 class Keyword(Record, Base):
     """A search term, stored trimmed, single-spaced and lower case; in use once in a site.
 
-    volume: searches a month · difficulty: 0-100 · cpc: money per click · position: place in results.
+    volume: searches a month · difficulty: 0-100 · cpc: money per click · position: place in results · intents: all
+    that a tool names, `intent` is the main one · parent_keyword: the broader search under which a tool files it ·
+    traffic_potential: visits a month of the best page on it · serp_features: boxes on its results page ·
+    match_type: how it was bid on.
     """
 
     __tablename__ = "keyword"
@@ -175,6 +178,15 @@ class Keyword(Record, Base):
     clicks: Mapped[int | None]
     impressions: Mapped[int | None]
     url: Mapped[str] = mapped_column(Text(2000), default="")
+    intents: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
+    parent_keyword: Mapped[str] = mapped_column(Text(255), default="", server_default="")
+    traffic_potential: Mapped[int | None]
+    serp_features: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
+    match_type: Mapped[str] = mapped_column(Text(64), default="", server_default="")
+    intents_folded: Mapped[list[Any]] = folded_list("intents")
+    parent_keyword_folded: Mapped[str] = folded_text("parent_keyword")
+    serp_features_folded: Mapped[list[Any]] = folded_list("serp_features")
+    match_type_folded: Mapped[str] = folded_text("match_type")
     country_folded: Mapped[str] = folded_text("country")
     language_folded: Mapped[str] = folded_text("language")
     url_folded: Mapped[str] = folded_text("url")

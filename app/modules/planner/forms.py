@@ -114,6 +114,8 @@ class KeywordForm(RecordForm):
     clicks = number_field("Clicks")
     impressions = number_field("Impressions")
     url = StringField("Page that ranks", [at_most(2000)], render_kw={"inputmode": "url"})
+    parent_keyword = StringField("Parent keyword", [at_most(255)])
+    traffic_potential = number_field("Traffic potential", description="Visits a month of the best page on it")
 
 
 class NewKeywordForm(KeywordForm):

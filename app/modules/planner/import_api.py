@@ -72,6 +72,7 @@ def shown(result: Mapping[str, Any], file: ImportFile) -> ImportShown:
         header_row=file.header_row,
         encoding=file.encoding,
         sheets=sheets,
+        hidden_rows=file.hidden_rows,
     )
 
 

@@ -102,6 +102,11 @@ class KeywordFigures(Schema):
     clicks: Count | None = None
     impressions: Count | None = None
     url: str = ""
+    intents: list[OneOf[Intent]] = Field(default_factory=list, description="All intents, the main one apart.")
+    parent_keyword: str = ""
+    traffic_potential: Count | None = None
+    serp_features: list[str] = Field(default_factory=list)
+    match_type: str = ""
 
 
 class KeywordNew(KeywordFigures, RecordNew):
@@ -133,6 +138,11 @@ class KeywordShown(RecordShown):
     clicks: int | None
     impressions: int | None
     url: str
+    intents: list[str]
+    parent_keyword: str
+    traffic_potential: int | None
+    serp_features: list[str]
+    match_type: str
     cluster: int | None = Field(validation_alias="cluster_id")
 
 
@@ -260,7 +270,8 @@ class ImportShown(BaseModel):
     """What came of an import: created + duplicates + rejected + left_out are all rows of the file but its header.
 
     duplicates: includes `updated` · left_out: totals, notes and lines above the header · unread: field -> figures left
-    empty because they could not be read · columns: field -> header that it was read from · header_row: 0 for none.
+    empty because they could not be read · columns: field -> header that it was read from · header_row: 0 for none ·
+    hidden_rows: those that the sheet does not show, imported like the others.
     """
 
     created: int
@@ -275,3 +286,4 @@ class ImportShown(BaseModel):
     header_row: int
     encoding: str
     sheets: list[SheetShown]
+    hidden_rows: int

@@ -29,7 +29,8 @@ def test_keyword_planner_is_utf16_with_tabs_and_two_lines_above_its_header() -> 
 def test_ahrefs_download_keeps_empty_figures_empty_and_tidies_keywords() -> None:
     table = read("ahrefs_matching_terms.csv")
     assert values(table)[0] == {
-        "keyword": "bee hive kit", "volume": 2900, "difficulty": 7.0, "cpc": 0.6, "country": "gb"
+        "keyword": "bee hive kit", "volume": 2900, "difficulty": 7.0, "cpc": 0.6, "country": "gb",
+        "parent_keyword": "bee hive", "serp_features": ["Sitelinks", "Image pack"],
     }  # fmt: skip
     assert values(table)[1] == {"keyword": "bee hive stand", "volume": 150, "country": "gb"}
 
@@ -40,6 +41,7 @@ def test_semrush_positions_give_current_position_currency_header_and_first_inten
     assert values(table)[0] == {
         "keyword": "sour dough starter", "position": 3.0, "volume": 9900, "difficulty": 41.0, "cpc": 0.34,
         "url": "https://bread.example/starter", "intent": "commercial",
+        "intents": ["commercial", "informational"],
     }  # fmt: skip
 
 
@@ -56,7 +58,7 @@ def test_european_excel_has_semicolons_decimal_commas_and_its_own_sector_column(
     assert table.separator == ";"
     assert values(table)[0] == {
         "keyword": "buty zimowe", "volume": 1200, "difficulty": 12.5, "cpc": 0.45, "intent": "commercial",
-        "sector": "Obuwie",
+        "intents": ["commercial"], "sector": "Obuwie",
     }  # fmt: skip
     assert values(table)[1]["cpc"] == 1.234
 

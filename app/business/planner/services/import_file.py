@@ -75,6 +75,7 @@ class ImportFile:
     unknown_columns: list[str]
     sheet: str
     sheets: list[SheetSeen]
+    hidden_rows: int
     rows: bytes
 
     @property
@@ -126,6 +127,7 @@ def prepare(table: KeywordTable, choices: FileChoices) -> ImportFile:
         table.unknown_columns,
         table.sheet,
         table.sheets,
+        table.hidden_rows,
         pack_rows(rows.values()),
     )
 

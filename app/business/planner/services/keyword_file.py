@@ -37,6 +37,9 @@ ENCODINGS = (
 )  # fmt: skip
 """Encodings that may be chosen by hand; all others are refused."""
 
+# One cell may be as long as the file: a row with a longer one than a keyword may be is refused by itself.
+csv.field_size_limit(BYTES_LIMIT + 1)
+
 _GUESSED = ["cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "shift_jis", "gb18030", "big5", "euc_kr"]
 _SAMPLE = 64 * 1024
 
@@ -53,7 +56,8 @@ _SIGNATURES = {
 class Sheet:
     """Lines of cells, blank ones included: row n is `lines[n - 1]`. None marks a broken line.
 
-    separator: empty in a workbook and where each line is one cell · name: of the sheet read, of `sheets`.
+    separator: empty in a workbook and where each line is one cell · name: of the sheet read, of `sheets` · hidden:
+    numbers of the rows that the sheet does not show.
     """
 
     encoding: str
@@ -61,6 +65,7 @@ class Sheet:
     lines: list[list[str] | None]
     name: str = ""
     sheets: list[SheetSeen] = field(default_factory=list)
+    hidden: frozenset[int] = frozenset()
 
 
 def read_sheet(
@@ -78,7 +83,8 @@ def read_sheet(
     if is_workbook(data):
         book = open_workbook(data)
         name, lines = book.choose(sheet, chosen or {})
-        return Sheet(book.kind, "", _within_limits(lines), name, book.sheets)
+        hidden = book.hidden.get(name, frozenset())
+        return Sheet(book.kind, "", _within_limits(lines), name, book.sheets, hidden)
     if sheet:
         raise Invalid({"sheet": ["This file has no sheets."]})
     _check_signature(data)

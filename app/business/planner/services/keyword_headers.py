@@ -117,6 +117,29 @@ ALIASES: dict[str, tuple[str, ...]] = {
         "page url", "landing page url", "seite", "zielseite", "página", "página de destino", "page de destination",
         "pagina", "pagina di destinazione", "bestemmingspagina", "strona", "strona docelowa", "ページ",
     ),
+    "parent_keyword": (
+        "parent keyword", "parent topic", "parent", "topic keyword", "group keyword",
+        "übergeordnetes keyword", "übergeordnetes thema", "oberthema", "mot clé parent", "sujet parent",
+        "tema principal", "argomento principale", "tema pai", "hoofdonderwerp", "bovenliggend onderwerp",
+        "temat nadrzędny",
+        "nadrzędne słowo kluczowe", "親トピック", "親キーワード",
+    ),
+    "traffic_potential": (
+        "traffic potential", "tp", "potential traffic", "organic traffic potential", "traffic potenzial",
+        "traffic potential tp", "potentiel de trafic", "potencial de tráfico", "potenziale di traffico",
+        "potencial de tráfego", "verkeerspotentieel", "potencjał ruchu", "トラフィックポテンシャル",
+    ),
+    "serp_features": (
+        "serp features", "serp feature", "serp features by keyword", "features", "serp elements",
+        "serp funktionen", "fonctionnalités serp", "fonctionnalités de la serp", "funciones serp", "funciones de serp",
+        "funzioni serp", "funzionalità serp", "recursos de serp", "recursos serp", "serp functies",
+        "funkcje serp", "serp特徴", "serp 特徴", "serp機能",
+    ),
+    "match_type": (
+        "match type", "search term match type", "keyword match type", "keyword option", "übereinstimmungstyp",
+        "type de correspondance", "tipo de concordancia", "tipo di corrispondenza", "tipo de correspondência",
+        "zoektype", "typ dopasowania", "マッチタイプ",
+    ),
     "sector": ("sector", "topic area", "topic sector"),
     "site": ("site", "website"),
 }  # fmt: skip

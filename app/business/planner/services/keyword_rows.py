@@ -17,6 +17,7 @@ from app.business.planner.services.keyword_cells import (
 )
 from app.business.planner.services.keyword_columns import intent_columns, plain_name
 from app.business.planner.services.keyword_file import WRONG_BYTES
+from app.business.planner.services.keyword_headers import ALIASES
 from app.business.planner.services.keyword_layout import Layout
 from app.business.planner.services.keyword_rows_left_out import LeftOut
 from app.business.planner.services.plain_text import clean_line, keyword_text
@@ -25,17 +26,14 @@ Numbered = tuple[int, list[str] | None]
 """A line with its number, from 1 as in a spreadsheet."""
 
 NOTES_LIMIT = 50
+FEATURES_LIMIT = 50
 DECIMALS = ("difficulty", "cpc", "position")
-_TEXTS = {"country": 64, "language": 64, "url": 2000, "sector": 255, "site": 255}
+_TEXTS = {"country": 64, "language": 64, "url": 2000, "match_type": 64, "sector": 255, "site": 255}
 _HIGHEST = {"difficulty": 100}
 _BROKEN = "A quotation mark in this row is opened and never closed, or a cell is far too long."
 _BYTES = "Bytes in this row do not fit the encoding of the file. Correct the row, or choose another encoding."
 _ADDRESS = re.compile(r"^(https?://\S+|/\S*|(?:[\w-]+\.)+[a-z]{2,}(?:[:/?#]\S*)?)$", re.IGNORECASE)
-_MATCH_TYPE = {plain_name(name) for name in (
-    "match type", "search term match type", "keyword match type", "Keyword-Option", "Übereinstimmungstyp",
-    "type de correspondance", "tipo de concordancia", "tipo di corrispondenza", "tipo de correspondência",
-    "zoektype", "typ dopasowania", "マッチタイプ",
-)}  # fmt: skip
+_MATCH_TYPE = {plain_name(name) for name in ALIASES["match_type"]}
 _MARKED = re.compile(r"^(?:\[(?P<exact>[^\[\]]+)\]|\"(?P<phrase>[^\"]+)\")$")
 
 
@@ -93,16 +91,22 @@ class RowReader:
         if any(WRONG_BYTES in cell for cell in cells):
             raise Invalid({"row": [_BYTES]})
         typed = _cell(cells, self.places["keyword"])
+        marked = ""
         if self.has_marks:
+            marked = match_type_of(typed)
             typed = without_marks(typed)
         values: dict[str, Any] = {"keyword": _keyword(typed)}
         for field, column in self.places.items():
             if field != "keyword":
                 value = self._value(number, field, _cell(cells, column))
-                if value not in (None, ""):
+                if value not in (None, "", []):
                     values[field] = value
-        if self.intents and (intent := self._flagged(cells)):
-            values["intent"] = intent
+        if self.intents and (intents := self._flagged(cells)):
+            values |= {"intent": intents[0], "intents": intents}
+        elif "intent" in values:
+            values["intents"] = intents_of(_cell(cells, self.places["intent"]))
+        if marked and "match_type" not in values:
+            values["match_type"] = marked
         return _without_place(values), typed
 
     def _value(self, number: int, field: str, cell: str) -> Any:
@@ -124,6 +128,10 @@ class RowReader:
             return clean_line(cell, field, limit=_TEXTS[field], required=False)
         if field == "intent":
             return _intent(cell)
+        if field == "parent_keyword":
+            return "" if _says_nothing(cell) else keyword_text(cell, field)
+        if field == "serp_features":
+            return _features(cell)
         return self._figure(field, cell)
 
     def _figure(self, field: str, cell: str) -> float | int | None:
@@ -136,8 +144,8 @@ class RowReader:
             raise ValueError(f"“{cell.strip()}” is out of range")
         return value
 
-    def _flagged(self, cells: Sequence[str]) -> str | None:
-        return main_intent(
+    def _flagged(self, cells: Sequence[str]) -> list[str]:
+        return intents_of(
             ",".join(intent for column, intent in self.intents.items() if is_yes(_cell(cells, column)))
         )
 
@@ -160,8 +168,23 @@ class RowReader:
                     row.values["difficulty"] = round(row.values["difficulty"] * 100, 4)
 
 
-NAMES = {"cpc": "CPC", "url": "Page that ranks"}
+NAMES = {
+    "cpc": "CPC",
+    "url": "Page that ranks",
+    "parent_keyword": "Parent keyword",
+    "traffic_potential": "Traffic potential",
+    "serp_features": "SERP features",
+    "match_type": "Match type",
+}
 """Fields whose name on pages is not their own."""
+
+
+def match_type_of(cell: str) -> str:
+    """What the marks around a keyword say; empty where there are none."""
+    text = cell.strip()
+    if marked := _MARKED.match(text):
+        return "exact" if marked["exact"] else "phrase"
+    return "broad" if without_marks(cell) != cell else ""
 
 
 def without_marks(cell: str) -> str:
@@ -173,6 +196,14 @@ def without_marks(cell: str) -> str:
     if words and all(len(word) > 1 and word.startswith("+") for word in words):
         return " ".join(word[1:] for word in words)
     return cell
+
+
+def _features(cell: str) -> list[str]:
+    """The boxes named in the cell, each once; a mere number of them names none."""
+    if _says_nothing(cell) or cell.strip().isdigit():
+        return []
+    parts = (" ".join(part.split())[:64] for part in re.split(r"[,;|\n]", cell))
+    return [*dict.fromkeys(part for part in parts if part)][:FEATURES_LIMIT]
 
 
 def _cell(cells: Sequence[str], column: int) -> str:

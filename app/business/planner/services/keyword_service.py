@@ -1,7 +1,7 @@
 """Keywords: create one, edit. Imports of many are in `keyword_import.py`."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,11 +13,13 @@ from app.business.errors import Conflict, Invalid
 from app.business.events import EventType, Origin
 from app.business.folding import fold
 from app.business.planner.models import Intent, Keyword, KeywordStatus, Sector
+from app.business.planner.services.keyword_cells import MAIN_FIRST
 from app.business.planner.services.plain_text import keyword_text
 from app.business.planner.services.record_changes import KEYWORD, new_record, report
 from app.business.planner.services.record_edit import Cleaner, clean_labels, edit_record, line, person_id
 
 LARGEST = 2_147_483_647
+FEATURES_LIMIT = 50
 
 
 def add_keyword(
@@ -62,7 +64,7 @@ def new_keyword(
     place: Any, text: str, figures: Mapping[str, Any], origin: Origin, now: datetime
 ) -> dict[str, Any]:
     """The values of a keyword row; every figure has a value, so that many rows insert as one statement."""
-    empty = {name: "" if name in _TEXT_FIGURES else None for name in FIGURES}
+    empty = {name: _EMPTY[name]() if name in _EMPTY else None for name in FIGURES}
     return (
         new_record(place, KeywordStatus.NEW, origin, now)
         | {"text": text, "assignee_id": None}
@@ -111,6 +113,17 @@ def _intent(value: str | None, path: str) -> str | None:
     return value or None
 
 
+def _intents(value: Sequence[str], path: str) -> list[str]:
+    found = [_intent(intent, path) for intent in value]
+    return [intent for intent in MAIN_FIRST if intent in found]
+
+
+def _features(value: Sequence[str], path: str) -> list[str]:
+    if len(value) > FEATURES_LIMIT:
+        raise Invalid({path: [f"Use at most {FEATURES_LIMIT} of them."]})
+    return list(dict.fromkeys(filter(None, (line(limit=64)(feature, path) for feature in value))))
+
+
 FIGURES: dict[str, Cleaner] = {
     "volume": _number(),
     "difficulty": _number(100),
@@ -122,7 +135,16 @@ FIGURES: dict[str, Cleaner] = {
     "clicks": _number(),
     "impressions": _number(),
     "url": line(limit=2000),
+    "intents": _intents,
+    "parent_keyword": line(),
+    "traffic_potential": _number(),
+    "serp_features": _features,
+    "match_type": line(limit=64),
 }
 """The figures of a keyword, each with its check."""
 
-_TEXT_FIGURES = ("country", "language", "url")
+_EMPTY: dict[str, Callable[[], Any]] = {
+    **dict.fromkeys(("country", "language", "url", "parent_keyword", "match_type"), str),
+    **dict.fromkeys(("intents", "serp_features"), list),
+}
+"""Figures that are never null: what makes their empty value."""

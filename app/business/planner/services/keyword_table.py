@@ -33,7 +33,8 @@ class KeywordTable:
 
     header_row: from 1; 0: the file names no columns · left_out: lines that are no keywords, each with its reason ·
     unread: field -> cells left empty because they hold something else, the first of them in `notes` ·
-    unknown_columns: headers that are imported into no field · sheet: of `sheets`.
+    unknown_columns: headers that are imported into no field · sheet: of `sheets` · hidden_rows: those of `rows` that
+    the sheet does not show.
     """
 
     encoding: str
@@ -50,6 +51,7 @@ class KeywordTable:
     unknown_columns: list[str]
     sheet: str
     sheets: list[SheetSeen]
+    hidden_rows: int
 
 
 def read_keyword_table(
@@ -68,7 +70,7 @@ def read_keyword_table(
     """
     chosen = dict(columns or {})
     read = read_sheet(data, encoding=encoding, chosen=chosen, sheet=sheet)
-    layout = lay_out(read.lines, chosen, header_row)
+    layout = _layout(read, chosen, header_row)
     if "keyword" not in layout.places:
         raise NoKeywordColumn(_no_keywords(read, chosen), _likely_headers(read, layout), read.sheets)
     above, body = _parted(read, layout)
@@ -94,7 +96,16 @@ def read_keyword_table(
         unknown_columns=[name for place, name in enumerate(layout.headers) if name and place not in used],
         sheet=read.name,
         sheets=read.sheets,
+        hidden_rows=sum(1 for row in reader.rows if row.row in read.hidden),
     )
+
+
+def _layout(read: Sheet, chosen: Mapping[str, str], header_row: int | None) -> Layout:
+    """Raises NoKeywordColumn, with what there is to choose from, for corrections that do not fit."""
+    try:
+        return lay_out(read.lines, chosen, header_row)
+    except Invalid as refusal:
+        raise NoKeywordColumn(refusal.errors, lay_out(read.lines, {}).headers, read.sheets) from None
 
 
 def _parted(read: Sheet, layout: Layout) -> tuple[list[Numbered], list[Numbered]]:

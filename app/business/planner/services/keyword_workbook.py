@@ -13,6 +13,7 @@ from typing import Any
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
 from app.business.errors import Invalid, TooLarge
+from app.business.planner.services.hidden_rows import hidden_rows
 from app.business.planner.services.keyword_layout import SAMPLE_LINES, Layout, lay_out
 
 UNPACKED_LIMIT = 50 * 1024 * 1024
@@ -47,18 +48,21 @@ def is_workbook(data: bytes) -> bool:
 
 def open_workbook(data: bytes) -> "Workbook":
     """Raises TooLarge, or Invalid({"file": …})."""
-    kind = _check_archive(data) if data.startswith(_ZIP) else "xls"
+    kind, hidden = _check_archive(data) if data.startswith(_ZIP) else ("xls", {})
     try:
-        return Workbook(kind, CalamineWorkbook.from_filelike(BytesIO(data)))
+        return Workbook(kind, CalamineWorkbook.from_filelike(BytesIO(data)), hidden)
     except (CalamineError, ValueError):
         raise Invalid(_DAMAGED) from None
 
 
 class Workbook:
-    """All sheets of a workbook, each looked at as far as its layout needs."""
+    """All sheets of a workbook, each looked at as far as its layout needs.
 
-    def __init__(self, kind: str, book: CalamineWorkbook) -> None:
-        self.kind = kind
+    hidden: name of a sheet -> numbers of the rows that a filter or a person has hidden.
+    """
+
+    def __init__(self, kind: str, book: CalamineWorkbook, hidden: Mapping[str, frozenset[int]]) -> None:
+        self.kind, self.hidden = kind, hidden
         self.read: dict[str, CalamineSheet] = {}
         self.sheets: list[SheetSeen] = []
         self.layouts: dict[str, Layout] = {}
@@ -98,11 +102,22 @@ def _lines(sheet: CalamineSheet, limit: int | None = None) -> list[list[str] | N
     if not sheet.height:
         return []
     rows = sheet.to_python(skip_empty_area=False, nrows=limit)
-    return [[_as_text(cell) for cell in row] for row in rows]
+    lines = [[_as_text(cell) for cell in row] for row in rows]
+    _carry_down(sheet, lines)
+    return [*lines]
 
 
-def _check_archive(data: bytes) -> str:
-    """What kind of workbook it is."""
+def _carry_down(sheet: CalamineSheet, lines: list[list[str]]) -> None:
+    """A cell merged over several rows stands in each of them: a topic beside its keywords."""
+    for (top, left), (bottom, _) in sheet.merged_cell_ranges or ():
+        if top < len(lines) and left < len(lines[top]):
+            for line in lines[top + 1 : bottom + 1]:
+                if left < len(line):
+                    line[left] = lines[top][left]
+
+
+def _check_archive(data: bytes) -> tuple[str, dict[str, frozenset[int]]]:
+    """What kind of workbook it is, and the hidden rows of its sheets."""
     try:
         with zipfile.ZipFile(BytesIO(data)) as archive:
             return _check_members(archive)
@@ -110,7 +125,7 @@ def _check_archive(data: bytes) -> str:
         raise Invalid(_DAMAGED) from None
 
 
-def _check_members(archive: zipfile.ZipFile) -> str:
+def _check_members(archive: zipfile.ZipFile) -> tuple[str, dict[str, frozenset[int]]]:
     members = archive.infolist()
     kinds = {"xl/workbook.xml": "xlsx", "content.xml": "ods"}
     kind = next((kinds[name] for name in archive.namelist() if name in kinds), None)
@@ -119,6 +134,7 @@ def _check_members(archive: zipfile.ZipFile) -> str:
     if len(members) > MEMBERS_LIMIT:
         raise TooLarge(f"The workbook has more than {MEMBERS_LIMIT} parts. Save its keyword sheet alone.")
     unpacked = 0
+    texts: dict[str, bytes] = {}
     for member in members:
         content = _unpack(archive, member, UNPACKED_LIMIT - unpacked)
         unpacked += len(content)
@@ -126,7 +142,9 @@ def _check_members(archive: zipfile.ZipFile) -> str:
             raise TooLarge("The workbook unpacks to far more than its size. Save the sheet as .csv.")
         if member.filename.startswith("xl/worksheets/"):
             _check_area(content)
-    return kind
+        if kind == "xlsx" and member.filename.endswith((".xml", ".rels")):
+            texts[member.filename] = content
+    return kind, hidden_rows(texts)
 
 
 def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo, limit: int) -> bytes:

@@ -18,6 +18,7 @@ from app.business.planner.services.import_file import ImportFile, read_rows, unp
 from app.business.planner.services.import_parts import Destination
 from app.business.planner.services.keyword_columns import FIELDS
 from app.business.planner.services.keyword_file import BYTES_LIMIT
+from app.business.planner.services.keyword_rows import NAMES
 from app.business.planner.services.keyword_table import NoKeywordColumn
 from app.business.planner.services.keyword_workbook import SheetSeen
 from app.business.planner.services.record_lists import count_known
@@ -98,6 +99,7 @@ def preview(name: str) -> ResponseReturnValue:
             headers=headers,
             sheets=sheets,
             fields=_shown_fields(form, file),
+            names=NAMES,
             known=_known(file, to) if file else None,
         ), 422 if request.method == "POST" else 200
 

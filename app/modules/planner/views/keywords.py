@@ -43,6 +43,7 @@ EDITING = Editing(
         ("volume", "difficulty", "cpc", "intent"),
         ("country", "language", "position"),
         ("clicks", "impressions", "url"),
+        ("parent_keyword", "traffic_potential"),
         *SHARED_LAYOUT,
     ),
     path=lambda _row: [("Keywords", url_for("planner.keywords"))],
