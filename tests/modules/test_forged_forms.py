@@ -84,7 +84,7 @@ FORGED_ROWS = [
     ("which", CONDITION, "c0-group", "7"), ("which", CONDITION, "c0-kept", '{"field": "volume"}'),
     ("which", STATUS, "c0-value", "gone"), ("which", STATUS, "c0-operator", "gte"),
     ("which", COUNT, "c0-where-c0-field", "gone"), ("which", COUNT, "c0-where-c0-operator", "gone"),
-    ("do", NOTIFY, "a0-type", "gone"), ("do", NOTIFY, "a0-p-to", "everyone"),
+    ("do", NOTIFY, "a0-type", "gone"),
     ("do", NOTIFY, "a0-on_error", "explode"), ("do", PAUSE, "a0-p-action", "gone"),
     ("do", PAUSE, "a0-p-rule_id", "²"), ("do", PAUSE, "a0-p-rule_id", "1" + "0" * 30),
     ("do", WORDS, "a0-p-word_count", "²"), ("do", WORDS, "a0-p-due_in_days", "soon"),

@@ -1,4 +1,4 @@
-"""Handlers that work in our own database only: update and create records, notices, switching rules."""
+"""Handlers that work in our own database only: update and create records, switching rules."""
 
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
@@ -6,9 +6,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.business.accounts.models import Role
 from app.business.accounts.services.audit_log import AuditActor, record
-from app.business.accounts.services.notices import add_notice
 from app.business.accounts.services.scope import Scope, owned, owned_and_locked
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.actions.handler import Handlers, LocalWork
@@ -16,7 +14,6 @@ from app.business.automation.services.actions.inheritance import Inherited, inhe
 from app.business.automation.services.actions.templates import fill
 from app.business.automation.services.catalogue.actions.create_record import CREATE_RECORD, CreateRecord
 from app.business.automation.services.catalogue.actions.create_tasks import CREATE_TASKS, CreateTasks
-from app.business.automation.services.catalogue.actions.notify import NOTIFY, Notify
 from app.business.automation.services.catalogue.actions.registry import stored_actions
 from app.business.automation.services.catalogue.actions.switch_rules import PAUSE_RULE, RESUME_RULE, PauseRule
 from app.business.automation.services.catalogue.actions.update_records import UPDATE_RECORDS, UpdateRecords
@@ -172,34 +169,6 @@ class CreateTasksWork(LocalWork):
         return Done(made={"task": [task.id for task in tasks]}, message=f"Task “{tasks[0].title}”")
 
 
-class NotifyWork(LocalWork):
-    """Sends one notice for the whole run; its text may contain figures of the account."""
-
-    def save(self, session: Session, context: RunContext, unit: Unit, answer: None) -> Done:
-        """When the unit is repeated, its notice is renewed, not duplicated."""
-        params: Notify = unit.step.params
-        about = (
-            f" ({plural(context.run.record_count, context.run.record_type)})"
-            if context.run.record_type
-            else ""
-        )
-        add_notice(
-            session,
-            account_id=context.account.id,
-            level="info",
-            title=f"{context.run.rule_name}{about}",
-            body=fill(
-                session, context, params.message, context.run.record_type, context.detail.records or []
-            ),
-            role=Role(params.to) if params.to else None,
-            key=unit.key,
-            rule_id=context.rule.id,
-            run_id=context.run.id,
-            now=context.now,
-        )
-        return Done(message="Notice sent")
-
-
 class SwitchWork(LocalWork):
     """Switches other rules on or off: one by id, those of a site, or those with an action."""
 
@@ -246,7 +215,6 @@ HANDLERS: Handlers = {
     CREATE_TASKS.key: lambda _model: CreateTasksWork(),
     UPDATE_RECORDS.key: lambda _model: UpdateRecordsWork(),
     CREATE_RECORD.key: lambda _model: CreateRecordWork(),
-    NOTIFY.key: lambda _model: NotifyWork(),
     PAUSE_RULE.key: lambda _model: SwitchWork(on=False),
     RESUME_RULE.key: lambda _model: SwitchWork(on=True),
 }

@@ -87,6 +87,7 @@ def _of_action(action: Stored, index: int, record_type: Json) -> Iterator[Refere
     taken = entry.needed or record_type
     for name, value in params.items() if isinstance(params, dict) else ():
         kind = entry.inputs[name].names if name in entry.inputs else None
+        kind = "person" if kind == "recipient" else kind
         if kind in OWNERS:
             yield from (Reference(kind, id, f"{path}.params.{name}", before) for id in _ids(value))
         elif name in entry.ids:

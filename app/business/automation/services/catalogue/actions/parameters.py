@@ -34,7 +34,8 @@ class Input:
     """The words of a parameter in forms, diffs and sentences.
 
     more: shown under "More options" · words: labels of its values · none: label of the empty choice · names: kind of
-    row that its value references, offered by name in the form (`status`: of the rule's records) · template: a text that
+    row that its value references, offered by name in the form (`status`: of the rule's records; `recipient`: a role, an
+    address, or the id of a person) · template: a text that
     may contain fields in braces · several_lines: a text of more than one line · phrase: its part of a rule's sentence,
     None for none · only_in_full: not in short sentences · always: part of the sentence even with its default, because
     the price depends on it.
@@ -45,7 +46,7 @@ class Input:
     more: bool = False
     words: Mapping[str, str] = field(default_factory=dict)
     none: str = "–"
-    names: Literal["site", "person", "rule", "webhook", "action", "status"] | None = None
+    names: Literal["site", "person", "rule", "webhook", "recipient", "action", "status"] | None = None
     template: bool = False
     several_lines: bool = False
     phrase: Phrase | None = None

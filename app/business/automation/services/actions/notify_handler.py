@@ -1,0 +1,119 @@
+"""Sends the notice of a rule: in the console, and by mail where the rule says so."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Select, or_, select
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import Role, User
+from app.business.accounts.services.notices import add_notice
+from app.business.automation.services.actions.handler import Handlers, LocalWork
+from app.business.automation.services.actions.templates import fill
+from app.business.automation.services.catalogue.actions.notify import (
+    NOTIFY,
+    Notify,
+    Recipient,
+    recipients_of,
+)
+from app.business.automation.services.catalogue.actions.parameters import ROLES
+from app.business.automation.services.catalogue.nouns import plural
+from app.business.automation.services.runs.context import RunContext
+from app.business.automation.services.runs.unit_receipts import Done, Unit
+from app.business.outlets.services import mails
+from app.business.outlets.services.mails import RULE, Entry
+
+MAILED_BY_DEFAULT = Role.EDITOR
+"""Where nobody is named, mails go to people of this role and above."""
+
+
+class NotifyWork(LocalWork):
+    """One notice for the whole run; its text may contain figures of the account."""
+
+    def save(self, session: Session, context: RunContext, unit: Unit, answer: None) -> Done:
+        """When the unit is repeated, its notices are renewed, and its mails say it once."""
+        params: Notify = unit.step.params
+        about = (
+            f" ({plural(context.run.record_count, context.run.record_type)})"
+            if context.run.record_type
+            else ""
+        )
+        entry = Entry(
+            title=f"{context.run.rule_name}{about}",
+            text=fill(
+                session, context, params.message, context.run.record_type, context.detail.records or []
+            ),
+            path=f"/runs/{context.run.id}",
+            label="Open the run",
+            key=unit.key,
+        )
+        self._add_notices(session, context, recipients_of(params.to), entry)
+        if not params.email:
+            return Done(message="Notice sent")
+        mailed = [
+            mails.gather(session, context.account.id, recipient, RULE, entry, context.now)
+            for recipient in mailed_to(session, context.account.id, params)
+        ]
+        return Done(message=f"Notice sent, with mail to {plural_addresses(sum(mailed))}")
+
+    def _add_notices(
+        self, session: Session, context: RunContext, named: list[Recipient], entry: Entry
+    ) -> None:
+        roles = [Role(one) for one in named if one in ROLES]
+        people = session.scalars(_people(context.account.id, [one for one in named if one not in ROLES]))
+        lowest = min(roles, key=list(Role).index) if roles else None
+        places: list[tuple[str, int | None, Role | None]] = []
+        if roles or not named:
+            places.append((entry.key, None, lowest))
+        places += [
+            (f"{entry.key}-{user.id}", user.id, None)
+            for user in people
+            if not (lowest and Role(user.role).allows(lowest))
+        ]
+        for key, user_id, role in places:
+            add_notice(
+                session,
+                account_id=context.account.id,
+                level="info",
+                title=entry.title,
+                body=entry.text,
+                user_id=user_id,
+                role=role,
+                key=key,
+                rule_id=context.rule.id,
+                run_id=context.run.id,
+                now=context.now,
+            )
+
+
+def mailed_to(session: Session, account_id: int, params: Notify) -> list[mails.Recipient]:
+    """Everybody who gets the mail, once: people who can sign in, and addresses that are nobody's of the account."""
+    named = recipients_of(params.to) or [MAILED_BY_DEFAULT.value]
+    people = session.scalars(_people(account_id, named))
+    found = {user.email: mails.Recipient(user.email, user.id) for user in people}
+    # An address of somebody who was switched off is no address of a stranger.
+    known = set(session.scalars(select(User.email).where(User.account_id == account_id)))
+    for address in _addresses(named):
+        if address not in known:
+            found.setdefault(address, mails.Recipient(address))
+    return list(found.values())
+
+
+def _people(account_id: int, named: Sequence[Recipient]) -> Select[User]:
+    """Active people of the account of these roles (or above), ids and addresses."""
+    ids = [one for one in named if isinstance(one, int)]
+    roles = [role for one in named if one in ROLES for role in Role if role.allows(Role(one))]
+    which = or_(User.id.in_(ids), User.role.in_(roles), User.email.in_(_addresses(named)))
+    return select(User).where(User.account_id == account_id, User.is_active, which).order_by(User.id)
+
+
+def _addresses(named: Sequence[Recipient]) -> list[str]:
+    """E-mail addresses, as those of people are stored."""
+    return [one.lower() for one in named if isinstance(one, str) and one not in ROLES]
+
+
+def plural_addresses(count: int) -> str:
+    """`1 address`, `3 addresses`."""
+    return f"{count:,} {'address' if count == 1 else 'addresses'}"
+
+
+HANDLERS: Handlers = {NOTIFY.key: lambda _model: NotifyWork()}
