@@ -97,6 +97,8 @@ PARAMETERS: list[tuple[str, str | None, dict[str, Any], str]] = [
     ("create_record", "keyword", {"type": "task", "title": "T", "due_in_days": 3}, "due in 3 days"),
     ("notify", None, {"message": "Hello there"}, "“Hello there”"),
     ("notify", None, {"message": "Hello", "to": "owner"}, "to owners"),
+    ("notify", None, {"message": "Hello", "to": ["editor", "a@b.example", 3]}, "a@b.example, person 3"),
+    ("notify", None, {"message": "Hello", "email": True}, "by e-mail too"),
     ("send_webhook", None, {"webhook": 3}, "to webhook 3"),
     *((switch, None, params, said) for switch in ("pause_rule", "resume_rule") for params, said in (
         ({"rule_id": 5}, "“Nightly”"), ({"rule_id": 6}, "rule 6"), ({"site": 2}, "all of site 2"),
