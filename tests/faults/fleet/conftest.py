@@ -1,4 +1,4 @@
-"""Shared by the trials: one nursery, a separate database for each trial, and the figures they print."""
+"""Shared by the trials: one fork server, a separate database for each trial, and the figures they print."""
 
 import subprocess
 from collections.abc import Callable, Iterator
@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from tests import databases
-from tests.faults.fleet import crew
-from tests.faults.fleet.storm import FULL, Site
+from tests.faults.fleet import processes
+from tests.faults.fleet.chaos_trial import FULL, Site
 
 BOTH = ["sqlite", "postgresql"]
 
 
 @pytest.fixture(scope="session")
-def nursery() -> Iterator["subprocess.Popen[str]"]:
-    with crew.nursery() as process:
+def fork_server() -> Iterator["subprocess.Popen[str]"]:
+    with processes.fork_server() as process:
         yield process
 
 
@@ -28,19 +28,21 @@ def _own_database(request: pytest.FixtureRequest, folder: Path) -> Iterator[str]
 
 
 @pytest.fixture(params=BOTH)
-def site(request: pytest.FixtureRequest, nursery: "subprocess.Popen[str]", tmp_path: Path) -> Iterator[Site]:
+def site(
+    request: pytest.FixtureRequest, fork_server: "subprocess.Popen[str]", tmp_path: Path
+) -> Iterator[Site]:
     """Where a trial takes place, on each database."""
     for url in _own_database(request, tmp_path):
-        yield Site(nursery, url, tmp_path)
+        yield Site(fork_server, url, tmp_path)
 
 
 @pytest.fixture(params=BOTH if FULL else BOTH[:1])
 def control_site(
-    request: pytest.FixtureRequest, nursery: "subprocess.Popen[str]", tmp_path: Path
+    request: pytest.FixtureRequest, fork_server: "subprocess.Popen[str]", tmp_path: Path
 ) -> Iterator[Site]:
     """For broken builds and lateness: everyday tests have time for one database."""
     for url in _own_database(request, tmp_path):
-        yield Site(nursery, url, tmp_path)
+        yield Site(fork_server, url, tmp_path)
 
 
 @pytest.fixture

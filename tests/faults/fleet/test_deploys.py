@@ -7,7 +7,7 @@ from sqlalchemy import func, select
 
 from app.business.automation.run_models import Reason, RunAttempt, Status
 from app.infrastructure.database import only_reading, transaction
-from tests.faults.fleet.storm import Site, deploy, trials
+from tests.faults.fleet.chaos_trial import Site, deploy, trials
 
 DEPLOYED = trials(20, 1)
 GRACE = 30
@@ -19,24 +19,24 @@ def attempts(*where: object) -> int:
 
 
 def test_a_deploy_under_load_loses_and_fails_nothing(site: Site, figure: Callable[[str], None]) -> None:
-    with site.storm(provider_seconds=0.4) as storm:
-        storm.rage([deploy], DEPLOYED)
-        storm.must_hold()
-        assert attempts(RunAttempt.reason == Reason.WORKER_LOST) == 0, storm.crew.log()
-        assert max(storm.ended_in) < GRACE
+    with site.chaos_trial(provider_seconds=0.4) as trial:
+        trial.inject([deploy], DEPLOYED)
+        trial.must_hold()
+        assert attempts(RunAttempt.reason == Reason.WORKER_LOST) == 0, trial.fleet.log()
+        assert max(trial.ended_in) < GRACE
         handed_back = attempts(RunAttempt.status == Status.PENDING)
         figure(
-            f"{DEPLOYED} deploys: lost 0, doubled 0, failed 0 of {storm.load.counts()}; {handed_back} handed back; "
-            f"stopped within {max(storm.ended_in):.1f} s"
+            f"{DEPLOYED} deploys: lost 0, doubled 0, failed 0 of {trial.load.counts()}; {handed_back} handed back; "
+            f"stopped within {max(trial.ended_in):.1f} s"
         )
 
 
 @pytest.mark.full_trials
 def test_a_worker_that_ends_its_runs_when_it_is_stopped_is_found(control_site: Site) -> None:
-    with control_site.storm(provider_seconds=1, plant="fail_when_told_to_stop") as storm:
+    with control_site.chaos_trial(provider_seconds=1, plant="fail_when_told_to_stop") as trial:
         # One that is stopped in its last unit ends as it should.
         for _ in range(5):
-            storm.rage([deploy], 1)
+            trial.inject([deploy], 1)
             if attempts(RunAttempt.error_message == "Stopped."):
                 break
-        assert "Stopped." in storm.verdict()
+        assert "Stopped." in trial.verdict()

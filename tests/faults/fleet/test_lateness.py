@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from tests.faults.fleet.crew import AS_SHIPPED
-from tests.faults.fleet.storm import Site, trials
+from tests.faults.fleet.chaos_trial import Site, trials
+from tests.faults.fleet.processes import AS_SHIPPED
 
 RUNS, AT_ONCE = trials(500, 6), trials(500, 20)
 EVERY = 0.5
@@ -25,24 +25,24 @@ def told(late: Sequence[float]) -> str:
 def test_runs_of_idle_workers_start_in_their_second(
     control_site: Site, figure: Callable[[str], None]
 ) -> None:
-    with control_site.storm(pace=AS_SHIPPED) as storm:
-        storm.await_crew()
+    with control_site.chaos_trial(pace=AS_SHIPPED) as trial:
+        trial.await_fleet()
         for _ in range(RUNS):
-            storm.load.add_tick(5)
+            trial.load.add_tick(5)
             time.sleep(EVERY)
-        storm.must_hold()
-        assert len(storm.load.lateness()) == RUNS
-        figure(f"{RUNS} runs at odd seconds: started late by {told(storm.load.lateness())}")
+        trial.must_hold()
+        assert len(trial.load.lateness()) == RUNS
+        figure(f"{RUNS} runs at odd seconds: started late by {told(trial.load.lateness())}")
 
 
 @pytest.mark.full_trials
 def test_many_rules_due_in_one_second_all_start(control_site: Site, figure: Callable[[str], None]) -> None:
-    with control_site.storm(pace=AS_SHIPPED) as storm:
-        storm.await_crew()
+    with control_site.chaos_trial(pace=AS_SHIPPED) as trial:
+        trial.await_fleet()
         began = time.monotonic()
-        storm.load.add_ticks_at_once(AT_ONCE, seconds=5 + AT_ONCE / 4)
+        trial.load.add_ticks_at_once(AT_ONCE, seconds=5 + AT_ONCE / 4)
         saved = time.monotonic() - began
-        storm.must_hold()
-        late = storm.load.lateness()
+        trial.must_hold()
+        late = trial.load.lateness()
         assert len(late) == AT_ONCE
         figure(f"{AT_ONCE} rules due in one second (saved in {saved:.1f} s): started late by {told(late)}")

@@ -16,7 +16,7 @@ from app.business.automation.run_models import RunAttempt, ScheduledTask, Status
 from app.business.automation.services.runs.recovery import SILENT
 from app.infrastructure.database import only_reading, transaction
 from app.modules.automation.labels.runs import outcome
-from tests.faults.fleet.storm import Site, Storm, kill_worker_and_horse, trials
+from tests.faults.fleet.chaos_trial import ChaosTrial, Site, kill_worker_and_horse, trials
 from tests.processes import eventually
 
 RUNS, RESTARTS = trials(30, 6), trials(20, 1)
@@ -61,15 +61,15 @@ def postgres() -> Iterator[OwnPostgres]:
         own.server.cleanup()
 
 
-def begin_paid_runs(storm: Storm) -> None:
+def begin_paid_runs(trial: ChaosTrial) -> None:
     """All due in the same moment; the first of them is worked on."""
-    storm.await_crew()
+    trial.await_fleet()
     for _ in range(RUNS):
-        storm.load.add_paid_rule(1)
-    eventually(lambda: bool(storm.load.at_work()), within=60, what="a paid run is worked on")
+        trial.load.add_paid_rule(1)
+    eventually(lambda: bool(trial.load.at_work()), within=60, what="a paid run is worked on")
 
 
-def must_be_true(storm: Storm) -> None:
+def must_be_true(trial: ChaosTrial) -> None:
     """What people read of the runs, and what the log says of the fault."""
     with only_reading(), transaction() as session:
         runs = session.scalars(select(ScheduledTask)).all()
@@ -78,69 +78,71 @@ def must_be_true(storm: Storm) -> None:
         assert {outcome(run) for run in runs} == {"Made 4 ideas."}
         said = set(session.scalars(select(RunAttempt.error_message)))
         assert [line for line in said - WORDS if not any(fault in line for fault in FAULTS)] == []
-    ended = [line for line in logged(storm) if line.get("event") == "run_ended"]
+    ended = [line for line in logged(trial) if line.get("event") == "run_ended"]
     assert sorted(line["run"] for line in ended) == sorted(run.id for run in runs)
     assert {(line["status"], line["credits"]) for line in ended} == {("completed", 10)}
 
 
-def logged(storm: Storm) -> list[dict[str, object]]:
-    lines = storm.crew.log(10_000).splitlines()
+def logged(trial: ChaosTrial) -> list[dict[str, object]]:
+    lines = trial.fleet.log(10_000).splitlines()
     return [json.loads(line) for line in lines if line.startswith("{")]
 
 
 def test_a_restarted_postgresql_loses_duplicates_and_charges_nothing_twice(
     postgres: OwnPostgres,
-    nursery: "subprocess.Popen[str]",
+    fork_server: "subprocess.Popen[str]",
     tmp_path: Path,
     record_property: Callable[[str, object], None],
 ) -> None:
-    site = Site(nursery, postgres.new_database(), tmp_path)
-    with site.storm(standing=False, provider_seconds=0.2) as storm:
-        begin_paid_runs(storm)
+    site = Site(fork_server, postgres.new_database(), tmp_path)
+    with site.chaos_trial(standing=False, provider_seconds=0.2) as trial:
+        begin_paid_runs(trial)
         for number in range(RESTARTS):
-            storm.await_work(10)
+            trial.await_work(10)
             postgres.restart("immediate" if number % 2 else "fast")
-        storm.must_hold()
-        must_be_true(storm)
-        record_property("figure", f"{RESTARTS} restarts of PostgreSQL: {storm.load.counts()}")
+        trial.must_hold()
+        must_be_true(trial)
+        record_property("figure", f"{RESTARTS} restarts of PostgreSQL: {trial.load.counts()}")
 
 
 @pytest.mark.full_trials
 def test_a_build_that_rescues_nobody_is_found(
-    postgres: OwnPostgres, nursery: "subprocess.Popen[str]", tmp_path: Path
+    postgres: OwnPostgres, fork_server: "subprocess.Popen[str]", tmp_path: Path
 ) -> None:
-    site = Site(nursery, postgres.new_database(), tmp_path)
-    with site.storm(standing=False, provider_seconds=0.2, plant="rescue_nobody") as storm:
-        begin_paid_runs(storm)
+    site = Site(fork_server, postgres.new_database(), tmp_path)
+    with site.chaos_trial(standing=False, provider_seconds=0.2, plant="rescue_nobody") as trial:
+        begin_paid_runs(trial)
         for _ in range(5):
-            storm.await_work(10)
+            trial.await_work(10)
             postgres.restart("immediate")
-        assert "still open: run" in storm.verdict(within=30)
+        assert "still open: run" in trial.verdict(within=30)
 
 
 def test_killed_workers_leave_no_untrue_message(
     control_site: Site, record_property: Callable[[str, object], None]
 ) -> None:
-    with control_site.storm(standing=False, provider_seconds=0.2) as storm:
-        begin_paid_runs(storm)
+    with control_site.chaos_trial(standing=False, provider_seconds=0.2) as trial:
+        begin_paid_runs(trial)
         for _ in range(trials(20, 1)):
-            kill_worker_and_horse(storm)
-            storm.crew.replace_the_dead()
-        storm.must_hold()
-        must_be_true(storm)
-        record_property("figure", f"killed workers: {storm.load.counts()}")
+            kill_worker_and_horse(trial)
+            trial.fleet.replace_the_dead()
+        trial.must_hold()
+        must_be_true(trial)
+        record_property("figure", f"killed workers: {trial.load.counts()}")
 
 
 @pytest.mark.full_trials
-def test_a_locked_sqlite_leaves_no_untrue_message(nursery: "subprocess.Popen[str]", tmp_path: Path) -> None:
+def test_a_locked_sqlite_leaves_no_untrue_message(
+    fork_server: "subprocess.Popen[str]", tmp_path: Path
+) -> None:
     url = f"sqlite:///{tmp_path / 'trial.sqlite3'}"
-    with Site(nursery, url, tmp_path).storm(standing=False, provider_seconds=0.2) as storm:
-        begin_paid_runs(storm)
+    with Site(fork_server, url, tmp_path).trial(standing=False, provider_seconds=0.2) as trial:
+        begin_paid_runs(trial)
         engine = create_engine(url, connect_args={"timeout": 30})
         with engine.connect() as connection:
             connection.exec_driver_sql("BEGIN EXCLUSIVE")
             time.sleep(15)
             connection.rollback()
         engine.dispose()
-        storm.must_hold()
-        must_be_true(storm)
+        trial.must_hold()
+        must_be_true(trial)

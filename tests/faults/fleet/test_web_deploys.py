@@ -13,7 +13,7 @@ from threading import Event
 import pytest
 
 from tests import databases
-from tests.faults.fleet.storm import trials
+from tests.faults.fleet.chaos_trial import trials
 from tests.faults.outages.installation import Answer, Installation, installed
 from tests.processes import eventually, running
 

@@ -15,14 +15,14 @@ from app.business.events import Event, EventBatch
 from app.business.planner.models import Idea
 from app.business.writer.models import Content, Task
 from app.infrastructure.database import db, only_reading, transaction
-from tests.faults.fleet.storm import SEED, Site, Storm, trials
+from tests.faults.fleet.chaos_trial import SEED, ChaosTrial, Site, trials
 from tests.processes import eventually, is_alive
 
 ZOMBIES = trials(100, 2)
 MOST_AT_ONCE = 4
 RUNS = (ScheduledTask, RunAttempt, ActionRun)
 EFFECTS = (Account, CreditEntry, CreditHold, Event, EventBatch, Idea, Task, Content)
-CREW = {"clock": 1, "worker": 6, "scheduler": 1}
+FLEET = {"clock": 1, "worker": 6, "scheduler": 1}
 
 
 def everything() -> dict[str, list[str]]:
@@ -35,19 +35,19 @@ def everything() -> dict[str, list[str]]:
         }
 
 
-def stop_some(storm: Storm, most: int) -> dict[int, int]:
+def stop_some(trial: ChaosTrial, most: int) -> dict[int, int]:
     """Stop work-horses in the middle of their runs; gives process id -> run."""
     stopped: dict[int, int] = {}
-    for member in storm.crew.alive("worker"):
+    for member in trial.fleet.alive("worker"):
         for horse in member.horses:
-            time.sleep(storm.rng.uniform(0, 0.1))
-            run_id = storm.load.at_work().get(horse)
+            time.sleep(trial.rng.uniform(0, 0.1))
+            run_id = trial.load.at_work().get(horse)
             if run_id is None or len(stopped) == most or not is_alive(horse):
                 continue
-            member.send(signal.SIGSTOP, to=storm.rng.choice(["horse", "both"]))
+            member.send(signal.SIGSTOP, to=trial.rng.choice(["horse", "both"]))
             if holds_a_lock():
                 member.send(signal.SIGCONT)
-                storm.acts["stopped inside a transaction, and let go on"] += 1
+                trial.acts["stopped inside a transaction, and let go on"] += 1
                 continue
             stopped[horse] = run_id
     return stopped
@@ -83,16 +83,16 @@ def _postgresql_waits() -> bool:
         return connection.scalar(text(f"{query} AND pid <> pg_backend_pid() LIMIT 1")) is not None
 
 
-def one_round(storm: Storm, most: int) -> tuple[int, list[str]]:
+def one_round(trial: ChaosTrial, most: int) -> tuple[int, list[str]]:
     """Stop some, let the others do their work, wake them. Gives their number, and what they wrote."""
     for _ in range(most):
-        storm.load.add_paid_rule(1)
-    storm.await_work(within=10)
-    stopped = stop_some(storm, most)
-    storm.note(f"stopped {stopped}")
-    assert storm.settle(), storm.crew.log()
+        trial.load.add_paid_rule(1)
+    trial.await_work(within=10)
+    stopped = stop_some(trial, most)
+    trial.note(f"stopped {stopped}")
+    assert trial.settle(), trial.fleet.log()
     before = everything()
-    for member in storm.crew.alive("worker"):
+    for member in trial.fleet.alive("worker"):
         member.send(signal.SIGCONT)
     eventually(lambda: not any(map(is_alive, stopped)), within=30, what="the zombies end")
     after = everything()
@@ -101,28 +101,28 @@ def one_round(storm: Storm, most: int) -> tuple[int, list[str]]:
 
 
 def test_a_worker_that_was_replaced_writes_nothing(site: Site, figure: Callable[[str], None]) -> None:
-    with site.storm(crew=CREW, provider_seconds=0.4, standing=False) as storm:
+    with site.chaos_trial(fleet=FLEET, provider_seconds=0.4, standing=False) as trial:
         zombies = 0
         while zombies < ZOMBIES:
-            number, written = one_round(storm, min(MOST_AT_ONCE, ZOMBIES - zombies))
-            assert written == [], f"SEED={SEED} {storm.trail}"
+            number, written = one_round(trial, min(MOST_AT_ONCE, ZOMBIES - zombies))
+            assert written == [], f"SEED={SEED} {trial.trail}"
             zombies += number
-        storm.must_hold()
-        let_go = storm.acts["stopped inside a transaction, and let go on"]
+        trial.must_hold()
+        let_go = trial.acts["stopped inside a transaction, and let go on"]
         figure(
             f"{zombies} zombies wrote nothing ({let_go} more were inside a transaction): "
-            f"lost 0, doubled 0 of {storm.load.counts()}"
+            f"lost 0, doubled 0 of {trial.load.counts()}"
         )
 
 
 @pytest.mark.full_trials
 def test_without_the_lease_they_write(control_site: Site) -> None:
-    with control_site.storm(
-        crew=CREW, provider_seconds=0.4, standing=False, plant="write_without_the_lease"
-    ) as storm:
+    with control_site.chaos_trial(
+        fleet=FLEET, provider_seconds=0.4, standing=False, plant="write_without_the_lease"
+    ) as trial:
         found: list[str] = []
         for _ in range(4):
-            found += one_round(storm, MOST_AT_ONCE)[1]
+            found += one_round(trial, MOST_AT_ONCE)[1]
             if found:
                 break
         assert found

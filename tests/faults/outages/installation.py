@@ -28,8 +28,8 @@ from app.business.automation.services.automation_service import Actor, Automatio
 from app.infrastructure.database import db, transaction
 from app.settings import Settings
 from tests.factories import make_account, make_sector, make_site, make_user
-from tests.faults.fleet.crew import QueueServer
-from tests.faults.fleet.storm import SECRET
+from tests.faults.fleet.chaos_trial import SECRET
+from tests.faults.fleet.processes import QueueServer
 from tests.processes import FLASK, clean_environment, eventually, free_port, running
 
 DISK_MEGABYTES = 48

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests import databases
-from tests.faults.fleet.storm import FULL
+from tests.faults.fleet.chaos_trial import FULL
 from tests.faults.outages.installation import (
     LONGEST_LINE,
     Installation,

@@ -1,4 +1,4 @@
-"""A storm: a load, real processes, and faults at random moments; at its end everything must be as requested."""
+"""A chaos trial: a load, real processes, and faults at random moments; at its end everything must be as requested."""
 
 import os
 import signal
@@ -21,15 +21,15 @@ from app.infrastructure.database import db
 from app.infrastructure.messaging import heartbeats
 from app.settings import Settings
 from tests import databases
-from tests.faults.fleet.crew import BRISK, CREW, Crew, Member, QueueServer
 from tests.faults.fleet.load import Load, utc_now
+from tests.faults.fleet.processes import BRISK, FLEET, Fleet, Member, QueueServer
 from tests.faults.fleet.provider import answering
 from tests.processes import clean_environment, eventually
 
 SECRET = "a-key-that-only-the-trials-use-0123456789"
 FULL = os.environ.get("TRIALS") == "full"
 LONGEST_REST = 900
-"""Seconds in which even the backlog of the longest storm is worked off."""
+"""Seconds in which even the backlog of the longest trial is worked off."""
 
 SEED = int(os.environ.get("SEED", "1"))
 
@@ -40,10 +40,10 @@ def trials(full: int, sample: int) -> int:
 
 
 @dataclass
-class Storm:
+class ChaosTrial:
     """One installation of one trial, and the faults it gets. `pause`: seconds between two acts, from and to."""
 
-    crew: Crew
+    fleet: Fleet
     queue: QueueServer
     load: Load
     rng: Random
@@ -55,22 +55,22 @@ class Storm:
     def note(self, what: str) -> None:
         self.trail.append(f"{utc_now():%H:%M:%S.%f} {what}")
 
-    def rage(self, acts: Sequence[Callable[["Storm"], bool]], times: int) -> None:
+    def inject(self, acts: Sequence[Callable[["ChaosTrial"], bool]], times: int) -> None:
         """So many faults that had an effect, with a portion of load before each."""
         struck = 0
         while struck < times:
             self.load.feed()
             time.sleep(self.rng.uniform(*self.pause))
-            for kind in self.crew.replace_the_dead():
+            for kind in self.fleet.replace_the_dead():
                 self.note(f"{kind} started again")
             act = self.rng.choice(acts)
             if act(self):
                 struck += 1
                 self.acts[act.__name__] += 1
 
-    def await_crew(self) -> None:
+    def await_fleet(self) -> None:
         """Wait until every worker has sent a heartbeat, and a sweep has been done: from then on lateness counts."""
-        workers = len(self.crew.alive("clock", "worker"))
+        workers = len(self.fleet.alive("clock", "worker"))
         with Redis.from_url(self.queue.url) as connection:
             eventually(
                 lambda: (
@@ -78,7 +78,7 @@ class Storm:
                     and len(heartbeats.workers(connection, utc_now())) == workers
                 ),
                 within=120,
-                what="the crew is at work",
+                what="the fleet is at work",
             )
 
     def await_work(self, within: float = 4) -> list[Member]:
@@ -86,7 +86,7 @@ class Storm:
         until = time.monotonic() + within
         while time.monotonic() < until:
             at_work = self.load.at_work()
-            busy = [member for member in self.crew.alive("worker") if set(member.horses) & set(at_work)]
+            busy = [member for member in self.fleet.alive("worker") if set(member.horses) & set(at_work)]
             if busy:
                 return busy
             time.sleep(0.02)
@@ -97,7 +97,7 @@ class Storm:
         last = time.monotonic() + LONGEST_REST
         until, done = time.monotonic() + within, self.load.done()
         while time.monotonic() < min(until, last):
-            self.crew.replace_the_dead()
+            self.fleet.replace_the_dead()
             if self.load.is_settled():
                 return True
             if (now_done := self.load.done()) > done:
@@ -119,101 +119,101 @@ class Storm:
             found = problems + self.load.problems()
         if not found:
             return ""
-        lines = [*found[:30], f"SEED={SEED}, the last acts:", *self.trail, self.crew.log()]
+        lines = [*found[:30], f"SEED={SEED}, the last acts:", *self.trail, self.fleet.log()]
         return "\n".join(lines)
 
 
 # The acts; each returns whether it had an effect.
 
 
-def kill_horse(storm: Storm) -> bool:
-    return _strike_a_worker(storm, "horse")
+def kill_horse(trial: ChaosTrial) -> bool:
+    return _strike_a_worker(trial, "horse")
 
 
-def kill_parent(storm: Storm) -> bool:
-    return _strike_a_worker(storm, "parent")
+def kill_parent(trial: ChaosTrial) -> bool:
+    return _strike_a_worker(trial, "parent")
 
 
-def kill_worker_and_horse(storm: Storm) -> bool:
-    return _strike_a_worker(storm, "both")
+def kill_worker_and_horse(trial: ChaosTrial) -> bool:
+    return _strike_a_worker(trial, "both")
 
 
-def _strike_a_worker(storm: Storm, to: str) -> bool:
+def _strike_a_worker(trial: ChaosTrial, to: str) -> bool:
     """One that executes a run; False when none does for a while."""
-    busy = storm.await_work()
+    busy = trial.await_work()
     if not busy:
         return False
     # Any moment of its work, not always the first.
-    time.sleep(storm.rng.uniform(0, 0.2 + 2 * storm.load.provider.seconds))
-    victim = storm.rng.choice(busy)
-    storm.note(f"kill the {to} of worker {victim.pid} {victim.horses}")
+    time.sleep(trial.rng.uniform(0, 0.2 + 2 * trial.load.provider.seconds))
+    victim = trial.rng.choice(busy)
+    trial.note(f"kill the {to} of worker {victim.pid} {victim.horses}")
     victim.send(signal.SIGKILL, to=to)
     return True
 
 
-def kill_clock(storm: Storm) -> bool:
-    return _kill_one(storm, "clock")
+def kill_clock(trial: ChaosTrial) -> bool:
+    return _kill_one(trial, "clock")
 
 
-def kill_scheduler(storm: Storm) -> bool:
-    return _kill_one(storm, "scheduler")
+def kill_scheduler(trial: ChaosTrial) -> bool:
+    return _kill_one(trial, "scheduler")
 
 
-def _kill_one(storm: Storm, kind: str) -> bool:
-    members = storm.crew.alive(kind)
+def _kill_one(trial: ChaosTrial, kind: str) -> bool:
+    members = trial.fleet.alive(kind)
     if not members:
         return False
-    victim = storm.rng.choice(members)
-    storm.note(f"kill {kind} {victim.pid}")
+    victim = trial.rng.choice(members)
+    trial.note(f"kill {kind} {victim.pid}")
     victim.send(signal.SIGKILL)
     return True
 
 
-def pause_scheduler(storm: Storm) -> bool:
+def pause_scheduler(trial: ChaosTrial) -> bool:
     """It is stopped for longer than its lock lasts, then continued."""
-    members = storm.crew.alive("scheduler")
-    victim = storm.rng.choice(members)
-    storm.note(f"pause scheduler {victim.pid}")
+    members = trial.fleet.alive("scheduler")
+    victim = trial.rng.choice(members)
+    trial.note(f"pause scheduler {victim.pid}")
     victim.send(signal.SIGSTOP)
-    time.sleep(storm.rng.uniform(2, 3))
+    time.sleep(trial.rng.uniform(2, 3))
     victim.send(signal.SIGCONT)
     return True
 
 
-def flush(storm: Storm) -> bool:
-    storm.note("flush the queue server")
-    storm.queue.flush()
+def flush(trial: ChaosTrial) -> bool:
+    trial.note("flush the queue server")
+    trial.queue.flush()
     return True
 
 
-def kill_queue_server(storm: Storm) -> bool:
+def kill_queue_server(trial: ChaosTrial) -> bool:
     """It comes back empty after a while."""
-    before = _ids(storm.crew)
-    storm.note("kill the queue server")
-    storm.queue.kill()
-    time.sleep(storm.rng.uniform(0, 2))
-    storm.queue.start()
-    storm.note("the queue server is back")
-    if _ids(storm.crew) != before:
-        storm.note(f"of {before} only {_ids(storm.crew)} outlived it")
-        storm.acts["processes that did not outlive the queue server"] += 1
+    before = _ids(trial.fleet)
+    trial.note("kill the queue server")
+    trial.queue.kill()
+    time.sleep(trial.rng.uniform(0, 2))
+    trial.queue.start()
+    trial.note("the queue server is back")
+    if _ids(trial.fleet) != before:
+        trial.note(f"of {before} only {_ids(trial.fleet)} outlived it")
+        trial.acts["processes that did not outlive the queue server"] += 1
     return True
 
 
-def deploy(storm: Storm) -> bool:
+def deploy(trial: ChaosTrial) -> bool:
     """All stop while a run is being worked on, and start again."""
-    if not storm.await_work():
+    if not trial.await_work():
         return False
-    kinds = Counter(member.kind for member in storm.crew.alive())
-    storm.note("deploy")
-    storm.ended_in.append(storm.crew.stop_all())
-    storm.note(f"all ended after {storm.ended_in[-1]:.2f} s")
-    storm.crew.start_all(kinds)
+    kinds = Counter(member.kind for member in trial.fleet.alive())
+    trial.note("deploy")
+    trial.ended_in.append(trial.fleet.stop_all())
+    trial.note(f"all ended after {trial.ended_in[-1]:.2f} s")
+    trial.fleet.start_all(kinds)
     return True
 
 
-def _ids(crew: Crew) -> list[int]:
-    return [member.pid for member in crew.alive()]
+def _ids(fleet: Fleet) -> list[int]:
+    return [member.pid for member in fleet.alive()]
 
 
 KILLS = (kill_horse, kill_parent, kill_worker_and_horse, kill_clock, kill_scheduler)
@@ -221,22 +221,22 @@ KILLS = (kill_horse, kill_parent, kill_worker_and_horse, kill_clock, kill_schedu
 
 @dataclass
 class Site:
-    """Where a trial is executed: an empty database, a folder, and the nursery."""
+    """Where a trial is executed: an empty database, a folder, and the fork server."""
 
-    nursery: subprocess.Popen[str]
+    fork_server: subprocess.Popen[str]
     database_url: str
     folder: Path
 
     @contextmanager
-    def storm(
+    def chaos_trial(
         self,
         *,
-        crew: Mapping[str, int] = CREW,
+        fleet: Mapping[str, int] = FLEET,
         pace: Mapping[str, float] = BRISK,
         plant: str = "",
         provider_seconds: float = 0.05,
         standing: bool = True,
-    ) -> Iterator[Storm]:
+    ) -> Iterator[ChaosTrial]:
         """A running installation and a load on it that has been founded."""
         queue = QueueServer()
         queue.start()
@@ -246,12 +246,14 @@ class Site:
         try:
             with app.app_context(), answering(provider_seconds) as provider:
                 databases.create_schema(app)
-                processes = Crew(self.nursery, self._environment(queue.url, provider.url), logs, pace, plant)
-                storm = Storm(processes, queue, Load(provider), Random(SEED))
-                storm.load.found(standing=standing)
+                processes = Fleet(
+                    self.fork_server, self._environment(queue.url, provider.url), logs, pace, plant
+                )
+                trial = ChaosTrial(processes, queue, Load(provider), Random(SEED))
+                trial.load.found(standing=standing)
                 try:
-                    processes.start_all(crew)
-                    yield storm
+                    processes.start_all(fleet)
+                    yield trial
                 finally:
                     processes.stop_all(within=5)
         finally:

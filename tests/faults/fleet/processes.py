@@ -23,7 +23,7 @@ from tests.processes import clean_environment, eventually, family_of, is_alive
 AS_SHIPPED = {"lease": 60, "beat": 15, "sweep": 15}
 BRISK = {"lease": 4, "beat": 1, "sweep": 2}
 """In seconds; the proportions are about those of the product."""
-CREW = {"clock": 1, "worker": 2, "scheduler": 1}
+FLEET = {"clock": 1, "worker": 2, "scheduler": 1}
 """What `up` starts."""
 
 
@@ -93,10 +93,10 @@ class Member:
 
 
 @dataclass
-class Crew:
-    """Processes with one environment, pace and planted fault, forked by one nursery."""
+class Fleet:
+    """Processes with one environment, pace and planted fault, forked by one fork server."""
 
-    nursery: subprocess.Popen[str]
+    fork_server: subprocess.Popen[str]
     environment: Mapping[str, str]
     folder: Path
     pace: Mapping[str, float]
@@ -104,8 +104,8 @@ class Crew:
     members: list[Member] = field(default_factory=list)
 
     def start(self, kind: str) -> Member:
-        assert self.nursery.stdin
-        assert self.nursery.stdout
+        assert self.fork_server.stdin
+        assert self.fork_server.stdout
         wish = {
             "command": kind,
             "environment": dict(self.environment),
@@ -113,19 +113,19 @@ class Crew:
             "plant": self.plant,
             "log": str(self.folder / kind),
         }
-        self.nursery.stdin.write(json.dumps(wish) + "\n")
-        self.nursery.stdin.flush()
-        member = Member(kind, int(self.nursery.stdout.readline()))
+        self.fork_server.stdin.write(json.dumps(wish) + "\n")
+        self.fork_server.stdin.flush()
+        member = Member(kind, int(self.fork_server.stdout.readline()))
         self.members.append(member)
         return member
 
-    def start_all(self, crew: Mapping[str, int]) -> None:
-        for kind, count in crew.items():
+    def start_all(self, fleet: Mapping[str, int]) -> None:
+        for kind, count in fleet.items():
             for _ in range(count):
                 self.start(kind)
 
     def alive(self, *kinds: str) -> list[Member]:
-        return [member for member in self.members if member.is_alive and member.kind in (kinds or CREW)]
+        return [member for member in self.members if member.is_alive and member.kind in (kinds or FLEET)]
 
     def replace_the_dead(self) -> list[str]:
         """Restart dead processes as the supervisor does; returns their kinds."""
@@ -162,11 +162,11 @@ class Crew:
 
 
 @contextmanager
-def nursery() -> Iterator[subprocess.Popen[str]]:
+def fork_server() -> Iterator[subprocess.Popen[str]]:
     """One for all trials of a session: it takes seconds to load the product."""
     tests = os.getpid()
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.faults.fleet.nursery"],
+        [sys.executable, "-m", "tests.faults.fleet.fork_server"],
         cwd=ROOT,
         env=clean_environment(PYTHONDONTWRITEBYTECODE="1"),
         stdin=subprocess.PIPE,
