@@ -16,6 +16,8 @@ OWN = (
     AUTOMATION / "catalogue/actions",
     # Ready rules name the actions they are made of.
     AUTOMATION / "transfer/templates.py",
+    # So do the examples of bodies in the reference.
+    ROOT / "app/modules/openapi/examples.py",
     ROOT / "app/demo",
 )
 

@@ -24,7 +24,7 @@ ASKS = """
     automation.discard automation.give_back automation.cancel automation.cancel_operation automation.switch
     automation.run_now automation.make_real automation.retry_all automation.go_on automation.do_left_over
     automation.take_import planner.import_keywords planner.preview_import automation.save outlets.remove_ai
-    outlets.remove_wordpress
+    outlets.remove_wordpress writer.start_over writer.take_back_mark
     outlets.rotate_webhook outlets.remove_webhook outlets.switch_webhook
 """
 """The previous page shows the consequences, or the button asks for a confirmation."""
@@ -40,6 +40,7 @@ IN_PLAIN_SIGHT = """
     writer.written_out outlets.save_ai outlets.test_ai outlets.save_wordpress outlets.test_wordpress
     outlets.add_webhook outlets.save_webhook outlets.test_webhook outlets.resend
     outlets.unsubscribe
+    writer.publish writer.mark_published
 """
 """Affects one record or the person only, or is a form whose fields are what is saved, or can easily be reverted."""
 

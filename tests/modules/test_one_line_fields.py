@@ -159,6 +159,8 @@ BASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "TaskNew": ("POST", "/api/writer/tasks/", {"site": "{site}", "title": "x"}),
     "TaskChanges": ("PATCH", "/api/writer/tasks/{task}/", {}),
     "ContentNew": ("POST", "/api/writer/content/", {"site": "{site}", "title": "x"}),
+    "MarkPublished": ("POST", "/api/writer/content/{content}/mark-published/", {}),
+    "SendBack": ("POST", "/api/writer/content/{content}/send-back/", {}),
     "ContentChanges": ("PATCH", "/api/writer/content/{content}/", {}),
 }
 """Schema -> the call that accepts it. A new schema with texts must be added here."""

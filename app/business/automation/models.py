@@ -16,7 +16,8 @@ class AutomationRule(AccountOwned, Stamped, Base):
 
     Scope: neither site nor sector = the whole account. `unplanned_from` is the first due instant of an active scheduled
     rule that has no run row yet. failures_in_a_row: starts that failed since the last completed run (`failing_since`:
-    the first of them) · stopped_at: switched off because of them · name_key: normalised name, unique in the account.
+    the first of them) · stopped_at: switched off because of them · name_key: normalised name, unique in the account ·
+    built_in: what people have it do from other pages; such a rule is archived and in no list, and runs all the same.
     """
 
     __tablename__ = "automation_rule"
@@ -51,6 +52,14 @@ class AutomationRule(AccountOwned, Stamped, Base):
             unique=True,
             sqlite_where=text("archived_at IS NULL"),
             postgresql_where=text("archived_at IS NULL"),
+        ),
+        Index(
+            "uq_automation_rule_built_in",
+            "account_id",
+            "built_in",
+            unique=True,
+            sqlite_where=text("built_in IS NOT NULL"),
+            postgresql_where=text("built_in IS NOT NULL"),
         ),
         Index(None, "account_id", "trigger", "is_active"),
         Index(None, "account_id", "created_at"),
@@ -95,6 +104,7 @@ class AutomationRule(AccountOwned, Stamped, Base):
     created_by_id: Mapped[int | None] = mapped_column(Id)
     updated_by_id: Mapped[int | None] = mapped_column(Id)
     archived_at: Mapped[datetime | None]
+    built_in: Mapped[str | None] = mapped_column(Text(16))
 
     @validates("name")
     def _key_of_name(self, _attribute: str, name: str) -> str:

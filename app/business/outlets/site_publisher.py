@@ -3,12 +3,13 @@
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
+from app.business.language_model import ProviderFault
+
 PostStatus = Literal["draft", "publish"]
 """What may be asked for. A site has further ones, such as `future` or `trash`."""
 POST_STATUSES: tuple[PostStatus, ...] = ("draft", "publish")
-Refusal = Literal["trashed", "deleted", "edited", "moved", "taken"]
-"""Why nothing was written: somebody put the post in the trash, deleted or edited it; it belongs to another site; or
-strangers' posts have all of its addresses."""
+Refusal = Literal["trashed", "deleted", "edited", "moved"]
+"""Why nothing was written: somebody put the post in the trash, deleted or edited it, or another site has it."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +43,13 @@ class Article:
 
 @dataclass(frozen=True)
 class PostRequest:
-    """One article for one site. `key`: whose attempt it is.
+    """One article for one site.
 
-    marker: our own id of the post, in a comment of its text · digest: of the text that is sent, beside the marker ·
-    status: None keeps that of an existing post · post_id: if it is known on this site · remote_hash: of the text as
-    the site had it after our last write · known_digests: of texts that we have sent, also where no answer came ·
-    overwrite: also what a person has edited there · elsewhere: the site that has the post, if it is not this one.
+    key: of the unit that asks · version: of the article · marker: our own id of the post, in a comment of its text ·
+    digest: of the text that is sent, beside the marker · status: None keeps that of an existing post · post_id: if it
+    is known on this site · remote_hash: of the text as the site had it after our last write · unanswered: the digest
+    of a text that we have sent and got no answer for · overwrite: also what a person has edited there · elsewhere: the
+    site that has the post, if it is not this one.
     """
 
     key: str
@@ -55,18 +57,20 @@ class PostRequest:
     article: Article
     marker: str
     digest: str
+    version: int
     status: PostStatus | None
     post_id: int | None = None
     remote_hash: str = ""
-    known_digests: tuple[str, ...] = ()
+    unanswered: str = ""
     overwrite: bool = False
     elsewhere: str = ""
 
 
 @dataclass(frozen=True)
 class Post:
-    """A post as the site has it. `refusal`: nothing was written, and why."""
+    """A post as the site has it, and what was asked for. `refusal`: nothing was written, and why."""
 
+    request: PostRequest
     id: int | None
     url: str
     status: str
@@ -87,6 +91,4 @@ class NoPublisher:
 
     def publish(self, request: PostRequest) -> Post:
         """Raises ProviderFault."""
-        from app.business.language_model import ProviderFault
-
         raise ProviderFault("misconfigured", "Nothing is published from here.")

@@ -33,6 +33,7 @@ from app.infrastructure.database import db, only_reading, reading_transaction, t
 from app.infrastructure.messaging import deliveries, heartbeats, queues, relay, scheduler, worker
 from app.infrastructure.messaging.engine import make_engine, utc_now
 from app.infrastructure.secret_box import SecretBox, Unreadable
+from app.infrastructure.wordpress.publisher import WordPressPublisher
 from app.settings import load_settings
 
 MOST_RUNS = 100
@@ -301,4 +302,6 @@ OPERATIONS = {**KINDS, back_test.KIND: _only_reading(KINDS[back_test.KIND])}
 @cache
 def _engine() -> rule_engine.RuleEngine:
     name = f"{socket.gethostname()}-{os.getpid()}"
-    return make_engine(ai.make_language_model(load_settings()), name, worker.draining.is_set)
+    settings = load_settings()
+    model, publisher = ai.make_language_model(settings), WordPressPublisher(settings)
+    return make_engine(model, publisher, name, worker.draining.is_set)

@@ -16,6 +16,7 @@ from app.business.automation.services.rule_engine import RuleEngine
 from app.business.automation.services.runs.lease import HEARTBEAT_SECONDS, Lease, LeaseLost, renew
 from app.business.database_faults import in_one_line
 from app.business.language_model import LanguageModel
+from app.business.outlets.site_publisher import SitePublisher
 from app.infrastructure.database import db, transaction
 
 log = structlog.get_logger(__name__)
@@ -26,9 +27,11 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-def make_engine(language_model: LanguageModel, worker: str, draining: Callable[[], bool]) -> RuleEngine:
+def make_engine(
+    language_model: LanguageModel, publisher: SitePublisher, worker: str, draining: Callable[[], bool]
+) -> RuleEngine:
     """An engine whose runs are leased to `worker` and handed back between two units once `draining` is true."""
-    executor = ActionExecutor(transaction, make_works(language_model), utc_now, draining)
+    executor = ActionExecutor(transaction, make_works(language_model, publisher), utc_now, draining)
     return RuleEngine(transaction, executor, utc_now, heartbeat, worker)
 
 

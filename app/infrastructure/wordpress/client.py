@@ -58,13 +58,23 @@ class WordPressClient:
 
     def read(self, path: str, **query: Any) -> Any:
         """The JSON at a path of the interface. Raises ProviderFault."""
-        return _json_of(self._checked("GET", path, params=query))
+        response = self._send("GET", f"/wp-json/wp/v2/{path}", params=query)
+        if not response.is_success:
+            raise faults.of_answer(response)
+        return _json_of(response)
 
     def write(self, path: str, fields: Fields) -> Any:
         """Create or change something there. Raises ProviderFault."""
+        response = self.try_write(path, fields)
+        if not response.is_success:
+            raise faults.of_answer(response)
+        return _json_of(response)
+
+    def try_write(self, path: str, fields: Fields) -> httpx.Response:
+        """The same, with the answer whatever its status is. Raises ProviderFault where there is none."""
         if self.clock() - self.begun > LATEST_WRITE:
             raise ProviderFault("timeout", "The site answered too slowly, so nothing more was sent to it.")
-        return _json_of(self._checked("POST", path, json=dict(fields)))
+        return self._send("POST", f"/wp-json/wp/v2/{path}", json=dict(fields))
 
     def try_read(self, path: str, **query: Any) -> httpx.Response:
         """The answer, whatever its status is. Raises ProviderFault where there is none."""
@@ -73,12 +83,6 @@ class WordPressClient:
     def page(self) -> httpx.Response:
         """The front page, without the password. Raises ProviderFault."""
         return self._send("GET", "/", auth=None)
-
-    def _checked(self, method: str, path: str, **sent: Any) -> httpx.Response:
-        response = self._send(method, f"/wp-json/wp/v2/{path}", **sent)
-        if not response.is_success:
-            raise faults.of_answer(response)
-        return response
 
     def _send(self, method: str, path: str, **sent: Any) -> httpx.Response:
         try:

@@ -14,7 +14,7 @@ from app.infrastructure.outbound.transport import AnswerTooLarge
 DETAIL_LIMIT = 500
 NOT_ACCEPTED = (
     "WordPress does not accept the user name or the application password. Make a new application password under "
-    "Users → Profile in WordPress, and enter it here."
+    "Users → Profile in WordPress, and enter it on the page of the site's WordPress."
 )
 NOT_SEEN = (
     "WordPress did not get to see the password: the site's server removes the Authorization header, or application "
@@ -77,7 +77,9 @@ def of_answer(response: httpx.Response) -> ProviderFault:
 def _sentence(status: int, said: Mapping[str, Any], response: httpx.Response) -> str:
     code = str(said.get("code", ""))
     if 300 <= status < 400:
-        return f"The site redirects to {response.headers.get('location', '')[:200]}. Enter that address here."
+        return (
+            f"The site redirects to {response.headers.get('location', '')[:200]}. Enter that address instead."
+        )
     if code in WRONG_CREDENTIALS:
         return NOT_ACCEPTED
     if status == 401:

@@ -76,7 +76,7 @@ def _role_problem(user: dict[str, Any], connection: SiteConnection) -> str | Non
     if connection.default_status == "publish" and not may.get("publish_posts"):
         return (
             "The WordPress user may write drafts, but not publish them. Give it the role Author or Editor in "
-            "WordPress, or choose “As a draft” here."
+            "WordPress, or let articles arrive as drafts."
         )
     if connection.author and not may.get("edit_others_posts"):
         return (

@@ -54,6 +54,9 @@ BODIES: dict[str, dict[str, Any]] = {
         "html": "<p>Start with the ground.</p>",
     },
     "change_content": {"status": "approved"},
+    "publish_article": {"status": "publish"},
+    "mark_published": {"published_url": "https://www.example.com/article"},
+    "send_back_content": {"note": "Shorter, please."},
     "create_webhook": {
         "name": "Reporting",
         "url": "https://hooks.example.com/igny8",

@@ -10,7 +10,7 @@ from app.modules.record_forms import options
 
 PASSWORD_LIMIT = 500
 MOST_PER_DAY = 1_000
-STATUSES = {"draft": "As drafts, which somebody publishes in WordPress", "publish": "Published at once"}
+STATUSES = {"draft": "As drafts", "publish": "Published at once"}
 
 
 class WordPressForm(ConsoleForm):
@@ -33,7 +33,11 @@ class WordPressForm(ConsoleForm):
         [Length(max=PASSWORD_LIMIT, message=f"A password has at most {PASSWORD_LIMIT:,} characters.")],
         render_kw={"autocomplete": "new-password"},
     )
-    default_status = SelectField("How articles arrive", choices=options(STATUSES))
+    default_status = SelectField(
+        "How articles arrive",
+        choices=options(STATUSES),
+        description="Drafts are looked at and published by somebody in WordPress.",
+    )
     categories = StringField(
         "Categories of every article",
         [at_most(2_000)],

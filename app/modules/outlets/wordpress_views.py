@@ -79,6 +79,8 @@ def _filled(site: Site) -> WordPressForm:
 def _page(site: Site, form: WordPressForm, tested: SiteProbe | None = None) -> str:
     g.menu_entry = "planner.sites"
     row = site_connection.find(site)
+    if row is None:
+        form.application_password.flags.required = True
     return render_template(
         "pages/outlets/wordpress.html",
         site=site,

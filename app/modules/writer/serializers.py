@@ -5,9 +5,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from app.business.outlets.site_publisher import PostStatus
 from app.business.writer.models import ContentStatus, TaskStatus, TaskType
 from app.modules.api.fields import Day, OneOf
 from app.modules.api.records import ListOf, RecordChanges, RecordNew, RecordQuery, RecordShown, RowId
+from app.modules.api.resource import Schema
 
 Words = Annotated[int, Field(ge=1, le=10_000)]
 
@@ -85,6 +87,24 @@ class ContentChanges(RecordChanges):
     main_keyword: str = ""
     outline: bool = False
     status: OneOf[ContentStatus] = ContentStatus.DRAFT
+
+
+class PublishAsked(Schema):
+    """`status`: absent, that of a published article stays, and any other gets the site's `default_status`."""
+
+    status: PostStatus | None = None
+
+
+class MarkPublished(Schema):
+    """Where the article is published."""
+
+    published_url: str = ""
+
+
+class SendBack(Schema):
+    """`note`: what should change."""
+
+    note: str = ""
 
 
 class ContentShown(RecordShown):

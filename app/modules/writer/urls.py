@@ -2,8 +2,8 @@
 
 from flask import Blueprint
 
-from app.modules.writer import api
-from app.modules.writer.views import contents, tasks
+from app.modules.writer import api, decisions_api
+from app.modules.writer.views import contents, publishing, tasks
 
 blueprint = Blueprint("writer", __name__)
 add = blueprint.add_url_rule
@@ -20,7 +20,12 @@ add("/content/<int:id>/article", "article", contents.article)
 add("/content/<int:id>/edit", "edit_content", contents.edit, methods=["GET", "POST"])
 add("/content/<int:id>/decide", "decide_content", contents.decide, methods=["POST"])
 add("/content/<int:id>/written-out", "written_out", contents.written_out, methods=["POST"])
+add("/content/<int:id>/publish", "publish", publishing.publish, methods=["POST"])
+add("/content/<int:id>/start-over", "start_over", publishing.start_over, methods=["POST"])
+add("/content/<int:id>/mark-published", "mark_published", publishing.mark_published, methods=["POST"])
+add("/content/<int:id>/take-back-mark", "take_back_mark", publishing.take_back_mark, methods=["POST"])
 add("/content/<int:id>/article.html", "download_html", contents.download_html)
 add("/content/<int:id>/article.md", "download_markdown", contents.download_markdown)
 
+DECLARING = (api, decisions_api)
 blueprints = (blueprint, api.api)

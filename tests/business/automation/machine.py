@@ -22,6 +22,7 @@ from app.business.automation.services.runs import waiting
 from app.business.automation.services.runs.opening import RUN_QUEUES
 from app.business.automation.services.triggering.dispatch import dispatch_batches
 from app.business.language_model import LanguageModel
+from app.business.outlets.site_publisher import NoPublisher, SitePublisher
 from app.infrastructure.ai.offline import OfflineModel
 from tests.factories import NOW
 
@@ -34,6 +35,7 @@ class Machine:
     model: LanguageModel = field(default_factory=OfflineModel)
     now: datetime = NOW
     draining: bool = False
+    publisher: SitePublisher = field(default_factory=NoPublisher)
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -46,7 +48,8 @@ class Machine:
 
     @property
     def engine(self) -> RuleEngine:
-        executor = ActionExecutor(self.transaction, make_works(self.model), self.clock, lambda: self.draining)
+        works = make_works(self.model, self.publisher)
+        executor = ActionExecutor(self.transaction, works, self.clock, lambda: self.draining)
         return RuleEngine(self.transaction, executor, self.clock, lambda _lease: nullcontext(), "test")
 
     def clock(self) -> datetime:

@@ -19,6 +19,7 @@ from app.business.automation.services.runs.unit_plan import open_units
 from app.business.automation.services.runs.unit_receipts import (
     Done,
     Failure,
+    Later,
     LeftOut,
     Outcome,
     Refused,
@@ -58,7 +59,7 @@ class ActionExecutor:
         for step in steps_of(context):
             failures = self._execute_step(context, lease, step, records, outcome)
             outcome.failures += failures
-            if failures and step.action.on_error == "stop":
+            if outcome.later or (failures and step.action.on_error == "stop"):
                 break
         return outcome
 
@@ -155,7 +156,7 @@ class ActionExecutor:
         failures: list[Failure] = []
         in_a_row = 0
         for number, unit in enumerate(units, 1):
-            failure = self._do_unit(context, lease, unit)
+            failure = self._do_unit(context, lease, unit, outcome)
             in_a_row = in_a_row + 1 if failure and failure.is_passing else 0
             if failure:
                 failures.append(failure)
@@ -165,12 +166,15 @@ class ActionExecutor:
                 break
         return failures
 
-    def _do_unit(self, context: RunContext, lease: Lease, unit: Unit) -> Failure | None:
+    def _do_unit(self, context: RunContext, lease: Lease, unit: Unit, outcome: Outcome) -> Failure | None:
         work = self.works[unit.step.entry.key]
         with self._writing(context, lease, between_units=True) as session:
             request = work.read(session, context, unit)
             if isinstance(request, LeftOut):
                 unit_receipts.leave_out(session, context, unit, request, context.now)
+                return None
+            if isinstance(request, Later):
+                outcome.later.append(request)
                 return None
             unit_receipts.begin(session, context, unit, context.now)
         try:

@@ -1,5 +1,6 @@
 """Creates, changes, switches and archives rules, and opens runs for people and programs."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,7 +12,8 @@ from app.business.accounts.services import audit_log
 from app.business.accounts.services.scope import Scope
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Cause, ScheduledTask
-from app.business.automation.services.catalogue.actions.registry import is_paid, stored_actions
+from app.business.automation.services.catalogue.actions.base import Action
+from app.business.automation.services.catalogue.actions.registry import CATALOGUE, is_paid, stored_actions
 from app.business.automation.services.catalogue.record_models import known_ids
 from app.business.automation.services.preflight.check import require_no_worse, require_ready
 from app.business.automation.services.preflight.start import open_backfill, open_start, plan_start
@@ -26,7 +28,12 @@ from app.business.automation.services.rules.fields import OPTIONS
 from app.business.automation.services.rules.naming import free_name, is_taken
 from app.business.automation.services.rules.references import unknown_references
 from app.business.automation.services.rules.restraint import restrained
-from app.business.automation.services.rules.versions import definition_of, keep_version, write
+from app.business.automation.services.rules.versions import (
+    definition_of,
+    keep_version,
+    read_definition,
+    write,
+)
 from app.business.automation.services.rules.zone import with_time_zone
 from app.business.automation.services.runs.opening import Opening
 from app.business.automation.services.runs.waiting import wake_rule
@@ -87,6 +94,7 @@ class AutomationService:
             if isinstance(data, RuleDefinition)
             else self.checked(session, account, data, scope=actor.scope(account.id))
         )
+        _check_owner(actor, definition, [])
         if definition.is_active:
             require_ready(session, account, definition, now)
         rule = AutomationRule(
@@ -120,7 +128,7 @@ class AutomationService:
             raise Stale(
                 f"Somebody else saved version {rule.version} meanwhile. Load it, then repeat your change."
             )
-        before = definition_of(rule)
+        before, actions = definition_of(rule), stored_actions(rule.actions)
         if isinstance(data, RuleDefinition):
             self._write_definition(session, rule, data, now)
         else:
@@ -128,6 +136,7 @@ class AutomationService:
         after = definition_of(rule)
         if before == after:
             return rule
+        _check_owner(actor, read_definition(rule), actions)
         keep_version(session, rule, now, actor.user_id)
         replan(session, rule, now)
         if any(option.frees and before[name] != after[name] for name, option in OPTIONS.items()):
@@ -262,6 +271,8 @@ class AutomationService:
     def restore(self, session: Session, rule: AutomationRule, actor: Actor, now: datetime) -> None:
         """Restore an archived rule, switched off; if its name is taken, as “name (2)”."""
         _lock(session, rule)
+        if rule.built_in:
+            raise Conflict("This rule belongs to the product. There is nothing to restore.")
         if rule.archived_at is not None:
             rule.name = free_name(session, rule.account_id, rule.name, rule.id)
             rule.archived_at = None
@@ -303,6 +314,18 @@ class AutomationService:
             options={"even_if_off": True} if even_if_off else {},
         )
         return open_start(session, rule, start, opening, total)
+
+
+def _check_owner(actor: Actor, definition: RuleDefinition, before: Sequence[Action]) -> None:
+    """Raises Invalid where somebody else adds an action that only owners may save."""
+    if actor.role == Role.OWNER:
+        return
+    known = [action.as_json() for action in before]
+    for index, action in enumerate(definition.actions):
+        entry = CATALOGUE.get(action.type)
+        name = entry.needs_owner(action.params) if entry and action.is_readable else None
+        if name and action.as_json() not in known:
+            raise Invalid({f"actions[{index}].params.{name}": ["Only an owner can choose this."]})
 
 
 def _check_free(session: Session, rule: AutomationRule, values: Stored) -> None:

@@ -3,10 +3,11 @@
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from sqlalchemy.orm import Session
 
-from app.business.errors import Conflict
+from app.business.errors import Conflict, Invalid
 from app.business.events import EventType, Origin
 from app.business.planner.models import Sector
 from app.business.planner.services.plain_text import BODY_LIMIT, clean_body, clean_line
@@ -16,6 +17,7 @@ from app.business.planner.services.record_versions import lock_version
 from app.business.writer.models import Content, ContentStatus, Task, TaskStatus
 from app.business.writer.services.article_html import clean_html, count_words
 from app.business.writer.services.content_versions import KEPT, keep_first_version, keep_version
+from app.business.writer.services.publishing import mark_by_hand
 from app.business.writer.services.record_kinds import CONTENT, TASK
 
 BRIEF_APPROVED = (
@@ -90,12 +92,25 @@ def mark_published(
     if content.outline:
         raise Conflict("A brief is not published. Write it out first.")
     allowed = set(ContentStatus) - {ContentStatus.PUBLISHED} if unapproved else {ContentStatus.APPROVED}
-    values = {"published_url": clean_line(url, "url", limit=2000), "published_at": now}
+    values = {"published_url": _address(url), "published_at": now}
     if not move_status(
         session, CONTENT, [content.id], allowed, ContentStatus.PUBLISHED, origin, now, **values
     ):
         raise Conflict(f"This content is “{content.status}”; only approved content is published.")
+    session.refresh(content)
+    mark_by_hand(session, content, now)
     return content
+
+
+def _address(url: str) -> str:
+    clean = clean_line(url, "published_url", limit=2000)
+    try:
+        parts = urlsplit(clean)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise Invalid({"published_url": ["Write the whole address, like https://example.com/article."]})
+    return clean
 
 
 def _html(value: str | None, path: str) -> str:

@@ -1,26 +1,28 @@
 """Content: the list, one with its preview; edit, approve, send back, download."""
 
 from datetime import UTC, datetime
-from typing import Any
 
 from flask import Response, flash, make_response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from markupsafe import Markup
 
 from app.business.accounts.models import Role
+from app.business.automation.services.history.publishing_state import publishing_state
 from app.business.errors import Invalid
+from app.business.outlets.services import wordpress_connections
 from app.business.writer.models import Content, ContentStatus
 from app.business.writer.services import content_edit
 from app.business.writer.services.article_html import clean_html
 from app.business.writer.services.article_markdown import to_markdown
+from app.business.writer.services.publishing import changed_since
 from app.business.writer.services.record_lists import CONTENTS
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
-from app.modules.display import day
 from app.modules.record_editing import Editing, edit_page
 from app.modules.record_forms import SHARED_LAYOUT
 from app.modules.record_pages import read_list, trail_of
 from app.modules.web import CONTENT_POLICY, page_or_partial, see_other
+from app.modules.writer.decisions import with_note
 from app.modules.writer.forms import ContentFilterForm, ContentForm
 
 ARTICLE_POLICY = "default-src 'none'; style-src 'self'; frame-ancestors 'self'; base-uri 'none'; sandbox"
@@ -29,7 +31,6 @@ SAID = {
     ContentStatus.REVIEW: "Passed on for review.",
     ContentStatus.DRAFT: "Sent back: it is to be checked again.",
 }
-NOTE_LIMIT = 2_000
 
 EDITING = Editing(
     noun="article",
@@ -55,19 +56,35 @@ EDITING = Editing(
 @allow(Role.VIEWER)
 def index() -> str:
     form = ContentFilterForm()
+    listed = read_list(CONTENTS, form, "article")
+    published = [row.id for row in listed.rows if row.status == ContentStatus.PUBLISHED]
+    account_id = current_person().account.id
     return page_or_partial(
         "pages/writer/contents.html",
         "partials/writer/contents_table.html",
         form=form,
-        list=read_list(CONTENTS, form, "article"),
+        list=listed,
+        changed=changed_since(db.session(), published, account_id) if published else set(),
     )
 
 
 @allow(Role.VIEWER)
 def show(id: int) -> Response:
     """An article with its preview and the actions on it."""
-    content = owned_or_404(Content, id)
-    page = render_template("pages/writer/content.html", content=content, trail=trail_of(content))
+    return content_page(owned_or_404(Content, id))
+
+
+def content_page(content: Content, entered: str = "", fault: str = "") -> Response:
+    """`entered`, `fault`: an address at which it is said to be published, and what is wrong with it."""
+    page = render_template(
+        "pages/writer/content.html",
+        content=content,
+        trail=trail_of(content),
+        publishing=publishing_state(db.session(), content),
+        wordpress=wordpress_connections.find(db.session(), content.account_id, content.site_id),
+        entered=entered,
+        fault=fault,
+    )
     response = make_response(page)
     # The only page that frames another: the article alone, in which nothing can run.
     response.headers["Content-Security-Policy"] = f"{CONTENT_POLICY}; frame-src 'self'"
@@ -101,12 +118,7 @@ def decide(id: int) -> ResponseReturnValue:
     status, note = request.form.get("status", ""), request.form.get("note", "").strip()
     if status not in SAID:
         raise Invalid({"status": ["Choose whether to approve the article or to send it back."]})
-    if len(note) > NOTE_LIMIT:
-        raise Invalid({"note": [f"Use at most {NOTE_LIMIT:,} characters for the note."]})
-    changes: dict[str, Any] = {"status": status}
-    if note:
-        said = f"{person.user.name or person.user.email}, {day(now.date())}: {note}"
-        changes["note"] = "\n\n".join(filter(None, (said, content.note)))
+    changes = {"status": status, **with_note(content, note, now)}
     content_edit.update_content(db.session(), content, changes, origin=person.origin, now=now)
     db.session.commit()
     is_plan = content.outline and status == ContentStatus.APPROVED

@@ -23,7 +23,7 @@ BEST = {
     "cluster": ["generate_ideas", "create_tasks", "generate_content"],
     "idea": ["create_tasks", "generate_content"],
     "task": ["generate_content"],
-    "content": ["update_records"],
+    "content": ["publish_content"],
     None: ["notify"],
 }
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 from sqlalchemy.orm import Session
 
 from app.business.automation.services.runs.context import RunContext
-from app.business.automation.services.runs.unit_receipts import Done, LeftOut, Unit
+from app.business.automation.services.runs.unit_receipts import Done, Later, LeftOut, Unit
 from app.business.language_model import LanguageModel
 
 Request = TypeVar("Request")
@@ -20,8 +20,8 @@ Answer = TypeVar("Answer")
 class Work(Protocol[Request, Answer]):
     """The steps of one unit of work."""
 
-    def read(self, session: Session, context: RunContext, unit: Unit) -> Request | LeftOut:
-        """The input of `work`, or why this record is left out."""
+    def read(self, session: Session, context: RunContext, unit: Unit) -> Request | LeftOut | Later:
+        """The input of `work`, or why this record is left out, or when its turn comes (not for local actions)."""
         ...
 
     def work(self, request: Request, key: str) -> Answer:

@@ -63,6 +63,7 @@ LOOSE = {
     ("notice", "run_id"): "scheduled_task",
     ("notice", "rule_id"): "automation_rule",
     ("action_run", "done_by_run_id"): "scheduled_task",
+    ("publication", "run_id"): "scheduled_task",
     ("rule_record", "run_id"): "scheduled_task",
     ("rule_record", "unfinished_run_id"): "scheduled_task",
     ("scheduled_task", "batch_id"): "event_batch",

@@ -33,7 +33,7 @@ def rules_page(
     session: Session, scope: Scope, chosen: RuleFilter, *, cursor: str | None = None, limit: int = 50
 ) -> Page[AutomationRule]:
     """A page of rules, newest first. Raises Invalid for a damaged cursor."""
-    query = select(AutomationRule).where(scope.sees(AutomationRule))
+    query = select(AutomationRule).where(scope.sees(AutomationRule), AutomationRule.built_in.is_(None))
     archived = AutomationRule.archived_at.is_not(None)
     query = query.where(archived if chosen.state == "archived" else ~archived)
     if chosen.state in ("on", "off"):

@@ -153,6 +153,9 @@ def hand_back(session: Session, context: RunContext) -> None:
 def settle(session: Session, context: RunContext, outcome: Outcome) -> None:
     """All steps are executed: completed, or failed with the failed units, or retried later after transient faults."""
     notes = [*context.detail.options.get("notes", []), *outcome.notes]
+    if outcome.later and not outcome.failures:
+        _continue_later(session, context, outcome)
+        return
     if not outcome.failures:
         notes += _go_on(session, context, outcome)
         _end(session, context, Status.COMPLETED, None, "", notes=notes, is_released=True)
@@ -188,7 +191,8 @@ def _go_on(session: Session, context: RunContext, outcome: Outcome) -> list[str]
 
 
 def _may_retry_alone(context: RunContext) -> bool:
-    return context.run.auto_retries < outages.AUTO_RETRIES and context.rule.is_active
+    goes_on = context.rule.is_active or context.rule.built_in is not None
+    return context.run.auto_retries < outages.AUTO_RETRIES and goes_on
 
 
 def _retry_later(session: Session, context: RunContext, outcome: Outcome, message: str) -> None:
@@ -200,6 +204,20 @@ def _retry_later(session: Session, context: RunContext, outcome: Outcome, messag
     context.detail.options = context.detail.options | {"rest": merged_rest(context, outcome.rest)}
     _release(session, context)
     _end_attempt(session, context, Status.FAILED, Reason.ACTION_FAILED, message)
+    schedule_wakeup(session, run)
+    wake_next_in_turn(session, run)
+
+
+def _continue_later(session: Session, context: RunContext, outcome: Outcome) -> None:
+    """All that could be done is done; the others' turn comes on another day. It stays the same run."""
+    run, count = context.run, len(outcome.later)
+    waits = "1 more waits" if count == 1 else f"{count:,} more wait"
+    run.not_before = min(later.until for later in outcome.later)
+    message = f"{waits}: {outcome.later[0].message}"
+    run.status, run.error_message = Status.PENDING, message
+    context.detail.options = context.detail.options | {"rest": merged_rest(context, outcome.rest)}
+    _release(session, context)
+    _end_attempt(session, context, Status.PENDING, None, message)
     schedule_wakeup(session, run)
     wake_next_in_turn(session, run)
 

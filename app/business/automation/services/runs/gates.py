@@ -96,6 +96,8 @@ def _line(name: str, verdict: str | Stop | None) -> dict[str, Any]:
 
 def check_active(_session: Session, context: RunContext, _admission: Admission) -> str | Stop:
     """The rule is on, or a person chose to run it anyway."""
+    if context.rule.built_in:
+        return "A person asked for it."
     if context.rule.archived_at:
         return Stop(Reason.INACTIVE, "The rule is archived. Restore it to run it.")
     if context.rule.is_active:

@@ -66,17 +66,27 @@ class Failure:
     unused: bool = False
 
 
+@dataclass(frozen=True)
+class Later:
+    """The record's turn comes at `until`, and why; the run goes on with the others, and waits for that then."""
+
+    message: str
+    until: datetime
+
+
 @dataclass
 class Outcome:
     """The result of a run's steps: failed units, work for a follow-up, notes for the result.
 
-    not_begun: step -> number of units that were not tried because the external service had stopped answering.
+    not_begun: step -> number of units that were not tried because the external service had stopped answering ·
+    later: units that can be done on another day.
     """
 
     failures: list[Failure] = field(default_factory=list)
     not_begun: dict[int, int] = field(default_factory=dict)
     rest: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    later: list[Later] = field(default_factory=list)
 
 
 class Refused(Exception):

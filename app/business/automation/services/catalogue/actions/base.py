@@ -237,6 +237,10 @@ class ActionType(Generic[P]):
         """Whether it also accepts records that already have their result."""
         return False
 
+    def needs_owner(self, params: P) -> str | None:
+        """The parameter with which only owners may save it; None where editors may, too."""
+        return None
+
     def made_from(self, params: P, count: int, *, most: bool) -> int:
         """The number of records that it creates from `count` others: estimated, or the upper bound."""
         return count

@@ -14,6 +14,7 @@ from app.business.automation.services.catalogue.actions.generate_content import 
 from app.business.automation.services.catalogue.actions.generate_ideas import GENERATE_IDEAS
 from app.business.automation.services.catalogue.actions.notify import NOTIFY
 from app.business.automation.services.catalogue.actions.parameters import ROWS, Input
+from app.business.automation.services.catalogue.actions.publish_content import PUBLISH_CONTENT
 from app.business.automation.services.catalogue.actions.send_webhook import SEND_WEBHOOK
 from app.business.automation.services.catalogue.actions.switch_rules import PAUSE_RULE, RESUME_RULE
 from app.business.automation.services.catalogue.actions.update_records import UPDATE_RECORDS
@@ -26,6 +27,7 @@ CATALOGUE: dict[str, AnyAction] = {
         GENERATE_IDEAS,
         CREATE_TASKS,
         GENERATE_CONTENT,
+        PUBLISH_CONTENT,
         UPDATE_RECORDS,
         CREATE_RECORD,
         # Before the webhook, which has to be set up first.

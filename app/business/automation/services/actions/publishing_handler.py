@@ -1,0 +1,86 @@
+"""The handler that publishes an article: one post for one article, at the site's own WordPress."""
+
+from sqlalchemy.orm import Session
+
+from app.business.automation.services.actions.handler import Work
+from app.business.automation.services.catalogue.actions.publish_content import PublishContent
+from app.business.automation.services.runs.context import RunContext
+from app.business.automation.services.runs.unit_receipts import Done, Later, LeftOut, Unit
+from app.business.errors import Conflict, NotFound
+from app.business.language_model import ProviderFault
+from app.business.outlets.site_publisher import Post, PostRequest, SitePublisher
+from app.business.writer.services import publishing
+from app.business.writer.services.publishing import Impossible, Wish
+from app.business.writer.services.publishing_days import DayIsFull
+
+WISH = "publishing"
+"""The option of a run that a person has asked for on an article's page: its `Wish`."""
+STATES = {
+    "publish": "Published at {url}",
+    "draft": "Unpublished in WordPress: a draft",
+    "future": "Scheduled in WordPress",
+    "pending": "Waits for review in WordPress",
+    "private": "Private in WordPress",
+}
+
+
+class PublishContentWork(Work[PostRequest | Impossible, Post]):
+    """Publishes one article."""
+
+    def __init__(self, publisher: SitePublisher) -> None:
+        self.publisher = publisher
+        self._unsent: set[str] = set()
+        """Units whose site refused before anything was written there."""
+
+    def read(
+        self, session: Session, context: RunContext, unit: Unit
+    ) -> PostRequest | Impossible | LeftOut | Later:
+        """The article as the site is to have it."""
+        origin = context.origin(unit.step.index, unit.key)
+        try:
+            request = publishing.begin(
+                session, unit.record_id, _wish(context, unit), unit.key, origin=origin, now=context.now
+            )
+        except (Conflict, NotFound) as refusal:
+            return LeftOut(refusal.message)
+        return Later(request.message, request.until) if isinstance(request, DayIsFull) else request
+
+    def work(self, request: PostRequest | Impossible, key: str) -> Post:
+        if isinstance(request, Impossible):
+            raise ProviderFault(request.kind, request.message)
+        self._unsent.discard(key)
+        try:
+            return self.publisher.publish(request)
+        except ProviderFault as fault:
+            # An earlier try without an answer may have been one with an effect.
+            if not (fault.is_passing or fault.may_have_worked or request.unanswered):
+                self._unsent.add(key)
+            raise
+
+    def save(self, session: Session, context: RunContext, unit: Unit, answer: Post) -> Done | LeftOut:
+        """The article's status and address as the site says; left out where its post is left as it is."""
+        origin = context.origin(unit.step.index, unit.key)
+        try:
+            publishing.finish(session, unit.record_id, answer, origin=origin, now=context.now)
+        except Conflict as refusal:
+            return LeftOut(refusal.message)
+        if sentence := publishing.refusal_of(answer):
+            return LeftOut(sentence)
+        return Done(
+            message=STATES.get(answer.status, "In WordPress: {status}").format(
+                url=answer.url, status=answer.status
+            )
+        )
+
+    def give_up(self, session: Session, context: RunContext, unit: Unit) -> None:
+        """Others may publish the article."""
+        origin = context.origin(unit.step.index, unit.key)
+        is_unsent = unit.key in self._unsent
+        publishing.let_go(session, unit.record_id, unit.key, origin, is_unsent=is_unsent)
+
+
+def _wish(context: RunContext, unit: Unit) -> Wish:
+    if by_hand := context.detail.options.get(WISH):
+        return Wish(by_hand=True, **by_hand)
+    params: PublishContent = unit.step.params
+    return Wish(status=params.status, unapproved=params.unapproved)

@@ -1,0 +1,415 @@
+"""Publishing articles on the WordPress of their site: one post for one article, whoever asks and however often.
+
+`begin` claims the article for one unit and says what is to be sent, `finish` writes down what the site answered.
+"""
+
+import hashlib
+import re
+import secrets
+import unicodedata
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import func, or_, select, update
+from sqlalchemy.orm import Session
+
+from app.business.errors import Conflict, NotFound
+from app.business.events import Origin
+from app.business.language_model import FaultKind
+from app.business.outlets.services import wordpress_connections
+from app.business.outlets.site_publisher import (
+    Article,
+    Post,
+    PostRequest,
+    PostStatus,
+    Refusal,
+    SiteConnection,
+)
+from app.business.planner.models import Site
+from app.business.planner.services.record_changes import move_status
+from app.business.upsert import insert_missing
+from app.business.writer.models import Content, ContentStatus, ContentVersion
+from app.business.writer.publication_models import Publication
+from app.business.writer.services.publishing_days import DayIsFull, give_back, site_zone, take_place
+from app.business.writer.services.record_kinds import CONTENT
+
+CLAIMED_FOR = timedelta(minutes=3)
+"""Longer than a unit may take: nobody else publishes the article meanwhile."""
+SLUG_LIMIT = 80
+BUSY = "Another run is publishing this article at the moment."
+PUBLISHED_ALREADY = "It is published already."
+TAKEN_DOWN = "It was taken off its site. Publish it on its page, or approve it anew."
+PUBLIC = "publish"
+"""WordPress's word for a post that everybody can read."""
+TAKEN_OVER = "Another run has taken over publishing it."
+START_OVER = "“Start over with a new post” on the article's page"
+IS_ELSEWHERE = ", and the site is connected to another WordPress now"
+REFUSALS: Mapping[Refusal, str] = {
+    "trashed": f"Somebody has put its post in the trash of WordPress. Restore it there, or choose {START_OVER}.",
+    "deleted": f"Somebody has deleted its post in WordPress. To publish it anew, choose {START_OVER}.",
+    "edited": "Somebody has edited its post in WordPress since. It is left as it is there; “Overwrite the post” on the "
+    "article's page replaces it.",
+    "moved": f"Its post is at {{elsewhere}}{IS_ELSEWHERE}. Connect that again, or choose {START_OVER}.",
+}
+LABELS = {"category": "categories", "tag": "tags"}
+
+
+@dataclass(frozen=True)
+class Impossible:
+    """Why the article cannot be published now, though it is one to be published."""
+
+    kind: FaultKind
+    message: str
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is asked for. status: None keeps that of a published article, else it is the default of the site.
+
+    by_hand: a person asked for this article, so it is sent although it is published already · unapproved: also one
+    that nobody has approved · overwrite: also what somebody has edited in WordPress.
+    """
+
+    status: PostStatus | None = None
+    by_hand: bool = False
+    unapproved: bool = False
+    overwrite: bool = False
+
+
+def publication_of(session: Session, content: Content) -> Publication | None:
+    """What is known of its post; None where nobody ever published it from here."""
+    return session.scalar(
+        select(Publication)
+        .where(Publication.account_id == content.account_id, Publication.content_id == content.id)
+        .execution_options(populate_existing=True)
+    )
+
+
+def changed_since(session: Session, ids: Collection[int], account_id: int) -> set[int]:
+    """Those published articles whose text has been changed since it was published."""
+    newest = (
+        select(func.max(ContentVersion.number))
+        .where(ContentVersion.content_id == Publication.content_id)
+        .scalar_subquery()
+    )
+    query = (
+        select(Publication.content_id)
+        .join(Content, Content.id == Publication.content_id)
+        .where(
+            Publication.account_id == account_id,
+            Publication.content_id.in_(ids),
+            Content.status == ContentStatus.PUBLISHED,
+            newest > Publication.sent_version,
+        )
+    )
+    return set(session.scalars(query))
+
+
+def require_publishable(session: Session, content: Content) -> None:
+    """Raises Conflict where a person cannot have the article published now."""
+    if why := _why_not(content, unapproved=False):
+        raise Conflict(why)
+    if content.status == ContentStatus.PUBLISHED:
+        known = publication_of(session, content)
+        if known is None or not known.site_url:
+            raise Conflict("It is marked as published by hand. Take that back first, then publish it.")
+    if wordpress_connections.find(session, content.account_id, content.site_id) is None:
+        raise Conflict("No WordPress is connected to its site. An owner can connect it on the site's page.")
+
+
+def note_run(session: Session, content: Content, run_id: int, now: datetime) -> None:
+    """The run that a person has asked for: its end is shown with the article."""
+    _known(session, content, now)
+    _set(session, content, now, run_id=run_id)
+
+
+def begin(
+    session: Session, content_id: int, wish: Wish, key: str, *, origin: Origin, now: datetime
+) -> PostRequest | Impossible | DayIsFull:
+    """Claim the article for the unit `key`. Raises Conflict where it is not one to be published, NotFound."""
+    query = select(Content).where(Content.account_id == origin.account_id, Content.id == content_id)
+    content = session.scalar(query.execution_options(populate_existing=True))
+    if content is None:
+        raise NotFound(f"Content {content_id} was not found.")
+    if why := _why_not(content, unapproved=wish.unapproved):
+        raise Conflict(why)
+    if content.status == ContentStatus.PUBLISHED and not wish.by_hand:
+        raise Conflict(PUBLISHED_ALREADY)
+    row = wordpress_connections.find(session, content.account_id, content.site_id)
+    if row is None:
+        site = session.get_one(Site, content.site_id).name
+        message = f"No WordPress is connected to {site}. An owner can connect it on the site's page."
+        return Impossible("misconfigured", message)
+    known = _claim(session, content, key, origin, now)
+    if known is None:
+        return Impossible("connection", BUSY)
+    session.refresh(content)
+    if not wish.by_hand and (why := _why_left_to_people(content, known)):
+        let_go(session, content_id, key, origin)
+        raise Conflict(why)
+    request = _request(content, known, wordpress_connections.as_data(row), wish, key)
+    full = _count(session, content, known, request, row.max_per_day, now)
+    if full:
+        let_go(session, content_id, key, origin)
+        return full
+    sent = {"slug": request.article.slug, "pending_digest": request.digest}
+    _update(session, content_id, key, origin, sent)
+    return request
+
+
+def _count(
+    session: Session,
+    content: Content,
+    known: Publication,
+    request: PostRequest,
+    limit: int | None,
+    now: datetime,
+) -> DayIsFull | None:
+    """Count the article among those that its site publishes today, once; that the day is full."""
+    if limit is None or request.status != PUBLIC or content.status == ContentStatus.PUBLISHED:
+        return None
+    site = session.get_one(Site, content.site_id)
+    if known.counted_on == now.astimezone(site_zone(session, site)).date():
+        return None
+    day = take_place(session, site, limit, now)
+    if isinstance(day, DayIsFull):
+        return day
+    _set(session, content, now, counted_on=day)
+    return None
+
+
+def _request(
+    content: Content, known: Publication, connection: SiteConnection, wish: Wish, key: str
+) -> PostRequest:
+    article = _article(content, connection, known.slug)
+    is_here = known.site_url in ("", connection.url)
+    keeps = content.status == ContentStatus.PUBLISHED
+    return PostRequest(
+        key=key,
+        connection=connection,
+        article=article,
+        marker=known.marker,
+        digest=_digest(article),
+        version=content.version,
+        status=wish.status or (None if keeps else connection.default_status),
+        post_id=known.post_id if is_here else None,
+        remote_hash=known.remote_hash,
+        unanswered=known.pending_digest,
+        overwrite=wish.overwrite,
+        # A draft that stays behind on another site, such as one for trials, is nothing that anybody sees.
+        elsewhere="" if is_here or known.post_status != PUBLIC else known.site_url,
+    )
+
+
+def finish(session: Session, content_id: int, post: Post, *, origin: Origin, now: datetime) -> None:
+    """Write down what the site answered, and let go of the article. Raises Conflict where another unit has it."""
+    request = post.request
+    values: dict[str, Any] = {"claim_key": None, "claim_until": None, "pending_digest": "", "updated_at": now}
+    if post.refusal in ("trashed", "deleted"):
+        values |= {"post_status": "trash" if post.refusal == "trashed" else "deleted"}
+    elif post.refusal is None:
+        values |= {
+            "site_url": request.connection.url,
+            "post_id": post.id,
+            "post_url": post.url,
+            "post_status": post.status,
+            "remote_hash": post.remote_hash,
+            "sent_version": request.version,
+        }
+    content = session.get_one(Content, content_id)
+    if not _update(session, content_id, request.key, origin, values):
+        raise Conflict(TAKEN_OVER)
+    if post.refusal not in ("edited", "moved"):
+        _follow(session, content, post, origin, now)
+
+
+def refusal_of(post: Post) -> str | None:
+    """Why nothing was written, as a sentence."""
+    return REFUSALS[post.refusal].format(elsewhere=post.request.elsewhere) if post.refusal else None
+
+
+def let_go(session: Session, content_id: int, key: str, origin: Origin, *, is_unsent: bool = False) -> None:
+    """The unit has failed: others may publish the article. Whether the site did it is found out by the next one.
+
+    is_unsent: it certainly did not, so that the article does not count among those of its day.
+    """
+    free = {"claim_key": None, "claim_until": None}
+    if not is_unsent:
+        _update(session, content_id, key, origin, free)
+        return
+    content = session.get_one(Content, content_id)
+    known = publication_of(session, content)
+    day = known.counted_on if known else None
+    if _update(session, content_id, key, origin, free | {"counted_on": None}) and day:
+        give_back(session, content.account_id, content.site_id, day)
+
+
+def start_over(session: Session, content: Content, now: datetime) -> None:
+    """Forget the post: the next publishing makes a new one. Raises Conflict while one is being made."""
+    idle = or_(Publication.claim_until.is_(None), Publication.claim_until < now)
+    forgotten = session.execute(
+        update(Publication)
+        .where(Publication.account_id == content.account_id, Publication.content_id == content.id, idle)
+        .values(**_unpublished(now))
+        .returning(Publication.id)
+        .execution_options(synchronize_session=False)
+    ).first()
+    if forgotten is None:
+        raise Conflict(BUSY if publication_of(session, content) else "It has no post.")
+
+
+def mark_by_hand(session: Session, content: Content, now: datetime) -> None:
+    """A person published it elsewhere: the text as it is now is the published one."""
+    _known(session, content, now)
+    _set(session, content, now, sent_version=content.version)
+
+
+def take_back_mark(session: Session, content: Content, *, origin: Origin, now: datetime) -> None:
+    """What was marked as published by hand is approved again. Raises Conflict."""
+    known = publication_of(session, content)
+    if known is not None and known.site_url:
+        raise Conflict("It is published in WordPress. Unpublish it there.")
+    _move(session, content, {ContentStatus.PUBLISHED}, ContentStatus.APPROVED, None, origin, now)
+
+
+def _why_not(content: Content, *, unapproved: bool) -> str | None:
+    if content.archived_at is not None:
+        return "It is archived."
+    if content.outline:
+        return "It is a brief, which is not published. Write the article first."
+    if not content.html.strip():
+        return "It has no text yet."
+    if content.status not in (ContentStatus.APPROVED, ContentStatus.PUBLISHED) and not unapproved:
+        return "It is not approved. Approve it first."
+    return None
+
+
+def _why_left_to_people(content: Content, known: Publication) -> str | None:
+    """Why no rule publishes an approved article: it is published, or was taken down since it was approved."""
+    if content.status == ContentStatus.PUBLISHED:
+        return PUBLISHED_ALREADY
+    if known.taken_down_at and content.status_since <= known.taken_down_at:
+        return TAKEN_DOWN
+    return None
+
+
+def _known(session: Session, content: Content, now: datetime) -> Publication:
+    row = {"account_id": content.account_id, "content_id": content.id, "sent_version": None}
+    insert_missing(session, Publication, row | _unpublished(now))
+    found = publication_of(session, content)
+    if found is None:
+        raise NotFound()
+    return found
+
+
+def _unpublished(now: datetime) -> dict[str, Any]:
+    empty = ("slug", "site_url", "post_url", "post_status", "remote_hash", "pending_digest")
+    none = ("post_id", "taken_down_at", "counted_on", "claim_key", "claim_until", "run_id")
+    values = dict.fromkeys(empty, "") | dict.fromkeys(none)
+    return {**values, "marker": secrets.token_hex(16), "updated_at": now}
+
+
+def _claim(session: Session, content: Content, key: str, origin: Origin, now: datetime) -> Publication | None:
+    """What is known of the post, once nobody else publishes the article; None where somebody does."""
+    row = _known(session, content, now)
+    free = or_(Publication.claim_key.is_(None), Publication.claim_key == key, Publication.claim_until < now)
+    claim = {"claim_key": key, "claim_until": now + CLAIMED_FOR, "run_id": origin.run_id, "updated_at": now}
+    claimed = session.execute(
+        update(Publication)
+        .where(Publication.id == row.id, Publication.account_id == row.account_id, free)
+        .values(**claim)
+        .returning(Publication.id)
+        .execution_options(synchronize_session=False)
+    ).first()
+    return publication_of(session, content) if claimed else None
+
+
+def _set(session: Session, content: Content, now: datetime, **values: Any) -> None:
+    session.execute(
+        update(Publication)
+        .where(Publication.account_id == content.account_id, Publication.content_id == content.id)
+        .values(updated_at=now, **values)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _update(session: Session, content_id: int, key: str, origin: Origin, values: Mapping[str, Any]) -> bool:
+    changed = session.execute(
+        update(Publication)
+        .where(
+            Publication.account_id == origin.account_id,
+            Publication.content_id == content_id,
+            Publication.claim_key == key,
+        )
+        .values(**values)
+        .returning(Publication.id)
+        .execution_options(synchronize_session=False)
+    ).first()
+    return changed is not None
+
+
+def _follow(session: Session, content: Content, post: Post, origin: Origin, now: datetime) -> None:
+    """The article's status is what the site says of its post."""
+    if post.status == PUBLIC and post.refusal is None:
+        _move(session, content, set(ContentStatus), ContentStatus.PUBLISHED, post.url, origin, now)
+    else:
+        _move(session, content, {ContentStatus.PUBLISHED}, ContentStatus.APPROVED, None, origin, now)
+
+
+def _move(
+    session: Session,
+    content: Content,
+    came_from: Collection[str],
+    status: ContentStatus,
+    url: str | None,
+    origin: Origin,
+    now: datetime,
+) -> None:
+    session.refresh(content)
+    at = (content.published_at or now) if url else None
+    values = {"published_url": url or "", "published_at": at}
+    moved = move_status(session, CONTENT, [content.id], came_from, status, origin, now, **values)
+    session.refresh(content)
+    if moved and url is None:
+        _set(session, content, now, taken_down_at=now)
+
+
+def _article(content: Content, connection: SiteConnection, slug: str) -> Article:
+    named: dict[str, list[str]] = {kind: [] for kind in LABELS.values()}
+    for label in content.labels:
+        kind, _, name = label.partition(":")
+        if kind.strip().lower() in LABELS and name.strip():
+            named[LABELS[kind.strip().lower()]].append(name.strip())
+    return Article(
+        title=content.title,
+        html=content.html,
+        slug=slug or slug_of(content.title),
+        excerpt=content.meta_description,
+        meta_title=content.meta_title,
+        meta_description=content.meta_description,
+        main_keyword=content.main_keyword,
+        categories=_without_repeats([*connection.categories, *named["categories"]]),
+        tags=_without_repeats(named["tags"]),
+    )
+
+
+def _without_repeats(names: Sequence[str]) -> tuple[str, ...]:
+    first: dict[str, str] = {}
+    for name in names:
+        first.setdefault(name.casefold(), name)
+    return tuple(first.values())
+
+
+def slug_of(title: str) -> str:
+    """The address of the article within its site: letters and digits of the Latin alphabet, else `article`."""
+    plain = unicodedata.normalize("NFKD", title.replace("ß", "ss")).encode("ascii", "ignore").decode()
+    words = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")
+    if len(words) > SLUG_LIMIT:
+        words = words[: SLUG_LIMIT + 1].rpartition("-")[0] or words[:SLUG_LIMIT]
+    return words or "article"
+
+
+def _digest(article: Article) -> str:
+    return hashlib.sha256(f"{article.title}\0{article.html}".encode()).hexdigest()[:16]

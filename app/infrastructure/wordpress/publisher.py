@@ -1,0 +1,206 @@
+"""Posts of articles: one post for one marker, however often it is asked, and never a stranger's.
+
+A new post is looked for first, by its two possible addresses (one has our own id in it) in every status, then by its
+marker. A post that somebody put in the trash, or whose text somebody has edited, is left as it is.
+"""
+
+import hashlib
+import html
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from app.business.language_model import ProviderFault
+from app.business.outlets.site_publisher import Article, Post, PostRequest, Refusal
+from app.infrastructure.outbound.policy import OutboundPolicy
+from app.infrastructure.secret_box import SecretBox
+from app.infrastructure.wordpress import faults
+from app.infrastructure.wordpress.client import WordPressClient
+from app.settings import Settings
+
+EVERY_STATUS = "publish,future,draft,pending,private,trash"
+"""`any` of WordPress leaves out the trash, and a look-up without a status finds public posts only."""
+TRASHED = "__trashed"
+"""What WordPress appends to the slug of a post in the trash."""
+_MARK = re.compile(r"<!-- igny8:([0-9a-f]{32}):([0-9a-f]{16}) -->")
+_OWN_ID_SHOWN = 8
+
+Row = Mapping[str, Any]
+
+
+class WordPressPublisher:
+    """A SitePublisher over WordPress's REST interface."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.box, self.policy = SecretBox.of(settings), OutboundPolicy.of(settings)
+
+    def publish(self, request: PostRequest) -> Post:
+        """Raises ProviderFault."""
+        with WordPressClient.of(request.connection, self.box, self.policy) as client:
+            try:
+                return _Publishing(client, request).publish()
+            except (KeyError, TypeError, ValueError, AttributeError) as error:
+                message = "WordPress answered in a form that cannot be used: a plugin may change its answers."
+                raise ProviderFault(
+                    "bad_answer", message, detail=f"{type(error).__name__}: {error}"
+                ) from error
+
+
+class _Publishing:
+    """One attempt for one article."""
+
+    def __init__(self, client: WordPressClient, request: PostRequest) -> None:
+        self.client, self.request = client, request
+
+    def publish(self) -> Post:
+        found = self._known() if self.request.post_id else self._look_for()
+        if isinstance(found, Post):
+            return found
+        if found is None:
+            return self._refused("moved", None) if self.request.elsewhere else self._create()
+        if found["status"] == "trash":
+            return self._refused("trashed", found)
+        if self._was_edited(found) and not self.request.overwrite:
+            return self._refused("edited", found)
+        return self._write(int(found["id"]), self._fields(self.request.status or found["status"]))
+
+    def _known(self) -> Row | Post:
+        try:
+            row: Row = self.client.read(f"posts/{self.request.post_id}", context="edit")
+        except ProviderFault as fault:
+            if "rest_post_invalid_id" in fault.detail:
+                return self._refused("deleted", None)
+            raise
+        return row
+
+    def _look_for(self) -> Row | None:
+        own, both = self._own_slug, [self.request.article.slug, self._own_slug]
+        slugs = ",".join([*both, *(slug + TRASHED for slug in both)])
+        rows = self._posts(slug=slugs)
+        if ours := self._ours(rows) or self._ours(self._posts(search=self.request.marker)):
+            return ours
+        taken = {row["slug"] for row in rows if row["status"] != "trash"}
+        if own in taken:
+            raise ProviderFault(
+                "misconfigured", "Other posts have all addresses that the article could have."
+            )
+        if self.request.article.slug in taken:
+            self.request = replace(self.request, article=replace(self.request.article, slug=own))
+        return None
+
+    @property
+    def _own_slug(self) -> str:
+        return f"{self.request.article.slug}-{self.request.marker[:_OWN_ID_SHOWN]}"
+
+    def _posts(self, **query: str) -> Sequence[Row]:
+        rows: Sequence[Row] = self.client.read(
+            "posts", context="edit", status=EVERY_STATUS, per_page=20, **query
+        )
+        return rows
+
+    def _ours(self, rows: Sequence[Row]) -> Row | None:
+        return next((row for row in rows if _mark_of(row)[0] == self.request.marker), None)
+
+    def _was_edited(self, row: Row) -> bool:
+        """Whether its text is other than we left it; after a lost answer only our own mark of the text tells."""
+        if self.request.remote_hash == hash_of(row):
+            return False
+        marker, digest = _mark_of(row)
+        return (marker, digest) != (self.request.marker, self.request.unanswered)
+
+    def _create(self) -> Post:
+        return self._write(
+            None, self._fields(self.request.status or "draft") | {"slug": self.request.article.slug}
+        )
+
+    def _write(self, post_id: int | None, fields: dict[str, Any]) -> Post:
+        path = f"posts/{post_id}" if post_id else "posts"
+        row: Row = self.client.write(path, fields)
+        if metas := _metas(row, self.request.article):
+            try:
+                row = self.client.write(f"posts/{row['id']}", {"meta": metas})
+            except ProviderFault as fault:
+                # The post itself is there.
+                fault.has_begun = True
+                raise
+        return Post(self.request, int(row["id"]), str(row["link"]), str(row["status"]), hash_of(row))
+
+    def _fields(self, status: str) -> dict[str, Any]:
+        article, request = self.request.article, self.request
+        fields: dict[str, Any] = {
+            "title": article.title,
+            "content": f"{article.html}\n<!-- igny8:{request.marker}:{request.digest} -->",
+            "excerpt": article.excerpt,
+            "status": status,
+            "categories": self._terms("categories", article.categories),
+            "tags": self._terms("tags", article.tags),
+        }
+        if request.connection.author:
+            fields["author"] = self._author(request.connection.author)
+        # WordPress puts a post without a category into its own default one.
+        return {name: value for name, value in fields.items() if value != []}
+
+    def _terms(self, kind: str, names: Sequence[str]) -> list[int]:
+        return [self._term(kind, name) for name in names]
+
+    def _term(self, kind: str, name: str) -> int:
+        rows = self.client.read(kind, search=name, per_page=100, hide_empty="false")
+        same = [row for row in rows if html.unescape(str(row["name"])).casefold() == name.casefold()]
+        return int(same[0]["id"]) if same else self._new_term(kind, name)
+
+    def _new_term(self, kind: str, name: str) -> int:
+        response = self.client.try_write(kind, {"name": name})
+        said = faults.said_of(response)
+        if response.is_success:
+            return int(said["id"])
+        if said.get("code") == "term_exists":
+            # Somebody has created it meanwhile.
+            return int(said["data"]["term_id"])
+        if response.status_code == 403:
+            word = "category" if kind == "categories" else "tag"
+            message = (
+                f"There is no {word} “{name}” in WordPress, and the user may not create it. Create it there, or give "
+                "the user the role Editor."
+            )
+            raise ProviderFault("misconfigured", message)
+        raise faults.of_answer(response)
+
+    def _author(self, name: str) -> int:
+        rows = self.client.read("users", search=name, per_page=100)
+        names = {str(row[key]).casefold(): int(row["id"]) for row in rows for key in ("slug", "name")}
+        if name.casefold() not in names:
+            message = f"WordPress knows no author “{name}”. Correct it on the page of the site's WordPress."
+            raise ProviderFault("misconfigured", message)
+        return names[name.casefold()]
+
+    def _refused(self, why: Refusal, row: Row | None) -> Post:
+        id, url = (int(row["id"]), str(row["link"])) if row else (None, "")
+        return Post(self.request, id, url, str(row["status"]) if row else "", "", refusal=why)
+
+
+def hash_of(row: Row) -> str:
+    """Of the text as WordPress keeps it, which is not always as it was sent."""
+    raw = "\0".join(str(row[name]["raw"]) for name in ("title", "content"))
+    return hashlib.sha256(raw.encode()).hexdigest()
+
+
+def _mark_of(row: Row) -> tuple[str, str]:
+    found = _MARK.search(str(row["content"]["raw"]))
+    return (found[1], found[2]) if found else ("", "")
+
+
+def _metas(row: Row, article: Article) -> dict[str, str]:
+    """The fields of Yoast and Rank Math that the site has, where they do not say so already."""
+    present = row.get("meta")
+    if not isinstance(present, dict):
+        return {}
+    wanted = {
+        "_yoast_wpseo_title": article.meta_title,
+        "_yoast_wpseo_metadesc": article.meta_description,
+        "_yoast_wpseo_focuskw": article.main_keyword,
+        "rank_math_title": article.meta_title,
+        "rank_math_description": article.meta_description,
+        "rank_math_focus_keyword": article.main_keyword,
+    }
+    return {name: text for name, text in wanted.items() if text and name in present and present[name] != text}

@@ -1,0 +1,62 @@
+"""REST: decisions on an article: approve it, send it back, publish it, say where it is published."""
+
+from datetime import UTC, datetime
+
+from flask import Response
+
+from app.business.accounts.models import Role
+from app.business.automation.services.operations.publish_now import publish_now
+from app.business.writer.models import Content, ContentStatus
+from app.business.writer.services import content_edit
+from app.infrastructure.database import db
+from app.modules.access import current_person, owned_or_404
+from app.modules.api.bodies import Omittable
+from app.modules.api.records import show
+from app.modules.api.resource import answer, saved
+from app.modules.writer.api import api
+from app.modules.writer.decisions import actor, with_note
+from app.modules.writer.serializers import ContentShown, MarkPublished, PublishAsked, SendBack
+
+
+@api.call("POST", "/content/<int:id>/publish/", Role.OPERATOR, answers={202: ContentShown})
+def publish_article(id: int, body: Omittable[PublishAsked]) -> Response:
+    """Publish an article on the WordPress of its site, or update its post; 409 where it is not approved.
+
+    A worker does so at once, in a run that the history shows. Sent as a draft, what is published is unpublished.
+    """
+    content = owned_or_404(Content, id)
+    publish_now(db.session(), content, actor(), datetime.now(UTC), status=body.status)
+    return _saved(content, 202)
+
+
+@api.call("POST", "/content/<int:id>/mark-published/", Role.OPERATOR, answers={200: ContentShown})
+def mark_published(id: int, body: Omittable[MarkPublished]) -> Response:
+    """Say that an approved article was published by hand, and where."""
+    content, origin = owned_or_404(Content, id), current_person().origin
+    url, now = body.published_url, datetime.now(UTC)
+    return _saved(content_edit.mark_published(db.session(), content, url, origin=origin, now=now))
+
+
+@api.call("POST", "/content/<int:id>/approve/", Role.OPERATOR, answers={200: ContentShown})
+def approve_content(id: int) -> Response:
+    """Approve an article."""
+    return _decided(owned_or_404(Content, id), ContentStatus.APPROVED, "")
+
+
+@api.call("POST", "/content/<int:id>/send-back/", Role.OPERATOR, answers={200: ContentShown})
+def send_back_content(id: int, body: Omittable[SendBack]) -> Response:
+    """Send an article back to be checked again, with a note."""
+    return _decided(owned_or_404(Content, id), ContentStatus.DRAFT, body.note.strip())
+
+
+def _decided(content: Content, status: ContentStatus, note: str) -> Response:
+    now = datetime.now(UTC)
+    changes = {"status": status, **with_note(content, note, now)}
+    content_edit.update_content(db.session(), content, changes, origin=current_person().origin, now=now)
+    is_brief = content.outline and status == ContentStatus.APPROVED
+    return _saved(content, notice=content_edit.BRIEF_APPROVED if is_brief else "")
+
+
+def _saved(content: Content, status: int = 200, notice: str = "") -> Response:
+    shown = show(ContentShown, content).model_copy(update={"notice": notice})
+    return saved(answer(shown, status, version=content.version))

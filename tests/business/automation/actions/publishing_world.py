@@ -1,0 +1,148 @@
+"""A site connected to a WordPress of the tests, approved articles, and publishers that die in the middle."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import Account, Role
+from app.business.automation.models import AutomationRule
+from app.business.automation.run_models import ActionRun, ScheduledTask, Status
+from app.business.automation.services.automation_service import Actor, AutomationService
+from app.business.automation.services.operations.publish_now import publish_now
+from app.business.automation.services.runs.recovery import rescue
+from app.business.outlets.site_publisher import Post, PostRequest
+from app.business.outlets.wordpress_models import WordPressConnection
+from app.business.planner.models import Sector
+from app.business.writer.models import Content
+from app.business.writer.publication_models import Publication
+from app.business.writer.services import publishing
+from app.infrastructure.secret_box import SecretBox
+from app.infrastructure.wordpress.publisher import WordPressPublisher
+from app.settings import Settings
+from tests.business.automation.machine import Machine
+from tests.factories import NOW, make_account, make_content, make_sector, make_site
+from tests.infrastructure.wordpress_stand_in import PASSWORD, USER, WordPress
+
+OWNER = Actor(None, Role.OWNER)
+
+
+class Killed(BaseException):
+    """The worker's process ends here."""
+
+
+@dataclass
+class Publisher:
+    """The product's own, which counts what it is asked.
+
+    dies: so many times after its work, before that is written down · meanwhile: done between the claim and the post.
+    """
+
+    own: WordPressPublisher
+    dies: int = 0
+    meanwhile: Callable[[], None] | None = None
+    asked: list[PostRequest] = field(default_factory=list)
+
+    def publish(self, request: PostRequest) -> Post:
+        self.asked.append(request)
+        if self.meanwhile:
+            meanwhile, self.meanwhile = self.meanwhile, None
+            meanwhile()
+        post = self.own.publish(request)
+        if self.dies:
+            self.dies -= 1
+            raise Killed
+        return post
+
+
+class World:
+    """One site, its WordPress, and a machine that publishes there."""
+
+    def __init__(self, session: Session, wordpress: WordPress, account: Account | None = None) -> None:
+        self.session, self.wordpress = session, wordpress
+        self.settings = Settings(secret_key="k" * 40, outbound_allow=(wordpress.host,))
+        self.publisher = Publisher(WordPressPublisher(self.settings))
+        self.account = account or make_account(session)
+        self.sector: Sector = make_sector(session, make_site(session, self.account))
+        self.connection = self.connect(wordpress)
+        self.machine = Machine(session, publisher=self.publisher)
+        session.commit()
+
+    def connect(self, wordpress: WordPress, **values: Any) -> WordPressConnection:
+        sealed = SecretBox.of(self.settings).seal(PASSWORD)
+        defaults = {"url": wordpress.url, "username": USER, "password_sealed": sealed, "default_status": "publish",
+                    "account_id": self.account.id, "site_id": self.sector.site_id}  # fmt: skip
+        row = WordPressConnection(created_at=NOW, updated_at=NOW, **(defaults | values))
+        self.session.add(row)
+        self.session.commit()
+        return row
+
+    def article(self, **values: Any) -> Content:
+        defaults = {"title": "Garden Sheds", "html": "<p>All about sheds.</p>", "status": "approved",
+                    "meta_title": "Sheds", "meta_description": "What to know.", "main_keyword": "shed"}  # fmt: skip
+        content: Content = make_content(self.session, self.sector, **(defaults | values))
+        self.session.commit()
+        return content
+
+    def rule(self, **params: Any) -> AutomationRule:
+        action = {"type": "publish_content", "params": params}
+        options = {"record_type": "content", "to": "approved"}
+        return self.machine.make_rule(
+            self.account,
+            trigger="status_changed",
+            trigger_options=options,
+            actions=[action],
+            repeat="always",
+            max_executions_per_day=1000,
+        )
+
+    def start(self, rule: AutomationRule, *contents: Content) -> ScheduledTask:
+        """Open a run without executing it."""
+        service = AutomationService()
+        ids = [content.id for content in contents]
+        run: ScheduledTask = service.execute(
+            self.session, rule, OWNER, self.machine.now, record_ids=ids, even_if_off=True
+        )
+        self.session.commit()
+        return run
+
+    def publish(self, content: Content, **how: Any) -> ScheduledTask:
+        """As the button on the article's page does, until all is done."""
+        run = publish_now(self.session, content, OWNER, self.machine.now, **how)
+        self.session.commit()
+        return self.settled(run)
+
+    def settled(self, run: ScheduledTask) -> ScheduledTask:
+        """Execute what is due, and what waits for its next try or for another worker to be missed."""
+        for _ in range(8):
+            try:
+                self.machine.settle()
+            except Killed:
+                self.session.rollback()
+            self.session.expire_all()
+            if self.session.get_one(ScheduledTask, run.id).status not in (Status.PENDING, Status.RUNNING):
+                break
+            self.machine.pass_time(seconds=90)
+            rescue(self.machine.transaction, self.machine.clock)
+        return self.session.get_one(ScheduledTask, run.id, populate_existing=True)
+
+    def receipt(self, run: ScheduledTask) -> ActionRun:
+        query = select(ActionRun).where(ActionRun.run_id == run.id)
+        return self.session.scalars(query.execution_options(populate_existing=True)).one()
+
+    def publication(self, content: Content) -> Publication:
+        found = publishing.publication_of(self.session, content)
+        assert found is not None
+        return found
+
+    @property
+    def posts(self) -> list[dict[str, Any]]:
+        """Those that are ours."""
+        return [post for post in self.wordpress.posts.values() if "igny8:" in post["content"]]
+
+    @property
+    def only_post(self) -> dict[str, Any]:
+        [post] = self.posts
+        return post
