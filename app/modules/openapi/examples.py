@@ -2,11 +2,13 @@
 
 from typing import Any
 
+from app.business.automation.services.catalogue.actions.generate_ideas import GENERATE_IDEAS
+
 _IDEAS: dict[str, Any] = {
     "name": "Ideas for new clusters",
     "trigger": "cluster_created",
     "conditions": {"field": "keyword_count", "operator": "gte", "value": 3},
-    "actions": [{"type": "generate_ideas", "params": {"ideas_per_cluster": 3}}],
+    "actions": [{"type": GENERATE_IDEAS.key, "params": {"ideas_per_cluster": 3}}],
     "max_executions_per_day": 10,
     "credit_limit_per_execution": 50,
 }
