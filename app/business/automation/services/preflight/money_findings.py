@@ -40,8 +40,8 @@ def money_findings(
     connected = is_connected(session, account.id)
     price = least_price(rule, connected=connected)
     yield from _below_price(rule, price)
-    if price <= rule.credit_limit_per_execution and connected:
-        yield from _below_smallest(session, account, rule)
+    if price <= rule.credit_limit_per_execution:
+        yield from _below_smallest(session, account, rule, connected=connected)
     yield from _below_budgets(session, account, rule, price)
     if account.daily_ceiling is None and not any(is_paid(stored_actions(other.actions)) for other in others):
         yield _no_ceiling(session, account)
@@ -74,7 +74,9 @@ def _below_price(rule: RuleDefinition, price: int) -> Iterator[Finding]:
         yield Finding("budget_below_price", Level.STOP, sentence, advice, "monthly_budget")
 
 
-def _below_smallest(session: Session, account: Account, rule: RuleDefinition) -> Iterator[Finding]:
+def _below_smallest(
+    session: Session, account: Account, rule: RuleDefinition, *, connected: bool
+) -> Iterator[Finding]:
     """Actions priced by a measure: as an earlier action sets it, or the smallest of the existing records."""
     limit, made = rule.credit_limit_per_execution, list[str]()
     decided: dict[str, int] = {}
@@ -84,7 +86,8 @@ def _below_smallest(session: Session, account: Account, rule: RuleDefinition) ->
             amount = decided.get(entry.measure.name)
             if source_of(action, rule.record_type, made) == "records":
                 amount = _smallest(session, account, rule, entry)
-            price = entry.price(entry.read(action), amount) if amount is not None else 0
+            params = entry.read(action)
+            price = 0 if amount is None else entry.price(params, amount, connected=connected)
             if price > limit:
                 sentence = (
                     f"Even {entry.measure.smallest.format(amount)} costs {_credits(price)}; "
