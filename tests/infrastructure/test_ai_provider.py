@@ -15,8 +15,8 @@ from app.infrastructure.ai import make_own_model
 from app.infrastructure.ai.endpoint import Endpoint
 from app.infrastructure.ai.offline import OfflineModel
 from app.infrastructure.ai.openai_compatible import OpenAICompatible
-from app.infrastructure.ai.provider_faults import retry_after
 from app.infrastructure.outbound.policy import OutboundPolicy
+from app.infrastructure.outbound.retry_after import retry_after
 from app.infrastructure.outbound.transport import MEGABYTE, Bounds
 from app.settings import Settings, SettingsError
 from tests.infrastructure.chat_server import (

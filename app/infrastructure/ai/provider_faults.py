@@ -1,16 +1,14 @@
 """What a failed call to an AI service means, in a sentence for staff and a kind for the engine."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 
 import httpx2 as httpx
 import openai
 
 from app.business.language_model import FaultKind, ProviderFault
 from app.infrastructure.ai.endpoint import Endpoint
+from app.infrastructure.outbound.retry_after import retry_after
 
-LONGEST_RETRY_AFTER = 3_600
 DETAIL_LIMIT = 500
 _NOT_ACCEPTED = "The AI service did not accept the request."
 _TOO_LARGE = "The request was too large for the AI service. Use fewer keywords or words."
@@ -80,17 +78,3 @@ class FaultReader:
 def _begun(fault: ProviderFault) -> ProviderFault:
     fault.has_begun = True
     return fault
-
-
-def retry_after(value: str | None) -> float | None:
-    """Seconds of a Retry-After header (a number or a date), at most an hour; None when there is none."""
-    if not value:
-        return None
-    try:
-        seconds = float(value)
-    except ValueError:
-        try:
-            seconds = (parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()
-        except (TypeError, ValueError):
-            return None
-    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER) if seconds == seconds else None

@@ -7,8 +7,8 @@ from typing import Any
 import httpx2 as httpx
 
 from app.business.language_model import FaultKind, ProviderFault
-from app.infrastructure.ai.provider_faults import retry_after
 from app.infrastructure.outbound.policy import OutboundRefused
+from app.infrastructure.outbound.retry_after import retry_after
 from app.infrastructure.outbound.transport import AnswerTooLarge
 
 DETAIL_LIMIT = 500
