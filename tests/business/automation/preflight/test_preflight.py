@@ -29,7 +29,7 @@ from tests.business.automation.preflight.pipeline_rules import (
     leaf,
     set_status,
 )
-from tests.factories import NOW, make_account, make_cluster, make_site, make_task
+from tests.factories import NOW, make_account, make_ai_connection, make_cluster, make_site, make_task
 
 DAILY = {"cron": "0 9 * * *", "timezone": "UTC"}
 EVENINGS: dict[str, Any] = {"trigger": "schedule", "schedule": {"cron": "0 22 * * *", "timezone": "UTC"}}
@@ -239,6 +239,8 @@ def test_a_limit_below_the_shortest_article(session: Session, calm: Account, sec
     make_task(session, sector, word_count=800)
     make_task(session, sector, word_count=100, status="done")
     rule = draft(WRITE, trigger="task_created", credit_limit_per_execution=5)
+    assert found(session, calm, rule) == [], "a brief costs one credit"
+    make_ai_connection(session, calm)
     (finding,) = found(session, calm, rule)
     assert (finding.code, finding.level.value) == ("limit_below_article", "warn")
     assert "of 800 words, costs 8 credits" in finding.sentence
