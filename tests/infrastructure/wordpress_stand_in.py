@@ -1,7 +1,8 @@
 """A small WordPress on 127.0.0.1: the REST interface as far as we use it, real in what matters for our promises.
 
 Slugs are made unique as WordPress does it, posts in the trash get `__trashed`, a status asks for rights, unregistered
-metas are dropped. It can forget to answer (the work is done, the connection drops), refuse, or be slow.
+metas are dropped, and whoever has a wrong password is a visitor; tests/wordpress has the same with a real one. It can
+forget to answer (the work is done, the connection drops), refuse, or be slow.
 """
 
 import base64
@@ -42,6 +43,8 @@ class WordPress:
 
     role: str = "editor"
     name: str = "The Garden"
+    username: str = USER
+    password: str = PASSWORD
     metas: tuple[str, ...] = ()
     forgets: int = 0
     slow: float = 0.0
@@ -99,7 +102,7 @@ class WordPress:
     def find(self, query: dict[str, str]) -> Answer:
         statuses = query.get("status", "publish").split(",")
         if statuses != ["publish"] and not self.may("edit_posts"):
-            return _error(400, "rest_invalid_param")
+            return _forbidden_status(403)
         slugs = query["slug"].split(",") if "slug" in query else None
         found = [
             id for id, post in self.posts.items()
@@ -127,7 +130,7 @@ class WordPress:
             return _error(400, "term_exists", term_id=id)
         id = max(self.terms[kind], default=10) + 1
         self.terms[kind][id] = sent["name"]
-        return 201, {"id": id, "name": html.escape(sent["name"])}
+        return 201, {"id": id, "name": html.escape(sent["name"], quote=False)}
 
     def _free_slug(self, id: int, wanted: str) -> str:
         if self.posts[id]["status"] not in PUBLIC:
@@ -144,9 +147,29 @@ def _slug(title: str) -> str:
 
 
 def _named(names: dict[int, str], wanted: str) -> list[dict[str, Any]]:
-    """Rows with such a name, with HTML's entities as WordPress has them."""
-    found = {id: name for id, name in names.items() if wanted.lower() in name.lower()}
-    return [{"id": id, "name": html.escape(name), "slug": _slug(name)} for id, name in found.items()]
+    """Rows with such a name, which WordPress stores with HTML's entities, and so looks for."""
+    stored = {id: html.escape(name, quote=False) for id, name in names.items()}
+    found = {id: name for id, name in stored.items() if wanted.lower() in name.lower()}
+    return [{"id": id, "name": name, "slug": _slug(names[id])} for id, name in found.items()]
+
+
+def _only(fields: str, row: Any) -> Any:
+    """What `_fields` asks for, such as `id,title.raw`."""
+    if isinstance(row, list):
+        return [_only(fields, each) for each in row]
+    if not isinstance(row, dict) or not fields:
+        return row
+    inner: dict[str, list[str]] = {}
+    for name, _, rest in (asked.partition(".") for asked in fields.split(",")):
+        inner.setdefault(name, []).append(rest)
+    return {
+        name: _only(",".join(filter(None, rest)), row[name]) for name, rest in inner.items() if name in row
+    }
+
+
+def _forbidden_status(status: int) -> Answer:
+    details = {"status": {"code": "rest_forbidden_status", "data": {"status": status}}}
+    return _error(400, "rest_invalid_param", details=details)
 
 
 def _error(status: int, code: str, **data: Any) -> Answer:
@@ -178,6 +201,7 @@ class Handler(BaseHTTPRequestHandler):
         with site.lock:
             query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
             status, body = site.refusals.pop(0) if site.refusals else self._answer(parts.path, query, sent)
+            body = _only(query.get("_fields", ""), body) if status < 300 else body
             if is_write and site.forgets and status < 300:
                 site.forgets -= 1
                 self.close_connection = True
@@ -193,7 +217,10 @@ class Handler(BaseHTTPRequestHandler):
             ways = {"application-passwords": {}}
             return 200, {"name": site.name, "namespaces": ["oembed/1.0", "wp/v2"], "authentication": ways}
         inside = path.removeprefix("/wp-json/wp/v2/").strip("/")
-        return self._sign_in() or (self._write(inside, sent) if sent else self._read(inside, query))
+        if not self._is_signed_in():
+            is_list = inside == "posts" and not sent
+            return _forbidden_status(401) if is_list else _error(401, "rest_not_logged_in")
+        return self._write(inside, sent) if sent else self._read(inside, query)
 
     def _read(self, path: str, query: dict[str, str]) -> Answer:
         site = self.site
@@ -202,7 +229,9 @@ class Handler(BaseHTTPRequestHandler):
                 may = dict.fromkeys(ROLES[site.role], True)
                 return 200, {"id": 1, "name": site.users[1], "capabilities": may}
             case ["users"]:
-                return 200, _named(site.users, query["search"])
+                # An editor sees those who have published, unless it asks for all authors.
+                seen = site.users if query.get("who") == "authors" else {1: site.users[1]}
+                return 200, _named(seen, query["search"])
             case ["posts"]:
                 return site.find(query)
             case ["posts", id]:
@@ -222,18 +251,10 @@ class Handler(BaseHTTPRequestHandler):
                 return self.site.term(kind, sent)
         return _error(404, "rest_no_route")
 
-    def _sign_in(self) -> Answer | None:
+    def _is_signed_in(self) -> bool:
         given = self.headers.get("Authorization", "")
-        if not given:
-            return _error(401, "rest_not_logged_in")
         user, _, password = base64.b64decode(given.removeprefix("Basic ")).decode().partition(":")
-        if user != USER:
-            return _error(401, "invalid_username")
-        return (
-            None
-            if password.replace(" ", "") == PASSWORD.replace(" ", "")
-            else _error(401, "incorrect_password")
-        )
+        return (user, password.replace(" ", "")) == (self.site.username, self.site.password.replace(" ", ""))
 
     def _send(self, status: int, body: Any) -> None:
         text = body.encode() if isinstance(body, str) else json.dumps(body).encode()

@@ -176,8 +176,9 @@ NOT_LOGGED_IN = (401, {"code": "rest_not_logged_in"})
 @pytest.mark.parametrize(
     ("values", "how", "sentence"),
     [
-        ({"application_password": "wrong"}, {}, faults.NOT_ACCEPTED),
-        ({"username": "nobody"}, {}, faults.NOT_ACCEPTED),
+        ({"application_password": "wrong"}, {}, faults.NOT_SIGNED_IN),
+        ({"username": "nobody"}, {}, faults.NOT_SIGNED_IN),
+        ({}, {"refusals": [(401, {"code": "incorrect_password"})]}, faults.NOT_ACCEPTED),
         ({}, {"role": "subscriber"}, faults.ROLE_TOO_LOW),
         ({"default_status": "publish"}, {"role": "contributor"}, "may write drafts, but not publish"),
         ({"author": "Ada"}, {"role": "author"}, "another author's name"),
@@ -185,7 +186,7 @@ NOT_LOGGED_IN = (401, {"code": "rest_not_logged_in"})
         ({}, {"refusals": [(200, HTML), (200, HTML)]}, faults.NOT_WORDPRESS),
         ({}, {"refusals": [(404, HTML)]}, faults.NO_REST),
         ({}, {"refusals": [(403, HTML)]}, faults.BLOCKED),
-        ({}, {"refusals": [(401, {"code": "rest_login_required"})]}, faults.NOT_SEEN),
+        ({}, {"refusals": [(401, {"code": "rest_login_required"})]}, faults.NOT_SIGNED_IN),
         ({}, {"refusals": [(403, {"code": "rest_disabled"})]}, faults.BLOCKED),
         ({}, {"refusals": [(200, BARE_INDEX), NOT_LOGGED_IN]}, probe.NO_PASSWORDS),
         ({}, {"refusals": [(503, HTML)]}, "has trouble at the moment"),
@@ -204,7 +205,7 @@ def test_a_failing_test_says_in_words_what_is_wrong(
 
 def test_an_answer_without_end_is_not_read(api: FlaskClient, site: Site, wordpress: WordPress) -> None:
     connect(api, site, wordpress)
-    wordpress.refusals = [(200, "x" * 5_000_000)]
+    wordpress.refusals = [(200, "x" * 1_100_000)]
     assert "too large" in api.post(address(site, "test/")).json["message"]
 
 

@@ -13,8 +13,25 @@ from app.infrastructure.outbound.transport import MEGABYTE, AnswerTooLarge, Boun
 from app.infrastructure.secret_box import SecretBox, Unreadable
 from app.infrastructure.wordpress import faults
 
-BOUNDS = Bounds(connect=10, silence=30, total=40, size=4 * MEGABYTE)
-"""An article, and what plugins add to the answer, may be larger than what other services say."""
+SEO_METAS = (
+    "_yoast_wpseo_title",
+    "_yoast_wpseo_metadesc",
+    "_yoast_wpseo_focuskw",
+    "rank_math_title",
+    "rank_math_description",
+    "rank_math_focus_keyword",
+)
+BOUNDS = Bounds(connect=10, silence=30, total=40, size=MEGABYTE)
+FIELDS = {
+    "": "name,namespaces,authentication",
+    "posts": ",".join(
+        ("id", "link", "status", "slug", "title.raw", "content.raw", *(f"meta.{name}" for name in SEO_METAS))
+    ),
+    "categories": "id,name",
+    "tags": "id,name",
+    "users": "id,slug,name,capabilities",
+}
+"""By the first part of a path. An article so comes once, without what WordPress and plugins make of it."""
 LATEST_WRITE = 45.0
 """Seconds after its beginning in which an exchange may still write: less than the lease of a run, so that a process
 that was stopped for a while never writes beside the one that took over."""
@@ -58,7 +75,7 @@ class WordPressClient:
 
     def read(self, path: str, **query: Any) -> Any:
         """The JSON at a path of the interface. Raises ProviderFault."""
-        response = self._send("GET", f"/wp-json/wp/v2/{path}", params=query)
+        response = self.try_read(path, **query)
         if not response.is_success:
             raise faults.of_answer(response)
         return _json_of(response)
@@ -74,11 +91,15 @@ class WordPressClient:
         """The same, with the answer whatever its status is. Raises ProviderFault where there is none."""
         if self.clock() - self.begun > LATEST_WRITE:
             raise ProviderFault("timeout", "The site answered too slowly, so nothing more was sent to it.")
-        return self._send("POST", f"/wp-json/wp/v2/{path}", json=dict(fields))
+        return self._send("POST", f"/wp-json/wp/v2/{path}", params=_asked(path), json=dict(fields))
 
     def try_read(self, path: str, **query: Any) -> httpx.Response:
         """The answer, whatever its status is. Raises ProviderFault where there is none."""
-        return self._send("GET", f"/wp-json/{path}", params=query)
+        return self._send("GET", f"/wp-json/wp/v2/{path}", params=query | _asked(path))
+
+    def index(self) -> httpx.Response:
+        """What the site says of itself, whatever its status is. Raises ProviderFault where there is none."""
+        return self._send("GET", "/wp-json/", params=_asked(""))
 
     def page(self) -> httpx.Response:
         """The front page, without the password. Raises ProviderFault."""
@@ -89,6 +110,10 @@ class WordPressClient:
             return self._client.request(method, self.url + path, **{"auth": self.auth, **sent})
         except (OutboundRefused, AnswerTooLarge, httpx.HTTPError, httpx.InvalidURL) as error:
             raise faults.of_exception(error) from error
+
+
+def _asked(path: str) -> dict[str, str]:
+    return {"_fields": FIELDS[path.partition("/")[0]]}
 
 
 def _json_of(response: httpx.Response) -> Any:

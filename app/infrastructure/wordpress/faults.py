@@ -16,10 +16,13 @@ NOT_ACCEPTED = (
     "WordPress does not accept the user name or the application password. Make a new application password under "
     "Users → Profile in WordPress, and enter it on the page of the site's WordPress."
 )
-NOT_SEEN = (
-    "WordPress did not get to see the password: the site's server removes the Authorization header, or application "
-    "passwords are switched off there. Ask whoever runs the site."
+NOT_SIGNED_IN = (
+    "WordPress does not sign us in: the user name or the application password is wrong, or it never got to see them. "
+    "Make a new application password under Users → Profile in WordPress, and enter it on the page of the site's "
+    "WordPress. If that does not help, the site's server removes the Authorization header, or application passwords "
+    "are switched off there: ask whoever runs the site."
 )
+"""A bare WordPress takes whoever has a wrong password for a visitor, and so says the same in both cases."""
 ROLE_TOO_LOW = (
     "The WordPress user may not do this: its role is too low. Give it the role Editor in WordPress, or enter a user "
     "who has it."
@@ -75,7 +78,7 @@ def of_answer(response: httpx.Response) -> ProviderFault:
 
 
 def _sentence(status: int, said: Mapping[str, Any], response: httpx.Response) -> str:
-    code = str(said.get("code", ""))
+    status, code = _cause(status, said)
     if 300 <= status < 400:
         return (
             f"The site redirects to {response.headers.get('location', '')[:200]}. Enter that address instead."
@@ -83,7 +86,7 @@ def _sentence(status: int, said: Mapping[str, Any], response: httpx.Response) ->
     if code in WRONG_CREDENTIALS:
         return NOT_ACCEPTED
     if status == 401:
-        return NOT_SEEN if code.startswith("rest_") else NOT_ACCEPTED
+        return NOT_SIGNED_IN if code.startswith("rest_") else NOT_ACCEPTED
     if status == 403:
         is_role = code.startswith("rest_") and code not in CLOSED
         return ROLE_TOO_LOW if is_role else BLOCKED
@@ -91,6 +94,14 @@ def _sentence(status: int, said: Mapping[str, Any], response: httpx.Response) ->
         return NO_REST
     words = " ".join(str(said.get("message", "")).split())[:200]
     return f"WordPress did not accept it: {words or f'status {status}'}"
+
+
+def _cause(status: int, said: Mapping[str, Any]) -> tuple[int, str]:
+    """Visitors and subscribers may not ask for drafts, which WordPress calls an invalid parameter."""
+    match said:
+        case {"data": {"details": {"status": {"code": str(code), "data": {"status": int(inner)}}}}}:
+            return inner, code
+    return status, str(said.get("code", ""))
 
 
 def said_of(response: httpx.Response) -> Mapping[str, Any]:

@@ -46,7 +46,7 @@ def probe(connection: SiteConnection, box: SecretBox, policy: OutboundPolicy) ->
 
 
 def _index(client: WordPressClient) -> dict[str, Any]:
-    response = client.try_read("")
+    response = client.index()
     said = faults.said_of(response)
     if response.is_success and "wp/v2" in said.get("namespaces", ()):
         return dict(said)
@@ -58,7 +58,7 @@ def _index(client: WordPressClient) -> dict[str, Any]:
 
 
 def _user(client: WordPressClient, index: dict[str, Any]) -> dict[str, Any]:
-    response = client.try_read("wp/v2/users/me", context="edit")
+    response = client.try_read("users/me", context="edit")
     if response.is_success:
         return dict(faults.said_of(response))
     ways = index.get("authentication")
@@ -70,7 +70,7 @@ def _user(client: WordPressClient, index: dict[str, Any]) -> dict[str, Any]:
 def _role_problem(user: dict[str, Any], connection: SiteConnection) -> str | None:
     may = user.get("capabilities")
     if not isinstance(may, dict):
-        return faults.NOT_SEEN
+        return faults.NOT_SIGNED_IN
     if not may.get("edit_posts"):
         return faults.ROLE_TOO_LOW
     if connection.default_status == "publish" and not may.get("publish_posts"):

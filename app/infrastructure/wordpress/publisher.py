@@ -6,6 +6,7 @@ marker. A post that somebody put in the trash, or whose text somebody has edited
 
 import hashlib
 import html
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,7 +17,7 @@ from app.business.outlets.site_publisher import Article, Post, PostRequest, Refu
 from app.infrastructure.outbound.policy import OutboundPolicy
 from app.infrastructure.secret_box import SecretBox
 from app.infrastructure.wordpress import faults
-from app.infrastructure.wordpress.client import WordPressClient
+from app.infrastructure.wordpress.client import BOUNDS, SEO_METAS, WordPressClient
 from app.settings import Settings
 
 EVERY_STATUS = "publish,future,draft,pending,private,trash"
@@ -25,6 +26,8 @@ TRASHED = "__trashed"
 """What WordPress appends to the slug of a post in the trash."""
 _MARK = re.compile(r"<!-- igny8:([0-9a-f]{32}):([0-9a-f]{16}) -->")
 _OWN_ID_SHOWN = 8
+TEXT_LIMIT = BOUNDS.size - 48 * 1024
+"""Bytes of a text as WordPress writes it down in JSON, so that the answer with it can be read."""
 
 Row = Mapping[str, Any]
 
@@ -54,6 +57,7 @@ class _Publishing:
         self.client, self.request = client, request
 
     def publish(self) -> Post:
+        _require_readable(self.request.article.html)
         found = self._known() if self.request.post_id else self._look_for()
         if isinstance(found, Post):
             return found
@@ -145,7 +149,9 @@ class _Publishing:
         return [self._term(kind, name) for name in names]
 
     def _term(self, kind: str, name: str) -> int:
-        rows = self.client.read(kind, search=name, per_page=100, hide_empty="false")
+        # Names are stored, and searched, with HTML's entities.
+        stored = html.escape(name, quote=False)
+        rows = self.client.read(kind, search=stored, per_page=100, hide_empty="false")
         same = [row for row in rows if html.unescape(str(row["name"])).casefold() == name.casefold()]
         return int(same[0]["id"]) if same else self._new_term(kind, name)
 
@@ -167,7 +173,8 @@ class _Publishing:
         raise faults.of_answer(response)
 
     def _author(self, name: str) -> int:
-        rows = self.client.read("users", search=name, per_page=100)
+        # Without `who` only administrators find an author who has not published anything yet.
+        rows = self.client.read("users", search=name, per_page=100, who="authors")
         names = {str(row[key]).casefold(): int(row["id"]) for row in rows for key in ("slug", "name")}
         if name.casefold() not in names:
             message = f"WordPress knows no author “{name}”. Correct it on the page of the site's WordPress."
@@ -177,6 +184,13 @@ class _Publishing:
     def _refused(self, why: Refusal, row: Row | None) -> Post:
         id, url = (int(row["id"]), str(row["link"])) if row else (None, "")
         return Post(self.request, id, url, str(row["status"]) if row else "", "", refusal=why)
+
+
+def _require_readable(text: str) -> None:
+    """Raises ProviderFault."""
+    if len(json.dumps(text)) + text.count("/") > TEXT_LIMIT:
+        message = "The article is too long for WordPress: what the site answers may have 1 MB. Shorten it."
+        raise ProviderFault("misconfigured", message)
 
 
 def hash_of(row: Row) -> str:
@@ -195,12 +209,6 @@ def _metas(row: Row, article: Article) -> dict[str, str]:
     present = row.get("meta")
     if not isinstance(present, dict):
         return {}
-    wanted = {
-        "_yoast_wpseo_title": article.meta_title,
-        "_yoast_wpseo_metadesc": article.meta_description,
-        "_yoast_wpseo_focuskw": article.main_keyword,
-        "rank_math_title": article.meta_title,
-        "rank_math_description": article.meta_description,
-        "rank_math_focus_keyword": article.main_keyword,
-    }
+    texts = (article.meta_title, article.meta_description, article.main_keyword)
+    wanted = dict(zip(SEO_METAS, texts * 2, strict=True))
     return {name: text for name, text in wanted.items() if text and name in present and present[name] != text}

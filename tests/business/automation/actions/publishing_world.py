@@ -24,7 +24,7 @@ from app.infrastructure.wordpress.publisher import WordPressPublisher
 from app.settings import Settings
 from tests.business.automation.machine import Machine
 from tests.factories import NOW, make_account, make_content, make_sector, make_site
-from tests.infrastructure.wordpress_stand_in import PASSWORD, USER, WordPress
+from tests.infrastructure.wordpress_stand_in import WordPress
 
 OWNER = Actor(None, Role.OWNER)
 
@@ -71,13 +71,17 @@ class World:
         session.commit()
 
     def connect(self, wordpress: WordPress, **values: Any) -> WordPressConnection:
-        sealed = SecretBox.of(self.settings).seal(PASSWORD)
-        defaults = {"url": wordpress.url, "username": USER, "password_sealed": sealed, "default_status": "publish",
-                    "account_id": self.account.id, "site_id": self.sector.site_id}  # fmt: skip
+        defaults = {
+            "url": wordpress.url, "username": wordpress.username, "password_sealed": self.sealed(wordpress.password),
+            "default_status": "publish", "account_id": self.account.id, "site_id": self.sector.site_id,
+        }  # fmt: skip
         row = WordPressConnection(created_at=NOW, updated_at=NOW, **(defaults | values))
         self.session.add(row)
         self.session.commit()
         return row
+
+    def sealed(self, password: str) -> str:
+        return SecretBox.of(self.settings).seal(password)
 
     def article(self, **values: Any) -> Content:
         defaults = {"title": "Garden Sheds", "html": "<p>All about sheds.</p>", "status": "approved",
