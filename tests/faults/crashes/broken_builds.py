@@ -3,6 +3,8 @@
 import secrets
 import time
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -15,10 +17,14 @@ from app.business.automation.services.runs import pricing, unit_plan
 from app.business.billing.models import CreditEntry
 from app.business.billing.services import replenishment
 from app.business.billing.services.credit_service import CreditService
+from app.business.outlets.outgoing_models import Outgoing
+from app.business.outlets.services import deliveries as messages
+from app.business.outlets.services import outgoing
 from app.business.planner.services import import_parts
-from app.infrastructure.database import db
-from app.infrastructure.messaging import automation_tasks
+from app.infrastructure.database import db, transaction
+from app.infrastructure.messaging import automation_tasks, deliveries
 from app.infrastructure.messaging.scheduler import AutomationScheduler
+from app.infrastructure.wordpress import publisher
 from tests.faults.crashes.crash_points import crash_point
 
 
@@ -110,6 +116,39 @@ def months_begun_are_done() -> None:
     replenishment.accounts_without_grant = unless_begun
 
 
+def new_id_for_each_try() -> None:
+    """A message that is tried again has an id that its receiver does not know."""
+    sending = messages._sending
+
+    def renamed(row: Outgoing, *rest: Any) -> messages.Sending:
+        made = sending(row, *rest)
+        return replace(made, message_id=f"{made.message_id}-{row.attempts}") if row.attempts > 1 else made
+
+    messages._sending = renamed
+
+
+def claims_for_ever() -> None:
+    """A message whose sender died stays claimed."""
+    outgoing._release_expired = lambda *_: None
+
+
+def send_in_one_transaction() -> None:
+    """Messages are claimed, sent and recorded in a single transaction for all of a drain."""
+    drain = deliveries.drain
+
+    def whole(*arguments: Any, **named: Any) -> int:
+        with transaction() as session:
+            deliveries.transaction = lambda: nullcontext(session)
+            return drain(*arguments, **named)
+
+    deliveries.drain = whole
+
+
+def post_without_looking() -> None:
+    """Nobody looks for the marker of a post that may be there already."""
+    publisher._mark_of = lambda _row: ("", "")
+
+
 BROKEN: dict[str, Callable[[], None]] = {
     "receipts": forget_receipts,
     "one transaction": charge_apart,
@@ -122,4 +161,8 @@ BROKEN: dict[str, Callable[[], None]] = {
     "whole migration": migrate_statement_by_statement,
     "month key": months_without_a_key,
     "catch-up": months_begun_are_done,
+    "message id": new_id_for_each_try,
+    "expiry of claims": claims_for_ever,
+    "receipt of each": send_in_one_transaction,
+    "marker": post_without_looking,
 }

@@ -57,6 +57,20 @@ class Publisher:
         return post
 
 
+def connect(
+    session: Session, sector: Sector, wordpress: WordPress, box: SecretBox, **values: Any
+) -> WordPressConnection:
+    """Of the sector's site, which publishes publicly at once."""
+    defaults = {
+        "url": wordpress.url, "username": wordpress.username, "password_sealed": box.seal(wordpress.password),
+        "default_status": "publish", "account_id": sector.account_id, "site_id": sector.site_id,
+    }  # fmt: skip
+    row = WordPressConnection(created_at=NOW, updated_at=NOW, **(defaults | values))
+    session.add(row)
+    session.commit()
+    return row
+
+
 class World:
     """One site, its WordPress, and a machine that publishes there."""
 
@@ -71,14 +85,7 @@ class World:
         session.commit()
 
     def connect(self, wordpress: WordPress, **values: Any) -> WordPressConnection:
-        defaults = {
-            "url": wordpress.url, "username": wordpress.username, "password_sealed": self.sealed(wordpress.password),
-            "default_status": "publish", "account_id": self.account.id, "site_id": self.sector.site_id,
-        }  # fmt: skip
-        row = WordPressConnection(created_at=NOW, updated_at=NOW, **(defaults | values))
-        self.session.add(row)
-        self.session.commit()
-        return row
+        return connect(self.session, self.sector, wordpress, SecretBox.of(self.settings), **values)
 
     def sealed(self, password: str) -> str:
         return SecretBox.of(self.settings).seal(password)

@@ -1,0 +1,79 @@
+"""A worker is killed around a webhook, a mail and a post: none is lost, and at most the one in flight arrives twice.
+
+A webhook that comes again has its id, a mail its Message-ID, and an article has one post.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from datetime import datetime
+
+import pytest
+from flask import Flask
+from sqlalchemy.orm import Session
+
+from app.infrastructure.secret_box import SecretBox
+from tests.faults.crashes.outbound_trials import (
+    BEFORE,
+    BETWEEN,
+    SAMPLE,
+    MailSending,
+    PostSending,
+    Sending,
+    WebhookSending,
+)
+from tests.faults.crashes.trials import FULL, Trials
+
+Begin = Callable[[type[Sending]], AbstractContextManager[Sending]]
+LAST_MAIL = "after-send:3"
+
+
+@pytest.fixture
+def begin(app: Flask, world: Session, trials: Trials, today: datetime) -> Begin:
+    """A trial of that kind."""
+
+    @contextmanager
+    def begin(kind: type[Sending]) -> Iterator[Sending]:
+        with kind.receiver() as receiver:
+            yield kind(world, trials, SecretBox.of(app.extensions["settings"]), today, receiver)
+
+    return begin
+
+
+def points(kind: type[Sending]) -> Iterator[tuple[str, str]]:
+    """Point and moment. With TRIALS=full each 25 times, and every commit of the work, with any moment."""
+    if kind is MailSending:
+        yield LAST_MAIL, BETWEEN
+    for moment, point in SAMPLE.items():
+        yield from [(point, moment)] * (25 if FULL else 1)
+    for number in range(1, kind.commits + 1) if FULL else ():
+        yield from [(f"before-commit:{number}", ""), (f"after-commit:{number}", "")]
+
+
+@pytest.mark.parametrize("kind", [WebhookSending, MailSending, PostSending])
+def test_a_worker_killed_while_sending_loses_nothing(begin: Begin, kind: type[Sending]) -> None:
+    for point, moment in points(kind):
+        with begin(kind) as trial:
+            trial.kill(point)
+            assert trial.moment() == moment or not moment, point
+            trial.heal()
+            assert trial.wrong() == [], f"killed {point}"
+
+
+@pytest.mark.parametrize(
+    ("kind", "lacking", "point", "fault"),
+    [
+        (WebhookSending, "message id", SAMPLE[BETWEEN], "of another id"),
+        (WebhookSending, "expiry of claims", SAMPLE[BEFORE], "lost"),
+        (MailSending, "expiry of claims", SAMPLE[BETWEEN], "lost"),
+        (MailSending, "receipt of each", LAST_MAIL, "more than the one in flight"),
+        (PostSending, "marker", SAMPLE[BETWEEN], "2 posts"),
+        (PostSending, "rescue", SAMPLE[BEFORE], "run: running"),
+    ],
+)
+def test_these_trials_fail_without_a_safeguard(
+    begin: Begin, kind: type[Sending], lacking: str, point: str, fault: str
+) -> None:
+    with begin(kind) as trial:
+        trial.kill(point, lacking)
+        trial.heal(lacking)
+        assert fault in " · ".join(trial.wrong())
