@@ -43,6 +43,7 @@ ANSWER_WITHIN = 0.3
 SHOWN_NOWHERE = frozenset(
     {
         "user_session",
+        "api_request",
         "form_request",
         "credit_day",
         "credit_day_state",

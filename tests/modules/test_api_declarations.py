@@ -57,7 +57,7 @@ def test_a_document_can_be_made_of_the_declarations(shared_app: Flask) -> None:
 def test_the_declaration_of_a_call(shared_app: Flask) -> None:
     calls = declared_calls(shared_app)
     execute, listing = calls["automation_api.execute_rule"], calls["automation_api.list_runs"]
-    assert (execute.idempotent, execute.waits, execute.if_match) == (True, True, True)
+    assert (execute.is_idempotent, execute.waits, execute.if_match) == (True, True, True)
     assert execute.body
     assert not execute.body.is_required
     assert {400, 401, 403, 404, 409, 412, 413, 415, 422, 429, 503} == execute.error_statuses

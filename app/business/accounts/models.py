@@ -122,6 +122,27 @@ class FormRequest(AccountOwned, Base):
     created_at: Mapped[datetime]
 
 
+class ApiRequest(AccountOwned, Base):
+    """A request of the REST API with an Idempotency-Key, and what was answered.
+
+    fingerprint: of what was sent · sealed: the answer, encrypted because it may show a secret once; null while the
+    request is at work, and where it ended before it was answered.
+    """
+
+    __tablename__ = "api_request"
+    __table_args__ = owner_key(
+        same_account("user_id", "user"),
+        UniqueConstraint("account_id", "user_id", "key"),
+        Index(None, "account_id", "created_at"),
+    )
+
+    user_id: Mapped[int] = mapped_column(Id)
+    key: Mapped[str] = mapped_column(Text(255))
+    fingerprint: Mapped[str] = mapped_column(Text(64))
+    sealed: Mapped[str | None] = mapped_column(Text())
+    created_at: Mapped[datetime]
+
+
 class ApiKey(AccountOwned, Base):
     """A key for the REST API: acts with its creator's role. Shown once; only its hash is kept."""
 

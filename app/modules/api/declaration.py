@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import wraps
 from http import HTTPStatus
-from typing import Any, ParamSpec, get_type_hints
+from typing import Any, Literal, ParamSpec, get_type_hints
 
 from flask import Blueprint, Flask
 from flask.typing import ResponseReturnValue
@@ -27,6 +27,7 @@ from app.business.accounts.models import Role
 from app.business.errors import Conflict, Forbidden, Invalid, NotFound, Refusal, Stale, TooLarge
 from app.modules.access import SAFE_METHODS, Permission, declare
 from app.modules.api.bodies import Body, body_of
+from app.modules.api.repetition import once
 from app.modules.api.resource import BadQuery, Query, Window, WrongContentType, read_query, read_window
 from app.modules.gate.json_text import Malformed
 from app.modules.quotas import Quota, limited
@@ -34,6 +35,10 @@ from app.modules.quotas import Quota, limited
 View = Callable[..., ResponseReturnValue]
 Parameters = ParamSpec("Parameters")
 Error = type[Refusal] | type[HTTPException]
+
+Repeated = Literal["same answer", "same row", "asks again"]
+"""The first answer · the present state of what the first one made, where the service itself keeps keys · the call
+changes nothing, so it needs no key."""
 
 ALWAYS: tuple[Error, ...] = (Malformed, Unauthorized, Forbidden, TooManyRequests, ServiceUnavailable)
 """Of every call: a broken If-Match, no key, a role that does not reach, a quota, a database that is away."""
@@ -54,7 +59,7 @@ class Call:
     answers: the type of each status of success; None has no body.
     errors: refusals of its own; `all_errors` adds those that follow from what it reads.
     if_match: whether If-Match is compared with the row it acts on. quota: what it counts against beside requests.
-    idempotent: an Idempotency-Key makes a repetition give the first answer. waits: it may answer late, as asked.
+    repeated: what an Idempotency-Key makes of a repeated POST. waits: it may answer late, as asked.
     """
 
     method: str
@@ -64,7 +69,7 @@ class Call:
     errors: tuple[Error, ...] = ()
     if_match: bool = False
     quota: Quota | None = None
-    idempotent: bool = False
+    repeated: Repeated = "same answer"
     waits: bool = False
     name: str = ""
     description: str = ""
@@ -91,6 +96,11 @@ class Call:
         return frozenset(found)
 
     @property
+    def is_idempotent(self) -> bool:
+        """Whether an Idempotency-Key keeps it from acting twice."""
+        return self.method == "POST" and self.repeated != "asks again"
+
+    @property
     def error_statuses(self) -> frozenset[int]:
         """Their HTTP statuses."""
         return frozenset(status_of(error) for error in self.all_errors)
@@ -109,13 +119,13 @@ class ApiBlueprint(Blueprint):
         errors: tuple[Error, ...] = (),
         if_match: bool = False,
         quota: Quota | None = None,
-        idempotent: bool = False,
+        repeated: Repeated = "same answer",
         waits: bool = False,
     ) -> Callable[[Callable[Parameters, ResponseReturnValue]], Callable[Parameters, ResponseReturnValue]]:
         """Declare the function below as this call. Raises TypeError for a signature that cannot be read."""
         whole = f"{self.url_prefix or ''}{path}"
         needed = role if isinstance(role, Permission) else Permission(role)
-        said = Call(method, whole, needed, answers, errors, if_match, quota, idempotent, waits)
+        said = Call(method, whole, needed, answers, errors, if_match, quota, repeated, waits)
 
         def declared(
             view: Callable[Parameters, ResponseReturnValue],
@@ -172,6 +182,8 @@ def _view(call: Call, view: View) -> View:
             given["window"] = read_window()
         if call.body:
             given |= call.body.read()
+        if call.is_idempotent and call.repeated == "same answer":
+            return once(lambda: view(**given))
         return view(**given)
 
     answered.call = call  # type: ignore[attr-defined]

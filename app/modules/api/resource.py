@@ -18,6 +18,7 @@ from app.business.errors import Invalid, Refusal, Stale, TooLarge
 from app.business.paging import Page
 from app.infrastructure.database import db
 from app.modules.api.fields import JsonObject
+from app.modules.api.repetition import keep_answer
 from app.modules.api.sentences import sentences_of
 from app.modules.gate.json_text import Malformed, has_unpaired_surrogate, read_json
 from app.modules.gate.numbers import whole_number
@@ -202,6 +203,7 @@ def report(shown: BaseModel, status: int = 200) -> Response:
 
 def saved(answer: Response) -> Response:
     """The answer, once its change is committed: a change that cannot be answered is not kept."""
+    keep_answer(answer)
     db.session.commit()
     return answer
 

@@ -57,7 +57,7 @@ def parameters_of(call: Call, schemas: Schemas) -> list[Parameter]:
         found += _WINDOW
     if call.if_match:
         found.append({"$ref": "#/components/parameters/IfMatch"})
-    if call.idempotent:
+    if call.is_idempotent:
         found.append({"$ref": "#/components/parameters/IdempotencyKey"})
     return found
 

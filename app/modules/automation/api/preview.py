@@ -38,7 +38,14 @@ Read = TypeVar("Read")
 Errors = dict[str, list[str]]
 
 
-@api.call("POST", "/rules/<int:id>/test/", Role.OPERATOR, answers={200: TrialShown}, if_match=True)
+@api.call(
+    "POST",
+    "/rules/<int:id>/test/",
+    Role.OPERATOR,
+    answers={200: TrialShown},
+    if_match=True,
+    repeated="asks again",
+)
 def try_rule(id: int, body: Omittable[RuleTrial]) -> Response:
     """All checks of a real run, the conditions leaf by leaf, and the price; nothing is written."""
     rule = present_rule(id)
@@ -48,7 +55,7 @@ def try_rule(id: int, body: Omittable[RuleTrial]) -> Response:
     return report(TrialShown.model_validate(trial))
 
 
-@api.call("POST", "/preview/", Role.OPERATOR, answers={200: PreviewShown})
+@api.call("POST", "/preview/", Role.OPERATOR, answers={200: PreviewShown}, repeated="asks again")
 def show_preview(body: PreviewAsked) -> Response:
     """The next times of a schedule, and the result of conditions on a context, from the request's body."""
     errors = dict[str, list[str]]()

@@ -103,7 +103,14 @@ def disable_rule(id: int) -> Response:
     return saved(_shown(rule, now))
 
 
-@api.call("POST", "/rules/<int:id>/preflight/", Role.OPERATOR, answers={200: PreflightShown}, if_match=True)
+@api.call(
+    "POST",
+    "/rules/<int:id>/preflight/",
+    Role.OPERATOR,
+    answers={200: PreflightShown},
+    if_match=True,
+    repeated="asks again",
+)
 def preflight_rule(id: int) -> Response:
     """What would keep a rule from working, or make it do too much, once it is on."""
     findings = findings_of(present_rule(id), datetime.now(UTC))

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask import Response, request
+from flask import Response
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
@@ -31,6 +31,7 @@ from app.infrastructure.process_life import stopping
 from app.modules.access import current_person, owned_or_404
 from app.modules.api.bodies import Omittable
 from app.modules.api.records import show
+from app.modules.api.repetition import sent_key
 from app.modules.api.resource import (
     Listed,
     Window,
@@ -55,11 +56,9 @@ from app.modules.automation.api.serializers import (
     SummaryQuery,
 )
 from app.modules.automation.diff.edit_conflict import present_rule, require_records
-from app.modules.gate.json_text import Malformed
 from app.modules.gate.preconditions import if_match
 from app.modules.waiting import waiting_room
 
-LONGEST_KEY = 255
 LOOK_EVERY_SECONDS = 0.1
 
 
@@ -70,7 +69,7 @@ LOOK_EVERY_SECONDS = 0.1
     answers={200: RunShown, 202: RunShown},
     errors=(Blocked, NotEnoughCredits),
     if_match=True,
-    idempotent=True,
+    repeated="same row",
     waits=True,
 )
 def execute_rule(id: int, body: Omittable[ExecuteRule]) -> Response:
@@ -91,7 +90,14 @@ def execute_rule(id: int, body: Omittable[ExecuteRule]) -> Response:
         return _answer(run, 200 if run.status in CLOSED else 202)
 
 
-@api.call("POST", "/rules/<int:id>/price/", Role.OPERATOR, answers={200: PriceShown}, if_match=True)
+@api.call(
+    "POST",
+    "/rules/<int:id>/price/",
+    Role.OPERATOR,
+    answers={200: PriceShown},
+    if_match=True,
+    repeated="asks again",
+)
 def show_price(id: int, body: Omittable[StartAsked]) -> Response:
     """The price of a start with all its follow-ups; nothing is written."""
     rule = present_rule(id)
@@ -248,11 +254,9 @@ def _open(rule: AutomationRule, asked: ExecuteRule) -> ScheduledTask:
 
 
 def _request(asked: ExecuteRule) -> Request | None:
-    key = request.headers.get("Idempotency-Key")
+    key = sent_key()
     if key is None:
         return None
-    if not 0 < len(key) <= LONGEST_KEY or not key.isprintable():
-        raise Malformed(f"An Idempotency-Key has 1 to {LONGEST_KEY} printable characters.")
     person = current_person()
     canonical = asked.model_dump() | {"user": person.user.id, "key": person.key.id if person.key else None}
     return Request(key, hashlib.sha256(json.dumps(canonical, sort_keys=True).encode()).hexdigest())
