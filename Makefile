@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 FLASK := $(BIN)/flask --app wsgi
 DEMO ?= 1
 
-.PHONY: help install run test test-fast coverage check test-faults bench bench-quick demo-reset chromium lock audit-deps \
+.PHONY: help install run test test-fast coverage check test-faults bench bench-quick demo-reset chromium wordpress test-wordpress lock audit-deps \
 	check-lint check-types check-contracts check-dependencies check-styles check-templates
 .DEFAULT_GOAL := help
 
@@ -20,6 +20,7 @@ help:
 	@echo "make coverage     the same, and which part of the product they run through"
 	@echo "make check        lint, formatting, types, import contracts, dependencies, styles, scripts, templates"
 	@echo "make test-faults  every test on both databases, with the long fault trials: hours; prints counts and lateness"
+	@echo "make test-wordpress  publishing against a real WordPress, which is installed (as root on Debian) if it is missing"
 	@echo "make bench        measure the workloads against their goals"
 	@echo "make bench-quick  the same in small sizes, without verdict"
 	@echo "make lock         write both lock files anew from pyproject.toml (UPGRADE=\"rq redis\" or UPGRADE=all: newer versions)"
@@ -109,6 +110,18 @@ coverage: $(VENV)/.tested
 test-faults: $(VENV)/.tested chromium
 	TRIALS=full $(BIN)/python -m pytest -v tests --ignore tests/simulation
 	TRIALS=full $(BIN)/python -m pytest tests/simulation -n auto --dist worksteal
+
+# WordPress with what it runs on: if it is not there, it is installed as root on Debian. Nothing of it is left running.
+WORDPRESS := wordpress php8.2-cli php8.2-mysql php8.2-xml php8.2-mbstring php8.2-curl mariadb-server-core mariadb-client-core
+wordpress:
+	@{ test -e /usr/share/wordpress/wp-load.php && command -v php && command -v mariadbd && command -v mariadb; } > /dev/null \
+		|| { test "$$(id -u)" = 0 && command -v apt-get && apt-get update -qq \
+			&& apt-get install -y -qq --no-install-recommends $(WORDPRESS); } >&2 \
+		|| { echo "These tests need, as Debian names them: $(WORDPRESS)" >&2; exit 1; }
+
+# Apart from `test`: see tests/selection.py.
+test-wordpress: $(VENV)/.tested wordpress
+	WORDPRESS=real $(BIN)/python -m pytest tests/wordpress
 
 bench: $(VENV)/.tested
 	$(BIN)/python -m tests.bench

@@ -4,6 +4,9 @@ Both: whatever asks for, locks, sorts or keeps rows in a way that databases diff
 ledgers, imports, the API with its filters, odd values, migrations, upgrades). One: pages, forms, the browser, real
 processes, and long stories of the engine, whose statements the tests of the first kind run on both. Which one follows
 from a test's name, so that the tests of each file are shared out between the two. With TRIALS=full all run on both.
+
+Apart from both: tests/wordpress, which are skipped unless WORDPRESS=real, for they need PHP, MariaDB and WordPress.
+`make test-wordpress` installs these and runs them; everywhere else a stand-in answers in WordPress's place.
 """
 
 import os
@@ -39,6 +42,7 @@ ONE_IS_ENOUGH = (
     "tests/journeys/",
     "tests/modules/",
     "tests/test_demo.py",
+    "tests/wordpress/",
 )
 """Folders and files of the second kind; single ones of the first in them are marked `both_databases`."""
 

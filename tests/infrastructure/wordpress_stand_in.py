@@ -37,7 +37,8 @@ Meanwhile = Callable[[str, str], None]
 class WordPress:
     """Its posts and terms, and how it misbehaves.
 
-    forgets: so many writes are done, but not answered · refusals: answers given instead of work, used up in turn ·
+    pages: the parent of each public page by its slug, 0 for those at the top · forgets: so many writes are done, but
+    not answered · refusals: answers given instead of work, used up in turn ·
     meanwhile: called before a write, for what others do at that moment · calls: method and path of each request.
     """
 
@@ -46,6 +47,7 @@ class WordPress:
     username: str = USER
     password: str = PASSWORD
     metas: tuple[str, ...] = ()
+    pages: dict[str, int] = field(default_factory=dict)
     forgets: int = 0
     slow: float = 0.0
     refusals: list[Answer] = field(default_factory=list)
@@ -110,6 +112,9 @@ class WordPress:
             and query.get("search", "") in post["title"] + post["content"]
         ]  # fmt: skip
         return 200, [self.shown(id) for id in found]
+
+    def find_pages(self, slugs: list[str]) -> Answer:
+        return 200, [{"slug": slug, "parent": self.pages[slug]} for slug in slugs if slug in self.pages]
 
     def shown(self, id: int) -> dict[str, Any]:
         post = self.posts[id]
@@ -232,8 +237,8 @@ class Handler(BaseHTTPRequestHandler):
                 # An editor sees those who have published, unless it asks for all authors.
                 seen = site.users if query.get("who") == "authors" else {1: site.users[1]}
                 return 200, _named(seen, query["search"])
-            case ["posts"]:
-                return site.find(query)
+            case ["posts" | "pages" as kind]:
+                return site.find(query) if kind == "posts" else site.find_pages(query["slug"].split(","))
             case ["posts", id]:
                 known = int(id) in site.posts
                 return (200, site.shown(int(id))) if known else _error(404, "rest_post_invalid_id")

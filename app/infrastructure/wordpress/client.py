@@ -27,6 +27,7 @@ FIELDS = {
     "posts": ",".join(
         ("id", "link", "status", "slug", "title.raw", "content.raw", *(f"meta.{name}" for name in SEO_METAS))
     ),
+    "pages": "slug,parent",
     "categories": "id,name",
     "tags": "id,name",
     "users": "id,slug,name,capabilities",

@@ -84,7 +84,7 @@ class _Publishing:
         rows = self._posts(slug=slugs)
         if ours := self._ours(rows) or self._ours(self._posts(search=self.request.marker)):
             return ours
-        taken = {row["slug"] for row in rows if row["status"] != "trash"}
+        taken = {row["slug"] for row in rows if row["status"] != "trash"} | self._pages(both)
         if own in taken:
             raise ProviderFault(
                 "misconfigured", "Other posts have all addresses that the article could have."
@@ -102,6 +102,11 @@ class _Publishing:
             "posts", context="edit", status=EVERY_STATUS, per_page=20, **query
         )
         return rows
+
+    def _pages(self, slugs: Sequence[str]) -> set[str]:
+        """Those of pages at the top: WordPress lets a post have the same, and then shows the page."""
+        rows = self.client.read("pages", slug=",".join(slugs))
+        return {row["slug"] for row in rows if not row["parent"]}
 
     def _ours(self, rows: Sequence[Row]) -> Row | None:
         return next((row for row in rows if _mark_of(row)[0] == self.request.marker), None)

@@ -13,6 +13,7 @@ from app.business.automation.run_models import ActionRun, ScheduledTask, Status
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.operations.publish_now import publish_now
 from app.business.automation.services.runs.recovery import rescue
+from app.business.events import Origin
 from app.business.outlets.site_publisher import Post, PostRequest
 from app.business.outlets.wordpress_models import WordPressConnection
 from app.business.planner.models import Sector
@@ -25,6 +26,7 @@ from app.settings import Settings
 from tests.business.automation.machine import Machine
 from tests.factories import NOW, make_account, make_content, make_sector, make_site
 from tests.infrastructure.wordpress_stand_in import WordPress
+from tests.wordpress.real_site import RealWordPress
 
 OWNER = Actor(None, Role.OWNER)
 
@@ -58,7 +60,7 @@ class Publisher:
 
 
 def connect(
-    session: Session, sector: Sector, wordpress: WordPress, box: SecretBox, **values: Any
+    session: Session, sector: Sector, wordpress: WordPress | RealWordPress, box: SecretBox, **values: Any
 ) -> WordPressConnection:
     """Of the sector's site, which publishes publicly at once."""
     defaults = {
@@ -74,7 +76,9 @@ def connect(
 class World:
     """One site, its WordPress, and a machine that publishes there."""
 
-    def __init__(self, session: Session, wordpress: WordPress, account: Account | None = None) -> None:
+    def __init__(
+        self, session: Session, wordpress: WordPress | RealWordPress, account: Account | None = None
+    ) -> None:
         self.session, self.wordpress = session, wordpress
         self.settings = Settings(secret_key="k" * 40, outbound_allow=(wordpress.host,))
         self.publisher = Publisher(WordPressPublisher(self.settings))
@@ -84,11 +88,30 @@ class World:
         self.machine = Machine(session, publisher=self.publisher)
         session.commit()
 
-    def connect(self, wordpress: WordPress, **values: Any) -> WordPressConnection:
+    def connect(self, wordpress: WordPress | RealWordPress, **values: Any) -> WordPressConnection:
         return connect(self.session, self.sector, wordpress, SecretBox.of(self.settings), **values)
 
     def sealed(self, password: str) -> str:
         return SecretBox.of(self.settings).seal(password)
+
+    def sign_in(self, wordpress: WordPress | RealWordPress, password: str | None = None) -> None:
+        """Connect the site as the user that this WordPress now stands for."""
+        self.settings = Settings(secret_key="k" * 40, outbound_allow=(wordpress.host,))
+        self.publisher.own = WordPressPublisher(self.settings)
+        self.connection.url, self.connection.username = wordpress.url, wordpress.username
+        self.connection.password_sealed = self.sealed(password or wordpress.password)
+        self.session.commit()
+
+    def request(self) -> PostRequest:
+        """What a unit would send for another article."""
+        content, origin = self.article(), Origin(account_id=self.account.id, user_id=None)
+        wish = publishing.Wish()
+        request = publishing.begin(
+            self.session, content.id, wish, "unit", origin=origin, now=self.machine.now
+        )
+        assert isinstance(request, PostRequest)
+        self.session.commit()
+        return request
 
     def article(self, **values: Any) -> Content:
         defaults = {"title": "Garden Sheds", "html": "<p>All about sheds.</p>", "status": "approved",

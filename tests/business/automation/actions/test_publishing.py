@@ -332,17 +332,8 @@ def test_an_exchange_that_was_held_up_writes_nothing_any_more(
 ) -> None:
     monkeypatch.setattr("app.infrastructure.wordpress.client.LATEST_WRITE", -1.0)
     with pytest.raises(ProviderFault, match="too slowly"):
-        world.publisher.own.publish(_request(world))
+        world.publisher.own.publish(world.request())
     assert world.wordpress.posts == {}
-
-
-def _request(world: World) -> Any:
-    content, origin = world.article(), Origin(account_id=world.account.id, user_id=None)
-    request = publishing.begin(
-        world.session, content.id, publishing.Wish(), "unit", origin=origin, now=world.machine.now
-    )
-    world.session.commit()
-    return request
 
 
 @pytest.mark.parametrize(

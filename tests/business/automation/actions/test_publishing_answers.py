@@ -52,6 +52,15 @@ def test_a_category_with_an_ampersand_is_found_by_who_may_not_create_it(world: W
     assert world.only_post["categories"] == [7]
 
 
+@pytest.mark.parametrize("parent", [0, 7])
+def test_an_article_does_not_hide_behind_a_page(world: World, parent: int) -> None:
+    world.wordpress.pages = {"garden-sheds": parent}
+    content = world.article()
+    world.publish(content)
+    free = "garden-sheds" if parent else f"garden-sheds-{world.publication(content).marker[:8]}"
+    assert world.only_post["slug"] == free
+
+
 def test_an_answer_above_the_bound_is_a_sentence(world: World) -> None:
     world.wordpress.refusals = [(200, "x" * 1_100_000)]
     assert "The site's answer was too large to be read." in failure(world)
