@@ -16,31 +16,16 @@ from app.business.accounts.models import Account
 from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.infrastructure.database import only_reading
-from app.infrastructure.messaging import heartbeats
 from tests.factories import make_account, make_sector, make_site, make_task
-from tests.processes import FLASK, clean_environment, eventually, running
+from tests.journeys.workers import working
+from tests.processes import eventually
 
 NOTIFY = [{"type": "notify", "params": {"message": "Hi"}}]
 
 
 @pytest.fixture
 def processes(app: Flask, valkey: Redis, tmp_path: Path) -> Iterator[None]:
-    """A scheduler, a clock worker and a step worker on the test's database and queue server."""
-    settings = app.extensions["settings"]
-    environment = clean_environment(
-        DATABASE_URL=settings.database_url,
-        REDIS_URL=settings.redis_url,
-        SECRET_KEY=settings.signing_key,
-        DATA_DIR=str(settings.data_dir),
-        TZ="Asia/Kathmandu",
-    )
-    with (
-        running([*FLASK, "scheduler"], environment, tmp_path / "scheduler"),
-        running([*FLASK, "clock"], environment, tmp_path / "clock"),
-        running([*FLASK, "worker"], environment, tmp_path / "worker"),
-    ):
-        eventually(lambda: heartbeats.last_heartbeat_at(valkey, heartbeats.SWEEP), within=120)
-        eventually(lambda: len(heartbeats.workers(valkey, datetime.now(UTC))) == 2, within=60)
+    with working(app.extensions["settings"], valkey, tmp_path):
         yield
 
 

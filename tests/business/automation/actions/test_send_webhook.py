@@ -20,6 +20,7 @@ from app.business.outlets.services.webhooks import EVENTS
 from app.business.outlets.webhook_models import Webhook, WebhookDelivery
 from app.business.planner.models import Sector
 from app.business.writer.services.record_json import OF_TYPE, records_json
+from tests.business.automation.actions.publishing_world import World
 from tests.business.automation.machine import Machine
 from tests.factories import (
     make_cluster,
@@ -31,6 +32,7 @@ from tests.factories import (
     make_task,
     make_webhook,
 )
+from tests.infrastructure.wordpress_stand_in import serving
 from tests.modules.automation_rest import RULES, RUNS
 from tests.people import People, make_people, program_of
 
@@ -212,6 +214,24 @@ def test_content_made_approved_and_published_is_told(
     assert [first["type"], second["type"]] == ["content.generated", "content.approved"]
     assert first["data"] == {"content": made.json}
     assert second["data"] == {"content": approved.json}
+
+
+def test_an_article_that_a_rule_makes_public_is_told_once(
+    session: Session, people: People, hook: Webhook
+) -> None:
+    subscribe(session, hook, "content.published")
+    with serving() as wordpress:
+        world = World(session, wordpress, people.account)
+        content = world.article()
+        world.publish(content, status="draft")
+        assert messages(session) == []
+        world.settled(world.start(world.rule(), content))
+        [shown] = records_json(session, "content", [content.id])
+        assert (shown["status"], shown["published_url"]) == ("published", f"{wordpress.url}/garden-sheds/")
+        [message] = messages(session)
+        assert (message["type"], message["data"]) == ("content.published", {"content": shown})
+        world.publish(content)
+        assert len(messages(session)) == 1, "an update makes nothing public"
 
 
 def test_low_credits_are_told_once(

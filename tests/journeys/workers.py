@@ -1,0 +1,33 @@
+"""A scheduler, a clock worker and a step worker on the tests' own database and queue server."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from redis import Redis
+
+from app.infrastructure.messaging import heartbeats
+from app.settings import Settings
+from tests.processes import FLASK, clean_environment, eventually, running
+
+
+@contextmanager
+def working(settings: Settings, valkey: Redis, folder: Path, **values: str) -> Iterator[None]:
+    """They are at work for the length of the block. `values`: further settings of theirs."""
+    environment = clean_environment(
+        DATABASE_URL=settings.database_url,
+        REDIS_URL=settings.redis_url,
+        SECRET_KEY=settings.signing_key,
+        DATA_DIR=str(settings.data_dir),
+        TZ="Asia/Kathmandu",
+        **values,
+    )
+    with (
+        running([*FLASK, "scheduler"], environment, folder / "scheduler"),
+        running([*FLASK, "clock"], environment, folder / "clock"),
+        running([*FLASK, "worker"], environment, folder / "worker"),
+    ):
+        eventually(lambda: heartbeats.last_heartbeat_at(valkey, heartbeats.SWEEP), within=120)
+        eventually(lambda: len(heartbeats.workers(valkey, datetime.now(UTC))) == 2, within=60)
+        yield
