@@ -3,9 +3,10 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import httpx2 as httpx
 
+from tests import processes
 from tests.processes import free_port
 
 HERE = Path(__file__).parent
@@ -122,8 +124,15 @@ def running(folder: Path, sites: int = 1) -> Iterator[list[RealWordPress]]:
         root = folder / "site"
         shutil.copytree(SOURCE, root, ignore_dangling_symlinks=True)
         shutil.copy(HERE / "wp-config.php", root / "wp-config.php")
+        _add_seo_fields(root / "wp-content" / "mu-plugins")
         _add_theme(root / "wp-content" / "themes" / "plain")
         yield [stack.enter_context(_site(root, socket, f"wp{number}_")) for number in range(sites)]
+
+
+def _add_seo_fields(folder: Path) -> None:
+    """As a plugin for search engines opens them to the interface."""
+    folder.mkdir(parents=True)
+    shutil.copy(HERE / "seo-fields.php", folder)
 
 
 def _add_theme(folder: Path) -> None:
@@ -139,22 +148,15 @@ def _add_theme(folder: Path) -> None:
 def _database(folder: Path) -> Iterator[Path]:
     data, socket = folder / "data", folder / "sock"
     owner = ["--user=root"] if os.geteuid() == 0 else []
-    with (folder / "database.log").open("w") as log:
-        made = ["mariadb-install-db", "--no-defaults", f"--datadir={data}",
-                "--auth-root-authentication-method=normal", "--skip-test-db", *owner]  # fmt: skip
-        subprocess.run(made, check=True, stdout=log, stderr=log)
-        started = ["mariadbd", "--no-defaults", f"--datadir={data}", f"--socket={socket}", *SMALL, *owner]
-        with _process(started, log):
-            ask = [
-                "mariadb",
-                "--no-defaults",
-                f"--socket={socket}",
-                "-uroot",
-                "-e",
-                "CREATE DATABASE wordpress",
-            ]
-            _until(lambda: subprocess.run(ask, stdout=log, stderr=log).returncode == 0)
-            yield socket
+    log = folder / "database.log"
+    made = ["mariadb-install-db", "--no-defaults", f"--datadir={data}",
+            "--auth-root-authentication-method=normal", "--skip-test-db", *owner]  # fmt: skip
+    subprocess.run(made, check=True, capture_output=True)
+    started = ["mariadbd", "--no-defaults", f"--datadir={data}", f"--socket={socket}", *SMALL, *owner]
+    with _process(started, os.environ, log):
+        ask = ["mariadb", "--no-defaults", f"--socket={socket}", "-uroot", "-e", "CREATE DATABASE wordpress"]
+        _until(lambda: subprocess.run(ask, capture_output=True).returncode == 0)
+        yield socket
 
 
 @contextmanager
@@ -170,7 +172,7 @@ def _site(root: Path, socket: Path, prefix: str) -> Iterator[RealWordPress]:
     done = subprocess.run(install, env=environment, check=True, capture_output=True, text=True)
     passwords = json.loads(done.stdout)
     served = ["php", "-S", f"127.0.0.1:{port}", "-t", str(root), str(HERE / "router.php")]
-    with (root.parent / f"{prefix}.log").open("w") as log, _process(served, log, env=environment):
+    with _process(served, environment, root.parent / f"{prefix}.log"):
         site = RealWordPress(url, passwords)
         _until(lambda: _answers(url))
         with site.people:
@@ -178,14 +180,13 @@ def _site(root: Path, socket: Path, prefix: str) -> Iterator[RealWordPress]:
 
 
 @contextmanager
-def _process(command: list[str], log: Any, **how: Any) -> Iterator[None]:
-    process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True, **how)
-    try:
-        yield
-    finally:
-        # PHP's server leaves its workers behind unless the whole group is ended.
-        os.killpg(process.pid, 15)
-        process.wait(timeout=30)
+def _process(command: list[str], environment: Mapping[str, str], log: Path) -> Iterator[None]:
+    with processes.running(command, environment, log) as process:
+        try:
+            yield
+        finally:
+            # PHP's server leaves its workers behind unless the whole group is ended.
+            os.killpg(process.pid, signal.SIGTERM)
 
 
 def _answers(url: str) -> bool:
@@ -195,7 +196,7 @@ def _answers(url: str) -> bool:
         return False
 
 
-def _until(holds: Any, seconds: float = 60) -> None:
+def _until(holds: Callable[[], bool], seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end, "It does not start: see its log."

@@ -75,6 +75,10 @@ def test_all_that_belongs_to_an_article_arrives(world: World, wordpress: RealWor
         assert sorted(wordpress.names("tags", post["tags"])) == ['Oak\'s "best"', "ash"]
         assert wordpress.names("users", [post["author"]]) == ["Author"]
         assert (post["slug"], post["excerpt"]) == ("garden-sheds", "What to know.")
+        assert post["meta"] == {
+            "_yoast_wpseo_title": "Sheds", "_yoast_wpseo_metadesc": "What to know.",
+            "_yoast_wpseo_focuskw": "shed", "of_another_plugin": "",
+        }  # fmt: skip
 
 
 @pytest.mark.parametrize("role", ["editor", "author"])
@@ -229,11 +233,11 @@ def test_two_runs_that_publish_the_same_article_at_the_same_moment_make_one_post
     assert (len(world.posts), state(world, content)[0]) == (1, "published")
 
 
-def test_two_articles_with_the_same_title_at_the_same_moment_are_two_posts(
+def test_articles_with_the_same_title_at_the_same_moment_are_posts_of_their_own(
     world: World, wordpress: RealWordPress
 ) -> None:
-    requests = [world.request() for _ in range(2)]
-    at_once = threading.Barrier(2)
+    requests = [world.request() for _ in range(4)]
+    at_once = threading.Barrier(len(requests))
 
     def publish(request: Any) -> None:
         at_once.wait()
@@ -244,11 +248,11 @@ def test_two_articles_with_the_same_title_at_the_same_moment_are_two_posts(
         thread.start()
     for thread in threads:
         thread.join()
-    assert [post["status"] for post in world.posts] == ["publish"] * 2
+    assert [post["status"] for post in world.posts] == ["publish"] * 4
     for request in requests:
         again = dataclasses.replace(request, unanswered=request.digest)
         assert world.publisher.own.publish(again).refusal is None
-    assert len({post["link"] for post in world.posts}) == len(world.posts) == 2
+    assert len({post["link"] for post in world.posts}) == len(world.posts) == 4
 
 
 def test_a_connection_that_leads_to_another_site_touches_nothing_there(
