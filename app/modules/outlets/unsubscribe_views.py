@@ -30,8 +30,9 @@ def unsubscribe(token: str) -> ResponseReturnValue:
         mails.accept_again(db.session(), found.account_id, found.address, found.kind)
     else:
         mails.refuse(db.session(), found.account_id, found.address, found.kind, datetime.now(UTC))
+    page = _page(token, found, done="again" if request.form.get("again") else "off")
     db.session.commit()
-    return _page(token, found, done="again" if request.form.get("again") else "off")
+    return page
 
 
 def _found(token: str) -> Subscription:

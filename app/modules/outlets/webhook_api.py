@@ -147,10 +147,13 @@ def remove_webhook(id: int) -> tuple[str, int]:
     return "", 204
 
 
-@api.call("POST", "/webhooks/<int:id>/rotate-secret/", OWNER_OF_ALL, answers={200: WebhookMade})
+@api.call(
+    "POST", "/webhooks/<int:id>/rotate-secret/", OWNER_OF_ALL, answers={200: WebhookMade}, if_match=True
+)
 def rotate_secret(id: int) -> Response:
     """A new secret, only in this answer. For a day messages are signed with the one before as well."""
     row = row_to_change(Webhook, id)
+    require_match(show(WebhookShown, row), row.version)
     secret = webhook_setup.rotate(row)
     return saved(answer(_made(row, secret), version=row.version))
 

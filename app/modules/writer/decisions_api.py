@@ -9,44 +9,53 @@ from app.business.automation.services.operations.publish_now import publish_now
 from app.business.writer.models import Content, ContentStatus
 from app.business.writer.services import content_edit
 from app.infrastructure.database import db
-from app.modules.access import current_person, owned_or_404
+from app.modules.access import current_person
 from app.modules.api.bodies import Omittable
-from app.modules.api.records import show
-from app.modules.api.resource import answer, saved
+from app.modules.api.records import row_to_change, show
+from app.modules.api.resource import answer, require_present, saved
 from app.modules.writer.api import api
 from app.modules.writer.decisions import actor, with_note
 from app.modules.writer.serializers import ContentShown, MarkPublished, PublishAsked, SendBack
 
 
-@api.call("POST", "/content/<int:id>/publish/", Role.OPERATOR, answers={202: ContentShown})
+@api.call("POST", "/content/<int:id>/publish/", Role.OPERATOR, answers={202: ContentShown}, if_match=True)
 def publish_article(id: int, body: Omittable[PublishAsked]) -> Response:
     """Publish an article on the WordPress of its site, or update its post; 409 where it is not approved.
 
     A worker does so at once, in a run that the history shows. Sent as a draft, what is published is unpublished.
     """
-    content = owned_or_404(Content, id)
+    content = _present(id)
     publish_now(db.session(), content, actor(), datetime.now(UTC), status=body.status)
     return _saved(content, 202)
 
 
-@api.call("POST", "/content/<int:id>/mark-published/", Role.OPERATOR, answers={200: ContentShown})
+@api.call(
+    "POST", "/content/<int:id>/mark-published/", Role.OPERATOR, answers={200: ContentShown}, if_match=True
+)
 def mark_published(id: int, body: Omittable[MarkPublished]) -> Response:
     """Say that an approved article was published by hand, and where."""
-    content, origin = owned_or_404(Content, id), current_person().origin
+    content, origin = _present(id), current_person().origin
     url, now = body.published_url, datetime.now(UTC)
     return _saved(content_edit.mark_published(db.session(), content, url, origin=origin, now=now))
 
 
-@api.call("POST", "/content/<int:id>/approve/", Role.OPERATOR, answers={200: ContentShown})
+@api.call("POST", "/content/<int:id>/approve/", Role.OPERATOR, answers={200: ContentShown}, if_match=True)
 def approve_content(id: int) -> Response:
     """Approve an article."""
-    return _decided(owned_or_404(Content, id), ContentStatus.APPROVED, "")
+    return _decided(_present(id), ContentStatus.APPROVED, "")
 
 
-@api.call("POST", "/content/<int:id>/send-back/", Role.OPERATOR, answers={200: ContentShown})
+@api.call("POST", "/content/<int:id>/send-back/", Role.OPERATOR, answers={200: ContentShown}, if_match=True)
 def send_back_content(id: int, body: Omittable[SendBack]) -> Response:
     """Send an article back to be checked again, with a note."""
-    return _decided(owned_or_404(Content, id), ContentStatus.DRAFT, body.note.strip())
+    return _decided(_present(id), ContentStatus.DRAFT, body.note.strip())
+
+
+def _present(id: int) -> Content:
+    """The article to decide on, in the version given by If-Match. Raises NotFound, Stale."""
+    content = row_to_change(Content, id)
+    require_present(show(ContentShown, content), content.version)
+    return content
 
 
 def _decided(content: Content, status: ContentStatus, note: str) -> Response:

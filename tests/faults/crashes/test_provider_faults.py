@@ -222,13 +222,13 @@ def test_this_trial_fails_if_keys_change(session: Session, monkeypatch: pytest.M
 def test_this_trial_fails_if_the_charge_precedes_the_work(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def charge_first(executor: ActionExecutor, context: Any, lease: Any, unit: Any) -> Any:
+    def charge_first(executor: ActionExecutor, context: Any, lease: Any, unit: Any, outcome: Any) -> Any:
         with executor._writing(context, lease) as writing:
             executor.credits.post(
                 writing, account_id=context.account.id, run_id=context.run.id, amount=5,
                 key=f"{unit.key}-a{context.run.attempt}", reason="Before", now=context.now,
             )  # fmt: skip
-        return do_unit(executor, context, lease, unit)
+        return do_unit(executor, context, lease, unit, outcome)
 
     do_unit = ActionExecutor._do_unit
     monkeypatch.setattr(ActionExecutor, "_do_unit", charge_first)

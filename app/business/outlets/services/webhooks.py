@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.services import audit_log
@@ -205,10 +205,8 @@ def _check(session: Session, account_id: int, values: WebhookValues, row: Webhoo
             faults[name] = [fault]
     if unknown := [event for event in values.events if event not in EVENTS]:
         faults["events"] = [f"There is no event “{unknown[0][:64]}”. Possible: {', '.join(EVENTS)}."]
-    others = select(Webhook.id).where(
-        Webhook.account_id == account_id, func.lower(Webhook.name) == values.name.lower()
-    )
-    if "name" not in faults and session.scalar(others.where(Webhook.id != row.id) if row else others):
+    names = select(Webhook.name).where(Webhook.account_id == account_id, Webhook.id != (row.id if row else 0))
+    if "name" not in faults and values.name.casefold() in map(str.casefold, session.scalars(names)):
         faults["name"] = ["There is a webhook of this name already. Choose another."]
     if faults:
         raise Invalid(faults)

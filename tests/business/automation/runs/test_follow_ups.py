@@ -9,6 +9,7 @@ from app.business.planner.models import Sector
 from tests.business.automation.machine import Machine
 from tests.business.automation.provider import FailingModel
 from tests.business.automation.rule_parts import IDEAS, clusters_with_keywords
+from tests.factories import make_ai_connection
 
 ARTICLES = [IDEAS, {"type": "create_tasks", "params": {"word_count": 300}}, {"type": "generate_content"}]
 
@@ -39,6 +40,7 @@ def test_a_retry_does_not_take_what_the_follow_up_has_already(
 def test_what_a_retry_leaves_over_comes_after_the_first_follow_up(
     machine: Machine, session: Session, account: Account, sector: Sector
 ) -> None:
+    make_ai_connection(session, account)
     clusters = clusters_with_keywords(session, sector, 2)
     machine.model = FailingModel("refused", only=f"-{clusters[0]}", times=1)
     rule = machine.make_rule(

@@ -16,7 +16,7 @@ from app.business.planner.models import Cluster, Idea, Sector, Site
 from tests.business.automation.machine import Machine
 from tests.business.automation.provider import FailingModel
 from tests.business.automation.rule_parts import HOURLY, IDEAS, clusters_with_keywords
-from tests.factories import make_sector, make_site
+from tests.factories import make_ai_connection, make_sector, make_site
 
 ON_CLUSTERS: dict[str, Any] = {"trigger": "cluster_created", "actions": [IDEAS]}
 PLANNED: dict[str, Any] = {"trigger": "schedule", "schedule": HOURLY, "actions": [IDEAS]}
@@ -147,6 +147,7 @@ def test_only_used_up_sites_stop_the_run(
 def test_a_later_step_counts_and_stops_by_site_too(
     machine: Machine, session: Session, account: Account, sector: Sector, other: Sector
 ) -> None:
+    make_ai_connection(session, account)
     limit(session, sector, 7)
     write = [IDEAS, {"type": "create_tasks", "params": {"word_count": 300}}, {"type": "generate_content"}]
     here, there = clusters_with_keywords(session, sector, 1), clusters_with_keywords(session, other, 1)

@@ -19,7 +19,7 @@ from app.infrastructure.ai.offline import OfflineModel
 from tests.business.automation.machine import Machine
 from tests.business.automation.provider import FailingModel
 from tests.business.automation.rule_parts import HOURLY, IDEAS, clusters_with_keywords
-from tests.factories import NOW, make_account, make_sector, make_site
+from tests.factories import NOW, make_account, make_ai_connection, make_sector, make_site
 
 
 class Cancelling(OfflineModel):
@@ -109,6 +109,7 @@ def test_a_run_that_waited_between_two_steps_needs_only_what_its_rest_costs(
     machine: Machine, session: Session
 ) -> None:
     account = make_account(session, credits=8)
+    make_ai_connection(session, account)
     sector = make_sector(session, make_site(session, account))
     clusters_with_keywords(session, sector, 1)
     actions = [

@@ -51,6 +51,8 @@ PARAMS: dict[str, dict[str, Any]] = {
     "resume_rule": {"rule_id": 1},
 }
 """Parameters that an action needs to have any effect; a new action without required parameters needs no entry."""
+WITH_TRIALS_OF_THEIR_OWN = ("publish_content",)
+"""It needs a connected site and approved articles: actions/test_publishing.py interrupts it at each point."""
 LATE = {"cron": "59 * * * *", "timezone": "UTC"}
 ENDS = ("fails", "fails, the others go on", "is cancelled", "is out of credits", "is killed")
 RECOVERIES = ("a later run", "a retry")
@@ -77,7 +79,8 @@ class Case:
 
 def rules_of(length: int) -> Iterator[Case]:
     """Every valid sequence of this number of actions, over every record type."""
-    for actions in product(CATALOGUE, repeat=length):
+    tried = [name for name in CATALOGUE if name not in WITH_TRIALS_OF_THEIR_OWN]
+    for actions in product(tried, repeat=length):
         for record_type in RECORD_TYPES:
             case = Case(actions, record_type)
             if is_accepted(case):
