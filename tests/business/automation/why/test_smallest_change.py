@@ -5,7 +5,7 @@ from itertools import combinations
 from typing import Any
 
 import pytest
-from hypothesis import given, reject, settings
+from hypothesis import example, given, reject, settings
 from hypothesis import strategies as st
 
 from app.business.automation.services.conditions.condition_evaluator import ConditionEvaluator
@@ -134,7 +134,11 @@ def fewest_fields(node: Node, values: dict[str, Any]) -> int | None:
     )
 
 
+BELOW_TWO = {"not": {"any": [{"not": leaf("difficulty", "lt", 1)}, leaf("difficulty", "gte", 0)]}}
+
+
 @settings(max_examples=150, deadline=None)
+@example(conditions=BELOW_TWO, values=dict.fromkeys(FIELDS, 0))
 @given(conditions=TREES, values=st.fixed_dictionaries({name: st.integers(0, 4) for name in FIELDS}))
 def test_no_smaller_change_exists_and_one_is_found_wherever_there_is_one(
     conditions: dict[str, Any], values: dict[str, Any]

@@ -123,12 +123,12 @@ class _Search:
         return any(self._is_met(dict(zip(touched, values, strict=True))) for values in tries)
 
     def _values(self, turned: Sequence[_Found]) -> Iterator[FieldValue]:
-        """Values of one key for which all of `turned` are flipped."""
+        """Values of one key for which all of `turned` are flipped, those at the limits of its conditions first."""
         beside = [item for item in self.found.values() if item.key == turned[0].key]
-        for item in beside:
-            for value in _near(item.question, item.actual, self.now, self.today):
-                if all(self._answer(one, value) != one.result for one in turned):
-                    yield value
+        near = [value for item in beside for value in _near(item.question, item.actual, self.now, self.today)]
+        for value in (*near, None, "", [], "x", True, False, 1, self.now, self.today):
+            if all(self._answer(one, value) != one.result for one in turned):
+                yield value
 
     def _is_met(self, values: Mapping[Key, FieldValue]) -> bool:
         answers = {
@@ -168,7 +168,6 @@ def _near(question: Question, actual: FieldValue, now: datetime, today: date) ->
         yield from _around(border)
         if isinstance(question, Leaf) and isinstance(border, str):
             yield from _texts(question, border, actual)
-    yield from (None, "", [], "x", True, False, 1, now, today)
 
 
 def _around(border: FieldValue) -> Iterator[FieldValue]:
