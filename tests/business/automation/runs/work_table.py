@@ -1,13 +1,13 @@
 """Rules of all combinations of actions that fit together, each interrupted at some point, and their final state."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import product
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import Connection, Engine, event, func, select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
@@ -131,6 +131,28 @@ Trials = dict[int, Trial]
 """By rule."""
 
 
+class Commits:
+    """What is noted once the transaction in which it happened is committed: a run's steps may share one."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.waiting: list[Callable[[], None]] = []
+        event.listen(engine, "commit", self._commit)
+        event.listen(engine, "rollback", self._rollback)
+
+    def when_committed(self, session: Session, note: Callable[[], None]) -> None:
+        """Nothing is noted where the transaction is rolled back."""
+        assert session.in_transaction()
+        self.waiting.append(note)
+
+    def _commit(self, _connection: Connection) -> None:
+        for note in self.waiting:
+            note()
+        self.waiting.clear()
+
+    def _rollback(self, _connection: Connection) -> None:
+        self.waiting.clear()
+
+
 @dataclass
 class WatchedWork:
     """An action's work that records what it did and fails or is cancelled on a chosen call."""
@@ -138,6 +160,7 @@ class WatchedWork:
     own: Work
     trials: Trials
     now: datetime
+    kept: "Commits"
 
     def read(self, session: Session, context: RunContext, unit: Unit) -> Any:
         return self.own.read(session, context, unit)
@@ -158,7 +181,7 @@ class WatchedWork:
             trial.is_over = True
             commands.cancel(session, context.run, self.now)
         if isinstance(done, Done):
-            trial.note(context, unit)
+            self.kept.when_committed(session, lambda: trial.note(context, unit))
         return done
 
 
@@ -182,12 +205,18 @@ class BreakingMachine(Machine):
     """Workers on whose runs the trials are executed."""
 
     trials: Trials = field(default_factory=dict)
+    kept: Commits = field(init=False)
+
+    def __post_init__(self) -> None:
+        bind = self.session.get_bind()
+        assert isinstance(bind, Engine)
+        self.kept = Commits(bind)
 
     @property
     def engine(self) -> RuleEngine:
         engine = super().engine
         own = make_works(self.model)
-        works = {name: WatchedWork(work, self.trials, self.now) for name, work in own.items()}
+        works = {name: WatchedWork(work, self.trials, self.now, self.kept) for name, work in own.items()}
         executor = BreakingExecutor(self.transaction, works, self.clock, lambda: False)
         executor.trials = self.trials
         engine.executor = executor
