@@ -18,7 +18,8 @@ from app.modules.navigation import addresses_of
 class RuleRow:
     """A rule as its line is drawn.
 
-    switch_url: empty for who may not switch it · next_word: in place of `next_at` · failures_url: their history.
+    switch_url: empty where the person may not switch it · next_word: in place of `next_at` · failures_url: history of
+    its failures.
     """
 
     id: int

@@ -33,7 +33,7 @@ class RunRow:
     """A line as it is drawn: nothing is looked up, built or worked out in the template any more.
 
     state: the key of its pill · first_at: of folded lines · credits: empty for none · retry_url: empty where there
-    is nothing to retry, or for who may not.
+    is nothing to retry, or the person may not.
     """
 
     id: int

@@ -63,7 +63,7 @@ def accounts(world: Session) -> int:
 
 
 def grants(session: Session) -> Counter[str]:
-    """How many accounts have each month's grant, by the month; twice for who has it twice."""
+    """How many accounts have each month's grant, by the month; twice where it has it twice."""
     found: Counter[str] = Counter(
         key[: len("grant-2027-01")] for key in session.scalars(select(CreditEntry.key))
     )

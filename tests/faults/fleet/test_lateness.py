@@ -15,7 +15,7 @@ RUNS, AT_ONCE = trials(500, 6), trials(500, 20)
 EVERY = 0.5
 
 
-def told(late: Sequence[float]) -> str:
+def lateness_words(late: Sequence[float]) -> str:
     def part(share: float) -> float:
         return late[min(len(late) - 1, int(share * len(late)))]
 
@@ -32,7 +32,7 @@ def test_runs_of_idle_workers_start_in_their_second(
             time.sleep(EVERY)
         trial.must_hold()
         assert len(trial.load.lateness()) == RUNS
-        figure(f"{RUNS} runs at odd seconds: started late by {told(trial.load.lateness())}")
+        figure(f"{RUNS} runs at odd seconds: started late by {lateness_words(trial.load.lateness())}")
 
 
 @pytest.mark.full_trials
@@ -45,4 +45,6 @@ def test_many_rules_due_in_one_second_all_start(control_site: Site, figure: Call
         trial.must_hold()
         late = trial.load.lateness()
         assert len(late) == AT_ONCE
-        figure(f"{AT_ONCE} rules due in one second (saved in {saved:.1f} s): started late by {told(late)}")
+        figure(
+            f"{AT_ONCE} rules due in one second (saved in {saved:.1f} s): started late by {lateness_words(late)}"
+        )
