@@ -263,6 +263,7 @@ def plan_of(session: Session, query: Any) -> str:
     return "\n".join(str(row[-1]) for row in lines)
 
 
+@pytest.mark.both_databases
 def test_planning_reads_by_its_indexes_before_anything_is_known_of_the_tables(session: Session) -> None:
     if session.get_bind().dialect.name != "sqlite":
         pytest.skip("PostgreSQL reads small tables whole")
