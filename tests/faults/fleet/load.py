@@ -90,13 +90,13 @@ class Load:
 
     def make_rule(self, **values: Any) -> int:
         with transaction() as session:
-            return self._rule(session, values).id
+            return self._rule(session, values, utc_now()).id
 
-    def _rule(self, session: Session, values: dict[str, Any]) -> AutomationRule:
+    def _rule(self, session: Session, values: dict[str, Any], now: datetime) -> AutomationRule:
         account = session.get_one(Account, self.account_id)
         data = GENEROUS | values
         data["name"] = free_name(session, account.id, data["name"])
-        return AutomationService().create_rule(session, account, data, ME, utc_now())
+        return AutomationService().create_rule(session, account, data, ME, now)
 
     def feed(self, seconds: float = 2) -> None:
         """One portion of everything, due so many seconds from now."""
@@ -144,9 +144,11 @@ class Load:
         with transaction() as session:
             # Seen from inside the transaction: whoever waits for the database does not save it too late.
             session.get_one(Account, self.account_id)
-            at = (utc_now() + timedelta(seconds=seconds)).replace(microsecond=0) + timedelta(seconds=1)
+            now = utc_now()
+            at = (now + timedelta(seconds=seconds)).replace(microsecond=0) + timedelta(seconds=1)
             schedule = {"trigger": "schedule", "schedule": {"at": at.isoformat()}}
-            rule = self._rule(session, {"name": f"Once {next(self.numbers)}"} | schedule | values)
+            # Saved as of the same moment: a slow machine does not find its time passed meanwhile.
+            rule = self._rule(session, {"name": f"Once {next(self.numbers)}"} | schedule | values, now)
             self.due[rule.id] = at
             return rule.id
 
