@@ -6,6 +6,7 @@ tenth triple.
 """
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
@@ -14,7 +15,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import Status
-from tests.business.automation.runs.work_table import BreakingMachine, Case, rules_of, tried, ways_of
+from tests.business.automation.runs.work_table import BreakingMachine, Case, Outcome, rules_of, tried, ways_of
 
 FULL = os.environ.get("TRIALS") == "full"
 AT_ONCE = 12
@@ -42,6 +43,23 @@ def everything() -> Iterator[Case]:
         yield from ways_of(rule)
 
 
+def types_passed_by(case: Case) -> set[str]:
+    """Actions between a step that failed for one record and a later step of the same type that did it instead.
+
+    A record that is used once, such as an idea, is taken by that later step. A retry finds it done already, so the
+    actions between have nothing of that record to work on.
+    """
+    failed, later = case.actions[case.at], case.actions[case.at + 1 :]
+    goes_on = case.end.endswith("go on") and failed in later
+    return set(later[: later.index(failed)]) - {failed} if goes_on else set()
+
+
+def without(outcome: Outcome, types: set[str]) -> Outcome:
+    """Leaves out how often these actions were done, and what that cost."""
+    done = Counter({name: times for name, times in outcome.done.items() if name not in types})
+    return replace(outcome, done=done, credits=0)
+
+
 def check(session: Session, cases: list[Case]) -> None:
     """The result must equal that of the same rule without interruption."""
     machine = BreakingMachine(session)
@@ -54,7 +72,11 @@ def check(session: Session, cases: list[Case]) -> None:
         # A later run is left out where the first one, ended early, had nothing more to do for its records.
         allowed = {whole.status, Status.SKIPPED} if case.recovery == "a later run" else {whole.status}
         assert got.status in allowed, case
-        assert replace(got, status=whole.status) == whole, case
+        expected = replace(whole, status=got.status)
+        if passed := types_passed_by(case):
+            expected = without(expected, passed)
+            got = without(got, passed)
+        assert got == expected, case
     assert machine.breaches() == []
 
 
