@@ -204,7 +204,7 @@ def _works(settings: Settings, pid: int) -> bool:
 def _ticks(settings: Settings, since: datetime) -> bool:
     """Whether the scheduler runs and a sweep that it asked for has finished."""
     with connect(settings) as server:
-        heard = [
+        last_heartbeats = [
             heartbeats.last_heartbeat_at(server, name) for name in (heartbeats.SCHEDULER, heartbeats.SWEEP)
         ]
-    return all(at is not None and at >= since for at in heard)
+    return all(at is not None and at >= since for at in last_heartbeats)

@@ -55,7 +55,7 @@ SHOWN_NOWHERE = frozenset(
 """Tables that no live part of a page shows."""
 WRITES = ("INSERT", "UPDATE", "DELETE")
 
-Tell = Callable[[Set[int]], None]
+OnCommit = Callable[[Set[int]], None]
 
 
 class Hints:
@@ -101,13 +101,13 @@ def init_app(app: Any, settings: Settings) -> None:
         watch(db.engine, hints.send)
 
 
-def watch(engine: Engine, tell: Tell) -> None:
-    """Call `tell` after each commit with the accounts whose rows it has changed."""
-    event.listen(engine, "begin", partial(_begin, tell))
+def watch(engine: Engine, on_commit: OnCommit) -> None:
+    """Call `on_commit` after each commit with the accounts whose rows it has changed."""
+    event.listen(engine, "begin", partial(_begin, on_commit))
     event.listen(engine, "after_cursor_execute", _note_statement)
     event.listen(engine, "rollback_savepoint", _end_flush)
-    event.listen(engine, "commit", _make_real)
-    event.listen(engine, "checkin", lambda _connection, record: _report(tell, record.info))
+    event.listen(engine, "commit", _mark_committed)
+    event.listen(engine, "checkin", lambda _connection, record: _report(on_commit, record.info))
 
 
 def hint_of(account_id: int) -> str:
@@ -137,19 +137,19 @@ class SqliteMark:
         return f"{self._word} {self._connection.execute('PRAGMA data_version').fetchone()[0]}"
 
 
-def _begin(tell: Tell, connection: Connection) -> None:
-    _report(tell, connection.info)
+def _begin(on_commit: OnCommit, connection: Connection) -> None:
+    _report(on_commit, connection.info)
     connection.info["written"] = set()
     connection.info["flushing"] = False
 
 
-def _make_real(connection: Connection) -> None:
+def _mark_committed(connection: Connection) -> None:
     connection.info["committed"] = connection.info.pop("written", set())
 
 
-def _report(tell: Tell, info: Any) -> None:
+def _report(on_commit: OnCommit, info: Any) -> None:
     if accounts := info.pop("committed", None):
-        tell(accounts)
+        on_commit(accounts)
 
 
 def _end_flush(connection: Connection, _name: str, _context: Any) -> None:

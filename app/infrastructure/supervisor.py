@@ -101,10 +101,10 @@ class Child:
 
 
 class Supervisor:
-    """Children in the order of their start; `tell` reports each event in one line, `record` stores each restart."""
+    """Children in the order of their start; `report` takes each event in one line, `record` stores each restart."""
 
-    def __init__(self, tell: Callable[[str], None], record: Callable[[Ended], object]) -> None:
-        self.tell, self.record = tell, record
+    def __init__(self, report: Callable[[str], None], record: Callable[[Ended], object]) -> None:
+        self.report, self.record = report, record
         self.recorders: set[int] = set()
         self.children: list[Child] = []
         self.asked_to_stop = 0
@@ -117,7 +117,7 @@ class Supervisor:
 
     def start(self, child: Child) -> None:
         """Start the next child, and wait until it is ready. Raises NotStarted or StopRequested."""
-        self.tell(f"Starting {child.name}")
+        self.report(f"Starting {child.name}")
         self.children.append(child)
         child.start()
         self._await_ready(child)
@@ -136,7 +136,7 @@ class Supervisor:
         for child in reversed(self.children):
             if child.has_ended():
                 continue
-            self.tell(f"Stopping {child.name}")
+            self.report(f"Stopping {child.name}")
             child.send(signal.SIGTERM)
             self._await_end(child)
 
@@ -168,7 +168,7 @@ class Supervisor:
             if now - since >= STANDSTILL_SECONDS:
                 child = families[pid]
                 child.cause = STOOD_STILL if pid == child.pid else child.cause
-                self.tell(f"The {child.name} was stopped and does not go on; ending process {pid}")
+                self.report(f"The {child.name} was stopped and does not go on; ending process {pid}")
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
 
@@ -178,7 +178,9 @@ class Supervisor:
             child.deaths = 1 if now - child.started_at > LIVED_LONG_SECONDS else child.deaths + 1
             pause = min(0.5 * 2 ** (child.deaths - 1), LONGEST_BACK_OFF_SECONDS)
             child.start_again_at = now + pause
-            self.tell(f"The {child.name} ended unexpectedly; starting it again in {pause:g} s. {child.cause}")
+            self.report(
+                f"The {child.name} ended unexpectedly; starting it again in {pause:g} s. {child.cause}"
+            )
             self._record(Ended(child.name, socket.gethostname(), pid, child.cause, datetime.now(UTC)))
             child.cause = ""
         if not child.pid and now >= child.start_again_at:
@@ -206,7 +208,7 @@ class Supervisor:
         until = time.monotonic() + child.grace
         while not child.has_ended():
             if self.asked_to_stop > 1 or time.monotonic() > until:
-                self.tell(f"Ending {child.name} at once")
+                self.report(f"Ending {child.name} at once")
                 child.send(signal.SIGKILL, group=True)
                 os.waitpid(child.pid, 0)
                 child.pid = 0

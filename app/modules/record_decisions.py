@@ -27,7 +27,7 @@ class Decision:
 
     asked: status -> the verb of its question and what it means · said: what became of the records.
     page: the endpoint of one record, where its own page decides too · move: where more follows than the status.
-    tells_left: whether it says how many could not be moved.
+    reports_unmoved: whether it says how many could not be moved.
     """
 
     kind: Kind
@@ -37,7 +37,7 @@ class Decision:
     said: Mapping[str, str]
     page: str | None = None
     move: Move | None = None
-    tells_left: bool = True
+    reports_unmoved: bool = True
 
 
 def decide_page(decision: Decision) -> ResponseReturnValue:
@@ -50,7 +50,7 @@ def decide_page(decision: Decision) -> ResponseReturnValue:
         return ask_status(kind, ids, status, verb, means, back_to(decision.list))
     moved = _moved(decision, seen_of(kind.model, ids), status)
     db.session.commit()
-    left = len(ids) - len(moved) if decision.tells_left else 0
+    left = len(ids) - len(moved) if decision.reports_unmoved else 0
     more = f" {left} were left as they are." if left else ""
     flash(f"{plural(len(moved), kind.name)} {decision.said[status]}.{more}", "success")
     if decision.page and request.form.get("from") == kind.name and len(ids) == 1:

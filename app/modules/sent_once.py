@@ -65,5 +65,5 @@ def _keep(account_id: int, key: str, answer: Response | None) -> None:
     if location:
         form_requests.note_answer(db.session(), account_id, key, location)
     else:
-        form_requests.give_back(db.session(), account_id, key)
+        form_requests.release(db.session(), account_id, key)
     db.session.commit()

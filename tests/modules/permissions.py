@@ -79,8 +79,8 @@ TABLE = {
     """,
     "editor": """
         automation.pause_all automation.resume_all automation.resume_all_now automation.ask_switch_on
-        automation.switch automation.archive automation.restore automation.give_back automation.ask_real
-        automation.make_real automation.restore_version automation.copy_rule automation.export_rule
+        automation.switch automation.archive automation.restore automation.release_set_aside automation.ask_real
+        automation.end_practice automation.restore_version automation.copy_rule automation.export_rule
         automation.export_rules automation.import_rules automation.look_at_import automation.take_import
         automation.use_template automation.new_rule automation.begin_rule automation.edit_rule
         automation.try_draft automation.begin_draft_past automation.wizard automation.keep automation.preview

@@ -21,8 +21,8 @@ ASKS = """
     planner.decide_keywords planner.decide_ideas writer.decide_tasks planner.merge_cluster accounts.change_role
     accounts.switch_off accounts.switch_on accounts.revoke_key accounts.end_session accounts.end_all_sessions
     automation.archive automation.pause_all automation.resume_all_now automation.restore_version
-    automation.discard automation.give_back automation.cancel automation.cancel_operation automation.switch
-    automation.run_now automation.make_real automation.retry_all automation.go_on automation.do_left_over
+    automation.discard automation.release_set_aside automation.cancel automation.cancel_operation automation.switch
+    automation.run_now automation.end_practice automation.retry_all automation.go_on automation.do_left_over
     automation.take_import planner.import_keywords planner.preview_import automation.save outlets.remove_ai
     outlets.remove_wordpress writer.start_over writer.take_back_mark
     outlets.rotate_webhook outlets.remove_webhook outlets.switch_webhook

@@ -23,7 +23,7 @@ from tests.people import People, browser_of, make_people
 pytestmark = pytest.mark.both_databases
 
 STARTS = {
-    "automation.run_now", "automation.switch", "automation.make_real", "automation.retry", "automation.retry_all",
+    "automation.run_now", "automation.switch", "automation.end_practice", "automation.retry", "automation.retry_all",
     "automation.go_on", "automation.do_left_over", "automation.save", "automation.resume_all_now",
     "automation.begin_past", "automation.begin_draft_past",
 }  # fmt: skip
@@ -31,7 +31,7 @@ STARTS = {
 
 STARTS_NOTHING = {
     "automation.archive", "automation.begin_rule", "automation.cancel", "automation.cancel_operation",
-    "automation.copy_rule", "automation.discard", "automation.edit_rule", "automation.give_back",
+    "automation.copy_rule", "automation.discard", "automation.edit_rule", "automation.release_set_aside",
     "automation.import_rules", "automation.keep", "automation.pause_all", "automation.preview",
     "automation.read_notices", "automation.restore", "automation.restore_version", "automation.take_import",
     "automation.use_template",
@@ -73,7 +73,7 @@ def existing_records(session: Session, people: People) -> Asked:
     return f"/rules/{rule.id}/switch", {"on": "1", "backfill": "1"}
 
 
-def make_real(session: Session, people: People) -> Asked:
+def end_practice(session: Session, people: People) -> Asked:
     rule = make_rule(session, people.account, **LABELS, mode="shadow")
     return f"/rules/{rule.id}/real", {"version": str(rule.version)}
 
@@ -103,7 +103,7 @@ def failed_run(session: Session, people: People) -> ScheduledTask:
 
 
 FORMS: list[Callable[[Session, People], Asked]] = [
-    run_now, existing_records, make_real, retry, retry_all, on_the_past,
+    run_now, existing_records, end_practice, retry, retry_all, on_the_past,
 ]  # fmt: skip
 
 

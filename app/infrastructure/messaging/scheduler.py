@@ -48,7 +48,7 @@ class AutomationScheduler(Scheduler):  # type: ignore[misc]
         super().__init__(connection=connection, queue_name=queues.CLOCK_QUEUE, interval=INTERVAL_SECONDS)
         self.token = secrets.token_hex(16)
         self.stopping = False
-        self.last_beat_at = 0.0
+        self.last_heartbeat_sent_at = 0.0
         self._hold = connection.register_script(HOLD_LOCK)
         self._release = connection.register_script(RELEASE_LOCK)
 
@@ -104,10 +104,10 @@ class AutomationScheduler(Scheduler):  # type: ignore[misc]
     def pass_once(self) -> None:
         """One round: heartbeat, recurring jobs, and, for the holder of the lock, what is due."""
         now = datetime.now(UTC)
-        if now.timestamp() - self.last_beat_at >= HEARTBEAT_SECONDS:
+        if now.timestamp() - self.last_heartbeat_sent_at >= HEARTBEAT_SECONDS:
             heartbeats.record_heartbeat(self.connection, heartbeats.SCHEDULER, now)
             self.heartbeat()
-            self.last_beat_at = now.timestamp()
+            self.last_heartbeat_sent_at = now.timestamp()
         self.restore_missing()
         if self.acquire_lock():
             self.enqueue_jobs()

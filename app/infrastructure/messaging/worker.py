@@ -33,7 +33,7 @@ from app.settings import load_settings
 
 WORKER_TTL_SECONDS = 20
 """RQ waits for a job this long less 15 seconds, and sends a heartbeat in between."""
-BEAT_EVERY = timedelta(seconds=1)
+HEARTBEAT_EVERY = timedelta(seconds=1)
 LONGEST_PAUSE_SECONDS = 2.0
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -60,7 +60,7 @@ class WakeupWorker(BaseWorker):
             worker_ttl=WORKER_TTL_SECONDS,
             log_job_description=False,
         )
-        self.last_beat_at = datetime.min.replace(tzinfo=UTC)
+        self.last_heartbeat_sent_at = datetime.min.replace(tzinfo=UTC)
 
     def bootstrap(self, *_log_options: Any) -> None:
         """Register. RQ's own log handlers and its channel for remote commands stay off."""
@@ -86,14 +86,14 @@ class WakeupWorker(BaseWorker):
     def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
         """At most once a second send everything about this worker, so that a flushed server knows it again."""
         now = datetime.now(UTC)
-        if now - self.last_beat_at < BEAT_EVERY:
+        if now - self.last_heartbeat_sent_at < HEARTBEAT_EVERY:
             return
-        self.last_heartbeat = self.last_beat_at = now
-        with self.connection.pipeline(transaction=False) as beats:
-            beats.hset(self.key, mapping=self.serialize() | {"state": str(self._state)})
-            beats.expire(self.key, timeout or self.worker_ttl + 60)
-            registration.register(self, beats)
-            beats.execute()
+        self.last_heartbeat = self.last_heartbeat_sent_at = now
+        with self.connection.pipeline(transaction=False) as pipe:
+            pipe.hset(self.key, mapping=self.serialize() | {"state": str(self._state)})
+            pipe.expire(self.key, timeout or self.worker_ttl + 60)
+            registration.register(self, pipe)
+            pipe.execute()
 
     def set_shutdown_requested_date(self) -> None:
         """Not used."""
@@ -144,7 +144,9 @@ class StepWorker(WakeupWorker, Worker):
 
     def _watch(self) -> bool:
         try:
-            with self.death_penalty_class(int(BEAT_EVERY.total_seconds()) * 5, HorseMonitorTimeoutException):
+            with self.death_penalty_class(
+                int(HEARTBEAT_EVERY.total_seconds()) * 5, HorseMonitorTimeoutException
+            ):
                 _pid, status, _usage = self.wait_for_horse()
         except HorseMonitorTimeoutException:
             self._send_heartbeat()

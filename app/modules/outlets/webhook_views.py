@@ -76,7 +76,7 @@ def show(id: int) -> str:
     return render_template(
         "pages/outlets/webhook.html",
         row=row,
-        told=_sentence(row),
+        events=_sentence(row),
         deliveries=page.rows,
         event_words=EVENT_WORDS,
         next_url=following if page.next_cursor else None,
@@ -193,8 +193,8 @@ def _secret_page(row: Webhook, secret: str, *, is_new: bool) -> str:
 
 def _sentence(row: Webhook) -> str:
     """`A run failed, credits are low`."""
-    told = ", ".join(EVENTS[event][0].lower() + EVENTS[event][1:] for event in row.events)
-    return told[:1].upper() + told[1:]
+    events = ", ".join(EVENTS[event][0].lower() + EVENTS[event][1:] for event in row.events)
+    return events[:1].upper() + events[1:]
 
 
 def _statuses() -> list[OutgoingStatus]:

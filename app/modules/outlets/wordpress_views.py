@@ -87,5 +87,5 @@ def _page(site: Site, form: WordPressForm, tested: SiteProbe | None = None) -> s
         form=form,
         row=row,
         tested=tested,
-        arrival=STATUSES[row.default_status] if row else None,
+        post_status=STATUSES[row.default_status] if row else None,
     )

@@ -43,7 +43,7 @@ def note_answer(session: Session, account_id: int, key: str, location: str) -> N
     session.execute(update(FormRequest).where(_is(account_id, key)).values(location=location[:2000]))
 
 
-def give_back(session: Session, account_id: int, key: str) -> None:
+def release(session: Session, account_id: int, key: str) -> None:
     """The form was refused: the person may correct it and send it again."""
     session.execute(delete(FormRequest).where(_is(account_id, key)))
 

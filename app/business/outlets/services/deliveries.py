@@ -17,7 +17,7 @@ from app.business.events import wake
 from app.business.outlets.outgoing_models import OutgoingStatus
 from app.business.outlets.services import outgoing, webhooks
 from app.business.outlets.services.outgoing import DELIVERIES_QUEUE, KEPT, MOST_TRIES
-from app.business.outlets.services.webhooks import forgive, give_up_waiting, host_of, notice_key
+from app.business.outlets.services.webhooks import clear_failures, give_up_waiting, host_of, notice_key
 from app.business.outlets.webhook_models import Webhook, WebhookDelivery
 from app.business.paging import Page, keyset_page
 from app.business.upsert import insert_many_new
@@ -137,7 +137,7 @@ def record(session: Session, sending: Sending, answer: Answer, now: datetime) ->
     if answer.is_accepted:
         outgoing.end(row, OutgoingStatus.DELIVERED, now)
         if webhook.failing_since:
-            forgive(session, webhook, now)
+            clear_failures(session, webhook, now)
     elif row.event == TEST_EVENT:
         outgoing.end(row, OutgoingStatus.FAILED, now)
     else:

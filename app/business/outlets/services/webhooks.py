@@ -99,7 +99,7 @@ def change(session: Session, row: Webhook, actor: AuditActor, values: WebhookVal
     if "url" in changed:
         _redirect_waiting(session, row)
     if "url" in changed or changed.get("is_active"):
-        forgive(session, row, now)
+        clear_failures(session, row, now)
     if changed.get("is_active") is False:
         give_up_waiting(session, row, now)
     session.flush()
@@ -129,7 +129,7 @@ def remove(session: Session, row: Webhook, actor: AuditActor, now: datetime) -> 
     settle_notice(session, row.account_id, notice_key(row.id), now)
 
 
-def forgive(session: Session, row: Webhook, now: datetime) -> None:
+def clear_failures(session: Session, row: Webhook, now: datetime) -> None:
     """Its failures are over: it was mended, or has answered."""
     row.failing_since, row.off_reason = None, ""
     settle_notice(session, row.account_id, notice_key(row.id), now)

@@ -103,11 +103,11 @@ def _lines(sheet: CalamineSheet, limit: int | None = None) -> list[list[str] | N
         return []
     rows = sheet.to_python(skip_empty_area=False, nrows=limit)
     lines = [[_as_text(cell) for cell in row] for row in rows]
-    _carry_down(sheet, lines)
+    _fill_down(sheet, lines)
     return [*lines]
 
 
-def _carry_down(sheet: CalamineSheet, lines: list[list[str]]) -> None:
+def _fill_down(sheet: CalamineSheet, lines: list[list[str]]) -> None:
     """A cell merged over several rows stands in each of them: a topic beside its keywords."""
     for (top, left), (bottom, _) in sheet.merged_cell_ranges or ():
         if top < len(lines) and left < len(lines[top]):

@@ -23,12 +23,14 @@ def announce_content(
     data: Mapping[str, Any],
 ) -> None:
     """Write the messages about these items, in the transaction of their change."""
-    told = "content.generated" if event == EventType.CONTENT_GENERATED else OF_STATUS.get(data.get("to", ""))
-    if told:
+    webhook_event = (
+        "content.generated" if event == EventType.CONTENT_GENERATED else OF_STATUS.get(data.get("to", ""))
+    )
+    if webhook_event:
         announce(
             session,
             origin.account_id,
-            told,
+            webhook_event,
             lambda: [{"content": shown} for shown in records_json(session, "content", ids)],
             now,
         )

@@ -32,7 +32,7 @@ from app.business.planner.services.record_changes import move_status
 from app.business.upsert import insert_missing
 from app.business.writer.models import Content, ContentStatus, ContentVersion
 from app.business.writer.publication_models import Publication
-from app.business.writer.services.publishing_days import DayIsFull, give_back, site_zone, take_place
+from app.business.writer.services.publishing_days import DayIsFull, release_place, reserve_place, site_zone
 from app.business.writer.services.record_kinds import CONTENT
 
 CLAIMED_FOR = timedelta(minutes=3)
@@ -65,7 +65,7 @@ class Impossible:
 
 
 @dataclass(frozen=True)
-class Wish:
+class PublishOptions:
     """What is asked for. status: None keeps that of a published article, else it is the default of the site.
 
     by_hand: a person asked for this article, so it is sent although it is published already · unapproved: also one
@@ -126,16 +126,16 @@ def note_run(session: Session, content: Content, run_id: int, now: datetime) -> 
 
 
 def begin(
-    session: Session, content_id: int, wish: Wish, key: str, *, origin: Origin, now: datetime
+    session: Session, content_id: int, options: PublishOptions, key: str, *, origin: Origin, now: datetime
 ) -> PostRequest | Impossible | DayIsFull:
     """Claim the article for the unit `key`. Raises Conflict where it is not one to be published, NotFound."""
     query = select(Content).where(Content.account_id == origin.account_id, Content.id == content_id)
     content = session.scalar(query.execution_options(populate_existing=True))
     if content is None:
         raise NotFound(f"Content {content_id} was not found.")
-    if why := _why_not(content, unapproved=wish.unapproved):
+    if why := _why_not(content, unapproved=options.unapproved):
         raise Conflict(why)
-    if content.status == ContentStatus.PUBLISHED and not wish.by_hand:
+    if content.status == ContentStatus.PUBLISHED and not options.by_hand:
         raise Conflict(PUBLISHED_ALREADY)
     row = wordpress_connections.find(session, content.account_id, content.site_id)
     if row is None:
@@ -146,13 +146,13 @@ def begin(
     if known is None:
         return Impossible("connection", BUSY)
     session.refresh(content)
-    if not wish.by_hand and (why := _why_left_to_people(content, known)):
-        let_go(session, content_id, key, origin)
+    if not options.by_hand and (why := _why_left_to_people(content, known)):
+        release(session, content_id, key, origin)
         raise Conflict(why)
-    request = _request(content, known, wordpress_connections.as_data(row), wish, key)
+    request = _request(content, known, wordpress_connections.as_data(row), options, key)
     full = _count(session, content, known, request, row.max_per_day, now)
     if full:
-        let_go(session, content_id, key, origin)
+        release(session, content_id, key, origin)
         return full
     sent = {"slug": request.article.slug, "pending_digest": request.digest}
     _update(session, content_id, key, origin, sent)
@@ -173,7 +173,7 @@ def _count(
     site = session.get_one(Site, content.site_id)
     if known.counted_on == now.astimezone(site_zone(session, site)).date():
         return None
-    day = take_place(session, site, limit, now)
+    day = reserve_place(session, site, limit, now)
     if isinstance(day, DayIsFull):
         return day
     _set(session, content, now, counted_on=day)
@@ -181,7 +181,7 @@ def _count(
 
 
 def _request(
-    content: Content, known: Publication, connection: SiteConnection, wish: Wish, key: str
+    content: Content, known: Publication, connection: SiteConnection, options: PublishOptions, key: str
 ) -> PostRequest:
     article = _article(content, connection, known.slug)
     is_here = known.site_url in ("", connection.url)
@@ -193,11 +193,11 @@ def _request(
         marker=known.marker,
         digest=_digest(article),
         version=content.version,
-        status=wish.status or (None if keeps else connection.default_status),
+        status=options.status or (None if keeps else connection.default_status),
         post_id=known.post_id if is_here else None,
         remote_hash=known.remote_hash,
         unanswered=known.pending_digest,
-        overwrite=wish.overwrite,
+        overwrite=options.overwrite,
         # A draft that stays behind on another site, such as one for trials, is nothing that anybody sees.
         elsewhere="" if is_here or known.post_status != PUBLIC else known.site_url,
     )
@@ -230,7 +230,7 @@ def refusal_of(post: Post) -> str | None:
     return REFUSALS[post.refusal].format(elsewhere=post.request.elsewhere) if post.refusal else None
 
 
-def let_go(session: Session, content_id: int, key: str, origin: Origin, *, is_unsent: bool = False) -> None:
+def release(session: Session, content_id: int, key: str, origin: Origin, *, is_unsent: bool = False) -> None:
     """The unit has failed: others may publish the article. Whether the site did it is found out by the next one.
 
     is_unsent: it certainly did not, so that the article does not count among those of its day.
@@ -243,7 +243,7 @@ def let_go(session: Session, content_id: int, key: str, origin: Origin, *, is_un
     known = publication_of(session, content)
     day = known.counted_on if known else None
     if _update(session, content_id, key, origin, free | {"counted_on": None}) and day:
-        give_back(session, content.account_id, content.site_id, day)
+        release_place(session, content.account_id, content.site_id, day)
 
 
 def start_over(session: Session, content: Content, now: datetime) -> None:

@@ -26,7 +26,7 @@ def site_zone(session: Session, site: Site) -> ZoneInfo:
     return ZoneInfo(site.timezone or session.get_one(Account, site.account_id).timezone)
 
 
-def take_place(session: Session, site: Site, limit: int, now: datetime) -> date | DayIsFull:
+def reserve_place(session: Session, site: Site, limit: int, now: datetime) -> date | DayIsFull:
     """Count one more article for the site's present day; the day, or that it is full."""
     zone = site_zone(session, site)
     day = now.astimezone(zone).date()
@@ -52,7 +52,7 @@ def take_place(session: Session, site: Site, limit: int, now: datetime) -> date 
     return DayIsFull(message, datetime.combine(following, time(), zone).astimezone(UTC))
 
 
-def give_back(session: Session, account_id: int, site_id: int, day: date) -> None:
+def release_place(session: Session, account_id: int, site_id: int, day: date) -> None:
     """What was counted was not published."""
     session.execute(
         update(PublishingDay)

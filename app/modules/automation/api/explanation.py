@@ -45,14 +45,14 @@ def _shown(answer: Why, record_type: str, record_id: int) -> WhyShown:
         record_id=record_id,
         verdict=answer.verdict,
         headline=answer.headline,
-        happenings=[_happening(item) for item in answer.happenings],
+        happenings=[_moment(item) for item in answer.moments],
         gates=[GateShown(**check) for check in answer.checks],
         then=_reading(answer.then),
         now=_reading(answer.now),
     )
 
 
-def _happening(item: RuleMoment) -> Happened:
+def _moment(item: RuleMoment) -> Happened:
     return Happened(
         at=item.at,
         kind=item.kind,

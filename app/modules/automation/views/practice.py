@@ -44,11 +44,11 @@ def ask(id: int) -> ResponseReturnValue:
 
 @allow(Role.EDITOR)
 @sent_once
-def make_real(id: int) -> ResponseReturnValue:
+def end_practice(id: int) -> ResponseReturnValue:
     """Save a new version that is live."""
     rule, session = _rule(id), db.session()
     version = row_id(request.form.get("version"))
-    practice.make_real(session, rule, actor(), datetime.now(UTC), expected_version=version)
+    practice.end_practice(session, rule, actor(), datetime.now(UTC), expected_version=version)
     session.commit()
     state = "" if rule.is_active else " It is still switched off."
     flash(f"“{rule.name}” works for real from now on.{state}", "success")

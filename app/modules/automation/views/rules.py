@@ -176,7 +176,7 @@ def restore(id: int) -> ResponseReturnValue:
 
 
 @allow(Role.EDITOR)
-def give_back(id: int) -> ResponseReturnValue:
+def release_set_aside(id: int) -> ResponseReturnValue:
     """Release the records that were set aside."""
     rule, session, now = owned_or_404(AutomationRule, id), db.session(), datetime.now(UTC)
     free_set_aside(session, rule, now)

@@ -31,7 +31,7 @@ DECISION = Decision(
         ),
     },
     said={KeywordStatus.IGNORED: "ignored: rules leave them alone", KeywordStatus.NEW: "new again"},
-    tells_left=False,
+    reports_unmoved=False,
 )
 
 EDITING = Editing(

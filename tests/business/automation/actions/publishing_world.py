@@ -105,7 +105,7 @@ class World:
     def request(self) -> PostRequest:
         """What a unit would send for another article."""
         content, origin = self.article(), Origin(account_id=self.account.id, user_id=None)
-        wish = publishing.Wish()
+        wish = publishing.PublishOptions()
         request = publishing.begin(
             self.session, content.id, wish, "unit", origin=origin, now=self.machine.now
         )

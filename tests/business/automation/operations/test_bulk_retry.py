@@ -322,7 +322,7 @@ def test_two_operations_for_the_same_runs_retry_each_once(
 class Silent:
     """Progress that nobody reads."""
 
-    def tell(self, done: int, total: int | None = None) -> None:
+    def report(self, done: int, total: int | None = None) -> None:
         pass
 
 

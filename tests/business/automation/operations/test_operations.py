@@ -39,7 +39,7 @@ def execute(
 
 def count_to_three(asked: OperationRequest, progress: Progress) -> dict[str, Any]:
     for done in range(1, 4):
-        progress.tell(done, 3)
+        progress.report(done, 3)
     return {"counted": 3, "by": asked.params["by"]}
 
 
@@ -61,10 +61,10 @@ def test_a_cancelled_one_stops_at_its_next_progress_report(session: Session) -> 
     operation, machine = ask(session), Machine(session)
 
     def work(_asked: OperationRequest, progress: Progress) -> dict[str, Any]:
-        progress.tell(1, 3)
+        progress.report(1, 3)
         lifecycle.cancel_operation(session, operation, NOW)
         session.commit()
-        progress.tell(2)
+        progress.report(2)
         raise AssertionError("it went on")
 
     execute(machine, work)
@@ -93,12 +93,12 @@ def test_a_lost_worker_writes_nothing_and_another_one_begins_again(session: Sess
     operation, machine = ask(session, by="hand"), Machine(session)
 
     def slow(_asked: OperationRequest, progress: Progress) -> dict[str, Any]:
-        progress.tell(1, 3)
+        progress.report(1, 3)
         machine.pass_time(seconds=61)
         with machine.transaction():
             assert lifecycle.rescue_operations(session, machine.now) == 1
         assert execute(machine, count_to_three)
-        progress.tell(2)
+        progress.report(2)
         raise AssertionError("it went on")
 
     execute(machine, slow)

@@ -57,8 +57,8 @@ def test_a_record_that_was_taken_names_its_run(machine: Machine, account: Accoun
     rule = machine.make_rule(account, actions=[LABEL], conditions=BIG)
     answer = ask(machine, rule, add_keyword(machine, sector, volume=900))
     assert (answer.verdict, answer.headline) == ("taken", "Taken. 1 keyword updated.")
-    assert answer.happenings[0].run
-    assert answer.happenings[0].version == 1
+    assert answer.moments[0].run
+    assert answer.moments[0].version == 1
 
 
 def test_a_record_that_did_not_match_is_explained_by_past_values(
@@ -81,7 +81,7 @@ def test_without_a_sample_of_the_run_the_event_explains(
 ) -> None:
     rule = machine.make_rule(account, actions=[LABEL], conditions=BIG)
     keyword = add_keyword(machine, sector)
-    run = ask(machine, rule, keyword).happenings[0].run
+    run = ask(machine, rule, keyword).moments[0].run
     assert run
     run.detail.trace = None
     keyword.volume, keyword.updated_at = 900, machine.now
@@ -100,7 +100,7 @@ def test_values_from_other_rows_are_marked_as_present_values(
     conditions = {"all": [*BIG["all"], {"field": "site.language", "operator": "eq", "value": "de"}]}
     rule = machine.make_rule(account, actions=[LABEL], conditions=conditions)
     keyword = add_keyword(machine, sector)
-    run = ask(machine, rule, keyword).happenings[0].run
+    run = ask(machine, rule, keyword).moments[0].run
     assert run
     run.detail.trace = None
     then = ask(machine, rule, keyword).then
@@ -177,8 +177,8 @@ def test_a_schedule_rule_that_took_others_says_how_many_matched(
     machine.pass_time(days=1)
     run_as_planned(machine)
     again = ask(machine, rule, first)
-    assert again.happenings[0].passed_by
-    assert again.leading == again.happenings[1]
+    assert again.moments[0].passed_by
+    assert again.leading == again.moments[1]
     assert (again.verdict, again.headline) == ("taken", "Taken. 1 keyword updated."), (
         "others since are no news"
     )
@@ -198,7 +198,7 @@ def test_a_record_that_a_run_did_not_find_is_explained_by_what_excludes_it(
         run_as_planned(machine)
     answer = ask(machine, rule, small)
     assert answer.headline == "It does not match the conditions now."
-    (line,) = answer.happenings
+    (line,) = answer.moments
     assert (line.sentence, line.count) == ("Runs chose other records, or none.", 2)
 
 
@@ -209,10 +209,10 @@ def test_what_the_limit_leaves_over_goes_to_a_follow_up(
     rule = machine.make_rule(account, trigger="cluster_created", actions=ideas, credit_limit_per_execution=5)
     first, second, third = (make_cluster(session, sector) for _ in range(3))
     machine.run_now(rule, record_ids=[first.id, second.id])
-    lines = ask(machine, rule, second).happenings
+    lines = ask(machine, rule, second).moments
     assert [line.kind for line in lines] == ["taken", "not_taken"]
     assert lines[1].sentence.endswith("A follow-up run takes it.")
-    assert ask(machine, rule, third).happenings == []
+    assert ask(machine, rule, third).moments == []
 
 
 def run_as_planned(machine: Machine) -> None:
@@ -250,7 +250,7 @@ def test_neighbouring_rows_with_the_same_reason_are_counted(
     for _ in range(3):
         machine.pass_time(days=1)
         run_as_planned(machine)
-    (line,) = ask(machine, rule, second).happenings
+    (line,) = ask(machine, rule, second).moments
     assert line.count == 3
     assert line.first_at
     assert line.first_at < line.at

@@ -10,11 +10,11 @@ from app.business.errors import Conflict, NotFound
 from app.business.language_model import ProviderFault
 from app.business.outlets.site_publisher import Post, PostRequest, SitePublisher
 from app.business.writer.services import publishing
-from app.business.writer.services.publishing import Impossible, Wish
+from app.business.writer.services.publishing import Impossible, PublishOptions
 from app.business.writer.services.publishing_days import DayIsFull
 
 WISH = "publishing"
-"""The option of a run that a person has asked for on an article's page: its `Wish`."""
+"""The option of a run that a person has asked for on an article's page: its `PublishOptions`."""
 STATES = {
     "publish": "Published at {url}",
     "draft": "Unpublished in WordPress: a draft",
@@ -39,7 +39,7 @@ class PublishContentWork(Work[PostRequest | Impossible, Post]):
         origin = context.origin(unit.step.index, unit.key)
         try:
             request = publishing.begin(
-                session, unit.record_id, _wish(context, unit), unit.key, origin=origin, now=context.now
+                session, unit.record_id, _options(context, unit), unit.key, origin=origin, now=context.now
             )
         except (Conflict, NotFound) as refusal:
             return LeftOut(refusal.message)
@@ -76,11 +76,11 @@ class PublishContentWork(Work[PostRequest | Impossible, Post]):
         """Others may publish the article."""
         origin = context.origin(unit.step.index, unit.key)
         is_unsent = unit.key in self._unsent
-        publishing.let_go(session, unit.record_id, unit.key, origin, is_unsent=is_unsent)
+        publishing.release(session, unit.record_id, unit.key, origin, is_unsent=is_unsent)
 
 
-def _wish(context: RunContext, unit: Unit) -> Wish:
+def _options(context: RunContext, unit: Unit) -> PublishOptions:
     if by_hand := context.detail.options.get(WISH):
-        return Wish(by_hand=True, **by_hand)
+        return PublishOptions(by_hand=True, **by_hand)
     params: PublishContent = unit.step.params
-    return Wish(status=params.status, unapproved=params.unapproved)
+    return PublishOptions(status=params.status, unapproved=params.unapproved)

@@ -26,7 +26,7 @@ def handled_too_early(session: Session, now: datetime) -> Iterator[tuple[int, st
         exists().where(row.run_id == run.id, row.state == "handled", row.record_type == run.record_type),
     )
     for failed in session.scalars(query).all():
-        if not _is_judged(failed):
+        if not _is_checked(failed):
             continue
         handled = session.scalars(
             select(row.record_id).where(
@@ -38,7 +38,7 @@ def handled_too_early(session: Session, now: datetime) -> Iterator[tuple[int, st
             yield failed.account_id, f"run {failed.id}: {failed.record_type} {record_id}"
 
 
-def _is_judged(run: ScheduledTask) -> bool:
+def _is_checked(run: ScheduledTask) -> bool:
     """False for runs closed by an earlier version, which marked records as handled after any work."""
     return any("done_before" in step for step in run.result.get("steps", []))
 

@@ -139,35 +139,37 @@ def run_back_test(
     return _report(trials, outcomes)
 
 
-def open_replay(trial: Trial, read: Transaction, tell: OnProgress) -> tuple[EventSource | TimeSource, Replay]:
+def open_replay(
+    trial: Trial, read: Transaction, on_progress: OnProgress
+) -> tuple[EventSource | TimeSource, Replay]:
     """The replay of a trial, and the source of its runs."""
     is_schedule = trial.definition.trigger == "schedule"
     source: EventSource | TimeSource = (
-        TimeSource(trial, read, tell) if is_schedule else EventSource(trial, read, tell)
+        TimeSource(trial, read, on_progress) if is_schedule else EventSource(trial, read, on_progress)
     )
     return source, Replay(trial, source, Prices(trial, read))
 
 
 def replay_all(trial: Trial, source: EventSource | TimeSource, replay: Replay) -> BackTestOutcome:
     """Replay the whole period and count."""
-    outcome = BackTestOutcome(is_estimate=replay.prices.is_estimate, as_today=source.judge.as_today)
+    outcome = BackTestOutcome(is_estimate=replay.prices.is_estimate, as_today=source.conditions.as_today)
     first, last = (at.astimezone(trial.account_zone).date() for at in (trial.start, trial.until))
     for number in range((last - first).days + 1):
         day = first + timedelta(days=number)
         outcome.days[day] = DayLine(day)
-    for arrival, decisions in replay.steps():
-        _count(outcome, trial, arrival, decisions)
+    for moment, decisions in replay.steps():
+        _count(outcome, trial, moment, decisions)
     outcome.assumed, outcome.gone = len(source.assumed), source.gone
     return outcome
 
 
 def _count(
-    outcome: BackTestOutcome, trial: Trial, arrival: ReplayMoment | None, decisions: Iterator[ReplayDecision]
+    outcome: BackTestOutcome, trial: Trial, moment: ReplayMoment | None, decisions: Iterator[ReplayDecision]
 ) -> None:
-    if arrival is not None:
-        line = outcome.days[arrival.at.astimezone(trial.account_zone).date()]
-        line.offered += arrival.offered
-        line.matched += arrival.matched
+    if moment is not None:
+        line = outcome.days[moment.at.astimezone(trial.account_zone).date()]
+        line.offered += moment.offered
+        line.matched += moment.matched
     for decision in decisions:
         line = outcome.days[decision.at.astimezone(trial.account_zone).date()]
         if decision.is_waiting:
@@ -243,4 +245,4 @@ class _ProgressReporter:
 
     def say(self) -> None:
         self._said_at = monotonic()
-        self.progress.tell(self.done, self.total)
+        self.progress.report(self.done, self.total)

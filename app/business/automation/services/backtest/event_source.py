@@ -9,7 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.business.automation.services.backtest.eligibility import own_values, past_eligibility
-from app.business.automation.services.backtest.past_facts import Judge, handled_before
+from app.business.automation.services.backtest.past_facts import PastConditions, handled_before
 from app.business.automation.services.backtest.past_records import RecordTimeline
 from app.business.automation.services.backtest.replay import Opened, ReplayMoment
 from app.business.automation.services.backtest.trial import OnProgress, Trial
@@ -42,15 +42,15 @@ class EventSource:
     records with too few stored values.
     """
 
-    def __init__(self, trial: Trial, read: Transaction, tell: OnProgress) -> None:
-        self.trial, self.read, self.tell = trial, read, tell
+    def __init__(self, trial: Trial, read: Transaction, on_progress: OnProgress) -> None:
+        self.trial, self.read, self.on_progress = trial, read, on_progress
         self.definition = trial.definition
-        self.judge, (_, self.eligibility) = Judge(trial, read), past_eligibility(trial, read)
-        extra = [name for name in self.eligibility.columns if name not in self.judge.columns]
-        self.columns = [*self.judge.columns, *extra]
+        self.conditions, (_, self.eligibility) = PastConditions(trial, read), past_eligibility(trial, read)
+        extra = [name for name in self.eligibility.columns if name not in self.conditions.columns]
+        self.columns = [*self.conditions.columns, *extra]
         self.wanted = statuses_to(self.definition.trigger_options)
         self.assumed: set[int] = set()
-        self.handled = handled_before(trial, read) if self.judge.handled else {}
+        self.handled = handled_before(trial, read) if self.conditions.handled else {}
         self.gone = 0
         self._finished: dict[int, set[int]] = {}
         self._ended: dict[int, int] = {}
@@ -62,7 +62,7 @@ class EventSource:
             batches = _batches(self.trial).with_only_columns(EventBatch.id).order_by(None)
             return session.scalar(select(func.count()).where(Event.batch_id.in_(batches))) or 0
 
-    def arrivals(self) -> Iterator[ReplayMoment]:
+    def moments(self) -> Iterator[ReplayMoment]:
         """The batches in order of dispatch; those of the same moment together."""
         with self.read() as session:
             batches = session.execute(_batches(self.trial)).all()
@@ -70,13 +70,13 @@ class EventSource:
             some = batches[start : start + BATCHES_AT_ONCE]
             events = self._events([batch.id for batch in some])
             for at, together in groupby(some, key=lambda batch: batch.at):
-                yield self._arrival(at, [(batch, events.get(batch.id, [])) for batch in together])
+                yield self._moment_of(at, [(batch, events.get(batch.id, [])) for batch in together])
 
     def choose(self, opened: Opened, at: datetime) -> list[int] | None:
         """Immediately: the matching records, except for finished ones. After a wait: those that still match."""
         if opened.records is None:
-            account = self.judge.account(opened.site_id, self._ended.get(opened.batch_id or 0))
-            return [] if self.judge.moment(at, opened.site_id).holds(None, account) else None
+            account = self.conditions.account(opened.site_id, self._ended.get(opened.batch_id or 0))
+            return [] if self.conditions.moment(at, opened.site_id).holds(None, account) else None
         if at == opened.at and not opened.waits_for:
             finished = self._finished.get(opened.batch_id or 0, set())
             return [record_id for record_id in opened.records if record_id not in finished] or None
@@ -84,20 +84,20 @@ class EventSource:
 
     def took(self, records: list[int], at: datetime) -> None:
         """Event runs may take records repeatedly; only conditions on `handled_at` need the time."""
-        if self.judge.handled:
+        if self.conditions.handled:
             self.handled.update(dict.fromkeys(records, at))
 
-    def _arrival(self, at: datetime, together: list[tuple[EventRow, Rows]]) -> ReplayMoment:
-        arrival = ReplayMoment(at)
+    def _moment_of(self, at: datetime, together: list[tuple[EventRow, Rows]]) -> ReplayMoment:
+        moment = ReplayMoment(at)
         self._finished = {}
         for batch, events in together:
             if self.definition.record_type is None:
-                self._open_without_records(arrival, batch, events)
+                self._open_without_records(moment, batch, events)
             else:
-                self._open(arrival, batch, events)
-        return arrival
+                self._open(moment, batch, events)
+        return moment
 
-    def _open_without_records(self, arrival: ReplayMoment, batch: EventRow, events: Rows) -> None:
+    def _open_without_records(self, moment: ReplayMoment, batch: EventRow, events: Rows) -> None:
         ended = next((event.data or {} for event in events), {})
         options, rule_id = self.definition.trigger_options, self.trial.rule_id
         place = self.definition.site, self.definition.sector
@@ -108,25 +108,25 @@ class EventSource:
             return
         if batch.type == EventType.RUN_FINISHED:
             self._ended[batch.id] = events[0].record_id
-        arrival.offered += 1
-        arrival.matched += 1
+        moment.offered += 1
+        moment.matched += 1
         splits = self.definition.split_by == "site"
         sites = dict.fromkeys(event.site_id or UNSPLIT for event in events) if splits else [UNSPLIT]
         for part, site_id in enumerate(sites, start=1):
-            arrival.opened.append(self._opened(arrival.at, batch, None, part, site_id))
+            moment.opened.append(self._opened(moment.at, batch, None, part, site_id))
 
-    def _open(self, arrival: ReplayMoment, batch: EventRow, events: Rows) -> None:
+    def _open(self, moment: ReplayMoment, batch: EventRow, events: Rows) -> None:
         offered = self._offered(events)
         matched = self._matching(batch, offered)
-        arrival.offered += len(offered)
-        arrival.matched += len(matched)
+        moment.offered += len(offered)
+        moment.matched += len(matched)
         if len(matched) < len(offered):
-            arrival.unmatched[batch.id] = len(offered) - len(matched)
+            moment.unmatched[batch.id] = len(offered) - len(matched)
         part = 0
         for site_id, of_site in self._by_site(matched, offered).items():
             for records in parts(self.definition.actions, self.definition.batching, of_site):
                 part += 1
-                arrival.opened.append(self._opened(arrival.at, batch, records, part, site_id))
+                moment.opened.append(self._opened(moment.at, batch, records, part, site_id))
 
     def _by_site(self, matched: list[int], offered: dict[int, EventRow]) -> dict[int, list[int]]:
         """The records in one group, or one group per site in the order of the events."""
@@ -152,14 +152,14 @@ class EventSource:
     def _matching(self, batch: EventRow, offered: dict[int, EventRow]) -> list[int]:
         model = MODELS[self.definition.record_type or ""]
         today = self._today([key for key, event in offered.items() if event.snapshot is None], offered)
-        holds, matched = self.judge.moment(batch.at).holds, []
+        holds, matched = self.conditions.moment(batch.at).holds, []
         finished = self._finished.setdefault(batch.id, set())
         for record_id in sorted(offered):
             event, facts = offered[record_id], today.get(record_id)
             values = None
             if event.snapshot is not None:
                 values = restored(model, event.snapshot, batch.created_at, self.columns)
-            if (facts is None and (values is None or self.judge.needs_today)) or (
+            if (facts is None and (values is None or self.conditions.needs_today)) or (
                 event.site_id not in self.trial.sites
             ):
                 self.gone += facts is None
@@ -168,24 +168,24 @@ class EventSource:
                 continue
             matched.append(record_id)
             own = own_values(self.columns, values) if values is not None else {}
-            can_tell = bool(own) or not self.eligibility.needs_values
-            if can_tell and not self.eligibility.holds(record_id, own, batch.at):
+            is_known = bool(own) or not self.eligibility.needs_values
+            if is_known and not self.eligibility.holds(record_id, own, batch.at):
                 finished.add(record_id)
         return matched
 
     def _today(self, without: list[int], offered: dict[int, EventRow]) -> dict[int, Facts]:
         """Today's facts of the records that need them."""
         self.assumed.update(without)
-        wanted = list(offered) if self.judge.needs_today else without
-        return self.judge.today(wanted) if wanted else {}
+        wanted = list(offered) if self.conditions.needs_today else without
+        return self.conditions.today(wanted) if wanted else {}
 
     def _still_matching(self, records: list[int], at: datetime) -> list[int]:
         if self._timeline is None:
-            self._timeline = RecordTimeline(self.trial, self.read, self.columns, self.tell)
+            self._timeline = RecordTimeline(self.trial, self.read, self.columns, self.on_progress)
         timeline = self._timeline
         timeline.advance(at)
-        today = self.judge.today(records) if self.judge.needs_today else {}
-        moment, found = self.judge.moment(at), []
+        today = self.conditions.today(records) if self.conditions.needs_today else {}
+        moment, found = self.conditions.moment(at), []
         for record_id in records:
             values = timeline.state.get(record_id)
             if values is None or not moment.holds(values, today.get(record_id), self.handled.get(record_id)):
@@ -208,7 +208,7 @@ class EventSource:
                 rows = _page_of_events(session, batch_ids, last)
             for row in rows:
                 found.setdefault(row.batch_id, []).append(row)
-            self.tell(len(rows))
+            self.on_progress(len(rows))
             if len(rows) < EVENTS_AT_ONCE:
                 return found
             last = rows[-1].id

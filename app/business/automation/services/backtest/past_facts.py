@@ -36,10 +36,10 @@ CHUNK = 5_000
 UNCHANGING = {"id", "site", "sector", "created_at"}
 
 Values = Sequence[FieldValue]
-"""Own values of a record, in the order of `Judge.columns`."""
+"""Own values of a record, in the order of `PastConditions.columns`."""
 
 
-class Judge:
+class PastConditions:
     """Evaluates the rule's conditions on records at past moments."""
 
     def __init__(self, trial: Trial, read: Transaction) -> None:
@@ -116,27 +116,29 @@ class Judge:
 
 
 class Moment:
-    """A judge at one moment; values that are the same for all records are computed once."""
+    """The conditions at one moment; values that are the same for all records are computed once."""
 
-    def __init__(self, judge: Judge, at: datetime, zone: tzinfo, common: dict[str, FieldValue]) -> None:
-        self.judge, self.at, self.common = judge, at, common
+    def __init__(
+        self, conditions: PastConditions, at: datetime, zone: tzinfo, common: dict[str, FieldValue]
+    ) -> None:
+        self.conditions, self.at, self.common = conditions, at, common
         self.day: date = at.astimezone(zone).date()
 
     def holds(
         self, values: Values | None, today: Facts | None = None, handled_at: datetime | None = None
     ) -> bool:
         """Whether a record with these own values (None: today's) matches; `today`: all its other facts."""
-        judge = self.judge
+        conditions = self.conditions
         facts = Facts(today or {}, now=self.at, today=self.day)
         if today is not None:
             facts.counted, facts.numbers = today.counted, today.numbers
         if values is not None:
-            facts.update(zip(judge.names, values, strict=False))
+            facts.update(zip(conditions.names, values, strict=False))
         if self.common:
             facts.update(self.common)
-        for name in judge.handled:
+        for name in conditions.handled:
             facts[name] = handled_at
-        return judge.check(facts)
+        return conditions.check(facts)
 
 
 def handled_before(trial: Trial, read: Transaction) -> dict[int, datetime]:

@@ -31,11 +31,13 @@ Change = tuple[datetime, int, Values]
 class RecordTimeline:
     """`state` holds the values at the moment that `advance` has reached; `site_of` the sites of the records."""
 
-    def __init__(self, trial: Trial, read: Transaction, columns: Sequence[str], tell: OnProgress) -> None:
+    def __init__(
+        self, trial: Trial, read: Transaction, columns: Sequence[str], on_progress: OnProgress
+    ) -> None:
         self.columns = [*columns, *(["status"] if "status" not in columns else [])]
         self.status_at = self.columns.index("status")
         self.model = MODELS[trial.definition.record_type or ""]
-        self.trial, self.read, self.tell = trial, read, tell
+        self.trial, self.read, self.on_progress = trial, read, on_progress
         self.state: dict[int, Values] = {}
         self.site_of: dict[int, int] = {}
         self.assumed: set[int] = set()
@@ -141,7 +143,7 @@ class RecordTimeline:
         while True:
             with self.read() as session:
                 rows = session.execute(query(last).limit(CHUNK)).all()
-            self.tell(0)
+            self.on_progress(0)
             yield from rows
             if len(rows) < CHUNK:
                 return

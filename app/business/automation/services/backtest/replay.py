@@ -68,7 +68,7 @@ class ReplayMoment:
 class Source(Protocol):
     """Provides the runs, and selects their records at their turn."""
 
-    def arrivals(self) -> Iterator[ReplayMoment]:
+    def moments(self) -> Iterator[ReplayMoment]:
         """All of the period, in chronological order."""
 
     def choose(self, opened: Opened, at: datetime) -> list[int] | None:
@@ -95,19 +95,19 @@ class Replay:
 
         At the end, the runs that still wait.
         """
-        for arrival in self.source.arrivals():
-            for midnight in self._midnights(arrival.at):
+        for moment in self.source.moments():
+            for midnight in self._midnights(moment.at):
                 yield None, self._wake(midnight)
-            yield arrival, self._arrive(arrival)
+            yield moment, self._decisions_at(moment)
         for midnight in self._midnights(self.trial.until):
             yield None, self._wake(midnight)
         yield None, (self._still(opened) for opened in self.waiting)
 
-    def _arrive(self, arrival: ReplayMoment) -> Iterator[ReplayDecision]:
-        for batch_id, count in arrival.unmatched.items():
-            group = Opened(arrival.at, None, batch_id=batch_id, part=0)
-            yield ReplayDecision(group, arrival.at, Reason.CONDITIONS, count=count)
-        yield from self._decide_all(arrival.opened, arrival.at)
+    def _decisions_at(self, moment: ReplayMoment) -> Iterator[ReplayDecision]:
+        for batch_id, count in moment.unmatched.items():
+            group = Opened(moment.at, None, batch_id=batch_id, part=0)
+            yield ReplayDecision(group, moment.at, Reason.CONDITIONS, count=count)
+        yield from self._decide_all(moment.opened, moment.at)
 
     def _decide_all(self, opened: list[Opened], at: datetime) -> Iterator[ReplayDecision]:
         queue = deque(opened)

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import select
 
 from app.business.automation.services.backtest.eligibility import own_values, past_eligibility
-from app.business.automation.services.backtest.past_facts import CHUNK, Judge, handled_before
+from app.business.automation.services.backtest.past_facts import CHUNK, PastConditions, handled_before
 from app.business.automation.services.backtest.past_order import ReplayOrder
 from app.business.automation.services.backtest.past_records import RecordTimeline
 from app.business.automation.services.backtest.replay import Opened, ReplayMoment
@@ -34,10 +34,13 @@ class TimeSource:
     assumed: records evaluated with today's values, because no past ones are stored.
     """
 
-    def __init__(self, trial: Trial, read: Transaction, tell: OnProgress) -> None:
-        self.trial, self.read, self.tell = trial, read, tell
+    def __init__(self, trial: Trial, read: Transaction, on_progress: OnProgress) -> None:
+        self.trial, self.read, self.on_progress = trial, read, on_progress
         self.definition, self.gone = trial.definition, 0
-        self.judge, (action, self.eligibility) = Judge(trial, read), past_eligibility(trial, read)
+        self.conditions, (action, self.eligibility) = (
+            PastConditions(trial, read),
+            past_eligibility(trial, read),
+        )
         self._left_over = action.left_over if action else None
         self.times = self._times()
         self.handled = handled_before(trial, read)
@@ -62,10 +65,10 @@ class TimeSource:
         """The number of planned times."""
         return len(self.times)
 
-    def arrivals(self) -> Iterator[ReplayMoment]:
+    def moments(self) -> Iterator[ReplayMoment]:
         """One moment for each planned time and site."""
         for at, site_id in self.times:
-            self.tell(1)
+            self.on_progress(1)
             yield ReplayMoment(at, [Opened(at, None, site_id=site_id)], offered=1)
 
     def choose(self, opened: Opened, at: datetime) -> list[int] | None:
@@ -73,7 +76,9 @@ class TimeSource:
         if self._timeline is None:
             return (
                 []
-                if self.judge.moment(at, opened.site_id).holds(None, self.judge.account(opened.site_id))
+                if self.conditions.moment(at, opened.site_id).holds(
+                    None, self.conditions.account(opened.site_id)
+                )
                 else None
             )
         self._advance(self._timeline, at, opened.site_id)
@@ -114,22 +119,22 @@ class TimeSource:
         return self.definition.named_zone or self.trial.sites[site_id]
 
     def _load(self) -> None:
-        columns = dict.fromkeys([*self.judge.columns, *self.eligibility.columns, *self.order.columns])
-        self._timeline = RecordTimeline(self.trial, self.read, list(columns), self.tell)
+        columns = dict.fromkeys([*self.conditions.columns, *self.eligibility.columns, *self.order.columns])
+        self._timeline = RecordTimeline(self.trial, self.read, list(columns), self.on_progress)
         self.order.load(list(self._timeline.site_of))
-        if self.judge.needs_today:
+        if self.conditions.needs_today:
             ids = list(self._timeline.site_of)
             for start in range(0, len(ids), CHUNK):
-                self._today |= self.judge.today(ids[start : start + CHUNK])
-                self.tell(0)
+                self._today |= self.conditions.today(ids[start : start + CHUNK])
+                self.on_progress(0)
         if self._left_over:
             self._load_tried(self._left_over.tried_at)
 
     def _advance(self, timeline: RecordTimeline, at: datetime, site_id: int) -> None:
         changed = timeline.advance(at)
-        asked = changed if self.judge.is_timeless else timeline.state.keys()
+        asked = changed if self.conditions.is_timeless else timeline.state.keys()
         self._count_evaluations(len(asked))
-        moment = self.judge.moment(at, site_id)
+        moment = self.conditions.moment(at, site_id)
         for record_id in asked:
             facts = self._today.get(record_id)
             if not moment.holds(timeline.state[record_id], facts, self.handled.get(record_id)):

@@ -200,14 +200,14 @@ def _storable(field: Field, value: Json) -> str:
     return value
 
 
-def _part_of_keyword(text: str, goes_on_before: bool, goes_on_after: bool) -> str:
+def _part_of_keyword(text: str, continues_before: bool, continues_after: bool) -> str:
     """Normalised as stored keywords are, but a space stays where the text may continue: `how ` does not match
     "however"."""
     plain = unicodedata.normalize("NFC", _as_keyword(_SPACES.sub(" ", text)))
     if plain == " ":
         return plain
-    plain = plain if goes_on_before else plain.lstrip(" ")
-    return plain if goes_on_after else plain.rstrip(" ")
+    plain = plain if continues_before else plain.lstrip(" ")
+    return plain if continues_after else plain.rstrip(" ")
 
 
 def _member(field: Field, value: Json) -> str:

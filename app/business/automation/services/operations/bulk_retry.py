@@ -119,7 +119,7 @@ def dry_report(
     paused = set(session.scalars(_paused_sites(account.id)))
     starts: dict[tuple[int, int], OfStart] = {}
     for runs in _loaded(session, ids):
-        _judge(session, account, runs, actor, paused, report, starts)
+        _add_to_report(session, account, runs, actor, paused, report, starts)
     for (rule_id, _), start in starts.items():
         # Runs of one start share the rest of its total: together they spend at most that and what they add.
         shared = start.most - min(start.most, start.left + start.adds)
@@ -218,13 +218,13 @@ def run_bulk_retry(
 ) -> dict[str, Any]:
     """Retry the runs, chunk by chunk; runs retried by others in the meantime are left alone."""
     runs = [(run_id, attempt) for run_id, attempt in asked.params["runs"]]
-    progress.tell(0, len(runs))
+    progress.report(0, len(runs))
     for start in range(0, len(runs), CHUNK):
         chunk = runs[start : start + CHUNK]
         with transaction() as session:
             _refuse_when_paused(session, asked.account_id, start)
             _retry_chunk(session, asked, chunk, clock())
-        progress.tell(start + len(chunk))
+        progress.report(start + len(chunk))
     with transaction() as session:
         retried = _retried_by(session, asked)
     return {"retried": retried, "left_alone": len(runs) - retried}
@@ -253,7 +253,7 @@ def _loaded(session: Session, ids: Sequence[int]) -> Iterator[Sequence[Scheduled
         yield session.scalars(select(ScheduledTask).where(chosen)).all()
 
 
-def _judge(
+def _add_to_report(
     session: Session,
     account: Account,
     runs: Sequence[ScheduledTask],

@@ -54,7 +54,7 @@ class Progress:
     operation_id: int
     token: str
 
-    def tell(self, done: int, total: int | None = None) -> None:
+    def report(self, done: int, total: int | None = None) -> None:
         """Record the progress and renew the lease, in a separate transaction.
 
         Raises OperationCancelled, OperationLost, OperationHandedBack.
@@ -71,7 +71,7 @@ class Progress:
             raise OperationHandedBack
 
     def hold(self, session: Session, done: int, total: int | None = None, *, gets_on: bool = False) -> bool:
-        """Like `tell`, in the caller's transaction, which is then valid only while the operation is ours.
+        """Like `report`, in the caller's transaction, which is then valid only while the operation is ours.
 
         `gets_on`: the transaction's changes are not repeated later, so the number of attempts starts anew. Returns
         whether it was cancelled. Raises OperationLost.

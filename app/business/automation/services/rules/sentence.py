@@ -109,8 +109,8 @@ def _action(action: Action, record_type: str | None, rules: Names, in_full: bool
     label = action_words(action, record_type, rules, in_full=in_full)
     taken = CATALOGUE[action.type].needed or record_type
     when = _conditions(action.when or {}, taken)
-    goes_on = ", going on if that fails" if action.on_error == "continue" else ""
-    return f"{label}{f' where {when}' if when else ''}{goes_on}"
+    continues = ", going on if that fails" if action.on_error == "continue" else ""
+    return f"{label}{f' where {when}' if when else ''}{continues}"
 
 
 def _spread(rule: RuleDefinition) -> str:

@@ -19,7 +19,7 @@ def wake(session: Session, ids: Sequence[int]) -> None:
     wake_reviewed(session, ids)
 
 
-def tell_editors(session: Session, context: RunContext) -> None:
+def notify_editors(session: Session, context: RunContext) -> None:
     """One notice for the whole chain, linking to the page of one of its runs."""
     add_notice(
         session,

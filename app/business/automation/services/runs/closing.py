@@ -22,7 +22,7 @@ from app.business.automation.run_models import (
     Waiting,
 )
 from app.business.automation.services.runs import consecutive_failures, outages, record_claims
-from app.business.automation.services.runs.chain_review import tell_editors
+from app.business.automation.services.runs.chain_review import notify_editors
 from app.business.automation.services.runs.context import RunContext, load_context
 from app.business.automation.services.runs.credits_used import credits_before, credits_of_run
 from app.business.automation.services.runs.follow_up_runs import (
@@ -191,8 +191,8 @@ def _go_on(session: Session, context: RunContext, outcome: Outcome) -> list[str]
 
 
 def _may_retry_alone(context: RunContext) -> bool:
-    goes_on = context.rule.is_active or context.rule.built_in is not None
-    return context.run.auto_retries < outages.AUTO_RETRIES and goes_on
+    continues = context.rule.is_active or context.rule.built_in is not None
+    return context.run.auto_retries < outages.AUTO_RETRIES and continues
 
 
 def _retry_later(session: Session, context: RunContext, outcome: Outcome, message: str) -> None:
@@ -246,7 +246,7 @@ def _end(
     if run.admitted_at:
         settle_claims(session, context, failed=status == Status.FAILED, is_passing=is_passing)
     else:
-        record_claims.give_back(session, context)
+        record_claims.release(session, context)
     if status == Status.FAILED:
         give_up_writing(session, origin=context.origin(run.from_step, None), now=context.now)
     if run.from_step and status != Status.COMPLETED:
@@ -283,7 +283,7 @@ def _park(session: Session, context: RunContext, stop: Stop) -> None:
     run = context.run
     _release(session, context)
     if run.admitted_at is None:
-        record_claims.give_back(session, context)
+        record_claims.release(session, context)
     session.execute(delete(RunAttempt).where(RunAttempt.run_id == run.id, RunAttempt.number == run.attempt))
     run.status, run.attempt = Status.PENDING, run.attempt - 1
     run.lease_token = run.lease_until = None
@@ -295,7 +295,7 @@ def _park(session: Session, context: RunContext, stop: Stop) -> None:
     if stop.waiting in (Waiting.DAY, Waiting.BUDGET):
         run.not_before = context.next_local_day
     if stop.waiting == Waiting.REVIEW:
-        tell_editors(session, context)
+        notify_editors(session, context)
     session.flush()
     if stop.waiting != Waiting.PREVIOUS or stop.waits_for_run_id:
         # Two runs that wait for the same one would wake each other endlessly.

@@ -80,8 +80,8 @@ def cancel(session: Session, run: ScheduledTask, now: datetime) -> None:
         note_end(session, run)
         wake_previous(session, run)
         return
-    goes_on = {"cancel_requested_at": now, "waiting_for": None, "waits_for_run_id": None, "not_before": now}
-    if _guarded(session, run, [Status.PENDING], None, **goes_on):
+    resumed = {"cancel_requested_at": now, "waiting_for": None, "waits_for_run_id": None, "not_before": now}
+    if _guarded(session, run, [Status.PENDING], None, **resumed):
         schedule_wakeup(session, run)
         return
     raise Conflict(f"This run has already ended ({run.status}).")

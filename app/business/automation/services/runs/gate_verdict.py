@@ -54,14 +54,14 @@ class OutOfCredits(Exception):
 class Admission:
     """What the gates have decided so far: the records, and those left over by limits.
 
-    origins: record -> the run that left it unfinished · gone_on_with: the records whose finished work was taken over ·
-    place: the part of the start's list that was considered · looked_at: records offered.
+    origins: record -> the run that left it unfinished · continued_records: the records whose finished work was taken
+    over · place: the part of the start's list that was considered · looked_at: records offered.
     """
 
     choice: Choice = field(default_factory=Choice)
     records: list[int] = field(default_factory=list)
     origins: dict[int, int] = field(default_factory=dict)
-    gone_on_with: list[int] = field(default_factory=list)
+    continued_records: list[int] = field(default_factory=list)
     left_over: list[int] = field(default_factory=list)
     place: ListSpan = NO_LIST
     looked_at: int = 0

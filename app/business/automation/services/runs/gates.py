@@ -317,10 +317,10 @@ def _go_on(
     origins: Mapping[int, int],
 ) -> bool:
     """Take over finished work on these records, which are all records of the run; returns whether anything changed."""
-    if origins == admission.origins and (not origins or records == admission.gone_on_with):
+    if origins == admission.origins and (not origins or records == admission.continued_records):
         return False
     continuation.take_over(session, context, records, origins)
-    admission.origins, admission.gone_on_with = dict(origins), records
+    admission.origins, admission.continued_records = dict(origins), records
     return True
 
 

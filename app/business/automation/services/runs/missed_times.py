@@ -34,7 +34,9 @@ class Verdict:
     why: str = ""
 
 
-def judge(rule: DueRule, missed: list[datetime], now: datetime, due_at: datetime | None = None) -> Verdict:
+def apply_catch_up(
+    rule: DueRule, missed: list[datetime], now: datetime, due_at: datetime | None = None
+) -> Verdict:
     """Apply the rule's catch-up setting to the `missed` times.
 
     due_at: a later time that is due now and runs anyway.

@@ -224,7 +224,7 @@ def settle(
         ids = [record_id for record_id in unfinished if (record_id in begun) == is_begun]
         for chunk in _chunks(ids):
             _end(session, context, chunk, state=state, failures=count, unfinished_run_id=origin)
-    give_back(session, context)
+    release(session, context)
 
 
 def _end(session: Session, context: RunContext, ids: Iterable[int], **values: Any) -> None:
@@ -279,7 +279,7 @@ def take_from(session: Session, context: RunContext, run: ScheduledTask, ids: Co
         )
 
 
-def give_back(session: Session, context: RunContext) -> None:
+def release(session: Session, context: RunContext) -> None:
     """Release the run's claims without counting failures."""
     session.execute(_mine(context).values(state="free", updated_at=context.now))
 

@@ -68,7 +68,7 @@ def practice_report(session: Session, rule: AutomationRule, now: datetime) -> Pr
     )
 
 
-def make_real(
+def end_practice(
     session: Session, rule: AutomationRule, actor: Actor, now: datetime, *, expected_version: int | None
 ) -> None:
     """End practice mode with a new version of the rule. Raises Stale, Conflict, Invalid."""

@@ -22,7 +22,7 @@ from app.business.automation.services.runs.due_rule import COLUMNS, DueRule
 from app.business.automation.services.runs.missed_times import (
     EDITED,
     LATE,
-    judge,
+    apply_catch_up,
     missed_runs,
     planned_opening,
 )
@@ -199,7 +199,7 @@ def _runs_of(rule: DueRule, due: list[datetime], now: datetime, site_id: int) ->
     runs: list[PlannedRun] = []
     if missed:
         due_at = max((instant for instant in due[len(missed) :] if instant <= now), default=None)
-        verdict = judge(rule, missed, now, due_at)
+        verdict = apply_catch_up(rule, missed, now, due_at)
         runs += missed_runs(rule, verdict.lost, verdict.why, site_id=site_id, version=rule.version)
         # With catch-up "all" they run one after another, whatever the rule's overlap setting.
         options = {"in_turn": True} if rule.catch_up == "all" else {}

@@ -52,7 +52,7 @@ class Why:
     verdict: Verdict
     headline: str
     leading: RuleMoment | None
-    happenings: list[RuleMoment]
+    moments: list[RuleMoment]
     checks: list[Check]
     then: Reading | None
     now: Reading | None
@@ -102,7 +102,7 @@ def why_each(session: Session, scope: Scope, record: Record, record_type: str, n
 
 
 def _newest(answer: Why, record: Record) -> tuple[bool, datetime]:
-    return bool(answer.happenings), answer.happenings[0].at if answer.happenings else record.created_at
+    return bool(answer.moments), answer.moments[0].at if answer.moments else record.created_at
 
 
 def present_checks(

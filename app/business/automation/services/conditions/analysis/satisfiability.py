@@ -52,10 +52,10 @@ class _Search:
     def __init__(self, record_type: str | None) -> None:
         self.record_type, self.left = record_type, MOST_BRANCHES
 
-    def is_open(self, wishes: Iterable[tuple[Node, bool]], held: list[Literal]) -> bool:
-        """Whether all `wishes` (nodes with their wanted results) may be satisfied together with the literals `held`."""
+    def is_open(self, goals: Iterable[tuple[Node, bool]], held: list[Literal]) -> bool:
+        """Whether all `goals` (nodes with their wanted results) may be satisfied together with the literals `held`."""
         held, choices = list(held), []
-        pending = list(wishes)
+        pending = list(goals)
         while pending:
             node, wanted = pending.pop()
             if not isinstance(node, Group):
