@@ -7,7 +7,7 @@ import click
 from flask import Flask, current_app
 from flask.cli import with_appcontext
 
-from app.business.outlets.services.mails import Entry, Letter
+from app.business.outlets.services.mails import ClaimedMail, Entry
 from app.infrastructure.mail.message import message_of
 from app.infrastructure.mail.server import MailServer
 from app.settings import Settings
@@ -27,7 +27,7 @@ def send_test_mail(to: str) -> None:
     settings: Settings = current_app.extensions["settings"]
     if not settings.smtp_url.get_secret_value():
         raise click.ClickException("Set SMTP_URL and MAIL_FROM first: this installation sends no mail.")
-    letter = Letter(
+    mail = ClaimedMail(
         id=0,
         account_id=0,
         account_name="Test",
@@ -40,7 +40,7 @@ def send_test_mail(to: str) -> None:
         message_id=secrets.token_hex(16),
         created_at=datetime.now(UTC),
     )
-    sent = MailServer.of(settings.smtp_url.get_secret_value()).send(message_of(letter, settings))
+    sent = MailServer.of(settings.smtp_url.get_secret_value()).send(message_of(mail, settings))
     if sent.message:
         raise click.ClickException(sent.message)
     click.echo(f"Sent to {to}.", err=True)

@@ -12,11 +12,11 @@ PURPOSE = b"secrets of connections"
 
 
 class Unreadable(Exception):
-    """Sealed with a key that this installation no longer has."""
+    """Encrypted with a key that this installation no longer has."""
 
 
 class SecretBox:
-    """Seals with the first key, opens with any of them."""
+    """Encrypts with the first key, decrypts with any of them."""
 
     def __init__(self, *keys: str) -> None:
         ciphers = [Fernet(_derived(key)) for key in keys]
@@ -24,16 +24,16 @@ class SecretBox:
 
     @classmethod
     def of(cls, settings: Settings) -> "SecretBox":
-        """With SECRET_KEY, and with SECRET_KEY_OLD while that is being replaced."""
+        """Keys derived from SECRET_KEY and, while it is being replaced, SECRET_KEY_OLD."""
         old = settings.secret_key_old.get_secret_value()
         return cls(settings.signing_key, *([old] if old else []))
 
     def seal(self, secret: str) -> str:
-        """Never the same twice."""
+        """Encrypt; the result differs each time."""
         return self._ciphers.encrypt(secret.encode()).decode()
 
     def open(self, sealed: str) -> str:
-        """The secret; of nothing, nothing. Raises Unreadable."""
+        """Decrypt; an empty text stays empty. Raises Unreadable."""
         if not sealed:
             return ""
         try:
@@ -42,7 +42,7 @@ class SecretBox:
             raise Unreadable from None
 
     def reseal(self, sealed: str) -> str | None:
-        """The same secret under the first key; None where it is so already. Raises Unreadable."""
+        """Encrypt it again with the first key; None if it is already. Raises Unreadable."""
         try:
             self._first.decrypt(sealed.encode())
         except InvalidToken:

@@ -1,4 +1,4 @@
-"""Mails that wait to be sent, and who wants none of a kind."""
+"""Mails, and addresses that have unsubscribed from a kind of them."""
 
 from datetime import datetime
 from typing import Any
@@ -50,7 +50,7 @@ class Mail(Outgoing, Base):
 
 
 class MailRefusal(AccountOwned, Base):
-    """An address that wants no more mails of a kind."""
+    """An address that has unsubscribed from a kind of mail."""
 
     __tablename__ = "mail_refusal"
     __table_args__ = owner_key(UniqueConstraint("account_id", "address", "kind"))

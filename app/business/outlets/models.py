@@ -1,4 +1,4 @@
-"""Connections of an account to services outside."""
+"""Connections of an account to AI services, and their costs."""
 
 from datetime import datetime
 
@@ -38,9 +38,9 @@ class AiConnection(AccountOwned, Stamped, Versioned, Base):
 
 
 class AiSpend(AccountOwned, Base):
-    """What the account asked of AI services in one month (`2026-11`, in its zone).
+    """Use of AI services in one month (`2026-11`, in the account's zone).
 
-    spent: what is known to have been paid · held: set aside for calls under way.
+    spent: amount settled · held: amount reserved for calls in progress.
     """
 
     __tablename__ = "ai_spend"
@@ -57,7 +57,7 @@ class AiSpend(AccountOwned, Base):
 
 
 class AiReservation(AccountOwned, Base):
-    """Money set aside for one unit's call, by the unit's key; `is_open` until what it cost is known."""
+    """Money reserved for one unit's call, identified by the unit's key; `is_open` until it is settled."""
 
     __tablename__ = "ai_reservation"
     __table_args__ = owner_key(

@@ -1,4 +1,4 @@
-"""What every message that leaves this installation has in common: its state, and who is sending it."""
+"""Base of all outgoing messages: their state, and the lease of the worker that sends them."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -20,10 +20,11 @@ class OutgoingStatus(StrEnum):
 
 
 class Outgoing(AccountOwned):
-    """A message that is sent until it is accepted or given up. The row is the truth: a job only wakes a worker.
+    """A message that is sent until it is accepted or its attempts are used up. The row is the truth: a job only wakes
+    a worker.
 
-    host: where it is sent to; one worker at most sends to a host, which a unique index over leased rows ensures (None:
-    does not count) · attempts: in all · tries: since it was written or sent again · next_at: when it is tried next ·
+    host: where it is sent to; a unique index over leased rows lets at most one worker send to a host (None: no limit)
+    · attempts: in all · tries: since it was written or sent again · next_at: when it is tried next ·
     log: the latest attempts, oldest first.
     """
 

@@ -1,4 +1,4 @@
-"""What business asks of a site's WordPress: an article in; its post, as the site then has it, out."""
+"""Interface for publishing on a site's WordPress: takes an article, returns its post as stored there."""
 
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
@@ -6,7 +6,7 @@ from typing import Literal, Protocol
 from app.business.language_model import ProviderFault
 
 PostStatus = Literal["draft", "publish"]
-"""What may be asked for. A site has further ones, such as `future` or `trash`."""
+"""Statuses that can be requested. WordPress has others, such as `future` or `trash`."""
 POST_STATUSES: tuple[PostStatus, ...] = ("draft", "publish")
 Refusal = Literal["trashed", "deleted", "edited", "moved"]
 """Why nothing was written: somebody put the post in the trash, deleted or edited it, or another site has it."""
@@ -14,7 +14,7 @@ Refusal = Literal["trashed", "deleted", "edited", "moved"]
 
 @dataclass(frozen=True)
 class SiteConnection:
-    """A site's WordPress. The application password is sealed."""
+    """The WordPress of a site. The application password is encrypted."""
 
     id: int
     version: int
@@ -48,8 +48,8 @@ class PostRequest:
     key: of the unit that asks · version: of the article · marker: our own id of the post, in a comment of its text ·
     digest: of the text that is sent, beside the marker · status: None keeps that of an existing post · post_id: if it
     is known on this site · remote_hash: of the text as the site had it after our last write · unanswered: the digest
-    of a text that we have sent and got no answer for · overwrite: also what a person has edited there · elsewhere: the
-    site that has the post, if it is not this one.
+    of a text that was sent without receiving an answer · overwrite: also what a person has edited there · elsewhere:
+    the site that has the post, if it is not this one.
     """
 
     key: str
@@ -79,7 +79,7 @@ class Post:
 
 
 class SitePublisher(Protocol):
-    """Writes posts: one for each marker, however often it is asked."""
+    """Writes posts, idempotently: one for each marker."""
 
     def publish(self, request: PostRequest) -> Post:
         """Raises ProviderFault."""
@@ -87,7 +87,7 @@ class SitePublisher(Protocol):
 
 
 class NoPublisher:
-    """Where runs never leave the process."""
+    """For processes that execute no runs."""
 
     def publish(self, request: PostRequest) -> Post:
         """Raises ProviderFault."""

@@ -13,9 +13,9 @@ from app.business.outlets.outgoing_models import Outgoing, outgoing_key
 class Webhook(AccountOwned, Stamped, Versioned, Base):
     """An endpoint of the account.
 
-    events: types it is subscribed to · secret_sealed: encrypted; signs every message · old_secret_sealed: the one
-    before, which signs beside it until old_secret_until · failing_since: the first failure since the last success ·
-    off_reason: why it was switched off by us.
+    events: types it is subscribed to · secret_sealed: encrypted; signs every message · old_secret_sealed: the
+    previous one, which also signs until old_secret_until · failing_since: the first failure since the last success ·
+    off_reason: why the system switched it off.
     """
 
     __tablename__ = "webhook"
@@ -35,7 +35,7 @@ class Webhook(AccountOwned, Stamped, Versioned, Base):
 class WebhookDelivery(Outgoing, Base):
     """One message to one endpoint.
 
-    message_id: its `webhook-id`, the same for all attempts · key: of the unit that wrote it, once for each.
+    message_id: its `webhook-id`, the same for all attempts · key: of the unit that wrote it; one message for each.
     """
 
     __tablename__ = "webhook_delivery"

@@ -1,4 +1,4 @@
-"""The JSON object in what a model writes: after its thoughts, between its remarks, with raw line breaks in texts."""
+"""Extracts the JSON object from a model's text: after reasoning, between remarks, with raw line breaks in strings."""
 
 import json
 import re
@@ -40,7 +40,7 @@ def describe(error: ValidationError) -> str:
 
 
 def _objects(text: str) -> Iterator[dict[str, Any]]:
-    """Objects in the text, outer and first ones first; its thoughts are looked through last."""
+    """Objects in the text, outer and first ones first; those in its reasoning last."""
     spoken = _THOUGHTS.sub("", text, count=1)
     for part in (spoken, text) if spoken != text else (text,):
         position, tries = part.find("{"), 0

@@ -12,7 +12,7 @@ ON_THE_PAGE = "An owner must check it on the page AI service."
 
 
 class ConnectedModels:
-    """A LanguageModel that looks at whose request it is. It keeps clients, because to make one takes time."""
+    """A LanguageModel that chooses the account's service. It caches clients, because creating one takes time."""
 
     def __init__(self, settings: Settings, own: LanguageModel) -> None:
         self.settings, self.own = settings, own
@@ -43,7 +43,7 @@ def policy_for(settings: Settings) -> OutboundPolicy:
 
 
 def endpoint_of(connection: ModelConnection, box: SecretBox) -> Endpoint:
-    """With its key opened. Raises ProviderFault where that cannot be done any more."""
+    """Decrypts the key. Raises ProviderFault if that is not possible."""
     try:
         key = box.open(connection.api_key_sealed)
     except Unreadable:

@@ -8,7 +8,7 @@ from app.infrastructure.ai.response_formats import MODES, Mode
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One connection. `mode`: how it is asked for JSON first · `key_setting`, `address_setting`: where to mend it."""
+    """One connection. `mode`: how it is asked for JSON first · `key_setting`, `address_setting`: which to correct."""
 
     base_url: str
     api_key: str = field(repr=False)

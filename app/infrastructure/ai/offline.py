@@ -8,7 +8,7 @@ from app.infrastructure.ai.offline_ideas import draft_ideas
 
 
 class OfflineModel:
-    """A LanguageModel made of patterns: ideas from search phrases, and briefs for a writer to work from."""
+    """A LanguageModel based on templates: ideas from search phrases, and briefs for writers."""
 
     def write(self, prompt: Prompt, key: str) -> Completion:
         """The same facts give the same answer; `key` changes nothing."""

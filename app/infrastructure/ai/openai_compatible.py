@@ -1,4 +1,4 @@
-"""Any AI provider that implements OpenAI's chat protocol: one question, one JSON answer, faults named plainly."""
+"""Client of AI services with OpenAI's chat API: one prompt, one JSON answer; every failure is a ProviderFault."""
 
 import json
 from collections import Counter
@@ -24,8 +24,8 @@ _ABOUT_FORMATS = ("response_format", "json_schema", "json_object", "grammar")
 class OpenAICompatible:
     """A LanguageModel over HTTP. It never repeats a failed call by itself: the run decides that.
 
-    What the service does not take (a form of JSON mode, `stream_options`) it refuses before it works, so that is
-    left out and asked again; the object remembers it.
+    Options that the service does not support (a JSON mode, `stream_options`) are refused before it does any work; the
+    request is repeated without them, and the object remembers that.
     """
 
     def __init__(self, endpoint: Endpoint, policy: OutboundPolicy, bounds: Bounds = BOUNDS) -> None:
@@ -121,7 +121,7 @@ class OpenAICompatible:
             return read_whole(response.text())
 
     def _ask_for_less(self, error: openai.APIStatusError) -> bool:
-        """Whether the service complains of an option that it can do without; it is left out from now on."""
+        """Whether the service refuses an optional parameter, which is left out from now on."""
         complaint = error.response.text.lower()
         if "stream_options" in complaint and "stream_options" in self._stream:
             self._stream = {"stream": True}
@@ -152,7 +152,7 @@ class _Misfit(Exception):
 
 
 def _key_headers(endpoint: Endpoint) -> dict[str, Any]:
-    """Where the service takes the key otherwise than the client sends it."""
+    """Headers for services that expect the key in another header."""
     return (
         {"api-key": endpoint.api_key, "Authorization": openai.Omit()} if endpoint.is_azure_deployment else {}
     )

@@ -1,4 +1,4 @@
-"""A test of a connection: does it answer, and in which form can it be asked for JSON."""
+"""Tests a connection: whether it answers, and which JSON mode it supports."""
 
 import time
 from dataclasses import dataclass, replace
@@ -29,7 +29,7 @@ class _Colours(BaseModel):
 
 @dataclass(frozen=True)
 class Probe:
-    """What came of a test."""
+    """Result of a test."""
 
     ok: bool
     mode: Mode | None
@@ -37,7 +37,7 @@ class Probe:
 
 
 def probe(endpoint: Endpoint, policy: OutboundPolicy, bounds: Bounds = BOUNDS) -> Probe:
-    """Ask a small question of each model, in the most exact form first. At most a few hundred tokens."""
+    """Send a small request to each model, with the strictest JSON mode first. Uses at most a few hundred tokens."""
     begun, mode = time.monotonic(), MODES[0]
     for model in dict.fromkeys([endpoint.model, endpoint.model_for("content")]):
         found = _form_of(replace(endpoint, model=model, article_model="", mode=mode), policy, bounds)
@@ -50,7 +50,7 @@ def probe(endpoint: Endpoint, policy: OutboundPolicy, bounds: Bounds = BOUNDS) -
 
 
 def _form_of(endpoint: Endpoint, policy: OutboundPolicy, bounds: Bounds) -> Mode | ProviderFault:
-    """The first form from the endpoint's on that gives a usable answer, or why none does."""
+    """The first mode, from the endpoint's on, that gives a usable answer; or why none does."""
     # Imported here: the client is large, and a page's process needs it for tests of connections only.
     from app.infrastructure.ai.openai_compatible import OpenAICompatible
 

@@ -1,4 +1,4 @@
-"""What a failed call to an AI service means, in a sentence for staff and a kind for the engine."""
+"""Maps failed calls to AI services to a sentence for staff and a kind of fault for the engine."""
 
 from collections.abc import Mapping
 
@@ -23,7 +23,7 @@ _CONTEXT_EXCEEDED = ("context_length_exceeded", "context length", "context size"
 
 
 class FaultReader:
-    """Names faults of one endpoint, and keeps its key out of what it says."""
+    """Describes faults of one endpoint, with its API key redacted."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint

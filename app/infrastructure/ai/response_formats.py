@@ -1,4 +1,4 @@
-"""How a service is asked for JSON: by a schema that it enforces, as any JSON object, or only in words."""
+"""JSON modes of services: a schema that the service enforces, any JSON object, or instructions in the prompt only."""
 
 from collections.abc import Mapping
 from typing import Any, Literal, get_args
@@ -26,7 +26,7 @@ def response_format(mode: Mode, answer: type[BaseModel]) -> dict[str, Any]:
 
 
 def next_mode(mode: Mode) -> Mode | None:
-    """The one to try when the service does not take `mode`."""
+    """The mode to try when the service does not support `mode`."""
     later = MODES[MODES.index(mode) + 1 :]
     return later[0] if later else None
 

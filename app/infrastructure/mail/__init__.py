@@ -1,1 +1,1 @@
-"""Mail: its text and HTML, and the server that it leaves by."""
+"""Mail: message, SMTP server, and links to unsubscribe."""

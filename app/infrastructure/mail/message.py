@@ -1,4 +1,4 @@
-"""A mail as it is sent: text and HTML from one template, and the headers that its receiver's program reads."""
+"""Builds the message of a mail: text and HTML from one template, and headers for mail programs."""
 
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -9,7 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from app.business.outlets.services.mails import GATHERED, KIND_WORDS, Letter
+from app.business.outlets.services.mails import GATHERED, KIND_WORDS, ClaimedMail
 from app.infrastructure.mail.unsubscribing import Subscription, token_for
 from app.infrastructure.secret_box import SecretBox
 from app.settings import Settings
@@ -20,17 +20,17 @@ UNFOLDED = SMTP.clone(max_line_length=998)
 """A long address in a header would be encoded to fold it, and mail programs would not find it."""
 
 
-def message_of(letter: Letter, settings: Settings) -> EmailMessage:
-    """Raises Unreadable where the stored link cannot be opened any more."""
+def message_of(mail: ClaimedMail, settings: Settings) -> EmailMessage:
+    """Raises Unreadable if the stored link cannot be decrypted."""
     message = EmailMessage(policy=UNFOLDED)
     message["From"] = settings.mail_from
-    message["To"] = letter.address
-    message["Subject"] = _subject(letter)
-    message["Date"] = format_datetime(letter.created_at)
+    message["To"] = mail.address
+    message["Subject"] = _subject(mail)
+    message["Date"] = format_datetime(mail.created_at)
     domain = parseaddr(settings.mail_from)[1].rpartition("@")[2]
-    message["Message-ID"] = f"<{letter.message_id}@{domain}>"
+    message["Message-ID"] = f"<{mail.message_id}@{domain}>"
     message["Auto-Submitted"] = "auto-generated"
-    values = _values(letter, settings)
+    values = _values(mail, settings)
     if unsubscribe := values["unsubscribe"]:
         message["List-Unsubscribe"] = f"<{unsubscribe}>"
         message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
@@ -39,23 +39,23 @@ def message_of(letter: Letter, settings: Settings) -> EmailMessage:
     return message
 
 
-def _subject(letter: Letter) -> str:
-    if len(letter.entries) == 1:
-        return letter.subject
-    return f"{len(letter.entries)} messages: {letter.subject}"
+def _subject(mail: ClaimedMail) -> str:
+    if len(mail.entries) == 1:
+        return mail.subject
+    return f"{len(mail.entries)} messages: {mail.subject}"
 
 
-def _values(letter: Letter, settings: Settings) -> dict[str, Any]:
-    link = SecretBox.of(settings).open(letter.link_sealed)
-    subscription = Subscription(letter.account_id, letter.address, letter.kind)
+def _values(mail: ClaimedMail, settings: Settings) -> dict[str, Any]:
+    link = SecretBox.of(settings).open(mail.link_sealed)
+    subscription = Subscription(mail.account_id, mail.address, mail.kind)
     unsubscribe = f"{settings.site_url}/unsubscribe/{token_for(settings, subscription)}"
     return {
-        "account": letter.account_name,
-        "entries": letter.entries,
+        "account": mail.account_name,
+        "entries": mail.entries,
         "link": f"{settings.site_url}{link}" if link else "",
         "site": settings.site_url,
-        "unsubscribe": unsubscribe if letter.kind in GATHERED else "",
-        "kind_words": KIND_WORDS.get(letter.kind, ""),
+        "unsubscribe": unsubscribe if mail.kind in GATHERED else "",
+        "kind_words": KIND_WORDS.get(mail.kind, ""),
     }
 
 

@@ -1,4 +1,4 @@
-"""The mail server of SMTP_URL. Every failure is a sentence for whoever runs the installation."""
+"""The mail server of SMTP_URL. Every failure becomes a sentence for the operator of the installation."""
 
 import smtplib
 import socket
@@ -20,7 +20,7 @@ DETAIL_LIMIT = 200
 
 @dataclass(frozen=True)
 class MailServer:
-    """Where mail leaves by. is_tls: encrypted from the first byte (`smtps`), else with STARTTLS where offered."""
+    """The SMTP server. is_tls: implicit TLS (`smtps`), else STARTTLS if offered."""
 
     host: str
     port: int
@@ -31,7 +31,7 @@ class MailServer:
 
     @classmethod
     def of(cls, url: str) -> Self:
-        """Of `smtp://user:password@host:587` or `smtps://…`."""
+        """From `smtp://user:password@host:587` or `smtps://…`."""
         parts = urlsplit(url)
         return cls(
             host=parts.hostname or "",
@@ -73,7 +73,7 @@ class MailServer:
                 server.login(self.user, self.password)
             yield server
         finally:
-            # A goodbye that fails must not hide what happened before it.
+            # An error of QUIT must not hide an earlier one.
             server.close()
 
     def _protect(self, server: smtplib.SMTP, context: ssl.SSLContext) -> None:

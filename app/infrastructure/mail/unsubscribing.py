@@ -1,4 +1,4 @@
-"""The addresses by which somebody unsubscribes from a kind of mail: signed, so that nobody makes one for others."""
+"""Signed tokens in links that unsubscribe an address from a kind of mail."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ PURPOSE = "unsubscribe"
 
 @dataclass(frozen=True)
 class Subscription:
-    """What somebody unsubscribes from."""
+    """The address and the kind of mail."""
 
     account_id: int
     address: str
@@ -20,13 +20,13 @@ class Subscription:
 
 
 def token_for(settings: Settings, subscription: Subscription) -> str:
-    """Part of an address; it never expires."""
+    """A signed, URL-safe token; it never expires."""
     values = [subscription.account_id, subscription.address, subscription.kind]
     return str(next(_signers(settings)).dumps(values))
 
 
 def subscription_of(settings: Settings, token: str) -> Subscription | None:
-    """What the token stands for; None where we did not make it."""
+    """The content of the token; None if its signature is not valid."""
     for signer in _signers(settings):
         try:
             return Subscription(*signer.loads(token))

@@ -1,4 +1,5 @@
-"""Sends what waits to leave: claimed, sent outside any transaction, recorded. Step workers do it, before runs."""
+"""Sends pending messages: claims each, sends it outside any transaction, records the result. Done by step workers,
+before runs."""
 
 import time
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from app.settings import Settings
 
 MODELS: tuple[type[Outgoing], ...] = (Mail, WebhookDelivery)
 PAUSE = timedelta(seconds=1)
-"""Between two drains, so that a worker takes a run in between while there is much to send."""
+"""Between two drains, so that workers also execute runs while many messages are pending."""
 FAULT = "Something went wrong on our side."
 UNREADABLE = "Its stored link cannot be read any more. Make a new one on the page Team."
 
@@ -36,7 +37,7 @@ def drain(
     stopping: Callable[[], bool],
     clock: Callable[[], datetime] = utc_now,
 ) -> int:
-    """Send what is due, one after the other, for that long; returns the number of attempts."""
+    """Send due messages one by one for at most `most_seconds`; returns the number of attempts."""
     sent, until = 0, time.monotonic() + most_seconds
     server = _mail_server(settings, clock)
     while not stopping():
@@ -67,7 +68,7 @@ def _send_webhook(settings: Settings, clock: Callable[[], datetime]) -> bool:
 
 
 def _mail_server(settings: Settings, clock: Callable[[], datetime]) -> MailServer | None:
-    """None without SMTP_URL: then no mail is kept until there is one."""
+    """None without SMTP_URL; pending mails are then ended, not kept."""
     if url := settings.smtp_url.get_secret_value():
         return MailServer.of(url)
     with only_reading(), transaction() as session:
@@ -80,20 +81,20 @@ def _mail_server(settings: Settings, clock: Callable[[], datetime]) -> MailServe
 
 def _send_mail(settings: Settings, server: MailServer, clock: Callable[[], datetime]) -> bool:
     with transaction() as session:
-        letter = mails.take_next(session, clock())
-    if letter is None:
+        mail = mails.take_next(session, clock())
+    if mail is None:
         return False
     try:
-        sent = server.send(message_of(letter, settings))
+        sent = server.send(message_of(mail, settings))
     except Unreadable:
         sent = mails.Sent(UNREADABLE, is_final=True)
     except Exception as error:
         # One mail must not stop the others.
-        log.exception("mail_not_sent", mail=letter.id, error=in_one_line(error))
+        log.exception("mail_not_sent", mail=mail.id, error=in_one_line(error))
         sent = mails.Sent(FAULT)
     with transaction() as session:
-        if not mails.record(session, letter, sent, clock()):
-            log.warning("mail_taken_over", mail=letter.id)
+        if not mails.record(session, mail, sent, clock()):
+            log.warning("mail_taken_over", mail=mail.id)
     return True
 
 

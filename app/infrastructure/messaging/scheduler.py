@@ -53,7 +53,7 @@ class AutomationScheduler(Scheduler):  # type: ignore[misc]
         self._release = connection.register_script(RELEASE_LOCK)
 
     def acquire_lock(self) -> bool:
-        """Take or renew the lock. It carries our token: nobody can release another's."""
+        """Take or renew the lock. It contains our token, so that only its holder can release it."""
         held = self._hold(keys=[self.scheduler_lock_key], args=[self.token, LOCK_MILLISECONDS])
         self._lock_acquired = bool(held)
         return self._lock_acquired
@@ -131,7 +131,7 @@ class AutomationScheduler(Scheduler):  # type: ignore[misc]
             pipeline.execute()
 
     def enqueue_jobs(self) -> None:
-        """Enqueue every entry that is due. One that cannot be read is set aside and harms no other."""
+        """Enqueue every entry that is due. An unreadable entry is quarantined and does not stop the others."""
         for raw in self.connection.zrangebyscore(self.scheduled_jobs_key, 0, time.time()):
             id = raw.decode(errors="replace")
             try:
@@ -147,7 +147,7 @@ class AutomationScheduler(Scheduler):  # type: ignore[misc]
     def enqueue_job(self, job: Job) -> None:
         """Enqueue one entry in one transaction, so that no crash can come between.
 
-        The order is safe even where a server would lose it: a recurring job's next time first, an alarm's removal last.
+        The order is safe even without a transaction: a recurring job's next time first, an alarm's removal last.
         """
         with self.connection.pipeline() as pipeline:
             if entry := BY_ID.get(job.id):

@@ -128,7 +128,7 @@ class ClockWorker(WakeupWorker, SimpleWorker):
 
 
 class StepWorker(WakeupWorker, Worker):
-    """Forks for each job: memory that an outside call or a clustering leaves behind goes with the child."""
+    """Forks for each job: memory used by a provider call or by clustering is freed with the child."""
 
     kind = "step"
 

@@ -1,4 +1,4 @@
-"""Which IP addresses belong to the public internet, in whatever form they are written."""
+"""Which IP addresses are public, in any notation."""
 
 import ipaddress
 import re
@@ -34,7 +34,7 @@ _NOT_PUBLIC_IPV4 = tuple(
 _PUBLIC_IPV6 = ipaddress.IPv6Network("2000::/3")
 _NOT_PUBLIC_IPV6 = tuple(
     ipaddress.IPv6Network(network)
-    # Among them tunnels that carry an IPv4 address: Teredo (in 2001::/23) and 6to4.
+    # Includes tunnels that embed an IPv4 address: Teredo (in 2001::/23) and 6to4.
     for network in ("2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20")
 )
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
@@ -42,7 +42,7 @@ _LAST_LABEL_IS_A_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)\.?", re.I
 
 
 def is_public(address: IPAddress) -> bool:
-    """Whether the address belongs to a machine on the public internet, judged by what it translates to."""
+    """Whether the address is public; an address that embeds an IPv4 address counts as that one."""
     if isinstance(address, ipaddress.IPv4Address):
         return not any(address in network for network in _NOT_PUBLIC_IPV4)
     if address.ipv4_mapped is not None:

@@ -1,4 +1,4 @@
-"""Which addresses this installation connects to when somebody has typed them into a form or the API."""
+"""Which addresses entered by users this installation may connect to (protection against SSRF)."""
 
 import re
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ _NAME = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]*[a-z0-9_])?\.?", re.IGNORECASE)
 
 
 class OutboundRefused(Exception):
-    """The policy does not let us connect there; the message is a sentence for whoever typed the address."""
+    """The policy forbids the address; the message is a sentence for the user who entered it."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class OutboundPolicy:
 
     @classmethod
     def of(cls, settings: Settings, *own_addresses: str) -> Self:
-        """OUTBOUND_ALLOW, and addresses of other settings: who runs the machine has chosen those."""
+        """Allows OUTBOUND_ALLOW and addresses of other settings, which the operator has chosen."""
         listed = (_host_and_port(f"//{entry}") for entry in settings.outbound_allow)
         own = (_host_and_port(address) for address in own_addresses if address)
         return cls(frozenset([*listed, *own]))
@@ -39,7 +39,7 @@ class OutboundPolicy:
         return (_canonical(host), port) in self.allowed
 
     def check(self, address: str | httpx.URL) -> None:
-        """Raises OutboundRefused for what can be told without asking DNS; the connection is checked again."""
+        """Raises OutboundRefused for what is known without DNS; the resolved address is checked when connecting."""
         try:
             url = httpx.URL(address)
             host, port = url.raw_host.decode("ascii"), url.port or DEFAULT_PORTS.get(url.scheme, 0)
@@ -53,7 +53,7 @@ class OutboundPolicy:
             _check_parts(url.scheme, host, port)
 
     def check_resolved(self, host: str, port: int, addresses: Iterable[str]) -> list[str]:
-        """The addresses to dial. Raises OutboundRefused when a single one of them is not public."""
+        """The addresses to connect to. Raises OutboundRefused if any of them is not public."""
         found = list(dict.fromkeys(addresses))
         if not self.is_exempt(host, port):
             for text in found:

@@ -1,4 +1,4 @@
-"""How long another service asks to be left alone."""
+"""The Retry-After header of other services."""
 
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime

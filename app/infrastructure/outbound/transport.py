@@ -1,4 +1,5 @@
-"""HTTP under the outbound policy: one look-up, that address dialled, answers bounded in size and time."""
+"""HTTP transport that enforces the outbound policy: resolves a name once, connects to the checked address, and limits
+the size and duration of answers."""
 
 import socket
 import ssl
@@ -21,7 +22,7 @@ MEGABYTE = 1024 * 1024
 
 @dataclass(frozen=True)
 class Bounds:
-    """Seconds to connect, of silence, and of the whole exchange; bytes of the answer."""
+    """Seconds to connect, without data, and of the whole exchange; size of the answer in bytes."""
 
     connect: float = 10
     silence: float = 30
@@ -45,14 +46,14 @@ def outbound_client(
     follow_redirects: bool = False,
     transport: httpx.BaseTransport | None = None,
 ) -> httpx.Client:
-    """A client for addresses that the policy judges, anew for each request. Redirects stay on the same host."""
+    """A client that checks the policy for each request. Redirects stay on the same host."""
     return httpx.Client(
         transport=transport or OutboundTransport(policy, bounds),
         timeout=bounds.timeout,
         headers={"Accept-Encoding": "identity"},
         follow_redirects=follow_redirects,
         max_redirects=3,
-        # Neither a proxy nor a password file of this machine has anything to do with addresses typed by others.
+        # Proxy settings and .netrc of this machine must not apply to addresses entered by users.
         trust_env=False,
     )
 
@@ -76,10 +77,10 @@ class OutboundTransport(httpx.HTTPTransport):
     ) -> None:
         super().__init__(verify=_tls())
         self.policy = policy
-        # The pool resolves names by itself unless it gets another way to connect.
+        # By default the pool resolves names by itself.
         self._pool = httpcore.ConnectionPool(
             ssl_context=_tls(),
-            # A kept connection would outlive the check of its address.
+            # A keep-alive connection would outlive the check of its address.
             max_keepalive_connections=0,
             network_backend=_CheckedDial(policy, bounds, resolve, dial or httpcore.SyncBackend()),
         )
@@ -110,7 +111,7 @@ def _check_answer(request: httpx.Request, response: httpx.Response) -> None:
 
 
 class _CheckedDial(httpcore.NetworkBackend):
-    """Resolves a name once and dials what was checked."""
+    """Resolves a name once and connects to the checked address."""
 
     def __init__(
         self, policy: OutboundPolicy, bounds: Bounds, resolve: Resolve, dial: httpcore.NetworkBackend
@@ -143,7 +144,7 @@ class _CheckedDial(httpcore.NetworkBackend):
 
 
 class _BoundedStream(httpcore.NetworkStream):
-    """A connection for one exchange: so many bytes come in until `deadline`, and no more."""
+    """A connection for one exchange that reads at most `size` bytes until `deadline`."""
 
     def __init__(self, stream: httpcore.NetworkStream, deadline: float, size: int) -> None:
         self.stream, self.deadline, self.left = stream, deadline, size
@@ -170,7 +171,7 @@ class _BoundedStream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        """The certificate is checked against the name, whichever address was dialled."""
+        """The certificate is checked against the host name, not the address."""
         stream = self.stream.start_tls(ssl_context, server_hostname, timeout)
         return _BoundedStream(stream, self.deadline, self.left)
 

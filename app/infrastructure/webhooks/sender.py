@@ -1,4 +1,4 @@
-"""One attempt to post a message to a webhook. Every failure is a sentence for whoever owns the webhook."""
+"""One attempt to post a message to a webhook. Every failure becomes a sentence for the webhook's owner."""
 
 import time
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from email.utils import parsedate_to_datetime
 
 import httpx2 as httpx
 
-from app.business.outlets.services.deliveries import ANSWER_KEPT, Answer, Sending
+from app.business.outlets.services.deliveries import ANSWER_KEPT, Answer, ClaimedDelivery
 from app.business.plain_characters import without_faults
 from app.infrastructure.outbound.policy import OutboundPolicy, OutboundRefused
 from app.infrastructure.outbound.transport import AnswerTooLarge, Bounds, outbound_client
@@ -35,7 +35,7 @@ STATUS_WORDS: Mapping[int, str] = {
 }
 
 
-def send(sending: Sending, box: SecretBox, policy: OutboundPolicy, now: datetime) -> Answer:
+def send(sending: ClaimedDelivery, box: SecretBox, policy: OutboundPolicy, now: datetime) -> Answer:
     """Post the message under the outbound policy."""
     try:
         secrets = [box.open(sealed) for sealed in sending.sealed]
@@ -61,7 +61,7 @@ def send(sending: Sending, box: SecretBox, policy: OutboundPolicy, now: datetime
 
 
 def fault_sentence(error: Exception) -> str | None:
-    """Why there was no answer; None for a fault of our own."""
+    """Why there was no answer, as a sentence; None for an error of our own."""
     if isinstance(error, OutboundRefused):
         return str(error)
     if isinstance(error, httpx.ConnectError):
@@ -85,7 +85,7 @@ def _post(url: str, headers: Mapping[str, str], body: bytes, policy: OutboundPol
 
 
 def _beginning(response: httpx.Response) -> bytes:
-    """The first part of the answer: only its status counts, so nobody waits for the rest."""
+    """The first part of the body: only the status matters, so the rest is not awaited."""
     text = b""
     try:
         for chunk in response.iter_raw():

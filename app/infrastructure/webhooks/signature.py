@@ -9,6 +9,6 @@ ID, TIMESTAMP, SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature
 
 
 def signed_headers(secrets: Sequence[str], message_id: str, at: datetime, body: str) -> dict[str, str]:
-    """One signature for each secret. Raises what the library raises for a secret that is none."""
+    """One signature for each secret. Raises the library's exception for a malformed secret."""
     signatures = [Webhook(secret).sign(message_id, at.astimezone(UTC), body) for secret in secrets]
     return {ID: message_id, TIMESTAMP: str(int(at.timestamp())), SIGNATURE: " ".join(signatures)}

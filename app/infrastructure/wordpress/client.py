@@ -1,4 +1,4 @@
-"""WordPress's REST interface: one call at a time, bounded, with each failure as a ProviderFault."""
+"""Client of WordPress's REST API with bounded calls; every failure is a ProviderFault."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -32,16 +32,16 @@ FIELDS = {
     "tags": "id,name",
     "users": "id,slug,name,capabilities",
 }
-"""By the first part of a path. An article so comes once, without what WordPress and plugins make of it."""
+"""Requested fields by the first part of a path: an article's raw text, not the rendered copies of it."""
 LATEST_WRITE = 45.0
-"""Seconds after its beginning in which an exchange may still write: less than the lease of a run, so that a process
-that was stopped for a while never writes beside the one that took over."""
+"""Seconds after its start in which an exchange may still write. Less than the lease of a run, so that a process that
+was suspended never writes concurrently with the one that took over."""
 
 Fields = Mapping[str, Any]
 
 
 class WordPressClient:
-    """Calls to one site as one user, for one piece of work."""
+    """Calls to one site as one user, for one unit."""
 
     def __init__(
         self,
@@ -58,7 +58,7 @@ class WordPressClient:
 
     @classmethod
     def of(cls, connection: SiteConnection, box: SecretBox, policy: OutboundPolicy) -> Self:
-        """With the password opened. Raises ProviderFault where that cannot be done any more."""
+        """Decrypts the password. Raises ProviderFault if that is not possible."""
         try:
             password = box.open(connection.password_sealed)
         except Unreadable:
@@ -75,31 +75,31 @@ class WordPressClient:
         self._client.close()
 
     def read(self, path: str, **query: Any) -> Any:
-        """The JSON at a path of the interface. Raises ProviderFault."""
+        """GET a path of the API, as JSON. Raises ProviderFault."""
         response = self.try_read(path, **query)
         if not response.is_success:
             raise faults.of_answer(response)
         return _json_of(response)
 
     def write(self, path: str, fields: Fields) -> Any:
-        """Create or change something there. Raises ProviderFault."""
+        """POST to a path of the API. Raises ProviderFault."""
         response = self.try_write(path, fields)
         if not response.is_success:
             raise faults.of_answer(response)
         return _json_of(response)
 
     def try_write(self, path: str, fields: Fields) -> httpx.Response:
-        """The same, with the answer whatever its status is. Raises ProviderFault where there is none."""
+        """Like `write`, but returns the answer with any status. Raises ProviderFault without an answer."""
         if self.clock() - self.begun > LATEST_WRITE:
             raise ProviderFault("timeout", "The site answered too slowly, so nothing more was sent to it.")
         return self._send("POST", f"/wp-json/wp/v2/{path}", params=_asked(path), json=dict(fields))
 
     def try_read(self, path: str, **query: Any) -> httpx.Response:
-        """The answer, whatever its status is. Raises ProviderFault where there is none."""
+        """Like `read`, but returns the answer with any status. Raises ProviderFault without an answer."""
         return self._send("GET", f"/wp-json/wp/v2/{path}", params=query | _asked(path))
 
     def index(self) -> httpx.Response:
-        """What the site says of itself, whatever its status is. Raises ProviderFault where there is none."""
+        """The API's index, with any status. Raises ProviderFault without an answer."""
         return self._send("GET", "/wp-json/", params=_asked(""))
 
     def page(self) -> httpx.Response:

@@ -1,4 +1,4 @@
-"""What a failed call to a WordPress means: a sentence for staff, and whether trying later can help."""
+"""Maps failed calls to WordPress to a sentence for staff and a kind of fault, which decides about retries."""
 
 import json
 from collections.abc import Mapping
@@ -22,7 +22,7 @@ NOT_SIGNED_IN = (
     "WordPress. If that does not help, the site's server removes the Authorization header, or application passwords "
     "are switched off there: ask whoever runs the site."
 )
-"""A bare WordPress takes whoever has a wrong password for a visitor, and so says the same in both cases."""
+"""WordPress without plugins treats a wrong password like no password, so both cases get the same answer."""
 ROLE_TOO_LOW = (
     "The WordPress user may not do this: its role is too low. Give it the role Editor in WordPress, or enter a user "
     "who has it."
@@ -44,7 +44,7 @@ CLOSED = ("rest_login_required", "rest_disabled", "rest_api_disabled", "rest_can
 
 
 def of_exception(error: Exception) -> ProviderFault:
-    """No answer, or none that could be read."""
+    """No answer, or an unreadable one."""
     detail = f"{type(error).__name__}: {error}"[:DETAIL_LIMIT]
     match error:
         case OutboundRefused():
@@ -61,7 +61,7 @@ def of_exception(error: Exception) -> ProviderFault:
 
 
 def of_answer(response: httpx.Response) -> ProviderFault:
-    """An answer whose status is not one of success."""
+    """An answer with an error status."""
     status, said = response.status_code, said_of(response)
     detail = f"HTTP {status}: {response.text}"[:DETAIL_LIMIT]
     if status == 429:
@@ -97,7 +97,7 @@ def _sentence(status: int, said: Mapping[str, Any], response: httpx.Response) ->
 
 
 def _cause(status: int, said: Mapping[str, Any]) -> tuple[int, str]:
-    """Visitors and subscribers may not ask for drafts, which WordPress calls an invalid parameter."""
+    """The cause of an error. WordPress reports a missing permission to list drafts as an invalid parameter."""
     match said:
         case {"data": {"details": {"status": {"code": str(code), "data": {"status": int(inner)}}}}}:
             return inner, code
@@ -105,7 +105,7 @@ def _cause(status: int, said: Mapping[str, Any]) -> tuple[int, str]:
 
 
 def said_of(response: httpx.Response) -> Mapping[str, Any]:
-    """WordPress's own account of an error; empty where it is not WordPress that speaks."""
+    """WordPress's own error message; empty if the answer is not from WordPress."""
     try:
         said = json.loads(response.text)
     except ValueError:

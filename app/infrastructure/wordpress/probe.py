@@ -1,4 +1,4 @@
-"""The test of a connection: what is wrong with it, in words; nothing on the site is changed."""
+"""Tests a connection and reports what is wrong as a sentence; changes nothing on the site."""
 
 import re
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ NO_PASSWORDS = (
 
 @dataclass(frozen=True)
 class SiteProbe:
-    """What came of a test. `version`: of WordPress, where the site names it."""
+    """Result of a test. `version`: of WordPress, if the site reports it."""
 
     ok: bool
     message: str
@@ -30,7 +30,7 @@ class SiteProbe:
 
 
 def probe(connection: SiteConnection, box: SecretBox, policy: OutboundPolicy) -> SiteProbe:
-    """Ask the site who it is, and whether our user may publish there."""
+    """Check that the site is a WordPress and that our user may publish there."""
     try:
         with WordPressClient.of(connection, box, policy) as client:
             index = _index(client)

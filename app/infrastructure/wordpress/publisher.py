@@ -1,7 +1,7 @@
-"""Posts of articles: one post for one marker, however often it is asked, and never a stranger's.
+"""Writes articles as posts, idempotently: one post for one marker, and never a post of somebody else.
 
-A new post is looked for first, by its two possible addresses (one has our own id in it) in every status, then by its
-marker. A post that somebody put in the trash, or whose text somebody has edited, is left as it is.
+Before a post is created it is looked up by its two possible slugs (one contains our own id) in every status, then by
+its marker. A post that somebody has trashed, or whose text somebody has edited, is not changed.
 """
 
 import hashlib
@@ -21,13 +21,13 @@ from app.infrastructure.wordpress.client import BOUNDS, SEO_METAS, WordPressClie
 from app.settings import Settings
 
 EVERY_STATUS = "publish,future,draft,pending,private,trash"
-"""`any` of WordPress leaves out the trash, and a look-up without a status finds public posts only."""
+"""WordPress's `any` excludes the trash, and a look-up without a status finds public posts only."""
 TRASHED = "__trashed"
 """What WordPress appends to the slug of a post in the trash."""
 _MARK = re.compile(r"<!-- igny8:([0-9a-f]{32}):([0-9a-f]{16}) -->")
 _OWN_ID_SHOWN = 8
 TEXT_LIMIT = BOUNDS.size - 48 * 1024
-"""Bytes of a text as WordPress writes it down in JSON, so that the answer with it can be read."""
+"""Limit in bytes of a text as WordPress encodes it in JSON, so that its answer fits the limit of answers."""
 
 Row = Mapping[str, Any]
 
@@ -104,7 +104,7 @@ class _Publishing:
         return rows
 
     def _pages(self, slugs: Sequence[str]) -> set[str]:
-        """Those of pages at the top: WordPress lets a post have the same, and then shows the page."""
+        """Slugs of top-level pages: WordPress lets a post have the same slug, and then shows the page."""
         rows = self.client.read("pages", slug=",".join(slugs))
         return {row["slug"] for row in rows if not row["parent"]}
 
@@ -112,7 +112,7 @@ class _Publishing:
         return next((row for row in rows if _mark_of(row)[0] == self.request.marker), None)
 
     def _was_edited(self, row: Row) -> bool:
-        """Whether its text is other than we left it; after a lost answer only our own mark of the text tells."""
+        """Whether its text differs from our last write; after a lost answer only the digest in the text can decide."""
         if self.request.remote_hash == hash_of(row):
             return False
         marker, digest = _mark_of(row)
@@ -130,7 +130,7 @@ class _Publishing:
             try:
                 row = self.client.write(f"posts/{row['id']}", {"meta": metas})
             except ProviderFault as fault:
-                # The post itself is there.
+                # Only our own post was found.
                 fault.has_begun = True
                 raise
         return Post(self.request, int(row["id"]), str(row["link"]), str(row["status"]), hash_of(row))
@@ -154,7 +154,7 @@ class _Publishing:
         return [self._term(kind, name) for name in names]
 
     def _term(self, kind: str, name: str) -> int:
-        # Names are stored, and searched, with HTML's entities.
+        # Names are stored and searched with HTML entities.
         stored = html.escape(name, quote=False)
         rows = self.client.read(kind, search=stored, per_page=100, hide_empty="false")
         same = [row for row in rows if html.unescape(str(row["name"])).casefold() == name.casefold()]
@@ -166,7 +166,7 @@ class _Publishing:
         if response.is_success:
             return int(said["id"])
         if said.get("code") == "term_exists":
-            # Somebody has created it meanwhile.
+            # It was created concurrently.
             return int(said["data"]["term_id"])
         if response.status_code == 403:
             word = "category" if kind == "categories" else "tag"
@@ -178,7 +178,7 @@ class _Publishing:
         raise faults.of_answer(response)
 
     def _author(self, name: str) -> int:
-        # Without `who` only administrators find an author who has not published anything yet.
+        # Without `who` only administrators can find an author without published posts.
         rows = self.client.read("users", search=name, per_page=100, who="authors")
         names = {str(row[key]).casefold(): int(row["id"]) for row in rows for key in ("slug", "name")}
         if name.casefold() not in names:
@@ -199,7 +199,7 @@ def _require_readable(text: str) -> None:
 
 
 def hash_of(row: Row) -> str:
-    """Of the text as WordPress keeps it, which is not always as it was sent."""
+    """Hash of the text as WordPress stores it, which may differ from what was sent."""
     raw = "\0".join(str(row[name]["raw"]) for name in ("title", "content"))
     return hashlib.sha256(raw.encode()).hexdigest()
 
@@ -210,7 +210,7 @@ def _mark_of(row: Row) -> tuple[str, str]:
 
 
 def _metas(row: Row, article: Article) -> dict[str, str]:
-    """The fields of Yoast and Rank Math that the site has, where they do not say so already."""
+    """Values for the fields of Yoast and Rank Math that the site has, where they differ."""
     present = row.get("meta")
     if not isinstance(present, dict):
         return {}

@@ -1,4 +1,4 @@
-"""The OpenAPI 3.1 document of the REST API, made of its declarations: every call, parameter, body, answer and error."""
+"""The OpenAPI 3.1 document of the REST API, generated from its declarations."""
 
 import json
 import re
@@ -17,14 +17,14 @@ from app.modules.openapi.schemas import Direction, Schemas
 from app.modules.openapi.texts import ABOUT, AREAS, ROLES
 
 JsonDict = dict[str, Any]
-"""A part of the document. Any: JSON of many shapes, which the standard describes and the tests hold it to."""
+"""A part of the document. Any: its shape is defined by the standard; tests validate it."""
 API_VERSION = "1.0"
-"""Of the calls, not of the product: its first number rises when a program that works today would fail."""
+"""Version of the API, not of the product; the major number changes with incompatible changes."""
 _CONVERTER = re.compile(r"<(?:\w+:)?(\w+)>")
 
 
 def openapi_document(app: Flask) -> JsonDict:
-    """The document; it depends on nothing but the code."""
+    """Generate the document; it depends on the code only."""
     calls = sorted(declared_calls(app).values(), key=lambda call: (call.path, call.method))
     schemas = Schemas(_types(calls))
     paths: dict[str, JsonDict] = {}
@@ -52,7 +52,7 @@ def openapi_document(app: Flask) -> JsonDict:
 
 @cache
 def document_of(app: Flask) -> JsonDict:
-    """The same, made once for a process."""
+    """The document, cached for the process."""
     return openapi_document(app)
 
 
@@ -99,7 +99,7 @@ def _operation(call: Call, schemas: Schemas) -> JsonDict:
 
 def _request_body(call: Call, schemas: Schemas) -> JsonDict:
     assert call.body
-    # A PATCH changes what is sent: nothing has to be there.
+    # In a PATCH every field is optional.
     schema = schemas.optional(call.body.schema) if call.method == "PATCH" else schemas.ref(call.body.schema)
     return {"required": call.body.is_required, "content": {call.body.media_type: {"schema": schema}}}
 
@@ -126,7 +126,7 @@ def _answer(call: Call, status: int, answer: Any, schemas: Schemas) -> JsonDict:
 
 
 def _security(call: Call) -> list[Mapping[str, list[str]]]:
-    """A key, or the session of a browser, which names its token with every change."""
+    """An API key, or a browser session, which needs its CSRF token for every change."""
     in_browser = ("session",) if call.method in SAFE_METHODS else ("session", "csrfToken")
     return [{"key": []}, {name: [] for name in in_browser}]
 
@@ -142,7 +142,7 @@ def _area(call: Call) -> str:
 
 
 def _sentence(docstring: str) -> str:
-    """Without the line breaks of the source."""
+    """The text without the line breaks of the source."""
     return "\n\n".join(" ".join(part.split()) for part in docstring.split("\n\n"))
 
 

@@ -1,4 +1,4 @@
-"""One body that works for each call that takes one, by its name. The first site, sector and records have the id 1."""
+"""A valid example body for each call that takes one, by operation id. The first site, sector and records have id 1."""
 
 from typing import Any
 
@@ -72,4 +72,4 @@ BODIES: dict[str, dict[str, Any]] = {
     },
     "replace_ai": {"base_url": "https://ai.example.com/v1", "model": "small"},
 }
-"""The bodies that are uploads stand with their fields alone."""
+"""Calls with file uploads have no example."""

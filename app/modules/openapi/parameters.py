@@ -40,7 +40,7 @@ _IN_PATH = re.compile(r"<(?:(?P<kind>\w+):)?(?P<name>\w+)>")
 
 
 def path_parameters(call: Call) -> list[Parameter]:
-    """What stands in the address itself."""
+    """Path parameters of the call."""
     return [_in_path(found["kind"], found["name"]) for found in _IN_PATH.finditer(call.path)]
 
 
@@ -51,7 +51,7 @@ def _in_path(kind: str | None, name: str) -> Parameter:
 
 
 def parameters_of(call: Call, schemas: Schemas) -> list[Parameter]:
-    """What may stand behind the address, and in headers."""
+    """Query parameters and headers of the call."""
     found = _filters(call, schemas) if call.query else []
     if call.is_list:
         found += _WINDOW
@@ -69,7 +69,7 @@ def _filters(call: Call, schemas: Schemas) -> list[Parameter]:
 
 
 def _filter(name: str, schema: Parameter, required: bool) -> Parameter:
-    """A filter; left out, it does not filter, so that null is never sent."""
+    """A query parameter; it is left out instead of sent as null."""
     said: Parameter = {"name": name, "in": "query", "schema": _without_null(schema)}
     if required:
         said["required"] = True

@@ -47,7 +47,7 @@ PROBLEM_CODES: dict[str, str] = {
 
 
 def problem_answers(call: Call) -> dict[str, Any]:
-    """The errors of a call by status, each with the codes that it may have."""
+    """The errors of a call by status, with their possible codes."""
     codes: dict[int, set[str]] = {}
     for error in call.all_errors:
         codes.setdefault(status_of(error), set()).add(code_of(error))

@@ -1,4 +1,4 @@
-"""The API document as people read it: calls that match a search, and one call with its fields in words."""
+"""Data for the pages of the API document: search, and one call with its fields described in words."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -11,7 +11,7 @@ from app.modules.openapi.examples import BODIES
 
 Document = Mapping[str, Any]
 _DEEPEST = 3
-"""Levels of a body's fields that are listed; what lies deeper is named by its type."""
+"""Depth to which fields of a body are listed; deeper ones are shown by type only."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Value:
 
 
 def operations(document: Document) -> list[Operation]:
-    """Every call, in the order of its addresses."""
+    """Every call, sorted by path."""
     return [
         Operation(method.upper(), path, said)
         for path, methods in document["paths"].items()
@@ -53,7 +53,7 @@ def operations(document: Document) -> list[Operation]:
 
 
 def matching(document: Document, text: str) -> list[Operation]:
-    """The calls in which each of these words occurs: in address, summary or description."""
+    """Calls whose path, summary or description contain all words of the search."""
     words = text.casefold().split()
     return [call for call in operations(document) if all(word in _text(call) for word in words)]
 
@@ -64,7 +64,7 @@ def _text(call: Operation) -> str:
 
 
 def parameters(document: Document, call: Operation) -> list[Value]:
-    """What stands in the address and in headers."""
+    """Path, query and header parameters."""
     found = [_resolved(document, parameter) for parameter in call.said.get("parameters", ())]
     return [
         Value(
@@ -80,24 +80,24 @@ def parameters(document: Document, call: Operation) -> list[Value]:
 
 
 def body_fields(document: Document, call: Operation) -> list[Value]:
-    """The fields of the body, those inside of others with their path."""
+    """The fields of the body; nested ones with their path."""
     schema = body_schema(call)
     return [*_fields(document, schema, "", _DEEPEST)] if schema else []
 
 
 def body_schema(call: Operation) -> Document | None:
-    """The schema of the body; None where nothing is sent."""
+    """The schema of the body; None without a body."""
     content = call.said.get("requestBody", {}).get("content", {})
     return next((media["schema"] for media in content.values()), None)
 
 
 def media_type(call: Operation) -> str:
-    """The content type of the body; empty where nothing is sent."""
+    """The content type of the body; empty without a body."""
     return next(iter(call.said.get("requestBody", {}).get("content", ())), "")
 
 
 def answer_fields(document: Document, call: Operation) -> list[Value]:
-    """The fields of the answer of success."""
+    """The fields of the successful response."""
     for status, answer in call.said["responses"].items():
         schema = answer.get("content", {}).get("application/json", {}).get("schema")
         if status < "300" and schema:
@@ -106,7 +106,7 @@ def answer_fields(document: Document, call: Operation) -> list[Value]:
 
 
 def marked(text: str) -> Markup:
-    """The text with what stands in backticks drawn as code."""
+    """The text as HTML, with backticks as code."""
     parts = text.split("`")
     drawn = (
         Markup("<code>{}</code>").format(part) if n % 2 else escape(part) for n, part in enumerate(parts)
@@ -115,7 +115,7 @@ def marked(text: str) -> Markup:
 
 
 def example(call: Operation) -> str:
-    """A body that works, as it is typed; empty where nothing is sent."""
+    """An example body as text; empty without a body."""
     body = BODIES.get(call.name)
     return json.dumps(body, indent=2, ensure_ascii=False) if body is not None else ""
 
@@ -170,7 +170,7 @@ def _fields(document: Document, schema: Document, before: str, levels: int) -> I
 
 
 def _inner(document: Document, schema: Document) -> Document | None:
-    """The object that a field holds, alone or in a list; None where it holds none, or one of several."""
+    """The object schema of a field, or of its list's items; None if there is none or several alternatives."""
     schema = _resolved(document, schema)
     if schema.get("type") == "array":
         return _inner(document, schema.get("items", {}))

@@ -1,4 +1,4 @@
-"""What types cannot say of rules and records: the tree of conditions, the names of triggers, what each field means."""
+"""Additions to the schemas of rules and records that types cannot express: conditions, trigger names, descriptions."""
 
 from typing import Any
 

@@ -9,7 +9,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 Direction = Literal["validation", "serialization"]
-"""What is sent to the API, and what it answers."""
+"""Schemas of requests and of responses."""
 Ref = dict[str, Any]
 """A schema, or the reference to one."""
 PREFIX = "#/components/schemas/"
@@ -17,13 +17,13 @@ TEMPLATE = PREFIX + "{model}"
 
 
 class Generator(GenerateJsonSchema):
-    """Pydantic's schemas without what it makes of the names of attributes: titles that repeat them."""
+    """Pydantic's schemas without the titles that repeat attribute names."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
-        """A default that the type itself does not allow (null: left out) is no value that can be sent."""
+        """Leave out a default that the type does not allow (null for absent), because it cannot be sent."""
         described = super().default_schema(schema)
         if described.get("default", ...) is None and not _allows_null(described):
             described.pop("default")
@@ -56,7 +56,7 @@ class Schemas:
         return self.components[str(self.ref(kind)["$ref"]).rpartition("/")[2]]
 
     def optional(self, model: type[BaseModel]) -> Ref:
-        """The reference to a model of which nothing has to be sent: what is left out stays, whatever its default."""
+        """The reference to a variant of the model with every field optional and without defaults, for PATCH."""
         whole = self.whole(model)
         name = whole["title"] if whole["title"].endswith("Changes") else f"{whole['title']}Changes"
         fields = {
@@ -69,7 +69,7 @@ class Schemas:
 
 
 def public_name(name: str) -> str:
-    """What programs call a type: a page of `RunShown` is a `RunList`, `KeywordNew` a `NewKeyword`."""
+    """The schema name of a type: a page of `RunShown` is `RunList`, `KeywordNew` is `NewKeyword`."""
     if of := re.fullmatch(r"Listed_(\w+?)(Shown)?_", name):
         return f"{of[1]}List"
     if new := re.fullmatch(r"(\w+)New", name):
@@ -80,7 +80,7 @@ def public_name(name: str) -> str:
 
 
 def _renamed(part: Any, names: Mapping[str, str]) -> Any:
-    """With the references to types under their public names."""
+    """The schema with references renamed to public names."""
     if isinstance(part, dict):
         return {key: _renamed(value, names) for key, value in part.items()}
     if isinstance(part, list):

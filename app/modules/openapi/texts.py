@@ -1,4 +1,4 @@
-"""Texts of the API document that belong to no single call."""
+"""Texts of the API document that do not belong to a single call."""
 
 from app.business.accounts.models import Role
 

@@ -1,4 +1,4 @@
-"""What the page and the API share: saving and testing the account's AI service."""
+"""Saving and testing the account's AI service, for its page and the API."""
 
 from datetime import UTC, datetime
 
@@ -25,7 +25,7 @@ def settings() -> Settings:
 
 
 def save(values: ConnectionValues) -> AiConnection:
-    """Connect the account. Raises Invalid, for an address that may not be reached too."""
+    """Connect the account. Raises Invalid, also for an address that the outbound policy forbids."""
     try:
         policy_for(settings()).check(values.base_url)
     except OutboundRefused as refusal:
@@ -37,7 +37,7 @@ def save(values: ConnectionValues) -> AiConnection:
 
 
 def test(row: AiConnection) -> Probe:
-    """Ask the service, and keep the form that it takes. No transaction is open meanwhile."""
+    """Test the service and store its JSON mode. No transaction is open during the call."""
     tested = ai_connections.as_data(row)
     db.session.commit()
     try:

@@ -1,4 +1,4 @@
-"""What the page and the API share: saving and testing a site's WordPress."""
+"""Saving and testing a site's WordPress, for its page and the API."""
 
 from datetime import UTC, datetime
 
@@ -23,7 +23,7 @@ def find(site: Site) -> WordPressConnection | None:
 
 
 def save(site: Site, values: WordPressValues) -> WordPressConnection:
-    """Connect the site. Raises Invalid, for an address that may not be reached too."""
+    """Connect the site. Raises Invalid, also for an address that the outbound policy forbids."""
     settings, person = _settings(), current_person()
     try:
         OutboundPolicy.of(settings).check(values.url)
@@ -36,7 +36,7 @@ def save(site: Site, values: WordPressValues) -> WordPressConnection:
 
 
 def test(row: WordPressConnection) -> SiteProbe:
-    """Ask the site. No transaction is open meanwhile."""
+    """Test the site. No transaction is open during the call."""
     tested = wordpress_connections.as_data(row)
     db.session.commit()
     found = probe(tested, SecretBox.of(_settings()), OutboundPolicy.of(_settings()))

@@ -1,4 +1,4 @@
-"""Unsubscribing from a kind of mail, by the address in each of them. Nobody needs to sign in for it."""
+"""Unsubscribing from a kind of mail by its link, without signing in."""
 
 from datetime import UTC, datetime
 
@@ -18,13 +18,13 @@ from app.modules.outlets.connection import settings
 
 @allow.anyone
 def ask(token: str) -> str:
-    """A button: programs that look at links must not unsubscribe anybody."""
+    """A page with a button, because link scanners that GET the page must not unsubscribe anybody."""
     return _page(token, _found(token), done="")
 
 
 @allow.bearer_of_address
 def unsubscribe(token: str) -> ResponseReturnValue:
-    """By the button, or by a mail program with one click."""
+    """By the button, or by one-click unsubscribing of a mail program."""
     found = _found(token)
     if request.form.get("again"):
         mails.accept_again(db.session(), found.account_id, found.address, found.kind)

@@ -49,7 +49,7 @@ def save() -> ResponseReturnValue:
 @allow(Role.OWNER, whole_account=True)
 @limited(AI_TESTS)
 def test() -> ResponseReturnValue:
-    """Ask the service a small question, and show what came of it."""
+    """Test the service with a small request and show the result."""
     row = _row()
     if row is None:
         flash("There is no connection of your own to test. Save one first.", "warning")
@@ -64,7 +64,7 @@ def test() -> ResponseReturnValue:
 
 @allow(Role.OWNER, whole_account=True)
 def remove() -> ResponseReturnValue:
-    """Back to the service of the installation."""
+    """Use the service of the installation again."""
     person, row = current_person(), _row()
     if row:
         ai_connections.remove(db.session(), row, person.actor, datetime.now(UTC))

@@ -1,4 +1,4 @@
-"""What the pages and the API share of webhooks: saving, testing and renewing their secrets."""
+"""Saving and testing webhooks and renewing their secrets, for their pages and the API."""
 
 from datetime import UTC, datetime
 
@@ -18,7 +18,7 @@ ACCEPTED = "It answered {status}: the message was accepted."
 
 
 def add(values: WebhookValues) -> tuple[Webhook, str]:
-    """The webhook and its secret. Raises Invalid, for an address that may not be reached too; Conflict."""
+    """Create a webhook; returns it and its secret. Raises Conflict; Invalid, also for a forbidden address."""
     _check_address(values.url)
     person, now = current_person(), datetime.now(UTC)
     seal = SecretBox.of(settings()).seal
@@ -39,7 +39,7 @@ def rotate(row: Webhook) -> str:
 
 
 def test(row: Webhook) -> tuple[int, Answer]:
-    """Send a test message now: its id and what came of it. No transaction is open meanwhile."""
+    """Send a test message now; returns its id and the result. No transaction is open during the call."""
     sending = deliveries.begin_test(db.session(), row, datetime.now(UTC))
     db.session.commit()
     answer = send(sending, SecretBox.of(settings()), OutboundPolicy.of(settings()), datetime.now(UTC))
@@ -49,12 +49,12 @@ def test(row: Webhook) -> tuple[int, Answer]:
 
 
 def sentence_of(answer: Answer) -> str:
-    """What came of a test, in words."""
+    """The result of a test as a sentence."""
     return ACCEPTED.format(status=answer.status) if answer.is_accepted else answer.message
 
 
 def values_of(row: Webhook) -> WebhookValues:
-    """What is stored."""
+    """The stored values."""
     return WebhookValues(row.name, row.url, row.events, row.is_active)
 
 

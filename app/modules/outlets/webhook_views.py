@@ -111,7 +111,7 @@ def save(id: int) -> ResponseReturnValue:
 @allow(Role.OWNER, whole_account=True)
 @limited(WEBHOOK_TESTS)
 def test(id: int) -> ResponseReturnValue:
-    """Post a test message, and say what came of it."""
+    """Post a test message and show the result."""
     row = owned_or_404(Webhook, id)
     _, answer = webhook_setup.test(row)
     said = webhook_setup.sentence_of(answer)
@@ -192,7 +192,7 @@ def _secret_page(row: Webhook, secret: str, *, is_new: bool) -> str:
 
 
 def _sentence(row: Webhook) -> str:
-    """`A run failed, credits are low`."""
+    """Its events as a sentence: `A run failed, credits are low`."""
     events = ", ".join(EVENTS[event][0].lower() + EVENTS[event][1:] for event in row.events)
     return events[:1].upper() + events[1:]
 

@@ -45,7 +45,7 @@ def save(id: int) -> ResponseReturnValue:
 @allow(Role.EDITOR)
 @limited(SITE_TESTS)
 def test(id: int) -> ResponseReturnValue:
-    """Ask the site, and show what came of it."""
+    """Test the connection and show the result."""
     site = owned_or_404(Site, id)
     row = site_connection.find(site)
     if row is None:

@@ -120,7 +120,7 @@ def new_id_for_each_try() -> None:
     """A message that is tried again has an id that its receiver does not know."""
     sending = messages._sending
 
-    def renamed(row: Outgoing, *rest: Any) -> messages.Sending:
+    def renamed(row: Outgoing, *rest: Any) -> messages.ClaimedDelivery:
         made = sending(row, *rest)
         return replace(made, message_id=f"{made.message_id}-{row.attempts}") if row.attempts > 1 else made
 

@@ -1,1 +1,1 @@
-"""What the account reaches outside: its connections, and what they cost."""
+"""Connections of an account to external services, their messages, and their costs."""

@@ -1,4 +1,4 @@
-"""The account's own AI service: who connects it, how, and with which key, which nobody sees again."""
+"""The account's own AI service. Its API key is stored encrypted and never shown again."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
@@ -27,7 +27,7 @@ Seal = Callable[[str], str]
 
 @dataclass(frozen=True)
 class ConnectionValues:
-    """What an owner enters; money as people write it. `api_key`: None keeps the one that is stored."""
+    """What an owner enters; money in whole units. `api_key`: None keeps the stored one."""
 
     base_url: str
     model: str
@@ -44,20 +44,20 @@ def find(session: Session, account_id: int) -> AiConnection | None:
 
 
 def connection_of(session: Session, account_id: int) -> ModelConnection | None:
-    """The same as plain data, for whoever makes the call."""
+    """The connection as plain data, for the caller of the service."""
     row = find(session, account_id)
     return as_data(row) if row else None
 
 
 def is_connected(session: Session, account_id: int) -> bool:
-    """Whether the account's texts are written by a service: its own, or that of the installation."""
+    """Whether the account has an AI service: its own, or that of the installation."""
     if session.get_bind().get_execution_options().get(HAS_MODEL):
         return True
     return session.scalar(select(AiConnection.id).where(AiConnection.account_id == account_id)) is not None
 
 
 def as_data(row: AiConnection) -> ModelConnection:
-    """Without the session; the key stays sealed."""
+    """A copy that needs no session; the key stays encrypted."""
     return ModelConnection(**{field.name: getattr(row, field.name) for field in fields(ModelConnection)})
 
 
@@ -82,7 +82,7 @@ def save(
     if values.api_key is not None:
         row.api_key_sealed = seal(values.api_key) if values.api_key else ""
     if others := changed.keys() - set(MONEY):
-        # Another service or model may take another form.
+        # Another service or model may support another JSON mode.
         row.mode = None
     if others or values.api_key is not None:
         row.tested_at = None
@@ -94,14 +94,14 @@ def save(
 
 
 def remove(session: Session, row: AiConnection, actor: AuditActor, now: datetime) -> None:
-    """Back to the service of the installation; the key is deleted."""
+    """Delete the connection and its key; the service of the installation is used again."""
     data = {"base_url": row.base_url, "model": row.model}
     audit_log.record(session, row.account_id, actor, "ai_connection.removed", row, data, now)
     session.execute(delete(AiConnection).where(AiConnection.id == row.id))
 
 
 def keep_mode(session: Session, tested: ModelConnection, mode: str | None, now: datetime) -> None:
-    """What a test found out, unless the connection was changed meanwhile."""
+    """Store the result of a test, unless the connection was changed meanwhile."""
     session.execute(
         update(AiConnection)
         .where(AiConnection.id == tested.id, AiConnection.version == tested.version)
@@ -111,13 +111,13 @@ def keep_mode(session: Session, tested: ModelConnection, mode: str | None, now: 
 
 
 def sealed_keys(session: Session) -> Mapping[int, str]:
-    """Every stored key by the connection's id, to be sealed anew."""
+    """Every encrypted key by connection id, to be encrypted again with another secret."""
     query = select(AiConnection.id, AiConnection.api_key_sealed).where(AiConnection.api_key_sealed != "")
     return {row.id: row.api_key_sealed for row in session.execute(query)}
 
 
 def replace_sealed(session: Session, connection_id: int, old: str, new: str) -> None:
-    """The same key under another secret of the installation, unless it was changed meanwhile."""
+    """Replace the encrypted key, unless it was changed meanwhile."""
     session.execute(
         update(AiConnection)
         .where(AiConnection.id == connection_id, AiConnection.api_key_sealed == old)
@@ -127,7 +127,7 @@ def replace_sealed(session: Session, connection_id: int, old: str, new: str) -> 
 
 
 def money(micros: int | None) -> float | None:
-    """As people write it."""
+    """The amount in whole units of the currency."""
     return None if micros is None else micros / MICROS
 
 
@@ -138,7 +138,7 @@ def _check(values: ConnectionValues, row: AiConnection | None) -> None:
     if values.monthly_limit is not None and None in (values.price_in, values.price_out):
         sentence = "Enter both prices too: without them nothing can be counted against the limit."
         raise Invalid({"monthly_limit": [sentence]})
-    # Whoever changes the address must not have the stored key sent to it.
+    # Else a person who changes the address could have the stored key sent there.
     if values.api_key is None and row and row.api_key_sealed and _origin(row) != _origin(values):
         raise Invalid({"api_key": ["Enter the key again: it was stored for another address."]})
 

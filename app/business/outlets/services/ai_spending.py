@@ -1,7 +1,7 @@
-"""Money spent at AI services: set aside before a call, counted after it, never beyond the month's limit.
+"""Money spent on AI services: reserved before a call, settled after it, never beyond the monthly limit.
 
-A unit's call has one reservation, by the unit's key. What a worker that died had set aside counts as spent: the
-service has probably worked for it.
+Each unit's call has one reservation, identified by the unit's key. The reservation of a worker that died counts as
+spent, because the service has probably done the work.
 """
 
 from datetime import datetime, timedelta
@@ -27,7 +27,7 @@ def reserve(
     tokens: tuple[int, int],
     now: datetime,
 ) -> str | None:
-    """Set aside what `tokens` (sent, written) cost; the sentence of a refusal where the limit leaves too little."""
+    """Reserve the cost of `tokens` (sent, written); returns the refusal as a sentence beyond the limit."""
     amount = connection.cost(*tokens)
     if amount is None:
         return None
@@ -54,9 +54,9 @@ def reserve(
 def settle(
     session: Session, account: Account, key: str, use: ModelUse | None, *, unused: bool, now: datetime
 ) -> None:
-    """The call is over: count what it took.
+    """Close the reservation and record the actual cost.
 
-    What is not known counts as it was set aside; nothing does if the service did no work (`unused`).
+    Where the cost is not known the reserved amount counts; nothing counts if the service did no work (`unused`).
     """
     closed = session.execute(
         update(AiReservation)
@@ -73,7 +73,7 @@ def settle(
 
 
 def this_month(session: Session, account: Account, now: datetime) -> AiSpend | None:
-    """What the present month has come to; None before the first call."""
+    """Spend of the current month; None before the first call."""
     return session.scalar(select(AiSpend).where(*_of(account.id, month_of(account, now))))
 
 
@@ -83,12 +83,12 @@ def money_words(micros: int) -> str:
 
 
 def month_of(account: Account, now: datetime) -> str:
-    """The present month in the account's zone."""
+    """The current month in the account's zone."""
     return f"{now.astimezone(ZoneInfo(account.timezone)):%Y-%m}"
 
 
 def _count_abandoned(session: Session, account_id: int, key: str, now: datetime) -> None:
-    """Reservations of workers that died, and an earlier one of this unit."""
+    """Count reservations of workers that died, and an earlier one of this unit, as spent."""
     old = (AiReservation.created_at < now - ABANDONED_AFTER) | (AiReservation.key == key)
     closed = session.execute(
         update(AiReservation)

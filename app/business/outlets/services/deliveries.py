@@ -1,4 +1,5 @@
-"""Messages to webhooks: written in the transaction of what they report, sent by workers, every attempt recorded."""
+"""Messages to webhooks: written in the transaction of the change that they report, sent by workers; every attempt is
+recorded."""
 
 import json
 import secrets
@@ -31,8 +32,8 @@ PRUNED_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True)
-class Sending:
-    """One claimed message, as plain data for whoever sends it. sealed: its secrets, the present one first."""
+class ClaimedDelivery:
+    """One claimed message, as plain data for the sender. sealed: its encrypted secrets, the current one first."""
 
     id: int
     webhook_id: int
@@ -45,7 +46,7 @@ class Sending:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of one attempt. status: None where there was no answer · message: why it failed, as a sentence."""
+    """Result of one attempt. status: None without an answer · message: why it failed, as a sentence."""
 
     status: int | None
     message: str = ""
@@ -69,7 +70,7 @@ def announce(
 ) -> None:
     """Write a message for each of `data` and each active webhook that is subscribed to `event`.
 
-    data: what is reported; not asked for where nobody is subscribed.
+    data: what is reported; called only if a webhook is subscribed.
     """
     subscribed = subscribers(session, account_id, event)
     if not subscribed:
@@ -89,13 +90,13 @@ def subscribers(session: Session, account_id: int, event: str) -> list[Webhook]:
 def post(
     session: Session, webhook: Webhook, event: str, data: Mapping[str, Any], *, key: str, now: datetime
 ) -> None:
-    """Write one message, once for each key."""
+    """Write one message; a second call with the same key writes nothing."""
     insert_many_new(session, WebhookDelivery, [_row(webhook, event, data, now, key)], WebhookDelivery.id)
     wake(session, [DELIVERIES_QUEUE])
 
 
-def begin_test(session: Session, webhook: Webhook, now: datetime) -> Sending:
-    """A message that this process sends itself, once, also while the webhook is switched off."""
+def begin_test(session: Session, webhook: Webhook, now: datetime) -> ClaimedDelivery:
+    """A test message, which this process sends itself, once, even if the webhook is switched off."""
     data = {"webhook": webhook.id, "message": f"A test of the webhook “{webhook.name}”."}
     values = _row(webhook, TEST_EVENT, data, now) | outgoing.lease(now)
     row = WebhookDelivery(**values | {"host": None, "attempts": 1, "tries": MOST_TRIES})
@@ -104,7 +105,7 @@ def begin_test(session: Session, webhook: Webhook, now: datetime) -> Sending:
     return _sending(row, webhook, now)
 
 
-def take_next(session: Session, now: datetime) -> Sending | None:
+def take_next(session: Session, now: datetime) -> ClaimedDelivery | None:
     """Claim the message that has been due longest; None when none can be sent now."""
     while row := outgoing.claim_next(session, WebhookDelivery, now):
         webhook = session.get_one(Webhook, row.webhook_id, populate_existing=True)
@@ -120,9 +121,9 @@ def take_next(session: Session, now: datetime) -> Sending | None:
     return None
 
 
-def record(session: Session, sending: Sending, answer: Answer, now: datetime) -> bool:
+def record(session: Session, sending: ClaimedDelivery, answer: Answer, now: datetime) -> bool:
     """Record the attempt; False where the message was taken over by another worker, or is deleted."""
-    # The webhook before its message: whoever edits it locks in this order.
+    # Lock the webhook before its message, in the same order as an edit, so that they cannot deadlock.
     webhook = session.scalar(
         select(Webhook)
         .where(Webhook.id == sending.webhook_id)
@@ -176,7 +177,7 @@ def page_of_deliveries(
 
 
 def waiting_by_webhook(session: Session, account_id: int) -> Mapping[int, int]:
-    """Number of messages that wait, by webhook."""
+    """Number of pending messages by webhook."""
     query = (
         select(WebhookDelivery.webhook_id, func.count())
         .where(WebhookDelivery.account_id == account_id, WebhookDelivery.status == OutgoingStatus.PENDING)
@@ -273,10 +274,10 @@ def _body(event: str, data: Mapping[str, Any], now: datetime) -> str:
     )
 
 
-def _sending(row: WebhookDelivery, webhook: Webhook, now: datetime) -> Sending:
+def _sending(row: WebhookDelivery, webhook: Webhook, now: datetime) -> ClaimedDelivery:
     overlaps = webhook.old_secret_until is not None and now < webhook.old_secret_until
     old = (webhook.old_secret_sealed,) if overlaps and webhook.old_secret_sealed else ()
-    return Sending(
+    return ClaimedDelivery(
         id=row.id,
         webhook_id=webhook.id,
         token=row.lease_token or "",

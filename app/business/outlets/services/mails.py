@@ -1,4 +1,4 @@
-"""Mails: written in the transaction of what they report, gathered by kind, and sent by workers."""
+"""Mails: written in the transaction of the change that they report, batched by kind, and sent by workers."""
 
 import secrets
 from collections.abc import Callable
@@ -20,11 +20,11 @@ from app.business.upsert import insert_missing
 
 INVITATION, PASSWORD_LINK, RULE = "invitation", "password_link", "rule"
 GATHERED = (RULE,)
-"""Kinds that people can unsubscribe from, and of which one mail at most leaves in an hour."""
+"""Kinds that people can unsubscribe from; at most one mail of each is sent in an hour."""
 KIND_WORDS = {RULE: "messages of rules"}
 PAUSE = timedelta(hours=1)
 HOST = "mail"
-"""All mails leave by one server: one worker at most talks to it."""
+"""All mails use one server; at most one worker is connected to it."""
 LOST = "Its worker stopped each time it was being sent."
 NO_SERVER = "This installation sends no mail: SMTP_URL is not set."
 UNWANTED = "Not sent: this address has unsubscribed."
@@ -35,7 +35,7 @@ Seal = Callable[[str], str]
 
 @dataclass(frozen=True)
 class Entry:
-    """One thing that a mail says. path: an address of the console, with the words of its button."""
+    """One item of a mail. path: an address of the console, with the label of its button."""
 
     title: str
     text: str
@@ -46,15 +46,15 @@ class Entry:
 
 @dataclass(frozen=True)
 class Recipient:
-    """Whom a mail is for. user_id: None for an address that is nobody's of the account."""
+    """Recipient of a mail. user_id: None for an address that belongs to no user of the account."""
 
     address: str
     user_id: int | None = None
 
 
 @dataclass(frozen=True)
-class Letter:
-    """One claimed mail, as plain data for whoever sends it."""
+class ClaimedMail:
+    """One claimed mail, as plain data for the sender."""
 
     id: int
     account_id: int
@@ -71,8 +71,8 @@ class Letter:
 
 @dataclass(frozen=True)
 class Sent:
-    """What came of one attempt. message: why it failed, as a sentence · is_final: no other attempt can help ·
-    is_outage: the mail server itself is the cause, so others would fail as well.
+    """Result of one attempt. message: why it failed, as a sentence · is_final: another attempt cannot succeed ·
+    is_outage: the mail server itself is the cause, so other mails would fail as well.
     """
 
     message: str = ""
@@ -90,7 +90,7 @@ def write(
     link_sealed: str = "",
     now: datetime,
 ) -> None:
-    """A mail of its own, which leaves at once. link_sealed: in place of the path of its entry."""
+    """Write a separate mail, sent at once. link_sealed: replaces the path of its entry."""
     session.add(_row(account_id, recipient, kind, [entry], now, link_sealed=link_sealed))
     session.flush()
     wake(session, [DELIVERIES_QUEUE])
@@ -99,7 +99,7 @@ def write(
 def gather(
     session: Session, account_id: int, recipient: Recipient, kind: str, entry: Entry, now: datetime
 ) -> bool:
-    """Tell them within the hour at most: at once, or with the next mail of this kind. False where they want none."""
+    """Send the entry within an hour: at once, or in the next mail of this kind. False if the recipient unsubscribed."""
     if _is_refused(session, account_id, recipient.address, kind):
         return False
     group = f"{kind}:{recipient.address.lower()}"
@@ -114,7 +114,7 @@ def gather(
                 session.add(row)
                 session.flush()
         except IntegrityError:
-            # Another transaction has opened a mail of this group at the same moment.
+            # Another transaction has opened a mail of this group concurrently.
             continue
         if at > now:
             outgoing.wake_at(session, at)
@@ -124,8 +124,8 @@ def gather(
     return True
 
 
-def take_next(session: Session, now: datetime) -> Letter | None:
-    """Claim the mail that has been due longest; from here on it takes no further entries."""
+def take_next(session: Session, now: datetime) -> ClaimedMail | None:
+    """Claim the mail that has been due longest; it takes no further entries after that."""
     while row := outgoing.claim_next(session, Mail, now):
         if row.is_open:
             row.is_open, row.begun_at = False, now
@@ -139,9 +139,9 @@ def take_next(session: Session, now: datetime) -> Letter | None:
     return None
 
 
-def record(session: Session, letter: Letter, sent: Sent, now: datetime) -> bool:
+def record(session: Session, mail: ClaimedMail, sent: Sent, now: datetime) -> bool:
     """Record the attempt; False where another worker has taken the mail over."""
-    row = outgoing.hold(session, Mail, letter.id, letter.token)
+    row = outgoing.hold(session, Mail, mail.id, mail.token)
     if row is None:
         return False
     outgoing.note_attempt(row, {"at": now.isoformat(), "message": sent.message})
@@ -157,7 +157,7 @@ def record(session: Session, letter: Letter, sent: Sent, now: datetime) -> bool:
 
 
 def refuse(session: Session, account_id: int, address: str, kind: str, now: datetime) -> None:
-    """Nothing more of this kind is sent there, also nothing that waits."""
+    """Unsubscribe the address from this kind; pending mails of it are not sent either."""
     values = {"account_id": account_id, "address": address.lower(), "kind": kind, "created_at": now}
     insert_missing(session, MailRefusal, values)
 
@@ -183,7 +183,7 @@ def prune(session: Session, now: datetime) -> int:
 
 
 def end_all(session: Session, now: datetime) -> int:
-    """Without a mail server nothing is kept until there is one; returns the number of mails given up."""
+    """End all pending mails, because there is no mail server; returns their number."""
     ended = session.scalars(
         update(Mail)
         .where(Mail.status == OutgoingStatus.PENDING, Mail.lease_token.is_(None))
@@ -254,7 +254,7 @@ def _is_refused(session: Session, account_id: int, address: str, kind: str) -> b
 
 
 def _reason_against(session: Session, row: Mail) -> str | None:
-    """Why it is not sent after all."""
+    """The reason why it must no longer be sent, if any."""
     if row.tries > MOST_TRIES:
         return LOST
     if row.kind in GATHERED and _is_refused(session, row.account_id, row.address, row.kind):
@@ -282,9 +282,9 @@ def _give_up(session: Session, row: Mail, message: str, now: datetime) -> None:
     )
 
 
-def _letter(session: Session, row: Mail) -> Letter:
+def _letter(session: Session, row: Mail) -> ClaimedMail:
     account = session.get_one(Account, row.account_id)
-    return Letter(
+    return ClaimedMail(
         id=row.id,
         account_id=row.account_id,
         account_name=account.name,
@@ -300,13 +300,13 @@ def _letter(session: Session, row: Mail) -> Letter:
 
 
 def sealed_links(session: Session) -> dict[int, str]:
-    """Every stored link by the mail's id, to be sealed anew."""
+    """Every encrypted link by mail id, to be encrypted again with another secret."""
     query = select(Mail.id, Mail.link_sealed).where(Mail.link_sealed != "")
     return {row.id: row.link_sealed for row in session.execute(query)}
 
 
 def replace_sealed(session: Session, mail_id: int, old: str, new: str) -> None:
-    """The same link under another key of the installation, unless it was sent meanwhile."""
+    """Replace the encrypted link, unless the mail was sent meanwhile."""
     session.execute(
         update(Mail)
         .where(Mail.id == mail_id, Mail.link_sealed == old)

@@ -1,8 +1,8 @@
-"""Claiming messages that are due, and recording what came of an attempt.
+"""Claims messages that are due, and records the result of each attempt.
 
 A worker claims one row with a token and a lease, sends it outside any transaction, and records the result only where
-the row still has its token. Killed in between, the row is claimed again when its lease has expired, so a message is
-sent at least once, and its receiver recognises the second by its id.
+the row still has its token. If the worker is killed in between, the row is claimed again when its lease has expired:
+delivery is at least once, and the receiver recognises a repetition by its id.
 """
 
 import random
@@ -41,7 +41,7 @@ Message = TypeVar("Message", bound=Outgoing)
 
 
 def claim_next(session: Session, model: type[Message], now: datetime) -> Message | None:
-    """Claim the message that has been due longest, of a host that nobody sends to; None when there is none."""
+    """Claim the message that has been due longest whose host no worker is sending to; None when there is none."""
     _release_expired(session, model, now)
     for _ in range(CLAIMS_TRIED):
         found = session.execute(_due(model, now).limit(1)).one_or_none()
@@ -58,7 +58,7 @@ def lease(now: datetime) -> dict[str, Any]:
 
 
 def hold(session: Session, model: type[Message], id: int, token: str) -> Message | None:
-    """The message, locked, while the claim with that token holds; None where another worker has taken it over."""
+    """The message, locked, if the claim with that token is still valid; None if another worker has taken it over."""
     return session.scalar(
         select(model)
         .where(model.id == id, model.lease_token == token)
@@ -68,13 +68,13 @@ def hold(session: Session, model: type[Message], id: int, token: str) -> Message
 
 
 def note_attempt(row: Outgoing, attempt: dict[str, Any]) -> None:
-    """Add it to the log, of which the latest are kept, and end the claim."""
+    """Append the attempt to the log, which keeps the latest ones, and release the claim."""
     row.log = [*row.log, attempt][-LOG_KEPT:]
     row.lease_token = row.lease_until = None
 
 
 def end(row: Outgoing, status: OutgoingStatus, now: datetime) -> None:
-    """It is not tried any more."""
+    """End it: no further attempts."""
     row.status, row.next_at, row.finished_at = status, None, now
 
 
@@ -82,7 +82,7 @@ def try_later(session: Session, row: Outgoing, now: datetime, retry_after: timed
     """Plan the next attempt; False when it was the last one."""
     if row.tries >= MOST_TRIES:
         return False
-    delay = DELAYS[row.tries - 1] * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - spreads, hides nothing
+    delay = DELAYS[row.tries - 1] * random.uniform(1 - JITTER, 1 + JITTER)  # noqa: S311 - jitter, not cryptography
     asked = min(retry_after or timedelta(), LONGEST_RETRY_AFTER)
     row.next_at = now + max(delay, asked)
     wake_at(session, row.next_at)
@@ -90,7 +90,7 @@ def try_later(session: Session, row: Outgoing, now: datetime, retry_after: timed
 
 
 def send_again(session: Session, row: Outgoing, now: datetime) -> bool:
-    """Begin anew with the same id; False where it is still pending."""
+    """Restart delivery with the same id; False if it is still pending."""
     model = type(row)
     changed = session.scalar(
         update(model)
@@ -106,7 +106,7 @@ def send_again(session: Session, row: Outgoing, now: datetime) -> bool:
 
 
 def hold_back(session: Session, row: Outgoing, failing_since: datetime, now: datetime) -> None:
-    """Let the other messages to a host that fails wait, the longer it has failed; one is tried in between."""
+    """Postpone the other messages to a failing host, with increasing delay; one message is tried in between."""
     model = type(row)
     pause = now + min(max(DELAYS[0], (now - failing_since) / 10), LONGEST_PAUSE)
     session.execute(
@@ -126,7 +126,7 @@ def hold_back(session: Session, row: Outgoing, failing_since: datetime, now: dat
 
 
 def any_due(session: Session, models: Collection[type[Outgoing]], now: datetime) -> bool:
-    """Whether a worker should look: a message is due, or its sender has died."""
+    """Whether a worker should be woken: a message is due, or the lease of one has expired."""
     for model in models:
         waiting = (model.status == OutgoingStatus.PENDING) & (model.next_at <= now)
         free = model.lease_token.is_(None) | _has_expired(model, now)
@@ -179,7 +179,7 @@ def _claim(session: Session, model: type[Outgoing], id: int, account_id: int, no
                 is not None
             )
     except IntegrityError:
-        # Another worker has begun to send to this host at the same moment.
+        # Another worker has begun to send to this host concurrently.
         return False
 
 
@@ -195,7 +195,7 @@ def _release_expired(session: Session, model: type[Outgoing], now: datetime) -> 
 
 
 def _has_expired(model: type[Outgoing], now: datetime) -> ColumnElement[bool]:
-    # A lease far ahead was written by a clock that was wrong.
+    # A lease far in the future was written by a machine with a wrong clock.
     return model.lease_token.is_not(None) & (
         (model.lease_until < now) | (model.lease_until > now + 2 * LEASE)
     )

@@ -1,4 +1,4 @@
-"""The account's webhooks: what owners change of them, and their secrets, which are shown once."""
+"""The account's webhooks and their signing secrets, which are shown once."""
 
 import base64
 import secrets
@@ -28,12 +28,12 @@ EVENTS: Mapping[str, str] = {
     "content.published": "Content was published",
     "credits.low": "Credits are low",
 }
-"""Events that a webhook can subscribe to, and their words."""
+"""Events that a webhook can subscribe to: name and description."""
 MOST_WEBHOOKS = 20
 SECRET_PREFIX = "whsec_"  # noqa: S105
 SECRET_BYTES = 32
 OVERLAP = timedelta(hours=24)
-"""How long the secret before signs beside the new one."""
+"""How long messages are signed with the previous secret as well."""
 NAME_LIMIT, URL_LIMIT = 255, 2000
 SWITCHED_OFF = "Not sent: the webhook was switched off."
 SECRETS = ("secret_sealed", "old_secret_sealed")
@@ -60,7 +60,7 @@ def webhooks_of(session: Session, account_id: int) -> Sequence[Webhook]:
 def create(
     session: Session, account_id: int, actor: AuditActor, values: WebhookValues, *, seal: Seal, now: datetime
 ) -> tuple[Webhook, str]:
-    """A new webhook and its secret, which nobody is shown again. Raises Invalid, Conflict."""
+    """A new webhook and its secret, which is not shown again. Raises Invalid, Conflict."""
     _check(session, account_id, values)
     if len(webhooks_of(session, account_id)) >= MOST_WEBHOOKS:
         raise Conflict(f"There are {MOST_WEBHOOKS} webhooks, which is the most. Delete one you do not need.")
@@ -82,7 +82,7 @@ def create(
 
 
 def change(session: Session, row: Webhook, actor: AuditActor, values: WebhookValues, now: datetime) -> None:
-    """Messages that wait go to the new address; none wait for a webhook that is switched off. Raises Invalid."""
+    """Pending messages go to the new address; those of a webhook that is switched off are ended. Raises Invalid."""
     _check(session, row.account_id, values, row)
     wanted: dict[str, Any] = {
         "name": values.name,
@@ -107,7 +107,7 @@ def change(session: Session, row: Webhook, actor: AuditActor, values: WebhookVal
 
 
 def rotate(session: Session, row: Webhook, actor: AuditActor, *, seal: Seal, now: datetime) -> str:
-    """A new secret; for a day messages are signed with the one before as well."""
+    """Make a new secret; for a day messages are signed with the previous one as well."""
     secret = _new_secret()
     row.old_secret_sealed, row.old_secret_until = row.secret_sealed, now + OVERLAP
     row.secret_sealed = seal(secret)
@@ -118,7 +118,7 @@ def rotate(session: Session, row: Webhook, actor: AuditActor, *, seal: Seal, now
 
 
 def remove(session: Session, row: Webhook, actor: AuditActor, now: datetime) -> None:
-    """Its secrets and its messages go with it."""
+    """Delete it with its secrets and messages."""
     audit_log.record(session, row.account_id, actor, "webhook.removed", row, _data(row), now)
     mine = (
         WebhookDelivery.account_id == row.account_id,
@@ -130,13 +130,13 @@ def remove(session: Session, row: Webhook, actor: AuditActor, now: datetime) -> 
 
 
 def clear_failures(session: Session, row: Webhook, now: datetime) -> None:
-    """Its failures are over: it was mended, or has answered."""
+    """Reset the failure state: it was changed, or has answered."""
     row.failing_since, row.off_reason = None, ""
     settle_notice(session, row.account_id, notice_key(row.id), now)
 
 
 def give_up_waiting(session: Session, row: Webhook, now: datetime) -> None:
-    """Its messages that wait are not sent; each can be sent again. One being sent ends by itself."""
+    """End its pending messages; each can be sent again. One being sent at the moment ends by itself."""
     waiting = select(WebhookDelivery).where(
         WebhookDelivery.account_id == row.account_id,
         WebhookDelivery.webhook_id == row.id,
@@ -149,17 +149,17 @@ def give_up_waiting(session: Session, row: Webhook, now: datetime) -> None:
 
 
 def notice_key(webhook_id: int) -> str:
-    """Key of the notice that it fails, or was switched off."""
+    """Key of the notice about failures or about being switched off."""
     return f"webhook-{webhook_id}"
 
 
 def host_of(url: str) -> str:
-    """Host and port that an address is sent to."""
+    """Host and port of an address."""
     return urlsplit(url).netloc.lower()[:255]
 
 
 def sealed_secrets(session: Session) -> Mapping[tuple[int, str], str]:
-    """Every stored secret by webhook and column, to be sealed anew."""
+    """Every encrypted secret by webhook and column, to be encrypted again with another secret."""
     rows = session.execute(select(Webhook.id, Webhook.secret_sealed, Webhook.old_secret_sealed))
     return {
         (id, name): sealed
@@ -170,7 +170,7 @@ def sealed_secrets(session: Session) -> Mapping[tuple[int, str], str]:
 
 
 def replace_sealed(session: Session, place: tuple[int, str], old: str, new: str) -> None:
-    """The same secret under another key of the installation, unless it was changed meanwhile."""
+    """Replace the encrypted secret, unless it was changed meanwhile."""
     id, name = place
     session.execute(
         update(Webhook)

@@ -1,4 +1,4 @@
-"""A site's WordPress: who connects it, how, and with which application password, which nobody sees again."""
+"""The WordPress connection of a site. Its application password is stored encrypted and never shown again."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -46,7 +46,7 @@ def find(session: Session, account_id: int, site_id: int) -> WordPressConnection
 
 
 def as_data(row: WordPressConnection) -> SiteConnection:
-    """Without the session; the password stays sealed."""
+    """A copy that needs no session; the password stays encrypted."""
     return SiteConnection(
         id=row.id,
         version=row.version,
@@ -60,7 +60,7 @@ def as_data(row: WordPressConnection) -> SiteConnection:
 
 
 def site_address(url: str) -> str:
-    """The address of the front page, always in the same form: people also copy that of the login page."""
+    """The normalised address of the front page; people also enter that of the login page."""
     parts = urlsplit(url.strip())
     path = parts.path
     for inner in INNER_PATHS:
@@ -102,14 +102,14 @@ def save(
 
 
 def remove(session: Session, row: WordPressConnection, actor: AuditActor, now: datetime) -> None:
-    """The site is published nowhere from here on; the password is deleted, posts stay as they are."""
+    """Delete the connection and its password; posts stay as they are."""
     data = {"site_id": row.site_id, "url": row.url, "username": row.username}
     audit_log.record(session, row.account_id, actor, "wordpress.disconnected", row, data, now)
     session.execute(delete(WordPressConnection).where(WordPressConnection.id == row.id))
 
 
 def note_test(session: Session, tested: SiteConnection, *, ok: bool, now: datetime) -> None:
-    """Keep when the connection was last found to work, unless it was changed meanwhile."""
+    """Store when a test last succeeded, unless the connection was changed meanwhile."""
     session.execute(
         update(WordPressConnection)
         .where(WordPressConnection.id == tested.id, WordPressConnection.version == tested.version)
@@ -119,13 +119,13 @@ def note_test(session: Session, tested: SiteConnection, *, ok: bool, now: dateti
 
 
 def sealed_passwords(session: Session) -> Mapping[int, str]:
-    """Every stored password by the connection's id, to be sealed anew."""
+    """Every encrypted password by connection id, to be encrypted again with another secret."""
     query = select(WordPressConnection.id, WordPressConnection.password_sealed)
     return {row.id: row.password_sealed for row in session.execute(query)}
 
 
 def replace_sealed(session: Session, connection_id: int, old: str, new: str) -> None:
-    """The same password under another secret of the installation, unless it was changed meanwhile."""
+    """Replace the encrypted password, unless it was changed meanwhile."""
     session.execute(
         update(WordPressConnection)
         .where(WordPressConnection.id == connection_id, WordPressConnection.password_sealed == old)
@@ -145,7 +145,7 @@ def _check(values: WordPressValues, row: WordPressConnection | None) -> None:
         return
     if row is None:
         raise Invalid({"application_password": ["Enter the application password."]})
-    # Whoever changes the address must not have the stored password sent to it.
+    # Else a person who changes the address could have the stored password sent there.
     if _origin(row.url) != _origin(values.url):
         sentence = "Enter the password again: it was stored for another address."
         raise Invalid({"application_password": [sentence]})

@@ -1,4 +1,4 @@
-"""The rows of a workbook (.xlsx) that a filter, or a person, has hidden: its reader does not tell."""
+"""The rows of a workbook (.xlsx) that a filter or a person has hidden, which the reader library does not report."""
 
 import re
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
-"""Publishing articles on the WordPress of their site: one post for one article, whoever asks and however often.
+"""Publishes articles on the WordPress of their site, idempotently: one post for one article.
 
-`begin` claims the article for one unit and says what is to be sent, `finish` writes down what the site answered.
+`begin` claims the article for one unit and returns the request to send; `finish` records the answer of the site.
 """
 
 import hashlib
@@ -36,13 +36,13 @@ from app.business.writer.services.publishing_days import DayIsFull, release_plac
 from app.business.writer.services.record_kinds import CONTENT
 
 CLAIMED_FOR = timedelta(minutes=3)
-"""Longer than a unit may take: nobody else publishes the article meanwhile."""
+"""Longer than the time limit of a unit; meanwhile no other unit publishes the article."""
 SLUG_LIMIT = 80
 BUSY = "Another run is publishing this article at the moment."
 PUBLISHED_ALREADY = "It is published already."
 TAKEN_DOWN = "It was taken off its site. Publish it on its page, or approve it anew."
 PUBLIC = "publish"
-"""WordPress's word for a post that everybody can read."""
+"""WordPress's status of a public post."""
 TAKEN_OVER = "Another run has taken over publishing it."
 START_OVER = "“Start over with a new post” on the article's page"
 IS_ELSEWHERE = ", and the site is connected to another WordPress now"
@@ -58,7 +58,7 @@ LABELS = {"category": "categories", "tag": "tags"}
 
 @dataclass(frozen=True)
 class Impossible:
-    """Why the article cannot be published now, though it is one to be published."""
+    """Why the article cannot be published now, although its state allows it."""
 
     kind: FaultKind
     message: str
@@ -66,10 +66,10 @@ class Impossible:
 
 @dataclass(frozen=True)
 class PublishOptions:
-    """What is asked for. status: None keeps that of a published article, else it is the default of the site.
+    """status: None keeps that of a published article; for others it is the default of the site.
 
-    by_hand: a person asked for this article, so it is sent although it is published already · unapproved: also one
-    that nobody has approved · overwrite: also what somebody has edited in WordPress.
+    by_hand: a person asked for this article, so it is sent even if it is published already · unapproved: also an
+    article that is not approved · overwrite: also a post that was edited in WordPress.
     """
 
     status: PostStatus | None = None
@@ -79,7 +79,7 @@ class PublishOptions:
 
 
 def publication_of(session: Session, content: Content) -> Publication | None:
-    """What is known of its post; None where nobody ever published it from here."""
+    """The record of its post; None if it was never published from here."""
     return session.scalar(
         select(Publication)
         .where(Publication.account_id == content.account_id, Publication.content_id == content.id)
@@ -88,7 +88,7 @@ def publication_of(session: Session, content: Content) -> Publication | None:
 
 
 def changed_since(session: Session, ids: Collection[int], account_id: int) -> set[int]:
-    """Those published articles whose text has been changed since it was published."""
+    """Published articles whose text has been changed since."""
     newest = (
         select(func.max(ContentVersion.number))
         .where(ContentVersion.content_id == Publication.content_id)
@@ -120,7 +120,7 @@ def require_publishable(session: Session, content: Content) -> None:
 
 
 def note_run(session: Session, content: Content, run_id: int, now: datetime) -> None:
-    """The run that a person has asked for: its end is shown with the article."""
+    """Store the run that a person started, whose result the article's page shows."""
     _known(session, content, now)
     _set(session, content, now, run_id=run_id)
 
@@ -128,7 +128,7 @@ def note_run(session: Session, content: Content, run_id: int, now: datetime) -> 
 def begin(
     session: Session, content_id: int, options: PublishOptions, key: str, *, origin: Origin, now: datetime
 ) -> PostRequest | Impossible | DayIsFull:
-    """Claim the article for the unit `key`. Raises Conflict where it is not one to be published, NotFound."""
+    """Claim the article for the unit `key`. Raises Conflict if its state does not allow publishing, NotFound."""
     query = select(Content).where(Content.account_id == origin.account_id, Content.id == content_id)
     content = session.scalar(query.execution_options(populate_existing=True))
     if content is None:
@@ -167,7 +167,7 @@ def _count(
     limit: int | None,
     now: datetime,
 ) -> DayIsFull | None:
-    """Count the article among those that its site publishes today, once; that the day is full."""
+    """Count the article, once, against the site's daily limit; returns DayIsFull if the limit is reached."""
     if limit is None or request.status != PUBLIC or content.status == ContentStatus.PUBLISHED:
         return None
     site = session.get_one(Site, content.site_id)
@@ -198,13 +198,13 @@ def _request(
         remote_hash=known.remote_hash,
         unanswered=known.pending_digest,
         overwrite=options.overwrite,
-        # A draft that stays behind on another site, such as one for trials, is nothing that anybody sees.
+        # A draft left on another site, such as a staging one, is not public.
         elsewhere="" if is_here or known.post_status != PUBLIC else known.site_url,
     )
 
 
 def finish(session: Session, content_id: int, post: Post, *, origin: Origin, now: datetime) -> None:
-    """Write down what the site answered, and let go of the article. Raises Conflict where another unit has it."""
+    """Record the site's answer and release the claim. Raises Conflict if another unit has claimed the article."""
     request = post.request
     values: dict[str, Any] = {"claim_key": None, "claim_until": None, "pending_digest": "", "updated_at": now}
     if post.refusal in ("trashed", "deleted"):
@@ -231,9 +231,9 @@ def refusal_of(post: Post) -> str | None:
 
 
 def release(session: Session, content_id: int, key: str, origin: Origin, *, is_unsent: bool = False) -> None:
-    """The unit has failed: others may publish the article. Whether the site did it is found out by the next one.
+    """Release the claim of a failed unit; the next unit finds out whether the site has written the post.
 
-    is_unsent: it certainly did not, so that the article does not count among those of its day.
+    is_unsent: nothing was sent, so the article no longer counts against its day's limit.
     """
     free = {"claim_key": None, "claim_until": None}
     if not is_unsent:
@@ -247,7 +247,7 @@ def release(session: Session, content_id: int, key: str, origin: Origin, *, is_u
 
 
 def start_over(session: Session, content: Content, now: datetime) -> None:
-    """Forget the post: the next publishing makes a new one. Raises Conflict while one is being made."""
+    """Forget the post, so that publishing creates a new one. Raises Conflict while the article is being published."""
     idle = or_(Publication.claim_until.is_(None), Publication.claim_until < now)
     forgotten = session.execute(
         update(Publication)
@@ -261,13 +261,13 @@ def start_over(session: Session, content: Content, now: datetime) -> None:
 
 
 def mark_by_hand(session: Session, content: Content, now: datetime) -> None:
-    """A person published it elsewhere: the text as it is now is the published one."""
+    """Record that a person published the present text elsewhere."""
     _known(session, content, now)
     _set(session, content, now, sent_version=content.version)
 
 
 def take_back_mark(session: Session, content: Content, *, origin: Origin, now: datetime) -> None:
-    """What was marked as published by hand is approved again. Raises Conflict."""
+    """Undo `mark_by_hand`: the article is approved again. Raises Conflict."""
     known = publication_of(session, content)
     if known is not None and known.site_url:
         raise Conflict("It is published in WordPress. Unpublish it there.")
@@ -287,7 +287,7 @@ def _why_not(content: Content, *, unapproved: bool) -> str | None:
 
 
 def _why_left_to_people(content: Content, known: Publication) -> str | None:
-    """Why no rule publishes an approved article: it is published, or was taken down since it was approved."""
+    """Why rules must not publish the article: it is published, or was taken down after its approval."""
     if content.status == ContentStatus.PUBLISHED:
         return PUBLISHED_ALREADY
     if known.taken_down_at and content.status_since <= known.taken_down_at:
@@ -312,7 +312,7 @@ def _unpublished(now: datetime) -> dict[str, Any]:
 
 
 def _claim(session: Session, content: Content, key: str, origin: Origin, now: datetime) -> Publication | None:
-    """What is known of the post, once nobody else publishes the article; None where somebody does."""
+    """Claim the article and return the record of its post; None if another unit has the claim."""
     row = _known(session, content, now)
     free = or_(Publication.claim_key.is_(None), Publication.claim_key == key, Publication.claim_until < now)
     claim = {"claim_key": key, "claim_until": now + CLAIMED_FOR, "run_id": origin.run_id, "updated_at": now}
@@ -351,7 +351,7 @@ def _update(session: Session, content_id: int, key: str, origin: Origin, values:
 
 
 def _follow(session: Session, content: Content, post: Post, origin: Origin, now: datetime) -> None:
-    """The article's status is what the site says of its post."""
+    """Set the article's status to match that of its post."""
     if post.status == PUBLIC and post.refusal is None:
         _move(session, content, set(ContentStatus), ContentStatus.PUBLISHED, post.url, origin, now)
     else:
@@ -403,7 +403,7 @@ def _without_repeats(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def slug_of(title: str) -> str:
-    """The address of the article within its site: letters and digits of the Latin alphabet, else `article`."""
+    """The slug for a title, in ASCII letters and digits; `article` if none remain."""
     plain = unicodedata.normalize("NFKD", title.replace("ß", "ss")).encode("ascii", "ignore").decode()
     words = re.sub(r"[^a-z0-9]+", "-", plain.lower()).strip("-")
     if len(words) > SLUG_LIMIT:

@@ -1,4 +1,4 @@
-"""How many articles a site makes public in one of its days: counted before the post, never beyond the site's limit."""
+"""Daily publishing limit of a site: an article is counted before it is posted, never beyond the limit."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -15,19 +15,19 @@ from app.business.writer.publication_models import PublishingDay
 
 @dataclass(frozen=True)
 class DayIsFull:
-    """The site has published as many as it may in its day; the next one begins at `until`."""
+    """The site's daily limit is reached; its next day begins at `until`."""
 
     message: str
     until: datetime
 
 
 def site_zone(session: Session, site: Site) -> ZoneInfo:
-    """The site's own, else the account's."""
+    """The site's own time zone, else the account's."""
     return ZoneInfo(site.timezone or session.get_one(Account, site.account_id).timezone)
 
 
 def reserve_place(session: Session, site: Site, limit: int, now: datetime) -> date | DayIsFull:
-    """Count one more article for the site's present day; the day, or that it is full."""
+    """Count one more article for the site's current day; returns the day, or DayIsFull."""
     zone = site_zone(session, site)
     day = now.astimezone(zone).date()
     insert_missing(
@@ -53,7 +53,7 @@ def reserve_place(session: Session, site: Site, limit: int, now: datetime) -> da
 
 
 def release_place(session: Session, account_id: int, site_id: int, day: date) -> None:
-    """What was counted was not published."""
+    """Undo a count whose article was not published."""
     session.execute(
         update(PublishingDay)
         .where(*_of(account_id, site_id, day), PublishingDay.used > 0)
