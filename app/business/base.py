@@ -91,6 +91,7 @@ class Base(DeclarativeBase):
             dict[str, list[int]]: Json,
             list[Any]: Json,
             list[int]: Json,
+            list[str]: Json,
         },
     )
 

@@ -6,9 +6,15 @@ from datetime import UTC, datetime
 import click
 from flask import Flask, current_app
 from flask.cli import AppGroup, with_appcontext
+from sqlalchemy.orm import Session
 
+from app.business.accounts.models import KeyScope, User
 from app.business.accounts.services import api_keys, audit_log, sign_in, team, welcome
+from app.business.accounts.services.api_keys import KeyLimits
+from app.business.accounts.services.scope import Scope, owned
 from app.business.billing.services.new_accounts import open_account
+from app.business.errors import NotFound
+from app.business.planner.models import Site
 from app.commands.refusals import plain_refusals
 from app.infrastructure.database import transaction
 
@@ -63,7 +69,7 @@ def reset_password(email: str, password_stdin: bool, keep_keys: bool) -> None:
         user = team.person_with(session, email)
         sign_in.set_password(session, user, password, now)
         working = api_keys.count_of(session, user)
-        ended = 0 if keep_keys else api_keys.revoke_all(session, user, now)
+        ended = 0 if keep_keys else api_keys.revoke_all(session, user, audit_log.AuditActor(), now)
         data = {"keys_ended": ended}
         audit_log.record(
             session, user.account_id, audit_log.AuditActor(), "user.password_reset", user, data, now
@@ -75,17 +81,55 @@ def reset_password(email: str, password_stdin: bool, keep_keys: bool) -> None:
 @api_key.command("create")
 @click.option("--email", required=True, help="The key acts with this person's role.")
 @click.option("--name", required=True, help="What will use it.")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    type=click.Choice([scope.value for scope in KeyScope]),
+    help="May be repeated. Without one the key may do all that the person's role may.",
+)
+@click.option("--site", "sites", multiple=True, type=int, help="Number of a site; may be repeated. Else all.")
+@click.option(
+    "--expires-on", type=click.DateTime(["%Y-%m-%d"]), help="Its last day, in the account's time zone."
+)
+@click.option("--requests-per-minute", type=click.IntRange(1, api_keys.MOST_REQUESTS))
+@click.option("--changes-per-minute", type=click.IntRange(1, api_keys.MOST_CHANGES))
 @plain_refusals
-def create_key(email: str, name: str) -> None:
+def create_key(
+    email: str,
+    name: str,
+    scopes: tuple[str, ...],
+    sites: tuple[int, ...],
+    expires_on: datetime | None,
+    requests_per_minute: int | None,
+    changes_per_minute: int | None,
+) -> None:
     """Make a key and print it, alone, on standard output."""
     now = datetime.now(UTC)
     with transaction() as session:
         user = team.person_with(session, email)
-        key, secret = api_keys.issue(session, user, name, now)
+        _require_sites(session, user, sites)
+        last = expires_on.date() if expires_on else None
+        limits = KeyLimits(
+            [KeyScope(scope) for scope in scopes] or None,
+            sites or None,
+            api_keys.end_of_day(last, user.account.timezone),
+            requests_per_minute,
+            changes_per_minute,
+        )
+        key, secret = api_keys.issue(session, user, name, now, limits)
         audit_log.record(
-            session, user.account_id, audit_log.AuditActor(), "api_key.made", key, {"name": name}, now
+            session, user.account_id, audit_log.AuditActor(), "api_key.made", key, api_keys.audited(key), now
         )
     click.echo(secret)
+
+
+def _require_sites(session: Session, user: User, sites: tuple[int, ...]) -> None:
+    for site in sites:
+        try:
+            owned(session, Site, site, Scope(user.account_id))
+        except NotFound:
+            raise NotFound(f"The account has no site with the number {site}.") from None
 
 
 def _password(from_stdin: bool) -> str | None:

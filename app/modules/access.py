@@ -19,7 +19,7 @@ from werkzeug.exceptions import Unauthorized
 from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.urls import iri_to_uri
 
-from app.business.accounts.models import Account, AccountStatus, ApiKey, Role, User, UserSession
+from app.business.accounts.models import Account, AccountStatus, ApiKey, KeyScope, Role, User, UserSession
 from app.business.accounts.services import api_keys, sign_in
 from app.business.accounts.services.audit_log import AuditActor
 from app.business.accounts.services.scope import Scope, owned
@@ -71,8 +71,9 @@ class Person:
 
     @property
     def scope(self) -> Scope:
-        """Whose rows the person sees: every site of the account."""
-        return Scope(self.account.id)
+        """Whose rows the person sees: every site of the account, or those of the key."""
+        sites = self.key.site_ids if self.key else None
+        return Scope(self.account.id, None if sites is None else frozenset(sites))
 
     def can(self, role: Role | str) -> bool:
         return self.role.allows(Role(role))
@@ -82,15 +83,19 @@ class Person:
 class Permission:
     """What a view declares: the role it needs (None: anyone), whether a GET of it writes, and whether it acts on the
     whole account, which people limited to sites may not. has_proof: its address itself proves who may use it, so that
-    a program may post to it without one of our forms."""
+    a program may post to it without one of our forms. scope: what a key that is limited to scopes needs; None: no such
+    key may use it."""
 
     role: Role | None
     writes: bool = False
     whole_account: bool = False
     has_proof: bool = False
+    scope: KeyScope | None = None
 
 
 OWNER_OF_ALL = Permission(Role.OWNER, whole_account=True)
+STARTING_RUNS = Permission(Role.OPERATOR, scope=KeyScope.RUN)
+"""Calls that start, retry or end runs."""
 
 
 class Allow:
@@ -192,7 +197,7 @@ def _guard() -> ResponseReturnValue | None:
     if not permission.has_proof and (g.person is None or g.person.via == "session"):
         csrf.protect()
     if permission.role:
-        _check(g.person, permission.role, whole_account=permission.whole_account)
+        _check(g.person, permission)
     reading.set(request.method in SAFE_METHODS and not permission.writes)
     return None
 
@@ -200,7 +205,7 @@ def _guard() -> ResponseReturnValue | None:
 def _identify(now: datetime) -> Person | None:
     reading.set(True)
     try:
-        person = _by_key() if is_api() and "Authorization" in request.headers else _by_session(now)
+        person = _by_key(now) if is_api() and "Authorization" in request.headers else _by_session(now)
         db.session.commit()
     finally:
         _end_reading()
@@ -213,9 +218,9 @@ def _identify(now: datetime) -> Person | None:
     return person
 
 
-def _by_key() -> Person | None:
+def _by_key(now: datetime) -> Person | None:
     secret = bearer(request.headers["Authorization"])
-    holder = api_keys.find(db.session(), secret) if secret else None
+    holder = api_keys.find(db.session(), secret, now) if secret else None
     if holder is None:
         note_refusal("wrong key")
         count_wrong_key()
@@ -235,7 +240,7 @@ def _note_use(person: Person, now: datetime) -> None:
         # A separate transaction, so that a refusal undoes nothing of what this request has read.
         with hardly_waiting(), Session(db.engine) as session, session.begin():
             if person.key:
-                api_keys.keep_used(session, person.key, now)
+                api_keys.keep_used(session, person.key, request.remote_addr or "", now)
             elif person.session:
                 sign_in.keep_alive(session, person.session, now)
     except DBAPIError as error:
@@ -243,15 +248,25 @@ def _note_use(person: Person, now: datetime) -> None:
             raise
 
 
-def _check(person: Person, role: Role, *, whole_account: bool) -> None:
-    if not person.can(role):
+def _check(person: Person, permission: Permission) -> None:
+    role = permission.role
+    if role and not person.can(role):
         raise Forbidden(f"This needs the role {role}; yours is {person.role}. Ask an owner of the account.")
-    if whole_account and person.scope.sites is not None:
+    if person.key and not person.key.may(permission.scope):
+        raise Forbidden(_beyond(person.key, permission.scope))
+    if permission.whole_account and person.scope.sites is not None:
         raise Forbidden(
             "This acts on the whole account, and you work on some sites only. Ask somebody who sees all."
         )
     if person.account.status != AccountStatus.ACTIVE and request.method not in SAFE_METHODS:
         raise Forbidden("This account is suspended: you can look at everything and change nothing.")
+
+
+def _beyond(key: ApiKey, needed: KeyScope | None) -> str:
+    has = " and ".join(key.scopes or ())
+    if needed is None:
+        return f"This is closed to keys that are limited to scopes; this key has {has}."
+    return f"This needs a key with the scope {needed}; this key has {has}. Ask an owner of the account."
 
 
 def _ask_to_sign_in() -> ResponseReturnValue:

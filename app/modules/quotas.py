@@ -7,7 +7,7 @@ import math
 import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -19,6 +19,8 @@ from limits.strategies import MovingWindowRateLimiter
 from redis import RedisError
 from werkzeug.exceptions import TooManyRequests
 
+from app.business.accounts.models import ApiKey
+from app.business.accounts.services.api_keys import MOST_CHANGES, MOST_REQUESTS
 from app.modules.throttle import limiter
 
 MINUTE, HOUR = 60, 3600
@@ -43,8 +45,8 @@ class Quota:
         return f"There may be {self.amount:,} {self.name} {span}."
 
 
-REQUESTS = Quota("requests", 6000, MINUTE)
-CHANGES = Quota("changes", 1200, MINUTE)
+REQUESTS = Quota("requests", MOST_REQUESTS, MINUTE)
+CHANGES = Quota("changes", MOST_CHANGES, MINUTE)
 """Everything that is not a mere read: also executing, testing and previewing rules."""
 IMPORTS = Quota("imports", 60, HOUR)
 EXPORTS = Quota("exports", 60, HOUR)
@@ -133,7 +135,7 @@ def _count() -> None:
     if person is None or not current_app.config.get("RATELIMIT_ENABLED", True):
         return
     who = f"key-{person.key.id}" if person.key else f"user-{person.user.id}"
-    g.spent = [counts.spend(quota, who) for quota in _quotas()]
+    g.spent = [counts.spend(quota, who) for quota in _quotas(person.key)]
     _refuse_what_is_over()
 
 
@@ -143,10 +145,16 @@ def _refuse_what_is_over() -> None:
         raise TooManyRequests(longest.quota.words, retry_after=longest.seconds)
 
 
-def _quotas() -> list[Quota]:
-    quotas = [REQUESTS] if request.method in SAFE_METHODS else [REQUESTS, CHANGES]
+def _quotas(key: ApiKey | None) -> list[Quota]:
+    quotas = [_limited(REQUESTS, key.requests_per_minute if key else None)]
+    if request.method not in SAFE_METHODS:
+        quotas.append(_limited(CHANGES, key.changes_per_minute if key else None))
     own, methods = getattr(current_app.view_functions[request.endpoint or ""], "quota", (None, ()))
     return [*quotas, own] if own and (not methods or request.method in methods) else quotas
+
+
+def _limited(quota: Quota, of_key: int | None) -> Quota:
+    return replace(quota, amount=min(quota.amount, of_key)) if of_key else quota
 
 
 def _add_headers(response: Response) -> Response:

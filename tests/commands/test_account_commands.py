@@ -1,5 +1,7 @@
 """The commands for accounts, passwords, keys and credits: their output and exit codes."""
 
+from datetime import UTC, datetime
+
 import pytest
 from click.testing import Result
 from flask import Flask
@@ -11,6 +13,7 @@ from app.business.accounts.services import api_keys
 from app.business.accounts.services.passwords import is_right
 from app.business.billing.models import CreditEntry
 from app.business.billing.services.replenishment import month_of
+from tests.factories import make_site
 
 PASSWORD = "lamps for the garden"
 EMAIL = "mira@example.com"
@@ -90,7 +93,7 @@ def test_a_reset_password_ends_the_keys_unless_asked_to_keep_them(
     )
     assert f"API keys ended: {int(not kept)}, still working: {int(kept)}." in done.stderr
     session.expire_all()
-    assert (api_keys.find(session, secret) is not None) == kept
+    assert (api_keys.find(session, secret, datetime.now(UTC)) is not None) == kept
 
 
 def test_credits_are_added_and_taken_but_never_below_zero(
@@ -119,7 +122,7 @@ def test_a_plan_is_changed_and_an_unknown_one_is_named(
 
 def test_the_key_stands_alone_on_standard_output(app: Flask, session: Session, harbour: Account) -> None:
     done = _run(app, "api-key", "create", "--email", EMAIL, "--name", "Import")
-    holder = api_keys.find(session, done.stdout.strip())
+    holder = api_keys.find(session, done.stdout.strip(), datetime.now(UTC))
     assert holder
     assert holder.account.id == harbour.id
 
@@ -128,3 +131,28 @@ def test_an_unknown_address_is_named(app: Flask) -> None:
     done = _run(app, "api-key", "create", "--email", "nobody@example.com", "--name", "Import")
     assert (done.exit_code, done.stdout) == (1, "")
     assert "Nobody has the address nobody@example.com." in done.stderr
+
+
+def test_a_limited_key_is_made_by_command(app: Flask, session: Session, harbour: Account) -> None:
+    site = make_site(session, harbour)
+    session.commit()
+    limits = (
+        "--scope",
+        "read",
+        "--site",
+        str(site.id),
+        "--expires-on",
+        "2099-01-31",
+        "--changes-per-minute",
+        "5",
+    )
+    done = _run(app, "api-key", "create", "--email", EMAIL, "--name", "Import", *limits)
+    holder = api_keys.find(session, done.stdout.strip(), datetime.now(UTC))
+    assert holder
+    assert api_keys.audited(holder.key) == {
+        "name": "Import", "scopes": ["read"], "site_ids": [site.id], "expires_at": "2099-02-01T00:00:00+00:00",
+        "requests_per_minute": None, "changes_per_minute": 5,
+    }  # fmt: skip
+    refused = _run(app, "api-key", "create", "--email", EMAIL, "--name", "Import", "--site", "987654321")
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert "no site with the number 987654321" in refused.stderr

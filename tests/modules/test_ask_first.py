@@ -30,7 +30,8 @@ ASKS = """
 """The previous page shows the consequences, or the button asks for a confirmation."""
 IN_PLAIN_SIGHT = """
     accounts.sign_in accounts.sign_out accounts.use_welcome accounts.save_profile accounts.password
-    accounts.add_person accounts.new_link accounts.add_key accounts.save_settings
+    accounts.add_person accounts.new_link accounts.add_key accounts.save_key
+    accounts.save_settings
     automation.read_notices automation.restore automation.copy_rule automation.use_template
     automation.begin_rule automation.edit_rule automation.keep automation.preview automation.import_rules
     automation.begin_past automation.begin_draft_past automation.retry

@@ -32,6 +32,15 @@ class Role(StrEnum):
         return order.index(self) >= order.index(needed)
 
 
+class KeyScope(StrEnum):
+    """What an API key may be limited to. Each call needs exactly one of them; none contains another."""
+
+    READ = "read"
+    RUN = "run"
+    WRITE = "write"
+    ADMIN = "admin"
+
+
 class Account(Stamped, Base):
     """A customer: its zone, plan and credits (balance = sum of its credit entries; held = set aside)."""
 
@@ -144,7 +153,11 @@ class ApiRequest(AccountOwned, Base):
 
 
 class ApiKey(AccountOwned, Base):
-    """A key for the REST API: acts with its creator's role. Shown once; only its hash is kept."""
+    """A key for the REST API: acts with its creator's role. Shown once; only its hash is kept.
+
+    scopes: the kinds of calls it may make; null: all that the role may · site_ids: the sites whose rows it sees; null:
+    all · the two limits: null for the usual ones · used_from: the address of its last use.
+    """
 
     __tablename__ = "api_key"
     __table_args__ = owner_key(same_account("user_id", "user"), UniqueConstraint("key_hash"))
@@ -156,6 +169,16 @@ class ApiKey(AccountOwned, Base):
     created_at: Mapped[datetime]
     used_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
+    scopes: Mapped[list[str] | None]
+    site_ids: Mapped[list[int] | None]
+    expires_at: Mapped[datetime | None]
+    requests_per_minute: Mapped[int | None]
+    changes_per_minute: Mapped[int | None]
+    used_from: Mapped[str | None] = mapped_column(Text(64))
+
+    def may(self, scope: KeyScope | None) -> bool:
+        """Whether the key may make calls of this scope; a call without one is only for keys without scopes."""
+        return self.scopes is None or scope in self.scopes
 
 
 class AuditEntry(AccountOwned, Base):

@@ -1,4 +1,4 @@
-"""Forms of sign-in, profile, team, keys and account."""
+"""Forms of sign-in, profile, team and account."""
 
 from wtforms import (
     BooleanField,
@@ -65,14 +65,6 @@ class NewPersonForm(ConsoleForm):
     email = EmailField("E-mail address", [required("an e-mail address"), at_most(255)])
     name = StringField("Name", [at_most(255)])
     role = SelectField("Role", choices=ROLES, default=Role.OPERATOR)
-
-
-class NewKeyForm(ConsoleForm):
-    name = StringField(
-        "Name",
-        [required("a name"), at_most(255)],
-        description="What uses it, such as “Nightly import”.",
-    )
 
 
 class AccountForm(ConsoleForm):

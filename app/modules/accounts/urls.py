@@ -28,6 +28,8 @@ add("/team/<int:id>/on", "switch_on", team.switch_on, methods=["POST"])
 
 add("/api-keys", "api_keys", api_keys.show)
 add("/api-keys", "add_key", api_keys.add, methods=["POST"])
+add("/api-keys/<int:id>/edit", "edit_key", api_keys.edit)
+add("/api-keys/<int:id>/edit", "save_key", api_keys.save, methods=["POST"])
 add("/api-keys/<int:id>/revoke", "revoke_key", api_keys.revoke, methods=["POST"])
 
 add("/settings", "settings", account.show)

@@ -23,7 +23,7 @@ from flask import Blueprint, Flask
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException, ServiceUnavailable, TooManyRequests, Unauthorized
 
-from app.business.accounts.models import Role
+from app.business.accounts.models import KeyScope, Role
 from app.business.errors import Conflict, Forbidden, Invalid, NotFound, Refusal, Stale, TooLarge
 from app.modules.access import SAFE_METHODS, Permission, declare
 from app.modules.api.bodies import Body, body_of
@@ -122,9 +122,13 @@ class ApiBlueprint(Blueprint):
         repeated: Repeated = "same answer",
         waits: bool = False,
     ) -> Callable[[Callable[Parameters, ResponseReturnValue]], Callable[Parameters, ResponseReturnValue]]:
-        """Declare the function below as this call. Raises TypeError for a signature that cannot be read."""
+        """Declare the function below as this call. Raises TypeError for a signature that cannot be read.
+
+        A permission without a scope gets the one that follows from method and role.
+        """
         whole = f"{self.url_prefix or ''}{path}"
         needed = role if isinstance(role, Permission) else Permission(role)
+        needed = replace(needed, scope=needed.scope or _scope_of(method, needed, repeated))
         said = Call(method, whole, needed, answers, errors, if_match, quota, repeated, waits)
 
         def declared(
@@ -152,6 +156,13 @@ def code_of(error: Error) -> str:
 def declared_calls(app: Flask) -> dict[str, Call]:
     """Every call of the API by its endpoint."""
     return {name: view.call for name, view in app.view_functions.items() if hasattr(view, "call")}
+
+
+def _scope_of(method: str, permission: Permission, repeated: Repeated) -> KeyScope:
+    if permission.role == Role.OWNER:
+        return KeyScope.ADMIN
+    reads = method in SAFE_METHODS or repeated == "asks again"
+    return KeyScope.READ if reads else KeyScope.WRITE
 
 
 def _completed(said: Call, view: View) -> Call:

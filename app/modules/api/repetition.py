@@ -82,7 +82,9 @@ def _again(before: ApiRequest, fingerprint: str) -> Response:
 
 def _fingerprint() -> str:
     """Of method, address and what is sent; an upload counts by its fields, because its boundary differs each time."""
-    found = hashlib.sha256(f"{request.method} {request.full_path}\n".encode())
+    # Nor does a key that sees some sites only get the answer of one that sees others.
+    sites = sorted(current_person().scope.sites or ())
+    found = hashlib.sha256(f"{request.method} {request.full_path}\n{sites or ''}".encode())
     if request.mimetype != "multipart/form-data":
         found.update(request.get_data())
         return found.hexdigest()

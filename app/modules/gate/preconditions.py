@@ -54,5 +54,6 @@ def _split(text: str) -> list[str]:
 
 
 def _check() -> None:
-    if is_api():
+    # Where no view answers, that comes first: 405 to TRACE.
+    if is_api() and request.endpoint:
         if_match()

@@ -128,12 +128,17 @@ def _answer(call: Call, status: int, answer: Any, schemas: Schemas) -> JsonDict:
 def _security(call: Call) -> list[Mapping[str, list[str]]]:
     """An API key, or a browser session, which needs its CSRF token for every change."""
     in_browser = ("session",) if call.method in SAFE_METHODS else ("session", "csrfToken")
-    return [{"key": []}, {name: [] for name in in_browser}]
+    scope = call.permission.scope
+    return [{"key": [scope] if scope else []}, {name: [] for name in in_browser}]
 
 
 def _who(call: Call) -> str:
     role = ROLES[call.permission.role] if call.permission.role else ""
-    return f"{role} People limited to some sites may not." if call.permission.whole_account else role
+    whole = "People limited to some sites may not." if call.permission.whole_account else ""
+    scope = (
+        f"A key that is limited to scopes needs `{call.permission.scope}`." if call.permission.scope else ""
+    )
+    return " ".join(filter(None, [role, whole, scope]))
 
 
 def _area(call: Call) -> str:
@@ -156,7 +161,8 @@ _SECURITY: JsonDict = {
     "key": {
         "type": "http",
         "scheme": "bearer",
-        "description": "An API key of the console (page *API keys*): it has the role of the person who made it.",
+        "description": "An API key of the console (page *API keys*): it has the role of the person who made it. "
+        "It may be limited to scopes; the scope that a call needs is named here.",
     },
     "session": {
         "type": "apiKey",

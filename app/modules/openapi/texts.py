@@ -10,6 +10,10 @@ each start of a rule is one *run* (`scheduled-tasks`), which says what happened,
 Send an API key with `Authorization: Bearer igny8_…`; it has the role of the person who made it. In a browser the
 session counts too, and changes then need the header `X-CSRFToken`.
 
+A key may be limited to *scopes*, of which no one contains another: `read` (look and ask, nothing changes), `run`
+(start, retry and cancel runs, publish), `write` (make and change rules and records), `admin` (what only owners may).
+It may also be limited to some sites, a last day, and fewer requests a minute.
+
 ## What is sent
 JSON in UTF-8 with exact types: `1` is not `"1"`. Unknown keys are refused by name. Keys that are read-only may be sent
 back with their present value. The last slash of an address may be left out.

@@ -6,7 +6,7 @@ from typing import Annotated
 from flask import Response
 from pydantic import BaseModel, Field, StringConstraints
 
-from app.business.accounts.models import Role
+from app.business.accounts.models import KeyScope, Role
 from app.business.errors import NotFound
 from app.business.outlets.services import wordpress_connections
 from app.business.outlets.services.wordpress_connections import (
@@ -18,7 +18,7 @@ from app.business.outlets.site_publisher import PostStatus
 from app.business.outlets.wordpress_models import WordPressConnection
 from app.business.planner.models import Site
 from app.infrastructure.database import db
-from app.modules.access import current_person, owned_or_404
+from app.modules.access import Permission, current_person, owned_or_404
 from app.modules.api.bodies import Changes
 from app.modules.api.declaration import ApiBlueprint
 from app.modules.api.resource import Schema, answer, read_new, report, require_match, saved
@@ -121,7 +121,7 @@ def remove_wordpress(id: int) -> tuple[str, int]:
 @api.call(
     "POST",
     "/sites/<int:id>/wordpress/test/",
-    Role.EDITOR,
+    Permission(Role.EDITOR, scope=KeyScope.RUN),
     answers={200: WordPressTested},
     errors=(NotFound,),
     quota=SITE_TESTS,

@@ -9,7 +9,7 @@ from app.business.automation.services.operations.publish_now import publish_now
 from app.business.writer.models import Content, ContentStatus
 from app.business.writer.services import content_edit
 from app.infrastructure.database import db
-from app.modules.access import current_person
+from app.modules.access import STARTING_RUNS, current_person
 from app.modules.api.bodies import Omittable
 from app.modules.api.records import row_to_change, show
 from app.modules.api.resource import answer, require_present, saved
@@ -18,7 +18,7 @@ from app.modules.writer.decisions import actor, with_note
 from app.modules.writer.serializers import ContentShown, MarkPublished, PublishAsked, SendBack
 
 
-@api.call("POST", "/content/<int:id>/publish/", Role.OPERATOR, answers={202: ContentShown}, if_match=True)
+@api.call("POST", "/content/<int:id>/publish/", STARTING_RUNS, answers={202: ContentShown}, if_match=True)
 def publish_article(id: int, body: Omittable[PublishAsked]) -> Response:
     """Publish an article on the WordPress of its site, or update its post; 409 where it is not approved.
 

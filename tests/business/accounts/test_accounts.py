@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, AuditEntry, Notice, Role, User, UserSession
 from app.business.accounts.services import api_keys, audit_log, notices, passwords, sign_in, team, welcome
+from app.business.accounts.services.audit_log import AuditActor
 from app.business.accounts.services.scope import Scope, owned
 from app.business.errors import Conflict, Invalid, NotFound
 from app.business.planner.models import Site
@@ -107,9 +108,9 @@ def test_a_link_works_once_and_for_seven_days(session: Session, now: datetime) -
 def test_an_account_never_loses_its_last_owner(session: Session, now: datetime) -> None:
     account = make_account(session)
     first, second = make_user(session, account), make_user(session, account)
-    team.deactivate(session, second, now)
+    team.deactivate(session, second, AuditActor(), now)
     for change in (
-        lambda: team.deactivate(session, first, now),
+        lambda: team.deactivate(session, first, AuditActor(), now),
         lambda: team.change_role(session, first, Role.EDITOR, now),
     ):
         with pytest.raises(Conflict, match="only owner"):
@@ -137,13 +138,13 @@ def test_a_key_works_until_it_or_its_maker_goes(session: Session, now: datetime)
     make_user(session, account)
     maker = make_user(session, account, Role.EDITOR)
     key, secret = api_keys.issue(session, maker, "Import", now)
-    holder = api_keys.find(session, secret)
+    holder = api_keys.find(session, secret, now)
     assert holder
     assert (holder.user, holder.account, holder.key) == (maker, account, key)
     assert secret.startswith(key.prefix)
-    team.deactivate(session, maker, now)
+    team.deactivate(session, maker, AuditActor(), now)
     team.reactivate(session, maker, now)
-    assert api_keys.find(session, secret) is None
+    assert api_keys.find(session, secret, now) is None
 
 
 def test_the_same_cause_makes_one_notice_and_renews_it(session: Session, now: datetime) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, Role, User
 from app.business.accounts.services.api_keys import revoke_all
+from app.business.accounts.services.audit_log import AuditActor
 from app.business.accounts.services.passwords import HASHER
 from app.business.accounts.services.sign_in import end_all, set_password
 from app.business.errors import Conflict, Invalid, NotFound
@@ -100,13 +101,13 @@ def change_role(session: Session, user: User, role: Role, now: datetime) -> None
     session.flush()
 
 
-def deactivate(session: Session, user: User, now: datetime) -> None:
+def deactivate(session: Session, user: User, actor: AuditActor, now: datetime) -> None:
     """Deactivate the person for good and revoke their keys; what they made stays. Raises Conflict."""
     _lock(session, user.account_id)
     _keep_an_owner(session, user)
     user.is_active, user.updated_at = False, now
     end_all(session, user)
-    revoke_all(session, user, now)
+    revoke_all(session, user, actor, now)
     session.flush()
 
 

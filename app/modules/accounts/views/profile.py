@@ -99,17 +99,18 @@ def _present_is_right(form: NewPasswordForm) -> bool:
 
 
 def _take(form: NewPasswordForm) -> bool:
-    session, user, now = db.session(), current_person().user, datetime.now(UTC)
+    session, person, now = db.session(), current_person(), datetime.now(UTC)
+    user, actor = person.user, person.actor
     try:
         sign_in.set_password(session, user, form.password.data, now)
     except Invalid as refusal:
         form.password.errors = refusal.errors["password"]
         return False
-    ended = api_keys.revoke_all(session, user, now) if form.end_keys and form.end_keys.data else 0
+    ended = api_keys.revoke_all(session, user, actor, now) if form.end_keys and form.end_keys.data else 0
     audit_log.record(
         session,
         user.account_id,
-        current_person().actor,
+        actor,
         "user.password_changed",
         user,
         {"keys_ended": ended},

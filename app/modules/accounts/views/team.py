@@ -71,7 +71,7 @@ def change_role(id: int) -> ResponseReturnValue:
 @allow(Role.OWNER)
 def switch_off(id: int) -> ResponseReturnValue:
     user, now = owned_or_404(User, id), datetime.now(UTC)
-    team.deactivate(db.session(), user, now)
+    team.deactivate(db.session(), user, current_person().actor, now)
     _note("user.switched_off", user, now)
     return _done(f"{user.email} can no longer sign in. What they made stays.")
 

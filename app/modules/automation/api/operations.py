@@ -12,7 +12,7 @@ from app.business.automation.services.operations.bulk_retry import RetryReport
 from app.business.automation.services.operations.lifecycle import find_operation
 from app.business.errors import Conflict
 from app.infrastructure.database import db, only_reading
-from app.modules.access import current_person
+from app.modules.access import STARTING_RUNS, current_person
 from app.modules.api.bodies import Omittable
 from app.modules.api.records import show
 from app.modules.api.resource import answer, saved
@@ -25,7 +25,7 @@ from app.modules.automation.diff.edit_conflict import present_rule
 from app.modules.quotas import BACK_TESTS
 
 
-@api.call("POST", "/scheduled-tasks/retry/", Role.OPERATOR, answers={200: RetryShown, 202: OperationShown})
+@api.call("POST", "/scheduled-tasks/retry/", STARTING_RUNS, answers={200: RetryShown, 202: OperationShown})
 def retry_runs(body: Omittable[RetryRuns]) -> Response:
     """Retry all failed runs that match a filter: 200 and a report, or with `"dry_run": false` 202 and the operation."""
     session, now = db.session(), datetime.now(UTC)
@@ -52,7 +52,7 @@ def retry_runs(body: Omittable[RetryRuns]) -> Response:
 @api.call(
     "POST",
     "/rules/<int:id>/back-test/",
-    Role.OPERATOR,
+    STARTING_RUNS,
     answers={202: OperationShown},
     if_match=True,
     quota=BACK_TESTS,

@@ -28,7 +28,7 @@ from app.business.errors import Blocked, Invalid, NotEnoughCredits
 from app.business.periods import last_days
 from app.infrastructure.database import db, only_reading
 from app.infrastructure.process_life import stopping
-from app.modules.access import current_person, owned_or_404
+from app.modules.access import STARTING_RUNS, current_person, owned_or_404
 from app.modules.api.bodies import Omittable
 from app.modules.api.records import show
 from app.modules.api.repetition import sent_key
@@ -65,7 +65,7 @@ LOOK_EVERY_SECONDS = 0.1
 @api.call(
     "POST",
     "/rules/<int:id>/execute/",
-    Role.OPERATOR,
+    STARTING_RUNS,
     answers={200: RunShown, 202: RunShown},
     errors=(Blocked, NotEnoughCredits),
     if_match=True,
@@ -152,7 +152,7 @@ def _whole(run: ScheduledTask) -> RunWhole:
     return RunWhole.model_validate(_show(run).model_dump() | more)
 
 
-@api.call("POST", "/scheduled-tasks/<int:id>/retry/", Role.OPERATOR, answers={202: RunShown}, if_match=True)
+@api.call("POST", "/scheduled-tasks/<int:id>/retry/", STARTING_RUNS, answers={202: RunShown}, if_match=True)
 def retry_run(id: int) -> Response:
     """Retry a failed run; finished units are not repeated."""
     run = _present_run(id)
@@ -160,7 +160,7 @@ def retry_run(id: int) -> Response:
     return saved(_answer(run, 202))
 
 
-@api.call("POST", "/scheduled-tasks/<int:id>/cancel/", Role.OPERATOR, answers={200: RunShown}, if_match=True)
+@api.call("POST", "/scheduled-tasks/<int:id>/cancel/", STARTING_RUNS, answers={200: RunShown}, if_match=True)
 def cancel_run(id: int) -> Response:
     """A pending run is skipped, a running one stops before its next record."""
     run = _present_run(id)
@@ -171,7 +171,7 @@ def cancel_run(id: int) -> Response:
 @api.call(
     "POST",
     "/scheduled-tasks/<int:id>/go-on/",
-    Role.OPERATOR,
+    STARTING_RUNS,
     answers={202: RunShown},
     errors=(NotEnoughCredits,),
     if_match=True,
