@@ -63,7 +63,7 @@ def test_keywords_become_drafts_in_a_live_history(page: tuple[Copy, Page], tmp_p
     import_keywords(browser, tmp_path)
     browser.goto("/")
     # Nothing is pressed here: the table renews itself while runs are on their way.
-    drafts = browser.locator("#recent_runs").get_by_text("content item", exact=False)
+    drafts = browser.locator("#history_table").get_by_text("content item", exact=False)
     expect(drafts.first).to_be_visible(timeout=90_000)
     eventually(lambda: flask_audit_is_clean(copy), within=60, what="a clean audit")
     browser.goto("/content")

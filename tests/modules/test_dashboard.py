@@ -9,8 +9,11 @@ from flask.testing import FlaskClient
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
+from app.business.accounts.services.notices import add_notice, mark_settled
 from app.business.automation.run_models import ScheduledTask
 from app.business.automation.services.auditing.invariants import Breach, notify_owners
+from app.business.automation.services.triggering.watch import KEY as LATE
+from tests.factories import make_content, make_keyword, make_sector, make_site
 from tests.modules.automation_pages import counted, make_rule, make_run
 from tests.people import People, browser_of, make_people
 
@@ -29,9 +32,113 @@ def owner(app: Flask, session: Session, people: People) -> FlaskClient:
 
 def test_an_empty_dashboard_says_what_to_do_first(owner: FlaskClient) -> None:
     text = owner.get("/").text
-    assert "Nothing has run yet" in text
+    assert "0 of 4 done" in text
+    assert re.findall(r'<li class="first-step([^"]*)"', text) == [" is-next", "", "", ""]
     assert "New rule" in text
     assert "0 unaccounted" in text
+    assert "Success" not in text
+
+
+def test_first_steps_go_when_they_are_done(owner: FlaskClient, session: Session, people: People) -> None:
+    sector = make_sector(session, make_site(session, people.account))
+    make_keyword(session, sector)
+    make_rule(session, people.account)
+    text = owner.get("/").text
+    assert "3 of 4 done" in text
+    assert re.findall(r'<li class="first-step([^"]*)"', text) == [" is-done"] * 3 + [" is-next"]
+    make_content(session, sector)
+    session.commit()
+    assert "first_steps" not in owner.get("/").text
+
+
+def test_one_line_says_whether_all_is_well(
+    app: Flask, owner: FlaskClient, session: Session, people: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(app.extensions["machinery"], "silent", lambda: "")
+    rule = make_rule(session, people.account)
+    text = owner.get("/").text
+    assert "All is well" in text
+    assert "Nothing waits for a person." in text
+    assert "1 rule is on, the next starts" in " ".join(text.split())
+    make_run(session, rule, "failed", reason="timed_out")
+    assert "1 thing needs you" in owner.get("/").text
+    monkeypatch.setattr(app.extensions["machinery"], "silent", lambda: "Worker")
+    assert "All is well" not in owner.get("/").text
+
+
+def test_what_needs_somebody_leads_to_what_helps(
+    owner: FlaskClient, session: Session, people: People
+) -> None:
+    account, now = people.account, datetime.now(UTC)
+    rule = make_rule(session, account)
+    make_run(session, rule, "pending", attempt=0, waiting_for="review", root_id=1)
+    make_content(session, make_sector(session, make_site(session, account)))
+    late = {"level": "danger", "body": "It was planned for 02:30.", "role": "operator", "now": now}
+    add_notice(session, account_id=account.id, title="“Nightly” did not start", key=LATE, **late)
+    session.commit()
+    text = " ".join(owner.get("/").text.split())
+    for words in (
+        "A long chain of runs waits for a person",
+        "1 article waits for a check",
+        "“Nightly” did not start",
+    ):
+        assert words in text
+    assert 'href="/my-work"' in text
+    mark_settled(session, LATE, now, still=[])
+    session.commit()
+    assert "did not start" not in owner.get("/").text
+
+
+def test_the_dashboard_of_a_site_shows_only_that_site(
+    owner: FlaskClient, session: Session, people: People
+) -> None:
+    rule = make_rule(session, people.account)
+    here, there = (make_site(session, people.account) for _ in range(2))
+    of_site = make_run(session, rule, "completed", site_id=here.id)
+    make_run(session, rule, "failed", site_id=there.id, reason="timed_out")
+    make_run(session, rule, "failed", reason="timed_out")
+    text = owner.get(f"/?site={here.id}&days=7").text
+    assert re.findall(r'class="row-link" href="/runs/(\d+)"', text) == [str(of_site.id)]
+    assert "1 completed, 0 failed" in text
+    strange = make_site(session, people.stranger.account)
+    session.commit()
+    assert "1 completed, 2 failed" in owner.get(f"/?site={strange.id}&days=x").text
+
+
+@pytest.mark.parametrize(("days", "shown"), [("1", 1), ("7", 2), ("30", 3), ("90", 4)])
+def test_the_period_stands_in_the_address(
+    owner: FlaskClient, session: Session, people: People, days: str, shown: int
+) -> None:
+    rule = make_rule(session, people.account)
+    for ago in (timedelta(minutes=1), timedelta(days=5), timedelta(days=25), timedelta(days=80)):
+        make_run(session, rule, "completed", ago)
+    text = owner.get(f"/?days={days}").text
+    assert f"{shown} completed, 0 failed" in text
+    assert f'href="/{"" if days == "30" else f"?days={days}"}" aria-current="true"' in text
+
+
+def test_a_client_sees_what_was_made_and_what_waits(app: Flask, session: Session, people: People) -> None:
+    make_run(session, make_rule(session, people.account), "failed", reason="timed_out")
+    sector = make_sector(session, make_site(session, people.account))
+    now = datetime.now(UTC)
+    make_content(session, sector, title="Waits", status="review", created_at=now)
+    make_content(session, sector, title="Is out", status="published", created_at=now, status_since=now)
+    make_content(session, sector, title="Approved", status="approved", created_at=now)
+    session.commit()
+    text = browser_of(app, session, people.viewer).get("/").text
+    for words in ("Written this month", "Waits</a>", "Is out</a>", "Approved</a>"):
+        assert words in text
+    for words in ("unaccounted", "Retry", "Success", "skipped"):
+        assert words not in text
+
+
+def test_retries_of_all_failed_runs_are_not_offered_for_a_site_alone(
+    owner: FlaskClient, session: Session, people: People
+) -> None:
+    site = make_site(session, people.account)
+    make_run(session, make_rule(session, people.account), "failed", site_id=site.id, reason="timed_out")
+    assert "Retry all failed" in owner.get("/").text
+    assert "Retry all failed" not in owner.get(f"/?site={site.id}").text
 
 
 def test_skips_are_no_part_of_the_success_rate(owner: FlaskClient, session: Session, people: People) -> None:
@@ -126,7 +233,7 @@ def test_the_history_of_others_is_not_shown(app: Flask, session: Session, people
     assert stranger.get(f"/runs/{run.id}").status_code == 404
 
 
-@pytest.mark.parametrize(("page", "most"), [("/", 12), ("/rules", 10), ("/history", 8)])
+@pytest.mark.parametrize(("page", "most"), [("/", 24), ("/rules", 10), ("/history", 8)])
 def test_pages_ask_few_queries(
     owner: FlaskClient, session: Session, people: People, page: str, most: int
 ) -> None:

@@ -39,10 +39,13 @@ def test_todays_use_is_part_of_every_sum(app: Flask, session: Session, people: P
     assert [(entry.used, entry.runs) for entry in outlook.rules] == [(7, 1)]
     assert ledger.month_so_far(session, account.id, account.timezone, now).used == 7
     viewer = browser_of(app, session, people.viewer)
-    credits, dashboard = text_of(viewer.get("/credits").text), text_of(viewer.get("/").text)
+    credits, dashboard = (
+        text_of(viewer.get("/credits").text),
+        text_of(browser_of(app, session, people.operator).get("/").text),
+    )
     assert "Used this month 7 " in credits
     assert "28 days to yesterday 7 " in credits or re.search(r"A rule 7 7", credits)
-    assert "Credits, 30 days 7 " in dashboard
+    assert "Credits, last 30 days 7 " in dashboard
     summary = program_of(app, session, people.viewer).get("/api/automation/summary/?days=1").json
     assert summary["credits_used"] == 7
 

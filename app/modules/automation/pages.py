@@ -28,6 +28,7 @@ from app.modules.automation.views import (
     history,
     my_work,
     operations,
+    pausing,
     practice,
     rule_form,
     rules,
@@ -43,9 +44,9 @@ blueprint = Blueprint("automation", __name__)
 add = blueprint.add_url_rule
 
 add("/", "dashboard", dashboard.show)
-add("/pause-all", "pause_all", dashboard.pause_all, methods=["POST"])
-add("/resume-all", "resume_all", dashboard.resume_all)
-add("/resume-all", "resume_all_now", dashboard.resume_all_now, methods=["POST"])
+add("/pause-all", "pause_all", pausing.pause_all, methods=["POST"])
+add("/resume-all", "resume_all", pausing.resume_all)
+add("/resume-all", "resume_all_now", pausing.resume_all_now, methods=["POST"])
 
 add("/rules", "rules", rules.index)
 add("/rules/<int:id>", "rule", rules.show)

@@ -1,137 +1,166 @@
-"""The dashboard: what runs, success rate, credits, what needs a person; and the switch that pauses everything."""
+"""The dashboard: is all well, what needs a person, what comes, what happened; for clients, what was made for them."""
 
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from flask import flash, render_template, request, url_for
+from flask import render_template, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import update
+from sqlalchemy import select
 
-from app.business.accounts.models import Account, Notice, Role
-from app.business.accounts.services import audit_log
-from app.business.accounts.services.notices import notices_by_key
-from app.business.automation.run_models import Waiting
+from app.business.accounts.models import Role
+from app.business.automation.models import AutomationRule
 from app.business.automation.services.auditing.accounting import unaccounted
-from app.business.automation.services.auditing.invariants import NOTICE_KEY
-from app.business.automation.services.forecast.credit_watch import RUN_OUT
-from app.business.automation.services.history import dashboard as figures
-from app.business.automation.services.history.run_attention import (
-    failed_since,
-    waiting_budgets,
-    waiting_counts,
-    waiting_for_pause,
+from app.business.automation.services.forecast.planned_times import (
+    PlannedTime,
+    RunPrice,
+    next_times,
+    run_prices,
 )
-from app.business.automation.services.history.run_list import RunFilters, runs_page
-from app.business.automation.services.history.upcoming import upcoming
-from app.business.automation.services.runs.waiting import wake_after_pause
-from app.business.automation.services.triggering.planning import replan_account
-from app.business.billing.services.ledger import used_by_day
-from app.business.periods import last_days
+from app.business.automation.services.history import dashboard as figures
+from app.business.automation.services.history.credit_use import CreditUse, credit_use
+from app.business.automation.services.history.dashboard import Outcomes
+from app.business.automation.services.history.first_steps import first_steps
+from app.business.automation.services.history.pipeline import TO_CHECK, pipeline
+from app.business.periods import day_of, this_month
+from app.business.time_zones import start_of_day
+from app.business.writer.models import Content, ContentStatus
 from app.infrastructure.database import db
-from app.modules.access import allow, current_person, own_path
-from app.modules.automation.run_table import folded, run_rows
-from app.modules.sent_once import sent_once
-from app.modules.web import see_other
+from app.modules.access import allow, current_person
+from app.modules.automation.attention import attention
+from app.modules.automation.overview_period import PERIODS, Overview, chosen_overview
+from app.modules.automation.run_listing import run_listing
+from app.modules.display import day as day_text
+from app.modules.display import viewer_zone
+from app.modules.web import htmx
 
-DAYS = 30
-RECENT = 20
-COMING = 3
-FAILURES = 5
-BUDGETS = 3
-WEEK = 7
+RECENT = 12
+COMING = 8
+TOP = 6
+MADE = 8
+SERIES = [
+    ("completed", "Completed", "good"),
+    ("failed", "Failed", "bad"),
+    ("skipped", "Skipped", "quiet"),
+    ("practised", "Practised", "info"),
+]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One line of what used credits; share: of the line with most, 0 to 1."""
+
+    name: str
+    url: str
+    credits: int
+    share: float
 
 
 @allow(Role.VIEWER)
 def show() -> ResponseReturnValue:
-    person, session, now = current_person(), db.session(), datetime.now(UTC)
-    account, scope = person.account, person.scope
-    days, waiting = _days(now), waiting_counts(session, scope)
-    return render_template(
-        "pages/automation/dashboard.html",
-        rules=figures.rule_counts(session, scope),
-        spans=figures.spans(session, scope, account.timezone, now),
-        days=days,
-        credits_used=sum(day["credits"] for day in days),
-        unaccounted=unaccounted(session, account.id, now),
-        waiting=waiting,
-        budgets=waiting_budgets(session, scope)[:BUDGETS] if waiting.get(Waiting.BUDGET) else [],
-        failures=failed_since(session, scope, last_days(WEEK, account.timezone, now).start, FAILURES),
-        **_notices(),
-        **_recent(now),
-    )
+    """The page; htmx gets the table of runs only."""
+    now = datetime.now(UTC)
+    overview = chosen_overview(now)
+    if not current_person().can(Role.OPERATOR):
+        return render_template("pages/automation/client.html", **_made(overview, now))
+    runs = run_listing("automation.dashboard", overview.scope, now, limit=RECENT, own=overview.kept)
+    runs |= {"next_url": None, "all_url": url_for("automation.history", **runs["kept"])}
+    if htmx().is_partial:
+        return render_template("partials/automation/history_table.html", **runs)
+    return render_template("pages/automation/dashboard.html", **_operated(overview, now), **runs)
 
 
-@allow(Role.EDITOR, whole_account=True)
-def pause_all() -> ResponseReturnValue:
-    """Nothing of the account starts until somebody resumes."""
-    person, now = current_person(), datetime.now(UTC)
-    _set_paused(now)
-    replan_account(db.session(), person.account.id, now)
-    audit_log.record(
-        db.session(), person.account.id, person.actor, "account.paused", person.account, None, now
-    )
-    db.session.commit()
-    flash(
-        "All automation is paused. Runs wait until somebody resumes; times planned until then are left out.",
-        "warning",
-    )
-    return see_other(
-        own_path(request.referrer and request.referrer.removeprefix(request.host_url.rstrip("/")))
-    )
+def _operated(overview: Overview, now: datetime) -> dict[str, Any]:
+    """What staff see."""
+    session, scope, account = db.session(), overview.scope, current_person().account
+    flow = pipeline(session, scope, this_month(overview.zone, now).start)
+    bars = _bars(overview, now)
+    outcomes = [Outcomes(**{key: bar[key] for key, _, _ in SERIES}) for bar in bars]
+    totals = Outcomes(*(sum(getattr(found, key) for found in outcomes) for key, _, _ in SERIES))
+    used = credit_use(session, scope, overview.period, overview.zone)
+    since = overview.period.start if overview.days != "1" else now - timedelta(days=1)
+    return {
+        "overview": overview,
+        "periods": PERIODS,
+        "steps": first_steps(session, current_person().scope),
+        "attention": attention(
+            unaccounted(session, account.id, now), flow.to_check, max(since, now - timedelta(days=7))
+        ),
+        "rules": figures.rule_counts(session, current_person().scope),
+        "bars": bars,
+        "series": [line for line in SERIES if line[0] != "practised" or totals.practised],
+        "totals": totals,
+        "late": figures.lateness(session, scope, since, now),
+        "credits_used": used.total,
+        "by_rule": _by_rule(used),
+        "by_site": _by_site(used, overview),
+        "flow": flow,
+        **_coming(overview, now),
+    }
 
 
-@allow(Role.EDITOR, whole_account=True)
-def resume_all() -> ResponseReturnValue:
-    """Confirmation with the runs that wait."""
+def _bars(overview: Overview, now: datetime) -> list[dict[str, Any]]:
     session = db.session()
-    waiting = waiting_for_pause(session, current_person().scope)
-    most = sum(limit for _, limit in waiting)
-    return render_template(
-        "pages/automation/resume.html", waiting=waiting[:RECENT], count=len(waiting), most=most
+    if overview.days == "1":
+        zone = viewer_zone()
+        hours = figures.outcomes_by_hour(session, overview.scope, now)
+        return [{"label": f"{hour.astimezone(zone):%H:%M}"} | asdict(found) for hour, found in hours.items()]
+    days = figures.outcomes_by_day(session, overview.scope, overview.period, overview.zone, now)
+    return [{"label": day_text(on)} | asdict(found) for on, found in days.items()]
+
+
+def _by_rule(used: CreditUse) -> list[Part]:
+    ids = list(used.by_rule)[:TOP]
+    query = select(AutomationRule.id, AutomationRule.name).where(
+        AutomationRule.account_id == current_person().account.id, AutomationRule.id.in_(ids)
     )
+    names = {row.id: row.name for row in db.session.execute(query)} if ids else {}
+    named = {id: (names.get(id, f"Rule {id}"), url_for("automation.rule", id=id)) for id in ids}
+    return _parts(used.by_rule, named)
 
 
-@allow(Role.EDITOR, whole_account=True)
-@sent_once
-def resume_all_now() -> ResponseReturnValue:
-    """Resume, and wake the runs that wait for it."""
-    person, now = current_person(), datetime.now(UTC)
-    _set_paused(None)
-    replan_account(db.session(), person.account.id, now)
-    wake_after_pause(db.session(), person.account.id)
-    audit_log.record(
-        db.session(), person.account.id, person.actor, "account.resumed", person.account, None, now
-    )
-    db.session.commit()
-    flash("Automation is resumed.", "success")
-    return see_other(url_for(".dashboard"))
+def _by_site(used: CreditUse, overview: Overview) -> list[Part]:
+    names = dict(overview.sites)
+    named = {
+        id: (names[str(id)], overview.url(site=str(id))) if str(id) in names else ("Several sites", "")
+        for id in list(used.by_site)[:TOP]
+    }
+    return _parts(used.by_site, named)
 
 
-def _notices() -> dict[str, Notice | None]:
-    """Notices at the top: credits that run short, and for owners rows that break invariants."""
-    person = current_person()
-    found = notices_by_key(db.session(), person.account.id, [RUN_OUT, NOTICE_KEY])
-    books = found.get(NOTICE_KEY) if person.can(Role.OWNER) else None
-    return {"short": found.get(RUN_OUT), "books": books if books and books.read_at is None else None}
+def _parts(used: Mapping[int, int], named: Mapping[int, tuple[str, str]]) -> list[Part]:
+    most = max(used.values(), default=1)
+    return [Part(*named[id], used[id], used[id] / most) for id in named]
 
 
-def _days(now: datetime) -> list[dict[str, Any]]:
-    account = current_person().account
-    dates = last_days(DAYS, account.timezone, now).dates
-    used = used_by_day(db.session(), account.id, dates, account.timezone)
-    return [{"on": on, "credits": credits} for on, credits in zip(dates, used, strict=True)]
+def _coming(overview: Overview, now: datetime) -> dict[str, Any]:
+    """The next planned runs of today and tomorrow, each with its price."""
+    session, account = db.session(), current_person().account
+    tomorrow = day_of(now, overview.zone) + timedelta(days=1)
+    until = start_of_day(tomorrow + timedelta(days=1), overview.zone)
+    times: Sequence[PlannedTime] = next_times(session, overview.scope, now, until, COMING)
+    prices: Mapping[int, RunPrice] = run_prices(session, account, (time.rule_id for time in times), now)
+    names = dict(overview.sites)
+    coming = [(time, names.get(str(time.site_id), ""), prices.get(time.rule_id)) for time in times]
+    return {"coming": coming, "tomorrow": tomorrow}
 
 
-def _set_paused(at: datetime | None) -> None:
-    person, now = current_person(), datetime.now(UTC)
-    db.session.execute(
-        update(Account)
-        .where(Account.id == person.account.id)
-        .values(paused_at=at, paused_by_id=person.user.id if at else None, updated_at=now)
-    )
-
-
-def _recent(now: datetime) -> dict[str, Any]:
-    scope, session = current_person().scope, db.session()
-    runs = list(runs_page(session, scope, RunFilters(), None, RECENT, now).rows)
-    return {"runs": run_rows(folded(runs), now), "coming": upcoming(session, scope, now, COMING)}
+def _made(overview: Overview, now: datetime) -> dict[str, Any]:
+    """What a client sees: what was made this month, what is out, and what waits for approval."""
+    session, scope = db.session(), overview.scope
+    month = this_month(overview.zone, now)
+    newest = select(Content).where(scope.sees(Content))
+    waiting = newest.where(Content.status.in_(TO_CHECK)).order_by(Content.status_since).limit(MADE)
+    out = newest.where(Content.status == ContentStatus.PUBLISHED, Content.status_since >= month.start)
+    made = newest.where(Content.created_at >= month.start, Content.status.not_in(TO_CHECK))
+    return {
+        "overview": overview,
+        "month": month.dates[0],
+        "flow": pipeline(session, scope, month.start),
+        "waiting": session.scalars(waiting).all(),
+        "published": session.scalars(out.order_by(Content.status_since.desc()).limit(MADE)).all(),
+        "made": session.scalars(
+            made.where(Content.status != ContentStatus.PUBLISHED).order_by(Content.id.desc()).limit(MADE)
+        ).all(),
+    }

@@ -155,9 +155,9 @@ def test_figures_are_read_from_the_sums(session: Session, account: Account, now:
     run_days.keep_sums(lambda: nullcontext(session))
     session.execute(update(RunDay).values(runs=RunDay.runs * 10))
     scope = Scope(account.id)
-    today, week, _ = dashboard.spans(session, scope, "UTC", now)
-    assert (today.completed, today.failed, today.skipped, today.practised) == (10, 20, 10, 10)
-    assert week.completed == 20
+    days = dashboard.outcomes_by_day(session, scope, last_days(7, "UTC", now), "UTC", now)
+    assert days[now.date()] == dashboard.Outcomes(completed=10, failed=20, skipped=10, practised=10)
+    assert sum(day.completed for day in days.values()) == 20
     found = figures.summary(session, scope, last_days(7, "UTC", now), "UTC", now)
     assert found.runs == {"pending": 1, "running": 0, "completed": 20, "failed": 20, "skipped": 20}
 

@@ -111,7 +111,8 @@ def test_figures_read_little(session: Session, account: Account, now: datetime) 
     for _ in range(2):
         run_days.keep_sums(lambda: nullcontext(session))
     asked: dict[str, Callable[[], Any]] = {
-        "spans": lambda: dashboard.spans(session, scope, "UTC", now),
+        "outcomes": lambda: dashboard.outcomes_by_day(session, scope, month, "UTC", now),
+        "lateness": lambda: dashboard.lateness(session, scope, month.start, now),
         "summary": lambda: figures.summary(session, scope, month, "UTC", now),
         "backlog": lambda: backlog(session, account.id, now),
     }
@@ -119,7 +120,7 @@ def test_figures_read_little(session: Session, account: Account, now: datetime) 
     assert {name: steps for name, steps in read.items() if steps > MOST_STEPS} == {}
     # Counted from the runs themselves:
     session.execute(delete(RunDayState))
-    assert instructions(session, asked["spans"]) > MOST_STEPS
+    assert instructions(session, asked["outcomes"]) > MOST_STEPS
 
 
 def rows_read(session: Session, account: Account, filters: RunFilters, now: datetime) -> int:

@@ -1,30 +1,43 @@
-"""Figures of the dashboard: rules by state, and runs with their success rate for today, 7 and 30 days."""
+"""Figures of the dashboard: rules by state, outcomes of runs by day or hour, and how late planned runs start."""
 
+from collections import Counter
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, timedelta
+from math import ceil
+from typing import Self
 
-from sqlalchemy import ColumnElement, and_, case, func, select
+from sqlalchemy import ColumnElement, and_, case, func, literal, select, union_all
 from sqlalchemy.orm import Session
 
 from app.business.accounts.services.scope import Scope
 from app.business.automation.models import AutomationRule
-from app.business.automation.run_models import Reason, Status
+from app.business.automation.run_models import CLOSED, Cause, Reason, ScheduledTask, Status
 from app.business.automation.services.history.run_days import ended_runs
-from app.business.periods import last_days
+from app.business.periods import Period
 
 PRACTISED = "practised"
-SPANS = ((1, "today"), (7, "7 days"), (30, "30 days"))
+MOST_STARTS = 500
+"""Latest planned starts of which the lateness is read."""
+DAY = 24
 
 
 @dataclass(frozen=True)
-class Span:
-    """Runs of a period. The success rate excludes skipped and practice runs."""
+class Outcomes:
+    """Runs that have ended, by outcome. The success rate excludes skipped and practice runs."""
 
-    label: str
-    completed: int
-    failed: int
-    skipped: int
-    practised: int
+    completed: int = 0
+    failed: int = 0
+    skipped: int = 0
+    practised: int = 0
+
+    @classmethod
+    def of(cls, runs: Counter[str]) -> Self:
+        states = (Status.COMPLETED, Status.FAILED, Status.SKIPPED, PRACTISED)
+        return cls(*(runs[state] for state in states))
+
+    @property
+    def total(self) -> int:
+        return self.completed + self.failed + self.skipped + self.practised
 
     @property
     def success_rate(self) -> float | None:
@@ -43,6 +56,15 @@ class RuleCounts:
     archived: int
 
 
+@dataclass(frozen=True)
+class Lateness:
+    """Seconds by which half, and 99 of 100, of the latest planned runs started later than planned at most."""
+
+    starts: int
+    median: float
+    p99: float
+
+
 def rule_counts(session: Session, scope: Scope) -> RuleCounts:
     """In one query."""
     here = AutomationRule.archived_at.is_(None)
@@ -58,19 +80,72 @@ def rule_counts(session: Session, scope: Scope) -> RuleCounts:
     return RuleCounts(*row)
 
 
-def spans(session: Session, scope: Scope, zone: str, now: datetime) -> list[Span]:
-    """Today, 7 days and 30 days in the account's zone, in one query."""
-    periods = [last_days(days, zone, now) for days, _ in SPANS]
-    ended = ended_runs(scope, periods[-1], zone, now).c
+def outcomes_by_day(
+    session: Session, scope: Scope, period: Period, zone: str, now: datetime
+) -> dict[date, Outcomes]:
+    """Of each day of the period, oldest first; one query of the daily sums."""
+    ended = ended_runs(scope, period, zone, now).c
     is_practised = and_(ended.status == Status.SKIPPED, ended.reason == Reason.SHADOW)
     state = case((is_practised, PRACTISED), else_=ended.status)
     rows = session.execute(select(ended.on, state, func.sum(ended.runs)).group_by(ended.on, state))
-    runs = {(on, status): int(count) for on, status, count in rows}
-    states = (Status.COMPLETED, Status.FAILED, Status.SKIPPED, PRACTISED)
-    return [
-        Span(label, *(sum(runs.get((on, status), 0) for on in period.dates) for status in states))
-        for (_, label), period in zip(SPANS, periods, strict=True)
+    runs = {on: Counter[str]() for on in period.dates}
+    for on, status, count in rows:
+        if on in runs:
+            runs[on][status] += int(count)
+    return {on: Outcomes.of(counted) for on, counted in runs.items()}
+
+
+def outcomes_by_hour(session: Session, scope: Scope, now: datetime) -> dict[datetime, Outcomes]:
+    """Of each of the last 24 hours, oldest first; one query of the runs themselves."""
+    this_hour = now.replace(minute=0, second=0, microsecond=0)
+    hours = [this_hour - timedelta(hours=back) for back in reversed(range(DAY))]
+    run = ScheduledTask
+    at = case(*((run.scheduled_at < hour + timedelta(hours=1), n) for n, hour in enumerate(hours)))
+    within = (scope.sees(run), run.scheduled_at >= hours[0], run.scheduled_at <= now)
+    # By one status after the other, each from its index; practice runs are skipped ones with a reason of their own.
+    parts = [
+        select(at.label("hour"), literal(str(status)).label("state"), literal(1).label("sign")).where(
+            *within, run.status == status
+        )
+        for status in CLOSED
     ]
+    practised = (*within, run.status == Status.SKIPPED, run.reason == Reason.SHADOW)
+    parts += [
+        select(at, literal(state), literal(sign)).where(*practised)
+        for state, sign in ((PRACTISED, 1), (str(Status.SKIPPED), -1))
+    ]
+    found = union_all(*parts).subquery().c
+    rows = session.execute(
+        select(found.hour, found.state, func.sum(found.sign)).group_by(found.hour, found.state)
+    )
+    runs = [Counter[str]() for _ in hours]
+    for number, state, count in rows:
+        runs[number][state] += int(count)
+    return dict(zip(hours, map(Outcomes.of, runs), strict=True))
+
+
+def lateness(session: Session, scope: Scope, since: datetime, now: datetime) -> Lateness | None:
+    """Of the latest planned runs that were completed at the first attempt; None without any."""
+    run = ScheduledTask
+    rows = session.execute(
+        select(run.scheduled_at, run.started_at)
+        .where(
+            scope.sees(run),
+            run.cause == Cause.SCHEDULE,
+            run.status == Status.COMPLETED,
+            run.scheduled_at >= since,
+            run.scheduled_at <= now,
+            run.attempt == 1,
+            run.follows_id.is_(None),
+            run.waiting_since.is_(None),
+        )
+        .order_by(run.scheduled_at.desc())
+        .limit(MOST_STARTS)
+    )
+    late = sorted(max((started - due).total_seconds(), 0) for due, started in rows if started)
+    if not late:
+        return None
+    return Lateness(len(late), *(late[ceil(len(late) * share) - 1] for share in (0.5, 0.99)))
 
 
 def _count(clause: ColumnElement[bool]) -> ColumnElement[int]:

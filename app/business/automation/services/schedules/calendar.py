@@ -222,6 +222,13 @@ def preview(schedule: Schedule, after: datetime, count: int) -> list[Occurrence]
     return [_occurrence(instant, wall, zone) for instant, wall in islice(_due(schedule, after), count)]
 
 
+def occurrences(schedule: Schedule, after: datetime, until: datetime) -> Iterator[Occurrence]:
+    """Every time in (after, until], in order, with a note where clocks change."""
+    zone = ZoneInfo(schedule.timezone)
+    for instant, wall in takewhile(lambda due: due[0] <= until, _due(schedule, after)):
+        yield _occurrence(instant, wall, zone)
+
+
 def _occurrence(instant: datetime, wall: datetime, zone: ZoneInfo) -> Occurrence:
     local = instant.astimezone(zone)
     note = ""

@@ -1,0 +1,155 @@
+"""Planned times ahead of all rules with a schedule, with what a run of each has cost lately.
+
+Runs whose rows are written already come from their rows, which hold what was really planned; later times from the
+schedules.
+"""
+
+import heapq
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import Account
+from app.business.accounts.services.scope import Scope
+from app.business.automation.models import AutomationRule
+from app.business.automation.run_models import ScheduledTask, Status
+from app.business.automation.services.catalogue.actions.registry import is_paid, stored_actions
+from app.business.automation.services.forecast.spend_history import used_by_rule
+from app.business.automation.services.rules.cost import most_per_run
+from app.business.automation.services.rules.repair import faults_of
+from app.business.automation.services.rules.versions import read_definition
+from app.business.automation.services.schedules.calendar import Occurrence, occurrences
+from app.business.automation.services.triggering.activations import present_zones, site_schedules
+from app.business.errors import Invalid
+from app.business.outlets.services.ai_connections import is_connected
+from app.business.periods import last_days
+
+PAST_DAYS = 28
+TINY = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedTime:
+    """A time at which a rule will run. note: what a change of the clocks does to it · run_id: of its row, once there is
+    one."""
+
+    at: datetime
+    rule_id: int
+    site_id: int | None
+    rule_name: str
+    note: str = ""
+    run_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunPrice:
+    """Credits of a run: the mean of the runs that lately used some, or the most where there were none."""
+
+    credits: int
+    is_measured: bool
+
+
+def next_times(
+    session: Session, scope: Scope, now: datetime, until: datetime, limit: int
+) -> list[PlannedTime]:
+    """The first `limit` times in (now, until]. Reads no more than so many runs and rules: a rule whose next time comes
+    after theirs has none among the first."""
+    rows = _rows(session, scope, now, until, limit)
+    rules = _scheduled(session, scope, until, limit)
+    walks = _walks(session, scope, rules, now, until)
+    return list(islice(heapq.merge(rows, *walks, key=_in_order), limit))
+
+
+def planned_times(session: Session, scope: Scope, since: datetime, until: datetime) -> Iterator[PlannedTime]:
+    """All times in (since, until] that are not due yet, in order."""
+    rows = _rows(session, scope, since, until, None)
+    rules = _scheduled(session, scope, until, None)
+    return heapq.merge(rows, *_walks(session, scope, rules, since, until), key=_in_order)
+
+
+def run_prices(
+    session: Session, account: Account, rule_ids: Iterable[int], now: datetime
+) -> dict[int, RunPrice]:
+    """The price of a run of each of these rules; free ones are left out."""
+    ids = sorted(set(rule_ids))
+    if not ids:
+        return {}
+    query = select(AutomationRule).where(
+        AutomationRule.account_id == account.id, AutomationRule.id.in_(ids), AutomationRule.mode == "live"
+    )
+    rules = [rule for rule in session.scalars(query) if is_paid(stored_actions(rule.actions))]
+    used = _used(session, account, now) if rules else {}
+    connected = bool(rules) and is_connected(session, account.id)
+    return {rule.id: _price(rule, *used.get(rule.id, (0, 0)), connected) for rule in rules}
+
+
+def _used(session: Session, account: Account, now: datetime) -> Mapping[int, tuple[int, int]]:
+    return used_by_rule(session, account.id, last_days(PAST_DAYS, account.timezone, now), account.timezone)
+
+
+def _price(rule: AutomationRule, used: int, runs: int, connected: bool) -> RunPrice:
+    if runs > 0 and used > 0:
+        return RunPrice(round(used / runs), True)
+    if faults_of(rule):
+        return RunPrice(rule.credit_limit_per_execution, False)
+    return RunPrice(most_per_run(read_definition(rule), connected=connected), False)
+
+
+def _rows(
+    session: Session, scope: Scope, since: datetime, until: datetime, limit: int | None
+) -> list[PlannedTime]:
+    run = ScheduledTask
+    query = (
+        select(run.scheduled_at, run.automation_rule_id, run.site_id, run.rule_name, run.id)
+        .where(
+            scope.sees(run),
+            run.status == Status.PENDING,
+            run.scheduled_at > since,
+            run.scheduled_at <= until,
+        )
+        .order_by(run.scheduled_at, run.automation_rule_id)
+        .limit(limit)
+    )
+    return [
+        PlannedTime(at, rule_id, site_id, name, run_id=run_id)
+        for at, rule_id, site_id, name, run_id in session.execute(query)
+    ]
+
+
+def _in_order(time: PlannedTime) -> tuple[datetime, int]:
+    return time.at, time.rule_id
+
+
+def _scheduled(
+    session: Session, scope: Scope, until: datetime, limit: int | None
+) -> Sequence[AutomationRule]:
+    """Rules of the account with times up to `until` that have no row yet, those with the earliest first."""
+    query = select(AutomationRule).where(
+        AutomationRule.account_id == scope.account_id, AutomationRule.unplanned_from <= until
+    )
+    return session.scalars(query.order_by(AutomationRule.unplanned_from).limit(limit)).all()
+
+
+def _walks(
+    session: Session, scope: Scope, rules: Sequence[AutomationRule], since: datetime, until: datetime
+) -> Iterator[Iterator[PlannedTime]]:
+    """The times of each rule, and of each of its sites where it is split by them."""
+    zones = present_zones(session, [rule.id for rule in rules if rule.split_by == "site"])
+    for rule in rules:
+        try:
+            schedules = site_schedules(read_definition(rule), zones.get(rule.id, {}))
+        except Invalid:
+            continue
+        first = max(since, rule.unplanned_from - TINY) if rule.unplanned_from else since
+        for split_site, schedule in schedules.items():
+            site_id = split_site or rule.site_id
+            if scope.holds(site_id):
+                yield _walk(rule, site_id, occurrences(schedule, first, until))
+
+
+def _walk(rule: AutomationRule, site_id: int | None, found: Iterable[Occurrence]) -> Iterator[PlannedTime]:
+    return (PlannedTime(time.utc, rule.id, site_id, rule.name, time.note) for time in found)

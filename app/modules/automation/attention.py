@@ -1,0 +1,147 @@
+"""What needs a person, for the top of the dashboard: each with a sentence and the way to what helps."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from flask import current_app, url_for
+
+from app.business.accounts.models import Notice, Role
+from app.business.accounts.services.notices import notices_by_key
+from app.business.automation.run_models import ScheduledTask, Waiting
+from app.business.automation.services.auditing.invariants import NOTICE_KEY
+from app.business.automation.services.forecast.credit_watch import LOW, RUN_OUT
+from app.business.automation.services.history.run_attention import (
+    failed_since,
+    waiting_budgets,
+    waiting_counts,
+)
+from app.business.automation.services.triggering.watch import KEY as LATE
+from app.infrastructure.database import db
+from app.modules.access import current_person
+from app.modules.automation.labels.runs import outcome
+from app.modules.display import credits, number, plural
+
+FAILURES = 3
+BUDGETS = 3
+
+
+@dataclass(frozen=True)
+class Need:
+    """One matter. tone: bad or warn where something is wrong, info for work that is to be done · run: a waiting run
+    whose limit can be raised."""
+
+    tone: str
+    icon: str
+    title: str
+    text: str
+    action: str = ""
+    url: str = ""
+    run: ScheduledTask | None = None
+
+
+@dataclass(frozen=True)
+class Attention:
+    """All that needs somebody. `failures`: the latest failed runs of the period; there may be more."""
+
+    needs: list[Need]
+    failures: list[ScheduledTask]
+    silent: str
+    unaccounted: int
+
+    @property
+    def wrong(self) -> int:
+        """The number of matters that are not as they should be."""
+        found = sum(need.tone != "info" for need in self.needs) + bool(self.failures)
+        return found + bool(self.silent) + bool(self.unaccounted)
+
+    @property
+    def tone(self) -> str:
+        bad = self.silent or self.unaccounted or any(need.tone == "bad" for need in self.needs)
+        return "bad" if bad else "warn" if self.wrong else "good"
+
+
+def attention(unaccounted: int, to_check: int, since: datetime) -> Attention:
+    """About five queries. `since`: failures before it are no news."""
+    session, scope = db.session(), current_person().scope
+    waiting = waiting_counts(session, scope)
+    needs = [*_from_notices(), *_waiting(waiting), *_budgets(waiting)]
+    if to_check and current_person().can(Role.OPERATOR):
+        needs.append(_drafts(to_check))
+    return Attention(
+        needs,
+        failed_since(session, scope, since, FAILURES + 1),
+        current_app.extensions["machinery"].silent(),
+        unaccounted,
+    )
+
+
+def _from_notices() -> list[Need]:
+    """Rows that break invariants (for owners), rules that did not start in time, and credits that run short."""
+    person = current_person()
+    found = notices_by_key(db.session(), person.account.id, [NOTICE_KEY, LATE, RUN_OUT, LOW])
+    unread = {key: notice for key, notice in found.items() if notice.read_at is None}
+    needs = []
+    if person.can(Role.OWNER) and (books := unread.get(NOTICE_KEY)):
+        needs.append(_noticed(books, "bad", "shield", "System health", url_for("system.health")))
+    if late := unread.get(LATE):
+        page = url_for("automation.history", status="pending")
+        needs.append(_noticed(late, "bad", "clock", "See what waits", page))
+    if short := found.get(RUN_OUT) or unread.get(LOW):
+        page = url_for("billing.credits")
+        needs.append(Need("warn", "coins", short.title, "", "See what uses them, and try what helps", page))
+    return needs
+
+
+def _noticed(notice: Notice, tone: str, icon: str, action: str, url: str) -> Need:
+    return Need(tone, icon, notice.title, notice.body, action, url)
+
+
+def _waiting(waiting: dict[str, int]) -> list[Need]:
+    needs = []
+    if count := waiting.get(Waiting.CREDITS):
+        free = credits(current_person().account.credits_available)
+        needs.append(
+            Need(
+                "warn",
+                "coins",
+                f"{plural(count, 'run waits', 'runs wait')} for credits",
+                f"They start by themselves as soon as there are enough. {free} free now.",
+                "See what uses credits",
+                url_for("billing.credits"),
+            )
+        )
+    if count := waiting.get(Waiting.REVIEW):
+        needs.append(
+            Need(
+                "warn",
+                "user",
+                "A long chain of runs waits for a person",
+                f"{plural(count, 'run')} came from one start.",
+                "Look at them",
+                url_for("automation.history", status="pending"),
+            )
+        )
+    return needs
+
+
+def _budgets(waiting: dict[str, int]) -> list[Need]:
+    if not waiting.get(Waiting.BUDGET):
+        return []
+    found = waiting_budgets(db.session(), current_person().scope)[:BUDGETS]
+    return [
+        Need("warn", "coins", outcome(run), f"{plural(count, 'run waits', 'runs wait')} for it.", run=run)
+        for run, count in found
+    ]
+
+
+def _drafts(count: int) -> Need:
+    return Need(
+        "info",
+        "file-text",
+        f"{plural(count, 'article waits', 'articles wait')} for a check",
+        "Approve or send back: nothing is published before."
+        if count < 1000
+        else f"{number(count)} are more than one person reads: narrow the rules that write them.",
+        "Open my work",
+        url_for("automation.my_work"),
+    )

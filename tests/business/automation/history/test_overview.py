@@ -1,0 +1,188 @@
+"""Figures of the dashboard: outcomes by hour, lateness, where credits went, the pipeline, first steps, what comes."""
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from random import Random
+
+import pytest
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import Account
+from app.business.accounts.services.scope import Scope
+from app.business.automation.models import AutomationRule
+from app.business.automation.run_models import Cause, Reason, Status
+from app.business.automation.services.automation_service import Actor, AutomationService
+from app.business.automation.services.forecast import planned_times
+from app.business.automation.services.history import dashboard
+from app.business.automation.services.history.credit_use import credit_use
+from app.business.automation.services.history.dashboard import Outcomes
+from app.business.automation.services.history.first_steps import FirstSteps, first_steps
+from app.business.automation.services.history.pipeline import pipeline
+from app.business.automation.services.rules.naming import free_name
+from app.business.billing.models import CreditEntry
+from app.business.periods import last_days
+from app.business.writer.models import ContentStatus
+from tests.business.automation.run_rows import make_rule, make_run
+from tests.factories import (
+    make_account,
+    make_cluster,
+    make_content,
+    make_idea,
+    make_keyword,
+    make_sector,
+    make_site,
+    make_task,
+)
+
+pytestmark = pytest.mark.both_databases
+
+
+def test_outcomes_by_hour_are_those_of_the_runs(session: Session, account: Account, now: datetime) -> None:
+    chance, rule, others = Random(7), make_rule(session, account), make_rule(session, make_account(session))
+    start = now.replace(minute=0, second=0, microsecond=0) - timedelta(hours=23)
+    expected: Counter[tuple[datetime, str]] = Counter()
+    looks = [
+        (Status.COMPLETED, None), (Status.FAILED, Reason.TIMED_OUT), (Status.SKIPPED, Reason.CONDITIONS),
+        (Status.SKIPPED, Reason.SHADOW), (Status.PENDING, None),
+    ]  # fmt: skip
+    for _ in range(60):
+        at = now - timedelta(minutes=chance.randrange(26 * 60))
+        status, reason = chance.choice(looks)
+        make_run(session, rule, at, status, reason=reason, cause=Cause.MANUAL)
+        make_run(session, others, at, status, reason=reason, cause=Cause.MANUAL)
+        name = "practised" if reason == Reason.SHADOW else str(status)
+        if at >= start:
+            expected[at.replace(minute=0, second=0, microsecond=0), name] += 1
+    found = dashboard.outcomes_by_hour(session, Scope(account.id), now)
+    assert list(found) == [start + timedelta(hours=number) for number in range(24)]
+    for hour, outcomes in found.items():
+        kinds = ("completed", "failed", "skipped", "practised")
+        assert outcomes == Outcomes(*(expected[hour, kind] for kind in kinds))
+
+
+def test_lateness_is_of_planned_runs_that_waited_for_nothing(
+    session: Session, account: Account, now: datetime
+) -> None:
+    rule = make_rule(session, account)
+    assert dashboard.lateness(session, Scope(account.id), now - timedelta(days=7), now) is None
+    for late in range(1, 101):
+        due = now - timedelta(hours=late)
+        make_run(
+            session, rule, due, cause=Cause.SCHEDULE, attempt=1, started_at=due + timedelta(seconds=late)
+        )
+    due = now - timedelta(hours=1, minutes=1)
+    hours_late = {"started_at": due + timedelta(hours=1)}
+    make_run(session, rule, due, cause=Cause.SCHEDULE, attempt=2, **hours_late)
+    make_run(session, rule, due, cause=Cause.MANUAL, attempt=1, **hours_late)
+    waited = due + timedelta(seconds=30)
+    make_run(session, rule, waited, cause=Cause.SCHEDULE, attempt=1, waiting_since=due, **hours_late)
+    found = dashboard.lateness(session, Scope(account.id), now - timedelta(days=7), now)
+    assert found == dashboard.Lateness(100, 50, 99)
+
+
+def test_credits_are_counted_by_rule_and_site(session: Session, account: Account, now: datetime) -> None:
+    rules = [make_rule(session, account, name=name) for name in ("A", "B")]
+    sites = [make_site(session, account).id for _ in range(2)]
+    used = {(0, 0): 5, (0, 1): 7, (1, 1): 40}
+    for number, ((rule, site), amount) in enumerate(used.items()):
+        run = make_run(session, rules[rule], now - timedelta(hours=number), site_id=sites[site])
+        entry = {"kind": "charge", "balance_after": 0, "reason": "x", "key": f"k{number}"}
+        session.add(
+            CreditEntry(account_id=account.id, run_id=run.id, amount=-amount, created_at=now, **entry)
+        )
+    session.flush()
+    period = last_days(7, "UTC", now)
+    found = credit_use(session, Scope(account.id), period, "UTC")
+    assert list(found.by_rule.items()) == [(rules[1].id, 40), (rules[0].id, 12)]
+    assert list(found.by_site.items()) == [(sites[1], 47), (sites[0], 5)]
+    of_site = credit_use(session, Scope(account.id, frozenset([sites[0]])), period, "UTC")
+    assert (of_site.by_rule, of_site.total) == ({rules[0].id: 5}, 5)
+
+
+def test_the_pipeline_counts_what_is_in_use_of_the_scope(
+    session: Session, account: Account, now: datetime
+) -> None:
+    sites = [make_site(session, account) for _ in range(2)]
+    month = now - timedelta(days=20)
+    for site in sites:
+        sector = make_sector(session, site)
+        for at in (now, month - timedelta(days=1)):
+            make_keyword(session, sector, created_at=at)
+            make_cluster(session, sector, created_at=at)
+            make_idea(session, sector, created_at=at)
+            make_task(session, sector, created_at=at)
+            make_content(session, sector, created_at=at, status_since=at, status=ContentStatus.PUBLISHED)
+        make_content(session, sector, created_at=now, status=ContentStatus.REVIEW)
+        make_idea(session, sector, created_at=now, status="rejected")
+        make_keyword(session, sector, created_at=now, archived_at=now)
+    session.flush()
+    for scope, times in ((Scope(account.id), 2), (Scope(account.id, frozenset([sites[0].id])), 1)):
+        flow = pipeline(session, scope, month)
+        plain = {stage.key: (stage.count, stage.came) for stage in flow.stages}
+        two = (2 * times, times)
+        assert plain == {
+            "keyword": two, "cluster": two, "idea": two, "task": two, "content": (3 * times, 2 * times),
+            "published": two,
+        }  # fmt: skip
+        assert flow.to_check == times
+
+
+def test_first_steps_are_done_one_after_the_other(session: Session, account: Account, now: datetime) -> None:
+    scope, steps = Scope(account.id), [first_steps(session, Scope(account.id))]
+    sector = make_sector(session, make_site(session, account))
+    steps.append(first_steps(session, scope))
+    make_keyword(session, sector)
+    steps.append(first_steps(session, scope))
+    rule = make_rule(session, account)
+    rule.is_active = True
+    steps.append(first_steps(session, scope))
+    make_content(session, sector)
+    steps.append(first_steps(session, scope))
+    assert steps == [FirstSteps(*[number > step for step in range(4)]) for number in range(5)]
+    assert [found.is_complete for found in steps] == [False] * 4 + [True]
+
+
+def scheduled(session: Session, account: Account, cron: str, now: datetime, **more: object) -> AutomationRule:
+    data = {
+        "name": free_name(session, account.id, "Rule"), "trigger": "schedule", "record_type": "keyword",
+        "actions": [{"type": "cluster_keywords", "params": {}}], "schedule": {"cron": cron}, **more,
+    }  # fmt: skip
+    return AutomationService().create_rule(session, account, data, Actor(None), now)
+
+
+def test_the_next_times_are_the_first_of_all_times(session: Session, account: Account, now: datetime) -> None:
+    """Also of rules that come often, of rules split by site, and of runs that have their rows already."""
+    chance = Random(11)
+    for _ in range(3):
+        make_sector(session, make_site(session, account))
+    for _ in range(12):
+        cron = f"{chance.randrange(60)} {chance.choice(['*', '*/3', '4', '17'])} * * *"
+        scheduled(session, account, cron, now, split_by=chance.choice(["none", "site"]))
+    scheduled(session, make_account(session), "* * * * *".replace("* ", "*/5 ", 1), now)
+    session.flush()
+    scope, until = Scope(account.id), now + timedelta(days=2)
+    every = list(planned_times.planned_times(session, scope, now, until))
+    assert every == sorted(every, key=lambda time: (time.at, time.rule_id))
+    assert len({(time.at, time.rule_id, time.site_id) for time in every}) == len(every) > 100
+    for limit in (1, 5, 20):
+        found = planned_times.next_times(session, scope, now, until, limit)
+        assert [time.at for time in found] == [time.at for time in every[:limit]]
+    names = {time.rule_id: time.rule_name for time in every}
+    assert len(set(names.values())) == 12
+
+
+def test_a_price_is_measured_or_the_most(session: Session, account: Account) -> None:
+    now = datetime(2026, 11, 24, 9, tzinfo=UTC)
+    known, new = (scheduled(session, account, "0 5 * * *", now, credit_limit_per_execution=30) for _ in "ab")
+    free = scheduled(
+        session, account, "0 6 * * *", now, actions=[{"type": "update_records", "params": {"note": "x"}}]
+    )
+    for number, amount in enumerate((3, 6)):
+        run = make_run(session, known, now - timedelta(days=number + 1))
+        entry = {"kind": "charge", "balance_after": 0, "reason": "x", "key": f"k{number}", "created_at": now}
+        session.add(CreditEntry(account_id=account.id, run_id=run.id, amount=-amount, **entry))
+    session.flush()
+    prices = planned_times.run_prices(session, account, [known.id, new.id, free.id], now)
+    assert prices == {
+        known.id: planned_times.RunPrice(4, True), new.id: planned_times.RunPrice(30, False)
+    }  # fmt: skip
