@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import request
-from wtforms import Field, Form, SelectField
+from wtforms import Field, Form, SelectField, TextAreaField
 
 from app.modules.changes import Change
 from app.modules.gate.numbers import whole_number
@@ -98,7 +98,7 @@ def _take(own: Field, field: Field) -> None:
 
 
 def _fingerprint(field: Field) -> str:
-    text = json.dumps(_plain(field.data), default=str)
+    text = json.dumps(_plain(_typed(field)), default=str)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
 
@@ -115,7 +115,12 @@ def _shown(field: Field) -> str:
         return str(chosen[0]) if chosen else ""
     if isinstance(field.data, list):
         return ", ".join(field.data)
-    return str(_plain(field.data))
+    return str(_plain(_typed(field)))
+
+
+def _typed(field: Field) -> Any:
+    """An article is compared and shown as the text that a person reads, not as HTML."""
+    return field._value() if isinstance(field, TextAreaField) else field.data
 
 
 def _excerpts(before: str, after: str) -> tuple[str | None, str | None]:

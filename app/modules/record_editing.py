@@ -25,6 +25,7 @@ class Editing:
     path: breadcrumb up to its list. name: heading of its page. layout: fields side by side.
     page, here: addresses of the row's page and of its edit form.
     save(row, changes, seen, now): raises Invalid, Conflict, Stale.
+    scripts: further static files of the page. beside: a partial that shows `facts` of the row beside its form.
     """
 
     noun: str
@@ -36,6 +37,9 @@ class Editing:
     page: Callable[[Any], str]
     here: Callable[[Any], str]
     save: Callable[[Any, dict[str, Any], int | None, datetime], object]
+    scripts: Sequence[str] = ()
+    beside: str = ""
+    facts: Callable[[Any], object] = lambda _row: None
 
 
 def edit_page(kind: Editing, id: int) -> ResponseReturnValue:
@@ -66,6 +70,7 @@ def form_page(
         action=action,
         row=row,
         path=kind.path(row),
+        facts=kind.facts(row) if row else None,
         **context,
     )
     return page, context.get("status") or (422 if form.errors else 200)

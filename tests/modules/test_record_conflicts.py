@@ -42,7 +42,7 @@ KINDS: dict[str, tuple[Make, str, tuple[str, str, Any], tuple[str, str, Any]]] =
     "content": (
         lambda session, sector: make_content(session, sector, html="<p>One</p>\n<p>two.</p>"),
         "/content/{}/edit",
-        ("html", "<p>A new text.</p>", "<p>A new text.</p>"),
+        ("html", "A **new** text.", "<p>A <strong>new</strong> text.</p>"),
         ("meta_title", "Mine", "Mine"),
     ),
     "site": (
@@ -82,7 +82,7 @@ def fields_of(page: str) -> Form:
     fields: Form = {}
     for tag in re.findall(r"<input [^>]*>", form):
         given = dict(re.findall(r'([a-z-]+)="([^"]*)"', tag))
-        if given.get("type") not in ("submit", "checkbox"):
+        if "name" in given and given.get("type") not in ("submit", "checkbox"):
             fields[given["name"]] = unescape(given.get("value", ""))
     for name, text in re.findall(r'<textarea [^>]*name="(\w+)"[^>]*>\r?\n?(.*?)</textarea>', form, re.DOTALL):
         fields[name] = unescape(text).replace("\n", "\r\n")
@@ -207,8 +207,8 @@ def test_both_texts_of_an_article_are_kept(browser: FlaskClient, session: Sessio
     session.commit()
     address = f"/content/{row.id}/edit"
     opened = fields_of(browser.get(address).text)
-    browser.post(address, data=opened | {"html": "<p>Theirs.</p>"})
-    answer = browser.post(address, data=opened | {"html": "<p>Mine.</p>"})
+    browser.post(address, data=opened | {"html": "Theirs."})
+    answer = browser.post(address, data=opened | {"html": "<p>Mine.</p>", "html-as": "html"})
     assert "Theirs." in answer.text
     assert "Mine." in answer.text
     browser.post(address, data=fields_of(answer.text) | {"overwrite": "2"})

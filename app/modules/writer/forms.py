@@ -7,6 +7,7 @@ from app.business.writer.models import TASK_TYPES, ContentStatus, TaskStatus
 from app.business.writer.services.task_service import WORDS_LIMIT
 from app.modules.forms import at_most, between, required
 from app.modules.record_forms import PlaceField, RecordFilterForm, RecordForm, choice_field, options
+from app.modules.writer.article_field import ArticleField
 
 NEWEST = {"newest": "Newest first"}
 
@@ -64,12 +65,7 @@ class ContentFilterForm(RecordFilterForm):
 
 class ContentForm(RecordForm):
     title = StringField("Title", [required("a title"), at_most(255)])
-    html = TextAreaField(
-        "Article",
-        [at_most(1_000_000)],
-        description="HTML. Scripts, styles and forms are removed when it is saved.",
-        render_kw={"rows": 20, "spellcheck": "true"},
-    )
+    html = ArticleField("Article", [at_most(1_000_000)], render_kw={"rows": 24, "spellcheck": "true"})
     meta_title = StringField("Title for search engines", [at_most(255)])
     meta_description = StringField("Description for search engines", [at_most(512)])
     main_keyword = StringField("Main keyword", [at_most(255)])

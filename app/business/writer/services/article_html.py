@@ -9,6 +9,9 @@ _TAGS = {
     "a", "blockquote", "br", "code", "em", "h2", "h3", "h4", "hr", "li", "ol", "p", "pre", "strong", "sub", "sup",
     "table", "tbody", "td", "th", "thead", "tr", "ul",
 }  # fmt: skip
+_SYNONYMS = {"b": "strong", "i": "em", "h1": "h2", "h5": "h4", "h6": "h4", "div": "p"}
+"""What editors and word processors write for elements that an article has."""
+_SYNONYM = re.compile(rf"<(/?)({'|'.join(_SYNONYMS)})(?=[\s/>])", re.IGNORECASE)
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 _WORD = re.compile(r"\w+(?:[’'.,-]\w+)*")
 _BLOCK_END = re.compile(r"</(?:p|li|h\d|t[dhr]|blockquote|pre)>|<[bh]r\s*/?>")
@@ -22,8 +25,9 @@ def from_markdown(text: str) -> str:
 
 def clean_html(html: str) -> str:
     """`html` with plain article markup only: no scripts, styles, images, forms or unusual addresses."""
+    named = _SYNONYM.sub(lambda tag: f"<{tag[1]}{_SYNONYMS[tag[2].lower()]}", html)
     return nh3.clean(
-        html, tags=_TAGS, attributes={"a": {"href", "title"}}, url_schemes={"http", "https", "mailto"}
+        named, tags=_TAGS, attributes={"a": {"href", "title"}}, url_schemes={"http", "https", "mailto"}
     ).strip()
 
 

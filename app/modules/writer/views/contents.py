@@ -16,6 +16,7 @@ from app.business.writer.services.article_html import clean_html
 from app.business.writer.services.article_markdown import to_markdown
 from app.business.writer.services.publishing import changed_since
 from app.business.writer.services.record_lists import CONTENTS
+from app.business.writer.services.writing_facts import writing_facts
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
 from app.modules.record_editing import Editing, edit_page
@@ -50,6 +51,13 @@ EDITING = Editing(
     save=lambda row, changes, seen, now: content_edit.update_content(
         db.session(), row, changes, seen=seen, origin=current_person().origin, now=now
     ),
+    scripts=(
+        "vendor/dompurify@3.5.0/purify.min.js",
+        "vendor/squire-rte@2.4.8/squire.js",
+        "js/article_editor.js",
+    ),
+    beside="partials/writer/beside_article.html",
+    facts=lambda row: writing_facts(db.session(), row),
 )
 
 
