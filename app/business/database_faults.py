@@ -28,7 +28,8 @@ class DatabaseFault:
 LOCKED = DatabaseFault(
     "locked",
     "The database is busy: another process has kept it locked for too long. Try again in 10 seconds.",
-    "Another process keeps the database file locked: a backup, a shell, or a copy of this console. End it.",
+    "Another process keeps the database or some of its tables locked: a backup, a shell, or a copy of this console. "
+    "End it.",
 )
 FULL = DatabaseFault(
     "full",

@@ -9,9 +9,10 @@ from pathlib import Path
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from redis import RedisError
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.business.base import Base
 from app.business.database_faults import AWAY, BY_ERRNO, READ_ONLY, fault_of, in_one_line
 from app.infrastructure.database import db, hardly_waiting, migrate, only_reading
 from app.infrastructure.messaging import heartbeats, queues
@@ -28,6 +29,7 @@ WAITS = "waits for"
 PROBE_BYTES = 64 * 1024
 SPILLED = text("SELECT COUNT(*) FROM generate_series(1, 4000)")
 """The server uses more memory than it was given and swaps to disk."""
+PRESENT_TABLES = text("SELECT tablename FROM pg_tables WHERE schemaname = current_schema()")
 
 NEEDS = {
     "migrations": ("database",),
@@ -79,7 +81,17 @@ def _database() -> str:
             connection.execute(SPILLED)
             if connection.scalar(text("SHOW transaction_read_only")) == "on":
                 return READ_ONLY.state
+            _lock_tables(connection)
     return "ok"
+
+
+def _lock_tables(connection: Connection) -> None:
+    """Take the lock of every write on every table: PostgreSQL locks single tables, and the others stay usable."""
+    present, prepare = set(connection.scalars(PRESENT_TABLES)), connection.dialect.identifier_preparer
+    # A table that a migration has yet to create is reported by the check of the migrations.
+    names = [prepare.format_table(table) for name, table in Base.metadata.tables.items() if name in present]
+    if names:
+        connection.exec_driver_sql(f"LOCK TABLE {', '.join(names)} IN ROW EXCLUSIVE MODE")
 
 
 def _write_beside(path: str | None) -> None:

@@ -238,6 +238,33 @@ def test_readyz_names_the_part_that_is_ill(
     assert checks["migrations"] == checks["sweep"] == "waits for the database"
 
 
+@contextmanager
+def table_locked(engine: Engine, table: str) -> Iterator[None]:
+    """On SQLite the lock of one table is that of the whole file."""
+    if engine.dialect.name == "sqlite":
+        with locked(engine):
+            yield
+        return
+    other = create_engine(engine.url)
+    with other.connect() as connection:
+        connection.execute(text(f"LOCK TABLE {table}"))
+        yield
+    other.dispose()
+
+
+@pytest.mark.both_databases
+@pytest.mark.parametrize("table", ["scheduled_task", "keyword"])
+def test_readyz_names_a_database_with_a_locked_table(
+    client: FlaskClient, session: Session, impatient: None, table: str
+) -> None:
+    with table_locked(db.engine, table):
+        refused = client.get("/readyz")
+    assert refused.status_code == 503
+    assert (refused.json or {})["checks"]["database"] == "locked"
+    assert (refused.json or {})["checks"]["sweep"] == "waits for the database"
+    assert (client.get("/readyz").json or {})["checks"]["database"] == "ok"
+
+
 def disk_full(_path: str) -> None:
     raise OSError(28, "No space left on device")
 

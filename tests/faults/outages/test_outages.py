@@ -138,6 +138,8 @@ def test_a_locked_database(place: Installation, record_property: Callable[[str, 
             assert (checks["database"], checks["queue"]) == ("locked", "ok")
         else:
             meet_locked_runs(place)
+            checks = place.checks()
+            assert (checks["database"], checks["queue"]) == ("locked", "ok")
         eventually(lambda: worker_said(place, position, "database locked"), what="a worker told the cause")
         last_at_least(since, LOCKED_SECONDS)
     comes_to_rest(place)
