@@ -93,8 +93,10 @@ def test_missing_workers_are_named_by_readyz(client: FlaskClient, valkey: Redis)
     assert answer["checks"]["workers"] == "ok"
 
 
-def test_the_dashboard_says_what_does_not_work(viewer: FlaskClient, valkey: Redis) -> None:
-    assert 'hx-get="/system/trouble"' in viewer.get("/").text
+def test_the_dashboard_says_what_does_not_work(
+    app: Flask, session: Session, people: People, viewer: FlaskClient, valkey: Redis
+) -> None:
+    assert 'hx-get="/system/trouble"' in browser_of(app, session, people.operator).get("/").text
     silent = "Scheduler, Sweep, Clock worker, Step workers"
     assert f"Not working: Tables, {silent}." in viewer.get("/system/trouble").text
     tell_all_alive(valkey)
