@@ -8,6 +8,7 @@ from flask import Flask, Response, current_app, request
 from pydantic import TypeAdapter
 
 from app.modules.api.declaration import Call, Media, declared_calls
+from app.modules.api.resource import PARTIAL_LIST
 
 
 def hold_to_declarations(app: Flask) -> None:
@@ -38,6 +39,10 @@ def _check_body(declared: Any, response: Response, place: str) -> None:
         assert response.get_data() == b"", place
     elif isinstance(declared, Media):
         assert response.mimetype == declared.type, place
+    elif response.mimetype == PARTIAL_LIST:
+        (item,) = declared.__pydantic_generic_metadata__["args"]
+        for result in json.loads(response.get_data())["results"]:
+            assert {*result} <= {*item.model_json_schema(mode="serialization")["properties"]}, place
     elif request.method != "HEAD":
         sent = json.loads(response.get_data())
         assert told_back(declared, response.get_data()) == sent, f"{place}: {declared}"

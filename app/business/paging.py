@@ -4,11 +4,11 @@ import base64
 import binascii
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, Generic, TypeVar, cast
 
-from sqlalchemy import ColumnElement, Select, literal, tuple_
+from sqlalchemy import ColumnElement, Select, func, literal, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.business.errors import Invalid
@@ -21,10 +21,11 @@ _LARGEST = 2**63 - 1
 
 @dataclass(frozen=True)
 class Page(Generic[Row]):
-    """One page of rows and the cursor of the next (None on the last page)."""
+    """One page of rows and the cursor of the next (None on the last page). count: asks for the number of all rows."""
 
     rows: Sequence[Row]
     next_cursor: str | None
+    count: Callable[[], int] = field(default=lambda: 0, compare=False)
 
 
 def keyset_page(
@@ -34,32 +35,51 @@ def keyset_page(
     keys: Sequence[InstrumentedAttribute[Any]],
     cursor: str | None,
     limit: int,
+    oldest: bool = False,
 ) -> Page[Row]:
-    """Rows of `query` in descending order of `keys` (the last one unique), after `cursor`.
+    """Rows of `query` in descending order of `keys` (the last one unique), after `cursor`; `oldest`: ascending.
 
     Raises Invalid({"cursor": …}) when the cursor is not one of ours.
     """
-    rows = session.scalars(newest_part(query, keys=keys, cursor=cursor, limit=limit)).all()
-    return page_of(rows, keys=keys, limit=limit)
+    part = first_part(query, keys=keys, cursor=cursor, limit=limit, oldest=oldest)
+    rows = session.scalars(part).all()
+    return page_of(rows, keys=keys, limit=limit, count=lambda: count_of(session, query, keys[-1].expression))
 
 
-def newest_part(
-    query: Select[Row], *, keys: Sequence[InstrumentedAttribute[Any]], cursor: str | None, limit: int
+def first_part(
+    query: Select[Row],
+    *,
+    keys: Sequence[InstrumentedAttribute[Any]],
+    cursor: str | None,
+    limit: int,
+    oldest: bool = False,
 ) -> Select[Row]:
     """The query of `keyset_page`: one row more than `limit`, which shows whether there is a next page."""
-    ordered = query.order_by(*(key.desc() for key in keys)).limit(limit + 1)
+    ordered = query.order_by(*(key.asc() if oldest else key.desc() for key in keys)).limit(limit + 1)
     if not cursor:
         return ordered
-    last = _bound([key.expression for key in keys], decode(cursor, len(keys)))
-    return ordered.where(tuple_(*keys) < tuple_(*last))
+    last = tuple_(*_bound([key.expression for key in keys], decode(cursor, len(keys))))
+    return ordered.where(tuple_(*keys) > last if oldest else tuple_(*keys) < last)
 
 
-def page_of(rows: Sequence[Row], *, keys: Sequence[InstrumentedAttribute[Any]], limit: int) -> Page[Row]:
-    """The page made of these rows of `newest_part`."""
+def page_of(
+    rows: Sequence[Row],
+    *,
+    keys: Sequence[InstrumentedAttribute[Any]],
+    limit: int,
+    count: Callable[[], int],
+) -> Page[Row]:
+    """The page made of these rows of `first_part`."""
     if len(rows) <= limit:
-        return Page(rows, None)
+        return Page(rows, None, count)
     last = rows[limit - 1]
-    return Page(rows[:limit], encode([getattr(last, key.key) for key in keys]))
+    return Page(rows[:limit], encode([getattr(last, key.key) for key in keys]), count)
+
+
+def count_of(session: Session, query: Select[Any], id_column: ColumnElement[int]) -> int:
+    """The number of all rows of `query`."""
+    counted = query.with_only_columns(func.count(id_column), maintain_column_froms=True)
+    return session.scalar(counted.order_by(None)) or 0
 
 
 @dataclass(frozen=True)
@@ -89,9 +109,10 @@ def sorted_page(
         last = tuple_(*_bound(keys, decode(cursor, len(keys))))
         ordered = ordered.where(tuple_(*keys) < last if order.descending else tuple_(*keys) > last)
     rows = session.scalars(ordered).all()
-    if len(rows) <= limit:
-        return Page(rows, None)
-    return Page(rows[:limit], encode([order.value(rows[limit - 1]), cast(Any, rows[limit - 1]).id]))
+    following = None
+    if len(rows) > limit:
+        following = encode([order.value(rows[limit - 1]), cast(Any, rows[limit - 1]).id])
+    return Page(rows[:limit], following, lambda: count_of(session, query, id_column))
 
 
 def encode(values: Sequence[Any]) -> str:

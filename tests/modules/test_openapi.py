@@ -12,6 +12,7 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from sqlalchemy.orm import Session
 
 from app.modules.api.declaration import Media, declared_calls
+from app.modules.api.resource import PARTIAL_LIST
 from app.modules.openapi import reading
 from app.modules.openapi.document import openapi_document
 from app.modules.openapi.examples import BODIES
@@ -78,6 +79,8 @@ def test_every_answer_that_is_no_json_says_its_type(document: dict[str, Any], ap
             expected = (
                 [] if answer is None else [answer.type if isinstance(answer, Media) else "application/json"]
             )
+            if call.is_list:
+                expected.append(PARTIAL_LIST)
             assert [*content] == expected, call.path
 
 

@@ -96,6 +96,12 @@ class Call:
         return frozenset(found)
 
     @property
+    def item_fields(self) -> tuple[str, ...]:
+        """The keys of each result of a list."""
+        (item,) = self.answers[200].__pydantic_generic_metadata__["args"]
+        return tuple(field.alias or name for name, field in item.model_fields.items())
+
+    @property
     def is_idempotent(self) -> bool:
         """Whether an Idempotency-Key keeps it from acting twice."""
         return self.method == "POST" and self.repeated != "asks again"
@@ -188,9 +194,11 @@ def _view(call: Call, view: View) -> View:
     @wraps(view)
     def answered(**given: Any) -> ResponseReturnValue:
         if call.query:
-            given["query"] = read_query(call.query)
+            given["query"] = read_query(call.query, is_list=call.is_list)
+        elif call.is_list:
+            read_query(Query, is_list=True)
         if call.is_list:
-            given["window"] = read_window()
+            given["window"] = read_window(call.item_fields)
         if call.body:
             given |= call.body.read()
         if call.is_idempotent and call.repeated == "same answer":

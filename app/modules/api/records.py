@@ -83,9 +83,14 @@ def show(schema: type[Read], row: Any) -> Read:
 def list_rows(rows: RecordList[Row], query: Query, window: Window) -> Page[Row]:
     """The part of the list that the address asks for. Raises Invalid."""
     chosen = query.model_dump(exclude_unset=True)
-    sort = chosen.pop("sort", None)
     return rows.page(
-        db.session(), current_person().scope, chosen, sort=sort, cursor=window.cursor, limit=window.limit
+        db.session(),
+        current_person().scope,
+        chosen,
+        sort=chosen.pop("sort", None),
+        ordering=chosen.pop("ordering", None),
+        cursor=window.cursor,
+        limit=window.limit,
     )
 
 

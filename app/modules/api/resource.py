@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from flask import Response, jsonify, request
 from pydantic import BaseModel, ConfigDict, JsonValue, ValidationError
@@ -19,7 +19,7 @@ from app.business.paging import Page
 from app.infrastructure.database import db
 from app.modules.api.fields import JsonObject
 from app.modules.api.repetition import keep_answer
-from app.modules.api.sentences import sentences_of
+from app.modules.api.sentences import SHOWN_OF_NAME, sentences_of
 from app.modules.gate.json_text import Malformed, has_unpaired_surrogate, read_json
 from app.modules.gate.numbers import whole_number
 from app.modules.gate.preconditions import if_match
@@ -28,6 +28,11 @@ BODY_LIMIT = 1_000_000
 """Bytes of a JSON body."""
 
 LIMIT_DEFAULT, LIMIT_MOST = 50, 200
+OF_EVERY_LIST = ("limit", "cursor", "fields", "count")
+"""Parameters that every list takes beside its own."""
+COUNTED = ("true", "false")
+PARTIAL_LIST = "application/vnd.igny8.partial-list+json"
+"""The content type of a list whose results have only the `fields` asked for; the other one has always all."""
 DERIVED = frozenset({"updated_at"})
 """Read-only keys that PUT and PATCH ignore: they change by themselves."""
 
@@ -65,17 +70,23 @@ class Query(BaseModel):
 
 @dataclass(frozen=True)
 class Window:
-    """Which part of a list is asked for."""
+    """Which part of a list is asked for.
+
+    fields: the only keys that each result has; None: all · counted: whether the number of all rows is asked for.
+    """
 
     limit: int
     cursor: str | None
+    fields: frozenset[str] | None = None
+    counted: bool = False
 
 
 class Listed(BaseModel, Generic[Item]):
-    """A page of a list; `next` is the cursor of the page after it, null on the last."""
+    """A page of a list; `next` is the cursor of the page after it, null on the last. `count` is there if asked for."""
 
     results: list[Item]
     next: str | None
+    count: int = 0
 
 
 # --- bodies
@@ -143,20 +154,32 @@ def _equal(sent: JsonValue, present: JsonValue) -> bool:
 # --- lists
 
 
-def read_window() -> Window:
-    """`limit` and `cursor` of the address. Raises BadQuery for a limit that is not 1 to 200."""
+def read_window(known: Collection[str]) -> Window:
+    """What the address says about the part of a list whose results have the keys `known`. Raises BadQuery."""
     limit = whole_number(request.args.get("limit", str(LIMIT_DEFAULT)), 1, LIMIT_MOST)
     if limit is None:
         raise BadQuery({"limit": [f"Give a whole number from 1 to {LIMIT_MOST}."]})
-    return Window(limit, request.args.get("cursor") or None)
+    counted = request.args.get("count") or "false"
+    if counted not in COUNTED:
+        raise BadQuery({"count": ["Choose one of: true, false."]})
+    return Window(limit, request.args.get("cursor") or None, _read_fields(known), counted == "true")
 
 
-def read_query(schema: type[Filters]) -> Filters:
-    """The filters of the address beside limit and cursor. Raises BadQuery."""
+def _read_fields(known: Collection[str]) -> frozenset[str] | None:
+    sent = [name.strip() for text in request.args.getlist("fields") for name in text.split(",")]
+    fields = frozenset(filter(None, sent))
+    if unknown := sorted(fields - frozenset(known)):
+        names = ", ".join(f"“{name[:SHOWN_OF_NAME]}”" for name in unknown)
+        raise BadQuery({"fields": [f"There is no {names} here. Known here: {', '.join(known)}."]})
+    return fields or None
+
+
+def read_query(schema: type[Filters], *, is_list: bool) -> Filters:
+    """The filters of the address beside what every list takes. Raises BadQuery."""
     given: dict[str, list[str] | str] = {}
     for name, values in request.args.lists():
         filled = [value for value in values if value]
-        if filled and name not in ("limit", "cursor"):
+        if filled and not (is_list and name in OF_EVERY_LIST):
             given[name] = filled if len(filled) > 1 else filled[0]
     try:
         return schema.model_validate(given)
@@ -165,14 +188,23 @@ def read_query(schema: type[Filters]) -> Filters:
         raise BadQuery({path.partition(".")[0]: texts for path, texts in sentences.items()}) from None
 
 
-def listed(page: Page[Row], show: Callable[[Row], BaseModel]) -> Response:
-    """A page of a list as `{"results": […], "next": cursor or null}`."""
-    return listed_as(map(show, page.rows), page.next_cursor)
+def listed(window: Window, page: Page[Row], show: Callable[[Row], BaseModel]) -> Response:
+    """A page of a list as `{"results": […], "next": cursor or null}`, with `count` where it is asked for."""
+    return listed_as(window, page, map(show, page.rows))
 
 
-def listed_as(results: Iterable[BaseModel], next_cursor: str | None) -> Response:
+def listed_as(window: Window, page: Page[Any], results: Iterable[BaseModel]) -> Response:
     """The same, for results that are shown already."""
-    return jsonify({"results": [json_of(shown) for shown in results], "next": next_cursor})
+    rows = [_part_of(json_of(shown), window.fields) for shown in results]
+    counted = {"count": page.count()} if window.counted else {}
+    response = jsonify({"results": rows, "next": page.next_cursor} | counted)
+    if window.fields:
+        response.content_type = PARTIAL_LIST
+    return response
+
+
+def _part_of(values: JsonObject, fields: frozenset[str] | None) -> JsonObject:
+    return {key: value for key, value in values.items() if key in fields} if fields else values
 
 
 # --- single resources

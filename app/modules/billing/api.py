@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from datetime import datetime
+from typing import Literal
 
 from flask import Response
 from pydantic import BaseModel, Field
@@ -45,6 +46,7 @@ class LedgerQuery(Query):
     """Filters of the ledger."""
 
     kind: EntryKind | None = None
+    ordering: Literal["created_at", "-created_at"] = "-created_at"
 
 
 @api.call("GET", "/credits/", Role.VIEWER, answers={200: CreditsShown}, if_match=True)
@@ -58,5 +60,12 @@ def show_credits() -> Response:
 def list_entries(query: LedgerQuery, window: Window) -> Response:
     """Movements of credits, newest first."""
     account_id = current_person().account.id
-    page = ledger.entries(db.session(), account_id, cursor=window.cursor, limit=window.limit, kind=query.kind)
-    return listed(page, lambda entry: show(EntryShown, entry))
+    page = ledger.entries(
+        db.session(),
+        account_id,
+        cursor=window.cursor,
+        limit=window.limit,
+        kind=query.kind,
+        oldest=query.ordering == "created_at",
+    )
+    return listed(window, page, lambda entry: show(EntryShown, entry))

@@ -10,6 +10,7 @@ from flask import Flask
 
 from app.modules.access import SAFE_METHODS
 from app.modules.api.declaration import Call, Media, declared_calls
+from app.modules.api.resource import PARTIAL_LIST
 from app.modules.openapi.parameters import IDEMPOTENCY_KEY, IF_MATCH, parameters_of, path_parameters
 from app.modules.openapi.problems import PROBLEM_SCHEMA, problem_answers
 from app.modules.openapi.rules import describe_records, describe_rules
@@ -45,7 +46,7 @@ def openapi_document(app: Flask) -> JsonDict:
             "securitySchemes": _SECURITY,
             "parameters": {"IfMatch": IF_MATCH, "IdempotencyKey": IDEMPOTENCY_KEY},
             "headers": _HEADERS,
-            "schemas": _used(paths, {**schemas.components, "Problem": PROBLEM_SCHEMA}),
+            "schemas": _used(paths, schemas.components | _COMMON_SCHEMAS),
         },
     }
 
@@ -122,6 +123,8 @@ def _answer(call: Call, status: int, answer: Any, schemas: Schemas) -> JsonDict:
         described["content"] = {answer.type: {}}
     elif answer is not None:
         described["content"] = {"application/json": {"schema": schemas.ref(answer, "serialization")}}
+        if call.is_list:
+            described["content"][PARTIAL_LIST] = {"schema": {"$ref": "#/components/schemas/PartialList"}}
     return described
 
 
@@ -151,6 +154,18 @@ def _sentence(docstring: str) -> str:
     return "\n\n".join(" ".join(part.split()) for part in docstring.split("\n\n"))
 
 
+_PARTIAL_LIST: JsonDict = {
+    "type": "object",
+    "title": "PartialList",
+    "description": "A list asked for with `fields`: its results have these keys alone.",
+    "required": ["results", "next"],
+    "properties": {
+        "results": {"type": "array", "items": {"type": "object"}},
+        "next": {"type": ["string", "null"]},
+        "count": {"type": "integer", "minimum": 0},
+    },
+}
+_COMMON_SCHEMAS: JsonDict = {"Problem": PROBLEM_SCHEMA, "PartialList": _PARTIAL_LIST}
 _MEANINGS = {
     200: "The answer.",
     201: "It is made; `Location` has its address where it has one.",

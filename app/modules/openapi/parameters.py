@@ -35,6 +35,12 @@ _WINDOW: tuple[Parameter, ...] = (
         "schema": {"type": "string"},
         "description": "`next` of the page before; left out for the first one.",
     },
+    {
+        "name": "count",
+        "in": "query",
+        "schema": {"type": "boolean", "default": False},
+        "description": "Whether the answer says in `count` how many there are on all pages.",
+    },
 )
 _IN_PATH = re.compile(r"<(?:(?P<kind>\w+):)?(?P<name>\w+)>")
 
@@ -54,12 +60,23 @@ def parameters_of(call: Call, schemas: Schemas) -> list[Parameter]:
     """Query parameters and headers of the call."""
     found = _filters(call, schemas) if call.query else []
     if call.is_list:
-        found += _WINDOW
+        found += [*_WINDOW, _fields(call)]
     if call.if_match:
         found.append({"$ref": "#/components/parameters/IfMatch"})
     if call.is_idempotent:
         found.append({"$ref": "#/components/parameters/IdempotencyKey"})
     return found
+
+
+def _fields(call: Call) -> Parameter:
+    return {
+        "name": "fields",
+        "in": "query",
+        "style": "form",
+        "explode": False,
+        "schema": {"type": "array", "items": {"type": "string", "enum": list(call.item_fields)}},
+        "description": "The only keys that each result shall have, with commas between them.",
+    }
 
 
 def _filters(call: Call, schemas: Schemas) -> list[Parameter]:

@@ -21,6 +21,9 @@ back with their present value. The last slash of an address may be left out.
 ## Lists
 `{"results": […], "next": …}`: `limit` says how many, `cursor` is `next` of the page before. A filter that may be given
 several times is repeated: `?status=failed&status=skipped`. Times without an offset are in the account's zone.
+`ordering` names a column, with `-` before it from the largest down; `fields` the only keys that results shall have (the
+content type then is `application/vnd.igny8.partial-list+json`); with `count=true` the answer has the number of all.
+Pages are stable: what arrives meanwhile makes no result come twice, or none.
 
 ## Changes by several people
 An answer with an `ETag` can be changed with `If-Match`: if somebody changed it meanwhile, the answer is 412 with the

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from flask import Response
 from pydantic import BaseModel, Field, StringConstraints
@@ -104,6 +104,7 @@ class DeliveryQuery(Query):
 
     webhook: RowId | None = None
     status: Annotated[list[OutgoingStatus], ListOf] = Field(default_factory=list)
+    ordering: Literal["created_at", "-created_at"] = "-created_at"
 
 
 @api.call("GET", "/webhooks/", OWNER_OF_ALL, answers={200: Listed[WebhookShown]})
@@ -111,7 +112,7 @@ def list_webhooks(window: Window) -> Response:
     """Webhooks, newest first."""
     query = select(Webhook).where(Webhook.account_id == current_person().account.id)
     page = keyset_page(db.session(), query, keys=[Webhook.id], cursor=window.cursor, limit=window.limit)
-    return listed(page, lambda row: show(WebhookShown, row))
+    return listed(window, page, lambda row: show(WebhookShown, row))
 
 
 @api.call("POST", "/webhooks/", OWNER_OF_ALL, answers={201: WebhookMade}, errors=(Conflict,))
@@ -181,8 +182,9 @@ def list_deliveries(query: DeliveryQuery, window: Window) -> Response:
         statuses=query.status,
         cursor=window.cursor,
         limit=window.limit,
+        oldest=query.ordering == "created_at",
     )
-    return listed(page, lambda row: show(DeliveryShown, row))
+    return listed(window, page, lambda row: show(DeliveryShown, row))
 
 
 @api.call(

@@ -55,7 +55,7 @@ api = ApiBlueprint("planner_api", __name__, url_prefix="/api/planner")
 @api.call("GET", "/sites/", Role.VIEWER, answers={200: Listed[SiteShown]})
 def list_sites(query: SiteQuery, window: Window) -> Response:
     """Sites."""
-    return listed(list_rows(SITES, query, window), lambda site: show(SiteShown, site))
+    return listed(window, list_rows(SITES, query, window), lambda site: show(SiteShown, site))
 
 
 @api.call("POST", "/sites/", OWNER_OF_ALL, answers={201: SiteShown})
@@ -86,7 +86,7 @@ def change_site(id: int, body: Changes[SiteChanges]) -> Response:
 @api.call("GET", "/sectors/", Role.VIEWER, answers={200: Listed[SectorShown]})
 def list_sectors(query: SectorQuery, window: Window) -> Response:
     """Sectors."""
-    return listed(list_rows(SECTORS, query, window), lambda sector: show(SectorShown, sector))
+    return listed(window, list_rows(SECTORS, query, window), lambda sector: show(SectorShown, sector))
 
 
 @api.call("POST", "/sectors/", Role.OPERATOR, answers={201: SectorShown}, errors=(NotFound,))
@@ -117,7 +117,7 @@ def change_sector(id: int, body: Changes[SectorChanges]) -> Response:
 @api.call("GET", "/keywords/", Role.VIEWER, answers={200: Listed[KeywordShown]})
 def list_keywords(query: KeywordQuery, window: Window) -> Response:
     """Keywords."""
-    return listed(list_rows(KEYWORDS, query, window), lambda keyword: show(KeywordShown, keyword))
+    return listed(window, list_rows(KEYWORDS, query, window), lambda keyword: show(KeywordShown, keyword))
 
 
 @api.call("POST", "/keywords/", Role.OPERATOR, answers={201: KeywordShown}, errors=(NotFound,))
@@ -155,7 +155,7 @@ def list_clusters(query: ClusterQuery, window: Window) -> Response:
     page = list_rows(CLUSTERS, query, window)
     figures = cluster_figures(db.session(), [cluster.id for cluster in page.rows])
     shown = (_with_figures(cluster, figures[cluster.id]) for cluster in page.rows)
-    return listed_as(shown, page.next_cursor)
+    return listed_as(window, page, shown)
 
 
 @api.call("POST", "/clusters/", Role.OPERATOR, answers={201: ClusterShown}, errors=(NotFound,))
@@ -189,7 +189,7 @@ def change_cluster(id: int, body: Changes[ClusterChanges]) -> Response:
 @api.call("GET", "/ideas/", Role.VIEWER, answers={200: Listed[IdeaShown]})
 def list_ideas(query: IdeaQuery, window: Window) -> Response:
     """Ideas."""
-    return listed(list_rows(IDEAS, query, window), lambda idea: show(IdeaShown, idea))
+    return listed(window, list_rows(IDEAS, query, window), lambda idea: show(IdeaShown, idea))
 
 
 @api.call("POST", "/ideas/", Role.OPERATOR, answers={201: IdeaShown}, errors=(NotFound,))

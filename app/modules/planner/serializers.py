@@ -61,6 +61,7 @@ class SiteQuery(Query):
     status: Annotated[list[SiteStatus], ListOf] = Field(default_factory=list)
     text: Text = ""
     sort: Literal["newest", "name"] = "newest"
+    ordering: Literal["created_at", "-created_at", "name", "-name"] | None = None
 
 
 class SectorNew(Schema):
@@ -87,6 +88,7 @@ class SectorQuery(Query):
     """Filters of the list of sectors."""
 
     site: RowId | None = None
+    ordering: Literal["created_at", "-created_at"] | None = None
 
 
 class KeywordFigures(Schema):
@@ -154,7 +156,16 @@ class KeywordQuery(RecordQuery):
     volume_to: Count | None = None
     intent: Intent | None = None
     cluster: RowId | None = None
+    doubles: bool = Field(
+        default=False, description="Same as another one of the site but for case or hidden signs."
+    )
     sort: Literal["newest", "volume", "difficulty", "text"] = "newest"
+    ordering: (
+        Literal[
+            "created_at", "-created_at", "volume", "-volume", "difficulty", "-difficulty", "text", "-text"
+        ]
+        | None
+    ) = None
 
 
 class ClusterNew(RecordNew):
@@ -192,6 +203,7 @@ class ClusterQuery(RecordQuery):
 
     status: Annotated[list[ClusterStatus], ListOf] = Field(default_factory=list)
     sort: Literal["newest", "name"] = "newest"
+    ordering: Literal["created_at", "-created_at", "name", "-name"] | None = None
 
 
 class IdeaNew(RecordNew):
@@ -232,6 +244,7 @@ class IdeaQuery(RecordQuery):
     status: Annotated[list[IdeaStatus], ListOf] = Field(default_factory=list)
     cluster: RowId | None = None
     sort: Literal["newest", "title"] = "newest"
+    ordering: Literal["created_at", "-created_at", "title", "-title"] | None = None
 
 
 class KeywordFile(BaseModel):

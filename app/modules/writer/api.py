@@ -35,7 +35,7 @@ api = ApiBlueprint("writer_api", __name__, url_prefix="/api/writer")
 @api.call("GET", "/tasks/", Role.VIEWER, answers={200: Listed[TaskShown]})
 def list_tasks(query: TaskQuery, window: Window) -> Response:
     """Tasks."""
-    return listed(list_rows(TASKS, query, window), lambda task: show(TaskShown, task))
+    return listed(window, list_rows(TASKS, query, window), lambda task: show(TaskShown, task))
 
 
 @api.call("POST", "/tasks/", Role.OPERATOR, answers={201: TaskShown}, errors=(NotFound,))
@@ -69,7 +69,7 @@ def change_task(id: int, body: Changes[TaskChanges]) -> Response:
 @api.call("GET", "/content/", Role.VIEWER, answers={200: Listed[ContentShown]})
 def list_content(query: ContentQuery, window: Window) -> Response:
     """Content."""
-    return listed(list_rows(CONTENTS, query, window), lambda content: show(ContentShown, content))
+    return listed(window, list_rows(CONTENTS, query, window), lambda content: show(ContentShown, content))
 
 
 @api.call("POST", "/content/", Role.OPERATOR, answers={201: ContentShown}, errors=(NotFound,))

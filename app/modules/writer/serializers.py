@@ -61,6 +61,7 @@ class TaskQuery(RecordQuery):
     task_type: TaskType | None = None
     due_before: date | None = None
     sort: Literal["newest", "due", "title"] = "newest"
+    ordering: Literal["created_at", "-created_at", "due_on", "-due_on", "title", "-title"] | None = None
 
 
 class ContentNew(RecordNew):
@@ -132,3 +133,4 @@ class ContentQuery(RecordQuery):
     task: RowId | None = None
     outline: bool | None = None
     sort: Literal["newest", "title"] = "newest"
+    ordering: Literal["created_at", "-created_at", "title", "-title"] | None = None

@@ -25,13 +25,19 @@ class Month:
 
 
 def entries(
-    session: Session, account_id: int, *, cursor: str | None = None, limit: int = 50, kind: str | None = None
+    session: Session,
+    account_id: int,
+    *,
+    cursor: str | None = None,
+    limit: int = 50,
+    kind: str | None = None,
+    oldest: bool = False,
 ) -> Page[CreditEntry]:
-    """Entries of the account, newest first. Raises Invalid for a damaged cursor."""
+    """Entries of the account, newest first, or oldest first. Raises Invalid for a damaged cursor."""
     query = select(CreditEntry).where(CreditEntry.account_id == account_id)
     if kind:
         query = query.where(CreditEntry.kind == kind)
-    return keyset_page(session, query, keys=[CreditEntry.id], cursor=cursor, limit=limit)
+    return keyset_page(session, query, keys=[CreditEntry.id], cursor=cursor, limit=limit, oldest=oldest)
 
 
 def month_so_far(session: Session, account_id: int, zone: str, now: datetime) -> Month:

@@ -166,14 +166,15 @@ def page_of_deliveries(
     statuses: Collection[OutgoingStatus] = (),
     cursor: str | None,
     limit: int,
+    oldest: bool = False,
 ) -> Page[WebhookDelivery]:
-    """Messages of the account, newest first. Raises Invalid for a damaged cursor."""
+    """Messages of the account, newest first, or oldest first. Raises Invalid for a damaged cursor."""
     query = select(WebhookDelivery).where(WebhookDelivery.account_id == account_id)
     if webhook_id is not None:
         query = query.where(WebhookDelivery.webhook_id == webhook_id)
     if statuses:
         query = query.where(WebhookDelivery.status.in_(list(statuses)))
-    return keyset_page(session, query, keys=[WebhookDelivery.id], cursor=cursor, limit=limit)
+    return keyset_page(session, query, keys=[WebhookDelivery.id], cursor=cursor, limit=limit, oldest=oldest)
 
 
 def waiting_by_webhook(session: Session, account_id: int) -> Mapping[int, int]:

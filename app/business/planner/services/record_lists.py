@@ -4,7 +4,7 @@ Filters and orders come from fixed maps, so no name from an address ever reaches
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select, true, tuple_
@@ -18,6 +18,8 @@ from app.business.planner.models import Cluster, Idea, Keyword, Record, Sector, 
 from app.business.sql_functions import position
 
 TEXTS_AT_ONCE = 1_000
+ORDER_OF = {"created_at": "newest", "due_on": "due"}
+"""The named order of a column whose name differs."""
 Row = TypeVar("Row", bound=AccountOwned)
 Filter = Callable[[Any], ColumnElement[bool]]
 
@@ -38,18 +40,26 @@ class RecordList(Generic[Row]):
         chosen: Mapping[str, Any],
         *,
         sort: str | None = None,
+        ordering: str | None = None,
         cursor: str | None = None,
         limit: int = 50,
     ) -> Page[Row]:
-        """The rows in scope under the filters `chosen`. Raises Invalid for a damaged cursor."""
+        """The rows in scope under the filters `chosen`, by a named order or by a column (`-` before it: descending).
+
+        Raises Invalid for a damaged cursor.
+        """
         query = self._matching(select(self.model), scope, chosen).options(*map(joinedload, self.loads))
-        order = self.orders[sort or next(iter(self.orders))]
+        order = self._by(ordering) if ordering else self.orders[sort or next(iter(self.orders))]
         return sorted_page(session, query, order, self.model.id.expression, cursor=cursor, limit=limit)
 
     def count(self, session: Session, scope: Scope, chosen: Mapping[str, Any]) -> int:
         """The number of rows under the filters."""
         counted = self._matching(select(func.count(self.model.id)), scope, chosen)
         return session.scalar(counted) or 0
+
+    def _by(self, ordering: str) -> Order:
+        column = ordering.removeprefix("-")
+        return replace(self.orders[ORDER_OF.get(column, column)], descending=ordering != column)
 
     def _matching(self, query: Select[Any], scope: Scope, chosen: Mapping[str, Any]) -> Select[Any]:
         wanted = [self.filters[name](value) for name, value in chosen.items()]
@@ -164,7 +174,7 @@ KEYWORDS: RecordList[Keyword] = RecordList(
         "volume_to": lambda volume: Keyword.volume <= volume,
         "intent": lambda intent: Keyword.intent == intent,
         "cluster": lambda cluster: Keyword.cluster_id == cluster,
-        "doubles": lambda _doubles: _is_double(),
+        "doubles": lambda doubles: _is_double() if doubles else true(),
     },
     newest(Keyword)
     | {

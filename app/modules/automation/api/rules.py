@@ -27,7 +27,13 @@ from app.modules.automation.actor import actor
 from app.modules.automation.api.answers import FindingShown, PreflightShown, RuleInLoop
 from app.modules.automation.api.blueprint import api
 from app.modules.automation.api.rule_json import show_rule, show_rules
-from app.modules.automation.api.serializers import RULE_DERIVED, EnableRule, RuleQuery, RuleShown
+from app.modules.automation.api.serializers import (
+    RULE_DERIVED,
+    EnableRule,
+    RuleListQuery,
+    RuleQuery,
+    RuleShown,
+)
 from app.modules.automation.diff.edit_conflict import present_rule, require_version, rule_to_change
 from app.modules.automation.labels.findings import findings_of, is_blocked
 
@@ -38,12 +44,17 @@ _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 @api.call("GET", "/rules/", Role.VIEWER, answers={200: Listed[RuleShown]})
-def list_rules(query: RuleQuery, window: Window) -> Response:
-    """Rules, newest first."""
+def list_rules(query: RuleListQuery, window: Window) -> Response:
+    """Rules, newest first unless said otherwise."""
     page = rules_page(
-        db.session(), current_person().scope, rule_filter(query), cursor=window.cursor, limit=window.limit
+        db.session(),
+        current_person().scope,
+        rule_filter(query),
+        ordering=query.ordering,
+        cursor=window.cursor,
+        limit=window.limit,
     )
-    return listed_as(show_rules(page.rows, datetime.now(UTC)), page.next_cursor)
+    return listed_as(window, page, show_rules(page.rows, datetime.now(UTC)))
 
 
 @api.call("POST", "/rules/", Role.EDITOR, answers={201: RuleShown}, errors=(Blocked,))

@@ -123,8 +123,9 @@ def list_runs(query: RunQuery, window: Window) -> Response:
         cause=query.cause,
         reason=query.reason,
         upcoming=query.upcoming,
+        oldest=query.ordering == "scheduled_at",
     )
-    return listed(runs_page(db.session(), scope, filters, window.cursor, window.limit, now), _show)
+    return listed(window, runs_page(db.session(), scope, filters, window.cursor, window.limit, now), _show)
 
 
 @api.call("GET", "/scheduled-tasks/<int:id>/", Role.VIEWER, answers={200: RunWhole}, if_match=True)

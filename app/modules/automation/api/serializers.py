@@ -4,7 +4,7 @@ Rules in requests are validated by `RuleDefinition`, like those of forms and the
 """
 
 from datetime import datetime
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, AliasPath, AwareDatetime, BaseModel, Field, create_model
 
@@ -83,6 +83,12 @@ class RuleQuery(Query):
     trigger: Text | None = None
     site: RowId | None = None
     text: Text | None = None
+
+
+class RuleListQuery(RuleQuery):
+    """The same, in an order."""
+
+    ordering: Literal["created_at", "-created_at", "name", "-name"] = "-created_at"
 
 
 class WhyQuery(Query):
@@ -218,6 +224,7 @@ class RunQuery(Query):
     cause: Cause | None = None
     reason: Reason | None = None
     upcoming: bool = False
+    ordering: Literal["-scheduled_at", "scheduled_at"] = "-scheduled_at"
 
 
 class RetryRuns(Schema):

@@ -27,7 +27,7 @@ from app.business.automation.run_models import Reason, ScheduledTask, Status
 from app.business.automation.services.history.upcoming import is_upcoming
 from app.business.automation.services.rules.definition import definition_from
 from app.business.automation.services.rules.sentence import summary_of
-from app.business.paging import Page, newest_part, page_of
+from app.business.paging import Page, first_part, page_of
 from app.business.periods import Period, last_days
 
 FAILURES_WITHIN = 7
@@ -39,7 +39,7 @@ KEYS = (ScheduledTask.scheduled_at, ScheduledTask.id)
 class RunFilters:
     """Filters of a list of runs; empty ones match all. `after` <= scheduled_at < `before`.
 
-    `practised`: only practice runs, or all others.
+    `practised`: only practice runs, or all others. `oldest`: oldest first.
     """
 
     status: Sequence[str] = ()
@@ -50,6 +50,7 @@ class RunFilters:
     reason: str | None = None
     practised: bool | None = None
     upcoming: bool = False
+    oldest: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,12 @@ def runs_page(
     One query. Raises Invalid for a damaged cursor.
     """
     query = page_query(scope, filters, cursor, limit, now)
-    return page_of(session.scalars(query).all(), keys=KEYS, limit=limit)
+    return page_of(
+        session.scalars(query).all(),
+        keys=KEYS,
+        limit=limit,
+        count=lambda: _number(session, scope, filters, now),
+    )
 
 
 def page_query(
@@ -82,8 +88,17 @@ def page_query(
     branches = _branches(filters, now)
     entity = ScheduledTask if len(branches) == 1 else ScheduledTask.id
     chosen = select(entity).where(scope.sees(ScheduledTask), *_narrowed(filters))
-    parts = [newest_part(chosen.where(*branch), keys=KEYS, cursor=cursor, limit=limit) for branch in branches]
-    return parts[0] if len(parts) == 1 else _merged(parts, limit)
+    parts = [
+        first_part(chosen.where(*branch), keys=KEYS, cursor=cursor, limit=limit, oldest=filters.oldest)
+        for branch in branches
+    ]
+    return parts[0] if len(parts) == 1 else _merged(parts, limit, filters.oldest)
+
+
+def _number(session: Session, scope: Scope, filters: RunFilters, now: datetime) -> int:
+    counted = select(func.count(ScheduledTask.id)).where(scope.sees(ScheduledTask), *_narrowed(filters))
+    # No run has two rules or two statuses.
+    return sum(session.scalar(counted.where(*branch)) or 0 for branch in _branches(filters, now))
 
 
 def failed_runs(scope: Scope, filters: RunFilters, failed_by: datetime) -> list[ColumnElement[bool]]:
@@ -167,10 +182,10 @@ def _in_status(status: str | None, upcoming: bool, now: datetime) -> Iterator[Co
         yield or_(ScheduledTask.status != Status.PENDING, is_due)
 
 
-def _merged(parts: Sequence[Select[Any]], limit: int) -> Select[Any]:
+def _merged(parts: Sequence[Select[Any]], limit: int, oldest: bool) -> Select[Any]:
     ids = union_all(*(select(part.subquery().c.id) for part in parts))
-    newest = select(ScheduledTask).where(ScheduledTask.id.in_(ids))
-    return newest.order_by(*(key.desc() for key in KEYS)).limit(limit + 1)
+    merged = select(ScheduledTask).where(ScheduledTask.id.in_(ids))
+    return merged.order_by(*(key.asc() if oldest else key.desc() for key in KEYS)).limit(limit + 1)
 
 
 def _figures(account_id: int, rule_ids: Sequence[int], week: Period, now: datetime) -> Select[Any]:

@@ -15,7 +15,7 @@ from app.business.automation.services.rule_parts import Stored
 from app.business.automation.services.rules.references import references_of
 from app.business.errors import NotFound
 from app.business.folding import fold
-from app.business.paging import Page, keyset_page
+from app.business.paging import Order, Page, sorted_page
 from app.business.sql_functions import position
 
 
@@ -30,9 +30,15 @@ class RuleFilter:
 
 
 def rules_page(
-    session: Session, scope: Scope, chosen: RuleFilter, *, cursor: str | None = None, limit: int = 50
+    session: Session,
+    scope: Scope,
+    chosen: RuleFilter,
+    *,
+    ordering: str = "-created_at",
+    cursor: str | None = None,
+    limit: int = 50,
 ) -> Page[AutomationRule]:
-    """A page of rules, newest first. Raises Invalid for a damaged cursor."""
+    """A page of rules by creation or name, `-` before it: descending. Raises Invalid for a damaged cursor."""
     query = select(AutomationRule).where(scope.sees(AutomationRule), AutomationRule.built_in.is_(None))
     archived = AutomationRule.archived_at.is_not(None)
     query = query.where(archived if chosen.state == "archived" else ~archived)
@@ -46,9 +52,10 @@ def rules_page(
         text = literal(fold(chosen.text))
         found = position(AutomationRule.name_folded, text) > 0
         query = query.where(or_(found, position(AutomationRule.description_folded, text) > 0))
-    return keyset_page(
-        session, query, keys=(AutomationRule.created_at, AutomationRule.id), cursor=cursor, limit=limit
-    )
+    column = ordering.removeprefix("-")
+    by = AutomationRule.name if column == "name" else AutomationRule.created_at
+    order = Order(by.expression, lambda rule: getattr(rule, column), descending=ordering != column)
+    return sorted_page(session, query, order, AutomationRule.id.expression, cursor=cursor, limit=limit)
 
 
 def versions_of(
