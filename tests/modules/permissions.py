@@ -15,6 +15,7 @@ from app.business.automation.models import RuleDraft
 from app.business.automation.services.operations.lifecycle import begin_operation
 from app.business.outlets.models import AiConnection
 from app.business.outlets.wordpress_models import WordPressConnection
+from app.business.writer.services.content_versions import keep_first_version
 from tests.factories import (
     make_cluster,
     make_content,
@@ -53,7 +54,7 @@ TABLE = {
         planner_api.list_keywords planner_api.get_keyword planner_api.list_clusters planner_api.get_cluster
         planner_api.list_ideas planner_api.get_idea
         writer.tasks writer.task writer.contents writer.content writer.article writer.download_html
-        writer.download_markdown
+        writer.download_markdown writer.content_versions writer.content_version
         writer_api.list_tasks writer_api.get_task writer_api.list_content writer_api.get_content
         document_api.get_document api.docs api.call
         system.health system.trouble system.moved system.header
@@ -72,6 +73,7 @@ TABLE = {
         planner_api.change_keyword planner_api.create_cluster planner_api.change_cluster
         planner_api.create_idea planner_api.change_idea planner_api.import_keywords
         writer.new_task writer.decide_tasks writer.edit_task writer.edit_content writer.decide_content
+        writer.restore_content_version
         writer.written_out writer.publish writer.start_over writer.mark_published writer.take_back_mark
         writer_api.publish_article writer_api.mark_published writer_api.approve_content
         writer_api.send_back_content
@@ -152,6 +154,7 @@ def make_rows(app: Flask, session: Session, people: People) -> dict[str, str]:
             sites={sector.site_id}, now=now
         ),
     }  # fmt: skip
+    keep_first_version(session, rows["content"])
     hook = make_webhook(session, account)
     rows |= {"webhook": hook, "delivery": make_delivery(session, hook)}
     session.add(

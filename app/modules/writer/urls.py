@@ -3,7 +3,7 @@
 from flask import Blueprint
 
 from app.modules.writer import api, decisions_api
-from app.modules.writer.views import contents, publishing, tasks
+from app.modules.writer.views import contents, publishing, tasks, versions
 
 blueprint = Blueprint("writer", __name__)
 add = blueprint.add_url_rule
@@ -18,6 +18,14 @@ add("/content", "contents", contents.index)
 add("/content/<int:id>", "content", contents.show)
 add("/content/<int:id>/article", "article", contents.article)
 add("/content/<int:id>/edit", "edit_content", contents.edit, methods=["GET", "POST"])
+add("/content/<int:id>/versions", "content_versions", versions.index)
+add("/content/<int:id>/versions/<int:number>", "content_version", versions.show)
+add(
+    "/content/<int:id>/versions/<int:number>/restore",
+    "restore_content_version",
+    versions.restore,
+    methods=["POST"],
+)
 add("/content/<int:id>/decide", "decide_content", contents.decide, methods=["POST"])
 add("/content/<int:id>/written-out", "written_out", contents.written_out, methods=["POST"])
 add("/content/<int:id>/publish", "publish", publishing.publish, methods=["POST"])

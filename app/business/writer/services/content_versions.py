@@ -1,14 +1,34 @@
-"""Every text that an article ever had, as rows: one for each save of the text."""
+"""Every text that an article ever had, as rows: one for each save of the text; read, compare, go back to one."""
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
+from difflib import SequenceMatcher
+from re import findall
+from typing import Any, Literal
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
+from app.business.accounts.models import User
+from app.business.errors import NotFound
 from app.business.events import Origin
 from app.business.writer.models import Content, ContentVersion
+from app.business.writer.services.article_markdown import to_markdown
 
 KEPT = frozenset({"title", "html", "meta_title", "meta_description"})
+WORDS_COMPARED = 8_000
+"""Longer texts are compared line by line: the time to compare grows with the square of the length."""
+
+Part = tuple[Literal["same", "added", "removed"], str]
+
+
+@dataclass(frozen=True)
+class SavedVersion:
+    """One version, and the name of the person who saved it, none where a run did."""
+
+    version: ContentVersion
+    saved_by: str | None
 
 
 def keep_first_version(session: Session, content: Content) -> None:
@@ -34,3 +54,53 @@ def keep_version(session: Session, content: Content, origin: Origin, now: dateti
     )
     session.add(version)
     session.flush()
+
+
+def versions_of(
+    session: Session, content: Content, *, before: int | None = None, limit: int = 50
+) -> list[SavedVersion]:
+    """Newest first; only those older than the number `before`."""
+    query = _versions(content).order_by(ContentVersion.number.desc()).limit(limit)
+    if before is not None:
+        query = query.where(ContentVersion.number < before)
+    return [SavedVersion(version, name) for version, name in session.execute(query)]
+
+
+def version_of(session: Session, content: Content, number: int) -> SavedVersion:
+    """The version with this number. Raises NotFound."""
+    found = session.execute(_versions(content).where(ContentVersion.number == number)).first()
+    if found is None:
+        raise NotFound(f"Version {number} of this article was not found.")
+    return SavedVersion(*found)
+
+
+def texts_of(version: ContentVersion) -> dict[str, Any]:
+    """What a person changes to go back to this version."""
+    return {name: getattr(version, name) for name in sorted(KEPT)}
+
+
+def compare(before: str, after: str) -> list[Part]:
+    """The words of two articles' HTML, as Markdown: what is in both, and what was added or removed."""
+    one, other = to_markdown(before), to_markdown(after)
+    is_long = max(len(one), len(other)) > WORDS_COMPARED * 6
+    pieces = r"[^\n]*\n+|[^\n]+" if is_long else r"\n+|[^\S\n]+|\S+"
+    return list(_joined(findall(pieces, one), findall(pieces, other)))
+
+
+def _joined(one: list[str], other: list[str]) -> Iterator[Part]:
+    for kind, start, end, from_, to in SequenceMatcher(a=one, b=other, autojunk=False).get_opcodes():
+        if kind == "equal":
+            yield "same", "".join(one[start:end])
+            continue
+        if start < end:
+            yield "removed", "".join(one[start:end])
+        if from_ < to:
+            yield "added", "".join(other[from_:to])
+
+
+def _versions(content: Content) -> Select[ContentVersion, str | None]:
+    return (
+        select(ContentVersion, User.name)
+        .outerjoin(User, User.id == ContentVersion.user_id)
+        .where(ContentVersion.account_id == content.account_id, ContentVersion.content_id == content.id)
+    )
