@@ -36,7 +36,10 @@ def content(session: Session, people: People) -> Content:
 def browser(app: Flask, session: Session, people: People, content: Content) -> FlaskClient:
     client = browser_of(app, session, people.operator)
     for text in ("Wool socks are dry.", "Silk socks are dry."):
-        assert client.post(f"/content/{content.id}/edit", data={"html": text, "html-as": "markdown"}).status_code == 303
+        assert (
+            client.post(f"/content/{content.id}/edit", data={"html": text, "html-as": "markdown"}).status_code
+            == 303
+        )
     return client
 
 
