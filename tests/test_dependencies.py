@@ -14,6 +14,7 @@ OF_BUSINESS = {
     "charset_normalizer": "reads files that people send",
     "cron_descriptor": "words for a schedule",
     "croniter": "walks a schedule",
+    "docx": "turns an article into a document of a word processor",
     "markdown_it": "turns an article into HTML",
     "markdownify": "turns an article into Markdown",
     "nh3": "cleans an article's HTML",

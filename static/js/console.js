@@ -48,12 +48,22 @@ document.addEventListener("change", (event) => {
   }
 });
 
+// As formatted text for word processors and mails, and as plain text for all else.
+function copyFormatted(html) {
+  const lines = html.replace(/<\/(p|h\d|li|tr|pre|blockquote)>|<br\s*\/?>/gi, "$&\n");
+  const plain = new DOMParser().parseFromString(lines, "text/html").body.textContent;
+  const parts = { "text/html": html, "text/plain": plain };
+  const blobs = Object.entries(parts).map(([type, part]) => [type, new Blob([part], { type })]);
+  return navigator.clipboard.write([new ClipboardItem(Object.fromEntries(blobs))]);
+}
+
 // "Copy": the text stands in the element that the button names.
 document.addEventListener("click", async (event) => {
   const button = event.target.closest("[data-copies]");
   if (!button) return;
   const source = document.getElementById(button.dataset.copies);
-  await navigator.clipboard.writeText(source.value ?? source.textContent.trim());
+  const text = source.value ?? source.textContent.trim();
+  await ("rich" in button.dataset ? copyFormatted(text) : navigator.clipboard.writeText(text));
   button.querySelector(".button-label").textContent = "Copied";
 });
 

@@ -1,5 +1,8 @@
 """The writer's pages: tasks, and content with its preview, decisions and downloads."""
 
+from io import BytesIO
+from zipfile import ZipFile
+
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -9,6 +12,7 @@ from sqlalchemy.orm import Session
 from app.business.planner.models import Sector
 from app.business.writer.models import Content, Task
 from app.business.writer.services.article_markdown import to_markdown
+from app.business.writer.services.publishing import slug_of
 from tests.factories import make_content, make_idea, make_sector, make_site, make_task
 from tests.people import People, browser_of, make_people
 
@@ -110,14 +114,34 @@ def test_an_edited_article_is_cleaned_and_counted(
     assert (content.html, content.word_count) == ("<p>One two three</p>", 3)
 
 
-@pytest.mark.parametrize(("kind", "start"), [("html", "<h2>"), ("md", "# Content")])
+@pytest.mark.parametrize(
+    ("kind", "start"), [("html", "<!doctype html>"), ("md", "---\ntitle: Content"), ("docx", "PK")]
+)
 def test_an_article_is_downloaded_as_a_file(
     browser: FlaskClient, session: Session, sector: Sector, kind: str, start: str
 ) -> None:
     content = made(session, sector, html="<h2>Socks</h2><p>Warm.</p>")
     file = browser.get(f"/content/{content.id}/article.{kind}")
-    assert file.text.startswith(start)
-    assert file.headers["Content-Disposition"] == f"attachment; filename=content-{content.id}.{kind}"
+    assert file.data.startswith(start.encode())
+    name = f"{slug_of(content.title)}-{content.id}.{kind}"
+    assert file.headers["Content-Disposition"] == f"attachment; filename={name}"
+
+
+def test_many_are_downloaded_as_one_archive_without_those_of_others(
+    app: Flask, browser: FlaskClient, session: Session, people: People, sector: Sector
+) -> None:
+    contents = [made(session, sector) for _ in range(3)]
+    session.commit()
+    asked = "&".join(f"ids={one.id}" for one in contents[:2])
+    names = ZipFile(
+        BytesIO(browser.get(f"/content/articles.zip?kind=docx&{asked}&ids=987654321").data)
+    ).namelist()
+    assert names == [f"{slug_of(one.title)}-{one.id}.docx" for one in contents[:2]]
+    assert browser.get(f"/content/articles.zip?kind=exe&{asked}").status_code == 404
+    assert browser.get("/content/articles.zip?kind=md&" + "ids=1&" * 201).status_code == 422
+    stranger = browser_of(app, session, people.stranger)
+    answer = stranger.get(f"/content/articles.zip?kind=md&{asked}")
+    assert (answer.status_code, answer.location) == (303, "/content")
 
 
 def test_markdown_keeps_what_the_allow_list_keeps() -> None:

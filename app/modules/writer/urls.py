@@ -2,6 +2,7 @@
 
 from flask import Blueprint
 
+from app.business.writer.services.article_files import FILE_KINDS
 from app.modules.writer import api, decisions_api
 from app.modules.writer.views import contents, publishing, tasks, versions
 
@@ -32,8 +33,9 @@ add("/content/<int:id>/publish", "publish", publishing.publish, methods=["POST"]
 add("/content/<int:id>/start-over", "start_over", publishing.start_over, methods=["POST"])
 add("/content/<int:id>/mark-published", "mark_published", publishing.mark_published, methods=["POST"])
 add("/content/<int:id>/take-back-mark", "take_back_mark", publishing.take_back_mark, methods=["POST"])
-add("/content/<int:id>/article.html", "download_html", contents.download_html)
-add("/content/<int:id>/article.md", "download_markdown", contents.download_markdown)
+for ending in FILE_KINDS:
+    add(f"/content/<int:id>/article.{ending}", "download", contents.download, defaults={"ending": ending})
+add("/content/articles.zip", "download_many", contents.download_many)
 
 DECLARING = (api, decisions_api)
 blueprints = (blueprint, api.api)

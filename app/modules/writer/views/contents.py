@@ -5,20 +5,22 @@ from datetime import UTC, datetime
 from flask import Response, flash, make_response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from markupsafe import Markup
+from sqlalchemy import select
 
 from app.business.accounts.models import Role
 from app.business.automation.services.history.publishing_state import publishing_state
-from app.business.errors import Invalid
+from app.business.errors import Invalid, NotFound
 from app.business.outlets.services import wordpress_connections
 from app.business.writer.models import Content, ContentStatus
 from app.business.writer.services import content_edit
+from app.business.writer.services.article_files import FILE_KINDS, as_archive
 from app.business.writer.services.article_html import clean_html
-from app.business.writer.services.article_markdown import to_markdown
 from app.business.writer.services.publishing import changed_since
 from app.business.writer.services.record_lists import CONTENTS
 from app.business.writer.services.writing_facts import writing_facts
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
+from app.modules.gate.numbers import row_id
 from app.modules.record_editing import Editing, edit_page
 from app.modules.record_forms import SHARED_LAYOUT
 from app.modules.record_pages import read_list, trail_of
@@ -27,6 +29,8 @@ from app.modules.writer.decisions import with_note
 from app.modules.writer.forms import ContentFilterForm, ContentForm
 
 ARTICLE_POLICY = "default-src 'none'; style-src 'self'; frame-ancestors 'self'; base-uri 'none'; sandbox"
+MOST_AT_ONCE = 200
+"""Articles in one archive: it is made while somebody waits."""
 SAID = {
     ContentStatus.APPROVED: "Approved. It may be published now.",
     ContentStatus.REVIEW: "Passed on for review.",
@@ -90,6 +94,7 @@ def content_page(content: Content, entered: str = "", fault: str = "") -> Respon
         trail=trail_of(content),
         publishing=publishing_state(db.session(), content),
         wordpress=wordpress_connections.find(db.session(), content.account_id, content.site_id),
+        file_kinds=FILE_KINDS.values(),
         entered=entered,
         fault=fault,
     )
@@ -148,20 +153,31 @@ def written_out(id: int) -> ResponseReturnValue:
 
 
 @allow(Role.VIEWER)
-def download_html(id: int) -> Response:
-    content = owned_or_404(Content, id)
-    return _file(content, clean_html(content.html), "html")
+def download(id: int, ending: str) -> Response:
+    """The article as a file."""
+    content, kind = owned_or_404(Content, id), FILE_KINDS[ending]
+    return _file(kind.write(content), kind.name(content), kind.mimetype)
 
 
 @allow(Role.VIEWER)
-def download_markdown(id: int) -> Response:
-    """The article as a Markdown file, with its title."""
-    content = owned_or_404(Content, id)
-    return _file(content, f"# {content.title}\n\n{to_markdown(content.html)}", "md")
+def download_many() -> ResponseReturnValue:
+    """The chosen articles in one archive; those of others are not there."""
+    kind, texts = FILE_KINDS.get(request.args.get("kind", "docx")), request.args.getlist("ids")
+    if kind is None:
+        raise NotFound("Articles are downloaded as docx, md or html.")
+    if len(texts) > MOST_AT_ONCE:
+        raise Invalid({"ids": [f"Choose at most {MOST_AT_ONCE} articles."]})
+    ids = [id for text in texts if (id := row_id(text))]
+    query = select(Content).where(current_person().scope.sees(Content), Content.id.in_(ids))
+    contents = db.session.scalars(query.order_by(Content.id)).all()
+    if not contents:
+        flash("Tick at least one article first.", "info")
+        return see_other(url_for("writer.contents"))
+    return _file(as_archive(contents, kind), f"articles-{kind.ending}.zip", "application/zip")
 
 
-def _file(content: Content, text: str, kind: str) -> Response:
-    response = Response(text + "\n", mimetype="text/html" if kind == "html" else "text/markdown")
+def _file(data: bytes, name: str, mimetype: str) -> Response:
+    response = Response(data, mimetype=mimetype)
     response.headers["Content-Security-Policy"] = ARTICLE_POLICY
-    response.headers.set("Content-Disposition", "attachment", filename=f"content-{content.id}.{kind}")
+    response.headers.set("Content-Disposition", "attachment", filename=name)
     return response
