@@ -52,16 +52,22 @@ def _spare_the_disk(server_url: str) -> None:
 
 
 @contextmanager
-def own_database(server_url: str) -> Iterator[str]:
-    """A fresh database on the server, dropped at the end."""
+def own_database(server_url: str, folder: Path | None = None) -> Iterator[str]:
+    """A fresh database on the server, dropped at the end. Its tables and temporary files are in `folder`, if given."""
     name = f"igny8_{uuid4().hex[:12]}"
     server = _sqlalchemy_url(server_url)
     engine = create_engine(server, isolation_level="AUTOCOMMIT")
     with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
+        if folder:
+            owner = Path(connection.scalar(text("SHOW data_directory")) or "").stat()
+            os.chown(folder, owner.st_uid, owner.st_gid)
+            connection.execute(text(f"CREATE TABLESPACE {name} LOCATION '{folder}'"))
+        connection.execute(text(f"CREATE DATABASE {name} {f'TABLESPACE {name}' if folder else ''}"))
     yield server.set(database=name).render_as_string(hide_password=False)
     with engine.connect() as connection:
         connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+        if folder:
+            connection.execute(text(f"DROP TABLESPACE {name}"))
     engine.dispose()
 
 
@@ -119,7 +125,7 @@ def _empty_sqlite(engine: Engine) -> None:
         cursor.execute("BEGIN IMMEDIATE")
         for name, _ in triggers:
             cursor.execute(f"DROP TRIGGER {name}")
-        for table in Base.metadata.sorted_tables:
+        for table in Base.metadata.tables.values():
             cursor.execute(f'DELETE FROM "{table.name}"')
         for _, statement in triggers:
             cursor.execute(statement)

@@ -188,10 +188,10 @@ class Installation:
 
 
 @contextmanager
-def small_disk(folder: Path) -> Iterator[bool]:
+def small_disk(folder: Path, size: int = DISK_MEGABYTES) -> Iterator[bool]:
     """Whether the folder is a disk of its own now, which can be filled for real; that takes the right to mount."""
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MEGABYTES}m", "tmpfs", str(folder)]
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}m", "tmpfs", str(folder)]
     is_own = subprocess.run(mount, capture_output=True, check=False).returncode == 0
     try:
         yield is_own

@@ -2,10 +2,11 @@
 
 The trials check what they read and what the log says, and that nothing is lost, duplicated or half-written.
 
-On PostgreSQL, which takes long to start, only with TRIALS=full. Its disk is not filled: each table grows by itself, so
-which write meets the end first depends on the room left in pages that are there already.
+On PostgreSQL, which takes long to start, only with TRIALS=full. There each table grows by itself: which write meets a
+full disk first depends on the room left in pages that are there already.
 """
 
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,7 @@ from tests import databases
 from tests.faults.fleet.chaos_trial import FULL
 from tests.faults.outages.installation import (
     LONGEST_LINE,
+    Answer,
     Installation,
     fill,
     installed,
@@ -172,6 +174,68 @@ def test_a_full_disk(
     comes_to_rest(place)
     log_is_short(place, position, "database full: POST /sites/new")
     record_property("figure", f"disk full for {time.monotonic() - since:.0f} s: lost 0, doubled 0")
+
+
+@pytest.mark.full_trials
+def test_a_full_disk_of_postgresql(
+    postgresql_server: str, tmp_path: Path, record_property: Callable[[str, Any], None]
+) -> None:
+    with (
+        # Not in pytest's folder: the server has a user of its own, whom pytest shuts out of there.
+        tempfile.TemporaryDirectory(prefix="igny8-disk-") as outer,
+        small_disk(Path(outer) / "disk", size=96) as is_own,
+    ):
+        if not is_own:
+            pytest.skip("A disk of its own takes the right to mount.")
+        Path(outer).chmod(0o755)
+        disk = Path(outer) / "disk"
+        with (
+            databases.own_database(postgresql_server, disk) as url,
+            installed(tmp_path, tmp_path / "var", database_url=url) as place,
+        ):
+            eventually(place.is_ready, what="ready")
+            position, since = place.log.stat().st_size, time.monotonic()
+            ballast = fill(disk)
+            try:
+                meet_full_tables(place, disk)
+                last_at_least(since, FULL_SECONDS)
+            finally:
+                ballast.unlink()
+            comes_to_rest(place)
+            log_is_short(place, position, "database full: POST /sites/new")
+            record_property(
+                "figure", f"postgresql: disk full for {time.monotonic() - since:.0f} s: lost 0, doubled 0"
+            )
+
+
+def meet_full_tables(place: Installation, disk: Path) -> None:
+    """Each write is refused once its table has no room left; what was accepted before is kept, the rest goes on."""
+    answers = {
+        "site": refusal(lambda number: place.person.ask("/sites/new", **filler(number)), disk),
+        "keyword": refusal(lambda _number: place.add_keyword(), disk),
+    }
+    for name, answer in answers.items():
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "60"), (name, answer.text)
+        assert "Whoever runs this machine must free space." in answer.text
+        assert "Nothing was saved." in answer.text
+    assert place.program.ask("/healthz").status == 200
+    assert place.person.ask("/keywords").status == 200
+    checks = place.checks()
+    assert (checks["database"], checks["queue"]) == ("full", "ok")
+
+
+def filler(number: int) -> dict[str, str]:
+    return SITE | {"name": f"Filler {number}", "url": f"https://example.com/{'long' * 400}"}
+
+
+def refusal(send: Callable[[int], Answer], disk: Path) -> Answer:
+    """The first answer that is no success; what others free meanwhile is filled again."""
+    for number in range(1_000):
+        answer = send(number)
+        if answer.status not in (200, 201):
+            return answer
+        fill(disk)
+    raise AssertionError("nothing was refused")
 
 
 def test_a_queue_server_that_is_down(
