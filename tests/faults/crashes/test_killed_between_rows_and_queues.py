@@ -1,4 +1,4 @@
-"""Killed between the database and the queue server, during an import, an enqueue or a migration: nothing is lost."""
+"""Killed between database and queue server, in an import, a dispatch, an enqueue or a migration: nothing is lost."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -49,12 +49,12 @@ class Place:
     sector_id: int
 
 
-def make_place(session: Session, today: datetime) -> Place:
+def make_place(session: Session, today: datetime, batching: str = "batch") -> Place:
     """A sector whose new keywords a rule labels."""
     account = make_account(session)
     make_rule(
         session, account, today - timedelta(hours=1), trigger="keyword_added", actions=[LABEL],
-        max_executions_per_day=1000,
+        max_executions_per_day=1000, batching=batching,
     )  # fmt: skip
     sector = make_sector(session, make_site(session, account))
     place = Place(account.id, sector.id)
@@ -152,6 +152,50 @@ def test_this_trial_fails_if_an_import_is_reported_in_pieces(
     expire_operations(world, today)
     trials.run("heal")
     assert labelled(world, place) != [KEYWORDS, KEYWORDS, KEYWORDS, 1]
+
+
+MANY, AT_ONCE = 24, 5
+"""Keywords with a run each, and the most runs that one transaction opens."""
+DISPATCH_DIES = [f"{side}:{number}" for number in range(1, 10) for side in ("before-commit", "after-commit")]
+"""The look for batches, the match, the first transaction, the look for open deliveries, five parts."""
+BETWEEN_PARTS = ["after-commit:5", "before-commit:7"]
+
+
+def opened(session: Session, place: Place) -> int:
+    runs = select(func.count(ScheduledTask.id)).where(ScheduledTask.account_id == place.account_id)
+    with reading(session):
+        return session.scalar(runs) or 0
+
+
+def kill_while_dispatching(session: Session, trials: Trials, today: datetime, dies: str) -> Place:
+    """A place whose import starts many runs, which a worker that is killed was opening."""
+    place = make_place(session, today, batching="each")
+    trials.run("import_many", place.sector_id, MANY)
+    assert trials.dies("work_off_in_parts", AT_ONCE, dies=dies)
+    if dies in BETWEEN_PARTS:
+        assert 0 < opened(session, place) < MANY
+    return place
+
+
+@pytest.mark.parametrize("dies", times(full=DISPATCH_DIES, sample=BETWEEN_PARTS))
+def test_a_worker_killed_between_the_parts_of_a_batch_starts_each_run_once(
+    world: Session, trials: Trials, today: datetime, valkey: Redis, dies: str
+) -> None:
+    for _ in range(times(full=10, sample=1)):
+        valkey.flushdb()
+        place = kill_while_dispatching(world, trials, today, dies)
+        trials.run("heal")
+        assert labelled(world, place) == [MANY, MANY, MANY, MANY]
+        assert opened(world, place) == MANY
+        assert breaches(world, today + timedelta(minutes=10)) == []
+
+
+def test_this_trial_fails_if_a_begun_batch_is_not_continued(
+    world: Session, trials: Trials, today: datetime
+) -> None:
+    place = kill_while_dispatching(world, trials, today, BETWEEN_PARTS[0])
+    trials.run("heal", without=["rest of a batch"])
+    assert labelled(world, place) != [MANY, MANY, MANY, MANY]
 
 
 @pytest.fixture

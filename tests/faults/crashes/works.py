@@ -8,6 +8,7 @@ from flask_migrate import upgrade
 
 from app.business.accounts.services.scope import Scope
 from app.business.automation.services.operations import keyword_import, lifecycle
+from app.business.automation.services.triggering import deliveries
 from app.business.events import Origin
 from app.business.planner.models import Sector
 from app.business.planner.services.import_file import read_import_file
@@ -64,8 +65,15 @@ def import_many(sector_id: int, count: int) -> None:
     lifecycle.execute_here(transaction, operation, keyword_import.execute_import, lambda: datetime.now(UTC))
 
 
+def work_off_in_parts(most: int) -> None:
+    """As `work_off`; one transaction opens at most that many runs of a batch."""
+    deliveries.MOST_RUNS = most
+    work_off()
+
+
 WORKS: dict[str, Callable[..., None]] = {
     "work_off": work_off,
+    "work_off_in_parts": work_off_in_parts,
     "heal": heal,
     "plan": automation_tasks.execute_scheduled_automation_rules,
     "sweep": automation_tasks.sweep,
