@@ -25,6 +25,7 @@ ASKS = """
     automation.run_now automation.end_practice automation.retry_all automation.go_on automation.do_left_over
     automation.take_import planner.import_keywords planner.preview_import automation.save outlets.remove_ai
     outlets.remove_wordpress writer.start_over writer.take_back_mark writer.restore_content_version
+    automation.undo
     outlets.rotate_webhook outlets.remove_webhook outlets.switch_webhook
 """
 """The previous page shows the consequences, or the button asks for a confirmation."""

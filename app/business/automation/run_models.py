@@ -81,7 +81,7 @@ class ScheduledTask(AccountOwned, Base):
     max_credits: on the first run, the limit of it and all its follow-ups together (null: none) · promised: records that
     this run and its follow-ups have to process (null: nothing was promised) · left_out: those of them that it does not
     process · remaining: those that wait until a person continues the work · budget: the one that stopped it or that it
-    waits for: scope, id, name and period.
+    waits for: scope, id, name and period · undo_id: the operation that undoes it, or did last.
     """
 
     __tablename__ = "scheduled_task"
@@ -234,6 +234,7 @@ class ScheduledTask(AccountOwned, Base):
     count: Mapped[int | None]
     first_at: Mapped[datetime | None]
     last_at: Mapped[datetime | None]
+    undo_id: Mapped[int | None] = mapped_column(Id)
     detail: Mapped["RunDetail"] = relationship(
         primaryjoin="ScheduledTask.id == foreign(RunDetail.run_id)", uselist=False, lazy="raise"
     )

@@ -95,7 +95,8 @@ class Record(AccountOwned, Archivable, Stamped, Versioned):
     """Base for keyword, cluster, idea, task and content.
 
     `made_key` names the unit of work and the place in its output (`r12-s0-45-1`): the same unit,
-    done again after a crash, cannot make the same row twice.
+    done again after a crash, cannot make the same row twice. `made_version`: the version up to which only the run that
+    made it has changed it.
     """
 
     site_id: Mapped[int] = mapped_column(Id)
@@ -107,6 +108,7 @@ class Record(AccountOwned, Archivable, Stamped, Versioned):
     assignee_id: Mapped[int | None] = mapped_column(Id)
     made_by_run_id: Mapped[int | None] = mapped_column(Id)
     made_key: Mapped[str | None] = mapped_column(Text(128))
+    made_version: Mapped[int] = mapped_column(default=1, server_default="1", sort_order=98)
     labels_folded: Mapped[list[Any]] = folded_list("labels")
     note_folded: Mapped[str] = folded_text("note")
 

@@ -1,5 +1,6 @@
 """Archives and restores records of any kind. Queries exclude archived records (`archived_rows`)."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -32,16 +33,23 @@ def archived_record(session: Session, model: type[Row], id: int, scope: Scope) -
 
 
 def archive(
-    session: Session, record: Record, *, seen: int | None = None, actor: AuditActor, now: datetime
+    session: Session,
+    record: Record,
+    *,
+    seen: int | None = None,
+    actor: AuditActor,
+    now: datetime,
+    data: Mapping[str, Any] | None = None,
 ) -> None:
     """Archive the record. Its children stay; a run that holds it leaves it out from its next step on.
 
-    seen: the version that the person saw. Raises Stale, NotFound, or Conflict for a task that is being written.
+    seen: the version that the person saw · data: further facts for the audit log. Raises Stale, NotFound, or Conflict
+    for a task that is being written.
     """
     if record.status == WRITING:
         raise Conflict(IN_WORK)
     _write(session, record, seen, now, archived_at=now)
-    _note(session, record, "archived", actor, now)
+    _note(session, record, "archived", actor, now, data)
 
 
 def restore(
@@ -94,6 +102,13 @@ def _write(
     session.refresh(record)
 
 
-def _note(session: Session, record: Record, done: str, actor: AuditActor, now: datetime) -> None:
+def _note(
+    session: Session,
+    record: Record,
+    done: str,
+    actor: AuditActor,
+    now: datetime,
+    data: Mapping[str, Any] | None = None,
+) -> None:
     row: Any = record
-    audit_log.record(session, record.account_id, actor, f"{row.__tablename__}.{done}", row, None, now)
+    audit_log.record(session, record.account_id, actor, f"{row.__tablename__}.{done}", row, data, now)

@@ -28,6 +28,7 @@ from app.business.planner.models import (
     Record,
 )
 from app.business.planner.services.record_snapshot import snapshots
+from app.business.planner.services.record_versions import by_maker
 
 IDS_AT_ONCE = 5_000
 
@@ -178,6 +179,7 @@ def move_status(
         "status_since": since,
         "updated_at": now,
         "version": kind.model.version + 1,
+        **by_maker(kind.model, origin.run_id),
         **kind.sets.get(status, {}),
         **with_folded(kind.model, values),
     }

@@ -13,7 +13,7 @@ from app.business.events import Origin
 from app.business.planner.models import Record
 from app.business.planner.services.plain_text import clean_body, clean_line
 from app.business.planner.services.record_changes import Kind, require_move
-from app.business.planner.services.record_versions import differing, lock_version, write_changes
+from app.business.planner.services.record_versions import by_maker, differing, lock_version, write_changes
 
 LABELS_LIMIT = 50
 
@@ -56,7 +56,8 @@ def edit_record(
     sent = {name: value for name, value in changes.items() if name != "status"}
     values = differing(record, _cleaned(session, record, sent, cleaners))
     if values:
-        write_changes(session, record, {**values, **derived(values)}, now)
+        maker = by_maker(type(record), origin.run_id)
+        write_changes(session, record, {**values, **derived(values), **maker}, now)
     if "status" in changes:
         require_move(session, kind, record, changes["status"], origin, now)
     return values

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import inspect, select, update
+from sqlalchemy import and_, case, inspect, select, update
 from sqlalchemy.orm import Session
 
 from app.business.base import Versioned
@@ -48,3 +48,11 @@ def write_changes(session: Session, row: Any, values: Mapping[str, Any], now: da
 def differing(row: Any, values: Mapping[str, Any]) -> dict[str, Any]:
     """The `values` that differ from the row's."""
     return {name: value for name, value in values.items() if getattr(row, name) != value}
+
+
+def by_maker(model: Any, run_id: int | None) -> dict[str, Any]:
+    """Values of a change by a run: a record that only its maker has changed so far stays one."""
+    if run_id is None:
+        return {}
+    own = and_(model.made_by_run_id == run_id, model.made_version == model.version)
+    return {"made_version": case((own, model.version + 1), else_=model.made_version)}

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask import Response
+from flask import Response, url_for
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
@@ -21,6 +21,7 @@ from app.business.automation.services.catalogue.actions.registry import stored_a
 from app.business.automation.services.history import figures
 from app.business.automation.services.history.run_list import RunFilters, runs_page
 from app.business.automation.services.operations import bulk_retry, continuation
+from app.business.automation.services.operations.undo import operation as undo
 from app.business.automation.services.preflight.start_price import start_price
 from app.business.automation.services.runs import commands
 from app.business.automation.services.runs.result import steps_json
@@ -50,6 +51,7 @@ from app.modules.automation.api.serializers import (
     AttemptShown,
     ExecuteRule,
     GoOn,
+    OperationShown,
     RunQuery,
     RunShown,
     StartAsked,
@@ -167,6 +169,21 @@ def cancel_run(id: int) -> Response:
     run = _present_run(id)
     commands.cancel(db.session(), run, datetime.now(UTC))
     return saved(_answer(run))
+
+
+@api.call(
+    "POST", "/scheduled-tasks/<int:id>/undo/", Role.OPERATOR, answers={202: OperationShown}, if_match=True
+)
+def undo_run(id: int) -> Response:
+    """Undo a run: archive what it made and nobody touched, give back statuses: 202 and the operation.
+
+    Its result when it is done: what was archived and restored by type, and what stays with the reason. Credits stay
+    spent.
+    """
+    operation = undo.begin_undo(db.session(), _present_run(id), actor(), datetime.now(UTC))
+    response = answer(show(OperationShown, operation), 202)
+    response.location = url_for(".get_operation", id=operation.id)
+    return saved(response)
 
 
 @api.call(

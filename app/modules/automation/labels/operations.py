@@ -7,7 +7,9 @@ from typing import Any
 from app.business.automation.operation_models import Operation
 from app.business.automation.services.backtest import back_test
 from app.business.automation.services.operations import bulk_retry, keyword_import
+from app.business.automation.services.operations.undo import operation as undo
 from app.modules.automation.back_test_report import report_of
+from app.modules.automation.undo_report import undone
 from app.modules.automation.views.bulk_retry import follow
 from app.modules.display import plural
 
@@ -74,6 +76,15 @@ KIND_PAGES: Mapping[str, KindPage] = {
         stopping="It stops in a moment and takes back the new keywords that nobody has worked on.",
         cancelled=cancelled_import,
         note="Rules that wait for new keywords start when the whole file is in.",
+    ),
+    undo.KIND: KindPage(
+        "Undo of a run",
+        ("History", "automation.history"),
+        "record",
+        "partials/automation/undo_result.html",
+        more=undone,
+        consequence="It stops at its next step. What is undone by then stays undone; the rest stays as it is.",
+        stopping="It stops in a moment. What is undone already stays undone.",
     ),
     back_test.KIND: KindPage(
         "Tried on the past",

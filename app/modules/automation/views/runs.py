@@ -8,9 +8,14 @@ from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule
-from app.business.automation.run_models import ScheduledTask, Status
+from app.business.automation.run_models import CLOSED, ScheduledTask, Status
 from app.business.automation.services.catalogue.triggers import subject_of
-from app.business.automation.services.history.run_page import find_run, lateness_seconds, load_run_page
+from app.business.automation.services.history.run_page import (
+    RunPage,
+    find_run,
+    lateness_seconds,
+    load_run_page,
+)
 from app.business.automation.services.operations import bulk_retry, continuation
 from app.business.automation.services.operations.retry_chain import retry_chain
 from app.business.automation.services.operations.retry_price import RetryPrice
@@ -95,6 +100,7 @@ def _context(page: Any, run: ScheduledTask, now: datetime) -> dict[str, Any]:
         "left": left,
         "review": chain_release.review_of(db.session(), run, now, scope=current_person().scope),
         "waits_until": waits_until(run),
+        "may_undo": run.status in CLOSED and current_person().can(Role.OPERATOR) and _left_something(page),
         **_holder(run, now),
         "sentence": summary_of(definition_from(page.definition), page.site),
         "traces": [(sample["id"], trace_lines(sample["trace"], subject)) for sample in samples],
@@ -123,6 +129,11 @@ def _cost(again: RunAgain | None, run: ScheduledTask, now: datetime) -> StartCos
         return None
     rule = db.session.get_one(AutomationRule, run.automation_rule_id)
     return cost_of_start(rule, now, record_ids=again.records)
+
+
+def _left_something(page: RunPage) -> bool:
+    """Whether it made or changed records."""
+    return any(step["records"] for step in page.steps)
 
 
 def _retry_price(run: ScheduledTask, now: datetime) -> RetryPrice | None:

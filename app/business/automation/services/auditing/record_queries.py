@@ -22,6 +22,8 @@ def handled_too_early(session: Session, now: datetime) -> Iterator[tuple[int, st
     query = select(run).where(
         run.status == Status.FAILED,
         run.admitted_at.is_not(None),
+        # Undone runs keep their records, so that nobody does their work without being asked.
+        run.undo_id.is_(None),
         run.finished_at > now - MOST_DAYS,
         exists().where(row.run_id == run.id, row.state == "handled", row.record_type == run.record_type),
     )

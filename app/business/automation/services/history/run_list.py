@@ -109,6 +109,7 @@ def failed_runs(scope: Scope, filters: RunFilters, failed_by: datetime) -> list[
         scope.sees(ScheduledTask),
         ScheduledTask.status == Status.FAILED,
         ScheduledTask.finished_at <= failed_by,
+        ScheduledTask.undo_id.is_(None),
         *of_rules,
         *_narrowed(filters),
         *([] if asked_for else [false()]),

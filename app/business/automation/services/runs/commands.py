@@ -16,6 +16,8 @@ from app.business.errors import Conflict
 BEHIND_ALL = 10
 """Priority of runs retried in bulk: after everything else in their queue (rules have 1 to 9)."""
 
+UNDONE = "This run was undone, so there is nothing to go on from. To have its work after all, do it again."
+
 
 def retry(
     session: Session,
@@ -30,6 +32,8 @@ def retry(
     failed_attempt: the attempt that was seen to fail; if a later one has failed since, the run is left alone ·
     priority: instead of the rule's.
     """
+    if run.undo_id is not None:
+        raise Conflict(UNDONE)
     changed = _guarded(
         session,
         run,
@@ -105,6 +109,7 @@ def _guarded(
             ScheduledTask.id == run.id,
             ScheduledTask.status.in_(states),
             is_same,
+            true() if Status.FAILED not in states else ScheduledTask.undo_id.is_(None),
         )
         .values(**values)
         .execution_options(synchronize_session=False)

@@ -1,4 +1,4 @@
-"""The records of a run that was skipped because of a limit: a person may run them now."""
+"""The records of a run that was skipped because of a limit, or undone: a person may run them now."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -37,7 +37,8 @@ def keep_wanted(run: ScheduledTask, detail: RunDetail, admission: Admission) -> 
 def run_again(session: Session, run: ScheduledTask, now: datetime) -> RunAgain | None:
     """What a person may start instead of the run, with the rule's present version; None if nothing."""
     wanted = run.detail.records or run.detail.options.get(WANTED)
-    if run.status != Status.SKIPPED or run.reason not in LIMITS or not wanted or run.from_step:
+    is_limited = run.status == Status.SKIPPED and run.reason in LIMITS
+    if not (is_limited or run.undo_id) or not wanted or run.from_step:
         return None
     rule = session.get_one(AutomationRule, run.automation_rule_id)
     record_type = rule.record_type if run.record_type == rule.record_type else None

@@ -1,0 +1,1 @@
+"""Undoing a run: archive what it made and nobody touched, and give back the statuses that it set."""
