@@ -36,7 +36,7 @@ STAY_AS_READ = {
     # They ask for a confirmation, or contain input: a redraw would change what was agreed to.
     "accounts": ("api_key", "profile", "role", "settings"),
     "automation": ("back_test", "import_look", "import_rules", "make_real", "resume", "retry_all", "rule_form",
-                   "run_now", "switch_on", "test"),
+                   "run_now", "switch_on", "test", "undo"),
     "outlets": ("ai", "webhook_form", "webhook_secret", "wordpress"),
     "planner": ("import_file", "import_preview", "site"),
     "records": ("edit",),
