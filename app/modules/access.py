@@ -182,10 +182,18 @@ def own_path(target: str | None) -> str:
     return iri_to_uri(text) if is_own else "/"
 
 
+def start_page(user: User) -> str:
+    """Where a person begins: operators at their work, all others at the dashboard."""
+    return url_for("automation.my_work") if user.role == Role.OPERATOR else "/"
+
+
 def _guard() -> ResponseReturnValue | None:
     """1. What does the view need? 2. Who asks? 3. Did our own page send it? 4. May they?"""
     g.person = g.user_id = None
     if request.endpoint is None:
+        # There is nothing at this address: whoever is signed in is told so within the console.
+        if not is_api():
+            g.person = _identify(datetime.now(UTC))
         return None
     permission = permission_of(request.endpoint)
     if permission is None:

@@ -7,7 +7,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, flash, make_response, render_template, request, url_for
+from flask import Flask, Response, flash, g, make_response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFError
 from markupsafe import Markup
@@ -134,7 +134,10 @@ def _answer(code: int, message: str | None, errors: dict[str, Any] | None = None
         return _problem(code, message, errors)
     if htmx().is_partial:
         return _message(code, message or HTTPStatus(code).phrase)
-    return make_response(render_template("pages/errors/error.html", code=code, message=message), code)
+    # The menu is read from the database, which may be what is broken.
+    is_framed = g.get("person") is not None and code < HTTPStatus.INTERNAL_SERVER_ERROR
+    page = render_template("pages/errors/error.html", code=code, message=message, is_framed=is_framed)
+    return make_response(page, code)
 
 
 def _problem(

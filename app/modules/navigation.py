@@ -27,6 +27,7 @@ class Link:
     icon: str
     url: str
     is_current: bool
+    endpoint: str = ""
 
 
 MENU: tuple[tuple[str, tuple[Entry, ...]], ...] = (
@@ -80,7 +81,7 @@ def navigation() -> list[tuple[str, list[Link]]]:
 
     def link(entry: Entry) -> Link:
         url = urls[entry.endpoint]
-        return Link(entry.label, entry.icon, url, url == current)
+        return Link(entry.label, entry.icon, url, url == current, entry.endpoint)
 
     return [(title, list(map(link, entries))) for title, entries in shown if entries]
 

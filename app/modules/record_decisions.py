@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.business.errors import Invalid
 from app.business.events import Origin
+from app.business.planner.services.decision_undo import decided_at
 from app.business.planner.services.record_changes import Kind, set_status
 from app.infrastructure.database import db
 from app.modules.access import current_person, seen_of
@@ -48,18 +49,26 @@ def decide_page(decision: Decision) -> ResponseReturnValue:
     if not is_confirmed(ids):
         verb, means = decision.asked[status]
         return ask_status(kind, ids, status, verb, means, back_to(decision.list))
-    moved = _moved(decision, seen_of(kind.model, ids), status)
+    now = datetime.now(UTC)
+    moved = _moved(decision, seen_of(kind.model, ids), status, now)
+    category = undoable(now)
     db.session.commit()
     left = len(ids) - len(moved) if decision.reports_unmoved else 0
     more = f" {left} were left as they are." if left else ""
-    flash(f"{plural(len(moved), kind.name)} {decision.said[status]}.{more}", "success")
+    flash(f"{plural(len(moved), kind.name)} {decision.said[status]}.{more}", category)
     if decision.page and request.form.get("from") == kind.name and len(ids) == 1:
         return see_other(url_for(decision.page, id=ids[0]))
     return see_other(back_to(decision.list))
 
 
-def _moved(decision: Decision, ids: list[int], status: str) -> Sequence[int]:
-    origin, now = current_person().origin, datetime.now(UTC)
+def undoable(now: datetime) -> str:
+    """The category of a message about the decision of this moment: with it the toast offers to take it back."""
+    batches = decided_at(db.session(), current_person().origin, now)
+    return f"success:{','.join(map(str, batches))}" if batches else "success"
+
+
+def _moved(decision: Decision, ids: list[int], status: str, now: datetime) -> Sequence[int]:
+    origin = current_person().origin
     if decision.move:
         return decision.move(db.session(), ids, status, origin, now)
     return set_status(db.session(), decision.kind, ids, status, origin, now)

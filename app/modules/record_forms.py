@@ -144,6 +144,9 @@ class RecordFilterForm(FilterForm):
     text = StringField("Search", [at_most(255)])
     site = SelectField("Site", choices=site_choices, coerce=chosen_id)
     sector = SelectField("Sector", choices=sector_choices, coerce=chosen_id)
+    made_by_run = IntegerField(
+        "Made by run", [Optional(), between(0, 2**63 - 1)], render_kw={"inputmode": "numeric"}
+    )
 
 
 def number_field(label: str, high: int = LARGEST, **kwargs: Any) -> IntegerField:

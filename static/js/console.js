@@ -80,3 +80,33 @@ function fadeToasts() {
 }
 fadeToasts();
 document.addEventListener("htmx:after:swap", fadeToasts);
+
+// Single keys press what names them with data-key, where they are not switched off and nobody types.
+const shortcutsAreOn = () => localStorage.getItem("shortcuts") !== "off";
+
+document.addEventListener("change", (event) => {
+  if (!event.target.matches("[data-shortcuts]")) return;
+  if (event.target.checked) localStorage.removeItem("shortcuts");
+  else localStorage.setItem("shortcuts", "off");
+});
+for (const box of document.querySelectorAll("[data-shortcuts]")) box.checked = shortcutsAreOn();
+
+document.addEventListener("keydown", (event) => {
+  const isTyping = event.target.closest("input:not([type=checkbox]), textarea, select, [contenteditable]");
+  if (isTyping || event.ctrlKey || event.metaKey || event.altKey || !shortcutsAreOn()) return;
+  const named = document.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
+  if (!named) return;
+  event.preventDefault();
+  if (named.matches("textarea")) named.focus();
+  else if (named.matches("form")) named.requestSubmit();
+  else named.click();
+});
+
+// A step of the rule form begins at its first field, or at the first that is wrong.
+const FIELDS = "input:not([type=hidden]), select, textarea";
+const wizard = !location.hash && document.querySelector(".wizard-form");
+const first = wizard && (wizard.querySelector("[aria-invalid=true]") ?? wizard.querySelector(FIELDS));
+if (first) {
+  const group = first.type === "radio" && wizard.querySelector(`input[name="${CSS.escape(first.name)}"]:checked`);
+  (group || first).focus({ preventScroll: true });
+}

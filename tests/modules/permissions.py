@@ -63,6 +63,7 @@ TABLE = {
         automation.test automation.ask_run automation.run_now automation.try_past automation.begin_past
         automation.ask_retry_all automation.retry_all automation.retry automation.cancel
         automation.do_left_over automation.ask_undo automation.undo automation.cancel_operation automation.my_work
+        automation.decide_work automation.take_back_decision
         automation_api.preflight_rule automation_api.execute_rule automation_api.show_price
         automation_api.try_rule automation_api.back_test automation_api.show_preview automation_api.retry_run
         automation_api.cancel_run automation_api.undo_run automation_api.retry_runs automation_api.go_on

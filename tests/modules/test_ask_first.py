@@ -25,7 +25,7 @@ ASKS = """
     automation.run_now automation.end_practice automation.retry_all automation.go_on automation.do_left_over
     automation.take_import planner.import_keywords planner.preview_import automation.save outlets.remove_ai
     outlets.remove_wordpress writer.start_over writer.take_back_mark writer.restore_content_version
-    automation.undo
+    automation.undo automation.decide_work
     outlets.rotate_webhook outlets.remove_webhook outlets.switch_webhook
 """
 """The previous page shows the consequences, or the button asks for a confirmation."""
@@ -33,7 +33,8 @@ IN_PLAIN_SIGHT = """
     accounts.sign_in accounts.sign_out accounts.use_welcome accounts.save_profile accounts.password
     accounts.add_person accounts.new_link accounts.add_key accounts.save_key
     accounts.save_settings
-    automation.read_notices automation.restore automation.copy_rule automation.use_template
+    automation.read_notices automation.take_back_decision automation.restore automation.copy_rule
+    automation.use_template
     automation.begin_rule automation.edit_rule automation.keep automation.preview automation.import_rules
     automation.begin_past automation.begin_draft_past automation.retry
     planner.new_site planner.edit_site planner.add_sector planner.edit_sector planner.new_keyword

@@ -1,6 +1,7 @@
 """The page of one run: why, what, at what price, and what a person may do."""
 
-from datetime import UTC, datetime
+import re
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask import Flask
@@ -10,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.business.automation.run_models import ActionRun, RunAttempt, ScheduledTask
 from app.business.billing.models import CreditEntry
 from tests.business.automation.machine import Machine
-from tests.business.automation.rule_parts import IDEAS, clusters_with_keywords
+from tests.business.automation.rule_parts import IDEAS, clusters_with_keywords, run_once
 from tests.factories import NOW, make_content, make_sector, make_site, make_task
 from tests.modules.automation_pages import counted, make_rule, make_run
 from tests.people import People, browser_of, make_people
@@ -98,8 +99,8 @@ def test_it_asks_few_queries(owner: FlaskClient, failed: ScheduledTask) -> None:
     owner.get(f"/runs/{failed.id}")
     with counted() as sent:
         owner.get(f"/runs/{failed.id}")
-    # Seven of them compute the price of a retry, one adds up what the AI service took.
-    assert len(sent) <= 19
+    # Seven of them compute the price of a retry, one adds up what the AI service took, two find the runs around it.
+    assert len(sent) <= 21
 
 
 def test_retry_makes_it_pending_and_a_second_one_is_refused(
@@ -193,3 +194,51 @@ def test_a_run_that_waits_for_records_names_the_run_that_holds_them(
     assert f"Waits for run {holder.id}, which holds its records" in page
     assert f"{message} Run {holder.id} waits for credits, until " in page
     assert f'<a href="/runs/{holder.id}">Run {holder.id}</a>' in page
+
+
+def test_made_records_have_their_state_and_a_list_of_all(
+    session: Session, people: People, owner: FlaskClient
+) -> None:
+    sector = make_sector(session, make_site(session, people.account))
+    clusters_with_keywords(session, sector, 4)
+    machine = Machine(session)
+    accept = {"type": "update_records", "params": {"status": "accepted"}}
+    machine.make_rule(people.account, trigger="idea_created", actions=[accept])
+    run = run_once(machine, people.account, IDEAS, record_type="cluster")
+    shown = owner.get(f"/runs/{run.id}").text
+    for said in ("Open all 12 ideas", "and 4 more", "Accepted", "Total", "-20", "Set off"):
+        assert said in shown, said
+    listed = owner.get(f"/ideas?made_by_run={run.id}").text
+    assert "12 of 12 ideas" in listed
+    assert "No idea matches" in owner.get("/ideas?made_by_run=999").text
+
+
+def test_a_running_one_says_how_far_it_is(session: Session, people: People, owner: FlaskClient) -> None:
+    rule = make_rule(
+        session, people.account, record_type="task", conditions={},
+        actions=[{"type": "generate_content", "params": {}}],
+    )  # fmt: skip
+    run = make_run(session, rule, "running", record_type="task", record_count=50)
+    now = datetime.now(UTC)
+    session.add(
+        RunAttempt(
+            account_id=run.account_id,
+            run_id=run.id,
+            number=1,
+            worker="w",
+            started_at=now - timedelta(minutes=3),
+        )
+    )
+    for number in range(32):
+        begun = now - timedelta(minutes=3)
+        session.add(
+            ActionRun(
+                account_id=run.account_id, run_id=run.id, step=0, type="generate_content", record_type="task",
+                record_id=number + 1, status="started" if number == 31 else "done", provider_key=f"k{number}",
+                started_at=begun, finished_at=None if number == 31 else now,
+            )
+        )  # fmt: skip
+    session.commit()
+    shown = owner.get(f"/runs/{run.id}").text
+    assert re.search(r"31 of 50, about \d+ min", shown)
+    assert "so far" in shown

@@ -2,6 +2,7 @@
 
 from flask import Blueprint, g
 
+from app.business.accounts.models import Role
 from app.business.accounts.services import notices
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.automation.services.history.run_attention import notices_seen
@@ -40,6 +41,7 @@ from app.modules.automation.views import (
     versions,
     why,
 )
+from app.modules.automation.views.my_work import awaiting
 
 blueprint = Blueprint("automation", __name__)
 add = blueprint.add_url_rule
@@ -105,6 +107,8 @@ add("/why/<record_type>/<int:id>", "why", why.index)
 add("/why/<record_type>/<int:id>/rule/<int:rule_id>", "why_rule", why.show)
 
 add("/my-work", "my_work", my_work.show)
+add("/my-work/decide", "decide_work", my_work.decide, methods=["POST"])
+add("/my-work/take-back", "take_back_decision", my_work.take_back, methods=["POST"])
 add("/notices", "notices", my_work.notices)
 add("/notices/read", "read_notices", my_work.read_notices, methods=["POST"])
 
@@ -114,10 +118,20 @@ def unread_notices() -> int:
     person = g.get("person")
     if person is None:
         return 0
-    return notices.unread_notices(db.session(), person.user, seen=notices_seen(person.scope))
+    if not person.can(Role.OPERATOR):
+        return notices.unread_notices(db.session(), person.user, seen=notices_seen(person.scope))
+    return awaiting().unread
 
 
-for function in (unread_notices, outcome, advice):
+def menu_count(endpoint: str) -> int:
+    """What awaits the person behind an entry of the menu."""
+    person = g.get("person")
+    if endpoint != "automation.my_work" or person is None or not person.can(Role.OPERATOR):
+        return 0
+    return awaiting().total
+
+
+for function in (unread_notices, menu_count, outcome, advice):
     blueprint.add_app_template_global(function)
 # Globals of the environment, because macros do not see the context.
 words = {"CAUSES": CAUSES, "CHECKS": CHECKS, "REASONS": REASONS, "RESULTS": RESULTS, "asks_first": asks_first}

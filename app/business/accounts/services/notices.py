@@ -81,8 +81,13 @@ def notices_for(
 
 def unread_notices(session: Session, user: User, *, seen: ColumnElement[bool] = ALL) -> int:
     """Unread notice count."""
+    return session.scalar(select(unread_clause(user, seen))) or 0
+
+
+def unread_clause(user: User, seen: ColumnElement[bool] = ALL) -> ColumnElement[int]:
+    """The same as a subquery, for those who count more at once."""
     query = select(func.count(Notice.id)).where(_meant_for(user), Notice.read_at.is_(None), seen)
-    return session.scalar(query) or 0
+    return query.scalar_subquery()
 
 
 def mark_read(

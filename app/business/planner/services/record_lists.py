@@ -12,6 +12,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, aliased, joinedload
 
 from app.business.accounts.services.scope import Scope
 from app.business.base import AccountOwned
+from app.business.errors import Invalid
 from app.business.folding import fold
 from app.business.paging import Order, Page, sorted_page
 from app.business.planner.models import Cluster, Idea, Keyword, Record, Sector, Site
@@ -60,6 +61,18 @@ class RecordList(Generic[Row]):
     def _by(self, ordering: str) -> Order:
         column = ordering.removeprefix("-")
         return replace(self.orders[ORDER_OF.get(column, column)], descending=ordering != column)
+
+    def ids(self, session: Session, scope: Scope, chosen: Mapping[str, Any], most: int) -> list[int]:
+        """The ids of all rows under the filters. Raises Invalid where they are more than `most`."""
+        key = self.model.id.expression
+        found = session.scalars(
+            self._matching(select(key), scope, chosen).order_by(key).limit(most + 1)
+        ).all()
+        if len(found) > most:
+            raise Invalid(
+                {"all": [f"These are more than {most:,}. Narrow the filter, or tick those you mean."]}
+            )
+        return list(found)
 
     def _matching(self, query: Select[Any], scope: Scope, chosen: Mapping[str, Any]) -> Select[Any]:
         wanted = [self.filters[name](value) for name, value in chosen.items()]

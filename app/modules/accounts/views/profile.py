@@ -11,7 +11,7 @@ from app.business.accounts.services import api_keys, audit_log, sign_in
 from app.business.accounts.services.passwords import is_right
 from app.business.errors import Invalid
 from app.infrastructure.database import db
-from app.modules.access import allow, current_person
+from app.modules.access import allow, current_person, start_page
 from app.modules.accounts.forms import ChangePasswordForm, NewPasswordForm, ProfileForm
 from app.modules.accounts.views.sign_in import begin_session
 from app.modules.display import plural
@@ -53,7 +53,7 @@ def password() -> ResponseReturnValue:
         # A forgotten password may mean more was lost; a mere change leaves API keys alone.
         form.end_keys.data = by_link
     if form.validate_on_submit() and _present_is_right(form) and _take(form):
-        return see_other("/")
+        return see_other(start_page(current_person().user))
     return render_template("pages/accounts/password.html", form=form, keys=keys), 422 if form.errors else 200
 
 

@@ -13,7 +13,7 @@ from app.business.accounts.services import audit_log, sign_in, welcome
 from app.business.accounts.services.passwords import is_right
 from app.infrastructure.database import db, only_reading
 from app.modules import carry_over
-from app.modules.access import allow, own_path
+from app.modules.access import allow, own_path, start_page
 from app.modules.accounts.forms import SignInForm
 from app.modules.refusal_log import note_refusal
 from app.modules.throttle import limiter
@@ -62,7 +62,7 @@ def show() -> ResponseReturnValue:
         if user:
             _forget_tries()
             begin_session(user, datetime.now(UTC))
-            return _go_on(form.kept.data)
+            return _go_on(form.kept.data, user)
         form.password.errors = [NO_MATCH]
     return render_template("pages/accounts/sign_in.html", form=form), 422 if form.errors else 200
 
@@ -128,11 +128,12 @@ def begin_session(user: User, now: datetime) -> None:
     session.commit()
 
 
-def _go_on(kept: str | None) -> ResponseReturnValue:
-    """Go to the page that was asked for; with a kept form, to submitting it again."""
+def _go_on(kept: str | None, user: User) -> ResponseReturnValue:
+    """Go to the page that was asked for, else to the person's own start; with a kept form, to submitting it again."""
     carried = carry_over.unpack(kept)
     if carried is None:
-        return see_other(own_path(request.args.get("next")))
+        wanted = own_path(request.args.get("next"))
+        return see_other(start_page(user) if wanted == "/" else wanted)
     page = render_template("pages/accounts/send_again.html", carried=carried)
     return page, 200, {"Cache-Control": "no-store"}
 

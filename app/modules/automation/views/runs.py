@@ -41,8 +41,9 @@ from app.modules.web import see_other
 def show(id: int) -> ResponseReturnValue:
     """Why it ran or did not, what it did, what it cost."""
     run = _run(id)
-    page = load_run_page(db.session(), run)
-    return render_template("pages/automation/run.html", **_context(page, run, datetime.now(UTC)))
+    now = datetime.now(UTC)
+    page = load_run_page(db.session(), run, now)
+    return render_template("pages/automation/run.html", **_context(page, run, now))
 
 
 @allow(Role.OPERATOR)

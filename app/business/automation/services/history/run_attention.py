@@ -20,6 +20,7 @@ def failed_since(session: Session, scope: Scope, since: datetime, limit: int) ->
         scope.sees(ScheduledTask),
         ScheduledTask.status == Status.FAILED,
         ScheduledTask.scheduled_at >= since,
+        ScheduledTask.undo_id.is_(None),
     )
     return list(session.scalars(query.order_by(ScheduledTask.scheduled_at.desc()).limit(limit)))
 

@@ -17,11 +17,17 @@ from app.business.automation.services.catalogue.actions.registry import CATALOGU
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.conditions.match_preview import title_of
 from app.business.automation.services.history.record_trail import uses_of
+from app.business.automation.services.history.run_chain import RunChain, chain_of
+from app.business.automation.services.history.run_timeline import (
+    Span,
+    StepProgress,
+    progress_of,
+    timeline_of,
+)
 from app.business.automation.services.runs.result import steps_json
 from app.business.automation.services.runs.start_list import start_of
 from app.business.billing.models import CreditEntry
 from app.business.errors import NotFound
-from app.business.events import EventBatch
 from app.business.language_model import ModelUse
 from app.business.likelihood import usually
 from app.business.planner.models import Site
@@ -31,13 +37,14 @@ NAMED = 20
 
 
 class RecordName(str):
-    """What people call a record. The page of an archived one cannot be opened."""
+    """What people call a record, with its status. The page of an archived one cannot be opened."""
 
     is_archived: bool
+    status: str
 
-    def __new__(cls, name: str, is_archived: bool) -> Self:
+    def __new__(cls, name: str, is_archived: bool, status: str) -> Self:
         found = super().__new__(cls, name)
-        found.is_archived = is_archived
+        found.is_archived, found.status = is_archived, status
         return found
 
 
@@ -59,9 +66,10 @@ class RunPage:
     definition: dict[str, Any]
     site: str | None
     started_by: str | None
-    batch: EventBatch | None
-    following: ScheduledTask | None
     beside: Sequence[int]
+    chain: RunChain
+    timeline: Sequence[Span]
+    progress: StepProgress | None
 
 
 def find_run(session: Session, scope: Scope, run_id: int) -> ScheduledTask:
@@ -75,7 +83,7 @@ def find_run(session: Session, scope: Scope, run_id: int) -> ScheduledTask:
     return run
 
 
-def load_run_page(session: Session, run: ScheduledTask) -> RunPage:
+def load_run_page(session: Session, run: ScheduledTask, now: datetime) -> RunPage:
     definition: dict[str, Any] = session.scalars(
         select(RuleVersion.definition).where(
             RuleVersion.rule_id == run.automation_rule_id, RuleVersion.version == run.rule_version
@@ -86,6 +94,9 @@ def load_run_page(session: Session, run: ScheduledTask) -> RunPage:
         for step in steps_json(session, run, stored_actions(definition["actions"]))
     ]
     units = _units(session, run)
+    attempts = list(
+        session.scalars(select(RunAttempt).where(RunAttempt.run_id == run.id).order_by(RunAttempt.number))
+    )
     entries = select(CreditEntry).where(
         CreditEntry.account_id == run.account_id, CreditEntry.run_id == run.id
     )
@@ -93,18 +104,17 @@ def load_run_page(session: Session, run: ScheduledTask) -> RunPage:
         run=run,
         steps=steps,
         units=units,
-        attempts=list(
-            session.scalars(select(RunAttempt).where(RunAttempt.run_id == run.id).order_by(RunAttempt.number))
-        ),
+        attempts=attempts,
         entries=list(session.scalars(entries.order_by(CreditEntry.id))),
         uses=uses_of(session, run),
         names=record_names(session, run.account_id, _ids(run, steps, units)),
         definition=definition,
         site=session.scalar(select(Site.name).where(Site.id == run.site_id)) if run.site_id else None,
         started_by=_started_by(session, run),
-        batch=session.get(EventBatch, run.batch_id) if run.batch_id else None,
-        following=session.scalar(select(ScheduledTask).where(ScheduledTask.follows_id == run.id)),
         beside=_beside(session, run),
+        chain=chain_of(session, run),
+        timeline=timeline_of(session, run, attempts, now),
+        progress=progress_of(session, run, now),
     )
 
 
@@ -127,7 +137,7 @@ def record_names(session: Session, account_id: int, ids: Mapping[str, Iterable[i
             query = select(model).where(model.account_id == account_id, model.id.in_(wanted))
             rows = session.scalars(query, execution_options=WITH_ARCHIVED)
             names[record_type] = {
-                row.id: RecordName(title_of(row), row.archived_at is not None) for row in rows
+                row.id: RecordName(title_of(row), row.archived_at is not None, row.status) for row in rows
             }
     return names
 

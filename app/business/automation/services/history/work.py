@@ -1,0 +1,82 @@
+"""What awaits a person: articles to check, tasks that are due, failed runs; and how many of each."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import ColumnElement, func, literal, or_, select
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import User
+from app.business.accounts.services.notices import unread_clause
+from app.business.accounts.services.scope import Scope
+from app.business.automation.run_models import ScheduledTask, Status
+from app.business.automation.services.history.run_attention import notices_seen
+from app.business.paging import Order
+from app.business.planner.services.record_lists import RecordList
+from app.business.writer.models import Content, ContentStatus, Task, TaskStatus
+
+MOST_COUNTED = 1_000
+"""From here on a number is only “1,000 or more”, so that counting stays cheap."""
+TO_CHECK = (ContentStatus.DRAFT, ContentStatus.REVIEW)
+UNWRITTEN = (TaskStatus.DRAFT, TaskStatus.QUEUED, TaskStatus.FAILED)
+
+CHECKS: RecordList[Content] = RecordList(
+    Content,
+    {"awaiting": lambda user_id: to_check(user_id)},
+    {"oldest": Order(Content.status_since.expression, lambda row: row.status_since, descending=False)},
+    (Content.site,),
+)
+
+
+@dataclass(frozen=True)
+class WorkCounts:
+    """check, due, failed: of what awaits the person · unread: notices."""
+
+    check: int
+    due: int
+    failed: int
+    unread: int
+
+    @property
+    def total(self) -> int:
+        return self.check + self.due + self.failed
+
+
+def to_check(user_id: int) -> ColumnElement[bool]:
+    """Articles to check that are this person's or nobody's."""
+    return Content.status.in_(TO_CHECK) & _for_person(Content.assignee_id, user_id)
+
+
+def due_tasks(user_id: int, by: date) -> ColumnElement[bool]:
+    """Tasks due by that day that are this person's or nobody's."""
+    return Task.status.in_(UNWRITTEN) & (Task.due_on <= by) & _for_person(Task.assignee_id, user_id)
+
+
+def failed_runs(since: datetime) -> ColumnElement[bool]:
+    """Runs that failed since then and were not undone."""
+    run = ScheduledTask
+    return (run.status == Status.FAILED) & (run.scheduled_at >= since) & run.undo_id.is_(None)
+
+
+def work_counts(
+    session: Session, user: User, scope: Scope, due_by: date, failed_since: datetime
+) -> WorkCounts:
+    """All in one query, for it is asked on every page."""
+    checks = _count(Content, scope, to_check(user.id))
+    due = _count(Task, scope, due_tasks(user.id, due_by))
+    failed = _count(ScheduledTask, scope, failed_runs(failed_since))
+    unread = unread_clause(user, notices_seen(scope))
+    return WorkCounts(*session.execute(select(checks, due, failed, unread)).one())
+
+
+def _count(
+    model: type[Content] | type[Task] | type[ScheduledTask], scope: Scope, which: ColumnElement[bool]
+) -> ColumnElement[int]:
+    some = (
+        select(literal(1)).select_from(model).where(scope.sees(model), which).limit(MOST_COUNTED).subquery()
+    )
+    return select(func.count()).select_from(some).scalar_subquery()
+
+
+def _for_person(assignee: ColumnElement[int | None], user_id: int) -> ColumnElement[bool]:
+    return or_(assignee.is_(None), assignee == user_id)
