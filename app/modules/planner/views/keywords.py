@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from flask import flash, render_template, url_for
+from flask import flash, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role
@@ -13,6 +13,7 @@ from app.business.planner.services.record_lists import KEYWORDS
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
 from app.modules.planner.forms import KeywordFilterForm, KeywordForm, NewKeywordForm
+from app.modules.planner.keyword_list_columns import COLUMNS, chosen_columns
 from app.modules.record_decisions import Decision, decide_page
 from app.modules.record_editing import Editing, edit_page, form_page
 from app.modules.record_forms import SHARED_LAYOUT, place_choices
@@ -64,6 +65,11 @@ def index() -> str:
         "partials/planner/keywords_table.html",
         form=form,
         list=read_list(KEYWORDS, form, "keyword"),
+        columns=chosen_columns(),
+        all_columns=COLUMNS,
+        kept=[
+            (name, text) for name, text in request.args.items(multi=True) if name not in ("columns", "cursor")
+        ],
     )
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from sqlalchemy import ColumnElement, func, literal, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.business.accounts.models import User
 from app.business.accounts.services.notices import unread_clause
@@ -78,5 +78,5 @@ def _count(
     return select(func.count()).select_from(some).scalar_subquery()
 
 
-def _for_person(assignee: ColumnElement[int | None], user_id: int) -> ColumnElement[bool]:
+def _for_person(assignee: InstrumentedAttribute[int | None], user_id: int) -> ColumnElement[bool]:
     return or_(assignee.is_(None), assignee == user_id)
