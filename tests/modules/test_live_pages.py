@@ -44,6 +44,7 @@ STAY_AS_READ = {
 }  # fmt: skip
 NEVER_CHANGE = {
     "automation": ("templates", "version"),
+    "errors": ("error",),
     "openapi": ("call", "docs"),
     "planner": ("import_gone",),
 }
