@@ -1,28 +1,10 @@
 """What pages and the API share when a person decides on an article."""
 
-from datetime import datetime
-
 from app.business.automation.services.automation_service import Actor
-from app.business.errors import Invalid
-from app.business.writer.models import Content
 from app.modules.access import current_person
-from app.modules.display import day
-
-NOTE_LIMIT = 2_000
 
 
 def actor() -> Actor:
     """The person, as the cause of a run."""
     person = current_person()
     return Actor(person.user.id, person.role, person.key.id if person.key else None, person.scope.sites)
-
-
-def with_note(content: Content, note: str, now: datetime) -> dict[str, str]:
-    """The change that puts the person's note above earlier ones; nothing for an empty one. Raises Invalid."""
-    if len(note) > NOTE_LIMIT:
-        raise Invalid({"note": [f"Use at most {NOTE_LIMIT:,} characters for the note."]})
-    if not note:
-        return {}
-    user = current_person().user
-    said = f"{user.name or user.email}, {day(now.date())}: {note}"
-    return {"note": "\n\n".join(filter(None, (said, content.note)))}

@@ -13,8 +13,9 @@ from app.modules.access import STARTING_RUNS, current_person
 from app.modules.api.bodies import Omittable
 from app.modules.api.records import row_to_change, show
 from app.modules.api.resource import answer, require_present, saved
+from app.modules.article_notes import with_note
 from app.modules.writer.api import api
-from app.modules.writer.decisions import actor, with_note
+from app.modules.writer.decisions import actor
 from app.modules.writer.serializers import ContentShown, MarkPublished, PublishAsked, SendBack
 
 

@@ -29,13 +29,13 @@ from app.business.writer.services.content_edit import update_content
 from app.business.writer.services.record_kinds import CONTENT, TASK
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, own_path
+from app.modules.article_notes import with_note
 from app.modules.ask_first import ask, is_confirmed
 from app.modules.display import viewer_zone
 from app.modules.gate.numbers import row_id
 from app.modules.record_decisions import undoable
 from app.modules.record_pages import IDS_MOST, ticked_ids
 from app.modules.web import CONTENT_POLICY, see_other
-from app.modules.writer.decisions import with_note
 
 SHOWN = 50
 WEEK = 7

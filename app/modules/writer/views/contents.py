@@ -20,12 +20,12 @@ from app.business.writer.services.record_lists import CONTENTS
 from app.business.writer.services.writing_facts import writing_facts
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
+from app.modules.article_notes import with_note
 from app.modules.gate.numbers import row_id
 from app.modules.record_editing import Editing, edit_page
 from app.modules.record_forms import SHARED_LAYOUT
 from app.modules.record_pages import read_list, trail_of
 from app.modules.web import CONTENT_POLICY, page_or_partial, see_other
-from app.modules.writer.decisions import with_note
 from app.modules.writer.forms import ContentFilterForm, ContentForm
 
 ARTICLE_POLICY = "default-src 'none'; style-src 'self'; frame-ancestors 'self'; base-uri 'none'; sandbox"
