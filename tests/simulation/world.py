@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import ScheduledTask, Status, Waiting
-from app.business.automation.services import attention, rule_engine
+from app.business.automation.services import attention, draining, rule_engine
 from app.business.automation.services.action_executor import ActionExecutor
 from app.business.automation.services.actions.registry import make_works
 from app.business.automation.services.automation_service import AutomationService
@@ -179,7 +179,7 @@ class World:
         engine = rule_engine.RuleEngine(
             process.transaction, executor, self.clock, lambda _lease: nullcontext(), process.name
         )
-        rule_engine.drain(engine, queue, most_runs=100, most_seconds=500)
+        draining.drain(engine, queue, most_runs=100, most_seconds=500)
 
     def someone_acts(self) -> None:
         self.run("a web process", self._act)

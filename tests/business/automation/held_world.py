@@ -67,6 +67,8 @@ class DyingMachine(Machine):
 
     dies: Chance = never
     fails: Chance = never
+    together: bool | None = False
+    """A run that dies alone leaves its claim behind, and so its records held."""
 
     @property
     def engine(self) -> RuleEngine:

@@ -16,7 +16,8 @@ from app.business.automation.services.action_executor import ActionExecutor
 from app.business.automation.services.actions.registry import make_works
 from app.business.automation.services.auditing import invariants
 from app.business.automation.services.automation_service import Actor, AutomationService
-from app.business.automation.services.rule_engine import RuleEngine, drain
+from app.business.automation.services.draining import drain
+from app.business.automation.services.rule_engine import RuleEngine
 from app.business.automation.services.rules.naming import free_name
 from app.business.automation.services.runs import waiting
 from app.business.automation.services.runs.opening import RUN_QUEUES
@@ -36,6 +37,7 @@ class Machine:
     now: datetime = NOW
     draining: bool = False
     publisher: SitePublisher = field(default_factory=NoPublisher)
+    together: bool | None = None
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -66,7 +68,11 @@ class Machine:
         dispatch_batches(self.transaction, self.now)
         with self.transaction() as session:
             waiting.wake_what_is_due(session, self.now)
-        return sum(drain(self.engine, queue, most_runs=1000, most_seconds=60) for queue in RUN_QUEUES)
+        return sum(self.drain(queue) for queue in RUN_QUEUES)
+
+    def drain(self, queue: str, most_runs: int = 1000) -> int:
+        drained = drain(self.engine, queue, most_runs=most_runs, most_seconds=60, together=self.together)
+        return drained.executed
 
     def settle(self, rounds: int = 50) -> None:
         """Repeat rounds until nothing is left to do."""

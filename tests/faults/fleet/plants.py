@@ -38,7 +38,9 @@ def write_without_the_lease() -> None:
 def claim_without_a_guard() -> None:
     """Every worker that has seen a run may take it."""
 
-    def take(session: Session, run_id: int, worker: str, token: str, now: datetime) -> ScheduledTask:
+    def take(
+        session: Session, run_id: int, worker: str, token: str, now: datetime, _reserved: str
+    ) -> ScheduledTask:
         claimed = {"status": Status.RUNNING, "lease_token": token, "lease_until": now + run_lease.LEASE}
         counted = {"attempt": ScheduledTask.attempt + 1, "started_at": now, "worker": worker}
         session.execute(update(ScheduledTask).where(ScheduledTask.id == run_id).values(claimed | counted))

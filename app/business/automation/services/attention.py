@@ -8,8 +8,8 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services.operations.lifecycle import any_waiting
-from app.business.automation.services.rule_engine import ready
 from app.business.automation.services.runs.opening import LONG_QUEUE, RUN_QUEUES
+from app.business.automation.services.runs.reservations import ready
 from app.business.automation.services.triggering.planning import WINDOW
 
 PATIENCE = timedelta(seconds=1)

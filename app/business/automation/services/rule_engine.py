@@ -1,14 +1,13 @@
 """Executes one run: claim, gates, steps, close. All workers, causes and retries use this class."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
-from datetime import datetime
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
 from functools import partial
 
-from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
-from app.business.automation.run_models import Reason, ScheduledTask, Status
+from app.business.automation.run_models import Reason, Status
 from app.business.automation.services.action_executor import ActionExecutor, Cancelled, Draining
 from app.business.automation.services.runs import closing, record_claim_settling
 from app.business.automation.services.runs.context import RunContext, load_context
@@ -22,10 +21,17 @@ from app.business.automation.services.transactions import Clock, Transaction
 from app.business.automation.services.triggering.failing_rules import stop_failing_rules
 from app.business.billing.services.credit_service import CreditService
 from app.business.errors import Invalid
-from app.business.events import wake
 
 Heartbeat = Callable[[Lease], AbstractContextManager[None]]
 """Renews the lease in the background while a run is executed."""
+
+
+@dataclass(frozen=True)
+class Admitted:
+    """A claimed run and the records that it works on; none if it has ended or waits."""
+
+    context: RunContext
+    records: list[int]
 
 
 class RuleEngine:
@@ -42,45 +48,63 @@ class RuleEngine:
         self.transaction, self.executor, self.clock = transaction, executor, clock
         self.heartbeat, self.worker = heartbeat, worker
 
-    def execute(self, run_id: int) -> bool:
-        """Execute the run as far as possible now. False when another worker has it, or it is not due."""
-        admitted = self._admit(run_id)
+    def execute(self, run_id: int, reserved: str = "") -> bool:
+        """Execute the run as far as possible now. False when another worker has it, or it is not due.
+
+        reserved: the token of this worker's reservation.
+        """
+        with self.transaction() as session:
+            admitted = self.admit(session, run_id, reserved)
         if admitted is None:
             return False
-        context, records = admitted
-        if context.run.status != Status.RUNNING:
-            return True
-        lease = Lease(run_id, context.run.lease_token or "")
-        try:
-            if self.executor.fits_one_transaction(context, records):
-                self._work_at_once(context, lease, records)
-                return True
-            with self.heartbeat(lease):
-                self._work(context, lease, records)
-        except LeaseLost:
-            # Another worker continues this run; the lease check rejects all our writes from now on.
-            return True
+        if admitted.context.run.status == Status.RUNNING:
+            self.work(admitted)
         return True
 
-    def _admit(self, run_id: int) -> tuple[RunContext, list[int]] | None:
-        """Claim the run and check its gates in one short transaction; a gate that stops it ends or parks it there."""
-        with self.transaction() as session:
-            now = self.clock()
-            run = claim_run(session, run_id, self.worker, now)
-            if run is None:
-                return None
-            context = load_context(session, run, now)
-            if run.cancel_requested_at:
-                closing.cancel(session, context)
-                return context, []
-            try:
-                if run.admitted_at:
-                    return context, self._readmit(session, context)
-                return context, _admit(session, context)
-            except Invalid as error:
-                closing.fail_before_work(session, context, Reason.RULE_INVALID, error.message)
-                stop_failing_rules(session, now, context.rule.id)
-                return context, []
+    def admit(self, session: Session, run_id: int, reserved: str = "") -> Admitted | None:
+        """Claim the run and check its gates; a gate that stops it ends or parks it there."""
+        now = self.clock()
+        run = claim_run(session, run_id, self.worker, now, reserved)
+        if run is None:
+            return None
+        context = load_context(session, run, now)
+        if run.cancel_requested_at:
+            closing.cancel(session, context)
+            return Admitted(context, [])
+        try:
+            if run.admitted_at:
+                return Admitted(context, self._readmit(session, context))
+            return Admitted(context, _admit(session, context))
+        except Invalid as error:
+            closing.fail_before_work(session, context, Reason.RULE_INVALID, error.message)
+            stop_failing_rules(session, now, context.rule.id)
+            return Admitted(context, [])
+
+    def work(self, admitted: Admitted) -> None:
+        """Work on an admitted run, in transactions of its own."""
+        context, records = admitted.context, admitted.records
+        lease = Lease(context.run.id, context.run.lease_token or "")
+        # When the lease is lost, another worker continues this run: the lease check rejects all our writes.
+        with suppress(LeaseLost):
+            if self.executor.fits_one_transaction(context, records):
+                self._work_at_once(context, lease, records)
+                return
+            with self.heartbeat(lease):
+                self._work(context, lease, records)
+
+    def execute_within(self, session: Session, run_id: int, reserved: str) -> Admitted | None:
+        """Execute a small local run from its claim to its end in the caller's transaction.
+
+        A run that needs transactions of its own comes back admitted, still running. None: another worker has it, or it
+        is not due.
+        """
+        admitted = self.admit(session, run_id, reserved)
+        if admitted is None or admitted.context.run.status != Status.RUNNING:
+            return admitted
+        if self.executor.fits_one_transaction(admitted.context, admitted.records):
+            self._execute_and_close(session, admitted.context, admitted.records)
+            _stop_failing(session, admitted.context)
+        return admitted
 
     def _readmit(self, session: Session, context: RunContext) -> list[int]:
         """A retried or recovered run keeps its slot and records; only account and credits are checked again."""
@@ -182,41 +206,3 @@ def _note_admission(context: RunContext, admission: Admission) -> None:
     }
     if run.promised is not None and not run.from_step:
         run.left_out = admission.looked_at - len(admission.records) - len(admission.left_over)
-
-
-def ready(queue: str, now: datetime) -> Select[int]:
-    """Ids of the due runs of a queue, by priority, then oldest first."""
-    return (
-        select(ScheduledTask.id)
-        .where(
-            ScheduledTask.queue == queue,
-            ScheduledTask.status == Status.PENDING,
-            ScheduledTask.waiting_for.is_(None),
-            func.coalesce(ScheduledTask.not_before, ScheduledTask.scheduled_at) <= now,
-        )
-        .order_by(ScheduledTask.priority, ScheduledTask.scheduled_at, ScheduledTask.id)
-    )
-
-
-def drain(engine: RuleEngine, queue: str, *, most_runs: int, most_seconds: float) -> int:
-    """Execute the queue's due runs until none is left or a limit is reached; returns the number executed."""
-    executed, until = 0, engine.clock().timestamp() + most_seconds
-    while executed < most_runs and engine.clock().timestamp() < until:
-        with engine.transaction() as session:
-            ids = session.scalars(ready(queue, engine.clock()).limit(min(most_runs - executed, 20))).all()
-            if len(ids) > 1:
-                # While this worker executes the first run, another one may take the next.
-                wake(session, [queue])
-        if not ids:
-            return executed
-        for run_id in ids:
-            if engine.executor.draining():
-                return executed
-            if engine.clock().timestamp() >= until:
-                # A more urgent run may have arrived during a long one: select again.
-                break
-            executed += engine.execute(run_id)
-    with engine.transaction() as session:
-        if session.scalar(select(ready(queue, engine.clock()).exists())):
-            wake(session, [queue])
-    return executed

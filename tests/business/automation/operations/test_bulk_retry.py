@@ -16,13 +16,14 @@ from app.business.automation.models import AutomationRule
 from app.business.automation.operation_models import Operation
 from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services.automation_service import Actor, AutomationService
+from app.business.automation.services.draining import drain
 from app.business.automation.services.history.run_list import RunFilters
 from app.business.automation.services.operation_registry import KINDS
 from app.business.automation.services.operations import bulk_retry, lifecycle
 from app.business.automation.services.operations.bulk_retry import RetryReport, RetrySkip
 from app.business.automation.services.operations.lifecycle import OperationRequest
-from app.business.automation.services.rule_engine import drain, ready
 from app.business.automation.services.runs import commands
+from app.business.automation.services.runs.reservations import ready
 from app.business.errors import Conflict
 from app.business.language_model import Completion, Prompt
 from app.business.planner.models import Sector, Site
@@ -253,10 +254,10 @@ def test_after_a_long_run_the_worker_checks_for_more_urgent_work(
 
     usual = [start(rules[0]) for _ in range(3)]
     session.commit()
-    assert drain(machine.engine, "long", most_runs=100, most_seconds=5) == 1
+    assert drain(machine.engine, "long", most_runs=100, most_seconds=5).executed == 1
     urgent = start(rules[1])
     session.commit()
-    assert drain(machine.engine, "long", most_runs=100, most_seconds=5) == 1
+    assert drain(machine.engine, "long", most_runs=100, most_seconds=5).executed == 1
     session.expire_all()
     assert [run.status for run in (urgent, *usual)] == ["completed", "completed", "pending", "pending"]
 

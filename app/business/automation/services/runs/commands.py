@@ -78,6 +78,8 @@ def cancel(session: Session, run: ScheduledTask, now: datetime) -> None:
             remaining=func.coalesce(ScheduledTask.promised, 0),
             waiting_for=None,
             waits_for_run_id=None,
+            lease_token=None,
+            lease_until=None,
             finished_at=now,
         )
     ):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, bindparam, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, aliased
 
@@ -32,15 +32,18 @@ class Lease:
     token: str
 
 
-def claim_run(session: Session, run_id: int, worker: str, now: datetime) -> ScheduledTask | None:
+def claim_run(
+    session: Session, run_id: int, worker: str, now: datetime, reserved: str = ""
+) -> ScheduledTask | None:
     """Claim a due pending run: guarded update with a fresh token. None when another worker has it, or it must wait.
 
     Event and backfill runs of one rule run one at a time; the others wait for the previous one.
+    reserved: the token of this worker's reservation.
     """
     token = secrets.token_hex(8)
     try:
         with _alone(session):
-            run = _take(session, run_id, worker, token, now)
+            run = _take(session, run_id, worker, token, now, reserved)
     except IntegrityError:
         run = None
     if run is None:
@@ -62,9 +65,11 @@ def _alone(session: Session) -> AbstractContextManager[object]:
     return session.begin_nested() if session.get_bind().dialect.name == "postgresql" else nullcontext()
 
 
-def _take(session: Session, run_id: int, worker: str, token: str, now: datetime) -> ScheduledTask | None:
+def _take(
+    session: Session, run_id: int, worker: str, token: str, now: datetime, reserved: str
+) -> ScheduledTask | None:
     by = {"run": run_id, "by": worker, "token": token, "now": now, "until": now + LEASE}
-    return session.scalar(_CLAIM, by)
+    return session.scalar(_CLAIM, by | {"reserved": reserved, "too_late": now + 2 * LEASE})
 
 
 def _running_of_rule(run: Any) -> Select[int]:
@@ -88,6 +93,8 @@ def _wait_for_previous(session: Session, run: ScheduledTask, now: datetime) -> N
         .values(
             waiting_for=Waiting.PREVIOUS,
             waits_for_run_id=None,
+            lease_token=None,
+            lease_until=None,
             waiting_since=func.coalesce(ScheduledTask.waiting_since, now),
         )
         .execution_options(synchronize_session=False)
@@ -139,6 +146,15 @@ def expired(now: datetime) -> Any:
     )
 
 
+def not_reserved(now: Any, too_late: Any = None) -> ColumnElement[bool]:
+    """Clause over pending runs: no worker has reserved it, or that is over."""
+    return or_(
+        ScheduledTask.lease_until.is_(None),
+        ScheduledTask.lease_until < now,
+        ScheduledTask.lease_until > (now + 2 * LEASE if too_late is None else too_late),
+    )
+
+
 _CLAIM = (
     update(ScheduledTask)
     .where(
@@ -146,6 +162,10 @@ _CLAIM = (
         ScheduledTask.status == Status.PENDING,
         ScheduledTask.waiting_for.is_(None),
         func.coalesce(ScheduledTask.not_before, ScheduledTask.scheduled_at) <= bindparam("now"),
+        or_(
+            ScheduledTask.lease_token == bindparam("reserved"),
+            not_reserved(bindparam("now"), bindparam("too_late")),
+        ),
         or_(ScheduledTask.cause.not_in(SERIAL_CAUSES), ~_running_of_rule(ScheduledTask).exists()),
     )
     .values(
