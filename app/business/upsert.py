@@ -92,6 +92,21 @@ def upserting(
     return statement.on_conflict_do_update(index_elements=list(unique), set_=dict(change), where=where)
 
 
+def upserting_as_given(
+    session: Session,
+    model: type[Base],
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    unique: Sequence[str],
+    change: Sequence[str],
+    where: Any,
+) -> Any:
+    """The same for many rows, of which existing ones take the `change` columns of the row that was given for them."""
+    statement = _insert(session, model).values(list(rows))
+    values = {name: statement.excluded[name] for name in change}
+    return statement.on_conflict_do_update(index_elements=list(unique), set_=values, where=where)
+
+
 def _insert(session: Session, model: Any) -> Any:
     dialect = postgresql if session.get_bind().dialect.name == "postgresql" else sqlite
     return dialect.insert(model)

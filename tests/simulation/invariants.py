@@ -33,8 +33,8 @@ AT_ALL_TIMES = {name: query for name, (_, query) in invariants.QUERIES.items() i
     "budgets count what is set aside": "SELECT a.id FROM account a WHERE a.credits_held <> COALESCE((SELECT "
     "SUM(c.held) FROM spend_counter c WHERE c.account_id = a.id AND c.scope = 'account'), 0)",
     "legal moves of a run": "SELECT run_id, was, became FROM moved WHERE was || '-' || became NOT IN ("
-    "'pending-running', 'pending-skipped', 'running-pending', 'running-completed', 'running-failed', "
-    "'running-skipped', 'failed-pending', 'new-pending', 'new-skipped', 'new-failed')",
+    "'pending-running', 'pending-completed', 'pending-skipped', 'running-pending', 'running-completed', "
+    "'running-failed', 'running-skipped', 'failed-pending', 'new-pending', 'new-skipped', 'new-failed')",
 }
 """Queries that must return no row, whatever was killed or hangs at that moment."""
 

@@ -15,10 +15,11 @@ from sqlalchemy.orm import Session, sessionmaker
 
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import ScheduledTask, Status, Waiting
-from app.business.automation.services import attention, draining, rule_engine
+from app.business.automation.services import attention, rule_engine
 from app.business.automation.services.action_executor import ActionExecutor
 from app.business.automation.services.actions.registry import make_works
 from app.business.automation.services.automation_service import AutomationService
+from app.business.automation.services.draining.drain import drain
 from app.business.automation.services.rules.naming import free_name
 from app.business.automation.services.runs import recovery, waiting
 from app.business.automation.services.runs.lease import LEASE
@@ -179,7 +180,7 @@ class World:
         engine = rule_engine.RuleEngine(
             process.transaction, executor, self.clock, lambda _lease: nullcontext(), process.name
         )
-        draining.drain(engine, queue, most_runs=100, most_seconds=500)
+        drain(engine, queue, most_runs=100, most_seconds=500, timer=lambda: 0.0)
 
     def someone_acts(self) -> None:
         self.run("a web process", self._act)

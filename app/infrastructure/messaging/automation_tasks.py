@@ -11,9 +11,10 @@ import structlog
 from sqlalchemy.orm import Session
 
 from app.business.accounts.services import uploads
-from app.business.automation.services import attention, draining, rule_engine
+from app.business.automation.services import attention, rule_engine
 from app.business.automation.services.auditing import invariants
 from app.business.automation.services.backtest import back_test
+from app.business.automation.services.draining.drain import drain as drain_runs
 from app.business.automation.services.forecast import credit_watch
 from app.business.automation.services.history import credit_days, run_days
 from app.business.automation.services.operation_registry import KINDS
@@ -98,7 +99,7 @@ def drain(queue: str) -> None:
         return
     if queue == EVENTS_QUEUE:
         _dispatch(utc_now())
-    drained = draining.drain(_engine(), queue, most_runs=MOST_RUNS, most_seconds=MOST_SECONDS)
+    drained = drain_runs(_engine(), queue, most_runs=MOST_RUNS, most_seconds=MOST_SECONDS)
     if drained.singly:
         log.warning("runs_executed_singly", queue=queue, runs=drained.singly)
     if queue == LONG_QUEUE and not worker.draining.is_set():

@@ -16,7 +16,7 @@ from app.business.automation.services.action_executor import ActionExecutor
 from app.business.automation.services.actions.registry import make_works
 from app.business.automation.services.auditing import invariants
 from app.business.automation.services.automation_service import Actor, AutomationService
-from app.business.automation.services.draining import drain
+from app.business.automation.services.draining.drain import drain
 from app.business.automation.services.rule_engine import RuleEngine
 from app.business.automation.services.rules.naming import free_name
 from app.business.automation.services.runs import waiting
@@ -38,6 +38,8 @@ class Machine:
     draining: bool = False
     publisher: SitePublisher = field(default_factory=NoPublisher)
     together: bool | None = None
+    as_set: int = 0
+    singly: int = 0
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -71,7 +73,16 @@ class Machine:
         return sum(self.drain(queue) for queue in RUN_QUEUES)
 
     def drain(self, queue: str, most_runs: int = 1000) -> int:
-        drained = drain(self.engine, queue, most_runs=most_runs, most_seconds=60, together=self.together)
+        drained = drain(
+            self.engine,
+            queue,
+            most_runs=most_runs,
+            most_seconds=60,
+            together=self.together,
+            timer=lambda: 0.0,
+        )
+        self.as_set += drained.as_set
+        self.singly += drained.singly
         return drained.executed
 
     def settle(self, rounds: int = 50) -> None:

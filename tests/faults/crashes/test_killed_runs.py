@@ -106,8 +106,8 @@ class Killed:
 
 
 def expire_leases(session: Session, today: datetime) -> None:
-    """The minute until a lease ends is taken from the row, not waited for."""
-    silent = update(ScheduledTask).where(ScheduledTask.status == Status.RUNNING)
+    """The time until a lease or a reservation ends is taken from the row, not waited for."""
+    silent = update(ScheduledTask).where(ScheduledTask.lease_token.is_not(None))
     session.execute(silent.values(lease_until=today - timedelta(minutes=1)))
     session.commit()
 
@@ -194,7 +194,11 @@ def test_a_retry_killed_at_any_commit_does_the_rest_once(
 def test_a_worker_killed_between_many_runs_executes_each_once(
     world: Session, trials: Trials, today: datetime
 ) -> None:
-    for number in times(full=[*range(1, 10)], sample=[6]):
+    statements = [f"statement:{number}" for number in range(1, 25)]
+    commits = [f"{side}-commit:{number}" for side in ("before", "after") for number in range(1, 4)]
+    for point in times(
+        full=[*statements, *commits], sample=["statement:9", "before-commit:3", "after-commit:3"]
+    ):
         account = make_account(world)
         sector = make_sector(world, make_site(world, account))
         keywords = [make_keyword(world, sector) for _ in range(3)]
@@ -204,12 +208,12 @@ def test_a_worker_killed_between_many_runs_executes_each_once(
         for keyword in keywords:
             AutomationService().execute(world, rule, Actor(None), ago, record_ids=[keyword.id])
         world.commit()
-        assert trials.dies("work_off", dies=f"after-commit:{number}")
+        assert trials.dies("work_off", dies=point)
         expire_leases(world, today)
         trials.run("heal")
         world.rollback()
         states = select(ScheduledTask.status).where(ScheduledTask.account_id == account.id)
         labels = select(Keyword.labels).where(Keyword.account_id == account.id)
         assert world.scalars(states).all() == [Status.COMPLETED] * 3
-        assert world.scalars(labels).all() == [["seen"]] * 3
+        assert world.scalars(labels).all() == [["seen"]] * 3, point
         assert audit(world, today + timedelta(minutes=10)) == []

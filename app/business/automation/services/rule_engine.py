@@ -181,7 +181,7 @@ def _stop_failing(session: Session, context: RunContext) -> None:
 def _admit(session: Session, context: RunContext) -> list[int]:
     # What the checks note on the run is written once, when all have been asked.
     with session.no_autoflush:
-        admission = pass_gates(session, context, _note_admission)
+        admission = pass_gates(session, context, note_admission)
     context.detail.gates = admission.gates
     if admission.stop:
         if admission.stop.would is not None:
@@ -193,7 +193,8 @@ def _admit(session: Session, context: RunContext) -> list[int]:
     return admission.records
 
 
-def _note_admission(context: RunContext, admission: Admission) -> None:
+def note_admission(context: RunContext, admission: Admission) -> None:
+    """Note on the run that it has passed all gates, and with which records."""
     run = context.run
     run.admitted_at, run.record_count = context.now, len(admission.records)
     run.waiting_since, context.is_new = None, not admission.origins and run.attempt == 1

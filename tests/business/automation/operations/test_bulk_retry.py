@@ -16,7 +16,7 @@ from app.business.automation.models import AutomationRule
 from app.business.automation.operation_models import Operation
 from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services.automation_service import Actor, AutomationService
-from app.business.automation.services.draining import drain
+from app.business.automation.services.draining.drain import drain
 from app.business.automation.services.history.run_list import RunFilters
 from app.business.automation.services.operation_registry import KINDS
 from app.business.automation.services.operations import bulk_retry, lifecycle

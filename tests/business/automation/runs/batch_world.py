@@ -24,6 +24,7 @@ from tests.business.automation.rule_parts import IDEAS, LABEL, clusters_with_key
 from tests.factories import make_account, make_sector, make_site
 
 WORDS = ("lamp", "desk", "chair", "shelf")
+RELABEL = {"type": "update_records", "params": {"labels_add": ["again"], "labels_remove": ["seen"]}}
 MARK = {"type": "update_records", "params": {"labels_add": ["marked"], "note": "{text}"}}
 IGNORE = {"type": "update_records", "params": {"status": "ignored"}}
 NOTIFY = {"type": "notify", "params": {"message": "Look"}}
@@ -33,8 +34,9 @@ SEEN = {"field": "labels", "operator": "contains", "value": "seen"}
 LAMP = {"field": "text", "operator": "contains", "value": "lamp"}
 NOT_LAMP = {"field": "text", "operator": "not_contains", "value": "lamp"}
 STEPS: list[list[dict[str, Any]]] = [
-    [LABEL],
-    [LABEL],
+    *[[LABEL]] * 3,
+    *[[RELABEL]] * 3,
+    [LABEL, RELABEL],
     [MARK],
     [IGNORE],
     [LABEL, NOTIFY],
@@ -78,7 +80,8 @@ class BatchWorld(Machine):
     def engine(self) -> RuleEngine:
         engine = super().engine
         own = engine.executor.works
-        engine.executor.works = {name: _Stubborn(work, lambda: False) for name, work in own.items()}
+        stubborn = {name: _Stubborn(own[name], lambda: False) for name in ("create_record", "notify")}
+        engine.executor.works = own | stubborn
         return engine
 
     def live(self) -> None:
@@ -102,7 +105,7 @@ class BatchWorld(Machine):
             sectors.append(make_sector(self.session, site, name=f"Sector {number}.{place}"))
         for _ in range(4):
             self.make_rule(account, **self._rule())
-        for other in self.rng.sample(OTHERS, 2):
+        for other in OTHERS if number == 1 else self.rng.sample(OTHERS[1:], 2):
             self.make_rule(account, **other)
         clusters_with_keywords(self.session, sectors[0], 2)
         self.session.commit()

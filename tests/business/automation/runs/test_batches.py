@@ -1,26 +1,31 @@
 """Runs executed together in one transaction end as they do one by one, whatever meets them."""
 
 from datetime import timedelta
+from itertools import count
 from random import Random
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import RunAttempt, ScheduledTask, Status
-from app.business.automation.services import draining, rule_engine
-from app.business.automation.services.draining import drain
-from app.business.automation.services.runs import closing, commands
+from app.business.automation.services import rule_engine
+from app.business.automation.services.draining import drain as drain_module
+from app.business.automation.services.draining.drain import drain
+from app.business.automation.services.draining.plain_runs import first_plain_runs
+from app.business.automation.services.runs import closing, commands, record_claims
 from app.business.automation.services.runs.lease import claim_run
 from app.business.automation.services.runs.reservations import RESERVED_FOR, reserve
 from app.business.automation.services.triggering.dispatch import dispatch_batches
-from app.business.planner.models import Keyword
+from app.business.planner.models import Keyword, Sector
 from app.infrastructure.database import db
 from tests import databases
+from tests.business.automation.held_world import Killed
 from tests.business.automation.machine import Machine
 from tests.business.automation.rule_parts import LABEL, import_texts
 from tests.business.automation.runs.batch_world import BatchWorld, everything
+from tests.business.automation.runs.test_engine_cost import TRANSACTION_WORDS, statements
 from tests.factories import NOW, make_account, make_sector, make_site
 from tests.faults.crashes.trials import times
 
@@ -42,6 +47,7 @@ def life(session: Session, seed: int, *, together: bool | None) -> dict[str, lis
     world.live()
     assert world.breaches() == []
     assert not world.runs(Status.RUNNING)
+    assert together is False or world.as_set
     rows = everything(session)
     session.rollback()
     session.expunge_all()
@@ -53,7 +59,7 @@ def machine(session: Session) -> Machine:
     """Five runs of one rule are due, each over one new keyword."""
     machine = Machine(session)
     account = make_account(session)
-    machine.make_rule(account, actions=[LABEL], batching="each")
+    machine.make_rule(account, actions=[LABEL], batching="each", max_executions_per_day=1000)
     import_texts(session, make_sector(session, make_site(session, account)), [f"lamp {n}" for n in range(5)])
     session.commit()
     dispatch_batches(machine.transaction, machine.now)
@@ -66,6 +72,14 @@ def labelled(machine: Machine) -> int:
         row for row in machine.session.scalars(select(Keyword)) if "seen" in row.labels and row.version == 2
     ]
     return len(seen)
+
+
+def due_again(machine: Machine, trial: str) -> None:
+    """Five more runs are due."""
+    sector = machine.session.scalars(select(Sector)).one()
+    import_texts(machine.session, sector, [f"desk {trial} {n}" for n in range(5)])
+    machine.session.commit()
+    dispatch_batches(machine.transaction, machine.now)
 
 
 def attempts(machine: Machine) -> int:
@@ -85,8 +99,8 @@ def test_runs_of_a_transaction_that_failed_are_executed_one_by_one(
             raise OSError("Nothing that a run's own steps meet.")
 
     monkeypatch.setattr(rule_engine.closing, "settle", fail_once)
-    monkeypatch.setattr(draining, "LOCKED_SECONDS", 600)
-    drained = drain(machine.engine, "events", most_runs=100, most_seconds=60)
+    monkeypatch.setattr(drain_module, "FIRST_SET", 0)
+    drained = drain(machine.engine, "events", most_runs=100, most_seconds=60, timer=lambda: 0.0)
     assert (drained.executed, drained.singly) == (5, 3)
     assert {run.status for run in machine.runs()} == {Status.COMPLETED}
     assert (labelled(machine), attempts(machine)) == (5, 5)
@@ -109,12 +123,12 @@ def test_a_worker_that_dies_with_reserved_runs_delays_them_for_a_moment(machine:
     session = machine.session
     assert len(reserve(session, "events", 2, NOW).rules) == 2
     session.commit()
-    assert drain(machine.engine, "events", most_runs=100, most_seconds=60).executed == 3
+    assert drain(machine.engine, "events", most_runs=100, most_seconds=60, timer=lambda: 0.0).executed == 3
     machine.now += RESERVED_FOR + timedelta(seconds=1)
     left = reserve(session, "events", 5, machine.now)
     assert left.left_behind == set(left.rules)
     session.rollback()
-    assert drain(machine.engine, "events", most_runs=100, most_seconds=60).executed == 2
+    assert drain(machine.engine, "events", most_runs=100, most_seconds=60, timer=lambda: 0.0).executed == 2
     assert (labelled(machine), machine.breaches()) == (5, [])
 
 
@@ -132,7 +146,7 @@ def test_a_run_left_behind_by_a_dead_worker_is_executed_alone(
         return within(engine, session, run_id, reserved)
 
     monkeypatch.setattr(rule_engine.RuleEngine, "execute_within", note)
-    drain(machine.engine, "events", most_runs=100, most_seconds=60)
+    drain(machine.engine, "events", most_runs=100, most_seconds=60, timer=lambda: 0.0)
     first, *others = (run.id for run in machine.runs())
     assert (together, labelled(machine)) == (others, 5)
     assert first not in together
@@ -149,6 +163,98 @@ def test_a_reserved_run_can_be_cancelled(machine: Machine) -> None:
 
 
 def test_what_a_drain_does_not_come_to_is_free_at_once(machine: Machine) -> None:
-    assert drain(machine.engine, "events", most_runs=2, most_seconds=60).executed == 2
+    assert drain(machine.engine, "events", most_runs=2, most_seconds=60, timer=lambda: 0.0).executed == 2
     held = select(func.count(ScheduledTask.id)).where(ScheduledTask.lease_token.is_not(None))
     assert machine.session.scalar(held) == 0
+
+
+@pytest.mark.both_databases
+def test_a_free_run_in_a_batch_of_100_takes_at_most_three_statements(
+    machine: Machine, session: Session
+) -> None:
+    import_texts(session, session.scalars(select(Sector)).one(), [f"shelf {n}" for n in range(95)])
+    session.commit()
+    dispatch_batches(machine.transaction, machine.now)
+    with statements() as seen:
+        assert machine.drain("events", 100) == 100
+    assert (machine.as_set, labelled(machine)) == (100, 100)
+    assert len(seen) <= 3 * 100, "\n".join(seen)
+
+
+def test_runs_that_another_worker_has_reserved_meanwhile_are_in_no_set(machine: Machine) -> None:
+    session, works = machine.session, machine.engine.executor.works
+    mine = reserve(session, "events", 5, NOW)
+    later = NOW + RESERVED_FOR + timedelta(seconds=1)
+    others = reserve(session, "events", 2, later)
+    assert not first_plain_runs(session, list(mine.rules), mine.token, works, later).contexts
+    assert (
+        first_plain_runs(session, list(others.rules), others.token, works, later).contexts.keys()
+        == others.rules.keys()
+    )
+
+
+@pytest.mark.both_databases
+def test_a_set_whose_records_somebody_took_meanwhile_is_executed_one_by_one(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim = record_claims.claim_as_handled
+    monkeypatch.setattr(record_claims, "claim_as_handled", lambda *given: claim(*given) - 1)
+    drained = drain(machine.engine, "events", most_runs=100, most_seconds=60, timer=lambda: 0.0)
+    assert (drained.executed, drained.as_set, drained.singly) == (5, 0, 5)
+    assert (labelled(machine), attempts(machine), machine.breaches()) == (5, 5, [])
+
+
+def test_a_transaction_begins_no_further_run_after_its_time(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(drain_module, "FIRST_SET", 0)
+    commits: list[object] = []
+    note = commits.append
+    seconds = count()
+    event.listen(db.engine, "commit", note)
+    drained = drain(
+        machine.engine, "events", most_runs=5, most_seconds=60, timer=lambda: float(next(seconds))
+    )
+    event.remove(db.engine, "commit", note)
+    assert (drained.executed, labelled(machine)) == (5, 5)
+    assert len(commits) >= 5
+
+
+@pytest.mark.both_databases
+def test_a_worker_killed_at_any_statement_of_a_batch_loses_nothing_and_repeats_nothing(
+    machine: Machine,
+) -> None:
+    whole = _count_of_a_batch(machine)
+    points = times(full=range(1, whole + 1), sample=range(2, whole + 1, whole // 4))
+    for number, point in enumerate(points, 2):
+        due_again(machine, str(number))
+        with pytest.raises(Killed):
+            _drain_until_killed(machine, point)
+        machine.session.rollback()
+        machine.now += RESERVED_FOR + timedelta(seconds=1)
+        machine.settle()
+        assert (labelled(machine), attempts(machine)) == (5 * number, 5 * number), (
+            f"killed at statement {point}"
+        )
+        assert {run.status for run in machine.runs()} == {Status.COMPLETED}
+    assert machine.breaches() == []
+
+
+def _count_of_a_batch(machine: Machine) -> int:
+    with statements() as seen:
+        assert machine.drain("events") == 5
+    return len(seen)
+
+
+def _drain_until_killed(machine: Machine, point: int) -> None:
+    passed = count(1)
+
+    def kill(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        if not statement.startswith(TRANSACTION_WORDS) and next(passed) == point:
+            raise Killed
+
+    event.listen(db.engine, "before_cursor_execute", kill)
+    try:
+        machine.drain("events")
+    finally:
+        event.remove(db.engine, "before_cursor_execute", kill)

@@ -1,5 +1,6 @@
 """Handlers that work in our own database only: update and create records, switching rules."""
 
+from collections.abc import Sequence
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
@@ -31,6 +32,7 @@ from app.business.writer.services import task_service
 from app.business.writer.services.record_editors import update_record
 
 LONGEST_NOTE = 2000
+UPDATED = Done(message="Updated")
 GONE = LeftOut("It was archived or removed before its turn came.")
 SWITCHED = {True: "switched on", False: "switched off"}
 
@@ -52,7 +54,7 @@ class UpdateRecordsWork(LocalWork):
             raise Refused(GONE.message) from None
         except Conflict as refusal:
             raise Refused(refusal.message) from None
-        return Done(message="Updated")
+        return UPDATED
 
 
 def _changes(
@@ -60,8 +62,7 @@ def _changes(
 ) -> dict[str, FieldValue]:
     changes: dict[str, FieldValue] = {}
     if params.labels_add or params.labels_remove:
-        kept = [label for label in row.labels if label not in params.labels_remove]
-        changes["labels"] = list(dict.fromkeys([*kept, *params.labels_add]))
+        changes["labels"] = [*changed_labels(row.labels, params)]
     if params.note is not None:
         whose = record_type_of(row)
         changes["note"] = fill(session, context, params.note, whose, [row.id])[:LONGEST_NOTE]
@@ -72,6 +73,12 @@ def _changes(
     if params.status is not None:
         changes["status"] = params.status
     return changes
+
+
+def changed_labels(present: Sequence[str], params: UpdateRecords) -> list[str]:
+    """A record's labels after the change."""
+    kept = [label for label in present if label not in params.labels_remove]
+    return list(dict.fromkeys([*kept, *params.labels_add]))
 
 
 def due_day(context: RunContext, days: int) -> date:

@@ -3,7 +3,7 @@
 A gate that stops the run takes no daily slot, credits or records. The trace contains every gate.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, select
@@ -37,6 +37,8 @@ from app.business.planner.models import SiteStatus
 from app.business.upsert import upserting
 
 SAMPLE = 10
+FREE = "Free."
+"""The credits gate of a run that costs nothing."""
 
 
 def pass_gates(
@@ -56,7 +58,7 @@ def pass_gates(
         if isinstance(verdict, Stop):
             admission.stop = verdict
             savepoint.rollback()
-        admission.gates.append(_line(name, verdict))
+        admission.gates.append(gate_line(name, verdict))
     if admission.stop:
         return admission
     if context.definition.mode == "shadow":
@@ -88,7 +90,8 @@ def _would_have(context: RunContext, admission: Admission, would: dict[str, int]
     return f"Practice mode: it would have worked on {what} for {price} {credits}. Nothing was done."
 
 
-def _line(name: str, verdict: str | Stop | None) -> dict[str, Any]:
+def gate_line(name: str, verdict: str | Stop | None) -> dict[str, Any]:
+    """The gate's entry in the trace of the run."""
     if isinstance(verdict, Stop):
         return {"gate": name, "result": "stop", "message": verdict.message}
     return {"gate": name, "result": "not_applicable" if verdict is None else "pass", "message": verdict or ""}
@@ -172,10 +175,15 @@ def check_conditions(session: Session, context: RunContext, admission: Admission
     if choice.matched + choice.place.beyond >= needed and _waits_for_records(choice, needed):
         return wait_for_holder(context, holders_of(session, context, choice.held))
     if choice.matched and choice.matched + choice.place.beyond >= needed:
-        return f"{context.plural(choice.matched)} {'matches' if choice.matched == 1 else 'match'}."
+        return matching_records(context, choice)
     if choice.offered is not None:
         _sample_trace(session, context, list(context.detail.records or ())[:SAMPLE])
     return Stop(Reason.CONDITIONS, too_few(session, context, choice, needed))
+
+
+def matching_records(context: RunContext, choice: Choice) -> str:
+    """The sentence of the number that matches."""
+    return f"{context.plural(choice.matched)} {'matches' if choice.matched == 1 else 'match'}."
 
 
 def _waits_for_records(choice: Choice, needed: int) -> bool:
@@ -192,9 +200,9 @@ def _needed(context: RunContext, choice: Choice) -> int:
 def _check_account_figures(session: Session, context: RunContext) -> str | Stop:
     run_id = finished_run_id(session, context) if context.definition.subject == FINISHED_RUN else None
     if run_id is not None:
-        return _check_facts(context, _facts(session, context, FINISHED_RUN, [run_id])[run_id])
+        return _check_facts(context, facts_of(session, context, FINISHED_RUN, [run_id])[run_id])
     account_id = context.account.id
-    return _check_facts(context, _facts(session, context, None, [account_id])[account_id])
+    return _check_facts(context, facts_of(session, context, None, [account_id])[account_id])
 
 
 def _check_facts(context: RunContext, facts: Facts) -> str | Stop:
@@ -213,12 +221,19 @@ def _sample_trace(session: Session, context: RunContext, ids: list[int]) -> None
 
 def sample_traces(session: Session, context: RunContext, ids: list[int]) -> list[dict[str, Any]]:
     """The evaluation of the rule's conditions on each of `ids`, leaf by leaf."""
-    facts = _facts(session, context, context.definition.record_type, ids)
+    return traces_of(context, ids, facts_of(session, context, context.definition.record_type, ids))
+
+
+def traces_of(context: RunContext, ids: Sequence[int], facts: Mapping[int, Facts]) -> list[dict[str, Any]]:
+    """The same from loaded facts."""
     trace = ConditionEvaluator().trace
     return [{"id": key, "trace": trace(context.conditions, facts[key])} for key in ids if key in facts]
 
 
-def _facts(session: Session, context: RunContext, subject: str | None, ids: list[int]) -> dict[int, Facts]:
+def facts_of(
+    session: Session, context: RunContext, subject: str | None, ids: Sequence[int]
+) -> dict[int, Facts]:
+    """What the rule's conditions read of these records."""
     return load_facts(
         session,
         subject,
@@ -233,28 +248,42 @@ def _facts(session: Session, context: RunContext, subject: str | None, ids: list
 
 def check_daily_limit(session: Session, context: RunContext, _admission: Admission) -> str | Stop | None:
     """Count one more run today, with a guarded update. Follow-ups count too; retries do not pass this gate again."""
-    rule, run, day = context.rule, context.run, context.local_day
-    limit = rule.max_executions_per_day
-    key = {"rule_id": rule.id, "local_day": day, "split_site_id": run.split_site_id}
+    limit, day = context.rule.max_executions_per_day, context.local_day
+    used = take_slots(session, context, 1)
+    if used is not None:
+        return note_slot(context, used)
+    message = f"Daily limit reached ({limit} of {limit} on {day:%d %b}, {context.account.timezone})."
+    return Stop(Reason.DAILY_LIMIT, message, Waiting.DAY)
+
+
+def take_slots(session: Session, context: RunContext, runs: int) -> int | None:
+    """Count so many runs of the run's rule today; returns the number counted by now. None: not all of them fit."""
+    key = {
+        "rule_id": context.rule.id,
+        "local_day": context.local_day,
+        "split_site_id": context.run.split_site_id,
+    }
     counted = upserting(
         session,
         RuleDay,
-        key | {"account_id": context.account.id, "used": 1},
+        key | {"account_id": context.account.id, "used": runs},
         unique=list(key),
-        change={"used": RuleDay.used + 1},
-        where=has_slot(limit),
+        change={"used": RuleDay.used + runs},
+        where=has_slot(context.rule.max_executions_per_day - runs + 1),
     )
-    used = session.scalar(counted.returning(RuleDay.used))
-    if used is not None:
-        run.counted_day = day
-        return f"Run {used} of {limit} today."
-    message = f"Daily limit reached ({limit} of {limit} on {day:%d %b}, {context.account.timezone})."
-    return Stop(Reason.DAILY_LIMIT, message, Waiting.DAY)
+    used: int | None = session.scalar(counted.returning(RuleDay.used))
+    return used
 
 
 def has_slot(limit: int) -> ColumnElement[bool]:
     """The guard: no more runs per day than the limit."""
     return RuleDay.used < limit
+
+
+def note_slot(context: RunContext, used: int) -> str:
+    """Note on the run that it has been counted as the day's run number `used`."""
+    context.run.counted_day = context.local_day
+    return f"Run {used} of {context.rule.max_executions_per_day} today."
 
 
 def check_limit(session: Session, context: RunContext, admission: Admission) -> str | Stop:
@@ -306,7 +335,7 @@ def check_credits(session: Session, context: RunContext, admission: Admission) -
         return stop
     kept = {key: run_id for key, run_id in admission.origins.items() if key in set(admission.records)}
     _go_on(session, context, admission, admission.records, kept)
-    return f"{admission.price} credits set aside." if admission.price else "Free."
+    return f"{admission.price} credits set aside." if admission.price else FREE
 
 
 def _go_on(

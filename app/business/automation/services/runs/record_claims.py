@@ -1,6 +1,6 @@
 """Claims of records, so that a rule takes each record once: unique (rule, record) rows with guarded updates."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -11,7 +11,7 @@ from app.business.automation.models import RuleRecord, RuleVersion
 from app.business.automation.run_models import Cause, ScheduledTask
 from app.business.automation.services.runs.context import RunContext
 from app.business.planner.models import Record
-from app.business.upsert import upserting
+from app.business.upsert import upserting, upserting_as_given
 
 FAILURES_TO_SET_ASIDE = 3
 CHUNK = 500
@@ -143,6 +143,39 @@ def _upsert(session: Session, context: RunContext, ids: Iterable[int]) -> Any:
         change={"state": "claimed", "run_id": context.run.id, "updated_at": context.now},
         where=or_(not_(_taken(context)), RuleRecord.run_id == context.run.id),
     ).returning(RuleRecord.record_id, RuleRecord.unfinished_run_id)
+
+
+def claim_as_handled(session: Session, contexts: Sequence[RunContext]) -> int:
+    """Claim all given records of first runs that finish them in this transaction; returns the number that they got."""
+    rows: list[dict[str, Any]] = [
+        {
+            "account_id": context.account.id,
+            "rule_id": context.rule.id,
+            "record_type": context.run.record_type,
+            "record_id": record_id,
+            "state": "handled",
+            "run_id": context.run.id,
+            "failures": 0,
+            "handled_at": context.now,
+            "updated_at": context.now,
+        }
+        for context in contexts
+        for record_id in context.detail.records or ()
+    ]
+    return sum(len(session.execute(_upsert_handled(session, chunk)).all()) for chunk in _row_chunks(rows))
+
+
+def _upsert_handled(session: Session, rows: list[dict[str, Any]]) -> Any:
+    changed = ("state", "run_id", "failures", "handled_at", "updated_at")
+    unique = ["rule_id", "record_type", "record_id"]
+    is_free = and_(RuleRecord.state != "claimed", RuleRecord.unfinished_run_id.is_(None))
+    return upserting_as_given(
+        session, RuleRecord, rows, unique=unique, change=changed, where=is_free
+    ).returning(RuleRecord.record_id)
+
+
+def _row_chunks(rows: list[dict[str, Any]]) -> Iterable[list[dict[str, Any]]]:
+    return (rows[start : start + CHUNK] for start in range(0, len(rows), CHUNK))
 
 
 def claim_again(session: Session, context: RunContext, ids: list[int]) -> dict[int, int]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, false, func, or_, select, true
+from sqlalchemy import ColumnElement, Row, and_, false, func, or_, select, true
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import RuleRecord
@@ -90,6 +90,19 @@ def matching_of(session: Session, context: RunContext, given: Sequence[int]) -> 
     return [*choice.ids, *choice.held]
 
 
+def choose_for_many(session: Session, contexts: Sequence[RunContext]) -> list[Choice]:
+    """Bulk version of `choose_records` for first runs of one version and place, each over given records of its own."""
+    first, model = contexts[0], MODELS[contexts[0].run.record_type or ""]
+    given = [key for context in contexts for key in context.detail.records or ()]
+    query = select(model.id, _is_held(first, model)).where(_may_take(session, first), model.id.in_(given))
+    found = session.execute(query.order_by(*_order(first))).all()
+    return [_choice_of(context, context.detail.records or (), found) for context in contexts]
+
+
+def _is_held(context: RunContext, model: type[Record]) -> ColumnElement[bool]:
+    return held_elsewhere(context).where(RuleRecord.record_id == model.id).exists()
+
+
 def _of_given(session: Session, context: RunContext, given: Sequence[int]) -> Choice:
     model = MODELS[context.run.record_type or ""]
     # A follow-up from a later step works on created records, which the rule's conditions do not apply to.
@@ -98,18 +111,21 @@ def _of_given(session: Session, context: RunContext, given: Sequence[int]) -> Ch
         if context.run.from_step
         else _may_take(session, context)
     )
-    is_held = held_elsewhere(context).where(RuleRecord.record_id == model.id).exists()
-    held: set[int] = set()
-    found: list[int] = []
+    found: list[Row[int, bool]] = []
     order = () if context.run.from_step else _order(context)
     for start in range(0, len(given), CHUNK):
         chunk = list(given[start : start + CHUNK])
-        query = select(model.id, is_held).where(clause, model.id.in_(chunk)).order_by(*order)
-        for record_id, is_held_now in session.execute(query):
-            found.append(record_id)
-            held.update([record_id] if is_held_now else [])
+        query = select(model.id, _is_held(context, model)).where(clause, model.id.in_(chunk))
+        found += session.execute(query.order_by(*order)).all()
+    return _choice_of(context, given, found)
+
+
+def _choice_of(context: RunContext, given: Sequence[int], rows: Sequence[Row[int, bool]]) -> Choice:
+    """rows: found records in the rule's order, and whether another run holds them; those not given are left out."""
+    places = {record_id: place for place, record_id in enumerate(given)}
+    found = [record_id for record_id, _ in rows if record_id in places]
+    held = {record_id for record_id, is_held in rows if is_held}
     if context.run.from_step or context.definition.order == OLDEST or is_selected(context):
-        places = {record_id: place for place, record_id in enumerate(given)}
         found.sort(key=lambda record_id: places[record_id])
     return Choice(
         ids=[record_id for record_id in found if record_id not in held],

@@ -75,7 +75,13 @@ def result_of(session: Session, context: RunContext, notes: list[str]) -> dict[s
     """The stored result: one sentence, notes, created records, and a summary of each step. Limited in size."""
     if context.run.admitted_at is None:
         return {}
-    receipts = _receipts(session, context.run)
+    return result_from(context, _receipts(session, context.run), notes)
+
+
+def result_from(
+    context: RunContext, receipts: Mapping[int, list[ActionRun]], notes: list[str]
+) -> dict[str, Any]:
+    """The same from receipts by step."""
     steps = _steps(context.run, context.definition.actions, receipts)
     made: Counter[str] = Counter()
     for step in steps:

@@ -128,6 +128,11 @@ def finish_at_once(
     _write_at_once(session, context, unit, _done(done, credits), now)
 
 
+def receipt_of_done(context: RunContext, unit: Unit, done: Done, now: datetime) -> dict[str, Any]:
+    """The row of a new unit that is done, and costs nothing."""
+    return _row(context, unit, now) | {"finished_at": now} | _done(done, 0)
+
+
 def leave_out(session: Session, context: RunContext, unit: Unit, reason: LeftOut, now: datetime) -> None:
     """Record that the action does not accept the record; counted in the result."""
     _write_at_once(session, context, unit, {"status": "left_out", "message": reason.message}, now)

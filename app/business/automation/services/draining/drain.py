@@ -1,44 +1,65 @@
-"""Executes a queue's due runs: small local ones many in a transaction, the others one after the other."""
+"""Executes a queue's due runs: small local ones many in a transaction, the others one after the other.
+
+A transaction of many begins with the runs that a set of statements can execute; the others follow in their order.
+"""
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import takewhile
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Status
+from app.business.automation.services.draining.plain_runs import PlainRuns, first_plain_runs
+from app.business.automation.services.draining.set_execution import SetExecution
 from app.business.automation.services.rule_engine import Admitted, RuleEngine
 from app.business.automation.services.runs.opening import LONG_QUEUE
 from app.business.automation.services.runs.reservations import Reservation, ready, release, reserve
 from app.business.events import wake
 
 MOST_RESERVED = 100
+FIRST_SET = 20
+LEAST_SET = 10
+"""Runs of the first set, and of the smallest; later ones are as large as the time of the last one allows."""
 MOST_SELECTED = 20
 """Runs with calls outside take long: select again soon, because a more urgent run may have arrived."""
 LOCKED_SECONDS = 0.05
 """A common transaction begins no further run after this time: others wait for it."""
 
 IsOver = Callable[[], bool]
+Timer = Callable[[], float]
 
 
 @dataclass
 class Drained:
-    """executed: number of runs · singly: those of them executed one by one because a common transaction failed."""
+    """executed: number of runs · as_set: those of them executed by common statements · singly: those executed one by
+    one because a common transaction failed."""
 
+    timer: Timer
     executed: int = 0
+    as_set: int = 0
     singly: int = 0
+    set_size: int = field(default_factory=lambda: FIRST_SET)
 
 
 def drain(
-    engine: RuleEngine, queue: str, *, most_runs: int, most_seconds: float, together: bool | None = None
+    engine: RuleEngine,
+    queue: str,
+    *,
+    most_runs: int,
+    most_seconds: float,
+    together: bool | None = None,
+    timer: Timer = time.monotonic,
 ) -> Drained:
     """Execute the queue's due runs until none is left or a limit is reached.
 
-    together: whether small runs share transactions; by default except in the queue of runs with calls outside.
+    together: whether small runs share transactions; by default except in the queue of runs with calls outside. timer:
+    measures how long a transaction lasts.
     """
-    drained, until = Drained(), engine.clock().timestamp() + most_seconds
+    drained, until = Drained(timer), engine.clock().timestamp() + most_seconds
 
     def is_over() -> bool:
         return engine.executor.draining() or engine.clock().timestamp() >= until
@@ -102,32 +123,63 @@ class _Batch:
     def _execute_together(self) -> Admitted | None:
         """Execute the next runs in one transaction; a run that needs transactions of its own comes back, and ends
         it."""
-        tried: list[int] = []
-        unclaimed: list[int] = []
-        admitted: Admitted | None = None
+        before, common = self.left, _Common()
         try:
             with self.engine.transaction() as session:
                 began = self._lock_rules(session)
-                while self._may_go_on(began, admitted):
-                    tried.append(self.left.pop(0))
-                    admitted = self.engine.execute_within(session, tried[-1], self.reservation.token)
-                    if admitted is None:
-                        unclaimed.append(tried[-1])
+                while self._may_go_on(common, began):
+                    alone = self._execute_set(session, common)
+                    while alone and self._has_time(common, began):
+                        run_id, *alone = alone
+                        common.tried.append(run_id)
+                        common.last = self.engine.execute_within(session, run_id, self.reservation.token)
+                        common.unclaimed += [] if common.last else [run_id]
+                    self.left = [*alone, *self.left]
         except Exception:
             # One of them cannot be executed together with others: nothing has been done yet.
+            tried = common.tried or before[:1]
+            self.left = [run_id for run_id in before if run_id not in set(tried)]
             self.drained.singly += len(tried)
             for run_id in tried:
                 self._execute_singly(run_id)
             return None
-        self.unclaimed += unclaimed
-        self.drained.executed += len(tried) - len(unclaimed)
-        return admitted if admitted and admitted.context.run.status == Status.RUNNING else None
+        self.unclaimed += common.unclaimed
+        self.drained.executed += len(common.tried) - len(common.unclaimed)
+        self.drained.as_set += common.as_set
+        return common.last if common.needs_more else None
 
-    def _may_go_on(self, began: float, last: Admitted | None) -> bool:
-        if not self.left or self.left[0] in self.reservation.left_behind:
-            return False
-        needs_more = last is not None and last.context.run.status == Status.RUNNING
-        return not needs_more and time.monotonic() - began < LOCKED_SECONDS
+    def _may_go_on(self, common: "_Common", began: float) -> bool:
+        is_common = bool(self.left) and self.left[0] not in self.reservation.left_behind
+        return is_common and self._has_time(common, began)
+
+    def _has_time(self, common: "_Common", began: float) -> bool:
+        is_in_time = self.drained.timer() - began < LOCKED_SECONDS
+        return not common.needs_more and (is_in_time or not common.tried)
+
+    def _execute_set(self, session: Session, common: "_Common") -> list[int]:
+        """Execute the next runs as a set, as far as they can be; returns those to be executed after it."""
+        began, now = self.drained.timer(), self.engine.clock()
+        behind = self.reservation.left_behind
+        some = list(takewhile(lambda run_id: run_id not in behind, self.left[: self.drained.set_size]))
+        token, works = self.reservation.token, self.engine.executor.works
+        plain = first_plain_runs(session, some, token, works, now) if some else PlainRuns()
+        tried_before = len(common.tried)
+        common.tried += plain.contexts
+        done = SetExecution(session, plain, self.engine.worker, now).execute() if plain.contexts else []
+        common.tried[tried_before:] = done
+        common.as_set += len(done)
+        self._adapt(len(done), self.drained.timer() - began)
+        looked_at = len(plain.contexts) + plain.others
+        taken = self.left[: looked_at if looked_at or done else 1]
+        self.left = self.left[len(taken) :]
+        known = set(done)
+        return [run_id for run_id in taken if run_id not in known]
+
+    def _adapt(self, runs: int, seconds: float) -> None:
+        """Let the next set take about as long as is allowed."""
+        if runs:
+            fitting = round(runs * LOCKED_SECONDS / max(seconds, 0.001))
+            self.drained.set_size = max(LEAST_SET, min(MOST_RESERVED, fitting, 2 * runs))
 
     def _lock_rules(self, session: Session) -> float:
         """Lock the rules in the order of their ids, as whoever saves a rule does before its runs: no deadlocks.
@@ -137,7 +189,7 @@ class _Batch:
         ids = {self.reservation.rules[run_id] for run_id in self.left}
         rules = select(AutomationRule.id).where(AutomationRule.id.in_(ids)).order_by(AutomationRule.id)
         session.execute(rules.with_for_update(key_share=True))
-        return time.monotonic()
+        return self.drained.timer()
 
     def _execute_singly(self, run_id: int) -> None:
         if self.engine.execute(run_id, self.reservation.token):
@@ -150,3 +202,18 @@ class _Batch:
             with self.engine.transaction() as session:
                 release(session, self.reservation, kept)
         self.left, self.unclaimed = [], []
+
+
+@dataclass
+class _Common:
+    """What one transaction of many runs has done. last: the run that was executed last, if it was not one of a set."""
+
+    tried: list[int] = field(default_factory=list)
+    unclaimed: list[int] = field(default_factory=list)
+    as_set: int = 0
+    last: Admitted | None = None
+
+    @property
+    def needs_more(self) -> bool:
+        """Whether the last run needs transactions of its own."""
+        return self.last is not None and self.last.context.run.status == Status.RUNNING
