@@ -87,7 +87,7 @@ class BatchWorld(Machine):
     def live(self) -> None:
         """Everything happens between two drains, so that both ways of draining meet it at the same moment."""
         self.sectors = [sector for number in (1, 2) for sector in self._account(number)]
-        for step in range(3):
+        for step in range(2):
             for sector in self.sectors:
                 self._import(sector, step)
             dispatch_batches(self.transaction, self.now)
