@@ -7,7 +7,7 @@ from sqlalchemy import select
 from wtforms import Field, IntegerField, SelectField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import Optional, ValidationError
-from wtforms.widgets import TextInput
+from wtforms.widgets import TextArea, TextInput
 
 from app.business.accounts.models import User
 from app.business.errors import Conflict, Invalid
@@ -94,6 +94,21 @@ class LabelsField(Field):
         """Refuse a label that cannot be a one-line text."""
         if fault := next(filter(None, map(fault_of_line, self.data or [])), None):
             raise ValidationError(fault)
+
+
+class LinesField(LabelsField):
+    """A list of one-line texts, each in a line of its own."""
+
+    widget = TextArea()
+
+    def _value(self) -> str:
+        return "\n".join(self.data or [])
+
+    def process_formdata(self, valuelist: list[str]) -> None:
+        """Keep each line once, in its order."""
+        if valuelist:
+            lines = (" ".join(line.split()) for line in valuelist[0].splitlines())
+            self.data = list(dict.fromkeys(filter(None, lines)))
 
 
 class ServiceForm(ConsoleForm):

@@ -74,7 +74,7 @@ TABLE = {
         planner_api.change_keyword planner_api.create_cluster planner_api.change_cluster
         planner_api.create_idea planner_api.change_idea planner_api.import_keywords
         writer.new_task writer.decide_tasks writer.edit_task writer.edit_content writer.decide_content
-        writer.restore_content_version
+        writer.restore_content_version writer.check_content
         writer.written_out writer.publish writer.start_over writer.mark_published writer.take_back_mark
         writer_api.publish_article writer_api.mark_published writer_api.approve_content
         writer_api.send_back_content

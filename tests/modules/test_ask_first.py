@@ -40,6 +40,7 @@ IN_PLAIN_SIGHT = """
     planner.new_site planner.edit_site planner.add_sector planner.edit_sector planner.new_keyword
     planner.edit_keyword planner.new_cluster planner.edit_cluster planner.regroup_keywords planner.new_idea
     planner.edit_idea writer.new_task writer.edit_task writer.edit_content writer.decide_content
+    writer.check_content
     writer.written_out outlets.save_ai outlets.test_ai outlets.save_wordpress outlets.test_wordpress
     outlets.add_webhook outlets.save_webhook outlets.test_webhook outlets.resend
     outlets.unsubscribe

@@ -164,7 +164,7 @@ BASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "ContentChanges": ("PATCH", "/api/writer/content/{content}/", {}),
 }
 """Schema -> the call that accepts it. A new schema with texts must be added here."""
-BODIES = {"note", "description", "brief", "html"}
+BODIES = {"note", "description", "brief", "html", "about", "audience", "tone", "call_to_action", "facts"}
 """Multi-line texts."""
 KEPT_NOWHERE = {"ImportRules", "PreviewAsked", "BackTestAsked", "RuleTrial"}
 """Validated by the rule's checks, or used for reading only."""

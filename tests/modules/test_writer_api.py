@@ -83,7 +83,7 @@ def test_content_shows_every_field_of_the_contract(
     assert set(api.get(f"/api/writer/content/{content.id}/").json) == {
         "id", "site", "sector", "labels", "note", "assignee", "made_by_run", "status", "status_since",
         "created_at", "updated_at", "task", "title", "html", "meta_title", "meta_description", "main_keyword",
-        "word_count", "outline", "kind", "published_url",
+        "word_count", "score", "checks_failed", "outline", "kind", "published_url",
     }  # fmt: skip
 
 

@@ -60,7 +60,10 @@ class Intent(StrEnum):
 
 
 class Site(AccountOwned, Stamped, Versioned, Base):
-    """A web site that content is made for."""
+    """A web site that content is made for.
+
+    about, audience, tone, words_to_avoid, call_to_action, facts: its profile, which articles are written by.
+    """
 
     site_key = "id"
 
@@ -73,6 +76,12 @@ class Site(AccountOwned, Stamped, Versioned, Base):
     language: Mapped[str] = mapped_column(Text(16), default="en")
     status: Mapped[str] = mapped_column(Text(20), default=SiteStatus.ACTIVE)
     monthly_budget: Mapped[int | None]
+    about: Mapped[str] = mapped_column(Text(), default="", server_default="")
+    audience: Mapped[str] = mapped_column(Text(), default="", server_default="")
+    tone: Mapped[str] = mapped_column(Text(), default="", server_default="")
+    words_to_avoid: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
+    call_to_action: Mapped[str] = mapped_column(Text(), default="", server_default="")
+    facts: Mapped[str] = mapped_column(Text(), default="", server_default="")
     name_folded: Mapped[str] = folded_text("name")
     url_folded: Mapped[str] = folded_text("url")
     timezone_folded: Mapped[str | None] = folded_text("timezone", nullable=True)

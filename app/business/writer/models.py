@@ -2,13 +2,13 @@
 
 from datetime import date, datetime
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 from sqlalchemy import CheckConstraint, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.business.base import AccountOwned, Base, Id, Text, one_of, owner_key, same_account
-from app.business.folded_columns import folded_text
+from app.business.folded_columns import folded_list, folded_text
 from app.business.planner.models import Idea, Record, record_table
 
 
@@ -73,7 +73,11 @@ class Task(Record, Base):
 
 
 class Content(Record, Base):
-    """An article, or a brief for its writer (`outline`), which is made where there is no AI connection."""
+    """An article, or a brief for its writer (`outline`), which is made where there is no AI connection.
+
+    score: 0 to 100 from the checks of its text (null: not checked; a brief is not) · checks_failed: names of those that
+    failed · checks: what each of them found.
+    """
 
     __tablename__ = "content"
     __table_args__ = record_table(ContentStatus, same_account("task_id", "task"), Index(None, "task_id"))
@@ -85,6 +89,9 @@ class Content(Record, Base):
     meta_description: Mapped[str] = mapped_column(Text(512), default="")
     main_keyword: Mapped[str] = mapped_column(Text(255), default="")
     word_count: Mapped[int] = mapped_column(default=0)
+    score: Mapped[int | None]
+    checks_failed: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
+    checks: Mapped[list[Any]] = mapped_column(default=list, server_default="[]", deferred=True)
     outline: Mapped[bool] = mapped_column(default=False)
     published_url: Mapped[str] = mapped_column(Text(2000), default="")
     published_at: Mapped[datetime | None]
@@ -94,6 +101,7 @@ class Content(Record, Base):
     meta_description_folded: Mapped[str] = folded_text("meta_description")
     main_keyword_folded: Mapped[str] = folded_text("main_keyword")
     published_url_folded: Mapped[str] = folded_text("published_url")
+    checks_failed_folded: Mapped[list[Any]] = folded_list("checks_failed")
     task: Mapped[Task | None] = relationship(primaryjoin="foreign(Content.task_id) == Task.id", viewonly=True)
 
     @property

@@ -20,11 +20,13 @@ from app.business.planner.models import (
 from app.business.planner.services.keyword_columns import FIELDS
 from app.business.planner.services.keyword_file import ENCODINGS
 from app.business.planner.services.record_lists import places
+from app.business.planner.services.site_service import PROFILE_LIMIT
 from app.infrastructure.database import db
 from app.modules.access import current_person, owned_or_404
 from app.modules.forms import FilterForm, TimezoneField, at_most, between, required
 from app.modules.planner.importing import Corrections
 from app.modules.record_forms import (
+    LinesField,
     PlaceField,
     RecordFilterForm,
     RecordForm,
@@ -65,6 +67,31 @@ class SiteForm(ServiceForm):
         [Optional(), between(0, 1_000_000_000)],
         description="All rules on this site together stop at it. Leave it empty for no limit.",
         render_kw={"inputmode": "numeric"},
+    )
+    about = TextAreaField(
+        "About the site",
+        [at_most(PROFILE_LIMIT)],
+        description="What it offers and what it stands for. Articles are written by this and what follows.",
+        render_kw={"rows": 3},
+    )
+    audience = TextAreaField("Readers", [at_most(PROFILE_LIMIT)], render_kw={"rows": 3})
+    tone = TextAreaField("Tone", [at_most(PROFILE_LIMIT)], render_kw={"rows": 3})
+    facts = TextAreaField(
+        "Facts",
+        [at_most(PROFILE_LIMIT)],
+        description="Figures, names and addresses that articles may use. Others are marked to be checked.",
+        render_kw={"rows": 4},
+    )
+    call_to_action = TextAreaField(
+        "Call to action",
+        [at_most(PROFILE_LIMIT)],
+        description="What readers are asked to do at the end.",
+        render_kw={"rows": 4},
+    )
+    words_to_avoid = LinesField(
+        "Words to avoid",
+        description="One word or phrase in each line. An article that uses one gets a lower score.",
+        render_kw={"rows": 4},
     )
 
 

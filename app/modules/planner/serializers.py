@@ -36,6 +36,12 @@ class SiteNew(Schema):
     language: str = "en"
     status: OneOf[SiteStatus] = SiteStatus.ACTIVE
     monthly_budget: Count | None = None
+    about: str = ""
+    audience: str = ""
+    tone: str = ""
+    words_to_avoid: list[str] = Field(default_factory=list)
+    call_to_action: str = ""
+    facts: str = ""
 
 
 class SiteChanges(SiteNew):
@@ -53,6 +59,12 @@ class SiteShown(Shown):
     language: str
     status: SiteStatus
     monthly_budget: int | None
+    about: str
+    audience: str
+    tone: str
+    words_to_avoid: list[str]
+    call_to_action: str
+    facts: str
 
 
 class SiteQuery(Query):

@@ -110,7 +110,8 @@ class SendBack(Schema):
 
 class ContentShown(RecordShown):
     """A content item; its HTML is sanitised when it is saved. `kind`: `brief` where `outline` is true, which is a plan
-    for a writer and never published · `notice`: what else follows from a change.
+    for a writer and never published · `score`: 0 to 100 from the checks of the text, null for a brief ·
+    `checks_failed`: names of the checks that failed · `notice`: what else follows from a change.
     """
 
     task: int | None = Field(validation_alias="task_id")
@@ -120,6 +121,8 @@ class ContentShown(RecordShown):
     meta_description: str
     main_keyword: str
     word_count: int
+    score: int | None
+    checks_failed: list[str]
     outline: bool
     kind: Literal["article", "brief"]
     published_url: str

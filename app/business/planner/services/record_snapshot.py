@@ -20,7 +20,7 @@ from app.business.planner.models import Cluster, Idea, Keyword, Record
 
 IDS_AT_ONCE = 5_000
 NEVER_CHANGES = {"id", "account_id", "site_id", "sector_id", "made_key", "created_at"}
-NOT_KEPT = {"updated_at", "version", "archived_at", "writing_run_id", "text_key", "made_version"}
+NOT_KEPT = {"updated_at", "version", "archived_at", "writing_run_id", "text_key", "made_version", "checks"}
 CLUSTER_FIGURES = ("keyword_count", "idea_count", "total_volume")
 
 Snapshot = dict[str, Any]

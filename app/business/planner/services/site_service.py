@@ -12,7 +12,7 @@ from app.business.accounts.services.scope import Scope
 from app.business.errors import Conflict, Invalid, NotFound
 from app.business.folding import fold
 from app.business.planner.models import Sector, Site, SiteStatus
-from app.business.planner.services.plain_text import clean_line
+from app.business.planner.services.plain_text import clean_body, clean_line
 from app.business.planner.services.record_versions import differing, lock_version, write_changes
 from app.business.time_zones import check_time_zone
 
@@ -20,10 +20,13 @@ GENERAL = "General"
 """The sector of records that name none."""
 
 LANGUAGE_LIMIT = 16
+PROFILE_TEXTS = ("about", "audience", "tone", "call_to_action", "facts")
+PROFILE_LIMIT = 5_000
+WORDS_TO_AVOID_LIMIT = 200
 
 
 def create_site(session: Session, account_id: int, fields: Mapping[str, Any], *, now: datetime) -> Site:
-    """A new site. `fields`: name, url?, timezone?, language?, status?, monthly_budget?. Raises Invalid."""
+    """A new site. `fields`: name, any others of the site. Raises Invalid."""
     values = _site_values({"name": "", **fields})
     site = Site(account_id=account_id, created_at=now, updated_at=now, **values)
     session.add(site)
@@ -102,6 +105,8 @@ def _site_values(fields: Mapping[str, Any]) -> dict[str, Any]:
         "language": lambda value: clean_line(value or "", "language", limit=LANGUAGE_LIMIT),
         "status": _status,
         "monthly_budget": _budget,
+        "words_to_avoid": _words_to_avoid,
+        **{name: _profile_text(name) for name in PROFILE_TEXTS},
     }
     for name in fields:
         if name not in cleaners:
@@ -128,6 +133,17 @@ def _status(value: str) -> str:
     if value not in list(SiteStatus):
         raise Invalid({"status": [f"Choose one of: {', '.join(SiteStatus)}."]})
     return value
+
+
+def _profile_text(name: str) -> Callable[[Any], str]:
+    return lambda value: clean_body(value or "", name, limit=PROFILE_LIMIT)
+
+
+def _words_to_avoid(value: list[str] | None) -> list[str]:
+    words = list(dict.fromkeys(clean_line(word, "words_to_avoid") for word in value or []))
+    if len(words) > WORDS_TO_AVOID_LIMIT:
+        raise Invalid({"words_to_avoid": [f"At most {WORDS_TO_AVOID_LIMIT} words are allowed."]})
+    return words
 
 
 def _budget(value: int | None) -> int | None:

@@ -1,6 +1,8 @@
 """Articles as safe HTML: from a provider's Markdown or a person's editor, through one allow-list."""
 
 import re
+from collections.abc import Iterable
+from html import escape
 
 import nh3
 from markdown_it import MarkdownIt
@@ -15,6 +17,7 @@ _SYNONYM = re.compile(rf"<(/?)({'|'.join(_SYNONYMS)})(?=[\s/>])", re.IGNORECASE)
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 _WORD = re.compile(r"\w+(?:[’'.,-]\w+)*")
 _BLOCK_END = re.compile(r"</(?:p|li|h\d|t[dhr]|blockquote|pre)>|<[bh]r\s*/?>")
+_TAG = re.compile(r"""(<(?:[^"'>]|"[^"]*"|'[^']*')*>)""")
 _ENTITY = re.compile(r"&[#\w]+;")
 
 
@@ -29,6 +32,23 @@ def clean_html(html: str) -> str:
     return nh3.clean(
         named, tags=_TAGS, attributes={"a": {"href", "title"}}, url_schemes={"http", "https", "mailto"}
     ).strip()
+
+
+def mark_quotes(html: str, quotes: Iterable[str]) -> str:
+    """Clean HTML in which these sentences are marked, where no markup stands within them."""
+    parts = _TAG.split(html)
+    for quote in map(escape_text, quotes):
+        # Every other part is a tag, whose attributes may hold the same words.
+        place = next((place for place in range(0, len(parts), 2) if quote in parts[place]), None)
+        if place is not None:
+            marked = f'<mark title="Check this">{quote}</mark>'
+            parts[place] = parts[place].replace(quote, marked, 1)
+    return "".join(parts)
+
+
+def escape_text(text: str) -> str:
+    """As it stands in clean HTML, outside of attributes."""
+    return escape(text, quote=False)
 
 
 def count_words(html: str) -> int:

@@ -16,6 +16,7 @@ from app.business.planner.services.record_edit import Cleaner, as_given, edit_re
 from app.business.planner.services.record_versions import lock_version
 from app.business.writer.models import Content, ContentStatus, Task, TaskStatus
 from app.business.writer.services.article_html import clean_html, count_words
+from app.business.writer.services.article_scores import CHECKED, score_values
 from app.business.writer.services.content_versions import KEPT, keep_first_version, keep_version
 from app.business.writer.services.publishing import mark_by_hand
 from app.business.writer.services.record_kinds import CONTENT, TASK
@@ -40,6 +41,9 @@ def create_content(
     content = Content(**new_record(place, ContentStatus.DRAFT, origin, now), title=title, task_id=task_id)
     fill_record(session, content, {key: fields[key] for key in fields if key != "title"}, EDITABLE)
     content.word_count = count_words(content.html)
+    for name, value in score_values(session, content, {}).items():
+        setattr(content, name, value)
+    session.flush()
     keep_version(session, content, origin, now)
     if task_id is not None:
         move_status(session, TASK, [task_id], _UNWRITTEN, TaskStatus.DONE, origin, now)
@@ -63,7 +67,15 @@ def update_content(
     if not KEPT.isdisjoint(changes):
         keep_first_version(session, lock_version(session, content, seen))
     changed = edit_record(
-        session, CONTENT, content, changes, EDITABLE, derived=_counted, seen=seen, origin=origin, now=now
+        session,
+        CONTENT,
+        content,
+        changes,
+        EDITABLE,
+        derived=lambda values: _derived(session, content, values),
+        seen=seen,
+        origin=origin,
+        now=now,
     )
     if not KEPT.isdisjoint(changed):
         keep_version(session, content, origin, now)
@@ -81,8 +93,9 @@ def write_out(session: Session, content: Content, *, origin: Origin, now: dateti
     return update_content(session, content, changes, origin=origin, now=now)
 
 
-def _counted(values: Mapping[str, Any]) -> dict[str, int]:
-    return {"word_count": count_words(values["html"])} if "html" in values else {}
+def _derived(session: Session, content: Content, values: Mapping[str, Any]) -> dict[str, Any]:
+    counted = {"word_count": count_words(values["html"])} if "html" in values else {}
+    return counted if CHECKED.isdisjoint(values) else counted | score_values(session, content, values)
 
 
 def mark_published(

@@ -19,6 +19,7 @@ from app.business.planner.services.plain_text import LINE_LIMIT, ProviderText, c
 from app.business.planner.services.record_changes import move_status, new_record, report
 from app.business.writer.models import Content, ContentStatus, Task, TaskStatus
 from app.business.writer.services.article_html import count_words, from_markdown, shorten
+from app.business.writer.services.article_scores import score_values
 from app.business.writer.services.brief_facts import BriefFacts, brief_facts
 from app.business.writer.services.content_versions import keep_version
 from app.business.writer.services.record_kinds import CONTENT, TASK
@@ -157,6 +158,9 @@ class ContentGenerationService:
         texts = {name: value for name, value in asdict(answer).items() if name != "use"}
         content = Content(**values | texts)
         session.add(content)
+        session.flush()
+        for name, value in score_values(session, content, {}).items():
+            setattr(content, name, value)
         session.flush()
         keep_version(session, content, origin, now)
         _end(session, task.id, TaskStatus.DONE, origin, now)

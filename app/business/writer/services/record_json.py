@@ -36,7 +36,7 @@ FIGURES = (
     "text volume difficulty cpc intent country language position clicks impressions url intents parent_keyword "
     "traffic_potential serp_features match_type"
 )
-TEXTS = "title html meta_title meta_description main_keyword word_count outline kind published_url"
+TEXTS = "title html meta_title meta_description main_keyword word_count score checks_failed outline kind published_url"
 OF_TYPE: Mapping[str, tuple[type[Record], dict[str, str]]] = {
     "keyword": (Keyword, _same(FIGURES) | {"cluster": "cluster_id"}),
     "cluster": (Cluster, _same("name main_keyword main_intent")),

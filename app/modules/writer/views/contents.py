@@ -13,8 +13,10 @@ from app.business.errors import Invalid, NotFound
 from app.business.outlets.services import wordpress_connections
 from app.business.writer.models import Content, ContentStatus
 from app.business.writer.services import content_edit
+from app.business.writer.services.article_checks.score import CHECKS
 from app.business.writer.services.article_files import FILE_KINDS, as_archive
-from app.business.writer.services.article_html import clean_html
+from app.business.writer.services.article_html import clean_html, mark_quotes
+from app.business.writer.services.article_scores import check_again
 from app.business.writer.services.publishing import changed_since
 from app.business.writer.services.record_lists import CONTENTS
 from app.business.writer.services.writing_facts import writing_facts
@@ -95,6 +97,7 @@ def content_page(content: Content, entered: str = "", fault: str = "") -> Respon
         publishing=publishing_state(db.session(), content),
         wordpress=wordpress_connections.find(db.session(), content.account_id, content.site_id),
         file_kinds=FILE_KINDS.values(),
+        check_names={name: label for name, (label, _check) in CHECKS.items()},
         entered=entered,
         fault=fault,
     )
@@ -112,7 +115,8 @@ def article(id: int) -> Response:
     answer lets nothing run, load or be sent.
     """
     content = owned_or_404(Content, id)
-    trusted = Markup(clean_html(content.html))  # noqa: S704
+    safe = clean_html(content.html)
+    trusted = Markup(mark_quotes(safe, to_check(content)))  # noqa: S704
     response = make_response(render_template("pages/writer/article.html", content=content, article=trusted))
     response.headers["Content-Security-Policy"] = ARTICLE_POLICY
     response.headers["X-Frame-Options"] = "SAMEORIGIN"
@@ -152,6 +156,16 @@ def written_out(id: int) -> ResponseReturnValue:
     return see_other(url_for("writer.content", id=id))
 
 
+@allow(Role.OPERATOR)
+def check(id: int) -> ResponseReturnValue:
+    """Check the article against the site's profile and pages as they are now."""
+    content = owned_or_404(Content, id)
+    check_again(db.session(), content, datetime.now(UTC))
+    db.session.commit()
+    flash("Checked again.", "success")
+    return see_other(url_for("writer.content", id=id))
+
+
 @allow(Role.VIEWER)
 def download(id: int, ending: str) -> Response:
     """The article as a file."""
@@ -174,6 +188,16 @@ def download_many() -> ResponseReturnValue:
         flash("Tick at least one article first.", "info")
         return see_other(url_for("writer.contents"))
     return _file(as_archive(contents, kind), f"articles-{kind.ending}.zip", "application/zip")
+
+
+def to_check(content: Content) -> list[str]:
+    """Sentences that a person must check: figures and quotes that nobody gave, sentences of other pages."""
+    return [
+        quote
+        for found in content.checks
+        if found["check"] in ("claims", "copied")
+        for quote in found["quotes"]
+    ]
 
 
 def _file(data: bytes, name: str, mimetype: str) -> Response:

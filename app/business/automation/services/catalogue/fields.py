@@ -156,6 +156,8 @@ OWN: dict[str, tuple[Field, ...]] = {
         _own("meta_description", "meta description", T.TEXT),
         MAIN_KEYWORD,
         _own("word_count", "word count", T.NUMBER),
+        _own("score", "score", T.NUMBER),
+        _own("checks_failed", "failed checks", T.LIST),
         _own("outline", "only a brief", T.BOOLEAN),
         _own("published_url", "published address", T.TEXT),
         _own("published_at", "published", T.INSTANT),

@@ -1,0 +1,68 @@
+"""Checks of an article's wording: gaps, talk of the model, language, words to avoid."""
+
+import re
+
+from app.business.writer.services.article_checks.facts import CheckFacts, Draft, Finding
+from app.business.writer.services.article_checks.languages import other_language
+from app.business.writer.services.article_checks.phrases import AI_TALK, PLACEHOLDERS, found
+from app.business.writer.services.article_checks.text import words_of
+
+LANGUAGE_NAMES = {
+    "en": "English", "de": "German", "fr": "French", "es": "Spanish", "it": "Italian", "pt": "Portuguese",
+    "nl": "Dutch", "pl": "Polish", "sv": "Swedish", "da": "Danish", "tr": "Turkish", "cs": "Czech",
+}  # fmt: skip
+
+
+def check_placeholder(draft: Draft, _facts: CheckFacts) -> Finding:
+    quotes = _found_in(draft, PLACEHOLDERS)
+    if not quotes:
+        return Finding("placeholder", 0, "Nothing is left to be filled in.")
+    count = len(quotes)
+    message = f"{'A place is' if count == 1 else f'{count} places are'} left to be filled in."
+    return Finding("placeholder", 40, message, quotes)
+
+
+def check_ai_talk(draft: Draft, _facts: CheckFacts) -> Finding:
+    quotes = _found_in(draft, AI_TALK)
+    if not quotes:
+        return Finding("ai_talk", 0, "The text does not speak of the AI that wrote it.")
+    return Finding(
+        "ai_talk", 40, "The text speaks of the AI that wrote it, or to whoever asked for it.", quotes
+    )
+
+
+def _found_in(draft: Draft, patterns: tuple[re.Pattern[str], ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(part for text in draft.all_texts for part in found(patterns, text)))
+
+
+def check_language(draft: Draft, facts: CheckFacts) -> Finding:
+    names, quotes, foreign, total = set[str](), list[str](), 0, 0
+    for block in draft.text.blocks:
+        words = words_of(block.text)
+        weight = max(len(words), len(block.text) // 6)
+        total += weight
+        if name := other_language(block.text, words, facts.language):
+            names.add(LANGUAGE_NAMES.get(name, name))
+            quotes.append(block.text)
+            foreign += weight
+    asked = LANGUAGE_NAMES.get(facts.language.split("-")[0].casefold(), facts.language)
+    if not quotes:
+        return Finding("language", 0, f"The text is in the language of the site ({asked}).")
+    message = f"Text in {' and '.join(sorted(names))} on a site whose language is {asked}."
+    return Finding("language", round(15 + 45 * foreign / max(total, 1)), message, tuple(quotes))
+
+
+def check_banned_words(draft: Draft, facts: CheckFacts) -> Finding | None:
+    if not facts.avoid:
+        return None
+    texts = [text.casefold().replace("’", "'") for text in draft.all_texts]
+    used = tuple(word for word in facts.avoid if any(_holds(text, word) for text in texts))
+    if not used:
+        return Finding("banned_words", 0, "None of the words that the site avoids is used.")
+    message = f"{len(used)} of the words that the site avoids {'is' if len(used) == 1 else 'are'} used."
+    return Finding("banned_words", min(5 + 5 * len(used), 25), message, used)
+
+
+def _holds(text: str, word: str) -> bool:
+    plain = re.escape(word.casefold().replace("’", "'"))
+    return re.search(rf"(?<!\w){plain}(?!\w)", text) is not None
