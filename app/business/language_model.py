@@ -15,6 +15,7 @@ FaultKind = Literal[
     "refused",
     "bad_answer",
     "too_large",
+    "unfit",
     "misconfigured",
 ]
 PASSING: frozenset[FaultKind] = frozenset({"timeout", "connection", "rate_limited", "server_error"})
@@ -47,14 +48,15 @@ class ModelConnection:
 class Prompt:
     """One request: the kind of text, the plain facts it is made from, and the shape of the answer.
 
-    `facts` is data (imported texts included), never instructions. `answer` is the schema of what comes back.
+    `facts` is data (imported texts included), never instructions. `answer` is the schema of what comes back; None for
+    plain text, which is the completion's `text`.
     `connection`: the account's own service; None for that of the installation. `version`: of the instructions.
     `background`: what the offline provider needs beyond `facts`; never sent to a service.
     """
 
     kind: Literal["ideas", "content"]
     facts: dict[str, Any]
-    answer: type[BaseModel]
+    answer: type[BaseModel] | None
     instructions: str
     connection: ModelConnection | None = None
     version: str = ""

@@ -85,7 +85,7 @@ def test_an_answer_in_another_language_or_in_a_code_fence_is_accepted() -> None:
 @pytest.mark.parametrize(
     "bad",
     [says("Here are your ideas!"), says('{"ideas": [{"title": "Sh'), says('{"ideas": []}'), says(""),
-     says('{"thoughts": 1}'), says(json.dumps(IDEAS), "length"), answers(200, b"<html>Login</html>", "text/html"),
+     says('{"thoughts": 1}'), says("", "length"), answers(200, b"<html>Login</html>", "text/html"),
      answers(200, b'{"choices": []}')],
     ids=["prose", "truncated", "no ideas", "empty", "wrong schema", "cut off", "html", "no choice"],
 )  # fmt: skip
@@ -96,6 +96,55 @@ def test_an_invalid_answer_is_requested_once_more(bad: Callable[[Handler], None]
     with serving(bad) as chat, pytest.raises(ProviderFault) as fault:
         ask(chat)
     assert (fault.value.kind, fault.value.is_passing, len(chat.asked)) == ("bad_answer", False, 2)
+
+
+WHOLE = json.dumps(IDEAS)
+TEXT = "Oak lasts for a century, and it is easy to mend at home."
+PLAIN = Prompt("content", {"section": "one"}, None, "Write a section.")
+
+
+def test_the_rest_of_a_cut_answer_is_requested_not_the_whole() -> None:
+    cut = len(WHOLE) // 2
+    with serving(says(WHOLE[:cut], "length"), says(WHOLE[cut - 15 :])) as chat:
+        completion = ask(chat)
+    assert completion.data == IDEAS
+    assert chat.keys == ["r1-s0-7", "r1-s0-7-rest1"]
+    assert completion.tokens["total_tokens"] == 2 * 46
+    assert [message["role"] for message in chat.asked[1]["messages"]] == [
+        "system",
+        "user",
+        "assistant",
+        "user",
+    ]
+    assert chat.asked[1]["messages"][2]["content"] == WHOLE[:cut]
+    assert "response_format" not in chat.asked[1]
+
+
+def test_an_answer_that_never_ends_is_a_bad_one() -> None:
+    with serving(says('{"ideas": [', "length")) as chat, pytest.raises(ProviderFault) as fault:
+        ask(chat)
+    assert (fault.value.kind, len(chat.asked)) == ("bad_answer", 8)
+
+
+@pytest.mark.parametrize(
+    "said", [TEXT, f"<think>Hm. As an AI ...</think>\n{TEXT}", f"```markdown\n{TEXT}\n```"]
+)
+def test_plain_text_is_asked_for_without_a_form_and_read_without_thoughts(said: str) -> None:
+    with serving(says(said)) as chat:
+        assert connected(chat.url).write(PLAIN, "k").data == {"text": TEXT}
+    assert "response_format" not in chat.asked[0]
+    assert "JSON" not in chat.asked[0]["messages"][0]["content"]
+
+
+def test_the_rest_of_a_text_follows_without_what_the_model_repeats() -> None:
+    with serving(says(TEXT[:30], "length"), says(TEXT[10:])) as chat:
+        assert connected(chat.url).write(PLAIN, "k").data == {"text": TEXT}
+
+
+def test_no_text_at_all_is_a_bad_answer() -> None:
+    with serving(says("<think>So many thoughts", "length")) as chat, pytest.raises(ProviderFault) as fault:
+        connected(chat.url).write(PLAIN, "k")
+    assert fault.value.kind == "bad_answer"
 
 
 @pytest.mark.parametrize(

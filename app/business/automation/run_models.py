@@ -316,6 +316,28 @@ class ActionRun(AccountOwned, Base):
     finished_at: Mapped[datetime | None]
 
 
+class UnitPart(AccountOwned, Base):
+    """One part of a unit that asks an AI service several times: kept until the unit is done.
+
+    number: from 1, in the order of the calls · key: for the provider, `r12-s0-45-p3` · attempt: of the run.
+    """
+
+    __tablename__ = "unit_part"
+    __table_args__ = owner_key(
+        same_account("run_id", "scheduled_task"), UniqueConstraint("run_id", "step", "record_id", "number")
+    )
+
+    run_id: Mapped[int] = mapped_column(Id)
+    step: Mapped[int]
+    record_id: Mapped[int] = mapped_column(Id)
+    number: Mapped[int]
+    key: Mapped[str] = mapped_column(Text(64))
+    attempt: Mapped[int]
+    kind: Mapped[str] = mapped_column(Text(16))
+    data: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+
+
 class Delivery(StrEnum):
     """The state of the delivery of a batch to a rule."""
 

@@ -7,11 +7,14 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from app.business.plain_characters import without_faults
+
 _THOUGHTS = re.compile(
     # Some servers leave out the opening mark, which their template has put into the prompt.
     r"\A\s*(?:<(?:think|thinking|thought|reasoning)>)?.*?</(?:think|thinking|thought|reasoning)>",
     re.DOTALL | re.IGNORECASE,
 )
+_FENCE = re.compile(r"```(?:markdown|md)?[ \t]*\n(.*?)\n?```", re.DOTALL | re.IGNORECASE)
 _STARTS_TRIED = 200
 # Not strict: models break lines within a text without escaping them.
 _DECODER = json.JSONDecoder(strict=False)
@@ -21,8 +24,10 @@ class UnusableAnswer(Exception):
     """No JSON object of the asked form in it; the message says what is wrong, for the model to correct."""
 
 
-def read_answer(text: str, answer: type[BaseModel]) -> dict[str, Any]:
-    """The first JSON object in `text` that fits `answer`. Raises UnusableAnswer."""
+def read_answer(text: str, answer: type[BaseModel] | None) -> dict[str, Any]:
+    """The first JSON object in `text` that fits `answer`; without one, the text itself. Raises UnusableAnswer."""
+    if answer is None:
+        return {"text": _plain_text(text)}
     problem: str | None = None
     for found in _objects(text):
         try:
@@ -30,6 +35,16 @@ def read_answer(text: str, answer: type[BaseModel]) -> dict[str, Any]:
         except ValidationError as error:
             problem = problem or describe(error)
     raise UnusableAnswer(problem or "there is no complete JSON object in it")
+
+
+def _plain_text(text: str) -> str:
+    """What is said in it, without thoughts and without a fence around the whole."""
+    spoken = _THOUGHTS.sub("", text, count=1).strip()
+    fenced = _FENCE.fullmatch(spoken)
+    spoken = without_faults((fenced[1] if fenced else spoken).strip())
+    if not spoken or spoken.lower().startswith(("<think>", "<thinking>")):
+        raise UnusableAnswer("there is no text in it")
+    return spoken
 
 
 def describe(error: ValidationError) -> str:

@@ -12,7 +12,8 @@ class OfflineModel:
 
     def write(self, prompt: Prompt, key: str) -> Completion:
         """The same facts give the same answer; `key` changes nothing."""
-        data = prompt.answer.model_validate(_draft(prompt)).model_dump()
+        draft = _draft(prompt)
+        data = prompt.answer.model_validate(draft).model_dump() if prompt.answer else draft
         return Completion(data=data, model="offline", offline=True)
 
 

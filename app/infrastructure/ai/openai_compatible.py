@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx2 as httpx
 import openai
+from pydantic import BaseModel
 
 from app.business.language_model import Completion, ModelUse, Prompt, ProviderFault
 from app.infrastructure.ai.answers import UnusableAnswer, read_answer
@@ -18,6 +19,12 @@ from app.infrastructure.outbound.transport import MEGABYTE, AnswerTooLarge, Boun
 
 BOUNDS = Bounds(silence=60, total=1_500, size=8 * MEGABYTE)
 """A model may write for long, as long as it writes."""
+MOST_RESTS = 3
+"""How often the rest of one answer is requested."""
+GO_ON = (
+    "The answer was cut off here. Continue it exactly where it stops, from the next character on. Repeat nothing and "
+    "remark nothing."
+)
 _ABOUT_FORMATS = ("response_format", "json_schema", "json_object", "grammar")
 
 
@@ -70,30 +77,47 @@ class OpenAICompatible:
         self, prompt: Prompt, messages: list[dict[str, str]], key: str, tokens: Counter[str]
     ) -> Completion:
         try:
-            reply = self._send(prompt, messages, key)
+            reply = self._send_to_its_end(prompt, messages, key, tokens)
         except UnusableAnswer as error:
             raise _Misfit("", str(error)) from None
-        tokens.update(reply.tokens)
         if reply.refusal or reply.finish_reason == "content_filter":
             detail = self._faults.safe(reply.refusal or "content_filter")
             raise ProviderFault("refused", "The AI service declined to write this.", detail=detail)
-        if reply.finish_reason == "length":
-            raise _Misfit(reply.content, "the answer was cut off; make it shorter")
         try:
             data = read_answer(reply.content, prompt.answer)
         except UnusableAnswer as error:
             if not reply.is_whole:
                 raise self._faults.cut_off("the stream ended without its end") from None
-            raise _Misfit(reply.content, str(error)) from None
+            is_long = reply.finish_reason == "length"
+            reason = "the answer was cut off; make it shorter" if is_long else str(error)
+            raise _Misfit(reply.content, reason) from None
         model = reply.model or self.endpoint.model_for(prompt.kind)
         return Completion(data=data, model=model, tokens=dict(tokens))
 
-    def _send(self, prompt: Prompt, messages: list[dict[str, str]], key: str) -> Reply:
+    def _send_to_its_end(
+        self, prompt: Prompt, messages: list[dict[str, str]], key: str, tokens: Counter[str]
+    ) -> Reply:
+        """The answer; where it was cut off, its rest is requested, not the whole."""
+        reply = self._send(prompt, messages, key, prompt.answer)
+        tokens.update(reply.tokens)
+        for number in range(1, MOST_RESTS + 1):
+            if not _is_cut(prompt, reply):
+                break
+            said = [{"role": "assistant", "content": reply.content}, {"role": "user", "content": GO_ON}]
+            # In its JSON mode a service would begin a new object.
+            rest = self._send(prompt, [*messages, *said], f"{key}-rest{number}", None)
+            tokens.update(rest.tokens)
+            reply = reply.followed_by(rest)
+        return reply
+
+    def _send(
+        self, prompt: Prompt, messages: list[dict[str, str]], key: str, answer: type[BaseModel] | None
+    ) -> Reply:
         while True:
             body = {
                 "model": self.endpoint.model_for(prompt.kind),
                 "messages": messages,
-                **response_format(self.mode, prompt.answer),
+                **response_format(self.mode, answer),
                 **self._stream,
             }
             try:
@@ -144,7 +168,7 @@ class _Misfit(Exception):
     def __init__(self, content: str, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
-        again = f"This answer cannot be used: {reason}. Send the whole JSON object again, corrected."
+        again = f"This answer cannot be used: {reason}. Send the whole answer again, corrected."
         self.correction = [
             {"role": "assistant", "content": content[:4_000]},
             {"role": "user", "content": again},
@@ -158,8 +182,27 @@ def _key_headers(endpoint: Endpoint) -> dict[str, Any]:
     )
 
 
+def _is_cut(prompt: Prompt, reply: Reply) -> bool:
+    """Whether the answer has begun and has no end."""
+    if not reply.content.strip() or reply.refusal:
+        return False
+    if prompt.answer is None:
+        return reply.finish_reason == "length" or not reply.is_whole
+    return reply.finish_reason == "length" and not _is_readable(prompt, reply)
+
+
+def _is_readable(prompt: Prompt, reply: Reply) -> bool:
+    try:
+        read_answer(reply.content, prompt.answer)
+    except UnusableAnswer:
+        return False
+    return True
+
+
 def _messages(prompt: Prompt) -> list[dict[str, str]]:
+    facts = json.dumps(prompt.facts, ensure_ascii=False)
+    if prompt.answer is None:
+        return [{"role": "system", "content": prompt.instructions}, {"role": "user", "content": facts}]
     schema = json.dumps(prompt.answer.model_json_schema(), ensure_ascii=False)
     system = f"{prompt.instructions}\n\nAnswer with one JSON object that fits this JSON Schema:\n{schema}"
-    facts = json.dumps(prompt.facts, ensure_ascii=False)
     return [{"role": "system", "content": system}, {"role": "user", "content": facts}]

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from app.infrastructure.ai.answers import UnusableAnswer, describe
+
+_FEWEST_REPEATED, _MOST_REPEATED = 12, 300
 
 
 @dataclass
@@ -20,6 +22,13 @@ class Reply:
     model: str = ""
     tokens: dict[str, int] = field(default_factory=dict)
     is_whole: bool = False
+
+    def followed_by(self, rest: "Reply") -> "Reply":
+        """Both as one answer. Models like to repeat the last words before they go on."""
+        longest = min(len(self.content), len(rest.content), _MOST_REPEATED)
+        sizes = range(longest, _FEWEST_REPEATED - 1, -1)
+        repeated = next((size for size in sizes if self.content.endswith(rest.content[:size])), 0)
+        return replace(rest, content=self.content + rest.content[repeated:], model=rest.model or self.model)
 
 
 class StreamError(Exception):

@@ -14,9 +14,9 @@ _NOT_ENFORCED_EVERYWHERE = {
 """Keywords that some services refuse in a strict schema; the answer is validated against them afterwards."""
 
 
-def response_format(mode: Mode, answer: type[BaseModel]) -> dict[str, Any]:
+def response_format(mode: Mode, answer: type[BaseModel] | None) -> dict[str, Any]:
     """The field `response_format` of a request, in a mapping that is empty where there is none."""
-    if mode == "plain":
+    if mode == "plain" or answer is None:
         return {}
     if mode == "json_object":
         return {"response_format": {"type": "json_object"}}

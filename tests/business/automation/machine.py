@@ -1,4 +1,4 @@
-"""The engine as workers run it, in the test's own process: real transactions, the offline provider, a set clock."""
+"""The engine as workers run it, in the test's own process: real transactions, a provider of its own, a set clock."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -24,7 +24,7 @@ from app.business.automation.services.runs.opening import RUN_QUEUES
 from app.business.automation.services.triggering.dispatch import dispatch_batches
 from app.business.language_model import LanguageModel
 from app.business.outlets.site_publisher import NoPublisher, SitePublisher
-from app.infrastructure.ai.offline import OfflineModel
+from tests.business.automation.provider import ArticleModel
 from tests.factories import NOW
 
 
@@ -33,7 +33,7 @@ class Machine:
     """Everything a worker does, one round at a time."""
 
     session: Session
-    model: LanguageModel = field(default_factory=OfflineModel)
+    model: LanguageModel = field(default_factory=ArticleModel)
     now: datetime = NOW
     draining: bool = False
     publisher: SitePublisher = field(default_factory=NoPublisher)

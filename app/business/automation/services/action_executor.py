@@ -3,18 +3,20 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy.orm import Session
 
-from app.business.automation.services.actions.handler import Works
-from app.business.automation.services.runs import unit_receipts
+from app.business.automation.services.actions.handler import AnyWork, Works
+from app.business.automation.services.runs import unit_parts, unit_receipts
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.lease import Lease, LeaseLost, renew
 from app.business.automation.services.runs.site_budgets import site_of
 from app.business.automation.services.runs.site_choice import set_aside_step
 from app.business.automation.services.runs.steps import Step, steps_of
 from app.business.automation.services.runs.unit_failure import failure_of
+from app.business.automation.services.runs.unit_parts import Part
 from app.business.automation.services.runs.unit_plan import open_units
 from app.business.automation.services.runs.unit_receipts import (
     Done,
@@ -138,7 +140,7 @@ class ActionExecutor:
         return failures
 
     def _do_at_once(self, session: Session, context: RunContext, unit: Unit) -> None:
-        work = self.works[unit.step.entry.key]
+        work = self._work_of(unit)
         request = work.read(session, context, unit)
         if isinstance(request, LeftOut):
             unit_receipts.leave_out(session, context, unit, request, context.now)
@@ -167,29 +169,46 @@ class ActionExecutor:
         return failures
 
     def _do_unit(self, context: RunContext, lease: Lease, unit: Unit, outcome: Outcome) -> Failure | None:
-        work = self.works[unit.step.entry.key]
-        with self._writing(context, lease, between_units=True) as session:
-            request = work.read(session, context, unit)
-            if isinstance(request, LeftOut):
-                unit_receipts.leave_out(session, context, unit, request, context.now)
-                return None
-            if isinstance(request, Later):
-                outcome.later.append(request)
-                return None
-            unit_receipts.begin(session, context, unit, context.now)
-        try:
-            answer = _within(unit.step.entry.seconds, lambda: work.work(request, unit.key))
-            with self._writing(context, lease) as session:
-                self._save(session, context, unit, work.save(session, context, unit, answer))
-        except LeaseLost:
-            raise
-        except Exception as error:
-            failure = failure_of(unit, error)
-            with self._writing(context, lease) as session:
-                work.give_up(session, context, unit)
-                unit_receipts.fail(session, context, failure, context.now)
-            return failure
-        return None
+        work = self._work_of(unit)
+        has_begun = False
+        while True:
+            with self._writing(context, lease, between_units=True) as session:
+                request = work.read(session, context, unit)
+                if isinstance(request, LeftOut):
+                    known = replace(unit, is_new=unit.is_new and not has_begun)
+                    unit_receipts.leave_out(session, context, known, request, context.now)
+                    return None
+                if isinstance(request, Later):
+                    outcome.later.append(request)
+                    return None
+                if not has_begun:
+                    unit_receipts.begin(session, context, unit, context.now)
+            has_begun = True
+            try:
+                answer = _within(unit.step.entry.seconds, partial(work.work, request, unit.key))
+                if self._keep(context, lease, unit, answer):
+                    return None
+            except LeaseLost:
+                raise
+            except Exception as error:
+                failure = replace(failure_of(unit, error), call_key=getattr(request, "call_key", ""))
+                with self._writing(context, lease) as session:
+                    work.give_up(session, context, unit)
+                    unit_receipts.fail(session, context, failure, context.now)
+                return failure
+
+    def _keep(self, context: RunContext, lease: Lease, unit: Unit, answer: Any) -> bool:
+        """Keep a part of the unit, or save its result; whether it is done with that."""
+        with self._writing(context, lease) as session:
+            if isinstance(answer, Part):
+                unit_parts.keep(session, context, unit, answer, context.now)
+                return False
+            self._save(session, context, unit, self._work_of(unit).save(session, context, unit, answer))
+            unit_parts.forget(session, context, unit)
+            return True
+
+    def _work_of(self, unit: Unit) -> AnyWork:
+        return self.works[unit.step.entry.key]
 
     def _save(self, session: Session, context: RunContext, unit: Unit, done: Done | LeftOut) -> None:
         if isinstance(done, LeftOut):

@@ -20,6 +20,7 @@ CHECKED = frozenset({*TEXTS, "main_keyword", "outline"})
 """Changes of these columns change the score."""
 PAGES_COMPARED = 200
 PAGES_LINKED = 1_000
+PAGES_OFFERED = 40
 UNCHECKED: Mapping[str, Any] = {"score": None, "checks_failed": [], "checks": []}
 
 
@@ -64,6 +65,18 @@ def check_facts(
         given=_given(site, task),
         pages=tuple(_pages(session, site, task, content_id)),
     )
+
+
+def linkable_pages(session: Session, site: Site, task: Task) -> list[tuple[str, str]]:
+    """Title and address of the site's published articles, the newest first, except the task's own."""
+    query = (
+        select(Content.title, Content.published_url)
+        .where(Content.account_id == site.account_id, Content.site_id == site.id, Content.published_url != "")
+        .where(Content.task_id.is_distinct_from(task.id))
+        .order_by(Content.id.desc())
+        .limit(PAGES_OFFERED)
+    )
+    return [(row.title, row.published_url) for row in session.execute(query)]
 
 
 def known_links(session: Session, site: Site) -> list[str]:

@@ -10,11 +10,12 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.automation.run_models import ActionRun, Reason, ScheduledTask, Status
 from app.business.automation.services.runs import commands
-from app.business.language_model import Completion, ModelUse, Prompt, ProviderFault
+from app.business.language_model import Completion, LanguageModel, ModelUse, Prompt, ProviderFault
 from app.business.outlets.models import AiConnection, AiReservation
 from app.business.outlets.services import ai_spending
 from app.infrastructure.ai.offline import OfflineModel
 from tests.business.automation.machine import Machine
+from tests.business.automation.provider import ArticleModel
 from tests.business.automation.rule_parts import clusters_with_keywords
 from tests.factories import NOW, make_account, make_sector, make_site, make_task
 
@@ -62,7 +63,7 @@ def connect(session: Session, account: Account, **values: Any) -> AiConnection:
 
 
 def run(
-    session: Session, account: Account, model: Counted, action: Any = IDEAS
+    session: Session, account: Account, model: LanguageModel, action: Any = IDEAS
 ) -> tuple[Machine, ScheduledTask]:
     machine = Machine(session, model)
     rule = machine.make_rule(
@@ -116,10 +117,12 @@ def test_an_article_keeps_it_too(session: Session, account: Account) -> None:
     connect(session, account)
     make_task(session, make_sector(session, make_site(session, account)))
     session.commit()
-    _, done = run(session, account, Counted(), CONTENT)
+    model = ArticleModel(tokens=TOKENS)
+    _, done = run(session, account, model, CONTENT)
     assert done.status == Status.COMPLETED
     [unit] = receipts(session)
-    assert (unit.prompt_version, unit.ai_cost) == ("content-1", COST)
+    assert (unit.prompt_version, unit.ai_cost) == ("content-2", len(model.asked) * COST)
+    assert spent(session, account) == (len(model.asked) * COST, 0)
 
 
 def test_beyond_the_monthly_limit_nothing_is_asked(session: Session, account: Account) -> None:

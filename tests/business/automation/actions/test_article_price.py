@@ -1,5 +1,6 @@
 """The price of an article, and of the brief that is made where there is no AI connection."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -16,27 +17,33 @@ from app.business.automation.services.preflight.start_price import start_price
 from app.business.automation.services.rules.cost import most_per_run
 from app.business.automation.services.rules.versions import read_definition
 from app.business.billing.models import CreditEntry, CreditHold
-from app.business.language_model import Completion, Prompt
-from app.business.outlets.services.ai_connections import is_connected
+from app.business.outlets.services.ai_connections import find, is_connected
 from app.business.planner.models import Sector
 from app.business.writer.models import Content
 from app.infrastructure.database import db
 from app.settings import Settings
 from tests.business.automation.machine import Machine
+from tests.business.automation.provider import ArticleModel
 from tests.factories import make_ai_connection, make_task
 
 WRITE: dict[str, Any] = {"trigger": "task_created", "actions": [{"type": "generate_content"}]}
 
 
-class Connected:
-    """An AI service that writes a given number of words, whatever was requested."""
+class ConnectedMeanwhile(Machine):
+    """The AI service is connected between the price of a run and its first unit."""
 
-    def __init__(self, words: int) -> None:
-        self.words = words
+    @property
+    def draining(self) -> bool:
+        if find(self.session, self.account_id) is None:
+            make_ai_connection(self.session, self.session.get_one(Account, self.account_id))
+            self.session.commit()
+        return False
 
-    def write(self, prompt: Prompt, key: str) -> Completion:
-        body = " ".join(["word"] * self.words)
-        return Completion(data={"title": "An article", "body": body}, model="ours")
+    @draining.setter
+    def draining(self, _value: bool) -> None:
+        pass
+
+    account_id = 0
 
 
 def written(machine: Machine, session: Session, account: Account, sector: Sector) -> ScheduledTask:
@@ -59,13 +66,16 @@ def test_a_brief_made_without_a_connection_costs_one_credit(
     assert machine.breaches() == []
 
 
-@pytest.mark.parametrize(("words", "credits"), [(3000, 30), (4200, 30), (450, 5)])
+@pytest.mark.parametrize("ratio", [0.8, 1.0, 1.4])
 def test_an_article_costs_the_words_delivered_at_most_those_requested(
-    machine: Machine, session: Session, account: Account, sector: Sector, words: int, credits: int
+    machine: Machine, session: Session, account: Account, sector: Sector, ratio: float
 ) -> None:
-    machine.model = Connected(words)
+    machine.model = ArticleModel(ratio)
     make_ai_connection(session, account)
-    assert written(machine, session, account, sector).credits_used == credits
+    run = written(machine, session, account, sector)
+    words = session.scalars(select(Content.word_count)).one()
+    assert (words < 3000) == (ratio < 1)
+    assert run.credits_used == math.ceil(min(words, 3000) / 100)
 
 
 def test_the_price_of_a_brief_is_the_most_that_is_spent_when_a_connection_is_added_meanwhile(
@@ -76,7 +86,8 @@ def test_the_price_of_a_brief_is_the_most_that_is_spent_when_a_connection_is_add
     named = start_price(session, rule, machine.now, record_ids=ids)
     assert (named.credits, named.credits_max) == (3, 3)
     # As when the connection is there once the credits are set aside.
-    machine.model = Connected(3000)
+    machine = ConnectedMeanwhile(session, ArticleModel())
+    machine.account_id = account.id
     run = machine.run_now(rule, record_ids=ids)
     assert run.status == Status.COMPLETED
     assert session.scalars(select(Content.outline)).all() == [False] * 3

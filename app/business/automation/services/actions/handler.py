@@ -10,6 +10,7 @@ from typing import Any, Protocol, TypeVar
 from sqlalchemy.orm import Session
 
 from app.business.automation.services.runs.context import RunContext
+from app.business.automation.services.runs.unit_parts import Part
 from app.business.automation.services.runs.unit_receipts import Done, Later, LeftOut, Unit
 from app.business.language_model import LanguageModel
 
@@ -24,8 +25,11 @@ class Work(Protocol[Request, Answer]):
         """The input of `work`, or why this record is left out, or when its turn comes (not for local actions)."""
         ...
 
-    def work(self, request: Request, key: str) -> Answer:
-        """The result. Raises ProviderFault. Called without session and transaction."""
+    def work(self, request: Request, key: str) -> Answer | Part:
+        """The result, or a part of it: then `read` and `work` are called again with that part kept.
+
+        Raises ProviderFault. Called without session and transaction.
+        """
         ...
 
     def save(self, session: Session, context: RunContext, unit: Unit, answer: Answer) -> Done | LeftOut:

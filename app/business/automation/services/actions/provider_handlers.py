@@ -17,7 +17,9 @@ from app.business.automation.services.catalogue.actions.generate_content import 
 )
 from app.business.automation.services.catalogue.actions.generate_ideas import GENERATE_IDEAS, GenerateIdeas
 from app.business.automation.services.catalogue.nouns import plural
+from app.business.automation.services.runs import unit_parts
 from app.business.automation.services.runs.context import RunContext
+from app.business.automation.services.runs.unit_parts import Part
 from app.business.automation.services.runs.unit_receipts import Done, LeftOut, Unit
 from app.business.errors import Conflict, NotFound
 from app.business.outlets.services import ai_spending
@@ -26,6 +28,7 @@ from app.business.planner.services.clustering_plan import ClusteringAnswer, Clus
 from app.business.planner.services.clustering_service import ClusteringService
 from app.business.planner.services.ideas_service import IdeasAnswer, IdeasRequest, IdeasService
 from app.business.writer.models import Task
+from app.business.writer.services.article_parts import KeptPart, NewPart
 from app.business.writer.services.content_service import (
     ContentAnswer,
     ContentGenerationService,
@@ -37,15 +40,18 @@ INSTRUCTION_TOKENS = 1_500
 """Tokens of the instructions and of the answer's schema, at most."""
 
 
-def set_aside(session: Session, context: RunContext, unit: Unit, request: Request) -> Request:
-    """The request, once the money that its call may cost is reserved; with the refusal where it is not."""
+def set_aside(session: Session, context: RunContext, key: str, request: Request) -> Request:
+    """The request, once the money that its call may cost is reserved; with the refusal where it is not.
+
+    key: of the call.
+    """
     connection = request.connection
     if connection is None:
         return request
     # A token has about four letters, in some scripts one or two; an unusable answer is requested once more.
     sent = INSTRUCTION_TOKENS + len(str(request)) // 2
     tokens = (2 * sent + request.most_written, 2 * request.most_written)
-    refusal = ai_spending.reserve(session, context.account, connection, unit.key, tokens, context.now)
+    refusal = ai_spending.reserve(session, context.account, connection, key, tokens, context.now)
     return replace(request, refusal=refusal)
 
 
@@ -108,7 +114,7 @@ class GenerateIdeasWork(Work[IdeasRequest, IdeasAnswer]):
             )
         except (Conflict, NotFound) as refusal:
             return LeftOut(refusal.message)
-        return set_aside(session, context, unit, request)
+        return set_aside(session, context, unit.key, request)
 
     def work(self, request: IdeasRequest, key: str) -> IdeasAnswer:
         return self.service.generate(request, key)
@@ -130,28 +136,38 @@ class GenerateIdeasWork(Work[IdeasRequest, IdeasAnswer]):
 
 
 class GenerateContentWork(Work[ContentRequest, ContentAnswer]):
-    """Writes the article of one task, whose status meanwhile is "writing"."""
+    """Writes the article of one task part by part; the status of the task meanwhile is "writing"."""
 
     def __init__(self, service: ContentGenerationService) -> None:
         self.service = service
 
     def read(self, session: Session, context: RunContext, unit: Unit) -> ContentRequest | LeftOut:
-        """The task's brief and its cluster's keywords."""
+        """The task's brief, its cluster's keywords, and what is written so far."""
         params: GenerateContent = unit.step.params
         origin = context.origin(unit.step.index, unit.key)
+        kept = unit_parts.parts_of(session, context, unit)
         try:
             request = self.service.read(
-                session, unit.record_id, again=params.again, origin=origin, now=context.now
+                session,
+                unit.record_id,
+                again=params.again,
+                parts=[KeptPart(part.number, part.attempt, part.kind, part.data) for part in kept],
+                origin=origin,
+                now=context.now,
             )
         except (Conflict, NotFound) as refusal:
             return LeftOut(refusal.message)
-        return set_aside(session, context, unit, request)
+        key = unit_parts.part_key(unit, len(kept) + 1)
+        return replace(set_aside(session, context, key, request), call_key=key)
 
-    def work(self, request: ContentRequest, key: str) -> ContentAnswer:
-        return self.service.generate(request, key)
+    def work(self, request: ContentRequest, key: str) -> ContentAnswer | Part:
+        answer = self.service.generate(request, key)
+        return Part(answer.kind, answer.data, answer.use) if isinstance(answer, NewPart) else answer
 
     def save(self, session: Session, context: RunContext, unit: Unit, answer: ContentAnswer) -> Done:
         """Charged for the actual result: an article by its words, a brief at its fixed price."""
+        unasked = unit_parts.part_key(unit, len(unit_parts.parts_of(session, context, unit)) + 1)
+        ai_spending.settle(session, context.account, unasked, None, unused=True, now=context.now)
         content = self.service.save(
             session, answer, origin=context.origin(unit.step.index, unit.key), now=context.now
         )
@@ -161,7 +177,6 @@ class GenerateContentWork(Work[ContentRequest, ContentAnswer]):
             credits=GENERATE_CONTENT.price(
                 unit.step.params, min(answer.word_count, asked), connected=not answer.outline
             ),
-            use=answer.use,
             message=f"Brief of “{content.title}”, made without an AI connection"
             if answer.outline
             else f"Content “{content.title}”",

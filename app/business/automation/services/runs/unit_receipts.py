@@ -53,7 +53,8 @@ class LeftOut:
 class Failure:
     """Why a unit failed: `reason` code, plain sentence, technical detail, and whether the fault is transient.
 
-    use: what an AI service counted nevertheless · unused: it did no work for the unit.
+    use: what an AI service counted nevertheless · unused: it did no work for the unit · call_key: of the call that
+    failed, where that is not the unit's own.
     """
 
     unit: Unit
@@ -64,6 +65,7 @@ class Failure:
     retry_after: float | None = None
     use: ModelUse | None = None
     unused: bool = False
+    call_key: str = ""
 
 
 @dataclass(frozen=True)
@@ -116,7 +118,7 @@ def finish(
     session: Session, context: RunContext, unit: Unit, done: Done, credits: int, now: datetime
 ) -> None:
     """Write the unit's receipt, in the transaction of its results and its charge."""
-    _write(session, context, unit, _done(done, credits) | _used(done.use), now)
+    _write(session, context, unit, _done(done, credits) | added_use(done.use), now)
     if done.use:
         ai_spending.settle(session, context.account, unit.key, done.use, unused=False, now=now)
 
@@ -167,16 +169,15 @@ def skip(session: Session, context: RunContext, step: Step, ids: Sequence[int], 
 
 def fail(session: Session, context: RunContext, failure: Failure, now: datetime) -> None:
     """The unit failed and costs nothing; a retry does it again with the same key."""
-    values = {"status": "failed", "message": failure.message} | _used(failure.use)
+    values = {"status": "failed", "message": failure.message} | added_use(failure.use)
     _write(session, context, failure.unit, values, now)
     if failure.unit.step.entry.asks_model:
-        ai_spending.settle(
-            session, context.account, failure.unit.key, failure.use, unused=failure.unused, now=now
-        )
+        key = failure.call_key or failure.unit.key
+        ai_spending.settle(session, context.account, key, failure.use, unused=failure.unused, now=now)
 
 
-def _used(use: ModelUse | None) -> dict[str, Any]:
-    """What the AI service counted, added to what earlier attempts took."""
+def added_use(use: ModelUse | None) -> dict[str, Any]:
+    """Columns of what the AI service counted, added to what earlier calls took."""
     if use is None:
         return {}
     return {
@@ -225,17 +226,18 @@ def _write_at_once(
 def _write(session: Session, context: RunContext, unit: Unit, values: dict[str, Any], now: datetime) -> None:
     session.execute(
         update(ActionRun)
-        .where(*_where(context, unit))
+        .where(*receipt_clause(context, unit))
         .values(finished_at=now, **values)
         .execution_options(synchronize_session="fetch")
     )
 
 
 def _receipt(session: Session, context: RunContext, unit: Unit) -> ActionRun | None:
-    return session.scalar(select(ActionRun).where(*_where(context, unit)))
+    return session.scalar(select(ActionRun).where(*receipt_clause(context, unit)))
 
 
-def _where(context: RunContext, unit: Unit) -> tuple[Any, ...]:
+def receipt_clause(context: RunContext, unit: Unit) -> tuple[Any, ...]:
+    """The unit's receipt."""
     return (
         ActionRun.account_id == context.run.account_id,
         ActionRun.run_id == context.run.id,
