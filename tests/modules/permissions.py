@@ -62,6 +62,7 @@ TABLE = {
     "operator": """
         automation.test automation.ask_run automation.run_now automation.try_past automation.begin_past
         automation.ask_retry_all automation.retry_all automation.retry automation.cancel
+        automation.answer
         automation.do_left_over automation.ask_undo automation.undo automation.cancel_operation automation.my_work
         automation.decide_work automation.take_back_decision
         automation_api.preflight_rule automation_api.execute_rule automation_api.show_price

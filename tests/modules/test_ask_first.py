@@ -36,7 +36,7 @@ IN_PLAIN_SIGHT = """
     automation.read_notices automation.take_back_decision automation.restore automation.copy_rule
     automation.use_template
     automation.begin_rule automation.edit_rule automation.keep automation.preview automation.import_rules
-    automation.begin_past automation.begin_draft_past automation.retry
+    automation.begin_past automation.begin_draft_past automation.retry automation.answer
     planner.new_site planner.edit_site planner.add_sector planner.edit_sector planner.new_keyword
     planner.edit_keyword planner.new_cluster planner.edit_cluster planner.regroup_keywords planner.new_idea
     planner.edit_idea writer.new_task writer.edit_task writer.edit_content writer.decide_content

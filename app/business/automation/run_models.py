@@ -42,6 +42,7 @@ class Waiting(StrEnum):
     PAUSE = "pause"
     REVIEW = "review"
     PREVIOUS = "previous"
+    PERSON = "person"
 
 
 class Reason(StrEnum):

@@ -110,6 +110,17 @@ def _waiting(waiting: dict[str, int]) -> list[Need]:
                 url_for("billing.credits"),
             )
         )
+    if count := waiting.get(Waiting.PERSON):
+        needs.append(
+            Need(
+                "warn",
+                "user",
+                f"{plural(count, 'run waits', 'runs wait')} for an answer",
+                "Somebody is asked before they go on.",
+                "Look at them",
+                url_for("automation.history", status="pending"),
+            )
+        )
     if count := waiting.get(Waiting.REVIEW):
         needs.append(
             Need(

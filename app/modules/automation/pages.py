@@ -97,6 +97,7 @@ add("/runs/<int:id>/retry", "retry", runs.retry, methods=["POST"])
 add("/runs/<int:id>/cancel", "cancel", runs.cancel, methods=["POST"])
 add("/runs/<int:id>/undo", "ask_undo", undo.ask)
 add("/runs/<int:id>/undo", "undo", undo.begin, methods=["POST"])
+add("/runs/<int:id>/answer", "answer", runs.answer, methods=["POST"])
 add("/runs/<int:id>/go-on", "go_on", runs.go_on, methods=["POST"])
 add("/runs/<int:id>/left/<int:credits>", "do_left_over", runs.do_left_over, methods=["POST"])
 

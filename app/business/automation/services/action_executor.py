@@ -19,6 +19,7 @@ from app.business.automation.services.runs.unit_failure import failure_of
 from app.business.automation.services.runs.unit_parts import Part
 from app.business.automation.services.runs.unit_plan import open_units
 from app.business.automation.services.runs.unit_receipts import (
+    Ask,
     Done,
     Failure,
     Later,
@@ -61,7 +62,7 @@ class ActionExecutor:
         for step in steps_of(context):
             failures = self._execute_step(context, lease, step, records, outcome)
             outcome.failures += failures
-            if outcome.later or (failures and step.action.on_error == "stop"):
+            if outcome.later or outcome.asks or (failures and step.action.on_error == "stop"):
                 break
         return outcome
 
@@ -178,8 +179,8 @@ class ActionExecutor:
                     known = replace(unit, is_new=unit.is_new and not has_begun)
                     unit_receipts.leave_out(session, context, known, request, context.now)
                     return None
-                if isinstance(request, Later):
-                    outcome.later.append(request)
+                if isinstance(request, Later | Ask):
+                    outcome.put_off(request)
                     return None
                 if not has_begun:
                     unit_receipts.begin(session, context, unit, context.now)

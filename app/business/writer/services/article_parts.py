@@ -10,7 +10,7 @@ from app.business.writer.services.article_checks.facts import Draft
 from app.business.writer.services.article_html import count_words, from_markdown
 from app.business.writer.services.article_prompts import Outline
 
-PartKind = Literal["outline", "section", "repair", "metas", "metas_repair", "rejected"]
+PartKind = Literal["outline", "section", "repair", "metas", "metas_repair", "rejected", "question", "answer"]
 _HEADING_LINE = re.compile(r"^(#{1,6})[ \t]+(.*?)[ \t]*#*$", re.MULTILINE)
 
 
@@ -66,17 +66,19 @@ class Progress:
     sections: list[Section] = field(default_factory=list)
     metas: dict[str, str] | None = None
     metas_repaired: bool = False
-    rejected: KeptPart | None = None
-    """The last part, where it says that the article cannot be used."""
+    question: KeptPart | None = None
+    answer: KeptPart | None = None
+    wishes: list[str] = field(default_factory=list)
+    """What people said when they declined earlier outlines."""
 
     @classmethod
     def of(cls, parts: Sequence[KeptPart]) -> "Progress":
         void = {number for part in parts if part.kind == "rejected" for number in part.data["void"]}
         progress = cls()
+        progress.wishes = [part.data["note"] for part in parts if part.kind == "answer" and part.data["note"]]
         for part in parts:
             if part.number not in void:
                 progress._add(part)
-        progress.rejected = parts[-1] if parts and parts[-1].kind == "rejected" else None
         return progress
 
     def _add(self, part: KeptPart) -> None:
@@ -91,6 +93,10 @@ class Progress:
                 section.text, section.words = part.data["text"], part.data["words"]
                 section.numbers.append(part.number)
                 section.repaired |= set(part.data.get("checks", ()))
+            case "question":
+                self.question = part
+            case "answer":
+                self.answer = part
             case "metas" | "metas_repair":
                 self.metas, self.metas_repaired = part.data, part.kind == "metas_repair"
 

@@ -58,6 +58,13 @@ class Rejected:
 
 
 @dataclass(frozen=True)
+class Approval:
+    """A person is asked whether this outline is right."""
+
+    outline: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Finished:
     """The article, with what the checks say of it."""
 
@@ -65,21 +72,40 @@ class Finished:
     verdict: Verdict
 
 
-Next = Call | Rejected | Finished
+Next = Call | Approval | Rejected | Finished
 
 
-def next_step(task: Assignment, facts: CheckFacts, parts: Sequence[KeptPart]) -> Next:
+def next_step(
+    task: Assignment, facts: CheckFacts, parts: Sequence[KeptPart], *, approve_outline: bool = False
+) -> Next:
     """What comes after these parts."""
     progress = Progress.of(parts)
     if progress.outline is None:
-        return Call("outline", task.prompt(OUTLINE, Outline))
+        wishes = {"wishes": progress.wishes} if progress.wishes else {}
+        return Call("outline", task.prompt(OUTLINE, Outline, **wishes))
     return (
-        _next_section(task, facts, progress)
+        (_approval(progress) if approve_outline else None)
+        or _next_section(task, facts, progress)
         or _repair_of_whole(task, facts, progress)
         or _rejection(facts, progress)
         or _next_metas(task, facts, progress)
         or _finished(facts, progress)
     )
+
+
+def _approval(progress: Progress) -> Approval | Rejected | None:
+    """What is missing until a person has approved the outline."""
+    question, answer = progress.question, progress.answer
+    if question is None:
+        return Approval(progress.outline.model_dump() if progress.outline else {})
+    if answer is None:
+        message = "Nobody approved the outline within 7 days. Retry the run to be asked again."
+        return Rejected(message, [question.number])
+    if answer.data["approved"]:
+        return None
+    by, note = answer.data["name"] or "A person", answer.data["note"]
+    message = f"{by} declined the outline{f': “{note}”' if note else ''}. A retry plans a new one."
+    return Rejected(message, [progress.outline_number, question.number, answer.number])
 
 
 def _next_section(task: Assignment, facts: CheckFacts, progress: Progress) -> Call | None:

@@ -25,7 +25,14 @@ from app.business.writer.services.article_html import count_words, from_markdown
 from app.business.writer.services.article_parts import KeptPart, NewPart
 from app.business.writer.services.article_prompts import Assignment, SiteProfile
 from app.business.writer.services.article_scores import check_facts, columns_of, linkable_pages
-from app.business.writer.services.article_steps import Call, Finished, Rejected, kept_data, next_step
+from app.business.writer.services.article_steps import (
+    Approval,
+    Call,
+    Finished,
+    Rejected,
+    kept_data,
+    next_step,
+)
 from app.business.writer.services.brief_facts import BriefFacts, brief_facts
 from app.business.writer.services.content_versions import keep_version
 from app.business.writer.services.record_kinds import CONTENT, TASK
@@ -57,6 +64,7 @@ class ContentRequest:
     task_id: int
     assignment: Assignment
     is_connected: bool
+    approve_outline: bool = False
     parts: Sequence[KeptPart] = ()
     attempt: int = 1
     call_key: str = ""
@@ -104,6 +112,7 @@ class ContentGenerationService:
         task_id: int,
         *,
         again: bool = False,
+        approve_outline: bool = False,
         parts: Sequence[KeptPart] = (),
         origin: Origin,
         now: datetime,
@@ -111,7 +120,7 @@ class ContentGenerationService:
         """The facts of one task, which is set to writing for this run.
 
         `again`: also one that is done or has content already, which is kept beside the new. `parts`: what is written
-        of it.
+        of it. `approve_outline`: ask a person before the sections are written.
         Raises NotFound, or Conflict when the task is not ready to be written.
         """
         task = session.scalar(select(Task).where(Task.account_id == origin.account_id, Task.id == task_id))
@@ -123,7 +132,8 @@ class ContentGenerationService:
             raise Conflict(
                 f"The task “{task.title}” is “{task.status}”; only tasks not begun or failed are written."
             )
-        return replace(_facts(session, task), parts=parts, attempt=origin.attempt or 1)
+        facts = _facts(session, task)
+        return replace(facts, approve_outline=approve_outline, parts=parts, attempt=origin.attempt or 1)
 
     def generate(self, request: ContentRequest, key: str) -> ContentAnswer | NewPart:
         """The next part of the article, or all of it once its parts are there. Raises ProviderFault."""
@@ -132,7 +142,11 @@ class ContentGenerationService:
         last = request.parts[-1] if request.parts else None
         if last and last.kind == "rejected" and last.attempt == request.attempt:
             raise ProviderFault("unfit", last.data["message"])
-        match next_step(request.assignment, request.facts, request.parts):
+        match next_step(
+            request.assignment, request.facts, request.parts, approve_outline=request.approve_outline
+        ):
+            case Approval(outline):
+                return NewPart("question", outline)
             case Call() as call:
                 return self._ask(request, call)
             case Rejected(message, void):

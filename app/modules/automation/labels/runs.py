@@ -50,6 +50,7 @@ WAITS = {
     "pause": "Waits until automation is resumed",
     "review": "Waits for a person to say go on",
     "previous": "Waits for the run before it",
+    "person": "Waits for a person's answer",
 }
 CHECKS = {
     "active": "Switched on",

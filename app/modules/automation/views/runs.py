@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import flash, render_template, url_for
+from flask import flash, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role
@@ -23,18 +23,23 @@ from app.business.automation.services.preflight import chain_release
 from app.business.automation.services.preflight.left_over_work import LeftOverWork, left_over
 from app.business.automation.services.rules.definition import definition_from
 from app.business.automation.services.rules.sentence import summary_of
-from app.business.automation.services.runs import commands
+from app.business.automation.services.runs import commands, person_questions
 from app.business.automation.services.runs.held_records import held_until, holder_of
 from app.business.automation.services.runs.skipped_records import RunAgain, run_again
 from app.business.automation.services.runs.start_list import stretch_of
 from app.business.automation.services.runs.waiting import waits_until
+from app.business.errors import Invalid
+from app.business.planner.services.plain_text import clean_body
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person
 from app.modules.automation.actor import actor
 from app.modules.automation.labels.starts import StartCost, cost_of_start, shown_total
 from app.modules.automation.labels.traces import trace_lines
+from app.modules.gate.numbers import row_id
 from app.modules.sent_once import sent_once
 from app.modules.web import see_other
+
+NOTE_LIMIT = 2_000
 
 
 @allow(Role.VIEWER)
@@ -76,6 +81,26 @@ def go_on(id: int) -> ResponseReturnValue:
 
 
 @allow(Role.OPERATOR)
+def answer(id: int) -> ResponseReturnValue:
+    """A person answers what the run asks: once, for the question that was shown."""
+    run, person = _run(id), current_person()
+    verdict, note = request.form.get("verdict"), request.form.get("note", "").strip()
+    if verdict not in ("approve", "decline"):
+        raise Invalid({"verdict": ["Choose whether the outline is right."]})
+    person_questions.answer(
+        db.session(),
+        run,
+        row_id(request.form.get("question")) or 0,
+        person.actor,
+        approved=verdict == "approve",
+        note=clean_body(note, "note", limit=NOTE_LIMIT),
+        name=person.user.name or person.user.email,
+        now=datetime.now(UTC),
+    )
+    return _done(run, "Answered. The run goes on." if verdict == "approve" else "Declined. The run ends.")
+
+
+@allow(Role.OPERATOR)
 @sent_once
 def do_left_over(id: int, credits: int) -> ResponseReturnValue:
     """Start the work that the run left over, for the price that was shown."""
@@ -102,6 +127,7 @@ def _context(page: Any, run: ScheduledTask, now: datetime) -> dict[str, Any]:
         "review": chain_release.review_of(db.session(), run, now, scope=current_person().scope),
         "waits_until": waits_until(run),
         "may_undo": run.status in CLOSED and current_person().can(Role.OPERATOR) and _left_something(page),
+        "questions": person_questions.open_questions(db.session(), run),
         **_holder(run, now),
         "sentence": summary_of(definition_from(page.definition), page.site),
         "traces": [(sample["id"], trace_lines(sample["trace"], subject)) for sample in samples],

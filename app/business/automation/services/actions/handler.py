@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.unit_parts import Part
-from app.business.automation.services.runs.unit_receipts import Done, Later, LeftOut, Unit
+from app.business.automation.services.runs.unit_receipts import Ask, Done, Later, LeftOut, Unit
 from app.business.language_model import LanguageModel
 
 Request = TypeVar("Request")
@@ -21,8 +21,10 @@ Answer = TypeVar("Answer")
 class Work(Protocol[Request, Answer]):
     """The steps of one unit of work."""
 
-    def read(self, session: Session, context: RunContext, unit: Unit) -> Request | LeftOut | Later:
-        """The input of `work`, or why this record is left out, or when its turn comes (not for local actions)."""
+    def read(self, session: Session, context: RunContext, unit: Unit) -> Request | LeftOut | Later | Ask:
+        """The input of `work`, or why this record is left out, or when its turn comes, or what a person is asked (the
+        last two not for local actions).
+        """
         ...
 
     def work(self, request: Request, key: str) -> Answer | Part:

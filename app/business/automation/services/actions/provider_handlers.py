@@ -19,8 +19,9 @@ from app.business.automation.services.catalogue.actions.generate_ideas import GE
 from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.runs import unit_parts
 from app.business.automation.services.runs.context import RunContext
+from app.business.automation.services.runs.person_questions import ANSWER_WITHIN, QUESTION
 from app.business.automation.services.runs.unit_parts import Part
-from app.business.automation.services.runs.unit_receipts import Done, LeftOut, Unit
+from app.business.automation.services.runs.unit_receipts import Ask, Done, LeftOut, Unit
 from app.business.errors import Conflict, NotFound
 from app.business.outlets.services import ai_spending
 from app.business.planner.models import Cluster
@@ -141,16 +142,20 @@ class GenerateContentWork(Work[ContentRequest, ContentAnswer]):
     def __init__(self, service: ContentGenerationService) -> None:
         self.service = service
 
-    def read(self, session: Session, context: RunContext, unit: Unit) -> ContentRequest | LeftOut:
+    def read(self, session: Session, context: RunContext, unit: Unit) -> ContentRequest | LeftOut | Ask:
         """The task's brief, its cluster's keywords, and what is written so far."""
         params: GenerateContent = unit.step.params
         origin = context.origin(unit.step.index, unit.key)
         kept = unit_parts.parts_of(session, context, unit)
+        if kept and kept[-1].kind == QUESTION and context.now < kept[-1].created_at + ANSWER_WITHIN:
+            title = kept[-1].data["title"]
+            return Ask(f"Is the outline of “{title}” right?", kept[-1].created_at + ANSWER_WITHIN)
         try:
             request = self.service.read(
                 session,
                 unit.record_id,
                 again=params.again,
+                approve_outline=params.approve_outline,
                 parts=[KeptPart(part.number, part.attempt, part.kind, part.data) for part in kept],
                 origin=origin,
                 now=context.now,

@@ -22,7 +22,7 @@ from app.business.automation.run_models import (
     Waiting,
 )
 from app.business.automation.services.runs import consecutive_failures, outages, record_claims
-from app.business.automation.services.runs.chain_review import notify_editors
+from app.business.automation.services.runs.chain_review import notify_editors, notify_operators
 from app.business.automation.services.runs.context import RunContext, load_context
 from app.business.automation.services.runs.credits_used import credits_before, credits_of_run
 from app.business.automation.services.runs.follow_up_runs import (
@@ -55,6 +55,8 @@ from app.business.outlets.webhook_models import Webhook
 from app.business.writer.services.content_service import give_up_writing
 
 GIVEN_UP = f"It has waited for {LONGEST_WAIT.days} days and waits no longer."
+ASKED_PERSON = "asked_person"
+"""Option of a run that a person has answered, or will: the answer is not lost because credits are."""
 PASSED_OVER = (Reason.CONDITIONS, Reason.LIMIT_BELOW_PRICE)
 """Reasons with which a run is passed over, but later records of its start are still worked on."""
 LEFT_OUT = (Reason.CONDITIONS, Reason.LOOP, Reason.SUPERSEDED, Reason.SHADOW)
@@ -111,7 +113,8 @@ def _replace_queued(session: Session, context: RunContext) -> None:
 def stop_admitted(session: Session, context: RunContext, stop: Stop) -> None:
     """An admitted run cannot continue now: it waits, or fails with the reason. Finished units stay."""
     context.run.budget = stop.kept_budget()
-    if stop.waiting and (context.waits_when_limited or stop.waiting == Waiting.PREVIOUS):
+    always = stop.waiting == Waiting.PREVIOUS or ASKED_PERSON in context.detail.options
+    if stop.waiting and (context.waits_when_limited or always):
         if not waited_too_long(context.run, context.now):
             _park(session, context, stop)
             return
@@ -153,6 +156,9 @@ def hand_back(session: Session, context: RunContext) -> None:
 def settle(session: Session, context: RunContext, outcome: Outcome) -> None:
     """All steps are executed: completed, or failed with the failed units, or retried later after transient faults."""
     notes = [*context.detail.options.get("notes", []), *outcome.notes]
+    if outcome.asks and not outcome.failures:
+        _wait_for_person(session, context, outcome)
+        return
     if outcome.later and not outcome.failures:
         _continue_later(session, context, outcome)
         return
@@ -213,13 +219,29 @@ def _continue_later(session: Session, context: RunContext, outcome: Outcome) -> 
     run, count = context.run, len(outcome.later)
     waits = "1 more waits" if count == 1 else f"{count:,} more wait"
     run.not_before = min(later.until for later in outcome.later)
-    message = f"{waits}: {outcome.later[0].message}"
-    run.status, run.error_message = Status.PENDING, message
+    _lay_aside(session, context, outcome, f"{waits}: {outcome.later[0].message}")
+    schedule_wakeup(session, run)
+    wake_next_in_turn(session, run)
+
+
+def _wait_for_person(session: Session, context: RunContext, outcome: Outcome) -> None:
+    """All that could be done is done; for the others a person is asked. Nothing is held meanwhile."""
+    run, others = context.run, len(outcome.asks) - 1
+    more = f" {others:,} more {'waits' if others == 1 else 'wait'} for an answer too." if others else ""
+    run.waiting_for, run.waiting_since = Waiting.PERSON, context.now
+    run.not_before = min(ask.until for ask in outcome.asks)
+    context.detail.options = context.detail.options | {ASKED_PERSON: True}
+    _lay_aside(session, context, outcome, f"{outcome.asks[0].message}{more}")
+    notify_operators(session, context)
+    wake_next_in_turn(session, run)
+
+
+def _lay_aside(session: Session, context: RunContext, outcome: Outcome, message: str) -> None:
+    """The run is pending again, and holds no credits."""
+    context.run.status, context.run.error_message = Status.PENDING, message
     context.detail.options = context.detail.options | {"rest": merged_rest(context, outcome.rest)}
     _release(session, context)
     _end_attempt(session, context, Status.PENDING, None, message)
-    schedule_wakeup(session, run)
-    wake_next_in_turn(session, run)
 
 
 def _end(

@@ -143,6 +143,8 @@ def check_overlap(session: Session, context: RunContext, _admission: Admission) 
             ScheduledTask.split_site_id == run.split_site_id,
             ScheduledTask.scheduled_at < run.scheduled_at,
             ScheduledTask.status.in_([Status.PENDING, Status.RUNNING]),
+            # Nobody knows how long a person takes to answer.
+            ScheduledTask.waiting_for.is_distinct_from(Waiting.PERSON),
         )
         .order_by(ScheduledTask.scheduled_at)
         .limit(1)

@@ -25,6 +25,7 @@ WAITS_FOR = {
     Waiting.PAUSE: "waits until automation is resumed",
     Waiting.REVIEW: "waits for a person to say go on",
     Waiting.PREVIOUS: "waits for the run before it",
+    Waiting.PERSON: "waits for a person's answer",
 }
 FOLLOW = {True: "They follow when it has ended.", False: "What it leaves is taken at the next planned time."}
 """Whether the run has follow-ups -> what happens to the records that it left to their holder."""

@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import ColumnElement, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import ActionRun, UnitPart
+from app.business.automation.services.rule_parts import JsonObject
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.unit_receipts import Unit, added_use, receipt_clause
 from app.business.language_model import ModelUse
@@ -19,7 +19,7 @@ class Part:
     """What one call came to. use: what the service counted for it; None where none was called."""
 
     kind: str
-    data: dict[str, Any]
+    data: JsonObject
     use: ModelUse | None = None
 
 
@@ -62,7 +62,7 @@ def forget(session: Session, context: RunContext, unit: Unit) -> None:
     session.execute(delete(UnitPart).where(*_of(context, unit)))
 
 
-def _of(context: RunContext, unit: Unit) -> tuple[Any, ...]:
+def _of(context: RunContext, unit: Unit) -> tuple[ColumnElement[bool], ...]:
     return (
         UnitPart.account_id == context.run.account_id,
         UnitPart.run_id == context.run.id,

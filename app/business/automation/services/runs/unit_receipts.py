@@ -76,12 +76,20 @@ class Later:
     until: datetime
 
 
+@dataclass(frozen=True)
+class Ask:
+    """A person is asked about the record, and answers by `until` or never; the run waits for it after the others."""
+
+    message: str
+    until: datetime
+
+
 @dataclass
 class Outcome:
     """The result of a run's steps: failed units, work for a follow-up, notes for the result.
 
     not_begun: step -> number of units that were not tried because the external service had stopped answering ·
-    later: units that can be done on another day.
+    later: units that can be done on another day · asks: units that wait for a person.
     """
 
     failures: list[Failure] = field(default_factory=list)
@@ -89,6 +97,14 @@ class Outcome:
     rest: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     later: list[Later] = field(default_factory=list)
+    asks: list[Ask] = field(default_factory=list)
+
+    def put_off(self, unit: Later | Ask) -> None:
+        """Note a unit that cannot be done now."""
+        if isinstance(unit, Later):
+            self.later.append(unit)
+        else:
+            self.asks.append(unit)
 
 
 class Refused(Exception):

@@ -126,7 +126,7 @@ def wake_rule(session: Session, rule_id: int) -> None:
         session,
         ScheduledTask.automation_rule_id == rule_id,
         ScheduledTask.waiting_for.is_not(None),
-        ScheduledTask.waiting_for != Waiting.REVIEW,
+        ScheduledTask.waiting_for.not_in([Waiting.REVIEW, Waiting.PERSON]),
         skip_locked=False,
     )
 
@@ -135,6 +135,11 @@ def wake_reviewed(session: Session, run_ids: Collection[int]) -> None:
     """A person has continued them."""
     reviewed = ScheduledTask.id.in_(run_ids), ScheduledTask.waiting_for == Waiting.REVIEW
     _wake(session, *reviewed, skip_locked=False)
+
+
+def wake_answered(session: Session, run_id: int) -> None:
+    """A person has answered what the run has asked."""
+    _wake(session, ScheduledTask.id == run_id, ScheduledTask.waiting_for == Waiting.PERSON, skip_locked=False)
 
 
 def wake_for_budget(session: Session, account_id: int, site_id: int | None = None) -> None:
@@ -148,6 +153,8 @@ def wake_for_budget(session: Session, account_id: int, site_id: int | None = Non
 
 def waits_until(run: ScheduledTask) -> datetime | None:
     """When a waiting run ends without having run; None for one that does not wait."""
+    if run.waiting_for == Waiting.PERSON:
+        return run.not_before
     return run.waiting_since + LONGEST_WAIT if run.waiting_for and run.waiting_since else None
 
 
@@ -159,7 +166,8 @@ def waited_too_long(run: ScheduledTask, now: datetime) -> bool:
 def wake_what_is_due(session: Session, now: datetime) -> int:
     """From the sweep: wake runs on a new day, after new credits, when the run they wait for is gone, or when they
     waited too long."""
-    woken = _wake(session, ScheduledTask.waiting_for == Waiting.BUDGET, ScheduledTask.not_before <= now)
+    until_then = ScheduledTask.waiting_for.in_([Waiting.BUDGET, Waiting.PERSON])
+    woken = _wake(session, until_then, ScheduledTask.not_before <= now)
     woken += _wake_on_new_days(session, now)
     for account_id in session.scalars(
         select(ScheduledTask.account_id).where(ScheduledTask.waiting_for == Waiting.CREDITS).distinct()
@@ -260,6 +268,7 @@ def _wake_in_turn(session: Session, now: datetime) -> int:
         & (other.cause == Cause.SCHEDULE)
         & (other.split_site_id == ScheduledTask.split_site_id)
         & other.status.in_([Status.PENDING, Status.RUNNING])
+        & other.waiting_for.is_distinct_from(Waiting.PERSON)
         & is_earlier
     )
     same_rule = other.automation_rule_id == ScheduledTask.automation_rule_id

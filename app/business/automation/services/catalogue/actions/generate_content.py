@@ -5,7 +5,7 @@ from typing import Annotated
 from app.business.automation.services.catalogue.actions.base import ActionType, Measure, Params, started
 from app.business.automation.services.catalogue.actions.effects import Creates, Effects, StatusChange
 from app.business.automation.services.catalogue.actions.eligibility import IneligibilityReason
-from app.business.automation.services.catalogue.actions.parameters import Again, Ids, RowId, ids_input
+from app.business.automation.services.catalogue.actions.parameters import Again, Ids, Input, RowId, ids_input
 from app.business.events import EventType
 from app.business.writer.models import ContentStatus, Task, TaskStatus
 from app.business.writer.services.content_service import READY
@@ -19,6 +19,15 @@ class GenerateContent(Params):
     task_ids: Annotated[Ids | None, ids_input("these tasks")] = None
     task_id: Annotated[RowId | None, ids_input("this task")] = None
     again: Again = False
+    approve_outline: Annotated[
+        bool,
+        Input(
+            "Ask a person to approve each outline first",
+            "The run waits up to 7 days. Without an AI connection there is no outline, and nobody is asked.",
+            more=True,
+            phrase=lambda _value, _type, _rules: "once a person has approved the outline",
+        ),
+    ] = False
 
 
 class GenerateContentAction(ActionType[GenerateContent]):
