@@ -52,8 +52,11 @@ def _spare_the_disk(server_url: str) -> None:
 
 
 @contextmanager
-def own_database(server_url: str, folder: Path | None = None) -> Iterator[str]:
-    """A fresh database on the server, dropped at the end. Its tables and temporary files are in `folder`, if given."""
+def own_database(server_url: str, folder: Path | None = None, template: str | None = None) -> Iterator[str]:
+    """A fresh database on the server, dropped at the end.
+
+    folder: of its tables and temporary files · template: the database of which it is a copy.
+    """
     name = f"igny8_{uuid4().hex[:12]}"
     server = _sqlalchemy_url(server_url)
     engine = create_engine(server, isolation_level="AUTOCOMMIT")
@@ -62,7 +65,8 @@ def own_database(server_url: str, folder: Path | None = None) -> Iterator[str]:
             owner = Path(connection.scalar(text("SHOW data_directory")) or "").stat()
             os.chown(folder, owner.st_uid, owner.st_gid)
             connection.execute(text(f"CREATE TABLESPACE {name} LOCATION '{folder}'"))
-        connection.execute(text(f"CREATE DATABASE {name} {f'TABLESPACE {name}' if folder else ''}"))
+        options = (f"TABLESPACE {name}" if folder else "") + (f" TEMPLATE {template}" if template else "")
+        connection.execute(text(f"CREATE DATABASE {name} {options}"))
     yield server.set(database=name).render_as_string(hide_password=False)
     with engine.connect() as connection:
         connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))

@@ -1,5 +1,6 @@
 """Random long texts in every name, title and text, on all pages: nothing scrolls sideways, on phones and screens."""
 
+import os
 from collections.abc import Iterator
 from random import Random
 from typing import Any
@@ -25,7 +26,9 @@ from tests.factories import (
 )
 from tests.people import People, browser_of
 
-WIDTHS = (390, 1280)
+FULL = os.environ.get("TRIALS") == "full"
+WIDTHS = {390: 1, 1280: 1 if FULL else 4}
+"""Width of the window, and which page is shown in it: each, or one of so many."""
 SCRIPTS = ("w", "W", "ﷺ", "𒐫", "😀", "漢", "ש", "ۏ", "ẞ", "👨‍👩‍👧‍👦", "_", "%", "&lt;", "i")
 SKIPPED = ("/static/", "/api/", "/sign-out", "/welcome/", "/healthz", "/readyz", "/metrics", "/system/moved")
 NO_PAGES = (".html", ".md", "/export")
@@ -198,9 +201,9 @@ def test_no_page_scrolls_sideways(app: Flask, full: dict[str, int], people: Peop
     assert len(addresses) > 45, addresses
     page: Page = open_page(people.owner)
     too_wide = []
-    for width in WIDTHS:
+    for width, each in WIDTHS.items():
         page.set_viewport_size({"width": width, "height": 800})
-        for address in addresses:
+        for address in addresses[::each]:
             answer = page.goto(address)
             assert answer, address
             assert answer.status in (200, 409, 422), (answer.status, address)
