@@ -28,6 +28,7 @@ class EventType(StrEnum):
     STATUS_CHANGED = "status_changed"
     RUN_FINISHED = "run_finished"
     CREDITS_GRANTED = "credits_granted"
+    INCOMING = "incoming"
 
 
 class EventBatch(AccountOwned, Base):

@@ -19,6 +19,7 @@ import app.business.automation.run_models
 import app.business.automation.total_models
 import app.business.billing.models
 import app.business.events
+import app.business.outlets.incoming_models
 import app.business.outlets.mail_models
 import app.business.outlets.models
 import app.business.outlets.webhook_models

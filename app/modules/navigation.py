@@ -59,6 +59,7 @@ MENU: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("accounts.api_keys", "Keys", "key", Role.OWNER),
             Entry("outlets.ai", "AI service", "robot", Role.OWNER),
             Entry("outlets.webhooks", "Webhooks", "webhook", Role.OWNER),
+            Entry("outlets.incoming", "Incoming", "inbox", Role.OWNER),
             Entry("accounts.settings", "Settings", "settings"),
             Entry("system.health", "System health", "heartbeat"),
         ),

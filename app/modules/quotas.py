@@ -48,6 +48,8 @@ class Quota:
 REQUESTS = Quota("requests", MOST_REQUESTS, MINUTE)
 CHANGES = Quota("changes", MOST_CHANGES, MINUTE)
 """Everything that is not a mere read: also executing, testing and previewing rules."""
+INCOMING = Quota("incoming messages", 600, MINUTE)
+"""Of one account."""
 IMPORTS = Quota("imports", 60, HOUR)
 EXPORTS = Quota("exports", 60, HOUR)
 AI_TESTS = Quota("tests of the AI service", 60, HOUR)

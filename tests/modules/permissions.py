@@ -31,13 +31,13 @@ from tests.modules.automation_pages import ON_KEYWORDS, make_rule, make_run
 from tests.people import People, browser_of
 
 ROLES = ("viewer", "operator", "editor", "owner")
-WITH_OWN_SIGNATURE = {"outlets.unsubscribe"}
+WITH_OWN_SIGNATURE = {"outlets.unsubscribe", "incoming_api.receive_message"}
 """Addresses whose POST needs no CSRF token, because the request is signed in another way."""
 
 TABLE = {
     "anyone": """
         static accounts.sign_in accounts.sign_out accounts.welcome accounts.use_welcome
-        system.healthz system.readyz outlets.ask_unsubscribe outlets.unsubscribe
+        system.healthz system.readyz outlets.ask_unsubscribe outlets.unsubscribe incoming_api.receive_message
     """,
     "viewer": """
         accounts.profile accounts.save_profile accounts.password accounts.end_session accounts.end_all_sessions
@@ -103,6 +103,7 @@ TABLE = {
         outlets.save_wordpress outlets.remove_wordpress
         wordpress_api.replace_wordpress wordpress_api.remove_wordpress
         outlets_api.show_ai outlets_api.replace_ai outlets_api.remove_ai outlets_api.test_ai
+        outlets.incoming outlets.renew_incoming outlets.end_incoming
         outlets.webhooks outlets.new_webhook outlets.add_webhook outlets.webhook outlets.edit_webhook
         outlets.save_webhook outlets.test_webhook outlets.switch_webhook outlets.rotate_webhook
         outlets.remove_webhook outlets.delivery outlets.resend
@@ -129,6 +130,7 @@ FIXED = {
     "<int:credits>": "1",
     "<operation>": "list_rules",
     "<token>": "nobody-has-this",
+    "<string:token>": "nobody-has-this",
     "<path:filename>": "nothing.css",
 }
 """Variable parts of addresses that refer to no row."""

@@ -26,7 +26,7 @@ ASKS = """
     automation.take_import planner.import_keywords planner.preview_import automation.save outlets.remove_ai
     outlets.remove_wordpress writer.start_over writer.take_back_mark writer.restore_content_version
     automation.undo automation.decide_work
-    outlets.rotate_webhook outlets.remove_webhook outlets.switch_webhook
+    outlets.renew_incoming outlets.end_incoming outlets.rotate_webhook outlets.remove_webhook outlets.switch_webhook
 """
 """The previous page shows the consequences, or the button asks for a confirmation."""
 IN_PLAIN_SIGHT = """

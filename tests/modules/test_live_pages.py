@@ -37,7 +37,7 @@ STAY_AS_READ = {
     "accounts": ("api_key", "profile", "role", "settings"),
     "automation": ("back_test", "import_look", "import_rules", "make_real", "resume", "retry_all", "rule_form",
                    "run_now", "switch_on", "test", "undo"),
-    "outlets": ("ai", "webhook_form", "webhook_secret", "wordpress"),
+    "outlets": ("ai", "incoming", "webhook_form", "webhook_secret", "wordpress"),
     "planner": ("import_file", "import_preview", "site"),
     "records": ("edit",),
     ".": ("ask_first",),

@@ -89,7 +89,7 @@ def test_examples_work(app: Flask, session: Session, people: People) -> None:
     program = program_of(app, session, people.owner)
     for entry in app.url_map.iter_rules():
         call = declared_calls(app).get(entry.endpoint)
-        if call is None or call.name not in BODIES:
+        if call is None or call.name not in BODIES or call.permission.has_proof:
             continue
         body = {
             key: int(ids[NAMED[key]]) if key in NAMED else value for key, value in BODIES[call.name].items()

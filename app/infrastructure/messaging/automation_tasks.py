@@ -26,7 +26,7 @@ from app.business.automation.services.triggering.planning import WINDOW
 from app.business.billing.services import replenishment
 from app.business.database_faults import in_one_line, stops_all
 from app.business.events import EVENTS_QUEUE
-from app.business.outlets.services import ai_connections, mails, webhooks, wordpress_connections
+from app.business.outlets.services import ai_connections, incoming, mails, webhooks, wordpress_connections
 from app.business.outlets.services.deliveries import prune
 from app.business.outlets.services.outgoing import DELIVERIES_QUEUE, any_due, coming
 from app.infrastructure import ai, query_statistics
@@ -155,6 +155,7 @@ def _reseal_secrets(_now: datetime) -> None:
         wordpress_connections.sealed_passwords,
         wordpress_connections.replace_sealed,
     )
+    _reseal(box, "incoming_address", incoming.sealed_secrets, incoming.replace_sealed)
     _reseal(box, "mail", mails.sealed_links, mails.replace_sealed)
 
 

@@ -164,7 +164,9 @@ def declared_calls(app: Flask) -> dict[str, Call]:
     return {name: view.call for name, view in app.view_functions.items() if hasattr(view, "call")}
 
 
-def _scope_of(method: str, permission: Permission, repeated: Repeated) -> KeyScope:
+def _scope_of(method: str, permission: Permission, repeated: Repeated) -> KeyScope | None:
+    if permission.role is None:
+        return None
     if permission.role == Role.OWNER:
         return KeyScope.ADMIN
     reads = method in SAFE_METHODS or repeated == "asks again"

@@ -19,6 +19,7 @@ LOOKED_AT = {
     "status_changed": ("change of status", "changes of status"),
     "run_finished": ("run finished", "runs finished"),
     "credits_granted": ("arrival of credits", "arrivals of credits"),
+    "incoming": ("message from another system", "messages from other systems"),
 }
 """Words for each trigger's events, singular and plural."""
 

@@ -14,6 +14,7 @@ DEEPEST = 64
 LONGEST_NUMBER = 400
 """Characters of a number; a longer one is no double."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 class Malformed(Refusal):
@@ -47,9 +48,18 @@ def read_json(raw: bytes) -> JsonValue:
 
 def has_unpaired_surrogate(value: JsonValue | Mapping[str, JsonValue]) -> bool:
     """Whether a text in it, or a key, holds an unpaired surrogate, which neither database nor answers accept."""
+    return _holds(value, _SURROGATE)
+
+
+def is_storable(value: JsonValue | Mapping[str, JsonValue]) -> bool:
+    """Whether the databases can store all its texts and keys: without unpaired surrogates and NUL."""
+    return not _holds(value, _UNSTORABLE)
+
+
+def _holds(value: JsonValue | Mapping[str, JsonValue], pattern: re.Pattern[str]) -> bool:
     level: list[JsonValue | Mapping[str, JsonValue]] = [value]
     while level:
-        if any(isinstance(node, str) and _SURROGATE.search(node) for node in level):
+        if any(isinstance(node, str) and pattern.search(node) for node in level):
             return True
         level = [child for node in level for child in (*_keys(node), *_children(node))]
     return False

@@ -131,6 +131,8 @@ def _answer(call: Call, status: int, answer: Any, schemas: Schemas) -> JsonDict:
 def _security(call: Call) -> list[Mapping[str, list[str]]]:
     """An API key, or a browser session, which needs its CSRF token for every change."""
     in_browser = ("session",) if call.method in SAFE_METHODS else ("session", "csrfToken")
+    if call.permission.has_proof:
+        return [{"signature": []}]
     scope = call.permission.scope
     return [{"key": [scope] if scope else []}, {name: [] for name in in_browser}]
 
@@ -184,6 +186,12 @@ _SECURITY: JsonDict = {
         "in": "cookie",
         "name": "console",
         "description": "The session of a browser.",
+    },
+    "signature": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "webhook-signature",
+        "description": "Standard Webhooks: signs `webhook-id`, `webhook-timestamp` and the body with the secret.",
     },
     "csrfToken": {
         "type": "apiKey",

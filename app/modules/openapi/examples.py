@@ -59,6 +59,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "publish_article": {"status": "publish"},
     "mark_published": {"published_url": "https://www.example.com/article"},
     "send_back_content": {"note": "Shorter, please."},
+    "receive_message": {"order": {"number": "A-7", "total": 1250}},
     "create_webhook": {
         "name": "Reporting",
         "url": "https://hooks.example.com/igny8",

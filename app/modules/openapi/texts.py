@@ -38,6 +38,7 @@ AREAS = {
     "automation": "Rules, their runs, and what would happen.",
     "planner": "Sites, sectors, keywords, clusters and ideas.",
     "writer": "Tasks and content.",
+    "incoming": "Messages from other systems, which start rules.",
     "outlets": "What is connected: the AI service, and where things are sent.",
     "billing": "Credits and the ledger.",
     "accounts": "People, keys and the audit log.",

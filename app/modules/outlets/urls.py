@@ -4,6 +4,8 @@ from flask import Blueprint
 
 from app.modules.outlets import (
     api,
+    incoming_api,
+    incoming_views,
     unsubscribe_views,
     views,
     webhook_api,
@@ -24,6 +26,9 @@ add("/sites/<int:id>/wordpress", "wordpress", wordpress_views.show)
 add("/sites/<int:id>/wordpress", "save_wordpress", wordpress_views.save, methods=["POST"])
 add("/sites/<int:id>/wordpress/test", "test_wordpress", wordpress_views.test, methods=["POST"])
 add("/sites/<int:id>/wordpress/remove", "remove_wordpress", wordpress_views.remove, methods=["POST"])
+add("/incoming", "incoming", incoming_views.show)
+add("/incoming", "renew_incoming", incoming_views.renew, methods=["POST"])
+add("/incoming/end", "end_incoming", incoming_views.end, methods=["POST"])
 add("/webhooks", "webhooks", webhook_views.show_all)
 add("/webhooks/new", "new_webhook", webhook_views.new)
 add("/webhooks/new", "add_webhook", webhook_views.add, methods=["POST"])
@@ -41,4 +46,4 @@ add("/webhooks/deliveries/<int:id>/send", "resend", webhook_views.resend, method
 add("/unsubscribe/<token>", "ask_unsubscribe", unsubscribe_views.ask)
 add("/unsubscribe/<token>", "unsubscribe", unsubscribe_views.unsubscribe, methods=["POST"])
 
-blueprints = (blueprint, api.api, webhook_api.api, wordpress_api.api)
+blueprints = (blueprint, api.api, incoming_api.api, webhook_api.api, wordpress_api.api)

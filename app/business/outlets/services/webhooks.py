@@ -64,7 +64,7 @@ def create(
     _check(session, account_id, values)
     if len(webhooks_of(session, account_id)) >= MOST_WEBHOOKS:
         raise Conflict(f"There are {MOST_WEBHOOKS} webhooks, which is the most. Delete one you do not need.")
-    secret = _new_secret()
+    secret = new_signing_secret()
     row = Webhook(
         account_id=account_id,
         name=values.name,
@@ -108,7 +108,7 @@ def change(session: Session, row: Webhook, actor: AuditActor, values: WebhookVal
 
 def rotate(session: Session, row: Webhook, actor: AuditActor, *, seal: Seal, now: datetime) -> str:
     """Make a new secret; for a day messages are signed with the previous one as well."""
-    secret = _new_secret()
+    secret = new_signing_secret()
     row.old_secret_sealed, row.old_secret_until = row.secret_sealed, now + OVERLAP
     row.secret_sealed = seal(secret)
     row.updated_at, row.version = now, row.version + 1
@@ -212,7 +212,8 @@ def _check(session: Session, account_id: int, values: WebhookValues, row: Webhoo
         raise Invalid(faults)
 
 
-def _new_secret() -> str:
+def new_signing_secret() -> str:
+    """A secret in the form of Standard Webhooks."""
     return SECRET_PREFIX + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
 
 

@@ -174,7 +174,8 @@ class WhereStep(FieldsStep):
 
 
 OF_THE_RUN = "None: it looks at the finished run and at account figures"
-WITHOUT_RECORDS = ("run_finished", "credits_granted")
+OF_THE_MESSAGE = "None: it looks at the message and at account figures"
+WITHOUT_RECORDS = ("run_finished", "credits_granted", "incoming")
 """Triggers without records."""
 
 
@@ -190,8 +191,9 @@ class WhichStep(FieldsStep):
     def __init__(self, choices: Choices, pairs: Pairs, fixed: str | None, trigger: str) -> None:
         super().__init__(formdata=form_data(pairs) if pairs else None)
         self.fixed, self.follows_run = fixed, trigger == "run_finished"
-        if self.follows_run:
-            self.record_type.choices = offered([*RECORD_WORDS, (NO_RECORDS, OF_THE_RUN)])
+        without = {"run_finished": OF_THE_RUN, "incoming": OF_THE_MESSAGE}.get(trigger)
+        if without:
+            self.record_type.choices = offered([*RECORD_WORDS, (NO_RECORDS, without)])
         if trigger in WITHOUT_RECORDS and not pairs:
             self.record_type.data = NO_RECORDS
         chosen = fixed or self.record_type.data

@@ -1,5 +1,6 @@
 """Fills in the fields in texts: `Refresh {title}`, `{account.failed_runs_this_month} failed`."""
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from sqlalchemy.orm import Session
 from app.business.automation.run_models import ScheduledTask
 from app.business.automation.services.catalogue.field_types import Field, FieldType, FieldValue, Frame
 from app.business.automation.services.catalogue.fields import fields_of
+from app.business.automation.services.catalogue.incoming_fields import message_fields
 from app.business.automation.services.catalogue.named_fields import (
     CALLED,
     NAMES,
@@ -23,6 +25,7 @@ from app.business.automation.services.catalogue.run_fields import RUN_FIELDS
 from app.business.automation.services.conditions.record_fields import load_rows
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.finished_run import finished_run_id
+from app.business.automation.services.runs.incoming_message import facts_of_message
 from app.business.events import EventType
 
 MOST_LISTED = 10
@@ -72,6 +75,7 @@ def _filling(
 ) -> _Filling:
     follows_run = context.definition.trigger == EventType.RUN_FINISHED
     of_run = {name: RUN_FIELDS[name] for name in names if follows_run and name in RUN_FIELDS}
+    of_message = message_fields(names if context.definition.trigger == EventType.INCOMING else ())
     own = fields_of(record_type)
     meant = {name: field_named(name, record_type) for name in names if name not in of_run}
     fields = {name: own[field] for name, field in meant.items() if field}
@@ -83,8 +87,12 @@ def _filling(
     account = load(None, [context.account.id], of_account) if of_account else {}
     records = load(record_type, ids, of_record) if of_record else {}
     return _Filling(
-        fields=fields | of_run,
-        shared=_of_finished_run(session, context, set(of_run)) | account.get(context.account.id, {}),
+        fields=fields | of_run | of_message,
+        shared={
+            **_of_finished_run(session, context, set(of_run)),
+            **_of_message(session, context, set(of_message)),
+            **account.get(context.account.id, {}),
+        },
         rows=[records.get(record_id, {}) for record_id in ids] if record_type else [],
         called=CALLED.get(record_type or ""),
         zone=context.zone,
@@ -101,6 +109,12 @@ def _of_finished_run(session: Session, context: RunContext, names: set[str]) -> 
     )
     row = session.execute(query).one_or_none() or [None] * len(names)
     return dict(zip(names, row, strict=True))
+
+
+def _of_message(session: Session, context: RunContext, names: set[str]) -> dict[str, FieldValue]:
+    """These values of the message that started the run; null where it has none."""
+    facts = facts_of_message(session, context) if names else {}
+    return {name: facts.get(name) for name in names}
 
 
 def _part(filling: _Filling, match: re.Match[str]) -> str:
@@ -168,8 +182,10 @@ def _words(value: FieldValue, zone: tzinfo) -> str:
             said = f"{value.astimezone(zone):%-d %b %Y, %H:%M}"
         case date():
             said = f"{value:%-d %b %Y}"
+        case dict():
+            said = json.dumps(value, ensure_ascii=False)
         case list():
-            said = ", ".join(map(str, value))
+            said = ", ".join(_words(item, zone) for item in value)
         case _:
             said = str(value)
     return said

@@ -13,9 +13,11 @@ from app.business.automation.services.backtest.past_facts import PastConditions,
 from app.business.automation.services.backtest.past_records import RecordTimeline
 from app.business.automation.services.backtest.replay import Opened, ReplayMoment
 from app.business.automation.services.backtest.trial import OnProgress, Trial
+from app.business.automation.services.catalogue.field_types import FieldValue
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.catalogue.triggers import RunFinishedOptions, statuses_to
 from app.business.automation.services.conditions.facts import Facts
+from app.business.automation.services.runs.incoming_message import message_facts
 from app.business.automation.services.runs.loop_guard import MOST_DEPTH
 from app.business.automation.services.transactions import Transaction
 from app.business.automation.services.triggering.event_matching import (
@@ -54,6 +56,7 @@ class EventSource:
         self.gone = 0
         self._finished: dict[int, set[int]] = {}
         self._ended: dict[int, int] = {}
+        self._messages: dict[int, dict[str, FieldValue]] = {}
         self._timeline: RecordTimeline | None = None
 
     def total(self) -> int:
@@ -76,6 +79,8 @@ class EventSource:
         """Immediately: the matching records, except for finished ones. After a wait: those that still match."""
         if opened.records is None:
             account = self.conditions.account(opened.site_id, self._ended.get(opened.batch_id or 0))
+            if message := self._messages.get(opened.batch_id or 0):
+                account = account.with_values(message)
             return [] if self.conditions.moment(at, opened.site_id).holds(None, account) else None
         if at == opened.at and not opened.waits_for:
             finished = self._finished.get(opened.batch_id or 0, set())
@@ -108,6 +113,9 @@ class EventSource:
             return
         if batch.type == EventType.RUN_FINISHED:
             self._ended[batch.id] = events[0].record_id
+        if self.conditions.of_message:
+            values = message_facts(ended, moment.at, self.trial.zone())
+            self._messages[batch.id] = {name: values.get(name) for name in self.conditions.of_message}
         moment.offered += 1
         moment.matched += 1
         splits = self.definition.split_by == "site"

@@ -20,6 +20,7 @@ from app.business.automation.services.backtest.trial import Trial
 from app.business.automation.services.catalogue.account_fields import CLOCK
 from app.business.automation.services.catalogue.field_types import FieldType, FieldValue, RuleScope
 from app.business.automation.services.catalogue.fields import fields_of
+from app.business.automation.services.catalogue.incoming_fields import is_of_message
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.catalogue.record_relations import relations_of
 from app.business.automation.services.catalogue.run_fields import RUN_FIELDS
@@ -47,7 +48,10 @@ class PastConditions:
         self.trial, self.read, self.subject = trial, read, trial.definition.subject
         self.node = trial.definition.tree
         self.check = ConditionEvaluator().compiled(self.node)
-        fields, asked = fields_of(self.subject), field_names(self.node)
+        fields = fields_of(self.subject)
+        # Values of messages are kept with their events.
+        self.of_message = {name for name in field_names(self.node) if is_of_message(name)}
+        asked = field_names(self.node) - self.of_message
         kept = kept_names(MODELS[record_type]) if record_type else frozenset()
         if trial.definition.trigger == "schedule":
             # A cluster's counts change without an event on the cluster: at planned times today's counts are closer.

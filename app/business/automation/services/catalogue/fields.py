@@ -23,6 +23,7 @@ from app.business.automation.services.catalogue.field_types import (
     Frame,
     SqlValue,
 )
+from app.business.automation.services.catalogue.incoming_fields import INCOMING
 from app.business.automation.services.catalogue.record_models import MODELS, PARENTS, RECORD_TYPES
 from app.business.automation.services.catalogue.run_fields import FINISHED_RUN, RUN_FIELDS
 from app.business.planner.models import (
@@ -253,5 +254,6 @@ def _fields(record_type: str) -> dict[str, Field]:
 _FIELDS: dict[str | None, dict[str, Field]] = {
     None: {field.name: field for field in ALWAYS_THERE},
     FINISHED_RUN: {**RUN_FIELDS, **{field.name: field for field in ALWAYS_THERE}},
+    INCOMING: {field.name: field for field in ALWAYS_THERE},
     **{record_type: _fields(record_type) for record_type in RECORD_TYPES},
 }

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 
 from app.business.automation.services.catalogue.fields import fields_of
+from app.business.automation.services.catalogue.incoming_fields import message_fields
 from app.business.automation.services.catalogue.run_fields import RUN_FIELDS
 from app.business.events import EventType
 
@@ -32,9 +33,11 @@ def names_in(text: str) -> Iterator[str]:
 
 def unknown_names(text: str, record_type: str | None, trigger: str) -> list[str]:
     """Names in braces that cannot be filled in for a rule over that record type, without repetition."""
-    of_run = RUN_FIELDS if trigger == EventType.RUN_FINISHED else {}
     names = dict.fromkeys(names_in(text))
-    return [name for name in names if name not in of_run and field_named(name, record_type) is None]
+    of_cause = RUN_FIELDS if trigger == EventType.RUN_FINISHED else {}
+    if trigger == EventType.INCOMING:
+        of_cause = message_fields(names)
+    return [name for name in names if name not in of_cause and field_named(name, record_type) is None]
 
 
 def has_broken_each(text: str) -> bool:

@@ -30,8 +30,9 @@ PARENTS: dict[str, dict[str, str]] = {
 
 
 def table_of(subject: str | None) -> Entity:
-    """The table that conditions on this subject select from: records, finished runs (`run`), or accounts."""
-    return {None: Account, "run": ScheduledTask}.get(subject) or MODELS[subject or ""]
+    """The table that conditions on this subject select from: records, finished runs (`run`), or accounts, also for
+    messages, which are in no table of their own."""
+    return {None: Account, "incoming": Account, "run": ScheduledTask}.get(subject) or MODELS[subject or ""]
 
 
 def columns_of(record_type: str) -> Mapping[str, SqlValue]:

@@ -17,6 +17,7 @@ from app.business.automation.services.catalogue.field_types import (
     relation_key,
 )
 from app.business.automation.services.catalogue.fields import LinkUp, links_up, parent_of
+from app.business.automation.services.catalogue.incoming_fields import INCOMING
 from app.business.automation.services.catalogue.record_models import MODELS, RECORD_TYPES
 from app.business.automation.services.catalogue.run_fields import FINISHED_RUN
 from app.business.planner.models import Record
@@ -119,5 +120,6 @@ def _without_records() -> dict[str, Relation]:
 _RELATIONS: dict[str | None, dict[str, Relation]] = {
     None: _without_records(),
     FINISHED_RUN: _without_records(),
+    INCOMING: _without_records(),
     **{record_type: _relations(record_type) for record_type in RECORD_TYPES},
 }

@@ -7,6 +7,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from app.business.automation.services.catalogue.fields import choices_of
+from app.business.automation.services.catalogue.incoming_fields import INCOMING
 from app.business.automation.services.catalogue.record_models import RECORD_TYPES
 from app.business.automation.services.catalogue.run_fields import ENDS, FINISHED_RUN, RUN_FIELDS
 from app.business.automation.services.rule_parts import Json, JsonObject, RulePart, Stored
@@ -111,14 +112,15 @@ TRIGGERS: dict[str, Trigger] = {
         Trigger("status_changed", "When a status changes", options=StatusChangedOptions),
         Trigger("run_finished", "When a run of a rule has finished", options=RunFinishedOptions),
         Trigger("credits_granted", "When credits arrive"),
+        Trigger(INCOMING, "When a message from another system arrives"),
     )
 }
 
 
 def subject_of(trigger: str, record_type: str | None) -> str | None:
-    """The subject of a rule's conditions: its record type, the finished run that it follows (`run`), or None for the
-    account."""
-    return record_type or (FINISHED_RUN if trigger == "run_finished" else None)
+    """The subject of a rule's conditions: its record type, the finished run that it follows (`run`), the message that
+    started it (`incoming`), or None for the account."""
+    return record_type or {"run_finished": FINISHED_RUN, INCOMING: INCOMING}.get(trigger)
 
 
 def parse_options(trigger: str, options: Stored) -> AnyOptions:

@@ -34,6 +34,12 @@ class Facts(dict[str, FieldValue]):
         self.numbers: dict[str, int] = {}
         self.outside: Facts | None = None
 
+    def with_values(self, values: Mapping[str, FieldValue]) -> "Facts":
+        """A copy with these values as well."""
+        copy = Facts({**self, **values}, now=self.now, today=self.today)
+        copy.counted, copy.numbers, copy.outside = self.counted, self.numbers, self.outside
+        return copy
+
 
 def context_facts(context: Stored, *, now: datetime, zone: tzinfo, record_type: str | None = None) -> Facts:
     """Facts from a JSON object that a person entered: {"volume": 5, "site": {"language": "en"}}.

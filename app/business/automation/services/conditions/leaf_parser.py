@@ -14,6 +14,7 @@ from app.business.automation.services.catalogue.field_types import (
     relation_key,
 )
 from app.business.automation.services.catalogue.fields import fields_of
+from app.business.automation.services.catalogue.incoming_fields import INCOMING, is_of_message
 from app.business.automation.services.catalogue.record_relations import relations_of
 from app.business.automation.services.conditions import nodes
 from app.business.automation.services.conditions.nodes import Leaf, Operand, Operator
@@ -147,7 +148,7 @@ class Place:
         return name
 
     def field(self, name: str, key: str, subject: ConditionSubject) -> Field | None:
-        if subject.fields is None:
+        if subject.fields is None or (subject.record_type == INCOMING and is_of_message(name)):
             return None
         if name not in subject.fields:
             whose = f"of {subject.record_type}" if subject.record_type else "without a record type"

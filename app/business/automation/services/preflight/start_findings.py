@@ -41,7 +41,7 @@ def start_findings(
             return
         yield from _limited(account, rule, schedule, now)
         yield from _another_hour(rule, schedule, now)
-    elif rule.trigger in ("run_finished", "credits_granted") and rule.record_type is not None:
+    elif rule.trigger in ("run_finished", "credits_granted", "incoming") and rule.record_type is not None:
         sentence = f"It would never start: this trigger brings no {rule.record_type} records with it."
         advice = "Choose “no records” as what it works on, or another trigger."
         yield Finding("trigger_without_records", Level.STOP, sentence, advice, "record_type")

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import AccountStatus
 from app.business.automation.models import RuleDay
 from app.business.automation.run_models import Cause, Reason, ScheduledTask, Status, Waiting
+from app.business.automation.services.catalogue.incoming_fields import INCOMING
 from app.business.automation.services.catalogue.nouns import noun
 from app.business.automation.services.catalogue.run_fields import FINISHED_RUN
 from app.business.automation.services.conditions.condition_evaluator import ConditionEvaluator
@@ -23,6 +24,7 @@ from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.finished_run import finished_run_id
 from app.business.automation.services.runs.gate_verdict import Admission, Gate, Stop
 from app.business.automation.services.runs.held_records import left_to_holders, wait_for_holder
+from app.business.automation.services.runs.incoming_message import facts_of_message
 from app.business.automation.services.runs.limits import keep_left_over, limit_notes, within_limits
 from app.business.automation.services.runs.loop_guard import check_loop
 from app.business.automation.services.runs.pricing import WorkPrices, known_price
@@ -204,7 +206,10 @@ def _check_account_figures(session: Session, context: RunContext) -> str | Stop:
     if run_id is not None:
         return _check_facts(context, facts_of(session, context, FINISHED_RUN, [run_id])[run_id])
     account_id = context.account.id
-    return _check_facts(context, facts_of(session, context, None, [account_id])[account_id])
+    facts = facts_of(session, context, None, [account_id])[account_id]
+    if context.definition.subject == INCOMING:
+        facts.update(facts_of_message(session, context))
+    return _check_facts(context, facts)
 
 
 def _check_facts(context: RunContext, facts: Facts) -> str | Stop:

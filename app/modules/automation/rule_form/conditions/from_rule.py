@@ -6,6 +6,7 @@ from typing import Any
 
 from app.business.automation.services.catalogue.field_types import RELATED, relation_key
 from app.business.automation.services.catalogue.fields import choices_of
+from app.business.automation.services.catalogue.incoming_fields import is_of_message
 from app.business.automation.services.catalogue.record_relations import relations_of
 from app.business.automation.services.conditions.nodes import EMPTINESS
 from app.modules.automation.rule_form.base import Pairs
@@ -54,6 +55,8 @@ def _opened(node: Mapping[str, Any]) -> tuple[str, list[Any]] | None:
 
 def _row(leaf: Mapping[str, Any], record_type: str | None, outside: str | None) -> list[tuple[str, str]]:
     """Its fields, if they result in exactly this condition again."""
+    if is_of_message(str(leaf.get("field"))):
+        return [("kept", json.dumps(leaf))]
     try:
         fields = _fields(leaf, record_type)
     except (KeyError, TypeError, ValueError, AttributeError):
