@@ -32,9 +32,10 @@ def register(app: Flask, settings: Settings) -> None:
     live.init_live(app)
     init_preconditions(app)
     errors.init_errors(app)
-    pages = (accounts.blueprint, automation.blueprint, system.blueprint)
+    pages = (automation.blueprint, system.blueprint)
     for blueprint in (
         *pages,
+        *accounts.blueprints,
         *billing.blueprints,
         *automation_api.blueprints,
         *openapi.blueprints,

@@ -2,6 +2,7 @@
 
 from flask import Blueprint
 
+from app.modules.accounts import api
 from app.modules.accounts.views import account, api_keys, profile, sign_in, team
 
 blueprint = Blueprint("accounts", __name__)
@@ -34,3 +35,5 @@ add("/api-keys/<int:id>/revoke", "revoke_key", api_keys.revoke, methods=["POST"]
 
 add("/settings", "settings", account.show)
 add("/settings", "save_settings", account.save, methods=["POST"])
+
+blueprints = (blueprint, api.api)

@@ -4,23 +4,26 @@
 `body: Omittable[ExecuteRule]`          JSON that may be left out, which then says nothing
 `body: Changes[KeywordChanges]`         JSON that changes a row, read once the row and what it shows are known
 `body: CheckedLater[RuleDefinition]`    the JSON object as it was sent, checked by the service
+`body: OneOrMany[KeywordNew]`           JSON that has to be sent: one object, or a list of up to 1,000
 `body: Upload[KeywordFile]`             multipart/form-data, read by the function
 A POST without `body` takes nothing: an empty object, or no body at all.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Generic, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel
 
 from app.business.base import Versioned
+from app.business.errors import Invalid
 from app.modules.api.fields import JsonObject
 from app.modules.api.resource import (
     DERIVED,
     Schema,
     checked,
     json_body,
+    json_body_or_list,
     json_of,
     read_new,
     read_optional,
@@ -28,9 +31,10 @@ from app.modules.api.resource import (
     writable,
 )
 
+MOST_AT_ONCE = 1_000
 JSON, FORM_DATA = "application/json", "multipart/form-data"
 Fields = TypeVar("Fields", bound=BaseModel)
-Reading = Literal["required", "omittable", "changes", "checked later", "upload", "nothing"]
+Reading = Literal["required", "omittable", "changes", "checked later", "one or many", "upload", "nothing"]
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,14 @@ class FormUpload(Generic[Fields]):
     """A form with a file; `Fields` says which fields it has."""
 
 
+@dataclass(frozen=True)
+class OneOrMany(Generic[Fields]):
+    """What is sent: `one`, or a list of `many`."""
+
+    one: Fields | None
+    many: Sequence[Fields] = ()
+
+
 class NothingSent(Schema):
     """A body that may only be empty."""
 
@@ -93,8 +105,9 @@ class Body:
             case "nothing":
                 read_optional(NothingSent)
                 return {}
-            case "required":
-                return {"body": read_new(self.schema)}
+            case "required" | "one or many":
+                read: Callable[..., Any] = read_new if self.reading == "required" else _one_or_many
+                return {"body": read(self.schema)}
             case "omittable":
                 return {"body": read_optional(self.schema)}
             case "changes":
@@ -105,7 +118,30 @@ class Body:
                 return {"body": FormUpload[BaseModel]()}
 
 
-_GENERIC: dict[Any, Reading] = {Changes: "changes", CheckedLater: "checked later", FormUpload: "upload"}
+_GENERIC: dict[Any, Reading] = {
+    Changes: "changes",
+    CheckedLater: "checked later",
+    FormUpload: "upload",
+    OneOrMany: "one or many",
+}
+
+
+def _one_or_many(schema: type[Fields]) -> OneOrMany[Fields]:
+    sent = json_body_or_list()
+    if not isinstance(sent, list):
+        return OneOrMany(checked(schema, sent))
+    if not 0 < len(sent) <= MOST_AT_ONCE:
+        raise Invalid({"body": [f"Send 1 to {MOST_AT_ONCE:,} at once; these are {len(sent):,}."]})
+    many: list[Fields] = []
+    errors: dict[str, list[str]] = {}
+    for index, item in enumerate(sent):
+        try:
+            many.append(checked(schema, item))
+        except Invalid as refusal:
+            errors |= {f"{index}.{path}": sentences for path, sentences in refusal.errors.items()}
+    if errors:
+        raise Invalid(errors)
+    return OneOrMany(None, many)
 
 
 def body_of(annotation: Any) -> Body:

@@ -5,6 +5,7 @@ from datetime import date, datetime
 from typing import Annotated, Any, TypeVar
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     ConfigDict,
     JsonValue,
@@ -15,6 +16,8 @@ from pydantic import (
     WithJsonSchema,
 )
 from pydantic_core import PydanticKnownError
+
+from app.business.automation.services.schedules.calendar import YEARS
 
 Choice = TypeVar("Choice")
 JsonObject = dict[str, JsonValue]
@@ -49,3 +52,16 @@ IsoInstant = Annotated[
     WithJsonSchema({"type": "string", "format": "date-time"}, mode="serialization"),
 ]
 """An instant in an answer that is written with its offset as it stands (`+00:00`, not `Z`)."""
+
+
+def within_reach(at: datetime) -> datetime:
+    """Raises ValueError for a year that no schedule has."""
+    if at.year not in YEARS:
+        raise ValueError(f"Choose a year from {YEARS[0]} to {YEARS[-1]}.")
+    return at
+
+
+Moment = Annotated[datetime, AfterValidator(within_reach)]
+"""Without an offset, in the account's zone."""
+ExactMoment = Annotated[Moment, ExactInstant]
+"""Like Moment, in a body."""

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from sqlalchemy import select
@@ -104,3 +105,10 @@ def row_to_change(model: type[Row], id: int) -> Row:
         .execution_options(populate_existing=True)
     )
     return db.session.scalars(locked).one()
+
+
+def in_zone(at: datetime | None) -> datetime | None:
+    """The instant; without an offset, the time is in the account's zone."""
+    if at is None or at.tzinfo:
+        return at
+    return at.replace(tzinfo=ZoneInfo(current_person().account.timezone))

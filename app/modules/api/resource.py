@@ -94,12 +94,27 @@ class Listed(BaseModel, Generic[Item]):
 
 def json_body() -> JsonObject:
     """The JSON object sent. Raises WrongContentType, TooLarge, or Malformed saying what is wrong with it."""
-    if request.mimetype != "application/json" or request.content_encoding not in (None, "identity"):
-        raise WrongContentType("Send JSON with “Content-Type: application/json”, not compressed.")
-    body = read_json(_raw_body())
+    body = _json()
     if not isinstance(body, dict):
         raise Malformed('Send one JSON object, like {"name": "…"}.')
     return body
+
+
+def json_body_or_list() -> JsonObject | list[JsonObject]:
+    """The same, or a list of JSON objects."""
+    body = _json()
+    if not isinstance(body, list):
+        return json_body()
+    objects = [item for item in body if isinstance(item, dict)]
+    if len(objects) < len(body):
+        raise Malformed('Send JSON objects in the list, like [{"name": "…"}].')
+    return objects
+
+
+def _json() -> JsonValue:
+    if request.mimetype != "application/json" or request.content_encoding not in (None, "identity"):
+        raise WrongContentType("Send JSON with “Content-Type: application/json”, not compressed.")
+    return read_json(_raw_body())
 
 
 def read_new(schema: type[Fields]) -> Fields:

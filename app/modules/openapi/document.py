@@ -9,6 +9,7 @@ from typing import Any
 from flask import Flask
 
 from app.modules.access import SAFE_METHODS
+from app.modules.api.bodies import MOST_AT_ONCE
 from app.modules.api.declaration import Call, Media, declared_calls
 from app.modules.api.resource import PARTIAL_LIST
 from app.modules.openapi.parameters import IDEMPOTENCY_KEY, IF_MATCH, parameters_of, path_parameters
@@ -102,6 +103,9 @@ def _request_body(call: Call, schemas: Schemas) -> JsonDict:
     assert call.body
     # In a PATCH every field is optional.
     schema = schemas.optional(call.body.schema) if call.method == "PATCH" else schemas.ref(call.body.schema)
+    if call.body.reading == "one or many":
+        many = {"type": "array", "items": schema, "minItems": 1, "maxItems": MOST_AT_ONCE}
+        schema = {"oneOf": [schema, many]}
     return {"required": call.body.is_required, "content": {call.body.media_type: {"schema": schema}}}
 
 

@@ -1,5 +1,6 @@
 """The planner's REST resources: sites, sectors, keywords, clusters, ideas."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +12,7 @@ from app.business.automation.services.runs.waiting import wake_for_budget
 from app.business.errors import Invalid, NotFound
 from app.business.planner.models import Cluster, Idea, Keyword, Sector, Site
 from app.business.planner.services import cluster_service, idea_service, keyword_service, site_service
+from app.business.planner.services.keyword_service import at_index
 from app.business.planner.services.record_lists import (
     CLUSTERS,
     IDEAS,
@@ -21,11 +23,11 @@ from app.business.planner.services.record_lists import (
     cluster_figures,
 )
 from app.infrastructure.database import db
-from app.modules.access import OWNER_OF_ALL, current_person, owned_or_404
-from app.modules.api.bodies import Changes
+from app.modules.access import OWNER_OF_ALL, current_person, owned_or_404, require_seen
+from app.modules.api.bodies import Changes, OneOrMany
 from app.modules.api.declaration import ApiBlueprint
 from app.modules.api.records import list_rows, row_to_change, show
-from app.modules.api.resource import Listed, Window, answer, listed, listed_as, saved
+from app.modules.api.resource import Listed, Window, answer, listed, listed_as, report, saved
 from app.modules.planner.serializers import (
     ClusterChanges,
     ClusterNew,
@@ -38,6 +40,7 @@ from app.modules.planner.serializers import (
     KeywordChanges,
     KeywordNew,
     KeywordQuery,
+    KeywordsAdded,
     KeywordShown,
     SectorChanges,
     SectorNew,
@@ -120,10 +123,17 @@ def list_keywords(query: KeywordQuery, window: Window) -> Response:
     return listed(window, list_rows(KEYWORDS, query, window), lambda keyword: show(KeywordShown, keyword))
 
 
-@api.call("POST", "/keywords/", Role.OPERATOR, answers={201: KeywordShown}, errors=(NotFound,))
-def create_keyword(body: KeywordNew) -> Response:
-    """A new keyword."""
-    fields, now = body.model_dump(exclude_unset=True), datetime.now(UTC)
+@api.call(
+    "POST", "/keywords/", Role.OPERATOR, answers={201: KeywordShown | KeywordsAdded}, errors=(NotFound,)
+)
+def create_keyword(body: OneOrMany[KeywordNew]) -> Response:
+    """A new keyword, or a list of up to 1,000, of which those that the site has already are left out.
+
+    Rules hear of a list at once, when all of it is in.
+    """
+    if body.one is None:
+        return _add_keywords(body.many)
+    fields, now = body.one.model_dump(exclude_unset=True), datetime.now(UTC)
     place = _place(fields, now)
     keyword = keyword_service.add_keyword(
         db.session(), place, fields, origin=current_person().origin, now=now
@@ -218,6 +228,37 @@ def change_idea(id: int, body: Changes[IdeaChanges]) -> Response:
         db.session(), idea, changes, origin=current_person().origin, now=datetime.now(UTC)
     )
     return saved(answer(show(IdeaShown, idea), version=idea.version))
+
+
+def _add_keywords(sent: Sequence[KeywordNew]) -> Response:
+    require_seen(Site, list({keyword.site for keyword in sent}))
+    now, places, rows = datetime.now(UTC), _Places(), []
+    for index, keyword in enumerate(sent):
+        fields = keyword.model_dump(exclude_unset=True)
+        try:
+            rows.append((places.take(fields, now), fields))
+        except Invalid as refusal:
+            raise at_index(index, refusal) from None
+    added = keyword_service.add_keywords(db.session(), rows, origin=current_person().origin, now=now)
+    shown = [show(KeywordShown, keyword) for keyword in added]
+    made = KeywordsAdded(results=shown, created=len(shown), duplicates=len(sent) - len(shown))
+    return saved(report(made, 201))
+
+
+class _Places:
+    """Sectors by what was sent: a list has few, and each is looked up once."""
+
+    def __init__(self) -> None:
+        self.known: dict[tuple[int, int | None], Sector] = {}
+
+    def take(self, fields: dict[str, Any], now: datetime) -> Sector:
+        """Takes site and sector out of `fields`. Raises NotFound, Invalid."""
+        key = fields["site"], fields.get("sector")
+        if key not in self.known:
+            self.known[key] = _place(dict(fields), now)
+        fields.pop("site")
+        fields.pop("sector", None)
+        return self.known[key]
 
 
 def _place(fields: dict[str, Any], now: datetime) -> Sector:

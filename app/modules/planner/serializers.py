@@ -160,6 +160,14 @@ class KeywordShown(RecordShown):
     cluster: int | None = Field(validation_alias="cluster_id")
 
 
+class KeywordsAdded(BaseModel):
+    """What came of a list of keywords. `duplicates`: those that their site has already, or that the list repeats."""
+
+    results: list[KeywordShown]
+    created: int
+    duplicates: int
+
+
 class KeywordQuery(RecordQuery):
     """Filters of the list of keywords."""
 

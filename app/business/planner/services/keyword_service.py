@@ -30,20 +30,55 @@ def add_keyword(
     `fields`: text, and any of the figures, labels, note, assignee.
     Raises Invalid, or Conflict when the site has it.
     """
-    text = keyword_text(fields.get("text") or "", language=sector.site.language)
-    extra = {name: value for name, value in fields.items() if name != "text"}
-    labels, assignee = clean_labels(extra.pop("labels", [])), extra.pop("assignee", None)
-    note = line(limit=10_000)(extra.pop("note", ""), "note")
-    row = new_keyword(sector, text, clean_figures(extra), origin, now) | {
-        "labels": labels,
-        "note": note,
-        "assignee_id": person_id(session, sector.account_id, assignee),
-    }
+    row = _row(session, sector, fields, origin, now)
     added = insert_keywords(session, [row])
     if not added:
         raise Conflict(f"This site already has the keyword “{_known_text(session, row)}”.")
     report(session, EventType.KEYWORD_ADDED, KEYWORD, added, origin, now)
     return session.get_one(Keyword, added[0].id)
+
+
+def add_keywords(
+    session: Session,
+    keywords: Sequence[tuple[Sector, Mapping[str, Any]]],
+    *,
+    origin: Origin,
+    now: datetime,
+) -> Sequence[Keyword]:
+    """Those of the keywords (with their sectors) that their sites do not have, with the events of one batch.
+
+    Raises Invalid with the place in the list before each field: `3.text`.
+    """
+    rows = []
+    for index, (sector, fields) in enumerate(keywords):
+        try:
+            rows.append(_row(session, sector, fields, origin, now))
+        except Invalid as refusal:
+            raise at_index(index, refusal) from None
+    added = insert_keywords(session, rows)
+    if added:
+        report(session, EventType.KEYWORD_ADDED, KEYWORD, added, origin, now)
+    ids = [row.id for row in added]
+    return session.scalars(select(Keyword).where(Keyword.id.in_(ids)).order_by(Keyword.id)).all()
+
+
+def at_index(index: int, refusal: Invalid) -> Invalid:
+    """The refusal of one item of a list."""
+    return Invalid({f"{index}.{field}": sentences for field, sentences in refusal.errors.items()})
+
+
+def _row(
+    session: Session, sector: Sector, fields: Mapping[str, Any], origin: Origin, now: datetime
+) -> dict[str, Any]:
+    text = keyword_text(fields.get("text") or "", language=sector.site.language)
+    extra = {name: value for name, value in fields.items() if name != "text"}
+    labels, assignee = clean_labels(extra.pop("labels", [])), extra.pop("assignee", None)
+    note = line(limit=10_000)(extra.pop("note", ""), "note")
+    return new_keyword(sector, text, clean_figures(extra), origin, now) | {
+        "labels": labels,
+        "note": note,
+        "assignee_id": person_id(session, sector.account_id, assignee),
+    }
 
 
 def update_keyword(

@@ -14,12 +14,11 @@ from app.business.errors import Conflict
 from app.infrastructure.database import db, only_reading
 from app.modules.access import STARTING_RUNS, current_person
 from app.modules.api.bodies import Omittable
-from app.modules.api.records import show
+from app.modules.api.records import in_zone, show
 from app.modules.api.resource import answer, saved
 from app.modules.automation.actor import actor
 from app.modules.automation.api.answers import RetryShown
 from app.modules.automation.api.blueprint import api
-from app.modules.automation.api.runs import in_zone
 from app.modules.automation.api.serializers import BackTestAsked, OperationShown, RetryRuns
 from app.modules.automation.diff.edit_conflict import present_rule
 from app.modules.quotas import BACK_TESTS

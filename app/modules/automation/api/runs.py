@@ -6,7 +6,6 @@ import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from flask import Response, url_for
 from sqlalchemy import select
@@ -31,7 +30,7 @@ from app.infrastructure.database import db, only_reading
 from app.infrastructure.process_life import stopping
 from app.modules.access import STARTING_RUNS, current_person, owned_or_404
 from app.modules.api.bodies import Omittable
-from app.modules.api.records import show
+from app.modules.api.records import in_zone, show
 from app.modules.api.repetition import sent_key
 from app.modules.api.resource import (
     Listed,
@@ -289,10 +288,3 @@ def _await_end(run: ScheduledTask, seconds: float) -> None:
         with only_reading():
             db.session.refresh(run)
             db.session.commit()
-
-
-def in_zone(at: datetime | None) -> datetime | None:
-    """The instant; without an offset, the time is in the account's zone."""
-    if at is None or at.tzinfo:
-        return at
-    return at.replace(tzinfo=ZoneInfo(current_person().account.timezone))

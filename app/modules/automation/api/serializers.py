@@ -13,8 +13,7 @@ from app.business.automation.services.backtest.back_test import MOST_DAYS, USUAL
 from app.business.automation.services.rule_parts import RulePart
 from app.business.automation.services.rules.fields import RuleFields
 from app.business.automation.services.rules.versions import RENAMED
-from app.business.automation.services.schedules.calendar import YEARS
-from app.modules.api.fields import ExactInstant, JsonObject, OneOf
+from app.modules.api.fields import ExactInstant, ExactMoment, JsonObject, Moment, OneOf, within_reach
 from app.modules.api.records import ListOf, Readable, RowId, Text
 from app.modules.api.resource import Query, Schema
 
@@ -22,18 +21,6 @@ LONGEST_WAIT_SECONDS = 30
 MOST_RECORDS = 5000
 MOST_RULES = 20
 MOST_CREDITS = 1_000_000_000
-
-
-def _within_reach(at: datetime) -> datetime:
-    if at.year not in YEARS:
-        raise ValueError(f"Choose a year from {YEARS[0]} to {YEARS[-1]}.")
-    return at
-
-
-Moment = Annotated[datetime, AfterValidator(_within_reach)]
-"""Without an offset, in the account's zone."""
-ExactMoment = Annotated[Moment, ExactInstant]
-"""Like Moment, in a body."""
 
 
 def _as_stored(annotation: Any) -> Any:
@@ -160,7 +147,7 @@ class PreviewAsked(Schema):
     schedule: JsonObject | None = None
     conditions: JsonObject | None = None
     context: JsonObject = Field(default_factory=dict)
-    after: Annotated[AwareDatetime, AfterValidator(_within_reach), ExactInstant] | None = None
+    after: Annotated[AwareDatetime, AfterValidator(within_reach), ExactInstant] | None = None
     count: int = Field(10, ge=1, le=100)
 
 

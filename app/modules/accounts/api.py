@@ -1,0 +1,74 @@
+"""REST: the account's audit log; to look at only."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from flask import Response
+from pydantic import Field
+from sqlalchemy import select
+
+from app.business.accounts.models import AuditEntry
+from app.business.paging import keyset_page
+from app.infrastructure.database import db
+from app.modules.access import OWNER_OF_ALL, current_person
+from app.modules.api.declaration import ApiBlueprint
+from app.modules.api.fields import JsonObject, Moment
+from app.modules.api.records import ListOf, Readable, RowId, Text, in_zone, show
+from app.modules.api.resource import Listed, Query, Window, listed
+
+api = ApiBlueprint("accounts_api", __name__, url_prefix="/api/accounts")
+
+
+class AuditShown(Readable):
+    """Who changed what. `user` and `api_key` are null for commands; `data` has what the change was."""
+
+    id: int
+    action: str
+    subject_type: str
+    subject_id: int | None
+    data: JsonObject | None
+    user: int | None = Field(validation_alias="user_id")
+    api_key: int | None = Field(validation_alias="api_key_id")
+    created_at: datetime
+
+
+class AuditQuery(Query):
+    """Filters of the audit log: created_after <= created_at < created_before."""
+
+    action: Annotated[list[Text], Field(max_length=20), ListOf] = Field(default_factory=list)
+    subject_type: Text | None = None
+    subject_id: RowId | None = None
+    user: RowId | None = None
+    api_key: RowId | None = None
+    created_after: Moment | None = None
+    created_before: Moment | None = None
+    ordering: Literal["created_at", "-created_at"] = "-created_at"
+
+
+@api.call("GET", "/audit/", OWNER_OF_ALL, answers={200: Listed[AuditShown]})
+def list_audit(query: AuditQuery, window: Window) -> Response:
+    """The audit log, newest first unless said otherwise."""
+    entries = select(AuditEntry).where(AuditEntry.account_id == current_person().account.id)
+    for column, value in (
+        (AuditEntry.subject_type, query.subject_type),
+        (AuditEntry.subject_id, query.subject_id),
+        (AuditEntry.user_id, query.user),
+        (AuditEntry.api_key_id, query.api_key),
+    ):
+        if value is not None:
+            entries = entries.where(column == value)
+    if query.action:
+        entries = entries.where(AuditEntry.action.in_(query.action))
+    if query.created_after:
+        entries = entries.where(AuditEntry.created_at >= in_zone(query.created_after))
+    if query.created_before:
+        entries = entries.where(AuditEntry.created_at < in_zone(query.created_before))
+    page = keyset_page(
+        db.session(),
+        entries,
+        keys=[AuditEntry.id],
+        cursor=window.cursor,
+        limit=window.limit,
+        oldest=query.ordering == "created_at",
+    )
+    return listed(window, page, lambda entry: show(AuditShown, entry))
