@@ -52,9 +52,8 @@ class Sender:
             "webhook-timestamp": str(int(now.timestamp())),
             "webhook-signature": self.webhook.sign(id, now, body),
         }
-        return self.app.test_client().post(
-            self.path, data=body, content_type="application/json", headers=signed | headers
-        )
+        sent = {"Content-Type": "application/json"} | signed | headers
+        return self.app.test_client().post(self.path, data=body, headers=sent)
 
 
 def messages(session: Session) -> tuple[int, int]:

@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account, Notice
 from app.business.accounts.services.audit_log import AuditActor
 from app.business.automation.models import AutomationRule
-from app.business.automation.services.automation_service import Actor
 from app.business.automation.services.backtest.back_test import begin_back_test
 from app.business.automation.services.conditions.parser import parse_conditions
 from app.business.automation.services.operation_registry import KINDS
@@ -136,12 +135,13 @@ def test_a_back_test_evaluates_the_messages_of_the_period(
         machine.pass_time(hours=1)
         receive(machine, account, f"msg_{number}", order={"total": total})
     machine.pass_time(hours=1)
-    operation = begin_back_test(session, rule, 1, Actor(None), machine.now)
+    operation = begin_back_test(session, account, days=7, user_id=None, now=machine.now, rule=rule)
     session.commit()
-    lifecycle.work(KINDS, machine.transaction, machine.transaction, machine.clock, operation.id)
+    assert lifecycle.execute_next(machine.transaction, KINDS, machine.clock)
     session.refresh(operation)
-    assert operation.result
-    assert operation.result["runs"] == 2
+    assert operation.state == "done", operation.error_message
+    outcome = operation.result["outcomes"][0]
+    assert (outcome["offered"], outcome["runs"]) == (3, 2), outcome
 
 
 def test_ids_are_remembered_for_90_days(machine: Machine, account: Account) -> None:

@@ -10,6 +10,7 @@ from app.business.automation.services.catalogue.field_types import (
     FieldType,
 )
 from app.business.automation.services.catalogue.fields import choices_of, fields_of
+from app.business.automation.services.catalogue.incoming_fields import INCOMING
 from app.business.automation.services.catalogue.nouns import noun
 from app.business.automation.services.catalogue.record_models import RECORD_TYPES
 from app.business.automation.services.catalogue.record_relations import relations_of
@@ -22,6 +23,13 @@ COUNTS = {
     OF_ACCOUNT: "How many there are wherever the rule looks",
 }
 """Titles of the groups of counts."""
+OF_MESSAGE = {
+    f"{INCOMING}:{type}": Field(
+        f"{INCOMING}:{type}", f"a {type} of the message", type, lambda _row, _frame: NotImplemented
+    )
+    for type in (FieldType.TEXT, FieldType.NUMBER)
+}
+"""Values of an incoming message: their place in it is typed, for nobody knows it before one comes."""
 NAMED = ("site", "sector", "assignee", "now.weekday")
 """Fields whose value is chosen by name, not typed as a number."""
 PLACES = {
@@ -41,6 +49,8 @@ def field_choices(record_type: str | None, may_count: bool = True) -> Choices:
     """Every field by its group, the record's own first. Counts cannot be nested."""
     own = (record_type or "").capitalize()
     groups: Choices = {own: []} if record_type in RECORD_TYPES else {}
+    if record_type == INCOMING:
+        groups["The message"] = [(name, field.label) for name, field in OF_MESSAGE.items()]
     for field in fields_of(record_type).values():
         prefix, dot, _ = field.name.partition(".")
         title = PLACES.get(prefix, prefix.capitalize()) if dot else own
@@ -98,5 +108,7 @@ def field_named(record_type: str | None, name: str) -> Field:
     """The field with this name; a count is a number; for unknown names the first field."""
     if name.startswith(COUNT):
         return Field(name, "number", FieldType.NUMBER, lambda _row, _frame: NotImplemented)
+    if name in OF_MESSAGE:
+        return OF_MESSAGE[name]
     known = fields_of(record_type)
     return known.get(name) or next(iter(known.values()))

@@ -4,9 +4,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from app.business.automation.services.catalogue.field_types import RELATED, relation_key
+from app.business.automation.services.catalogue.field_types import RELATED, FieldType, relation_key
 from app.business.automation.services.catalogue.fields import choices_of
-from app.business.automation.services.catalogue.incoming_fields import is_of_message
+from app.business.automation.services.catalogue.incoming_fields import INCOMING, PREFIX, is_of_message
 from app.business.automation.services.catalogue.record_relations import relations_of
 from app.business.automation.services.conditions.nodes import EMPTINESS
 from app.modules.automation.rule_form.base import Pairs
@@ -55,8 +55,6 @@ def _opened(node: Mapping[str, Any]) -> tuple[str, list[Any]] | None:
 
 def _row(leaf: Mapping[str, Any], record_type: str | None, outside: str | None) -> list[tuple[str, str]]:
     """Its fields, if they result in exactly this condition again."""
-    if is_of_message(str(leaf.get("field"))):
-        return [("kept", json.dumps(leaf))]
     try:
         fields = _fields(leaf, record_type)
     except (KeyError, TypeError, ValueError, AttributeError):
@@ -74,10 +72,14 @@ def _any_name(reference: str) -> list[tuple[str, str]]:
 def _fields(leaf: Mapping[str, Any], record_type: str | None) -> list[tuple[str, str]]:
     operator, value = str(leaf["operator"]), leaf.get("value")
     name, where = _name_of(leaf, record_type)
+    path = []
+    if is_of_message(name):
+        path = [("path", name.removeprefix(PREFIX))]
+        name = f"{INCOMING}:{_type_of(value)}"
     about = field_named(record_type, name)
     is_bare = not ({"field", "where"} & set(leaf))
     fields = [("bare", "y")] if is_bare else []
-    fields += [("case", "" if leaf.get("ignore_case") else "exact"), ("field", name)]
+    fields += [("case", "" if leaf.get("ignore_case") else "exact"), ("field", name), *path]
     fields.append(("operator", operator + (OTHER if isinstance(value, dict) else "")))
     inputs = {} if operator in EMPTINESS else inputs_of(about, operator, value)
     if isinstance(inputs.get("value"), list):
@@ -85,6 +87,13 @@ def _fields(leaf: Mapping[str, Any], record_type: str | None) -> list[tuple[str,
         listed = inputs["value"] if chosen else [", ".join(inputs["value"])]
         return [*fields, *(("value", item) for item in listed)]
     return [*fields, *inputs.items(), *((pair[0], pair[1]) for pair in where)]
+
+
+def _type_of(value: Any) -> FieldType:
+    """The type of what a message's value is compared with."""
+    first = value[0] if isinstance(value, list) and value else value
+    is_number = isinstance(first, int | float) and not isinstance(first, bool)
+    return FieldType.NUMBER if is_number else FieldType.TEXT
 
 
 def _name_of(leaf: Mapping[str, Any], record_type: str | None) -> tuple[str, Pairs]:

@@ -4,15 +4,22 @@ import json
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from wtforms import Field, HiddenField, SelectField
+from wtforms import Field, HiddenField, SelectField, StringField
 
 from app.business.automation.services.catalogue.field_types import FieldType
+from app.business.automation.services.catalogue.incoming_fields import PREFIX
 from app.business.automation.services.conditions.description import describe
 from app.business.automation.services.conditions.nodes import EMPTINESS
 from app.business.automation.services.conditions.parser import parse_conditions
 from app.business.errors import Invalid
 from app.modules.automation.rule_form.base import PartForm, form_data, offered
-from app.modules.automation.rule_form.conditions.fields import COUNT, field_choices, field_named, other_fields
+from app.modules.automation.rule_form.conditions.fields import (
+    COUNT,
+    OF_MESSAGE,
+    field_choices,
+    field_named,
+    other_fields,
+)
 from app.modules.automation.rule_form.conditions.value import OTHER, operator_choices, value_fields, value_of
 
 Named = Callable[[str], list[tuple[str, str]]]
@@ -72,13 +79,15 @@ class ConditionRow:
                 other_fields(record_type, self.about.type, self.about.name, outside),
             ),
         }
+        if chosen in OF_MESSAGE:
+            fields["path"] = StringField("Place in the message", description="Such as order.total")
         data = form_data([f"{name}-{key}", value] for key, value in typed)
         self.form: Any = type("Row", (PartForm,), fields)(formdata=data, prefix=f"{name}-")
 
     @property
     def inputs(self) -> list[Field]:
-        """The inputs of the value, in order."""
-        return [self.form[name] for name in ("value", "value2", "unit") if name in self.form]
+        """The inputs of the value, in order; before them the place of a message's value."""
+        return [self.form[name] for name in ("path", "value", "value2", "unit") if name in self.form]
 
     @property
     def counted(self) -> str | None:
@@ -107,7 +116,8 @@ class ConditionRow:
             leaf = {"count": counted} | ({"of": of} if of else {})
             leaf |= {} if is_bare and not where else {"where": where}
             return leaf | {"operator": operator, "value": value}
-        leaf = ({} if is_bare else {"field": self.field_name}) | {"operator": operator}
+        of_message = f"{PREFIX}{(self.form.path.data or '').strip()}" if "path" in self.form else ""
+        leaf = ({} if is_bare else {"field": of_message or self.field_name}) | {"operator": operator}
         if operator in EMPTINESS:
             return leaf
         leaf["value"] = value
@@ -120,7 +130,10 @@ class ConditionRow:
             return {path: self.form.kept}
         found = {path: self.form.field, f"{path}.field": self.form.field, f"{path}.count": self.form.field}
         found[f"{path}.operator"] = self.form.operator
-        found[f"{path}.value"] = self.inputs[0] if self.inputs else self.form.operator
+        asked = self.inputs
+        if "path" in self.form:
+            found[f"{path}.field"] = asked.pop(0)
+        found[f"{path}.value"] = asked[0] if asked else self.form.operator
         return found | (self.where.fields_by_path(f"{path}.where") if self.where else {})
 
     def _where(self) -> Any:

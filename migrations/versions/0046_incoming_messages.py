@@ -1,7 +1,7 @@
 """Take messages from other systems: an address of each account, and the ids of messages, each used once.
 
-Revision ID: 0044
-Revises: 0043
+Revision ID: 0046
+Revises: 0045
 """
 
 import sqlalchemy as sa
@@ -9,8 +9,8 @@ from alembic import op
 
 from app.business.base import Id, Text, UtcDateTime
 
-revision = '0044'
-down_revision = '0043'
+revision = '0046'
+down_revision = '0045'
 branch_labels = None
 depends_on = None
 
