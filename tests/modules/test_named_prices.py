@@ -22,7 +22,6 @@ from app.business.automation.services.operations import lifecycle
 from app.business.automation.services.runs import loop_guard
 from app.business.automation.services.runs.opening import Opening, open_run
 from app.business.billing.models import CreditEntry
-from tests.business.automation.actions.test_article_price import Connected
 from tests.business.automation.machine import Machine
 from tests.factories import make_ai_connection, make_keyword, make_sector, make_site, make_task
 from tests.modules.automation_pages import make_rule, make_run
@@ -59,7 +58,7 @@ class Scene:
         return {name: value for name, value in fields if name != "csrf_token"}
 
     def machine(self) -> Machine:
-        return Machine(self.session, model=Connected(300), now=datetime.now(UTC))
+        return Machine(self.session, now=datetime.now(UTC))
 
     def settle(self) -> None:
         machine = self.machine()

@@ -83,6 +83,7 @@ PARAMETERS: list[tuple[str, str | None, dict[str, Any], str]] = [
     ("generate_content", "task", {"task_ids": [9]}, "only number 9"),
     ("generate_content", "task", {"task_id": 9}, "only number 9"),
     ("generate_content", "task", {"again": True}, "also where there are some already"),
+    ("generate_content", "task", {"approve_outline": True}, "once a person has approved the outline"),
     ("update_records", "idea", {"status": "accepted"}, "status “Accepted”"),
     ("update_records", "idea", {"labels_add": ["a", "b"]}, "add the label “a” and “b”"),
     ("update_records", "idea", {"labels_remove": ["c"]}, "take off the label “c”"),

@@ -13,7 +13,6 @@ from sqlalchemy.orm import Session
 from app.business.automation.run_models import RunDetail, ScheduledTask
 from app.business.billing.models import CreditEntry
 from app.business.events import EventType, Origin, open_batch, record_events
-from tests.business.automation.actions.test_article_price import Connected
 from tests.business.automation.machine import Machine
 from tests.factories import make_ai_connection, make_cluster, make_idea, make_sector, make_site, make_task
 from tests.modules.automation_pages import make_rule
@@ -64,7 +63,7 @@ def spent(session: Session) -> int:
 
 
 def settled(session: Session) -> Machine:
-    machine = Machine(session, model=Connected(300), now=datetime.now(UTC))
+    machine = Machine(session, now=datetime.now(UTC))
     for _ in range(5):
         machine.settle()
         machine.pass_time(days=1)

@@ -105,7 +105,7 @@ def test_a_task_given_up_is_failed_and_may_be_written_again(
     service.give_up(session, task.id, origin=rule(sector), now=now)
     session.refresh(task)
     assert task.status == "failed"
-    assert service.read(session, task.id, origin=rule(sector, 8), now=now).title == "Garden sheds"
+    assert service.read(session, task.id, origin=rule(sector, 8), now=now).assignment.title == "Garden sheds"
 
 
 def test_a_task_with_content_is_left_out_unless_asked_again(
@@ -115,7 +115,9 @@ def test_a_task_with_content_is_left_out_unless_asked_again(
     task.status = "done"
     with pytest.raises(Conflict, match="already has content"):
         service.read(session, task.id, origin=rule(sector), now=now)
-    assert service.read(session, task.id, again=True, origin=rule(sector), now=now).word_count == 400
+    assert (
+        service.read(session, task.id, again=True, origin=rule(sector), now=now).assignment.word_count == 400
+    )
     session.refresh(task)
     assert task.status == "writing"
 

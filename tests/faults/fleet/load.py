@@ -36,7 +36,7 @@ from app.business.planner.services.keyword_service import add_keyword
 from app.business.writer.models import Content, Task
 from app.infrastructure.database import only_reading, transaction
 from tests.factories import make_account, make_cluster, make_keyword, make_plan, make_sector, make_site
-from tests.faults.fleet.provider import Provider
+from tests.faults.fleet.provider import CALLS_OF_AN_ARTICLE, Provider
 from tests.simulation.invariants import AT_ALL_TIMES, AT_THE_END
 
 ME = Actor(None)
@@ -288,10 +288,9 @@ class Load:
         found = []
         if (len(charges), -sum(charges)) != (clusters + articles, 5 * clusters + articles):
             found.append(f"{len(charges)} charges of {-sum(charges)} credits in all")
-        if len(self.provider.asked) != clusters + articles:
-            found.append(
-                f"{len(self.provider.asked)} pieces of work were asked for, {clusters + articles} are there"
-            )
+        calls = clusters + articles * CALLS_OF_AN_ARTICLE
+        if len(self.provider.asked) != calls:
+            found.append(f"{len(self.provider.asked)} pieces of work were asked for, {calls} are there")
         return found
 
     def lateness(self) -> list[float]:

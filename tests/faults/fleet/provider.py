@@ -9,7 +9,11 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
+from tests.business.automation.provider import text_of
 from tests.infrastructure.chat_server import Handler, says, serving
+
+CALLS_OF_AN_ARTICLE = 4
+"""Outline, introduction, one section, texts for search engines."""
 
 
 @dataclass
@@ -26,7 +30,7 @@ class Provider:
         key = handler.headers["Idempotency-Key"]
         with self.lock:
             self.asked[key] += 1
-            answer = self.answers.setdefault(key, json.dumps(_answer(handler.body)))
+            answer = self.answers.setdefault(key, _answer(handler.body))
         time.sleep(self.seconds)
         says(answer)(handler)
 
@@ -36,12 +40,18 @@ class Provider:
         return sum(self.asked.values()) - len(self.asked)
 
 
-def _answer(body: dict[str, Any]) -> dict[str, Any]:
-    facts = json.loads(body["messages"][1]["content"])
+def _answer(body: dict[str, Any]) -> str:
+    instructions, asked = (message["content"] for message in body["messages"][:2])
+    facts = json.loads(asked)
     if "count" in facts:
         titles = [f"{facts['cluster']}, part {number + 1}" for number in range(facts["count"])]
-        return {"ideas": [{"title": title, "description": "One of several."} for title in titles]}
-    return {"title": facts["title"], "body": "A short text of exactly these few words, and no more."}
+        return json.dumps({"ideas": [{"title": title, "description": "One of several."} for title in titles]})
+    if section := facts.get("section"):
+        wanted = [facts["main_keyword"], *(keyword["text"] for keyword in facts["keywords"])]
+        return text_of(section["words"], section["heading"], " ".join(wanted))
+    if '"sections"' in instructions:
+        return json.dumps({"title": facts["title"], "sections": [{"heading": "All of it"}]})
+    return json.dumps({"meta_title": "A title", "meta_description": "What it is about."})
 
 
 @contextmanager

@@ -34,8 +34,9 @@ class ConnectedMeanwhile(Machine):
 
     @property
     def draining(self) -> bool:
-        if find(self.session, self.account_id) is None:
-            make_ai_connection(self.session, self.session.get_one(Account, self.account_id))
+        account = self.session.get_one(Account, self.account_id)
+        if account.credits_held and find(self.session, account.id) is None:
+            make_ai_connection(self.session, account)
             self.session.commit()
         return False
 
