@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from flask import flash, request, url_for
 from flask.typing import ResponseReturnValue
@@ -12,11 +13,13 @@ from app.business.errors import Invalid
 from app.business.events import Origin
 from app.business.planner.services.decision_undo import decided_at
 from app.business.planner.services.record_changes import Kind, set_status
+from app.business.planner.services.record_lists import RecordList
 from app.infrastructure.database import db
 from app.modules.access import current_person, seen_of
 from app.modules.ask_first import ask_status, is_confirmed
 from app.modules.display import plural
-from app.modules.record_pages import back_to, ticked_ids
+from app.modules.forms import FilterForm
+from app.modules.record_pages import back_to, chosen_ids
 from app.modules.web import see_other
 
 Move = Callable[[Session, list[int], str, Origin, datetime], Sequence[int]]
@@ -27,12 +30,15 @@ class Decision:
     """What people may decide about the records of a list.
 
     asked: status -> the verb of its question and what it means · said: what became of the records.
-    page: the endpoint of one record, where its own page decides too · move: where more follows than the status.
+    rows, filters: the list and the form of its filters · page: the endpoint of one record, where its own page decides
+    too · move: where more follows than the status.
     reports_unmoved: whether it says how many could not be moved.
     """
 
     kind: Kind
     list: str
+    rows: RecordList[Any]
+    filters: type[FilterForm]
     choose: str
     asked: Mapping[str, tuple[str, str]]
     said: Mapping[str, str]
@@ -43,7 +49,8 @@ class Decision:
 
 def decide_page(decision: Decision) -> ResponseReturnValue:
     """Ask what follows, then move those of the ticked records that may be moved."""
-    kind, ids, status = decision.kind, ticked_ids(), request.form.get("status", "")
+    kind, status = decision.kind, request.form.get("status", "")
+    ids = chosen_ids(decision.rows, decision.filters())
     if status not in decision.said:
         raise Invalid({"status": [decision.choose]})
     if not is_confirmed(ids):

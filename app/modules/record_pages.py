@@ -65,10 +65,7 @@ class Trail:
 def read_list(rows: RecordList[Row], form: FilterForm, noun: str, **fixed: Any) -> ListView[Row]:
     """The page of `rows` that the address asks for; `fixed` are filters set by the page itself."""
     session, scope = db.session(), current_person().scope
-    chosen = form.chosen()
-    sort = chosen.pop("sort", None)
-    if "status" in chosen:
-        chosen["status"] = [chosen["status"]]
+    sort, chosen = _wanted(form)
     page = rows.page(session, scope, chosen | fixed, sort=sort, cursor=request.args.get("cursor"))
     total = rows.count(session, scope, chosen | fixed)
     return ListView(
@@ -79,6 +76,23 @@ def read_list(rows: RecordList[Row], form: FilterForm, noun: str, **fixed: Any) 
         first_url=_address() if "cursor" in request.args else None,
         clear_url=url_for(str(request.endpoint), **(request.view_args or {})) if chosen else None,
     )
+
+
+def chosen_ids(rows: RecordList[Row], form: FilterForm) -> list[int]:
+    """The ticked rows, or all that match the filters of the address. Raises Invalid where that is none or too many."""
+    if request.form.get("all") != "1":
+        return ticked_ids()
+    _, chosen = _wanted(form)
+    return rows.ids(db.session(), current_person().scope, chosen, IDS_MOST)
+
+
+def _wanted(form: FilterForm) -> tuple[str | None, dict[str, Any]]:
+    """The order and the filters that the address names."""
+    chosen = form.chosen()
+    sort = chosen.pop("sort", None)
+    if "status" in chosen:
+        chosen["status"] = [chosen["status"]]
+    return sort, chosen
 
 
 def trail_of(record: Record) -> Trail:

@@ -23,6 +23,8 @@ from app.modules.web import page_or_partial, see_other
 DECISION = Decision(
     kind=IDEA,
     list="planner.ideas",
+    rows=IDEAS,
+    filters=IdeaFilterForm,
     page="planner.idea",
     choose="Choose whether to accept or to reject the ideas.",
     asked={

@@ -23,6 +23,8 @@ from app.modules.web import page_or_partial, see_other
 DECISION = Decision(
     kind=KEYWORD,
     list="planner.keywords",
+    rows=KEYWORDS,
+    filters=KeywordFilterForm,
     choose="Choose whether to ignore the keywords or to take them back.",
     asked={
         KeywordStatus.IGNORED: ("Ignore", "Rules leave them alone: nothing is made of them any more."),

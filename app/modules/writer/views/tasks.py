@@ -24,6 +24,8 @@ from app.modules.writer.forms import NewTaskForm, TaskFilterForm, TaskForm
 DECISION = Decision(
     kind=TASK,
     list="writer.tasks",
+    rows=TASKS,
+    filters=TaskFilterForm,
     page="writer.task",
     choose="Choose what the ticked tasks are: ready, not ready, or done.",
     asked={
