@@ -8,15 +8,20 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import AuditEntry
 from app.business.automation.run_models import ScheduledTask
+from app.business.automation.services.automation_service import Actor
 from app.business.automation.services.operation_registry import KINDS
 from app.business.automation.services.operations import lifecycle
+from app.business.automation.services.operations.undo.operation import begin_undo
 from app.business.events import Origin
 from app.business.planner.models import Cluster, Idea
+from app.business.writer.models import Task
 from app.business.writer.services.record_editors import update_record
 from tests.business.automation.machine import Machine
 from tests.business.automation.rule_parts import IDEAS, clusters_with_keywords, run_once
 from tests.factories import NOW, make_sector, make_site
 from tests.people import People, browser_of, make_people
+
+TASKS = {"type": "create_tasks", "params": {}}
 
 
 @pytest.fixture
@@ -140,3 +145,28 @@ def test_an_undone_run_is_not_retried(
     answer = operator.post(f"/api/automation/scheduled-tasks/{run.id}/retry/")
     assert answer.status_code == 409
     assert "was undone" in answer.json["detail"]
+
+
+def test_a_chain_is_undone_from_its_end(session: Session, people: People, machine: Machine) -> None:
+    sector = make_sector(session, make_site(session, people.account))
+    clusters_with_keywords(session, sector, 2)
+    machine.make_rule(people.account, trigger="idea_created", actions=[TASKS])
+    first = run_once(machine, people.account, IDEAS, record_type="cluster")
+    second = next(run for run in machine.runs() if run.batch_id)
+    undo_now(machine, first)
+    assert len(session.scalars(select(Idea)).all()) == 6, "its ideas are used by the other run"
+    undo_now(machine, second)
+    assert session.scalars(select(Task)).all() == []
+    assert set(session.scalars(select(Idea.status))) == {"new"}
+    undo_now(machine, first)
+    assert session.scalars(select(Idea)).all() == []
+    assert set(session.scalars(select(Cluster.status))) == {"new"}
+    machine.settle()
+    assert machine.breaches() == []
+
+
+def undo_now(machine: Machine, run: ScheduledTask) -> None:
+    begin_undo(machine.session, run, Actor(None), machine.now)
+    machine.session.commit()
+    work(machine)
+    machine.session.expire_all()
