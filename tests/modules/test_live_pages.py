@@ -47,6 +47,7 @@ NEVER_CHANGE = {
     "errors": ("error",),
     "openapi": ("call", "docs"),
     "planner": ("import_gone",),
+    "writer": ("version",),
 }
 
 
