@@ -40,7 +40,7 @@ def test_untouched_is_gone_and_touched_stands(session: Session, seed: int) -> No
     before, ledger, runs = world.rows(), ledger_of(session), runs_of(session)
     rare = world.chance.random() < 0.3
     operation = world.undo(
-        run, lambda: world.touch(made, 1) if rare else None, kills=world.chance.choice([0, 0, 1, 3])
+        run, lambda: world.touch(made, 1) if rare else None, kills=world.chance.choice([0, 0, 1, 2])
     )
     after = world.rows()
     assert operation.state == "done", operation.error_message
