@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account, Role, User
 from app.business.accounts.services.audit_log import AuditActor
 from app.business.billing.models import CreditEntry, Plan
+from app.business.outlets.incident_models import Incident, IncidentFailure
 from app.business.outlets.models import AiConnection
 from app.business.outlets.services.webhooks import WebhookValues, create
 from app.business.outlets.webhook_models import Webhook, WebhookDelivery
@@ -118,6 +119,23 @@ def make_delivery(session: Session, webhook: Webhook, **values: Any) -> WebhookD
     session.add(row)
     session.flush()
     return row
+
+
+def make_incident(session: Session, account: Account, **failure: Any) -> Incident:
+    """An open one with a failure."""
+    cause = {
+        "place": "ai",
+        "fault": f"fault-{next(_number)}",
+        "subject": "The AI service",
+        "message": "No answer.",
+    }
+    incident = Incident(account_id=account.id, first_at=NOW, **cause)
+    session.add(incident)
+    session.flush()
+    values = {"account_id": account.id, "incident_id": incident.id, "message": "No answer.", "at": NOW}
+    session.add(IncidentFailure(**values | {"key": "run-1"} | failure))
+    session.flush()
+    return incident
 
 
 def _record(session: Session, model: type, sector: Sector, values: dict[str, Any]) -> Any:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date
 from typing import Any
 
 from sqlalchemy import JSON, String, bindparam, cast, column, func, literal, select
@@ -48,9 +48,7 @@ def insert_many_new(
 
 def _as_rows(model: type[Base], rows: Sequence[Mapping[str, Any]]) -> Any:
     types = {name: model.__table__.c[name].type for name in rows[0]}
-    document = cast(
-        literal(json.dumps([dict(row) for row in rows], default=datetime.isoformat), String), JSON
-    )
+    document = cast(literal(json.dumps([dict(row) for row in rows], default=_as_text), String), JSON)
     function = func.json_to_recordset(document)
     derived = function.table_valued(*(column(*named) for named in types.items())).render_derived(
         with_types=True
@@ -105,6 +103,10 @@ def upserting_as_given(
     statement = _insert(session, model).values(list(rows))
     values = {name: statement.excluded[name] for name in change}
     return statement.on_conflict_do_update(index_elements=list(unique), set_=values, where=where)
+
+
+def _as_text(value: date) -> str:
+    return value.isoformat()
 
 
 def _insert(session: Session, model: Any) -> Any:

@@ -15,10 +15,13 @@ import app.business.accounts.models
 import app.business.accounts.upload_models
 import app.business.automation.models
 import app.business.automation.operation_models
+import app.business.automation.report_models
+import app.business.automation.rhythm_models
 import app.business.automation.run_models
 import app.business.automation.total_models
 import app.business.billing.models
 import app.business.events
+import app.business.outlets.incident_models
 import app.business.outlets.incoming_models
 import app.business.outlets.mail_models
 import app.business.outlets.models

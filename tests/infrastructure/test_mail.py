@@ -16,9 +16,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, Notice
+from app.business.accounts.services.notice_choices import NoticeKind
 from app.business.outlets.mail_models import Mail
 from app.business.outlets.services import mails
-from app.business.outlets.services.mails import INVITATION, RULE, Entry, Recipient
+from app.business.outlets.services.mails import INVITATION, Entry, Recipient
 from app.business.outlets.services.outgoing import LEASE
 from app.infrastructure.database import db, transaction
 from app.infrastructure.mail.message import message_of
@@ -189,7 +190,7 @@ def test_further_mails_of_a_kind_wait_for_the_next_hour_together(
     def tell(number: int, to: Recipient = JANE) -> None:
         entry = replace(NEWS, title=f"News {number}")
         with transaction() as fresh:
-            mails.gather(fresh, account.id, to, RULE, entry, office.now)
+            mails.gather(fresh, account.id, to, NoticeKind.RULE, entry, office.now)
 
     tell(1)
     office.work()
@@ -219,7 +220,7 @@ def test_none_is_dropped_and_never_two_of_a_kind_leave_in_an_hour(
     for number in range(60):
         office.now += timedelta(minutes=chance.choice([0, 1, 7, 25, 70]))
         with transaction() as fresh:
-            mails.gather(fresh, account.id, JANE, RULE, Entry(f"News {number};", "x"), office.now)
+            mails.gather(fresh, account.id, JANE, NoticeKind.RULE, Entry(f"News {number};", "x"), office.now)
         box.answers = ["451 Busy"] if chance.random() < 0.2 else []
         before = len(box.mails)
         office.work()
@@ -238,31 +239,31 @@ def test_none_is_dropped_and_never_two_of_a_kind_leave_in_an_hour(
 def test_somebody_unsubscribes_from_a_kind(
     session: Session, account: Account, office: Office, box: Postbox, settings: Settings
 ) -> None:
-    mails.gather(session, account.id, JANE, RULE, NEWS, office.now)
+    mails.gather(session, account.id, JANE, NoticeKind.RULE, NEWS, office.now)
     office.work()
     [mail] = box.mails
     assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     assert b"\r\nList-Unsubscribe: <http" in box.raw[0], "as it stands, not encoded"
     token = mail["List-Unsubscribe"].strip("<>").rpartition("/")[2]
-    assert subscription_of(settings, token) == Subscription(account.id, JANE.address, RULE)
-    mails.gather(session, account.id, JANE, RULE, NEWS, office.now)
-    mails.refuse(session, account.id, "JANE@example.com", RULE, office.now)
-    assert not mails.gather(session, account.id, JANE, RULE, NEWS, office.now)
+    assert subscription_of(settings, token) == Subscription(account.id, JANE.address, NoticeKind.RULE)
+    mails.gather(session, account.id, JANE, NoticeKind.RULE, NEWS, office.now)
+    mails.refuse(session, account.id, "JANE@example.com", NoticeKind.RULE, office.now)
+    assert not mails.gather(session, account.id, JANE, NoticeKind.RULE, NEWS, office.now)
     mails.write(session, account.id, JANE, INVITATION, NEWS, now=office.now)
     office.now += timedelta(hours=2)
     office.work()
     assert [row.status for row in office.rows()] == ["delivered", "failed", "delivered"]
     assert session.scalars(select(Notice)).all() == []
-    mails.accept_again(session, account.id, JANE.address, RULE)
-    assert mails.gather(session, account.id, JANE, RULE, NEWS, office.now)
+    mails.accept_again(session, account.id, JANE.address, NoticeKind.RULE)
+    assert mails.gather(session, account.id, JANE, NoticeKind.RULE, NEWS, office.now)
 
 
 def test_nobody_makes_an_address_that_unsubscribes_others(settings: Settings) -> None:
-    token = token_for(settings, Subscription(1, "a@example.com", RULE))
+    token = token_for(settings, Subscription(1, "a@example.com", NoticeKind.RULE))
     assert subscription_of(settings, token[:-1] + ("A" if token[-1] != "A" else "B")) is None
     assert subscription_of(Settings(secret_key="n" * 40), token) is None
     old = Settings(secret_key="n" * 40, secret_key_old=settings.signing_key)
-    assert subscription_of(old, token) == Subscription(1, "a@example.com", RULE)
+    assert subscription_of(old, token) == Subscription(1, "a@example.com", NoticeKind.RULE)
 
 
 def test_without_a_mail_server_nothing_waits_for_one(

@@ -16,8 +16,9 @@ from app.business.accounts.models import Account, Notice
 from app.business.accounts.services.audit_log import AuditActor
 from app.business.errors import Conflict
 from app.business.outlets.services import deliveries, outgoing, webhooks
-from app.business.outlets.services.deliveries import Answer, announce, record, resend, take_next
+from app.business.outlets.services.deliveries import Answer, record, resend, take_next
 from app.business.outlets.services.outgoing import DELAYS, JITTER, LEASE, MOST_TRIES
+from app.business.outlets.services.webhook_messages import announce
 from app.business.outlets.services.webhooks import WebhookValues
 from app.business.outlets.webhook_models import Webhook, WebhookDelivery
 from app.infrastructure.database import db, transaction
@@ -161,14 +162,14 @@ def test_a_failure_is_tried_again_with_the_same_id_in_growing_pauses(
     [row] = rows(session)
     assert (row.status, row.attempts, row.response_status) == ("failed", MOST_TRIES, 500)
     assert len(set(receiver.ids)) == 1
-    assert notices(session) == ["A message to the webhook “Slack” was given up"]
+    assert notices(session) == ["The webhook “Slack” does not take our messages"]
     receiver.replies = [(204, {})]
     resend(session, row, clock())
     session.commit()
     assert work() == 1
     [row] = rows(session)
     assert (row.status, row.attempts, row.response_status) == ("delivered", MOST_TRIES + 1, 204)
-    assert (len(set(receiver.ids)), notices(session)) == (1, [])
+    assert (len(set(receiver.ids)), notices(session)) == (1, ["The webhook “Slack” works again"])
     assert session.scalars(select(Webhook.failing_since)).one() is None
 
 

@@ -21,6 +21,7 @@ from tests.factories import (
     make_content,
     make_delivery,
     make_idea,
+    make_incident,
     make_keyword,
     make_sector,
     make_site,
@@ -40,12 +41,14 @@ TABLE = {
         system.healthz system.readyz outlets.ask_unsubscribe outlets.unsubscribe incoming_api.receive_message
     """,
     "viewer": """
-        accounts.profile accounts.save_profile accounts.password accounts.end_session accounts.end_all_sessions
+        accounts.profile accounts.save_profile accounts.notice_choices accounts.save_notice_choices
+        accounts.password accounts.end_session accounts.end_all_sessions
         accounts.settings
         billing.credits billing_api.show_credits billing_api.list_entries
         automation.dashboard automation.rules automation.rule automation.versions
         automation.version automation.templates automation.history automation.run automation.operation
         automation.why automation.why_rule automation.notices automation.read_notices
+        automation.incidents automation.incident automation_api.list_incidents automation_api.get_incident
         automation_api.list_rules automation_api.get_rule automation_api.explain_rule automation_api.show_catalog
         automation_api.list_runs automation_api.get_run automation_api.get_operation automation_api.show_summary
         planner.sites planner.site planner.keywords planner.keyword planner.clusters planner.cluster
@@ -88,7 +91,8 @@ TABLE = {
         automation.export_rules automation.import_rules automation.look_at_import automation.take_import
         automation.use_template automation.new_rule automation.begin_rule automation.edit_rule
         automation.try_draft automation.begin_draft_past automation.wizard automation.keep automation.preview
-        automation.save automation.discard automation.go_on
+        automation.save automation.discard automation.go_on automation.mute_incident automation.unmute_incident
+        automation_api.mute_incident automation_api.unmute_incident
         automation_api.create_rule automation_api.export_rules automation_api.import_rules
         automation_api.replace_rule automation_api.change_rule automation_api.archive_rule
         automation_api.enable_rule automation_api.disable_rule automation_api.copy_rule
@@ -120,6 +124,7 @@ COLLECTIONS = {
     "sites": "site", "sectors": "sector", "keywords": "keyword", "clusters": "cluster", "ideas": "idea",
     "tasks": "task", "content": "content", "team": "user", "sessions": "session", "api-keys": "key",
     "rule": "rule", "<record_type>": "keyword", "webhooks": "webhook", "deliveries": "delivery",
+    "incidents": "incident",
 }  # fmt: skip
 """The part of an address before an id, and the row that it refers to."""
 FIXED = {
@@ -161,6 +166,7 @@ def make_rows(app: Flask, session: Session, people: People) -> dict[str, str]:
     keep_first_version(session, rows["content"])
     hook = make_webhook(session, account)
     rows |= {"webhook": hook, "delivery": make_delivery(session, hook)}
+    rows["incident"] = make_incident(session, account, site_id=sector.site_id)
     session.add(
         AiConnection(
             account_id=account.id,

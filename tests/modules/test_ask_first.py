@@ -43,7 +43,7 @@ IN_PLAIN_SIGHT = """
     writer.check_content
     writer.written_out outlets.save_ai outlets.test_ai outlets.save_wordpress outlets.test_wordpress
     outlets.add_webhook outlets.save_webhook outlets.test_webhook outlets.resend
-    outlets.unsubscribe
+    outlets.unsubscribe accounts.save_notice_choices automation.mute_incident automation.unmute_incident
     writer.publish writer.mark_published
 """
 """Affects one record or the person only, or is a form whose fields are what is saved, or can easily be reverted."""

@@ -11,9 +11,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import User
+from app.business.accounts.services.notice_choices import NoticeKind
 from app.business.billing.models import Plan
 from app.business.outlets.mail_models import Mail, MailRefusal
-from app.business.outlets.services.mails import RULE
 from app.infrastructure.mail.unsubscribing import Subscription, token_for
 from app.infrastructure.messaging.deliveries import drain
 from app.settings import Settings
@@ -96,7 +96,7 @@ def test_looking_at_the_address_unsubscribes_nobody_and_one_click_does(
     app: Flask, session: Session, people: People
 ) -> None:
     settings = app.extensions["settings"]
-    token = token_for(settings, Subscription(people.account.id, "Jane@example.com", RULE))
+    token = token_for(settings, Subscription(people.account.id, "Jane@example.com", NoticeKind.RULE))
     program = app.test_client()
     asked = program.get(f"/unsubscribe/{token}")
     assert "Send no more messages of rules to Jane@example.com?" in asked.text

@@ -17,6 +17,7 @@ from tests.factories import (
     make_cluster,
     make_content,
     make_idea,
+    make_incident,
     make_keyword,
     make_sector,
     make_site,
@@ -62,6 +63,7 @@ def rows(session: Session, people: People) -> dict[str, int]:
     )
     run = make_run(session, rule, "failed", reason="action_failed")
     webhook = make_webhook(session, people.account)
+    incident = make_incident(session, people.account)
     connect(session, sector, WordPress(), SecretBox.of(Settings(secret_key="k" * 40)))
     session.commit()
     return made | {
@@ -69,6 +71,7 @@ def rows(session: Session, people: People) -> dict[str, int]:
         "scheduled-tasks": run.id,
         "operations": operation.id,
         "webhooks": webhook.id,
+        "incidents": incident.id,
     }
 
 

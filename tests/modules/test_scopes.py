@@ -162,6 +162,7 @@ def test_every_write_keeps_to_the_sites_of_its_author(app: Flask, rows: dict[str
         "sign_out",
         "use_welcome",
         "save_profile",
+        "save_notice_choices",
         "password",
         "end_all_sessions",
         "read_notices",

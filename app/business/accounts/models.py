@@ -61,6 +61,7 @@ class Account(Stamped, Base):
     credits_held: Mapped[int] = mapped_column(default=0)
     daily_ceiling: Mapped[int | None]
     operator_credit_limit: Mapped[int] = mapped_column(default=100)
+    chain_notice_credits: Mapped[int | None]
     paused_at: Mapped[datetime | None]
     paused_by_id: Mapped[int | None] = mapped_column(Id)
     name_folded: Mapped[str] = folded_text("name")
@@ -197,7 +198,10 @@ class AuditEntry(AccountOwned, Base):
 
 
 class Notice(AccountOwned, Base):
-    """A message to the account's people, shown in the console. One `key` has at most one unread notice."""
+    """A message to the account's people, shown in the console. One `key` has at most one unread notice.
+
+    kind: what people choose by, how they are told · about_site_id: the site that it is about, if it is one.
+    """
 
     __tablename__ = "notice"
     __table_args__ = owner_key(
@@ -208,11 +212,30 @@ class Notice(AccountOwned, Base):
 
     user_id: Mapped[int | None] = mapped_column(Id)
     role: Mapped[str | None] = mapped_column(Text(20))
+    kind: Mapped[str] = mapped_column(Text(32), default="attention", server_default="attention")
     level: Mapped[str] = mapped_column(Text(20), default="info")
     title: Mapped[str] = mapped_column(Text(255))
     body: Mapped[str] = mapped_column(Text())
     key: Mapped[str | None] = mapped_column(Text(128))
     run_id: Mapped[int | None] = mapped_column(Id)
     rule_id: Mapped[int | None] = mapped_column(Id)
+    incident_id: Mapped[int | None] = mapped_column(Id)
+    about_site_id: Mapped[int | None] = mapped_column(Id)
     created_at: Mapped[datetime]
     read_at: Mapped[datetime | None]
+
+
+class NoticeChoice(AccountOwned, Base):
+    """How a person is told of a kind of thing. site_id: 0 for everything without a choice of its own."""
+
+    __tablename__ = "notice_choice"
+    __table_args__ = owner_key(
+        same_account("user_id", "user"),
+        one_of("way", ("console", "mail", "digest", "off")),
+        UniqueConstraint("account_id", "user_id", "kind", "site_id"),
+    )
+
+    user_id: Mapped[int] = mapped_column(Id)
+    kind: Mapped[str] = mapped_column(Text(32))
+    site_id: Mapped[int] = mapped_column(Id, default=0)
+    way: Mapped[str] = mapped_column(Text(16))

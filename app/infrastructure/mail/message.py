@@ -9,6 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
+from app.business.accounts.services.notice_choices import NoticeKind
 from app.business.outlets.services.mails import GATHERED, KIND_WORDS, ClaimedMail
 from app.infrastructure.mail.unsubscribing import Subscription, token_for
 from app.infrastructure.secret_box import SecretBox
@@ -55,8 +56,17 @@ def _values(mail: ClaimedMail, settings: Settings) -> dict[str, Any]:
         "link": f"{settings.site_url}{link}" if link else "",
         "site": settings.site_url,
         "unsubscribe": unsubscribe if mail.kind in GATHERED else "",
+        "reason": _reason(mail),
         "kind_words": KIND_WORDS.get(mail.kind, ""),
     }
+
+
+def _reason(mail: ClaimedMail) -> str:
+    if mail.kind == NoticeKind.RULE:
+        return f"a rule of {mail.account_name} is set to tell you"
+    return (
+        f"you are told of this at {mail.account_name}. Change it on the page Your settings, How you are told"
+    )
 
 
 def _render(*, as_html: bool, **values: Any) -> str:

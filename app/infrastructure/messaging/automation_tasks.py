@@ -15,18 +15,32 @@ from app.business.automation.services import attention, rule_engine
 from app.business.automation.services.auditing import invariants
 from app.business.automation.services.backtest import back_test
 from app.business.automation.services.draining.drain import drain as drain_runs
-from app.business.automation.services.forecast import credit_watch
+from app.business.automation.services.forecast import chain_spending, credit_watch
 from app.business.automation.services.history import credit_days, run_days
 from app.business.automation.services.operation_registry import KINDS
 from app.business.automation.services.operations import keyword_import, lifecycle
+from app.business.automation.services.reports import daily
 from app.business.automation.services.runs import outages, recovery, waiting
 from app.business.automation.services.runs.opening import LONG_QUEUE
-from app.business.automation.services.triggering import dispatch, failing_rules, planning, watch
+from app.business.automation.services.triggering import (
+    dispatch,
+    failing_rules,
+    planning,
+    silent_rules,
+    watch,
+)
 from app.business.automation.services.triggering.planning import WINDOW
 from app.business.billing.services import replenishment
 from app.business.database_faults import in_one_line, stops_all
 from app.business.events import EVENTS_QUEUE
-from app.business.outlets.services import ai_connections, incoming, mails, webhooks, wordpress_connections
+from app.business.outlets.services import (
+    ai_connections,
+    incoming,
+    mails,
+    outlet_watch,
+    webhooks,
+    wordpress_connections,
+)
 from app.business.outlets.services.deliveries import prune
 from app.business.outlets.services.outgoing import DELIVERIES_QUEUE, any_due, coming
 from app.infrastructure import ai, query_statistics
@@ -44,6 +58,7 @@ AUDITED_KEY = "igny8:audited"
 LAST_FORECAST_KEY = "igny8:looked-ahead"
 STATISTICS_KEY = "igny8:statistics"
 PRUNED_KEY = "igny8:pruned"
+SILENCE_KEY, CHAINS_KEY = "igny8:silence", "igny8:chains"
 CAUGHT_UP = timedelta(minutes=2)
 """When sweeps have run without a gap for so long, they have executed what was due before them."""
 
@@ -219,6 +234,27 @@ def _watch(now: datetime) -> None:
         log.error("planned_runs_did_not_start", accounts=late)
 
 
+def _watch_silence(now: datetime) -> None:
+    """Every ten minutes, by the first worker that gets the lock."""
+    if relay.server().set(SILENCE_KEY, now.isoformat(), nx=True, ex=600):
+        with transaction() as session:
+            silent_rules.watch_silence(session, now)
+
+
+def _watch_chains(now: datetime) -> None:
+    """Every minute, by the first worker that gets the lock."""
+    if relay.server().set(CHAINS_KEY, now.isoformat(), nx=True, ex=60):
+        with transaction() as session:
+            chain_spending.watch_chains(session, now)
+
+
+def _watch_outlets(now: datetime) -> None:
+    with transaction() as session:
+        stuck = outlet_watch.watch_outlets(session, now)
+    if stuck:
+        log.error("outgoing_messages_stuck", accounts=stuck)
+
+
 def _audit(now: datetime) -> None:
     """Once an hour, by the first worker that gets the lock."""
     if not _first_this_hour(AUDITED_KEY, now):
@@ -239,6 +275,12 @@ def _watch_credits(now: datetime) -> None:
     watched = credit_watch.watch_credits(transaction, now)
     for account_id, error in watched.failed.items():
         log.error("credits_not_looked_at", account=account_id, error=in_one_line(error))
+
+
+def _write_daily_reports(now: datetime) -> None:
+    done = daily.write_reports(transaction, reading_transaction, now)
+    for account_id, error in done.failed.items():
+        log.error("daily_report_not_written", account=account_id, error=in_one_line(error))
 
 
 def _keep_credit_days(_now: datetime) -> None:
@@ -286,10 +328,14 @@ RECOVERY_STEPS: tuple[Step, ...] = (
 )
 MONITORING_STEPS: tuple[Step, ...] = (
     _watch,
+    _watch_outlets,
+    _watch_silence,
+    _watch_chains,
     _keep_credit_days,
     _keep_run_days,
     _audit,
     _watch_credits,
+    _write_daily_reports,
     _keep_statistics,
     _prune,
 )

@@ -12,6 +12,7 @@ from wtforms import (
 from wtforms.validators import Length, Optional
 
 from app.business.accounts.models import Role
+from app.business.accounts.services.notice_choices import KINDS, WAYS, NoticeKind, Way
 from app.business.accounts.services.passwords import LONGEST, SHORTEST
 from app.modules.forms import ConsoleForm, TimezoneField, at_most, between, required
 
@@ -61,6 +62,27 @@ class ProfileForm(ConsoleForm):
     timezone = TimezoneField("Time zone", description="Times on all pages are shown in this zone.")
 
 
+class NoticeChoicesForm(ConsoleForm):
+    """One field for each kind of notice, by its name."""
+
+    incident = SelectField(KINDS[NoticeKind.INCIDENT])
+    rule = SelectField(KINDS[NoticeKind.RULE], description="A mail at once only where the rule says so.")
+    credits = SelectField(KINDS[NoticeKind.CREDITS])
+    late = SelectField(KINDS[NoticeKind.LATE])
+    attention = SelectField(KINDS[NoticeKind.ATTENTION])
+    morning = SelectField(KINDS[NoticeKind.MORNING])
+
+    def offer(self, *, has_general: bool) -> None:
+        """The ways to choose from; has_general: also what was chosen for everything."""
+        general = [("", "As for everything")] if has_general else []
+        ways = [(str(way), words) for way, words in WAYS.items()]
+        for kind in KINDS:
+            self[kind].choices = general + ways
+        self.morning.choices = [(way, words) for way, words in ways if way != Way.DIGEST]
+        if has_general:
+            del self.morning
+
+
 class NewPersonForm(ConsoleForm):
     email = EmailField("E-mail address", [required("an e-mail address"), at_most(255)])
     name = StringField("Name", [at_most(255)])
@@ -77,6 +99,11 @@ class AccountForm(ConsoleForm):
         "Most credits in a day",
         [Optional(), between(0, 1_000_000_000)],
         description="All rules together stop at it. Leave it empty for no ceiling.",
+    )
+    chain_notice_credits = IntegerField(
+        "Tell when a chain of runs uses more within an hour",
+        [Optional(), between(1, 1_000_000_000)],
+        description="In credits. Empty: a tenth of the monthly grant.",
     )
     operator_credit_limit = IntegerField(
         "Largest run an operator may start",

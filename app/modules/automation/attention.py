@@ -18,6 +18,7 @@ from app.business.automation.services.history.run_attention import (
 from app.business.automation.services.triggering.watch import KEY as LATE
 from app.infrastructure.database import db
 from app.modules.access import current_person
+from app.modules.automation.incident_lines import open_lines
 from app.modules.automation.labels.runs import outcome
 from app.modules.display import credits, number, plural
 
@@ -64,7 +65,7 @@ def attention(unaccounted: int, to_check: int, since: datetime) -> Attention:
     """About five queries. `since`: failures before it are no news."""
     session, scope = db.session(), current_person().scope
     waiting = waiting_counts(session, scope)
-    needs = [*_from_notices(), *_waiting(waiting), *_budgets(waiting)]
+    needs = [*_incidents(), *_from_notices(), *_waiting(waiting), *_budgets(waiting)]
     if to_check and current_person().can(Role.OPERATOR):
         needs.append(_drafts(to_check))
     return Attention(
@@ -73,6 +74,20 @@ def attention(unaccounted: int, to_check: int, since: datetime) -> Attention:
         current_app.extensions["machinery"].silent(),
         unaccounted,
     )
+
+
+def _incidents() -> list[Need]:
+    return [
+        Need(
+            "bad",
+            "alert-circle",
+            line.title,
+            f"{plural(line.extent.count, 'failure')}. {line.advice}",
+            "Open the incident",
+            url_for("automation.incident", id=line.row.id),
+        )
+        for line in open_lines()
+    ]
 
 
 def _from_notices() -> list[Need]:

@@ -27,6 +27,7 @@ from app.modules.automation.views import (
     copies,
     dashboard,
     history,
+    incidents,
     my_work,
     operations,
     pausing,
@@ -106,6 +107,11 @@ add("/operations/<int:id>/cancel", "cancel_operation", operations.cancel, method
 
 add("/why/<record_type>/<int:id>", "why", why.index)
 add("/why/<record_type>/<int:id>/rule/<int:rule_id>", "why_rule", why.show)
+
+add("/incidents", "incidents", incidents.index)
+add("/incidents/<int:id>", "incident", incidents.show)
+add("/incidents/<int:id>/mute", "mute_incident", incidents.mute, methods=["POST"])
+add("/incidents/<int:id>/unmute", "unmute_incident", incidents.unmute, methods=["POST"])
 
 add("/my-work", "my_work", my_work.show)
 add("/my-work/decide", "decide_work", my_work.decide, methods=["POST"])

@@ -10,7 +10,7 @@ from app.business.accounts.models import Role
 from app.business.errors import Conflict, Invalid
 from app.business.outlets.outgoing_models import OutgoingStatus
 from app.business.outlets.services import deliveries, webhooks
-from app.business.outlets.services.deliveries import ACTION_EVENT, TEST_EVENT
+from app.business.outlets.services.webhook_messages import ACTION_EVENT, TEST_EVENT
 from app.business.outlets.services.webhooks import EVENTS
 from app.business.outlets.webhook_models import Webhook, WebhookDelivery
 from app.infrastructure.database import db

@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, func, or_, select, true, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Notice, Role, User
+from app.business.accounts.services.notice_choices import is_wanted_by
 from app.business.base import UtcDateTime
 from app.business.upsert import upsert
 
@@ -26,13 +27,17 @@ def add_notice(  # noqa: PLR0913 - the columns of one row
     role: Role | None = None,
     run_id: int | None = None,
     rule_id: int | None = None,
+    incident_id: int | None = None,
+    kind: str = "attention",
+    about_site_id: int | None = None,
 ) -> None:
     """Notify one user, all from `role` upward, or (neither given) everyone; a known `key` renews its notice."""
     said = {"level": level, "title": title[:255], "body": body, "run_id": run_id, "created_at": now}
+    about = {"rule_id": rule_id, "incident_id": incident_id, "kind": kind, "about_site_id": about_site_id}
     upsert(
         session,
         Notice,
-        {"account_id": account_id, "key": key, "user_id": user_id, "role": role, "rule_id": rule_id} | said,
+        {"account_id": account_id, "key": key, "user_id": user_id, "role": role} | about | said,
         unique=["account_id", "key"],
         change=said | {"read_at": None},
     )
@@ -79,6 +84,12 @@ def notices_for(
     ).all()
 
 
+def notices_since(session: Session, user: User, since: datetime) -> Sequence[Notice]:
+    """What the person was told since then, oldest first."""
+    query = select(Notice).where(_meant_for(user), Notice.created_at > since)
+    return session.scalars(query.order_by(Notice.created_at, Notice.id)).all()
+
+
 def unread_notices(session: Session, user: User, *, seen: ColumnElement[bool] = ALL) -> int:
     """Unread notice count."""
     return session.scalar(select(unread_clause(user, seen))) or 0
@@ -111,4 +122,5 @@ def _meant_for(user: User) -> ColumnElement[bool]:
         (Notice.account_id == user.account_id)
         & or_(Notice.user_id.is_(None), Notice.user_id == user.id)
         & or_(Notice.role.is_(None), Notice.role.in_(roles))
+        & is_wanted_by(user)
     )

@@ -1,29 +1,24 @@
 """Messages to webhooks: written in the transaction of the change that they report, sent by workers; every attempt is
 recorded."""
 
-import json
-import secrets
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from app.business.accounts.models import Role
-from app.business.accounts.services.notices import add_notice
 from app.business.errors import Conflict
-from app.business.events import wake
 from app.business.outlets.outgoing_models import OutgoingStatus
-from app.business.outlets.services import outgoing, webhooks
-from app.business.outlets.services.outgoing import DELIVERIES_QUEUE, KEPT, MOST_TRIES
-from app.business.outlets.services.webhooks import clear_failures, give_up_waiting, host_of, notice_key
+from app.business.outlets.services import incidents, outgoing, webhooks
+from app.business.outlets.services.incidents import FailureCause, Touched
+from app.business.outlets.services.outgoing import KEPT, MOST_TRIES
+from app.business.outlets.services.webhook_messages import TEST_EVENT, message_row
+from app.business.outlets.services.webhooks import clear_failures, give_up_waiting, place_of
 from app.business.outlets.webhook_models import Webhook, WebhookDelivery
 from app.business.paging import Page, keyset_page
-from app.business.upsert import insert_many_new
 
-ACTION_EVENT, TEST_EVENT = "rule.action", "webhook.test"
 GONE = 410
 LONGEST_FAILURE = timedelta(days=3)
 ANSWER_KEPT = 1_000
@@ -61,44 +56,10 @@ class Answer:
         return self.status is not None and 200 <= self.status < 300
 
 
-def announce(
-    session: Session,
-    account_id: int,
-    event: str,
-    data: Callable[[], Iterable[Mapping[str, Any]]],
-    now: datetime,
-) -> None:
-    """Write a message for each of `data` and each active webhook that is subscribed to `event`.
-
-    data: what is reported; called only if a webhook is subscribed.
-    """
-    subscribed = subscribers(session, account_id, event)
-    if not subscribed:
-        return
-    rows = [_row(webhook, event, one, now) for one in data() for webhook in subscribed]
-    if rows:
-        insert_many_new(session, WebhookDelivery, rows, WebhookDelivery.id)
-        wake(session, [DELIVERIES_QUEUE])
-
-
-def subscribers(session: Session, account_id: int, event: str) -> list[Webhook]:
-    """Active webhooks of the account that are subscribed to `event`."""
-    active = select(Webhook).where(Webhook.account_id == account_id, Webhook.is_active)
-    return [webhook for webhook in session.scalars(active.order_by(Webhook.id)) if event in webhook.events]
-
-
-def post(
-    session: Session, webhook: Webhook, event: str, data: Mapping[str, Any], *, key: str, now: datetime
-) -> None:
-    """Write one message; a second call with the same key writes nothing."""
-    insert_many_new(session, WebhookDelivery, [_row(webhook, event, data, now, key)], WebhookDelivery.id)
-    wake(session, [DELIVERIES_QUEUE])
-
-
 def begin_test(session: Session, webhook: Webhook, now: datetime) -> ClaimedDelivery:
     """A test message, which this process sends itself, once, even if the webhook is switched off."""
     data = {"webhook": webhook.id, "message": f"A test of the webhook “{webhook.name}”."}
-    values = _row(webhook, TEST_EVENT, data, now) | outgoing.lease(now)
+    values = message_row(webhook, TEST_EVENT, data, now) | outgoing.lease(now)
     row = WebhookDelivery(**values | {"host": None, "attempts": 1, "tries": MOST_TRIES})
     session.add(row)
     session.flush()
@@ -137,8 +98,7 @@ def record(session: Session, sending: ClaimedDelivery, answer: Answer, now: date
     row.response_status = answer.status
     if answer.is_accepted:
         outgoing.end(row, OutgoingStatus.DELIVERED, now)
-        if webhook.failing_since:
-            clear_failures(session, webhook, now)
+        clear_failures(session, webhook, now)
     elif row.event == TEST_EVENT:
         outgoing.end(row, OutgoingStatus.FAILED, now)
     else:
@@ -204,10 +164,12 @@ def _after_failure(
         outgoing.end(row, OutgoingStatus.FAILED, now)
     elif answer.status == GONE:
         outgoing.end(row, OutgoingStatus.FAILED, now)
-        _switch_off(session, webhook, "It answered “410 Gone”: it wants no more messages.", now)
+        _switch_off(session, webhook, row, "It answered “410 Gone”: it wants no more messages.", now)
     elif now - webhook.failing_since >= LONGEST_FAILURE:
         outgoing.end(row, OutgoingStatus.FAILED, now)
-        _switch_off(session, webhook, f"It has failed for three days. The last time: {answer.message}", now)
+        _switch_off(
+            session, webhook, row, f"It has failed for three days. The last time: {answer.message}", now
+        )
     elif not outgoing.try_later(session, row, now, answer.retry_after):
         outgoing.end(row, OutgoingStatus.FAILED, now)
         _notify_of_loss(session, webhook, row, answer.message, now)
@@ -215,64 +177,25 @@ def _after_failure(
         outgoing.hold_back(session, row, webhook.failing_since, now)
 
 
-def _switch_off(session: Session, webhook: Webhook, reason: str, now: datetime) -> None:
+def _switch_off(session: Session, webhook: Webhook, row: WebhookDelivery, reason: str, now: datetime) -> None:
     webhook.is_active, webhook.off_reason = False, reason[:500]
     webhook.updated_at, webhook.version = now, webhook.version + 1
     give_up_waiting(session, webhook, now)
-    add_notice(
-        session,
-        account_id=webhook.account_id,
-        level="danger",
-        title=f"The webhook “{webhook.name[:200]}” was switched off",
-        body=f"{reason} Look at it on the page Webhooks, mend it, and switch it on again. "
-        "What was not sent can be sent again there.",
-        role=Role.OWNER,
-        key=notice_key(webhook.id),
-        now=now,
-    )
+    _note(session, webhook, "switched_off", row, reason, now)
 
 
 def _notify_of_loss(
     session: Session, webhook: Webhook, row: WebhookDelivery, message: str, now: datetime
 ) -> None:
-    add_notice(
-        session,
-        account_id=webhook.account_id,
-        level="warning",
-        title=f"A message to the webhook “{webhook.name[:200]}” was given up",
-        body=f"It was tried {row.attempts} times. The last time: {message} "
-        "It can be sent again on the page Webhooks.",
-        role=Role.OWNER,
-        key=notice_key(webhook.id),
-        now=now,
-    )
+    said = f"A message was given up after {row.attempts} attempts. The last time: {message}"
+    _note(session, webhook, "given_up", row, said, now)
 
 
-def _row(
-    webhook: Webhook, event: str, data: Mapping[str, Any], now: datetime, key: str | None = None
-) -> dict[str, Any]:
-    return {
-        "account_id": webhook.account_id,
-        "webhook_id": webhook.id,
-        "event": event,
-        "message_id": f"msg_{secrets.token_hex(16)}",
-        "key": key,
-        "body": _body(event, data, now),
-        "status": OutgoingStatus.PENDING,
-        "host": host_of(webhook.url),
-        "attempts": 0,
-        "tries": 0,
-        "next_at": now,
-        "log": [],
-        "created_at": now,
-    }
-
-
-def _body(event: str, data: Mapping[str, Any], now: datetime) -> str:
-    at = now.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    return json.dumps(
-        {"type": event, "timestamp": at, "data": data}, ensure_ascii=False, separators=(",", ":")
-    )
+def _note(
+    session: Session, webhook: Webhook, fault: str, row: WebhookDelivery, message: str, now: datetime
+) -> None:
+    cause = FailureCause(place_of(webhook), fault, f"The webhook “{webhook.name[:200]}”")
+    incidents.note_failure(session, webhook.account_id, cause, Touched(f"delivery-{row.id}"), message, now)
 
 
 def _sending(row: WebhookDelivery, webhook: Webhook, now: datetime) -> ClaimedDelivery:

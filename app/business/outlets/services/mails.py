@@ -1,7 +1,7 @@
 """Mails: written in the transaction of the change that they report, batched by kind, and sent by workers."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 
@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, Role, User
+from app.business.accounts.services.notice_choices import NoticeKind
 from app.business.accounts.services.notices import add_notice
 from app.business.events import wake
 from app.business.outlets.mail_models import Mail, MailRefusal
@@ -18,10 +19,18 @@ from app.business.outlets.services import outgoing
 from app.business.outlets.services.outgoing import DELIVERIES_QUEUE, KEPT, MOST_TRIES
 from app.business.upsert import insert_missing
 
-INVITATION, PASSWORD_LINK, RULE = "invitation", "password_link", "rule"
-GATHERED = (RULE,)
+INVITATION, PASSWORD_LINK, DIGEST = "invitation", "password_link", "digest"
+KIND_WORDS: Mapping[str, str] = {
+    NoticeKind.INCIDENT: "mails about failures",
+    NoticeKind.RULE: "messages of rules",
+    NoticeKind.CREDITS: "mails about credits",
+    NoticeKind.LATE: "mails about what stands still",
+    NoticeKind.ATTENTION: "mails about other things to look at",
+    NoticeKind.MORNING: "the morning line",
+    DIGEST: "the daily mail",
+}
+GATHERED = tuple(KIND_WORDS)
 """Kinds that people can unsubscribe from; at most one mail of each is sent in an hour."""
-KIND_WORDS = {RULE: "messages of rules"}
 PAUSE = timedelta(hours=1)
 HOST = "mail"
 """All mails use one server; at most one worker is connected to it."""
@@ -171,6 +180,14 @@ def accept_again(session: Session, account_id: int, address: str, kind: str) -> 
             MailRefusal.kind == kind,
         )
     )
+
+
+def refused_kinds(session: Session, account_id: int, address: str) -> set[str]:
+    """Kinds that the address has unsubscribed from."""
+    query = select(MailRefusal.kind).where(
+        MailRefusal.account_id == account_id, MailRefusal.address == address.lower()
+    )
+    return set(session.scalars(query))
 
 
 def prune(session: Session, now: datetime) -> int:

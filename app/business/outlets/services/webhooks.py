@@ -6,17 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.services import audit_log
 from app.business.accounts.services.audit_log import AuditActor
-from app.business.accounts.services.notices import settle_notice
 from app.business.errors import Conflict, Invalid
 from app.business.outlets.outgoing_models import OutgoingStatus
+from app.business.outlets.services import incidents
 from app.business.outlets.services.outgoing import end
+from app.business.outlets.services.webhook_messages import host_of
 from app.business.outlets.webhook_models import Webhook, WebhookDelivery
 from app.business.plain_characters import fault_of_line
 
@@ -27,6 +27,8 @@ EVENTS: Mapping[str, str] = {
     "content.approved": "Content was approved",
     "content.published": "Content was published",
     "credits.low": "Credits are low",
+    "incident.opened": "Failures of one cause began",
+    "incident.recovered": "What had failed works again",
 }
 """Events that a webhook can subscribe to: name and description."""
 MOST_WEBHOOKS = 20
@@ -99,7 +101,7 @@ def change(session: Session, row: Webhook, actor: AuditActor, values: WebhookVal
     if "url" in changed:
         _redirect_waiting(session, row)
     if "url" in changed or changed.get("is_active"):
-        clear_failures(session, row, now)
+        clear_failures(session, row, now, is_quiet=True)
     if changed.get("is_active") is False:
         give_up_waiting(session, row, now)
     session.flush()
@@ -126,13 +128,14 @@ def remove(session: Session, row: Webhook, actor: AuditActor, now: datetime) -> 
     )
     session.execute(delete(WebhookDelivery).where(*mine))
     session.execute(delete(Webhook).where(Webhook.account_id == row.account_id, Webhook.id == row.id))
-    settle_notice(session, row.account_id, notice_key(row.id), now)
+    incidents.recover_place(session, row.account_id, place_of(row), now, is_quiet=True)
 
 
-def clear_failures(session: Session, row: Webhook, now: datetime) -> None:
-    """Reset the failure state: it was changed, or has answered."""
-    row.failing_since, row.off_reason = None, ""
-    settle_notice(session, row.account_id, notice_key(row.id), now)
+def clear_failures(session: Session, row: Webhook, now: datetime, *, is_quiet: bool = False) -> None:
+    """Its failures are over: it has answered, or (is_quiet) somebody has mended it."""
+    if row.failing_since or row.off_reason:
+        row.failing_since, row.off_reason = None, ""
+    incidents.recover_place(session, row.account_id, place_of(row), now, is_quiet=is_quiet)
 
 
 def give_up_waiting(session: Session, row: Webhook, now: datetime) -> None:
@@ -148,14 +151,9 @@ def give_up_waiting(session: Session, row: Webhook, now: datetime) -> None:
         end(delivery, OutgoingStatus.FAILED, now)
 
 
-def notice_key(webhook_id: int) -> str:
-    """Key of the notice about failures or about being switched off."""
-    return f"webhook-{webhook_id}"
-
-
-def host_of(url: str) -> str:
-    """Host and port of an address."""
-    return urlsplit(url).netloc.lower()[:255]
+def place_of(row: Webhook) -> str:
+    """Its place in incidents."""
+    return f"webhook-{row.id}"
 
 
 def sealed_secrets(session: Session) -> Mapping[tuple[int, str], str]:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from app.business.events import EventType, Origin
-from app.business.outlets.services.deliveries import announce
+from app.business.outlets.services.webhook_messages import announce
 from app.business.writer.models import ContentStatus
 from app.business.writer.services.record_json import records_json
 

@@ -15,7 +15,7 @@ from app.modules.access import allow, current_person
 from app.modules.accounts.forms import AccountForm
 from app.modules.web import see_other
 
-FIELDS = ("name", "timezone", "daily_ceiling", "operator_credit_limit")
+FIELDS = ("name", "timezone", "daily_ceiling", "operator_credit_limit", "chain_notice_credits")
 
 
 @allow(Role.VIEWER)

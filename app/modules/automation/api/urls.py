@@ -1,7 +1,7 @@
 """The REST calls of automation; each module declares its own."""
 
-from app.modules.automation.api import explanation, operations, preview, rules, runs, transfer
+from app.modules.automation.api import explanation, incidents, operations, preview, rules, runs, transfer
 from app.modules.automation.api.blueprint import api
 
-DECLARING = (explanation, operations, preview, rules, runs, transfer)
+DECLARING = (explanation, incidents, operations, preview, rules, runs, transfer)
 blueprints = (api,)

@@ -23,6 +23,7 @@ from app.business.automation.services.history.credit_use import CreditUse, credi
 from app.business.automation.services.history.dashboard import Outcomes
 from app.business.automation.services.history.first_steps import first_steps
 from app.business.automation.services.history.pipeline import TO_CHECK, pipeline
+from app.business.automation.services.reports.morning_line import report_of_today, sentences
 from app.business.periods import day_of, this_month
 from app.business.time_zones import start_of_day
 from app.business.writer.models import Content, ContentStatus
@@ -87,6 +88,7 @@ def _operated(overview: Overview, now: datetime) -> dict[str, Any]:
         "attention": attention(
             unaccounted(session, account.id, now), flow.to_check, max(since, now - timedelta(days=7))
         ),
+        "morning": _morning(now),
         "rules": figures.rule_counts(session, current_person().scope),
         "bars": bars,
         "series": [line for line in SERIES if line[0] != "practised" or totals.practised],
@@ -98,6 +100,12 @@ def _operated(overview: Overview, now: datetime) -> dict[str, Any]:
         "flow": flow,
         **_coming(overview, now),
     }
+
+
+def _morning(now: datetime) -> list[str]:
+    person = current_person()
+    report = report_of_today(db.session(), person.user, person.account, now)
+    return sentences(report.facts) if report and person.scope.sites is None else []
 
 
 def _bars(overview: Overview, now: datetime) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Notice
+from app.business.accounts.services.notice_choices import NoticeKind
 from app.business.automation.models import AutomationRule
 from app.business.outlets.mail_models import Mail
 from app.business.outlets.services import mails
@@ -60,7 +61,7 @@ def test_nobody_named_means_editors_and_owners_by_mail(
     assert (entry["title"], entry["text"], entry["path"]) == (
         "Tell (1 keyword)", "Look at shoes", f"/runs/{done.id}"
     )  # fmt: skip
-    assert session.scalars(select(Notice.role)).all() == [None], "everybody sees it in the console, as before"
+    assert session.scalars(select(Notice.role)).all() == ["editor"], "the console tells the same people"
     assert done.result["summary"] == "Notice sent, with mail to 2 addresses."
 
 
@@ -84,7 +85,7 @@ def test_roles_persons_and_addresses_get_it_once_each(
 def test_who_unsubscribed_gets_no_mail_and_still_sees_the_notice(
     session: Session, machine: Machine, people: People
 ) -> None:
-    mails.refuse(session, people.account.id, people.owner.email, mails.RULE, machine.now)
+    mails.refuse(session, people.account.id, people.owner.email, NoticeKind.RULE, machine.now)
     done = run(machine, people, to="owner", email=True)
     assert (mailed(session), done.status) == ([], "completed")
     assert session.scalars(select(Notice.role)).all() == ["owner"]

@@ -15,7 +15,7 @@ from app.business.automation.models import AutomationRule
 from app.business.automation.services.actions.webhook_handler import MOST_BYTES, MOST_RECORDS
 from app.business.automation.services.forecast.credit_watch import update_notices
 from app.business.automation.services.runs.run_json import run_json
-from app.business.outlets.services.deliveries import post
+from app.business.outlets.services.webhook_messages import post
 from app.business.outlets.services.webhooks import EVENTS
 from app.business.outlets.webhook_models import Webhook, WebhookDelivery
 from app.business.planner.models import Sector

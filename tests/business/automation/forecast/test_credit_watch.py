@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account, Notice, Role
 from app.business.automation.models import AutomationRule
 from app.business.automation.services.forecast.credit_watch import (
+    FIFTH,
     LOW,
     RUN_OUT,
     accounts_near_the_end,
@@ -100,6 +101,22 @@ def test_low_credits_are_notified_unless_the_day_they_end_is(
     notice = notice_of_key(session, account, LOW)
     assert notice.title == "Credits are low: 60 left, less than a tenth of the monthly 700"
     assert "last until the next grant on Tue 1 Dec" in notice.body
+
+
+def test_a_fifth_left_is_said_once_where_the_grant_comes_in_time(
+    session: Session, account: Account, rule: AutomationRule, now: datetime
+) -> None:
+    take(session, account, -50, now)
+    last_days_of_the_month = now + 5 * DAY
+    update_notices(session, account, last_days_of_the_month)
+    update_notices(session, account, last_days_of_the_month)
+    assert open_notices(session, account) == [FIFTH]
+    notice = notice_of_key(session, account, FIFTH)
+    assert notice.title == "19% of the monthly credits are left: 130 of 700"
+    assert "last until the next grant on Tue 1 Dec" in notice.body
+    take(session, account, -500, now)
+    update_notices(session, account, last_days_of_the_month)
+    assert open_notices(session, account) == []
 
 
 def test_only_accounts_that_may_run_short_are_forecast(

@@ -6,6 +6,7 @@ from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Role, User
+from app.business.accounts.services.notice_choices import NoticeKind, Way, choices_of
 from app.business.accounts.services.notices import add_notice
 from app.business.automation.services.actions.handler import Handlers, LocalWork
 from app.business.automation.services.actions.templates import fill
@@ -20,10 +21,10 @@ from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.unit_receipts import Done, Unit
 from app.business.outlets.services import mails
-from app.business.outlets.services.mails import RULE, Entry
+from app.business.outlets.services.mails import Entry
 
-MAILED_BY_DEFAULT = Role.EDITOR
-"""Where nobody is named, mails go to people of this role and above."""
+NAMED_BY_DEFAULT = Role.EDITOR.value
+"""Where nobody is named, people of this role and above are told."""
 
 
 class NotifyWork(LocalWork):
@@ -46,12 +47,13 @@ class NotifyWork(LocalWork):
             label="Open the run",
             key=unit.key,
         )
-        self._add_notices(session, context, recipients_of(params.to), entry)
+        self._add_notices(session, context, recipients_of(params.to) or [NAMED_BY_DEFAULT], entry)
         if not params.email:
             return Done(message="Notice sent")
+        site_id = context.run.site_id
         mailed = [
-            mails.gather(session, context.account.id, recipient, RULE, entry, context.now)
-            for recipient in mailed_to(session, context.account.id, params)
+            mails.gather(session, context.account.id, recipient, NoticeKind.RULE, entry, context.now)
+            for recipient in mailed_to(session, context.account.id, params, site_id)
         ]
         return Done(message=f"Notice sent, with mail to {plural_addresses(sum(mailed))}")
 
@@ -62,7 +64,7 @@ class NotifyWork(LocalWork):
         people = session.scalars(_people(context.account.id, [one for one in named if one not in ROLES]))
         lowest = min(roles, key=list(Role).index) if roles else None
         places: list[tuple[str, int | None, Role | None]] = []
-        if roles or not named:
+        if lowest:
             places.append((entry.key, None, lowest))
         places += [
             (f"{entry.key}-{user.id}", user.id, None)
@@ -79,17 +81,27 @@ class NotifyWork(LocalWork):
                 user_id=user_id,
                 role=role,
                 key=key,
+                kind=NoticeKind.RULE,
+                about_site_id=context.run.site_id,
                 rule_id=context.rule.id,
                 run_id=context.run.id,
                 now=context.now,
             )
 
 
-def mailed_to(session: Session, account_id: int, params: Notify) -> list[mails.Recipient]:
-    """Everybody who gets the mail, once: people who can sign in, and addresses that are nobody's of the account."""
-    named = recipients_of(params.to) or [MAILED_BY_DEFAULT.value]
-    people = session.scalars(_people(account_id, named))
-    found = {user.email: mails.Recipient(user.email, user.id) for user in people}
+def mailed_to(
+    session: Session, account_id: int, params: Notify, site_id: int | None
+) -> list[mails.Recipient]:
+    """Everybody who gets the mail, once: people who want messages of rules about this site at once, and addresses that
+    are nobody's of the account."""
+    named = recipients_of(params.to) or [NAMED_BY_DEFAULT]
+    people = session.scalars(_people(account_id, named)).all()
+    choices = choices_of(session, people)
+    found = {
+        user.email: mails.Recipient(user.email, user.id)
+        for user in people
+        if choices[user.id].way(NoticeKind.RULE, site_id) == Way.MAIL
+    }
     # An address of somebody who was switched off is no address of a stranger.
     known = set(session.scalars(select(User.email).where(User.account_id == account_id)))
     for address in _addresses(named):

@@ -13,7 +13,7 @@ from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.run_json import run_json
 from app.business.automation.services.runs.unit_receipts import Done, LeftOut, Unit
 from app.business.errors import NotFound
-from app.business.outlets.services.deliveries import ACTION_EVENT, post
+from app.business.outlets.services.webhook_messages import ACTION_EVENT, post
 from app.business.outlets.webhook_models import Webhook
 from app.business.writer.services.record_json import records_json
 

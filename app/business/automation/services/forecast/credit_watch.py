@@ -12,18 +12,22 @@ from sqlalchemy import exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, AccountStatus, Notice, Role
-from app.business.accounts.services.notices import add_notice, notice_of, settle_notice
+from app.business.accounts.services.notice_choices import NoticeKind
+from app.business.accounts.services.notices import notice_of, settle_notice
 from app.business.automation.services.forecast.outlook import Outlook, look_ahead
 from app.business.automation.services.forecast.projection import Forecast
 from app.business.billing.models import Plan, SpendCounter
 from app.business.database_faults import stops_all
-from app.business.outlets.services.deliveries import announce
+from app.business.outlets.services.notifying import Message, notify
+from app.business.outlets.services.webhook_messages import announce
 
-RUN_OUT, LOW = "credits-run-out", "credits-low"
+RUN_OUT, LOW, FIFTH = "credits-run-out", "credits-low", "credits-fifth"
 AHEAD = timedelta(days=7)
 """Notices are sent when the expected day is within this time."""
 LOW_PART = 10
 """Credits are low below a tenth of the monthly grant."""
+FIFTH_PART = 5
+"""At a fifth of it people are told for the first time."""
 SAME = timedelta(days=1)
 PAST = timedelta(days=28)
 BUSIER = 4
@@ -72,7 +76,7 @@ def accounts_near_the_end(session: Session, now: datetime) -> Sequence[int]:
         )
         .scalar_subquery()
     )
-    notified = exists().where(Notice.account_id == Account.id, Notice.key.in_([RUN_OUT, LOW]))
+    notified = exists().where(Notice.account_id == Account.id, Notice.key.in_([RUN_OUT, LOW, FIFTH]))
     free = Account.credits_balance - Account.credits_held
     query = (
         select(Account.id)
@@ -81,7 +85,7 @@ def accounts_near_the_end(session: Session, now: datetime) -> Sequence[int]:
             Account.status == AccountStatus.ACTIVE,
             or_(
                 free * PAST.days < used * AHEAD.days * BUSIER,
-                (free * LOW_PART < Plan.monthly_credits) & (used > 0),
+                (free * FIFTH_PART < Plan.monthly_credits) & (used > 0),
                 notified,
             ),
         )
@@ -91,11 +95,12 @@ def accounts_near_the_end(session: Session, now: datetime) -> Sequence[int]:
 
 
 def update_notices(session: Session, account: Account, now: datetime) -> None:
-    """Raise, renew or withdraw the account's two notices."""
+    """Raise, renew or withdraw the account's notices."""
     outlook = look_ahead(session, account, now)
     forecast = outlook.forecast()
     _notify_of_end(session, account, outlook, forecast, now)
     _notify_of_low(session, account, outlook, forecast, now)
+    _notify_of_fifth(session, account, outlook, forecast, now)
 
 
 def _notify_of_end(
@@ -110,16 +115,21 @@ def _notify_of_end(
     if known and any(_said(day) in known.title for day in (ends_on - SAME, ends_on, ends_on + SAME)):
         return
     rule_id, most = _uses_most(outlook, forecast)
-    add_notice(
+    notify(
         session,
-        account_id=account.id,
-        level="warning",
-        title=f"Credits will run out about {_said(ends_on)}, {_before(ends_on, grant_on)}",
-        body=f"{_between(forecast)} {most}{WHAT_TO_DO}",
-        role=Role.EDITOR,
-        key=RUN_OUT,
-        rule_id=rule_id,
-        now=now,
+        account.id,
+        Message(
+            kind=NoticeKind.CREDITS,
+            level="warning",
+            title=f"Credits will run out about {_said(ends_on)}, {_before(ends_on, grant_on)}",
+            body=f"{_between(forecast)} {most}{WHAT_TO_DO}",
+            role=Role.EDITOR,
+            key=RUN_OUT,
+            rule_id=rule_id,
+            path="/credits",
+            label="Open the credits",
+        ),
+        now,
     )
     if known is None:
         _announce(session, account, outlook, forecast, now)
@@ -136,17 +146,46 @@ def _notify_of_low(
     if notice_of(session, account.id, LOW):
         return
     _, most = _uses_most(outlook, forecast)
-    add_notice(
+    notify(
         session,
-        account_id=account.id,
-        level="warning",
-        title=f"Credits are low: {free:,} left, less than a tenth of the monthly {grant:,}",
-        body=f"{_lasting(forecast)} {most}{WHAT_TO_DO}",
-        role=Role.EDITOR,
-        key=LOW,
-        now=now,
+        account.id,
+        Message(
+            kind=NoticeKind.CREDITS,
+            level="warning",
+            title=f"Credits are low: {free:,} left, less than a tenth of the monthly {grant:,}",
+            body=f"{lasting(forecast)} {most}{WHAT_TO_DO}",
+            role=Role.EDITOR,
+            key=LOW,
+            path="/credits",
+            label="Open the credits",
+        ),
+        now,
     )
     _announce(session, account, outlook, forecast, now)
+
+
+def _notify_of_fifth(
+    session: Session, account: Account, outlook: Outlook, forecast: Forecast, now: datetime
+) -> None:
+    free, grant = account.credits_available, outlook.funds.grant
+    is_said = any(notice_of(session, account.id, key) for key in (RUN_OUT, LOW))
+    if account.paused_at or free * FIFTH_PART >= grant or not forecast.used or is_said:
+        settle_notice(session, account.id, FIFTH, now)
+        return
+    if notice_of(session, account.id, FIFTH):
+        return
+    _, most = _uses_most(outlook, forecast)
+    message = Message(
+        kind=NoticeKind.CREDITS,
+        level="warning",
+        title=f"{free / grant:.0%} of the monthly credits are left: {free:,} of {grant:,}",
+        body=f"{lasting(forecast)} {most}{WHAT_TO_DO}",
+        role=Role.EDITOR,
+        key=FIFTH,
+        path="/credits",
+        label="Open the credits",
+    )
+    notify(session, account.id, message, now)
 
 
 def _announce(
@@ -187,7 +226,8 @@ def _between(forecast: Forecast) -> str:
     return f"The day lies between {_said(first)} and {_said(last)}."
 
 
-def _lasting(forecast: Forecast) -> str:
+def lasting(forecast: Forecast) -> str:
+    """Until when the credits last, as a sentence."""
     ends_on, grant_on = forecast.runs_out, forecast.next_grant_on
     if ends_on and (grant_on is None or ends_on < grant_on):
         return f"At this pace they run out about {_said(ends_on)}."

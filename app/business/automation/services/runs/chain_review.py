@@ -6,10 +6,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Role
-from app.business.accounts.services.notices import add_notice
+from app.business.accounts.services.notice_choices import NoticeKind
 from app.business.automation.run_models import RunDetail, ScheduledTask, Status, Waiting
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.waiting import wake_reviewed
+from app.business.outlets.services.notifying import Message, notify
 
 
 def wake(session: Session, ids: Sequence[int]) -> None:
@@ -21,17 +22,22 @@ def wake(session: Session, ids: Sequence[int]) -> None:
 
 def notify_editors(session: Session, context: RunContext) -> None:
     """One notice for the whole chain, linking to the page of one of its runs."""
-    add_notice(
+    notify(
         session,
-        account_id=context.account.id,
-        level="warning",
-        title="A long chain of runs waits for you",
-        body=f"{context.run.error_message} Look at what started it; then let it go on, or cancel its runs.",
-        role=Role.EDITOR,
-        key=f"review-{context.run.root_id}",
-        rule_id=context.rule.id,
-        run_id=context.run.id,
-        now=context.now,
+        context.account.id,
+        Message(
+            kind=NoticeKind.ATTENTION,
+            level="warning",
+            title="A long chain of runs waits for you",
+            body=f"{context.run.error_message} Look at what started it; then let it go on, or cancel its runs.",
+            role=Role.EDITOR,
+            key=f"review-{context.run.root_id}",
+            rule_id=context.rule.id,
+            run_id=context.run.id,
+            path=f"/runs/{context.run.id}",
+            label="Open the run",
+        ),
+        context.now,
     )
 
 

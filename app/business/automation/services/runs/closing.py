@@ -4,13 +4,13 @@ All functions work inside one transaction, in which the lease was just renewed o
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 from sqlalchemy import bindparam, delete, exists, select, update
 from sqlalchemy.orm import Session
 
-from app.business.accounts.services.notices import add_notice
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import (
     CLOSED,
@@ -21,7 +21,12 @@ from app.business.automation.run_models import (
     Status,
     Waiting,
 )
-from app.business.automation.services.runs import consecutive_failures, outages, record_claims
+from app.business.automation.services.runs import (
+    consecutive_failures,
+    outages,
+    record_claims,
+    run_incidents,
+)
 from app.business.automation.services.runs.chain_review import notify_editors, notify_operators
 from app.business.automation.services.runs.context import RunContext, load_context
 from app.business.automation.services.runs.credits_used import credits_before, credits_of_run
@@ -38,7 +43,7 @@ from app.business.automation.services.runs.record_claim_settling import open_ori
 from app.business.automation.services.runs.result import failure_sentence, result_of
 from app.business.automation.services.runs.run_json import run_json
 from app.business.automation.services.runs.steps import steps_of
-from app.business.automation.services.runs.unit_receipts import Outcome
+from app.business.automation.services.runs.unit_receipts import Failure, Outcome
 from app.business.automation.services.runs.waiting import (
     LONGEST_WAIT,
     anybody_waits,
@@ -50,7 +55,8 @@ from app.business.automation.services.runs.waiting import (
 from app.business.billing.services.credit_service import CreditService, Shortfall
 from app.business.events import EventType, close_batches_of_run, open_batch, record_events
 from app.business.likelihood import usually
-from app.business.outlets.services.deliveries import announce
+from app.business.outlets.incident_models import Incident, IncidentStatus
+from app.business.outlets.services.webhook_messages import announce
 from app.business.outlets.webhook_models import Webhook
 from app.business.writer.services.content_service import give_up_writing
 
@@ -187,6 +193,7 @@ def settle(session: Session, context: RunContext, outcome: Outcome) -> None:
         notes=notes,
         is_passing=is_passing,
         is_released=True,
+        failures=outcome.failures,
     )
 
 
@@ -254,6 +261,7 @@ def _end(
     notes: list[str] | None = None,
     is_passing: bool = False,
     is_released: bool = False,
+    failures: Sequence[Failure] = (),
 ) -> None:
     """Set the final state of this attempt, and everything that depends on it."""
     run = context.run
@@ -276,10 +284,10 @@ def _end(
     close_batches_of_run(session, run.account_id, run.id, context.now)
     _end_attempt(session, context, status, reason, message)
     known = status == Status.FAILED and outages.is_tried_again(run) and is_passing
-    if status == Status.FAILED and not known:
-        _notify(session, context, message)
-    if status != Status.SKIPPED and not known:
-        _report_end(session, context)
+    if status == Status.FAILED:
+        run_incidents.note_failures(session, context, reason, message, failures)
+    if status != Status.SKIPPED:
+        _report_end(session, context, failures, is_known=known)
     session.flush()
     # Before other runs are woken: whoever saves the rule locks its row first, and then those of its runs.
     consecutive_failures.count_end(session, run, context.now, is_passing=is_passing)
@@ -373,13 +381,25 @@ _LISTENERS = select(
     )
     .label("rules"),
     exists().where(Webhook.account_id == bindparam("account"), Webhook.is_active).label("webhooks"),
+    exists()
+    .where(Incident.account_id == bindparam("account"), Incident.status == IncidentStatus.OPEN)
+    .label("incidents"),
 )
 
 
-def _report_end(session: Session, context: RunContext) -> None:
-    """The event of a finished run and the messages about it, only where somebody listens."""
+def _report_end(
+    session: Session, context: RunContext, failures: Sequence[Failure], *, is_known: bool
+) -> None:
+    """The event of a finished run and the messages about it, only where somebody listens.
+
+    is_known: the failure of a run that is tried again during an outage was reported with its first.
+    """
     run = context.run
     listens = session.execute(_LISTENERS, {"account": run.account_id}).one()
+    if listens.incidents:
+        run_incidents.note_successes(session, context, failures)
+    if is_known:
+        return
     if listens.rules:
         batch = open_batch(session, EventType.RUN_FINISHED, context.origin(run.from_step, None), context.now)
         data = {"rule_id": run.automation_rule_id, "status": run.status}
@@ -388,18 +408,3 @@ def _report_end(session: Session, context: RunContext) -> None:
         close_batches_of_run(session, run.account_id, run.id, context.now)
     if listens.webhooks:
         announce(session, run.account_id, f"run.{run.status}", lambda: [{"run": run_json(run)}], context.now)
-
-
-def _notify(session: Session, context: RunContext, message: str) -> None:
-    later = f" {outages.TRIED_AGAIN}" if context.run.retry_at else ""
-    add_notice(
-        session,
-        account_id=context.account.id,
-        level="danger",
-        title=f"“{context.run.rule_name}” failed",
-        body=f"{message}{later}",
-        key=f"rule-failed-{context.rule.id}-{context.local_day.isoformat()}",
-        rule_id=context.rule.id,
-        run_id=context.run.id,
-        now=context.now,
-    )

@@ -42,13 +42,25 @@ def failure_of(unit: Unit, error: Exception) -> Failure:
             error.retry_after,
             use=error.use,
             unused=not error.may_have_worked,
+            fault=error.kind,
         )
     if isinstance(error, TooSlow):
         message = f"It took longer than {unit.step.entry.seconds} seconds."
-        return Failure(unit, Reason.TIMED_OUT, message, "", True)
+        return Failure(unit, Reason.TIMED_OUT, message, "", True, fault="timeout")
     message, detail = _said(unit, error)
     is_passing = fault_of(error) is not None or isinstance(error, IntegrityError)
-    return Failure(unit, Reason.ACTION_FAILED, message, detail, is_passing)
+    return Failure(unit, Reason.ACTION_FAILED, message, detail, is_passing, fault=_class_of(unit, error))
+
+
+def _class_of(unit: Unit, error: Exception) -> str:
+    match error:
+        case Refusal():
+            return "not_possible"
+        case ValidationError() if not unit.step.entry.local:
+            return "bad_answer"
+        case DBAPIError():
+            return "database"
+    return "fault"
 
 
 def _said(unit: Unit, error: Exception) -> tuple[str, str]:

@@ -54,7 +54,7 @@ class Failure:
     """Why a unit failed: `reason` code, plain sentence, technical detail, and whether the fault is transient.
 
     use: what an AI service counted nevertheless · unused: it did no work for the unit · call_key: of the call that
-    failed, where that is not the unit's own.
+    failed, where that is not the unit's own · fault: the class of the fault.
     """
 
     unit: Unit
@@ -66,6 +66,7 @@ class Failure:
     use: ModelUse | None = None
     unused: bool = False
     call_key: str = ""
+    fault: str = "fault"
 
 
 @dataclass(frozen=True)

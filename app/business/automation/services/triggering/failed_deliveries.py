@@ -10,7 +10,8 @@ from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session, joinedload
 
 from app.business.accounts.models import Role
-from app.business.accounts.services.notices import add_notice, settle_notice
+from app.business.accounts.services.notice_choices import NoticeKind
+from app.business.accounts.services.notices import settle_notice
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import (
     BatchDelivery,
@@ -25,6 +26,7 @@ from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.runs import consecutive_failures
 from app.business.automation.services.runs.opening import LONG_QUEUE, skip_instead
 from app.business.events import Event, EventBatch
+from app.business.outlets.services.notifying import Message, notify
 from app.business.upsert import insert_missing
 
 NOT_HERE = "The rule as it is now does not take these records."
@@ -48,17 +50,22 @@ def give_up(session: Session, delivery: BatchDelivery, now: datetime) -> None:
     delivery.state, delivery.not_before, delivery.run_id = Delivery.FAILED, None, run.id
     session.flush()
     consecutive_failures.count_end(session, run, now)
-    add_notice(
+    notify(
         session,
-        account_id=delivery.account_id,
-        level="danger",
-        title=f"“{rule.name}” needs repair: {plural(run.record_count, rule.record_type)} not looked at",
-        body=f"{run.error_message} {TO_DO} Until then nothing that happens starts this rule.",
-        role=Role.OPERATOR,
-        key=_notice_key(rule.id),
-        rule_id=rule.id,
-        run_id=run.id,
-        now=now,
+        delivery.account_id,
+        Message(
+            kind=NoticeKind.ATTENTION,
+            level="danger",
+            title=f"“{rule.name}” needs repair: {plural(run.record_count, rule.record_type)} not looked at",
+            body=f"{run.error_message} {TO_DO} Until then nothing that happens starts this rule.",
+            role=Role.OPERATOR,
+            key=_notice_key(rule.id),
+            rule_id=rule.id,
+            run_id=run.id,
+            path=f"/runs/{run.id}",
+            label="Open the run",
+        ),
+        now,
     )
 
 

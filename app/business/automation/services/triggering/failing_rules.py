@@ -8,10 +8,11 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, Role
 from app.business.accounts.services import audit_log
-from app.business.accounts.services.notices import add_notice
+from app.business.accounts.services.notice_choices import NoticeKind
 from app.business.automation.models import AutomationRule, RuleFailure
 from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services.triggering import rule_switch
+from app.business.outlets.services.notifying import Message, notify
 
 
 def stop_failing_rules(session: Session, now: datetime, rule_id: int | None = None) -> int:
@@ -37,17 +38,22 @@ def _stop(session: Session, rule: AutomationRule, now: datetime) -> None:
     audit_log.record(session, rule.account_id, audit_log.AuditActor(), "rule.stopped", rule, data, now)
     count = rule.failures_in_a_row
     times = "once" if count == 1 else f"{count:,} times in a row"
-    add_notice(
+    notify(
         session,
-        account_id=rule.account_id,
-        level="danger",
-        title=f"“{rule.name}” has failed {times} and is switched off",
-        body=f"{_why(session, rule, run, now)} {_missed(session, rule)} {_what_to_do(rule)}",
-        role=Role.OPERATOR,
-        key=rule_switch.stopped_key(rule.id),
-        rule_id=rule.id,
-        run_id=run.id,
-        now=now,
+        rule.account_id,
+        Message(
+            kind=NoticeKind.ATTENTION,
+            level="danger",
+            title=f"“{rule.name}” has failed {times} and is switched off",
+            body=f"{_why(session, rule, run, now)} {_missed(session, rule)} {_what_to_do(rule)}",
+            role=Role.OPERATOR,
+            key=rule_switch.stopped_key(rule.id),
+            rule_id=rule.id,
+            run_id=run.id,
+            path=f"/rules/{rule.id}",
+            label="Open the rule",
+        ),
+        now,
     )
 
 

@@ -13,9 +13,11 @@ from sqlalchemy import func, literal, select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, Role
-from app.business.accounts.services.notices import add_notice, mark_settled, notice_of
+from app.business.accounts.services.notice_choices import NoticeKind
+from app.business.accounts.services.notices import mark_settled, notice_of
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Cause, ScheduledTask, Status
+from app.business.outlets.services.notifying import Message, notify
 
 GRACE = timedelta(minutes=2)
 KEY = "not-started"
@@ -82,16 +84,21 @@ def _notify(session: Session, account: Account, rules: list[Late], now: datetime
         return
     first = rules[0]
     others = f" and {len(rules) - 1:,} more" if len(rules) > 1 else ""
-    add_notice(
+    notify(
         session,
-        account_id=account.id,
-        level="danger",
-        title=f"“{first.rule_name}”{others} did not start at the planned time",
-        body=f"{' '.join(lines)} {WHAT_TO_DO}",
-        role=Role.OPERATOR,
-        key=KEY,
-        now=now,
-        rule_id=first.rule_id,
+        account.id,
+        Message(
+            kind=NoticeKind.LATE,
+            level="danger",
+            title=f"“{first.rule_name}”{others} did not start at the planned time",
+            body=f"{' '.join(lines)} {WHAT_TO_DO}",
+            role=Role.OPERATOR,
+            key=KEY,
+            rule_id=first.rule_id,
+            path=f"/rules/{first.rule_id}",
+            label="Open the rule",
+        ),
+        now,
     )
 
 

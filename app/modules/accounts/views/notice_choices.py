@@ -1,0 +1,89 @@
+"""How a person wants to be told of things: in general, and of single sites."""
+
+from datetime import UTC, datetime
+
+from flask import flash, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from sqlalchemy import select
+
+from app.business.accounts.models import Role
+from app.business.accounts.services import notice_choices
+from app.business.accounts.services.notice_choices import GENERAL, KINDS, NoticeKind, Way, choices_of
+from app.business.outlets.services import mails
+from app.business.planner.models import Site
+from app.infrastructure.database import db
+from app.modules.access import allow, current_person, owned_or_404
+from app.modules.accounts.forms import NoticeChoicesForm
+from app.modules.web import see_other
+
+MAILING = (Way.MAIL, Way.DIGEST)
+
+
+@allow(Role.VIEWER)
+def show() -> str:
+    site = _site()
+    form = NoticeChoicesForm(formdata=None)
+    form.offer(has_general=site is not None)
+    for kind, way in _present(site).items():
+        form[kind].data = way
+    return _page(form, site)
+
+
+@allow(Role.VIEWER)
+def save() -> ResponseReturnValue:
+    """Keep the choices for everything, or for one site. Who chooses mail again has no longer unsubscribed."""
+    site, form = _site(), NoticeChoicesForm()
+    form.offer(has_general=site is not None)
+    if not form.validate():
+        return _page(form, site), 422
+    session, user = db.session(), current_person().user
+    ways: dict[str, Way | None] = {
+        kind: Way(form[kind].data) if form[kind].data else None for kind in _kinds(site)
+    }
+    notice_choices.choose(session, user, ways, site.id if site else GENERAL)
+    for kind, way in ways.items():
+        if way in MAILING:
+            sent_as = mails.DIGEST if way == Way.DIGEST and kind != NoticeKind.MORNING else kind
+            mails.accept_again(session, user.account_id, user.email, sent_as)
+    user.updated_at = datetime.now(UTC)
+    db.session.commit()
+    flash("Saved.", "success")
+    return see_other(url_for(".notice_choices", site=site.id if site else None))
+
+
+def _present(site: Site | None) -> dict[NoticeKind, str]:
+    """The ways that hold; empty where a site has none of its own."""
+    session, user = db.session(), current_person().user
+    choices = choices_of(session, [user])[user.id]
+    if site is not None:
+        return {kind: choices.chosen.get((kind, site.id), "") for kind in _kinds(site)}
+    refused = mails.refused_kinds(session, user.account_id, user.email)
+    ways = {kind: choices.way(kind) for kind in _kinds(site)}
+    return {kind: Way.CONSOLE if _is_refused(kind, way, refused) else way for kind, way in ways.items()}
+
+
+def _is_refused(kind: str, way: Way, refused: set[str]) -> bool:
+    return (way == Way.MAIL and kind in refused) or (way == Way.DIGEST and mails.DIGEST in refused)
+
+
+def _kinds(site: Site | None) -> list[NoticeKind]:
+    """The morning line is about all sites."""
+    return [kind for kind in KINDS if site is None or kind != NoticeKind.MORNING]
+
+
+def _site() -> Site | None:
+    site_id = request.args.get("site", type=int)
+    return owned_or_404(Site, site_id) if site_id else None
+
+
+def _page(form: NoticeChoicesForm, site: Site | None) -> str:
+    session, person = db.session(), current_person()
+    sites = session.scalars(select(Site).where(person.scope.sees(Site)).order_by(Site.name, Site.id)).all()
+    return render_template(
+        "pages/accounts/notice_choices.html",
+        form=form,
+        site=site,
+        sites=sites,
+        own=notice_choices.sites_with_choices(session, person.user),
+        fields=[form[kind] for kind in _kinds(site)],
+    )

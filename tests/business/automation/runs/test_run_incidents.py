@@ -1,0 +1,99 @@
+"""Failed runs become incidents by cause: of the service, not of the rule; the first success after them ends them."""
+
+from datetime import timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from app.business.accounts.models import Account, Notice, Role
+from app.business.automation.run_models import Status
+from app.business.automation.services.runs import commands
+from app.business.outlets.incident_models import Incident, IncidentFailure
+from app.business.outlets.mail_models import Mail
+from app.business.planner.models import Sector
+from tests.business.automation.machine import Machine
+from tests.business.automation.provider import FailingModel
+from tests.business.automation.rule_parts import HOURLY, IDEAS, LABEL, clusters_with_keywords, run_once
+from tests.factories import make_keyword, make_user
+
+
+def causes(session: Session) -> list[tuple[str, str, str]]:
+    session.expire_all()
+    rows = session.scalars(select(Incident).order_by(Incident.id))
+    return [(row.place, row.fault, row.status) for row in rows]
+
+
+def test_three_rules_that_fail_by_one_cause_are_one_incident_with_one_mail_and_one_recovery(
+    machine: Machine, session: Session, account: Account, sector: Sector
+) -> None:
+    make_user(session, account, Role.EDITOR)
+    clusters_with_keywords(session, sector, 1)
+    rules = [
+        machine.make_rule(account, trigger="schedule", schedule=HOURLY, actions=[IDEAS]) for _ in range(3)
+    ]
+    machine.model = FailingModel("refused")
+    assert [machine.run_now(rule).status for rule in rules] == [Status.FAILED] * 3
+    assert causes(session) == [("ai", "refused", "open")]
+    failed = session.scalars(select(IncidentFailure).order_by(IncidentFailure.id)).all()
+    assert {row.rule_id for row in failed} == {rule.id for rule in rules}
+    assert {row.site_id for row in failed} == {sector.site_id}
+    assert session.scalars(select(Notice.title)).all() == ["The AI service says no"]
+    assert [len(mail.entries) for mail in session.scalars(select(Mail))] == [1]
+    machine.pass_time(minutes=5)
+    machine.model = FailingModel()
+    assert machine.run_now(rules[0]).status == Status.COMPLETED
+    assert causes(session) == [("ai", "refused", "recovered")]
+    titles = session.scalars(select(Notice.title).order_by(Notice.id)).all()
+    assert titles == ["The AI service says no", "The AI service works again"]
+    (mail,) = session.scalars(select(Mail))
+    assert [entry["title"] for entry in mail.entries] == titles
+
+
+def test_a_success_elsewhere_ends_nothing(
+    machine: Machine, session: Session, account: Account, sector: Sector
+) -> None:
+    clusters_with_keywords(session, sector, 1)
+    machine.model = FailingModel("refused")
+    failing = machine.make_rule(account, trigger="schedule", schedule=HOURLY, actions=[IDEAS])
+    machine.run_now(failing)
+    machine.pass_time(minutes=1)
+    other = machine.make_rule(
+        account, trigger="schedule", schedule=HOURLY, actions=[LABEL], record_type="keyword"
+    )
+    make_keyword(session, sector)
+    assert machine.run_now(other).status == Status.COMPLETED
+    assert causes(session) == [("ai", "refused", "open")]
+
+
+def test_a_passing_fault_opens_one_only_when_the_run_is_not_tried_again_at_once(
+    machine: Machine, session: Session, account: Account, sector: Sector
+) -> None:
+    clusters_with_keywords(session, sector, 1)
+    machine.model = FailingModel("timeout")
+    run = run_once(machine, account, IDEAS, schedule={"cron": "7 3 * * *", "timezone": "UTC"})
+    for _ in range(3):
+        assert (run.status, causes(session)) == (Status.PENDING, [])
+        machine.pass_time(minutes=6)
+        machine.settle()
+    assert (run.status, causes(session)) == (Status.FAILED, [("ai", "unavailable", "open")])
+    # Two kinds of faults of a service that does not answer are one cause.
+    machine.model = FailingModel("connection")
+    commands.retry(session, run, machine.now)
+    for _ in range(4):
+        machine.settle()
+        machine.pass_time(minutes=6)
+    assert (run.status, causes(session)) == (Status.FAILED, [("ai", "unavailable", "open")])
+    assert [
+        row.at > run.scheduled_at + timedelta(minutes=30) for row in session.scalars(select(IncidentFailure))
+    ]
+
+
+def test_what_people_did_opens_none(
+    machine: Machine, session: Session, account: Account, sector: Sector
+) -> None:
+    clusters_with_keywords(session, sector, 1)
+    machine.model = FailingModel("timeout")
+    run = machine.run_now(machine.make_rule(account, trigger="schedule", schedule=HOURLY, actions=[IDEAS]))
+    commands.cancel(session, run, machine.now)
+    machine.settle()
+    assert (run.status, run.reason, causes(session)) == (Status.FAILED, "cancelled", [])
