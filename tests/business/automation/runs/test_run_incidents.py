@@ -13,8 +13,15 @@ from app.business.outlets.mail_models import Mail
 from app.business.planner.models import Sector
 from tests.business.automation.machine import Machine
 from tests.business.automation.provider import FailingModel
-from tests.business.automation.rule_parts import HOURLY, IDEAS, LABEL, clusters_with_keywords, run_once
-from tests.factories import make_keyword, make_user
+from tests.business.automation.rule_parts import (
+    HOURLY,
+    IDEAS,
+    LABEL,
+    clusters_with_keywords,
+    import_texts,
+    run_once,
+)
+from tests.factories import make_incident, make_keyword, make_user
 
 
 def causes(session: Session) -> list[tuple[str, str, str]]:
@@ -97,3 +104,15 @@ def test_what_people_did_opens_none(
     commands.cancel(session, run, machine.now)
     machine.settle()
     assert (run.status, run.reason, causes(session)) == (Status.FAILED, "cancelled", [])
+
+
+def test_a_run_that_is_executed_together_with_others_ends_the_incident_of_its_rule(
+    machine: Machine, session: Session, account: Account, sector: Sector
+) -> None:
+    rule = machine.make_rule(account, trigger="keyword_added", actions=[LABEL], batching="each")
+    incident = make_incident(session, account, rule_id=rule.id)
+    incident.place, incident.fault = f"rule-{rule.id}", "needs_repair"
+    import_texts(session, sector, ["one", "two", "three"])
+    machine.settle()
+    assert {run.status for run in machine.runs()} == {Status.COMPLETED}
+    assert causes(session) == [(f"rule-{rule.id}", "needs_repair", "recovered")]

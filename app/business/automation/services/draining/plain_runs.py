@@ -19,6 +19,7 @@ from app.business.automation.services.actions.local_handlers import UpdateRecord
 from app.business.automation.services.catalogue.actions.update_records import UpdateRecords
 from app.business.automation.services.catalogue.fields import fields_of
 from app.business.automation.services.conditions.nodes import counts, field_names
+from app.business.automation.services.runs import run_incidents
 from app.business.automation.services.runs.context import RunContext, load_contexts
 from app.business.automation.services.runs.gate_verdict import Admission, Stop
 from app.business.automation.services.runs.gates import check_account, check_active
@@ -28,6 +29,7 @@ from app.business.automation.services.runs.record_claims import is_selected
 from app.business.automation.services.runs.steps import Step, steps_of
 from app.business.errors import Invalid
 from app.business.events import EventType
+from app.business.outlets.incident_models import Incident, IncidentStatus
 from app.business.outlets.webhook_models import Webhook
 
 GroupKey = tuple[int, int, int | None, str]
@@ -101,10 +103,13 @@ def _entangled_accounts(session: Session, account_ids: Collection[int]) -> set[i
     rule, hook, waiter = AutomationRule, Webhook, ScheduledTask
     waits = waiter.waiting_for.in_([Waiting.PREVIOUS, Waiting.CREDITS])
     listens = rule.trigger == EventType.RUN_FINISHED, rule.is_active
+    incident = Incident
+    is_ended_by_runs = incident.status == IncidentStatus.OPEN, run_incidents.is_ended_by_any_run()
     found = union_all(
         select(rule.account_id).where(rule.account_id.in_(account_ids), *listens),
         select(hook.account_id).where(hook.account_id.in_(account_ids), hook.is_active),
         select(waiter.account_id).where(waiter.account_id.in_(account_ids), waits),
+        select(incident.account_id).where(incident.account_id.in_(account_ids), *is_ended_by_runs),
     )
     return set(session.scalars(found))
 

@@ -43,17 +43,22 @@ def notify_editors(session: Session, context: RunContext) -> None:
 
 def notify_operators(session: Session, context: RunContext) -> None:
     """The run asks something that operators may answer."""
-    add_notice(
+    notify(
         session,
-        account_id=context.account.id,
-        level="warning",
-        title=f"“{context.run.rule_name}” waits for an answer",
-        body=context.run.error_message,
-        role=Role.OPERATOR,
-        key=f"asks-{context.run.id}",
-        rule_id=context.rule.id,
-        run_id=context.run.id,
-        now=context.now,
+        context.account.id,
+        Message(
+            kind=NoticeKind.ATTENTION,
+            level="warning",
+            title=f"“{context.run.rule_name}” waits for an answer",
+            body=context.run.error_message,
+            role=Role.OPERATOR,
+            key=f"asks-{context.run.id}",
+            rule_id=context.rule.id,
+            run_id=context.run.id,
+            path=f"/runs/{context.run.id}",
+            label="Open the run",
+        ),
+        context.now,
     )
 
 

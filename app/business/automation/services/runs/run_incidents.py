@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, exists, select
+from sqlalchemy import ColumnElement, and_, exists, select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.services.notices import add_notice
@@ -67,6 +67,12 @@ def note_successes(session: Session, context: RunContext, failures: Sequence[Fai
     for incident in opened:
         if _works(session, run, incident, last.get(incident.id) or incident.first_at):
             incidents.recover(session, incident, context.now)
+
+
+def is_ended_by_any_run() -> ColumnElement[bool]:
+    """Clause: incidents that a completed run of their rules ends, whatever it did; others need a call outside."""
+    outside = ("ai", "wordpress-%", "webhook-%")
+    return and_(*(Incident.place.not_like(place) for place in outside))
 
 
 def _works(session: Session, run: ScheduledTask, incident: Incident, since: datetime) -> bool:

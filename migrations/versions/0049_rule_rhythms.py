@@ -1,7 +1,7 @@
 """Keep when each rule was last started by events, and from how many credits on people are told of a chain of runs.
 
-Revision ID: 0046
-Revises: 0045
+Revision ID: 0049
+Revises: 0048
 """
 
 import sqlalchemy as sa
@@ -9,8 +9,8 @@ from alembic import op
 
 from app.business.base import Id, UtcDateTime
 
-revision = '0046'
-down_revision = '0045'
+revision = '0049'
+down_revision = '0048'
 branch_labels = None
 depends_on = None
 

@@ -1,7 +1,7 @@
 """Keep how people want to be told of things, and the report that each account gets once a day.
 
-Revision ID: 0045
-Revises: 0044
+Revision ID: 0048
+Revises: 0047
 """
 
 import sqlalchemy as sa
@@ -9,8 +9,8 @@ from alembic import op
 
 from app.business.base import Id, Json, Text, UtcDateTime
 
-revision = '0045'
-down_revision = '0044'
+revision = '0048'
+down_revision = '0047'
 branch_labels = None
 depends_on = None
 

@@ -1,7 +1,7 @@
 """Keep incidents with their failures, and say of a notice what it is about.
 
-Revision ID: 0044
-Revises: 0043
+Revision ID: 0047
+Revises: 0046
 """
 
 import sqlalchemy as sa
@@ -9,8 +9,8 @@ from alembic import op
 
 from app.business.base import Id, Text, UtcDateTime
 
-revision = '0044'
-down_revision = '0043'
+revision = '0047'
+down_revision = '0046'
 branch_labels = None
 depends_on = None
 
