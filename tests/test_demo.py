@@ -15,7 +15,7 @@ from app.business.automation.services.auditing.invariants import audit
 from app.business.automation.services.runs.opening import Opening, open_run
 from app.business.billing.models import CreditEntry
 from app.business.errors import Invalid
-from app.business.planner.services.clustering_plan import ClusteringRequest, KeywordFacts
+from app.business.planner.services.clustering_plan import ClusteringRequest, KeywordFacts, model_of
 from app.business.planner.services.keyword_groups import group_keywords
 from app.business.writer.models import Content
 from app.demo.agency import OWNER_EMAIL, Agency, close_agency, open_agency
@@ -25,6 +25,8 @@ from app.demo.people import People
 from app.demo.rules import CREDITS
 from app.infrastructure.database import transaction
 from tests.factories import make_account, make_user
+
+GERMAN = {"Filterkaffee", "Espresso", "Bohnen"}
 
 
 def test_the_demo_is_loaded_once_and_breaks_no_invariant(session: Session, now: datetime) -> None:
@@ -97,6 +99,7 @@ def test_the_stored_groups_are_those_of_the_real_service() -> None:
         facts = [
             KeywordFacts(index, row["Keyword"], int(row["Volume"]), None) for index, row in enumerate(kept)
         ]
-        found = group_keywords(ClusteringRequest(1, facts, {}, 2))
+        model = model_of("de" if kept[0]["Sector"] in GERMAN else "en")
+        found = group_keywords(ClusteringRequest(1, facts, {}, 2, model))
         names = {key: group.name for group in found.groups for key in group.keyword_ids}
         assert [names.get(index, "") for index in range(len(kept))] == [row["Group"] for row in kept]

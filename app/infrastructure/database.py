@@ -27,6 +27,7 @@ import app.business.outlets.mail_models
 import app.business.outlets.models
 import app.business.outlets.webhook_models
 import app.business.outlets.wordpress_models
+import app.business.planner.grouping_models
 import app.business.planner.import_models
 import app.business.planner.models
 import app.business.writer.models

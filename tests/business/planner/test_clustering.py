@@ -8,7 +8,11 @@ from sqlalchemy.orm import Session
 
 from app.business.errors import Conflict
 from app.business.planner.models import Cluster, Keyword, Sector
-from app.business.planner.services.clustering_plan import ClusteringRequest, KeywordFacts
+from app.business.planner.services.clustering_plan import (
+    ClusteringRequest,
+    KeywordFacts,
+    KnownCluster,
+)
 from app.business.planner.services.clustering_service import ClusteringService
 from tests.business.planner.stories import events, rule, sector_of_new_account
 from tests.factories import make_cluster, make_keyword
@@ -24,7 +28,8 @@ service = ClusteringService()
 
 def request(texts: list[str], known: dict[int, list[str]] | None = None, size: int = 2) -> ClusteringRequest:
     keywords = [KeywordFacts(number, text, 10 * number, None) for number, text in enumerate(texts, 1)]
-    return ClusteringRequest(1, keywords, known or {}, size)
+    clusters = {key: KnownCluster("", len(of), None, tuple(of)) for key, of in (known or {}).items()}
+    return ClusteringRequest(1, keywords, clusters, size)
 
 
 def test_keywords_of_one_topic_come_together_and_topics_stay_apart() -> None:

@@ -2,6 +2,15 @@
 
 from dataclasses import dataclass, field
 
+ENGLISH_MODEL = "minilm-l6-int8-1"
+SPELLING_MODEL = "minilm-l6-int8-1+spelling-1"
+"""The encoder knows English; in other languages texts that share parts of words count as near too."""
+
+
+def model_of(language: str) -> str:
+    """Which built-in vectors a site's texts get; vectors of two models are never compared."""
+    return ENGLISH_MODEL if language.lower().startswith("en") else SPELLING_MODEL
+
 
 @dataclass(frozen=True)
 class KeywordFacts:
@@ -11,32 +20,69 @@ class KeywordFacts:
     text: str
     volume: int
     intent: str | None
+    impressions: int = 0
+    clicks: int = 0
+
+
+@dataclass(frozen=True)
+class KnownCluster:
+    """A cluster of the sector: how many keywords it has and the mean of their vectors.
+
+    `centre`: None where it is not stored, or is not of these keywords or this model any more; then it is made of
+    `texts`, the most searched of them.
+    """
+
+    name: str
+    size: int
+    centre: bytes | None = None
+    texts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class ClusteringRequest:
-    """New keywords of one sector, and texts of the clusters it has: cluster id -> most searched keywords."""
+    """New keywords of one sector, the clusters it has, and what was left over earlier.
+
+    `model`: whose vectors · `cut`: the sector's, None where it is to be estimated from `sample` and the keywords.
+    """
 
     sector_id: int
     keywords: list[KeywordFacts]
-    known: dict[int, list[str]]
+    known: dict[int, KnownCluster]
     min_cluster_size: int
+    model: str = ENGLISH_MODEL
+    left: list[KeywordFacts] = field(default_factory=list)
+    cut: float | None = None
+    sample: list[str] = field(default_factory=list)
+
+    @property
+    def size(self) -> int:
+        """Keywords of the sector that are grouped or could be."""
+        clustered = sum(cluster.size for cluster in self.known.values())
+        return clustered + len(self.keywords) + len(self.left)
 
 
 @dataclass(frozen=True)
 class NewCluster:
-    """A group worth a page, named by the most searched of its central keywords."""
+    """A group worth a page, named by its most searched keyword."""
 
     name: str
     main_intent: str | None
     keyword_ids: list[int]
+    centre: bytes | None = None
 
 
 @dataclass(frozen=True)
 class ClusteringAnswer:
-    """Where keywords go: cluster id -> keyword ids, new groups, and those that fit nowhere yet."""
+    """Where keywords go: cluster id -> keyword ids, new groups, and those that fit nowhere yet.
+
+    `centres`: of known clusters with the keywords that join them, and their number · `cut`: if it was estimated anew.
+    """
 
     sector_id: int
     joins: dict[int, list[int]] = field(default_factory=dict)
     groups: list[NewCluster] = field(default_factory=list)
     left: list[int] = field(default_factory=list)
+    model: str = ""
+    centres: dict[int, tuple[bytes, int]] = field(default_factory=dict)
+    cut: float | None = None
+    size: int = 0

@@ -1,8 +1,7 @@
 """Groups the new keywords of a sector: first into near existing clusters, then into new ones."""
 
-from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import func, select, update
@@ -11,16 +10,27 @@ from sqlalchemy.orm import Session
 from app.business.errors import Conflict
 from app.business.events import EventType, Origin
 from app.business.planner.models import Cluster, ClusterStatus, Keyword, KeywordStatus, Sector
+from app.business.planner.services import cluster_centres
 from app.business.planner.services.clustering_plan import (
     ClusteringAnswer,
     ClusteringRequest,
     KeywordFacts,
     NewCluster,
+    model_of,
 )
 from app.business.planner.services.record_changes import CLUSTER, KEYWORD, move_status, new_record, report
 
-TEXTS_OF_A_CLUSTER = 20
-KNOWN_TEXTS_LIMIT = 5_000
+MOST_LEFT_OVERS = 1_000
+"""Of earlier groupings: those looked at again with the new keywords, newest first."""
+
+_FACTS = (
+    Keyword.id,
+    Keyword.text,
+    func.coalesce(Keyword.volume, 0),
+    Keyword.intent,
+    func.coalesce(Keyword.impressions, 0),
+    func.coalesce(Keyword.clicks, 0),
+)
 
 
 @dataclass(frozen=True)
@@ -46,7 +56,7 @@ class ClusteringService:
         min_cluster_size: int = 2,
     ) -> ClusteringRequest:
         """The new ones of these keywords as plain data. Raises Conflict when none of them is new."""
-        query = select(Keyword.id, Keyword.text, func.coalesce(Keyword.volume, 0), Keyword.intent).where(
+        query = select(*_FACTS).where(
             Keyword.account_id == account_id,
             Keyword.sector_id == sector_id,
             Keyword.id.in_(keyword_ids),
@@ -55,9 +65,18 @@ class ClusteringService:
         keywords = [KeywordFacts(*row) for row in session.execute(query.order_by(Keyword.id))]
         if not keywords:
             raise Conflict("None of these keywords is new; only new ones are grouped.")
-        return ClusteringRequest(
-            sector_id, keywords, _known_clusters(session, account_id, sector_id), min_cluster_size
+        model = model_of(session.get_one(Sector, sector_id).site.language)
+        request = ClusteringRequest(
+            sector_id,
+            keywords,
+            cluster_centres.known_clusters(session, account_id, sector_id, model),
+            min_cluster_size,
+            model,
+            _left_over(session, account_id, sector_id, keywords),
         )
+        cut = cluster_centres.cut_of(session, account_id, sector_id, model, request.size)
+        sample = [] if cut else cluster_centres.sample_of(session, account_id, sector_id)
+        return replace(request, cut=cut, sample=sample)
 
     def group(self, request: ClusteringRequest, key: str) -> ClusteringAnswer:
         """Where each keyword goes; deterministic."""
@@ -80,36 +99,49 @@ class ClusteringService:
         for cluster, (_, ids) in zip(clusters, wanted, strict=True):
             places |= dict.fromkeys(ids, cluster.id)
         placed = _place(session, places, origin, now)
+        _keep(session, origin.account_id, answer, there, list(zip(clusters, wanted, strict=True)))
         # Reported last: rules that the cluster's event starts find its keywords in it.
         report(session, EventType.CLUSTER_CREATED, CLUSTER, clusters, origin, now)
         _note_tried(session, answer.left, now)
         return ClusteringResult(clusters, joined, placed, len(answer.left))
 
 
-def _known_clusters(session: Session, account_id: int, sector_id: int) -> dict[int, list[str]]:
-    rank = func.row_number().over(
-        partition_by=Keyword.cluster_id, order_by=(func.coalesce(Keyword.volume, 0).desc(), Keyword.id)
-    )
-    ranked = (
-        select(Keyword.cluster_id, Keyword.text, rank.label("rank"))
-        .join(Cluster, Cluster.id == Keyword.cluster_id)
+def _left_over(
+    session: Session, account_id: int, sector_id: int, keywords: Sequence[KeywordFacts]
+) -> list[KeywordFacts]:
+    """Keywords that fitted nowhere earlier: with the new ones they may."""
+    query = (
+        select(*_FACTS)
         .where(
             Keyword.account_id == account_id,
             Keyword.sector_id == sector_id,
-            Keyword.status == KeywordStatus.CLUSTERED,
+            Keyword.status == KeywordStatus.NEW,
+            Keyword.cluster_tried_at.is_not(None),
         )
-        .subquery()
+        .order_by(Keyword.cluster_tried_at.desc(), Keyword.id.desc())
+        .limit(MOST_LEFT_OVERS)
     )
-    query = (
-        select(ranked.c.cluster_id, ranked.c.text)
-        .where(ranked.c.rank <= TEXTS_OF_A_CLUSTER)
-        .order_by(ranked.c.cluster_id.desc(), ranked.c.rank)
-        .limit(KNOWN_TEXTS_LIMIT)
-    )
-    known: dict[int, list[str]] = defaultdict(list)
-    for cluster_id, text in session.execute(query):
-        known[cluster_id].append(text)
-    return dict(known)
+    asked = {keyword.id for keyword in keywords}
+    found = [KeywordFacts(*row) for row in session.execute(query) if row[0] not in asked]
+    return sorted(found, key=lambda keyword: keyword.id)
+
+
+def _keep(
+    session: Session,
+    account_id: int,
+    answer: ClusteringAnswer,
+    there: set[int],
+    made: Sequence[tuple[Cluster, tuple[NewCluster, list[int]]]],
+) -> None:
+    """Centres for the next grouping, each with the number of keywords it was made of, and the sector's cut."""
+    centres = {key: vector for key, (vector, _) in answer.centres.items() if key in there}
+    sizes = {key: size for key, (_, size) in answer.centres.items()}
+    for cluster, (group, _) in made:
+        if group.centre is not None:
+            centres[cluster.id], sizes[cluster.id] = group.centre, len(group.keyword_ids)
+    cluster_centres.keep_centres(session, account_id, answer.model, centres, sizes)
+    if answer.cut is not None:
+        cluster_centres.keep_cut(session, account_id, answer.sector_id, answer.model, answer.cut, answer.size)
 
 
 def _still_new(session: Session, answer: ClusteringAnswer, account_id: int) -> set[int]:

@@ -1,62 +1,201 @@
-"""Where each new keyword of a sector goes: into a near cluster, into a new group, or nowhere yet.
+"""Where each new keyword of a sector goes: into a known cluster, into a new one, or nowhere yet.
 
-Importing this module loads numpy, scipy and word vectors: only processes that cluster import it.
+Importing this module loads numpy and the sentence encoder: only processes that cluster import it.
 """
 
+import ctypes
 from collections import Counter
 from collections.abc import Sequence
 
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from app.business.folding import fold
 from app.business.planner.services.clustering_plan import (
     ClusteringAnswer,
     ClusteringRequest,
     KeywordFacts,
     NewCluster,
 )
-from app.business.planner.services.text_groups import USUAL_CUT, central, group, nearest
-from app.business.planner.services.word_vectors import Vectors, embed
+from app.business.planner.services.sentence_encoder import Vectors, unit
+from app.business.planner.services.text_groups import Items, best_cut, link
+from app.business.planner.services.text_vectors import CENTRE_WEIGHT, embed
+
+FEW_KEYWORDS = 1_500
+CAREFUL_CUT = 0.475
+"""As long as a sector has few keywords: a wide cut suits them, but not those that follow, and clusters stay."""
+FIRST_CUT, FIRST_KEYWORDS = 0.65, (100, 500)
+"""A small sector's first keywords may be all it ever gets; from the first number on the cut narrows."""
+SAME = 0.75
+"""A new group whose middle is this near to that of a known cluster belongs to it."""
+MOST_ON_A_PAGE = 120
+"""A cluster that no single page can answer is split."""
+TIGHT = 0.5
+"""Share of the cut within which two keywords are a pair, and keywords still join a full cluster."""
+PAIR = 0.85
+"""The same for a pair that shares a word which is rare in the sector."""
+RARE = 0.1
+NARROWER = 0.05
+NARROWEST = 0.15
 
 
 def group_keywords(request: ClusteringRequest) -> ClusteringAnswer:
     """Deterministic: the same request gives the same answer."""
-    vectors, known = _embed(request)
-    groups, cut = group(vectors)
-    answer = ClusteringAnswer(request.sector_id)
-    joined = _join(vectors, known, min(cut, USUAL_CUT))
-    for index, cluster_id in joined.items():
-        answer.joins.setdefault(cluster_id, []).append(request.keywords[index].id)
-    for members in groups:
-        free = [index for index in members if index not in joined]
-        if len(free) >= request.min_cluster_size:
-            answer.groups.append(_named(request.keywords, free, vectors))
-        else:
-            answer.left.extend(request.keywords[index].id for index in free)
+    # One thread: the library's own wait for each other in a loop, which on a busy machine takes minutes.
+    with threadpool_limits(1, "blas"):
+        answer = _Grouping(request).run()
+    _give_memory_back()
     return answer
 
 
-def _embed(request: ClusteringRequest) -> tuple[Vectors, dict[int, Vectors]]:
-    """Vectors of the keywords, and of the texts of each known cluster, in one embedding."""
-    texts = [keyword.text for keyword in request.keywords]
-    end = len(texts)
-    vectors = embed(texts + [text for known in request.known.values() for text in known])
-    parts: dict[int, Vectors] = {}
-    for cluster_id, known in request.known.items():
-        parts[cluster_id], end = vectors[end : end + len(known)], end + len(known)
-    return vectors[: len(texts)], parts
+class _Grouping:
+    def __init__(self, request: ClusteringRequest) -> None:
+        self.request, self.keywords = request, [*request.keywords, *request.left]
+        self.ids, self.clusters = list(request.known), list(request.known.values())
+        self._embed()
+        sizes = np.array([cluster.size for cluster in self.clusters], np.float32)
+        total = sizes.sum() + len(self.vectors)
+        mean = (sizes @ self.centres + self.vectors.sum(axis=0)) / total
+        self.shared, self.mean = total / (total + CENTRE_WEIGHT), mean
+        # What all texts share (the head word of a niche) counts little.
+        self.texts = unit(self.vectors - self.shared * mean)
+        self.means = np.vstack([_mean_of_shifted(self.centres, self.shared * mean), self.texts])
+        self.cut = request.cut or best_cut(unit(self.sample - self.shared * mean))
+        self.used_cut = min(self.cut, _careful(request)) if request.size < FEW_KEYWORDS else self.cut
+        self.asked = {keyword.id for keyword in request.keywords}
+        self.common = _common_words(self.keywords)
+
+    def _embed(self) -> None:
+        """Vectors of the keywords, the centres of the clusters, and the sample for the cut, in one embedding."""
+        texts = [keyword.text for keyword in self.keywords]
+        stale = [place for place, cluster in enumerate(self.clusters) if cluster.centre is None]
+        parts = [self.clusters[place].texts for place in stale]
+        sample = self.request.sample or texts
+        vectors = embed([*texts, *(text for part in parts for text in part), *sample], self.request.model)
+        self.vectors, end = vectors[: len(texts)], len(texts)
+        self.sample = vectors[len(vectors) - len(sample) :]
+        self.centres = np.zeros((len(self.clusters), vectors.shape[1]), np.float32)
+        for place, part in zip(stale, parts, strict=True):
+            if part:
+                self.centres[place] = vectors[end : end + len(part)].mean(axis=0)
+            end += len(part)
+        for place, cluster in enumerate(self.clusters):
+            if cluster.centre is not None:
+                self.centres[place] = np.frombuffer(cluster.centre, np.float32)
+
+    def run(self) -> ClusteringAnswer:
+        request, count = self.request, len(self.clusters)
+        estimated = self.cut if request.cut is None else None
+        answer = ClusteringAnswer(request.sector_id, model=request.model, size=request.size, cut=estimated)
+        sizes = [cluster.size for cluster in self.clusters] + [1] * len(self.keywords)
+        known = np.arange(len(sizes)) < count
+        tree = link(Items(self.means, sizes, known), self.used_cut, self._may_be)
+        for members in tree.groups(self.used_cut):
+            new = [place - count for place in members if place >= count]
+            homes = [place for place in members if place < count]
+            if homes and new:
+                self._join(answer, homes[0], new)
+            elif new:
+                for part in self._parts(new, self.used_cut):
+                    self._place(answer, part)
+        return answer
+
+    def _may_be(self, size: int, is_known: bool, distance: float) -> bool:
+        return not (is_known and size > MOST_ON_A_PAGE) or distance <= TIGHT * self.used_cut
+
+    def _parts(self, members: list[int], cut: float) -> list[list[int]]:
+        """The group, or if it is too large for a page, the groups within it."""
+        if len(members) <= MOST_ON_A_PAGE or cut <= NARROWEST:
+            return [members]
+        cut -= NARROWER
+        tree = link(Items.of_texts(self.texts[members]), cut)
+        parts = [[members[place] for place in part] for part in tree.groups(cut)]
+        return [small for part in parts for small in self._parts(part, cut)]
+
+    def _place(self, answer: ClusteringAnswer, members: list[int]) -> None:
+        home = self._home(members)
+        if home is not None:
+            self._join(answer, home, members)
+        elif len(members) >= self.request.min_cluster_size and self._has_evidence(members):
+            answer.groups.append(self._named(members))
+        else:
+            # Those of earlier groupings stay as they were.
+            ids = (self.keywords[place].id for place in members)
+            answer.left.extend(key for key in ids if key in self.asked)
+
+    def _home(self, members: list[int]) -> int | None:
+        """A known cluster with the same middle."""
+        if not self.clusters:
+            return None
+        near = unit(self.means[: len(self.clusters)]) @ unit(self.texts[members].mean(axis=0)[None])[0]
+        best = int(near.argmax())
+        full = self.clusters[best].size + len(members) > MOST_ON_A_PAGE
+        return None if full or near[best] < SAME else best
+
+    def _has_evidence(self, members: list[int]) -> bool:
+        if len(members) != 2:
+            return True
+        first, second = members
+        distance = 1 - float(self.texts[first] @ self.texts[second])
+        shared = _words(self.keywords[first].text) & _words(self.keywords[second].text)
+        return distance <= (PAIR if shared - self.common else TIGHT) * self.used_cut
+
+    def _join(self, answer: ClusteringAnswer, home: int, members: list[int]) -> None:
+        key, size = self.ids[home], self.clusters[home].size
+        joined = answer.joins.setdefault(key, [])
+        before = size + len(joined)
+        joined.extend(self.keywords[place].id for place in members)
+        total = before * self.centres[home] + self.vectors[members].sum(axis=0)
+        self.centres[home] = total / (before + len(members))
+        answer.centres[key] = (_stored(self.centres[home]), before + len(members))
+
+    def _named(self, members: list[int]) -> NewCluster:
+        """Named by what is known of all its searches: volumes, else impressions, else clicks."""
+        keywords = [self.keywords[place] for place in members]
+        vectors = self.texts[members]
+        central = vectors @ vectors.mean(axis=0)
+        best = max(
+            range(len(members)), key=lambda place: (*_searched(keywords[place], keywords), central[place])
+        )
+        intents = Counter(keyword.intent for keyword in keywords if keyword.intent)
+        main_intent = intents.most_common(1)[0][0] if intents else None
+        centre = _stored(self.vectors[members].mean(axis=0))
+        return NewCluster(keywords[best].text, main_intent, [keyword.id for keyword in keywords], centre)
 
 
-def _join(vectors: Vectors, known: dict[int, Vectors], cut: float) -> dict[int, int]:
-    """Position of a keyword -> the known cluster whose texts are within `cut` of it."""
-    if not known:
-        return {}
-    found, distances = nearest(vectors, list(known.values()))
-    ids = list(known)
-    return {index: ids[place] for index, place in enumerate(found) if distances[index] <= cut}
+def _careful(request: ClusteringRequest) -> float:
+    if request.known or request.left:
+        return CAREFUL_CUT
+    return float(np.interp(request.size, FIRST_KEYWORDS, (FIRST_CUT, CAREFUL_CUT)))
 
 
-def _named(keywords: Sequence[KeywordFacts], members: Sequence[int], vectors: Vectors) -> NewCluster:
-    """A group named by the most searched of its central keywords."""
-    middle = [members[place] for place in central(vectors[members])]
-    best = max(middle, key=lambda index: (keywords[index].volume, -len(keywords[index].text)))
-    intents = Counter(intent for index in members if (intent := keywords[index].intent))
-    main_intent = intents.most_common(1)[0][0] if intents else None
-    return NewCluster(keywords[best].text, main_intent, [keywords[index].id for index in members])
+def _searched(keyword: KeywordFacts, group: Sequence[KeywordFacts]) -> tuple[int]:
+    if any(other.volume for other in group):
+        return (keyword.volume,)
+    return (keyword.impressions if any(other.impressions for other in group) else keyword.clicks,)
+
+
+def _mean_of_shifted(centres: Vectors, shift: Vectors) -> Vectors:
+    """Means of unit vectors after `shift` is taken off and their length is one again, as nearly as means tell."""
+    lengths = np.sqrt(np.maximum(1 - 2 * centres @ shift + shift @ shift, 1e-6))
+    return np.asarray((centres - shift) / lengths[:, None], np.float32)
+
+
+def _common_words(keywords: Sequence[KeywordFacts]) -> set[str]:
+    counts = Counter(word for keyword in keywords for word in _words(keyword.text))
+    return {word for word, count in counts.items() if count > max(2, RARE * len(keywords))}
+
+
+def _words(text: str) -> set[str]:
+    return set(fold(text).split())
+
+
+def _stored(vector: Vectors) -> bytes:
+    return np.asarray(vector, np.float32).tobytes()
+
+
+def _give_memory_back() -> None:
+    """The C library keeps freed memory for later: a worker that grouped once would hold it until it ends."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)

