@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 FLASK := $(BIN)/flask --app wsgi
 DEMO ?= 1
 
-.PHONY: help install run test test-fast coverage check test-faults bench bench-quick demo-reset chromium wordpress test-wordpress lock audit-deps \
+.PHONY: help install run test test-fast coverage check check-platforms test-faults bench bench-quick demo-reset \
+	chromium wordpress test-wordpress lock audit-deps \
 	check-lint check-types check-contracts check-dependencies check-styles check-templates
 .DEFAULT_GOAL := help
 
@@ -24,6 +25,7 @@ help:
 	@echo "make bench        measure the workloads against their goals"
 	@echo "make bench-quick  the same in small sizes, without verdict"
 	@echo "make lock         write both lock files anew from pyproject.toml (UPGRADE=\"rq redis\" or UPGRADE=all: newer versions)"
+	@echo "make check-platforms  resolve the lock for each Python and machine that we name; asks the index of packages"
 	@echo "make audit-deps   look the locked versions up among known vulnerabilities; asks a service on the network"
 	@echo "make demo-reset   replace the demo account by a fresh one"
 
@@ -77,6 +79,15 @@ LOCK := $(BIN)/uv pip compile --quiet --no-cache --universal --python-version 3.
 lock: $(VENV)/.tested
 	$(LOCK) pyproject.toml --output-file requirements.lock
 	$(LOCK) --group dev --constraints requirements.lock --output-file tests/requirements.lock
+	$(BIN)/python -m tests.wheels
+
+# Asks the index: what is locked is installed without a compiler on each of these. crontab has only its source, in Python.
+PLATFORMS := x86_64-manylinux_2_28 aarch64-manylinux_2_28 aarch64-apple-darwin
+check-platforms: $(VENV)/.tested
+	@for python in 3.11 3.12 3.13 3.14; do for platform in $(PLATFORMS); do \
+		$(BIN)/uv pip compile --quiet --no-cache --python-version $$python --python-platform $$platform \
+			--only-binary :all: --no-binary crontab requirements.lock > /dev/null \
+			&& echo "Python $$python on $$platform: all wheels" || exit 1; done; done
 
 # Not part of check: a vulnerability that becomes known tonight must not stop tomorrow's work.
 # Strict: a package that the service does not know is no clean one.

@@ -2,8 +2,8 @@
 
 Nothing is filled in: the next grouping of a sector makes what it finds missing.
 
-Revision ID: 0046
-Revises: 0045
+Revision ID: 0050
+Revises: 0049
 """
 
 import sqlalchemy as sa
@@ -11,8 +11,8 @@ from alembic import op
 
 from app.business.base import Id, Text
 
-revision = '0046'
-down_revision = '0045'
+revision = '0050'
+down_revision = '0049'
 branch_labels = None
 depends_on = None
 
