@@ -1,6 +1,7 @@
 """The offline provider, made to fail on demand, recording its requests; and one that writes articles part by part."""
 
 import re
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -73,13 +74,14 @@ class ArticleModel:
         wanted = " and ".join(
             [prompt.facts["main_keyword"], *(one["text"] for one in prompt.facts["keywords"])]
         )
-        return {"text": text_of(round(asked["words"] * self.ratio), asked["heading"], wanted)}
+        seed = f"{prompt.facts['title']} {asked['heading']}"
+        return {"text": text_of(round(asked["words"] * self.ratio), seed, wanted)}
 
 
 def text_of(count: int, seed: str, opening: str = "") -> str:
     """So many words in sentences of which none is like another."""
     words = opening.split()[:count]
-    start = sum(map(ord, seed)) * 10_000
+    start = zlib.crc32(seed.encode()) * 10_000
     words += [letters(start + number) for number in range(count - len(words))]
     sentences = [" ".join(words[place : place + 9]) for place in range(0, len(words), 9)]
     return " ".join(f"{sentence.capitalize()}." for sentence in sentences)

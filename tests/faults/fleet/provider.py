@@ -48,7 +48,8 @@ def _answer(body: dict[str, Any]) -> str:
         return json.dumps({"ideas": [{"title": title, "description": "One of several."} for title in titles]})
     if section := facts.get("section"):
         wanted = [facts["main_keyword"], *(keyword["text"] for keyword in facts["keywords"])]
-        return text_of(section["words"], section["heading"], " ".join(wanted))
+        seed = f"{facts['title']} {section['heading']}"
+        return text_of(section["words"], seed, " ".join(wanted))
     if '"sections"' in instructions:
         return json.dumps({"title": facts["title"], "sections": [{"heading": "All of it"}]})
     return json.dumps({"meta_title": "A title", "meta_description": "What it is about."})

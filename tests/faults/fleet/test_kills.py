@@ -1,8 +1,8 @@
 """Workers and schedulers die at random moments under load: nothing is lost, nothing happens twice."""
 
-from collections.abc import re
+import re
+from collections.abc import Callable
 
-import Callable
 import pytest
 
 from tests.faults.fleet.chaos_trial import KILLS, Site, kill_worker_and_horse, trials

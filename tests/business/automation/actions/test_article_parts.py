@@ -91,7 +91,9 @@ def test_the_site_and_the_text_before_are_in_view(trial: Trial, session: Session
     outline, _, first, second, _, metas = (prompt.facts for _, prompt in trial.model.asked)
     assert outline["site"]["about"] == "We sell oak."
     assert outline["own_pages"] == [{"title": "Care", "url": "https://example.com/care"}]
-    assert second["earlier_text"].endswith(text_of(first["section"]["words"], "Part a", "oak table"))
+    assert second["earlier_text"].endswith(
+        text_of(first["section"]["words"], "Oak tables Part a", "oak table")
+    )
     assert sum(facts["section"]["words"] for facts in (first, second)) < 600
     assert metas["article"]["title"] == "Oak tables"
 
