@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.services.notices import add_notice
 from app.business.planner.models import Sector
+from app.business.writer.services.content_versions import keep_first_version
 from tests.browser.test_rule_stories import on_one_database
 from tests.business.automation.machine import Machine
 from tests.factories import (
@@ -31,7 +32,7 @@ WIDTHS = {390: 1, 1280: 1 if FULL else 4}
 """Width of the window, and which page is shown in it: each, or one of so many."""
 SCRIPTS = ("w", "W", "ﷺ", "𒐫", "😀", "漢", "ש", "ۏ", "ẞ", "👨‍👩‍👧‍👦", "_", "%", "&lt;", "i")
 SKIPPED = ("/static/", "/api/", "/sign-out", "/welcome/", "/healthz", "/readyz", "/metrics", "/system/moved")
-NO_PAGES = (".html", ".md", "/export")
+NO_PAGES = (".html", ".md", ".docx", "/export")
 TOO_WIDE = """() => {
     const root = document.documentElement, width = root.clientWidth;
     if (root.scrollWidth <= width) return null;
@@ -120,6 +121,8 @@ def _pipeline(session: Session, sector: Sector, long: _Long, people: People) -> 
         task_id=task.id,
         **labels(),
     )
+    session.flush()
+    keep_first_version(session, content)
     return {
         "keyword": keyword.id,
         "cluster": cluster.id,
