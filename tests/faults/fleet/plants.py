@@ -5,12 +5,13 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import true, update
 from sqlalchemy.orm import Session
 
 from app.business.automation.run_models import Reason, ScheduledTask, Status
 from app.business.automation.services import action_executor, rule_engine
-from app.business.automation.services.runs import closing, recovery, unit_plan
+from app.business.automation.services.draining import plain_runs
+from app.business.automation.services.runs import closing, recovery, reservations, unit_plan
 from app.business.automation.services.runs import lease as run_lease
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.gate_verdict import Stop
@@ -47,6 +48,8 @@ def claim_without_a_guard() -> None:
         return session.get_one(ScheduledTask, run_id, populate_existing=True)
 
     run_lease._take = take
+    reservations.not_reserved = lambda _now: true()
+    plain_runs._still = lambda run_ids, *_: (ScheduledTask.id.in_(run_ids),)
 
 
 def plan_again_and_again() -> None:
