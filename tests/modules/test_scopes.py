@@ -168,6 +168,7 @@ def test_every_write_keeps_to_the_sites_of_its_author(app: Flask, rows: dict[str
         "read_notices",
         "unsubscribe",
         "receive_message",
+        "take_back_decision",
     ]
     tried = {endpoint for endpoint, *_ in (*BODIES, *FORMS)} | NAMES_NO_ROW
     with app.app_context():
@@ -278,6 +279,7 @@ FORMS: list[tuple[str, str, dict[str, Any]]] = [
     ("planner.decide_keywords", "/keywords/decide", {"ids": "keyword", "status": "ignored"}),
     ("planner.decide_ideas", "/ideas/decide", {"ids": "idea", "status": "accepted"}),
     ("writer.decide_tasks", "/tasks/decide", {"ids": "task", "status": "queued"}),
+    ("automation.decide_work", "/my-work/decide", {"ids": "content", "action": "approve"}),
 ]
 NAMES_NO_ROW = {
     "automation.import_rules", "automation.use_template", "automation.begin_rule", "automation_api.show_preview",
