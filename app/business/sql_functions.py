@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Integer
+from sqlalchemy import Float, Integer
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -27,3 +27,23 @@ def _(element: Any, compiler: Any, **options: Any) -> str:
 @compiles(position, "postgresql")
 def _(element: Any, compiler: Any, **options: Any) -> str:
     return "strpos({}, {})".format(*_arguments(element, compiler, **options))
+
+
+class seconds_between(FunctionElement[float]):  # noqa: N801 - read as an SQL function
+    """Seconds from the first instant to the second; null where either is."""
+
+    type = Float()
+    inherit_cache = True
+    name = "seconds_between"
+
+
+@compiles(seconds_between, "sqlite")
+def _(element: Any, compiler: Any, **options: Any) -> str:
+    start, end = _arguments(element, compiler, **options)
+    return f"((julianday({end}) - julianday({start})) * 86400.0)"
+
+
+@compiles(seconds_between, "postgresql")
+def _(element: Any, compiler: Any, **options: Any) -> str:
+    start, end = _arguments(element, compiler, **options)
+    return f"extract(epoch FROM {end} - {start})"

@@ -39,4 +39,7 @@ def _may_be_compressed(response: Response) -> bool:
     if request.endpoint == "static":
         # A part of a file is a part of its plain bytes.
         return response.status_code == 200
+    if response.direct_passthrough:
+        # A file that is read while it is sent; the library would not close it.
+        return False
     return not response.get_etag()[0] and request.headers.get("Sec-Fetch-Site", "none") in OWN

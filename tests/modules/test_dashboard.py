@@ -1,5 +1,7 @@
 """Dashboard, history and the switch that pauses everything."""
 
+import csv
+import io
 import re
 from datetime import UTC, datetime, timedelta
 
@@ -132,49 +134,16 @@ def test_a_client_sees_what_was_made_and_what_waits(app: Flask, session: Session
         assert words not in text
 
 
-def test_retries_of_all_failed_runs_are_not_offered_for_a_site_alone(
+def test_a_retry_of_all_failed_runs_is_of_the_site_that_is_shown(
     owner: FlaskClient, session: Session, people: People
 ) -> None:
-    site = make_site(session, people.account)
-    make_run(session, make_rule(session, people.account), "failed", site_id=site.id, reason="timed_out")
-    assert "Retry all failed" in owner.get("/").text
-    assert "Retry all failed" not in owner.get(f"/?site={site.id}").text
-
-
-def test_skips_are_no_part_of_the_success_rate(owner: FlaskClient, session: Session, people: People) -> None:
-    rule = make_rule(session, people.account)
-    for status in ("completed", "completed", "completed", "failed"):
-        make_run(session, rule, status, reason=None if status == "completed" else "timed_out")
-    make_run(session, rule, "skipped", reason="conditions")
-    text = owner.get("/").text
-    assert "75\u00a0%" in text
-    assert "3 completed, 1 failed" in text
-
-
-def test_a_failed_run_says_what_to_do(owner: FlaskClient, session: Session, people: People) -> None:
-    run = make_run(
-        session, make_rule(session, people.account), "failed", reason="timed_out", error_message="Too slow."
-    )
-    for page in ("/", "/my-work"):
-        text = owner.get(page).text
-        assert "Retry: only what failed is done again." in text
-        assert f"/runs/{run.id}/retry" in text
-
-
-def test_a_waiting_run_says_so_in_every_list(owner: FlaskClient, session: Session, people: People) -> None:
-    rule = make_rule(session, people.account)
-    later = datetime(2030, 1, 2, 3, 4, tzinfo=UTC)
-    run = make_run(session, rule, "pending", not_before=later)
-    assert re.search(
-        r"Tries again, not before <time[^>]*>2 Jan 2030, 03:04 UTC</time>", owner.get("/history").text
-    )
-    assert "Pending" in owner.get("/rules").text
-    run.waiting_for = "day"
-    session.commit()
-    for page in ("/", "/history", "/rules"):
-        text = owner.get(page).text
-        assert "Waiting" in text, page
-        assert "Pending</span>" not in text, page
+    site, rule = make_site(session, people.account), make_rule(session, people.account)
+    make_run(session, rule, "failed", site_id=site.id, reason="timed_out")
+    make_run(session, rule, "failed", reason="timed_out")
+    address = f"/history/retry?site={site.id}"
+    assert f'href="{address}"' in owner.get(f"/?site={site.id}").text
+    assert '<p class="rule-sentence">1 run' in owner.get(address).text
+    assert '<p class="rule-sentence">2 runs' in owner.get("/history/retry").text
 
 
 def test_owners_see_broken_invariants_by_row_until_all_is_well(
@@ -265,3 +234,57 @@ def test_viewers_find_no_button_that_changes_anything(app: Flask, session: Sessi
     assert "Retry" not in text.replace("Retry: only", "")
     assert "New rule" not in text
     assert viewer.post("/pause-all").status_code == 403
+
+
+def test_no_address_keeps_empty_filters(owner: FlaskClient, session: Session, people: People) -> None:
+    make_run(session, make_rule(session, people.account), "failed", reason="timed_out")
+    for page, more in (("/history", ""), ("/", "&days=7")):
+        answer = owner.get(f"{page}?q=&status=failed&rule=&start=&cost_min={more}")
+        assert (answer.status_code, answer.location) == (302, f"{page}?status=failed{more}")
+        part = owner.get(f"{page}?q=&status=failed&rule={more}", headers=PARTIAL)
+        assert part.headers["HX-Push-Url"] == f"{page}?status=failed{more}"
+        assert "<html" not in part.text
+
+
+def test_each_chosen_filter_is_a_chip_that_takes_it_away(
+    owner: FlaskClient, session: Session, people: People
+) -> None:
+    site = make_site(session, people.account, name="Blog")
+    rule = make_rule(session, people.account)
+    run = make_run(session, rule, "completed", site_id=site.id, credits_used=9, user_id=people.owner.id)
+    make_run(session, rule, "completed", credits_used=9)
+    query = f"site={site.id}&user={people.owner.id}&cost_min=0&cost_max=9&q={rule.name.split()[0]}"
+    text = owner.get(f"/history?{query}").text
+    assert re.findall(r'class="row-link" href="/runs/(\d+)"', text) == [str(run.id)]
+    chips = dict(re.findall(r'class="chip" href="([^"]*)"><span class="chip-name">([^<]*)</span>', text))
+    assert sorted(chips.values()) == ["Credits from", "Credits to", "Search", "Site", "Started by person"]
+    without = next(url for url, label in chips.items() if label == "Site").replace("&amp;", "&")
+    assert "site=" not in without
+    assert owner.get(without).text.count('class="row-link"') == 1
+
+
+def test_a_person_chooses_the_columns(owner: FlaskClient, session: Session, people: People) -> None:
+    site = make_site(session, people.account, name="Blog")
+    make_run(session, make_rule(session, people.account), "completed", site_id=site.id)
+    heads = re.compile(r'<th role="columnheader" scope="col"[^>]*>([^<]*)</th>')
+    assert heads.findall(owner.get("/history").text)[2:] == ["What happened", "Started by", "When", "Credits"]
+    answer = owner.post("/history/columns?status=completed", data={"columns": ["site", "took", "nonsense"]})
+    assert (answer.status_code, answer.location) == (303, "/history?status=completed")
+    assert heads.findall(owner.get("/history").text)[2:] == ["Site", "Took"]
+    assert "Blog" in owner.get("/history").text
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "xlsx"])
+def test_the_file_is_of_exactly_this_filter(
+    owner: FlaskClient, session: Session, people: People, kind: str
+) -> None:
+    rule = make_rule(session, people.account, name="=Rule")
+    make_run(session, rule, "completed")
+    failed = make_run(session, rule, "failed", reason="timed_out")
+    with owner.get(f"/history/runs.{kind}?status=failed") as answer:
+        text = answer.data.decode() if kind == "csv" else ""
+    assert answer.headers["Content-Disposition"] == f"attachment; filename=runs.{kind}"
+    if kind == "csv":
+        (row,) = csv.DictReader(io.StringIO(text))
+        assert (row["id"], row["rule_name"]) == (str(failed.id), "'=Rule")
+    assert owner.get("/history/runs.exe").status_code == 404

@@ -166,6 +166,7 @@ def test_every_write_keeps_to_the_sites_of_its_author(app: Flask, rows: dict[str
         "password",
         "end_all_sessions",
         "read_notices",
+        "history_columns",
         "unsubscribe",
         "receive_message",
         "take_back_decision",

@@ -33,8 +33,8 @@ STARTS_NOTHING = {
     "automation.answer", "automation.archive", "automation.begin_rule", "automation.cancel",
     "automation.cancel_operation", "automation.copy_rule", "automation.discard", "automation.edit_rule",
     "automation.import_rules", "automation.keep", "automation.pause_all", "automation.preview",
-    "automation.read_notices", "automation.release_set_aside", "automation.restore", "automation.restore_version",
-    "automation.take_import", "automation.use_template",
+    "automation.history_columns", "automation.read_notices", "automation.release_set_aside",
+    "automation.restore", "automation.restore_version", "automation.take_import", "automation.use_template",
 }  # fmt: skip
 """Forms that change rules, drafts or notices, or stop something: sending them twice has the same result, or is
 refused."""

@@ -178,6 +178,16 @@ class ScheduledTask(AccountOwned, Base):
             sqlite_where=text("reason IS NOT NULL"),
             postgresql_where=text("reason IS NOT NULL"),
         ),
+        Index("ix_scheduled_task_site", "account_id", "site_id", "status", "scheduled_at", "id"),
+        Index(
+            "ix_scheduled_task_user",
+            "account_id",
+            "user_id",
+            "scheduled_at",
+            "id",
+            sqlite_where=text("user_id IS NOT NULL"),
+            postgresql_where=text("user_id IS NOT NULL"),
+        ),
         CheckConstraint("credits_used >= 0", name="credits_not_negative"),
     )
 

@@ -47,9 +47,10 @@ WITH_BODY: tuple[Error, ...] = (TooLarge, WrongContentType, Invalid)
 
 @dataclass(frozen=True)
 class Media:
-    """An answer that is not JSON."""
+    """An answer that is not JSON; `others`: types that it has where the query asks for them."""
 
     type: str
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,15 @@ from app.modules.display import day, viewer_zone
 from app.modules.forms import FilterForm, at_most, between
 
 PRACTISED = "practised"
-SPANS = [("", "Any time"), ("1", "Today"), ("7", "Last 7 days"), ("30", "Last 30 days")]
+SPANS = [
+    ("", "Any time"),
+    ("1", "Today"),
+    ("7", "Last 7 days"),
+    ("30", "Last 30 days"),
+    ("90", "Last 90 days"),
+]
+TOOK = [("", "Any"), ("10", "Over 10 seconds"), ("60", "Over a minute"), ("600", "Over 10 minutes")]
+MOST_CREDITS = 1_000_000_000
 
 
 class HistoryFilter(FilterForm):
@@ -46,10 +54,18 @@ class HistoryFilter(FilterForm):
     since = SelectField("When", choices=offered(SPANS))
     start = DateField("From", [Optional()])
     end = DateField("To", [Optional()])
+    site = SelectField("Site", choices=[])
+    user = SelectField("Started by person", choices=[])
+    cost_min = IntegerField("Credits from", [Optional(), between(0, MOST_CREDITS)])
+    cost_max = IntegerField("Credits to", [Optional(), between(0, MOST_CREDITS)])
+    took = SelectField("Took", choices=offered(TOOK))
+    q = StringField("Search", [at_most(100)])
 
-    def __init__(self, rules: Named) -> None:
+    def __init__(self, rules: Named, sites: Named | None = None, people: Named | None = None) -> None:
         super().__init__()
         self.rule.choices = offered(optional(rules, "All rules"))
+        self.site.choices = offered(optional(sites or [], "All sites"))
+        self.user.choices = offered(optional(people or [], "Anybody"))
 
     def chosen_runs(self, now: datetime) -> RunFilters:
         """The filter for the service; days are those of the account's zone, both included."""
@@ -64,12 +80,32 @@ class HistoryFilter(FilterForm):
             reason=chosen.get("reason"),
             after=after,
             before=_midnight(chosen["end"] + timedelta(days=1)) if "end" in chosen else None,
+            site=int(chosen["site"]) if "site" in chosen else None,
+            user=int(chosen["user"]) if "user" in chosen else None,
+            text=chosen.get("q"),
+            cost_min=self._number("cost_min"),
+            cost_max=self._number("cost_max"),
+            took_min=float(chosen["took"]) if "took" in chosen else None,
         )
+
+    def _number(self, name: str) -> int | None:
+        """A number that may be 0."""
+        field = self[name]
+        return field.data if not field.errors else None
 
     def in_words(self) -> list[tuple[str, str]]:
         """Active filters except for the status, as labels and values."""
-        chosen = {name: value for name, value in self.chosen().items() if name != "status"}
-        return [(self[name].label.text, _in_words(self[name], value)) for name, value in chosen.items()]
+        return [(label, words) for name, label, words in self.chips() if name != "status"]
+
+    def chips(self) -> list[tuple[str, str, str]]:
+        """Active filters as the names of their fields, labels and values."""
+        chosen = self.chosen()
+        for name in ("cost_min", "cost_max"):
+            if self._number(name) == 0:
+                chosen[name] = 0
+        return [
+            (name, str(self[name].label.text), _in_words(self[name], value)) for name, value in chosen.items()
+        ]
 
 
 class RulesFilter(FilterForm):
@@ -130,6 +166,8 @@ class TestForm(FilterForm):
 def _in_words(field: Any, value: Any) -> str:
     if isinstance(field, DateField):
         return day(value)
+    if not isinstance(field, SelectField):
+        return str(value)
     return next(str(choice.label) for choice in field.choices if choice.value == value)
 
 

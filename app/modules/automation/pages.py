@@ -21,6 +21,7 @@ from app.modules.automation.labels.runs import (
     outcome,
     run_state,
 )
+from app.modules.automation.run_table import COLUMNS
 from app.modules.automation.views import (
     back_test,
     bulk_retry,
@@ -91,6 +92,8 @@ add("/rules/drafts/<int:id>/save", "save", rule_form.save, methods=["POST"])
 add("/rules/drafts/<int:id>/discard", "discard", rule_form.discard, methods=["POST"])
 
 add("/history", "history", history.show)
+add("/history/columns", "history_columns", history.columns, methods=["POST"])
+add("/history/runs.<kind>", "export_runs", history.export)
 add("/history/retry", "ask_retry_all", bulk_retry.ask)
 add("/history/retry", "retry_all", bulk_retry.begin, methods=["POST"])
 add("/runs/<int:id>", "run", runs.show)
@@ -142,6 +145,7 @@ for function in (unread_notices, menu_count, outcome, advice):
     blueprint.add_app_template_global(function)
 # Globals of the environment, because macros do not see the context.
 words = {"CAUSES": CAUSES, "CHECKS": CHECKS, "REASONS": REASONS, "RESULTS": RESULTS, "asks_first": asks_first}
+words |= {"RUN_COLUMNS": COLUMNS}
 words |= {"remedy": remedy, "ACTIONS": CATALOGUE, "TASK_TYPES": TASK_TYPES}
 words |= {
     "VERDICTS": VERDICTS,

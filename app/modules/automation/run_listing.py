@@ -3,20 +3,29 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import request, url_for
+from flask import session as cookie
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
-from app.business.accounts.models import Role
+from app.business.accounts.models import Role, User
 from app.business.accounts.services.scope import Scope
 from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services.history.run_list import runs_page, sentences_of
 from app.infrastructure.database import db
 from app.modules.access import current_person
 from app.modules.automation.filters import HistoryFilter
-from app.modules.automation.rule_form.choices import rule_names
-from app.modules.automation.run_table import folded, run_rows
+from app.modules.automation.rule_form.choices import Named, load_sites, rule_names
+from app.modules.automation.run_table import COLUMNS, USUAL_COLUMNS, Names, folded, run_rows
 
-FILTERS = ("status", "rule", "cause", "reason", "since", "start", "end")
+FILTERS = (
+    "status", "rule", "cause", "reason", "since", "start", "end", "site", "user", "cost_min", "cost_max", "took",
+    "q",
+)  # fmt: skip
+CHOSEN = "run_columns"
+"""The person's columns, in the cookie of their session."""
 
 
 def run_listing(
@@ -24,22 +33,56 @@ def run_listing(
 ) -> dict[str, Any]:
     """The context of `history_table.html`. own: parameters that the page has besides the filter."""
     session = db.session()
-    form = HistoryFilter(rule_names(session, current_person().scope))
-    cursor = request.args.get("cursor")
+    form, names = history_filter(session)
+    cursor, own = request.args.get("cursor"), own or {}
     page = runs_page(session, scope, form.chosen_runs(now), cursor, limit, now)
-    kept: dict[str, Any] = {name: value for name, value in request.args.items() if name in FILTERS and value}
+    kept: dict[str, Any] = {name: value for name, value in kept_filters().items() if name not in own}
     said = sentences_of(session, scope.account_id, page.rows)
-    own = own or {}
+
+    def url(**changes: Any) -> str:
+        return url_for(endpoint, **{**own, **kept, **changes})
+
+    chips = [(label, words, url(**{name: None})) for name, label, words in form.chips() if name not in own]
     return {
         "form": form,
         "kept": kept,
-        "cursor": cursor,
+        "chips": chips,
+        "columns": chosen_columns(),
+        "all_columns": COLUMNS,
         "clear_url": url_for(endpoint, **own),
-        "first_url": url_for(endpoint, **own, **kept) if cursor else None,
-        "next_url": url_for(endpoint, cursor=page.next_cursor, **own, **kept) if page.next_cursor else None,
-        "retry_url": retry_url(page.rows, kept) if "site" not in own else None,
-        "runs": run_rows(folded(page.rows), now, sentences=said),
+        "first_url": url() if cursor else None,
+        "next_url": url(cursor=page.next_cursor) if page.next_cursor else None,
+        "goes_on": bool(page.next_cursor) and len(page.rows) < limit,
+        "retry_url": retry_url(page.rows, {**own, **kept}),
+        "runs": run_rows(folded(page.rows), now, sentences=said, names=names),
     }
+
+
+def history_filter(session: Session) -> tuple[HistoryFilter, Names]:
+    """The filter with what it offers, and the names of sites and people for the table."""
+    scope = current_person().scope
+    sites, people = load_sites(session, scope), _people(session, scope)
+    form = HistoryFilter(rule_names(session, scope), sites, people)
+    return form, Names(dict(sites), dict(people))
+
+
+def kept_filters() -> dict[str, str]:
+    """The filters of the address that are not empty."""
+    return {name: value for name, value in request.args.items() if name in FILTERS and value}
+
+
+def short_address() -> str | None:
+    """The present address without empty parameters; None where it has none."""
+    pairs = [(name, value) for name, value in request.args.items(multi=True) if value]
+    if len(pairs) == len(list(request.args.items(multi=True))):
+        return None
+    return request.path + (f"?{urlencode(pairs)}" if pairs else "")
+
+
+def chosen_columns() -> list[str]:
+    """Those that the person has chosen, in the order of the table."""
+    chosen = cookie.get(CHOSEN, USUAL_COLUMNS)
+    return [name for name in COLUMNS if name in chosen]
 
 
 def retry_url(runs: Iterable[ScheduledTask], kept: Mapping[str, Any]) -> str | None:
@@ -47,4 +90,10 @@ def retry_url(runs: Iterable[ScheduledTask], kept: Mapping[str, Any]) -> str | N
     permission."""
     if not current_person().can(Role.OPERATOR) or not any(run.status == Status.FAILED for run in runs):
         return None
-    return url_for(".ask_retry_all", **{name: value for name, value in kept.items() if name != "status"})
+    left = {name: value for name, value in kept.items() if name in FILTERS and name != "status"}
+    return url_for(".ask_retry_all", **left)
+
+
+def _people(session: Session, scope: Scope) -> Named:
+    query = select(User.id, User.name, User.email).where(User.account_id == scope.account_id)
+    return [(str(id), name or email) for id, name, email in session.execute(query.order_by(User.name))]

@@ -1,7 +1,7 @@
 """The lines of a table of runs, ready to be drawn: consecutive skipped runs of one kind are merged."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -11,10 +11,23 @@ from app.business.accounts.models import Role
 from app.business.automation.run_models import Cause, ScheduledTask, Status
 from app.modules.access import current_person
 from app.modules.automation.labels.runs import CAUSES, outcome, run_state
-from app.modules.display import ShownTime, TimeWriter, number
+from app.modules.display import ShownTime, TimeWriter, duration, number
 from app.modules.navigation import addresses_of
 from app.modules.sent_once import request_key
 
+COLUMNS = {
+    "what": "What happened",
+    "site": "Site",
+    "cause": "Started by",
+    "who": "Person",
+    "when": "How long ago",
+    "time": "When",
+    "took": "Took",
+    "records": "Records",
+    "credits": "Credits",
+}
+"""Columns to choose from, besides rule and status."""
+USUAL_COLUMNS = ("what", "cause", "time", "credits")
 Sentences = Mapping[tuple[int, int], str]
 """(rule, version) -> what the rule said then."""
 
@@ -26,6 +39,14 @@ class RunLine:
     run: ScheduledTask
     count: int = 1
     oldest_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Names:
+    """Names of sites and people by their numbers, as text."""
+
+    sites: Mapping[str, str] = field(default_factory=dict)
+    people: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +69,10 @@ class RunRow:
     at: ShownTime
     first_at: ShownTime | None
     credits: str
+    site: str
+    who: str
+    took: str
+    records: str
     retry_url: str
     request_key: Markup
 
@@ -65,11 +90,17 @@ def folded(runs: Iterable[ScheduledTask]) -> list[RunLine]:
 
 
 def run_rows(
-    lines: Iterable[RunLine], now: datetime, *, sentences: Sentences | None = None, with_rule: bool = True
+    lines: Iterable[RunLine],
+    now: datetime,
+    *,
+    sentences: Sentences | None = None,
+    names: Names | None = None,
+    with_rule: bool = True,
 ) -> list[RunRow]:
     """The lines ready to be drawn. `with_rule`: by the names of their rules, else by their numbers."""
     page, retry, write = addresses_of("automation.run"), addresses_of("automation.retry"), TimeWriter(now)
     may_retry, said = current_person().can(Role.OPERATOR), sentences or {}
+    names = names or Names()
 
     def row(line: RunLine) -> RunRow:
         run = line.run
@@ -89,11 +120,21 @@ def run_rows(
             at=write(run.scheduled_at),
             first_at=write(line.oldest_at) if is_long and line.oldest_at else None,
             credits=number(run.credits_used) if run.credits_used else "",
+            site=names.sites.get(str(run.site_id), "") if run.site_id else "",
+            who=names.people.get(str(run.user_id), "") if run.user_id else "",
+            took=_took(run),
+            records=number(run.record_count) if run.record_count else "",
             retry_url=retry(run.id) if retried else "",
             request_key=request_key() if retried else Markup(),
         )
 
     return [row(line) for line in lines]
+
+
+def _took(run: ScheduledTask) -> str:
+    if run.status == Status.SKIPPED or not (run.finished_at and run.started_at):
+        return ""
+    return duration((run.finished_at - run.started_at).total_seconds())
 
 
 def _times(run: ScheduledTask) -> int:

@@ -124,7 +124,7 @@ def _answer(call: Call, status: int, answer: Any, schemas: Schemas) -> JsonDict:
     if headers:
         described["headers"] = {name: {"$ref": f"#/components/headers/{name}"} for name in headers}
     if isinstance(answer, Media):
-        described["content"] = {answer.type: {}}
+        described["content"] = {kind: {} for kind in (answer.type, *answer.others)}
     elif answer is not None:
         described["content"] = {"application/json": {"schema": schemas.ref(answer, "serialization")}}
         if call.is_list:

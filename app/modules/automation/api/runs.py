@@ -4,6 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,6 +19,7 @@ from app.business.automation.services.automation_service import AutomationServic
 from app.business.automation.services.catalogue.actions.base import Action
 from app.business.automation.services.catalogue.actions.registry import stored_actions
 from app.business.automation.services.history import figures
+from app.business.automation.services.history.run_export import COLUMNS, exported_runs
 from app.business.automation.services.history.run_list import RunFilters, runs_page
 from app.business.automation.services.operations import bulk_retry, continuation
 from app.business.automation.services.operations.undo import operation as undo
@@ -28,8 +30,10 @@ from app.business.errors import Blocked, Invalid, NotEnoughCredits
 from app.business.periods import last_days
 from app.infrastructure.database import db, only_reading
 from app.infrastructure.process_life import stopping
+from app.infrastructure.table_files import TYPES
 from app.modules.access import STARTING_RUNS, current_person, owned_or_404
 from app.modules.api.bodies import Omittable
+from app.modules.api.declaration import Media
 from app.modules.api.records import in_zone, show
 from app.modules.api.repetition import sent_key
 from app.modules.api.resource import (
@@ -51,16 +55,20 @@ from app.modules.automation.api.serializers import (
     ExecuteRule,
     GoOn,
     OperationShown,
+    RunExportQuery,
     RunQuery,
     RunShown,
     StartAsked,
     SummaryQuery,
 )
 from app.modules.automation.diff.edit_conflict import present_rule, require_records
+from app.modules.automation.run_file import file_of
 from app.modules.gate.preconditions import if_match
+from app.modules.quotas import EXPORTS
 from app.modules.waiting import waiting_room
 
 LOOK_EVERY_SECONDS = 0.1
+OTHER_FILES = tuple(kind for kind in TYPES.values() if "csv" not in kind)
 
 
 @api.call(
@@ -116,7 +124,36 @@ def show_price(id: int, body: Omittable[StartAsked]) -> Response:
 def list_runs(query: RunQuery, window: Window) -> Response:
     """Runs, newest first; those planned for later only with `upcoming=true`."""
     scope, now = current_person().scope, datetime.now(UTC)
-    filters = RunFilters(
+    page = runs_page(db.session(), scope, _filters(query), window.cursor, window.limit, now)
+    return listed(window, page, _show)
+
+
+@api.call(
+    "GET",
+    "/scheduled-tasks/export/",
+    Role.VIEWER,
+    answers={200: Media("text/csv", OTHER_FILES)},
+    quota=EXPORTS,
+)
+def export_runs(query: RunExportQuery) -> Response:
+    """The newest runs of the filter, at most 100,000, as a file: CSV, JSON lines or XLSX.
+
+    Texts that begin like a formula get a leading apostrophe in CSV, and are text in XLSX.
+    """
+    scope, now, session = current_person().scope, datetime.now(UTC), db.session()
+    filters = replace(
+        _filters(query),
+        site=query.site,
+        user=query.actor,
+        text=query.q,
+        cost_min=query.cost_min,
+        cost_max=query.cost_max,
+    )
+    return file_of(query.format, COLUMNS, exported_runs(session, scope, filters, now))
+
+
+def _filters(query: RunQuery) -> RunFilters:
+    return RunFilters(
         status=query.status,
         rules=query.automation_rule,
         after=in_zone(query.scheduled_after),
@@ -126,7 +163,6 @@ def list_runs(query: RunQuery, window: Window) -> Response:
         upcoming=query.upcoming,
         oldest=query.ordering == "scheduled_at",
     )
-    return listed(window, runs_page(db.session(), scope, filters, window.cursor, window.limit, now), _show)
 
 
 @api.call("GET", "/scheduled-tasks/<int:id>/", Role.VIEWER, answers={200: RunWhole}, if_match=True)

@@ -214,6 +214,17 @@ class RunQuery(Query):
     ordering: Literal["-scheduled_at", "scheduled_at"] = "-scheduled_at"
 
 
+class RunExportQuery(RunQuery):
+    """The filters of the list of runs, and those of the page: q looks in the rule's name and in what the run says."""
+
+    format: Literal["csv", "jsonl", "xlsx"] = "csv"
+    site: RowId | None = None
+    actor: RowId | None = None
+    q: str | None = Field(None, max_length=100)
+    cost_min: int | None = Field(None, ge=0, le=MOST_CREDITS)
+    cost_max: int | None = Field(None, ge=0, le=MOST_CREDITS)
+
+
 class RetryRuns(Schema):
     """The filters of the list of runs, applied to failed ones. Nothing is retried unless `dry_run` is false.
 

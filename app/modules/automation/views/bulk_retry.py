@@ -16,7 +16,7 @@ from app.modules.access import allow, current_person
 from app.modules.automation.actor import actor
 from app.modules.automation.filters import HistoryFilter
 from app.modules.automation.labels.starts import shown_total
-from app.modules.automation.rule_form.choices import rule_names
+from app.modules.automation.run_listing import history_filter, kept_filters
 from app.modules.automation.run_table import RunLine, run_rows
 from app.modules.display import credits as credits_text
 from app.modules.sent_once import sent_once
@@ -24,7 +24,6 @@ from app.modules.web import see_other
 
 SHOWN = 50
 RULES_SHOWN = 20
-FILTERS = ("rule", "cause", "reason", "since", "start", "end")
 WHY_LEFT_OUT = {
     RetrySkip.PAUSED: "All automation is paused. Resume it, then retry.",
     RetrySkip.SITE_PAUSED: "Their site is paused. Set it to active under Sites, then retry.",
@@ -95,7 +94,7 @@ def _filter() -> HistoryFilter:
 
     Raises Invalid: a list may show more than was meant, but a retry must not include more.
     """
-    form = HistoryFilter(rule_names(db.session(), current_person().scope))
+    form, _ = history_filter(db.session())
     form.validate()
     wrong = ", ".join(form[name].label.text for name in form.errors if request.args.get(name or ""))
     if wrong:
@@ -104,7 +103,7 @@ def _filter() -> HistoryFilter:
 
 
 def _kept() -> dict[str, Any]:
-    return {name: value for name, value in request.args.items() if name in FILTERS and value}
+    return {name: value for name, value in kept_filters().items() if name != "status"}
 
 
 def _why(reason: RetrySkip) -> str:

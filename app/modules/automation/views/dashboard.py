@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from flask import render_template, url_for
+from flask import redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
 
@@ -31,7 +31,8 @@ from app.infrastructure.database import db
 from app.modules.access import allow, current_person
 from app.modules.automation.attention import attention
 from app.modules.automation.overview_period import PERIODS, Overview, chosen_overview
-from app.modules.automation.run_listing import run_listing
+from app.modules.automation.run_listing import run_listing, short_address
+from app.modules.automation.views.history import partial
 from app.modules.display import day as day_text
 from app.modules.display import viewer_zone
 from app.modules.web import htmx
@@ -65,10 +66,13 @@ def show() -> ResponseReturnValue:
     overview = chosen_overview(now)
     if not current_person().can(Role.OPERATOR):
         return render_template("pages/automation/client.html", **_made(overview, now))
+    short = short_address()
+    if short and not htmx().is_partial:
+        return redirect(short)
     runs = run_listing("automation.dashboard", overview.scope, now, limit=RECENT, own=overview.kept)
     runs |= {"next_url": None, "all_url": url_for("automation.history", **runs["kept"])}
     if htmx().is_partial:
-        return render_template("partials/automation/history_table.html", **runs)
+        return partial(runs, short)
     return render_template("pages/automation/dashboard.html", **_operated(overview, now), **runs)
 
 

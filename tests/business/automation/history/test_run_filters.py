@@ -74,6 +74,10 @@ def filters_offered(now: datetime) -> Iterator[RunFilters]:
         RunFilters(status=[Status.FAILED, Status.SKIPPED], reason=Reason.BUDGET),
         RunFilters(status=[Status.FAILED], cause=Cause.BACKFILL),
         RunFilters(status=[Status.SKIPPED], cause=Cause.API),
+        RunFilters(site=1),
+        RunFilters(site=1, status=[Status.FAILED]),
+        RunFilters(user=1),
+        RunFilters(user=1, status=[Status.COMPLETED]),
     ]
     yield from plain
     for filters in plain:
@@ -95,10 +99,15 @@ def test_what_has_no_index_reads_much(
     session: Session, account: Account, rule: AutomationRule, now: datetime
 ) -> None:
     """Shows that the test above can fail."""
-    for name in ("ix_scheduled_task_cause", "ix_scheduled_task_reason"):
+    for name in (f"ix_scheduled_task_{column}" for column in ("cause", "reason", "site", "user")):
         session.execute(text(f"DROP INDEX {name}"))
     most = MOST_STEPS if session.get_bind().dialect.name == "sqlite" else MOST_ROWS
-    for filters in (RunFilters(cause=Cause.BACKFILL), RunFilters(reason=Reason.PAUSED)):
+    for filters in (
+        RunFilters(cause=Cause.BACKFILL),
+        RunFilters(reason=Reason.PAUSED),
+        RunFilters(site=1),
+        RunFilters(user=1),
+    ):
         assert rows_read(session, account, filters, now) > most
     session.rollback()
 

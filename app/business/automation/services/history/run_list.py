@@ -11,6 +11,8 @@ from sqlalchemy import (
     RowMapping,
     ScalarSelect,
     Select,
+    String,
+    cast,
     false,
     func,
     or_,
@@ -18,7 +20,7 @@ from sqlalchemy import (
     tuple_,
     union_all,
 )
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from app.business.accounts.models import Account
 from app.business.accounts.services.scope import Scope
@@ -27,11 +29,15 @@ from app.business.automation.run_models import Reason, ScheduledTask, Status
 from app.business.automation.services.history.upcoming import is_upcoming
 from app.business.automation.services.rules.definition import definition_from
 from app.business.automation.services.rules.sentence import summary_of
-from app.business.paging import Page, first_part, page_of
+from app.business.paging import Page, encode, first_part, page_of
 from app.business.periods import Period, last_days
+from app.business.sql_functions import position, seconds_between
 
 FAILURES_WITHIN = 7
 """Days, including today."""
+SEARCHED = 10_000
+"""Runs that one page of a search looks at."""
+MOST_DIGITS = 19
 KEYS = (ScheduledTask.scheduled_at, ScheduledTask.id)
 
 
@@ -39,7 +45,9 @@ KEYS = (ScheduledTask.scheduled_at, ScheduledTask.id)
 class RunFilters:
     """Filters of a list of runs; empty ones match all. `after` <= scheduled_at < `before`.
 
-    `practised`: only practice runs, or all others. `oldest`: oldest first.
+    `practised`: only practice runs, or all others. `oldest`: oldest first · user: who started it · text: in the rule's
+    name or what the run says, or the run's number · took_min: seconds from start to end. The last four are looked for
+    run by run, in the first runs that fit the others.
     """
 
     status: Sequence[str] = ()
@@ -51,6 +59,19 @@ class RunFilters:
     practised: bool | None = None
     upcoming: bool = False
     oldest: bool = False
+    site: int | None = None
+    user: int | None = None
+    text: str | None = None
+    cost_min: int | None = None
+    cost_max: int | None = None
+    took_min: float | None = None
+
+    @property
+    def is_search(self) -> bool:
+        """Whether no index answers it."""
+        return bool(self.text) or any(
+            bound is not None for bound in (self.cost_min, self.cost_max, self.took_min)
+        )
 
 
 @dataclass(frozen=True)
@@ -72,6 +93,8 @@ def runs_page(
 
     One query. Raises Invalid for a damaged cursor.
     """
+    if filters.is_search:
+        return _searched_page(session, scope, filters, cursor, limit, now)
     query = page_query(scope, filters, cursor, limit, now)
     return page_of(
         session.scalars(query).all(),
@@ -79,6 +102,34 @@ def runs_page(
         limit=limit,
         count=lambda: _number(session, scope, filters, now),
     )
+
+
+def _searched_page(
+    session: Session, scope: Scope, filters: RunFilters, cursor: str | None, limit: int, now: datetime
+) -> Page[ScheduledTask]:
+    """Those of the next SEARCHED runs that match. The page may be short, or empty, and the search go on after it."""
+    base = page_query(scope, filters, cursor, SEARCHED, now)
+    run = aliased(ScheduledTask, base.limit(SEARCHED).subquery())
+    query = select(run).where(*_matching(filters, run)).order_by(*_ordered(run, filters)).limit(limit + 1)
+    found = session.scalars(query).all()
+
+    def count() -> int:
+        return _number(session, scope, filters, now)
+
+    if len(found) > limit:
+        return page_of(found, keys=KEYS, limit=limit, count=count)
+    seen = aliased(ScheduledTask, base.subquery())
+    ends = select(seen.scheduled_at, seen.id).order_by(*_ordered(seen, filters)).offset(SEARCHED - 1).limit(2)
+    last = session.execute(ends).all()
+    return Page(found, encode(list(last[0])) if len(last) > 1 else None, count)
+
+
+def _ordered(
+    run: type[ScheduledTask], filters: RunFilters
+) -> tuple[ColumnElement[datetime], ColumnElement[int]]:
+    if filters.oldest:
+        return run.scheduled_at.asc(), run.id.asc()
+    return run.scheduled_at.desc(), run.id.desc()
 
 
 def page_query(
@@ -96,7 +147,9 @@ def page_query(
 
 
 def _number(session: Session, scope: Scope, filters: RunFilters, now: datetime) -> int:
-    counted = select(func.count(ScheduledTask.id)).where(scope.sees(ScheduledTask), *_narrowed(filters))
+    counted = select(func.count(ScheduledTask.id)).where(
+        scope.sees(ScheduledTask), *_narrowed(filters), *_matching(filters, ScheduledTask)
+    )
     # No run has two rules or two statuses.
     return sum(session.scalar(counted.where(*branch)) or 0 for branch in _branches(filters, now))
 
@@ -112,6 +165,7 @@ def failed_runs(scope: Scope, filters: RunFilters, failed_by: datetime) -> list[
         ScheduledTask.undo_id.is_(None),
         *of_rules,
         *_narrowed(filters),
+        *_matching(filters, ScheduledTask),
         *([] if asked_for else [false()]),
     ]
 
@@ -151,16 +205,34 @@ def _narrowed(filters: RunFilters) -> Iterator[ColumnElement[bool]]:
         yield ScheduledTask.cause == filters.cause
     if filters.reason:
         yield ScheduledTask.reason == filters.reason
+    if filters.site:
+        yield ScheduledTask.site_id == filters.site
+    if filters.user:
+        yield ScheduledTask.user_id == filters.user
     if filters.practised is not None:
         # Without a function around it, the reason is looked up in an index.
         is_practised = ScheduledTask.reason == Reason.SHADOW
         yield is_practised if filters.practised else ScheduledTask.reason.is_distinct_from(Reason.SHADOW)
 
 
+def _matching(filters: RunFilters, run: type[ScheduledTask]) -> Iterator[ColumnElement[bool]]:
+    if filters.text:
+        wanted = filters.text.lower()
+        texts = (run.rule_name, run.error_message, cast(run.result, String))
+        numbered = [run.id == int(wanted)] if wanted.isdecimal() and len(wanted) < MOST_DIGITS else []
+        yield or_(*(position(func.lower(text), wanted) > 0 for text in texts), *numbered)
+    if filters.cost_min is not None:
+        yield run.credits_used >= filters.cost_min
+    if filters.cost_max is not None:
+        yield run.credits_used <= filters.cost_max
+    if filters.took_min is not None:
+        yield seconds_between(run.started_at, run.finished_at) >= filters.took_min
+
+
 def _branches(filters: RunFilters, now: datetime) -> list[list[ColumnElement[bool]]]:
     """The clauses for each combination of rule and status: each is answered from one index."""
     ended_without_success = (Status.FAILED, Status.SKIPPED)
-    every = tuple(Status) if filters.rules or filters.cause else (None,)
+    every = tuple(Status) if filters.rules or filters.cause or filters.site else (None,)
     statuses = filters.status or (ended_without_success if filters.reason else every)
     return [
         [*_of_rule_id(rule_id), *_in_status(status, filters.upcoming, now)]
