@@ -36,6 +36,7 @@ MENU: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         (
             Entry("automation.dashboard", "Dashboard", "layout-dashboard"),
             Entry("automation.rules", "Rules", "bolt"),
+            Entry("automation.calendar", "Calendar", "calendar"),
             Entry("automation.history", "History", "history"),
             Entry("automation.incidents", "Incidents", "alert-circle"),
             Entry("automation.my_work", "My work", "inbox", Role.OPERATOR),

@@ -46,12 +46,14 @@ TABLE = {
         accounts.settings
         billing.credits billing_api.show_credits billing_api.list_entries
         automation.dashboard automation.rules automation.rule automation.versions
-        automation.version automation.templates automation.history automation.history_columns automation.export_runs
+        automation.version automation.templates automation.calendar automation.history
+        automation.history_columns automation.export_runs
         automation.run automation.operation
         automation.why automation.why_rule automation.notices automation.read_notices
         automation.incidents automation.incident automation_api.list_incidents automation_api.get_incident
         automation_api.list_rules automation_api.get_rule automation_api.explain_rule automation_api.show_catalog
-        automation_api.list_runs automation_api.export_runs automation_api.get_run automation_api.get_operation
+        automation_api.show_calendar automation_api.list_runs automation_api.export_runs automation_api.get_run
+        automation_api.get_operation
         automation_api.show_summary
         planner.sites planner.site planner.keywords planner.keyword planner.clusters planner.cluster
         planner.ideas planner.idea

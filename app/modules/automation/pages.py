@@ -25,6 +25,7 @@ from app.modules.automation.run_table import COLUMNS
 from app.modules.automation.views import (
     back_test,
     bulk_retry,
+    calendar,
     copies,
     dashboard,
     history,
@@ -91,6 +92,7 @@ add("/rules/drafts/<int:id>/<step>/preview", "preview", rule_form.preview, metho
 add("/rules/drafts/<int:id>/save", "save", rule_form.save, methods=["POST"])
 add("/rules/drafts/<int:id>/discard", "discard", rule_form.discard, methods=["POST"])
 
+add("/calendar", "calendar", calendar.show)
 add("/history", "history", history.show)
 add("/history/columns", "history_columns", history.columns, methods=["POST"])
 add("/history/runs.<kind>", "export_runs", history.export)

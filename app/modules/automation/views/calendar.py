@@ -1,0 +1,104 @@
+"""The calendar: what is planned for the next weeks, by day and week, and what ran on days that have passed."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from flask import render_template, request, url_for
+from flask.typing import ResponseReturnValue
+
+from app.business.accounts.models import Role
+from app.business.automation.services.forecast.calendar_days import Calendar, CalendarDay, calendar
+from app.business.automation.services.history.dashboard import Outcomes, outcomes_by_day
+from app.business.periods import Period, day_of
+from app.business.time_zones import start_of_day
+from app.infrastructure.database import db
+from app.modules.access import allow, current_person
+from app.modules.automation.overview_period import Overview, chosen_overview
+from app.modules.display import day as day_text
+
+WEEKS = 14
+WEEK = 7
+MOST_WEEKS_BACK = 52
+MOST_OF_DAY = 100
+SHOWN = 3
+
+
+@allow(Role.VIEWER)
+def show() -> ResponseReturnValue:
+    """Fourteen weeks from the one of the address, else from this week; one day in full."""
+    now = datetime.now(UTC)
+    overview = chosen_overview(now)
+    today = day_of(now, overview.zone)
+    first = _monday(_date("from") or today, today)
+    end = first + timedelta(days=WEEKS * WEEK)
+    found = calendar(db.session(), current_person().account, overview.scope, first, end, now)
+    past = _past(overview, first, min(today, end), now)
+    chosen = _date("day") or today
+    return render_template(
+        "pages/automation/calendar.html",
+        overview=overview,
+        calendar=found,
+        today=today,
+        weeks=_weeks(found, past),
+        chosen=next((day for day in found.days if day.on == chosen), None),
+        ran=past.get(chosen),
+        most=MOST_OF_DAY,
+        shown=SHOWN,
+        sites=dict(overview.sites),
+        costs=_costs(found, today),
+        url=lambda **more: _address(overview, first, today, more),
+        earlier=first - timedelta(days=4 * WEEK),
+        later=first + timedelta(days=4 * WEEK),
+        is_now=first == _monday(today, today),
+    )
+
+
+def _date(name: str) -> date | None:
+    try:
+        return date.fromisoformat(request.args.get(name, ""))
+    except ValueError:
+        return None
+
+
+def _monday(on: date, today: date) -> date:
+    """The Monday of the week, at most a year away."""
+    most = timedelta(days=MOST_WEEKS_BACK * WEEK)
+    near = min(max(on, today - most), today + most)
+    return near - timedelta(days=near.weekday())
+
+
+def _past(overview: Overview, first: date, end: date, now: datetime) -> dict[date, Outcomes]:
+    """What ran on the days before today, and today so far."""
+    dates = [first + timedelta(days=number) for number in range((end - first).days + 1)]
+    if first > end:
+        return {}
+    period = Period(dates, start_of_day(first, overview.zone))
+    return outcomes_by_day(db.session(), overview.scope, period, overview.zone, now)
+
+
+def _weeks(found: Calendar, past: dict[date, Outcomes]) -> list[dict[str, Any]]:
+    weeks = []
+    for start in range(0, len(found.days), WEEK):
+        days: list[CalendarDay] = list(found.days[start : start + WEEK])
+        weeks.append(
+            {
+                "first": days[0].on,
+                "days": [(day, past.get(day.on)) for day in days],
+                "runs": sum(len(day.runs) for day in days),
+                "credits": sum(day.credits for day in days),
+            }
+        )
+    return weeks
+
+
+def _costs(found: Calendar, today: date) -> list[dict[str, Any]]:
+    """Planned credits of each day to come, for the chart."""
+    return [{"label": day_text(day.on), "credits": day.credits} for day in found.days if day.on >= today]
+
+
+def _address(overview: Overview, first: date, today: date, more: dict[str, Any]) -> str:
+    kept: dict[str, Any] = {"site": overview.site} if overview.site else {}
+    if first != _monday(today, today):
+        kept["from"] = first.isoformat()
+    kept |= {name: value.isoformat() if isinstance(value, date) else value for name, value in more.items()}
+    return url_for(".calendar", **{name: value for name, value in kept.items() if value})
