@@ -112,6 +112,22 @@ def test_owners_change_the_settings_others_read_them(app: Flask, session: Sessio
     assert "200" in browser_of(app, session, people.viewer).get("/settings").text
 
 
+def test_minutes_saved_are_kept_where_they_are_not_the_usual(
+    app: Flask, session: Session, people: People
+) -> None:
+    owner = browser_of(app, session, people.owner)
+    assert re.search(r'name="minutes_content"[^>]*value="120"', owner.get("/settings").text)
+    form = {"name": "Harbour", "timezone": "UTC", "operator_credit_limit": "0"}
+    minutes = {"minutes_cluster": "5", "minutes_idea": "0", "minutes_task": "", "minutes_content": "90"}
+    assert owner.post("/settings", data=form | minutes).status_code == 303
+    session.expire_all()
+    assert session.get_one(Account, people.account.id).minutes_saved == {"idea": 0, "content": 90}
+    refused = owner.post("/settings", data=form | {"minutes_content": "20000"})
+    assert refused.status_code == 422
+    assert "Enter a number from 0 to 10,000." in refused.text
+    assert "idea 0, task 5, article 90" in browser_of(app, session, people.viewer).get("/settings").text
+
+
 def test_a_ceiling_of_zero_is_a_ceiling(app: Flask, session: Session, people: People) -> None:
     form = {"name": "Harbour", "timezone": "UTC", "daily_ceiling": "0", "operator_credit_limit": "0"}
     assert browser_of(app, session, people.owner).post("/settings", data=form).status_code == 303

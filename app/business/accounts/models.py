@@ -42,7 +42,10 @@ class KeyScope(StrEnum):
 
 
 class Account(Stamped, Base):
-    """A customer: its zone, plan and credits (balance = sum of its credit entries; held = set aside)."""
+    """A customer: its zone, plan and credits (balance = sum of its credit entries; held = set aside).
+
+    minutes_saved: minutes that a person takes for a record, by its type, where they are not the usual ones.
+    """
 
     __tablename__ = "account"
     __table_args__ = (
@@ -62,6 +65,7 @@ class Account(Stamped, Base):
     daily_ceiling: Mapped[int | None]
     operator_credit_limit: Mapped[int] = mapped_column(default=100)
     chain_notice_credits: Mapped[int | None]
+    minutes_saved: Mapped[dict[str, Any] | None]
     paused_at: Mapped[datetime | None]
     paused_by_id: Mapped[int | None] = mapped_column(Id)
     name_folded: Mapped[str] = folded_text("name")

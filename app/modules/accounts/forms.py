@@ -24,6 +24,7 @@ ROLES = {
     Role.OWNER: "Owner: team, keys, plan, settings",
 }
 
+MOST_MINUTES = 10_000
 MAY = {
     Role.VIEWER: "They may look at everything and change nothing.",
     Role.OPERATOR: "They may start, retry and cancel runs, and import and edit records; they may not change rules.",
@@ -110,3 +111,7 @@ class AccountForm(ConsoleForm):
         [between(0, 1_000_000_000)],
         description="In credits. A dearer run needs an editor.",
     )
+    minutes_cluster = IntegerField("To group keywords into a cluster", [Optional(), between(0, MOST_MINUTES)])
+    minutes_idea = IntegerField("To find a content idea", [Optional(), between(0, MOST_MINUTES)])
+    minutes_task = IntegerField("To write a task", [Optional(), between(0, MOST_MINUTES)])
+    minutes_content = IntegerField("To write an article", [Optional(), between(0, MOST_MINUTES)])

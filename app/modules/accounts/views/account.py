@@ -8,6 +8,7 @@ from sqlalchemy import update
 
 from app.business.accounts.models import Account, Role
 from app.business.accounts.services import audit_log
+from app.business.automation.services.history.time_saved import USUAL_MINUTES, minutes_by_record
 from app.business.automation.services.runs.waiting import wake_for_budget
 from app.business.billing.services.plans import plan_of
 from app.infrastructure.database import db
@@ -15,12 +16,15 @@ from app.modules.access import allow, current_person
 from app.modules.accounts.forms import AccountForm
 from app.modules.web import see_other
 
+MINUTES = "minutes_"
 FIELDS = ("name", "timezone", "daily_ceiling", "operator_credit_limit", "chain_notice_credits")
 
 
 @allow(Role.VIEWER)
 def show() -> ResponseReturnValue:
-    return _page(AccountForm(obj=current_person().account))
+    account = current_person().account
+    minutes = {f"{MINUTES}{key}": value for key, value in minutes_by_record(account).items()}
+    return _page(AccountForm(obj=account, **minutes))
 
 
 @allow(Role.OWNER, whole_account=True)
@@ -29,7 +33,8 @@ def save() -> ResponseReturnValue:
     form, person, now = AccountForm(), current_person(), datetime.now(UTC)
     if not form.validate():
         return _page(form), 422
-    changed = {name: form[name].data for name in FIELDS if form[name].data != getattr(person.account, name)}
+    chosen = {name: form[name].data for name in FIELDS} | {"minutes_saved": _minutes(form)}
+    changed = {name: value for name, value in chosen.items() if value != getattr(person.account, name)}
     if changed:
         db.session.execute(
             update(Account).where(Account.id == person.account.id).values(**changed, updated_at=now)
@@ -44,6 +49,14 @@ def save() -> ResponseReturnValue:
     return see_other(url_for("accounts.settings"))
 
 
+def _minutes(form: AccountForm) -> dict[str, int] | None:
+    """The minutes that are not the usual ones; an empty field stands for the usual."""
+    given = {key: form[f"{MINUTES}{key}"].data for key in USUAL_MINUTES}
+    own = {key: value for key, value in given.items() if value not in (None, USUAL_MINUTES[key])}
+    return own or None
+
+
 def _page(form: AccountForm) -> str:
     plan = plan_of(db.session(), current_person().account)
-    return render_template("pages/accounts/settings.html", form=form, plan=plan)
+    minutes = minutes_by_record(current_person().account)
+    return render_template("pages/accounts/settings.html", form=form, plan=plan, minutes=minutes)

@@ -22,7 +22,8 @@ from app.business.automation.services.history import dashboard as figures
 from app.business.automation.services.history.credit_use import CreditUse, credit_use
 from app.business.automation.services.history.dashboard import Outcomes
 from app.business.automation.services.history.first_steps import first_steps
-from app.business.automation.services.history.pipeline import TO_CHECK, pipeline
+from app.business.automation.services.history.pipeline import PUBLISHED, TO_CHECK, pipeline
+from app.business.automation.services.history.time_saved import hours_saved
 from app.business.automation.services.reports.morning_line import report_of_today, sentences
 from app.business.periods import day_of, this_month
 from app.business.time_zones import start_of_day
@@ -79,12 +80,12 @@ def show() -> ResponseReturnValue:
 def _operated(overview: Overview, now: datetime) -> dict[str, Any]:
     """What staff see."""
     session, scope, account = db.session(), overview.scope, current_person().account
-    flow = pipeline(session, scope, this_month(overview.zone, now).start)
+    since = overview.period.start if overview.days != "1" else now - timedelta(days=1)
+    flow = pipeline(session, scope, this_month(overview.zone, now).start, since)
     bars = _bars(overview, now)
     outcomes = [Outcomes(**{key: bar[key] for key, _, _ in SERIES}) for bar in bars]
     totals = Outcomes(*(sum(getattr(found, key) for found in outcomes) for key, _, _ in SERIES))
     used = credit_use(session, scope, overview.period, overview.zone)
-    since = overview.period.start if overview.days != "1" else now - timedelta(days=1)
     return {
         "overview": overview,
         "periods": PERIODS,
@@ -102,6 +103,8 @@ def _operated(overview: Overview, now: datetime) -> dict[str, Any]:
         "by_rule": _by_rule(used),
         "by_site": _by_site(used, overview),
         "flow": flow,
+        "saved": hours_saved(account, flow),
+        "out": flow.stage(PUBLISHED).by_rules,
         **_coming(overview, now),
     }
 
@@ -169,7 +172,7 @@ def _made(overview: Overview, now: datetime) -> dict[str, Any]:
     return {
         "overview": overview,
         "month": month.dates[0],
-        "flow": pipeline(session, scope, month.start),
+        "flow": pipeline(session, scope, month.start, month.start),
         "waiting": session.scalars(waiting).all(),
         "published": session.scalars(out.order_by(Content.status_since.desc()).limit(MADE)).all(),
         "made": session.scalars(

@@ -18,6 +18,7 @@ from app.business.automation.services.history.credit_use import credit_use
 from app.business.automation.services.history.dashboard import Outcomes
 from app.business.automation.services.history.first_steps import FirstSteps, first_steps
 from app.business.automation.services.history.pipeline import pipeline
+from app.business.automation.services.history.time_saved import hours_saved
 from app.business.automation.services.rules.naming import free_name
 from app.business.billing.models import CreditEntry
 from app.business.periods import last_days
@@ -117,7 +118,7 @@ def test_the_pipeline_counts_what_is_in_use_of_the_scope(
         make_keyword(session, sector, created_at=now, archived_at=now)
     session.flush()
     for scope, times in ((Scope(account.id), 2), (Scope(account.id, frozenset([sites[0].id])), 1)):
-        flow = pipeline(session, scope, month)
+        flow = pipeline(session, scope, month, now - timedelta(days=1))
         plain = {stage.key: (stage.count, stage.came) for stage in flow.stages}
         two = (2 * times, times)
         assert plain == {
@@ -125,6 +126,22 @@ def test_the_pipeline_counts_what_is_in_use_of_the_scope(
             "published": two,
         }  # fmt: skip
         assert flow.to_check == times
+        assert [stage.by_rules for stage in flow.stages] == [0, 0, 0, 0, 0, times]
+
+
+def test_hours_saved_are_of_what_rules_made_in_the_period(
+    session: Session, account: Account, now: datetime
+) -> None:
+    sector = make_sector(session, make_site(session, account))
+    run = make_run(session, make_rule(session, account), now)
+    for at, by in ((now, run.id), (now, None), (now - timedelta(days=9), run.id)):
+        for make in (make_cluster, make_idea, make_task, make_content):
+            make(session, sector, created_at=at, made_by_run_id=by)
+    session.flush()
+    flow = pipeline(session, Scope(account.id), now, now - timedelta(days=7))
+    assert hours_saved(account, flow) == (5 + 10 + 5 + 120) / 60
+    account.minutes_saved = {"content": 40, "task": 0}
+    assert hours_saved(account, flow) == (5 + 10 + 0 + 40) / 60
 
 
 def test_first_steps_are_done_one_after_the_other(session: Session, account: Account, now: datetime) -> None:
