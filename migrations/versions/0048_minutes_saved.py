@@ -1,7 +1,7 @@
 """Minutes that a person takes for a record, by its type, where an account's are not the usual ones.
 
-Revision ID: 0045
-Revises: 0044
+Revision ID: 0048
+Revises: 0047
 """
 
 import sqlalchemy as sa
@@ -9,8 +9,8 @@ from alembic import op
 
 from app.business.base import Json
 
-revision = '0045'
-down_revision = '0044'
+revision = '0048'
+down_revision = '0047'
 branch_labels = None
 depends_on = None
 

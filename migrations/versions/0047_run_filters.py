@@ -1,14 +1,14 @@
 """Indexes for the filters of runs by site and by the person who started them.
 
-Revision ID: 0044
-Revises: 0043
+Revision ID: 0047
+Revises: 0046
 """
 
 from alembic import op
 from sqlalchemy import text
 
-revision = '0044'
-down_revision = '0043'
+revision = '0047'
+down_revision = '0046'
 branch_labels = None
 depends_on = None
 
