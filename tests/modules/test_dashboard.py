@@ -267,7 +267,12 @@ def test_a_person_chooses_the_columns(owner: FlaskClient, session: Session, peop
     site = make_site(session, people.account, name="Blog")
     make_run(session, make_rule(session, people.account), "completed", site_id=site.id)
     heads = re.compile(r'<th role="columnheader" scope="col"[^>]*>([^<]*)</th>')
-    assert heads.findall(owner.get("/history").text)[2:] == ["What happened", "Started by", "When", "Credits"]
+    assert heads.findall(owner.get("/history").text)[2:] == [
+        "What happened",
+        "How long ago",
+        "When",
+        "Credits",
+    ]
     answer = owner.post("/history/columns?status=completed", data={"columns": ["site", "took", "nonsense"]})
     assert (answer.status_code, answer.location) == (303, "/history?status=completed")
     assert heads.findall(owner.get("/history").text)[2:] == ["Site", "Took"]

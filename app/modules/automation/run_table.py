@@ -27,7 +27,7 @@ COLUMNS = {
     "credits": "Credits",
 }
 """Columns to choose from, besides rule and status."""
-USUAL_COLUMNS = ("what", "cause", "time", "credits")
+USUAL_COLUMNS = ("what", "when", "time", "credits")
 Sentences = Mapping[tuple[int, int], str]
 """(rule, version) -> what the rule said then."""
 
