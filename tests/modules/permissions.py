@@ -132,6 +132,7 @@ COLLECTIONS = {
 }  # fmt: skip
 """The part of an address before an id, and the row that it refers to."""
 FIXED = {
+    "runs.<kind>": "runs.csv",
     "<record_type>": "keyword",
     "<key>": "nightly-clusters",
     "<step>": "when",

@@ -1,7 +1,7 @@
 """Minutes that a person takes for a record, by its type, where an account's are not the usual ones.
 
-Revision ID: 0048
-Revises: 0047
+Revision ID: 0052
+Revises: 0051
 """
 
 import sqlalchemy as sa
@@ -9,8 +9,8 @@ from alembic import op
 
 from app.business.base import Json
 
-revision = '0048'
-down_revision = '0047'
+revision = '0052'
+down_revision = '0051'
 branch_labels = None
 depends_on = None
 

@@ -1,14 +1,14 @@
 """Indexes for the filters of runs by site and by the person who started them.
 
-Revision ID: 0047
-Revises: 0046
+Revision ID: 0051
+Revises: 0050
 """
 
 from alembic import op
 from sqlalchemy import text
 
-revision = '0047'
-down_revision = '0046'
+revision = '0051'
+down_revision = '0050'
 branch_labels = None
 depends_on = None
 
