@@ -151,7 +151,7 @@ def _quotas(key: ApiKey | None) -> list[Quota]:
     quotas = [_limited(REQUESTS, key.requests_per_minute if key else None)]
     if request.method not in SAFE_METHODS:
         quotas.append(_limited(CHANGES, key.changes_per_minute if key else None))
-    own, methods = getattr(current_app.view_functions[request.endpoint or ""], "quota", (None, ()))
+    own, methods = getattr(current_app.view_functions.get(request.endpoint or ""), "quota", (None, ()))
     return [*quotas, own] if own and (not methods or request.method in methods) else quotas
 
 

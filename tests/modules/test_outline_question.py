@@ -42,7 +42,7 @@ def test_an_outline_is_shown_and_approved_once(
     page = browser.get(f"/runs/{run.id}").text
     assert "Is this outline right? “Oak tables”" in page
     assert "Part a" in page
-    assert "1 run waits for an answer" in browser.get("/").text + browser.get("/work").text
+    assert "1 run waits for an answer" in browser.get("/").text + browser.get("/my-work").text
     form = {"question": re.findall(r'name="question" value="(\d+)"', page)[0], "verdict": "approve"}
     assert browser.post(f"/runs/{run.id}/answer", data={"question": form["question"]}).status_code == 422
     assert browser.post(f"/runs/{run.id}/answer", data=form).status_code == 303

@@ -87,10 +87,10 @@ def test_paid_work_is_not_bought_again_and_is_continued(
     machine.pass_time(minutes=7)
     machine.settle()
     second = next(run for run in machine.runs() if run.cause == Cause.SCHEDULE)
-    assert (second.status, second.credits_used) == (Status.COMPLETED, len(machine.model.asked))
+    assert (second.status, second.credits_used) == (Status.COMPLETED, 3 * len(machine.model.asked))
     assert len(session.scalars(select(Idea)).all()) == len(session.scalars(select(Task)).all()) == 3
     assert len(session.scalars(select(Content)).all()) == 3
-    assert first.credits_used + second.credits_used == 5 + 3
+    assert first.credits_used + second.credits_used == 5 + 3 * 3
     assert machine.breaches() == []
 
 
@@ -326,7 +326,7 @@ def test_a_follow_up_that_never_began_opens_the_record_for_a_later_run(
     assert state_of(session, cluster) == "free"
     rule.max_executions_per_day = 10
     later = machine.run_now(rule)
-    assert (later.status, later.credits_used, articles(session)) == (Status.COMPLETED, 2, 3)
+    assert (later.status, later.credits_used, articles(session)) == (Status.COMPLETED, 6, 3)
     assert state_of(session, cluster) == "handled"
     assert machine.breaches() == []
 
@@ -366,7 +366,7 @@ def test_a_follow_up_that_fails_after_a_later_run_opens_the_record_again(
     machine.settle()
     assert state_of(session, cluster) == "free"
     last = machine.run_now(rule)
-    assert (last.status, last.credits_used, articles(session)) == (Status.COMPLETED, 2, 3)
+    assert (last.status, last.credits_used, articles(session)) == (Status.COMPLETED, 6, 3)
     assert state_of(session, cluster) == "handled"
     assert machine.breaches() == []
 
