@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.business.accounts.services.scope import Scope
 from app.business.events import Event, EventBatch, EventType, Origin
 from app.business.planner.services.record_changes import IDS_AT_ONCE, Kind, move_status
 
@@ -24,18 +25,22 @@ def decided_at(session: Session, origin: Origin, at: datetime) -> list[int]:
 
 
 def take_back(
-    session: Session, kinds: Mapping[str, Kind], batches: Sequence[int], origin: Origin, now: datetime
+    session: Session,
+    kinds: Mapping[str, Kind],
+    batches: Sequence[int],
+    scope: Scope,
+    origin: Origin,
+    now: datetime,
 ) -> tuple[int, int]:
-    """Give the records of these batches their former statuses; returns how many got it, and how many did not."""
+    """Give the records of these batches in scope their former statuses; returns how many got it, and how many did
+    not."""
     back, asked = 0, 0
     for (name, former, present, at), ids in _moved(session, batches, origin).items():
         kind, asked = kinds[name], asked + len(ids)
         if present not in kind.by_people.get(former, ()):
             continue
         model = kind.model
-        unchanged = select(model.id).where(
-            model.account_id == origin.account_id, model.id.in_(ids), model.status_since == at
-        )
+        unchanged = select(model.id).where(scope.sees(model), model.id.in_(ids), model.status_since == at)
         still = session.scalars(unchanged.order_by(model.id)).all()
         back += len(move_status(session, kind, still, {present}, former, origin, now))
     return back, asked - back

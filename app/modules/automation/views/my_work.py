@@ -99,7 +99,7 @@ def take_back() -> ResponseReturnValue:
     """Undo the decision that a message was about."""
     batches = [key for text in request.form.get("batches", "").split(",") if (key := row_id(text))]
     back, left = take_back_decisions(
-        db.session(), KINDS, batches[:10], current_person().origin, datetime.now(UTC)
+        db.session(), KINDS, batches[:10], current_person().scope, current_person().origin, datetime.now(UTC)
     )
     db.session.commit()
     kept = f" {left:,} stay: their status was changed since, or cannot be given back by hand." if left else ""
