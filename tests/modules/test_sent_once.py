@@ -16,6 +16,8 @@ from app.business.automation.models import AutomationRule
 from app.business.automation.operation_models import Operation
 from app.business.automation.run_models import Cause, RunAttempt, ScheduledTask, Status
 from app.business.automation.services.runs.opening import Opening, open_run
+from tests.business.automation.machine import Machine
+from tests.business.automation.rule_parts import IDEAS, clusters_with_keywords, run_once
 from tests.factories import make_keyword, make_sector, make_site
 from tests.modules.automation_pages import ON_KEYWORDS, make_rule
 from tests.people import People, browser_of, make_people
@@ -25,14 +27,15 @@ pytestmark = pytest.mark.both_databases
 STARTS = {
     "automation.run_now", "automation.switch", "automation.end_practice", "automation.retry", "automation.retry_all",
     "automation.go_on", "automation.do_left_over", "automation.save", "automation.resume_all_now",
-    "automation.begin_past", "automation.begin_draft_past",
+    "automation.begin_past", "automation.begin_draft_past", "automation.undo",
 }  # fmt: skip
 """Forms that start runs or operations."""
 
 STARTS_NOTHING = {
     "automation.answer", "automation.archive", "automation.begin_rule", "automation.cancel",
-    "automation.cancel_operation", "automation.copy_rule", "automation.discard", "automation.edit_rule",
-    "automation.import_rules", "automation.keep", "automation.pause_all", "automation.preview",
+    "automation.cancel_operation", "automation.copy_rule", "automation.decide_work", "automation.discard",
+    "automation.edit_rule", "automation.import_rules", "automation.keep", "automation.mute_incident",
+    "automation.pause_all", "automation.preview", "automation.take_back_decision", "automation.unmute_incident",
     "automation.history_columns", "automation.read_notices", "automation.release_set_aside",
     "automation.restore", "automation.restore_version", "automation.take_import", "automation.use_template",
 }  # fmt: skip
@@ -93,6 +96,12 @@ def on_the_past(session: Session, people: People) -> Asked:
     return f"/rules/{rule.id}/past", {"days": "7"}
 
 
+def undo(session: Session, people: People) -> Asked:
+    clusters_with_keywords(session, make_sector(session, make_site(session, people.account)), 1)
+    run = run_once(Machine(session), people.account, IDEAS, record_type="cluster")
+    return f"/runs/{run.id}/undo", {}
+
+
 def failed_run(session: Session, people: People) -> ScheduledTask:
     rule = make_rule(session, people.account, **LABELS)
     run = open_run(session, rule, Opening(Cause.MANUAL, datetime.now(UTC)))
@@ -103,7 +112,7 @@ def failed_run(session: Session, people: People) -> ScheduledTask:
 
 
 FORMS: list[Callable[[Session, People], Asked]] = [
-    run_now, existing_records, end_practice, retry, retry_all, on_the_past,
+    run_now, existing_records, end_practice, retry, retry_all, on_the_past, undo,
 ]  # fmt: skip
 
 
