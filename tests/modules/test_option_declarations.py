@@ -48,8 +48,9 @@ WORDS_OF_THEIR_OWN = {
     ("modules/automation/labels/starts.py", "max_executions_per_day"),
     ("modules/automation/labels/starts.py", "credit_limit_per_execution"),
     ("modules/automation/labels/limits.py", "monthly_budget"),
+    ("modules/automation/labels/undo.py", "repeat_after_days"),
 }
-"""Exceptions: words about a limit's effect on one start or run, or about site budgets."""
+"""Exceptions: words about an option's effect on one start, run or undo, or about site budgets."""
 
 
 class ToyFields(RuleFields):

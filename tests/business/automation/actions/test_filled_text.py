@@ -251,7 +251,8 @@ def test_a_notice_says_which_run_has_failed(
         machine.model = model
         run = machine.run_now(rule)
         machine.pass_time(minutes=1)
-    said = session.scalars(select(Notice.body).where(Notice.level == "info").order_by(Notice.id)).all()
+    by_rule = Notice.body.contains(" in a row")
+    said = session.scalars(select(Notice.body).where(by_rule).order_by(Notice.id)).all()
     site = session.get_one(Site, sector.site_id).name
     failed = f"Ideas, {site}: failed after 0, {{}} in a row. {run.error_message}"
     assert run.error_message

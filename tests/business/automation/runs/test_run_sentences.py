@@ -173,8 +173,8 @@ def _misfit() -> ValidationError:
 
 WORKING = ("app.business", "app.infrastructure.ai")
 """Modules whose code executes units."""
-NOT_WORKING = "app.business.automation.services.triggering"
-"""Of these, the modules that plan and dispatch runs, and execute none."""
+NOT_WORKING = ("app.business.automation.services.triggering", "app.business.automation.services.draining")
+"""Of these, the modules that plan and dispatch runs, and those that execute runs one by one where many failed."""
 ALWAYS_END = (errors.Refusal, ProviderFault)
 """End a unit although other callers, like the test of a connection, catch them by name."""
 GIVEN: dict[Any, Any] = {str: "No.", int: 5, inspect.Parameter.empty: "No."}
