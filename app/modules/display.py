@@ -1,7 +1,7 @@
 """Formatting of values on pages: times with their zone, numbers, credits, durations. All are Jinja filters."""
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from flask import Flask, g
@@ -16,12 +16,16 @@ STEPS = ((60, 1, "second"), (3600, 60, "minute"), (86_400, 3600, "hour"), (2_592
 
 @dataclass(frozen=True, slots=True)
 class ShownTime:
-    """One time in every form that a page shows: for programs, for the pointer, in the viewer's zone, by its age."""
+    """One time in every form that a page shows: for programs, for the pointer, in the viewer's zone, by its age.
+
+    is_near: within a day, where its age says more than its date.
+    """
 
     instant: str
     exact: str
     when: str
     ago: str
+    is_near: bool
 
 
 class TimeWriter:
@@ -31,7 +35,9 @@ class TimeWriter:
         self._zone, self._now = viewer_zone(), now or datetime.now(UTC)
 
     def __call__(self, at: datetime) -> ShownTime:
-        return ShownTime(instant(at), _exact(at, self._zone), _when(at, self._zone), relative(at, self._now))
+        is_near = abs(at - self._now) < timedelta(days=1)
+        ago = relative(at, self._now)
+        return ShownTime(instant(at), _exact(at, self._zone), _when(at, self._zone), ago, is_near)
 
 
 def init_display(app: Flask) -> None:

@@ -20,14 +20,14 @@ COLUMNS = {
     "site": "Site",
     "cause": "Started by",
     "who": "Person",
-    "when": "How long ago",
-    "time": "When",
+    "when": "When",
+    "time": "Exact time",
     "took": "Took",
     "records": "Records",
     "credits": "Credits",
 }
 """Columns to choose from, besides rule and status."""
-USUAL_COLUMNS = ("what", "when", "time", "credits")
+USUAL_COLUMNS = ("what", "when", "credits")
 Sentences = Mapping[tuple[int, int], str]
 """(rule, version) -> what the rule said then."""
 
