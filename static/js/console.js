@@ -67,6 +67,12 @@ document.addEventListener("click", async (event) => {
   button.querySelector(".button-label").textContent = "Copied";
 });
 
+// Text that is kept until it is saved (article_editor.js) is not for the next person at this browser.
+document.addEventListener("submit", (event) => {
+  if (!event.target.getAttribute("action")?.endsWith("/sign-out")) return;
+  for (const key of Object.keys(localStorage)) if (key.startsWith("article ")) localStorage.removeItem(key);
+});
+
 // A message can be closed, and a success message leaves by itself.
 document.addEventListener(
   "click",

@@ -1,5 +1,6 @@
 """Writing an article in the browser: typed, pasted, undone, kept when the line breaks, and by two people at once."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -145,6 +146,19 @@ def test_text_outlives_a_broken_line(
     assert "<p>First of all: Measure" in saved(page, session, content)
     begin(page, content)
     expect(page.get_by_role("button", name="Continue with it")).to_be_hidden()
+
+
+def test_text_that_was_not_saved_is_not_left_to_the_next_person(
+    open_page: Open, people: People, content: Content
+) -> None:
+    page = open_page(people.owner)
+    text = begin(page, content)
+    text.get_by_text("Measure").click()
+    text.press_sequentially("Mine. ")
+    expect(page.get_by_text("It is kept in this browser until you save.")).to_be_visible()
+    page.locator("form[action$='/sign-out']").evaluate("form => form.requestSubmit()")
+    expect(page).to_have_url(re.compile("sign-in"))
+    assert page.evaluate("Object.keys(localStorage)") == []
 
 
 def test_the_second_of_two_people_is_shown_both_texts(
