@@ -17,6 +17,8 @@ def who() -> str:
     return f"user-{person.user.id}" if person else get_remote_address()
 
 
+ANSWER_SECONDS = 1.0
+"""How long the queue server may take; then each process counts by itself."""
 limiter = Limiter(key_func=who, strategy="moving-window", in_memory_fallback_enabled=True)
 
 
@@ -24,7 +26,9 @@ def init_throttle(app: Flask, settings: Settings) -> None:
     """Count in storage that all processes share."""
     address = redis_url(settings)
     app.config["RATELIMIT_STORAGE_URI"] = f"redis+{address}" if address.startswith("unix://") else address
-    app.config["RATELIMIT_STORAGE_OPTIONS"] = {"socket_connect_timeout": 1, "socket_timeout": 1}
+    app.config["RATELIMIT_STORAGE_OPTIONS"] = dict.fromkeys(
+        ("socket_connect_timeout", "socket_timeout"), ANSWER_SECONDS
+    )
     app.config["RATELIMIT_KEY_PREFIX"] = "igny8-limits"
     limiter.init_app(app)
 

@@ -60,7 +60,8 @@ TABLE = {
         planner_api.list_sites planner_api.get_site planner_api.list_sectors planner_api.get_sector
         planner_api.list_keywords planner_api.get_keyword planner_api.list_clusters planner_api.get_cluster
         planner_api.list_ideas planner_api.get_idea
-        writer.tasks writer.task writer.contents writer.content writer.article writer.download
+        writer.tasks writer.task writer.contents writer.content writer.article writer.download_docx
+        writer.download_md writer.download_html
         writer.download_many writer.content_versions writer.content_version
         writer_api.list_tasks writer_api.get_task writer_api.list_content writer_api.get_content
         document_api.get_document api.docs api.call

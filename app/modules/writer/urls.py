@@ -34,8 +34,8 @@ add("/content/<int:id>/publish", "publish", publishing.publish, methods=["POST"]
 add("/content/<int:id>/start-over", "start_over", publishing.start_over, methods=["POST"])
 add("/content/<int:id>/mark-published", "mark_published", publishing.mark_published, methods=["POST"])
 add("/content/<int:id>/take-back-mark", "take_back_mark", publishing.take_back_mark, methods=["POST"])
-for ending in FILE_KINDS:
-    add(f"/content/<int:id>/article.{ending}", "download", contents.download, defaults={"ending": ending})
+for ending, kind in FILE_KINDS.items():
+    add(f"/content/<int:id>/article.{ending}", f"download_{ending}", contents.download(kind))
 add("/content/articles.zip", "download_many", contents.download_many)
 
 DECLARING = (api, decisions_api)

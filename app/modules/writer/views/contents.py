@@ -1,5 +1,6 @@
 """Content: the list, one with its preview; edit, approve, send back, download."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from flask import Response, flash, make_response, render_template, request, url_for
@@ -14,7 +15,7 @@ from app.business.outlets.services import wordpress_connections
 from app.business.writer.models import Content, ContentStatus
 from app.business.writer.services import content_edit
 from app.business.writer.services.article_checks.score import CHECKS
-from app.business.writer.services.article_files import FILE_KINDS, as_archive
+from app.business.writer.services.article_files import FILE_KINDS, FileKind, as_archive
 from app.business.writer.services.article_html import clean_html, mark_quotes
 from app.business.writer.services.article_scores import check_again
 from app.business.writer.services.publishing import changed_since
@@ -166,11 +167,15 @@ def check(id: int) -> ResponseReturnValue:
     return see_other(url_for("writer.content", id=id))
 
 
-@allow(Role.VIEWER)
-def download(id: int, ending: str) -> Response:
-    """The article as a file."""
-    content, kind = owned_or_404(Content, id), FILE_KINDS[ending]
-    return _file(kind.write(content), kind.name(content), kind.mimetype)
+def download(kind: FileKind) -> Callable[[int], Response]:
+    """The view that answers an article as a file of this kind."""
+
+    @allow(Role.VIEWER)
+    def view(id: int) -> Response:
+        content = owned_or_404(Content, id)
+        return _file(kind.write(content), kind.name(content), kind.mimetype)
+
+    return view
 
 
 @allow(Role.VIEWER)

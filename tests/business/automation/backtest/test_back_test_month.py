@@ -36,7 +36,7 @@ RULES: dict[str, dict[str, Any]] = {
         "trigger": "cluster_created",
         "conditions": {"field": "keyword_count", "operator": "gte", "value": 3},
         "credit_limit_per_execution": 5,
-        "monthly_budget": 60,
+        "monthly_budget": 20,
         "actions": [IDEAS],
     },
     "grouped at night": {

@@ -72,7 +72,7 @@ def test_a_rule_takes_its_records_in_its_order_and_the_run_names_it(
     (run,) = machine.runs()
     assert places(session, keywords, run) == taken
     others = [keyword for place, keyword in enumerate(keywords) if place not in taken]
-    happened = why(session, rule, others[0], machine.now).happenings[0]
+    happened = why(session, rule, others[0], machine.now).moments[0]
     assert (
         happened.sentence == f"The run took 3 keywords of the 5 that matched, {words or 'the oldest first'}."
     )

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.services.notices import add_notice
 from app.business.accounts.services.scope import Scope
 from app.business.automation.run_models import ActionRun, Reason, ScheduledTask, Status
+from app.business.automation.services.catalogue.actions.publish_content import PUBLISH_CONTENT
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE
 from app.business.automation.services.runs import outages
 from app.business.automation.services.runs.context import RunContext
@@ -21,7 +22,7 @@ from app.business.planner.models import Site
 from app.business.writer.models import Content
 
 AI, CONSOLE, CREDITS, WORDPRESS = "ai", "console", "credits", "wordpress"
-PUBLISHING = "publish_content"
+PUBLISHING = PUBLISH_CONTENT.key
 ASKING = tuple(entry.key for entry in CATALOGUE.values() if entry.asks_model)
 CLASSES: Mapping[str, str] = {
     "timeout": "unavailable",
