@@ -187,6 +187,8 @@ def shared_app(database_url: str, kept_apps: Callable[[str], Flask]) -> Flask:
 @pytest.fixture
 def app(shared_app: Flask, valkey: Redis) -> Iterator[Flask]:
     """The application on an empty database."""
+    # Tests that walk over all addresses switch it off.
+    shared_app.config["RATELIMIT_ENABLED"] = True
     with shared_app.app_context():
         databases.empty(db.engine)
     return shared_app
