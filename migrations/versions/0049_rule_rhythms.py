@@ -21,7 +21,7 @@ def upgrade() -> None:
         sa.Column('id', Id, nullable=False),
         sa.Column('account_id', Id, nullable=False),
         sa.Column('rule_id', Id, nullable=False),
-        sa.Column('heard_at', UtcDateTime(), nullable=False),
+        sa.Column('last_event_at', UtcDateTime(), nullable=False),
         sa.Column('usual_by', UtcDateTime(), nullable=True),
         sa.Column('silent_from', UtcDateTime(), nullable=True),
         sa.ForeignKeyConstraint(

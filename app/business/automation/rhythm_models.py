@@ -9,7 +9,7 @@ from app.business.base import AccountOwned, Base, Id, owner_key, same_account
 
 
 class RuleRhythm(AccountOwned, Base):
-    """Worked out once for each last event: heard_at is that event (or when the rule was switched on).
+    """Worked out once for each last event: last_event_at is that event (or when the rule was switched on).
 
     usual_by: when the next was to be expected · silent_from: from when on there is something wrong; both null while too
     little is known.
@@ -19,6 +19,6 @@ class RuleRhythm(AccountOwned, Base):
     __table_args__ = owner_key(same_account("rule_id", "automation_rule"), UniqueConstraint("rule_id"))
 
     rule_id: Mapped[int] = mapped_column(Id)
-    heard_at: Mapped[datetime]
+    last_event_at: Mapped[datetime]
     usual_by: Mapped[datetime | None]
     silent_from: Mapped[datetime | None]

@@ -159,9 +159,8 @@ def test_successes_at_once_end_it_once_and_failures_beside_them_are_in_an_incide
 def test_a_failure_waits_for_no_other_failure_of_its_cause(
     session: Session, account: Account, database_url: str
 ) -> None:
-    """SQLite has one writer at a time anyway."""
     if not database_url.startswith("postgresql"):
-        pytest.skip("PostgreSQL only")
+        pytest.skip("SQLite has one writer at a time")
     fail(session, account, 1)
     with Session(db.engine) as first, Session(db.engine) as second:
         incidents.note_failure(first, account.id, AWAY, Touched("run-2", 2), "No.", NOW)

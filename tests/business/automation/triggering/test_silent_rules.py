@@ -71,11 +71,11 @@ def test_a_stop_is_named_once_and_withdrawn_with_the_next_event(
 def test_where_there_are_many_the_database_counts_them(
     session: Session, rule: AutomationRule, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (heard,) = silent_rules.last_heard(session)
-    counted = silent_rules._by_hour(session, heard, silent_rules._times(session, heard))
+    (last,) = silent_rules.last_events(session)
+    counted = silent_rules._by_hour(session, last, silent_rules._times(session, last))
     monkeypatch.setattr(silent_rules, "MOST_TIMES", 50)
-    times = silent_rules._times(session, heard)
-    assert (len(times), silent_rules._by_hour(session, heard, times)) == (50, counted)
+    times = silent_rules._times(session, last)
+    assert (len(times), silent_rules._by_hour(session, last, times)) == (50, counted)
 
 
 @pytest.mark.parametrize("change", ["off", "archived", "paused"])

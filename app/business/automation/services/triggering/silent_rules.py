@@ -32,7 +32,7 @@ WHAT_TO_DO = (
 
 
 @dataclass(frozen=True)
-class Heard:
+class LastEvent:
     """An active rule that events start, and the last of them."""
 
     rule_id: int
@@ -45,12 +45,12 @@ class Heard:
 
 def watch_silence(session: Session, now: datetime) -> int:
     """Raise and withdraw the notices; returns the number of rules that are silent."""
-    heard = last_heard(session)
+    latest = last_events(session)
     known = {row.rule_id: row for row in session.scalars(select(RuleRhythm))}
     silent = 0
-    for one in heard:
+    for one in latest:
         row = known.get(one.rule_id)
-        if row is None or row.heard_at != one.at:
+        if row is None or row.last_event_at != one.at:
             if row is not None and row.silent_from is not None:
                 settle_notice(session, one.account_id, notice_key(one.rule_id), now)
             if now - one.at < LEAST:
@@ -66,7 +66,7 @@ def notice_key(rule_id: int) -> str:
     return f"silent-{rule_id}"
 
 
-def last_heard(session: Session) -> list[Heard]:
+def last_events(session: Session) -> list[LastEvent]:
     """Active rules that events start and have started, of accounts that are not paused."""
     rule = AutomationRule
     query = (
@@ -86,7 +86,7 @@ def last_heard(session: Session) -> list[Heard]:
     for row in rows:
         at = _latest(session, row.account_id, row.id)
         if at is not None:
-            found.append(Heard(row.id, row.account_id, row.name, row.site_id, row.timezone, at))
+            found.append(LastEvent(row.id, row.account_id, row.name, row.site_id, row.timezone, at))
     return found
 
 
@@ -110,28 +110,28 @@ def _latest(session: Session, account_id: int, rule_id: int) -> datetime | None:
     return max(times, default=None)
 
 
-def _work_out(session: Session, heard: Heard) -> RuleRhythm:
-    times = _times(session, heard)
-    rhythm = rhythm_of(times, _by_hour(session, heard, times), ZoneInfo(heard.zone), heard.at)
+def _work_out(session: Session, last: LastEvent) -> RuleRhythm:
+    times = _times(session, last)
+    rhythm = rhythm_of(times, _by_hour(session, last, times), ZoneInfo(last.zone), last.at)
     values = {
-        "heard_at": heard.at,
+        "last_event_at": last.at,
         "usual_by": rhythm.usual_by if rhythm else None,
         "silent_from": rhythm.silent_from if rhythm else None,
     }
-    place = {"account_id": heard.account_id, "rule_id": heard.rule_id}
+    place = {"account_id": last.account_id, "rule_id": last.rule_id}
     upsert(session, RuleRhythm, place | values, unique=["rule_id"], change=values)
-    query = select(RuleRhythm).where(RuleRhythm.rule_id == heard.rule_id)
+    query = select(RuleRhythm).where(RuleRhythm.rule_id == last.rule_id)
     return session.scalars(query.execution_options(populate_existing=True)).one()
 
 
-def _times(session: Session, heard: Heard) -> list[datetime]:
+def _times(session: Session, last: LastEvent) -> list[datetime]:
     """The latest instants at which events have started it, oldest first."""
     run = ScheduledTask
-    query = select(run.scheduled_at).where(*_of_rule(heard)).distinct().order_by(run.scheduled_at.desc())
+    query = select(run.scheduled_at).where(*_of_rule(last)).distinct().order_by(run.scheduled_at.desc())
     return sorted(session.scalars(query.limit(MOST_TIMES)))
 
 
-def _by_hour(session: Session, heard: Heard, times: Sequence[datetime]) -> Mapping[datetime, int]:
+def _by_hour(session: Session, last: LastEvent, times: Sequence[datetime]) -> Mapping[datetime, int]:
     """Their number by the hour; where there are too many to look at each, the database counts them."""
     if len(times) < MOST_TIMES:
         return Counter(time.replace(minute=0, second=0, microsecond=0) for time in times)
@@ -143,41 +143,41 @@ def _by_hour(session: Session, heard: Heard, times: Sequence[datetime]) -> Mappi
         else func.strftime("%Y-%m-%d %H:00", at)
     )
     rows = session.execute(
-        select(hour_of, func.count(at.distinct())).where(*_of_rule(heard)).group_by(hour_of)
+        select(hour_of, func.count(at.distinct())).where(*_of_rule(last)).group_by(hour_of)
     )
     return {datetime.fromisoformat(f"{hour}+00:00"): count for hour, count in rows}
 
 
-def _of_rule(heard: Heard) -> tuple[ColumnElement[bool], ...]:
+def _of_rule(last: LastEvent) -> tuple[ColumnElement[bool], ...]:
     run = ScheduledTask
     return (
-        run.account_id == heard.account_id,
-        run.automation_rule_id == heard.rule_id,
+        run.account_id == last.account_id,
+        run.automation_rule_id == last.rule_id,
         run.status.in_(list(Status)),
         run.cause == Cause.EVENT,
-        run.scheduled_at >= heard.at - KNOWN,
-        run.scheduled_at <= heard.at,
+        run.scheduled_at >= last.at - KNOWN,
+        run.scheduled_at <= last.at,
     )
 
 
-def _notify(session: Session, heard: Heard, row: RuleRhythm, now: datetime) -> None:
+def _notify(session: Session, last: LastEvent, row: RuleRhythm, now: datetime) -> None:
     """Once for each silence, whether it was read or not."""
-    if notice_of(session, heard.account_id, notice_key(heard.rule_id)):
+    if notice_of(session, last.account_id, notice_key(last.rule_id)):
         return
-    zone = ZoneInfo(heard.zone)
-    last = f"{heard.at.astimezone(zone):%a %d %b %H:%M}"
+    zone = ZoneInfo(last.zone)
+    came = f"{last.at.astimezone(zone):%a %d %b %H:%M}"
     usual = f"{row.usual_by.astimezone(zone):%a %d %b %H:%M}" if row.usual_by else ""
     message = Message(
         kind=NoticeKind.LATE,
         level="warning",
-        title=f"Nothing has started “{heard.name[:180]}” for unusually long",
-        body=f"The last event came {last} ({heard.zone}). Judging by its last weeks, the next was to be expected by "
+        title=f"Nothing has started “{last.name[:180]}” for unusually long",
+        body=f"The last event came {came} ({last.zone}). Judging by its last weeks, the next was to be expected by "
         f"{usual}. {WHAT_TO_DO}",
-        key=notice_key(heard.rule_id),
+        key=notice_key(last.rule_id),
         role=Role.OPERATOR,
-        rule_id=heard.rule_id,
-        site_id=heard.site_id,
-        path=f"/rules/{heard.rule_id}",
+        rule_id=last.rule_id,
+        site_id=last.site_id,
+        path=f"/rules/{last.rule_id}",
         label="Open the rule",
     )
-    notify(session, heard.account_id, message, now)
+    notify(session, last.account_id, message, now)
