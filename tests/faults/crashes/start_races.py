@@ -161,6 +161,7 @@ class _Worker:
                     .values(
                         status=Status.PENDING,
                         lease_token=None,
+                        lease_until=None,
                         not_before=self.work.now - timedelta(seconds=1),
                     )
                     .execution_options(synchronize_session=False)
