@@ -53,7 +53,7 @@ REASONS: dict[str, tuple[int, str]] = {
     "services/operations/lifecycle.py": (10, REPORT),
     "services/operations/retry_price.py": (4, ROW),
     "services/operations/undo/footprint.py": (3, ROW),
-    "services/operations/undo/judgement.py": (1, ROW),
+    "services/operations/undo/verdicts.py": (1, ROW),
     "services/operations/undo/operation.py": (2, REPORT),
     "services/operations/undo/writing.py": (5, ROW),
     "services/preflight/neighbour_findings.py": (1, ROW),

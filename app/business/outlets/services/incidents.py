@@ -75,7 +75,7 @@ def note_failure(
         upsert(session, IncidentFailure, values | renewed, unique=["incident_id", "key"], change=renewed)
     if is_new:
         incident = session.get_one(Incident, incident_id)
-        _tell_opened(session, incident, touched, now)
+        _notify_opened(session, incident, touched, now)
 
 
 def recover(session: Session, incident: Incident, now: datetime, *, is_quiet: bool = False) -> None:
@@ -96,7 +96,7 @@ def recover(session: Session, incident: Incident, now: datetime, *, is_quiet: bo
     session.refresh(incident)
     settle_notice(session, incident.account_id, _notice_key(incident), now)
     if not is_quiet:
-        _tell_recovered(session, incident, now)
+        _notify_recovered(session, incident, now)
 
 
 def recover_place(
@@ -272,7 +272,7 @@ def _touched(session: Session, mine: tuple[ColumnElement[bool], ...], column: An
     return found
 
 
-def _tell_opened(session: Session, incident: Incident, touched: Touched, now: datetime) -> None:
+def _notify_opened(session: Session, incident: Incident, touched: Touched, now: datetime) -> None:
     site = next(iter(touched.site_ids), None) if len(touched.site_ids) == 1 else None
     message = Message(
         kind=NoticeKind.INCIDENT,
@@ -282,7 +282,7 @@ def _tell_opened(session: Session, incident: Incident, touched: Touched, now: da
         key=_notice_key(incident),
         path=f"/incidents/{incident.id}",
         label="Open the incident",
-        role=_told(incident),
+        role=_audience(incident),
         run_id=touched.run_id,
         rule_id=touched.rule_id,
         incident_id=incident.id,
@@ -292,7 +292,7 @@ def _tell_opened(session: Session, incident: Incident, touched: Touched, now: da
     announce(session, incident.account_id, OPENED, lambda: [{"incident": as_json(session, incident)}], now)
 
 
-def _tell_recovered(session: Session, incident: Incident, now: datetime) -> None:
+def _notify_recovered(session: Session, incident: Incident, now: datetime) -> None:
     extent = extents(session, Scope(incident.account_id), [incident]).get(incident.id, Extent())
     times = "one failure" if extent.count == 1 else f"{extent.count:,} failures"
     said = over(incident.kind, incident.subject)
@@ -305,7 +305,7 @@ def _tell_recovered(session: Session, incident: Incident, now: datetime) -> None
         key=f"{_notice_key(incident)}-over",
         path=f"/incidents/{incident.id}",
         label="Open the incident",
-        role=_told(incident),
+        role=_audience(incident),
         rule_id=extent.rules[0] if len(extent.rules) == 1 else None,
         incident_id=incident.id,
         site_id=extent.sites[0] if len(extent.sites) == 1 else None,
@@ -332,7 +332,7 @@ def as_json(session: Session, incident: Incident) -> dict[str, Any]:
     }
 
 
-def _told(incident: Incident) -> Role | None:
+def _audience(incident: Incident) -> Role | None:
     """Webhooks are owners' business."""
     return Role.OWNER if incident.kind == "webhook" else None
 

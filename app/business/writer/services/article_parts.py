@@ -68,14 +68,16 @@ class Progress:
     metas_repaired: bool = False
     question: KeptPart | None = None
     answer: KeptPart | None = None
-    wishes: list[str] = field(default_factory=list)
+    change_requests: list[str] = field(default_factory=list)
     """What people said when they declined earlier outlines."""
 
     @classmethod
     def of(cls, parts: Sequence[KeptPart]) -> "Progress":
         void = {number for part in parts if part.kind == "rejected" for number in part.data["void"]}
         progress = cls()
-        progress.wishes = [part.data["note"] for part in parts if part.kind == "answer" and part.data["note"]]
+        progress.change_requests = [
+            part.data["note"] for part in parts if part.kind == "answer" and part.data["note"]
+        ]
         for part in parts:
             if part.number not in void:
                 progress._add(part)

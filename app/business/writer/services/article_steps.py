@@ -81,8 +81,8 @@ def next_step(
     """What comes after these parts."""
     progress = Progress.of(parts)
     if progress.outline is None:
-        wishes = {"wishes": progress.wishes} if progress.wishes else {}
-        return Call("outline", task.prompt(OUTLINE, Outline, **wishes))
+        more = {"wishes": progress.change_requests} if progress.change_requests else {}
+        return Call("outline", task.prompt(OUTLINE, Outline, **more))
     return (
         (_approval(progress) if approve_outline else None)
         or _next_section(task, facts, progress)
@@ -254,8 +254,10 @@ def _shortened(draft: Draft) -> Draft:
 
 def _repair(task: Assignment, progress: Progress, place: int, words: int, faults: Sequence[Finding]) -> Call:
     section = progress.sections[place]
-    told = [" ".join(filter(None, (finding.message, "; ".join(finding.quotes[:5])))) for finding in faults]
-    prompt = _prompt(task, REPAIR, progress, place, words, text=section.text, faults=told)
+    sentences = [
+        " ".join(filter(None, (finding.message, "; ".join(finding.quotes[:5])))) for finding in faults
+    ]
+    prompt = _prompt(task, REPAIR, progress, place, words, text=section.text, faults=sentences)
     checks = {finding.check for finding in faults} | section.repaired
     return Call(
         "repair", prompt, {"section": place, "words": words, "checks": sorted(checks)}, section.heading
@@ -267,7 +269,7 @@ def _prompt(
 ) -> Prompt:
     section = progress.sections[place]
     before = Progress(progress.outline, sections=progress.sections[:place])
-    told: dict[str, Any] = {
+    facts: dict[str, Any] = {
         "heading": section.heading or "(introduction, without a heading)",
         "points": section.points,
         "keywords": section.keywords,
@@ -275,13 +277,13 @@ def _prompt(
         "is_last": place == len(progress.sections) - 1,
     }
     if text := more.pop("text", None):
-        told["text"] = text
+        facts["text"] = text
     return task.prompt(
         instructions,
         None,
         title=progress.title,
         outline=[one.heading for one in progress.sections[1:]],
-        section=told,
+        section=facts,
         earlier_text=before.markdown[-EARLIER_TEXT_SHOWN:],
         **more,
     )

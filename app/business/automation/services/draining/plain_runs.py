@@ -102,11 +102,11 @@ def _entangled_accounts(session: Session, account_ids: Collection[int]) -> set[i
     """Accounts in which the end of a run starts, sends or wakes something."""
     rule, hook, waiter = AutomationRule, Webhook, ScheduledTask
     waits = waiter.waiting_for.in_([Waiting.PREVIOUS, Waiting.CREDITS])
-    listens = rule.trigger == EventType.RUN_FINISHED, rule.is_active
+    follows_runs = rule.trigger == EventType.RUN_FINISHED, rule.is_active
     incident = Incident
     is_ended_by_runs = incident.status == IncidentStatus.OPEN, run_incidents.is_ended_by_any_run()
     found = union_all(
-        select(rule.account_id).where(rule.account_id.in_(account_ids), *listens),
+        select(rule.account_id).where(rule.account_id.in_(account_ids), *follows_runs),
         select(hook.account_id).where(hook.account_id.in_(account_ids), hook.is_active),
         select(waiter.account_id).where(waiter.account_id.in_(account_ids), waits),
         select(incident.account_id).where(incident.account_id.in_(account_ids), *is_ended_by_runs),

@@ -21,11 +21,11 @@ PART = 10
 
 def watch_chains(session: Session, now: datetime) -> int:
     """Raise the notices; returns their number."""
-    told = 0
+    notified = 0
     for account_id, limit in session.execute(_spending(now)).all():
         for root_id, spent in _chains(session, account_id, limit, now):
-            told += _notify(session, account_id, root_id, spent, limit, now)
-    return told
+            notified += _notify(session, account_id, root_id, spent, limit, now)
+    return notified
 
 
 def _spending(now: datetime) -> Any:

@@ -30,7 +30,7 @@ from app.business.automation.services.operations.undo.footprint import (
     footprint_of,
     undone,
 )
-from app.business.automation.services.operations.undo.judgement import Foreseen, judge
+from app.business.automation.services.operations.undo.verdicts import Foreseen, decide
 from app.business.automation.services.operations.undo.writing import Tally, Undoing, undo_some
 from app.business.automation.services.transactions import Clock, Transaction
 from app.business.errors import Conflict
@@ -73,7 +73,7 @@ def foresee(session: Session, run: ScheduledTask) -> Tally:
         for ids in chunks(all_ids):
             own = model.account_id == run.account_id, model.id.in_(ids)
             records = session.scalars(select(model).where(*own).order_by(model.id)).all()
-            for verdict in judge(session, one, record_type, records, foreseen):
+            for verdict in decide(session, one, record_type, records, foreseen):
                 foreseen.add(record_type, verdict)
                 tally.note(record_type, verdict)
     return tally

@@ -13,7 +13,7 @@ from app.business.accounts.services import audit_log
 from app.business.accounts.services.audit_log import AuditActor
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.operations.undo.footprint import UndoneRun
-from app.business.automation.services.operations.undo.judgement import Foreseen, Verdict, judge
+from app.business.automation.services.operations.undo.verdicts import Foreseen, Verdict, decide
 from app.business.planner.models import Keyword, KeywordStatus, Record
 from app.business.planner.services.record_archive import archive
 
@@ -67,7 +67,7 @@ def undo_some(
     own = model.account_id == undoing.run.account_id, model.id.in_(ids)
     locked = select(model).where(*own).order_by(model.id).with_for_update()
     records = session.scalars(locked.execution_options(populate_existing=True)).all()
-    for verdict in list(judge(session, undoing.run, record_type, records, Foreseen())):
+    for verdict in list(decide(session, undoing.run, record_type, records, Foreseen())):
         _carry_out(session, undoing, verdict, now)
         tally.note(record_type, verdict)
 

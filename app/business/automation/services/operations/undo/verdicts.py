@@ -78,7 +78,7 @@ class Foreseen:
             self.statuses[key] = verdict.restored
 
 
-def judge(
+def decide(
     session: Session, run: UndoneRun, record_type: str, records: Sequence[Record], foreseen: Foreseen
 ) -> Iterator[Verdict]:
     """The verdict on each of some records of one type; verdicts on their children must have been carried out."""
