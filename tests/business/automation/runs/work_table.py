@@ -25,6 +25,8 @@ from app.business.automation.services.runs import commands, recovery
 from app.business.automation.services.runs.context import RunContext
 from app.business.automation.services.runs.gate_verdict import OutOfCredits
 from app.business.automation.services.runs.lease import LEASE
+from app.business.automation.services.runs.opening import RUN_QUEUES
+from app.business.automation.services.runs.reservations import ready
 from app.business.automation.services.runs.steps import Step
 from app.business.automation.services.runs.unit_receipts import Done, Unit
 from app.business.billing.models import CreditEntry
@@ -223,8 +225,8 @@ class BreakingMachine(Machine):
         return engine
 
     def settle(self, rounds: int = 50) -> None:
-        """As workers do; the run of one that dies is rescued, until it is given up."""
-        while not self._survives() or self.runs(Status.RUNNING):
+        """As workers do; what one that dies has claimed or reserved is free again once its lease is over."""
+        while not self._survives() or self._is_one_due():
             if not self._is_one_ready():
                 self.now += 2 * LEASE
                 recovery.rescue(self.transaction, self.clock)
@@ -236,11 +238,17 @@ class BreakingMachine(Machine):
             return False
         return True
 
-    def _is_one_ready(self) -> bool:
-        query = select(ScheduledTask.id).where(
-            ScheduledTask.status == Status.PENDING, ScheduledTask.scheduled_at <= self.now
+    def _is_one_due(self) -> bool:
+        """A run is running, or due and waits for nothing but a worker, whoever has reserved it."""
+        run = ScheduledTask
+        waits = (run.status == Status.PENDING) & run.waiting_for.is_(None) & (run.scheduled_at <= self.now)
+        return (
+            self.session.scalar(select(run.id).where((run.status == Status.RUNNING) | waits).limit(1))
+            is not None
         )
-        return self.session.scalar(query.limit(1)) is not None
+
+    def _is_one_ready(self) -> bool:
+        return any(self.session.scalar(ready(queue, self.now).limit(1)) is not None for queue in RUN_QUEUES)
 
     def begin(self, case: Case) -> Trial:
         """A rule as the case says, on its own records, and its first run."""
