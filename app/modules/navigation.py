@@ -11,12 +11,13 @@ from app.business.accounts.models import Role
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of the menu, visible from `role` upward."""
+    """One line of the menu, visible from `role` upward. keys: the two keys that go there, one after the other."""
 
     endpoint: str
     label: str
     icon: str
     role: Role = Role.VIEWER
+    keys: str = ""
 
 
 @dataclass(frozen=True)
@@ -28,35 +29,36 @@ class Link:
     url: str
     is_current: bool
     endpoint: str = ""
+    keys: str = ""
 
 
 MENU: tuple[tuple[str, tuple[Entry, ...]], ...] = (
     (
         "Automation",
         (
-            Entry("automation.dashboard", "Dashboard", "layout-dashboard"),
-            Entry("automation.rules", "Rules", "bolt"),
-            Entry("automation.calendar", "Calendar", "calendar"),
-            Entry("automation.history", "History", "history"),
+            Entry("automation.dashboard", "Dashboard", "layout-dashboard", keys="g d"),
+            Entry("automation.rules", "Rules", "bolt", keys="g r"),
+            Entry("automation.calendar", "Calendar", "calendar", keys="g c"),
+            Entry("automation.history", "History", "history", keys="g h"),
             Entry("automation.incidents", "Incidents", "alert-circle"),
-            Entry("automation.my_work", "My work", "inbox", Role.OPERATOR),
+            Entry("automation.my_work", "My work", "inbox", Role.OPERATOR, keys="g w"),
         ),
     ),
     (
         "Pipeline",
         (
-            Entry("planner.keywords", "Keywords", "tag"),
-            Entry("planner.clusters", "Clusters", "topology-star-3"),
-            Entry("planner.ideas", "Ideas", "bulb"),
-            Entry("writer.tasks", "Tasks", "checklist"),
-            Entry("writer.contents", "Content", "file-text"),
+            Entry("planner.keywords", "Keywords", "tag", keys="g k"),
+            Entry("planner.clusters", "Clusters", "topology-star-3", keys="g l"),
+            Entry("planner.ideas", "Ideas", "bulb", keys="g i"),
+            Entry("writer.tasks", "Tasks", "checklist", keys="g t"),
+            Entry("writer.contents", "Content", "file-text", keys="g a"),
         ),
     ),
     (
         "Settings",
         (
-            Entry("billing.credits", "Credits", "coins"),
-            Entry("planner.sites", "Sites", "world"),
+            Entry("billing.credits", "Credits", "coins", keys="g m"),
+            Entry("planner.sites", "Sites", "world", keys="g s"),
             Entry("accounts.team", "Team", "users", Role.OWNER),
             Entry("accounts.api_keys", "Keys", "key", Role.OWNER),
             Entry("outlets.ai", "AI service", "robot", Role.OWNER),
@@ -67,6 +69,22 @@ MENU: tuple[tuple[str, tuple[Entry, ...]], ...] = (
         ),
     ),
 )
+
+KEYS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
+    ("Everywhere", (("/", "Search"), ("?", "These keys"), ("Esc", "Close what is open"))),
+    (
+        "In My work",
+        (
+            ("j", "Next"),
+            ("k", "Previous"),
+            ("a", "Approve"),
+            ("s", "Write what should change"),
+            ("e", "Edit"),
+            ("o", "Its page"),
+        ),
+    ),
+)
+"""Keys besides those of the menu, with what they do."""
 
 STAND_IN = 7_777_777_777_777_777
 """Stands for the number of a row while its address is built."""
@@ -84,9 +102,17 @@ def navigation() -> list[tuple[str, list[Link]]]:
 
     def link(entry: Entry) -> Link:
         url = urls[entry.endpoint]
-        return Link(entry.label, entry.icon, url, url == current, entry.endpoint)
+        return Link(entry.label, entry.icon, url, url == current, entry.endpoint, entry.keys)
 
     return [(title, list(map(link, entries))) for title, entries in shown if entries]
+
+
+def shortcuts() -> list[tuple[str, list[tuple[str, str]]]]:
+    """All keys by where they work: of this person's menu too."""
+    menu = [(link.keys, link.label) for _, links in navigation() for link in links if link.keys]
+    (everywhere, keys), *others = ((title, list(keys)) for title, keys in KEYS)
+    mine = [(title, keys) for title, keys in others if g.person.can(Role.OPERATOR)]
+    return [(everywhere, keys), ("Go to", menu), *mine]
 
 
 def address_of(endpoint: str) -> str:

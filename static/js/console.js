@@ -87,25 +87,11 @@ function fadeToasts() {
 fadeToasts();
 document.addEventListener("htmx:after:swap", fadeToasts);
 
-// Single keys press what names them with data-key, where they are not switched off and nobody types.
-const shortcutsAreOn = () => localStorage.getItem("shortcuts") !== "off";
-
-document.addEventListener("change", (event) => {
-  if (!event.target.matches("[data-shortcuts]")) return;
-  if (event.target.checked) localStorage.removeItem("shortcuts");
-  else localStorage.setItem("shortcuts", "off");
-});
-for (const box of document.querySelectorAll("[data-shortcuts]")) box.checked = shortcutsAreOn();
-
-document.addEventListener("keydown", (event) => {
-  const isTyping = event.target.closest("input:not([type=checkbox]), textarea, select, [contenteditable]");
-  if (isTyping || event.ctrlKey || event.metaKey || event.altKey || !shortcutsAreOn()) return;
-  const named = document.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
-  if (!named) return;
-  event.preventDefault();
-  if (named.matches("textarea")) named.focus();
-  else if (named.matches("form")) named.requestSubmit();
-  else named.click();
+// A <dialog> is opened by what names it; its own button, Escape or a click beside it close it.
+document.addEventListener("click", (event) => {
+  const opener = event.target.closest("[data-opens]");
+  if (opener) document.getElementById(opener.dataset.opens).showModal();
+  else if (event.target.matches("dialog[open]")) event.target.close();
 });
 
 // A step of the rule form begins at its first field, or at the first that is wrong.

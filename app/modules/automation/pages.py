@@ -37,6 +37,7 @@ from app.modules.automation.views import (
     rule_form,
     rules,
     runs,
+    search,
     start,
     templates,
     transfer,
@@ -112,6 +113,8 @@ add("/operations/<int:id>/cancel", "cancel_operation", operations.cancel, method
 
 add("/why/<record_type>/<int:id>", "why", why.index)
 add("/why/<record_type>/<int:id>/rule/<int:rule_id>", "why_rule", why.show)
+
+add("/search", "search", search.show)
 
 add("/incidents", "incidents", incidents.index)
 add("/incidents/<int:id>", "incident", incidents.show)
