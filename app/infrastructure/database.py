@@ -7,7 +7,7 @@ from typing import Any
 
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Connection, Engine, event, text
 from sqlalchemy.orm import Session
 
 # All tables, so that every process and the migrations know the whole schema.
@@ -139,6 +139,20 @@ def hardly_waiting() -> Iterator[None]:
     finally:
         reading.reset(reads)
         impatient.reset(token)
+
+
+@contextmanager
+def reading_aside(session: Session) -> Iterator[None]:
+    """For what a page can do without: reads in the block hardly wait for a lock, and the refusal of one leaves the
+    transaction usable. On SQLite reads wait for nobody.
+    """
+    if session.get_bind().dialect.name == "sqlite":
+        yield
+        return
+    with session.begin_nested():
+        session.execute(text(f"SET LOCAL lock_timeout = {HARDLY_SECONDS * 1000:.0f}"))
+        yield
+        session.execute(text(f"SET LOCAL lock_timeout = {LOCK_WAIT_SECONDS * 1000:.0f}"))
 
 
 @contextmanager

@@ -2,12 +2,8 @@
 
 from flask import Blueprint, g
 
-from app.business.accounts.models import Role
-from app.business.accounts.services import notices
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE
-from app.business.automation.services.history.run_attention import notices_seen
 from app.business.writer.models import TASK_TYPES
-from app.infrastructure.database import db
 from app.modules.automation.labels.explanations import SOURCES, VERDICTS, verdict
 from app.modules.automation.labels.limits import remedy
 from app.modules.automation.labels.rule_switch import asks_first
@@ -45,7 +41,7 @@ from app.modules.automation.views import (
     versions,
     why,
 )
-from app.modules.automation.views.my_work import awaiting
+from app.modules.automation.views.my_work import awaiting_in_bar
 
 blueprint = Blueprint("automation", __name__)
 add = blueprint.add_url_rule
@@ -130,20 +126,12 @@ add("/notices/read", "read_notices", my_work.read_notices, methods=["POST"])
 
 def unread_notices() -> int:
     """Unread notice count, for the bar above every page."""
-    person = g.get("person")
-    if person is None:
-        return 0
-    if not person.can(Role.OPERATOR):
-        return notices.unread_notices(db.session(), person.user, seen=notices_seen(person.scope))
-    return awaiting().unread
+    return awaiting_in_bar().unread if g.get("person") else 0
 
 
 def menu_count(endpoint: str) -> int:
     """What awaits the person behind an entry of the menu."""
-    person = g.get("person")
-    if endpoint != "automation.my_work" or person is None or not person.can(Role.OPERATOR):
-        return 0
-    return awaiting().total
+    return awaiting_in_bar().total if endpoint == "automation.my_work" and g.get("person") else 0
 
 
 for function in (unread_notices, menu_count, outcome, advice):

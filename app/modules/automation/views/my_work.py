@@ -8,9 +8,10 @@ from urllib.parse import urlencode
 from flask import flash, g, make_response, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from sqlalchemy import select
+from sqlalchemy.exc import DBAPIError
 
 from app.business.accounts.models import Role, User
-from app.business.accounts.services.notices import mark_read, notices_for
+from app.business.accounts.services.notices import mark_read, notices_for, unread_notices
 from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.history.run_attention import failed_since, notices_seen
 from app.business.automation.services.history.work import (
@@ -20,6 +21,7 @@ from app.business.automation.services.history.work import (
     due_tasks,
     work_counts,
 )
+from app.business.database_faults import is_passing
 from app.business.errors import Conflict, Invalid
 from app.business.periods import last_days
 from app.business.planner.services.decision_undo import take_back as take_back_decisions
@@ -27,7 +29,7 @@ from app.business.planner.services.record_changes import CLUSTER, IDEA, KEYWORD,
 from app.business.writer.models import Content, ContentStatus, Task
 from app.business.writer.services.content_edit import update_content
 from app.business.writer.services.record_kinds import CONTENT, TASK
-from app.infrastructure.database import db
+from app.infrastructure.database import db, reading_aside
 from app.modules.access import allow, current_person, own_path
 from app.modules.article_notes import with_note
 from app.modules.ask_first import ask, is_confirmed
@@ -47,13 +49,31 @@ SAID = {"approve": "approved", "send_back": "sent back with your note", "assign"
 
 
 def awaiting() -> WorkCounts:
-    """What awaits the person now; asked once for a page."""
+    """What awaits the person now; asked once for a page. Of those without work only notices count."""
     if "awaiting" not in g:
-        person, now = current_person(), datetime.now(UTC)
+        session, person, now = db.session(), current_person(), datetime.now(UTC)
         since = last_days(WEEK, person.account.timezone, now).start
-        g.awaiting = work_counts(db.session(), person.user, person.scope, _today(now) + SOON, since)
+        if person.can(Role.OPERATOR):
+            g.awaiting = work_counts(session, person.user, person.scope, _today(now) + SOON, since)
+        else:
+            unread = unread_notices(session, person.user, seen=notices_seen(person.scope))
+            g.awaiting = WorkCounts(0, 0, 0, unread)
     counts: WorkCounts = g.awaiting
     return counts
+
+
+def awaiting_in_bar() -> WorkCounts:
+    """As `awaiting`, but none while somebody keeps a table locked: pages about other things can be read meanwhile."""
+    if "awaiting" in g:
+        return awaiting()
+    try:
+        with reading_aside(db.session()):
+            return awaiting()
+    except DBAPIError as error:
+        if not is_passing(error):
+            raise
+        g.awaiting = WorkCounts(0, 0, 0, 0)
+        return awaiting()
 
 
 @allow(Role.OPERATOR)
