@@ -3,7 +3,7 @@
 import base64
 import binascii
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any, Generic, TypeVar, cast
@@ -14,6 +14,11 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from app.business.errors import Invalid
 
 Row = TypeVar("Row")
+
+MOST_ROWS = 100_000
+"""Of a file."""
+AT_ONCE = 500
+"""Rows that are read at once for a file."""
 
 _DAMAGED = "This page address is damaged. Start again from the first page."
 _LARGEST = 2**63 - 1
@@ -113,6 +118,17 @@ def sorted_page(
     if len(rows) > limit:
         following = encode([order.value(rows[limit - 1]), cast(Any, rows[limit - 1]).id])
     return Page(rows[:limit], following, lambda: count_of(session, query, id_column))
+
+
+def every_page(read: Callable[[str | None, int], Page[Row]]) -> Iterator[Sequence[Row]]:
+    """The rows of page after page, so that memory stays flat whatever their number; at most MOST_ROWS."""
+    cursor, left = None, MOST_ROWS
+    while left > 0:
+        page = read(cursor, min(AT_ONCE, left))
+        yield page.rows
+        left -= len(page.rows)
+        if not (cursor := page.next_cursor):
+            return
 
 
 def encode(values: Sequence[Any]) -> str:

@@ -1,6 +1,7 @@
 """Tables as files: CSV, JSON lines and XLSX, written row by row into a file on disk.
 
 What begins like a formula is no formula in any of them: in CSV an apostrophe stands before it, in XLSX it is text.
+Lists and objects stay what they are in JSON lines; in the other two a cell has a list as `one; two`, an object as JSON.
 """
 
 import csv
@@ -10,10 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from tempfile import TemporaryFile
 from typing import IO
 
+from pydantic import JsonValue
 from xlsxwriter import Workbook
 
 Cell = str | int | float | None
-Rows = Iterable[Mapping[str, Cell]]
+Rows = Iterable[Mapping[str, JsonValue]]
 FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 TYPES = {
     "csv": "text/csv; charset=utf-8",
@@ -32,6 +34,15 @@ def table_file(kind: str, columns: Sequence[str], rows: Rows) -> IO[bytes]:
     return file
 
 
+def cell_of(value: JsonValue) -> Cell:
+    """The value as one cell."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list) and not any(isinstance(item, (dict, list)) for item in value):
+        return "; ".join(str(cell_of(item)) for item in value)
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else value
+
+
 def plain_text(cell: Cell) -> Cell:
     """The cell for CSV, so that no spreadsheet computes it."""
     return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_SIGNS) else cell
@@ -41,7 +52,7 @@ def _write_csv(file: IO[bytes], columns: Sequence[str], rows: Rows) -> None:
     text = io.TextIOWrapper(file, encoding="utf-8", newline="", write_through=True)
     writer = csv.writer(text)
     writer.writerow(columns)
-    writer.writerows([plain_text(row[column]) for column in columns] for row in rows)
+    writer.writerows([plain_text(cell_of(row[column])) for column in columns] for row in rows)
     text.detach()
 
 
@@ -60,7 +71,7 @@ def _write_sheet(file: IO[bytes], columns: Sequence[str], rows: Rows) -> None:
         sheet.write_string(0, place, column)
     for number, row in enumerate(rows, 1):
         for place, column in enumerate(columns):
-            cell = row[column]
+            cell = cell_of(row[column])
             if isinstance(cell, str):
                 sheet.write_string(number, place, cell[:MOST_CHARACTERS])
             elif cell is not None:

@@ -1,7 +1,7 @@
 """Shared by the pages of all records: a list under its filters, and where a record comes from."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 from urllib.parse import urlencode
 
@@ -19,6 +19,7 @@ from app.business.language_model import ModelUse
 from app.business.planner.models import Record
 from app.business.planner.services.record_lists import RecordList
 from app.infrastructure.database import db
+from app.infrastructure.table_files import TYPES
 from app.modules.access import current_person
 from app.modules.display import credits, plural
 from app.modules.forms import FilterForm
@@ -30,7 +31,7 @@ IDS_MOST = 1_000
 
 @dataclass(frozen=True)
 class ListView(Generic[Row]):
-    """One page of a list, with the addresses around it."""
+    """One page of a list, with the addresses around it; files: where the whole list is to be had, by kind of file."""
 
     rows: Sequence[Row]
     total: int
@@ -38,6 +39,7 @@ class ListView(Generic[Row]):
     next_url: str | None
     first_url: str | None
     clear_url: str | None
+    files: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def is_filtered(self) -> bool:
@@ -62,8 +64,13 @@ class Trail:
     use: ModelUse | None = None
 
 
-def read_list(rows: RecordList[Row], form: FilterForm, noun: str, **fixed: Any) -> ListView[Row]:
-    """The page of `rows` that the address asks for; `fixed` are filters set by the page itself."""
+def read_list(
+    rows: RecordList[Row], form: FilterForm, noun: str, *, export: str | None = None, **fixed: Any
+) -> ListView[Row]:
+    """The page of `rows` that the address asks for; `fixed` are filters set by the page itself.
+
+    export: the endpoint of the API that answers with the list as a file.
+    """
     session, scope = db.session(), current_person().scope
     sort, chosen = _wanted(form)
     page = rows.page(session, scope, chosen | fixed, sort=sort, cursor=request.args.get("cursor"))
@@ -75,7 +82,14 @@ def read_list(rows: RecordList[Row], form: FilterForm, noun: str, **fixed: Any) 
         next_url=_address(cursor=page.next_cursor) if page.next_cursor else None,
         first_url=_address() if "cursor" in request.args else None,
         clear_url=url_for(str(request.endpoint), **(request.view_args or {})) if chosen else None,
+        files=file_addresses(export, chosen | ({"sort": sort} if sort else {})) if export else {},
     )
+
+
+def file_addresses(endpoint: str, chosen: Mapping[str, Any]) -> dict[str, str]:
+    """Kind of file -> the address of the list under exactly these filters."""
+    address = url_for(endpoint)
+    return {kind: f"{address}?{urlencode({**chosen, 'format': kind}, doseq=True)}" for kind in TYPES}
 
 
 def chosen_ids(rows: RecordList[Row], form: FilterForm) -> list[int]:

@@ -44,7 +44,7 @@ TABLE = {
         accounts.profile accounts.save_profile accounts.notice_choices accounts.save_notice_choices
         accounts.password accounts.end_session accounts.end_all_sessions
         accounts.settings
-        billing.credits billing_api.show_credits billing_api.list_entries
+        billing.credits billing_api.show_credits billing_api.list_entries billing_api.export_ledger
         automation.dashboard automation.rules automation.rule automation.versions
         automation.version automation.templates automation.calendar automation.history
         automation.history_columns automation.export_runs automation.search
@@ -60,10 +60,12 @@ TABLE = {
         planner_api.list_sites planner_api.get_site planner_api.list_sectors planner_api.get_sector
         planner_api.list_keywords planner_api.get_keyword planner_api.list_clusters planner_api.get_cluster
         planner_api.list_ideas planner_api.get_idea
+        planner_api.export_keywords planner_api.export_clusters planner_api.export_ideas
         writer.tasks writer.task writer.contents writer.content writer.article writer.download_docx
         writer.download_md writer.download_html
         writer.download_many writer.content_versions writer.content_version
         writer_api.list_tasks writer_api.get_task writer_api.list_content writer_api.get_content
+        writer_api.export_tasks writer_api.export_content
         document_api.get_document api.docs api.call
         system.health system.trouble system.moved system.header
     """,
@@ -107,7 +109,7 @@ TABLE = {
         accounts.team accounts.add_person accounts.ask_role accounts.change_role accounts.new_link
         accounts.switch_off accounts.switch_on accounts.api_keys accounts.add_key accounts.edit_key
         accounts.save_key accounts.revoke_key
-        accounts.save_settings accounts_api.list_audit
+        accounts.save_settings accounts_api.list_audit accounts_api.export_audit
         outlets.ai outlets.save_ai outlets.test_ai outlets.remove_ai
         outlets.save_wordpress outlets.remove_wordpress
         wordpress_api.replace_wordpress wordpress_api.remove_wordpress

@@ -83,7 +83,7 @@ def show(schema: type[Read], row: Any) -> Read:
 
 def list_rows(rows: RecordList[Row], query: Query, window: Window) -> Page[Row]:
     """The part of the list that the address asks for. Raises Invalid."""
-    chosen = query.model_dump(exclude_unset=True)
+    chosen = query.model_dump(exclude_unset=True, exclude={"format"})
     return rows.page(
         db.session(),
         current_person().scope,

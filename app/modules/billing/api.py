@@ -8,14 +8,17 @@ from flask import Response
 from pydantic import BaseModel, Field
 
 from app.business.accounts.models import Role
-from app.business.billing.models import EntryKind
+from app.business.billing.models import CreditEntry, EntryKind
 from app.business.billing.services import ledger
 from app.business.billing.services.credit_service import CreditService
+from app.business.paging import Page
 from app.infrastructure.database import db
 from app.modules.access import current_person
 from app.modules.api.declaration import ApiBlueprint
+from app.modules.api.exports import FILE, FileQuery, entry_file
 from app.modules.api.records import Readable, show
 from app.modules.api.resource import Listed, Query, Window, answer, listed
+from app.modules.quotas import EXPORTS
 
 api = ApiBlueprint("billing_api", __name__, url_prefix="/api/billing")
 
@@ -56,16 +59,25 @@ def show_credits() -> Response:
     return answer(CreditsShown(**asdict(balance)))
 
 
+class LedgerExportQuery(LedgerQuery, FileQuery):
+    """The filters of the ledger."""
+
+
 @api.call("GET", "/ledger/", Role.VIEWER, answers={200: Listed[EntryShown]})
 def list_entries(query: LedgerQuery, window: Window) -> Response:
     """Movements of credits, newest first."""
-    account_id = current_person().account.id
-    page = ledger.entries(
-        db.session(),
-        account_id,
-        cursor=window.cursor,
-        limit=window.limit,
-        kind=query.kind,
-        oldest=query.ordering == "created_at",
-    )
+    page = _entries(query, window.cursor, window.limit)
     return listed(window, page, lambda entry: show(EntryShown, entry))
+
+
+@api.call("GET", "/ledger/export/", Role.VIEWER, answers=FILE, quota=EXPORTS)
+def export_ledger(query: LedgerExportQuery) -> Response:
+    """Movements of credits of the filter in its order, at most 100,000, as a file: CSV, JSON lines or XLSX."""
+    return entry_file("ledger", query, EntryShown, lambda cursor, limit: _entries(query, cursor, limit))
+
+
+def _entries(query: LedgerQuery, cursor: str | None, limit: int) -> Page[CreditEntry]:
+    oldest = query.ordering == "created_at"
+    return ledger.entries(
+        db.session(), current_person().account.id, cursor=cursor, limit=limit, kind=query.kind, oldest=oldest
+    )

@@ -19,6 +19,7 @@ from app.business.periods import this_month
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person
 from app.modules.billing import outlook_page
+from app.modules.record_pages import file_addresses
 from app.modules.web import htmx, page_or_partial
 
 PAGE_SIZE = 50
@@ -56,7 +57,12 @@ def credits() -> str:
 
 def _listed(rows: Sequence[CreditEntry], next_cursor: str | None) -> Mapping[str, object]:
     next_url = url_for("billing.credits", cursor=next_cursor) if next_cursor else None
-    return {"entries": rows, "next_url": next_url, "run_page": _address("automation.run")}
+    return {
+        "entries": rows,
+        "next_url": next_url,
+        "run_page": _address("automation.run"),
+        "files": file_addresses("billing_api.export_ledger", {}),
+    }
 
 
 def _ai_this_month(now: datetime) -> Mapping[str, object] | None:

@@ -26,18 +26,22 @@ from app.infrastructure.database import db
 from app.modules.access import OWNER_OF_ALL, current_person, owned_or_404, require_seen
 from app.modules.api.bodies import Changes, OneOrMany
 from app.modules.api.declaration import ApiBlueprint
+from app.modules.api.exports import FILE, record_file
 from app.modules.api.records import list_rows, row_to_change, show
 from app.modules.api.resource import Listed, Window, answer, listed, listed_as, report, saved
 from app.modules.planner.serializers import (
     ClusterChanges,
+    ClusterExportQuery,
     ClusterNew,
     ClusterQuery,
     ClusterShown,
     IdeaChanges,
+    IdeaExportQuery,
     IdeaNew,
     IdeaQuery,
     IdeaShown,
     KeywordChanges,
+    KeywordExportQuery,
     KeywordNew,
     KeywordQuery,
     KeywordsAdded,
@@ -51,6 +55,7 @@ from app.modules.planner.serializers import (
     SiteQuery,
     SiteShown,
 )
+from app.modules.quotas import EXPORTS
 
 api = ApiBlueprint("planner_api", __name__, url_prefix="/api/planner")
 
@@ -123,6 +128,15 @@ def list_keywords(query: KeywordQuery, window: Window) -> Response:
     return listed(window, list_rows(KEYWORDS, query, window), lambda keyword: show(KeywordShown, keyword))
 
 
+@api.call("GET", "/keywords/export/", Role.VIEWER, answers=FILE, quota=EXPORTS)
+def export_keywords(query: KeywordExportQuery) -> Response:
+    """Keywords of the filter in its order, at most 100,000, as a file: CSV, JSON lines or XLSX.
+
+    Texts that begin like a formula get a leading apostrophe in CSV, and are text in XLSX.
+    """
+    return record_file("keywords", KEYWORDS, query, KeywordShown)
+
+
 @api.call(
     "POST", "/keywords/", Role.OPERATOR, answers={201: KeywordShown | KeywordsAdded}, errors=(NotFound,)
 )
@@ -163,9 +177,16 @@ def change_keyword(id: int, body: Changes[KeywordChanges]) -> Response:
 def list_clusters(query: ClusterQuery, window: Window) -> Response:
     """Clusters."""
     page = list_rows(CLUSTERS, query, window)
-    figures = cluster_figures(db.session(), [cluster.id for cluster in page.rows])
-    shown = (_with_figures(cluster, figures[cluster.id]) for cluster in page.rows)
-    return listed_as(window, page, shown)
+    return listed_as(window, page, _shown_clusters(page.rows))
+
+
+@api.call("GET", "/clusters/export/", Role.VIEWER, answers=FILE, quota=EXPORTS)
+def export_clusters(query: ClusterExportQuery) -> Response:
+    """Clusters of the filter in its order, at most 100,000, as a file: CSV, JSON lines or XLSX.
+
+    Texts that begin like a formula get a leading apostrophe in CSV, and are text in XLSX.
+    """
+    return record_file("clusters", CLUSTERS, query, ClusterShown, _shown_clusters)
 
 
 @api.call("POST", "/clusters/", Role.OPERATOR, answers={201: ClusterShown}, errors=(NotFound,))
@@ -200,6 +221,15 @@ def change_cluster(id: int, body: Changes[ClusterChanges]) -> Response:
 def list_ideas(query: IdeaQuery, window: Window) -> Response:
     """Ideas."""
     return listed(window, list_rows(IDEAS, query, window), lambda idea: show(IdeaShown, idea))
+
+
+@api.call("GET", "/ideas/export/", Role.VIEWER, answers=FILE, quota=EXPORTS)
+def export_ideas(query: IdeaExportQuery) -> Response:
+    """Ideas of the filter in its order, at most 100,000, as a file: CSV, JSON lines or XLSX.
+
+    Texts that begin like a formula get a leading apostrophe in CSV, and are text in XLSX.
+    """
+    return record_file("ideas", IDEAS, query, IdeaShown)
 
 
 @api.call("POST", "/ideas/", Role.OPERATOR, answers={201: IdeaShown}, errors=(NotFound,))
@@ -293,7 +323,12 @@ def _move(keyword: Keyword, cluster_id: int | None, now: datetime) -> None:
 
 
 def _shown_cluster(cluster: Cluster) -> ClusterShown:
-    return _with_figures(cluster, cluster_figures(db.session(), [cluster.id])[cluster.id])
+    return _shown_clusters([cluster])[0]
+
+
+def _shown_clusters(clusters: Sequence[Cluster]) -> list[ClusterShown]:
+    figures = cluster_figures(db.session(), [cluster.id for cluster in clusters])
+    return [_with_figures(cluster, figures[cluster.id]) for cluster in clusters]
 
 
 def _with_figures(cluster: Cluster, figures: ClusterFigures) -> ClusterShown:

@@ -11,6 +11,7 @@ from app.business.planner.models import (
     KeywordStatus,
     SiteStatus,
 )
+from app.modules.api.exports import FileQuery
 from app.modules.api.fields import OneOf
 from app.modules.api.records import (
     ListOf,
@@ -188,6 +189,10 @@ class KeywordQuery(RecordQuery):
     ) = None
 
 
+class KeywordExportQuery(KeywordQuery, FileQuery):
+    """The filters of the list."""
+
+
 class ClusterNew(RecordNew):
     """A new, empty cluster."""
 
@@ -224,6 +229,10 @@ class ClusterQuery(RecordQuery):
     status: Annotated[list[ClusterStatus], ListOf] = Field(default_factory=list)
     sort: Literal["newest", "name"] = "newest"
     ordering: Literal["created_at", "-created_at", "name", "-name"] | None = None
+
+
+class ClusterExportQuery(ClusterQuery, FileQuery):
+    """The filters of the list."""
 
 
 class IdeaNew(RecordNew):
@@ -265,6 +274,10 @@ class IdeaQuery(RecordQuery):
     cluster: RowId | None = None
     sort: Literal["newest", "title"] = "newest"
     ordering: Literal["created_at", "-created_at", "title", "-title"] | None = None
+
+
+class IdeaExportQuery(IdeaQuery, FileQuery):
+    """The filters of the list."""
 
 
 class KeywordFile(BaseModel):

@@ -16,14 +16,18 @@ from app.infrastructure.database import db
 from app.modules.access import current_person, owned_or_404
 from app.modules.api.bodies import Changes
 from app.modules.api.declaration import ApiBlueprint
+from app.modules.api.exports import FILE, record_file
 from app.modules.api.records import Row, list_rows, row_to_change, show
 from app.modules.api.resource import Listed, Window, answer, listed, saved
+from app.modules.quotas import EXPORTS
 from app.modules.writer.serializers import (
     ContentChanges,
+    ContentExportQuery,
     ContentNew,
     ContentQuery,
     ContentShown,
     TaskChanges,
+    TaskExportQuery,
     TaskNew,
     TaskQuery,
     TaskShown,
@@ -36,6 +40,15 @@ api = ApiBlueprint("writer_api", __name__, url_prefix="/api/writer")
 def list_tasks(query: TaskQuery, window: Window) -> Response:
     """Tasks."""
     return listed(window, list_rows(TASKS, query, window), lambda task: show(TaskShown, task))
+
+
+@api.call("GET", "/tasks/export/", Role.VIEWER, answers=FILE, quota=EXPORTS)
+def export_tasks(query: TaskExportQuery) -> Response:
+    """Tasks of the filter in its order, at most 100,000, as a file: CSV, JSON lines or XLSX.
+
+    Texts that begin like a formula get a leading apostrophe in CSV, and are text in XLSX.
+    """
+    return record_file("tasks", TASKS, query, TaskShown)
 
 
 @api.call("POST", "/tasks/", Role.OPERATOR, answers={201: TaskShown}, errors=(NotFound,))
@@ -70,6 +83,15 @@ def change_task(id: int, body: Changes[TaskChanges]) -> Response:
 def list_content(query: ContentQuery, window: Window) -> Response:
     """Content."""
     return listed(window, list_rows(CONTENTS, query, window), lambda content: show(ContentShown, content))
+
+
+@api.call("GET", "/content/export/", Role.VIEWER, answers=FILE, quota=EXPORTS)
+def export_content(query: ContentExportQuery) -> Response:
+    """Content of the filter in its order, at most 100,000, as a file: CSV, JSON lines or XLSX.
+
+    Texts that begin like a formula get a leading apostrophe in CSV, and are text in XLSX.
+    """
+    return record_file("content", CONTENTS, query, ContentShown)
 
 
 @api.call("POST", "/content/", Role.OPERATOR, answers={201: ContentShown}, errors=(NotFound,))

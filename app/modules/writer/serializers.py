@@ -7,6 +7,7 @@ from pydantic import Field
 
 from app.business.outlets.site_publisher import PostStatus
 from app.business.writer.models import ContentStatus, TaskStatus, TaskType
+from app.modules.api.exports import FileQuery
 from app.modules.api.fields import Day, OneOf
 from app.modules.api.records import ListOf, RecordChanges, RecordNew, RecordQuery, RecordShown, RowId
 from app.modules.api.resource import Schema
@@ -62,6 +63,10 @@ class TaskQuery(RecordQuery):
     due_before: date | None = None
     sort: Literal["newest", "due", "title"] = "newest"
     ordering: Literal["created_at", "-created_at", "due_on", "-due_on", "title", "-title"] | None = None
+
+
+class TaskExportQuery(TaskQuery, FileQuery):
+    """The filters of the list."""
 
 
 class ContentNew(RecordNew):
@@ -137,3 +142,7 @@ class ContentQuery(RecordQuery):
     outline: bool | None = None
     sort: Literal["newest", "title"] = "newest"
     ordering: Literal["created_at", "-created_at", "title", "-title"] | None = None
+
+
+class ContentExportQuery(ContentQuery, FileQuery):
+    """The filters of the list."""

@@ -30,10 +30,9 @@ from app.business.errors import Blocked, Invalid, NotEnoughCredits
 from app.business.periods import last_days
 from app.infrastructure.database import db, only_reading
 from app.infrastructure.process_life import stopping
-from app.infrastructure.table_files import TYPES
 from app.modules.access import STARTING_RUNS, current_person, owned_or_404
 from app.modules.api.bodies import Omittable
-from app.modules.api.declaration import Media
+from app.modules.api.exports import FILE
 from app.modules.api.records import in_zone, show
 from app.modules.api.repetition import sent_key
 from app.modules.api.resource import (
@@ -62,13 +61,12 @@ from app.modules.automation.api.serializers import (
     SummaryQuery,
 )
 from app.modules.automation.diff.edit_conflict import present_rule, require_records
-from app.modules.automation.run_file import file_of
+from app.modules.file_answers import file_of
 from app.modules.gate.preconditions import if_match
 from app.modules.quotas import EXPORTS
 from app.modules.waiting import waiting_room
 
 LOOK_EVERY_SECONDS = 0.1
-OTHER_FILES = tuple(kind for kind in TYPES.values() if "csv" not in kind)
 
 
 @api.call(
@@ -132,7 +130,7 @@ def list_runs(query: RunQuery, window: Window) -> Response:
     "GET",
     "/scheduled-tasks/export/",
     Role.VIEWER,
-    answers={200: Media("text/csv", OTHER_FILES)},
+    answers=FILE,
     quota=EXPORTS,
 )
 def export_runs(query: RunExportQuery) -> Response:
@@ -149,7 +147,7 @@ def export_runs(query: RunExportQuery) -> Response:
         cost_min=query.cost_min,
         cost_max=query.cost_max,
     )
-    return file_of(query.format, COLUMNS, exported_runs(session, scope, filters, now))
+    return file_of("runs", query.format, COLUMNS, exported_runs(session, scope, filters, now))
 
 
 def _filters(query: RunQuery) -> RunFilters:

@@ -13,6 +13,7 @@ from app.business.automation.services.backtest.back_test import MOST_DAYS, USUAL
 from app.business.automation.services.rule_parts import RulePart
 from app.business.automation.services.rules.fields import RuleFields
 from app.business.automation.services.rules.versions import RENAMED
+from app.modules.api.exports import FileQuery
 from app.modules.api.fields import ExactInstant, ExactMoment, JsonObject, Moment, OneOf, within_reach
 from app.modules.api.records import ListOf, Readable, RowId, Text
 from app.modules.api.resource import Query, Schema
@@ -214,10 +215,9 @@ class RunQuery(Query):
     ordering: Literal["-scheduled_at", "scheduled_at"] = "-scheduled_at"
 
 
-class RunExportQuery(RunQuery):
+class RunExportQuery(RunQuery, FileQuery):
     """The filters of the list of runs, and those of the page: q looks in the rule's name and in what the run says."""
 
-    format: Literal["csv", "jsonl", "xlsx"] = "csv"
     site: RowId | None = None
     actor: RowId | None = None
     q: str | None = Field(None, max_length=100)

@@ -13,7 +13,6 @@ from app.business.automation.services.history.upcoming import Upcoming, upcoming
 from app.infrastructure.database import db
 from app.infrastructure.table_files import TYPES
 from app.modules.access import allow, current_person
-from app.modules.automation.run_file import file_of
 from app.modules.automation.run_listing import (
     CHOSEN,
     history_filter,
@@ -23,6 +22,7 @@ from app.modules.automation.run_listing import (
 )
 from app.modules.automation.run_table import COLUMNS as TABLE_COLUMNS
 from app.modules.automation.run_table import USUAL_COLUMNS
+from app.modules.file_answers import file_of
 from app.modules.quotas import EXPORTS, limited
 from app.modules.web import htmx, see_other
 
@@ -67,4 +67,4 @@ def export(kind: str) -> ResponseReturnValue:
     """The runs of exactly this filter as a file."""
     form, _ = history_filter(db.session())
     now, scope = datetime.now(UTC), current_person().scope
-    return file_of(kind, COLUMNS, exported_runs(db.session(), scope, form.chosen_runs(now), now))
+    return file_of("runs", kind, COLUMNS, exported_runs(db.session(), scope, form.chosen_runs(now), now))

@@ -46,7 +46,7 @@ EDITING = Editing(
 def index() -> str:
     """The list with each cluster's figures."""
     form = ClusterFilterForm()
-    rows = read_list(CLUSTERS, form, "cluster")
+    rows = read_list(CLUSTERS, form, "cluster", export="planner_api.export_clusters")
     figures = cluster_figures(db.session(), [cluster.id for cluster in rows.rows])
     return page_or_partial(
         "pages/planner/clusters.html",

@@ -66,7 +66,7 @@ def index() -> str:
         "pages/planner/ideas.html",
         "partials/planner/ideas_table.html",
         form=form,
-        list=read_list(IDEAS, form, "idea"),
+        list=read_list(IDEAS, form, "idea", export="planner_api.export_ideas"),
     )
 
 

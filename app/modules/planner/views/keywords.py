@@ -66,7 +66,7 @@ def index() -> str:
         "pages/planner/keywords.html",
         "partials/planner/keywords_table.html",
         form=form,
-        list=read_list(KEYWORDS, form, "keyword"),
+        list=read_list(KEYWORDS, form, "keyword", export="planner_api.export_keywords"),
         columns=chosen_columns(),
         all_columns=COLUMNS,
         kept=[

@@ -71,7 +71,7 @@ EDITING = Editing(
 @allow(Role.VIEWER)
 def index() -> str:
     form = ContentFilterForm()
-    listed = read_list(CONTENTS, form, "article")
+    listed = read_list(CONTENTS, form, "article", export="writer_api.export_content")
     published = [row.id for row in listed.rows if row.status == ContentStatus.PUBLISHED]
     account_id = current_person().account.id
     return page_or_partial(

@@ -69,7 +69,7 @@ def index() -> str:
         "pages/writer/tasks.html",
         "partials/writer/tasks_table.html",
         form=form,
-        list=read_list(TASKS, form, "task"),
+        list=read_list(TASKS, form, "task", export="writer_api.export_tasks"),
         today=datetime.now(UTC).date(),
     )
 

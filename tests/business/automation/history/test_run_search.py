@@ -10,6 +10,7 @@ import pytest
 from python_calamine import CalamineWorkbook
 from sqlalchemy.orm import Session
 
+from app.business import paging
 from app.business.accounts.models import Account
 from app.business.accounts.services.scope import Scope
 from app.business.automation.run_models import Cause, ScheduledTask, Status
@@ -100,14 +101,14 @@ def test_a_file_has_exactly_the_runs_of_the_filter(
     session: Session, account: Account, runs: list[ScheduledTask], now: datetime,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(run_export, "PAGE", 6)
+    monkeypatch.setattr(paging, "AT_ONCE", 6)
     session.commit()
     for filters in wanted_filters(runs)[:6]:
         wanted = [run.id for run in runs if matches(session.merge(run), filters)]
         rows = list(run_export.exported_runs(session, Scope(account.id), filters, now))
         assert [row["id"] for row in rows] == wanted
         assert account in session
-    monkeypatch.setattr(run_export, "MOST_ROWS", 10)
+    monkeypatch.setattr(paging, "MOST_ROWS", 10)
     assert len(list(run_export.exported_runs(session, Scope(account.id), RunFilters(), now))) == 10
 
 

@@ -10,10 +10,9 @@ from app.business.accounts.models import User
 from app.business.accounts.services.scope import Scope
 from app.business.automation.run_models import ScheduledTask
 from app.business.automation.services.history.run_list import RunFilters, runs_page
+from app.business.paging import every_page
 from app.business.planner.models import Site
 
-MOST_ROWS = 100_000
-PAGE = 500
 Cell = str | int | float | None
 COLUMNS = (
     "id", "automation_rule", "rule_name", "rule_version", "site", "cause", "started_by", "status", "reason",
@@ -27,15 +26,10 @@ def exported_runs(
     """The newest runs of the filter, at most MOST_ROWS, by the names of COLUMNS."""
     sites = _names(session, select(Site.id, Site.name).where(Site.account_id == scope.account_id))
     people = _names(session, select(User.id, User.email).where(User.account_id == scope.account_id))
-    cursor, left = None, MOST_ROWS
-    while left > 0:
-        page = runs_page(session, scope, filters, cursor, min(PAGE, left), now)
-        for run in page.rows:
+    for runs in every_page(lambda cursor, limit: runs_page(session, scope, filters, cursor, limit, now)):
+        for run in runs:
             yield _row(run, sites, people)
             session.expunge(run)
-        left -= len(page.rows)
-        if not (cursor := page.next_cursor):
-            return
 
 
 def _names(session: Session, query: Select[int, str]) -> dict[int, str]:

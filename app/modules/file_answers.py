@@ -1,4 +1,4 @@
-"""The answer that hands out a table of runs as a file."""
+"""The answer that hands out a table as a file."""
 
 import os
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ IN_ONE_PIECE = 1_000_000
 """Bytes up to which a file is sent from memory; a larger one is read from disk while it is sent."""
 
 
-def file_of(kind: str, columns: Sequence[str], rows: Rows) -> Response:
-    """runs.csv, runs.jsonl or runs.xlsx; any other kind is not found."""
+def file_of(what: str, kind: str, columns: Sequence[str], rows: Rows) -> Response:
+    """`runs.csv`, `runs.jsonl` or `runs.xlsx` of "runs"; any other kind is not found."""
     if kind not in TYPES:
         raise NotFound
     file = table_file(kind, columns, rows)
-    name = f"runs.{kind}"
+    name = f"{what}.{kind}"
     if os.fstat(file.fileno()).st_size <= IN_ONE_PIECE:
         with file:
             answer = Response(file.read(), content_type=TYPES[kind])
