@@ -15,6 +15,7 @@ from app.business.accounts.services.scope import Scope
 from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services.history.run_list import runs_page, sentences_of
 from app.infrastructure.database import db
+from app.infrastructure.table_files import TYPES
 from app.modules.access import current_person
 from app.modules.automation.filters import HistoryFilter
 from app.modules.automation.rule_form.choices import Named, load_sites, rule_names
@@ -52,6 +53,7 @@ def run_listing(
         "clear_url": url_for(endpoint, **own),
         "first_url": url() if cursor else None,
         "next_url": url(cursor=page.next_cursor) if page.next_cursor else None,
+        "files": {kind: url_for("automation.export_runs", kind=kind, **kept) for kind in TYPES},
         "goes_on": bool(page.next_cursor) and len(page.rows) < limit,
         "retry_url": retry_url(page.rows, {**own, **kept}),
         "runs": run_rows(folded(page.rows), now, sentences=said, names=names),

@@ -11,7 +11,6 @@ from app.business.accounts.models import Role
 from app.business.automation.services.history.run_export import COLUMNS, exported_runs
 from app.business.automation.services.history.upcoming import Upcoming, upcoming
 from app.infrastructure.database import db
-from app.infrastructure.table_files import TYPES
 from app.modules.access import allow, current_person
 from app.modules.automation.run_listing import (
     CHOSEN,
@@ -41,7 +40,7 @@ def show() -> ResponseReturnValue:
     if htmx().is_partial:
         return partial(listing, short)
     coming = Upcoming((), 0) if listing["kept"] else upcoming(db.session(), person.scope, now, COMING)
-    return render_template("pages/automation/history.html", coming=coming, files=list(TYPES), **listing)
+    return render_template("pages/automation/history.html", coming=coming, **listing)
 
 
 def partial(listing: dict[str, object], short: str | None) -> Response:
