@@ -250,7 +250,7 @@ def _note_use(person: Person, now: datetime) -> None:
             if person.key:
                 api_keys.keep_used(session, person.key, request.remote_addr or "", now)
             elif person.session:
-                sign_in.keep_alive(session, person.session, now)
+                sign_in.keep_alive(session, person.session, request.remote_addr or "", now)
     except DBAPIError as error:
         if not is_passing(error):
             raise

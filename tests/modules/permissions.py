@@ -42,7 +42,8 @@ TABLE = {
     """,
     "viewer": """
         accounts.profile accounts.save_profile accounts.notice_choices accounts.save_notice_choices
-        accounts.password accounts.end_session accounts.end_all_sessions
+        accounts.password accounts.sessions accounts.end_session accounts.end_other_sessions
+        accounts.end_all_sessions
         accounts.settings
         billing.credits billing_api.show_credits billing_api.list_entries billing_api.export_ledger
         automation.dashboard automation.rules automation.rule automation.versions

@@ -20,6 +20,7 @@ pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True, 
 ASKS = """
     planner.decide_keywords planner.decide_ideas writer.decide_tasks planner.merge_cluster accounts.change_role
     accounts.switch_off accounts.switch_on accounts.revoke_key accounts.end_session accounts.end_all_sessions
+    accounts.end_other_sessions
     automation.archive automation.pause_all automation.resume_all_now automation.restore_version
     automation.discard automation.release_set_aside automation.cancel automation.cancel_operation automation.switch
     automation.run_now automation.end_practice automation.retry_all automation.go_on automation.do_left_over

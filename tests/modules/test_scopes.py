@@ -165,6 +165,7 @@ def test_every_write_keeps_to_the_sites_of_its_author(app: Flask, rows: dict[str
         "save_notice_choices",
         "password",
         "end_all_sessions",
+        "end_other_sessions",
         "read_notices",
         "history_columns",
         "unsubscribe",

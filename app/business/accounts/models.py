@@ -95,7 +95,10 @@ class User(AccountOwned, Stamped, Base):
 
 
 class UserSession(AccountOwned, Base):
-    """A signed-in browser. Only the hash of its token is kept; deleting the row signs it out at once."""
+    """A signed-in browser. Only the hash of its token is kept; deleting the row signs it out at once.
+
+    seen_at, seen_from: its last request, and the address from which that came.
+    """
 
     __tablename__ = "user_session"
     __table_args__ = owner_key(same_account("user_id", "user"), UniqueConstraint("token_hash"))
@@ -104,6 +107,7 @@ class UserSession(AccountOwned, Base):
     token_hash: Mapped[str] = mapped_column(Text(64))
     created_at: Mapped[datetime]
     seen_at: Mapped[datetime]
+    seen_from: Mapped[str] = mapped_column(Text(64), default="", server_default="")
     user_agent: Mapped[str] = mapped_column(Text(255), default="")
 
 

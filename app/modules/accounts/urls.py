@@ -3,7 +3,7 @@
 from flask import Blueprint
 
 from app.modules.accounts import api
-from app.modules.accounts.views import account, api_keys, notice_choices, profile, sign_in, team
+from app.modules.accounts.views import account, api_keys, notice_choices, profile, sessions, sign_in, team
 
 blueprint = Blueprint("accounts", __name__)
 add = blueprint.add_url_rule
@@ -18,8 +18,10 @@ add("/profile", "save_profile", profile.save, methods=["POST"])
 add("/profile/notices", "notice_choices", notice_choices.show)
 add("/profile/notices", "save_notice_choices", notice_choices.save, methods=["POST"])
 add("/profile/password", "password", profile.password, methods=["GET", "POST"])
-add("/profile/sessions/<int:id>/end", "end_session", profile.end_session, methods=["POST"])
-add("/profile/sessions/end", "end_all_sessions", profile.end_all_sessions, methods=["POST"])
+add("/profile/sessions", "sessions", sessions.show)
+add("/profile/sessions/<int:id>/end", "end_session", sessions.end, methods=["POST"])
+add("/profile/sessions/end-others", "end_other_sessions", sessions.end_others, methods=["POST"])
+add("/profile/sessions/end", "end_all_sessions", sessions.end_all, methods=["POST"])
 
 add("/team", "team", team.show)
 add("/team", "add_person", team.add, methods=["POST"])

@@ -15,6 +15,8 @@ from app.business.errors import NotFound
 IDLE = timedelta(hours=12)
 LONGEST = timedelta(days=30)
 SEEN_EVERY = timedelta(minutes=10)
+MOVED_EVERY = timedelta(minutes=1)
+"""How often the last use is recorded of a browser whose address changes."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ def find_user(session: Session, email: str) -> User | None:
     )
 
 
-def begin(session: Session, user: User, now: datetime, user_agent: str = "") -> str:
+def begin(session: Session, user: User, now: datetime, user_agent: str = "", address: str = "") -> str:
     """A new session for `user`; returns its token, of which only the hash is stored."""
     token = new_secret()
     session.add(
@@ -45,6 +47,7 @@ def begin(session: Session, user: User, now: datetime, user_agent: str = "") -> 
             token_hash=fingerprint(token),
             created_at=now,
             seen_at=now,
+            seen_from=address,
             user_agent=user_agent[:255],
         )
     )
@@ -70,11 +73,13 @@ def find(session: Session, token: str, now: datetime) -> SignedIn | None:
     return SignedIn(*row) if row else None
 
 
-def keep_alive(session: Session, signed_in: UserSession, now: datetime) -> bool:
-    """Record that the session is in use, at most every ten minutes; returns whether anything was written."""
-    if now - signed_in.seen_at < SEEN_EVERY:
+def keep_alive(session: Session, signed_in: UserSession, address: str, now: datetime) -> bool:
+    """Record that the session is in use and from where, at most every ten minutes, or every minute where the address
+    differs; returns whether anything was written."""
+    if now - signed_in.seen_at < (SEEN_EVERY if signed_in.seen_from == address else MOVED_EVERY):
         return False
-    session.execute(update(UserSession).where(UserSession.id == signed_in.id).values(seen_at=now))
+    used = update(UserSession).where(UserSession.id == signed_in.id)
+    session.execute(used.values(seen_at=now, seen_from=address))
     return True
 
 
@@ -90,9 +95,11 @@ def end_one(session: Session, user: User, session_id: int) -> None:
         raise NotFound()
 
 
-def end_all(session: Session, user: User) -> None:
-    """End all of the person's sessions."""
-    session.execute(delete(UserSession).where(UserSession.user_id == user.id))
+def end_all(session: Session, user: User, *, but: UserSession | None = None) -> int:
+    """End all of the person's sessions, except the one given; returns their number."""
+    others = [UserSession.id != but.id] if but else []
+    ended = delete(UserSession).where(UserSession.user_id == user.id, *others).returning(UserSession.id)
+    return len(session.scalars(ended).all())
 
 
 def sessions_of(session: Session, user: User, now: datetime) -> list[UserSession]:

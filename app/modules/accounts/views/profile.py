@@ -1,4 +1,4 @@
-"""A person's own settings: name, time zone, password, signed-in browsers."""
+"""A person's own settings: name, time zone, password."""
 
 from datetime import UTC, datetime
 
@@ -57,26 +57,8 @@ def password() -> ResponseReturnValue:
     return render_template("pages/accounts/password.html", form=form, keys=keys), 422 if form.errors else 200
 
 
-@allow(Role.VIEWER)
-def end_session(id: int) -> ResponseReturnValue:
-    sign_in.end_one(db.session(), current_person().user, id)
-    db.session.commit()
-    flash("That browser is signed out.", "success")
-    return see_other(url_for("accounts.profile"))
-
-
-@allow(Role.VIEWER)
-def end_all_sessions() -> ResponseReturnValue:
-    """End all of the person's sessions, this one included."""
-    sign_in.end_all(db.session(), current_person().user)
-    db.session.commit()
-    flash("You are signed out everywhere.", "success")
-    return see_other(url_for("accounts.sign_in"))
-
-
 def _page(form: ProfileForm, code: int) -> ResponseReturnValue:
-    sessions = sign_in.sessions_of(db.session(), current_person().user, datetime.now(UTC))
-    return render_template("pages/accounts/profile.html", form=form, sessions=sessions), code
+    return render_template("pages/accounts/profile.html", form=form), code
 
 
 def _zone() -> str:

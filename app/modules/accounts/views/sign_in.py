@@ -113,7 +113,8 @@ def begin_session(user: User, now: datetime) -> None:
     kept = {name: cookie[name] for name in ("csrf_token",) if is_back and name in cookie}
     cookie.clear()
     cookie.update(kept)
-    cookie["token"] = sign_in.begin(session, user, now, request.user_agent.string)
+    agent, address = request.user_agent.string, request.remote_addr or ""
+    cookie["token"] = sign_in.begin(session, user, now, agent, address)
     cookie["known"] = _name_of(user.email)
     cookie.permanent = True
     audit_log.record(
