@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from flask import flash, render_template, url_for
 from flask.typing import ResponseReturnValue
 
-from app.business.accounts.models import Role, UserSession
+from app.business.accounts.models import Role
 from app.business.accounts.services import audit_log, sign_in
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person
