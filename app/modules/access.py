@@ -22,7 +22,7 @@ from werkzeug.urls import iri_to_uri
 from app.business.accounts.models import Account, AccountStatus, ApiKey, KeyScope, Role, User, UserSession
 from app.business.accounts.services import api_keys, sign_in
 from app.business.accounts.services.audit_log import AuditActor
-from app.business.accounts.services.scope import Scope, owned
+from app.business.accounts.services.scope import Scope, owned, scope_of
 from app.business.base import AccountOwned
 from app.business.database_faults import is_passing
 from app.business.errors import Forbidden, NotFound
@@ -71,20 +71,34 @@ class Person:
 
     @property
     def scope(self) -> Scope:
-        """Whose rows the person sees: every site of the account, or those of the key."""
-        sites = self.key.site_ids if self.key else None
-        return Scope(self.account.id, None if sites is None else frozenset(sites))
+        """Whose rows are seen: every site of the account, or those to which the person and the key are limited."""
+        return scope_of(self.user).within(self.key.site_ids if self.key else None)
+
+    @property
+    def sees_all(self) -> bool:
+        """Whether the person sees the account as a whole, with its credits and settings."""
+        return self.scope.sites is None
+
+    @property
+    def may_approve(self) -> bool:
+        """Whether the person decides on articles: operators do, and viewers whom an owner lets."""
+        return self.user.may_approve or self.can(Role.OPERATOR)
 
     def can(self, role: Role | str) -> bool:
         return self.role.allows(Role(role))
 
+    def may_open(self, endpoint: str) -> bool:
+        """Whether nothing of the whole account is on this page, or the person sees it."""
+        permission = permission_of(endpoint)
+        return self.sees_all or not (permission and permission.whole_account)
+
 
 @dataclass(frozen=True)
 class Permission:
-    """What a view declares: the role it needs (None: anyone), whether a GET of it writes, and whether it acts on the
-    whole account, which people limited to sites may not. has_proof: its address itself proves who may use it, so that
-    a program may post to it without one of our forms. scope: what a key that is limited to scopes needs; None: no such
-    key may use it."""
+    """What a view declares: the role it needs (None: anyone), whether a GET of it writes, and whether it shows or
+    changes the account as a whole, which people limited to sites may not. has_proof: its address itself proves who may
+    use it, so that a program may post to it without one of our forms. scope: what a key that is limited to scopes
+    needs; None: no such key may use it."""
 
     role: Role | None
     writes: bool = False
@@ -93,6 +107,7 @@ class Permission:
     scope: KeyScope | None = None
 
 
+VIEWER_OF_ALL = Permission(Role.VIEWER, whole_account=True)
 OWNER_OF_ALL = Permission(Role.OWNER, whole_account=True)
 STARTING_RUNS = Permission(Role.OPERATOR, scope=KeyScope.RUN)
 """Calls that start, retry or end runs."""
@@ -262,9 +277,9 @@ def _check(person: Person, permission: Permission) -> None:
         raise Forbidden(f"This needs the role {role}; yours is {person.role}. Ask an owner of the account.")
     if person.key and not person.key.may(permission.scope):
         raise Forbidden(_beyond(person.key, permission.scope))
-    if permission.whole_account and person.scope.sites is not None:
+    if permission.whole_account and not person.sees_all:
         raise Forbidden(
-            "This acts on the whole account, and you work on some sites only. Ask somebody who sees all."
+            "This is about the whole account, and you work on some sites only. Ask somebody who sees all."
         )
     if person.account.status != AccountStatus.ACTIVE and request.method not in SAFE_METHODS:
         raise Forbidden("This account is suspended: you can look at everything and change nothing.")

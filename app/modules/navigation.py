@@ -128,7 +128,8 @@ def addresses_of(endpoint: str, key: str = "id", **values: Any) -> Callable[[int
 
 
 def _is_shown(entry: Entry) -> bool:
-    return entry.endpoint in current_app.view_functions and g.person.can(entry.role)
+    known = entry.endpoint in current_app.view_functions
+    return known and g.person.can(entry.role) and g.person.may_open(entry.endpoint)
 
 
 def _current_url(urls: list[str]) -> str:

@@ -64,7 +64,7 @@ TABLE = {
         planner_api.export_keywords planner_api.export_clusters planner_api.export_ideas
         writer.tasks writer.task writer.contents writer.content writer.article writer.download_docx
         writer.download_md writer.download_html
-        writer.download_many writer.content_versions writer.content_version
+        writer.download_many writer.give_approval writer.content_versions writer.content_version
         writer_api.list_tasks writer_api.get_task writer_api.list_content writer_api.get_content
         writer_api.export_tasks writer_api.export_content
         document_api.get_document api.docs api.call
@@ -107,7 +107,8 @@ TABLE = {
         outlets.wordpress outlets.test_wordpress wordpress_api.show_wordpress wordpress_api.test_wordpress
     """,
     "owner": """
-        accounts.team accounts.add_person accounts.ask_role accounts.change_role accounts.new_link
+        accounts.team accounts.add_person accounts.ask_role accounts.change_role accounts.ask_sites accounts.save_sites
+        accounts.new_link
         accounts.switch_off accounts.switch_on accounts.api_keys accounts.add_key accounts.edit_key
         accounts.save_key accounts.revoke_key
         accounts.save_settings accounts_api.list_audit accounts_api.export_audit

@@ -19,8 +19,8 @@ pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True, 
 
 ASKS = """
     planner.decide_keywords planner.decide_ideas writer.decide_tasks planner.merge_cluster accounts.change_role
-    accounts.switch_off accounts.switch_on accounts.revoke_key accounts.end_session accounts.end_all_sessions
-    accounts.end_other_sessions
+    accounts.switch_off accounts.switch_on accounts.save_sites accounts.revoke_key accounts.end_session
+    accounts.end_all_sessions accounts.end_other_sessions
     automation.archive automation.pause_all automation.resume_all_now automation.restore_version
     automation.discard automation.release_set_aside automation.cancel automation.cancel_operation automation.switch
     automation.run_now automation.end_practice automation.retry_all automation.go_on automation.do_left_over
@@ -45,7 +45,7 @@ IN_PLAIN_SIGHT = """
     writer.written_out outlets.save_ai outlets.test_ai outlets.save_wordpress outlets.test_wordpress
     outlets.add_webhook outlets.save_webhook outlets.test_webhook outlets.resend
     outlets.unsubscribe accounts.save_notice_choices automation.mute_incident automation.unmute_incident
-    writer.publish writer.mark_published
+    writer.publish writer.mark_published writer.give_approval
 """
 """Affects one record or the person only, or is a form whose fields are what is saved, or can easily be reverted."""
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.business.base import AccountOwned, Base, Id, Stamped, Text, one_of, owner_key, same_account
@@ -77,7 +77,10 @@ class Account(Stamped, Base):
 
 
 class User(AccountOwned, Stamped, Base):
-    """A person of one account. Without a password they can sign in only by a one-use link."""
+    """A person of one account. Without a password they can sign in only by a one-use link.
+
+    site_ids: the sites whose rows they see; null: all · may_approve: viewers who approve articles and send them back.
+    """
 
     __tablename__ = "user"
     __table_args__ = owner_key(one_of("role", list(Role)), UniqueConstraint("email"))
@@ -89,6 +92,8 @@ class User(AccountOwned, Stamped, Base):
     timezone: Mapped[str | None] = mapped_column(Text(64))
     is_active: Mapped[bool] = mapped_column(default=True)
     signed_in_at: Mapped[datetime | None]
+    site_ids: Mapped[list[int] | None]
+    may_approve: Mapped[bool] = mapped_column(default=False, server_default=false())
     email_folded: Mapped[str] = folded_text("email")
     name_folded: Mapped[str] = folded_text("name")
     account: Mapped[Account] = relationship(foreign_keys="User.account_id")

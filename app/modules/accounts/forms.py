@@ -1,15 +1,22 @@
 """Forms of sign-in, profile, team and account."""
 
+from collections.abc import Sequence
+from typing import Self
+
 from wtforms import (
     BooleanField,
     EmailField,
     HiddenField,
     IntegerField,
     PasswordField,
+    RadioField,
     SelectField,
+    SelectMultipleField,
     StringField,
 )
+from wtforms.fields.choices import SelectChoice
 from wtforms.validators import Length, Optional
+from wtforms.widgets import CheckboxInput, ListWidget
 
 from app.business.accounts.models import Role
 from app.business.accounts.services.notice_choices import KINDS, WAYS, NoticeKind, Way
@@ -84,7 +91,38 @@ class NoticeChoicesForm(ConsoleForm):
             del self.morning
 
 
-class NewPersonForm(ConsoleForm):
+class SitesForm(ConsoleForm):
+    """Which sites a person sees. `role`: the one that the person has, or is to have."""
+
+    sees = RadioField("Which sites", choices={"all": "All sites", "some": "Only these:"}, default="all")
+    site_ids = SelectMultipleField(
+        "Sites", coerce=int, choices=[], widget=ListWidget(prefix_label=False), option_widget=CheckboxInput()
+    )
+    may_approve = BooleanField(
+        "May approve articles and send them back",
+        description="For viewers, such as a client who releases texts. Operators, editors and owners may anyway.",
+    )
+
+    def offer(self, sites: Sequence[tuple[int, str]]) -> Self:
+        """With the sites of the account."""
+        self.site_ids.choices = [SelectChoice(id, name) for id, name in sites]
+        return self
+
+    def fits(self, role: str) -> bool:
+        """Whether the sites suit the role; errors stand beside the fields. Call it on a valid form."""
+        if self.sees.data == "some" and role == Role.OWNER:
+            self.sees.errors = ["An owner sees all sites."]
+        elif self.sees.data == "some" and not self.site_ids.data:
+            self.site_ids.errors = ["Tick at least one site."]
+        return not self.errors
+
+    @property
+    def chosen(self) -> list[int] | None:
+        """The sites; None for all."""
+        return self.site_ids.data if self.sees.data == "some" else None
+
+
+class NewPersonForm(SitesForm):
     email = EmailField("E-mail address", [required("an e-mail address"), at_most(255)])
     name = StringField("Name", [at_most(255)])
     role = SelectField("Role", choices=ROLES, default=Role.OPERATOR)

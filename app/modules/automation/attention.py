@@ -93,6 +93,8 @@ def _incidents() -> list[Need]:
 def _from_notices() -> list[Need]:
     """Rows that break invariants (for owners), rules that did not start in time, and credits that run short."""
     person = current_person()
+    if not person.sees_all:
+        return []
     found = notices_by_key(db.session(), person.account.id, [NOTICE_KEY, LATE, RUN_OUT, LOW])
     unread = {key: notice for key, notice in found.items() if notice.read_at is None}
     needs = []
@@ -121,8 +123,7 @@ def _waiting(waiting: dict[str, int]) -> list[Need]:
                 "coins",
                 f"{plural(count, 'run waits', 'runs wait')} for credits",
                 f"They start by themselves as soon as there are enough. {free} free now.",
-                "See what uses credits",
-                url_for("billing.credits"),
+                *(("See what uses credits", url_for("billing.credits")) if current_person().sees_all else ()),
             )
         )
     if count := waiting.get(Waiting.PERSON):

@@ -7,13 +7,12 @@ from typing import Literal
 from flask import Response
 from pydantic import BaseModel, Field
 
-from app.business.accounts.models import Role
 from app.business.billing.models import CreditEntry, EntryKind
 from app.business.billing.services import ledger
 from app.business.billing.services.credit_service import CreditService
 from app.business.paging import Page
 from app.infrastructure.database import db
-from app.modules.access import current_person
+from app.modules.access import VIEWER_OF_ALL, current_person
 from app.modules.api.declaration import ApiBlueprint
 from app.modules.api.exports import FILE, FileQuery, entry_file
 from app.modules.api.records import Readable, show
@@ -52,7 +51,7 @@ class LedgerQuery(Query):
     ordering: Literal["created_at", "-created_at"] = "-created_at"
 
 
-@api.call("GET", "/credits/", Role.VIEWER, answers={200: CreditsShown}, if_match=True)
+@api.call("GET", "/credits/", VIEWER_OF_ALL, answers={200: CreditsShown}, if_match=True)
 def show_credits() -> Response:
     """What there is, what runs have set aside, what is free."""
     balance = CreditService().balance_of(db.session(), current_person().account.id)
@@ -63,14 +62,14 @@ class LedgerExportQuery(LedgerQuery, FileQuery):
     """The filters of the ledger."""
 
 
-@api.call("GET", "/ledger/", Role.VIEWER, answers={200: Listed[EntryShown]})
+@api.call("GET", "/ledger/", VIEWER_OF_ALL, answers={200: Listed[EntryShown]})
 def list_entries(query: LedgerQuery, window: Window) -> Response:
     """Movements of credits, newest first."""
     page = _entries(query, window.cursor, window.limit)
     return listed(window, page, lambda entry: show(EntryShown, entry))
 
 
-@api.call("GET", "/ledger/export/", Role.VIEWER, answers=FILE, quota=EXPORTS)
+@api.call("GET", "/ledger/export/", VIEWER_OF_ALL, answers=FILE, quota=EXPORTS)
 def export_ledger(query: LedgerExportQuery) -> Response:
     """Movements of credits of the filter in its order, at most 100,000, as a file: CSV, JSON lines or XLSX."""
     return entry_file("ledger", query, EntryShown, lambda cursor, limit: _entries(query, cursor, limit))

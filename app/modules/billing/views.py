@@ -27,7 +27,7 @@ MOST_RULES = 10
 CHART = [("used", "Credits used", "accent")]
 
 
-@allow(Role.VIEWER)
+@allow(Role.VIEWER, whole_account=True)
 def credits() -> str:
     """The credits page: balance, plan, outlook, this month by days and rules, and the ledger."""
     account, session, now = current_person().account, db.session(), datetime.now(UTC)

@@ -56,7 +56,7 @@ def trouble() -> str:
     return render_template("partials/system/trouble.html", health=health)
 
 
-@allow(Role.VIEWER)
+@allow(Role.VIEWER, whole_account=True)
 def health() -> str:
     """Each part of the machinery with what to do, and the account's work in progress."""
     account, now = current_person().account, datetime.now(UTC)

@@ -28,6 +28,7 @@ add(
     methods=["POST"],
 )
 add("/content/<int:id>/decide", "decide_content", contents.decide, methods=["POST"])
+add("/content/<int:id>/approval", "give_approval", contents.give_approval, methods=["POST"])
 add("/content/<int:id>/check", "check_content", contents.check, methods=["POST"])
 add("/content/<int:id>/written-out", "written_out", contents.written_out, methods=["POST"])
 add("/content/<int:id>/publish", "publish", publishing.publish, methods=["POST"])

@@ -84,9 +84,11 @@ def notices_for(
     ).all()
 
 
-def notices_since(session: Session, user: User, since: datetime) -> Sequence[Notice]:
+def notices_since(
+    session: Session, user: User, since: datetime, *, seen: ColumnElement[bool] = ALL
+) -> Sequence[Notice]:
     """What the person was told since then, oldest first."""
-    query = select(Notice).where(_meant_for(user), Notice.created_at > since)
+    query = select(Notice).where(_meant_for(user), seen, Notice.created_at > since)
     return session.scalars(query.order_by(Notice.created_at, Notice.id)).all()
 
 

@@ -1,11 +1,13 @@
 """Whose rows somebody sees, and the one way to fetch a row by its id: always within an account and its sites."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
 from sqlalchemy import ColumnElement, Select, and_, false, select
 from sqlalchemy.orm import Session
 
+from app.business.accounts.models import User
 from app.business.base import AccountOwned
 from app.business.errors import NotFound
 
@@ -36,9 +38,21 @@ class Scope:
         site = model.site_column()
         return and_(mine, false() if site is None else site.in_(sorted(self.sites)))
 
+    def within(self, site_ids: Sequence[int] | None) -> "Scope":
+        """The same limited to these sites as well; None: no further limit."""
+        if site_ids is None:
+            return self
+        sites = frozenset(site_ids)
+        return Scope(self.account_id, sites if self.sites is None else sites & self.sites)
+
     def holds(self, site_id: int | None) -> bool:
         """Whether rows of this site are seen; None: of none, or of all."""
         return self.sites is None or site_id in self.sites
+
+
+def scope_of(user: User) -> Scope:
+    """What this person sees."""
+    return Scope(user.account_id, None if user.site_ids is None else frozenset(user.site_ids))
 
 
 def is_row_id(value: object) -> bool:

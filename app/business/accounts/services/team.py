@@ -92,12 +92,30 @@ def people_of(session: Session, account_id: int) -> Sequence[User]:
 
 
 def change_role(session: Session, user: User, role: Role, now: datetime) -> None:
-    """Change the role; the person's sessions end, so the change takes effect at once. Raises Conflict."""
+    """Change the role; the person's sessions end, so the change takes effect at once. Owners see all sites.
+
+    Raises Conflict.
+    """
     _lock(session, user.account_id)
     if role != Role.OWNER:
         _keep_an_owner(session, user)
+    if role == Role.OWNER:
+        user.site_ids = None
     user.role, user.updated_at = role, now
     end_all(session, user)
+    session.flush()
+
+
+def limit_to_sites(
+    session: Session, user: User, site_ids: Sequence[int] | None, *, may_approve: bool, now: datetime
+) -> None:
+    """Let the person see these sites only, or (None) all; it holds from their next request on. Raises Conflict."""
+    _lock(session, user.account_id)
+    session.refresh(user)
+    if user.role == Role.OWNER and site_ids is not None:
+        raise Conflict("An owner sees all sites. Give this person another role first.")
+    user.site_ids = None if site_ids is None else sorted(set(site_ids))
+    user.may_approve, user.updated_at = may_approve, now
     session.flush()
 
 

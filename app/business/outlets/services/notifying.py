@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Role, User
 from app.business.accounts.services.notice_choices import NoticeKind, Way, choices_of
 from app.business.accounts.services.notices import add_notice
+from app.business.accounts.services.scope import scope_of
 from app.business.outlets.services import mails
 from app.business.outlets.services.mails import Entry, Recipient
 
@@ -60,4 +61,9 @@ def _mailed(session: Session, account_id: int, message: Message) -> list[User]:
     query = select(User).where(User.account_id == account_id, User.is_active, User.role.in_(roles))
     users = session.scalars(query.order_by(User.id)).all()
     choices = choices_of(session, users)
-    return [user for user in users if choices[user.id].way(message.kind, message.site_id) == Way.MAIL]
+    return [
+        user
+        for user in users
+        if scope_of(user).holds(message.site_id)
+        and choices[user.id].way(message.kind, message.site_id) == Way.MAIL
+    ]

@@ -20,7 +20,7 @@ MINUTES = "minutes_"
 FIELDS = ("name", "timezone", "daily_ceiling", "operator_credit_limit", "chain_notice_credits")
 
 
-@allow(Role.VIEWER)
+@allow(Role.VIEWER, whole_account=True)
 def show() -> ResponseReturnValue:
     account = current_person().account
     minutes = {f"{MINUTES}{key}": value for key, value in minutes_by_record(account).items()}

@@ -4,15 +4,14 @@ from datetime import UTC, datetime
 
 from flask import flash, render_template, url_for
 from flask.typing import ResponseReturnValue
-from sqlalchemy import select
 
 from app.business.accounts.models import ApiKey, Role
 from app.business.accounts.services import api_keys, audit_log
 from app.business.errors import Conflict, Invalid
-from app.business.planner.models import Site
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
 from app.modules.accounts.key_forms import KeyForm
+from app.modules.accounts.site_choices import site_choices
 from app.modules.web import see_other
 
 
@@ -24,7 +23,7 @@ def show() -> ResponseReturnValue:
 @allow(Role.OWNER, whole_account=True)
 def add() -> ResponseReturnValue:
     """Create a key; its secret is shown only on this page."""
-    form, person, now = KeyForm().offer(_sites()), current_person(), datetime.now(UTC)
+    form, person, now = KeyForm().offer(site_choices()), current_person(), datetime.now(UTC)
     if not form.validate():
         return _page(form), 422
     try:
@@ -42,7 +41,7 @@ def add() -> ResponseReturnValue:
 
 @allow(Role.OWNER, whole_account=True)
 def edit(id: int) -> ResponseReturnValue:
-    key, form = _working_key(id), KeyForm(formdata=None).offer(_sites())
+    key, form = _working_key(id), KeyForm(formdata=None).offer(site_choices())
     form.fill(key, current_person().account.timezone)
     return _edit_page(key, form)
 
@@ -50,7 +49,7 @@ def edit(id: int) -> ResponseReturnValue:
 @allow(Role.OWNER, whole_account=True)
 def save(id: int) -> ResponseReturnValue:
     """Change the name and limits of a key; its secret stays."""
-    key, form, person = _working_key(id), KeyForm().offer(_sites()), current_person()
+    key, form, person = _working_key(id), KeyForm().offer(site_choices()), current_person()
     if not form.validate():
         return _edit_page(key, form), 422
     try:
@@ -81,14 +80,8 @@ def _working_key(id: int) -> ApiKey:
     return key
 
 
-def _sites() -> list[tuple[int, str]]:
-    seen = current_person().scope.sees(Site)
-    rows = db.session.execute(select(Site.id, Site.name).where(seen).order_by(Site.name_folded, Site.id))
-    return [(row[0], row[1]) for row in rows]
-
-
 def _page(form: KeyForm, secret: str | None = None) -> str:
-    sites = _sites()
+    sites = site_choices()
     return render_template(
         "pages/accounts/api_keys.html",
         form=form.offer(sites),

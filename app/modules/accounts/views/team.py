@@ -1,5 +1,6 @@
 """The people of the account, for owners."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from flask import current_app, flash, render_template, request, url_for
@@ -11,8 +12,10 @@ from app.business.billing.services.plans import plan_of
 from app.business.errors import Invalid
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
-from app.modules.accounts.forms import MAY, ROLES, NewPersonForm
+from app.modules.accounts.forms import MAY, ROLES, NewPersonForm, SitesForm
 from app.modules.accounts.link_mail import mail_link
+from app.modules.accounts.site_choices import site_choices
+from app.modules.display import plural
 from app.modules.web import see_other
 from app.settings import Settings
 
@@ -26,8 +29,8 @@ def show() -> ResponseReturnValue:
 @allow(Role.OWNER, whole_account=True)
 def add() -> ResponseReturnValue:
     """Add a person; their one-use link is shown once, to be passed on."""
-    form, session, now = NewPersonForm(), db.session(), datetime.now(UTC)
-    if not form.validate():
+    form, session, now = NewPersonForm().offer(site_choices()), db.session(), datetime.now(UTC)
+    if not (form.validate() and form.fits(form.role.data)):
         return _page(form), 422
     try:
         user = team.add_user(
@@ -43,7 +46,8 @@ def add() -> ResponseReturnValue:
         db.session.rollback()
         form.email.errors = refusal.errors["email"]
         return _page(form), 422
-    return _with_link(user, "user.added", now)
+    team.limit_to_sites(session, user, form.chosen, may_approve=form.may_approve.data, now=now)
+    return _with_link(user, "user.added", now, {"role": user.role, **_seen_by(user)})
 
 
 @allow(Role.OWNER)
@@ -66,6 +70,32 @@ def change_role(id: int) -> ResponseReturnValue:
     team.change_role(db.session(), user, role, now)
     _note("user.role_changed", user, now, {"from": before, "to": role})
     return _done(f"{user.email} is now {role}, and has to sign in again.")
+
+
+@allow(Role.OWNER)
+def ask_sites(id: int) -> ResponseReturnValue:
+    """Which sites a person sees, with what that means."""
+    user = owned_or_404(User, id)
+    data = {"sees": "all" if user.site_ids is None else "some", "site_ids": user.site_ids or []}
+    form = SitesForm(formdata=None, data=data | {"may_approve": user.may_approve}).offer(site_choices())
+    return render_template("pages/accounts/person_sites.html", form=form, user=user)
+
+
+@allow(Role.OWNER, whole_account=True)
+def save_sites(id: int) -> ResponseReturnValue:
+    user, now, form = owned_or_404(User, id), datetime.now(UTC), SitesForm().offer(site_choices())
+    if not (form.validate() and form.fits(user.role)):
+        return render_template("pages/accounts/person_sites.html", form=form, user=user), 422
+    before = _seen_by(user)
+    team.limit_to_sites(db.session(), user, form.chosen, may_approve=form.may_approve.data, now=now)
+    after = _seen_by(user)
+    changed = {
+        name: {"from": before[name], "to": after[name]} for name in after if before[name] != after[name]
+    }
+    if changed:
+        _note("user.sites_changed", user, now, changed)
+    sees = "all sites" if user.site_ids is None else plural(len(user.site_ids), "site")
+    return _done(f"{user.email} sees {sees} from now on.")
 
 
 @allow(Role.OWNER)
@@ -94,8 +124,9 @@ def _page(form: NewPersonForm, link: str | None = None, user: User | None = None
     people = team.people_of(db.session(), current_person().account.id)
     return render_template(
         "pages/accounts/team.html",
-        form=form,
+        form=form.offer(site_choices()),
         people=people,
+        site_names=dict(site_choices()),
         roles=ROLES,
         most=_most(),
         link=link,
@@ -104,9 +135,11 @@ def _page(form: NewPersonForm, link: str | None = None, user: User | None = None
     )
 
 
-def _with_link(user: User, action: str, now: datetime) -> ResponseReturnValue:
+def _with_link(
+    user: User, action: str, now: datetime, data: Mapping[str, object] | None = None
+) -> ResponseReturnValue:
     token = welcome.issue_for(db.session(), user, now)
-    _note(action, user, now)
+    _note(action, user, now, data)
     settings = _settings()
     if settings.sends_mail:
         mail_link(user, url_for("accounts.welcome", token=token), settings, now)
@@ -128,7 +161,12 @@ def _most() -> int | None:
     return plan.members if plan else None
 
 
-def _note(action: str, user: User, now: datetime, data: dict[str, str] | None = None) -> None:
+def _seen_by(user: User) -> dict[str, object]:
+    """What the audit log keeps of a person's sites."""
+    return {"site_ids": user.site_ids, "may_approve": user.may_approve}
+
+
+def _note(action: str, user: User, now: datetime, data: Mapping[str, object] | None = None) -> None:
     person = current_person()
     audit_log.record(db.session(), person.account.id, person.actor, action, user, data, now)
 

@@ -10,7 +10,7 @@ from sqlalchemy import select
 
 from app.business.accounts.models import Role
 from app.business.automation.services.history.publishing_state import publishing_state
-from app.business.errors import Invalid, NotFound
+from app.business.errors import Conflict, Forbidden, Invalid, NotFound
 from app.business.outlets.services import wordpress_connections
 from app.business.writer.models import Content, ContentStatus
 from app.business.writer.services import content_edit
@@ -22,7 +22,7 @@ from app.business.writer.services.publishing import changed_since
 from app.business.writer.services.record_lists import CONTENTS
 from app.business.writer.services.writing_facts import writing_facts
 from app.infrastructure.database import db
-from app.modules.access import allow, current_person, owned_or_404
+from app.modules.access import allow, current_person, own_path, owned_or_404
 from app.modules.article_notes import with_note
 from app.modules.gate.numbers import row_id
 from app.modules.record_editing import Editing, edit_page
@@ -39,6 +39,8 @@ SAID = {
     ContentStatus.REVIEW: "Passed on for review.",
     ContentStatus.DRAFT: "Sent back: it is to be checked again.",
 }
+ANSWERS = {"approve": ContentStatus.APPROVED, "send_back": ContentStatus.DRAFT}
+APPROVAL_SAID = {"approve": "Approved.", "send_back": "Sent back with your comment."}
 
 EDITING = Editing(
     noun="article",
@@ -145,6 +147,30 @@ def decide(id: int) -> ResponseReturnValue:
         "info" if is_plan else "success",
     )
     return see_other(url_for("writer.content", id=id))
+
+
+@allow(Role.VIEWER)
+def give_approval(id: int) -> ResponseReturnValue:
+    """A client approves an article, or sends it back with a comment."""
+    content, person, now = owned_or_404(Content, id), current_person(), datetime.now(UTC)
+    answer, note = request.form.get("answer", ""), request.form.get("note", "").strip()
+    if not person.may_approve:
+        raise Forbidden("You look at articles and decide on none. Ask an owner of the account to let you.")
+    if answer not in ANSWERS:
+        raise Invalid({"answer": ["Choose whether to approve the article or to send it back."]})
+    if answer == "send_back" and not note:
+        raise Invalid({"note": ["Say what should change, so that whoever writes it knows."]})
+    status = ANSWERS[answer] if ANSWERS[answer] != content.status else None
+    changes = {**({"status": status} if status else {}), **with_note(content, note, now)}
+    try:
+        content_edit.update_content(db.session(), content, changes, origin=person.origin, now=now)
+    except Conflict as refusal:
+        db.session.rollback()
+        flash(refusal.message, "warning")
+        return see_other(own_path(request.form.get("back")))
+    db.session.commit()
+    flash(APPROVAL_SAID[answer], "success")
+    return see_other(own_path(request.form.get("back")))
 
 
 @allow(Role.OPERATOR)

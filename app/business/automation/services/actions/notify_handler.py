@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Role, User
 from app.business.accounts.services.notice_choices import NoticeKind, Way, choices_of
 from app.business.accounts.services.notices import add_notice
+from app.business.accounts.services.scope import scope_of
 from app.business.automation.services.actions.handler import Handlers, LocalWork
 from app.business.automation.services.actions.templates import fill
 from app.business.automation.services.catalogue.actions.notify import (
@@ -92,15 +93,15 @@ class NotifyWork(LocalWork):
 def mailed_to(
     session: Session, account_id: int, params: Notify, site_id: int | None
 ) -> list[mails.Recipient]:
-    """Everybody who gets the mail, once: people who want messages of rules about this site at once, and addresses that
-    are nobody's of the account."""
+    """Everybody who gets the mail, once: people who see this site and want messages of rules about it at once, and
+    addresses that are nobody's of the account."""
     named = recipients_of(params.to) or [NAMED_BY_DEFAULT]
     people = session.scalars(_people(account_id, named)).all()
     choices = choices_of(session, people)
     found = {
         user.email: mails.Recipient(user.email, user.id)
         for user in people
-        if choices[user.id].way(NoticeKind.RULE, site_id) == Way.MAIL
+        if scope_of(user).holds(site_id) and choices[user.id].way(NoticeKind.RULE, site_id) == Way.MAIL
     }
     # An address of somebody who was switched off is no address of a stranger.
     known = set(session.scalars(select(User.email).where(User.account_id == account_id)))

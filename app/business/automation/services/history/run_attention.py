@@ -48,14 +48,17 @@ def waiting_budgets(session: Session, scope: Scope) -> list[tuple[ScheduledTask,
 
 
 def notices_seen(scope: Scope) -> ColumnElement[bool]:
-    """Clause: notices about no rule or run, and those about rules and runs in scope."""
+    """Clause: notices about sites, rules and runs in scope; those of the whole account only for who sees all of it."""
     if scope.sites is None:
         return true()
     runs = select(ScheduledTask.id).where(scope.sees(ScheduledTask))
     rules = select(AutomationRule.id).where(scope.sees(AutomationRule))
+    about = func.coalesce(Notice.run_id, Notice.rule_id, Notice.about_site_id)
     return and_(
+        about.is_not(None),
         or_(Notice.run_id.is_(None), Notice.run_id.in_(runs)),
         or_(Notice.rule_id.is_(None), Notice.rule_id.in_(rules)),
+        or_(Notice.about_site_id.is_(None), Notice.about_site_id.in_(sorted(scope.sites))),
     )
 
 

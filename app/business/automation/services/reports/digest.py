@@ -8,6 +8,8 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account, Notice, User
 from app.business.accounts.services.notice_choices import Way, choices_of
 from app.business.accounts.services.notices import notices_since
+from app.business.accounts.services.scope import scope_of
+from app.business.automation.services.history.run_attention import notices_seen
 from app.business.outlets.services import mails
 from app.business.outlets.services.mails import DIGEST, Entry, Recipient
 
@@ -25,7 +27,7 @@ def send(session: Session, account: Account, since: datetime, now: datetime) -> 
             continue
         chosen = [
             notice
-            for notice in notices_since(session, user, since)
+            for notice in notices_since(session, user, since, seen=notices_seen(scope_of(user)))
             if choices[user.id].way(notice.kind, notice.about_site_id) == Way.DIGEST
         ]
         for entry in _entries(chosen):

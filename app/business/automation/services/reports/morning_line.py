@@ -52,13 +52,17 @@ def sentences(facts: Mapping[str, Any]) -> list[str]:
 
 
 def send(session: Session, account: Account, report: DailyReport, now: datetime) -> int:
-    """By mail to everybody who wants it there; returns their number."""
+    """By mail to everybody who sees all sites and wants it there; returns their number."""
     users = session.scalars(
         select(User).where(User.account_id == account.id, User.is_active).order_by(User.id)
     ).all()
     choices = choices_of(session, users)
     entry = Entry(f"{TITLE}: {account.name}", "\n".join(sentences(report.facts)), "/", "Open the dashboard")
-    wanting = [user for user in users if choices[user.id].way(NoticeKind.MORNING) in (Way.MAIL, Way.DIGEST)]
+    wanting = [
+        user
+        for user in users
+        if user.site_ids is None and choices[user.id].way(NoticeKind.MORNING) in (Way.MAIL, Way.DIGEST)
+    ]
     for user in wanting:
         mails.gather(session, account.id, Recipient(user.email, user.id), NoticeKind.MORNING, entry, now)
     return len(wanting)
