@@ -21,6 +21,7 @@ OF_BUSINESS = {
     "numpy": "clusters keywords",
     "pwdlib": "hashes passwords",
     "pydantic": "types of rules",
+    "pyotp": "computes the codes of a second factor",
     "python_calamine": "reads workbooks that people send",
     "rapidfuzz": "compares texts",
     "scipy": "clusters keywords",

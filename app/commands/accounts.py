@@ -9,11 +9,11 @@ from flask.cli import AppGroup, with_appcontext
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import KeyScope, User
-from app.business.accounts.services import api_keys, audit_log, sign_in, team, welcome
+from app.business.accounts.services import api_keys, audit_log, second_factor, sign_in, team, welcome
 from app.business.accounts.services.api_keys import KeyLimits
 from app.business.accounts.services.scope import Scope, owned
 from app.business.billing.services.new_accounts import open_account
-from app.business.errors import NotFound
+from app.business.errors import Conflict, NotFound
 from app.business.planner.models import Site
 from app.commands.refusals import plain_refusals
 from app.infrastructure.database import transaction
@@ -25,7 +25,7 @@ password_from_stdin = click.option(
 
 
 def register(app: Flask) -> None:
-    for command in (create_account, reset_password, api_key):
+    for command in (create_account, reset_password, end_second_factor, api_key):
         app.cli.add_command(command)
 
 
@@ -76,6 +76,29 @@ def reset_password(email: str, password_stdin: bool, keep_keys: bool) -> None:
         )
     keys = f"API keys ended: {ended}, still working: {working - ended}."
     click.echo(f"{user.email} has a new password and is signed out everywhere. {keys}", err=True)
+
+
+@click.command("end-second-factor")
+@click.option("--email", required=True)
+@with_appcontext
+@plain_refusals
+def end_second_factor(email: str) -> None:
+    """Switch off the second factor of a person who lost it, such as the only owner, and sign them out everywhere."""
+    with transaction() as session:
+        user = team.person_with(session, email)
+        if not second_factor.switch_off(session, user):
+            raise Conflict(f"{user.email} has no second factor.")
+        sign_in.end_all(session, user)
+        audit_log.record(
+            session,
+            user.account_id,
+            audit_log.AuditActor(),
+            "user.second_factor_off",
+            user,
+            None,
+            datetime.now(UTC),
+        )
+    click.echo(f"{user.email} signs in with the password alone now. API keys were not touched.", err=True)
 
 
 @api_key.command("create")

@@ -20,7 +20,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.urls import iri_to_uri
 
 from app.business.accounts.models import Account, AccountStatus, ApiKey, KeyScope, Role, User, UserSession
-from app.business.accounts.services import api_keys, sign_in
+from app.business.accounts.services import api_keys, second_factor, sign_in
 from app.business.accounts.services.audit_log import AuditActor
 from app.business.accounts.services.scope import Scope, owned, scope_of
 from app.business.base import AccountOwned
@@ -98,13 +98,14 @@ class Permission:
     """What a view declares: the role it needs (None: anyone), whether a GET of it writes, and whether it shows or
     changes the account as a whole, which people limited to sites may not. has_proof: its address itself proves who may
     use it, so that a program may post to it without one of our forms. scope: what a key that is limited to scopes
-    needs; None: no such key may use it."""
+    needs; None: no such key may use it. without_second_factor: for people who must set theirs up first."""
 
     role: Role | None
     writes: bool = False
     whole_account: bool = False
     has_proof: bool = False
     scope: KeyScope | None = None
+    without_second_factor: bool = False
 
 
 VIEWER_OF_ALL = Permission(Role.VIEWER, whole_account=True)
@@ -117,10 +118,16 @@ class Allow:
     """`@allow(Role.EDITOR)` above a view, or `@allow.anyone`; `writes=True` where even a GET changes rows."""
 
     def __call__(
-        self, role: Role, *, writes: bool = False, whole_account: bool = False
+        self,
+        role: Role,
+        *,
+        writes: bool = False,
+        whole_account: bool = False,
+        without_second_factor: bool = False,
     ) -> Callable[[View], View]:
         """Only people with this role or a higher one may use the view; with `whole_account` only if they see all."""
-        return lambda view: declare(view, Permission(role, writes, whole_account))
+        needed = Permission(role, writes, whole_account, without_second_factor=without_second_factor)
+        return lambda view: declare(view, needed)
 
     def anyone(self, view: View) -> View:
         """Everyone may use the view, signed in or not: sign-in, health, static files."""
@@ -221,6 +228,8 @@ def _guard() -> ResponseReturnValue | None:
         csrf.protect()
     if permission.role:
         _check(g.person, permission)
+        if _lacks_second_factor(g.person, permission):
+            return _lead_to_second_factor()
     reading.set(request.method in SAFE_METHODS and not permission.writes)
     return None
 
@@ -283,6 +292,22 @@ def _check(person: Person, permission: Permission) -> None:
         )
     if person.account.status != AccountStatus.ACTIVE and request.method not in SAFE_METHODS:
         raise Forbidden("This account is suspended: you can look at everything and change nothing.")
+
+
+def _lacks_second_factor(person: Person, permission: Permission) -> bool:
+    """Whether the account requires what this person has not set up; keys are not asked for it."""
+    if not person.account.second_factor_required or person.key or permission.without_second_factor:
+        return False
+    return second_factor.find(db.session(), person.user) is None
+
+
+def _lead_to_second_factor() -> ResponseReturnValue:
+    if is_api() or request.method not in SAFE_METHODS:
+        raise Forbidden(
+            "Your account asks for a second factor. Open any page of the console to set it up first."
+        )
+    address = url_for("accounts.second_factor")
+    return ("", 204, {"HX-Redirect": address}) if htmx() else redirect(address)
 
 
 def _beyond(key: ApiKey, needed: KeyScope | None) -> str:

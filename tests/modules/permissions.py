@@ -37,11 +37,13 @@ WITH_OWN_SIGNATURE = {"outlets.unsubscribe", "incoming_api.receive_message"}
 
 TABLE = {
     "anyone": """
-        static accounts.sign_in accounts.sign_out accounts.welcome accounts.use_welcome
+        static accounts.sign_in accounts.sign_in_code accounts.sign_out accounts.welcome accounts.use_welcome
         system.healthz system.readyz outlets.ask_unsubscribe outlets.unsubscribe incoming_api.receive_message
     """,
     "viewer": """
         accounts.profile accounts.save_profile accounts.notice_choices accounts.save_notice_choices
+        accounts.second_factor accounts.switch_on_second_factor accounts.switch_off_second_factor
+        accounts.renew_recovery_codes
         accounts.password accounts.sessions accounts.end_session accounts.end_other_sessions
         accounts.end_all_sessions
         accounts.settings
@@ -108,6 +110,7 @@ TABLE = {
     """,
     "owner": """
         accounts.team accounts.add_person accounts.ask_role accounts.change_role accounts.ask_sites accounts.save_sites
+        accounts.ask_second_factor_off accounts.end_second_factor
         accounts.new_link
         accounts.switch_off accounts.switch_on accounts.api_keys accounts.add_key accounts.edit_key
         accounts.save_key accounts.revoke_key

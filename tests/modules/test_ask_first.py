@@ -19,7 +19,8 @@ pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True, 
 
 ASKS = """
     planner.decide_keywords planner.decide_ideas writer.decide_tasks planner.merge_cluster accounts.change_role
-    accounts.switch_off accounts.switch_on accounts.save_sites accounts.revoke_key accounts.end_session
+    accounts.switch_off accounts.switch_on accounts.save_sites accounts.end_second_factor
+    accounts.switch_off_second_factor accounts.renew_recovery_codes accounts.revoke_key accounts.end_session
     accounts.end_all_sessions accounts.end_other_sessions
     automation.archive automation.pause_all automation.resume_all_now automation.restore_version
     automation.discard automation.release_set_aside automation.cancel automation.cancel_operation automation.switch
@@ -31,7 +32,8 @@ ASKS = """
 """
 """The previous page shows the consequences, or the button asks for a confirmation."""
 IN_PLAIN_SIGHT = """
-    accounts.sign_in accounts.sign_out accounts.use_welcome accounts.save_profile accounts.password
+    accounts.sign_in accounts.sign_in_code accounts.switch_on_second_factor
+    accounts.sign_out accounts.use_welcome accounts.save_profile accounts.password
     accounts.add_person accounts.new_link accounts.add_key accounts.save_key
     accounts.save_settings
     automation.read_notices automation.take_back_decision automation.restore automation.copy_rule

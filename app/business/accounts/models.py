@@ -44,7 +44,8 @@ class KeyScope(StrEnum):
 class Account(Stamped, Base):
     """A customer: its zone, plan and credits (balance = sum of its credit entries; held = set aside).
 
-    minutes_saved: minutes that a person takes for a record, by its type, where they are not the usual ones.
+    minutes_saved: minutes that a person takes for a record, by its type, where they are not the usual ones ·
+    second_factor_required: of people without it nothing is accepted until they have set it up.
     """
 
     __tablename__ = "account"
@@ -66,6 +67,7 @@ class Account(Stamped, Base):
     operator_credit_limit: Mapped[int] = mapped_column(default=100)
     chain_notice_credits: Mapped[int | None]
     minutes_saved: Mapped[dict[str, Any] | None]
+    second_factor_required: Mapped[bool] = mapped_column(default=False, server_default=false())
     paused_at: Mapped[datetime | None]
     paused_by_id: Mapped[int | None] = mapped_column(Id)
     name_folded: Mapped[str] = folded_text("name")
@@ -102,7 +104,8 @@ class User(AccountOwned, Stamped, Base):
 class UserSession(AccountOwned, Base):
     """A signed-in browser. Only the hash of its token is kept; deleting the row signs it out at once.
 
-    seen_at, seen_from: its last request, and the address from which that came.
+    seen_at, seen_from: its last request, and the address from which that came · is_waiting: the password was right, and
+    the code of the second factor is not given yet: until then it opens nothing.
     """
 
     __tablename__ = "user_session"
@@ -114,6 +117,7 @@ class UserSession(AccountOwned, Base):
     seen_at: Mapped[datetime]
     seen_from: Mapped[str] = mapped_column(Text(64), default="", server_default="")
     user_agent: Mapped[str] = mapped_column(Text(255), default="")
+    is_waiting: Mapped[bool] = mapped_column(default=False, server_default=false())
 
 
 class WelcomeLink(AccountOwned, Base):

@@ -10,7 +10,7 @@ from typing import TypeVar
 import structlog
 from sqlalchemy.orm import Session
 
-from app.business.accounts.services import uploads
+from app.business.accounts.services import second_factor, uploads
 from app.business.automation.services import attention, rule_engine
 from app.business.automation.services.auditing import invariants
 from app.business.automation.services.backtest import back_test
@@ -172,6 +172,7 @@ def _reseal_secrets(_now: datetime) -> None:
     )
     _reseal(box, "incoming_address", incoming.sealed_secrets, incoming.replace_sealed)
     _reseal(box, "mail", mails.sealed_links, mails.replace_sealed)
+    _reseal(box, "second_factor", second_factor.sealed_secrets, second_factor.replace_sealed)
 
 
 def _reseal(

@@ -50,6 +50,27 @@ class SignInForm(ConsoleForm):
     password = PasswordField("Password", [required("your password"), TOO_LONG])
 
 
+class CodeForm(ConsoleForm):
+    """`kept`: as in the form to sign in."""
+
+    kept = HiddenField()
+    code = StringField(
+        "Code",
+        [required("the code"), at_most(40)],
+        description="Six digits from your device, or one of your recovery codes.",
+    )
+
+
+class SecondFactorForm(ConsoleForm):
+    """`sealed`: the secret of the picture, encrypted."""
+
+    sealed = HiddenField()
+    password = PasswordField("Your password", [required("your password"), TOO_LONG])
+    code = StringField(
+        "Code", [required("the code"), at_most(20)], description="The six digits that your device shows now."
+    )
+
+
 class NewPasswordForm(ConsoleForm):
     """Without the present password: only for people who have none yet, or signed in by a link."""
 
@@ -143,6 +164,11 @@ class AccountForm(ConsoleForm):
         "Tell when a chain of runs uses more within an hour",
         [Optional(), between(1, 1_000_000_000)],
         description="In credits. Empty: a tenth of the monthly grant.",
+    )
+    second_factor_required = BooleanField(
+        "Everybody needs a second factor",
+        description="Whoever has none is led to set it up at their next page, you too, and can do nothing else until "
+        "then. API keys go on working.",
     )
     operator_credit_limit = IntegerField(
         "Largest run an operator may start",

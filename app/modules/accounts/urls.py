@@ -3,12 +3,23 @@
 from flask import Blueprint
 
 from app.modules.accounts import api
-from app.modules.accounts.views import account, api_keys, notice_choices, profile, sessions, sign_in, team
+from app.modules.accounts.views import (
+    account,
+    api_keys,
+    notice_choices,
+    profile,
+    second_factor,
+    sessions,
+    sign_in,
+    sign_in_code,
+    team,
+)
 
 blueprint = Blueprint("accounts", __name__)
 add = blueprint.add_url_rule
 
 add("/sign-in", "sign_in", sign_in.show, methods=["GET", "POST"])
+add("/sign-in/code", "sign_in_code", sign_in_code.show, methods=["GET", "POST"])
 add("/sign-out", "sign_out", sign_in.leave, methods=["POST"])
 add("/welcome/<token>", "welcome", sign_in.show_link)
 add("/welcome/<token>", "use_welcome", sign_in.use_link, methods=["POST"])
@@ -18,6 +29,10 @@ add("/profile", "save_profile", profile.save, methods=["POST"])
 add("/profile/notices", "notice_choices", notice_choices.show)
 add("/profile/notices", "save_notice_choices", notice_choices.save, methods=["POST"])
 add("/profile/password", "password", profile.password, methods=["GET", "POST"])
+add("/profile/second-factor", "second_factor", second_factor.show)
+add("/profile/second-factor/on", "switch_on_second_factor", second_factor.switch_on, methods=["POST"])
+add("/profile/second-factor/codes", "renew_recovery_codes", second_factor.renew_codes, methods=["POST"])
+add("/profile/second-factor/off", "switch_off_second_factor", second_factor.switch_off, methods=["POST"])
 add("/profile/sessions", "sessions", sessions.show)
 add("/profile/sessions/<int:id>/end", "end_session", sessions.end, methods=["POST"])
 add("/profile/sessions/end-others", "end_other_sessions", sessions.end_others, methods=["POST"])
@@ -30,6 +45,8 @@ add("/team/<int:id>/role", "change_role", team.change_role, methods=["POST"])
 add("/team/<int:id>/sites", "ask_sites", team.ask_sites)
 add("/team/<int:id>/sites", "save_sites", team.save_sites, methods=["POST"])
 add("/team/<int:id>/link", "new_link", team.new_link, methods=["POST"])
+add("/team/<int:id>/second-factor", "ask_second_factor_off", team.ask_second_factor_off)
+add("/team/<int:id>/second-factor/off", "end_second_factor", team.end_second_factor, methods=["POST"])
 add("/team/<int:id>/off", "switch_off", team.switch_off, methods=["POST"])
 add("/team/<int:id>/on", "switch_on", team.switch_on, methods=["POST"])
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from pwdlib import PasswordHash
-from sqlalchemy import delete, select, update
+from sqlalchemy import ColumnExpressionArgument, delete, select, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, AccountStatus, User, UserSession, WelcomeLink
@@ -14,6 +14,8 @@ from app.business.errors import NotFound
 
 IDLE = timedelta(hours=12)
 LONGEST = timedelta(days=30)
+CODE_WITHIN = timedelta(minutes=10)
+"""How long after the password the code of a second factor may be given."""
 SEEN_EVERY = timedelta(minutes=10)
 MOVED_EVERY = timedelta(minutes=1)
 """How often the last use is recorded of a browser whose address changes."""
@@ -37,8 +39,19 @@ def find_user(session: Session, email: str) -> User | None:
     )
 
 
-def begin(session: Session, user: User, now: datetime, user_agent: str = "", address: str = "") -> str:
-    """A new session for `user`; returns its token, of which only the hash is stored."""
+def begin(
+    session: Session,
+    user: User,
+    now: datetime,
+    user_agent: str = "",
+    address: str = "",
+    *,
+    is_waiting: bool = False,
+) -> str:
+    """A new session for `user`; returns its token, of which only the hash is stored.
+
+    is_waiting: it opens nothing, and only `find_waiting` finds it.
+    """
     token = new_secret()
     session.add(
         UserSession(
@@ -49,23 +62,34 @@ def begin(session: Session, user: User, now: datetime, user_agent: str = "", add
             seen_at=now,
             seen_from=address,
             user_agent=user_agent[:255],
+            is_waiting=is_waiting,
         )
     )
-    user.signed_in_at = now
+    if not is_waiting:
+        user.signed_in_at = now
     session.flush()
     return token
 
 
 def find(session: Session, token: str, now: datetime) -> SignedIn | None:
     """The session of this token; None after 12 idle hours, 30 days, or when its person may not sign in."""
+    good = (UserSession.seen_at > now - IDLE, UserSession.created_at > now - LONGEST)
+    return _found(session, token, ~UserSession.is_waiting, *good)
+
+
+def find_waiting(session: Session, token: str, now: datetime) -> SignedIn | None:
+    """The same of a session that waits for the code of a second factor; None ten minutes after the password."""
+    return _found(session, token, UserSession.is_waiting, UserSession.created_at > now - CODE_WITHIN)
+
+
+def _found(session: Session, token: str, *which: ColumnExpressionArgument[bool]) -> SignedIn | None:
     row = session.execute(
         select(UserSession, User, Account)
         .join(User, User.id == UserSession.user_id)
         .join(Account, Account.id == UserSession.account_id)
         .where(
             UserSession.token_hash == fingerprint(token),
-            UserSession.seen_at > now - IDLE,
-            UserSession.created_at > now - LONGEST,
+            *which,
             User.is_active,
             Account.status != AccountStatus.CLOSED,
         )
@@ -104,7 +128,11 @@ def end_all(session: Session, user: User, *, but: UserSession | None = None) -> 
 
 def sessions_of(session: Session, user: User, now: datetime) -> list[UserSession]:
     """The person's active sessions, the one used last first."""
-    living = (UserSession.seen_at > now - IDLE, UserSession.created_at > now - LONGEST)
+    living = (
+        ~UserSession.is_waiting,
+        UserSession.seen_at > now - IDLE,
+        UserSession.created_at > now - LONGEST,
+    )
     query = select(UserSession).where(UserSession.user_id == user.id, *living)
     return list(session.scalars(query.order_by(UserSession.seen_at.desc(), UserSession.id.desc())))
 

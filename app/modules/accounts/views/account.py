@@ -17,7 +17,14 @@ from app.modules.accounts.forms import AccountForm
 from app.modules.web import see_other
 
 MINUTES = "minutes_"
-FIELDS = ("name", "timezone", "daily_ceiling", "operator_credit_limit", "chain_notice_credits")
+FIELDS = (
+    "name",
+    "timezone",
+    "daily_ceiling",
+    "operator_credit_limit",
+    "chain_notice_credits",
+    "second_factor_required",
+)
 
 
 @allow(Role.VIEWER, whole_account=True)

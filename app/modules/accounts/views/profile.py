@@ -13,7 +13,7 @@ from app.business.errors import Invalid
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, start_page
 from app.modules.accounts.forms import ChangePasswordForm, NewPasswordForm, ProfileForm
-from app.modules.accounts.views.sign_in import begin_session
+from app.modules.accounts.session_start import begin_session
 from app.modules.display import plural
 from app.modules.throttle import limiter
 from app.modules.web import see_other

@@ -7,9 +7,9 @@ from flask import current_app, flash, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role, User
-from app.business.accounts.services import audit_log, team, welcome
+from app.business.accounts.services import audit_log, second_factor, sign_in, team, welcome
 from app.business.billing.services.plans import plan_of
-from app.business.errors import Invalid
+from app.business.errors import Conflict, Invalid
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
 from app.modules.accounts.forms import MAY, ROLES, NewPersonForm, SitesForm
@@ -99,6 +99,22 @@ def save_sites(id: int) -> ResponseReturnValue:
 
 
 @allow(Role.OWNER)
+def ask_second_factor_off(id: int) -> ResponseReturnValue:
+    """What it means to switch off the second factor of somebody who lost it."""
+    return render_template("pages/accounts/second_factor_off.html", user=_other_with_factor(id))
+
+
+@allow(Role.OWNER)
+def end_second_factor(id: int) -> ResponseReturnValue:
+    """Switch it off; the person is signed out everywhere, and signs in with the password alone."""
+    user, now = _other_with_factor(id), datetime.now(UTC)
+    second_factor.switch_off(db.session(), user)
+    sign_in.end_all(db.session(), user)
+    _note("user.second_factor_off", user, now)
+    return _done(f"The second factor of {user.email} is off. They are signed out everywhere.")
+
+
+@allow(Role.OWNER)
 def switch_off(id: int) -> ResponseReturnValue:
     user, now = owned_or_404(User, id), datetime.now(UTC)
     team.deactivate(db.session(), user, current_person().actor, now)
@@ -112,6 +128,15 @@ def switch_on(id: int) -> ResponseReturnValue:
     team.reactivate(db.session(), user, now, most=_most())
     _note("user.switched_on", user, now)
     return _done(f"{user.email} can sign in again.")
+
+
+def _other_with_factor(id: int) -> User:
+    user = owned_or_404(User, id)
+    if user.id == current_person().user.id:
+        raise Conflict("Switch your own second factor off under Your settings, with one of its codes.")
+    if second_factor.find(db.session(), user) is None:
+        raise Conflict(f"The second factor of {user.email} is off already.")
+    return user
 
 
 def _role(name: str) -> Role:
@@ -128,6 +153,7 @@ def _page(form: NewPersonForm, link: str | None = None, user: User | None = None
         people=people,
         site_names=dict(site_choices()),
         roles=ROLES,
+        with_second_factor=second_factor.people_with(db.session(), current_person().account.id),
         most=_most(),
         link=link,
         user=user,
