@@ -190,14 +190,17 @@ def test_the_sheet_with_keywords_is_proposed_and_all_are_offered() -> None:
     assert list(refusal.value.errors) == ["sheet"]
 
 
-def ods(rows: list[list[str]]) -> bytes:
-    """An OpenDocument spreadsheet of one sheet."""
+def ods(rows: list[list[str]], **row_attributes: str) -> bytes:
+    """An OpenDocument spreadsheet of one sheet. row_attributes: `r2` is what the second row says of itself."""
     names = " ".join(
         f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
         for name in ("office", "table", "text")
     )
     cell = '<table:table-cell office:value-type="string"><text:p>{}</text:p></table:table-cell>'
-    lines = (f"<table:table-row>{''.join(map(cell.format, row))}</table:table-row>" for row in rows)
+    lines = (
+        f"<table:table-row {row_attributes.get(f'r{number}', '')}>{''.join(map(cell.format, row))}</table:table-row>"
+        for number, row in enumerate(rows, 1)
+    )
     sheet = f'<table:table table:name="Words">{"".join(lines)}</table:table>'
     body = f"<office:body><office:spreadsheet>{sheet}</office:spreadsheet></office:body>"
     content = f"<office:document-content {names}>{body}</office:document-content>"
@@ -214,6 +217,29 @@ def test_an_opendocument_sheet_is_read() -> None:
     table = read(ods([["Keyword", "Volume"], ["oak table", "1 200"], ["elm table", "40"]]))
     assert (table.encoding, table.sheet, table.rows[0].values["volume"]) == ("ods", "Words", 1200)
     assert keywords(table) == ["oak table", "elm table"]
+
+
+def test_hidden_rows_of_an_opendocument_sheet_are_counted() -> None:
+    rows = [
+        ["Keyword", "Volume"],
+        [],
+        ["oak table", "12"],
+        ["elm table", "40"],
+        ["ash", "1"],
+        ["pine", "2"],
+        [],
+    ]
+    hidden = 'table:visibility="{}"'.format
+    data = ods(
+        rows,
+        r2='table:number-rows-repeated="2"',
+        r4=hidden("filter"),
+        r5=f"{hidden('collapse')} table:style-name='ro1'",
+        r7=f'{hidden("collapse")} table:number-rows-repeated="1048000"',
+    )
+    table = read(data)
+    assert (keywords(table), table.hidden_rows) == (["oak table", "elm table", "ash", "pine"], 2)
+    assert read(ods(rows[:1] + rows[2:6])).hidden_rows == 0
 
 
 WORDS = ("oak", "pine", "elm", "żółty", "crème", "größe", "niño", "机", "テーブル", "table", "chair", "lamp")

@@ -13,7 +13,7 @@ from typing import Any
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
 from app.business.errors import Invalid, TooLarge
-from app.business.planner.services.hidden_rows import hidden_rows
+from app.business.planner.services.hidden_rows import hidden_rows, hidden_rows_of_ods
 from app.business.planner.services.keyword_layout import SAMPLE_LINES, Layout, lay_out
 
 UNPACKED_LIMIT = 50 * 1024 * 1024
@@ -142,9 +142,9 @@ def _check_members(archive: zipfile.ZipFile) -> tuple[str, dict[str, frozenset[i
             raise TooLarge("The workbook unpacks to far more than its size. Save the sheet as .csv.")
         if member.filename.startswith("xl/worksheets/"):
             _check_area(content)
-        if kind == "xlsx" and member.filename.endswith((".xml", ".rels")):
+        if member.filename.endswith((".xml", ".rels")):
             texts[member.filename] = content
-    return kind, hidden_rows(texts)
+    return kind, hidden_rows(texts) if kind == "xlsx" else hidden_rows_of_ods(texts["content.xml"])
 
 
 def _unpack(archive: zipfile.ZipFile, member: zipfile.ZipInfo, limit: int) -> bytes:
