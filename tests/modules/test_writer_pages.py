@@ -1,5 +1,6 @@
 """The writer's pages: tasks, and content with its preview, decisions and downloads."""
 
+import re
 from io import BytesIO
 from zipfile import ZipFile
 
@@ -142,6 +143,20 @@ def test_many_are_downloaded_as_one_archive_without_those_of_others(
     stranger = browser_of(app, session, people.stranger)
     answer = stranger.get(f"/content/articles.zip?kind=md&{asked}")
     assert (answer.status_code, answer.location) == (303, "/content")
+
+
+def test_the_list_offers_the_ticked_articles_as_one_file_of_each_kind(
+    browser: FlaskClient, session: Session, sector: Sector
+) -> None:
+    content = made(session, sector)
+    session.commit()
+    page = browser.get("/content").text
+    form = re.search(r'<form method="get" action="/content/articles.zip".*?</form>', page, re.DOTALL)
+    assert form
+    assert f'name="ids" value="{content.id}"' in form[0]
+    for kind in re.findall(r'<option value="(\w+)">', form[0]):
+        archive = browser.get(f"/content/articles.zip?ids={content.id}&kind={kind}")
+        assert ZipFile(BytesIO(archive.data)).namelist() == [f"{slug_of(content.title)}-{content.id}.{kind}"]
 
 
 def test_markdown_keeps_what_the_allow_list_keeps() -> None:

@@ -82,6 +82,7 @@ def index() -> str:
         form=form,
         list=listed,
         changed=changed_since(db.session(), published, account_id) if published else set(),
+        file_kinds=FILE_KINDS.values(),
     )
 
 
