@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 from flask import Flask
@@ -12,10 +13,19 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import AuditEntry
 from app.business.outlets.models import AiConnection
+from app.business.outlets.services.ai_spending import this_month
 from app.infrastructure.messaging import automation_tasks
 from app.infrastructure.secret_box import SecretBox
 from app.settings import Settings
-from tests.infrastructure.chat_protocols import KEY, LLAMA_CPP_PYTHON, LM_STUDIO, OPENAI, PLAIN, Service
+from tests.infrastructure.chat_protocols import (
+    KEY,
+    LLAMA_CPP_PYTHON,
+    LM_STUDIO,
+    OPENAI,
+    PLAIN,
+    Reply,
+    Service,
+)
 from tests.infrastructure.chat_server import ChatServer, answers, hangs_up, says, serving
 from tests.people import People, browser_of, make_people, program_of
 
@@ -175,6 +185,39 @@ def test_a_test_finds_the_form_that_works_and_keeps_it(
     assert stored(session).mode == mode
     api.put(URL, json=BODY | {"base_url": chat.url, "price_in": 1, "model": "other"})
     assert (stored(session).mode, stored(session).tested_at) == (None, None)
+
+
+def test_a_test_counts_against_the_months_limit_and_says_what_it_took(
+    session: Session, api: FlaskClient, page: FlaskClient, chat: ChatServer, people: People
+) -> None:
+    prices = {"base_url": chat.url, "article_model": "", "price_in": 1_000.0, "price_out": 1_000.0}
+    api.put(URL, json=BODY | prices | {"monthly_limit": 6.05})
+    found = api.post(f"{URL}test/").json
+    assert found["ok"]
+    assert found["message"].endswith("The test took 46 tokens, 0.05 in money.")
+    spend = this_month(session, people.account, datetime.now(UTC))
+    assert spend
+    assert (spend.spent, spend.held, spend.tokens_in, spend.tokens_out) == (46_000, 0, 12, 34)
+    assert "46" in page.get("/credits").text
+    asked = len(chat.asked)
+    api.put(URL, json=BODY | prices | {"monthly_limit": 6.04})
+    refused = api.post(f"{URL}test/").json
+    assert (refused["ok"], len(chat.asked)) == (False, asked)
+    assert (
+        "The monthly limit of 6.04 for the AI service does not allow this: 0.05 spent" in refused["message"]
+    )
+
+
+@pytest.mark.parametrize(("reply", "counts"), [(answers(401), False), (hangs_up, True), (says("red"), True)])
+def test_a_test_that_fails_counts_what_the_service_may_have_done(
+    session: Session, api: FlaskClient, chat: ChatServer, people: People, reply: Reply, counts: bool
+) -> None:
+    chat.replies[:] = [reply]
+    api.put(URL, json=BODY | {"base_url": chat.url})
+    assert not api.post(f"{URL}test/").json["ok"]
+    spend = this_month(session, people.account, datetime.now(UTC))
+    assert spend
+    assert (spend.held, spend.spent > 0) == (0, counts)
 
 
 def test_a_form_that_is_accepted_and_not_kept_to_is_not_kept(

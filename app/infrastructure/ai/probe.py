@@ -1,7 +1,9 @@
 """Tests a connection: whether it answers, and which JSON mode it supports."""
 
 import time
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from pydantic import BaseModel
 
@@ -16,6 +18,8 @@ BOUNDS = Bounds(connect=10, silence=30, total=45)
 INSTRUCTIONS = (
     "This is a test of the connection. Name three colours in the list `colours`, in the language `language`."
 )
+MOST_TOKENS = (4_000, 2_000)
+"""Sent and written in one test, generously: two models, each asked for three modes, each twice."""
 MODE_WORDS: dict[Mode, str] = {
     "json_schema": "It keeps to a form that we give it (JSON schema).",
     "json_object": "It answers in JSON; the form is asked for in words.",
@@ -29,28 +33,33 @@ class _Colours(BaseModel):
 
 @dataclass(frozen=True)
 class Probe:
-    """Result of a test."""
+    """Result of a test. `tokens`: as the service counted them · `may_have_worked`: without counting."""
 
     ok: bool
     mode: Mode | None
     message: str
+    tokens: Mapping[str, int] = field(default_factory=dict)
+    may_have_worked: bool = False
 
 
 def probe(endpoint: Endpoint, policy: OutboundPolicy, bounds: Bounds = BOUNDS) -> Probe:
     """Send a small request to each model, with the strictest JSON mode first. Uses at most a few hundred tokens."""
-    begun, mode = time.monotonic(), MODES[0]
+    begun, mode, tokens = time.monotonic(), MODES[0], Counter[str]()
     for model in dict.fromkeys([endpoint.model, endpoint.model_for("content")]):
-        found = _form_of(replace(endpoint, model=model, article_model="", mode=mode), policy, bounds)
+        found = _form_of(replace(endpoint, model=model, article_model="", mode=mode), policy, bounds, tokens)
         if isinstance(found, ProviderFault):
-            return Probe(False, None, f"{model}: {found.message}{_hint(endpoint, found)}")
+            message = f"{model}: {found.message}{_hint(endpoint, found)}"
+            return Probe(False, None, message, tokens, found.may_have_worked)
         mode = found
     models = " and ".join(dict.fromkeys([endpoint.model, endpoint.model_for("content")]))
     seconds = time.monotonic() - begun
-    return Probe(True, mode, f"{models} answered in {seconds:.1f} seconds. {MODE_WORDS[mode]}")
+    return Probe(True, mode, f"{models} answered in {seconds:.1f} seconds. {MODE_WORDS[mode]}", tokens)
 
 
-def _form_of(endpoint: Endpoint, policy: OutboundPolicy, bounds: Bounds) -> Mode | ProviderFault:
-    """The first mode, from the endpoint's on, that gives a usable answer; or why none does."""
+def _form_of(
+    endpoint: Endpoint, policy: OutboundPolicy, bounds: Bounds, tokens: Counter[str]
+) -> Mode | ProviderFault:
+    """The first mode, from the endpoint's on, that gives a usable answer; or why none does. Adds up the tokens."""
     # Imported here: the client is large, and a page's process needs it for tests of connections only.
     from app.infrastructure.ai.openai_compatible import OpenAICompatible
 
@@ -58,14 +67,17 @@ def _form_of(endpoint: Endpoint, policy: OutboundPolicy, bounds: Bounds) -> Mode
     for mode in MODES[MODES.index(endpoint.mode) :]:
         model = OpenAICompatible(replace(endpoint, mode=mode), policy, bounds)
         try:
-            model.write(
+            answer = model.write(
                 Prompt("ideas", {"language": "English"}, _Colours, INSTRUCTIONS), "test-of-the-connection"
             )
         except ProviderFault as fault:
+            if fault.use:
+                tokens.update(prompt_tokens=fault.use.tokens_in, completion_tokens=fault.use.tokens_out)
             if fault.kind not in ("bad_answer", "refused"):
                 return fault
             last = fault
         else:
+            tokens.update(answer.tokens)
             return model.mode
     assert last is not None
     return last

@@ -17,6 +17,8 @@ from app.business.automation.services.rule_engine import RuleEngine
 from app.business.automation.services.runs import gates
 from app.business.billing.services import credit_service
 from app.business.billing.services.credit_service import CreditService
+from app.business.language_model import ModelConnection, ModelUse
+from app.business.outlets.services import ai_spending
 from app.infrastructure.ai.offline import OfflineModel
 from app.infrastructure.database import engine_options, prepare
 
@@ -42,7 +44,24 @@ class Spending:
     now: datetime
 
 
-def race(url: str, works: Sequence[Sequence[Lot | Spending]], *, guarded: bool = True) -> list[int]:
+@dataclass(frozen=True)
+class Calls:
+    """What one process does in one round: reserves the money of these calls to an AI service, and settles some.
+
+    Each may cost `most`; those that are settled did, to the last.
+    """
+
+    account_id: int
+    connection: ModelConnection
+    keys: Sequence[str]
+    most: int
+    now: datetime
+
+
+Work = Lot | Spending | Calls
+
+
+def race(url: str, works: Sequence[Sequence[Work]], *, guarded: bool = True) -> list[int]:
     """All are released together in each round; returns how often each process succeeded."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
@@ -58,9 +77,10 @@ def _begin(barrier: Any, guarded: bool) -> None:
 
 
 def _remove_guards() -> None:
-    """The build that must fail: the day is counted whatever its limit, credits are set aside whether there or not."""
+    """The build that must fail: days are counted, credits and money are set aside whatever the limit says."""
     gates.has_slot = lambda limit: true()
     credit_service._set_aside = _set_aside_unasked
+    ai_spending.has_room = lambda limit, amount: true()
 
 
 def _set_aside_unasked(session: Session, account_id: int, amount: int) -> None:
@@ -68,7 +88,7 @@ def _set_aside_unasked(session: Session, account_id: int, amount: int) -> None:
     session.execute(update(Account).where(Account.id == account_id).values(credits_held=held))
 
 
-def _work(url: str, rounds: Sequence[Lot | Spending]) -> int:
+def _work(url: str, rounds: Sequence[Work]) -> int:
     engine = create_engine(url, **engine_options(url))
     prepare(engine)
     # Eight at once on a crowded machine may wait for the one file for longer than the product lets people wait.
@@ -78,12 +98,40 @@ def _work(url: str, rounds: Sequence[Lot | Spending]) -> int:
         with Session(engine, expire_on_commit=False) as session:
             for one in rounds:
                 start.wait(300)
-                served += _carry(session, one) if isinstance(one, Lot) else _spend(session, one)
+                served += _done(session, one)
     except Exception:
         # The others must not wait for this one.
         start.abort()
         raise
     engine.dispose()
+    return served
+
+
+def _done(session: Session, work: Work) -> int:
+    match work:
+        case Lot():
+            return _carry(session, work)
+        case Spending():
+            return _spend(session, work)
+        case Calls():
+            return _call(session, work)
+
+
+def _call(session: Session, calls: Calls) -> int:
+    """Every second call is still under way at the end."""
+    served = 0
+    for number, key in enumerate(calls.keys):
+        with _transaction(session):
+            account = session.get_one(Account, calls.account_id)
+            tokens = (calls.most, 0)
+            refused = ai_spending.reserve(session, account, calls.connection, key, tokens, calls.now)
+        if refused:
+            continue
+        served += 1
+        if number % 2:
+            use = ModelUse("small", "ideas-2", calls.most, 0, calls.most)
+            with _transaction(session):
+                ai_spending.settle(session, account, key, use, unused=False, now=calls.now)
     return served
 
 

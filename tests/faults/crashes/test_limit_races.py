@@ -16,14 +16,18 @@ from app.business.automation.services.auditing.invariants import audit
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.rules.naming import free_name
 from app.business.billing.models import CreditEntry
-from tests.factories import NOW, make_account
-from tests.faults.crashes.limit_races import PROCESSES, Lot, Spending, race
+from app.business.outlets.models import AiReservation, AiSpend
+from app.business.outlets.services import ai_connections
+from tests.factories import NOW, make_account, make_ai_connection
+from tests.faults.crashes.limit_races import PROCESSES, Calls, Lot, Spending, race
 from tests.faults.crashes.trials import times
 
 ROUNDS = times(full=200, sample=2)
 LIMIT, EACH = 5, 2
 """A daily limit, and how many runs each process tries to get through in a round."""
 BALANCE, AMOUNT = 50, 5
+ONE = 1_000_000
+"""For a million tokens: a token costs a millionth."""
 BORDERS = {
     "Europe/London": "2026-11-24T00:00",
     "Pacific/Auckland": "2026-11-24T00:00",
@@ -116,6 +120,45 @@ def test_a_balance_is_spent_to_the_last_credit_and_the_rest_is_refused(
     assert session.execute(balances).all() == [(0, 0)] * ROUNDS
     spent = select(func.sum(CreditEntry.amount)).group_by(CreditEntry.account_id)
     assert session.scalars(spent).all() == [0] * ROUNDS
+
+
+def calls(session: Session, number: int) -> list[Calls]:
+    """Calls to an AI service by each process, all of one fresh account; together they may cost more than its limit."""
+    account = make_account(session)
+    row = make_ai_connection(session, account, price_in=ONE, price_out=ONE, monthly_limit=BALANCE)
+    connection = ai_connections.as_data(row)
+    keys = [f"r{number}-s0-{process}" for process in range(PROCESSES * EACH)]
+    return [
+        Calls(account.id, connection, keys[process::PROCESSES], AMOUNT, NOW) for process in range(PROCESSES)
+    ]
+
+
+@pytest.mark.both_databases
+def test_the_months_money_is_reserved_to_the_last_call_and_no_further(
+    session: Session, database_url: str
+) -> None:
+    rounds = [calls(session, number) for number in range(ROUNDS)]
+    session.commit()
+    assert sum(race(database_url, list(zip(*rounds, strict=True)))) == ROUNDS * BALANCE // AMOUNT
+    session.rollback()
+    spends = session.scalars(select(AiSpend)).all()
+    assert [spend.spent + spend.held for spend in spends] == [BALANCE] * ROUNDS
+    query = select(func.sum(AiReservation.amount)).where(AiReservation.is_open)
+    under_way = session.execute(
+        query.add_columns(AiReservation.account_id).group_by(AiReservation.account_id)
+    )
+    assert {account: amount for amount, account in under_way} == {
+        spend.account_id: spend.held for spend in spends if spend.held
+    }
+
+
+def test_these_races_fail_without_the_guard_of_the_months_money(session: Session, database_url: str) -> None:
+    rounds = [calls(session, 1)]
+    session.commit()
+    race(database_url, list(zip(*rounds, strict=True)), guarded=False)
+    session.rollback()
+    spend = session.scalars(select(AiSpend)).one()
+    assert spend.spent + spend.held > BALANCE
 
 
 def test_these_races_fail_without_the_guard_of_the_day(session: Session, database_url: str) -> None:

@@ -7,7 +7,7 @@ spent, because the service has probably done the work.
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import ColumnElement, select, update
+from sqlalchemy import ColumnElement, select, true, update
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account
@@ -34,11 +34,9 @@ def reserve(
     period = month_of(account, now)
     _count_abandoned(session, account.id, key, now)
     insert_missing(session, AiSpend, _empty(account.id, period))
-    limit = connection.monthly_limit
-    within = [] if limit is None else [AiSpend.spent + AiSpend.held + amount <= limit]
     taken = session.scalar(
         update(AiSpend)
-        .where(*_of(account.id, period), *within)
+        .where(*_of(account.id, period), has_room(connection.monthly_limit, amount))
         .values(held=AiSpend.held + amount)
         .returning(AiSpend.id)
         .execution_options(synchronize_session=False)
@@ -49,6 +47,11 @@ def reserve(
     opened = {"period": period, "amount": amount, "created_at": now, "is_open": True}
     upsert(session, AiReservation, row | {"is_open": True}, unique=["account_id", "key"], change=opened)
     return None
+
+
+def has_room(limit: int | None, amount: int) -> ColumnElement[bool]:
+    """Whether the month's limit allows so much more."""
+    return true() if limit is None else AiSpend.spent + AiSpend.held + amount <= limit
 
 
 def settle(
