@@ -73,9 +73,16 @@ def good() -> Callable[[Handler], None]:
 
 
 def ideas(count: int) -> Callable[[Handler], None]:
-    """So many ideas, the same ones for every cluster."""
-    idea = IDEAS["ideas"][0]
-    return says(json.dumps({"ideas": [idea | {"title": f"Shed {number}"} for number in range(count)]}))
+    """So many ideas for each cluster, none of which answers the searches of another."""
+
+    def reply(handler: Handler) -> None:
+        cluster = json.loads(handler.body["messages"][1]["content"])["cluster"]
+        idea = IDEAS["ideas"][0] | {"content_type": "how_to"}
+        titles = [f"{cluster}, shed {number}" for number in range(count)]
+        found = [idea | {"title": title, "main_keyword": title} for title in titles]
+        says(json.dumps({"ideas": found}))(handler)
+
+    return reply
 
 
 def answers(

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from app.business.events import Origin
 from app.business.planner.models import Cluster, Idea, Sector
 from app.business.planner.services.ideas_service import CONTENT_TYPES, IdeasService
+from app.business.planner.services.search_words import LANGUAGES
 from app.business.writer.models import Content
 from app.business.writer.services.article_html import from_markdown
 from app.business.writer.services.content_service import ContentGenerationService
@@ -21,7 +22,6 @@ from app.infrastructure.ai.brief_labels import ASPECTS, labels_of
 from app.infrastructure.ai.offline import OfflineModel
 from app.infrastructure.ai.offline_brief import draft_brief
 from app.infrastructure.ai.search_groups import merged
-from app.infrastructure.ai.search_words import LANGUAGES
 from tests.business.planner.stories import sector_of_new_account
 from tests.factories import make_cluster, make_content, make_idea, make_keyword, make_task
 

@@ -69,10 +69,10 @@ def test_actions_are_compared_by_what_they_do() -> None:
     group = {"type": "cluster_keywords", "params": {}}
     more = IDEAS | {"params": {"ideas_per_cluster": 5}}
     assert said({"actions": [group, IDEAS]}, {"actions": [group, more]}) == [
-        "Action 2, Generate content ideas: Ideas for each cluster: 3 → 5"
+        "Action 2, Generate content ideas: Ideas for each cluster, at most: 3 → 5"
     ]
     assert said({"actions": [group]}, {"actions": [group, IDEAS]}) == [
-        "Action: 2. Generate content ideas (Ideas for each cluster: 3) (added)"
+        "Action: 2. Generate content ideas (Ideas for each cluster, at most: 3) (added)"
     ]
     label = {"type": "update_records", "params": {"labels_add": ["seen"]}}
     assert said({"actions": [group, label]}, {"actions": [label, group]}) == [

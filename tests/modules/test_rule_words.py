@@ -72,7 +72,7 @@ PARAMETERS: list[tuple[str, str | None, dict[str, Any], str]] = [
     ("cluster_keywords", "keyword", {"keyword_ids": [3, 4]}, "only number 3, 4"),
     ("cluster_keywords", "keyword", {"min_cluster_size": 6}, "at least 6 in each"),
     ("generate_ideas", "cluster", {"cluster_ids": [1, 2, 3, 4, 5, 6]}, "only number 1, 2, 3, 4, 5 and 1 more"),
-    ("generate_ideas", "cluster", {"ideas_per_cluster": 7}, "7 for each cluster"),
+    ("generate_ideas", "cluster", {"ideas_per_cluster": 7}, "at most 7 for each cluster"),
     ("generate_ideas", "cluster", {"again": True}, "also where there are some already"),
     ("create_tasks", "idea", {"idea_ids": [9]}, "only number 9"),
     ("create_tasks", "idea", {"word_count": 700}, "700 words each"),

@@ -296,6 +296,7 @@ class ActionRun(AccountOwned, Base):
     this unit, so this run, which continues from there, does not repeat it.
     model, prompt_version, tokens_in, tokens_out, ai_cost: what was asked of an AI service, over all attempts; the cost
     in millionths, null where prices are not known.
+    near_doubles: ideas not made because they would compete with other pages.
     """
 
     __tablename__ = "action_run"
@@ -322,6 +323,7 @@ class ActionRun(AccountOwned, Base):
     tokens_in: Mapped[int] = mapped_column(default=0, server_default="0")
     tokens_out: Mapped[int] = mapped_column(default=0, server_default="0")
     ai_cost: Mapped[int | None] = mapped_column(Id)
+    near_doubles: Mapped[int] = mapped_column(default=0, server_default="0")
     done_by_run_id: Mapped[int | None] = mapped_column(Id)
     started_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, TypeAdapter
 
-from app.infrastructure.ai.search_words import base_language
+from app.business.planner.services.search_words import base_language
 
 ASPECTS = {
     "article": ("overview", "basics", "examples", "mistakes", "summary"),

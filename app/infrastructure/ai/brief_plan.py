@@ -4,19 +4,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.infrastructure.ai.brief_labels import ASPECTS, Labels
-from app.infrastructure.ai.search_groups import (
-    Page,
-    Search,
-    Stems,
-    merged,
-    of_page,
-    page_of,
-    stems_of,
-    topics,
+from app.business.planner.services.search_phrases import (
+    as_subject,
+    as_title,
+    is_choice,
+    is_comparison,
+    is_purchase,
 )
-from app.infrastructure.ai.search_phrases import as_subject, as_title, is_choice, is_comparison, is_purchase
-from app.infrastructure.ai.search_words import base_language
+from app.business.planner.services.search_stems import Stems, stems_of
+from app.business.planner.services.search_words import base_language
+from app.infrastructure.ai.brief_labels import ASPECTS, Labels
+from app.infrastructure.ai.search_groups import Page, Search, merged, of_page, page_of, topics
 
 FEWEST, MOST = 5, 12
 FEWEST_ASPECTS = 2

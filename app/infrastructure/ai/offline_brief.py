@@ -4,10 +4,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from app.business.planner.services.search_phrases import as_subject, as_title, asks_figure, is_purchase
 from app.infrastructure.ai.brief_labels import ASPECTS, Labels, labels_of
 from app.infrastructure.ai.brief_plan import Plan, Section, make_plan, nearest_pages
 from app.infrastructure.ai.search_groups import Search
-from app.infrastructure.ai.search_phrases import as_subject, as_title, asks_figure, is_purchase
 
 _MARKS = re.compile(r"([\\`*_{}\[\]<>#|&~])")
 _LIST_MARK = re.compile(r"^(\d+)([.)])|^([-+=])")

@@ -1,20 +1,13 @@
 """Searches of one cluster put together: spellings of one search as one, and the pages of the cluster they belong to."""
 
-import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import log1p
 from typing import Any
 
-from app.business.folding import fold, words
-from app.infrastructure.ai.search_phrases import is_comparison, is_how_to, is_question
-from app.infrastructure.ai.search_words import words_of
-
-Stems = frozenset[str]
-SHORTEST_STEM = 3
-_POSSESSIVE = re.compile(r"['’]s\b")
+from app.business.planner.services.search_phrases import is_comparison, is_how_to, is_question
+from app.business.planner.services.search_stems import Stems, stems_of, subject_of
 
 
 @dataclass
@@ -56,21 +49,6 @@ class Topic:
     @property
     def head(self) -> str:
         return self.searches[0].head
-
-
-def stems_of(text: str, language: str) -> Stems:
-    """What a search is about, whatever the order, number and case of its words, and without accents."""
-    known = words_of(language)
-    spoken = _POSSESSIVE.sub("s", fold(text))
-    parts = [part for part in words(spoken).split() if part not in known.minor]
-    return frozenset(_stem(part, known.endings) for part in parts) or frozenset([fold(text)])
-
-
-def subject_of(text: str, language: str) -> Stems:
-    """`stems_of` without the words that make a search a question."""
-    asking = {stem for word in words_of(language).question for stem in stems_of(word, language)}
-    stems = stems_of(text, language)
-    return stems - asking or stems
 
 
 def merged(keywords: Iterable[Mapping[str, Any]], language: str) -> list[Search]:
@@ -141,12 +119,3 @@ def _suits(search: Search, page: Page, language: str) -> bool:
             return search.is_question and not is_how_to(search.head, language)
         case _:
             return False
-
-
-def _stem(word: str, endings: Sequence[str]) -> str:
-    plain = unicodedata.normalize("NFKD", word)
-    plain = "".join(character for character in plain if not unicodedata.combining(character))
-    for ending in endings:
-        if plain.endswith(ending) and not plain.endswith("ss") and len(plain) - len(ending) >= SHORTEST_STEM:
-            return plain[: -len(ending)]
-    return plain

@@ -19,14 +19,15 @@ HOURLY = {"cron": "7 * * * *", "timezone": "UTC"}
 
 
 def clusters_with_keywords(session: Session, sector: Sector, count: int) -> list[int]:
+    """Each with searches for three pages."""
     ids = []
     for number in range(count):
         cluster = make_cluster(
             session, sector, name=f"running shoes {number}", main_keyword=f"running shoes {number}"
         )
-        make_keyword(
-            session, sector, text=f"best running shoes {number}", cluster_id=cluster.id, status="clustered"
-        )
+        for text in ("best running shoes {}", "how to wash running shoes {}", "running shoes {} vs boots"):
+            text = text.format(number)
+            make_keyword(session, sector, text=text, cluster_id=cluster.id, status="clustered")
         ids.append(cluster.id)
     return ids
 

@@ -1,6 +1,6 @@
 """Ideas from clusters: read as facts, made without a database, saved once with their events."""
 
-from dataclasses import replace
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -8,15 +8,25 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from app.business.accounts.models import Account
 from app.business.errors import Conflict, NotFound
-from app.business.language_model import Completion, Prompt, ProviderFault
-from app.business.planner.models import Cluster, Sector
+from app.business.language_model import Completion, Prompt
+from app.business.planner.models import Cluster, Sector, Site
 from app.business.planner.services.ideas_service import IdeasService
+from app.business.writer.services.site_pages import written_pages
 from app.infrastructure.ai.offline import OfflineModel
 from tests.business.planner.stories import events, rule, sector_of_new_account
-from tests.factories import make_cluster, make_idea, make_keyword
+from tests.factories import (
+    make_cluster,
+    make_content,
+    make_idea,
+    make_keyword,
+    make_sector,
+    make_site,
+    make_task,
+)
 
-service = IdeasService(OfflineModel())
+service = IdeasService(OfflineModel(), written_pages)
 
 
 @pytest.fixture
@@ -47,7 +57,7 @@ def test_ideas_are_saved_with_keys_of_their_unit_and_events(
     session: Session, sector: Sector, cluster: Cluster, now: datetime
 ) -> None:
     answer = service.generate(service.read(session, cluster.account_id, cluster.id), "k")
-    ideas = service.save(session, answer, origin=rule(sector), now=now)
+    ideas = service.save(session, answer, origin=rule(sector), now=now).ideas
     assert [idea.made_key for idea in ideas] == ["r7-s0-1-0", "r7-s0-1-1", "r7-s0-1-2"]
     assert len({idea.content_type for idea in ideas}) == 3
     session.refresh(cluster)
@@ -78,31 +88,117 @@ def test_a_cluster_with_ideas_is_left_out_unless_asked_again(
 
 
 class Scripted:
-    """A provider with scripted answers."""
+    """A provider with scripted answers: title, or title and main keyword."""
 
-    def __init__(self, *titles: str) -> None:
-        self.titles = titles
+    def __init__(self, *pages: str | tuple[str, str], kind: str = "poem") -> None:
+        self.pages = [(page, "") if isinstance(page, str) else page for page in pages]
+        self.kind = kind
 
     def write(self, prompt: Prompt, key: str) -> Completion:
         ideas: list[dict[str, Any]] = [
-            {"title": title, "description": "", "content_type": "poem", "main_keyword": ""}
-            for title in self.titles
+            {"title": title, "description": "", "content_type": self.kind, "main_keyword": keyword}
+            for title, keyword in self.pages
         ]
         return Completion({"ideas": ideas}, "scripted")
 
 
-def test_repeated_and_surplus_ideas_are_dropped(session: Session, cluster: Cluster) -> None:
-    request = service.read(session, cluster.account_id, cluster.id, count=2)
-    answer = IdeasService(Scripted("Sheds", "SHEDS", "Roofs", "Doors")).generate(request, "k")
-    assert [idea.title for idea in answer.ideas] == ["Sheds", "Roofs"]
-    with pytest.raises(ProviderFault, match="no new idea"):
-        IdeasService(Scripted("Sheds")).generate(replace(request, titles_already_there=["sheds"]), "k")
+def proposing(*pages: str | tuple[str, str], kind: str = "poem") -> IdeasService:
+    return IdeasService(Scripted(*pages, kind=kind), written_pages)
+
+
+def test_a_cluster_without_searches_of_their_own_kind_gets_one_page(session: Session, sector: Sector) -> None:
+    cluster = make_cluster(session, sector, main_keyword="oak tables")
+    for text in ("oak tables", "oak table", "tables of oak", "solid oak tables"):
+        values = {"text": text, "status": "clustered", "cluster_id": cluster.id}
+        make_keyword(session, sector, **values)
+    answer = service.generate(service.read(session, cluster.account_id, cluster.id, count=10), "k")
+    assert [idea.title for idea in answer.ideas] == ["Oak tables: the complete guide"]
+    assert answer.doubles == []
+
+
+def test_what_a_model_proposes_goes_through_the_same_checks(session: Session, cluster: Cluster) -> None:
+    request = service.read(session, cluster.account_id, cluster.id, count=4)
+    answer = proposing(
+        ("All about garden sheds", "garden shed"),
+        ("7 things to know about sheds", "shed"),
+        ("GARDEN SHEDS: all about", "sheds for gardens"),
+        ("How to paint a garden shed", "how to paint a garden shed"),
+        ("Painting your shed", "garden shed how to paint"),
+        ("Garden shed or garage?", "garden shed vs garage"),
+    ).generate(request, "k")
+    assert [idea.title for idea in answer.ideas] == [
+        "All about garden sheds",
+        "How to paint a garden shed",
+        "Garden shed or garage?",
+    ]
+    assert [(double.title, double.other) for double in answer.doubles] == [
+        ("7 things to know about sheds", "All about garden sheds"),
+        ("GARDEN SHEDS: all about", "All about garden sheds"),
+        ("Painting your shed", "How to paint a garden shed"),
+    ]
+    assert len(proposing("Sheds", ("Is it?", "is it"), ("Can I?", "can i")).generate(request, "k").ideas) == 3
+
+
+@pytest.mark.parametrize(
+    ("place", "title", "keyword"),
+    [
+        ("idea", "The Garden  SHED guide", ""),
+        ("idea", "Everything on it", "sheds for the garden"),
+        ("task", "Our sheds", "garden shed"),
+        ("content", "What is a garden shed?", "what is a garden shed"),
+    ],
+)
+def test_pages_of_the_whole_site_are_not_planned_again(
+    session: Session, sector: Sector, cluster: Cluster, place: str, title: str, keyword: str
+) -> None:
+    makers: dict[str, Callable[..., Any]] = {"idea": make_idea, "task": make_task, "content": make_content}
+    elsewhere = make_sector(session, session.get_one(Site, sector.site_id))
+    makers[place](session, elsewhere, title=title, main_keyword=keyword)
+    request = service.read(session, cluster.account_id, cluster.id)
+    answer = proposing(("The garden shed guide", "garden shed")).generate(request, "k")
+    assert answer.ideas == []
+    assert [str(double) for double in answer.doubles] == [
+        f"“The garden shed guide” would compete with “{title}”"
+    ]
+
+
+def test_pages_of_the_same_meaning_compete(session: Session, sector: Sector, cluster: Cluster) -> None:
+    make_idea(session, sector, title="Which pills help", main_keyword="menopause pills")
+    request = service.read(session, cluster.account_id, cluster.id)
+    answer = proposing(("All medicines", "menopause medication"), ("What to eat", "menopause diet")).generate(
+        request, "k"
+    )
+    assert [double.other for double in answer.doubles] == ["Which pills help"]
+    assert [idea.title for idea in answer.ideas] == ["What to eat"]
+
+
+def test_other_sites_rejected_ideas_and_other_numbers_do_not_compete(
+    session: Session, sector: Sector, cluster: Cluster
+) -> None:
+    other_site = make_sector(session, make_site(session, session.get_one(Account, sector.account_id)))
+    make_idea(session, other_site, title="Garden shed", main_keyword="garden shed")
+    make_idea(session, sector, title="Garden shed", main_keyword="garden shed", status="rejected")
+    make_idea(session, sector, title="Garden shed 2025", main_keyword="garden shed 2025")
+    request = service.read(session, cluster.account_id, cluster.id)
+    answer = proposing(("Garden shed 2026", "garden shed 2026")).generate(request, "k")
+    assert [idea.title for idea in answer.ideas] == ["Garden shed 2026"]
+
+
+def test_ideas_that_came_meanwhile_are_not_made_twice(
+    session: Session, sector: Sector, cluster: Cluster, now: datetime
+) -> None:
+    answer = service.generate(service.read(session, cluster.account_id, cluster.id), "k")
+    make_content(session, sector, title="Sheds", main_keyword="garden sheds")
+    make_task(session, sector, title="Build one", main_keyword="how to build a garden shed")
+    saved = service.save(session, answer, origin=rule(sector), now=now)
+    assert [idea.content_type for idea in saved.ideas] == ["comparison"]
+    assert [double.other for double in saved.doubles] == ["Sheds", "Build one"]
 
 
 def test_unknown_types_and_missing_keywords_get_sensible_values(
     session: Session, sector: Sector, cluster: Cluster, now: datetime
 ) -> None:
     request = service.read(session, cluster.account_id, cluster.id)
-    answer = IdeasService(Scripted("Sheds\x00 and roofs")).generate(request, "k")
-    [idea] = service.save(session, answer, origin=rule(sector), now=now)
+    answer = proposing("Sheds\x00 and roofs").generate(request, "k")
+    [idea] = service.save(session, answer, origin=rule(sector), now=now).ideas
     assert (idea.title, idea.content_type, idea.main_keyword) == ("Sheds and roofs", "article", "garden shed")

@@ -45,7 +45,8 @@ def _answer(body: dict[str, Any]) -> str:
     facts = json.loads(asked)
     if "count" in facts:
         titles = [f"{facts['cluster']}, part {number + 1}" for number in range(facts["count"])]
-        return json.dumps({"ideas": [{"title": title, "description": "One of several."} for title in titles]})
+        idea = {"description": "One of several.", "content_type": "how_to"}
+        return json.dumps({"ideas": [idea | {"title": title} for title in titles]})
     if section := facts.get("section"):
         wanted = [facts["main_keyword"], *(keyword["text"] for keyword in facts["keywords"])]
         seed = f"{facts['title']} {section['heading']}"

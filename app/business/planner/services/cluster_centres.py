@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, ColumnElement, Select, cast, delete, func, se
 from sqlalchemy.orm import Session
 
 from app.business.planner.grouping_models import ClusterCentre, SectorCut
-from app.business.planner.models import Cluster, Keyword, KeywordStatus
+from app.business.planner.models import Cluster, Idea, Keyword, KeywordStatus
 from app.business.planner.services.clustering_plan import KnownCluster
 from app.business.upsert import upsert
 
@@ -84,6 +84,26 @@ def keep_centres(
             }
             change = {name: row[name] for name in ("model", "members", "vector")}
             upsert(session, ClusterCentre, row, unique=["cluster_id"], change=change)
+
+
+def centres_of_planned(session: Session, account_id: int, site_id: int, model: str) -> dict[int, bytes]:
+    """Stored centres of the site's clusters that have ideas."""
+    query = (
+        select(ClusterCentre.cluster_id, ClusterCentre.vector)
+        .join(Cluster, Cluster.id == ClusterCentre.cluster_id)
+        .where(Cluster.account_id == account_id, Cluster.site_id == site_id, ClusterCentre.model == model)
+        .where(select(Idea.id).where(Idea.cluster_id == Cluster.id).exists())
+        .order_by(ClusterCentre.cluster_id)
+    )
+    return {row.cluster_id: row.vector for row in session.execute(query)}
+
+
+def centre_of(session: Session, cluster_id: int, model: str) -> bytes | None:
+    """The stored centre of a cluster."""
+    query = select(ClusterCentre.vector).where(
+        ClusterCentre.cluster_id == cluster_id, ClusterCentre.model == model
+    )
+    return session.scalar(query)
 
 
 def cut_of(session: Session, account_id: int, sector_id: int, model: str, size: int) -> float | None:

@@ -76,7 +76,7 @@ class _Words:
                 yield f"Action {now_at + 1}, {label}: {name}", *pair
 
     def whole(self, action: Action, record_type: str | None) -> str:
-        """`Generate content ideas (Ideas for each cluster: 5)`."""
+        """`Generate content ideas (Ideas for each cluster, at most: 5)`."""
         said = "; ".join(f"{name}: {value}" for name, value in self.parameters(action, record_type).items())
         label = CATALOGUE[action["type"]].label
         return f"{label} ({said})" if said else label

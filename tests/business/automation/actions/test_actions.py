@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Account, Notice, Role
 from app.business.automation.models import AutomationRule
-from app.business.automation.run_models import Status
+from app.business.automation.run_models import ActionRun, Status
 from app.business.errors import Invalid
 from app.business.planner.models import Idea, Keyword, Sector
 from app.business.writer.models import Content, Task
@@ -186,3 +186,37 @@ def test_a_task_that_could_not_be_written_is_failed_and_can_be_written_again(
 def test_an_action_without_records_to_work_on_is_refused(machine: Machine, account: Account) -> None:
     with pytest.raises(Invalid, match="Action 1 needs task records"):
         machine.make_rule(account, trigger="cluster_created", actions=[{"type": "generate_content"}])
+
+
+def test_ideas_that_would_compete_are_named_by_the_unit_and_counted_by_the_run(
+    machine: Machine, session: Session, account: Account, sector: Sector
+) -> None:
+    clusters_with_keywords(session, sector, 2)
+    make_content(session, sector, title="Cleaning shoes", main_keyword="how to wash running shoes 0")
+    make_content(session, sector, title="The shoes", main_keyword="Running shoe 1")
+    make_idea(session, sector, title="Running shoes 1 vs boots")
+    run = run_once(machine, account, IDEAS, record_type="cluster")
+    assert (run.result["made"], run.result["near_doubles"], run.credits_used) == ({"idea": 3}, 3, 10)
+    assert run.result["summary"] == (
+        "Made 3 ideas. 3 more ideas were not made, because they would compete with other pages."
+    )
+    query = select(ActionRun.message).where(ActionRun.run_id == run.id).order_by(ActionRun.record_id)
+    first, second = session.scalars(query)
+    assert first.endswith(
+        "; not made: “How to wash running shoes 0: a step-by-step guide” would compete with “Cleaning shoes”"
+    )
+    assert (
+        "“Running shoes 1: the complete guide” would compete with “The shoes”, “Running shoes 1 vs" in second
+    )
+
+
+def test_a_cluster_whose_page_is_there_gets_no_idea_and_costs_nothing(
+    machine: Machine, session: Session, account: Account, sector: Sector
+) -> None:
+    cluster = make_cluster(session, sector, main_keyword="running shoes")
+    make_content(session, sector, title="Shoes for running", main_keyword="running shoes")
+    run = run_once(machine, account, IDEAS, record_type="cluster")
+    assert (run.status, run.result["made"], run.credits_used) == (Status.COMPLETED, {}, 0)
+    assert run.result["summary"] == "1 idea was not made, because it would compete with another page."
+    session.refresh(cluster)
+    assert cluster.status == "new"

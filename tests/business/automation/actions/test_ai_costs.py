@@ -90,7 +90,7 @@ def test_each_unit_keeps_what_was_asked_for_it(session: Session, account: Accoun
     assert [
         (one.model, one.prompt_version, one.tokens_in, one.tokens_out, one.ai_cost)
         for one in receipts(session)
-    ] == [("small-1", "ideas-1", 1_000, 500, COST)] * 2
+    ] == [("small-1", "ideas-2", 1_000, 500, COST)] * 2
     assert spent(session, account) == (2 * COST, 0)
     assert {prompt.connection.base_url for prompt in model.asked if prompt.connection} == {
         "https://ai.example/"
@@ -146,7 +146,7 @@ def test_beyond_the_monthly_limit_nothing_is_asked(session: Session, account: Ac
 def test_what_a_failed_call_took_is_counted_and_added_to_the_next(session: Session, account: Account) -> None:
     connect(session, account)
     bad = ProviderFault("server_error", "The AI service had trouble in the middle of its answer.")
-    bad.use = ModelUse("small-1", "ideas-1", 100, 50, 400)
+    bad.use = ModelUse("small-1", "ideas-2", 100, 50, 400)
     machine, waiting = run(session, account, Counted([bad]))
     assert [one.ai_cost for one in receipts(session)] == [400, COST]
     machine.pass_time(minutes=1)

@@ -38,7 +38,7 @@ SENTENCES: list[tuple[dict[str, Any], str]] = [
     (
         EVERY_MORNING | {"actions": [IDEAS, {"type": "create_tasks", "params": {}}]},
         "Every Monday to Friday at 09:00 Europe/Warsaw, for up to 50 clusters: generate content ideas "
-        "(3 for each cluster), then create writing tasks, at most 10 times a day for up to 100 credits each.",
+        "(at most 3 for each cluster), then create writing tasks, at most 10 times a day for up to 100 credits each.",
     ),
     (
         EVERY_MORNING

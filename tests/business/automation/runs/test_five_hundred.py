@@ -43,7 +43,7 @@ def test_five_hundred_keywords_through_three_chained_rules(machine: Machine, ses
     assert _spent(session, account) == sum(run.credits_used for run in machine.runs()) > 0
     clusters = count(session, Cluster)
     assert clusters >= 5
-    assert count(session, Idea) == count(session, Task) == 2 * clusters
+    assert clusters / 2 < count(session, Idea) == count(session, Task) <= 2 * clusters
     assert count(session, Keyword, Keyword.status == "clustered") > 400
 
 

@@ -1,5 +1,6 @@
 """Handlers that call an AI provider or compute for long: grouping keywords, ideas, articles."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -28,6 +29,7 @@ from app.business.planner.models import Cluster
 from app.business.planner.services.clustering_plan import ClusteringAnswer, ClusteringRequest
 from app.business.planner.services.clustering_service import ClusteringService
 from app.business.planner.services.ideas_service import IdeasAnswer, IdeasRequest, IdeasService
+from app.business.planner.services.page_doubles import NearDouble
 from app.business.writer.models import Task
 from app.business.writer.services.article_parts import KeptPart, NewPart
 from app.business.writer.services.content_service import (
@@ -35,8 +37,10 @@ from app.business.writer.services.content_service import (
     ContentGenerationService,
     ContentRequest,
 )
+from app.business.writer.services.site_pages import written_pages
 
 Request = TypeVar("Request", IdeasRequest, ContentRequest)
+DOUBLES_NAMED = 3
 INSTRUCTION_TOKENS = 1_500
 """Tokens of the instructions and of the answer's schema, at most."""
 
@@ -123,18 +127,30 @@ class GenerateIdeasWork(Work[IdeasRequest, IdeasAnswer]):
 
     def save(self, session: Session, context: RunContext, unit: Unit, answer: IdeasAnswer) -> Done:
         """Charged for each started five ideas delivered."""
-        ideas = self.service.save(
+        saved = self.service.save(
             session, answer, origin=context.origin(unit.step.index, unit.key), now=context.now
         )
+        name = session.get_one(Cluster, unit.record_id).name
+        made = f"{plural(len(saved.ideas), 'idea') if saved.ideas else 'No idea'} for “{name}”"
         return Done(
-            made={"idea": [idea.id for idea in ideas]},
-            credits=GENERATE_IDEAS.charge(unit.step.params, len(ideas)),
+            made={"idea": [idea.id for idea in saved.ideas]},
+            records=1 if saved.ideas else 0,
+            credits=GENERATE_IDEAS.charge(unit.step.params, len(saved.ideas)),
             use=answer.use,
-            message=f"{plural(len(ideas), 'idea')} for “{session.get_one(Cluster, unit.record_id).name}”",
+            near_doubles=len(saved.doubles),
+            message=f"{made}{_not_made(saved.doubles)}",
         )
 
     def give_up(self, session: Session, context: RunContext, unit: Unit) -> None:
         """Nothing was reserved."""
+
+
+def _not_made(doubles: Sequence[NearDouble]) -> str:
+    """`; not made: “A” would compete with “B”`."""
+    if not doubles:
+        return ""
+    more = f" and {len(doubles) - DOUBLES_NAMED:,} more" if len(doubles) > DOUBLES_NAMED else ""
+    return f"; not made: {', '.join(map(str, doubles[:DOUBLES_NAMED]))}{more}"
 
 
 class GenerateContentWork(Work[ContentRequest, ContentAnswer]):
@@ -196,6 +212,6 @@ class GenerateContentWork(Work[ContentRequest, ContentAnswer]):
 
 HANDLERS: Handlers = {
     CLUSTER_KEYWORDS.key: lambda _model: ClusterKeywordsWork(ClusteringService()),
-    GENERATE_IDEAS.key: lambda model: GenerateIdeasWork(IdeasService(model)),
+    GENERATE_IDEAS.key: lambda model: GenerateIdeasWork(IdeasService(model, written_pages)),
     GENERATE_CONTENT.key: lambda model: GenerateContentWork(ContentGenerationService(model)),
 }

@@ -8,7 +8,7 @@ from app.business.automation.services.catalogue.actions.registry import CATALOGU
 
 
 def action_words(action: Action, record_type: str | None, rules: Names, *, in_full: bool) -> str:
-    """`generate content ideas (3 for each cluster)`; the action's own condition is not included."""
+    """`generate content ideas (at most 3 for each cluster)`; the action's own condition is not included."""
     said = list(_said(action, record_type, rules, in_full))
     details = f" ({', '.join(said)})" if said else ""
     return f"{CATALOGUE[action.type].phrase(action.params)}{details}"

@@ -67,7 +67,7 @@ def conditions_of(rule: RuleDefinition) -> str:
 
 
 def actions_of(rule: RuleDefinition, rules: Names | None = None, *, in_full: bool = True) -> list[str]:
-    """`generate content ideas (3 for each cluster)`, one for each action; `in_full`: with its long texts."""
+    """`generate content ideas (at most 3 for each cluster)`, one for each action; `in_full`: with its long texts."""
     return [_action(action, rule.record_type, rules or {}, in_full) for action in rule.actions]
 
 

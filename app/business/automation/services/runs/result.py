@@ -92,6 +92,7 @@ def result_from(
         "records": len(context.detail.records or []),
         "made": dict(made),
         "left_out": sum(step["left_out"] for step in steps),
+        "near_doubles": _near_doubles(receipts),
         "steps": [{name: value for name, value in step.items() if name != "made"} for step in steps],
     }
 
@@ -112,7 +113,20 @@ def _sentence(
         for step in steps
         if not step["made"]
     ]
+    if count := _near_doubles(receipts):
+        said.append(_not_made(count, more=bool(made.get("idea"))))
     return " ".join(filter(None, said)) or _nothing_done(context, steps, receipts)
+
+
+def _near_doubles(receipts: Mapping[int, list[ActionRun]]) -> int:
+    return sum(unit.near_doubles for units in receipts.values() for unit in units if _is_own(unit))
+
+
+def _not_made(count: int, *, more: bool) -> str:
+    ideas = f"{count:,}{' more' if more else ''} idea{'' if count == 1 else 's'}"
+    if count == 1:
+        return f"{ideas} was not made, because it would compete with another page."
+    return f"{ideas} were not made, because they would compete with other pages."
 
 
 def _is_own(unit: ActionRun) -> bool:

@@ -33,13 +33,17 @@ class Unit:
 @dataclass(frozen=True)
 class Done:
     """The result of a unit: ids of created rows by type, number of records placed, credits to charge, a short
-    sentence."""
+    sentence.
+
+    near_doubles: number of ideas not made because they would compete with other pages.
+    """
 
     made: dict[str, list[int]] = field(default_factory=dict)
     records: int = 1
     credits: int = 0
     message: str = ""
     use: ModelUse | None = None
+    near_doubles: int = 0
 
 
 @dataclass(frozen=True)
@@ -226,6 +230,7 @@ def _done(done: Done, credits: int) -> dict[str, Any]:
         "records": done.records,
         "credits": credits,
         "message": done.message,
+        "near_doubles": done.near_doubles,
     }
 
 

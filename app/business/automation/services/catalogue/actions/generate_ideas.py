@@ -33,7 +33,13 @@ class GenerateIdeas(Params):
     ideas_per_cluster: Annotated[
         int,
         Field(ge=1, le=10),
-        Input("Ideas for each cluster", phrase=counted("{:,} for each cluster"), always=True),
+        Input(
+            "Ideas for each cluster, at most",
+            "One page for what its searchers want; further ones only for questions, comparisons and how-tos that no "
+            "page of the site answers.",
+            phrase=counted("at most {:,} for each cluster"),
+            always=True,
+        ),
     ] = 3
     again: Again = False
 

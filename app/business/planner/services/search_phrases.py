@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from functools import lru_cache
 
-from app.infrastructure.ai.search_words import base_language, words_of
+from app.business.planner.services.search_words import base_language, words_of
 
 _VERSUS = re.compile(r"^(.+?) (?:vs\.?|versus) (.+)$")
 _SENTENCE_END = ("?", "？")

@@ -1,0 +1,154 @@
+"""Pages of a site that would compete: the same title or main keyword in case, in words or in meaning.
+
+A page is whatever is to become one: an idea, a task or an article.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from app.business.folding import name_key
+from app.business.planner.services.search_phrases import is_comparison, is_how_to, is_question
+from app.business.planner.services.search_stems import Stems, stems_of, subject_of
+
+PageKind = Literal["idea", "task", "content"]
+Likeness = Callable[[Sequence[str], Sequence[str], str], Sequence[Sequence[float]]]
+"""How alike each of some texts is to each of others in meaning, -1 to 1, in that language."""
+
+SAME_KEYWORD = 0.92
+SAME_TITLE = 0.96
+"""Titles share more words than searches do ("the complete guide")."""
+MOST_MEASURED = 20
+"""Pages whose meaning is looked at: those that share the rarest words, and those of the nearest clusters."""
+_NUMBER = re.compile(r"\d+")
+
+
+@dataclass(frozen=True)
+class SitePage:
+    """One page, planned or there. `cluster`: of its keywords."""
+
+    kind: PageKind
+    id: int
+    title: str
+    main_keyword: str = ""
+    cluster: int | None = None
+
+    @property
+    def search(self) -> str:
+        """The search that it is to be found by."""
+        return self.main_keyword or self.title
+
+
+@dataclass(frozen=True)
+class NearDouble:
+    """A title that was not taken, and that of the page it would compete with."""
+
+    title: str
+    other: str
+
+    def __str__(self) -> str:
+        return f"“{self.title}” would compete with “{self.other}”"
+
+
+@dataclass
+class SitePages:
+    """The pages of a site, to be asked which of them a new one would compete with.
+
+    near: ids of clusters whose keywords mean much the same as those of the new pages'.
+    """
+
+    language: str
+    likeness: Likeness
+    near: frozenset[int] = frozenset()
+    pages: list[SitePage] = field(default_factory=list)
+    _names: dict[str, SitePage] = field(default_factory=dict)
+    _words: dict[Stems, SitePage] = field(default_factory=dict)
+    _subjects: dict[tuple[bool, Stems], SitePage] = field(default_factory=dict)
+    _seen: Counter[str] = field(default_factory=Counter)
+
+    @classmethod
+    def of(
+        cls, pages: Iterable[SitePage], language: str, likeness: Likeness, near: Iterable[int] = ()
+    ) -> "SitePages":
+        made = cls(language, likeness, frozenset(near))
+        for page in pages:
+            made.add(page)
+        return made
+
+    def add(self, page: SitePage) -> None:
+        self.pages.append(page)
+        self._names.setdefault(name_key(page.title), page)
+        for text in {page.title, page.search}:
+            self._words.setdefault(stems_of(text, self.language), page)
+            self._subjects.setdefault(self._subject(text), page)
+        self._seen.update(stems_of(page.search, self.language))
+
+    def competitor(self, new: SitePage) -> SitePage | None:
+        """The page that the new one would compete with."""
+        return self._by_words(new) or self._by_meaning(new)
+
+    def _by_words(self, new: SitePage) -> SitePage | None:
+        if found := self._names.get(name_key(new.title)):
+            return found
+        for text in (new.search, new.title):
+            if found := self._words.get(stems_of(text, self.language)):
+                return found
+            # A question and the page on its subject are one need; two questions about one subject are two.
+            asked, subject = self._subject(text)
+            if found := self._subjects.get((not asked, subject)):
+                return found
+        return None
+
+    def _subject(self, text: str) -> tuple[bool, Stems]:
+        return is_question(text, self.language), subject_of(text, self.language)
+
+    def _by_meaning(self, new: SitePage) -> SitePage | None:
+        near = self._shortlist(new)
+        if not near:
+            return None
+        others = [page.search for page in near] + [page.title for page in near]
+        searches, titles = self.likeness([new.search, new.title], others, self.language)
+        best, place = max(
+            (max(searches[at] - SAME_KEYWORD, titles[len(near) + at] - SAME_TITLE), -at)
+            for at in range(len(near))
+        )
+        return near[-place] if best >= 0 else None
+
+    def _shortlist(self, new: SitePage) -> list[SitePage]:
+        own = stems_of(new.search, self.language)
+        ranked = []
+        for place, page in enumerate(self.pages):
+            # "iphone 15" and "iphone 16" mean nearly the same to an encoder.
+            if _numbers(page) != _numbers(new):
+                continue
+            shared = own & stems_of(page.search, self.language)
+            if shared or page.cluster in self.near:
+                rarity = sum(1 / self._seen[stem] for stem in shared)
+                ranked.append((page.cluster not in self.near, -rarity, place))
+        return [self.pages[place] for *_, place in sorted(ranked)[:MOST_MEASURED]]
+
+
+def has_own_kind(page: SitePage, content_type: str, language: str) -> bool:
+    """Whether it answers searches of their own kind: a question, a comparison, or how to do something."""
+    if content_type in ("questions", "comparison", "how_to"):
+        return True
+    texts = (page.search, page.title)
+    return any(shows(text, language) for shows in (is_question, is_how_to, is_comparison) for text in texts)
+
+
+def nearest_titles(pages: Sequence[SitePage], texts: Iterable[str], language: str, most: int) -> list[str]:
+    """Titles of the pages that share words with these texts, the nearest first."""
+    own: Stems = frozenset[str]().union(*(stems_of(text, language) for text in texts))
+    weights: Mapping[str, int] = Counter(stem for page in pages for stem in stems_of(page.title, language))
+    ranked = []
+    for place, page in enumerate(pages):
+        shared = own & stems_of(page.title, language)
+        if shared:
+            ranked.append((-sum(1 / weights[stem] for stem in shared), place))
+    return list(dict.fromkeys(pages[place].title for _, place in sorted(ranked)))[:most]
+
+
+def _numbers(page: SitePage) -> frozenset[str]:
+    return frozenset(_NUMBER.findall(page.search))
