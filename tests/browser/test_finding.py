@@ -1,4 +1,4 @@
-"""Search and keys in a real browser; the same pages without script."""
+"""Search, keys and help in a real browser; the same pages without script."""
 
 from typing import Any
 
@@ -45,6 +45,11 @@ def test_search_and_keys_by_keyboard_alone(open_page: Any, people: People, zebra
     page.keyboard.type("g r?/")
     expect(page.get_by_role("searchbox", name="Search", exact=True)).to_have_value("g r?/")
     expect(dialog).to_be_hidden()
+    page.goto("/help?q=missing")
+    assert serious_faults(page) == []
+    page.get_by_role("searchbox", name="Search help").fill("per click")
+    expect(page.get_by_role("rowheader", name="Cost per click")).to_be_visible()
+    expect(page.get_by_role("heading", name="Actions")).to_be_hidden()
     # Nor where a person has switched them off.
     page.goto("/profile")
     page.locator("main").get_by_label("Keys work in this browser").uncheck()
@@ -64,3 +69,8 @@ def test_without_script_search_is_a_page(open_page: Any, people: People, zebra: 
     expect(page.get_by_role("heading", name="Search")).to_be_visible()
     page.get_by_role("link", name="zebra one").click()
     expect(page.get_by_role("heading", name="zebra one")).to_be_visible()
+    page.get_by_role("contentinfo").get_by_role("link", name="Help").click()
+    page.get_by_role("searchbox", name="Search help").fill("outline approve")
+    page.get_by_role("button", name="Search").click()
+    expect(page.get_by_text("Write the content")).to_be_visible()
+    expect(page.get_by_role("heading", name="Planned times")).to_be_hidden()

@@ -44,7 +44,7 @@ STAY_AS_READ = {
     ".": ("ask_first",),
 }  # fmt: skip
 NEVER_CHANGE = {
-    "automation": ("templates", "version"),
+    "automation": ("help", "templates", "version"),
     "errors": ("error",),
     "openapi": ("call", "docs"),
     "planner": ("import_gone",),

@@ -24,6 +24,7 @@ from app.modules.automation.views import (
     calendar,
     copies,
     dashboard,
+    help,
     history,
     incidents,
     my_work,
@@ -111,6 +112,7 @@ add("/why/<record_type>/<int:id>", "why", why.index)
 add("/why/<record_type>/<int:id>/rule/<int:rule_id>", "why_rule", why.show)
 
 add("/search", "search", search.show)
+add("/help", "help", help.show)
 
 add("/incidents", "incidents", incidents.index)
 add("/incidents/<int:id>", "incident", incidents.show)

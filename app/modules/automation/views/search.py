@@ -15,6 +15,7 @@ from app.business.folding import fold
 from app.business.planner.models import Record, Site
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person
+from app.modules.automation.help.sections import terms
 from app.modules.automation.labels.runs import outcome, run_state
 from app.modules.display import plural, when
 from app.modules.forms import FilterForm, at_most
@@ -77,7 +78,16 @@ def _found(text: str) -> list[Hits]:
     ]
     of_pages = [Hits("Pages", "layout-dashboard", pages)] if pages and service.is_enough(text) else []
     found = service.search(db.session(), current_person().scope, text)
-    return [*of_pages, *(_hits(group, text) for group in found)]
+    return [*of_pages, *(_hits(group, text) for group in found), *_explained(text)]
+
+
+def _explained(text: str) -> list[Hits]:
+    """Terms of the help page with these words in their names."""
+    entries = terms(text) if service.is_enough(text) else []
+    page = url_for("automation.help")
+    lines = [Hit(entry.title, entry.text, f"{page}#{entry.anchor}") for entry in entries[: service.EACH]]
+    rest = url_for("automation.help", q=text) if len(entries) > len(lines) else ""
+    return [Hits("Help", "help-circle", lines, rest)] if lines else []
 
 
 def _hits(group: service.Group, text: str) -> Hits:

@@ -1,0 +1,69 @@
+"""The parts of the help page, and the search in them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from app.business.folding import fold
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One term. anchor: the end of its address · facts: names and values below the text."""
+
+    anchor: str
+    title: str
+    text: str = ""
+    facts: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def words(self) -> str:
+        return " ".join((self.title, self.text, *(part for fact in self.facts for part in fact)))
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of texts; the first cell of a row is its head."""
+
+    title: str
+    heads: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Section:
+    """What belongs together; `lead` explains it."""
+
+    anchor: str
+    title: str
+    lead: str = ""
+    entries: tuple[Entry, ...] = ()
+    tables: tuple[Table, ...] = ()
+
+
+def matching(sections: Iterable[Section], text: str) -> list[Section]:
+    """The entries and rows that have all these words; a section whose own name has them stays whole."""
+    wanted = fold(text).split()
+    if not wanted:
+        return list(sections)
+
+    def has(*texts: str) -> bool:
+        said = fold(" ".join(texts))
+        return all(word in said for word in wanted)
+
+    found = []
+    for section in sections:
+        if has(section.title):
+            found.append(section)
+            continue
+        entries = tuple(entry for entry in section.entries if has(section.title, entry.words))
+        tables = (
+            _rows(table, [row for row in table.rows if has(table.title, *row)]) for table in section.tables
+        )
+        left = replace(section, entries=entries, tables=tuple(table for table in tables if table.rows))
+        if left.entries or left.tables:
+            found.append(left)
+    return found
+
+
+def _rows(table: Table, rows: Iterable[tuple[str, ...]]) -> Table:
+    return replace(table, rows=tuple(rows))
