@@ -51,6 +51,7 @@ TABLE = {
         automation.dashboard automation.rules automation.rule automation.versions
         automation.version automation.templates automation.calendar automation.history
         automation.history_columns automation.export_runs automation.search automation.help
+        automation.rule_days
         automation.run automation.operation
         automation.why automation.why_rule automation.notices automation.read_notices
         automation.incidents automation.incident automation_api.list_incidents automation_api.get_incident

@@ -31,6 +31,7 @@ from app.modules.automation.views import (
     operations,
     pausing,
     practice,
+    rule_days,
     rule_form,
     rules,
     runs,
@@ -92,6 +93,7 @@ add("/rules/drafts/<int:id>/discard", "discard", rule_form.discard, methods=["PO
 
 add("/calendar", "calendar", calendar.show)
 add("/history", "history", history.show)
+add("/history/days", "rule_days", rule_days.show)
 add("/history/columns", "history_columns", history.columns, methods=["POST"])
 add("/history/runs.<kind>", "export_runs", history.export)
 add("/history/retry", "ask_retry_all", bulk_retry.ask)

@@ -1,15 +1,17 @@
 """The lines of the list of rules, ready to be drawn."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from app.business.accounts.models import Role
 from app.business.automation.models import AutomationRule
+from app.business.automation.services.history.rule_days import End
 from app.business.automation.services.history.run_list import RuleFigures
 from app.modules.access import current_person
 from app.modules.automation.labels.rule_switch import asks_first
-from app.modules.automation.labels.runs import run_state
+from app.modules.automation.labels.runs import STATUSES, run_state
 from app.modules.display import ShownTime, TimeWriter, number
 from app.modules.navigation import addresses_of
 
@@ -19,7 +21,7 @@ class RuleRow:
     """A rule as its line is drawn.
 
     switch_url: empty where the person may not switch it · next_word: in place of `next_at` · failures_url: history of
-    its failures.
+    its failures · ends: how its last runs ended, oldest first.
     """
 
     id: int
@@ -39,12 +41,15 @@ class RuleRow:
     today: str
     failures: str
     failures_url: str
+    ends: tuple[str, ...]
+    ends_words: str
 
 
 def rule_rows(
     rules: Sequence[AutomationRule],
     sentence: Callable[[AutomationRule], str],
     figures: Mapping[int, RuleFigures],
+    ends: Mapping[int, Sequence[End]],
     now: datetime,
 ) -> list[RuleRow]:
     """The rules with what they have done lately."""
@@ -74,6 +79,19 @@ def rule_rows(
             today=f"{number(figure.runs_today)} of {number(rule.max_executions_per_day)}",
             failures=number(figure.failures),
             failures_url=failed(rule.id) if figure.failures else "",
+            ends=tuple(map(_state, ends.get(rule.id, ()))),
+            ends_words=_words(ends.get(rule.id, ())),
         )
 
     return list(map(row, rules))
+
+
+def _state(end: End) -> str:
+    return "practised" if end.practised else end.status
+
+
+def _words(ends: Sequence[End]) -> str:
+    """`Last 12 runs: 9 completed, 3 skipped`."""
+    counts = Counter(map(_state, ends))
+    said = ", ".join(f"{number} {STATUSES[state].lower()}" for state, number in counts.most_common())
+    return f"Last {len(ends)} runs: {said}" if ends else ""

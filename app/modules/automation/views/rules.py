@@ -14,6 +14,7 @@ from app.business.automation.services.automation_service import AutomationServic
 from app.business.automation.services.catalogue.field_types import Frame
 from app.business.automation.services.catalogue.record_order import OLDEST, order_words
 from app.business.automation.services.conditions.match_preview import Matches, preview_matches
+from app.business.automation.services.history.rule_days import latest_ends
 from app.business.automation.services.history.run_list import RunFilters, rule_figures, runs_page
 from app.business.automation.services.history.run_page import record_names
 from app.business.automation.services.rules.definition import RuleDefinition
@@ -83,6 +84,7 @@ def index() -> ResponseReturnValue:
             page.rows,
             lambda rule: _sentence(rule, names.get(str(rule.site_id)), others, repairs),
             figures,
+            latest_ends(session, scope, [rule.id for rule in page.rows]),
             now,
         ),
         next_url=url_for(".rules", cursor=page.next_cursor, **kept) if page.next_cursor else None,

@@ -15,7 +15,7 @@ from app.business.accounts.models import Account
 from app.business.accounts.services.scope import Scope
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Cause, Reason, ScheduledTask, Status
-from app.business.automation.services.history import dashboard, figures, run_days, run_list
+from app.business.automation.services.history import dashboard, figures, rule_days, run_days, run_list
 from app.business.automation.services.history.backlog import backlog
 from app.business.automation.services.history.run_list import RunFilters
 from app.business.automation.total_models import RunDayState
@@ -112,8 +112,7 @@ def test_what_has_no_index_reads_much(
     session.rollback()
 
 
-@pytest.mark.usefixtures("rule")
-def test_figures_read_little(session: Session, account: Account, now: datetime) -> None:
+def test_figures_read_little(session: Session, account: Account, rule: AutomationRule, now: datetime) -> None:
     if session.get_bind().dialect.name != "sqlite":
         pytest.skip("counts instructions of SQLite")
     scope, month = Scope(account.id), last_days(30, "UTC", now)
@@ -124,6 +123,8 @@ def test_figures_read_little(session: Session, account: Account, now: datetime) 
         "lateness": lambda: dashboard.lateness(session, scope, month.start, now),
         "summary": lambda: figures.summary(session, scope, month, "UTC", now),
         "backlog": lambda: backlog(session, account.id, now),
+        "latest ends": lambda: rule_days.latest_ends(session, scope, [rule.id]),
+        "days of another": lambda: rule_days.ends_by_day(session, scope, [rule.id + 1], month, "UTC", now),
     }
     read = {name: instructions(session, ask) for name, ask in asked.items()}
     assert {name: steps for name, steps in read.items() if steps > MOST_STEPS} == {}

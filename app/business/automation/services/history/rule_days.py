@@ -1,0 +1,92 @@
+"""What became of each rule's runs: by local day, and of the last ones."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import Select, func, select, union_all
+from sqlalchemy.orm import Session
+
+from app.business.accounts.services.scope import Scope
+from app.business.automation.run_models import CLOSED, Reason, ScheduledTask, Status
+from app.business.local_days import on_day
+from app.business.periods import Period
+
+DAYS = 28
+LATEST = 12
+
+
+@dataclass(frozen=True)
+class DayEnds:
+    """How many runs of a rule that were due on one day ended how."""
+
+    completed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+
+@dataclass(frozen=True)
+class End:
+    """How one run ended; practised: it was skipped because its rule practises."""
+
+    status: str
+    practised: bool
+
+
+def ends_by_day(
+    session: Session, scope: Scope, rule_ids: Sequence[int], period: Period, zone: str, now: datetime
+) -> dict[int, dict[date, DayEnds]]:
+    """Rule -> day -> the ends of its runs. One query, answered from the index of runs by rule and status."""
+    run = ScheduledTask
+    counted = select(
+        run.automation_rule_id,
+        on_day(run.scheduled_at, zone, period.dates).label("on"),
+        run.status,
+        func.count(),
+    ).where(
+        scope.sees(run),
+        run.automation_rule_id.in_(rule_ids),
+        run.status.in_(CLOSED),
+        run.scheduled_at >= period.start,
+        run.scheduled_at <= now,
+    )
+    counts: dict[int, dict[date, dict[str, int]]] = {}
+    for rule_id, on, status, number in session.execute(
+        counted.group_by(run.automation_rule_id, "on", run.status)
+    ):
+        counts.setdefault(rule_id, {}).setdefault(on, {})[status] = number
+    return {
+        rule_id: {on: DayEnds(**{str(status): n for status, n in ends.items()}) for on, ends in days.items()}
+        for rule_id, days in counts.items()
+    }
+
+
+def latest_ends(
+    session: Session, scope: Scope, rule_ids: Sequence[int], each: int = LATEST
+) -> dict[int, list[End]]:
+    """Rule -> how its last runs ended, oldest first. One query: a few rows of the index for each rule and status."""
+    if not rule_ids:
+        return {}
+    parts = [_latest(scope, rule_id, status, each) for rule_id in rule_ids for status in CLOSED]
+    newest = union_all(*(select(part.subquery()) for part in parts)).subquery().c
+    rows = session.execute(
+        select(newest.automation_rule_id, newest.status, newest.reason).order_by(
+            newest.scheduled_at, newest.id
+        )
+    )
+    found: dict[int, list[End]] = {}
+    for rule_id, status, reason in rows:
+        found.setdefault(rule_id, []).append(End(status, reason == Reason.SHADOW))
+    return {rule_id: ends[-each:] for rule_id, ends in found.items()}
+
+
+def _latest(
+    scope: Scope, rule_id: int, status: Status, each: int
+) -> Select[int, str, str | None, datetime, int]:
+    run = ScheduledTask
+    return (
+        select(run.automation_rule_id, run.status, run.reason, run.scheduled_at, run.id)
+        .where(scope.sees(run), run.automation_rule_id == rule_id, run.status == status)
+        .order_by(run.scheduled_at.desc(), run.id.desc())
+        .limit(each)
+    )

@@ -1,0 +1,89 @@
+"""The history as a grid: a line for each rule, a column for each of the last days."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+
+from flask import render_template, request, url_for
+
+from app.business.accounts.models import Role
+from app.business.automation.models import AutomationRule
+from app.business.automation.services.history.rule_days import DAYS, DayEnds, ends_by_day
+from app.business.automation.services.rules.listing import RuleFilter, rules_page
+from app.business.periods import last_days
+from app.infrastructure.database import db
+from app.modules.access import allow, current_person
+from app.modules.display import NOTHING, day, percent
+
+LIMIT = 25
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A day of a rule. look: failed, mixed, completed, skipped, or empty for no run · mark: what the cell shows."""
+
+    words: str
+    look: str = ""
+    mark: str = ""
+    url: str = ""
+
+
+@dataclass(frozen=True)
+class Line:
+    name: str
+    url: str
+    is_on: bool
+    cells: list[Cell]
+    success: str
+
+
+@allow(Role.VIEWER)
+def show() -> str:
+    person, session, now = current_person(), db.session(), datetime.now(UTC)
+    zone = person.account.timezone
+    page = rules_page(
+        session, person.scope, RuleFilter(), ordering="name", cursor=request.args.get("cursor"), limit=LIMIT
+    )
+    period = last_days(DAYS, zone, now)
+    ends = ends_by_day(session, person.scope, [rule.id for rule in page.rows], period, zone, now)
+    return render_template(
+        "pages/automation/rule_days.html",
+        lines=[_line(rule, ends.get(rule.id, {}), period.dates) for rule in page.rows],
+        days=period.dates,
+        zone=zone,
+        first_url=url_for("automation.rule_days") if request.args.get("cursor") else None,
+        next_url=url_for("automation.rule_days", cursor=page.next_cursor) if page.next_cursor else None,
+    )
+
+
+def _line(rule: AutomationRule, ends: Mapping[date, DayEnds], days: Sequence[date]) -> Line:
+    completed, failed = (sum(getattr(end, name) for end in ends.values()) for name in ("completed", "failed"))
+    return Line(
+        name=rule.name,
+        url=url_for("automation.rule", id=rule.id),
+        is_on=rule.is_active,
+        cells=[_cell(rule.id, on, ends.get(on)) for on in days],
+        success=percent(completed / (completed + failed)) if completed + failed else NOTHING,
+    )
+
+
+def _cell(rule_id: int, on: date, ends: DayEnds | None) -> Cell:
+    if ends is None:
+        return Cell(f"{day(on)}: no run")
+    parts = (("completed", ends.completed), ("failed", ends.failed), ("skipped", ends.skipped))
+    words = ", ".join(f"{number:,} {name}" for name, number in parts if number)
+    url = url_for("automation.history", rule=rule_id, start=on.isoformat(), end=on.isoformat())
+    look = _look(ends)
+    mark = {"completed": _short(ends.completed), "skipped": "·"}.get(look, f"×{_short(ends.failed)}")
+    return Cell(f"{day(on)}: {words}", look, mark, url)
+
+
+def _look(ends: DayEnds) -> str:
+    if ends.failed:
+        return "mixed" if ends.completed else "failed"
+    return "completed" if ends.completed else "skipped"
+
+
+def _short(number: int) -> str:
+    """At most three characters."""
+    return str(number) if number < 1000 else f"{number // 1000}k"
