@@ -33,10 +33,21 @@ PAUSE = {"type": "pause_rule", "params": {"action": "notify", "reason": "Enough"
 SEEN = {"field": "labels", "operator": "contains", "value": "seen"}
 LAMP = {"field": "text", "operator": "contains", "value": "lamp"}
 NOT_LAMP = {"field": "text", "operator": "not_contains", "value": "lamp"}
-STEPS: list[list[dict[str, Any]]] = [
-    *[[LABEL]] * 3,
-    *[[RELABEL]] * 3,
+UNMEASURED = {"field": "volume", "operator": "is_empty"}
+AGAIN = {"field": "labels", "operator": "contains", "value": "again"}
+LABELLING: list[list[dict[str, Any]]] = [
+    [LABEL],
+    [RELABEL],
     [LABEL, RELABEL],
+    [
+        LABEL | {"when": {"all": [LAMP]}},
+        RELABEL | {"when": {"all": [SEEN]}},
+        LABEL | {"when": {"not": AGAIN}},
+    ],
+    [RELABEL | {"when": {"all": [UNMEASURED]}}],
+]
+STEPS: list[list[dict[str, Any]]] = [
+    *LABELLING * 2,
     [MARK],
     [IGNORE],
     [LABEL, NOTIFY],
@@ -72,7 +83,8 @@ UNNAMED = frozenset(
 
 @dataclass(kw_only=True)
 class BatchWorld(Machine):
-    """Two accounts with two sites each, where rules label, mark, ignore and count the same keywords."""
+    """Two accounts with two sites each, where rules label, mark, ignore and count the same keywords; and one where
+    they only label."""
 
     rng: Random
 
@@ -87,10 +99,12 @@ class BatchWorld(Machine):
     def live(self) -> None:
         """Everything happens between two drains, so that both ways of draining meet it at the same moment."""
         self.sectors = [sector for number in (1, 2) for sector in self._account(number)]
+        self.sectors.append(self._account_of_labels())
         for step in range(2):
             for sector in self.sectors:
                 self._import(sector, step)
             dispatch_batches(self.transaction, self.now)
+            self._measure()
             for _ in range(3):
                 self._drain_some(self.rng.choice([3, 11, 40]))
                 self._somebody_acts()
@@ -103,7 +117,7 @@ class BatchWorld(Machine):
         for place in (1, 2):
             site = make_site(self.session, account, name=f"Site {number}.{place}", monthly_budget=12)
             sectors.append(make_sector(self.session, site, name=f"Sector {number}.{place}"))
-        for _ in range(4):
+        for _ in range(3):
             self.make_rule(account, **self._rule())
         for other in OTHERS if number == 1 else self.rng.sample(OTHERS[1:], 2):
             self.make_rule(account, **other)
@@ -111,9 +125,19 @@ class BatchWorld(Machine):
         self.session.commit()
         return sectors
 
+    def _account_of_labels(self) -> Sector:
+        """Nothing listens to its runs: most of them can be executed as sets."""
+        account = make_account(self.session, name="Labels")
+        for _ in range(3):
+            steps = {"actions": self.rng.choice(LABELLING), "batching": "each", "mode": "live"}
+            self.make_rule(account, **self._rule() | steps)
+        self.session.commit()
+        site = make_site(self.session, account, name="Site 3.1")
+        return make_sector(self.session, site, name="Sector 3.1")
+
     def _rule(self) -> dict[str, Any]:
         rng = self.rng
-        condition = rng.choice([[], [SEEN], [LAMP], [NOT_LAMP], [LAMP, SEEN]])
+        condition = rng.choice([[], [SEEN], [LAMP], [NOT_LAMP], [LAMP, SEEN], [UNMEASURED], [UNMEASURED]])
         return {
             "actions": rng.choice([*STEPS, [PAUSE]] if rng.random() < 0.3 else STEPS),
             "batching": rng.choice(["each", "each", "batch"]),
@@ -164,6 +188,15 @@ class BatchWorld(Machine):
             AutomationService().execute(
                 self.session, rule, Actor(None), self.now, record_ids=some, even_if_off=True
             )
+
+    def _measure(self) -> None:
+        """Some records do not match any more, or are gone, when their run begins."""
+        with self.transaction():
+            for sector in self.sectors[::2]:
+                for key in self._keywords(sector.account_id):
+                    keyword = self.session.get_one(Keyword, key, populate_existing=True)
+                    keyword.volume = self.rng.choice([None, keyword.volume, 50])
+            self._archive()
 
     def _archive(self) -> None:
         keywords = self._keywords(self.sectors[0].account_id)

@@ -18,7 +18,7 @@ from app.business.automation.services.actions.handler import Works
 from app.business.automation.services.actions.local_handlers import UpdateRecordsWork
 from app.business.automation.services.catalogue.actions.update_records import UpdateRecords
 from app.business.automation.services.catalogue.fields import fields_of
-from app.business.automation.services.conditions.nodes import counts, field_names
+from app.business.automation.services.conditions.nodes import Node, counts, field_names
 from app.business.automation.services.runs import run_incidents
 from app.business.automation.services.runs.context import RunContext, load_contexts
 from app.business.automation.services.runs.gate_verdict import Admission, Stop
@@ -148,7 +148,7 @@ def _is_plain(session: Session, context: RunContext, works: Works) -> bool:
         and run.depth < 2
         and context.definition.mode == "live"
         and context.definition.record_type == run.record_type
-        and _reads_own_columns(context)
+        and _reads_own_columns(context.conditions, run.record_type)
         and all(_edits_own_record(step, run.record_type, works) for step in steps_of(context))
         and not _is_stopped(session, context)
     )
@@ -157,10 +157,9 @@ def _is_plain(session: Session, context: RunContext, works: Works) -> bool:
 MOST_RECORDS = 5
 
 
-def _reads_own_columns(context: RunContext) -> bool:
-    known = fields_of(context.run.record_type)
-    names = field_names(context.conditions)
-    return not counts(context.conditions) and all(name in known and known[name].column for name in names)
+def _reads_own_columns(node: Node, record_type: str | None) -> bool:
+    known = fields_of(record_type)
+    return not counts(node) and all(name in known and known[name].column for name in field_names(node))
 
 
 def _edits_own_record(step: Step, record_type: str | None, works: Works) -> bool:
@@ -171,7 +170,14 @@ def _edits_own_record(step: Step, record_type: str | None, works: Works) -> bool
         return False
     params: UpdateRecords = step.params
     others = (params.status, params.assignee, params.due_in_days, params.note)
-    return not step.action.when and all(other is None for other in others)
+    return all(other is None for other in others) and _has_plain_condition(step)
+
+
+def _has_plain_condition(step: Step) -> bool:
+    """Whether earlier edits of labels change nothing that the step's condition reads, but the labels."""
+    if step.when is None:
+        return True
+    return _reads_own_columns(step.when, step.record_type) and "updated_at" not in field_names(step.when)
 
 
 def _is_stopped(session: Session, context: RunContext) -> bool:

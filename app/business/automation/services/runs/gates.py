@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, SessionTransaction
 
 from app.business.accounts.models import AccountStatus
 from app.business.automation.models import RuleDay
@@ -54,17 +54,17 @@ def pass_gates(
     savepoint = session.begin_nested()
     for name, gate in GATES:
         if admission.stop:
-            admission.gates.append({"gate": name, "result": "not_evaluated", "message": ""})
+            admission.gates.append(not_evaluated(name))
             continue
         verdict = gate(session, context, admission)
         if isinstance(verdict, Stop):
             admission.stop = verdict
-            savepoint.rollback()
+            _undo(savepoint, context)
         admission.gates.append(gate_line(name, verdict))
     if admission.stop:
         return admission
     if context.definition.mode == "shadow":
-        savepoint.rollback()
+        _undo(savepoint, context)
         would = _would(session, context, admission)
         admission.stop = Stop(Reason.SHADOW, _would_have(context, admission, would), would=would)
     else:
@@ -72,6 +72,14 @@ def pass_gates(
             admit(context, admission)
         savepoint.commit()
     return admission
+
+
+def _undo(savepoint: SessionTransaction, context: RunContext) -> None:
+    """Undo what the gates have taken; why they did so stays with the run."""
+    trace = context.detail.trace
+    savepoint.rollback()
+    if trace is not None:
+        context.detail.trace = trace
 
 
 def _would(session: Session, context: RunContext, admission: Admission) -> dict[str, int]:
@@ -90,6 +98,11 @@ def _would_have(context: RunContext, admission: Admission, would: dict[str, int]
     price = "at most" if would["credits"] == admission.price else "about"
     credits = "1 credit" if would["credits"] == 1 else f"{would['credits']:,} credits"
     return f"Practice mode: it would have worked on {what} for {price} {credits}. Nothing was done."
+
+
+def not_evaluated(name: str) -> dict[str, Any]:
+    """The entry of a gate behind the one that stopped the run."""
+    return {"gate": name, "result": "not_evaluated", "message": ""}
 
 
 def gate_line(name: str, verdict: str | Stop | None) -> dict[str, Any]:

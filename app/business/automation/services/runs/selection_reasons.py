@@ -53,6 +53,9 @@ class _Counts:
         return _Counts(*(mine + its for mine, its in zip(astuple(self), astuple(other), strict=True)))
 
 
+NONE = _Counts()
+
+
 def too_few(session: Session, context: RunContext, choice: Choice, needed: int) -> str:
     """The sentence of a run that was stopped because of too few records."""
     if choice.offered is not None and not choice.matched:
@@ -83,11 +86,27 @@ def left_out_of_matching(session: Session, context: RunContext) -> str:
     return f"Of the {context.plural(counts.matched)} that match {out:,} {verb} left out: {parts}."
 
 
+def none_of_given(session: Session, contexts: Sequence[RunContext], choices: Sequence[Choice]) -> list[str]:
+    """Bulk version of `too_few` for first runs of one version and place, of whose given records none match."""
+    first, model = contexts[0], MODELS[contexts[0].run.record_type or ""]
+    wanted = [key for choice in choices for key in choice.window]
+    query = select(model.id, *_flags(_steps(session, first))).where(model.id.in_(wanted))
+    found = {row[0]: _counts_of(row[1:]) for row in session.execute(query)}
+    return [
+        _none_of_window(context, choice, sum((found.get(key, NONE) for key in choice.window), NONE))
+        for context, choice in zip(contexts, choices, strict=True)
+    ]
+
+
 def _none_of_given(session: Session, context: RunContext, choice: Choice) -> str:
-    given, offered = choice.window, len(choice.window)
-    counts = _Counts()
+    given, counts = choice.window, NONE
     for start in range(0, len(given), CHUNK):
         counts += _counts(session, context, given[start : start + CHUNK])
+    return _none_of_window(context, choice, counts)
+
+
+def _none_of_window(context: RunContext, choice: Choice, counts: _Counts) -> str:
+    offered = len(choice.window)
     parts = [(offered - counts.there, GONE), (counts.there - counts.matched, NO_MATCH)]
     left = _parts(context, counts, counts.matched)
     parts = [*(part for part in parts if part[0]), *left]
@@ -116,25 +135,36 @@ def _listed(parts: list[tuple[int, Words]]) -> str:
 
 def _counts(session: Session, context: RunContext, ids: Sequence[int] | None) -> _Counts:
     model = MODELS[context.run.record_type or ""]
-    definition = context.definition
+    steps = _steps(session, context)
+    sums = [func.coalesce(func.sum(flag), 0) for flag in _flags(steps)]
+    query = select(*sums).select_from(model)
+    query = query.where(steps[0]) if ids is None else query.where(model.id.in_(ids))
+    return _counts_of(session.execute(query).one())
+
+
+def _steps(session: Session, context: RunContext) -> list[ColumnElement[bool]]:
+    """What is required of a record, one after the other."""
+    model, definition = MODELS[context.run.record_type or ""], context.definition
     site_id = context.run.split_site_id or definition.site
     there = in_scope(model, context.account.id, site_id, definition.sector)
     if context.run.from_step:
-        steps: list[ColumnElement[bool]] = [there]
-    else:
-        begun = begun_before(session, context.rule.id, context.run.record_type, definition.conditions, model)
-        steps = [
-            there,
-            or_(meets_conditions(context), begun),
-            or_(eligible(definition, context.now), begun),
-            not_set_aside(context, model),
-            not_handled(context, model),
-            model.id.not_in(held_elsewhere(context)),
-        ]
-    sums = [
-        func.coalesce(func.sum(case((and_(*steps[: end + 1]), 1), else_=0)), 0) for end in range(len(steps))
+        return [there]
+    begun = begun_before(session, context.rule.id, context.run.record_type, definition.conditions, model)
+    return [
+        there,
+        or_(meets_conditions(context), begun),
+        or_(eligible(definition, context.now), begun),
+        not_set_aside(context, model),
+        not_handled(context, model),
+        model.id.not_in(held_elsewhere(context)),
     ]
-    query = select(*sums).select_from(model)
-    query = query.where(there) if ids is None else query.where(model.id.in_(ids))
-    found = list(session.execute(query).one())
+
+
+def _flags(steps: Sequence[ColumnElement[bool]]) -> list[ColumnElement[int]]:
+    """For each step whether a record has come so far: 1 or 0."""
+    return [case((and_(*steps[: end + 1]), 1), else_=0) for end in range(len(steps))]
+
+
+def _counts_of(figures: Sequence[int]) -> _Counts:
+    found = list(figures)
     return _Counts(*(found + [found[-1]] * (6 - len(found))))

@@ -2,13 +2,14 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.business.automation.services.catalogue.field_types import FieldValue
 from app.business.automation.services.catalogue.record_models import MODELS
 from app.business.automation.services.conditions.condition_evaluator import ConditionEvaluator
-from app.business.automation.services.conditions.parser import parse_conditions
 from app.business.automation.services.conditions.record_fields import load_facts
 from app.business.automation.services.runs.context import RunContext, handed_on
 from app.business.automation.services.runs.steps import FINISHED, Step, input_ids, unit_states
@@ -44,7 +45,7 @@ def open_units(
         return _of_sectors(session, context, step, ids, states)
     # Begun units are finished without checking the condition again: the work itself may have changed its result.
     begun = {record_id for record_id in ids if (record_type, record_id) in states}
-    wanted = _wanted(session, context, step, ids, begun)
+    wanted = wanted_ids(session, context, step, ids, begun)
     units = [_unit(context, step, record_type, key, (key,), states) for key in wanted]
     return OpenUnits(units, _without(ids, wanted))
 
@@ -70,7 +71,7 @@ def _of_sectors(
             sectors.setdefault(sector_id, []).append(record_id)
     ids = [record_id for record_ids in sectors.values() for record_id in record_ids]
     begun = {key for sector_id, keys in sectors.items() if ("sector", sector_id) in states for key in keys}
-    wanted = set(_wanted(session, context, step, ids, begun))
+    wanted = set(wanted_ids(session, context, step, ids, begun))
     units = []
     for sector_id, record_ids in sectors.items():
         if taken := tuple(record_id for record_id in record_ids if record_id in wanted):
@@ -90,13 +91,19 @@ def _without(ids: Sequence[int], wanted: Collection[int]) -> list[int]:
     return [record_id for record_id in ids if record_id not in known]
 
 
-def _wanted(
-    session: Session, context: RunContext, step: Step, ids: list[int], begun: Collection[int]
+def wanted_ids(
+    session: Session,
+    context: RunContext,
+    step: Step,
+    ids: list[int],
+    begun: Collection[int] = (),
+    unwritten: Mapping[int, Mapping[str, FieldValue]] = MappingProxyType({}),
 ) -> list[int]:
-    when = step.action.when
-    if not when or not ids:
+    """Those of `ids` that the step's own condition does not exclude. unwritten: values that the database does not
+    have yet."""
+    node = step.when
+    if node is None or not ids:
         return ids
-    node = parse_conditions(when, record_type=step.record_type)
     facts = load_facts(
         session,
         step.record_type,
@@ -107,5 +114,7 @@ def _wanted(
         rule_id=context.rule.id,
         conditions=[node],
     )
+    for record_id in facts.keys() & unwritten.keys():
+        facts[record_id] = facts[record_id].with_values(unwritten[record_id])
     evaluate = ConditionEvaluator().evaluate
     return [key for key in ids if key in begun or (key in facts and evaluate(node, facts[key]))]

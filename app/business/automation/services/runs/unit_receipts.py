@@ -168,7 +168,15 @@ def fail_at_once(session: Session, context: RunContext, failure: Failure, now: d
 
 def skip(session: Session, context: RunContext, step: Step, ids: Sequence[int], now: datetime) -> None:
     """Record that the step's condition excludes these records, so that a later attempt does not check it again."""
-    rows = [
+    if rows := receipts_of_skipped(context, step, ids, now):
+        session.execute(insert(ActionRun), rows)
+
+
+def receipts_of_skipped(
+    context: RunContext, step: Step, ids: Sequence[int], now: datetime
+) -> list[dict[str, Any]]:
+    """The rows of records that the step's condition excludes."""
+    return [
         {
             "account_id": context.account.id,
             "run_id": context.run.id,
@@ -178,14 +186,15 @@ def skip(session: Session, context: RunContext, step: Step, ids: Sequence[int], 
             "record_id": record_id,
             "status": "left_out",
             "provider_key": unit_key(context.run.id, step.index, record_id),
+            "records": 0,
+            "made": {},
+            "credits": 0,
             "message": SKIPPED,
             "started_at": now,
             "finished_at": now,
         }
         for record_id in ids
     ]
-    if rows:
-        session.execute(insert(ActionRun), rows)
 
 
 def fail(session: Session, context: RunContext, failure: Failure, now: datetime) -> None:
