@@ -35,6 +35,7 @@ from app.business.automation.services.runs.unit_receipts import (
 from app.business.planner.models import Record
 from app.business.planner.services.record_edit import set_labels
 
+Row = dict[str, Any]
 Receipts = dict[int, dict[int, list[ActionRun]]]
 """By run and step."""
 
@@ -52,8 +53,8 @@ class SetExecution:
         self.slots: dict[int, int] = {}
         """Run -> the number with which it counts today."""
         self.receipts: Receipts = defaultdict(lambda: defaultdict(list))
-        self.rows: list[dict[str, Any]] = []
-        self.left_out: list[dict[str, Any]] = []
+        self.rows: list[Row] = []
+        self.left_out: list[Row] = []
         """Receipts of units that are done, and of those that a step's condition excludes."""
 
     def execute(self) -> list[int]:
@@ -189,8 +190,9 @@ class SetExecution:
             context.detail.gates = self._gates_until_conditions(context, message)
             closing.end_unmatched(context, message)
 
-    def _gates_until_conditions(self, context: RunContext, message: str) -> list[dict[str, Any]]:
-        lines, stop = [], Stop(Reason.CONDITIONS, message)
+    def _gates_until_conditions(self, context: RunContext, message: str) -> list[Row]:
+        lines: list[Row] = []
+        stop = Stop(Reason.CONDITIONS, message)
         for name, gate in gates.GATES:
             if lines and lines[-1]["result"] in ("stop", "not_evaluated"):
                 lines.append(gates.not_evaluated(name))
@@ -266,7 +268,7 @@ class SetExecution:
             run.result = result_from(context, self.receipts[run.id], list(context.detail.options["notes"]))
 
 
-def _attempt(run: ScheduledTask, now: datetime) -> dict[str, Any]:
+def _attempt(run: ScheduledTask, now: datetime) -> Row:
     return {
         "account_id": run.account_id,
         "run_id": run.id,

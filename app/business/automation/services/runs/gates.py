@@ -100,12 +100,12 @@ def _would_have(context: RunContext, admission: Admission, would: dict[str, int]
     return f"Practice mode: it would have worked on {what} for {price} {credits}. Nothing was done."
 
 
-def not_evaluated(name: str) -> dict[str, Any]:
+def not_evaluated(name: str) -> dict[str, str]:
     """The entry of a gate behind the one that stopped the run."""
     return {"gate": name, "result": "not_evaluated", "message": ""}
 
 
-def gate_line(name: str, verdict: str | Stop | None) -> dict[str, Any]:
+def gate_line(name: str, verdict: str | Stop | None) -> dict[str, str]:
     """The gate's entry in the trace of the run."""
     if isinstance(verdict, Stop):
         return {"gate": name, "result": "stop", "message": verdict.message}
