@@ -129,7 +129,7 @@ class BatchWorld(Machine):
         """Nothing listens to its runs: most of them can be executed as sets."""
         account = make_account(self.session, name="Labels")
         for _ in range(3):
-            steps = {"actions": self.rng.choice(LABELLING), "batching": "each", "mode": "live"}
+            steps = {"actions": self.rng.choice(LABELLING), "batching": "each", "mode": "live", "priority": 1}
             self.make_rule(account, **self._rule() | steps)
         self.session.commit()
         site = make_site(self.session, account, name="Site 3.1")
