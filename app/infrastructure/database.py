@@ -33,6 +33,7 @@ import app.business.planner.import_models
 import app.business.planner.models
 import app.business.writer.models
 import app.business.writer.publication_models
+import app.business.writer.share_models
 import app.infrastructure.process_restarts  # noqa: F401
 from app.business.base import Base
 from app.business.folding import words

@@ -133,6 +133,10 @@ class Allow:
         """Everyone may use the view, signed in or not: sign-in, health, static files."""
         return declare(view, Permission(None))
 
+    def noted_reader(self, view: View) -> View:
+        """Everyone who has the address, which nobody can guess; it is noted that they opened it."""
+        return declare(view, Permission(None, writes=True))
+
     def bearer_of_address(self, view: View) -> View:
         """Everyone who has the address, which nobody can guess; also programs, without a token of our forms."""
         return declare(view, Permission(None, has_proof=True))

@@ -11,11 +11,14 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import UserSession
 from app.business.accounts.services import api_keys, uploads
+from app.business.accounts.services.audit_log import AuditActor
 from app.business.automation.models import RuleDraft
 from app.business.automation.services.operations.lifecycle import begin_operation
 from app.business.outlets.models import AiConnection
 from app.business.outlets.wordpress_models import WordPressConnection
+from app.business.writer.services import content_shares
 from app.business.writer.services.content_versions import keep_first_version
+from app.business.writer.share_models import ContentShare
 from tests.factories import (
     make_cluster,
     make_content,
@@ -37,7 +40,8 @@ WITH_OWN_SIGNATURE = {"outlets.unsubscribe", "incoming_api.receive_message"}
 
 TABLE = {
     "anyone": """
-        static accounts.sign_in accounts.sign_in_code accounts.sign_out accounts.welcome accounts.use_welcome
+        static accounts.sign_in accounts.sign_in_code writer.shared
+        accounts.sign_out accounts.welcome accounts.use_welcome
         system.healthz system.readyz outlets.ask_unsubscribe outlets.unsubscribe incoming_api.receive_message
     """,
     "viewer": """
@@ -89,6 +93,7 @@ TABLE = {
         planner_api.change_keyword planner_api.create_cluster planner_api.change_cluster
         planner_api.create_idea planner_api.change_idea planner_api.import_keywords
         writer.new_task writer.decide_tasks writer.edit_task writer.edit_content writer.decide_content
+        writer.share_content writer.end_share
         writer.restore_content_version writer.check_content
         writer.written_out writer.publish writer.start_over writer.mark_published writer.take_back_mark
         writer_api.publish_article writer_api.mark_published writer_api.approve_content
@@ -137,7 +142,7 @@ COLLECTIONS = {
     "sites": "site", "sectors": "sector", "keywords": "keyword", "clusters": "cluster", "ideas": "idea",
     "tasks": "task", "content": "content", "team": "user", "sessions": "session", "api-keys": "key",
     "rule": "rule", "<record_type>": "keyword", "webhooks": "webhook", "deliveries": "delivery",
-    "incidents": "incident",
+    "incidents": "incident", "shares": "share",
 }  # fmt: skip
 """The part of an address before an id, and the row that it refers to."""
 FIXED = {
@@ -180,6 +185,8 @@ def make_rows(app: Flask, session: Session, people: People) -> dict[str, str]:
     keep_first_version(session, rows["content"])
     hook = make_webhook(session, account)
     rows |= {"webhook": hook, "delivery": make_delivery(session, hook)}
+    content_shares.make_share(session, rows["content"], AuditActor(people.operator.id), now)
+    rows["share"] = session.scalars(select(ContentShare)).one()
     rows["incident"] = make_incident(session, account, site_id=sector.site_id)
     session.add(
         AiConnection(

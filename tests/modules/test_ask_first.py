@@ -27,6 +27,7 @@ ASKS = """
     automation.run_now automation.end_practice automation.retry_all automation.go_on automation.do_left_over
     automation.take_import planner.import_keywords planner.preview_import automation.save outlets.remove_ai
     outlets.remove_wordpress writer.start_over writer.take_back_mark writer.restore_content_version
+    writer.end_share
     automation.undo automation.decide_work
     outlets.renew_incoming outlets.end_incoming outlets.rotate_webhook outlets.remove_webhook outlets.switch_webhook
 """
@@ -47,7 +48,7 @@ IN_PLAIN_SIGHT = """
     writer.written_out outlets.save_ai outlets.test_ai outlets.save_wordpress outlets.test_wordpress
     outlets.add_webhook outlets.save_webhook outlets.test_webhook outlets.resend
     outlets.unsubscribe accounts.save_notice_choices automation.mute_incident automation.unmute_incident
-    writer.publish writer.mark_published writer.give_approval
+    writer.publish writer.mark_published writer.give_approval writer.share_content
 """
 """Affects one record or the person only, or is a form whose fields are what is saved, or can easily be reverted."""
 

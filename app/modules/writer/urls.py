@@ -4,7 +4,7 @@ from flask import Blueprint
 
 from app.business.writer.services.article_files import FILE_KINDS
 from app.modules.writer import api, decisions_api
-from app.modules.writer.views import contents, publishing, tasks, versions
+from app.modules.writer.views import contents, publishing, shares, tasks, versions
 
 blueprint = Blueprint("writer", __name__)
 add = blueprint.add_url_rule
@@ -31,6 +31,9 @@ add("/content/<int:id>/decide", "decide_content", contents.decide, methods=["POS
 add("/content/<int:id>/approval", "give_approval", contents.give_approval, methods=["POST"])
 add("/content/<int:id>/check", "check_content", contents.check, methods=["POST"])
 add("/content/<int:id>/written-out", "written_out", contents.written_out, methods=["POST"])
+add("/content/<int:id>/shares", "share_content", shares.add, methods=["POST"])
+add("/content/<int:id>/shares/<int:share>/end", "end_share", shares.end, methods=["POST"])
+add("/shared/<token>", "shared", shares.show)
 add("/content/<int:id>/publish", "publish", publishing.publish, methods=["POST"])
 add("/content/<int:id>/start-over", "start_over", publishing.start_over, methods=["POST"])
 add("/content/<int:id>/mark-published", "mark_published", publishing.mark_published, methods=["POST"])

@@ -1,6 +1,6 @@
 """Content: the list, one with its preview; edit, approve, send back, download."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
 from flask import Response, flash, make_response, render_template, request, url_for
@@ -18,6 +18,7 @@ from app.business.writer.services.article_checks.score import CHECKS
 from app.business.writer.services.article_files import FILE_KINDS, FileKind, as_archive
 from app.business.writer.services.article_html import clean_html, mark_quotes
 from app.business.writer.services.article_scores import check_again
+from app.business.writer.services.content_shares import MadeShare, shares_of
 from app.business.writer.services.publishing import changed_since
 from app.business.writer.services.record_lists import CONTENTS
 from app.business.writer.services.writing_facts import writing_facts
@@ -102,6 +103,7 @@ def content_page(content: Content, entered: str = "", fault: str = "") -> Respon
         wordpress=wordpress_connections.find(db.session(), content.account_id, content.site_id),
         file_kinds=FILE_KINDS.values(),
         check_names={name: label for name, (label, _check) in CHECKS.items()},
+        shares=_shares(content),
         entered=entered,
         fault=fault,
     )
@@ -109,6 +111,13 @@ def content_page(content: Content, entered: str = "", fault: str = "") -> Respon
     # The only page that frames another: the article alone, in which nothing can run.
     response.headers["Content-Security-Policy"] = f"{CONTENT_POLICY}; frame-src 'self'"
     return response
+
+
+def _shares(content: Content) -> Sequence[MadeShare]:
+    """Its open links, for those who may make and end them."""
+    if not current_person().can(Role.OPERATOR):
+        return []
+    return shares_of(db.session(), content, datetime.now(UTC))
 
 
 @allow(Role.VIEWER)
