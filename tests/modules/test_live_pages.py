@@ -48,7 +48,7 @@ NEVER_CHANGE = {
     "errors": ("error",),
     "openapi": ("call", "docs"),
     "planner": ("import_gone",),
-    "writer": ("version",),
+    "writer": ("share_made", "version"),
 }
 
 

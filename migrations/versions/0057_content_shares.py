@@ -1,7 +1,7 @@
 """Links by which people without a sign-in read one article.
 
-Revision ID: 0056
-Revises: 0055
+Revision ID: 0057
+Revises: 0056
 """
 
 import sqlalchemy as sa
@@ -9,8 +9,8 @@ from alembic import op
 
 from app.business.base import Id, Text, UtcDateTime
 
-revision = '0056'
-down_revision = '0055'
+revision = '0057'
+down_revision = '0056'
 branch_labels = None
 depends_on = None
 
