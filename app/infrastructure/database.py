@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 # All tables, so that every process and the migrations know the whole schema.
 import app.business.accounts.models
+import app.business.accounts.saved_filter_models
 import app.business.accounts.second_factor_models
 import app.business.accounts.upload_models
 import app.business.automation.models

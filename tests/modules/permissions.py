@@ -10,6 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import UserSession
+from app.business.accounts.saved_filter_models import SavedFilter
 from app.business.accounts.services import api_keys, uploads
 from app.business.accounts.services.audit_log import AuditActor
 from app.business.automation.models import RuleDraft
@@ -55,7 +56,7 @@ TABLE = {
         automation.dashboard automation.rules automation.rule automation.versions
         automation.version automation.templates automation.calendar automation.history
         automation.history_columns automation.export_runs automation.search automation.help
-        automation.rule_days
+        automation.rule_days automation.save_filter automation.remove_filter
         automation.run automation.operation
         automation.why automation.why_rule automation.notices automation.read_notices
         automation.incidents automation.incident automation_api.list_incidents automation_api.get_incident
@@ -142,7 +143,7 @@ COLLECTIONS = {
     "sites": "site", "sectors": "sector", "keywords": "keyword", "clusters": "cluster", "ideas": "idea",
     "tasks": "task", "content": "content", "team": "user", "sessions": "session", "api-keys": "key",
     "rule": "rule", "<record_type>": "keyword", "webhooks": "webhook", "deliveries": "delivery",
-    "incidents": "incident", "shares": "share",
+    "incidents": "incident", "shares": "share", "filters": "filter",
 }  # fmt: skip
 """The part of an address before an id, and the row that it refers to."""
 FIXED = {
@@ -187,6 +188,11 @@ def make_rows(app: Flask, session: Session, people: People) -> dict[str, str]:
     rows |= {"webhook": hook, "delivery": make_delivery(session, hook)}
     content_shares.make_share(session, rows["content"], AuditActor(people.operator.id), now)
     rows["share"] = session.scalars(select(ContentShare)).one()
+    rows["filter"] = SavedFilter(
+        account_id=account.id, user_id=people.editor.id, page="history", name="Failures", query="status=failed",
+        is_shared=True, created_at=now,
+    )  # fmt: skip
+    session.add(rows["filter"])
     rows["incident"] = make_incident(session, account, site_id=sector.site_id)
     session.add(
         AiConnection(

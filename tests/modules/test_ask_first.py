@@ -39,6 +39,7 @@ IN_PLAIN_SIGHT = """
     accounts.save_settings
     automation.read_notices automation.take_back_decision automation.restore automation.copy_rule
     automation.use_template automation.history_columns
+    automation.save_filter automation.remove_filter
     automation.begin_rule automation.edit_rule automation.keep automation.preview automation.import_rules
     automation.begin_past automation.begin_draft_past automation.retry automation.answer
     planner.new_site planner.edit_site planner.add_sector planner.edit_sector planner.new_keyword

@@ -125,6 +125,7 @@ def test_what_is_read_is_the_same_with_and_without_archived_records_and_rows_of_
     ]
     searches = ("/keywords", "/clusters", "/ideas", "/tasks", "/content", "/rules", "/api/planner/keywords/")
     asked += [(path, f"{path}?text={HIDDEN}", clients[is_api(path)]) for path in searches]
+    asked.append(("/search", f"/search?q={HIDDEN}", clients[False]))
     with time_machine.travel(datetime.now(UTC), tick=False):
         clients[True].get("/api/planner/sites/")  # From now on the page of keys says that it was used.
         before = [read(client, path) for _, path, client in asked]
@@ -179,6 +180,7 @@ def test_every_write_keeps_to_the_sites_of_its_author(app: Flask, rows: dict[str
         "end_other_sessions",
         "read_notices",
         "history_columns",
+        "save_filter",
         "unsubscribe",
         "receive_message",
         "take_back_decision",

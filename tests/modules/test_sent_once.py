@@ -36,6 +36,7 @@ STARTS_NOTHING = {
     "automation.cancel_operation", "automation.copy_rule", "automation.decide_work", "automation.discard",
     "automation.edit_rule", "automation.import_rules", "automation.keep", "automation.mute_incident",
     "automation.pause_all", "automation.preview", "automation.take_back_decision", "automation.unmute_incident",
+    "automation.save_filter", "automation.remove_filter",
     "automation.history_columns", "automation.read_notices", "automation.release_set_aside",
     "automation.restore", "automation.restore_version", "automation.take_import", "automation.use_template",
 }  # fmt: skip

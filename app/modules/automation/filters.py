@@ -27,7 +27,7 @@ from app.modules.automation.labels.starts import StartCost
 from app.modules.automation.rule_form.base import PartForm, offered, optional
 from app.modules.automation.rule_form.choices import Named
 from app.modules.display import day, viewer_zone
-from app.modules.forms import FilterForm, at_most, between
+from app.modules.forms import ConsoleForm, FilterForm, at_most, between, required
 
 PRACTISED = "practised"
 SPANS = [
@@ -106,6 +106,11 @@ class HistoryFilter(FilterForm):
         return [
             (name, str(self[name].label.text), _in_words(self[name], value)) for name, value in chosen.items()
         ]
+
+
+class SaveFilterForm(ConsoleForm):
+    name = StringField("Name", [required("a name"), at_most(80)], description="Like “Failures of this week”")
+    is_shared = BooleanField("Everybody in the account sees it")
 
 
 class RulesFilter(FilterForm):

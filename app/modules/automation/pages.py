@@ -35,6 +35,7 @@ from app.modules.automation.views import (
     rule_form,
     rules,
     runs,
+    saved_filters,
     search,
     start,
     templates,
@@ -94,6 +95,8 @@ add("/rules/drafts/<int:id>/discard", "discard", rule_form.discard, methods=["PO
 add("/calendar", "calendar", calendar.show)
 add("/history", "history", history.show)
 add("/history/days", "rule_days", rule_days.show)
+add("/history/filters", "save_filter", saved_filters.save, methods=["POST"])
+add("/history/filters/<int:id>/remove", "remove_filter", saved_filters.remove, methods=["POST"])
 add("/history/columns", "history_columns", history.columns, methods=["POST"])
 add("/history/runs.<kind>", "export_runs", history.export)
 add("/history/retry", "ask_retry_all", bulk_retry.ask)

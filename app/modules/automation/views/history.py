@@ -8,10 +8,12 @@ from flask import session as cookie
 from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role
+from app.business.accounts.services.saved_filters import saved_filters
 from app.business.automation.services.history.run_export import COLUMNS, exported_runs
 from app.business.automation.services.history.upcoming import Upcoming, upcoming
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person
+from app.modules.automation.filters import SaveFilterForm
 from app.modules.automation.run_listing import (
     CHOSEN,
     history_filter,
@@ -26,21 +28,32 @@ from app.modules.quotas import EXPORTS, limited
 from app.modules.web import htmx, see_other
 
 LIMIT = 50
+PAGE = "history"
 COMING = 10
 
 
 @allow(Role.VIEWER)
 def show() -> ResponseReturnValue:
     """The page; htmx gets the table only. No address keeps empty filters."""
-    person, now = current_person(), datetime.now(UTC)
     short = short_address()
     if short and not htmx().is_partial:
         return redirect(short)
-    listing = run_listing("automation.history", person.scope, now, limit=LIMIT)
-    if htmx().is_partial:
-        return partial(listing, short)
-    coming = Upcoming((), 0) if listing["kept"] else upcoming(db.session(), person.scope, now, COMING)
-    return render_template("pages/automation/history.html", coming=coming, **listing)
+    saving = SaveFilterForm(formdata=None)
+    return partial(_listing(saving), short) if htmx().is_partial else page(saving)
+
+
+def page(saving: SaveFilterForm) -> str:
+    """The whole page; `saving`: the form that keeps this filter."""
+    person, now, session = current_person(), datetime.now(UTC), db.session()
+    listing = _listing(saving)
+    coming = Upcoming((), 0) if listing["kept"] else upcoming(session, person.scope, now, COMING)
+    saved = saved_filters(session, person.user, PAGE)
+    return render_template("pages/automation/history.html", coming=coming, saved=saved, **listing)
+
+
+def _listing(saving: SaveFilterForm) -> dict[str, Any]:
+    listing = run_listing("automation.history", current_person().scope, datetime.now(UTC), limit=LIMIT)
+    return {"saving": saving, **listing}
 
 
 def partial(listing: dict[str, object], short: str | None) -> Response:
