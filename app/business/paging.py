@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Generic, Literal, TypeVar, cast
 
 from sqlalchemy import ColumnElement, Select, func, literal, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
@@ -89,11 +89,15 @@ def count_of(session: Session, query: Select[Any], id_column: ColumnElement[int]
 
 @dataclass(frozen=True)
 class Order:
-    """How a list is sorted: by an expression that is never null, and how to read its value from a row."""
+    """How a list is sorted: by a column, and how to read its value from a row.
+
+    nulls: where rows without a value stand; None: every row has one.
+    """
 
     by: ColumnElement[Any]
     value: Callable[[Any], Any]
     descending: bool = True
+    nulls: Literal["lowest", "highest"] | None = None
 
 
 def sorted_page(
@@ -107,17 +111,40 @@ def sorted_page(
 ) -> Page[Row]:
     """Rows of `query` in that order, ties by id in the same direction, after `cursor`. Raises Invalid."""
     keys = (order.by, id_column)
-    ordered = query.order_by(*(key.desc() if order.descending else key.asc() for key in keys)).limit(
-        limit + 1
-    )
-    if cursor:
-        last = tuple_(*_bound(keys, decode(cursor, len(keys))))
-        ordered = ordered.where(tuple_(*keys) < last if order.descending else tuple_(*keys) > last)
-    rows = session.scalars(ordered).all()
+    ordered = query.order_by(*(key.desc() if order.descending else key.asc() for key in keys))
+    rows: list[Row] = []
+    for clauses in _parts(order, keys, decode(cursor, len(keys)) if cursor else None):
+        if len(rows) <= limit:
+            rows += session.scalars(ordered.where(*clauses).limit(limit + 1 - len(rows)))
     following = None
     if len(rows) > limit:
         following = encode([order.value(rows[limit - 1]), cast(Any, rows[limit - 1]).id])
     return Page(rows[:limit], following, lambda: count_of(session, query, id_column))
+
+
+def _parts(
+    order: Order, keys: Sequence[ColumnElement[Any]], last: Sequence[Any] | None
+) -> Iterator[Sequence[ColumnElement[bool]]]:
+    """The clauses of the rows with a value and of those without, in their order, after the row `last`.
+
+    Two queries, because an index serves each: nulls stand at other ends of it on the two databases.
+    """
+    begun = last is None
+    for has_value in _with_and_without(order):
+        kind = [] if order.nulls is None else [order.by.is_not(None) if has_value else order.by.is_(None)]
+        if begun or last is None:
+            yield kind
+        elif order.nulls is None or (last[0] is not None) == has_value:
+            begun = True
+            compared = keys if has_value else keys[1:]
+            bound = tuple_(*_bound(compared, last[-len(compared) :]))
+            yield [*kind, tuple_(*compared) < bound if order.descending else tuple_(*compared) > bound]
+
+
+def _with_and_without(order: Order) -> tuple[bool, ...]:
+    if order.nulls is None:
+        return (True,)
+    return (True, False) if (order.nulls == "lowest") == order.descending else (False, True)
 
 
 def every_page(read: Callable[[str | None, int], Page[Row]]) -> Iterator[Sequence[Row]]:

@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, false
+from sqlalchemy import CheckConstraint, ForeignKey, Index, UniqueConstraint, false, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from app.business.base import AccountOwned, Base, Id, Stamped, Text, one_of, owner_key, same_account
@@ -203,7 +203,21 @@ class AuditEntry(AccountOwned, Base):
     """Who did what to which row, when. Append-only."""
 
     __tablename__ = "audit_entry"
-    __table_args__ = owner_key(Index(None, "account_id", "created_at"))
+    __table_args__ = owner_key(
+        Index(None, "account_id", "created_at"),
+        Index(None, "account_id", "action", "id"),
+        Index(None, "account_id", "subject_type", "id"),
+        Index(None, "account_id", "subject_id", "id"),
+        Index(None, "account_id", "user_id", "id"),
+        Index(
+            "ix_audit_entry_api_key",
+            "account_id",
+            "api_key_id",
+            "id",
+            sqlite_where=text("api_key_id IS NOT NULL"),
+            postgresql_where=text("api_key_id IS NOT NULL"),
+        ),
+    )
 
     user_id: Mapped[int | None] = mapped_column(Id)
     api_key_id: Mapped[int | None] = mapped_column(Id)

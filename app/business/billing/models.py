@@ -57,6 +57,7 @@ class CreditEntry(AccountOwned, Base):
         UniqueConstraint("account_id", "key"),
         Index(None, "account_id", "run_id"),
         Index(None, "account_id", "created_at"),
+        Index(None, "account_id", "kind", "id"),
         CheckConstraint("balance_after >= 0", name="balance_not_negative"),
     )
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, declared_attr, mapped_column, relationship
 
 from app.business.archived_rows import Archivable, index_in_use
@@ -139,8 +139,11 @@ def _class_name(owner: Any) -> str:
     return str(owner.__name__)
 
 
-def record_table(statuses: type[StrEnum], *extra: Any) -> tuple[Any, ...]:
-    """Table arguments of a record: tenant, place, status words, output key, and the lists' indexes."""
+def record_table(statuses: type[StrEnum], name: str, *extra: Any) -> tuple[Any, ...]:
+    """Table arguments of a record: tenant, place, status words, output key, and the lists' indexes.
+
+    name: the column by which its list is sorted from A to Z.
+    """
     return owner_key(
         same_account("site_id", "site"),
         same_account("sector_id", "sector"),
@@ -149,8 +152,18 @@ def record_table(statuses: type[StrEnum], *extra: Any) -> tuple[Any, ...]:
         UniqueConstraint("account_id", "made_key"),
         index_in_use(None, "account_id", "status", "id"),
         index_in_use(None, "account_id", "site_id", "status", "id"),
+        index_in_use(None, "account_id", "site_id", "id"),
+        index_in_use(None, "account_id", "sector_id", "id"),
+        index_in_use(None, "account_id", name, "id"),
+        _index_where_set("made_by_run_id"),
+        _index_where_set("assignee_id"),
         *extra,
     )
+
+
+def _index_where_set(column: str) -> Index:
+    is_set = text(f"{column} IS NOT NULL")
+    return Index(None, "account_id", column, "id", sqlite_where=is_set, postgresql_where=is_set)
 
 
 class Keyword(Record, Base):
@@ -165,11 +178,14 @@ class Keyword(Record, Base):
     __tablename__ = "keyword"
     __table_args__ = record_table(
         KeywordStatus,
+        "text",
         same_account("cluster_id", "cluster"),
         index_in_use("uq_keyword_site_id_text", "site_id", "text", unique=True),
         index_in_use("uq_keyword_site_id_text_key", "site_id", "text_key", unique=True),
         Index(None, "cluster_id"),
         index_in_use(None, "account_id", "status", "volume"),
+        index_in_use(None, "account_id", "volume", "id"),
+        index_in_use(None, "account_id", "difficulty", "id"),
         CheckConstraint("volume >= 0", name="volume_not_negative"),
     )
 
@@ -212,7 +228,7 @@ class Cluster(Record, Base):
     """Keywords that one page can answer, named by the best of them. Its counts are of live rows."""
 
     __tablename__ = "cluster"
-    __table_args__ = record_table(ClusterStatus)
+    __table_args__ = record_table(ClusterStatus, "name")
 
     name: Mapped[str] = mapped_column(Text(255))
     main_keyword: Mapped[str] = mapped_column(Text(255))
@@ -226,7 +242,7 @@ class Idea(Record, Base):
 
     __tablename__ = "idea"
     __table_args__ = record_table(
-        IdeaStatus, same_account("cluster_id", "cluster"), Index(None, "cluster_id")
+        IdeaStatus, "title", same_account("cluster_id", "cluster"), Index(None, "cluster_id")
     )
 
     cluster_id: Mapped[int | None] = mapped_column(Id)

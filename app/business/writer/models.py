@@ -7,6 +7,7 @@ from typing import Any, Literal
 from sqlalchemy import CheckConstraint, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
+from app.business.archived_rows import index_in_use
 from app.business.base import AccountOwned, Base, Id, Text, one_of, owner_key, same_account
 from app.business.folded_columns import folded_list, folded_text
 from app.business.planner.models import Idea, Record, record_table
@@ -51,10 +52,12 @@ class Task(Record, Base):
     __tablename__ = "task"
     __table_args__ = record_table(
         TaskStatus,
+        "title",
         same_account("idea_id", "idea"),
         one_of("task_type", list(TaskType)),
         CheckConstraint("word_count >= 1", name="word_count_positive"),
         Index(None, "idea_id"),
+        index_in_use(None, "account_id", "due_on", "id"),
     )
 
     idea_id: Mapped[int | None] = mapped_column(Id)
@@ -80,7 +83,9 @@ class Content(Record, Base):
     """
 
     __tablename__ = "content"
-    __table_args__ = record_table(ContentStatus, same_account("task_id", "task"), Index(None, "task_id"))
+    __table_args__ = record_table(
+        ContentStatus, "title", same_account("task_id", "task"), Index(None, "task_id")
+    )
 
     task_id: Mapped[int | None] = mapped_column(Id)
     title: Mapped[str] = mapped_column(Text(255))

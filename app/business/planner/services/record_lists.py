@@ -156,11 +156,7 @@ def _any_of(columns: Sequence[InstrumentedAttribute[str]], word: str) -> ColumnE
 
 
 def _figure(column: InstrumentedAttribute[Any]) -> Order:
-    # A row without a figure sorts below all others; null cannot be part of a cursor.
-    return Order(
-        func.coalesce(column, -1),
-        lambda row: -1 if getattr(row, column.key) is None else getattr(row, column.key),
-    )
+    return Order(column.expression, lambda row: getattr(row, column.key), nulls="lowest")
 
 
 def _is_double() -> ColumnElement[bool]:

@@ -1,9 +1,5 @@
 """Reading tasks and content: what they may be filtered and sorted by."""
 
-from datetime import date
-
-from sqlalchemy import func
-
 from app.business.paging import Order
 from app.business.planner.services.record_lists import (
     RecordList,
@@ -13,9 +9,6 @@ from app.business.planner.services.record_lists import (
     record_filters,
 )
 from app.business.writer.models import Content, Task
-
-NO_DAY = date(9999, 12, 31)
-"""Sorts tasks without a due day behind all others."""
 
 TASKS: RecordList[Task] = RecordList(
     Task,
@@ -28,9 +21,7 @@ TASKS: RecordList[Task] = RecordList(
     },
     newest(Task)
     | {
-        "due": Order(
-            func.coalesce(Task.due_on, NO_DAY), lambda task: task.due_on or NO_DAY, descending=False
-        ),
+        "due": Order(Task.due_on.expression, lambda task: task.due_on, descending=False, nulls="highest"),
         "title": alphabetical(Task.title),
     },
     (Task.site, Task.sector, Task.idea),
