@@ -88,6 +88,8 @@ class Busy(Refusal):
 
     status = 503
     code = "busy"
+    retry_after = 2
+    """Seconds."""
 
 
 class NotEnoughCredits(Refusal):

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Select, func, literal, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from app.business.errors import Invalid
+from app.business.settled_ids import all_committed
 
 Row = TypeVar("Row")
 
@@ -44,8 +45,10 @@ def keyset_page(
 ) -> Page[Row]:
     """Rows of `query` in descending order of `keys` (the last one unique), after `cursor`; `oldest`: ascending.
 
-    Raises Invalid({"cursor": …}) when the cursor is not one of ours.
+    Raises Invalid({"cursor": …}) when the cursor is not one of ours, Busy for the oldest first while others write.
     """
+    if oldest and len(keys) == 1:
+        query = query.where(all_committed(session, keys[-1].expression))
     part = first_part(query, keys=keys, cursor=cursor, limit=limit, oldest=oldest)
     rows = session.scalars(part).all()
     return page_of(rows, keys=keys, limit=limit, count=lambda: count_of(session, query, keys[-1].expression))
@@ -109,8 +112,11 @@ def sorted_page(
     cursor: str | None,
     limit: int,
 ) -> Page[Row]:
-    """Rows of `query` in that order, ties by id in the same direction, after `cursor`. Raises Invalid."""
+    """Rows of `query` in that order, ties by id in the same direction, after `cursor`. Raises Invalid, and Busy by
+    ascending ids while others write."""
     keys = (order.by, id_column)
+    if not order.descending and order.by.compare(id_column):
+        query = query.where(all_committed(session, id_column))
     ordered = query.order_by(*(key.desc() if order.descending else key.asc() for key in keys))
     rows: list[Row] = []
     for clauses in _parts(order, keys, decode(cursor, len(keys)) if cursor else None):

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, TimeoutError
 from werkzeug.exceptions import HTTPException, InternalServerError, TooManyRequests, Unauthorized
 
 from app.business.database_faults import fault_of, in_one_line
-from app.business.errors import Blocked, Invalid, NotFound, Refusal, Stale
+from app.business.errors import Blocked, Busy, Invalid, NotFound, Refusal, Stale
 from app.infrastructure.database import db
 from app.modules import carry_over
 from app.modules.access import SAFE_METHODS, is_api, own_path
@@ -45,7 +45,14 @@ def init_errors(app: Flask) -> None:
     app.register_error_handler(InternalServerError, _broken)
 
 
-def _refused(error: Refusal) -> ResponseReturnValue:
+def _refused(error: Refusal) -> Response:
+    answer = make_response(_refusal(error))
+    if isinstance(error, Busy):
+        answer.headers["Retry-After"] = str(error.retry_after)
+    return answer
+
+
+def _refusal(error: Refusal) -> ResponseReturnValue:
     note_refused(error)
     message = None if isinstance(error, NotFound) else error.message
     errors = error.errors if isinstance(error, Invalid | Blocked) else None

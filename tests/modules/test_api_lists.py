@@ -80,6 +80,7 @@ def test_a_list_is_ordered_by_a_column_up_and_down(
     for filters in ("", "&status=completed&status=failed", f"&automation_rule={rules[0].id}"):
         assert walk(api, f"{RUNS}?ordering=scheduled_at{filters}") == oldest
         assert walk(api, f"{RUNS}?ordering=-scheduled_at{filters}") == oldest[::-1]
+        assert walk(api, f"{RUNS}?ordering=id{filters}") == [run.id for run in runs]
 
 
 @pytest.mark.both_databases

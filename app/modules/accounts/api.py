@@ -8,6 +8,7 @@ from pydantic import Field
 from sqlalchemy import select
 
 from app.business.accounts.models import AuditEntry
+from app.business.errors import Busy
 from app.business.paging import Page, keyset_page
 from app.infrastructure.database import db
 from app.modules.access import OWNER_OF_ALL, current_person
@@ -58,7 +59,7 @@ def list_audit(query: AuditQuery, window: Window) -> Response:
     return listed(window, page, lambda entry: show(AuditShown, entry))
 
 
-@api.call("GET", "/audit/export/", OWNER_OF_ALL, answers=FILE, quota=EXPORTS)
+@api.call("GET", "/audit/export/", OWNER_OF_ALL, answers=FILE, errors=(Busy,), quota=EXPORTS)
 def export_audit(query: AuditExportQuery) -> Response:
     """Entries of the filter in its order, at most 100,000, as a file: CSV, JSON lines or XLSX.
 

@@ -24,7 +24,7 @@ from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException, ServiceUnavailable, TooManyRequests, Unauthorized
 
 from app.business.accounts.models import KeyScope, Role
-from app.business.errors import Conflict, Forbidden, Invalid, NotFound, Refusal, Stale, TooLarge
+from app.business.errors import Busy, Conflict, Forbidden, Invalid, NotFound, Refusal, Stale, TooLarge
 from app.modules.access import SAFE_METHODS, Permission, declare
 from app.modules.api.bodies import Body, body_of
 from app.modules.api.repetition import once
@@ -83,8 +83,8 @@ class Call:
         """Every refusal that the call can answer with."""
         found = {*ALWAYS, *self.errors}
         if self.query or self.is_list:
-            # A cursor that is damaged is the list's own refusal.
-            found |= {BadQuery, Invalid} if self.is_list else {BadQuery}
+            # A cursor that is damaged is the list's own refusal, and that others write while it is walked by id.
+            found |= {BadQuery, Invalid, Busy} if self.is_list else {BadQuery}
         if "<" in self.path:
             found.add(NotFound)
         if self.if_match:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from app.business.billing.models import CreditEntry, EntryKind
 from app.business.billing.services import ledger
 from app.business.billing.services.credit_service import CreditService
+from app.business.errors import Busy
 from app.business.paging import Page
 from app.infrastructure.database import db
 from app.modules.access import VIEWER_OF_ALL, current_person
@@ -69,7 +70,7 @@ def list_entries(query: LedgerQuery, window: Window) -> Response:
     return listed(window, page, lambda entry: show(EntryShown, entry))
 
 
-@api.call("GET", "/ledger/export/", VIEWER_OF_ALL, answers=FILE, quota=EXPORTS)
+@api.call("GET", "/ledger/export/", VIEWER_OF_ALL, answers=FILE, errors=(Busy,), quota=EXPORTS)
 def export_ledger(query: LedgerExportQuery) -> Response:
     """Movements of credits of the filter in its order, at most 100,000, as a file: CSV, JSON lines or XLSX."""
     return entry_file("ledger", query, EntryShown, lambda cursor, limit: _entries(query, cursor, limit))

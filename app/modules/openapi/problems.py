@@ -39,7 +39,7 @@ PROBLEM_CODES: dict[str, str] = {
     "wrong_content_type": "The body has another content type than the call takes.",
     "invalid": "Fields are unknown, missing or wrong; `errors` names each.",
     "too_many_requests": "Too many requests in a short time: see `Retry-After`.",
-    "busy": "Too many requests are at work at the moment: see `Retry-After`.",
+    "busy": "Too many requests are at work, or rows of the list are being saved: see `Retry-After`.",
     "service_unavailable": "The database cannot be written or reached: see `Retry-After`.",
     "internal_server_error": "A fault of the console; `detail` has the number under which the log names it.",
 }

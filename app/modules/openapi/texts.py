@@ -23,7 +23,8 @@ back with their present value. The last slash of an address may be left out.
 several times is repeated: `?status=failed&status=skipped`. Times without an offset are in the account's zone.
 `ordering` names a column, with `-` before it from the largest down; `fields` the only keys that results shall have (the
 content type then is `application/vnd.igny8.partial-list+json`); with `count=true` the answer has the number of all.
-Pages are stable: what arrives meanwhile makes no result come twice, or none.
+Pages are stable: what was there at the first page comes once, whatever arrives meanwhile; what arrives comes too where
+its place is after the cursor. By ascending `created_at` (of runs: by `id`) nothing that arrives is left out.
 
 ## Changes by several people
 An answer with an `ETag` can be changed with `If-Match`: if somebody changed it meanwhile, the answer is 412 with the

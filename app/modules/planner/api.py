@@ -9,7 +9,7 @@ from flask import Response
 
 from app.business.accounts.models import Role
 from app.business.automation.services.runs.waiting import wake_for_budget
-from app.business.errors import Invalid, NotFound
+from app.business.errors import Busy, Invalid, NotFound
 from app.business.planner.models import Cluster, Idea, Keyword, Sector, Site
 from app.business.planner.services import cluster_service, idea_service, keyword_service, site_service
 from app.business.planner.services.keyword_service import at_index
@@ -128,7 +128,7 @@ def list_keywords(query: KeywordQuery, window: Window) -> Response:
     return listed(window, list_rows(KEYWORDS, query, window), lambda keyword: show(KeywordShown, keyword))
 
 
-@api.call("GET", "/keywords/export/", Role.VIEWER, answers=FILE, quota=EXPORTS)
+@api.call("GET", "/keywords/export/", Role.VIEWER, answers=FILE, errors=(Busy,), quota=EXPORTS)
 def export_keywords(query: KeywordExportQuery) -> Response:
     """Keywords of the filter in its order, at most 100,000, as a file: CSV, JSON lines or XLSX.
 
@@ -180,7 +180,7 @@ def list_clusters(query: ClusterQuery, window: Window) -> Response:
     return listed_as(window, page, _shown_clusters(page.rows))
 
 
-@api.call("GET", "/clusters/export/", Role.VIEWER, answers=FILE, quota=EXPORTS)
+@api.call("GET", "/clusters/export/", Role.VIEWER, answers=FILE, errors=(Busy,), quota=EXPORTS)
 def export_clusters(query: ClusterExportQuery) -> Response:
     """Clusters of the filter in its order, at most 100,000, as a file: CSV, JSON lines or XLSX.
 
@@ -223,7 +223,7 @@ def list_ideas(query: IdeaQuery, window: Window) -> Response:
     return listed(window, list_rows(IDEAS, query, window), lambda idea: show(IdeaShown, idea))
 
 
-@api.call("GET", "/ideas/export/", Role.VIEWER, answers=FILE, quota=EXPORTS)
+@api.call("GET", "/ideas/export/", Role.VIEWER, answers=FILE, errors=(Busy,), quota=EXPORTS)
 def export_ideas(query: IdeaExportQuery) -> Response:
     """Ideas of the filter in its order, at most 100,000, as a file: CSV, JSON lines or XLSX.
 

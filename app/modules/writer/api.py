@@ -6,7 +6,7 @@ from typing import Any
 from flask import Response
 
 from app.business.accounts.models import Role
-from app.business.errors import Invalid, NotFound
+from app.business.errors import Busy, Invalid, NotFound
 from app.business.planner.models import Idea, Sector
 from app.business.planner.services.site_service import place_of
 from app.business.writer.models import Content, ContentStatus, Task
@@ -42,7 +42,7 @@ def list_tasks(query: TaskQuery, window: Window) -> Response:
     return listed(window, list_rows(TASKS, query, window), lambda task: show(TaskShown, task))
 
 
-@api.call("GET", "/tasks/export/", Role.VIEWER, answers=FILE, quota=EXPORTS)
+@api.call("GET", "/tasks/export/", Role.VIEWER, answers=FILE, errors=(Busy,), quota=EXPORTS)
 def export_tasks(query: TaskExportQuery) -> Response:
     """Tasks of the filter in its order, at most 100,000, as a file: CSV, JSON lines or XLSX.
 
@@ -85,7 +85,7 @@ def list_content(query: ContentQuery, window: Window) -> Response:
     return listed(window, list_rows(CONTENTS, query, window), lambda content: show(ContentShown, content))
 
 
-@api.call("GET", "/content/export/", Role.VIEWER, answers=FILE, quota=EXPORTS)
+@api.call("GET", "/content/export/", Role.VIEWER, answers=FILE, errors=(Busy,), quota=EXPORTS)
 def export_content(query: ContentExportQuery) -> Response:
     """Content of the filter in its order, at most 100,000, as a file: CSV, JSON lines or XLSX.
 

@@ -26,7 +26,7 @@ from app.business.automation.services.operations.undo import operation as undo
 from app.business.automation.services.preflight.start_price import start_price
 from app.business.automation.services.runs import commands
 from app.business.automation.services.runs.result import steps_json
-from app.business.errors import Blocked, Invalid, NotEnoughCredits
+from app.business.errors import Blocked, Busy, Invalid, NotEnoughCredits
 from app.business.periods import last_days
 from app.infrastructure.database import db, only_reading
 from app.infrastructure.process_life import stopping
@@ -120,7 +120,11 @@ def show_price(id: int, body: Omittable[StartAsked]) -> Response:
 
 @api.call("GET", "/scheduled-tasks/", Role.VIEWER, answers={200: Listed[RunShown]})
 def list_runs(query: RunQuery, window: Window) -> Response:
-    """Runs, newest first; those planned for later only with `upcoming=true`."""
+    """Runs, newest first; those planned for later only with `upcoming=true`.
+
+    `ordering=id` is the order in which runs were opened: whoever walks it gets every run once, also those that are
+    opened meanwhile.
+    """
     scope, now = current_person().scope, datetime.now(UTC)
     page = runs_page(db.session(), scope, _filters(query), window.cursor, window.limit, now)
     return listed(window, page, _show)
@@ -131,6 +135,7 @@ def list_runs(query: RunQuery, window: Window) -> Response:
     "/scheduled-tasks/export/",
     Role.VIEWER,
     answers=FILE,
+    errors=(Busy,),
     quota=EXPORTS,
 )
 def export_runs(query: RunExportQuery) -> Response:
@@ -160,6 +165,7 @@ def _filters(query: RunQuery) -> RunFilters:
         reason=query.reason,
         upcoming=query.upcoming,
         oldest=query.ordering == "scheduled_at",
+        by_id=query.ordering == "id",
     )
 
 

@@ -212,7 +212,7 @@ class RunQuery(Query):
     cause: Cause | None = None
     reason: Reason | None = None
     upcoming: bool = False
-    ordering: Literal["-scheduled_at", "scheduled_at"] = "-scheduled_at"
+    ordering: Literal["-scheduled_at", "scheduled_at", "id"] = "-scheduled_at"
 
 
 class RunExportQuery(RunQuery, FileQuery):

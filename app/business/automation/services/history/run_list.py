@@ -12,6 +12,7 @@ from sqlalchemy import (
     ScalarSelect,
     Select,
     String,
+    and_,
     cast,
     false,
     func,
@@ -29,7 +30,7 @@ from app.business.automation.run_models import Reason, ScheduledTask, Status
 from app.business.automation.services.history.upcoming import is_upcoming
 from app.business.automation.services.rules.definition import definition_from
 from app.business.automation.services.rules.sentence import summary_of
-from app.business.paging import Page, encode, first_part, page_of
+from app.business.paging import Page, encode, first_part, keyset_page, page_of
 from app.business.periods import Period, last_days
 from app.business.sql_functions import position, seconds_between
 
@@ -45,9 +46,9 @@ KEYS = (ScheduledTask.scheduled_at, ScheduledTask.id)
 class RunFilters:
     """Filters of a list of runs; empty ones match all. `after` <= scheduled_at < `before`.
 
-    `practised`: only practice runs, or all others. `oldest`: oldest first · user: who started it · text: in the rule's
-    name or what the run says, or the run's number · took_min: seconds from start to end. The last four are looked for
-    run by run, in the first runs that fit the others.
+    `practised`: only practice runs, or all others. `oldest`: oldest first · by_id: in the order in which they were
+    opened · user: who started it · text: in the rule's name or what the run says, or the run's number · took_min:
+    seconds from start to end. The last four are looked for run by run, in the first runs that fit the others.
     """
 
     status: Sequence[str] = ()
@@ -59,6 +60,7 @@ class RunFilters:
     practised: bool | None = None
     upcoming: bool = False
     oldest: bool = False
+    by_id: bool = False
     site: int | None = None
     user: int | None = None
     text: str | None = None
@@ -91,8 +93,10 @@ def runs_page(
 ) -> Page[ScheduledTask]:
     """Runs, newest first; planned ones in the future only with `filters.upcoming`.
 
-    One query. Raises Invalid for a damaged cursor.
+    One query. Raises Invalid for a damaged cursor; Busy by id while others write.
     """
+    if filters.by_id:
+        return _page_by_id(session, scope, filters, cursor, limit, now)
     if filters.is_search:
         return _searched_page(session, scope, filters, cursor, limit, now)
     query = page_query(scope, filters, cursor, limit, now)
@@ -102,6 +106,20 @@ def runs_page(
         limit=limit,
         count=lambda: _number(session, scope, filters, now),
     )
+
+
+def _page_by_id(
+    session: Session, scope: Scope, filters: RunFilters, cursor: str | None, limit: int, now: datetime
+) -> Page[ScheduledTask]:
+    """In the order in which they were opened, which follows runs as they arrive: none is opened before a page's end.
+
+    By time this cannot be had: a run may be opened for a time that is over.
+    """
+    branches = [and_(*branch) for branch in _branches(filters, now)]
+    query = select(ScheduledTask).where(
+        scope.sees(ScheduledTask), *_narrowed(filters), *_matching(filters, ScheduledTask), or_(*branches)
+    )
+    return keyset_page(session, query, keys=[ScheduledTask.id], cursor=cursor, limit=limit, oldest=True)
 
 
 def _searched_page(
