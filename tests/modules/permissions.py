@@ -9,7 +9,7 @@ from flask import Flask
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.business.accounts.models import UserSession
+from app.business.accounts.models import Notice, UserSession
 from app.business.accounts.saved_filter_models import SavedFilter
 from app.business.accounts.services import api_keys, uploads
 from app.business.accounts.services.audit_log import AuditActor
@@ -64,6 +64,7 @@ TABLE = {
         automation_api.show_calendar automation_api.list_runs automation_api.export_runs automation_api.get_run
         automation_api.get_operation
         automation_api.show_summary
+        automation_api.list_notices automation_api.get_notice automation_api.read_notice automation_api.read_notices
         planner.sites planner.site planner.keywords planner.keyword planner.clusters planner.cluster
         planner.ideas planner.idea
         planner_api.list_sites planner_api.get_site planner_api.list_sectors planner_api.get_sector
@@ -143,7 +144,7 @@ COLLECTIONS = {
     "sites": "site", "sectors": "sector", "keywords": "keyword", "clusters": "cluster", "ideas": "idea",
     "tasks": "task", "content": "content", "team": "user", "sessions": "session", "api-keys": "key",
     "rule": "rule", "<record_type>": "keyword", "webhooks": "webhook", "deliveries": "delivery",
-    "incidents": "incident", "shares": "share", "filters": "filter",
+    "incidents": "incident", "shares": "share", "filters": "filter", "notices": "notice",
 }  # fmt: skip
 """The part of an address before an id, and the row that it refers to."""
 FIXED = {
@@ -193,6 +194,15 @@ def make_rows(app: Flask, session: Session, people: People) -> dict[str, str]:
         is_shared=True, created_at=now,
     )  # fmt: skip
     session.add(rows["filter"])
+    rows["notice"] = Notice(
+        account_id=account.id,
+        title="Look at this",
+        body="It needs you.",
+        run_id=rows["run"].id,
+        about_site_id=sector.site_id,
+        created_at=now,
+    )
+    session.add(rows["notice"])
     rows["incident"] = make_incident(session, account, site_id=sector.site_id)
     session.add(
         AiConnection(

@@ -19,8 +19,14 @@ _VALUE: Ref = {
 }
 
 
-def _group(key: str, members: Ref) -> Ref:
-    return {"type": "object", "required": [key], "properties": {key: members}, "additionalProperties": False}
+def _group(meaning: str, key: str, members: Ref) -> Ref:
+    return {
+        "type": "object",
+        "description": meaning,
+        "required": [key],
+        "properties": {key: members},
+        "additionalProperties": False,
+    }
 
 
 CONDITION_SCHEMAS: dict[str, Ref] = {
@@ -30,7 +36,8 @@ CONDITION_SCHEMAS: dict[str, Ref] = {
     },
     "Condition": {
         "anyOf": [
-            {"$ref": f"#/components/schemas/{name}"} for name in ("FieldCondition", "CountCondition", "Group")
+            {"$ref": f"#/components/schemas/{name}"}
+            for name in ("FieldCondition", "CountCondition", "AllOf", "AnyOf", "Negation")
         ]
     },
     "FieldCondition": {
@@ -58,14 +65,10 @@ CONDITION_SCHEMAS: dict[str, Ref] = {
         },
         "additionalProperties": False,
     },
-    "Group": {
-        "description": "All of them, any of them, or not this one.",
-        "anyOf": [
-            _group("all", _SEVERAL),
-            _group("any", _SEVERAL),
-            _group("not", _CONDITION),
-        ],
-    },
+    # Each a named object: generators of clients follow a tree through these, and not through a union in a union.
+    "AllOf": _group("All of these conditions hold.", "all", _SEVERAL),
+    "AnyOf": _group("One of these conditions holds, or more.", "any", _SEVERAL),
+    "Negation": _group("This condition does not hold.", "not", _CONDITION),
 }
 
 

@@ -8,7 +8,10 @@ from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Notice, Role, User
 from app.business.accounts.services.notice_choices import is_wanted_by
+from app.business.accounts.services.scope import is_row_id
 from app.business.base import UtcDateTime
+from app.business.errors import NotFound
+from app.business.paging import Page, keyset_page
 from app.business.upsert import upsert
 
 ALL: ColumnElement[bool] = true()
@@ -82,6 +85,36 @@ def notices_for(
         .order_by(Notice.created_at.desc(), Notice.id.desc())
         .limit(limit)
     ).all()
+
+
+def notices_page(
+    session: Session,
+    user: User,
+    *,
+    seen: ColumnElement[bool] = ALL,
+    read: bool | None = None,
+    level: str | None = None,
+    cursor: str | None = None,
+    limit: int = 50,
+    oldest: bool = False,
+) -> Page[Notice]:
+    """Part of the person's notices, newest first or oldest first. Raises Invalid for a damaged cursor."""
+    query = select(Notice).where(_meant_for(user), seen)
+    if read is not None:
+        query = query.where(Notice.read_at.is_not(None) if read else Notice.read_at.is_(None))
+    if level:
+        query = query.where(Notice.level == level)
+    keys = [Notice.created_at, Notice.id]
+    return keyset_page(session, query, keys=keys, cursor=cursor, limit=limit, oldest=oldest)
+
+
+def found(session: Session, user: User, id: int, *, seen: ColumnElement[bool] = ALL) -> Notice:
+    """One of the person's notices. Raises NotFound."""
+    query = select(Notice).where(Notice.id == id, _meant_for(user), seen)
+    notice = session.scalar(query) if is_row_id(id) else None
+    if notice is None:
+        raise NotFound()
+    return notice
 
 
 def notices_since(

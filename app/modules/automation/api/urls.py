@@ -4,6 +4,7 @@ from app.modules.automation.api import (
     calendar,
     explanation,
     incidents,
+    notices,
     operations,
     preview,
     rules,
@@ -12,5 +13,5 @@ from app.modules.automation.api import (
 )
 from app.modules.automation.api.blueprint import api
 
-DECLARING = (calendar, explanation, incidents, operations, preview, rules, runs, transfer)
+DECLARING = (calendar, explanation, incidents, notices, operations, preview, rules, runs, transfer)
 blueprints = (api,)
