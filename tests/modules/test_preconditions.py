@@ -6,8 +6,11 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.business.accounts.models import Notice
+from app.business.accounts.services.notices import add_notice
 from app.business.automation.services.operations.lifecycle import begin_operation
 from app.infrastructure.secret_box import SecretBox
 from app.modules.openapi.examples import BODIES
@@ -64,6 +67,11 @@ def rows(session: Session, people: People) -> dict[str, int]:
     run = make_run(session, rule, "failed", reason="action_failed")
     webhook = make_webhook(session, people.account)
     incident = make_incident(session, people.account)
+    add_notice(
+        session, account_id=people.account.id, level="info", title="Look", body="", now=datetime.now(UTC)
+    )
+    session.flush()
+    notice = session.scalars(select(Notice.id)).first() or 0
     connect(session, sector, WordPress(), SecretBox.of(Settings(secret_key="k" * 40)))
     session.commit()
     return made | {
@@ -72,6 +80,7 @@ def rows(session: Session, people: People) -> dict[str, int]:
         "operations": operation.id,
         "webhooks": webhook.id,
         "incidents": incident.id,
+        "notices": notice,
     }
 
 
