@@ -11,7 +11,8 @@ LISTED = ROOT / "static/vendor/VENDORED.md"
 def test_vendored_files_are_unchanged() -> None:
     rows = re.findall(r"^\| `([^`]+)`.*`([0-9a-f]{64})` \|$", LISTED.read_text(), re.M)
     sums = {
-        next(path for path in (LISTED.parent / name, ROOT / name) if path.exists()): digest for name, digest in rows
+        next(path for path in (LISTED.parent / name, ROOT / name) if path.exists()): digest
+        for name, digest in rows
     }
     assert {path: sha256(path.read_bytes()).hexdigest() for path in sums} == sums
     served = {path for kind in ("*.js", "*.css") for path in LISTED.parent.rglob(kind)}

@@ -149,7 +149,7 @@ def test_a_locked_sqlite_leaves_no_untrue_message(
     fork_server: "subprocess.Popen[str]", tmp_path: Path
 ) -> None:
     url = f"sqlite:///{tmp_path / 'trial.sqlite3'}"
-    with Site(fork_server, url, tmp_path).trial(standing=False, provider_seconds=0.2) as trial:
+    with Site(fork_server, url, tmp_path).chaos_trial(standing=False, provider_seconds=0.2) as trial:
         begin_paid_runs(trial)
         engine = create_engine(url, connect_args={"timeout": 30})
         with engine.connect() as connection:
