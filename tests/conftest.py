@@ -3,6 +3,7 @@
 import gc
 import os
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
@@ -27,6 +28,7 @@ from app.modules import throttle
 from app.settings import Settings
 from tests import databases, selection
 from tests.declared_answers import hold_to_declarations
+from tests.faults.fleet import processes
 from tests.processes import free_port
 
 
@@ -130,6 +132,13 @@ def valkey(valkey_server: str) -> Iterator[Redis]:
     connection.flushall()
     yield connection
     connection.close()
+
+
+@pytest.fixture(scope="session")
+def fork_server() -> Iterator["subprocess.Popen[str]"]:
+    """Has the product loaded: processes that it forks start in no time."""
+    with processes.fork_server() as process:
+        yield process
 
 
 @pytest.fixture(scope="session")

@@ -37,6 +37,7 @@ ONE_IS_ENOUGH = (
     "tests/commands/",
     "tests/faults/crashes/",
     "tests/faults/fleet/",
+    "tests/infrastructure/test_offline_brief.py",
     "tests/infrastructure/test_run_log.py",
     "tests/infrastructure/test_slow_clients.py",
     "tests/journeys/",

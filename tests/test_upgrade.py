@@ -1,7 +1,6 @@
 """A copy of release 0.3.0 is upgraded with work in progress: every page answers, every run ends, the ledger agrees."""
 
 import json
-import os
 import re
 import shutil
 from collections import Counter
@@ -38,6 +37,7 @@ from tests import databases, release_0_3_0
 from tests.business.automation.machine import Machine
 from tests.people import browser_of, program_of
 from tests.release_0_3_0 import STOPPED_AT
+from tests.sampling import times
 
 LISTS = (
     "/api/automation/rules/",
@@ -55,7 +55,7 @@ LISTS = (
     "/api/billing/credits/",
     "/api/billing/ledger/",
 )
-MOST_ALIKE = 10_000 if os.environ.get("TRIALS") == "full" else 3
+MOST_ALIKE = times(full=10_000, sample=3)
 """Pages of one kind (all rules, all runs, ...) that are looked at in an account."""
 IN_NEED_OF_REPAIR = {
     "Follows a rule beyond all numbers": "trigger_options.rule_id",

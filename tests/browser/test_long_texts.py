@@ -1,6 +1,5 @@
 """Random long texts in every name, title and text, on all pages: nothing scrolls sideways, on phones and screens."""
 
-import os
 from collections.abc import Iterator
 from random import Random
 from typing import Any
@@ -26,8 +25,8 @@ from tests.factories import (
     make_task,
 )
 from tests.people import People, browser_of
+from tests.sampling import FULL
 
-FULL = os.environ.get("TRIALS") == "full"
 WIDTHS = {390: 1, 1280: 1 if FULL else 4}
 """Width of the window, and which page is shown in it: each, or one of so many."""
 SCRIPTS = ("w", "W", "ﷺ", "𒐫", "😀", "漢", "ש", "ۏ", "ẞ", "👨‍👩‍👧‍👦", "_", "%", "&lt;", "i")

@@ -1,6 +1,5 @@
 """Whatever is pressed and chosen in the rule form, the form shows the stored draft, which would be saved."""
 
-import os
 from random import Random
 from typing import Any
 
@@ -10,8 +9,8 @@ from playwright.sync_api import Locator, Page
 from tests.browser.rule_form_walk import go_on, to_conditions
 from tests.people import People
 from tests.processes import eventually
+from tests.sampling import FULL
 
-FULL = os.environ.get("TRIALS") == "full"
 SEEDS = range(30 if FULL else 1)
 ACTS = 8
 MOST_BUTTONS = 40

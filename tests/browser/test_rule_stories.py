@@ -1,6 +1,5 @@
 """What content teams ask for, entered in the form by somebody who has never seen a query."""
 
-import os
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,9 +14,9 @@ from tests.browser.rule_form_entry import Typist
 from tests.browser.rule_stories import STORIES, Story
 from tests.factories import make_sector, make_site
 from tests.people import People
+from tests.sampling import FULL
 
 # What is typed becomes JSON before any database sees it: one database shows it.
-FULL = os.environ.get("TRIALS") == "full"
 OF_EACH_TRIGGER = {story.rule["trigger"]: number for number, story in enumerate(STORIES)}
 NUMBERS = range(len(STORIES)) if FULL else sorted(OF_EACH_TRIGGER.values())[::2]
 """Stories of every second trigger; with TRIALS=full all of them."""

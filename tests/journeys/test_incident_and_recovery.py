@@ -1,5 +1,6 @@
 """Three rules fail because a site refuses: one incident, one mail, and one recovery, with real workers and servers."""
 
+import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,7 +31,9 @@ TITLES = ("Number 1", "Number 2", "Number 3")
 
 
 @pytest.fixture
-def outside(app: Flask, valkey: Redis, tmp_path: Path) -> Iterator[tuple[WordPress, Postbox]]:
+def outside(
+    app: Flask, valkey: Redis, fork_server: "subprocess.Popen[str]", tmp_path: Path
+) -> Iterator[tuple[WordPress, Postbox]]:
     """A site that refuses, a mail server, and processes that may send to both."""
     with serving() as wordpress, mail_server() as box:
         wordpress.role = "subscriber"
@@ -40,7 +43,7 @@ def outside(app: Flask, valkey: Redis, tmp_path: Path) -> Iterator[tuple[WordPre
             "SMTP_URL": box.url,
             "MAIL_FROM": "Console <console@example.com>",
         }
-        with working(settings, valkey, tmp_path, **values):
+        with working(fork_server, settings, valkey, tmp_path, **values):
             yield wordpress, box
 
 

@@ -1,5 +1,6 @@
 """Rules start in their second, even when the queue was emptied meanwhile: real scheduler, real workers."""
 
+import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,8 +25,10 @@ NOTIFY = [{"type": "notify", "params": {"message": "Hi"}}]
 
 
 @pytest.fixture
-def processes(app: Flask, valkey: Redis, tmp_path: Path) -> Iterator[None]:
-    with working(app.extensions["settings"], valkey, tmp_path):
+def processes(
+    app: Flask, valkey: Redis, fork_server: "subprocess.Popen[str]", tmp_path: Path
+) -> Iterator[None]:
+    with working(fork_server, app.extensions["settings"], valkey, tmp_path):
         yield
 
 

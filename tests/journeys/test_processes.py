@@ -17,9 +17,9 @@ from app import ROOT
 from app.infrastructure.process_restarts import SIGNALS
 from tests.journeys.running_copy import PROCESSES, Copy, started
 from tests.processes import FLASK, eventually, free_port, is_alive
+from tests.sampling import FULL
 
 KILLED = SIGNALS[signal.SIGKILL]
-FULL = os.environ.get("TRIALS") == "full"
 
 
 def restarts(copy: Copy) -> list[tuple[int, str]]:

@@ -1,5 +1,6 @@
 """What a person approves, a rule publishes at its time, at most two a day: real scheduler, workers and site."""
 
+import subprocess
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,11 +29,13 @@ from tests.processes import eventually
 
 
 @pytest.fixture
-def wordpress(app: Flask, valkey: Redis, tmp_path: Path) -> Iterator[WordPress]:
+def wordpress(
+    app: Flask, valkey: Redis, fork_server: "subprocess.Popen[str]", tmp_path: Path
+) -> Iterator[WordPress]:
     """The site, and processes that may send to it."""
     with (
         serving() as wordpress,
-        working(app.extensions["settings"], valkey, tmp_path, OUTBOUND_ALLOW=wordpress.host),
+        working(fork_server, app.extensions["settings"], valkey, tmp_path, OUTBOUND_ALLOW=wordpress.host),
     ):
         yield wordpress
 

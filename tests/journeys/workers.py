@@ -1,5 +1,6 @@
 """A scheduler, a clock worker and a step worker on the tests' own database and queue server."""
 
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -9,11 +10,14 @@ from redis import Redis
 
 from app.infrastructure.messaging import heartbeats
 from app.settings import Settings
-from tests.processes import FLASK, clean_environment, eventually, running
+from tests.faults.fleet.processes import AS_SHIPPED, Fleet
+from tests.processes import clean_environment, eventually
 
 
 @contextmanager
-def working(settings: Settings, valkey: Redis, folder: Path, **values: str) -> Iterator[None]:
+def working(
+    fork_server: "subprocess.Popen[str]", settings: Settings, valkey: Redis, folder: Path, **values: str
+) -> Iterator[None]:
     """They are at work for the length of the block. `values`: further settings of theirs."""
     environment = clean_environment(
         DATABASE_URL=settings.database_url,
@@ -23,11 +27,13 @@ def working(settings: Settings, valkey: Redis, folder: Path, **values: str) -> I
         TZ="Asia/Kathmandu",
         **values,
     )
-    with (
-        running([*FLASK, "scheduler"], environment, folder / "scheduler"),
-        running([*FLASK, "clock"], environment, folder / "clock"),
-        running([*FLASK, "worker"], environment, folder / "worker"),
-    ):
+    logs = folder / "logs"
+    logs.mkdir()
+    fleet = Fleet(fork_server, environment, logs, AS_SHIPPED)
+    try:
+        fleet.start_all({"scheduler": 1, "clock": 1, "worker": 1})
         eventually(lambda: heartbeats.last_heartbeat_at(valkey, heartbeats.SWEEP), within=120)
         eventually(lambda: len(heartbeats.workers(valkey, datetime.now(UTC))) == 2, within=60)
         yield
+    finally:
+        fleet.stop_all()

@@ -1,6 +1,5 @@
 """Pages stay current: every change updates the version of the pages that show it, and only in that account."""
 
-import os
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -30,6 +29,7 @@ from app.modules import live
 from tests.factories import make_keyword, make_sector, make_site
 from tests.modules.automation_pages import counted, make_rule, make_run
 from tests.people import People, browser_of, make_people
+from tests.sampling import times
 
 PAGES = ROOT / "templates" / "pages"
 STAY_AS_READ = {
@@ -189,7 +189,7 @@ def of(cases: Sequence[tuple[str, Change, Places]]) -> pytest.MarkDecorator:
     )
 
 
-WITH_FAULTS = SHOWN if os.environ.get("TRIALS") == "full" else SHOWN[:3]
+WITH_FAULTS = times(full=SHOWN, sample=SHOWN[:3])
 
 
 def mark_of(page: str) -> str:

@@ -26,6 +26,7 @@ from tests.business.automation.machine import Machine
 from tests.factories import make_ai_connection, make_keyword, make_sector, make_site, make_task
 from tests.modules.automation_pages import make_rule, make_run
 from tests.people import People, browser_of, make_people, program_of
+from tests.sampling import times
 
 API, RUNS = "/api/automation/rules", "/api/automation/scheduled-tasks"
 WRITE: dict[str, Any] = {
@@ -265,7 +266,12 @@ PLACES: list[Callable[[Scene], int]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("place", PLACES, ids=lambda place: place.__name__)
+ON_ONE_ROAD = [switch_on, retry, what_is_left, api_execute, api_test, api_go_on_with_a_long_chain, api_retry]
+"""They name and hold what another one shows as well: its twin on a page or in the API, or a longer chain."""
+IN_SHORT = [place for place in PLACES if place not in ON_ONE_ROAD]
+
+
+@pytest.mark.parametrize("place", times(full=PLACES, sample=IN_SHORT), ids=lambda place: place.__name__)
 def test_the_named_price_is_what_the_ledger_shows_in_the_end(
     scene: Scene, place: Callable[[Scene], int]
 ) -> None:
@@ -276,7 +282,10 @@ def test_the_named_price_is_what_the_ledger_shows_in_the_end(
 
 @pytest.mark.parametrize(
     "place",
-    [run_now, switch_on, rule_form, long_chain, api_go_on_with_a_long_chain],
+    times(
+        full=[run_now, switch_on, rule_form, long_chain, api_go_on_with_a_long_chain],
+        sample=[switch_on, api_go_on_with_a_long_chain],
+    ),
     ids=lambda place: place.__name__,
 )
 def test_what_came_or_became_dearer_after_the_confirmation_is_not_paid_for(

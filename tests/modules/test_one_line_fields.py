@@ -16,6 +16,7 @@ from app.business.plain_characters import CONTROL, DIRECTION
 from app.modules.api.resource import Schema
 from tests.fuzz.world import STEPS, World, fingerprint, make_world, steady
 from tests.modules.automation_rest import RULES, rule_body
+from tests.sampling import turn
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True, scope="session")
 SIGNS = {"\x07": CONTROL, "\u202e": DIRECTION, "\u2066": DIRECTION}
@@ -97,9 +98,9 @@ def test_every_one_line_field_of_every_form(app: Flask, session: Session) -> Non
         forms = forms_of(world)
         fields = [(action, name) for action, (_, lines) in forms.items() for name in lines]
         assert len(fields) > 30, fields
-        for action, name in fields:
+        for number, (action, name) in enumerate(fields):
             before = fingerprint(session)
-            for sign, sentence in SIGNS.items():
+            for sign, sentence in turn(tuple(SIGNS.items()), number):
                 sent = [[key, f"a{sign}b" if key == name else value] for key, value in forms[action][0]]
                 answer = world.browser.post(action, data=_many(sent))
                 session.rollback()  # As the end of a request does.

@@ -26,10 +26,12 @@ from tests.modules.permissions import (
     names_a_row,
 )
 from tests.people import People, browser_of, make_people, program_of
+from tests.sampling import turn
 
 pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True, scope="session")
 READING = ("GET", "HEAD")
 REACHED = "the view was reached"
+Clients = dict[str, tuple[str | None, FlaskClient]]
 
 
 @pytest.fixture
@@ -117,15 +119,16 @@ def test_who_may_read_a_page_can_also_open_it(
 def test_foreign_and_missing_rows_answer_alike(
     app: Flask, session: Session, people: People, rows: dict[str, str]
 ) -> None:
-    """For every role of another account, by session and by key: the same 404, byte for byte, and nothing changes."""
+    """For the roles of another account, by session and by key: the same 404, byte for byte, and nothing changes."""
     account = session.get_one(Account, people.stranger.account_id)
     strangers = {role: make_user(session, account, Role(role)) for role in ROLES[:-1]}
     others = People(people.account, **strangers, owner=people.stranger, stranger=people.owner)
     clients = everybody(app, session, others)
     before = fingerprint(session)
-    for endpoint, method, rule in calls(app):
-        for who, (role, client) in clients.items():
-            if names_a_row(rule) and is_let_in(endpoint, rule, role, who):
+    for number, (endpoint, method, rule) in enumerate(calls(app)):
+        if names_a_row(rule):
+            for who in let_in_by_turns(clients, endpoint, rule, number):
+                client = clients[who][1]
                 foreign, missing = (
                     client.open(address(rule, ids), method=method, json={} if is_api(rule) else None)
                     for ids in (rows, MISSING)
@@ -173,13 +176,20 @@ def test_signed_addresses_exist(app: Flask) -> None:
     assert {endpoint for endpoint, *_ in calls(app)} >= WITH_OWN_SIGNATURE
 
 
-def everybody(app: Flask, session: Session, people: People) -> dict[str, tuple[str | None, FlaskClient]]:
+def everybody(app: Flask, session: Session, people: People) -> Clients:
     """Name -> role and client: each role by session and by key, an anonymous client, and an invalid key."""
-    clients: dict[str, tuple[str | None, FlaskClient]] = {"nobody": (None, app.test_client())}
+    clients: Clients = {"nobody": (None, app.test_client())}
     for role in ROLES:
         clients[f"session {role}"] = (role, browser_of(app, session, getattr(people, role)))
         clients[f"key {role}"] = (role, program_of(app, session, getattr(people, role)))
     return clients
+
+
+def let_in_by_turns(clients: Clients, endpoint: str, rule: str, number: int) -> list[str]:
+    """Who may call it: one of them by session and one by key; for the address of the next number the next ones."""
+    let_in = [who for who, (role, _) in clients.items() if is_let_in(endpoint, rule, role, who)]
+    ways = ([who for who in let_in if who.startswith("key") is by_key] for by_key in (False, True))
+    return [who for way in ways if way for who in turn(way, number)]
 
 
 def is_let_in(endpoint: str, rule: str, role: str | None, who: str) -> bool:

@@ -1,6 +1,5 @@
 """Stored rules that are not valid any more: shown with their errors, and repaired by an edit."""
 
-import os
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import count
@@ -21,8 +20,8 @@ from tests.factories import make_keyword, make_sector, make_site
 from tests.modules.automation_pages import NIGHTLY, ON_KEYWORDS, ON_RUNS, make_rule, make_run
 from tests.modules.automation_rest import RULES, rule_body
 from tests.people import People, browser_of, make_people, program_of
+from tests.sampling import FULL
 
-FULL = os.environ.get("TRIALS") == "full"
 SHARES = 1 if FULL else 4
 """A rule takes every fourth of what is tried, the next one the fourth beside it: each is tried with seven rules."""
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
+from tests.sampling import FULL
 from tests.simulation.simulator import a_copy, failure_of, on_sqlite
 from tests.simulation.world import World
 
-FULL = os.environ.get("TRIALS") == "full"
 ONE = [int(os.environ["SEED"])] if "SEED" in os.environ else None
 SEEDS = ONE or range(2000 if FULL else 1)
 SEEDS_ON_POSTGRESQL = ONE or (range(100) if FULL else range(1, 2))

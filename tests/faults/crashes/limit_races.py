@@ -1,4 +1,4 @@
-"""Eight processes at one limit at once, round after round; test_limit_races starts them."""
+"""Several processes at one limit at once, round after round; test_limit_races starts them."""
 
 import multiprocessing
 from collections.abc import Iterator, Sequence
@@ -21,8 +21,9 @@ from app.business.language_model import ModelConnection, ModelUse
 from app.business.outlets.services import ai_spending
 from app.infrastructure.ai.offline import OfflineModel
 from app.infrastructure.database import engine_options, prepare
+from tests.sampling import times
 
-PROCESSES = 8
+PROCESSES = times(full=8, sample=4)
 start: Any = None
 
 
@@ -91,7 +92,7 @@ def _set_aside_unasked(session: Session, account_id: int, amount: int) -> None:
 def _work(url: str, rounds: Sequence[Work]) -> int:
     engine = create_engine(url, **engine_options(url))
     prepare(engine)
-    # Eight at once on a crowded machine may wait for the one file for longer than the product lets people wait.
+    # Many at once on a crowded machine may wait for the one file for longer than the product lets people wait.
     event.listen(engine, "connect", _be_patient)
     served = 0
     try:

@@ -13,6 +13,7 @@ from tests.factories import make_account, make_sector, make_site
 from tests.faults.crashes.crash_points import OF_SENDING, POINTS, VARIABLE
 from tests.faults.crashes.trials import Trials
 from tests.processes import FLASK, clean_environment
+from tests.sampling import times
 
 
 def test_every_point_is_reached(world: Session, trials: Trials, valkey: Redis) -> None:
@@ -35,7 +36,7 @@ def test_a_child_that_does_not_come_to_its_point_fails_the_trial(
         trials.run("sweep", dies="before-hint:99")
 
 
-@pytest.mark.parametrize("point", ["before-commit", "after-commit"])
+@pytest.mark.parametrize("point", times(full=["before-commit", "after-commit"], sample=["after-commit"]))
 def test_started_as_people_start_it_no_process_ends_at_a_point(
     app: Flask, valkey: Redis, tmp_path: Path, point: str
 ) -> None:

@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from app.business.accounts.models import Account
 from app.business.billing.models import CreditEntry
 from tests.factories import make_account, make_plan
-from tests.faults.crashes.trials import Child, Trials, times
+from tests.faults.crashes.trials import Child, Trials
+from tests.sampling import times
 
 ACCOUNTS = times(full=500, sample=25)
 MONTHS = times(full=25, sample=4)

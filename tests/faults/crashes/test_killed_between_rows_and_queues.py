@@ -29,7 +29,8 @@ from app.infrastructure.messaging.scheduler import arm
 from tests import databases
 from tests.business.automation.rule_parts import LABEL
 from tests.factories import make_account, make_sector, make_site
-from tests.faults.crashes.trials import Trials, times
+from tests.faults.crashes.trials import Trials
+from tests.sampling import times
 
 NOTIFY = {"type": "notify", "params": {"message": "Hi"}}
 EVERY_FIVE = {"cron": "*/5 * * * *", "timezone": "UTC"}

@@ -19,8 +19,9 @@ from app.business.planner.models import Idea, Keyword
 from app.business.writer.models import Task
 from tests.business.automation.rule_parts import LABEL, clusters_with_keywords
 from tests.factories import make_account, make_keyword, make_sector, make_site
-from tests.faults.crashes.trials import FULL, Trials, times
+from tests.faults.crashes.trials import Trials
 from tests.infrastructure.chat_server import ChatServer, answers, ideas, serving
+from tests.sampling import FULL, times
 
 IDEAS = {"type": "generate_ideas", "params": {"ideas_per_cluster": 3, "again": True}}
 ACTIONS = [IDEAS, {"type": "create_tasks", "params": {}}]

@@ -21,7 +21,8 @@ from tests.faults.crashes.outbound_trials import (
     Sending,
     WebhookSending,
 )
-from tests.faults.crashes.trials import FULL, Trials
+from tests.faults.crashes.trials import Trials
+from tests.sampling import FULL
 
 Begin = Callable[[type[Sending]], AbstractContextManager[Sending]]
 LAST_MAIL = "after-send:3"

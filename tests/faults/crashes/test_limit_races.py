@@ -1,4 +1,4 @@
-"""Eight processes at one daily limit, and at one balance: exactly so many succeed, and the rest is refused."""
+"""Several processes at one daily limit, and at one balance: exactly so many succeed, and the rest is refused."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -20,10 +20,10 @@ from app.business.outlets.models import AiReservation, AiSpend
 from app.business.outlets.services import ai_connections
 from tests.factories import NOW, make_account, make_ai_connection
 from tests.faults.crashes.limit_races import PROCESSES, Calls, Lot, Spending, race
-from tests.faults.crashes.trials import times
+from tests.sampling import times
 
 ROUNDS = times(full=200, sample=2)
-LIMIT, EACH = 5, 2
+LIMIT, EACH = 5, 16 // PROCESSES
 """A daily limit, and how many runs each process tries to get through in a round."""
 BALANCE, AMOUNT = 50, 5
 ONE = 1_000_000

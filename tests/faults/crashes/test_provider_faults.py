@@ -26,8 +26,8 @@ from app.settings import Settings
 from tests.business.automation.machine import Machine
 from tests.business.automation.rule_parts import IDEAS, clusters_with_keywords
 from tests.factories import make_account, make_sector, make_site
-from tests.faults.crashes.trials import times
 from tests.infrastructure.chat_server import Handler, answers, drips, good, hangs, ideas, says, serving
+from tests.sampling import times
 
 Reply = Callable[[Handler], None]
 PATIENCE = 0.4

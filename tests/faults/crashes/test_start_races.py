@@ -11,10 +11,10 @@ from app.business.automation.services.auditing.invariants import audit
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.billing.models import CreditEntry, SpendCounter
 from tests.factories import NOW, make_account, make_sector, make_site, make_task
-from tests.faults.crashes.limit_races import PROCESSES
 from tests.faults.crashes.start_races import Meddling, race
-from tests.faults.crashes.trials import times
+from tests.sampling import times
 
+PROCESSES = 8
 ROUNDS = times(full=40, sample=1)
 STEPS = times(full=60, sample=12)
 TOTAL = 40

@@ -1,7 +1,6 @@
-"""The tests' side of the trials: gives orders to children, and decides how often a trial is repeated."""
+"""The tests' side of the trials: gives orders to children, and reads how they ended."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -10,22 +9,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from app import ROOT
 from tests.faults.crashes.crash_points import VARIABLE
 from tests.processes import clean_environment
 
-FULL = os.environ.get("TRIALS") == "full"
 KILLED = -signal.SIGKILL
-
-
-Plan = TypeVar("Plan")
-
-
-def times(full: Plan, sample: Plan) -> Plan:
-    """Which trials are made: a sample by default, all of them with TRIALS=full."""
-    return full if FULL else sample
 
 
 @dataclass(frozen=True)

@@ -27,16 +27,10 @@ from tests.faults.fleet.provider import answering
 from tests.processes import clean_environment, eventually
 
 SECRET = "a-key-that-only-the-trials-use-0123456789"
-FULL = os.environ.get("TRIALS") == "full"
 LONGEST_REST = 900
 """Seconds in which even the backlog of the longest trial is worked off."""
 
 SEED = int(os.environ.get("SEED", "1"))
-
-
-def trials(full: int, sample: int) -> int:
-    """How often a trial is repeated: fully with TRIALS=full, else a sample that everyday tests have time for."""
-    return full if FULL else sample
 
 
 @dataclass

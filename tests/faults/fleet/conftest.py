@@ -1,4 +1,4 @@
-"""Shared by the trials: one fork server, a separate database for each trial, and the figures they print."""
+"""Shared by the trials: a separate database for each trial, and the figures they print."""
 
 import subprocess
 from collections.abc import Callable, Iterator
@@ -7,16 +7,10 @@ from pathlib import Path
 import pytest
 
 from tests import databases
-from tests.faults.fleet import processes
-from tests.faults.fleet.chaos_trial import FULL, Site
+from tests.faults.fleet.chaos_trial import Site
+from tests.sampling import FULL
 
 BOTH = ["sqlite", "postgresql"]
-
-
-@pytest.fixture(scope="session")
-def fork_server() -> Iterator["subprocess.Popen[str]"]:
-    with processes.fork_server() as process:
-        yield process
 
 
 def _own_database(request: pytest.FixtureRequest, folder: Path) -> Iterator[str]:

@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+import time
 from datetime import timedelta
 from typing import Any, NoReturn
 
@@ -45,6 +46,7 @@ def live(order: dict[str, Any], parent: int) -> NoReturn:
             os.dup2(log, number)
         os.environ.clear()
         os.environ.update(order["environment"])
+        time.tzset()
         set_pace(**order["pace"])
         if order["plant"]:
             PLANTS[order["plant"]]()

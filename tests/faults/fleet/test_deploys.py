@@ -7,9 +7,10 @@ from sqlalchemy import func, select
 
 from app.business.automation.run_models import Reason, RunAttempt, Status
 from app.infrastructure.database import only_reading, transaction
-from tests.faults.fleet.chaos_trial import Site, deploy, trials
+from tests.faults.fleet.chaos_trial import Site, deploy
+from tests.sampling import times
 
-DEPLOYED = trials(20, 1)
+DEPLOYED = times(20, 1)
 GRACE = 30
 
 

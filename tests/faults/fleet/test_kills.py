@@ -5,9 +5,10 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.faults.fleet.chaos_trial import KILLS, Site, kill_worker_and_horse, trials
+from tests.faults.fleet.chaos_trial import KILLS, Site, kill_worker_and_horse
+from tests.sampling import times
 
-KILLED = trials(500, 5)
+KILLED = times(500, 5)
 MORE_THAN_NEEDED = {"clock": 2, "worker": 3, "scheduler": 2}
 
 

@@ -8,10 +8,11 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from tests.faults.fleet.chaos_trial import Site, trials
+from tests.faults.fleet.chaos_trial import Site
 from tests.faults.fleet.processes import AS_SHIPPED
+from tests.sampling import times
 
-RUNS, AT_ONCE = trials(500, 6), trials(500, 20)
+RUNS, AT_ONCE = times(500, 6), times(500, 20)
 EVERY = 0.5
 
 

@@ -17,10 +17,11 @@ from app.business.automation.run_models import RunAttempt, ScheduledTask, Status
 from app.business.automation.services.runs.recovery import GIVEN_UP, MOST_RESCUES, SILENT
 from app.infrastructure.database import only_reading, transaction
 from app.modules.automation.labels.runs import outcome
-from tests.faults.fleet.chaos_trial import ChaosTrial, Site, kill_worker_and_horse, trials
+from tests.faults.fleet.chaos_trial import ChaosTrial, Site, kill_worker_and_horse
 from tests.processes import eventually
+from tests.sampling import times
 
-RUNS, RESTARTS = trials(30, 6), trials(20, 1)
+RUNS, RESTARTS = times(30, 6), times(20, 1)
 WORDS = {"", SILENT, "Handed back: the worker was stopped."}
 FAULTS = ("The database was not answering at that moment.", "The database was locked at that moment.")
 """All that an attempt may say after such a fault: one of the words, or a sentence with one of the faults."""
@@ -136,7 +137,7 @@ def test_killed_workers_leave_no_untrue_message(
 ) -> None:
     with control_site.chaos_trial(standing=False, provider_seconds=0.2) as trial:
         begin_paid_runs(trial)
-        for _ in range(trials(20, 1)):
+        for _ in range(times(20, 1)):
             kill_worker_and_horse(trial)
             trial.fleet.replace_the_dead()
         trial.must_hold()

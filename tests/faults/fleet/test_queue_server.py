@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 
-from tests.faults.fleet.chaos_trial import Site, flush, kill_queue_server, trials
+from tests.faults.fleet.chaos_trial import Site, flush, kill_queue_server
 from tests.faults.fleet.processes import AS_SHIPPED
+from tests.sampling import times
 
-FLUSHED, DIED = trials(100, 2), trials(50, 1)
+FLUSHED, DIED = times(100, 2), times(50, 1)
 
 
 def test_a_flushed_queue_server_loses_and_duplicates_nothing(

@@ -9,11 +9,12 @@ from sqlalchemy import delete, select, text, update
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import RunDetail, ScheduledTask
 from app.infrastructure.database import db
-from tests.faults.fleet.chaos_trial import Site, kill_scheduler, pause_scheduler, trials
+from tests.faults.fleet.chaos_trial import Site, kill_scheduler, pause_scheduler
 from tests.faults.fleet.load import utc_now
 from tests.processes import eventually
+from tests.sampling import times
 
-OCCURRENCES = trials(2000, 20)
+OCCURRENCES = times(2000, 20)
 AT_ONCE = 20
 THREE = {"clock": 3, "worker": 1, "scheduler": 3}
 

@@ -13,11 +13,11 @@ from threading import Event
 import pytest
 
 from tests import databases
-from tests.faults.fleet.chaos_trial import trials
 from tests.faults.outages.installation import Answer, Installation, installed
 from tests.processes import eventually, running
+from tests.sampling import times
 
-RESTARTS = trials(5, 1)
+RESTARTS = times(5, 1)
 WRITERS, READERS, PAUSE_SECONDS = 3, 2, 0.2
 GRACE = 30
 CLEAN = {200, 201, 503}

@@ -15,10 +15,11 @@ from app.business.events import Event, EventBatch
 from app.business.planner.models import Idea
 from app.business.writer.models import Content, Task
 from app.infrastructure.database import db, only_reading, transaction
-from tests.faults.fleet.chaos_trial import SEED, ChaosTrial, Site, trials
+from tests.faults.fleet.chaos_trial import SEED, ChaosTrial, Site
 from tests.processes import eventually, is_alive
+from tests.sampling import times
 
-ZOMBIES = trials(100, 2)
+ZOMBIES = times(100, 2)
 MOST_AT_ONCE = 4
 RUNS = (ScheduledTask, RunAttempt, ActionRun)
 EFFECTS = (Account, CreditEntry, CreditHold, Event, EventBatch, Idea, Task, Content)

@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 
 from tests import databases
-from tests.faults.fleet.chaos_trial import FULL
 from tests.faults.outages.installation import (
     LONGEST_LINE,
     Answer,
@@ -27,6 +26,7 @@ from tests.faults.outages.installation import (
     small_disk,
 )
 from tests.processes import eventually
+from tests.sampling import FULL
 
 LOCKED_SECONDS, GONE_SECONDS, FULL_SECONDS = (60, 120, 60) if FULL else (0, 3, 0)
 """At least; an outage lasts until everybody has met it."""

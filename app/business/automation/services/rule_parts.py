@@ -1,11 +1,24 @@
-"""Base of the typed parts of a rule (trigger options, schedule): validated as input, and read from storage as they
-are."""
+"""The typed parts of a rule: their base (trigger options, schedule), and conditions.
+
+Validated as input, and read from storage as they are.
+"""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, NoReturn, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, JsonValue, PrivateAttr, ValidationError, model_serializer
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
+    JsonValue,
+    PrivateAttr,
+    ValidationError,
+    model_serializer,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError, core_schema
 
 from app.business.errors import Invalid
 
@@ -21,6 +34,36 @@ Stored = Mapping[str, Json]
 """Like JsonObject, but read-only."""
 Unchecked = Any
 """A value put into a model without validation, because it was validated when saved. Any: it may be of any type."""
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """Conditions as their author wrote them. False where they ask nothing.
+
+    Any JSON: stored ones may not be valid any more, and what is valid depends on the records (`conditions.as_written`).
+    As the field of a model they are read from JSON, and written as the same JSON.
+    """
+
+    written: Json
+
+    @classmethod
+    def of(cls, written: Json) -> Self | None:
+        """None where nothing is written."""
+        return None if written is None else cls(written)
+
+    def __bool__(self) -> bool:
+        return bool(self.written)
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: type[Self], _handler: GetCoreSchemaHandler) -> CoreSchema:
+        written = core_schema.plain_serializer_function_ser_schema(lambda conditions: conditions.written)
+        return core_schema.no_info_plain_validator_function(cls, serialization=written)
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, _schema: CoreSchema, _handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {"type": "object"}
 
 
 class RulePart(BaseModel):

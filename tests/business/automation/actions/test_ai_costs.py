@@ -117,7 +117,7 @@ def test_an_article_keeps_it_too(session: Session, account: Account) -> None:
     connect(session, account)
     make_task(session, make_sector(session, make_site(session, account)))
     session.commit()
-    model = ArticleModel(tokens=TOKENS)
+    model = ArticleModel(tokens=TOKENS, sections=3)
     _, done = run(session, account, model, CONTENT)
     assert done.status == Status.COMPLETED
     [unit] = receipts(session)

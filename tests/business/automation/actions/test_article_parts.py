@@ -34,7 +34,7 @@ class Trial:
 
     def __init__(self, machine: Machine, session: Session, account: Account, sector: Sector) -> None:
         self.machine, self.session, self.account = machine, session, account
-        self.model = machine.model = ArticleModel()
+        self.model = machine.model = ArticleModel(sections=3)
         make_ai_connection(session, account, price_in=2_000_000, price_out=4_000_000)
         self.task = make_task(session, sector, title="Oak tables", word_count=600, main_keyword="oak table")
         self.rule = machine.make_rule(account, **WRITE)

@@ -71,7 +71,7 @@ def test_a_brief_made_without_a_connection_costs_one_credit(
 def test_an_article_costs_the_words_delivered_at_most_those_requested(
     machine: Machine, session: Session, account: Account, sector: Sector, ratio: float
 ) -> None:
-    machine.model = ArticleModel(ratio)
+    machine.model = ArticleModel(ratio, sections=3)
     make_ai_connection(session, account)
     run = written(machine, session, account, sector)
     words = session.scalars(select(Content.word_count)).one()
@@ -87,7 +87,7 @@ def test_the_price_of_a_brief_is_the_most_that_is_spent_when_a_connection_is_add
     named = start_price(session, rule, machine.now, record_ids=ids)
     assert (named.credits, named.credits_max) == (3, 3)
     # As when the connection is there once the credits are set aside.
-    machine = ConnectedMeanwhile(session, ArticleModel())
+    machine = ConnectedMeanwhile(session, ArticleModel(sections=3))
     machine.account_id = account.id
     run = machine.run_now(rule, record_ids=ids)
     assert run.status == Status.COMPLETED

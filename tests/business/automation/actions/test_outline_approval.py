@@ -34,7 +34,7 @@ class Trial:
 
     def __init__(self, machine: Machine, session: Session, account: Account, sector: Sector) -> None:
         self.machine, self.session, self.account, self.sector = machine, session, account, sector
-        self.model = machine.model = ArticleModel()
+        self.model = machine.model = ArticleModel(sections=3)
         make_ai_connection(session, account)
         self.user: User = make_user(session, account)
         self.rule = machine.make_rule(account, **WRITE)

@@ -1,6 +1,5 @@
 """Publishing in WordPress: one post for one article, whatever happens between, and nobody's work is overwritten."""
 
-import os
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,8 +21,9 @@ from app.infrastructure.wordpress import publisher
 from tests.business.automation.actions.publishing_world import OWNER, World
 from tests.business.automation.machine import Machine
 from tests.infrastructure.wordpress_stand_in import RANK_MATH, YOAST, WordPress, serving
+from tests.sampling import times
 
-TRIALS = 50 if os.environ.get("TRIALS") == "full" else 4
+TRIALS = times(full=50, sample=2)
 
 
 @pytest.fixture

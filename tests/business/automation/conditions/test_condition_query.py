@@ -1,6 +1,5 @@
 """The same conditions in Python and in SQL: one result, on both databases, for every record."""
 
-import os
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -24,8 +23,8 @@ from app.business.automation.services.conditions.record_fields import load_facts
 from app.business.planner.models import Keyword
 from tests import factories
 from tests.business.automation.conditions.condition_cases import TELLING, Case, a_pipeline, cases
+from tests.sampling import FULL
 
-FULL = os.environ.get("TRIALS") == "full"
 SEEDS = range(4) if FULL else range(1)
 TREES = 1_500 if FULL else 100
 """Trees for each seed of records; each is evaluated for every record of its type, fourteen on average."""

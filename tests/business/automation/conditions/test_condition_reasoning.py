@@ -1,6 +1,5 @@
 """Static analysis of conditions, checked against the evaluator on many records."""
 
-import os
 import unicodedata
 from collections import Counter
 from datetime import UTC, datetime, timedelta
@@ -45,8 +44,8 @@ from tests.business.automation.conditions.condition_cases import (
     operands,
     scalars,
 )
+from tests.sampling import FULL
 
-FULL = os.environ.get("TRIALS") == "full"
 TREES = 6_000 if FULL else 90
 NOT_NEGATIVE = ("volume", "keyword_count", "idea_count", "total_volume", "credits_available")
 CLOCK = {"now.hour": range(24), "now.weekday": range(1, 8), "now.days_left_in_month": range(31)}

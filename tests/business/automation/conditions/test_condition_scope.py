@@ -1,6 +1,5 @@
 """Records outside of a rule's scope do not affect what the rule reads, however similar they are to those inside."""
 
-import os
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
@@ -27,8 +26,8 @@ from app.business.folded_columns import folds_of, with_folded
 from app.business.planner.models import Sector, Site
 from tests import factories
 from tests.business.automation.conditions.condition_cases import Case, a_pipeline, count_leaves, trees
+from tests.sampling import FULL
 
-FULL = os.environ.get("TRIALS") == "full"
 TREES = 600 if FULL else 12
 BERLIN = ZoneInfo("Europe/Berlin")
 BOUND_TO = ("account", "site", "sector")

@@ -1,6 +1,5 @@
 """Numbers of ended runs by day: at every moment those of the runs, however they came to be and changed."""
 
-import os
 import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -22,6 +21,7 @@ from app.business.automation.total_models import RunChange, RunDay, RunDayState
 from app.business.periods import day_of, last_days
 from tests.business.automation.run_rows import make_rule, make_run
 from tests.factories import make_account, make_sector, make_site
+from tests.sampling import times
 
 pytestmark = pytest.mark.both_databases
 
@@ -119,7 +119,7 @@ class World:
         return self.chance.sample(list(ids), min(len(ids), 3))
 
 
-@pytest.mark.parametrize("seed", range(30 if os.environ.get("TRIALS") == "full" else 2))
+@pytest.mark.parametrize("seed", range(times(full=30, sample=2)))
 def test_sums_are_those_of_the_runs_at_every_moment(session: Session, now: datetime, seed: int) -> None:
     chance = Random(seed)
     world = World(session, chance, now)

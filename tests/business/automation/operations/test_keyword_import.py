@@ -24,7 +24,7 @@ from app.business.planner.services.keyword_service import update_keyword
 from tests.business.automation.operations.import_trials import KNOWN, Trial, begin, kill
 from tests.business.automation.rule_parts import LABEL
 from tests.business.planner.stories import person
-from tests.faults.crashes.trials import times
+from tests.sampling import times
 
 PARTS = 10
 

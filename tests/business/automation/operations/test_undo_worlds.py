@@ -20,7 +20,7 @@ from tests.business.automation.operations.undo_world import (
     children_of,
     used_by_others,
 )
-from tests.faults.crashes.trials import times
+from tests.sampling import times
 
 SEEDS = range(times(full=500, sample=10))
 OF_THE_UNDO = {"archived_at", "status", "status_since", "version", "made_version", "updated_at"}

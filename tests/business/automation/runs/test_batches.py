@@ -39,7 +39,7 @@ from tests.business.automation.runs.batch_world import (
 )
 from tests.business.automation.runs.test_engine_cost import TRANSACTION_WORDS, statements
 from tests.factories import NOW, make_account, make_sector, make_site
-from tests.faults.crashes.trials import times
+from tests.sampling import times
 
 SEEDS = times(full=range(60), sample=range(1))
 

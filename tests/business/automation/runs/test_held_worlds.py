@@ -25,8 +25,8 @@ from app.business.automation.services.runs.record_selection import Choice
 from tests.business.automation.held_world import DyingMachine
 from tests.business.automation.rule_parts import HOURLY, LABEL
 from tests.factories import make_account, make_keyword, make_sector, make_site
+from tests.sampling import FULL
 
-FULL = os.environ.get("TRIALS") == "full"
 SEEDS = [int(os.environ["SEED"])] if "SEED" in os.environ else range(400 if FULL else 4)
 SWEEPS, QUIET_SWEEPS = 15, 60
 RECORDS = 6

@@ -20,7 +20,7 @@ from app.business.planner.models import Cluster, Keyword, Sector
 from tests.business.automation.machine import Machine
 from tests.business.automation.rule_parts import IDEAS, LABEL, clusters_with_keywords
 from tests.factories import make_account, make_keyword, make_sector, make_site
-from tests.faults.crashes.trials import times
+from tests.sampling import times
 
 SEEDS = range(times(full=300, sample=12))
 

@@ -22,7 +22,7 @@ from tests.business.automation.provider import FailingModel
 from tests.business.automation.rule_parts import IDEAS, clusters_with_keywords
 from tests.business.automation.runs.test_promised_records import come_to_rest
 from tests.factories import make_account, make_sector, make_site
-from tests.faults.crashes.trials import times
+from tests.sampling import times
 
 SEEDS = range(times(full=200, sample=10))
 NOTIFY = {"type": "notify", "params": {"message": "Hi"}}

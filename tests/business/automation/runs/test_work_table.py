@@ -5,7 +5,6 @@ tried, each in the next way of its table; with TRIALS=full every pair in all way
 tenth triple.
 """
 
-import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,7 +16,6 @@ from sqlalchemy.orm import Session
 from app.business.automation.run_models import Status
 from tests.business.automation.runs.work_table import BreakingMachine, Case, Outcome, rules_of, tried, ways_of
 
-FULL = os.environ.get("TRIALS") == "full"
 AT_ONCE = 12
 EVERY = 7
 """One in this number of pairs is tested; together they cover each way of ending, step, and way of continuing."""

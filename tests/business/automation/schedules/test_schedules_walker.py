@@ -1,6 +1,5 @@
 """The calendar against a brute-force walker, and against cronsim: no difference."""
 
-import os
 import random
 import re
 from contextlib import suppress
@@ -17,8 +16,8 @@ from app.business.automation.services.schedules.calendar import (
 )
 from app.business.errors import Invalid
 from tests.business.automation.schedules.minute_walker import clock_changes, minutes_of, random_line, walk
+from tests.sampling import FULL
 
-FULL = os.environ.get("TRIALS") == "full"
 LINES, DAYS = (1000, 400) if FULL else (40, 400)
 LINES_PER_CHANGE = 40 if FULL else 2
 ZONES = (

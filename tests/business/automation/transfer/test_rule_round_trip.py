@@ -1,6 +1,5 @@
 """An exported rule, imported again, is the same rule: for generated definitions with ambiguous texts."""
 
-import os
 from typing import Any
 
 from hypothesis import HealthCheck, Phase, given, settings
@@ -14,8 +13,8 @@ from app.business.automation.services.transfer.names import Directory, with_name
 from app.business.automation.services.transfer.yaml_format import read_rules, rules_text
 from app.business.plain_characters import fault_of_line, without_faults
 from tests.business.automation.conditions.condition_cases import trees
+from tests.sampling import FULL
 
-FULL = os.environ.get("TRIALS") == "full"
 EXAMPLES = 3_000 if FULL else 150
 AWKWARD = [
     "1e5", "1E5", "+1e-3", "08", "010", "0o7", "0x1F", "1_000", "12:30", "1.0", ".5", "5.", "-0", "null", "Null", "~",

@@ -1,6 +1,5 @@
 """A batch is read once for all its rules and its rows are written in bulk: the number of statements is constant."""
 
-import os
 import time
 from collections import namedtuple
 
@@ -17,10 +16,10 @@ from app.business.planner.models import Sector
 from tests.business.automation.machine import Machine
 from tests.business.automation.rule_parts import LABEL
 from tests.business.automation.triggering.event_batches import SEARCHED, import_many
+from tests.sampling import FULL
 
 pytestmark = pytest.mark.both_databases
 
-FULL = os.environ.get("TRIALS") == "full"
 MANY = 50_000 if FULL else 4_000
 SECONDS_EACH_RULE = 0.5
 SLACK = 4

@@ -14,6 +14,7 @@ from app.business.automation.services.catalogue.actions.effects import Effects
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE, made_by
 from app.business.automation.services.catalogue.record_models import columns_of
 from app.business.automation.services.conditions.analysis.satisfiability import ALWAYS, kept, possible
+from app.business.automation.services.conditions.as_written import tree_of
 from app.business.automation.services.conditions.nodes import Count, Group, Leaf, Node
 from app.business.automation.services.conditions.parser import parse_conditions
 from app.business.automation.services.rule_parts import Json, JsonObject
@@ -80,7 +81,7 @@ class _Step:
     def when(self) -> Node:
         """The action's own condition on a record."""
         when = self.action.when
-        return parse_conditions(when, record_type=self.record_type) if when else ALWAYS
+        return tree_of(when, self.record_type) if when else ALWAYS
 
     @cached_property
     def taken(self) -> Node:

@@ -25,9 +25,11 @@ from app.business.automation.services.catalogue.actions.registry import (
 from app.business.automation.services.catalogue.field_types import OF_SITE
 from app.business.automation.services.catalogue.record_models import PARENTS, RECORD_TYPES
 from app.business.automation.services.catalogue.record_order import check_order
+from app.business.automation.services.conditions.as_written import refusals_of
 from app.business.automation.services.conditions.nodes import Node, counts
 from app.business.automation.services.conditions.parser import parse_conditions
 from app.business.automation.services.rule_parts import (
+    Conditions,
     Json,
     JsonObject,
     RulePart,
@@ -218,7 +220,7 @@ def working_record_type(rule: RuleDefinition) -> str | None:
 
 def _is_possible(conditions: JsonObject, record_type: str | None) -> bool:
     """Whether the fields and values of the conditions are those of this record type."""
-    return not _when_errors(conditions, record_type, "conditions")
+    return not refusals_of(Conditions(conditions), record_type, "conditions")
 
 
 def is_local(actions: Iterable[Action]) -> bool:
@@ -291,19 +293,11 @@ def _check_inputs(rule: RuleDefinition) -> None:
                 f"Choose {needed} as the record type, name the ids, or put an action before it that makes them."
             ]
         elif action.when is not None:
-            errors |= _when_errors(action.when, source, f"actions[{index}].when")
+            errors |= refusals_of(action.when, source, f"actions[{index}].when")
         if made_type := made_by(action):
             made.append(made_type)
     if errors:
         raise Invalid(errors)
-
-
-def _when_errors(conditions: Json, record_type: str | None, path: str) -> dict[str, list[str]]:
-    try:
-        parse_conditions(conditions, record_type=record_type)
-    except Invalid as refusal:
-        return {path + place.removeprefix("conditions"): texts for place, texts in refusal.errors.items()}
-    return {}
 
 
 def input_type(action: Action, record_type: str | None, made_before: list[str]) -> str | None:

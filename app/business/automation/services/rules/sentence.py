@@ -14,9 +14,9 @@ from app.business.automation.services.catalogue.triggers import (
     StatusChangedOptions,
     subject_of,
 )
+from app.business.automation.services.conditions.as_written import tree_of
 from app.business.automation.services.conditions.description import describe
-from app.business.automation.services.conditions.parser import parse_conditions
-from app.business.automation.services.rule_parts import Json
+from app.business.automation.services.rule_parts import Conditions
 from app.business.automation.services.rules.action_sentence import action_words
 from app.business.automation.services.rules.definition import RuleDefinition, usual_limit
 from app.business.automation.services.rules.repair import faults_of, repair_sentence
@@ -63,7 +63,7 @@ def when_of(rule: RuleDefinition, rules: Names | None = None) -> str:
 
 def conditions_of(rule: RuleDefinition) -> str:
     """`volume is at least 500`; empty where there are none."""
-    return _conditions(rule.conditions, subject_of(rule.trigger, rule.record_type))
+    return _conditions(Conditions(rule.conditions), subject_of(rule.trigger, rule.record_type))
 
 
 def actions_of(rule: RuleDefinition, rules: Names | None = None, *, in_full: bool = True) -> list[str]:
@@ -96,11 +96,11 @@ def _which(rule: RuleDefinition) -> str:
     return f"{records} where {conditions}" if conditions else records.removesuffix(",")
 
 
-def _conditions(conditions: Json, record_type: str | None) -> str:
+def _conditions(conditions: Conditions | None, record_type: str | None) -> str:
     if not conditions:
         return ""
     try:
-        return describe(parse_conditions(conditions, record_type=record_type), record_type)
+        return describe(tree_of(conditions, record_type), record_type)
     except Invalid:
         return NEEDS_REPAIR
 
@@ -108,7 +108,7 @@ def _conditions(conditions: Json, record_type: str | None) -> str:
 def _action(action: Action, record_type: str | None, rules: Names, in_full: bool) -> str:
     label = action_words(action, record_type, rules, in_full=in_full)
     taken = CATALOGUE[action.type].needed or record_type
-    when = _conditions(action.when or {}, taken)
+    when = _conditions(action.when, taken)
     continues = ", going on if that fails" if action.on_error == "continue" else ""
     return f"{label}{f' where {when}' if when else ''}{continues}"
 

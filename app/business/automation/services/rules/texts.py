@@ -58,7 +58,7 @@ def _texts(rule: RuleFields) -> Iterator[tuple[str, str, Callable[[str], str | N
     yield "description", rule.description, fault_of_body
     yield from _values("conditions", rule.conditions)
     for index, action in enumerate(rule.actions):
-        yield from _values(f"actions[{index}].when", action.when)
+        yield from _values(f"actions[{index}].when", action.when.written if action.when else None)
         inputs = CATALOGUE[action.type].inputs
         for name, value in action.params:
             fault_of = fault_of_body if inputs[name].several_lines else fault_of_line

@@ -12,8 +12,8 @@ from app.business.automation.run_models import ActionRun
 from app.business.automation.services.catalogue.actions.base import Action, AnyAction
 from app.business.automation.services.catalogue.actions.registry import CATALOGUE, explicit_ids, made_by
 from app.business.automation.services.catalogue.record_models import MODELS, PARENTS, known_ids
+from app.business.automation.services.conditions.as_written import tree_of
 from app.business.automation.services.conditions.nodes import Node
-from app.business.automation.services.conditions.parser import parse_conditions
 from app.business.automation.services.runs.context import RunContext
 
 IDS_IN_A_QUERY = 5_000
@@ -40,7 +40,7 @@ class Step:
     def when(self) -> Node | None:
         """The step's own condition on each record. Raises Invalid where a stored one is not valid any more."""
         when = self.action.when
-        return parse_conditions(when, record_type=self.record_type) if when else None
+        return tree_of(when, self.record_type) if when else None
 
     @property
     def known_at_start(self) -> bool:

@@ -53,7 +53,7 @@ def pairs_from(actions: list[JsonObject], record_type: str | None) -> Pairs:
         prefix = f"a{number}-"
         pairs += [[f"{prefix}type", action.type], [f"{prefix}sent", action.type]]
         pairs.append([f"{prefix}on_error", action.on_error])
-        if (when := action.when) and isinstance(when, dict):
+        if action.when and isinstance(when := action.when.written, dict):
             pairs += condition_pairs(when, input_type(action, record_type, made), f"{prefix}when-")
         made += [made_by(action) or ""]
         params = action.params_as_json()

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -13,7 +13,6 @@ from pydantic import (
     Field,
     PrivateAttr,
     ValidationError,
-    WithJsonSchema,
     create_model,
 )
 from sqlalchemy import ColumnElement, true
@@ -28,7 +27,7 @@ from app.business.automation.services.catalogue.actions.eligibility import (
 from app.business.automation.services.catalogue.actions.parameters import Input, input_of
 from app.business.automation.services.catalogue.field_types import FieldValue
 from app.business.automation.services.catalogue.record_models import MODELS
-from app.business.automation.services.rule_parts import Json, JsonObject, Unchecked, as_it_stands
+from app.business.automation.services.rule_parts import Conditions, Json, JsonObject, Unchecked, as_it_stands
 
 FREE = "free"
 RECORD_LIMIT = 50
@@ -54,8 +53,8 @@ class Action(BaseModel):
 
     params: Params
     """Unchecked for a stored action that is not valid any more: use `ActionType.read`."""
-    when: Annotated[Unchecked, WithJsonSchema({"type": "object"})] = None
-    """Conditions on the records of this action; checked together with the rule."""
+    when: Conditions | None = None
+    """Which of its records the action takes; checked together with the rule."""
     on_error: Literal["stop", "continue"] = "stop"
     type: str
 
@@ -69,7 +68,7 @@ class Action(BaseModel):
         action = cls.model_construct(
             type=str(said.get("type")),
             params=params,
-            when=said.get("when"),
+            when=Conditions.of(said.get("when")),
             on_error=said.get("on_error", "stop"),
         )
         action._stored, action._is_readable = data, is_readable
