@@ -1,5 +1,6 @@
 """The database session: SQLite embedded, PostgreSQL at scale; one engine per process."""
 
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -8,6 +9,7 @@ from typing import Any
 from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 # All tables, so that every process and the migrations know the whole schema.
@@ -38,6 +40,7 @@ import app.business.writer.share_models
 import app.infrastructure.process_restarts  # noqa: F401
 from app.business.base import Base
 from app.business.folding import words
+from app.infrastructure import writers_queue
 
 db = SQLAlchemy(model_class=Base, session_options={"expire_on_commit": False})
 migrate = Migrate(db=db, render_as_batch=True)
@@ -50,6 +53,7 @@ impatient: ContextVar[bool] = ContextVar("impatient", default=False)
 
 LOCK_WAIT_SECONDS = 10
 HARDLY_SECONDS = 0.5
+A_MOMENT_SECONDS = 0.1
 CONNECT_SECONDS = 5
 REOPENED_SECONDS = 3600
 STANDSTILL_SECONDS = 60
@@ -66,7 +70,8 @@ def engine_options(url: str) -> dict[str, Any]:
     shared |= {"pool_size": 10, "max_overflow": 10}
     if url.startswith("sqlite"):
         # A connection uses the statistics from the time when it was opened.
-        return shared | {"connect_args": {"timeout": LOCK_WAIT_SECONDS}, "pool_recycle": REOPENED_SECONDS}
+        arguments = {"timeout": LOCK_WAIT_SECONDS, "factory": writers_queue.WritersConnection}
+        return shared | {"connect_args": arguments, "pool_recycle": REOPENED_SECONDS}
     # After some executions a prepared statement gets a generic plan, which cannot use our partial indexes.
     connecting = {"connect_timeout": CONNECT_SECONDS, "prepare_threshold": None}
     return shared | {"connect_args": connecting, "pool_pre_ping": True}
@@ -93,6 +98,7 @@ def _open_sqlite(connection: Any, _record: Any) -> None:
     ):
         connection.execute(f"PRAGMA {pragma}")
     connection.create_function("words", 1, _null_safe(words), deterministic=True)
+    writers_queue.join(connection)
 
 
 def _open_postgresql(connection: Any, _record: Any) -> None:
@@ -113,14 +119,39 @@ def _null_safe(function: Callable[[str], str]) -> Callable[[Any], Any]:
 def _begin_sqlite(connection: Connection) -> None:
     # IMMEDIATE: a transaction that will write waits at its start, where waiting is safe;
     # a deferred one that turns into a writer later is refused at once when somebody else wrote meanwhile.
-    if not impatient.get():
-        connection.exec_driver_sql("BEGIN" if reading.get() else "BEGIN IMMEDIATE")
+    if reading.get() and not impatient.get():
+        connection.exec_driver_sql("BEGIN")
         return
-    connection.exec_driver_sql(f"PRAGMA busy_timeout={HARDLY_SECONDS * 1000:.0f}")
+    most = HARDLY_SECONDS if impatient.get() else LOCK_WAIT_SECONDS
+    turn = getattr(connection.connection.dbapi_connection, "turn", None)
+    left = turn.take(most) if turn else most
+    if left is None:
+        raise OperationalError("BEGIN IMMEDIATE", None, _busy())
+    try:
+        _begin_immediate(connection, left)
+    except BaseException:
+        if turn:
+            turn.end()
+        raise
+
+
+def _begin_immediate(connection: Connection, most_seconds: float) -> None:
+    """Somebody who takes no turns may have locked the database: a backup, a shell."""
+    if most_seconds > LOCK_WAIT_SECONDS - A_MOMENT_SECONDS:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        return
+    connection.exec_driver_sql(f"PRAGMA busy_timeout={most_seconds * 1000:.0f}")
     try:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     finally:
         connection.exec_driver_sql(f"PRAGMA busy_timeout={LOCK_WAIT_SECONDS * 1000}")
+
+
+def _busy() -> sqlite3.OperationalError:
+    """The error with which SQLite itself refuses a writer."""
+    error = sqlite3.OperationalError("database is locked")
+    error.sqlite_errorcode, error.sqlite_errorname = sqlite3.SQLITE_BUSY, "SQLITE_BUSY"
+    return error
 
 
 @contextmanager
