@@ -4,35 +4,22 @@ import fcntl
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.exc import OperationalError
 
-from app import ROOT
 from app.business.database_faults import LOCKED, fault_of
 from app.infrastructure import database, writers_queue
 from app.infrastructure.database import engine_options, only_reading, prepare
-from tests.processes import clean_environment, eventually
+from tests.processes import eventually
 
 WRITE = text("INSERT INTO note (text) VALUES (:text)")
-HOLDER = """
-import sqlite3, sys
-from app.infrastructure import writers_queue
-connection = sqlite3.connect(sys.argv[1], isolation_level=None, factory=writers_queue.WritersConnection)
-writers_queue.join(connection)
-connection.turn.take(60)
-connection.execute("BEGIN IMMEDIATE")
-connection.execute("INSERT INTO note (text) VALUES ('held')")
-print("holding", flush=True)
-sys.stdin.read()
-"""
 
 
 @pytest.fixture
@@ -67,8 +54,8 @@ def is_refused(engine: Engine) -> bool:
     return fault_of(refusal.value) is LOCKED
 
 
-def somebody_is_next(engine: Engine) -> bool:
-    with Path(f"{engine.url.database}{writers_queue.NEXT}").open("rb+") as file:
+def is_taken(engine: Engine, ending: str) -> bool:
+    with Path(f"{engine.url.database}{ending}").open("rb+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -88,7 +75,7 @@ def test_who_writes_without_a_pause_lets_others_in_between(file: Engine) -> None
     transaction = first.begin()
     first.execute(WRITE, {"text": "mine 1"})
     with waiting_writer(file) as other:
-        eventually(lambda: somebody_is_next(file))
+        eventually(lambda: is_taken(file, writers_queue.NEXT))
         transaction.commit()
         with first.begin():
             first.execute(WRITE, {"text": "mine 2"})
@@ -98,23 +85,31 @@ def test_who_writes_without_a_pause_lets_others_in_between(file: Engine) -> None
 
 
 @contextmanager
-def holder(engine: Engine) -> Iterator[subprocess.Popen[str]]:
+def holder(engine: Engine) -> Iterator[int]:
     """Another process in the middle of its transaction."""
-    process = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, str(engine.url.database)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-        env=clean_environment(),
-    )
+    process = os.fork()
+    if process == 0:
+        _hold(str(engine.url.database))
     try:
-        assert process.stdout
-        assert process.stdout.readline() == "holding\n"
+        eventually(lambda: is_taken(engine, writers_queue.WRITER))
         yield process
     finally:
-        process.kill()
-        process.communicate()
+        os.kill(process, signal.SIGKILL)
+        os.waitpid(process, 0)
+
+
+def _hold(path: str) -> NoReturn:
+    """In the child, which never returns into the test."""
+    try:
+        connection = sqlite3.connect(path, isolation_level=None, factory=writers_queue.WritersConnection)
+        writers_queue.join(connection)
+        assert connection.turn
+        connection.turn.take(60)
+        connection.execute("BEGIN IMMEDIATE")
+        connection.execute("INSERT INTO note (text) VALUES ('held')")
+        signal.pause()
+    finally:
+        os._exit(1)
 
 
 def test_a_writer_that_is_stopped_or_killed_keeps_others_out_for_a_limited_time(
@@ -122,14 +117,12 @@ def test_a_writer_that_is_stopped_or_killed_keeps_others_out_for_a_limited_time(
 ) -> None:
     monkeypatch.setattr(database, "LOCK_WAIT_SECONDS", 0.05)
     with holder(file) as process:
-        os.kill(process.pid, signal.SIGSTOP)
+        os.kill(process, signal.SIGSTOP)
         assert is_refused(file)
-        assert not somebody_is_next(file)
+        assert not is_taken(file, writers_queue.NEXT)
         assert written(file) == []
-        process.kill()
-        process.wait()
-        monkeypatch.setattr(database, "LOCK_WAIT_SECONDS", 60)
-        write(file, "next")
+    monkeypatch.setattr(database, "LOCK_WAIT_SECONDS", 60)
+    write(file, "next")
     assert written(file) == ["next"]
 
 

@@ -119,6 +119,16 @@ class ScheduledTask(AccountOwned, Base):
             postgresql_where=text("status = 'pending' AND waiting_for IS NULL"),
         ),
         Index(
+            "ix_scheduled_task_in_turn",
+            "queue",
+            "account_id",
+            "priority",
+            "scheduled_at",
+            "id",
+            sqlite_where=text("status = 'pending' AND waiting_for IS NULL"),
+            postgresql_where=text("status = 'pending' AND waiting_for IS NULL"),
+        ),
+        Index(
             "ix_scheduled_task_leased",
             "lease_until",
             sqlite_where=text("status = 'running'"),

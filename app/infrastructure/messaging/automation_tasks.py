@@ -2,7 +2,7 @@
 
 import os
 import socket
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from typing import TypeVar
@@ -21,7 +21,7 @@ from app.business.automation.services.operation_registry import KINDS
 from app.business.automation.services.operations import keyword_import, lifecycle
 from app.business.automation.services.reports import daily
 from app.business.automation.services.runs import outages, recovery, waiting
-from app.business.automation.services.runs.opening import LONG_QUEUE
+from app.business.automation.services.runs.opening import DUE_QUEUE, LONG_QUEUE, MANUAL_QUEUE
 from app.business.automation.services.triggering import (
     dispatch,
     failing_rules,
@@ -52,7 +52,10 @@ from app.infrastructure.wordpress.publisher import WordPressPublisher
 from app.settings import load_settings
 
 MOST_RUNS = 100
-MOST_SECONDS = 5.0
+MOST_SECONDS = 1.0
+OTHERS_RUNS, OTHERS_SECONDS = 20, 0.3
+CLOCK_RUN_QUEUES = (DUE_QUEUE, MANUAL_QUEUE, EVENTS_QUEUE)
+"""In the order in which workers look at them."""
 SENDING_SECONDS = 20.0
 AUDITED_KEY = "igny8:audited"
 LAST_FORECAST_KEY = "igny8:looked-ahead"
@@ -112,13 +115,29 @@ def drain(queue: str) -> None:
         stopping = worker.draining.is_set
         deliveries.drain(load_settings(), most_seconds=SENDING_SECONDS, stopping=stopping)
         return
-    if queue == EVENTS_QUEUE:
-        _dispatch(utc_now())
-    drained = drain_runs(_engine(), queue, most_runs=MOST_RUNS, most_seconds=MOST_SECONDS)
-    if drained.singly:
-        log.warning("runs_executed_singly", queue=queue, runs=drained.singly)
+    has_more = _execute(queue, MOST_RUNS, MOST_SECONDS)
+    if has_more and queue in CLOCK_RUN_QUEUES:
+        _let_others_in(queue)
     if queue == LONG_QUEUE and not worker.draining.is_set():
         lifecycle.execute_next(transaction, OPERATIONS, utc_now, worker.draining.is_set)
+
+
+def _execute(queue: str, most_runs: int, most_seconds: float, behind: Sequence[str] = ()) -> bool:
+    """Execute due runs of the queue; returns whether some are left."""
+    if queue == EVENTS_QUEUE:
+        _dispatch(utc_now())
+    drained = drain_runs(_engine(), queue, most_runs=most_runs, most_seconds=most_seconds, behind=behind)
+    if drained.singly:
+        log.warning("runs_executed_singly", queue=queue, runs=drained.singly)
+    return drained.has_more
+
+
+def _let_others_in(queue: str) -> None:
+    """Workers look at this queue first while it holds anything: let accounts that have nothing due in it have some of
+    their runs of the queues behind it."""
+    place = CLOCK_RUN_QUEUES.index(queue)
+    for later, other in enumerate(CLOCK_RUN_QUEUES[place + 1 :], place + 1):
+        _execute(other, OTHERS_RUNS, OTHERS_SECONDS, behind=CLOCK_RUN_QUEUES[:later])
 
 
 def _plan(now: datetime) -> None:

@@ -65,7 +65,8 @@ def life(session: Session, seed: int, *, together: bool | None) -> dict[str, lis
     if together is None:
         counted = f"{world.as_set} runs in sets, {world.singly} singly after a failed set"
         assert world.as_set, counted
-        assert 0 < world.singly < len(world.runs()) / 2, counted
+        assert world.singly < len(world.runs()) / 2, counted
+        assert world.singly or db.engine.dialect.name == "postgresql", counted
     rows = everything(session)
     session.rollback()
     session.expunge_all()
@@ -75,13 +76,15 @@ def life(session: Session, seed: int, *, together: bool | None) -> dict[str, lis
 def break_some_sets(monkeypatch: pytest.MonkeyPatch) -> None:
     """One set in three fails at its end: its runs are executed one by one.
 
-    Only where nothing else is rolled back with it, because PostgreSQL gives no number a second time.
+    On PostgreSQL only where nothing else is rolled back with it, because it gives no number a second time.
     """
     execute, calls = drain_module._Batch._execute_set, count()
 
     def execute_set(batch: Any, session: Session, common: Any) -> list[int]:
         left = execute(batch, session, common)
-        if 0 < common.as_set == len(common.tried) and next(calls) % 3 == 0:
+        others = len(common.tried) - common.as_set
+        fits = others < 8 if db.engine.dialect.name == "sqlite" else not others
+        if common.as_set and fits and next(calls) % 3 == 0:
             raise set_execution.Unexpected
         return left
 

@@ -4,8 +4,9 @@ A transaction of many begins with the runs that a set of statements can execute;
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
+from datetime import datetime
 from itertools import takewhile
 
 from sqlalchemy import select
@@ -17,7 +18,14 @@ from app.business.automation.services.draining.plain_runs import PlainRuns, firs
 from app.business.automation.services.draining.set_execution import SetExecution
 from app.business.automation.services.rule_engine import Admitted, RuleEngine
 from app.business.automation.services.runs.opening import LONG_QUEUE
-from app.business.automation.services.runs.reservations import Reservation, ready, release, reserve
+from app.business.automation.services.runs.reservations import (
+    Reservation,
+    due_accounts,
+    in_turn,
+    ready,
+    release,
+    reserve,
+)
 from app.business.events import wake
 
 MOST_RESERVED = 100
@@ -43,6 +51,8 @@ class Drained:
     as_set: int = 0
     singly: int = 0
     set_size: int = field(default_factory=lambda: FIRST_SET)
+    has_more: bool = False
+    """Whether due runs are left."""
 
 
 def drain(
@@ -53,8 +63,11 @@ def drain(
     most_seconds: float,
     together: bool | None = None,
     timer: Timer = time.monotonic,
+    behind: Collection[str] = (),
 ) -> Drained:
-    """Execute the queue's due runs until none is left or a limit is reached.
+    """Execute the queue's due runs until none is left or a limit is reached; accounts take turns.
+
+    behind: leaves out accounts with due runs in these queues.
 
     together: whether small runs share transactions; by default except in the queue of runs with calls outside. timer:
     measures how long a transaction lasts.
@@ -66,19 +79,36 @@ def drain(
 
     is_common = queue != LONG_QUEUE if together is None else together
     execute_some = _execute_reserved if is_common else _execute_selected
+    source = _Source(engine, queue, behind)
     while drained.executed < most_runs and not is_over():
-        if not execute_some(engine, queue, most_runs - drained.executed, drained, is_over):
+        if not execute_some(source, most_runs - drained.executed, drained, is_over):
             return drained
     with engine.transaction() as session:
         if session.scalar(select(ready(queue, engine.clock()).exists())):
+            drained.has_more = True
             wake(session, [queue])
     return drained
 
 
-def _execute_selected(engine: RuleEngine, queue: str, most: int, drained: Drained, is_over: IsOver) -> bool:
+@dataclass(frozen=True)
+class _Source:
+    """Where runs are taken from."""
+
+    engine: RuleEngine
+    queue: str
+    behind: Collection[str]
+
+    def left_out(self, session: Session, now: datetime) -> set[int]:
+        return {account_id for queue in self.behind for account_id in due_accounts(session, queue, now)}
+
+
+def _execute_selected(source: _Source, most: int, drained: Drained, is_over: IsOver) -> bool:
     """Execute the next runs one by one; False when none is due."""
+    engine, queue = source.engine, source.queue
+    most = min(most, MOST_SELECTED if queue == LONG_QUEUE else MOST_RESERVED)
     with engine.transaction() as session:
-        run_ids = session.scalars(ready(queue, engine.clock()).limit(min(most, MOST_SELECTED))).all()
+        now = engine.clock()
+        run_ids = in_turn(session, queue, most, now, source.left_out(session, now))
         if len(run_ids) > 1:
             # While this worker executes the first run, another one may take the next.
             wake(session, [queue])
@@ -89,13 +119,15 @@ def _execute_selected(engine: RuleEngine, queue: str, most: int, drained: Draine
     return bool(run_ids)
 
 
-def _execute_reserved(engine: RuleEngine, queue: str, most: int, drained: Drained, is_over: IsOver) -> bool:
+def _execute_reserved(source: _Source, most: int, drained: Drained, is_over: IsOver) -> bool:
     """Execute the next runs together; False when none is due."""
+    engine, queue = source.engine, source.queue
     most = min(most, MOST_RESERVED)
     with engine.transaction() as session:
         # Read the clock after getting the write lock, from which on nobody else reserves.
         session.connection()
-        reservation = reserve(session, queue, most, engine.clock())
+        now = engine.clock()
+        reservation = reserve(session, queue, most, now, source.left_out(session, now))
         if len(reservation.rules) == most:
             wake(session, [queue])
     _Batch(engine, reservation, drained).execute(is_over)
