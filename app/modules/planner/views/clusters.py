@@ -21,7 +21,9 @@ from app.modules.access import allow, current_person, owned_or_404
 from app.modules.ask_first import ask, is_confirmed
 from app.modules.display import plural
 from app.modules.gate.numbers import row_id
+from app.modules.list_columns import chosen_columns
 from app.modules.planner.forms import ClusterFilterForm, ClusterForm, KeywordFilterForm, NewClusterForm
+from app.modules.planner.list_columns import cluster_columns
 from app.modules.record_editing import Editing, edit_page, form_page
 from app.modules.record_forms import SHARED_LAYOUT, place_choices
 from app.modules.record_pages import read_list, ticked_ids, trail_of
@@ -53,7 +55,7 @@ def index() -> str:
         "partials/planner/clusters_table.html",
         form=form,
         list=rows,
-        figures=figures,
+        columns=chosen_columns(cluster_columns(figures)),
     )
 
 

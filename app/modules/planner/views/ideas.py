@@ -13,7 +13,9 @@ from app.business.planner.services.record_lists import IDEAS
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
 from app.modules.gate.numbers import row_id
+from app.modules.list_columns import chosen_columns
 from app.modules.planner.forms import IdeaFilterForm, IdeaForm, NewIdeaForm
+from app.modules.planner.list_columns import IDEA_COLUMNS
 from app.modules.record_decisions import Decision, decide_page
 from app.modules.record_editing import Editing, edit_page, form_page
 from app.modules.record_forms import SHARED_LAYOUT, place_choices
@@ -67,6 +69,7 @@ def index() -> str:
         "partials/planner/ideas_table.html",
         form=form,
         list=read_list(IDEAS, form, "idea", export="planner_api.export_ideas"),
+        columns=chosen_columns(IDEA_COLUMNS),
     )
 
 

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from flask import flash, render_template, request, url_for
+from flask import flash, render_template, url_for
 from flask.typing import ResponseReturnValue
 
 from app.business.accounts.models import Role
@@ -12,8 +12,9 @@ from app.business.planner.services.record_changes import KEYWORD
 from app.business.planner.services.record_lists import KEYWORDS
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
+from app.modules.list_columns import chosen_columns
 from app.modules.planner.forms import KeywordFilterForm, KeywordForm, NewKeywordForm
-from app.modules.planner.keyword_list_columns import COLUMNS, chosen_columns
+from app.modules.planner.list_columns import KEYWORD_COLUMNS
 from app.modules.record_decisions import Decision, decide_page
 from app.modules.record_editing import Editing, edit_page, form_page
 from app.modules.record_forms import SHARED_LAYOUT, place_choices
@@ -67,11 +68,7 @@ def index() -> str:
         "partials/planner/keywords_table.html",
         form=form,
         list=read_list(KEYWORDS, form, "keyword", export="planner_api.export_keywords"),
-        columns=chosen_columns(),
-        all_columns=COLUMNS,
-        kept=[
-            (name, text) for name, text in request.args.items(multi=True) if name not in ("columns", "cursor")
-        ],
+        columns=chosen_columns(KEYWORD_COLUMNS),
     )
 
 

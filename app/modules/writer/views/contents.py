@@ -26,11 +26,13 @@ from app.infrastructure.database import db
 from app.modules.access import allow, current_person, own_path, owned_or_404
 from app.modules.article_notes import with_note
 from app.modules.gate.numbers import row_id
+from app.modules.list_columns import chosen_columns
 from app.modules.record_editing import Editing, edit_page
 from app.modules.record_forms import SHARED_LAYOUT
 from app.modules.record_pages import read_list, trail_of
 from app.modules.web import CONTENT_POLICY, page_or_partial, see_other
 from app.modules.writer.forms import ContentFilterForm, ContentForm
+from app.modules.writer.list_columns import CONTENT_COLUMNS
 
 ARTICLE_POLICY = "default-src 'none'; style-src 'self'; frame-ancestors 'self'; base-uri 'none'; sandbox"
 MOST_AT_ONCE = 200
@@ -82,6 +84,7 @@ def index() -> str:
         "partials/writer/contents_table.html",
         form=form,
         list=listed,
+        columns=chosen_columns(CONTENT_COLUMNS),
         changed=changed_since(db.session(), published, account_id) if published else set(),
         file_kinds=FILE_KINDS.values(),
     )

@@ -14,12 +14,14 @@ from app.business.writer.services.record_lists import CONTENTS, TASKS
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, owned_or_404
 from app.modules.gate.numbers import row_id
+from app.modules.list_columns import chosen_columns
 from app.modules.record_decisions import Decision, decide_page
 from app.modules.record_editing import Editing, edit_page, form_page
 from app.modules.record_forms import SHARED_LAYOUT, place_choices
 from app.modules.record_pages import read_list, trail_of
 from app.modules.web import page_or_partial, see_other
 from app.modules.writer.forms import NewTaskForm, TaskFilterForm, TaskForm
+from app.modules.writer.list_columns import TASK_COLUMNS
 
 DECISION = Decision(
     kind=TASK,
@@ -70,7 +72,7 @@ def index() -> str:
         "partials/writer/tasks_table.html",
         form=form,
         list=read_list(TASKS, form, "task", export="writer_api.export_tasks"),
-        today=datetime.now(UTC).date(),
+        columns=chosen_columns(TASK_COLUMNS),
     )
 
 
