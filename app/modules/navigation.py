@@ -61,6 +61,7 @@ MENU: tuple[tuple[str, tuple[Entry, ...]], ...] = (
             Entry("planner.sites", "Sites", "world", keys="g s"),
             Entry("accounts.team", "Team", "users", Role.OWNER),
             Entry("accounts.api_keys", "Keys", "key", Role.OWNER),
+            Entry("automation.audit", "Audit", "shield", Role.OWNER),
             Entry("outlets.ai", "AI service", "robot", Role.OWNER),
             Entry("outlets.webhooks", "Webhooks", "webhook", Role.OWNER),
             Entry("outlets.incoming", "Incoming", "inbox", Role.OWNER),

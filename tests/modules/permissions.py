@@ -122,7 +122,7 @@ TABLE = {
         accounts.new_link
         accounts.switch_off accounts.switch_on accounts.api_keys accounts.add_key accounts.edit_key
         accounts.save_key accounts.revoke_key
-        accounts.save_settings accounts_api.list_audit accounts_api.export_audit
+        accounts.save_settings automation.audit accounts_api.list_audit accounts_api.export_audit
         outlets.ai outlets.save_ai outlets.test_ai outlets.remove_ai
         outlets.save_wordpress outlets.remove_wordpress
         wordpress_api.replace_wordpress wordpress_api.remove_wordpress

@@ -5,11 +5,11 @@ from typing import Annotated, Literal
 
 from flask import Response
 from pydantic import Field
-from sqlalchemy import select
 
 from app.business.accounts.models import AuditEntry
+from app.business.accounts.services.audit_list import AuditFilter, audit_entries
 from app.business.errors import Busy
-from app.business.paging import Page, keyset_page
+from app.business.paging import Page
 from app.infrastructure.database import db
 from app.modules.access import OWNER_OF_ALL, current_person
 from app.modules.api.declaration import ApiBlueprint
@@ -36,13 +36,14 @@ class AuditShown(Readable):
 
 
 class AuditQuery(Query):
-    """Filters of the audit log: created_after <= created_at < created_before."""
+    """Filters of the audit log: created_after <= created_at < created_before. by_nobody: by commands, or by itself."""
 
     action: Annotated[list[Text], Field(max_length=20), ListOf] = Field(default_factory=list)
-    subject_type: Text | None = None
+    subject_type: Annotated[list[Text], Field(max_length=20), ListOf] = Field(default_factory=list)
     subject_id: RowId | None = None
     user: RowId | None = None
     api_key: RowId | None = None
+    by_nobody: bool = False
     created_after: Moment | None = None
     created_before: Moment | None = None
     ordering: Literal["created_at", "-created_at"] = "-created_at"
@@ -69,20 +70,15 @@ def export_audit(query: AuditExportQuery) -> Response:
 
 
 def _entries(query: AuditQuery, cursor: str | None, limit: int) -> Page[AuditEntry]:
-    entries = select(AuditEntry).where(AuditEntry.account_id == current_person().account.id)
-    for column, value in (
-        (AuditEntry.subject_type, query.subject_type),
-        (AuditEntry.subject_id, query.subject_id),
-        (AuditEntry.user_id, query.user),
-        (AuditEntry.api_key_id, query.api_key),
-    ):
-        if value is not None:
-            entries = entries.where(column == value)
-    if query.action:
-        entries = entries.where(AuditEntry.action.in_(query.action))
-    if query.created_after:
-        entries = entries.where(AuditEntry.created_at >= in_zone(query.created_after))
-    if query.created_before:
-        entries = entries.where(AuditEntry.created_at < in_zone(query.created_before))
-    oldest = query.ordering == "created_at"
-    return keyset_page(db.session(), entries, keys=[AuditEntry.id], cursor=cursor, limit=limit, oldest=oldest)
+    asked = AuditFilter(
+        actions=query.action,
+        subject_types=query.subject_type,
+        subject_id=query.subject_id,
+        user_id=query.user,
+        api_key_id=query.api_key,
+        by_nobody=query.by_nobody,
+        after=in_zone(query.created_after) if query.created_after else None,
+        before=in_zone(query.created_before) if query.created_before else None,
+    )
+    account_id, oldest = current_person().account.id, query.ordering == "created_at"
+    return audit_entries(db.session(), account_id, asked, cursor=cursor, limit=limit, oldest=oldest)

@@ -19,6 +19,7 @@ from app.modules.automation.labels.runs import (
 )
 from app.modules.automation.run_table import COLUMNS
 from app.modules.automation.views import (
+    audit,
     back_test,
     bulk_retry,
     calendar,
@@ -119,6 +120,7 @@ add("/why/<record_type>/<int:id>/rule/<int:rule_id>", "why_rule", why.show)
 add("/search", "search", search.show)
 add("/help", "help", help.show)
 
+add("/audit", "audit", audit.show)
 add("/incidents", "incidents", incidents.index)
 add("/incidents/<int:id>", "incident", incidents.show)
 add("/incidents/<int:id>/mute", "mute_incident", incidents.mute, methods=["POST"])

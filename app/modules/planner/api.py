@@ -70,7 +70,8 @@ def list_sites(query: SiteQuery, window: Window) -> Response:
 def create_site(body: SiteNew) -> Response:
     """A new site."""
     fields = body.model_dump()
-    site = site_service.create_site(db.session(), current_person().account.id, fields, now=datetime.now(UTC))
+    person, now = current_person(), datetime.now(UTC)
+    site = site_service.create_site(db.session(), person.account.id, fields, actor=person.actor, now=now)
     return saved(answer(show(SiteShown, site), 201, version=site.version))
 
 
@@ -86,7 +87,7 @@ def change_site(id: int, body: Changes[SiteChanges]) -> Response:
     """Change one site."""
     site = row_to_change(Site, id)
     changes = body.of(site, show(SiteShown, site))
-    site_service.update_site(db.session(), site, changes, now=datetime.now(UTC))
+    site_service.update_site(db.session(), site, changes, actor=current_person().actor, now=datetime.now(UTC))
     wake_for_budget(db.session(), site.account_id, site.id)
     return saved(answer(show(SiteShown, site), version=site.version))
 

@@ -25,6 +25,11 @@ class AuditedRow(Protocol):
     id: Any
 
 
+def differences(before: Mapping[str, Any], changed: Mapping[str, Any]) -> dict[str, Any]:
+    """What an entry says of changed values: each as it was, and as it is."""
+    return {name: {"from": before.get(name), "to": value} for name, value in changed.items()}
+
+
 def record(
     session: Session,
     account_id: int,

@@ -95,6 +95,7 @@ def change(session: Session, row: Webhook, actor: AuditActor, values: WebhookVal
     changed = {name: value for name, value in wanted.items() if getattr(row, name) != value}
     if not changed:
         return
+    said = audit_log.differences({name: getattr(row, name) for name in changed}, changed)
     for name, value in changed.items():
         setattr(row, name, value)
     row.updated_at, row.version = now, row.version + 1
@@ -105,7 +106,7 @@ def change(session: Session, row: Webhook, actor: AuditActor, values: WebhookVal
     if changed.get("is_active") is False:
         give_up_waiting(session, row, now)
     session.flush()
-    audit_log.record(session, row.account_id, actor, "webhook.changed", row, changed, now)
+    audit_log.record(session, row.account_id, actor, "webhook.changed", row, said, now)
 
 
 def rotate(session: Session, row: Webhook, actor: AuditActor, *, seal: Seal, now: datetime) -> str:

@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from app.business.accounts.services import audit_log
+from app.business.accounts.services.audit_log import AuditActor
 from app.business.accounts.services.scope import Scope
 from app.business.errors import Conflict, Invalid, NotFound
 from app.business.folding import fold
@@ -16,6 +18,7 @@ from app.business.planner.services.plain_text import clean_body, clean_line
 from app.business.planner.services.record_versions import differing, lock_version, write_changes
 from app.business.time_zones import check_time_zone
 
+NOBODY = AuditActor()
 GENERAL = "General"
 """The sector of records that name none."""
 
@@ -25,22 +28,38 @@ PROFILE_LIMIT = 5_000
 WORDS_TO_AVOID_LIMIT = 200
 
 
-def create_site(session: Session, account_id: int, fields: Mapping[str, Any], *, now: datetime) -> Site:
+def create_site(
+    session: Session,
+    account_id: int,
+    fields: Mapping[str, Any],
+    *,
+    actor: AuditActor = NOBODY,
+    now: datetime,
+) -> Site:
     """A new site. `fields`: name, any others of the site. Raises Invalid."""
     values = _site_values({"name": "", **fields})
     site = Site(account_id=account_id, created_at=now, updated_at=now, **values)
     session.add(site)
     session.flush()
+    audit_log.record(session, account_id, actor, "site.made", site, {"name": site.name}, now)
     return site
 
 
 def update_site(
-    session: Session, site: Site, changes: Mapping[str, Any], *, seen: int | None = None, now: datetime
+    session: Session,
+    site: Site,
+    changes: Mapping[str, Any],
+    *,
+    seen: int | None = None,
+    actor: AuditActor = NOBODY,
+    now: datetime,
 ) -> Site:
     """Change the given fields only. `seen`: the version they were made from. Raises Invalid, Stale."""
     lock_version(session, site, seen)
     if values := differing(site, _site_values(changes)):
+        said = audit_log.differences({name: getattr(site, name) for name in values}, values)
         write_changes(session, site, values, now)
+        audit_log.record(session, site.account_id, actor, "site.changed", site, said, now)
     return site
 
 

@@ -41,13 +41,15 @@ def save() -> ResponseReturnValue:
     if not form.validate():
         return _page(form), 422
     chosen = {name: form[name].data for name in FIELDS} | {"minutes_saved": _minutes(form)}
-    changed = {name: value for name, value in chosen.items() if value != getattr(person.account, name)}
+    before = {name: getattr(person.account, name) for name in chosen}
+    changed = {name: value for name, value in chosen.items() if value != before[name]}
     if changed:
         db.session.execute(
             update(Account).where(Account.id == person.account.id).values(**changed, updated_at=now)
         )
+        said = audit_log.differences(before, changed)
         audit_log.record(
-            db.session(), person.account.id, person.actor, "account.changed", person.account, changed, now
+            db.session(), person.account.id, person.actor, "account.changed", person.account, said, now
         )
         if "daily_ceiling" in changed:
             wake_for_budget(db.session(), person.account.id)

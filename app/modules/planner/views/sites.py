@@ -21,7 +21,8 @@ from app.modules.web import see_other
 
 
 def _save_site(site: Site, changes: dict[str, Any], seen: int | None, now: datetime) -> None:
-    site_service.update_site(db.session(), site, changes, seen=seen, now=now)
+    actor = current_person().actor
+    site_service.update_site(db.session(), site, changes, seen=seen, actor=actor, now=now)
     wake_for_budget(db.session(), site.account_id, site.id)
 
 
@@ -81,7 +82,7 @@ def add() -> ResponseReturnValue:
     form, person = SiteForm(timezone=current_person().account.timezone), current_person()
     if form.validate_on_submit() and form.taken(
         lambda: site_service.create_site(
-            db.session(), person.account.id, form.values(), now=datetime.now(UTC)
+            db.session(), person.account.id, form.values(), actor=person.actor, now=datetime.now(UTC)
         )
     ):
         db.session.commit()

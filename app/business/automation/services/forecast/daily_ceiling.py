@@ -42,5 +42,5 @@ def set_ceiling(
         .returning(Account.id)
     )
     if taken:
-        changed = {"daily_ceiling": ceiling}
+        changed = audit_log.differences({"daily_ceiling": None}, {"daily_ceiling": ceiling})
         audit_log.record(session, account.id, actor, "account.changed", account, changed, now)

@@ -1,0 +1,180 @@
+"""Entries of the audit log as a page shows them: who did what to which row, and what differs."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flask import url_for
+from sqlalchemy import select
+
+from app.business.accounts.models import Account, ApiKey, AuditEntry, User
+from app.business.archived_rows import WITH_ARCHIVED
+from app.business.automation.models import AutomationRule, RuleVersion
+from app.business.outlets.webhook_models import Webhook
+from app.business.planner.models import Cluster, Idea, Keyword, Site
+from app.business.writer.models import Content, Task
+from app.infrastructure.database import db
+from app.modules.access import current_person
+from app.modules.automation.diff.rules import rule_changes
+from app.modules.automation.labels.audit import NOT_SHOWN, NOUNS, action_words, field_words
+from app.modules.automation.rule_form.choices import load_choices
+from app.modules.changes import Change
+
+MODELS: Mapping[str, tuple[type[Any], str, str]] = {
+    "account": (Account, "name", ""),
+    "api_key": (ApiKey, "name", ""),
+    "automation_rule": (AutomationRule, "name", "automation.rule"),
+    "cluster": (Cluster, "name", "planner.cluster"),
+    "content": (Content, "title", "writer.content"),
+    "idea": (Idea, "title", "planner.idea"),
+    "keyword": (Keyword, "text", "planner.keyword"),
+    "site": (Site, "name", "planner.site"),
+    "task": (Task, "title", "writer.task"),
+    "user": (User, "email", ""),
+    "webhook": (Webhook, "name", "outlets.webhook"),
+}
+"""Kind of row -> its table, the column that names it, and its page."""
+PAGES = {
+    "scheduled_task": "automation.run",
+    "operation": "automation.operation",
+    "incident": "automation.incident",
+}
+"""Kinds of rows that have a number only."""
+LONGEST = 160
+COMMAND = "A command, or the product itself"
+
+
+@dataclass(frozen=True)
+class AuditLine:
+    """who: a person or key · done: what they did · subject: what it was done to, and its page · only: its history."""
+
+    entry: AuditEntry
+    who: str
+    done: str
+    subject: str
+    url: str
+    changes: Sequence[Change]
+
+
+def audit_lines(entries: Sequence[AuditEntry]) -> list[AuditLine]:
+    """All in a few queries, however many entries there are."""
+    names = {kind: _names(kind, _ids(entries, kind)) for kind in {entry.subject_type for entry in entries}}
+    people = _names("user", {entry.user_id for entry in entries if entry.user_id})
+    keys = _names("api_key", {entry.api_key_id for entry in entries if entry.api_key_id})
+    sites, changes = _site_names(), _changes_of_rules(entries)
+    return [
+        AuditLine(
+            entry,
+            _who(entry, people, keys),
+            action_words(entry.action),
+            "" if entry.action == "user.signed_in" else _subject(entry, names[entry.subject_type]),
+            _page_of(entry, names[entry.subject_type]),
+            changes.get(entry.id, []) + _changes(entry, sites),
+        )
+        for entry in entries
+    ]
+
+
+def _ids(entries: Sequence[AuditEntry], kind: str) -> set[int]:
+    return {entry.subject_id for entry in entries if entry.subject_type == kind and entry.subject_id}
+
+
+def _names(kind: str, ids: Collection[int]) -> dict[int, str]:
+    if kind not in MODELS or not ids:
+        return {}
+    model, column, _page = MODELS[kind]
+    mine = model.id == current_person().account.id if model is Account else _own(model)
+    query = select(model.id, getattr(model, column)).where(mine, model.id.in_(ids))
+    rows = db.session.execute(query, execution_options=WITH_ARCHIVED)
+    return {row[0]: row[1] for row in rows}
+
+
+def _own(model: type[Any]) -> Any:
+    return current_person().scope.sees(model)
+
+
+def _who(entry: AuditEntry, people: Mapping[int, str], keys: Mapping[int, str]) -> str:
+    if entry.user_id is None:
+        return COMMAND
+    person = people.get(entry.user_id, f"Person {entry.user_id}")
+    return f"{person}, by the key “{keys.get(entry.api_key_id, '?')}”" if entry.api_key_id else person
+
+
+def _subject(entry: AuditEntry, names: Mapping[int, str]) -> str:
+    noun = NOUNS.get(entry.subject_type, f"the {entry.subject_type.replace('_', ' ')}")
+    name = names.get(entry.subject_id or 0)
+    if entry.subject_type == "user":
+        return name or f"person {entry.subject_id}"
+    if name:
+        return f"{noun} “{name}”"
+    told = (entry.data or {}).get("name") or (entry.data or {}).get("url")
+    if isinstance(told, str):
+        return f"{noun} “{told}”"
+    return (
+        noun if entry.subject_type in ("ai_connection", "incoming_address") else f"{noun} {entry.subject_id}"
+    )
+
+
+def _page_of(entry: AuditEntry, names: Mapping[int, str]) -> str:
+    if entry.subject_type in PAGES:
+        return url_for(PAGES[entry.subject_type], id=entry.subject_id)
+    page = MODELS[entry.subject_type][2] if entry.subject_id in names else ""
+    return url_for(page, id=entry.subject_id) if page else ""
+
+
+def _changes_of_rules(entries: Sequence[AuditEntry]) -> dict[int, list[Change]]:
+    """Entry -> what a saved version of a rule says otherwise than the one before."""
+    saved = {
+        entry.id: (entry.subject_id, entry.data["version"])
+        for entry in entries
+        if entry.action == "rule.changed" and entry.subject_id and entry.data and "version" in entry.data
+    }
+    if not saved:
+        return {}
+    wanted = {(rule, number - step) for rule, number in saved.values() for step in (0, 1)}
+    query = select(RuleVersion).where(
+        RuleVersion.account_id == current_person().account.id,
+        RuleVersion.rule_id.in_({rule for rule, _ in wanted}),
+        RuleVersion.version.in_({number for _, number in wanted}),
+    )
+    found = {(row.rule_id, row.version): row.definition for row in db.session.scalars(query)}
+    choices = load_choices(db.session(), current_person().scope)
+    return {
+        key: rule_changes(found[rule, number - 1], found[rule, number], choices)
+        for key, (rule, number) in saved.items()
+        if (rule, number) in found and (rule, number - 1) in found
+    }
+
+
+def _site_names() -> dict[int, str]:
+    rows = db.session.execute(select(Site.id, Site.name).where(_own(Site)))
+    return {row[0]: row[1] for row in rows}
+
+
+def _changes(entry: AuditEntry, sites: Mapping[int, str]) -> list[Change]:
+    data = entry.data or {}
+    if data.keys() == {"from", "to"}:
+        return [Change(field_words("role"), str(data["from"]), str(data["to"]))]
+    return [_change(name, value, sites) for name, value in data.items() if name not in NOT_SHOWN]
+
+
+def _change(name: str, value: Any, sites: Mapping[int, str]) -> Change:
+    if isinstance(value, dict) and value.keys() == {"from", "to"}:
+        before, after = (_words(name, value[key], sites) for key in ("from", "to"))
+        return Change(field_words(name), before, after)
+    return Change(field_words(name), None, _words(name, value, sites))
+
+
+def _words(name: str, value: Any, sites: Mapping[int, str]) -> str:
+    if name == "site_ids":
+        return ", ".join(sites.get(id, f"site {id}") for id in value) if value is not None else "All"
+    if value is None or value in ("", []):
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {one}" for key, one in value.items())
+    text = f"{value:,}" if isinstance(value, int) else str(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"

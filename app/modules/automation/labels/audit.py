@@ -1,0 +1,137 @@
+"""The audit log in words: what was done, to what, and the names of what differs."""
+
+from collections.abc import Mapping
+
+KINDS: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "rules": ("Rules", ("automation_rule",)),
+    "people": ("People and sign-ins", ("user",)),
+    "keys": ("API keys", ("api_key",)),
+    "account": ("Account, plan and budgets", ("account",)),
+    "sites": ("Sites", ("site",)),
+    "connections": (
+        "Connections",
+        ("ai_connection", "wordpress_connection", "webhook", "incoming_address"),
+    ),
+    "records": ("Records", ("keyword", "cluster", "idea", "task", "content")),
+    "runs": ("Runs and incidents", ("scheduled_task", "operation", "incident")),
+}
+"""What people filter by: its words, and the tables."""
+
+ACTIONS: Mapping[str, str] = {
+    "account.changed": "changed the settings of",
+    "account.closed": "closed",
+    "account.made": "made",
+    "account.paused": "paused all automation of",
+    "account.resumed": "resumed all automation of",
+    "ai_connection.changed": "changed",
+    "ai_connection.removed": "removed",
+    "api_key.changed": "changed",
+    "api_key.made": "made",
+    "api_key.revoked": "revoked",
+    "content.share_ended": "ended a share link of",
+    "content.shared": "made a share link of",
+    "credits.adjusted": "adjusted the credits of",
+    "incident.muted": "muted",
+    "incident.unmuted": "reports again",
+    "incoming.ended": "ended",
+    "incoming.made": "made",
+    "incoming.renewed": "renewed",
+    "plan.changed": "changed the plan of",
+    "rule.archived": "archived",
+    "rule.changed": "changed",
+    "rule.created": "made",
+    "rule.disabled": "switched off",
+    "rule.enabled": "switched on",
+    "rule.made": "made",
+    "rule.restored": "restored",
+    "rule.stopped": "switched off, after failures in a row,",
+    "run.answered": "answered the question of",
+    "run.undone": "began to undo",
+    "runs.retried": "retried runs in",
+    "site.changed": "changed",
+    "site.made": "made",
+    "user.added": "added",
+    "user.link_made": "made a sign-in link for",
+    "user.password_changed": "changed the password of",
+    "user.password_reset": "reset the password of",
+    "user.recovery_codes_made": "made new recovery codes for",
+    "user.role_changed": "changed the role of",
+    "user.second_factor_off": "switched off the second factor of",
+    "user.second_factor_on": "switched on the second factor of",
+    "user.signed_in": "signed in",
+    "user.signed_out": "signed browsers out of",
+    "user.sites_changed": "changed the sites of",
+    "user.switched_off": "switched off",
+    "user.switched_on": "switched on",
+    "webhook.changed": "changed",
+    "webhook.made": "made",
+    "webhook.removed": "removed",
+    "webhook.secret_rotated": "renewed the secret of",
+    "wordpress.connected": "connected",
+    "wordpress.disconnected": "disconnected",
+}
+"""What stands between who did it and what it was done to."""
+
+OF_RECORDS: Mapping[str, str] = {
+    "archived": "archived",
+    "restored": "restored",
+    "undone": "took back",
+    "given_back": "gave its status back to",
+}
+
+NOUNS: Mapping[str, str] = {
+    "account": "the account",
+    "ai_connection": "the AI service",
+    "api_key": "the key",
+    "automation_rule": "the rule",
+    "content": "the article",
+    "incident": "the incident",
+    "incoming_address": "the address for messages",
+    "operation": "operation",
+    "scheduled_task": "run",
+    "user": "",
+    "wordpress_connection": "the WordPress of",
+}
+
+FIELDS: Mapping[str, str] = {
+    "address": "Address",
+    "amount": "Credits",
+    "api_key": "Key",
+    "approved": "Approved",
+    "base_url": "Address",
+    "browsers": "Browsers signed out",
+    "chain_notice_credits": "Tell when a chain uses more within an hour",
+    "changes_per_minute": "Changes a minute",
+    "copy_of": "Copy of rule",
+    "daily_ceiling": "Most credits in a day",
+    "events": "Events",
+    "expires_at": "Last moment",
+    "failures": "Failures in a row",
+    "is_active": "Switched on",
+    "keys_ended": "Keys ended",
+    "may_approve": "May approve articles",
+    "minutes_saved": "Minutes that a person takes",
+    "monthly_budget": "Credits a month",
+    "operator_credit_limit": "Largest run an operator may start",
+    "requests_per_minute": "Requests a minute",
+    "role": "Role",
+    "second_factor": "Second factor",
+    "second_factor_required": "Everybody needs a second factor",
+    "site_ids": "Sites",
+    "timezone": "Time zone",
+    "url": "Address",
+    "username": "User name",
+}
+"""Names of values in entries; others read as they are stored, without underscores."""
+
+NOT_SHOWN = ("share", "site_id", "operation", "version")
+
+
+def action_words(action: str) -> str:
+    """`archived` for `keyword.archived`; what has no words of its own reads as it is stored."""
+    done = action.partition(".")[2]
+    return ACTIONS.get(action) or OF_RECORDS.get(done) or done.replace("_", " ")
+
+
+def field_words(name: str) -> str:
+    return FIELDS.get(name) or name.replace("_", " ").capitalize()
