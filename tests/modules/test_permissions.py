@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from app.business.accounts.models import Account, Role
 from app.modules.access import Permission, declare, permission_of
-from tests.factories import make_user
+from tests.factories import make_site, make_user
 from tests.fuzz.world import fingerprint
 from tests.modules.permissions import (
     MISSING,
@@ -32,6 +32,8 @@ pytestmark = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True, 
 READING = ("GET", "HEAD")
 REACHED = "the view was reached"
 Clients = dict[str, tuple[str | None, FlaskClient]]
+ON_ONE_SITE = ("viewer", "editor")
+"""Roles whose holders in the other account see one of its sites only."""
 
 
 @pytest.fixture
@@ -119,9 +121,13 @@ def test_who_may_read_a_page_can_also_open_it(
 def test_foreign_and_missing_rows_answer_alike(
     app: Flask, session: Session, people: People, rows: dict[str, str]
 ) -> None:
-    """For the roles of another account, by session and by key: the same 404, byte for byte, and nothing changes."""
+    """For every role of another account, on all of its sites and on one, by session and by key: the same 404, byte for
+    byte, and nothing changes."""
     account = session.get_one(Account, people.stranger.account_id)
     strangers = {role: make_user(session, account, Role(role)) for role in ROLES[:-1]}
+    own_site = make_site(session, account)
+    for role in ON_ONE_SITE:
+        strangers[role].site_ids = [own_site.id]
     others = People(people.account, **strangers, owner=people.stranger, stranger=people.owner)
     clients = everybody(app, session, others)
     before = fingerprint(session)
@@ -133,7 +139,12 @@ def test_foreign_and_missing_rows_answer_alike(
                     client.open(address(rule, ids), method=method, json={} if is_api(rule) else None)
                     for ids in (rows, MISSING)
                 )
-                assert foreign.status_code == missing.status_code == 404, (who, method, rule)
+                is_closed = role in ON_ONE_SITE and acts_on_the_account(app, endpoint)
+                assert foreign.status_code == missing.status_code == (403 if is_closed else 404), (
+                    who,
+                    method,
+                    rule,
+                )
                 assert comparable(foreign) == comparable(missing), (who, method, rule)
                 assert foreign.headers["Content-Type"] == missing.headers["Content-Type"]
     assert fingerprint(session) == before
@@ -200,6 +211,12 @@ def is_let_in(endpoint: str, rule: str, role: str | None, who: str) -> bool:
     if role is None or (who.startswith("key") and not is_api(rule)):
         return False
     return ROLES.index(role) >= ROLES.index(needed)
+
+
+def acts_on_the_account(app: Flask, endpoint: str) -> bool:
+    with app.app_context():
+        permission = permission_of(endpoint)
+    return bool(permission and permission.whole_account)
 
 
 def is_api(rule: str) -> bool:

@@ -151,3 +151,30 @@ def test_unknown_links_change_nothing_and_nobody_makes_endless_ones(
         make_share(session, content, AuditActor(people.operator.id), datetime.now(UTC))
     session.commit()
     assert operator.post(f"/content/{content.id}/shares").status_code == 409
+
+
+def test_the_token_of_a_link_opens_no_other_address(
+    app: Flask, session: Session, people: People, content: Content, operator: FlaskClient
+) -> None:
+    token = made_by(operator, content).rpartition("/")[2]
+    before = fingerprint(session)
+    with_token = [
+        rule.rule for rule in app.url_map.iter_rules() if re.search(r"<(string:)?token>", rule.rule)
+    ]
+    assert len(with_token) > 2
+    for rule in with_token:
+        path = re.sub(r"<(string:)?token>", token, rule)
+        if not path.startswith("/shared/"):
+            assert app.test_client().get(path).status_code in (400, 404, 405, 410), path
+    key = {"Authorization": f"Bearer {token}"}
+    assert app.test_client().get(f"/api/writer/content/{content.id}/", headers=key).status_code == 401
+    visitor = app.test_client()
+    with visitor.session_transaction() as cookie:
+        cookie["token"] = cookie["waiting"] = token
+    for path, status in (
+        (f"/content/{content.id}", 302),
+        ("/api/writer/content/", 401),
+        ("/sign-in/code", 303),
+    ):
+        assert visitor.get(path).status_code == status, path
+    assert fingerprint(session) == before
