@@ -134,17 +134,14 @@ def test_foreign_and_missing_rows_answer_alike(
     for number, (endpoint, method, rule) in enumerate(calls(app)):
         if names_a_row(rule):
             for who in let_in_by_turns(clients, endpoint, rule, number):
-                client = clients[who][1]
+                role, client = clients[who]
                 foreign, missing = (
                     client.open(address(rule, ids), method=method, json={} if is_api(rule) else None)
                     for ids in (rows, MISSING)
                 )
                 is_closed = role in ON_ONE_SITE and acts_on_the_account(app, endpoint)
-                assert foreign.status_code == missing.status_code == (403 if is_closed else 404), (
-                    who,
-                    method,
-                    rule,
-                )
+                expected = 403 if is_closed else 404
+                assert foreign.status_code == missing.status_code == expected, (who, method, rule)
                 assert comparable(foreign) == comparable(missing), (who, method, rule)
                 assert foreign.headers["Content-Type"] == missing.headers["Content-Type"]
     assert fingerprint(session) == before
