@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, Self
+from typing import Any, Literal, Protocol, Self, runtime_checkable
 
 from pydantic import BaseModel
 
@@ -32,6 +32,7 @@ class ModelConnection:
     api_key_sealed: str = field(repr=False)
     model: str
     article_model: str
+    embedding_model: str
     mode: str | None
     price_in: int | None
     price_out: int | None
@@ -117,6 +118,23 @@ class ProviderFault(Exception):
     def is_passing(self) -> bool:
         """Whether retrying later can help."""
         return self.kind in PASSING
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """Vectors of texts, in their order; tokens as the service counted them."""
+
+    vectors: list[list[float]]
+    tokens: int = 0
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """A provider of vectors."""
+
+    def embed(self, texts: list[str], connection: ModelConnection, key: str) -> Embeddings:
+        """By the connection's model for that. Raises ProviderFault."""
+        ...
 
 
 class LanguageModel(Protocol):

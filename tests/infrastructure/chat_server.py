@@ -85,6 +85,28 @@ def ideas(count: int) -> Callable[[Handler], None]:
     return reply
 
 
+def vectors(width: int = 8, *, usage: bool = True, **changes: Any) -> Callable[[Handler], None]:
+    """Vectors by the first letter of each text, in another order than asked for; `changes`: to the answer."""
+
+    def reply(handler: Handler) -> None:
+        texts = handler.body["input"]
+        data = [
+            {
+                "object": "embedding",
+                "index": at,
+                "embedding": [float(ord(text[0]) % width == n) for n in range(width)],
+            }
+            for at, text in enumerate(texts)
+        ]
+        used = {"prompt_tokens": len(texts), "total_tokens": len(texts)}
+        answer = {"object": "list", "model": "small-1", "data": data[::-1]} | (
+            {"usage": used} if usage else {}
+        )
+        handler.send(200, json.dumps(answer | changes).encode())
+
+    return reply
+
+
 def answers(
     status: int, body: bytes = b"{}", kind: str = "application/json", **headers: str
 ) -> Callable[[Handler], None]:

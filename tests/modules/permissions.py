@@ -134,7 +134,8 @@ TABLE = {
         webhooks_api.list_webhooks webhooks_api.create_webhook webhooks_api.get_webhook
         webhooks_api.change_webhook webhooks_api.remove_webhook webhooks_api.rotate_secret
         webhooks_api.test_webhook webhooks_api.list_deliveries webhooks_api.resend_delivery
-        planner.new_site planner.edit_site planner_api.create_site planner_api.change_site
+        planner.new_site planner.edit_site planner.grouping planner.choose_grouping
+        planner_api.create_site planner_api.change_site
     """,
 }
 NEEDED = {endpoint: role for role, endpoints in TABLE.items() for endpoint in endpoints.split()}

@@ -16,7 +16,7 @@ class AiConnection(AccountOwned, Stamped, Versioned, Base):
     """The account's own AI service. Prices are for a million tokens.
 
     api_key_sealed: encrypted; empty for services that need none · mode: how the service is asked for JSON, once a
-    test has found out.
+    test has found out · embedding_model: makes the vectors by which keywords are grouped; empty: the built-in ones do.
     """
 
     __tablename__ = "ai_connection"
@@ -30,6 +30,7 @@ class AiConnection(AccountOwned, Stamped, Versioned, Base):
     api_key_sealed: Mapped[str] = mapped_column(Text(), default="")
     model: Mapped[str] = mapped_column(Text(255))
     article_model: Mapped[str] = mapped_column(Text(255), default="")
+    embedding_model: Mapped[str] = mapped_column(Text(255), default="", server_default="")
     price_in: Mapped[int | None] = mapped_column(Micros)
     price_out: Mapped[int | None] = mapped_column(Micros)
     monthly_limit: Mapped[int | None] = mapped_column(Micros)

@@ -59,16 +59,36 @@ class Intent(StrEnum):
     NAVIGATIONAL = "navigational"
 
 
+class Grouping(StrEnum):
+    """What decides which keywords belong together."""
+
+    MEANING = "meaning"
+    PARENT_KEYWORD = "parent_keyword"
+
+
+class Tightness(StrEnum):
+    """How near keywords must be for one page."""
+
+    LOOSE = "loose"
+    USUAL = "usual"
+    TIGHT = "tight"
+
+
 class Site(AccountOwned, Stamped, Versioned, Base):
     """A web site that content is made for.
 
     about, audience, tone, words_to_avoid, call_to_action, facts: its profile, which articles are written by.
+    grouping, tightness: how its keywords are put into clusters from now on.
     """
 
     site_key = "id"
 
     __tablename__ = "site"
-    __table_args__ = owner_key(one_of("status", list(SiteStatus)))
+    __table_args__ = owner_key(
+        one_of("status", list(SiteStatus)),
+        one_of("grouping", list(Grouping)),
+        one_of("tightness", list(Tightness)),
+    )
 
     name: Mapped[str] = mapped_column(Text(255))
     url: Mapped[str] = mapped_column(Text(2000), default="")
@@ -82,6 +102,8 @@ class Site(AccountOwned, Stamped, Versioned, Base):
     words_to_avoid: Mapped[list[Any]] = mapped_column(default=list, server_default="[]")
     call_to_action: Mapped[str] = mapped_column(Text(), default="", server_default="")
     facts: Mapped[str] = mapped_column(Text(), default="", server_default="")
+    grouping: Mapped[str] = mapped_column(Text(20), default=Grouping.MEANING, server_default=Grouping.MEANING)
+    tightness: Mapped[str] = mapped_column(Text(20), default=Tightness.USUAL, server_default=Tightness.USUAL)
     name_folded: Mapped[str] = folded_text("name")
     url_folded: Mapped[str] = folded_text("url")
     timezone_folded: Mapped[str | None] = folded_text("timezone", nullable=True)

@@ -1,11 +1,23 @@
 """Each account's own AI service where it has one, else that of the installation."""
 
-from app.business.language_model import Completion, LanguageModel, ModelConnection, Prompt, ProviderFault
+from typing import TYPE_CHECKING
+
+from app.business.language_model import (
+    Completion,
+    Embeddings,
+    LanguageModel,
+    ModelConnection,
+    Prompt,
+    ProviderFault,
+)
 from app.infrastructure.ai.endpoint import Endpoint
 from app.infrastructure.ai.response_formats import mode_named
 from app.infrastructure.outbound.policy import OutboundPolicy
 from app.infrastructure.secret_box import SecretBox, Unreadable
 from app.settings import Settings
+
+if TYPE_CHECKING:
+    from app.infrastructure.ai.openai_compatible import OpenAICompatible
 
 MOST_KEPT = 100
 ON_THE_PAGE = "An owner must check it on the page AI service."
@@ -16,7 +28,7 @@ class ConnectedModels:
 
     def __init__(self, settings: Settings, own: LanguageModel) -> None:
         self.settings, self.own = settings, own
-        self._kept: dict[tuple[int, int], LanguageModel] = {}
+        self._kept: dict[tuple[int, int], OpenAICompatible] = {}
 
     def write(self, prompt: Prompt, key: str) -> Completion:
         """Raises ProviderFault."""
@@ -24,7 +36,11 @@ class ConnectedModels:
             return self.own.write(prompt, key)
         return self._model_of(prompt.connection).write(prompt, key)
 
-    def _model_of(self, connection: ModelConnection) -> LanguageModel:
+    def embed(self, texts: list[str], connection: ModelConnection, key: str) -> Embeddings:
+        """Raises ProviderFault."""
+        return self._model_of(connection).embed(texts, key, connection)
+
+    def _model_of(self, connection: ModelConnection) -> "OpenAICompatible":
         named = (connection.id, connection.version)
         if named not in self._kept:
             # Imported here: the client is large, and many installations never need it.
@@ -56,6 +72,7 @@ def endpoint_of(connection: ModelConnection, box: SecretBox) -> Endpoint:
         api_key=key,
         model=connection.model,
         article_model=connection.article_model,
+        embedding_model=connection.embedding_model,
         mode=mode_named(connection.mode),
         key_setting=ON_THE_PAGE,
         address_setting=ON_THE_PAGE,

@@ -14,6 +14,7 @@ class Endpoint:
     api_key: str = field(repr=False)
     model: str
     article_model: str = ""
+    embedding_model: str = ""
     mode: Mode = MODES[0]
     key_setting: str = "An administrator must check AI_API_KEY."
     address_setting: str = "Check AI_BASE_URL and AI_MODEL."

@@ -2,14 +2,24 @@
 
 import json
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx2 as httpx
 import openai
 from pydantic import BaseModel
 
-from app.business.language_model import Completion, ModelUse, Prompt, ProviderFault
+from app.business.language_model import (
+    Completion,
+    Embeddings,
+    ModelConnection,
+    ModelUse,
+    Prompt,
+    ProviderFault,
+)
 from app.infrastructure.ai.answers import UnusableAnswer, read_answer
+from app.infrastructure.ai.embedding_answers import read_embeddings
 from app.infrastructure.ai.endpoint import Endpoint
 from app.infrastructure.ai.provider_faults import FaultReader
 from app.infrastructure.ai.replies import Reply, StreamError, read_stream, read_whole
@@ -19,6 +29,8 @@ from app.infrastructure.outbound.transport import MEGABYTE, AnswerTooLarge, Boun
 
 BOUNDS = Bounds(silence=60, total=1_500, size=8 * MEGABYTE)
 """A model may write for long, as long as it writes."""
+TEXTS_AT_ONCE = 64
+"""Texts in one call for vectors: what comes back stays within the bounds of an answer."""
 MOST_RESTS = 3
 """How often the rest of one answer is requested."""
 GO_ON = (
@@ -60,6 +72,49 @@ class OpenAICompatible:
             if tokens:
                 fault.use = ModelUse.of(prompt, self.endpoint.model_for(prompt.kind), tokens)
             raise
+
+    def embed(self, texts: list[str], key: str, connection: ModelConnection | None = None) -> Embeddings:
+        """Vectors of the texts, several texts a call. Raises ProviderFault; `connection`: by which it is priced."""
+        found = Embeddings([])
+        try:
+            for number, start in enumerate(range(0, len(texts), TEXTS_AT_ONCE), 1):
+                part = self._embed_once(texts[start : start + TEXTS_AT_ONCE], f"{key}-e{number}")
+                found = Embeddings(found.vectors + part.vectors, found.tokens + part.tokens)
+        except ProviderFault as fault:
+            if found.tokens and connection:
+                cost = connection.cost(found.tokens, 0)
+                fault.use = ModelUse(self.endpoint.embedding_model, "", found.tokens, 0, cost)
+            raise
+        return found
+
+    def _embed_once(self, texts: list[str], key: str) -> Embeddings:
+        # Numbers, because not every service packs them as the client asks for by default.
+        body = {"model": self.endpoint.embedding_model, "input": texts, "encoding_format": "float"}
+        headers = {"Idempotency-Key": key, "Accept-Encoding": "identity", **_key_headers(self.endpoint)}
+        create: Any = self._client.embeddings.with_streaming_response.create
+        with self._faults_named(), create(**body, extra_headers=headers) as response:
+            sent = response.text()
+        try:
+            return read_embeddings(sent, len(texts))
+        except UnusableAnswer as error:
+            message = "The AI service sent vectors that cannot be used."
+            raise ProviderFault("bad_answer", message, detail=self._faults.safe(str(error))) from None
+
+    @contextmanager
+    def _faults_named(self) -> Iterator[None]:
+        try:
+            yield
+        except openai.APIStatusError as error:
+            raise self._faults.of_status(error) from None
+        except AnswerTooLarge:
+            message = "The AI service sent far more than was asked for."
+            raise ProviderFault("bad_answer", message) from None
+        except OutboundRefused as refusal:
+            raise ProviderFault("misconfigured", str(refusal)) from None
+        except StreamError as error:
+            raise self._faults.of_stream(str(error)) from None
+        except (openai.APIConnectionError, httpx.HTTPError) as error:
+            raise self._faults.of_connection(error) from None
 
     def _ask_twice(self, prompt: Prompt, key: str, tokens: Counter[str]) -> Completion:
         messages = _messages(prompt)
@@ -120,20 +175,12 @@ class OpenAICompatible:
                 **response_format(self.mode, answer),
                 **self._stream,
             }
-            try:
-                return self._exchange(body, key)
-            except openai.APIStatusError as error:
-                if not self._ask_for_less(error):
-                    raise self._faults.of_status(error) from None
-            except AnswerTooLarge:
-                message = "The AI service sent far more than was asked for."
-                raise ProviderFault("bad_answer", message) from None
-            except OutboundRefused as refusal:
-                raise ProviderFault("misconfigured", str(refusal)) from None
-            except StreamError as error:
-                raise self._faults.of_stream(str(error)) from None
-            except (openai.APIConnectionError, httpx.HTTPError) as error:
-                raise self._faults.of_connection(error) from None
+            with self._faults_named():
+                try:
+                    return self._exchange(body, key)
+                except openai.APIStatusError as error:
+                    if not self._ask_for_less(error):
+                        raise
 
     def _exchange(self, body: dict[str, Any], key: str) -> Reply:
         headers = {"Idempotency-Key": key, "Accept-Encoding": "identity", **_key_headers(self.endpoint)}

@@ -51,9 +51,22 @@ def probe(endpoint: Endpoint, policy: OutboundPolicy, bounds: Bounds = BOUNDS) -
             message = f"{model}: {found.message}{_hint(endpoint, found)}"
             return Probe(False, None, message, tokens, found.may_have_worked)
         mode = found
+    if endpoint.embedding_model:
+        try:
+            tokens.update(prompt_tokens=_try_vectors(endpoint, policy, bounds))
+        except ProviderFault as fault:
+            message = f"{endpoint.embedding_model}: {fault.message}{_hint(endpoint, fault)}"
+            return Probe(False, None, message, tokens, fault.may_have_worked)
     models = " and ".join(dict.fromkeys([endpoint.model, endpoint.model_for("content")]))
     seconds = time.monotonic() - begun
     return Probe(True, mode, f"{models} answered in {seconds:.1f} seconds. {MODE_WORDS[mode]}", tokens)
+
+
+def _try_vectors(endpoint: Endpoint, policy: OutboundPolicy, bounds: Bounds) -> int:
+    """Ask for the vectors of two words; returns the tokens counted. Raises ProviderFault."""
+    from app.infrastructure.ai.openai_compatible import OpenAICompatible
+
+    return OpenAICompatible(endpoint, policy, bounds).embed(["red", "blue"], "test-of-the-connection").tokens
 
 
 def _form_of(

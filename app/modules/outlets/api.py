@@ -32,18 +32,23 @@ class AiShown(BaseModel):
     base_url: str
     model: str
     article_model: str
+    embedding_model: str
     price_in: float | None
     price_out: float | None
     monthly_limit: float | None
 
 
 class AiSent(Schema):
-    """`api_key`: left out, the stored one stays; empty or null: none. `article_model`: empty, `model` writes too."""
+    """`api_key`: left out, the stored one stays; empty or null: none. `article_model`: empty, `model` writes too.
+
+    `embedding_model`: makes the vectors by which keywords are grouped; empty, the built-in ones do.
+    """
 
     base_url: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2_000)]
     api_key: Annotated[str, StringConstraints(strip_whitespace=True, max_length=KEY_LIMIT)] | None = None
     model: Annotated[Line, Field(min_length=1)]
     article_model: Line = ""
+    embedding_model: Line = ""
     price_in: Money | None = None
     price_out: Money | None = None
     monthly_limit: Money | None = None
@@ -112,6 +117,7 @@ def _shown(row: AiConnection) -> AiShown:
         base_url=row.base_url,
         model=row.model,
         article_model=row.article_model,
+        embedding_model=row.embedding_model,
         price_in=money(row.price_in),
         price_out=money(row.price_out),
         monthly_limit=money(row.monthly_limit),

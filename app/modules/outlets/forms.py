@@ -37,6 +37,12 @@ class AiConnectionForm(ConsoleForm):
         [at_most(255)],
         render_kw={"autocomplete": "off", "spellcheck": "false"},
     )
+    embedding_model = StringField(
+        "Model for grouping keywords",
+        [at_most(255)],
+        description="One that makes vectors (embeddings). Empty: the built-in one, which knows English best.",
+        render_kw={"autocomplete": "off", "spellcheck": "false"},
+    )
     price_in = FloatField(
         "Price of a million tokens sent", [Optional(), between(0, MOST_MONEY)], render_kw=AMOUNT
     )
@@ -52,11 +58,8 @@ class AiConnectionForm(ConsoleForm):
 
     def fill(self, row: AiConnection) -> None:
         """With what is stored; the key is never shown."""
-        self.base_url.data, self.model.data, self.article_model.data = (
-            row.base_url,
-            row.model,
-            row.article_model,
-        )
+        for name in ("base_url", "model", "article_model", "embedding_model"):
+            self[name].data = getattr(row, name)
         for name in MONEY:
             amount = money(getattr(row, name))
             # Not `20.0`.
@@ -69,6 +72,7 @@ class AiConnectionForm(ConsoleForm):
             base_url=self.base_url.data,
             model=self.model.data,
             article_model=self.article_model.data or "",
+            embedding_model=self.embedding_model.data or "",
             api_key="" if self.no_key.data else self.api_key.data or None,
             **{name: self[name].data for name in MONEY},
         )

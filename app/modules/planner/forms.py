@@ -10,12 +10,14 @@ from wtforms.validators import Optional, StopValidation
 
 from app.business.planner.models import (
     ClusterStatus,
+    Grouping,
     IdeaStatus,
     Intent,
     KeywordStatus,
     Sector,
     Site,
     SiteStatus,
+    Tightness,
 )
 from app.business.planner.services.keyword_columns import FIELDS
 from app.business.planner.services.keyword_file import ENCODINGS
@@ -41,7 +43,31 @@ NEWEST = {"newest": "Newest first"}
 DECIMAL = {"inputmode": "decimal"}
 
 
-class SiteForm(ServiceForm):
+class GroupingForm(ServiceForm):
+    """How a site's keywords are put into clusters from now on."""
+
+    grouping = SelectField(
+        "Keywords go together by",
+        choices=options(
+            {
+                Grouping.MEANING: "What they mean",
+                Grouping.PARENT_KEYWORD: "The parent keyword of their file, where it names one",
+            }
+        ),
+    )
+    tightness = SelectField(
+        "Clusters",
+        choices=options(
+            {
+                Tightness.LOOSE: "Wider: fewer pages, for more searches each",
+                Tightness.USUAL: "As usual",
+                Tightness.TIGHT: "Tighter: more pages, each for nearer searches",
+            }
+        ),
+    )
+
+
+class SiteForm(GroupingForm):
     name = StringField("Name", [required("a name"), at_most(255)])
     url = StringField(
         "Web address",

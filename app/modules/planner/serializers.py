@@ -6,10 +6,12 @@ from pydantic import BaseModel, Field
 
 from app.business.planner.models import (
     ClusterStatus,
+    Grouping,
     IdeaStatus,
     Intent,
     KeywordStatus,
     SiteStatus,
+    Tightness,
 )
 from app.modules.api.exports import FileQuery
 from app.modules.api.fields import OneOf
@@ -43,6 +45,8 @@ class SiteNew(Schema):
     words_to_avoid: list[str] = Field(default_factory=list)
     call_to_action: str = ""
     facts: str = ""
+    grouping: OneOf[Grouping] = Grouping.MEANING
+    tightness: OneOf[Tightness] = Tightness.USUAL
 
 
 class SiteChanges(SiteNew):
@@ -66,6 +70,8 @@ class SiteShown(Shown):
     words_to_avoid: list[str]
     call_to_action: str
     facts: str
+    grouping: Grouping
+    tightness: Tightness
 
 
 class SiteQuery(Query):

@@ -3,7 +3,7 @@
 from flask import Blueprint
 
 from app.modules.planner import api, import_api
-from app.modules.planner.views import clusters, ideas, keyword_import, keywords, sites
+from app.modules.planner.views import clusters, grouping, ideas, keyword_import, keywords, sites
 
 blueprint = Blueprint("planner", __name__)
 add = blueprint.add_url_rule
@@ -12,6 +12,8 @@ add("/sites", "sites", sites.index)
 add("/sites/new", "new_site", sites.add, methods=["GET", "POST"])
 add("/sites/<int:id>", "site", sites.show)
 add("/sites/<int:id>/edit", "edit_site", sites.edit, methods=["GET", "POST"])
+add("/sites/<int:id>/grouping", "grouping", grouping.show)
+add("/sites/<int:id>/grouping", "choose_grouping", grouping.choose, methods=["POST"])
 add("/sites/<int:id>/sectors", "add_sector", sites.add_sector, methods=["POST"])
 add("/sites/sectors/<int:id>/edit", "edit_sector", sites.rename_sector, methods=["GET", "POST"])
 

@@ -21,7 +21,7 @@ HAS_MODEL = "has_model"
 MICROS = 1_000_000
 MOST_MONEY = 1_000_000
 MONEY = ("price_in", "price_out", "monthly_limit")
-TEXTS = ("base_url", "api_key", "model", "article_model")
+TEXTS = ("base_url", "api_key", "model", "article_model", "embedding_model")
 Seal = Callable[[str], str]
 
 
@@ -32,6 +32,7 @@ class ConnectionValues:
     base_url: str
     model: str
     article_model: str = ""
+    embedding_model: str = ""
     api_key: str | None = None
     price_in: float | None = None
     price_out: float | None = None
@@ -149,7 +150,7 @@ def _origin(of: AiConnection | ConnectionValues) -> tuple[str, str]:
 
 
 def _changes(row: AiConnection, values: ConnectionValues) -> dict[str, Any]:
-    wanted: dict[str, Any] = {name: getattr(values, name) for name in ("base_url", "model", "article_model")}
+    wanted: dict[str, Any] = {name: getattr(values, name) for name in TEXTS if name != "api_key"}
     for name in MONEY:
         amount = getattr(values, name)
         wanted[name] = None if amount is None else round(amount * MICROS)

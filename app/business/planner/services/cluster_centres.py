@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import BigInteger, ColumnElement, Select, cast, delete, func, select
 from sqlalchemy.orm import Session
 
+from app.business.folding import name_key
 from app.business.planner.grouping_models import ClusterCentre, SectorCut
 from app.business.planner.models import Cluster, Idea, Keyword, KeywordStatus
 from app.business.planner.services.clustering_plan import KnownCluster
@@ -49,6 +50,20 @@ def known_clusters(session: Session, account_id: int, sector_id: int, model: str
     for key, texts in _texts(session, stale).items():
         known[key] = KnownCluster(known[key].name, known[key].size, None, tuple(texts))
     return known
+
+
+def parents_of(session: Session, account_id: int, sector_id: int) -> dict[int, str]:
+    """The parent keyword, folded, that most of each cluster's keywords have; clusters without one are left out."""
+    count = func.count()
+    query = (
+        select(Keyword.cluster_id, Keyword.parent_keyword, count)
+        .where(Keyword.account_id == account_id, Keyword.sector_id == sector_id)
+        .where(Keyword.cluster_id.is_not(None), Keyword.parent_keyword != "")
+        .group_by(Keyword.cluster_id, Keyword.parent_keyword)
+        .order_by(count, Keyword.parent_keyword)
+    )
+    # The most frequent one comes last.
+    return {key: name_key(parent) for key, parent, _ in session.execute(query) if key is not None}
 
 
 def members_of(session: Session, query: Select[int | None, int, int, int]) -> dict[int, Members]:

@@ -1,6 +1,10 @@
 """Request and result of clustering, as plain data."""
 
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from app.business.language_model import ModelConnection, ModelUse
+from app.business.planner.models import Tightness
 
 ENGLISH_MODEL = "minilm-l6-int8-1"
 SPELLING_MODEL = "minilm-l6-int8-1+spelling-1"
@@ -12,9 +16,17 @@ def model_of(language: str) -> str:
     return ENGLISH_MODEL if language.lower().startswith("en") else SPELLING_MODEL
 
 
+def model_of_service(connection: ModelConnection) -> str:
+    """Whose vectors the texts of accounts with a service for that get."""
+    return f"{connection.embedding_model} at {urlsplit(connection.base_url).netloc}"[:255]
+
+
+CUT_FACTORS = {Tightness.LOOSE: 1.2, Tightness.USUAL: 1.0, Tightness.TIGHT: 0.8}
+
+
 @dataclass(frozen=True)
 class KeywordFacts:
-    """A keyword as plain data."""
+    """A keyword as plain data. `parent`: the broader search under which a tool files it."""
 
     id: int
     text: str
@@ -22,6 +34,7 @@ class KeywordFacts:
     intent: str | None
     impressions: int = 0
     clicks: int = 0
+    parent: str = ""
 
 
 @dataclass(frozen=True)
@@ -29,20 +42,23 @@ class KnownCluster:
     """A cluster of the sector: how many keywords it has and the mean of their vectors.
 
     `centre`: None where it is not stored, or is not of these keywords or this model any more; then it is made of
-    `texts`, the most searched of them.
+    `texts`, the most searched of them. `parent`: the parent keyword, folded, that most of its keywords have.
     """
 
     name: str
     size: int
     centre: bytes | None = None
     texts: tuple[str, ...] = ()
+    parent: str = ""
 
 
 @dataclass(frozen=True)
 class ClusteringRequest:
     """New keywords of one sector, the clusters it has, and what was left over earlier.
 
-    `model`: whose vectors · `cut`: the sector's, None where it is to be estimated from `sample` and the keywords.
+    `model`: whose vectors · `cut`: the sector's, None where it is to be estimated from `sample` and the keywords ·
+    `by_parent`: keywords with one parent keyword go together, the others by meaning · `connection`: of the service
+    that makes the vectors; None for the built-in ones · `refusal`: why the month's money does not allow it.
     """
 
     sector_id: int
@@ -53,6 +69,17 @@ class ClusteringRequest:
     left: list[KeywordFacts] = field(default_factory=list)
     cut: float | None = None
     sample: list[str] = field(default_factory=list)
+    by_parent: bool = False
+    tightness: Tightness = Tightness.USUAL
+    connection: ModelConnection | None = None
+    refusal: str | None = None
+
+    @property
+    def letters(self) -> int:
+        """Of all texts that need a vector: no text has more tokens than letters and two marks."""
+        texts = [keyword.text for keyword in (*self.keywords, *self.left)]
+        texts += [text for cluster in self.known.values() if cluster.centre is None for text in cluster.texts]
+        return sum(len(text) + 2 for text in (*texts, *self.sample))
 
     @property
     def size(self) -> int:
@@ -86,3 +113,4 @@ class ClusteringAnswer:
     centres: dict[int, tuple[bytes, int]] = field(default_factory=dict)
     cut: float | None = None
     size: int = 0
+    use: ModelUse | None = None

@@ -9,7 +9,17 @@ from sqlalchemy.orm import Session
 
 from app.business.errors import Conflict
 from app.business.events import EventType, Origin
-from app.business.planner.models import Cluster, ClusterStatus, Keyword, KeywordStatus, Sector
+from app.business.language_model import Embedder, ModelConnection, ModelUse, ProviderFault
+from app.business.outlets.services.ai_connections import connection_of
+from app.business.planner.models import (
+    Cluster,
+    ClusterStatus,
+    Grouping,
+    Keyword,
+    KeywordStatus,
+    Sector,
+    Tightness,
+)
 from app.business.planner.services import cluster_centres
 from app.business.planner.services.clustering_plan import (
     ClusteringAnswer,
@@ -17,9 +27,11 @@ from app.business.planner.services.clustering_plan import (
     KeywordFacts,
     NewCluster,
     model_of,
+    model_of_service,
 )
 from app.business.planner.services.record_changes import CLUSTER, KEYWORD, move_status, new_record, report
 
+VECTORS_VERSION = "vectors-1"
 MOST_LEFT_OVERS = 1_000
 """Of earlier groupings: those looked at again with the new keywords, newest first."""
 
@@ -30,6 +42,7 @@ _FACTS = (
     Keyword.intent,
     func.coalesce(Keyword.impressions, 0),
     func.coalesce(Keyword.clicks, 0),
+    Keyword.parent_keyword,
 )
 
 
@@ -44,7 +57,13 @@ class ClusteringResult:
 
 
 class ClusteringService:
-    """Groups keywords by meaning."""
+    """Groups keywords by meaning, or by the parent keyword of their file.
+
+    embedder: makes the vectors of accounts whose AI service has a model for that.
+    """
+
+    def __init__(self, embedder: Embedder | None = None) -> None:
+        self.embedder = embedder
 
     def read(
         self,
@@ -65,7 +84,9 @@ class ClusteringService:
         keywords = [KeywordFacts(*row) for row in session.execute(query.order_by(Keyword.id))]
         if not keywords:
             raise Conflict("None of these keywords is new; only new ones are grouped.")
-        model = model_of(session.get_one(Sector, sector_id).site.language)
+        site = session.get_one(Sector, sector_id).site
+        connection = self._service_of(session, account_id)
+        model = model_of_service(connection) if connection else model_of(site.language)
         request = ClusteringRequest(
             sector_id,
             keywords,
@@ -73,17 +94,48 @@ class ClusteringService:
             min_cluster_size,
             model,
             _left_over(session, account_id, sector_id, keywords),
+            by_parent=site.grouping == Grouping.PARENT_KEYWORD,
+            tightness=Tightness(site.tightness),
+            connection=connection,
         )
+        if request.by_parent:
+            parents = cluster_centres.parents_of(session, account_id, sector_id)
+            known = {key: replace(one, parent=parents.get(key, "")) for key, one in request.known.items()}
+            request = replace(request, known=known)
         cut = cluster_centres.cut_of(session, account_id, sector_id, model, request.size)
         sample = [] if cut else cluster_centres.sample_of(session, account_id, sector_id)
         return replace(request, cut=cut, sample=sample)
 
     def group(self, request: ClusteringRequest, key: str) -> ClusteringAnswer:
-        """Where each keyword goes; deterministic."""
+        """Where each keyword goes; deterministic. Raises ProviderFault when the service that makes the vectors fails:
+        those of others are never used instead.
+        """
         # Imported here: numpy, scipy and the word vectors stay out of processes that do not cluster.
-        from app.business.planner.services.keyword_groups import group_keywords
+        from numpy import asarray, float32
 
-        return group_keywords(request)
+        from app.business.planner.services.keyword_groups import group_keywords
+        from app.business.planner.services.sentence_encoder import Vectors, unit
+
+        connection, embedder = request.connection, self.embedder
+        if connection is None or embedder is None:
+            return group_keywords(request)
+        if request.refusal:
+            raise ProviderFault("over_limit", request.refusal)
+        tokens = 0
+
+        def vectors(texts: list[str]) -> Vectors:
+            nonlocal tokens
+            found = embedder.embed(texts, connection, key)
+            tokens = found.tokens
+            return unit(asarray(found.vectors, float32))
+
+        answer = group_keywords(request, vectors)
+        cost = connection.cost(tokens, 0) if tokens else None
+        return replace(answer, use=ModelUse(connection.embedding_model, VECTORS_VERSION, tokens, 0, cost))
+
+    def _service_of(self, session: Session, account_id: int) -> ModelConnection | None:
+        connection = connection_of(session, account_id)
+        return connection if connection and connection.embedding_model and self.embedder else None
 
     def save(
         self, session: Session, answer: ClusteringAnswer, *, origin: Origin, now: datetime

@@ -5,22 +5,32 @@ Importing this module loads numpy and the sentence encoder: only processes that 
 
 import ctypes
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from app.business.folding import fold
+from app.business.folding import fold, name_key
+from app.business.language_model import ProviderFault
 from app.business.planner.services.clustering_plan import (
+    CUT_FACTORS,
     ClusteringAnswer,
     ClusteringRequest,
     KeywordFacts,
+    KnownCluster,
     NewCluster,
 )
+from app.business.planner.services.parent_groups import split_by_parent
 from app.business.planner.services.sentence_encoder import Vectors, unit
 from app.business.planner.services.text_groups import Items, best_cut, link
 from app.business.planner.services.text_vectors import CENTRE_WEIGHT, embed
 
+VectorSource = Callable[[list[str]], Vectors]
+OTHER_LENGTH = (
+    "The AI service sent vectors of another length than before under the same model's name. Name the model that "
+    "makes them now on the page AI service; clusters are compared by its vectors then."
+)
 FEW_KEYWORDS = 1_500
 CAREFUL_CUT = 0.475
 """As long as a sector has few keywords: a wide cut suits them, but not those that follow, and clusters stay."""
@@ -39,18 +49,58 @@ NARROWER = 0.05
 NARROWEST = 0.15
 
 
-def group_keywords(request: ClusteringRequest) -> ClusteringAnswer:
-    """Deterministic: the same request gives the same answer."""
+def group_keywords(request: ClusteringRequest, source: VectorSource | None = None) -> ClusteringAnswer:
+    """Deterministic: the same request and vectors give the same answer. `source`: None for the built-in vectors."""
     # One thread: the library's own wait for each other in a loop, which on a busy machine takes minutes.
     with threadpool_limits(1, "blas"):
-        answer = _Grouping(request).run()
+        table = _Table(request, source or (lambda texts: embed(texts, request.model)))
+        answer = _by_parent(request, table) if request.by_parent else _Grouping(request, table).run()
     _give_memory_back()
     return answer
 
 
+class _Table:
+    """The vectors of all texts of a request, each read once."""
+
+    def __init__(self, request: ClusteringRequest, source: VectorSource) -> None:
+        stale = (cluster.texts for cluster in request.known.values() if cluster.centre is None)
+        texts = [keyword.text for keyword in (*request.keywords, *request.left)]
+        distinct = list(dict.fromkeys([*texts, *(text for part in stale for text in part), *request.sample]))
+        self.vectors = source(distinct)
+        self.places = {text: place for place, text in enumerate(distinct)}
+
+    def of(self, texts: Sequence[str]) -> Vectors:
+        return self.vectors[[self.places[text] for text in texts]]
+
+
+def _by_parent(request: ClusteringRequest, table: _Table) -> ClusteringAnswer:
+    """Keywords with one parent keyword together; then the others by meaning, also into what was just formed."""
+    joins, groups, rest = split_by_parent(request)
+    made = [
+        _new_cluster(members, table.of([keyword.text for keyword in members]), parent)
+        for parent, members in groups
+    ]
+    answer = ClusteringAnswer(request.sector_id, model=request.model, size=request.size)
+    if rest.keywords or rest.left:
+        formed = {
+            -1 - place: KnownCluster(group.name, len(group.keyword_ids), group.centre)
+            for place, group in enumerate(made)
+        }
+        answer = _Grouping(replace(rest, known={**request.known, **formed}), table).run()
+    for key, keywords in joins.items():
+        answer.joins.setdefault(key, []).extend(keyword.id for keyword in keywords)
+        # The centre is made anew from the cluster's texts next time.
+        answer.centres.pop(key, None)
+    for place, group in enumerate(made):
+        group.keyword_ids.extend(answer.joins.pop(-1 - place, []))
+        centre, _ = answer.centres.pop(-1 - place, (group.centre, 0))
+        answer.groups.append(replace(group, centre=centre))
+    return answer
+
+
 class _Grouping:
-    def __init__(self, request: ClusteringRequest) -> None:
-        self.request, self.keywords = request, [*request.keywords, *request.left]
+    def __init__(self, request: ClusteringRequest, table: _Table) -> None:
+        self.request, self.keywords, self.table = request, [*request.keywords, *request.left], table
         self.ids, self.clusters = list(request.known), list(request.known.values())
         self._embed()
         sizes = np.array([cluster.size for cluster in self.clusters], np.float32)
@@ -61,27 +111,26 @@ class _Grouping:
         self.texts = unit(self.vectors - self.shared * mean)
         self.means = np.vstack([_mean_of_shifted(self.centres, self.shared * mean), self.texts])
         self.cut = request.cut or best_cut(unit(self.sample - self.shared * mean))
-        self.used_cut = min(self.cut, _careful(request)) if request.size < FEW_KEYWORDS else self.cut
+        usual = min(self.cut, _careful(request)) if request.size < FEW_KEYWORDS else self.cut
+        self.used_cut = usual * CUT_FACTORS[request.tightness]
         self.asked = {keyword.id for keyword in request.keywords}
         self.common = _common_words(self.keywords)
 
     def _embed(self) -> None:
-        """Vectors of the keywords, the centres of the clusters, and the sample for the cut, in one embedding."""
+        """Vectors of the keywords, the centres of the clusters, and the sample for the cut."""
         texts = [keyword.text for keyword in self.keywords]
-        stale = [place for place, cluster in enumerate(self.clusters) if cluster.centre is None]
-        parts = [self.clusters[place].texts for place in stale]
-        sample = self.request.sample or texts
-        vectors = embed([*texts, *(text for part in parts for text in part), *sample], self.request.model)
-        self.vectors, end = vectors[: len(texts)], len(texts)
-        self.sample = vectors[len(vectors) - len(sample) :]
-        self.centres = np.zeros((len(self.clusters), vectors.shape[1]), np.float32)
-        for place, part in zip(stale, parts, strict=True):
-            if part:
-                self.centres[place] = vectors[end : end + len(part)].mean(axis=0)
-            end += len(part)
+        self.vectors = self.table.of(texts)
+        self.sample = self.table.of(self.request.sample) if self.request.sample else self.vectors
+        width = self.vectors.shape[1]
+        self.centres = np.zeros((len(self.clusters), width), np.float32)
         for place, cluster in enumerate(self.clusters):
             if cluster.centre is not None:
-                self.centres[place] = np.frombuffer(cluster.centre, np.float32)
+                centre = np.frombuffer(cluster.centre, np.float32)
+                if len(centre) != width:
+                    raise ProviderFault("bad_answer", OTHER_LENGTH)
+                self.centres[place] = centre
+            elif cluster.texts:
+                self.centres[place] = self.table.of(cluster.texts).mean(axis=0)
 
     def run(self) -> ClusteringAnswer:
         request, count = self.request, len(self.clusters)
@@ -150,17 +199,30 @@ class _Grouping:
         answer.centres[key] = (_stored(self.centres[home]), before + len(members))
 
     def _named(self, members: list[int]) -> NewCluster:
-        """Named by what is known of all its searches: volumes, else impressions, else clicks."""
         keywords = [self.keywords[place] for place in members]
-        vectors = self.texts[members]
-        central = vectors @ vectors.mean(axis=0)
-        best = max(
-            range(len(members)), key=lambda place: (*_searched(keywords[place], keywords), central[place])
-        )
-        intents = Counter(keyword.intent for keyword in keywords if keyword.intent)
-        main_intent = intents.most_common(1)[0][0] if intents else None
-        centre = _stored(self.vectors[members].mean(axis=0))
-        return NewCluster(keywords[best].text, main_intent, [keyword.id for keyword in keywords], centre)
+        return _new_cluster(keywords, self.vectors[members], shift=self.shared * self.mean)
+
+
+def _new_cluster(
+    keywords: Sequence[KeywordFacts], vectors: Vectors, parent: str = "", *, shift: Vectors | float = 0.0
+) -> NewCluster:
+    """Named by its parent keyword where that is one of them, else by what is known of all its searches: volumes, else
+    impressions, else clicks. `shift`: what all texts of the sector share.
+    """
+    centred = unit(vectors - shift)
+    central = centred @ centred.mean(axis=0)
+    best = max(
+        range(len(keywords)),
+        key=lambda place: (
+            bool(parent) and name_key(keywords[place].text) == parent,
+            *_searched(keywords[place], keywords),
+            central[place],
+        ),
+    )
+    intents = Counter(keyword.intent for keyword in keywords if keyword.intent)
+    main_intent = intents.most_common(1)[0][0] if intents else None
+    centre = _stored(vectors.mean(axis=0))
+    return NewCluster(keywords[best].text, main_intent, [keyword.id for keyword in keywords], centre)
 
 
 def _careful(request: ClusteringRequest) -> float:

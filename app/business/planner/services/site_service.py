@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,7 +14,7 @@ from app.business.accounts.services.audit_log import AuditActor
 from app.business.accounts.services.scope import Scope
 from app.business.errors import Conflict, Invalid, NotFound
 from app.business.folding import fold
-from app.business.planner.models import Sector, Site, SiteStatus
+from app.business.planner.models import Grouping, Sector, Site, SiteStatus, Tightness
 from app.business.planner.services.plain_text import clean_body, clean_line
 from app.business.planner.services.record_versions import differing, lock_version, write_changes
 from app.business.time_zones import check_time_zone
@@ -122,7 +123,9 @@ def _site_values(fields: Mapping[str, Any]) -> dict[str, Any]:
         "url": lambda value: _web_address(value or ""),
         "timezone": _timezone,
         "language": lambda value: clean_line(value or "", "language", limit=LANGUAGE_LIMIT),
-        "status": _status,
+        "status": _choice("status", SiteStatus),
+        "grouping": _choice("grouping", Grouping),
+        "tightness": _choice("tightness", Tightness),
         "monthly_budget": _budget,
         "words_to_avoid": _words_to_avoid,
         **{name: _profile_text(name) for name in PROFILE_TEXTS},
@@ -148,10 +151,13 @@ def _timezone(value: str | None) -> str | None:
     return check_time_zone(value).key if value else None
 
 
-def _status(value: str) -> str:
-    if value not in list(SiteStatus):
-        raise Invalid({"status": [f"Choose one of: {', '.join(SiteStatus)}."]})
-    return value
+def _choice(name: str, values: type[StrEnum]) -> Callable[[Any], str]:
+    def choose(value: str) -> str:
+        if value not in list(values):
+            raise Invalid({name: [f"Choose one of: {', '.join(values)}."]})
+        return value
+
+    return choose
 
 
 def _profile_text(name: str) -> Callable[[Any], str]:

@@ -43,6 +43,7 @@ SITE = Editing(
         ("name", "url"),
         ("timezone", "language"),
         ("status", "monthly_budget"),
+        ("grouping", "tightness"),
         ("about",),
         ("audience", "tone"),
         ("facts",),

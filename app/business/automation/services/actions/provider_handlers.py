@@ -24,6 +24,7 @@ from app.business.automation.services.runs.person_questions import ANSWER_WITHIN
 from app.business.automation.services.runs.unit_parts import Part
 from app.business.automation.services.runs.unit_receipts import Ask, Done, LeftOut, Unit
 from app.business.errors import Conflict, NotFound
+from app.business.language_model import Embedder
 from app.business.outlets.services import ai_spending
 from app.business.planner.models import Cluster
 from app.business.planner.services.clustering_plan import ClusteringAnswer, ClusteringRequest
@@ -71,7 +72,7 @@ class ClusterKeywordsWork(Work[ClusteringRequest, ClusteringAnswer]):
         """The texts of the sector's keywords and clusters."""
         params: ClusterKeywords = unit.step.params
         try:
-            return self.service.read(
+            request = self.service.read(
                 session,
                 context.account.id,
                 unit.record_id,
@@ -80,6 +81,13 @@ class ClusterKeywordsWork(Work[ClusteringRequest, ClusteringAnswer]):
             )
         except Conflict as refusal:
             return LeftOut(refusal.message)
+        if request.connection is None:
+            return request
+        tokens = (request.letters, 0)
+        over_limit = ai_spending.reserve(
+            session, context.account, request.connection, unit.key, tokens, context.now
+        )
+        return replace(request, refusal=over_limit)
 
     def work(self, request: ClusteringRequest, key: str) -> ClusteringAnswer:
         return self.service.group(request, key)
@@ -94,6 +102,7 @@ class ClusterKeywordsWork(Work[ClusteringRequest, ClusteringAnswer]):
             records=saved.placed,
             # Left-overs of earlier runs that fitted now are free.
             credits=CLUSTER_KEYWORDS.price(unit.step.params, min(saved.placed, len(unit.ids))),
+            use=answer.use,
             message=f"{plural(saved.placed, 'keyword')} placed in clusters",
         )
 
@@ -211,7 +220,9 @@ class GenerateContentWork(Work[ContentRequest, ContentAnswer]):
 
 
 HANDLERS: Handlers = {
-    CLUSTER_KEYWORDS.key: lambda _model: ClusterKeywordsWork(ClusteringService()),
+    CLUSTER_KEYWORDS.key: lambda model: ClusterKeywordsWork(
+        ClusteringService(model if isinstance(model, Embedder) else None)
+    ),
     GENERATE_IDEAS.key: lambda model: GenerateIdeasWork(IdeasService(model, written_pages)),
     GENERATE_CONTENT.key: lambda model: GenerateContentWork(ContentGenerationService(model)),
 }

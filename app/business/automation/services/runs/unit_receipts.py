@@ -201,7 +201,7 @@ def fail(session: Session, context: RunContext, failure: Failure, now: datetime)
     """The unit failed and costs nothing; a retry does it again with the same key."""
     values = {"status": "failed", "message": failure.message} | added_use(failure.use)
     _write(session, context, failure.unit, values, now)
-    if failure.unit.step.entry.asks_model:
+    if failure.unit.step.entry.asks_model or failure.unit.step.entry.may_ask_model:
         key = failure.call_key or failure.unit.key
         ai_spending.settle(session, context.account, key, failure.use, unused=failure.unused, now=now)
 

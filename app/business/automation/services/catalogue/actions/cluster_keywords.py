@@ -62,6 +62,7 @@ class ClusterKeywordsAction(ActionType[ClusterKeywords]):
     price_text = "1 credit for each started 10 keywords placed"
     measure = Measure(Keyword.sector_id)
     local = False
+    may_ask_model = True
     seconds = 300
     ids = ("keyword_ids",)
     events = ("cluster_created", "status_changed")
