@@ -50,8 +50,8 @@ class GroupingForm(ServiceForm):
         "Keywords go together by",
         choices=options(
             {
-                Grouping.MEANING: "What they mean",
-                Grouping.PARENT_KEYWORD: "The parent keyword of their file, where it names one",
+                Grouping.MEANING: "Meaning",
+                Grouping.PARENT_KEYWORD: "Parent keyword of their file",
             }
         ),
     )
@@ -59,9 +59,9 @@ class GroupingForm(ServiceForm):
         "Clusters",
         choices=options(
             {
-                Tightness.LOOSE: "Wider: fewer pages, for more searches each",
+                Tightness.LOOSE: "Wider: fewer pages",
                 Tightness.USUAL: "As usual",
-                Tightness.TIGHT: "Tighter: more pages, each for nearer searches",
+                Tightness.TIGHT: "Tighter: more pages",
             }
         ),
     )
