@@ -26,7 +26,7 @@ from tests.infrastructure.chat_protocols import (
     Reply,
     Service,
 )
-from tests.infrastructure.chat_server import ChatServer, answers, hangs_up, says, serving
+from tests.infrastructure.chat_server import ChatServer, answers, hangs_up, says, serving, vectors
 from tests.people import People, browser_of, make_people, program_of
 
 URL = "/api/outlets/ai/"
@@ -218,6 +218,22 @@ def test_a_test_that_fails_counts_what_the_service_may_have_done(
     spend = this_month(session, people.account, datetime.now(UTC))
     assert spend
     assert (spend.held, spend.spent > 0) == (0, counts)
+
+
+def test_a_model_for_vectors_is_kept_shown_and_tested(
+    session: Session, api: FlaskClient, chat: ChatServer
+) -> None:
+    body = BODY | {"base_url": chat.url, "article_model": "", "embedding_model": "vectors"}
+    assert api.put(URL, json=body).json["embedding_model"] == "vectors"
+    chat.replies[:] = [says(COLOURS), vectors(usage=True)]
+    assert api.post(f"{URL}test/").json["ok"]
+    assert chat.asked[-1]["input"] == ["red", "blue"]
+    chat.replies[:] = [says(COLOURS), answers(404)]
+    assert (
+        api.post(f"{URL}test/")
+        .json["message"]
+        .startswith("vectors: The AI service does not know this address")
+    )
 
 
 def test_a_form_that_is_accepted_and_not_kept_to_is_not_kept(

@@ -27,12 +27,15 @@ Money = Annotated[float, Field(ge=0, le=MOST_MONEY, allow_inf_nan=False)]
 
 
 class AiShown(BaseModel):
-    """The account's AI service; its key is never shown. Prices are for a million tokens."""
+    """The account's AI service; its key is never shown. Prices are for a million tokens.
+
+    `embedding_model`: makes the vectors by which keywords are grouped; left out where the built-in ones do.
+    """
 
     base_url: str
     model: str
     article_model: str
-    embedding_model: str
+    embedding_model: Annotated[str, Field(exclude_if=lambda name: not name)] = ""
     price_in: float | None
     price_out: float | None
     monthly_limit: float | None

@@ -17,7 +17,9 @@ PageKind = Literal["idea", "task", "content"]
 Likeness = Callable[[Sequence[str], Sequence[str], str], Sequence[Sequence[float]]]
 """How alike each of some texts is to each of others in meaning, -1 to 1, in that language."""
 
-SAME_KEYWORD = 0.92
+SAME_KEYWORD = 0.9
+SAME_QUESTION = 0.86
+"""Where both are questions, comparisons or how-tos: their words are alike, and a page answers several of a kind."""
 SAME_TITLE = 0.96
 """Titles share more words than searches do ("the complete guide")."""
 MOST_MEASURED = 20
@@ -111,10 +113,14 @@ class SitePages:
         others = [page.search for page in near] + [page.title for page in near]
         searches, titles = self.likeness([new.search, new.title], others, self.language)
         best, place = max(
-            (max(searches[at] - SAME_KEYWORD, titles[len(near) + at] - SAME_TITLE), -at)
+            (max(searches[at] - self._limit(new, near[at]), titles[len(near) + at] - SAME_TITLE), -at)
             for at in range(len(near))
         )
         return near[-place] if best >= 0 else None
+
+    def _limit(self, new: SitePage, other: SitePage) -> float:
+        of_own_kind = all(_asks(page.search, self.language) for page in (new, other))
+        return SAME_QUESTION if of_own_kind else SAME_KEYWORD
 
     def _shortlist(self, new: SitePage) -> list[SitePage]:
         own = stems_of(new.search, self.language)
@@ -134,8 +140,11 @@ def has_own_kind(page: SitePage, content_type: str, language: str) -> bool:
     """Whether it answers searches of their own kind: a question, a comparison, or how to do something."""
     if content_type in ("questions", "comparison", "how_to"):
         return True
-    texts = (page.search, page.title)
-    return any(shows(text, language) for shows in (is_question, is_how_to, is_comparison) for text in texts)
+    return _asks(page.search, language) or _asks(page.title, language)
+
+
+def _asks(text: str, language: str) -> bool:
+    return any(shows(text, language) for shows in (is_question, is_how_to, is_comparison))
 
 
 def nearest_titles(pages: Sequence[SitePage], texts: Iterable[str], language: str, most: int) -> list[str]:
