@@ -3,7 +3,9 @@
 from datetime import datetime
 
 from app.business.errors import Invalid
-from app.business.writer.models import Content
+from app.business.writer.models import Content, ContentStatus
+from app.business.writer.services import sent_back
+from app.infrastructure.database import db
 from app.modules.access import current_person
 from app.modules.display import day
 
@@ -19,3 +21,9 @@ def with_note(content: Content, note: str, now: datetime) -> dict[str, str]:
     user = current_person().user
     said = f"{user.name or user.email}, {day(now.date())}: {note}"
     return {"note": "\n\n".join(filter(None, (said, content.note)))}
+
+
+def tell_writer(content: Content, status: str | None, note: str, now: datetime) -> None:
+    """Where the article is sent back with a note, its writer gets a notice of it."""
+    if status == ContentStatus.DRAFT and note:
+        sent_back.tell_writer(db.session(), content, note, current_person().user, now)

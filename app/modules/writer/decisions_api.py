@@ -13,7 +13,7 @@ from app.modules.access import STARTING_RUNS, current_person
 from app.modules.api.bodies import Omittable
 from app.modules.api.records import row_to_change, show
 from app.modules.api.resource import answer, require_present, saved
-from app.modules.article_notes import with_note
+from app.modules.article_notes import tell_writer, with_note
 from app.modules.writer.api import api
 from app.modules.writer.decisions import actor
 from app.modules.writer.serializers import ContentShown, MarkPublished, PublishAsked, SendBack
@@ -63,6 +63,7 @@ def _decided(content: Content, status: ContentStatus, note: str) -> Response:
     now = datetime.now(UTC)
     changes = {"status": status, **with_note(content, note, now)}
     content_edit.update_content(db.session(), content, changes, origin=current_person().origin, now=now)
+    tell_writer(content, status, note, now)
     is_brief = content.outline and status == ContentStatus.APPROVED
     return _saved(content, notice=content_edit.BRIEF_APPROVED if is_brief else "")
 

@@ -31,7 +31,7 @@ from app.business.writer.services.content_edit import update_content
 from app.business.writer.services.record_kinds import CONTENT, TASK
 from app.infrastructure.database import db, reading_aside
 from app.modules.access import allow, current_person, own_path
-from app.modules.article_notes import with_note
+from app.modules.article_notes import tell_writer, with_note
 from app.modules.ask_first import ask, is_confirmed
 from app.modules.display import viewer_zone
 from app.modules.gate.numbers import row_id
@@ -230,6 +230,7 @@ def _carry_out(action: str, contents: Sequence[Content], now: datetime) -> tuple
             changes["status"] = status
         try:
             update_content(db.session(), content, changes, origin=current_person().origin, now=now)
+            tell_writer(content, status, note, now)
             done += 1
         except Conflict as refusal:
             left.append(refusal.message)

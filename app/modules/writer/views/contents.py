@@ -24,7 +24,7 @@ from app.business.writer.services.record_lists import CONTENTS
 from app.business.writer.services.writing_facts import writing_facts
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person, own_path, owned_or_404
-from app.modules.article_notes import with_note
+from app.modules.article_notes import tell_writer, with_note
 from app.modules.gate.numbers import row_id
 from app.modules.list_columns import chosen_columns
 from app.modules.record_editing import Editing, edit_page
@@ -153,6 +153,7 @@ def decide(id: int) -> ResponseReturnValue:
         raise Invalid({"status": ["Choose whether to approve the article or to send it back."]})
     changes = {"status": status, **with_note(content, note, now)}
     content_edit.update_content(db.session(), content, changes, origin=person.origin, now=now)
+    tell_writer(content, status, note, now)
     db.session.commit()
     is_plan = content.outline and status == ContentStatus.APPROVED
     flash(
@@ -181,6 +182,7 @@ def give_approval(id: int) -> ResponseReturnValue:
         db.session.rollback()
         flash(refusal.message, "warning")
         return see_other(own_path(request.form.get("back")))
+    tell_writer(content, ANSWERS[answer], note, now)
     db.session.commit()
     flash(APPROVAL_SAID[answer], "success")
     return see_other(own_path(request.form.get("back")))
