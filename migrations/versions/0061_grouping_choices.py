@@ -1,7 +1,7 @@
 """How a site's keywords are put into clusters, and the model of an AI service that makes vectors.
 
-Revision ID: 0058
-Revises: 0057
+Revision ID: 0061
+Revises: 0060
 """
 
 import sqlalchemy as sa
@@ -9,8 +9,8 @@ from alembic import op
 
 from app.business.base import Text
 
-revision = '0058'
-down_revision = '0057'
+revision = '0061'
+down_revision = '0060'
 branch_labels = None
 depends_on = None
 
