@@ -33,6 +33,10 @@ LATE_KEYWORDS: tuple[dict[str, Any], ...] = (
 )
 
 
+LEFT_FOR_THE_END = 12
+"""Ideas that are not decided on in the course of the month: its last hour shows a day's limit of decisions."""
+
+
 class People:
     """The people of the agency. `clock` gives the time of each action."""
 
@@ -69,8 +73,8 @@ class People:
             step(self.session, self.agency, article, self.clock())
 
     def decide(self) -> None:
-        """The editor reviews new ideas of all sites: accepts two, rejects one."""
-        found = self._new_ideas(3)
+        """The editor reviews new ideas of all sites: accepts two, rejects one; some are left for the last day."""
+        found = self._new_ideas(3, keep=LEFT_FOR_THE_END)
         self._decide(found[::2], IdeaStatus.ACCEPTED, self.agency.editor)
         self._decide(found[1:2], IdeaStatus.REJECTED, self.agency.editor)
 
@@ -141,10 +145,13 @@ class People:
     def _articles(self, site: str) -> list[Article]:
         return [article for article in ARTICLES if article.site == site]
 
-    def _new_ideas(self, most: int) -> list[int]:
+    def _new_ideas(self, most: int, *, keep: int = 0) -> list[int]:
         """New ideas, spread over the whole list so that every site gets its share."""
         new = select(Idea.id).where(Idea.account_id == self.account_id, Idea.status == IdeaStatus.NEW)
         ids: Sequence[int] = self.session.scalars(new.order_by(Idea.id)).all()
+        most = max(0, min(most, len(ids) - keep))
+        if not most:
+            return []
         return list(ids[:: max(1, len(ids) // most)][:most])
 
     def _decide(self, ids: list[int], status: str, person: User) -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 GROUP = "Group new keywords every night"
-PLAN = "Three ideas for every larger cluster"
+PLAN = "Ideas for every larger cluster"
 BRIEF = "Accepted ideas become tasks"
 DRAFT = "Drafts before the team starts"
 CREDITS = "Tell us when credits run low"
@@ -21,7 +21,7 @@ RULES: tuple[dict[str, Any], ...] = (
     },
     {
         "name": PLAN,
-        "description": "Clusters with enough searches behind them get three ideas; small ones wait for more keywords.",
+        "description": "Clusters with enough searches behind them get ideas, at most three; small ones wait.",
         "trigger": "cluster_created",
         "conditions": {"field": "keyword_count", "operator": "gte", "value": 4},
         "actions": [{"type": "generate_ideas", "params": {"ideas_per_cluster": 3}}],

@@ -4,7 +4,7 @@ import re
 import subprocess
 import sys
 
-from tests.faults.crashes.trials import times
+from tests.sampling import times
 
 KEYWORDS = times(full=50_000, sample=200)
 MOST_MEGABYTES = 1_500

@@ -104,7 +104,7 @@ TEMPLATES = (
          "actions": [_do("update_records", status="ignored")]},
     ),
     Template(
-        "ideas-for-larger-clusters", "cluster", "Three ideas for every larger cluster",
+        "ideas-for-larger-clusters", "cluster", "Ideas for every larger cluster",
         "Clusters that come with enough keywords get ideas at once; small ones are left to another rule or a person.",
         {"trigger": "cluster_created", "conditions": _all(_is("keyword_count", 4, "gte")),
          "actions": [_do("generate_ideas", ideas_per_cluster=3)], "credit_limit_per_execution": 50},
