@@ -8,7 +8,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from app.business.accounts.models import Role, User
-from app.business.accounts.services import audit_log
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import ScheduledTask, Status
 from app.business.automation.services.automation_service import Actor, AutomationService
@@ -53,7 +52,6 @@ class People:
                 self.session, self.agency.account, data, Actor(owner.id), now
             )
             self.rules[rule.name] = rule
-            self._note(owner, "rule.made", rule, now)
 
     def import_site(self, key: str) -> None:
         """A new customer: its site and its keyword file."""
@@ -99,7 +97,6 @@ class People:
         condition: JsonObject = {"field": "account.credits_percent", "operator": "lt", "value": 25}
         data = definition_of(rule) | {"conditions": condition}
         AutomationService().update_rule(self.session, rule, data, Actor(editor.id), now)
-        self._note(editor, "rule.changed", rule, now)
 
     def top_up(self) -> None:
         """The owner adds credits beyond the month's."""
@@ -156,7 +153,3 @@ class People:
 
     def _decide(self, ids: list[int], status: str, person: User) -> None:
         decide_ideas(self.session, ids, status, origin=self.agency.by(person), now=self.clock())
-
-    def _note(self, person: User, action: str, rule: AutomationRule, now: datetime) -> None:
-        actor = audit_log.AuditActor(person.id)
-        audit_log.record(self.session, self.account_id, actor, action, rule, {"name": rule.name}, now)

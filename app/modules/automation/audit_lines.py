@@ -41,12 +41,14 @@ PAGES = {
 }
 """Kinds of rows that have a number only."""
 LONGEST = 160
+CHANGE = ("from", "to")
 COMMAND = "A command, or the product itself"
 
 
 @dataclass(frozen=True)
 class AuditLine:
-    """who: a person or key · done: what they did · subject: what it was done to, and its page · only: its history."""
+    """who: a person or key · done: what they did · subject, url: what it was done to, and its page · facts: what the
+    entry says beside the differences, by name."""
 
     entry: AuditEntry
     who: str
@@ -54,12 +56,13 @@ class AuditLine:
     subject: str
     url: str
     changes: Sequence[Change]
+    facts: Sequence[tuple[str, str]]
 
 
 def audit_lines(entries: Sequence[AuditEntry]) -> list[AuditLine]:
     """All in a few queries, however many entries there are."""
     names = {kind: _names(kind, _ids(entries, kind)) for kind in {entry.subject_type for entry in entries}}
-    people = _names("user", {entry.user_id for entry in entries if entry.user_id})
+    people = _people({entry.user_id for entry in entries if entry.user_id})
     keys = _names("api_key", {entry.api_key_id for entry in entries if entry.api_key_id})
     sites, changes = _site_names(), _changes_of_rules(entries)
     return [
@@ -70,6 +73,7 @@ def audit_lines(entries: Sequence[AuditEntry]) -> list[AuditLine]:
             "" if entry.action == "user.signed_in" else _subject(entry, names[entry.subject_type]),
             _page_of(entry, names[entry.subject_type]),
             changes.get(entry.id, []) + _changes(entry, sites),
+            _facts(entry, sites),
         )
         for entry in entries
     ]
@@ -87,6 +91,11 @@ def _names(kind: str, ids: Collection[int]) -> dict[int, str]:
     query = select(model.id, getattr(model, column)).where(mine, model.id.in_(ids))
     rows = db.session.execute(query, execution_options=WITH_ARCHIVED)
     return {row[0]: row[1] for row in rows}
+
+
+def _people(ids: Collection[int]) -> dict[int, str]:
+    query = select(User.id, User.name, User.email).where(_own(User), User.id.in_(ids))
+    return {id: name or email for id, name, email in db.session.execute(query)}
 
 
 def _own(model: type[Any]) -> Any:
@@ -153,16 +162,28 @@ def _site_names() -> dict[int, str]:
 
 def _changes(entry: AuditEntry, sites: Mapping[int, str]) -> list[Change]:
     data = entry.data or {}
-    if data.keys() == {"from", "to"}:
+    if _is_change(data):
         return [Change(field_words("role"), str(data["from"]), str(data["to"]))]
-    return [_change(name, value, sites) for name, value in data.items() if name not in NOT_SHOWN]
+    return [
+        Change(field_words(name), *(_words(name, value[key], sites) for key in CHANGE))
+        for name, value in data.items()
+        if _is_change(value)
+    ]
 
 
-def _change(name: str, value: Any, sites: Mapping[int, str]) -> Change:
-    if isinstance(value, dict) and value.keys() == {"from", "to"}:
-        before, after = (_words(name, value[key], sites) for key in ("from", "to"))
-        return Change(field_words(name), before, after)
-    return Change(field_words(name), None, _words(name, value, sites))
+def _facts(entry: AuditEntry, sites: Mapping[int, str]) -> list[tuple[str, str]]:
+    data = entry.data or {}
+    if _is_change(data):
+        return []
+    return [
+        (field_words(name), _words(name, value, sites))
+        for name, value in data.items()
+        if name not in NOT_SHOWN and not _is_change(value)
+    ]
+
+
+def _is_change(value: Any) -> bool:
+    return isinstance(value, dict) and value.keys() == set(CHANGE)
 
 
 def _words(name: str, value: Any, sites: Mapping[int, str]) -> str:

@@ -42,7 +42,6 @@ ACTIONS: Mapping[str, str] = {
     "rule.created": "made",
     "rule.disabled": "switched off",
     "rule.enabled": "switched on",
-    "rule.made": "made",
     "rule.restored": "restored",
     "rule.stopped": "switched off, after failures in a row,",
     "run.answered": "answered the question of",
@@ -124,7 +123,8 @@ FIELDS: Mapping[str, str] = {
 }
 """Names of values in entries; others read as they are stored, without underscores."""
 
-NOT_SHOWN = ("share", "site_id", "operation", "version")
+NOT_SHOWN = ("name", "share", "site_id", "operation", "version")
+"""Said by the subject already, or numbers that say nothing to people."""
 
 
 def action_words(action: str) -> str:
