@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 FLASK := $(BIN)/flask --app wsgi
 DEMO ?= 1
 
-.PHONY: help install run test test-fast coverage check check-platforms test-faults bench bench-quick demo-reset \
+.PHONY: help install run test test-fast test-clients coverage check check-platforms test-faults bench bench-quick demo-reset \
 	chromium wordpress test-wordpress lock audit-deps \
 	check-lint check-types check-contracts check-dependencies check-styles check-templates
 .DEFAULT_GOAL := help
@@ -22,6 +22,7 @@ help:
 	@echo "make check        lint, formatting, types, import contracts, dependencies, styles, scripts, templates"
 	@echo "make test-faults  every test on both databases, with the long fault trials: hours; prints counts and lateness"
 	@echo "make test-wordpress  publishing against a real WordPress, which is installed (as root on Debian) if it is missing"
+	@echo "make test-clients  what well-known generators make of the API document, in Python and TypeScript (needs Node)"
 	@echo "make bench        measure the workloads against their goals"
 	@echo "make bench-quick  the same in small sizes, without verdict"
 	@echo "make lock         write both lock files anew from pyproject.toml (UPGRADE=\"rq redis\" or UPGRADE=all: newer versions)"
@@ -133,6 +134,10 @@ wordpress:
 # Apart from `test`: see tests/selection.py.
 test-wordpress: $(VENV)/.tested wordpress
 	WORDPRESS=real $(BIN)/python -m pytest tests/wordpress
+
+# Apart from `test`: it fetches the generators and compilers that programmers elsewhere use.
+test-clients: $(VENV)/.tested
+	CLIENTS=real $(BIN)/python -m pytest -v tests/clients
 
 bench: $(VENV)/.tested
 	$(BIN)/python -m tests.bench
