@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 FOLDER = Path("var/bench-references")
-PACKAGES = ("apscheduler>=3.11,<4", "sqlalchemy>=2,<2.1")
+PACKAGES = ("apscheduler>=3.11,<4", "sqlalchemy>=2,<2.1", "celery[redis]>=5.4,<6", "psycopg[binary]>=3.2,<4")
 LONGEST_SECONDS = 300
 
 
@@ -29,8 +29,10 @@ def _python() -> Path:
 
 
 def _install() -> None:
-    if _python().exists():
+    known = FOLDER / "packages.json"
+    if known.exists() and json.loads(known.read_text()) == [*PACKAGES]:
         return
     subprocess.run([sys.executable, "-m", "venv", str(FOLDER)], check=True, capture_output=True, timeout=120)
     install = [str(_python()), "-m", "pip", "install", "--quiet", "--timeout", "10", *PACKAGES]
     subprocess.run(install, check=True, capture_output=True, timeout=LONGEST_SECONDS)
+    known.write_text(json.dumps(PACKAGES))

