@@ -19,7 +19,7 @@ from app.business.accounts.models import Account
 from app.business.automation.run_models import CLOSED, ScheduledTask
 from app.business.automation.services.automation_service import Actor, AutomationService
 from app.business.automation.services.rules.naming import free_name
-from app.business.events import EVENTS_QUEUE, Origin
+from app.business.events import EVENTS_QUEUE, EventType, Origin, close_batch, open_batch, record_events
 from app.business.planner.models import Sector
 from app.business.planner.services.keyword_import import import_keywords
 from app.business.planner.services.keyword_table import read_keyword_table
@@ -32,7 +32,7 @@ from tests.business.automation.rule_parts import clusters_with_keywords
 from tests.factories import make_account, make_sector, make_site
 from tests.processes import FLASK, clean_environment, eventually, free_port, running
 
-RUNS, ACCOUNTS, PAID_RUNS = 2_000, 20, 200
+RUNS, ACCOUNTS, PAID_RUNS = 2_000, 20, 100
 LONGEST_SECONDS = 240
 TO_CELERY, TO_LOOP = 8, 10
 TWO_TO_ONE = {"sqlite": 0.95, "postgresql": 1.3}
@@ -138,7 +138,10 @@ class Place:
             if shape.paid:
                 stack.enter_context(self._workers("clock", 1))
             before, begun = self._closed(), self._begin(shape)
-            eventually(lambda: self._closed() - before >= shape.runs, LONGEST_SECONDS, shape.name)
+            while self._closed() - before < shape.runs:
+                if time.perf_counter() - begun > LONGEST_SECONDS:
+                    return float("inf")
+                time.sleep(0.02)
             return time.perf_counter() - begun
 
     def saves(self, shape: Shape) -> Line:
@@ -164,7 +167,7 @@ class Place:
             DATABASE_URL=self.engine.url.render_as_string(hide_password=False),
             REDIS_URL=self.address,
             DATA_DIR=str(self.folder / "data"),
-            SECRET_KEY="for the bench only, long enough",
+            SECRET_KEY="of no use outside of this measurement",
         )
         connection = Redis.from_url(self.address)
         there = len(heartbeats.workers(connection, datetime.now(UTC)))
@@ -207,7 +210,11 @@ def add_rule(session: Session, account: Account, shape: Shape, now: datetime) ->
 def add_records(session: Session, sector: Sector, shape: Shape, now: datetime) -> None:
     count = shape.runs * shape.matching // ACCOUNTS
     if shape.paid:
-        clusters_with_keywords(session, sector, count)
+        ids = clusters_with_keywords(session, sector, count)
+        batch = open_batch(session, EventType.CLUSTER_CREATED, Origin(sector.account_id), now)
+        place = {"site_id": sector.site_id, "sector_id": sector.id, "data": {}}
+        record_events(session, batch, "cluster", [{"record_id": key} | place for key in ids])
+        close_batch(session, batch, now)
         return
     texts = [f"{'lamp' if number % shape.matching == 0 else 'desk'} {number}" for number in range(count)]
     table = read_keyword_table("\n".join(["Keyword", *texts]).encode())

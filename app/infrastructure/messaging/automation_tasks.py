@@ -53,6 +53,8 @@ from app.settings import load_settings
 
 MOST_RUNS = 100
 MOST_SECONDS = 1.0
+LONG_SECONDS = 5.0
+"""A step worker forks for each look, and has nobody else to let in meanwhile."""
 OTHERS_RUNS, OTHERS_SECONDS = 20, 0.3
 CLOCK_RUN_QUEUES = (DUE_QUEUE, MANUAL_QUEUE, EVENTS_QUEUE)
 """In the order in which workers look at them."""
@@ -115,7 +117,7 @@ def drain(queue: str) -> None:
         stopping = worker.draining.is_set
         deliveries.drain(load_settings(), most_seconds=SENDING_SECONDS, stopping=stopping)
         return
-    has_more = _execute(queue, MOST_RUNS, MOST_SECONDS)
+    has_more = _execute(queue, MOST_RUNS, LONG_SECONDS if queue == LONG_QUEUE else MOST_SECONDS)
     if has_more and queue in CLOCK_RUN_QUEUES:
         _let_others_in(queue)
     if queue == LONG_QUEUE and not worker.draining.is_set():
