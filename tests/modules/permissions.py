@@ -88,6 +88,7 @@ TABLE = {
         automation_api.preflight_rule automation_api.execute_rule automation_api.show_price
         automation_api.try_rule automation_api.back_test automation_api.show_preview automation_api.retry_run
         automation_api.cancel_run automation_api.undo_run automation_api.retry_runs automation_api.go_on
+        automation_api.answer_run
         planner.add_sector planner.edit_sector planner.new_keyword planner.decide_keywords planner.edit_keyword
         planner.import_keywords planner.preview_import planner.new_cluster planner.edit_cluster
         planner.merge_cluster planner.regroup_keywords planner.new_idea planner.decide_ideas planner.edit_idea

@@ -33,6 +33,7 @@ CALLS: list[tuple[str, str, dict[str, Any] | None, str, int]] = [
     ("POST", "/api/automation/scheduled-tasks/{run}/retry/", {}, "operator", 202),
     ("POST", "/api/automation/scheduled-tasks/{run}/cancel/", {}, "operator", 409),
     ("POST", "/api/automation/scheduled-tasks/{run}/go-on/", {}, "operator", 409),
+    ("POST", "/api/automation/scheduled-tasks/{run}/answer/", {}, "operator", 422),
     ("POST", "/api/automation/scheduled-tasks/retry/", {"dry_run": False}, "operator", 202),
     ("GET", "/api/automation/operations/{operation}/", None, "viewer", 200),
     ("POST", "/api/automation/rules/", rule_body(), "editor", 201),

@@ -161,6 +161,11 @@ BASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "TaskChanges": ("PATCH", "/api/writer/tasks/{task}/", {}),
     "ContentNew": ("POST", "/api/writer/content/", {"site": "{site}", "title": "x"}),
     "MarkPublished": ("POST", "/api/writer/content/{content}/mark-published/", {}),
+    "AnswerQuestion": (
+        "POST",
+        "/api/automation/scheduled-tasks/{run}/answer/",
+        {"question": 1, "version": "x", "answer": "x"},
+    ),
     "SendBack": ("POST", "/api/writer/content/{content}/send-back/", {}),
     "ContentChanges": ("PATCH", "/api/writer/content/{content}/", {}),
 }
@@ -260,6 +265,7 @@ def rule_texts() -> list[tuple[str, dict[str, Any], bool]]:
 
 TEXT = "TEXT"
 NEEDED: dict[str, dict[str, Any]] = {
+    "ask_person": {"question": "x"},
     "create_record": {"type": "idea", "title": "x"},
     "notify": {"message": "x"},
     "pause_rule": {"action": "notify"},

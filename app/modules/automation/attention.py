@@ -134,7 +134,9 @@ def _waiting(waiting: dict[str, int]) -> list[Need]:
                 f"{plural(count, 'run waits', 'runs wait')} for an answer",
                 "Somebody is asked before they go on.",
                 "Look at them",
-                url_for("automation.history", status="pending"),
+                url_for("automation.my_work", list="asked")
+                if current_person().can(Role.OPERATOR)
+                else url_for("automation.history", status="pending"),
             )
         )
     if count := waiting.get(Waiting.REVIEW):

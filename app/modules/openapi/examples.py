@@ -36,6 +36,7 @@ BODIES: dict[str, dict[str, Any]] = {
         "conditions": {"field": "status", "operator": "eq", "value": "draft"},
         "context": {"status": "draft"},
     },
+    "answer_run": {"question": 1, "version": "1f3a5c7e9b0d2f4a", "answer": "Yes"},
     "go_on": {"max_credits": 50},
     "retry_runs": {"status": ["failed"], "dry_run": True},
     "create_site": {"name": "Example", "url": "https://www.example.com", "timezone": "Europe/Berlin"},

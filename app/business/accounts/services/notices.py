@@ -75,6 +75,16 @@ def settle_notice(session: Session, account_id: int, key: str, now: datetime) ->
     )
 
 
+def settle_notices_below(session: Session, account_id: int, key: str, now: datetime) -> None:
+    """The same for this notice and those with the same key for single people."""
+    mine = or_(Notice.key == key, Notice.key.startswith(f"{key}-", autoescape=True))
+    session.execute(
+        update(Notice)
+        .where(Notice.account_id == account_id, mine)
+        .values(read_at=func.coalesce(Notice.read_at, now, type_=UtcDateTime()), key=None)
+    )
+
+
 def notices_for(
     session: Session, user: User, limit: int = 50, *, seen: ColumnElement[bool] = ALL
 ) -> Sequence[Notice]:

@@ -62,7 +62,8 @@ class ActionExecutor:
         for step in steps_of(context):
             failures = self._execute_step(context, lease, step, records, outcome)
             outcome.failures += failures
-            if outcome.later or outcome.asks or (failures and step.action.on_error == "stop"):
+            has_stopped = bool(failures) and (step.action.on_error == "stop" or step.entry.decides)
+            if outcome.later or outcome.asks or outcome.ended or has_stopped:
                 break
         return outcome
 
@@ -96,6 +97,8 @@ class ActionExecutor:
             failures = self._do_outside(context, lease, units, outcome)
         with self._writing(context, lease) as session:
             close_batches_of_run(session, context.account.id, context.run.id, context.now)
+            if step.entry.decides:
+                outcome.ended = unit_receipts.left_out_of_step(session, context, step)
         return failures
 
     def _plan(

@@ -86,10 +86,8 @@ class Progress:
     def _add(self, part: KeptPart) -> None:
         match part.kind:
             case "outline":
-                self.outline, self.outline_number = Outline.model_validate(part.data), part.number
-                self.sections = [Section("", [], []), *(
-                    Section(one.heading, list(one.points), list(one.keywords)) for one in self.outline.sections
-                )]  # fmt: skip
+                self.outline_number = part.number
+                self._plan(part.data)
             case "section" | "repair" if part.data["section"] < len(self.sections):
                 section = self.sections[part.data["section"]]
                 section.text, section.words = part.data["text"], part.data["words"]
@@ -99,8 +97,16 @@ class Progress:
                 self.question = part
             case "answer":
                 self.answer = part
+                if changed := part.data.get("outline"):
+                    self._plan(changed)
             case "metas" | "metas_repair":
                 self.metas, self.metas_repaired = part.data, part.kind == "metas_repair"
+
+    def _plan(self, outline: dict[str, Any]) -> None:
+        self.outline = Outline.model_validate(outline)
+        self.sections = [Section("", [], []), *(
+            Section(one.heading, list(one.points), list(one.keywords)) for one in self.outline.sections
+        )]  # fmt: skip
 
     @property
     def title(self) -> str:

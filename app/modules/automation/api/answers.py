@@ -1,5 +1,6 @@
 """Response models of automation beside rules and runs: checks, prices, trials, explanations, imports."""
 
+from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
@@ -86,14 +87,33 @@ class ContinuationShown(Readable):
     credits_max: int = Field(validation_alias="credits")
 
 
+class QuestionShown(Readable):
+    """A question that a run waits to be answered. `answers`: with the first one it goes on · `who`: roles, and ids of
+    people, who may answer; owners always may · `outline`: of the article of the task `record`, if it is about one.
+
+    `version` changes with the question and with the articles that it is about.
+    """
+
+    id: int
+    version: str
+    text: str
+    answers: list[str]
+    who: list[int | str]
+    until: datetime
+    step: int
+    record: int | None
+    outline: dict[str, JsonValue] | None
+
+
 class RunWhole(RunShown):
-    """A run with all its details. `records`: null until they are selected."""
+    """A run with all its details. `records`: null until they are selected · `questions`: those it waits for."""
 
     steps: list[StepShown]
     attempts: list[AttemptShown]
     gates: list[GateShown]
     trace: Trace | None
     records: list[int] | None
+    questions: list[QuestionShown]
     go_on: ContinuationShown | None
 
 

@@ -24,10 +24,11 @@ from app.business.automation.services.history.run_list import RunFilters, runs_p
 from app.business.automation.services.operations import bulk_retry, continuation
 from app.business.automation.services.operations.undo import operation as undo
 from app.business.automation.services.preflight.start_price import start_price
-from app.business.automation.services.runs import commands
+from app.business.automation.services.runs import commands, person_questions
 from app.business.automation.services.runs.result import steps_json
 from app.business.errors import Blocked, Busy, Invalid, NotEnoughCredits
 from app.business.periods import last_days
+from app.business.planner.services.plain_text import clean_body, clean_line
 from app.infrastructure.database import db, only_reading
 from app.infrastructure.process_life import stopping
 from app.modules.access import STARTING_RUNS, current_person, owned_or_404
@@ -47,9 +48,16 @@ from app.modules.api.resource import (
     saved,
 )
 from app.modules.automation.actor import actor
-from app.modules.automation.api.answers import ContinuationShown, PriceShown, RunWhole, SummaryShown
+from app.modules.automation.api.answers import (
+    ContinuationShown,
+    PriceShown,
+    QuestionShown,
+    RunWhole,
+    SummaryShown,
+)
 from app.modules.automation.api.blueprint import api
 from app.modules.automation.api.serializers import (
+    AnswerQuestion,
     AttemptShown,
     ExecuteRule,
     GoOn,
@@ -189,6 +197,7 @@ def _whole(run: ScheduledTask) -> RunWhole:
         "gates": detail.gates,
         "trace": detail.trace,
         "records": detail.records,
+        "questions": [_question(question) for question in person_questions.open_questions(session, run)],
         "go_on": show(ContinuationShown, offer) if offer else None,
     }
     return RunWhole.model_validate(_show(run).model_dump() | more)
@@ -239,6 +248,47 @@ def go_on(id: int, body: Omittable[GoOn]) -> Response:
     run = _present_run(id)
     following = continuation.go_on(db.session(), run, actor(), body.max_credits, datetime.now(UTC))
     return saved(_answer(following, 202))
+
+
+@api.call(
+    "POST",
+    "/scheduled-tasks/<int:id>/answer/",
+    STARTING_RUNS,
+    answers={200: RunShown},
+    if_match=True,
+)
+def answer_run(id: int, body: AnswerQuestion) -> Response:
+    """Answer a question of a run, once: with its first answer the run goes on.
+
+    Only those who are asked may, and only to the version that they have seen.
+    """
+    run, person = _present_run(id), current_person()
+    if missing := [name for name in ("question", "version", "answer") if not getattr(body, name)]:
+        raise Invalid({name: ["Send it: the run's GET shows its questions."] for name in missing})
+    given = person_questions.Answer(
+        body.question or 0,
+        clean_line(body.answer, "answer"),
+        note=clean_body(body.note, "note", limit=2_000),
+        version=clean_line(body.version, "version"),
+        outline=body.outline,
+    )
+    person_questions.answer(db.session(), run, given, person.user, person.actor, datetime.now(UTC))
+    db.session.refresh(run)
+    return saved(_answer(run))
+
+
+def _question(asked: person_questions.Question) -> QuestionShown:
+    return QuestionShown(
+        id=asked.id,
+        version=asked.version,
+        text=asked.text,
+        answers=asked.answers,
+        who=asked.who,
+        until=asked.until,
+        step=asked.step,
+        record=asked.record_id if asked.outline else None,
+        outline=asked.outline,
+    )
 
 
 @api.call("GET", "/summary/", Role.VIEWER, answers={200: SummaryShown})

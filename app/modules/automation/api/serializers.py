@@ -158,6 +158,16 @@ class GoOn(Schema):
     max_credits: int | None = Field(None, ge=0, le=MOST_CREDITS)
 
 
+class AnswerQuestion(Schema):
+    """The answer to the `question` (its id) in its present `version`; `outline`: the outline as it is to be written."""
+
+    question: RowId | None = None
+    version: Text = ""
+    answer: Text = ""
+    note: str = Field("", max_length=2_000)
+    outline: JsonObject | None = None
+
+
 class RunShown(Readable):
     """A run. `executed_at` is the earlier name of `started_at`.
 

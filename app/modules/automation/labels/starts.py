@@ -8,6 +8,7 @@ from flask import request
 
 from app.business.automation.models import AutomationRule
 from app.business.automation.run_models import Cause
+from app.business.automation.services.catalogue.actions.registry import entries_of
 from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.preflight.start_price import (
     ListenerPrice,
@@ -26,6 +27,7 @@ from app.modules.gate.numbers import whole_number
 
 MOST_CREDITS = 1_000_000_000
 LISTENERS_NAMED = 3
+ASKS_FIRST = " It asks a person first: nothing is set aside while it waits for the answer."
 
 
 @dataclass(frozen=True)
@@ -37,6 +39,8 @@ class StartCost:
     runs_a_day: int
     credits_a_run: int
     listeners: Sequence[ListenerPrice] = ()
+    asks: bool = False
+    """Whether a person is asked in between."""
     left_out: str = ""
     """Which matching records the rule leaves out, and why."""
 
@@ -63,7 +67,7 @@ class StartCost:
             return f"Nothing that a run could take matches now.{dear}"
         on_sites = f" on {price.sites:,} sites" if price.sites > 1 else ""
         records = f"{plural(price.records, self.record_type)}{on_sites}, " if self.record_type else ""
-        return f"{records}{self.money} in {_runs(price.runs)}{self._days()}.{dear}"
+        return f"{records}{self.money} in {_runs(price.runs)}{self._days()}.{dear}{ASKS_FIRST if self.asks else ''}"
 
     @property
     def others(self) -> str:
@@ -119,6 +123,7 @@ def cost_of_start(
         definition.max_executions_per_day,
         definition.credit_limit_per_execution,
         listeners,
+        any(entry.decides for entry in entries_of(definition.actions)),
         left_out,
     )
 

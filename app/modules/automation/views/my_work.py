@@ -1,4 +1,4 @@
-"""Work for a person: articles to check one after another, tasks due, failed runs, and notices."""
+"""Work for a person: articles to check one after another, questions of runs, tasks due, failed runs, and notices."""
 
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -12,12 +12,14 @@ from sqlalchemy.exc import DBAPIError
 
 from app.business.accounts.models import Role, User
 from app.business.accounts.services.notices import mark_read, notices_for, unread_notices
+from app.business.automation.run_models import ScheduledTask
 from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.history.run_attention import failed_since, notices_seen
 from app.business.automation.services.history.work import (
     CHECKS,
     TO_CHECK,
     WorkCounts,
+    asking_runs,
     due_tasks,
     work_counts,
 )
@@ -42,7 +44,7 @@ from app.modules.web import CONTENT_POLICY, see_other
 SHOWN = 50
 WEEK = 7
 SOON = timedelta(days=3)
-LISTS = {"check": "To check", "due": "Tasks due", "failed": "Failed runs"}
+LISTS = {"check": "To check", "asked": "Questions", "due": "Tasks due", "failed": "Failed runs"}
 KINDS: dict[str, Kind] = {kind.name: kind for kind in (KEYWORD, CLUSTER, IDEA, TASK, CONTENT)}
 VERBS = {"approve": "Approve", "send_back": "Send back", "assign": "Give away"}
 SAID = {"approve": "approved", "send_back": "sent back with your note", "assign": "given away"}
@@ -72,18 +74,18 @@ def awaiting_in_bar() -> WorkCounts:
     except DBAPIError as error:
         if not is_passing(error):
             raise
-        g.awaiting = WorkCounts(0, 0, 0, 0)
+        g.awaiting = WorkCounts(0, 0, 0, 0, 0)
         return awaiting()
 
 
 @allow(Role.OPERATOR)
 def show() -> ResponseReturnValue:
-    """One of the three lists; of articles to check also the one that is open."""
+    """One of the lists; of articles to check also the one that is open."""
     now, counts = datetime.now(UTC), awaiting()
     shown = request.args.get("list", "")
     if shown not in LISTS:
         shown = next((name for name in LISTS if getattr(counts, name)), "check")
-    found = {"check": _checks, "due": _due, "failed": _failed}[shown](now)
+    found = {"check": _checks, "asked": _asked, "due": _due, "failed": _failed}[shown](now)
     tabs = [(LISTS[name], url_for(".my_work", list=name), getattr(counts, name)) for name in LISTS]
     page = render_template(
         "pages/automation/my_work.html", shown=shown, tabs=tabs, counts=counts, today=_today(now), **found
@@ -172,6 +174,13 @@ def _checks(_now: datetime) -> dict[str, Any]:
         "first_url": url_for(".my_work", list="check") if "cursor" in request.args else None,
         "people": _people(),
     }
+
+
+def _asked(_now: datetime) -> dict[str, Any]:
+    """Runs that wait for an answer, the one first whose time is over first."""
+    run = ScheduledTask
+    waiting = select(run).where(current_person().scope.sees(run), asking_runs())
+    return {"asking": db.session.scalars(waiting.order_by(run.not_before, run.id).limit(SHOWN)).all()}
 
 
 def _due(now: datetime) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from app.business.automation.services.runs.start_list import stretch_of
 from app.business.automation.services.runs.waiting import waits_until
 from app.business.errors import Invalid
 from app.business.planner.services.plain_text import clean_body
+from app.business.writer.services.article_outline import outline_from, outline_text
 from app.infrastructure.database import db
 from app.modules.access import allow, current_person
 from app.modules.automation.actor import actor
@@ -83,21 +84,19 @@ def go_on(id: int) -> ResponseReturnValue:
 @allow(Role.OPERATOR)
 def answer(id: int) -> ResponseReturnValue:
     """A person answers what the run asks: once, for the question that was shown."""
-    run, person = _run(id), current_person()
-    verdict, note = request.form.get("verdict"), request.form.get("note", "").strip()
-    if verdict not in ("approve", "decline"):
-        raise Invalid({"verdict": ["Choose whether the outline is right."]})
-    person_questions.answer(
-        db.session(),
-        run,
-        row_id(request.form.get("question")) or 0,
-        person.actor,
-        approved=verdict == "approve",
-        note=clean_body(note, "note", limit=NOTE_LIMIT),
-        name=person.user.name or person.user.email,
-        now=datetime.now(UTC),
+    run, person, form = _run(id), current_person(), request.form
+    verdict, changed = form.get("verdict", ""), form.get("outline")
+    if not verdict:
+        raise Invalid({"verdict": ["Choose an answer."]})
+    given = person_questions.Answer(
+        row_id(form.get("question")) or 0,
+        verdict,
+        note=clean_body(form.get("note", "").strip(), "note", limit=NOTE_LIMIT),
+        version=form.get("version"),
+        outline=None if changed is None else outline_from(changed),
     )
-    return _done(run, "Answered. The run goes on." if verdict == "approve" else "Declined. The run ends.")
+    person_questions.answer(db.session(), run, given, person.user, person.actor, datetime.now(UTC))
+    return _done(run, "Answered.")
 
 
 @allow(Role.OPERATOR)
@@ -127,11 +126,25 @@ def _context(page: Any, run: ScheduledTask, now: datetime) -> dict[str, Any]:
         "review": chain_release.review_of(db.session(), run, now, scope=current_person().scope),
         "waits_until": waits_until(run),
         "may_undo": run.status in CLOSED and current_person().can(Role.OPERATOR) and _left_something(page),
-        "questions": person_questions.open_questions(db.session(), run),
+        "questions": _questions(run),
         **_holder(run, now),
         "sentence": summary_of(definition_from(page.definition), page.site),
         "traces": [(sample["id"], trace_lines(sample["trace"], subject)) for sample in samples],
     }
+
+
+def _questions(run: ScheduledTask) -> list[dict[str, Any]]:
+    """What it waits to be told, and whether this person may say it."""
+    session, person = db.session(), current_person()
+    return [
+        {
+            "asked": question,
+            "who": person_questions.who_words(session, run.account_id, question.who),
+            "may_answer": person_questions.may_answer(question, person.user),
+            "outline_text": outline_text(question.outline) if question.outline else "",
+        }
+        for question in person_questions.open_questions(session, run)
+    ]
 
 
 def _holder(run: ScheduledTask, now: datetime) -> dict[str, Any]:

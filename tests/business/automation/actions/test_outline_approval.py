@@ -10,8 +10,9 @@ from app.business.accounts.models import Account, User
 from app.business.accounts.services.audit_log import AuditActor
 from app.business.automation.run_models import ScheduledTask, Status, UnitPart, Waiting
 from app.business.automation.services.runs import commands, person_questions, recovery
+from app.business.automation.services.runs.person_questions import Answer
 from app.business.billing.models import CreditEntry
-from app.business.errors import Conflict
+from app.business.errors import Conflict, Invalid
 from app.business.language_model import Prompt
 from app.business.planner.models import Sector
 from app.business.writer.models import Content
@@ -36,7 +37,7 @@ class Trial:
         self.machine, self.session, self.account, self.sector = machine, session, account, sector
         self.model = machine.model = ArticleModel(sections=3)
         make_ai_connection(session, account)
-        self.user: User = make_user(session, account)
+        self.user: User = make_user(session, account, name="Ann")
         self.rule = machine.make_rule(account, **WRITE)
         self.tasks = [self.task()]
 
@@ -47,15 +48,20 @@ class Trial:
         return self.machine.run_now(self.rule, record_ids=self.tasks)
 
     def answer(
-        self, run: ScheduledTask, *, approved: bool = True, question: int | None = None, note: str = ""
+        self,
+        run: ScheduledTask,
+        *,
+        approved: bool = True,
+        question: int | None = None,
+        note: str = "",
+        outline: dict[str, Any] | None = None,
     ) -> None:
         self.session.refresh(run)
         first = person_questions.open_questions(self.session, run)
         wanted = question or first[0].id
-        person_questions.answer(
-            self.session, run, wanted, AuditActor(self.user.id), approved=approved, note=note, name="Ann",
-            now=self.machine.now,
-        )  # fmt: skip
+        given = Answer(wanted, "approve" if approved else "decline", note, outline=outline)
+        actor = AuditActor(self.user.id)
+        person_questions.answer(self.session, run, given, self.user, actor, self.machine.now)
         self.session.commit()
 
     def settle(self, run: ScheduledTask) -> None:
@@ -114,6 +120,26 @@ def test_a_declined_outline_ends_the_run_and_its_retry_plans_a_new_one(trial: Tr
     trial.answer(run)
     trial.settle(run)
     assert (run.status, trial.articles()) == (Status.COMPLETED, 1)
+
+
+def test_the_article_is_written_by_the_outline_as_the_person_has_changed_it(trial: Trial) -> None:
+    run = trial.run()
+    (question,) = person_questions.open_questions(trial.session, run)
+    assert question.outline is not None
+    kept = question.outline["sections"][0]
+    sections = [{"heading": kept["heading"], "points": ["As the person says"]}, {"heading": "Care and oil"}]
+    with pytest.raises(Invalid, match="1 to 20 sections"):
+        trial.answer(run, outline={"sections": []})
+    trial.session.rollback()
+    trial.answer(run, outline={"sections": sections})
+    trial.settle(run)
+    assert (run.status, trial.articles()) == (Status.COMPLETED, 1)
+    html = trial.session.scalars(select(Content.html)).one()
+    assert "Care and oil" in html
+    sections = [prompt.facts["section"] for _key, prompt in trial.model.asked if "section" in prompt.facts]
+    planned = {section["heading"]: section for section in sections}
+    assert planned[kept["heading"]]["points"] == ["As the person says"]
+    assert planned[kept["heading"]]["keywords"] == kept["keywords"]
 
 
 def test_after_seven_days_the_run_fails_with_a_sentence_and_a_retry_asks_again(trial: Trial) -> None:

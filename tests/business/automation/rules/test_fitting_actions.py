@@ -11,6 +11,7 @@ from app.business.automation.services.rules.fitting_actions import fitting_actio
 from app.business.errors import Invalid
 
 PARAMS: dict[str, dict[str, Any]] = {
+    "ask_person": {"question": "Go on?"},
     "create_record": {"type": "task", "title": "Look"},
     "notify": {"message": "Look"},
     "pause_rule": {"rule_id": 1},

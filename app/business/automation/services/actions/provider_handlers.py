@@ -20,7 +20,7 @@ from app.business.automation.services.catalogue.actions.generate_ideas import GE
 from app.business.automation.services.catalogue.nouns import plural
 from app.business.automation.services.runs import unit_parts
 from app.business.automation.services.runs.context import RunContext
-from app.business.automation.services.runs.person_questions import ANSWER_WITHIN, QUESTION
+from app.business.automation.services.runs.person_questions import OUTLINE_WHO, QUESTION, until_of
 from app.business.automation.services.runs.unit_parts import Part
 from app.business.automation.services.runs.unit_receipts import Ask, Done, LeftOut, Unit
 from app.business.errors import Conflict, NotFound
@@ -173,9 +173,9 @@ class GenerateContentWork(Work[ContentRequest, ContentAnswer]):
         params: GenerateContent = unit.step.params
         origin = context.origin(unit.step.index, unit.key)
         kept = unit_parts.parts_of(session, context, unit)
-        if kept and kept[-1].kind == QUESTION and context.now < kept[-1].created_at + ANSWER_WITHIN:
+        if kept and kept[-1].kind == QUESTION and context.now < until_of(kept[-1]):
             title = kept[-1].data["title"]
-            return Ask(f"Is the outline of “{title}” right?", kept[-1].created_at + ANSWER_WITHIN)
+            return Ask(f"Is the outline of “{title}” right?", until_of(kept[-1]), OUTLINE_WHO)
         try:
             request = self.service.read(
                 session,

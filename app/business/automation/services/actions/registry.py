@@ -4,6 +4,7 @@ from app.business.automation.services.actions import (
     local_handlers,
     notify_handler,
     provider_handlers,
+    question_handler,
     webhook_handler,
 )
 from app.business.automation.services.actions.handler import Works
@@ -17,7 +18,7 @@ NO_PUBLISHER = NoPublisher()
 
 def make_works(language_model: LanguageModel, publisher: SitePublisher = NO_PUBLISHER) -> Works:
     """Action type -> handler; the same keys as in the catalogue."""
-    modules = (local_handlers, notify_handler, webhook_handler, provider_handlers)
+    modules = (local_handlers, notify_handler, question_handler, webhook_handler, provider_handlers)
     handlers = {key: make for module in modules for key, make in module.HANDLERS.items()}
     works = {key: make(language_model) for key, make in handlers.items()}
     return {**works, PUBLISH_CONTENT.key: PublishContentWork(publisher)}

@@ -1,4 +1,4 @@
-"""What awaits a person: articles to check, tasks that are due, failed runs; and how many of each."""
+"""What awaits a person: articles to check, questions of runs, tasks that are due, failed runs; and how many of each."""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -9,7 +9,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from app.business.accounts.models import User
 from app.business.accounts.services.notices import unread_clause
 from app.business.accounts.services.scope import Scope
-from app.business.automation.run_models import ScheduledTask, Status
+from app.business.automation.run_models import ScheduledTask, Status, Waiting
 from app.business.automation.services.history.run_attention import notices_seen
 from app.business.paging import Order
 from app.business.planner.services.record_lists import RecordList
@@ -30,16 +30,17 @@ CHECKS: RecordList[Content] = RecordList(
 
 @dataclass(frozen=True)
 class WorkCounts:
-    """check, due, failed: of what awaits the person · unread: notices."""
+    """check, asked, due, failed: of what awaits the person · unread: notices."""
 
     check: int
+    asked: int
     due: int
     failed: int
     unread: int
 
     @property
     def total(self) -> int:
-        return self.check + self.due + self.failed
+        return self.check + self.asked + self.due + self.failed
 
 
 def to_check(user_id: int) -> ColumnElement[bool]:
@@ -58,15 +59,22 @@ def failed_runs(since: datetime) -> ColumnElement[bool]:
     return (run.status == Status.FAILED) & (run.scheduled_at >= since) & run.undo_id.is_(None)
 
 
+def asking_runs() -> ColumnElement[bool]:
+    """Runs that wait for a person's answer."""
+    run = ScheduledTask
+    return (run.status == Status.PENDING) & (run.waiting_for == Waiting.PERSON)
+
+
 def work_counts(
     session: Session, user: User, scope: Scope, due_by: date, failed_since: datetime
 ) -> WorkCounts:
     """All in one query, for it is asked on every page."""
     checks = _count(Content, scope, to_check(user.id))
+    asked = _count(ScheduledTask, scope, asking_runs())
     due = _count(Task, scope, due_tasks(user.id, due_by))
     failed = _count(ScheduledTask, scope, failed_runs(failed_since))
     unread = unread_clause(user, notices_seen(scope))
-    return WorkCounts(*session.execute(select(checks, due, failed, unread)).one())
+    return WorkCounts(*session.execute(select(checks, asked, due, failed, unread)).one())
 
 
 def _count(

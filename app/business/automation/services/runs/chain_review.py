@@ -41,27 +41,6 @@ def notify_editors(session: Session, context: RunContext) -> None:
     )
 
 
-def notify_operators(session: Session, context: RunContext) -> None:
-    """The run asks something that operators may answer."""
-    notify(
-        session,
-        context.account.id,
-        Message(
-            kind=NoticeKind.ATTENTION,
-            level="warning",
-            title=f"“{context.run.rule_name}” waits for an answer",
-            body=context.run.error_message,
-            role=Role.OPERATOR,
-            key=f"asks-{context.run.id}",
-            rule_id=context.rule.id,
-            run_id=context.run.id,
-            path=f"/runs/{context.run.id}",
-            label="Open the run",
-        ),
-        context.now,
-    )
-
-
 def waiting_for_review(session: Session, run: ScheduledTask) -> Sequence[ScheduledTask]:
     """All runs of its chain that wait for review; none if the run itself does not wait."""
     if run.waiting_for != Waiting.REVIEW:

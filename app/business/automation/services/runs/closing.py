@@ -24,10 +24,11 @@ from app.business.automation.run_models import (
 from app.business.automation.services.runs import (
     consecutive_failures,
     outages,
+    person_questions,
     record_claims,
     run_incidents,
 )
-from app.business.automation.services.runs.chain_review import notify_editors, notify_operators
+from app.business.automation.services.runs.chain_review import notify_editors
 from app.business.automation.services.runs.context import RunContext, load_context
 from app.business.automation.services.runs.credits_used import credits_before, credits_of_run
 from app.business.automation.services.runs.follow_up_runs import (
@@ -171,8 +172,9 @@ def hand_back(session: Session, context: RunContext) -> None:
 
 def settle(session: Session, context: RunContext, outcome: Outcome) -> None:
     """All steps are executed: completed, or failed with the failed units, or retried later after transient faults."""
-    notes = [*context.detail.options.get("notes", []), *outcome.notes]
-    if outcome.asks and not outcome.failures:
+    notes = [*context.detail.options.get("notes", []), *outcome.notes, *filter(None, [outcome.ended])]
+    # A failure after which the rule goes on does not keep it from asking either.
+    if outcome.asks and all(one.unit.step.action.on_error == "continue" for one in outcome.failures):
         _wait_for_person(session, context, outcome)
         return
     if outcome.later and not outcome.failures:
@@ -249,7 +251,7 @@ def _wait_for_person(session: Session, context: RunContext, outcome: Outcome) ->
     run.not_before = min(ask.until for ask in outcome.asks)
     context.detail.options = context.detail.options | {ASKED_PERSON: True}
     _lay_aside(session, context, outcome, f"{outcome.asks[0].message}{more}")
-    notify_operators(session, context)
+    person_questions.notify_asked(session, context, outcome.asks)
     wake_next_in_turn(session, run)
 
 

@@ -158,6 +158,9 @@ def _note_finished(
 
 def _is_taken_over(step: Step, receipt: Receipt) -> bool:
     """Finished units; and for steps with a condition also begun ones, for which the condition is not checked again."""
+    if step.entry.decides:
+        # The answer was given for what the other run was to do.
+        return False
     is_begun = receipt.status in ("started", "failed") and receipt.record_type not in ("run", "sector")
     return receipt.status == "done" or (is_begun and bool(step.action.when))
 

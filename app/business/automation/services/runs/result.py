@@ -152,10 +152,7 @@ def _nothing_done(
     units = [unit for of_step in receipts.values() for unit in of_step]
     left_out = [unit for unit in units if unit.status == "left_out" and unit.message != SKIPPED]
     if left_out:
-        were = "was" if len(left_out) == 1 else "were"
-        example = ": " if len({unit.message for unit in left_out}) == 1 else ", for example: "
-        count = plural(len(left_out), left_out[0].record_type)
-        return f"Nothing was done. {count} {were} left out{example}{left_out[0].message}"
+        return _all_left_out(left_out)
     entries = [CATALOGUE[step["type"]] for step in steps if step["type"] in CATALOGUE]
     left_over = next((entry.left_over for entry in entries if entry.left_over), None)
     if units and left_over:
@@ -165,6 +162,17 @@ def _nothing_done(
     if context.detail.records and any(action.when for action in context.definition.actions):
         return "There was nothing to do: no record met the conditions of the actions."
     return "There was nothing to do."
+
+
+def _all_left_out(units: Sequence[ActionRun]) -> str:
+    first = units[0]
+    if first.record_type == "run":
+        return first.message
+    were = "was" if len(units) == 1 else "were"
+    example = ": " if len({unit.message for unit in units}) == 1 else ", for example: "
+    return (
+        f"Nothing was done. {plural(len(units), first.record_type)} {were} left out{example}{first.message}"
+    )
 
 
 def failure_sentence(session: Session, context: RunContext, outcome: Outcome) -> str:

@@ -83,10 +83,14 @@ class Later:
 
 @dataclass(frozen=True)
 class Ask:
-    """A person is asked about the record, and answers by `until` or never; the run waits for it after the others."""
+    """A person is asked about the record, and answers by `until` or never; the run waits for it after the others.
+
+    who: roles, and ids of people, who may answer.
+    """
 
     message: str
     until: datetime
+    who: tuple[int | str, ...]
 
 
 @dataclass
@@ -94,7 +98,8 @@ class Outcome:
     """The result of a run's steps: failed units, work for a follow-up, notes for the result.
 
     not_begun: step -> number of units that were not tried because the external service had stopped answering ·
-    later: units that can be done on another day · asks: units that wait for a person.
+    later: units that can be done on another day · asks: units that wait for a person · ended: why the steps after one
+    that decides are not executed.
     """
 
     failures: list[Failure] = field(default_factory=list)
@@ -103,6 +108,7 @@ class Outcome:
     notes: list[str] = field(default_factory=list)
     later: list[Later] = field(default_factory=list)
     asks: list[Ask] = field(default_factory=list)
+    ended: str = ""
 
     def put_off(self, unit: Later | Ask) -> None:
         """Note a unit that cannot be done now."""
@@ -265,6 +271,18 @@ def _write(session: Session, context: RunContext, unit: Unit, values: dict[str, 
 
 def _receipt(session: Session, context: RunContext, unit: Unit) -> ActionRun | None:
     return session.scalar(select(ActionRun).where(*receipt_clause(context, unit)))
+
+
+def left_out_of_step(session: Session, context: RunContext, step: Step) -> str:
+    """Why the unit of a step that has one for the whole run is left out; empty where it is not."""
+    query = select(ActionRun.message).where(
+        ActionRun.account_id == context.run.account_id,
+        ActionRun.run_id == context.run.id,
+        ActionRun.step == step.index,
+        ActionRun.record_type == "run",
+        ActionRun.status == "left_out",
+    )
+    return session.scalar(query) or ""
 
 
 def receipt_clause(context: RunContext, unit: Unit) -> tuple[Any, ...]:

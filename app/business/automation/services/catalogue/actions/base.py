@@ -123,7 +123,8 @@ class ActionType(Generic[P]):
     events: that it may cause · statuses: of records it accepts (None: any) · refusal: why a record is not accepted
     · left_over: records it may leave unchanged · usual_limit: default records per run · most_records: of one run
     over given records · done: participle for its records in results · texts_of_records: whether its texts may use
-    fields of the run's records · may_repeat: two rules may apply it to the same records.
+    fields of the run's records · may_repeat: two rules may apply it to the same records · decides: the run ends
+    there when its unit is left out.
     """
 
     key: str
@@ -150,6 +151,7 @@ class ActionType(Generic[P]):
     done: str
     texts_of_records: bool = True
     may_repeat: bool = False
+    decides: bool = False
 
     @property
     def is_paid(self) -> bool:

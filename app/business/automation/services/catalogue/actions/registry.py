@@ -6,6 +6,7 @@ from typing import Annotated, Any, Union
 from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, TypeAdapter
 from pydantic_core import CoreSchema
 
+from app.business.automation.services.catalogue.actions.ask_person import ASK_PERSON
 from app.business.automation.services.catalogue.actions.base import Action, AnyAction, Params
 from app.business.automation.services.catalogue.actions.cluster_keywords import CLUSTER_KEYWORDS
 from app.business.automation.services.catalogue.actions.create_record import CREATE_RECORD
@@ -32,6 +33,7 @@ CATALOGUE: dict[str, AnyAction] = {
         CREATE_RECORD,
         # Before the webhook, which has to be set up first.
         NOTIFY,
+        ASK_PERSON,
         SEND_WEBHOOK,
         PAUSE_RULE,
         RESUME_RULE,

@@ -1,0 +1,102 @@
+"""The handler that asks a person: its unit is done with the answer that lets the run go on, else left out."""
+
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from app.business.automation.run_models import UnitPart
+from app.business.automation.services.actions.handler import Handlers, Work
+from app.business.automation.services.actions.templates import fill
+from app.business.automation.services.catalogue.actions.ask_person import ASK_PERSON, AskPerson
+from app.business.automation.services.catalogue.actions.notify import recipients_of
+from app.business.automation.services.catalogue.nouns import plural
+from app.business.automation.services.rule_parts import JsonObject
+from app.business.automation.services.runs import unit_parts
+from app.business.automation.services.runs.context import RunContext
+from app.business.automation.services.runs.person_questions import (
+    ANSWER,
+    QUESTION,
+    Asked,
+    until_of,
+    who_words,
+)
+from app.business.automation.services.runs.unit_parts import Part
+from app.business.automation.services.runs.unit_receipts import Ask, Done, LeftOut, Unit
+from app.business.errors import Conflict
+from app.business.writer.models import Content
+
+MOST_SEEN = 100
+"""Articles of a run whose change makes an answer outdated."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What follows from an answer, or from none."""
+
+    goes_on: bool
+    message: str
+
+
+class AskPersonWork(Work[JsonObject | Verdict | Conflict, Verdict]):
+    """Asks once for the run; the question and its answer are parts of the unit until it is done."""
+
+    def read(
+        self, session: Session, context: RunContext, unit: Unit
+    ) -> JsonObject | Verdict | Conflict | Ask:
+        """The question to keep, or that it is open, or what its answer means."""
+        params: AskPerson = unit.step.params
+        kept = unit_parts.parts_of(session, context, unit)
+        last = kept[-1] if kept else None
+        if last is None:
+            return _question(session, context, params)
+        if last.kind == ANSWER:
+            return _verdict(last)
+        if last.kind == QUESTION and context.now < until_of(last):
+            who = who_words(session, context.account.id, last.data["who"])
+            message = f"Waits for an answer of {who}: “{last.data['text']}”"
+            return Ask(message, until_of(last), tuple(last.data["who"]))
+        return _unanswered(params)
+
+    def work(self, request: JsonObject | Verdict | Conflict, key: str) -> Verdict | Part:
+        if isinstance(request, Conflict):
+            raise request
+        return request if isinstance(request, Verdict) else Part(QUESTION, request)
+
+    def save(self, session: Session, context: RunContext, unit: Unit, answer: Verdict) -> Done | LeftOut:
+        return Done(message=answer.message) if answer.goes_on else LeftOut(f"{answer.message}.")
+
+    def give_up(self, session: Session, context: RunContext, unit: Unit) -> None:
+        """A retry asks anew."""
+        unit_parts.forget(session, context, unit)
+
+
+def _question(session: Session, context: RunContext, params: AskPerson) -> JsonObject:
+    record_type, ids = context.run.record_type, context.detail.records or []
+    asked = Asked(
+        text=fill(session, context, params.question, record_type, ids),
+        answers=params.answers,
+        who=recipients_of(params.who),
+        after_days=params.after_days,
+        articles=ids[:MOST_SEEN] if record_type == Content.__tablename__ else [],
+    )
+    return asked.model_dump()
+
+
+def _verdict(part: UnitPart) -> Verdict:
+    said, note = part.data, part.data["note"]
+    message = f"{said['name']} answered “{said['answer']}”{f': “{note}”' if note else ''}"
+    ends = "" if said["approved"] else ", so what was to follow is not done"
+    return Verdict(said["approved"], message + ends)
+
+
+def _unanswered(params: AskPerson) -> Verdict | Conflict:
+    message = f"Nobody answered within {plural(params.after_days, 'day')}"
+    match params.then:
+        case "go_on":
+            return Verdict(True, f"{message}, so the run went on as the rule says")
+        case "stop":
+            return Verdict(False, f"{message}, so what was to follow is not done")
+    return Conflict(f"{message}. Retry the run to ask again.")
+
+
+HANDLERS: Handlers = {ASK_PERSON.key: lambda _model: AskPersonWork()}
